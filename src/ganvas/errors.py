@@ -1,0 +1,42 @@
+"""Every error that Ganvas raises on purpose.
+
+::
+
+    GanvasError
+    ├── CheckpointError      a file that cannot be read as a generator
+    │   └── UnsafeFileError  ... because it asks for something other than data
+    ├── ResultFileError      a latent or directions file that cannot be read or does not fit
+    ├── RegionError          a region that is empty, off the picture or of the wrong size
+    ├── LatentError          codes, spaces, layers, labels or seeds that a generator does not have
+    └── PictureError         a picture file that cannot be read or written
+
+A message says what was given, what is allowed and what to do; the command line prints it without a traceback.
+"""
+
+
+class GanvasError(Exception):
+    """Something the user can put right; ``str(error)`` says how."""
+
+
+class CheckpointError(GanvasError):
+    """A file cannot be read as a generator."""
+
+
+class UnsafeFileError(CheckpointError):
+    """A pickle asks for something other than tensors and plain data; nothing of it was run."""
+
+
+class ResultFileError(GanvasError):
+    """A latent or directions file cannot be read, or belongs to a generator of another shape."""
+
+
+class RegionError(GanvasError):
+    """A region is empty, covers everything, lies off the picture or has the wrong size."""
+
+
+class LatentError(GanvasError):
+    """Codes, a space, layers, a label or seeds that the generator does not have."""
+
+
+class PictureError(GanvasError):
+    """A picture file cannot be read or written."""

@@ -1,0 +1,1 @@
+"""Generators behind one protocol; nothing outside this package knows an architecture."""

@@ -1,0 +1,22 @@
+"""What all tests share: the folder of conformance vectors, and one table of tolerances."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of real data beside the checkout; tests that need it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the shared data folder {SHARED}, which is not on this machine")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> None:
+    """Give the same sums on every machine."""
+    torch.set_num_threads(2)
