@@ -1,0 +1,35 @@
+"""Writing files whole or not at all. Knows nothing of what is in them."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ganvas.errors import GanvasError
+
+
+@contextmanager
+def atomic_path(path: str | Path, error: type[GanvasError] = GanvasError) -> Iterator[Path]:
+    """Give a temporary path beside `path` and rename it to `path` when the block ends well.
+
+    Missing parent folders are made. The temporary name keeps the suffix, for writers that go by it. When the block
+    fails or is interrupted, the temporary file is removed and an older file at `path` stays as it was.
+
+    Raises:
+        error: the system refuses (no space, no permission, a folder is in the way); other exceptions of the block pass.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".ganvas-{secrets.token_hex(6)}{target.suffix}")
+    if target.exists() and not target.is_file():
+        # os.replace would happily put a file in the place of a device such as /dev/null.
+        raise error(f"'{target}' is not an ordinary file and is left alone; choose another name.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as refusal:
+        raise error(f"'{target}' cannot be written: {refusal.strerror or refusal}; choose another place.") from refusal
+    finally:
+        with suppress(OSError):  # it was renamed, or never made
+            temporary.unlink()

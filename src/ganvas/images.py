@@ -1,0 +1,322 @@
+"""Files to tensors and back, sizes, sheets of pictures and animations. Knows nothing of generators.
+
+Pictures are ``[n, 3, h, w]``, RGB, float, about [-1, 1] and unclamped: black is -1, white is 1. Files hold 8 bits
+a channel.
+"""
+
+import io
+import math
+import unicodedata
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from torch import Tensor
+from torch.nn import functional
+
+from ganvas.errors import PictureError
+from ganvas.files import atomic_path
+
+# Named one by one: Pillow also knows formats that start other programs (EPS calls Ghostscript).
+READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+_JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
+WRITABLE = {
+    ".png": {"format": "PNG"},
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": {"format": "WEBP", "lossless": True},
+}
+LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)
+OUTLINE_GREEN = (0, 230, 118)
+
+
+def to_bytes(pictures: Float[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n h w 3"]:
+    """Turn pictures into 8-bit values: v becomes round(clamp(127.5 v + 127.5, 0, 255)), halves to the even neighbour.
+
+    Raises:
+        PictureError: a value is not a number.
+    """
+    values = pictures.detach().float() * 127.5 + 127.5
+    if values.isnan().any():
+        broken = values.isnan().flatten(1).any(1).nonzero().flatten().tolist()
+        raise PictureError(f"Pictures {broken} hold values that are not numbers; try a smaller strength or float32.")
+    return values.clamp(0, 255).round().to(torch.uint8).movedim(1, 3).contiguous()
+
+
+def from_bytes(values: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+    """Turn 8-bit values b into pictures b / 127.5 - 1 in [-1, 1]; `to_bytes` gives each of the 256 values back."""
+    return (values.float() / 127.5 - 1).movedim(3, 1).contiguous()
+
+
+def read_picture(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
+    """Read a picture file as RGB in [-1, 1], upright as its EXIF data say, transparency laid on white.
+
+    Grey, palette and CMYK pictures become RGB; 16-bit grey keeps its depth; the first frame of an animation is taken.
+    Colour profiles are not applied.
+
+    Raises:
+        PictureError: the file is missing, damaged, no picture, or above Pillow's limit against decompression bombs.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=READABLE) as opened:
+                return _decode(ImageOps.exif_transpose(opened))
+    except Exception as error:  # Pillow's decoders raise almost any type on damaged data
+        name = f"'{file}'" if isinstance(file, str | Path) else "the picture"
+        raise PictureError(f"Cannot read {name}: {_reason(error)}") from error
+
+
+def _decode(image: Image.Image) -> Float[Tensor, "1 3 h w"]:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _deep_grey(np.array(image, dtype=np.float32))
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return from_bytes(torch.from_numpy(np.array(image.convert("RGB")))[None])
+
+
+def _deep_grey(values: np.ndarray) -> Float[Tensor, "1 3 h w"]:
+    if not (values.min() >= 0 and values.max() <= 65535 and (values == np.rint(values)).all()):
+        raise PictureError("its grey values are not 16-bit, so that white is unknown; save it with 8 or 16 bits.")
+    return torch.from_numpy(values / np.float32(32767.5) - 1)[None, None].expand(1, 3, -1, -1).contiguous()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, PictureError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}. Give the path of a PNG, JPEG or WebP file."
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"it has more than {(Image.MAX_IMAGE_PIXELS or 0) // 1_000_000} megapixels; make it smaller first."
+    return f"it is damaged or none of {', '.join(READABLE)}. Save it anew as PNG."
+
+
+def write_picture(path: str | Path, picture: Float[Tensor, "1 3 h w"]) -> Path:
+    """Write a picture whole or not at all: .png and .webp without loss, .jpg and .jpeg at quality 95. Returns the path.
+
+    Raises:
+        PictureError: another suffix, values that are not numbers, or the file cannot be written.
+    """
+    path = _check_suffix(path, WRITABLE)
+    return _save(path, [_image(picture)], WRITABLE[path.suffix.lower()])
+
+
+def png_bytes(picture: Float[Tensor, "1 3 h w"]) -> bytes:
+    """Return the bytes of a PNG file; the same picture gives the same bytes."""
+    buffer = io.BytesIO()
+    _image(picture).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def write_animation(
+    path: str | Path, frames: Float[Tensor, "n 3 h w"], seconds_per_frame: float, loop: bool = True
+) -> Path:
+    """Write a .webp (quality 95) or .gif animation, whole or not at all. Returns the path.
+
+    A GIF has one palette of 256 colours for all frames and a fixed dither pattern, so that what does not move does not
+    flicker; its clock counts in 1/100 s.
+
+    Raises:
+        PictureError: another suffix, no frame, a time that browsers would not keep (under 0.02 s), or no way to write.
+    """
+    path = _check_suffix(path, (".gif", ".webp"))
+    if not 0.02 <= seconds_per_frame <= 60:
+        raise PictureError(f"{seconds_per_frame} seconds per frame: browsers keep times from 0.02 to 60 seconds.")
+    if len(frames) == 0:
+        raise PictureError("An animation needs at least one frame, and none was given.")
+    if path.suffix.lower() == ".gif":
+        images = _dithered(to_bytes(frames).cpu())
+        options = {"format": "GIF", "optimize": False, "disposal": 1} | ({"loop": 0} if loop else {})
+        duration = round(seconds_per_frame * 100) * 10
+    else:
+        images = [_image(frame[None]) for frame in frames]
+        options = {"format": "WEBP", "quality": 95, "loop": 0 if loop else 1}
+        duration = round(seconds_per_frame * 1000)
+    return _save(path, images, options | {"save_all": True, "append_images": images[1:], "duration": duration})
+
+
+def _dithered(frames: UInt8[Tensor, "n h w 3"]) -> list[Image.Image]:
+    """Bring all frames to one palette with an ordered dither.
+
+    Error diffusion looks finer in one frame, but a change at the mouth then moves the noise of everything below it.
+    """
+    height, width = frames.shape[1:3]
+    step = max(1, math.isqrt(frames[..., 0].numel() // 250_000))
+    sample = frames[:, ::step, ::step].reshape(1, -1, 3).numpy()
+    palette = Image.fromarray(sample).quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=2)
+    # 8 of 255 levels: about the distance between neighbouring colours of a palette made for portraits.
+    pattern = 8 * _bayer(3).repeat(math.ceil(height / 8), math.ceil(width / 8))[:height, :width, None]
+    shifted = (frames + pattern).round().clamp(0, 255).to(torch.uint8).numpy()
+    return [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in shifted]
+
+
+def _bayer(doublings: int) -> Float[Tensor, "side side"]:
+    """Return Bayer's matrix of side ``2 ** doublings`` with values in (-0.5, 0.5) whose mean is 0."""
+    matrix = torch.zeros(1, 1)
+    for _ in range(doublings):
+        upper, lower = torch.cat([4 * matrix, 4 * matrix + 2], 1), torch.cat([4 * matrix + 3, 4 * matrix + 1], 1)
+        matrix = torch.cat([upper, lower])
+    return (matrix + 0.5) / matrix.numel() - 0.5
+
+
+def _check_suffix(path: str | Path, allowed: Sequence[str] | dict[str, dict]) -> Path:
+    path = Path(path)
+    if path.suffix.lower() not in allowed:
+        raise PictureError(f"'{path}' ends in '{path.suffix}'; allowed are {', '.join(allowed)}.")
+    return path
+
+
+def _image(picture: Float[Tensor, "1 3 h w"]) -> Image.Image:
+    return Image.fromarray(to_bytes(picture)[0].cpu().numpy())
+
+
+def _save(path: Path, images: list[Image.Image], options: dict) -> Path:
+    try:
+        with atomic_path(path, PictureError) as temporary:
+            images[0].save(temporary, **options)
+    except ValueError as error:  # what Pillow raises for sizes that a format does not have
+        width, height = images[0].size
+        raise PictureError(f"'{path}': {path.suffix} cannot hold {width} x {height} pixels ({error}).") from error
+    return path
+
+
+def resize(pictures: Float[Tensor, "n c h w"], height: int, width: int) -> Float[Tensor, "n c height width"]:
+    """Resize without aliasing; differentiable forwards and backwards, under `torch.func.jvp` and `vmap` too.
+
+    Smaller by whole factors: the exact mean over the area. Otherwise smaller or equal in both directions: bilinear with
+    antialiasing (never leaves the range of its input). Larger in one direction at least: bicubic (a = -0.5, as Pillow),
+    which may overshoot at edges.
+
+    Raises:
+        PictureError: a side under 1 pixel.
+    """
+    old_height, old_width = pictures.shape[-2:]
+    if height < 1 or width < 1:
+        raise PictureError(f"Cannot resize to {width} x {height} pixels; both sides must be at least 1.")
+    if (height, width) == (old_height, old_width):
+        return pictures
+    if old_height % height == 0 and old_width % width == 0:
+        return functional.avg_pool2d(pictures, (old_height // height, old_width // width))
+    mode = "bilinear" if height <= old_height and width <= old_width else "bicubic"
+    return functional.interpolate(pictures, size=(height, width), mode=mode, antialias=True, align_corners=False)
+
+
+def enlarge(pictures: Float[Tensor, "n c h w"], factor: int) -> Float[Tensor, "n c height width"]:
+    """Enlarge by a whole factor with bicubic interpolation, for small pictures on large screens."""
+    return resize(pictures, pictures.shape[-2] * factor, pictures.shape[-1] * factor)
+
+
+def luma(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """Return Rec. 709 luma, 0.2126 R + 0.7152 G + 0.0722 B of the stored (gamma-coded) values, in the same range."""
+    weights = pictures.new_tensor(LUMA_WEIGHTS).view(1, 3, 1, 1)
+    return (pictures * weights).sum(1, keepdim=True)
+
+
+def grid(pictures: Float[Tensor, "n 3 h w"], columns: int, gap: int = 2) -> Float[Tensor, "1 3 height width"]:
+    """Lay pictures out row by row on white, `gap` pixels apart; the last row may stay short.
+
+    Raises:
+        PictureError: no picture, no column or a negative gap.
+    """
+    count, _, height, width = pictures.shape
+    if count == 0 or columns < 1 or gap < 0:
+        raise PictureError(f"Cannot lay out {count} pictures in {columns} columns with a gap of {gap} pixels.")
+    rows = math.ceil(count / columns)
+    sheet = pictures.new_ones(1, 3, rows * (height + gap) - gap, columns * (width + gap) - gap)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[0, :, top : top + height, left : left + width] = picture
+    return sheet
+
+
+def strip(pictures: Float[Tensor, "n 3 h w"], gap: int = 2) -> Float[Tensor, "1 3 h width"]:
+    """Lay pictures side by side on white, `gap` pixels apart."""
+    return grid(pictures, columns=len(pictures), gap=gap)
+
+
+def labelled_grid(
+    pictures: Float[Tensor, "n 3 h w"],
+    columns: int,
+    column_labels: Sequence[str] = (),
+    row_labels: Sequence[str] = (),
+    gap: int = 4,
+    text_size: int = 14,
+) -> Float[Tensor, "1 3 height width"]:
+    """Lay pictures out as `grid` does, with labels above the columns and left of the rows (either may be left out).
+
+    Pillow's own font knows ASCII only: accents are dropped, minus and times signs replaced, any other sign becomes "?".
+
+    Raises:
+        PictureError: the number of labels is not the number of columns or rows.
+    """
+    rows = math.ceil(len(pictures) / max(columns, 1))
+    if len(column_labels) not in (0, columns) or len(row_labels) not in (0, rows):
+        given = f"{len(column_labels)} column labels and {len(row_labels)} row labels"
+        raise PictureError(f"{given} do not fit {columns} columns and {rows} rows.")
+    height, width = pictures.shape[-2:]
+    line = 2 * text_size
+    left = gap + max((_text_width(label, text_size) for label in row_labels), default=-gap)
+    top = line if column_labels else 0
+    sheet = functional.pad(grid(pictures, columns, gap), (left, 0, top, 0), value=1.0)
+    for index, label in enumerate(column_labels):
+        start = left + index * (width + gap)
+        sheet[..., :line, start : start + width] = _text(label, text_size, line, width).to(sheet)
+    for index, label in enumerate(row_labels):
+        start = top + index * (height + gap)
+        sheet[..., start : start + height, : left - gap] = _text(label, text_size, height, left - gap).to(sheet)
+    return sheet
+
+
+def _text(label: str, size: int, height: int, width: int) -> Float[Tensor, "1 3 height width"]:
+    """Draw black text in the middle of a white tile, smaller where it would not fit."""
+    while size > 7 and _text_width(label, size) > width:
+        size -= 1
+    tile = Image.new("RGB", (width, height), "white")
+    middle = (width / 2, height / 2)
+    ImageDraw.Draw(tile).text(middle, _plain(label), fill="black", font=ImageFont.load_default(size), anchor="mm")
+    return from_bytes(torch.from_numpy(np.array(tile))[None])
+
+
+def _text_width(label: str, size: int) -> int:
+    return math.ceil(ImageFont.load_default(size).getlength(_plain(label)))
+
+
+def _plain(label: str) -> str:
+    known = label.translate({ord("−"): "-", ord("–"): "-", ord("×"): "x"})
+    bare = (sign for sign in unicodedata.normalize("NFKD", known) if not unicodedata.combining(sign))
+    return "".join(bare).encode("ascii", "replace").decode()
+
+
+def outline(
+    pictures: Float[Tensor, "n 3 h w"],
+    mask: Float[Tensor, "1 mask_h mask_w"],
+    colour: tuple[int, int, int] = OUTLINE_GREEN,
+    thickness: float = 2.0,
+) -> Float[Tensor, "n 3 h w"]:
+    """Draw the contour of a soft mask at level 0.5 over pictures that already have the size they are shown at.
+
+    The line is `thickness` pixels wide with a faint dark edge, so that it is seen on bright and dark; `colour` is 8-bit
+    RGB. What lies inside stays untouched. Where the region meets the border of the picture, the line runs along it.
+    """
+    distance = _distance_to_contour(resize(mask[None], pictures.shape[-2], pictures.shape[-1]))
+    line = (thickness / 2 + 0.5 - distance).clamp(0, 1)
+    shade = 0.4 * (thickness / 2 + 1.5 - distance).clamp(0, 1)
+    painted = pictures.new_tensor(colour).view(1, 3, 1, 1) / 127.5 - 1
+    shaded = pictures.lerp(pictures.new_tensor(-1.0), shade.to(pictures))
+    return shaded.lerp(painted, line.to(pictures))
+
+
+def _distance_to_contour(mask: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 1 h w"]:
+    """Return about how many pixels each pixel lies from the level 0.5: |mask - 0.5| / |gradient| near the contour."""
+    binomial = mask.new_tensor([1, 2, 1]) / 4
+    smooth = functional.conv2d(functional.pad(mask, (2, 2, 2, 2)), torch.outer(binomial, binomial)[None, None])
+    across = (smooth[..., 1:-1, 2:] - smooth[..., 1:-1, :-2]) / 2
+    down = (smooth[..., 2:, 1:-1] - smooth[..., :-2, 1:-1]) / 2
+    slope = (across.square() + down.square()).sqrt()
+    distance = (smooth[..., 1:-1, 1:-1] - 0.5).abs() / slope.clamp(min=1e-6)
+    # A plateau at 0.5 has no contour.
+    return torch.where(slope > 1e-4, distance, torch.inf)
