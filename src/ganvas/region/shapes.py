@@ -1,7 +1,7 @@
 """The shapes a region is made of, as plain frozen data: box, polygon, brush, mask, and their combinations.
 
 Each knows its coverage at a size, its description for JSON and its short text, and refuses at once what cannot be a
-region. Coordinates are fractions of width and height. `ganvas.regions.Region` is the door to all of this.
+region. Coordinates are fractions of width and height. `ganvas.region.region.Region` is the door to all of this.
 """
 
 import math
@@ -12,8 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from ganvas import coverage
 from ganvas.errors import RegionError
+from ganvas.region import coverage
 
 Point = tuple[float, float]
 EDGE_TOLERANCE = 1e-9
@@ -270,7 +270,7 @@ class Complement:
 
 @dataclass(frozen=True)
 class Feather:
-    """A shape with a soft edge: see `ganvas.regions.Region.feather`."""
+    """A shape with a soft edge: see `ganvas.region.region.Region.feather`."""
 
     of: Shape
     radius: float

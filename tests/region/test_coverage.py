@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganvas import coverage
+from ganvas.region import coverage
 
 SIZES = [(1, 1), (7, 13), (64, 64), (90, 33)]
 ARROW = np.array([[0.1, 0.1], [0.9, 0.2], [0.5, 0.5], [0.8, 0.9], [0.2, 0.7]])

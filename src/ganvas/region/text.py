@@ -7,8 +7,8 @@ from operator import or_
 from pathlib import Path
 
 from ganvas.errors import RegionError
-from ganvas.region_files import parse_labels
-from ganvas.regions import Region
+from ganvas.region.files import parse_labels
+from ganvas.region.region import Region
 
 FORMS = {
     "box": "box:LEFT,TOP,RIGHT,BOTTOM",

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganvas.errors import PictureError, RegionError
-from ganvas.named_regions import FACES, FFHQ
-from ganvas.region_files import parse_labels
-from ganvas.region_text import parse_region
-from ganvas.regions import Region
+from ganvas.region.files import parse_labels
+from ganvas.region.named import FACES, FFHQ
+from ganvas.region.region import Region
+from ganvas.region.text import parse_region
 
 BOX = Region.box(0.11, 0.2, 0.63, 0.71)
 TRIANGLE = Region.polygon([(0.3, 0.1), (0.95, 0.52), (0.2, 0.9)])

@@ -1,8 +1,8 @@
 """A region: which part of the picture to change, described without pixels, a soft mask at any size.
 
 Coordinates are fractions of width and height, points (x, y), origin at the top left corner of the top left pixel;
-pixel i of n covers [i/n, (i+1)/n]. The shapes are in `ganvas.shapes`, their areas in `ganvas.coverage`, mask and label
-files in `ganvas.region_files`, the text form of the command line in `ganvas.region_text`.
+pixel i of n covers [i/n, (i+1)/n]. The shapes are in `shapes`, their areas in `coverage`, mask and label files in
+`files`, the text form of the command line in `text`.
 """
 
 import reprlib
@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Float, Integer, Shaped
 from torch import Tensor
 
-from ganvas import region_files, shapes
-from ganvas.coverage import farther_than
 from ganvas.errors import RegionError
-from ganvas.shapes import Box, Brush, Complement, Feather, Intersection, Mask, Polygon, Shape, Union
+from ganvas.region import files, shapes
+from ganvas.region.coverage import farther_than
+from ganvas.region.shapes import Box, Brush, Complement, Feather, Intersection, Mask, Polygon, Shape, Union
 
 Number = float | int
 HALF_GREY_LEVEL = 1 / 512
@@ -70,7 +70,7 @@ class Region:
 
         Raises `PictureError` when the file cannot be read.
         """
-        return cls(Mask(region_files.read_mask(path), fspath(path)))
+        return cls(Mask(files.read_mask(path), fspath(path)))
 
     @classmethod
     def from_labels(
@@ -81,12 +81,12 @@ class Region:
         ``source`` is an array of whole numbers or a grey (8, 16 bit) or palette picture file; ``labels`` are numbers,
         or a text such as "4,5" ("10" means ten). All of them must be in the map. Raises `PictureError` for the file.
         """
-        wanted = region_files.parse_labels(labels)
+        wanted = files.parse_labels(labels)
         if isinstance(source, np.ndarray):
             label_map, name = source, ""
         else:
-            label_map, name = region_files.read_label_map(source), fspath(source)
-        inside = region_files.select_labels(label_map, wanted, name)
+            label_map, name = files.read_label_map(source), fspath(source)
+        inside = files.select_labels(label_map, wanted, name)
         return cls(Mask(inside.astype(np.float32), f"labels {','.join(map(str, wanted))} {name}".rstrip()))
 
     def __or__(self, other: "Region") -> "Region":

@@ -6,7 +6,7 @@ They fit most faces, not every one: draw a region of your own where a face is tu
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ganvas.regions import Region
+from ganvas.region.region import Region
 
 FFHQ_RESOLUTION = 256
 FFHQ_BOXES = {
