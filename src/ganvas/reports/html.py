@@ -1,0 +1,247 @@
+"""One HTML page for the directions of a region, and an index of such pages. Computes nothing but the look.
+
+A page holds all it shows: pictures as PNG inside the page, its style and its script. Its content security policy
+forbids every request, so that it opens from disk and sends nothing anywhere.
+"""
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.errors import PictureError
+from ganvas.files import atomic_path
+from ganvas.images import enlarge, outline, png_bytes, resize
+
+SMALLEST_SIDE = 192
+LARGEST_SIDE = 512
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LEGEND = {
+    "eigenvalue": "How much the direction changes the region against how much it changes the rest, as the method "
+    "weighs the two.",
+    "predicted ratio": "Mean squared change inside the region over that outside, as foretold for a small step.",
+    "strength": "How far the code was moved along the direction (Euclidean distance). At 0 stands the original.",
+    "change": "Root mean square change against the original, inside and outside the region; black to white would be 2. "
+    "All bars on this page share one scale.",
+}
+
+
+@dataclass(frozen=True)
+class DirectionStrip:
+    """One direction on one picture: `pictures[i]` was made at `strengths[i]`.
+
+    `inside` and `outside` are root mean square changes against the original, on the scale of pictures in [-1, 1].
+    """
+
+    label: str
+    eigenvalue: float
+    predicted_ratio: float
+    strengths: tuple[float, ...]
+    pictures: Float[Tensor, "k 3 h w"]
+    inside: tuple[float, ...]
+    outside: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        counts = {len(self.strengths), len(self.pictures), len(self.inside), len(self.outside)}
+        if counts == {0} or len(counts) > 1:
+            raise PictureError(f"'{self.label}' needs as many strengths as pictures and changes, and at least one.")
+
+
+@dataclass(frozen=True)
+class ManySeeds:
+    """One direction on several pictures: `pictures[row, i]` is the picture of `seeds[row]` at `strengths[i]`."""
+
+    label: str
+    seeds: tuple[int, ...]
+    strengths: tuple[float, ...]
+    pictures: Float[Tensor, "rows k 3 h w"]
+
+    def __post_init__(self) -> None:
+        if self.pictures.shape[:2] != (len(self.seeds), len(self.strengths)) or 0 in self.pictures.shape:
+            raise PictureError(f"'{self.label}' on many seeds needs one picture for every seed and strength.")
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """One page that the index shows: its name, its address relative to the index, a picture and a few words."""
+
+    title: str
+    href: str
+    picture: Float[Tensor, "1 3 h w"]
+    text: str
+
+
+def directions_page(
+    path: str | Path,
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    original: Float[Tensor, "1 3 h w"],
+    mask: Float[Tensor, "1 mask_h mask_w"],
+    strips: Sequence[DirectionStrip],
+    many: Sequence[ManySeeds] = (),
+    links: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a page with the original and its region, one row per direction, and one block per direction on many seeds.
+
+    `facts` become a table in their order; the one named "command" is set as code. `links` are names and addresses
+    relative to the page. The same input gives the same bytes. Returns the path.
+
+    Raises:
+        PictureError: a picture holds values that are not numbers, or the page cannot be written.
+    """
+    shown = outline(_fit(original, LARGEST_SIDE * 3 // 4), mask)
+    longest_bar = max((change for row in strips for change in row.inside + row.outside), default=0.0)
+    body = [
+        _header(title, "", links or {}),
+        '<section class="origin">',
+        f'<figure class="original">{_img(shown, "The original picture with the region outlined")}',
+        "<figcaption>The original, with the region outlined</figcaption></figure>",
+        f'<div class="about">{_table_of_facts(facts)}{_legend()}</div></section>',
+        *(_direction(row, index, longest_bar) for index, row in enumerate(strips)),
+        *(_many(block) for block in many),
+    ]
+    return _write_page(path, title, body)
+
+
+def index_page(path: str | Path, *, title: str, intro: str, entries: Sequence[IndexEntry]) -> Path:
+    """Write a page of linked pictures, one per region or result. Returns the path.
+
+    Raises:
+        PictureError: a picture holds values that are not numbers, or the page cannot be written.
+    """
+    cards = [
+        f'<a class="card" href="{escape(entry.href)}">{_img(_fit(entry.picture, 320), "")}'
+        f"<strong>{escape(entry.title)}</strong><span>{escape(entry.text)}</span></a>"
+        for entry in entries
+    ]
+    return _write_page(path, title, [_header(title, intro, {}), '<nav class="cards">', *cards, "</nav>"])
+
+
+def number(value: float, signed: bool = False) -> str:
+    """Write a number with three digits as people read it: 0.0312, 4.06, 12,300, 1.2 × 10⁷, with a true minus.
+
+    `signed` puts a plus before what is above zero.
+    """
+    if not math.isfinite(value):
+        return str(value).replace("-", "−").replace("inf", "∞").replace("nan", "not a number")
+    mantissa, _, power = f"{abs(value):.2e}".partition("e")
+    exponent = int(power)
+    if -4 <= exponent < 6 or value == 0:
+        mantissa, suffix = f"{float(f'{mantissa}e{power}'):,.{max(0, 2 - exponent)}f}", ""
+    else:
+        suffix = f" × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+    text = (mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa) + suffix
+    return ("−" if value < 0 else "+" if signed and value > 0 else "") + text
+
+
+def _write_page(path: str | Path, title: str, body: Sequence[str]) -> Path:
+    static = resources.files("ganvas.reports") / "static"
+    style, script = (static.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
+    key = base64.b64encode(sha256(script.encode()).digest()).decode()
+    # Only this very script may run, and nothing may be fetched, whatever a title or a label holds.
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{key}'"
+    page = [
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>",
+        *body,
+        f"</main>\n<footer>Made with Ganvas</footer>\n<script>{script}</script>\n</body>\n</html>\n",
+    ]
+    with atomic_path(path, PictureError) as temporary:
+        temporary.write_text("\n".join(page), encoding="utf-8", errors="replace")
+    return Path(path)
+
+
+def _header(title: str, intro: str, links: Mapping[str, str]) -> str:
+    anchors = "".join(f'<a href="{escape(href)}">{escape(name)}</a>' for name, href in links.items())
+    words = f"<p>{escape(intro)}</p>" if intro else ""
+    return f"<header><h1>{escape(title)}</h1>{words}{f'<nav>{anchors}</nav>' if anchors else ''}</header>"
+
+
+def _table_of_facts(facts: Mapping[str, str]) -> str:
+    words = {name: escape(value) for name, value in facts.items()}
+    if "command" in words:
+        words["command"] = f"<code>{words['command']}</code>"
+    rows = [f'<tr><th scope="row">{escape(name)}</th><td>{value}</td></tr>' for name, value in words.items()]
+    return f'<table class="facts"><tbody>{"".join(rows)}</tbody></table>' if rows else ""
+
+
+def _legend() -> str:
+    terms = "".join(f"<dt>{term}</dt><dd>{meaning}</dd>" for term, meaning in _LEGEND.items())
+    keys = '<span class="key in">inside</span> <span class="key out">outside</span>'
+    return f'<dl class="legend">{terms.replace("<dt>change</dt>", f"<dt>{keys}</dt>")}</dl>'
+
+
+def _direction(row: DirectionStrip, index: int, longest_bar: float) -> str:
+    numbers = f"<dt>eigenvalue</dt><dd>{number(row.eigenvalue)}</dd>"
+    numbers += f"<dt>predicted ratio</dt><dd>{number(row.predicted_ratio)}</dd>"
+    cells = [_cell(row, position, longest_bar) for position in range(len(row.strengths))]
+    return "\n".join(
+        [
+            f'<section class="direction" id="direction-{index}" data-label="{escape(row.label)}">',
+            f"<header><h2>{escape(row.label)}</h2><dl>{numbers}</dl></header>",
+            f'<div class="strip" style="--count:{len(cells)}">',
+            *cells,
+            "</div></section>",
+        ]
+    )
+
+
+def _cell(row: DirectionStrip, index: int, longest_bar: float) -> str:
+    strength = number(row.strengths[index], signed=True)
+    changes = (("in", "inside", row.inside[index]), ("out", "outside", row.outside[index]))
+    bars = "".join(_bar(kind, name, change, longest_bar) for kind, name, change in changes)
+    picture = _img(_fit(row.pictures[index : index + 1]), f"{row.label} at strength {strength}")
+    base = ' class="base"' if row.strengths[index] == 0 else ""
+    return f'<figure{base}>{picture}<figcaption><b class="strength">{strength}</b>{bars}</figcaption></figure>'
+
+
+def _bar(kind: str, name: str, change: float, longest: float) -> str:
+    share = change / longest if longest > 0 and math.isfinite(change / longest) else 0.0
+    digits = "<0.001" if 0 < change < 0.0005 else f"{change:.3f}" if change else "0"
+    return (
+        f'<span class="change {kind}" title="{name}"><i><i style="width:{100 * share:.1f}%"></i></i>'
+        f'<span class="unseen">{name} </span>{escape(digits)}</span>'
+    )
+
+
+def _many(block: ManySeeds) -> str:
+    head = "".join(f'<th scope="col">{number(strength, signed=True)}</th>' for strength in block.strengths)
+    rows = []
+    for seed, pictures in zip(block.seeds, block.pictures, strict=True):
+        alts = [
+            f"Seed {seed}, {block.label} at strength {number(strength, signed=True)}" for strength in block.strengths
+        ]
+        cells = [f"<td>{_img(_fit(picture[None]), alt)}</td>" for picture, alt in zip(pictures, alts, strict=True)]
+        rows.append(f'<tr><th scope="row"><span>seed</span> {seed}</th>{"".join(cells)}</tr>')
+    return (
+        f'<section class="many"><header><h2>{escape(block.label)}, the same on other seeds</h2></header>'
+        f'<div class="scroll"><table><thead><tr><th scope="col">strength</th>{head}</tr></thead>\n'
+        f"<tbody>{chr(10).join(rows)}</tbody></table></div></section>"
+    )
+
+
+def _fit(picture: Float[Tensor, "1 3 h w"], smallest: int = SMALLEST_SIDE) -> Float[Tensor, "1 3 new_h new_w"]:
+    """Enlarge by a whole factor to at least `smallest` pixels a side, or shrink to `LARGEST_SIDE`."""
+    height, width = picture.shape[-2:]
+    side = max(height, width)
+    if side > LARGEST_SIDE:
+        scale = LARGEST_SIDE / side
+        return resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+    return enlarge(picture, math.ceil(smallest / side))
+
+
+def _img(picture: Float[Tensor, "1 3 h w"], alt: str) -> str:
+    height, width = picture.shape[-2:]
+    data = base64.b64encode(png_bytes(picture)).decode()
+    return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{escape(alt)}">'
