@@ -1,0 +1,147 @@
+"""Tensors from the old format of ``torch.save``, which NVIDIA's pickles hold for every tensor.
+
+One tensor's storage is a run of bytes: five small pickles (a magic number, a version, facts of the computer, the kind
+and the number of the elements, a list of names), then the number again in eight bytes, then the elements. They are read
+by our own machine with a vocabulary of their own; torch's loader is not asked.
+"""
+
+import math
+import sys
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganvas.checkpoints.pickle_machine import Global, Machine, Vocabulary
+from ganvas.checkpoints.windows import Allowance, Window
+from ganvas.errors import CheckpointError, UnsafeFileError
+
+MAGIC = 0x1950A86A20F9469CFC6C
+VERSION = 1001
+TENSOR_BYTES = 512  # about what a tensor takes besides its elements
+MOST_DIMENSIONS = 8
+MOST_ELEMENTS = 1 << 40
+DTYPES = {
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
+
+@dataclass(eq=False)
+class Storage:
+    """The elements of one storage, flat; `taken` once a tensor has become their owner."""
+
+    elements: Tensor
+    taken: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class StorageHead:
+    """What the small pickles say about the elements that follow."""
+
+    dtype: torch.dtype
+    count: int
+    key: str
+
+
+def load_storage(arguments: tuple, allowance: Allowance) -> Storage:
+    """Answer ``torch.storage._load_from_bytes(bytes)``, where the elements announced and the bytes have to agree."""
+    match arguments:
+        case (Window() as stored,):
+            window = stored.again()
+        case _:
+            raise UnsafeFileError("a tensor's storage that is not a run of bytes.")
+    allowance.spend(window.left)
+    head = _read_head(window, allowance)
+    announced = int.from_bytes(window.take(8), "little", signed=True)
+    if announced != head.count or head.count * head.dtype.itemsize != window.left:
+        raise CheckpointError(
+            f"a tensor's storage of {head.count} elements, but {window.left} bytes for them. The file is damaged."
+        )
+    elements = torch.empty(window.left, dtype=torch.uint8)
+    window.fill(elements.numpy().data)
+    # torch takes a bool of any byte but 0 and 1 for granted, with results that depend on the kernel
+    return Storage(elements != 0 if head.dtype == torch.bool else elements.view(head.dtype))
+
+
+def rebuild_tensor(arguments: tuple, allowance: Allowance) -> Tensor:
+    """Answer ``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...)``: contiguous, sharing with none."""
+    match arguments:
+        case (Storage() as storage, int() as offset, tuple() as size, tuple() as stride, *_):
+            pass
+        case _:
+            raise UnsafeFileError("a tensor that is not made of a storage, an offset, a size and strides.")
+    shape, steps = require_shape(size), require_shape(stride)
+    available, count = len(storage.elements), math.prod(shape)
+    last = offset + sum((length - 1) * step for length, step in zip(shape, steps, strict=True))
+    if count > available or offset < 0 or (count and last >= available):
+        raise UnsafeFileError(f"a tensor of shape {list(shape)} from a storage of {available} elements.")
+    allowance.spend(TENSOR_BYTES)
+    if count == 0:
+        return torch.empty(shape, dtype=storage.elements.dtype)
+    view = storage.elements.as_strided(shape, steps, offset)
+    if count == available and view.is_contiguous() and not storage.taken:
+        storage.taken = True
+        return storage.elements.view(shape)
+    allowance.spend(count * view.element_size())
+    return view.clone(memory_format=torch.contiguous_format)
+
+
+def rebuild_parameter(arguments: tuple, allowance: Allowance) -> Tensor:
+    """Answer ``torch._utils._rebuild_parameter(tensor, requires_grad, hooks)`` with the tensor itself."""
+    match arguments:
+        case (Tensor() as tensor, *_):
+            return tensor
+    raise UnsafeFileError("a parameter that is not made of a tensor.")
+
+
+def require_shape(lengths: object) -> tuple[int, ...]:
+    """Return `lengths` if it is a tuple of a few whole numbers >= 0 whose product (zeros left out) is no nonsense."""
+    if type(lengths) is not tuple or len(lengths) > MOST_DIMENSIONS:
+        raise UnsafeFileError(f"a shape that is not a tuple of at most {MOST_DIMENSIONS} numbers.")
+    if not all(type(length) is int and 0 <= length <= MOST_ELEMENTS for length in lengths):
+        raise UnsafeFileError(f"a shape with something else than whole numbers from 0 to {MOST_ELEMENTS}.")
+    if math.prod(max(length, 1) for length in lengths) > MOST_ELEMENTS:
+        raise UnsafeFileError(f"a shape of more than {MOST_ELEMENTS} elements.")
+    return lengths
+
+
+def _read_head(window: Window, allowance: Allowance) -> StorageHead:
+    try:
+        parts: tuple = tuple(Machine(window, STORAGE_VOCABULARY, allowance).run() for _ in range(5))
+    except CheckpointError as error:
+        raise type(error)(f"in a tensor's storage, {error}") from None
+    match parts:
+        case (
+            int() as magic,
+            int() as version,
+            {"little_endian": bool() as little},
+            StorageHead() as head,
+            [str() as key],
+        ):
+            if (magic, version, little, key) == (MAGIC, VERSION, sys.byteorder == "little", head.key):
+                return head
+    raise CheckpointError("a tensor in a form that torch does not write. The file is damaged.")
+
+
+def _storage_head(persistent: object) -> StorageHead:
+    match persistent:
+        case (str() as word, Global(meaning=torch.dtype() as dtype), str() as key, str(), int() as count, None) if (
+            word == "storage" and 0 <= count <= MOST_ELEMENTS
+        ):
+            return StorageHead(dtype, count, key)
+    raise UnsafeFileError("a tensor's storage in a form that torch does not write.")
+
+
+STORAGE_VOCABULARY = Vocabulary(
+    names={("torch", name): Global(meaning=dtype) for name, dtype in DTYPES.items()},
+    persistent=_storage_head,
+)
