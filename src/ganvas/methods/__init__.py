@@ -1,1 +1,75 @@
-"""One paper, one file, one function ``find(...) -> Directions``."""
+"""One paper, one file, one function ``find(...) -> Directions``; here the public function that chooses among them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from torch import Tensor
+
+from ganvas.directions import Directions, Origin
+from ganvas.errors import GanvasError
+from ganvas.generators.protocol import Generator, Label
+from ganvas.jacobian import DEFAULT_BUDGET
+from ganvas.latents import Layers, codes_for
+from ganvas.linalg import Ridge
+from ganvas.methods import resefa
+from ganvas.methods.search import Progress, Search
+from ganvas.region import Region
+
+METHODS: Mapping[str, Callable[..., dict[str, Directions]]] = {"resefa": resefa.find}
+
+
+def find_directions(
+    generator: Generator,
+    codes: Tensor,
+    region: Region,
+    *,
+    method: str = "resefa",
+    space: str = "w",
+    layers: Layers = None,
+    count: int = 10,
+    ridge: Ridge = Ridge(),
+    ring: float = 0.0,
+    resolution: int | None = None,
+    channels: Literal["all", "luma"] = "all",
+    rank: int | None = None,
+    label: Label = None,
+    truncation: float = 1.0,
+    budget: int = DEFAULT_BUDGET,
+    compat: Literal["official"] | None = None,
+    origin: Origin | None = None,
+    progress: Progress | None = None,
+) -> Directions:
+    """Return the `count` strongest directions of `space` that change `region` and leave the rest alone.
+
+    `codes` are the truncated codes that will be edited: w or w+ for directions of w and w+, w, w+ or s for those of s,
+    z for those of z. See `ganvas.methods.search.Search` for the settings. Raises `GanvasError`s.
+    """
+    if method not in METHODS:
+        raise GanvasError(f"Method '{method}' is not known; there is {', '.join(METHODS)}.")
+    search = Search(space, layers, count, ridge, ring, resolution, channels, rank, label, truncation, budget, compat)
+    points = codes_for(generator, codes, space)
+    return METHODS[method](generator, points, {"": region}, search, origin or origin_of(generator, method), progress)[
+        ""
+    ]
+
+
+def origin_of(
+    generator: Generator,
+    method: str,
+    seeds: Sequence[int] = (),
+    truncation: float = 1.0,
+    truncation_layers: int | None = None,
+    label: int | None = None,
+) -> Origin:
+    """Return an `Origin` that names the generator and says where the codes came from."""
+    about = getattr(generator, "about", None)
+    name, digest = ("", "") if about is None else (about.name, about.hash)
+    return Origin(
+        method,
+        name,
+        digest,
+        seeds=tuple(seeds),
+        truncation=truncation,
+        truncation_layers=truncation_layers,
+        label=label,
+    )

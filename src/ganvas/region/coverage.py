@@ -215,7 +215,8 @@ def blur(values: Float[np.ndarray, "h w"], deviation: float) -> Float[np.ndarray
 
 def farther_than(inside: Bool[np.ndarray, "h w"], distance: float) -> Float[np.ndarray, "h w"]:
     """Return 1 where a pixel lies farther than ``distance`` pixels from all of ``inside``, 0 nearer, parts between."""
-    return np.clip(distance_transform_edt(~inside) - distance, 0, 1)
+    nearest = np.asarray(distance_transform_edt(~inside))
+    return np.clip(nearest - distance, 0, 1)
 
 
 def without_rounding(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:

@@ -1,0 +1,89 @@
+"""Edits: codes moved along directions, ``G(z + alpha n)`` (ReSeFa, Eq. 1), on the layers that the direction is for."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.directions import Direction
+from ganvas.errors import LatentError
+from ganvas.generators.protocol import Generator, Label, Noise
+from ganvas.latents import Layers, codes_for, parse_layers
+
+
+def edit(
+    generator: Generator,
+    codes: Tensor,
+    directions: Direction | Sequence[Direction],
+    strength: float | str | Sequence[float | str] = 1.0,
+    layers: Layers = None,
+) -> Tensor:
+    """Return `codes` moved by `strength` along each direction, all rows by the same; several directions add up.
+
+    Codes keep their space, except that w codes become w+ when only some layers move. A strength is a Euclid distance,
+    or "2s" for two of the direction's standard deviations. `layers` overrides those of a direction of space w. Raises
+    `LatentError` where codes and direction do not meet: w and w+ directions move w and w+ codes, s directions s codes
+    (`codes_for` makes them), z directions z codes.
+    """
+    several = [directions] if isinstance(directions, Direction) else list(directions)
+    strengths = [strength] if isinstance(strength, int | float | str) else list(strength)
+    if len(strengths) != len(several):
+        raise LatentError(
+            f"{len(several)} directions and {len(strengths)} strengths were given; give one strength per direction."
+        )
+    for direction, amount in zip(several, strengths, strict=True):
+        codes = _moved(generator, codes, direction, direction.length(amount), layers)
+    return codes
+
+
+def _moved(generator: Generator, codes: Tensor, direction: Direction, length: float, layers: Layers) -> Tensor:
+    vector = direction.vector.to(codes)
+    if direction.space not in ("w", "w+"):
+        if codes.shape[1:] != vector.shape:
+            raise LatentError(
+                f"A direction of space {direction.space} moves codes of shape [n, {len(vector)}]; these have "
+                f"{list(codes.shape)}."
+            )
+        return codes + length * vector
+    rows = parse_layers(direction.layers if layers is None else layers, generator.layers)
+    if direction.space == "w+":
+        if layers is not None:
+            raise LatentError("A direction of space w+ has a part for each layer already; leave layers out.")
+        return codes_for(generator, codes, "w+") + length * vector
+    if codes.ndim == 2 and len(rows) == generator.layers:
+        return codes + length * vector
+    moved = codes_for(generator, codes, "w+").clone()
+    moved[:, list(rows)] += length * vector
+    return moved
+
+
+@torch.no_grad()
+def edit_series(
+    generator: Generator,
+    codes: Tensor,
+    direction: Direction,
+    strengths: Sequence[float | str],
+    layers: Layers = None,
+    *,
+    noise: Noise = "const",
+    label: Label = None,
+    truncation: float = 1.0,
+) -> Float[Tensor, "rows k 3 h w"]:
+    """Return the pictures of every row of `codes` at every strength along one direction: all rows share it, as in
+    Figure 1 of ReSeFa.
+    """
+    pictures = []
+    for strength in strengths:
+        edited = edit(generator, codes, direction, strength, layers)
+        pictures.append(
+            generator.synthesize(edited, space_of(edited, direction), noise=noise, label=label, truncation=truncation)
+        )
+    return torch.stack(pictures, dim=1)
+
+
+def space_of(codes: Tensor, direction: Direction) -> str:
+    """Return the space of edited codes: that of the direction, or w or w+ by their shape."""
+    if direction.space in ("w", "w+"):
+        return "w" if codes.ndim == 2 else "w+"
+    return direction.space

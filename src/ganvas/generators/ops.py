@@ -1,0 +1,93 @@
+"""The operations that style-based generators are made of, in plain PyTorch: forward- and reverse-mode differentiate
+through all of them.
+
+Written from the formulas of Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN" (StyleGAN2),
+appendix B, and Karras et al. 2019. Weights may modulate per sample; we scale activations instead, which is the same
+product and keeps one weight for the whole batch. Everything works in channels_last, the layout in which the
+convolutions of a CPU are fastest.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+LEAKY_SLOPE = 0.2
+LEAKY_GAIN = math.sqrt(2.0)
+
+
+def normalize_second_moment(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Scale each row to mean square one (pixel norm of StyleGAN)."""
+    return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+
+
+def demodulation(
+    weight_energy: Float[Tensor, "inputs outputs"], style: Float[Tensor, "n inputs"]
+) -> Float[Tensor, "n outputs"]:
+    """Return ``1 / sqrt(sum_ik (w_ijk s_i)^2 + 1e-8)`` (StyleGAN2, Eq. 3) from the squared weights summed over the
+    kernel.
+    """
+    return (style.square() @ weight_energy + 1e-8).rsqrt()
+
+
+def demodulation_tangent(
+    weight_energy: Float[Tensor, "inputs outputs"],
+    style: Float[Tensor, "1 inputs"],
+    factor: Float[Tensor, "1 outputs"],
+    style_tangents: Float[Tensor, "n inputs"],
+) -> Float[Tensor, "n outputs"]:
+    """Return the derivative of `demodulation`, ``-d^3 sum_i s_i ds_i E_ij``, along each row of `style_tangents`."""
+    return -factor.pow(3) * ((style * style_tangents) @ weight_energy)
+
+
+def smooth(
+    x: Float[Tensor, "n c h w"], kernel: Float[Tensor, "a b"], gain: float, pad: int
+) -> Float[Tensor, "n c h2 w2"]:
+    """Convolve every channel with the two-dimensional `kernel` times `gain`, with `pad` zeros on each side."""
+    channels = x.shape[1]
+    taps = (kernel.flip([0, 1]) * gain).to(x.dtype).expand(channels, 1, *kernel.shape)
+    return F.conv2d(x, taps, padding=pad, groups=channels)
+
+
+def upsample(x: Float[Tensor, "n c h w"], kernel: Float[Tensor, "a b"]) -> Float[Tensor, "n c h2 w2"]:
+    """Double the size: insert zeros, then convolve with `kernel` (even-sized, sum one) at gain 4; the picture does not
+    shift.
+    """
+    channels = x.shape[1]
+    pad = (kernel.shape[0] - 2) // 2
+    taps = (kernel * 4).to(x.dtype).expand(channels, 1, *kernel.shape)
+    return F.conv_transpose2d(x, taps, stride=2, padding=pad, groups=channels)
+
+
+def convolve(x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c k k"]) -> Float[Tensor, "n o h w"]:
+    """Correlate with `weight`, keeping the size."""
+    return F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+
+
+def convolve_up(
+    x: Float[Tensor, "n c h w"], weight: Float[Tensor, "c o k k"], kernel: Float[Tensor, "a b"]
+) -> Float[Tensor, "n o h2 w2"]:
+    """Double the size and convolve: a transposed convolution with stride 2, then the smoothing `kernel` at gain 4.
+
+    `weight` has its input channels first, as transposed convolutions take it.
+    """
+    if weight.shape[-1] == 1:
+        return upsample(F.conv2d(x, weight.transpose(0, 1)), kernel)
+    spread = F.conv_transpose2d(x, weight, stride=2)  # [n, o, 2h + 1, 2w + 1]
+    return smooth(spread, kernel, gain=4.0, pad=(kernel.shape[0] - 1) // 2)
+
+
+def scaled_leaky(x: Float[Tensor, "*shape"], clamp: float | None) -> Float[Tensor, "*shape"]:
+    """Leaky ReLU of a fresh tensor that is already multiplied by the gain (it is homogeneous), then clamped to
+    +-`clamp`.
+    """
+    y = F.leaky_relu_(x, LEAKY_SLOPE)
+    return y if clamp is None else y.clamp(-clamp, clamp)
+
+
+def leaky_slopes(output: Float[Tensor, "*shape"], clamp: float | None) -> Float[Tensor, "*shape"]:
+    """Return the derivative of `scaled_leaky` from its output: 1, 0.2, or 0 where it was clamped."""
+    slopes = torch.where(output > 0, 1.0, LEAKY_SLOPE).to(output.dtype)
+    return slopes if clamp is None else torch.where(output.abs() < clamp, slopes, 0.0)

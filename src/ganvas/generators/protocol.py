@@ -1,0 +1,115 @@
+"""What every method may ask of a generator. Methods know this protocol, never an architecture."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ganvas.region import Region
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a generator beside its weights.
+
+    ``hash`` is sha256 over sorted (our name, shape, bytes as stored); ``source`` says where the weights come from and
+    under which licence; ``regions`` are its named regions; ``edit_layers`` the layers that its card recommends for
+    local edits ("" for all).
+    """
+
+    name: str
+    hash: str
+    source: Mapping[str, Any] = field(default_factory=dict)
+    regions: Mapping[str, Region] = field(default_factory=dict)
+    edit_layers: str = ""
+
+
+Label = int | Sequence[int] | Tensor | None
+Noise = str | Mapping[str, Tensor] | torch.Generator
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A GAN's G: codes in some spaces to pictures [n, 3, h, w] of about [-1, 1].
+
+    ``resolution`` is the picture's height and width in pixels; ``spaces`` the spaces it has, from the noise inwards;
+    ``layers`` the rows of its w+ codes, 0 where it has none; ``feature_names`` its feature maps from coarse to fine.
+    """
+
+    resolution: int
+    spaces: tuple[str, ...]
+    layers: int
+    feature_names: tuple[str, ...]
+
+    @property
+    def device(self) -> torch.device:
+        """Where codes and pictures lie."""
+        ...
+
+    def dimensions(self, space: str) -> tuple[int, ...]:
+        """Return the shape of one code of `space`."""
+        ...
+
+    def sample(self, seeds: Sequence[int]) -> Tensor:
+        """Return one code of the prior per seed, [n, z_dim]; a seed gives the same row in every batch."""
+        ...
+
+    def map(
+        self,
+        z: Tensor,
+        to: str = "w+",
+        *,
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
+    ) -> Tensor:
+        """Return codes of space `to` for codes z, truncated."""
+        ...
+
+    def synthesize(
+        self, codes: Tensor, space: str = "w+", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+    ) -> Tensor:
+        """Return pictures, differentiable forwards and backwards."""
+        ...
+
+    def features(
+        self, codes: Tensor, names: Sequence[str], space: str = "w+", *, noise: Noise = "const", picture: bool = False
+    ) -> dict[str, Tensor]:
+        """Return feature maps by name, stopping at the finest one asked; with `picture`, the picture too under
+        "picture".
+        """
+        ...
+
+    def resume(self, name: str, feature: Tensor, codes: Tensor, space: str = "w+", *, noise: Noise = "const") -> Tensor:
+        """Return the picture when the feature map `name` is `feature`."""
+        ...
+
+
+@runtime_checkable
+class Linearizable(Protocol):
+    """A generator that shares one primal pass among many tangents; others are differentiated by ``torch.func``."""
+
+    def linearize(
+        self, codes: Tensor, space: str = "w+", *, layers: Sequence[int] | None = None, noise: Noise = "const"
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Return the picture of one code and the map from tangents [n, *code] to picture tangents [n, 3, h, w]."""
+        ...
+
+
+@runtime_checkable
+class HasStyles(Protocol):
+    """A generator with a StyleSpace: per-channel scales of its layers, codes of space ``s``."""
+
+    def styles(self, codes: Tensor, space: str) -> list[Tensor]:
+        """Return each styled layer's [n, channels], in graph order, toRGB included."""
+        ...
+
+    def style_channels(self) -> list[int]:
+        """Return the number of channels of each of them."""
+        ...
+
+    def style_rows(self) -> list[int]:
+        """Return the w+ row that feeds each of them."""
+        ...
