@@ -150,17 +150,21 @@ def convert(
     half: bool = False,
     name: str | None = None,
     regions: Mapping[str, Region] | None = None,
-    **source_facts: str,
+    edit_layers: str = "",
+    facts: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a foreign generator in our format; `regions` names regions of it, `source_facts` (licence, data) go to its
-    header.
+    """Write a generator in our format, in float16 with `half`; returns the path.
+
+    `name`, `regions` and `edit_layers` (the layers recommended for local edits) go to its header, and `facts` of its
+    source such as its licence and data, beside the hash of the original.
     """
     generator, about = read_generator(resolve(source))
     about = replace(
         about,
         name=name or about.name,
         regions=regions or about.regions,
-        source={**about.source, "hash": about.hash, **source_facts},
+        edit_layers=edit_layers or about.edit_layers,
+        source={**about.source, "hash": about.hash, **(facts or {})},
     )
     return save_generator(target, generator, about, half=half)
 

@@ -18,6 +18,11 @@ LEAKY_SLOPE = 0.2
 LEAKY_GAIN = math.sqrt(2.0)
 
 
+def at_least_float32(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Widen half precision to float32; float32 and float64 stay."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def normalize_second_moment(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
     """Scale each row to mean square one (pixel norm of StyleGAN)."""
     return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
@@ -89,5 +94,5 @@ def scaled_leaky(x: Float[Tensor, "*shape"], clamp: float | None) -> Float[Tenso
 
 def leaky_slopes(output: Float[Tensor, "*shape"], clamp: float | None) -> Float[Tensor, "*shape"]:
     """Return the derivative of `scaled_leaky` from its output: 1, 0.2, or 0 where it was clamped."""
-    slopes = torch.where(output > 0, 1.0, LEAKY_SLOPE).to(output.dtype)
+    slopes = torch.full_like(output, LEAKY_SLOPE).masked_fill_(output > 0, 1.0)
     return slopes if clamp is None else torch.where(output.abs() < clamp, slopes, 0.0)

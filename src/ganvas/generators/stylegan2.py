@@ -228,11 +228,10 @@ class StyleGAN2(nn.Module):
             self._check(space, tangents)
             if space == "s":
                 parts = tangents.split(self.style_channels(), dim=1)
-                return push_styles(
-                    [t if row in active else None for t, row in zip(parts, self.style_rows(), strict=True)]
-                )
+                masked = [t if row in active else None for t, row in zip(parts, self.style_rows(), strict=True)]
+                return push_styles(masked, len(tangents))
             rows = widen(tangents, space, self.layers, self.architecture.w_dim)
-            return push_styles(self.synthesis.push_styles(rows, active))
+            return push_styles(self.synthesis.push_styles(rows, active), len(tangents))
 
         return picture, push
 

@@ -87,7 +87,7 @@ class StyledConvolution(StyledLayer):
 
     def weight_energy(self) -> Float[Tensor, "i o"]:
         """Return the squared weights summed over the kernel, in float32."""
-        return self.weight.float().square().sum(dim=(2, 3)).T
+        return ops.at_least_float32(self.weight).square().sum(dim=(2, 3)).T
 
     def convolve(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Apply the linear part to modulated activations."""
@@ -151,7 +151,7 @@ class ToPicture(StyledLayer):
         weights = self.weight[:, :, 0, 0] * (style * self.gain)[:, None]  # [n, c, i]
         pixels = x.permute(0, 2, 3, 1).reshape(rows, height * width, channels)
         colours = torch.bmm(pixels, weights.transpose(1, 2).to(x.dtype))  # [n, h w, c]
-        return colours.float().view(rows, height, width, -1).permute(0, 3, 1, 2)
+        return ops.at_least_float32(colours).view(rows, height, width, -1).permute(0, 3, 1, 2)
 
     def _clamped(self, y: Tensor) -> Tensor:
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
@@ -159,7 +159,7 @@ class ToPicture(StyledLayer):
     def linearize(self, x: Float[Tensor, "1 i h w"], style: Float[Tensor, "1 i"]) -> tuple[Tensor, Push]:
         """Return the colours at (x, style) and the derivative ``W (dx s + x ds)``."""
         y = self.forward(x, style)
-        kept = None if self.clamp is None else (y.abs() < self.clamp).float()
+        kept = None if self.clamp is None else (y.abs() < self.clamp).to(y.dtype)
 
         def push(dx: Tensor | None, dstyle: Tensor | None) -> Tensor | None:
             if dx is None and dstyle is None:
@@ -175,12 +175,12 @@ class ToPicture(StyledLayer):
     def _shared(self, dx: Tensor, style: Tensor) -> Tensor:
         """Mix many activations by the one style: one convolution."""
         weight = self.weight * (style * self.gain)[0][:, None, None]
-        return F.conv2d(dx, weight.to(dx.dtype)).float()
+        return ops.at_least_float32(F.conv2d(dx, weight.to(dx.dtype)))
 
     def _mix_shared(self, x: Tensor, dstyle: Tensor) -> Tensor:
         """Mix the one activation by many styles: one convolution with 3 n outputs."""
         weights = self.weight * (dstyle * self.gain)[:, None, :, None, None]  # [n, c, i, 1, 1]
-        mixed = F.conv2d(x, weights.flatten(0, 1).to(x.dtype)).float()
+        mixed = ops.at_least_float32(F.conv2d(x, weights.flatten(0, 1).to(x.dtype)))
         return mixed.view(len(dstyle), -1, *x.shape[2:])
 
 

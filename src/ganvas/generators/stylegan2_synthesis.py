@@ -214,9 +214,9 @@ class Synthesis(nn.Module):
 
     def linearize(
         self, styles: Sequence[Tensor], noises: Sequence[Tensor | None]
-    ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Sequence[Tensor | None]], Tensor]]:
-        """Return the picture at one point (one row of styles) and the map from style tangents [n, channels] to [n, 3,
-        h, w].
+    ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Sequence[Tensor | None], int], Tensor]]:
+        """Return the picture at one point, and the map from n style tangents [n, channels] (None: zero), and n, to
+        picture tangents [n, 3, h, w].
         """
         x, colours = self._constant(1), None
         pushes = []
@@ -230,8 +230,7 @@ class Synthesis(nn.Module):
         assert colours is not None
         size = colours.shape
 
-        def push_all(tangents: Sequence[Tensor | None]) -> Tensor:
-            rows = next(len(t) for t in tangents if t is not None)
+        def push_all(tangents: Sequence[Tensor | None], rows: int) -> Tensor:
             pushed = self._push_from(pushes, list(self._grouped(tangents)), rows, None, None)
             return pushed if pushed is not None else self.kernel.new_zeros(rows, *size[1:])
 

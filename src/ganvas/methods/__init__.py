@@ -27,7 +27,7 @@ def find_directions(
     space: str = "w",
     layers: Layers = None,
     count: int = 10,
-    ridge: Ridge = Ridge(),
+    ridge: Ridge | None = None,
     ring: float = 0.0,
     resolution: int | None = None,
     channels: Literal["all", "luma"] = "all",

@@ -121,12 +121,12 @@ def find(
         sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, grams, strict=True)] if sums else grams
     found = {}
     for (name, region), (foreground, _), (a, b) in zip(regions.items(), masks, sums, strict=True):
-        factors = factorize(a / len(codes), b / len(codes), search.count, search.ridge, search.rank)
+        factors = factorize(a / len(codes), b / len(codes), search.count, search.ridge_used, search.rank)
         about = replace(
             origin,
             region=region.describe(),
             region_name=name,
-            ridge=str(search.ridge),
+            ridge=str(search.ridge_used),
             resolution=measure.resolution,
             channels=measure.channels,
             rank=search.rank,

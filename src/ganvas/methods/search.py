@@ -8,7 +8,7 @@ from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Label
 from ganvas.jacobian import DEFAULT_BUDGET
 from ganvas.latents import Layers
-from ganvas.linalg import Ridge
+from ganvas.linalg import NO_RIDGE, Ridge
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -19,17 +19,17 @@ class Search:
     """What to look for and how.
 
     ``space`` is that of the directions; ``layers`` those that will be edited ("4-7", a list, None for all); ``count``
-    how many directions. ``ridge`` is added to the background (Eq. 10 of ReSeFa), ``rank`` cuts the background to its
-    strongest directions (Eq. 12). ``ring`` leaves a band around the region out of the background (fraction of the
-    smaller side). ``resolution`` (None: native, at most 256) and ``channels`` say what of the picture counts. ``label``
-    and ``truncation`` count for space z only. ``budget`` bounds the bytes of J held. ``compat`` "official" repeats the
-    published computation of ReSeFa.
+    how many directions. ``ridge`` is added to the background (Eq. 10 of ReSeFa; None: 1e-3 of the trace, with
+    ``compat`` none), ``rank`` cuts the background to its strongest directions (Eq. 12). ``ring`` leaves a band around
+    the region out of the background (fraction of the smaller side). ``resolution`` (None: native, at most 256) and
+    ``channels`` say what of the picture counts. ``label`` and ``truncation`` count for space z only. ``budget`` bounds
+    the bytes of J held. ``compat`` "official" repeats the published computation of ReSeFa.
     """
 
     space: str = "w"
     layers: Layers = None
     count: int = 10
-    ridge: Ridge = Ridge()
+    ridge: Ridge | None = None
     ring: float = 0.0
     resolution: int | None = None
     channels: Literal["all", "luma"] = "all"
@@ -42,7 +42,7 @@ class Search:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise GanvasError(f"{self.count} directions were asked for; ask for at least 1.")
-        if self.ridge.tau < 0:
+        if self.ridge is not None and self.ridge.tau < 0:
             raise GanvasError(
                 f"A ridge of {self.ridge.tau:g} is negative; give 0 for none, or a small number such as 1e-3."
             )
@@ -50,3 +50,8 @@ class Search:
             raise GanvasError(f"A background of rank {self.rank} is empty; give at least 1, or leave rank out.")
         if self.compat not in (None, "official"):
             raise GanvasError(f"compat '{self.compat}' is not known; give 'official' or leave it out.")
+
+    @property
+    def ridge_used(self) -> Ridge:
+        """The ridge to use."""
+        return self.ridge or (Ridge() if self.compat is None else NO_RIDGE)

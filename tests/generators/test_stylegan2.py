@@ -1,0 +1,232 @@
+"""StyleGAN2 against the published implementation's outputs, against itself, and against automatic differentiation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ganvas.checkpoints.files import load
+from ganvas.errors import LatentError
+from ganvas.generators import stylegan2_synthesis
+from ganvas.generators.stylegan2_layers import StyledConvolution, ToPicture
+from ganvas.generators.stylegan2_synthesis import Kind
+from tests.generators.small import small_stylegan2
+
+KINDS: tuple[Kind, ...] = ("skip", "resnet", "orig")
+
+
+@pytest.mark.parametrize("name", ["stylegan2", "stylegan2-conditional", "stylegan2-resnet", "stylegan2-orig"])
+def test_pictures_equal_those_of_the_published_code(shared: Path, name: str) -> None:
+    generator = load(shared / "conformance" / f"{name}.pkl")
+    expected = {key: torch.from_numpy(value) for key, value in np.load(shared / "conformance" / f"{name}.npz").items()}
+    label = expected["c"].float() if expected.get("c", torch.zeros(0, 0)).shape[1] else None
+    z = generator.sample([0, 1, 2])
+    assert torch.equal(z, expected["z"])
+
+    def check(picture: torch.Tensor, key: str) -> None:
+        assert (picture - expected[key]).abs().max() < 1e-4 * expected[key].std()
+
+    for psi in (1.0, 0.7):
+        ws = generator.map(z, label=label, truncation=psi)
+        torch.testing.assert_close(ws, expected[f"ws_psi{psi}"], rtol=1e-5, atol=1e-5)
+        check(generator.synthesize(ws), f"image_psi{psi}")
+    ws = generator.map(z, label=label)
+    check(generator.synthesize(ws, noise="none"), "image_nonoise_psi1.0")
+    ws = ws.clone()
+    ws[:, 3:5] += 0.5
+    check(generator.synthesize(ws), "image_layers3to5_plus0.5")
+
+
+def test_modulating_activations_equals_modulating_weights() -> None:
+    """Eq. 1-3 of the paper literally, sample by sample, as second implementation of the styled convolution."""
+    torch.manual_seed(0)
+    layer = StyledConvolution(3, 4, 6, 8, up=False, clamp=None, gain=1.0, noise=True).double().requires_grad_(False)
+    layer.noise_strength.fill_(0.4)
+    layer.bias.normal_()
+    x, style = torch.randn(2, 3, 8, 8).double(), torch.randn(2, 3).double()
+    rows = []
+    for i in range(2):
+        weight = layer.weight * style[i, None, :, None, None]
+        weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        y = F.conv2d(x[i : i + 1], weight, padding=1) + 0.4 * layer.noise + layer.bias[:, None, None]
+        rows.append(F.leaky_relu(y, 0.2) * 2**0.5)
+    torch.testing.assert_close(layer(x, style, layer.noise_map(), torch.ones(4, 4).double()), torch.cat(rows))
+
+
+def test_colours_are_a_modulated_pointwise_convolution() -> None:
+    torch.manual_seed(0)
+    layer = ToPicture(3, 6, clamp=None).double().requires_grad_(False)
+    x, style = torch.randn(2, 3, 8, 8).double(), torch.randn(2, 3).double()
+    expected = [F.conv2d(x[i : i + 1], layer.weight * style[i, None, :, None, None] / 3**0.5) for i in range(2)]
+    torch.testing.assert_close(layer(x, style), torch.cat(expected))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("clamp", [None, 0.7])
+@pytest.mark.parametrize("layers", [None, (1, 2), (5,)])
+def test_linearize_equals_automatic_forward_mode(
+    kind: Kind, clamp: float | None, layers: tuple[int, ...] | None
+) -> None:
+    generator = small_stylegan2(16, kind, clamp=clamp, dtype=torch.float64)
+    ws = torch.randn(1, generator.layers, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    tangents = torch.zeros(3, generator.layers, 6, dtype=torch.float64)
+    rows = list(layers or range(generator.layers))
+    tangents[:, rows] = torch.randn(3, len(rows), 6, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    picture, push = generator.linearize(ws, layers=layers)
+    torch.testing.assert_close(picture, generator.synthesize(ws))
+    for tangent, pushed in zip(tangents, push(tangents), strict=True):
+        _, expected = torch.func.jvp(generator.synthesize, (ws,), (tangent[None],))
+        torch.testing.assert_close(pushed, expected[0], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("space", ["w", "s"])
+def test_linearize_in_other_spaces(space: str) -> None:
+    generator = small_stylegan2(8, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(3)
+    code = 1 + torch.randn(1, *generator.dimensions(space), dtype=torch.float64, generator=rng)
+    tangent = torch.randn(1, *generator.dimensions(space), dtype=torch.float64, generator=rng)
+    _, push = generator.linearize(code, space)
+    _, expected = torch.func.jvp(lambda c: generator.synthesize(c, space), (code,), (tangent,))
+    torch.testing.assert_close(push(tangent), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_forwards_and_backwards(kind: Kind) -> None:
+    generator = small_stylegan2(8, kind, width=3, channels=2, dtype=torch.float64)
+    ws = torch.randn(1, generator.layers, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    assert torch.autograd.gradcheck(generator.synthesize, (ws.requires_grad_(),), check_forward_ad=True)
+
+
+def test_splitting_a_batch_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = small_stylegan2(32)
+    ws = generator.map(generator.sample(range(7)))
+    _, push = generator.linearize(ws[:1])
+    whole = generator.synthesize(ws), push(ws)
+    monkeypatch.setattr(stylegan2_synthesis, "CACHE_BYTES", 3000)
+    with torch.no_grad():
+        torch.testing.assert_close(generator.synthesize(ws), whole[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(push(ws), whole[1], rtol=1e-5, atol=1e-5)
+
+
+def test_zero_tangents_give_zero_pictures() -> None:
+    generator = small_stylegan2(8, "orig")
+    _, push = generator.linearize(generator.map(generator.sample([0])), layers=())
+    assert torch.equal(push(torch.zeros(2, 4, 6)), torch.zeros(2, 3, 8, 8))
+
+
+def test_spaces_agree() -> None:
+    generator = small_stylegan2(16)
+    z = generator.sample([5, 6])
+    by_w_plus = generator.synthesize(generator.map(z, truncation=0.6))
+    torch.testing.assert_close(generator.synthesize(z, "z", truncation=0.6), by_w_plus)
+    torch.testing.assert_close(generator.synthesize(generator.map(z, "w", truncation=0.6), "w"), by_w_plus)
+    torch.testing.assert_close(generator.synthesize(generator.map(z, "s", truncation=0.6), "s"), by_w_plus)
+
+
+def test_a_row_is_the_same_in_every_batch() -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([1, 2, 3]))
+    torch.testing.assert_close(generator.synthesize(ws)[1:2], generator.synthesize(ws[1:2]), rtol=1e-5, atol=1e-6)
+
+
+def test_truncation_of_some_layers() -> None:
+    generator = small_stylegan2(16)
+    z = generator.sample([1])
+    full, none = generator.map(z, truncation=0.5), generator.map(z)
+    some = generator.map(z, truncation=0.5, truncation_layers=2)
+    assert torch.equal(some[:, :2], full[:, :2])
+    assert torch.equal(some[:, 2:], none[:, 2:])
+
+
+def test_features_and_resuming_from_them() -> None:
+    generator = small_stylegan2(32, "skip")
+    ws = generator.map(generator.sample([3]))
+    found = generator.features(ws, ["b8", "b16"], picture=True)
+    assert {name: tuple(value.shape[1:]) for name, value in found.items()} == {
+        "b8": (5, 8, 8),
+        "b16": (5, 16, 16),
+        "picture": (3, 32, 32),
+    }
+    assert found.keys() - generator.features(ws, ["b8", "b16"]).keys() == {"picture"}
+    torch.testing.assert_close(generator.resume("b16", found["b16"], ws), generator.synthesize(ws))
+    moved = generator.resume("b16", found["b16"].roll(4, dims=3), ws)
+    assert (moved - found["picture"]).abs().mean() > 0.01
+
+
+def test_features_stop_at_the_finest_one_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = small_stylegan2(16)
+    monkeypatch.setattr(generator.synthesis.blocks["b16"], "forward", lambda *_: pytest.fail("b16 was computed"))
+    generator.features(generator.map(generator.sample([0])), ["b8", "b4"])
+
+
+def test_noise() -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([0]))
+    const, none = generator.synthesize(ws), generator.synthesize(ws, noise="none")
+    assert (const - none).abs().max() > 0.01
+    first = generator.synthesize(ws, noise=torch.Generator().manual_seed(1))
+    assert torch.equal(first, generator.synthesize(ws, noise=torch.Generator().manual_seed(1)))
+    assert not torch.equal(first, const)
+    silent = {name: torch.zeros(1, 1, 1, 1) for name, _ in generator.synthesis.convolutions()}
+    torch.testing.assert_close(generator.synthesize(ws, noise=silent), none)
+
+
+def test_noise_only_where_named() -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([0]))
+    own = generator.synthesis.blocks["b8"].conv1.noise_map()
+    torch.testing.assert_close(generator.synthesize(ws, noise={"b8.conv1": own}), generator.synthesize(ws))
+
+
+def test_labels() -> None:
+    generator = small_stylegan2(8, label_dim=3)
+    z = generator.sample([0, 1])
+    by_number = generator.map(z, label=2)
+    assert torch.equal(by_number, generator.map(z, label=[2, 2]))
+    assert torch.equal(by_number, generator.map(z, label=torch.tensor([[0.0, 0, 1], [0, 0, 1]])))
+    assert not torch.equal(by_number, generator.map(z, label=1))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda g: g.map(g.sample([0]), label=1), "no classes"),
+        (lambda g: g.map(torch.zeros(1, 3)), r"\[n, 7\]"),
+        (lambda g: g.map(g.sample([0]), "v"), "has w, w\\+, s"),
+        (lambda g: g.synthesize(torch.zeros(1, 6), "w+"), r"\[n, 4, 6\]"),
+        (lambda g: g.synthesize(torch.zeros(1, 6), "w", noise="loud"), "'const', 'none'"),
+        (lambda g: g.synthesize(torch.zeros(1, 6), "w", noise={"b9.conv1": torch.zeros(1)}), "b4.conv1, b8.conv0"),
+        (lambda g: g.features(torch.zeros(1, 6), ["b512"], "w"), "8-pixel generator has b4, b8"),
+        (lambda g: g.linearize(torch.zeros(2, 6), "w"), "one code; 2"),
+        (lambda g: g.map(g.sample([0]), "w", truncation=0.5, truncation_layers=2), "'w\\+' instead"),
+        (lambda g: g.sample([-1]), "Seed -1"),
+    ],
+)
+def test_errors_say_what_is_allowed(call, message: str) -> None:
+    with pytest.raises(LatentError, match=message):
+        call(small_stylegan2(8))
+
+
+def test_wrong_labels_are_named() -> None:
+    generator = small_stylegan2(8, label_dim=3)
+    for label, message in ((None, "class from 0 to 2"), (3, "classes 0-2"), (torch.zeros(1, 2), r"\[1, 3\]")):
+        with pytest.raises(LatentError, match=message):
+            generator.map(generator.sample([0]), label=label)
+
+
+def test_bfloat16_is_close_to_float32() -> None:
+    exact, rough = load("faces"), load("faces", dtype=torch.bfloat16)
+    ws = exact.map(exact.sample(range(4)), truncation=0.7)
+    difference = rough.synthesize(ws) - exact.synthesize(ws)
+    assert difference.dtype == torch.float32
+    assert difference.square().mean().sqrt() < 0.01
+    assert difference.abs().max() < 0.1
+
+
+def test_four_pixels_to_sixty_four() -> None:
+    for resolution in (4, 8, 64):
+        generator = small_stylegan2(resolution)
+        assert generator.layers == 2 * resolution.bit_length() - 4
+        assert generator.synthesize(generator.sample([0]), "z").shape == (1, 3, resolution, resolution)
