@@ -1,7 +1,6 @@
 """One paper, one file, one function ``find(...) -> Directions``; here the public function that chooses among them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
 
 from torch import Tensor
 
@@ -30,12 +29,12 @@ def find_directions(
     ridge: Ridge | None = None,
     ring: float = 0.0,
     resolution: int | None = None,
-    channels: Literal["all", "luma"] = "all",
+    channels: str = "all",
     rank: int | None = None,
     label: Label = None,
     truncation: float = 1.0,
     budget: int = DEFAULT_BUDGET,
-    compat: Literal["official"] | None = None,
+    compat: str | None = None,
     origin: Origin | None = None,
     progress: Progress | None = None,
 ) -> Directions:
@@ -48,9 +47,9 @@ def find_directions(
         raise GanvasError(f"Method '{method}' is not known; there is {', '.join(METHODS)}.")
     search = Search(space, layers, count, ridge, ring, resolution, channels, rank, label, truncation, budget, compat)
     points = codes_for(generator, codes, space)
-    return METHODS[method](generator, points, {"": region}, search, origin or origin_of(generator, method), progress)[
-        ""
-    ]
+    about = origin or origin_of(generator, method)
+    name = about.region_name
+    return METHODS[method](generator, points, {name: region}, search, about, progress)[name]
 
 
 def origin_of(

@@ -111,7 +111,7 @@ def find(
     """
     measure, basis = search_measure(generator, search), search_basis(generator, search)
     masks = [region.split(measure.resolution, measure.resolution, search.ring) for region in regions.values()]
-    plan = plan_columns(basis.size, measure.channel_count * measure.resolution**2, search.budget)
+    plan = plan_search(generator, search)
     sums: list[tuple[Tensor, Tensor]] = []
     for row in range(len(codes)):
         linear = derivative(
@@ -133,6 +133,14 @@ def find(
         )
         found[name] = _directions(generator, factors, basis, search, foreground, about)
     return found
+
+
+def plan_search(generator: Generator, search: Search) -> Plan:
+    """Return how J will be held within the budget."""
+    measure = search_measure(generator, search)
+    return plan_columns(
+        search_basis(generator, search).size, measure.channel_count * measure.resolution**2, search.budget
+    )
 
 
 def search_measure(generator: Generator, search: Search) -> Measure:

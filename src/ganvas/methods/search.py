@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Label
@@ -32,12 +31,12 @@ class Search:
     ridge: Ridge | None = None
     ring: float = 0.0
     resolution: int | None = None
-    channels: Literal["all", "luma"] = "all"
+    channels: str = "all"
     rank: int | None = None
     label: Label = None
     truncation: float = 1.0
     budget: int = DEFAULT_BUDGET
-    compat: Literal["official"] | None = None
+    compat: str | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1:

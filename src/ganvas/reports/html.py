@@ -37,7 +37,9 @@ _LEGEND = {
 class DirectionStrip:
     """One direction on one picture: `pictures[i]` was made at `strengths[i]`.
 
-    `inside` and `outside` are root mean square changes against the original, on the scale of pictures in [-1, 1].
+    `inside` and `outside` are root mean square changes against the original, on the scale of pictures in [-1, 1];
+    `outside` is None where no region is known, and `inside` then counts the whole picture. Numbers that are not known
+    are nan and left out.
     """
 
     label: str
@@ -46,20 +48,24 @@ class DirectionStrip:
     strengths: tuple[float, ...]
     pictures: Float[Tensor, "k 3 h w"]
     inside: tuple[float, ...]
-    outside: tuple[float, ...]
+    outside: tuple[float, ...] | None
 
     def __post_init__(self) -> None:
-        counts = {len(self.strengths), len(self.pictures), len(self.inside), len(self.outside)}
+        outside = self.inside if self.outside is None else self.outside
+        counts = {len(self.strengths), len(self.pictures), len(self.inside), len(outside)}
         if counts == {0} or len(counts) > 1:
             raise PictureError(f"'{self.label}' needs as many strengths as pictures and changes, and at least one.")
 
 
 @dataclass(frozen=True)
 class ManySeeds:
-    """One direction on several pictures: `pictures[row, i]` is the picture of `seeds[row]` at `strengths[i]`."""
+    """One direction on several pictures: `pictures[row, i]` is the picture of `seeds[row]` at `strengths[i]`.
+
+    A row that has no seed is told by a word of its own.
+    """
 
     label: str
-    seeds: tuple[int, ...]
+    seeds: tuple[int | str, ...]
     strengths: tuple[float, ...]
     pictures: Float[Tensor, "rows k 3 h w"]
 
@@ -84,26 +90,29 @@ def directions_page(
     title: str,
     facts: Mapping[str, str],
     original: Float[Tensor, "1 3 h w"],
-    mask: Float[Tensor, "1 mask_h mask_w"],
+    mask: Float[Tensor, "1 mask_h mask_w"] | None,
     strips: Sequence[DirectionStrip],
     many: Sequence[ManySeeds] = (),
     links: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a page with the original and its region, one row per direction, and one block per direction on many seeds.
 
-    `facts` become a table in their order; the one named "command" is set as code. `links` are names and addresses
-    relative to the page. The same input gives the same bytes. Returns the path.
+    Without a `mask` nothing is outlined. `facts` become a table in their order; the one named "command" is set as code.
+    `links` are names and addresses relative to the page. The same input gives the same bytes. Returns the path.
 
     Raises:
         PictureError: a picture holds values that are not numbers, or the page cannot be written.
     """
-    shown = outline(_fit(original, LARGEST_SIDE * 3 // 4), mask)
-    longest_bar = max((change for row in strips for change in row.inside + row.outside), default=0.0)
+    shown = _fit(original, LARGEST_SIDE * 3 // 4)
+    caption = "The original"
+    if mask is not None:
+        shown, caption = outline(shown, mask), "The original, with the region outlined"
+    longest_bar = max((change for row in strips for change in row.inside + (row.outside or ())), default=0.0)
     body = [
         _header(title, "", links or {}),
         '<section class="origin">',
-        f'<figure class="original">{_img(shown, "The original picture with the region outlined")}',
-        "<figcaption>The original, with the region outlined</figcaption></figure>",
+        f'<figure class="original">{_img(shown, caption)}',
+        f"<figcaption>{caption}</figcaption></figure>",
         f'<div class="about">{_table_of_facts(facts)}{_legend()}</div></section>',
         *(_direction(row, index, longest_bar) for index, row in enumerate(strips)),
         *(_many(block) for block in many),
@@ -183,8 +192,8 @@ def _legend() -> str:
 
 
 def _direction(row: DirectionStrip, index: int, longest_bar: float) -> str:
-    numbers = f"<dt>eigenvalue</dt><dd>{number(row.eigenvalue)}</dd>"
-    numbers += f"<dt>predicted ratio</dt><dd>{number(row.predicted_ratio)}</dd>"
+    known = {"eigenvalue": row.eigenvalue, "predicted ratio": row.predicted_ratio}
+    numbers = "".join(f"<dt>{n}</dt><dd>{number(value)}</dd>" for n, value in known.items() if not math.isnan(value))
     cells = [_cell(row, position, longest_bar) for position in range(len(row.strengths))]
     return "\n".join(
         [
@@ -199,7 +208,9 @@ def _direction(row: DirectionStrip, index: int, longest_bar: float) -> str:
 
 def _cell(row: DirectionStrip, index: int, longest_bar: float) -> str:
     strength = number(row.strengths[index], signed=True)
-    changes = (("in", "inside", row.inside[index]), ("out", "outside", row.outside[index]))
+    changes = [("in", "inside", row.inside[index])]
+    if row.outside is not None:
+        changes.append(("out", "outside", row.outside[index]))
     bars = "".join(_bar(kind, name, change, longest_bar) for kind, name, change in changes)
     picture = _img(_fit(row.pictures[index : index + 1]), f"{row.label} at strength {strength}")
     base = ' class="base"' if row.strengths[index] == 0 else ""
@@ -219,11 +230,14 @@ def _many(block: ManySeeds) -> str:
     head = "".join(f'<th scope="col">{number(strength, signed=True)}</th>' for strength in block.strengths)
     rows = []
     for seed, pictures in zip(block.seeds, block.pictures, strict=True):
+        named = isinstance(seed, str)
         alts = [
-            f"Seed {seed}, {block.label} at strength {number(strength, signed=True)}" for strength in block.strengths
+            f"{seed if named else f'Seed {seed}'}, {block.label} at strength {number(strength, signed=True)}"
+            for strength in block.strengths
         ]
         cells = [f"<td>{_img(_fit(picture[None]), alt)}</td>" for picture, alt in zip(pictures, alts, strict=True)]
-        rows.append(f'<tr><th scope="row"><span>seed</span> {seed}</th>{"".join(cells)}</tr>')
+        head_cell = escape(seed) if named else f"<span>seed</span> {seed}"
+        rows.append(f'<tr><th scope="row">{head_cell}</th>{"".join(cells)}</tr>')
     return (
         f'<section class="many"><header><h2>{escape(block.label)}, the same on other seeds</h2></header>'
         f'<div class="scroll"><table><thead><tr><th scope="col">strength</th>{head}</tr></thead>\n'

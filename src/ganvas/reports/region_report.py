@@ -1,0 +1,231 @@
+"""Directions shown at work: their pictures, how much they change the region and the rest, as a page and as a sheet.
+
+What the commands demo, directions and edit show comes from here. Original and edited pictures are compared unclamped;
+the outside is all but the region.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas import images
+from ganvas.directions import Direction, Directions
+from ganvas.edits import edit, edit_series
+from ganvas.generators.protocol import Generator
+from ganvas.latent_files import Latent
+from ganvas.latents import Layers
+from ganvas.metrics.local import rms_change
+from ganvas.reports.html import DirectionStrip, ManySeeds, directions_page, number
+
+Progress = Callable[[str, int, int], None]
+SMALLEST_ON_SHEET, LARGEST_ON_SHEET = 128, 256
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One direction at several strengths, and how it is called.
+
+    Strengths are Euclid distances or "2s"; `layers` overrides those of a direction of space w. `before` are directions
+    with the strength at which each is added first, to every picture.
+    """
+
+    direction: Direction
+    strengths: tuple[float | str, ...]
+    label: str = ""
+    layers: Layers = None
+    before: tuple[tuple[Direction, float | str], ...] = ()
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """The strengths as Euclid distances."""
+        return tuple(self.direction.length(strength) for strength in self.strengths)
+
+    def start(self, generator: Generator, latent: Latent) -> Tensor:
+        """Return the codes from which the direction sets out: those of `latent`, moved by what comes `before`."""
+        codes = latent.codes_for(generator, self.direction.space)
+        return edit(generator, codes, [one for one, _ in self.before], [amount for _, amount in self.before])
+
+    def pictures(self, generator: Generator, latent: Latent) -> Float[Tensor, "rows k 3 h w"]:
+        """Return the picture of every row at every strength, on the CPU."""
+        return edit_series(
+            generator,
+            self.start(generator, latent),
+            self.direction,
+            self.strengths,
+            self.layers,
+            noise=latent.noise_for(generator),
+            label=latent.label,
+            truncation=latent.truncation,
+        ).cpu()
+
+
+@dataclass(frozen=True)
+class RegionReport:
+    """What there is to show: one strip per row of the page, each with its `originals` [strips, 3, h, w], and blocks of
+    one direction on many pictures. ``mask`` [1, h, w] is the region, None where it is not known.
+    """
+
+    originals: Float[Tensor, "strips 3 h w"]
+    mask: Float[Tensor, "1 mask_h mask_w"] | None
+    strips: tuple[DirectionStrip, ...]
+    many: tuple[ManySeeds, ...] = ()
+
+    def write_page(
+        self, path: str | Path, title: str, facts: Mapping[str, str], links: Mapping[str, str] | None = None
+    ) -> Path:
+        """Write the HTML page; see `ganvas.reports.html.directions_page`."""
+        return directions_page(
+            path,
+            title=title,
+            facts=facts,
+            original=self.originals[:1],
+            mask=self.mask,
+            strips=self.strips,
+            many=self.many,
+            links=links,
+        )
+
+    def sheet(self, strengths: Sequence[str]) -> Float[Tensor, "1 3 height width"]:
+        """Return one labelled picture: a row for each strip, the original with the region outlined, then the edits.
+
+        `strengths` are the words above the columns.
+        """
+        rows = [
+            torch.cat([outlined(original[None], self.mask), on_sheet(strip.pictures)])
+            for original, strip in zip(self.originals, self.strips, strict=True)
+        ]
+        labels = [strip.label for strip in self.strips]
+        return images.labelled_grid(torch.cat(rows), 1 + len(strengths), ["original", *strengths], labels)
+
+
+def on_sheet(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 height width"]:
+    """Return pictures at the size in which sheets show them: small ones enlarged by a whole factor."""
+    height, width = pictures.shape[-2:]
+    side = max(height, width)
+    if side > LARGEST_ON_SHEET:
+        scale = LARGEST_ON_SHEET / side
+        return images.resize(pictures, max(1, round(height * scale)), max(1, round(width * scale)))
+    return images.enlarge(pictures, math.ceil(SMALLEST_ON_SHEET / side))
+
+
+def outlined(
+    pictures: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "1 mask_h mask_w"] | None
+) -> Float[Tensor, "n 3 height width"]:
+    """Return pictures at the sheet's size with the region drawn on them, if there is one."""
+    return on_sheet(pictures) if mask is None else images.outline(on_sheet(pictures), mask)
+
+
+def compare_directions(
+    generator: Generator,
+    latent: Latent,
+    edits: Sequence[Edit],
+    mask: Float[Tensor, "1 mask_h mask_w"] | None,
+    *,
+    shared: int = 1,
+    progress: Progress | None = None,
+) -> RegionReport:
+    """Show every edit on the first row of `latent`, and the first `shared` of them on all its rows.
+
+    `mask` is the region at any size of the picture's shape. `progress` is called with what is done, how much of it, and
+    how much there is.
+    """
+    first = latent.rows([0])
+    original = next(first.pictures(generator))
+    strips, many = [], []
+    for done, one in enumerate(edits, start=1):
+        wide = done <= shared and len(latent) > 1
+        pictures = one.pictures(generator, latent if wide else first)
+        strips.append(make_strip(one, pictures[0], original, mask))
+        if wide:
+            many.append(ManySeeds(one.label, latent.seeds or latent.captions, one.lengths, pictures))
+        if progress:
+            progress("Drawing edits", done, len(edits))
+    return RegionReport(original.expand(len(strips), -1, -1, -1), mask, tuple(strips), tuple(many))
+
+
+def compare_rows(
+    generator: Generator,
+    latent: Latent,
+    one: Edit,
+    mask: Float[Tensor, "1 mask_h mask_w"] | None,
+    progress: Progress | None = None,
+) -> RegionReport:
+    """Show one edit on every row of `latent`, a strip each: all rows share the direction."""
+    originals, strips = [], []
+    for row, caption in enumerate(latent.captions):
+        alone = latent.rows([row])
+        originals += latent.rows([row]).pictures(generator)
+        strips.append(make_strip(one, one.pictures(generator, alone)[0], originals[-1], mask, caption))
+        if progress:
+            progress("Drawing edits", row + 1, len(latent))
+    return RegionReport(torch.cat(originals), mask, tuple(strips))
+
+
+def make_strip(
+    one: Edit,
+    pictures: Float[Tensor, "k 3 h w"],
+    original: Float[Tensor, "1 3 h w"],
+    mask: Float[Tensor, "1 mask_h mask_w"] | None,
+    label: str = "",
+) -> DirectionStrip:
+    """Return a strip with the root mean square change inside and outside the region under each picture."""
+    height, width = original.shape[-2:]
+    region = torch.ones(1, height, width) if mask is None else images.resize(mask[None], height, width)[0].clamp(0, 1)
+    inside = rms_change(pictures, original.expand_as(pictures), region)
+    outside = None if mask is None else rms_change(pictures, original.expand_as(pictures), 1 - region)
+    return DirectionStrip(
+        label or one.label,
+        one.direction.eigenvalue,
+        one.direction.predicted_ratio,
+        one.lengths,
+        pictures,
+        tuple(inside.tolist()),
+        None if outside is None else tuple(outside.tolist()),
+    )
+
+
+def describe(directions: Directions) -> dict[str, str]:
+    """Return what a page says of directions: how they were found, in words."""
+    origin = directions.origin
+    size = f"{origin.resolution} px, channels {origin.channels}" if origin.resolution else ""
+    seeds = f"{numbers(origin.seeds)} ({'averaged' if len(origin.seeds) > 1 else 'one picture'})"
+    facts = {
+        "generator": origin.generator,
+        "region": origin.region_name,
+        "method": origin.method,
+        "space": directions.space,
+        "layers": "all" if directions.layers is None else numbers(directions.layers),
+        "found at seeds": seeds if origin.seeds else "",
+        "truncation": f"{origin.truncation:g}",
+        "ridge": origin.ridge,
+        "background rank": str(origin.rank or ""),
+        "measured at": size,
+    }
+    return {name: text for name, text in facts.items() if text}
+
+
+def numbers(values: Sequence[int]) -> str:
+    """Write whole numbers shortly: 0, 1, 2, 5 as "0-2, 5"; kept in their order."""
+    parts: list[list[int]] = []
+    for value in values:
+        if parts and value == parts[-1][-1] + 1:
+            parts[-1].append(value)
+        else:
+            parts.append([value])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in parts)
+
+
+def strength_words(strengths: Sequence[float | str]) -> list[str]:
+    """Write strengths as captions: "+3", "0", "−2s"."""
+    words = []
+    for strength in strengths:
+        text = strength if isinstance(strength, str) else repr(strength)
+        unit = "s" if text.endswith("s") else ""
+        value = float(text.removesuffix("s"))
+        words.append("0" if value == 0 else number(value, signed=True) + unit)
+    return words
