@@ -4,10 +4,11 @@ A direction's vector is a unit vector (Euclid; Frobenius for w+), its strength a
 vector that is added to the rows `layers` of w+.
 """
 
+import math
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from ganvas.generators.protocol import Generator
 from ganvas.tensor_files import read_tensors, write_tensors
 
 SIGN_RULE = "the entry of largest size is positive"
+SPACES = ("z", "w", "w+", "s")
+LENGTH_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Origin:
     sign: str = SIGN_RULE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Direction:
     """One unit vector in `space`: [d] for z, w and s, [layers, d] for w+. Numbers that are not known are nan.
 
@@ -62,37 +65,44 @@ class Direction:
     origin: Origin = field(default_factory=lambda: Origin("unknown"))
 
     def length(self, strength: float | str) -> float:
-        """Return a strength as a Euclid distance: a number is one already, "2s" is two standard deviations."""
+        """Return a strength as a Euclid distance: a number is one already, "2s" is two standard deviations.
+
+        Raises `LatentError` for what is no finite number, and for "2s" where the deviation is not known.
+        """
+        number, unit = strength, ""
         if isinstance(strength, str):
             match = re.fullmatch(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)(s?)", strength.strip())
-            if match is None:
-                raise LatentError(
-                    f"'{strength}' is not a strength; write a number such as 3, or 2s for two standard deviations."
-                )
-            number, deviations = float(match[1]), bool(match[2])
-            if deviations and not self.deviation == self.deviation:
-                raise LatentError(
-                    f"Strength {strength} counts in standard deviations, which this direction's file does not "
-                    "give; write a number."
-                )
-            return number * self.deviation if deviations else number
-        return float(strength)
+            number, unit = match.groups() if match else (math.nan, "")
+        try:
+            length = float(number)
+        except (TypeError, ValueError):
+            length = math.nan
+        if not math.isfinite(length):
+            raise LatentError(
+                f"'{strength}' is not a strength; write a number such as 3, or 2s for two standard deviations."
+            )
+        if unit and not math.isfinite(self.deviation):
+            raise LatentError(
+                f"Strength {strength} counts in standard deviations, which this direction's file does not "
+                "give; write a number."
+            )
+        return length * self.deviation if unit else length
 
     def align(self, to: "Direction") -> "Direction":
-        """Return this direction with the sign that makes its angle with `to` at most 90 degrees, for comparisons."""
-        sign = -1.0 if float((self.vector * to.vector).sum()) < 0 else 1.0
-        return Direction(
-            self.vector * sign,
-            self.space,
-            self.layers,
-            self.eigenvalue,
-            self.predicted_ratio,
-            self.deviation,
-            self.origin,
-        )
+        """Return this direction with the sign that makes its angle with `to` at most 90 degrees, for comparisons.
+
+        Raises `LatentError` where they lie in different spaces.
+        """
+        if self.space != to.space or self.vector.shape != to.vector.shape:
+            raise LatentError(
+                f"Directions of space {self.space} {list(self.vector.shape)} and {to.space} {list(to.vector.shape)} "
+                "have no angle; compare those of one space."
+            )
+        opposite = float((self.vector * to.vector.to(self.vector)).sum()) < 0
+        return replace(self, vector=-self.vector) if opposite else self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Directions:
     """Several directions of one search, strongest first. ``vectors`` [k, d] or [k, layers, d]; the rest [k]; ``mask``
     [1, h, w] or None.
@@ -115,7 +125,7 @@ class Directions:
 
     def __getitem__(self, index: int) -> Direction:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"Direction {index} does not exist: there are {len(self)}, counted from 0.")
+            raise LatentError(f"Direction {index} does not exist: these are 0-{len(self) - 1}.")
         return Direction(
             self.vectors[index],
             self.space,
@@ -170,59 +180,99 @@ def load_directions(path: str | Path) -> Directions:
     """Read a directions file of ours, or a ``.npy`` file as ReSeFa, SeFa and LowRankGAN publish.
 
     Such arrays are [d], [k, d], [k, 1, d] (space w, all layers: choose layers when editing) or [k, layers, d] (w+),
-    float32 or float64; they are scaled to unit length, their signs kept. Raises `ResultFileError` with the reason for
+    of any float type; they are scaled to unit length, their signs kept. Raises `ResultFileError` with the reason for
     anything else.
     """
     path = Path(path)
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return _load_legacy(path)
     tensors, header = read_tensors(path, "directions", ResultFileError)
     try:
-        about: dict[str, Any] = {name: value for name, value in header.items() if name in Origin.__dataclass_fields__}
-        origin = Origin(**(about | {"seeds": tuple(about.get("seeds", ()))}))
-        layers = None if header["layers"] is None else tuple(int(layer) for layer in header["layers"])
-        vectors = tensors["vectors"]
-        numbers = [tensors[name].double() for name in ("eigenvalues", "predicted_ratios", "deviations")]
-    except (KeyError, TypeError, ValueError) as reason:
-        raise ResultFileError(
-            f"'{path}' lacks a part of a directions file ({reason}); write it anew with 'ganvas directions'."
-        ) from reason
-    if any(len(number) != len(vectors) for number in numbers) or vectors.ndim not in (2, 3):
-        raise ResultFileError(
-            f"'{path}' is inconsistent: its vectors have shape {list(vectors.shape)}, its numbers "
-            f"{[len(n) for n in numbers]}."
-        )
-    eigenvalues, ratios, deviations = numbers
-    return Directions(vectors, header["space"], layers, eigenvalues, ratios, deviations, tensors.get("mask"), origin)
+        return _assemble(tensors, header)
+    except KeyError as part:
+        reason = f"it lacks {part}"
+    except (TypeError, ValueError, OverflowError) as fault:
+        reason = str(fault)
+    raise ResultFileError(f"'{path}' is a damaged directions file: {reason}. Find the directions anew.")
+
+
+def _assemble(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Directions:
+    """Return what a file holds; raises KeyError, TypeError or ValueError for what cannot be directions."""
+    vectors, space, layers = tensors["vectors"], header["space"], header["layers"]
+    numbers = [tensors[name] for name in ("eigenvalues", "predicted_ratios", "deviations")]
+    mask = tensors.get("mask")
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            raise ValueError(f"its {name} are {tensor.dtype}, not floats")
+    if space not in SPACES:
+        raise ValueError(f"its space {space!r} is none of {', '.join(SPACES)}")
+    _check_vectors(vectors, 3 if space == "w+" else 2)
+    if any(number.shape != vectors.shape[:1] for number in numbers):
+        raise ValueError(f"it has {len(vectors)} vectors, but numbers of shapes {[list(n.shape) for n in numbers]}")
+    if layers is not None and not (layers and all(type(layer) is int and layer >= 0 for layer in layers)):
+        raise ValueError(f"its layers {layers} are not whole numbers from 0")
+    if mask is not None and (mask.ndim != 3 or len(mask) != 1 or not ((mask >= 0) & (mask <= 1)).all()):
+        raise ValueError(f"its mask of shape {list(mask.shape)} is not [1, h, w] in [0, 1]")
+    layers = None if layers is None else tuple(layers)
+    mask = None if mask is None else mask.float()
+    eigenvalues, ratios, deviations = (number.double() for number in numbers)
+    return Directions(vectors.float(), space, layers, eigenvalues, ratios, deviations, mask, _origin(header))
+
+
+def _check_vectors(vectors: Tensor, axes: int) -> None:
+    if vectors.ndim != axes or vectors.numel() == 0:
+        raise ValueError(f"its vectors have shape {list(vectors.shape)}, not [k, {'layers, ' if axes == 3 else ''}d]")
+    lengths = vectors.flatten(1).double().norm(dim=1)
+    if not ((lengths - 1).abs() < LENGTH_TOLERANCE).all():
+        raise ValueError("its vectors are not of length 1")
+
+
+def _origin(header: Mapping[str, Any]) -> Origin:
+    kinds = Origin.__annotations__ | {"region": dict | None, "seeds": list, "truncation": float | int}
+    about = {"method": header["method"]} | {name: header[name] for name in kinds if name in header}
+    for name, value in about.items():
+        if not isinstance(value, kinds[name]):
+            raise TypeError(f"its {name} cannot be {value!r:.40}")
+    seeds = about.get("seeds", [])
+    if not all(isinstance(seed, int) for seed in seeds):
+        raise TypeError("its seeds are not whole numbers")
+    return Origin(**about | {"seeds": tuple(seeds)})
 
 
 def _load_legacy(path: Path) -> Directions:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as reason:
-        raise ResultFileError(f"'{path}' is not a readable array of numbers ({reason}).") from reason
-    if array.dtype.kind != "f" or array.ndim not in (1, 2, 3) or array.size == 0 or not np.isfinite(array).all():
-        raise ResultFileError(
-            f"'{path}' holds {array.dtype} of shape {list(array.shape)}; directions are finite floats [d], "
-            "[k, d] or [k, layers, d]."
-        )
-    vectors = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
+    vectors = torch.from_numpy(_read_array(path))
     vectors = vectors[None] if vectors.ndim == 1 else vectors
     vectors = vectors[:, 0] if vectors.ndim == 3 and vectors.shape[1] == 1 else vectors
-    lengths = vectors.flatten(1).norm(dim=1)
-    if (lengths == 0).any():
-        raise ResultFileError(f"'{path}' holds a direction of length 0.")
-    vectors = (vectors / lengths.view(-1, *[1] * (vectors.ndim - 1))).float()
-    unknown = torch.full((len(vectors),), float("nan"), dtype=torch.float64)
+    # First by the largest entry, so that no square leaves the range of float64.
+    for norm in (math.inf, 2):
+        lengths = vectors.flatten(1).norm(norm, dim=1)
+        if (lengths == 0).any():
+            raise ResultFileError(f"'{path}' holds a direction of length 0, which leads nowhere; remove that row.")
+        vectors = vectors / lengths.view(-1, *[1] * (vectors.ndim - 1))
+    vectors = vectors.float()
+    unknown = torch.full((len(vectors),), math.nan, dtype=torch.float64)
     space = "w" if vectors.ndim == 2 else "w+"
-    layers = None if space == "w" else tuple(int(row) for row in vectors.abs().amax(dim=(0, 2)).nonzero()[:, 0])
-    return Directions(
-        vectors,
-        space,
-        layers,
-        unknown,
-        unknown,
-        unknown,
-        None,
-        Origin(f"legacy file {path.name}", sign="as in the file"),
-    )
+    layers = None if space == "w" else tuple(vectors.abs().amax(dim=(0, 2)).nonzero()[:, 0].tolist())
+    origin = Origin(f"legacy file {path.name}", sign="as in the file")
+    return Directions(vectors, space, layers, unknown, unknown, unknown, None, origin)
+
+
+def _read_array(path: Path) -> Float[np.ndarray, "..."]:
+    """Return a ``.npy`` file as float64."""
+    try:
+        if not path.is_file():
+            raise ResultFileError(f"There is no file '{path}'; check the name.")
+        # Mapped, so that a header that promises more than the file holds costs no memory; pickles are refused.
+        stored = np.lib.format.open_memmap(path, mode="r")
+    except ResultFileError:
+        raise
+    except Exception as reason:  # numpy's reader of headers lets through whatever Python's tokenizer raises
+        raise ResultFileError(f"'{path}' is not a readable array of numbers ({reason}).") from reason
+    with np.errstate(over="ignore"):
+        array = np.array(stored, dtype=np.float64, order="C") if stored.dtype.kind == "f" else np.empty(0)
+    if array.ndim not in (1, 2, 3) or array.size == 0 or not np.isfinite(array).all():
+        raise ResultFileError(
+            f"'{path}' holds {stored.dtype} of shape {list(stored.shape)}; directions are finite floats [d], "
+            "[k, d] or [k, layers, d]."
+        )
+    return array

@@ -4,7 +4,8 @@ code, runs none.
 
 import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,54 @@ from ganvas.errors import GanvasError
 from ganvas.files import atomic_path
 
 KEY = "ganvas"
+VERSION = 1
 
 
 def write_tensors(
     path: str | Path, kind: str, tensors: Mapping[str, Tensor], header: Mapping[str, Any], error: type[GanvasError]
 ) -> Path:
-    """Write `tensors` with `header` as JSON, whole or not at all; returns the path. Raises `error` where the system
-    refuses.
+    """Write `tensors` with `header` as JSON, whole or not at all; returns the path.
+
+    Raises `error` where the system refuses, or where the header holds what JSON has no words for.
     """
-    made_by = f"ganvas {importlib.metadata.version('ganvas')}"
-    text = json.dumps({"kind": kind, "version": 1, "made_by": made_by, **header}, sort_keys=True)
+    try:
+        about = {"kind": kind, "version": VERSION, "made_by": _made_by(), **header}
+        text = json.dumps(about, sort_keys=True, default=_plain)
+    except (TypeError, ValueError, RecursionError) as reason:
+        raise error(f"'{path}' is not written: its header cannot be told in JSON ({reason}).") from reason
     with atomic_path(path, error) as temporary:
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-            temporary,
-            metadata={KEY: text},
-        )
+        # Made here first for the permissions of an ordinary file; safetensors would give them to its owner alone.
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        try:
+            save_file(dict(_apart(tensors)), temporary, metadata={KEY: text})
+        except SafetensorError as refusal:
+            raise error(f"'{path}' cannot be written ({refusal}); choose another place.") from refusal
+        temporary.chmod(mode)
     return Path(path)
+
+
+def _made_by() -> str:
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return f"ganvas {importlib.metadata.version('ganvas')}"
+    return "ganvas, not installed"
+
+
+def _plain(value: Any) -> Any:
+    """Return numbers of numpy and torch as Python's, for JSON."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__}: {value!r:.40}")
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield tensors as safetensors takes them: on the CPU, contiguous, no two in the same memory."""
+    taken = set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        place = plain.untyped_storage().data_ptr()
+        yield name, plain.clone() if place in taken else plain
+        taken.add(place)
 
 
 def read_header(path: str | Path, error: type[GanvasError]) -> dict[str, Any]:
@@ -47,13 +79,21 @@ def read_tensors(path: str | Path, kind: str, error: type[GanvasError]) -> tuple
         header = _header_of(file, path, error)
         if header.get("kind") != kind:
             raise error(f"'{path}' holds {header.get('kind')}, not {kind}; give a {kind} file.")
-        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a dict)
+        if header.get("version") != VERSION:
+            raise error(
+                f"'{path}' is of version {header.get('version')} of this format; this Ganvas reads version {VERSION}. "
+                "Update Ganvas."
+            )
+        try:
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a dict)
+        except (SafetensorError, ValueError, TypeError, AttributeError) as reason:
+            raise error(f"'{path}' holds a tensor of a kind that PyTorch here does not know ({reason}).") from reason
 
 
-def _opened(path: str | Path, error: type[GanvasError]):
-    if not Path(path).is_file():
-        raise error(f"There is no file '{path}'; check the name.")
+def _opened(path: str | Path, error: type[GanvasError]) -> Any:
     try:
+        if not Path(path).is_file():
+            raise error(f"There is no file '{path}'; check the name.")
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as reason:
         raise error(
@@ -64,7 +104,7 @@ def _opened(path: str | Path, error: type[GanvasError]):
 def _header_of(file: Any, path: str | Path, error: type[GanvasError]) -> dict[str, Any]:
     try:
         header = json.loads((file.metadata() or {})[KEY])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
         raise error(f"'{path}' is a safetensors file without a Ganvas header; it was not written by Ganvas.")
