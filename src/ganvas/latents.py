@@ -3,6 +3,10 @@
 A latent is ``[n, d]`` (spaces ``z``, ``w``, ``s``) or ``[n, layers, d]`` (space ``w+``).
 """
 
+import math
+import operator
+import re
+import reprlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -14,6 +18,7 @@ from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator, HasStyles
 
 Layers = str | int | Iterable[int] | None
+MOST_SEEDS = 1_000_000
 
 
 def sample_normal(seeds: Sequence[int], dimensions: int) -> Float[Tensor, "n d"]:
@@ -29,15 +34,19 @@ def sample_normal(seeds: Sequence[int], dimensions: int) -> Float[Tensor, "n d"]
 def sample_normal_as_resefa(seed: int, count: int, dimensions: int) -> Float[Tensor, "n d"]:
     """Draw all rows from the one state of `seed`, as the published ReSeFa scripts do (``--compat official``)."""
     check_seeds([seed])
+    if count < 1:
+        raise LatentError(f"{count} codes were asked for; ask for at least 1.")
     return torch.from_numpy(np.random.RandomState(seed).randn(count, dimensions)).float()
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
     """Raise `LatentError` unless there is at least one seed and all are in 0 .. 2**32 - 1."""
+    if not isinstance(seeds, Sequence | np.ndarray):
+        raise LatentError(f"Seeds are a list of whole numbers, for example [0, 1]; {reprlib.repr(seeds)} was given.")
     if not len(seeds):
         raise LatentError("No seed was given; give at least one, for example 0.")
     for seed in seeds:
-        if not 0 <= seed < 2**32:
+        if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
             raise LatentError(f"Seed {seed} is not allowed: seeds are whole numbers from 0 to {2**32 - 1}.")
 
 
@@ -47,35 +56,49 @@ def parse_layers(layers: Layers, count: int) -> tuple[int, ...]:
     """
     if layers is None:
         return tuple(range(count))
-    numbers = (
-        _read_numbers(layers) if isinstance(layers, str) else ([layers] if isinstance(layers, int) else list(layers))
+    if count == 0:
+        raise LatentError(f"Layers {reprlib.repr(layers)} were given, but this generator has none: leave layers out.")
+    ranges = (
+        _read_ranges(layers, "layers", "a range such as '4-7', a list such as '4,6', or both: '0,4-7'")
+        if isinstance(layers, str)
+        else [range(number, number + 1) for number in _whole_numbers(layers)]
     )
-    if not numbers:
+    if not ranges:
         raise LatentError("An empty list of layers was given; name layers such as '4-7', or leave it out for all.")
-    for number in numbers:
+    for number in (end for part in ranges for end in (part[0], part[-1])):
         if not 0 <= number < count:
             raise LatentError(f"Layer {number} does not exist: this generator has layers 0-{count - 1}.")
-    return tuple(sorted(set(numbers)))
+    return tuple(sorted({number for part in ranges for number in part}))
 
 
-def _read_numbers(text: str) -> list[int]:
-    numbers: list[int] = []
+def _whole_numbers(layers: int | Iterable[int]) -> list[int]:
+    try:
+        return [operator.index(layer) for layer in ([layers] if isinstance(layers, int | np.integer) else layers)]
+    except TypeError:
+        raise LatentError(f"{reprlib.repr(layers)} does not name layers; give whole numbers or '4-7'.") from None
+
+
+def _read_ranges(text: str, what: str, examples: str) -> list[range]:
+    """Return the ranges of "0,4-7"; they are not written out, for the text may name numbers beyond all memory."""
+    ranges = []
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise LatentError(
-                f"'{text}' does not name layers; write a range such as '4-7', a list such as '4,6', or both: '0,4-7'."
-            )
-        numbers += range(int(first), int(last or first) + 1)
-    return numbers
+        match = re.fullmatch(r"\s*(\d{1,12})\s*(?:-\s*(\d{1,12})\s*)?", part)
+        if match is None:
+            raise LatentError(f"{reprlib.repr(text)} does not name {what}; write {examples}.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise LatentError(f"The range '{first}-{last}' runs backwards; write '{last}-{first}'.")
+        ranges.append(range(first, last + 1))
+    return ranges
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Return the seeds meant by ``"4"``, ``"0-15"`` or ``"1,5,8-11"``."""
-    try:
-        seeds = _read_numbers(text)
-    except LatentError:
-        raise LatentError(f"'{text}' does not name seeds; write '4', '0-15' or '1,5,8-11'.") from None
+    """Return the seeds meant by ``"4"``, ``"0-15"`` or ``"1,5,8-11"``, in that order; at most `MOST_SEEDS`."""
+    ranges = _read_ranges(text, "seeds", "'4', '0-15' or '1,5,8-11'")
+    count = sum(part.stop - part.start for part in ranges)
+    if count > MOST_SEEDS:
+        raise LatentError(f"{reprlib.repr(text)} means {count} seeds; give at most {MOST_SEEDS} at a time.")
+    seeds = [seed for part in ranges for seed in part]
     check_seeds(seeds)
     return seeds
 
@@ -83,7 +106,18 @@ def parse_seeds(text: str) -> list[int]:
 def truncate(
     ws: Float[Tensor, "n layers d"], average: Float[Tensor, "d"], psi: float, layers: int | None = None
 ) -> Float[Tensor, "n layers d"]:
-    """Pull the first `layers` rows (None: all) towards the average: ``w_avg + psi (w - w_avg)``."""
+    """Pull the first `layers` rows (None: all) towards the average: ``w_avg + psi (w - w_avg)``.
+
+    psi 1 returns `ws` itself, 0 the average. Raises `LatentError` for a psi that is no number and for more layers than
+    there are.
+    """
+    if not math.isfinite(psi):
+        raise LatentError(f"A truncation of {psi} is not possible; give a number, usually 0 (average) to 1 (none).")
+    if layers is not None and not 0 <= layers <= ws.shape[1]:
+        raise LatentError(
+            f"Truncation of the first {layers} layers is not possible: this generator has {ws.shape[1]}; leave the "
+            "number out for all."
+        )
     if psi == 1:
         return ws
     pulled = average + psi * (ws - average)
@@ -107,6 +141,14 @@ def check_space(space: str, allowed: Sequence[str]) -> None:
         raise LatentError(f"Space '{space}' does not exist here: this generator has {', '.join(allowed)}.")
 
 
+def check_codes(codes: Tensor) -> None:
+    """Raise `LatentError` unless codes are rows of floating point numbers, at least one."""
+    if not codes.is_floating_point():
+        raise LatentError(f"Codes are floating point numbers; these are {codes.dtype}. Convert them: codes.float().")
+    if codes.ndim == 0 or len(codes) == 0:
+        raise LatentError(f"Codes of shape {list(codes.shape)} hold no code; give at least one row.")
+
+
 def codes_for(generator: Generator, codes: Tensor, space: str) -> Tensor:
     """Return `codes` (of a space told by their shape) in the space that directions of `space` move: w+ for w and w+,
     else `space` itself.
@@ -115,6 +157,7 @@ def codes_for(generator: Generator, codes: Tensor, space: str) -> Tensor:
     leads there.
     """
     check_space(space, generator.spaces)
+    check_codes(codes)
     shape = tuple(codes.shape[1:])
     if space == "z" or generator.layers == 0:
         if shape != generator.dimensions(space):

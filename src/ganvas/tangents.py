@@ -47,7 +47,10 @@ class Basis:
         return self.embed(coordinates)
 
     def embed(self, vectors: Float[Tensor, "k d"]) -> Float[Tensor, "k *code"]:
-        """Return vectors in this basis as changes of codes, zeros outside the layers."""
+        """Return vectors in this basis as changes of codes, zeros outside the layers.
+
+        Linear; lengths stay, but for space w they grow by the root of the number of layers, which all get the vector.
+        """
         if self.space == self.acts_in and self.layers is None:
             return vectors
         moved = vectors.new_zeros(len(vectors), *self.code_shape)
