@@ -6,7 +6,7 @@ import ctypes
 import sys
 from contextlib import suppress
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
 
 def keep_freed_memory() -> bool:
@@ -20,5 +20,7 @@ def keep_freed_memory() -> bool:
         return False
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        return bool(mallopt(M_MMAP_THRESHOLD, 2**30) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+        # Older versions of glibc allow no threshold above 32 MiB; there, no block at all is mapped by itself.
+        own_mappings = mallopt(M_MMAP_THRESHOLD, 2**30) or mallopt(M_MMAP_MAX, 0)
+        return bool(own_mappings and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
     return False
