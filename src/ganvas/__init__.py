@@ -1,1 +1,93 @@
-"""Ganvas: edit pictures through the latent space of a GAN, locally and with reason."""
+"""Ganvas: edit pictures through the latent space of a GAN, locally and with reason.
+
+The public names are resolved when they are first used, so that importing the package costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganvas.checkpoints.files import convert, info, load, regions
+    from ganvas.directions import Direction, Directions, load_directions
+    from ganvas.edits import edit, edit_series
+    from ganvas.errors import (
+        CheckpointError,
+        GanvasError,
+        LatentError,
+        PictureError,
+        RegionError,
+        ResultFileError,
+        UnsafeFileError,
+    )
+    from ganvas.generators.protocol import Generator
+    from ganvas.images import read_picture, write_picture
+    from ganvas.latent_files import Latent, load_latent, sample_latent
+    from ganvas.linalg import Ridge
+    from ganvas.memory import keep_freed_memory
+    from ganvas.methods import find_directions
+    from ganvas.region import Region
+
+__all__ = [
+    "CheckpointError",
+    "Direction",
+    "Directions",
+    "GanvasError",
+    "Generator",
+    "Latent",
+    "LatentError",
+    "PictureError",
+    "Region",
+    "RegionError",
+    "ResultFileError",
+    "Ridge",
+    "UnsafeFileError",
+    "convert",
+    "edit",
+    "edit_series",
+    "find_directions",
+    "info",
+    "keep_freed_memory",
+    "load",
+    "load_directions",
+    "load_latent",
+    "read_picture",
+    "regions",
+    "sample_latent",
+    "write_picture",
+]
+
+_HOMES = {
+    "checkpoints.files": ("convert", "info", "load", "regions"),
+    "directions": ("Direction", "Directions", "load_directions"),
+    "edits": ("edit", "edit_series"),
+    "errors": (
+        "CheckpointError",
+        "GanvasError",
+        "LatentError",
+        "PictureError",
+        "RegionError",
+        "ResultFileError",
+        "UnsafeFileError",
+    ),
+    "generators.protocol": ("Generator",),
+    "images": ("read_picture", "write_picture"),
+    "latent_files": ("Latent", "load_latent", "sample_latent"),
+    "linalg": ("Ridge",),
+    "memory": ("keep_freed_memory",),
+    "methods": ("find_directions",),
+    "region": ("Region",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public name where it lives (PEP 562)."""
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(importlib.import_module(f"ganvas.{home}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'ganvas' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -20,7 +20,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.latent_files import Latent
 from ganvas.latents import Layers
 from ganvas.metrics.local import rms_change
-from ganvas.reports.html import DirectionStrip, ManySeeds, directions_page, number
+from ganvas.reports.html import DirectionStrip, ManySeeds, directions_page
 
 Progress = Callable[[str, int, int], None]
 SMALLEST_ON_SHEET, LARGEST_ON_SHEET = 128, 256
@@ -113,6 +113,18 @@ def on_sheet(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 height wi
     return images.enlarge(pictures, math.ceil(SMALLEST_ON_SHEET / side))
 
 
+def captioned_sheet(
+    pictures: Float[Tensor, "n 3 h w"], columns: int, captions: Sequence[str]
+) -> Float[Tensor, "1 3 height width"]:
+    """Return one picture of all, row by row, each with its caption above."""
+    missing = -len(pictures) % columns
+    filled = torch.cat([on_sheet(pictures), torch.ones_like(on_sheet(pictures[:1])).expand(missing, -1, -1, -1)])
+    words = [*captions, *[""] * missing]
+    starts = range(0, len(filled), columns)
+    rows = [images.labelled_grid(filled[i : i + columns], columns, words[i : i + columns]) for i in starts]
+    return torch.cat(rows, dim=2)
+
+
 def outlined(
     pictures: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "1 mask_h mask_w"] | None
 ) -> Float[Tensor, "n 3 height width"]:
@@ -136,11 +148,13 @@ def compare_directions(
     """
     first = latent.rows([0])
     original = next(first.pictures(generator))
+    # Of the same batch as the edits: another batch size changes the last digits, and no change shall be exactly 0.
+    original_among_all = next(latent.pictures(generator))[:1]
     strips, many = [], []
     for done, one in enumerate(edits, start=1):
         wide = done <= shared and len(latent) > 1
         pictures = one.pictures(generator, latent if wide else first)
-        strips.append(make_strip(one, pictures[0], original, mask))
+        strips.append(make_strip(one, pictures[0], original_among_all if wide else original, mask))
         if wide:
             many.append(ManySeeds(one.label, latent.seeds or latent.captions, one.lengths, pictures))
         if progress:
@@ -218,14 +232,3 @@ def numbers(values: Sequence[int]) -> str:
         else:
             parts.append([value])
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in parts)
-
-
-def strength_words(strengths: Sequence[float | str]) -> list[str]:
-    """Write strengths as captions: "+3", "0", "−2s"."""
-    words = []
-    for strength in strengths:
-        text = strength if isinstance(strength, str) else repr(strength)
-        unit = "s" if text.endswith("s") else ""
-        value = float(text.removesuffix("s"))
-        words.append("0" if value == 0 else number(value, signed=True) + unit)
-    return words

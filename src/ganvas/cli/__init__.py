@@ -1,0 +1,104 @@
+"""The command line: one file a command, each thin. Holds no mathematics.
+
+Commands are imported when they are called, so that help costs no torch.
+"""
+
+import difflib
+import os
+import shlex
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+from ganvas.cli.context import COMMAND_LINE
+from ganvas.errors import GanvasError
+from ganvas.memory import keep_freed_memory
+
+COMMANDS = {
+    "demo": "Find directions for regions of a face, and show the edits on a page.",
+    "sample": "Make pictures from seeds.",
+    "directions": "Find the directions that change a region and leave the rest alone.",
+    "edit": "Move pictures along a direction.",
+    "models": "List, describe and convert generators.",
+}
+BAD_INPUT, FAULT, STOPPED = 2, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 2 for input that cannot be used, 130 after Ctrl-C, 1 for a fault.
+
+    Errors are one or two lines on stderr; with ``--debug`` the traceback too.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    COMMAND_LINE.set(shlex.join(["ganvas", *given]))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("always", category=UserWarning, module="ganvas")
+            warnings.showwarning = _show_warning
+            _run(given)
+            sys.stdout.flush()
+    except (KeyboardInterrupt, BrokenPipeError, Exception) as error:
+        if "--debug" in given:
+            traceback.print_exc()
+        return _explain(error, given)
+    return 0
+
+
+def make_app() -> App:
+    """Return the commands; none of their files is imported yet."""
+    app = App(
+        name="ganvas",
+        help="Edit pictures through the latent space of a GAN: mark a region, get its directions, edit with them.",
+        version=lambda: f"ganvas {metadata.version('ganvas')}",
+        suppress_keyboard_interrupt=False,
+    )
+    for name, text in COMMANDS.items():
+        target = "app" if name == "models" else name
+        app.command(f"ganvas.cli.{name}:{target}", name=name, help=text)
+    return app
+
+
+def _run(given: list[str]) -> None:
+    first = given[0] if given else "--help"
+    if first not in (*COMMANDS, "--help", "-h", "--version"):
+        close = difflib.get_close_matches(first, COMMANDS, n=1)
+        question = f" Did you mean '{close[0]}'?" if close else ""
+        raise GanvasError(f"There is no command '{first}'.{question} Commands: {', '.join(COMMANDS)}.")
+    if first in COMMANDS:
+        keep_freed_memory()
+    make_app()(given, exit_on_error=False, print_error=False, result_action="return_value")
+
+
+def _explain(error: BaseException, given: Sequence[str]) -> int:
+    """Print what went wrong and what to do; returns the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        return _say("Stopped. Files that were finished are kept.", STOPPED)
+    if isinstance(error, BrokenPipeError):  # the reader of our output has closed it, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, GanvasError):
+        return _say(f"Error: {error}", BAD_INPUT)
+    if isinstance(error, CycloptsError):
+        command = shlex.join(["ganvas", *given[: 2 if given[:1] == ["models"] else 1]])
+        return _say(f"Error: {' '.join(str(error).split())}\nSee '{command} --help'.", BAD_INPUT)
+    if isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error):
+        return _say("Error: there is not enough memory; use fewer seeds, a lower --resolution or --budget.", FAULT)
+    told = (str(error).splitlines() or [""])[0]
+    return _say(
+        f"Fault in Ganvas ({type(error).__name__}: {told})\nPlease report it with the output of --debug.", FAULT
+    )
+
+
+def _say(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"Warning: {message}", file=sys.stderr)

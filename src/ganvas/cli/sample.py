@@ -1,0 +1,61 @@
+"""``ganvas sample``: pictures from seeds."""
+
+import math
+import time
+from pathlib import Path
+
+import torch
+
+from ganvas import images
+from ganvas.cli.progress import progress
+from ganvas.cli.shared import Codes, Common, with_seconds, wrote
+from ganvas.errors import GanvasError
+from ganvas.reports.region_report import captioned_sheet, on_sheet
+
+FEWEST_COLUMNS = 4
+
+
+def sample(
+    model: str,
+    /,
+    *,
+    seeds: str = "0-15",
+    out: Path = Path("sample"),
+    columns: int | None = None,
+    codes: Codes = Codes(),
+    common: Common = Common(),
+) -> None:
+    """Make pictures from seeds: one labelled sheet, and a latent file with their codes.
+
+    Parameters
+    ----------
+    model
+        A bundled name (faces) or a file of a generator.
+    seeds
+        Which seeds, such as 0-15 or 1,5,8-11.
+    out
+        Folder for the results; files of an earlier run there are replaced.
+    columns
+        Pictures side by side; about as many as rows by default.
+    codes
+        Which pictures, and how they are truncated.
+    common
+        Options of every command.
+    """
+    start = time.perf_counter()
+    if columns is not None and columns < 1:
+        raise GanvasError(f"{columns} columns cannot hold a picture; give at least 1, or leave --columns out.")
+    generator = common.load(model)
+    latent = codes.read(generator, seeds)
+    pictures = []
+    with progress() as report:
+        for some in latent.pictures(generator):
+            pictures.append(on_sheet(some))
+            report("Making pictures", sum(map(len, pictures)), len(latent))
+    across = min(len(latent), columns or max(FEWEST_COLUMNS, math.ceil(math.sqrt(len(latent)))))
+    sheet = captioned_sheet(torch.cat(pictures), across, latent.captions)
+    paths = [images.write_picture(out / "sample.png", sheet), latent.save(out / "latent.safetensors")]
+    common.show(
+        [*wrote(paths), with_seconds(start)],
+        {"command": "sample", "generator": latent.generator, "seeds": latent.seeds, "files": paths},
+    )

@@ -1,0 +1,130 @@
+"""Options that several commands have, and how all commands show what they did."""
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from cyclopts import Parameter
+
+from ganvas.checkpoints.files import load, regions
+from ganvas.errors import GanvasError, LatentError
+from ganvas.generators.protocol import Generator
+from ganvas.latent_files import Latent, load_latent, sample_latent
+from ganvas.latents import parse_seeds
+from ganvas.region import Region
+from ganvas.region.named import FFHQ
+from ganvas.region.text import parse_region
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Options of every command."""
+
+    device: str = "cpu"
+    """Where to compute: cpu, cuda, cuda:1, mps."""
+    json: Flag = False
+    """Print a machine-readable summary on stdout instead of text."""
+    debug: Flag = False
+    """Print the traceback of an error."""
+
+    def load(self, source: str) -> Generator:
+        """Return the generator on the device; raises `GanvasError` where there is no such device."""
+        try:
+            torch.empty(1, device=self.device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise GanvasError(f"Device '{self.device}' cannot be used on this machine; give cpu, or one it has.") from (
+                error
+            )
+        return load(source, self.device)
+
+    def show(self, lines: Sequence[str], summary: Mapping[str, Any]) -> None:
+        """Print the summary as JSON with ``--json``, else the lines."""
+        print(json.dumps(_plain(summary), indent=2) if self.json else "\n".join(lines))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Codes:
+    """Options on which pictures to work."""
+
+    latent: Path | None = None
+    """A latent file to use instead of --seeds."""
+    rows: str | None = None
+    """Rows of the latent file, counted from 0, such as 0-3; all by default."""
+    truncation: float = 0.7
+    """Truncation psi: 1 is none, 0 the average picture."""
+    truncation_layers: int | None = None
+    """Truncate only this many first layers; all by default."""
+    label: int | None = None
+    """Class number, for generators that have classes."""
+
+    def read(self, generator: Generator, seeds: str, space: str | None = None) -> Latent:
+        """Return the codes of the latent file, else of the seeds."""
+        if self.latent is not None:
+            latent = load_latent(self.latent)
+            latent.check_fits(generator)
+            return latent if self.rows is None else latent.rows(parse_rows(self.rows))
+        if self.rows is not None:
+            raise LatentError("--rows chooses rows of a latent file; give --latent FILE, or choose --seeds.")
+        return sample_latent(
+            generator,
+            parse_seeds(seeds),
+            label=self.label,
+            truncation=self.truncation,
+            truncation_layers=self.truncation_layers,
+            space=space,
+        )
+
+
+def parse_rows(text: str) -> list[int]:
+    """Return the rows meant by "0", "0-3" or "1,4"."""
+    try:
+        return parse_seeds(text)
+    except LatentError:
+        raise LatentError(f"'{text}' does not name rows; write '0', '0-3' or '1,4-6'.") from None
+
+
+def region_of(generator: Generator, text: str) -> tuple[str, Region]:
+    """Return the region that the text means, and the name that it goes by.
+
+    A generator without named regions is offered those of FFHQ as ``ffhq_eyes`` and so on.
+    """
+    named = dict(regions(generator)) or {f"ffhq_{name}": region for name, region in FFHQ.items()}
+    return text.strip(), parse_region(text, named)
+
+
+def layers_of(generator: Generator, space: str, layers: str | None) -> str | None:
+    """Return the layers as typed; by default those that the generator recommends; None for all."""
+    if layers == "all" or space == "z" or generator.layers == 0:
+        return None if layers == "all" else layers
+    about = getattr(generator, "about", None)
+    return layers or (about.edit_layers if about else "") or None
+
+
+def with_seconds(start: float) -> str:
+    """Return the line that ends a command's output."""
+    return f"{time.perf_counter() - start:.1f} seconds"
+
+
+def wrote(paths: Sequence[Path]) -> list[str]:
+    """Return the lines that name what was written."""
+    return [f"wrote {path}" for path in paths]
+
+
+def _plain(value: Any) -> Any:
+    """Turn paths into text and numbers that JSON lacks (nan) into null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

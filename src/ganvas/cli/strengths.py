@@ -1,0 +1,68 @@
+"""Strengths as written on the command line."""
+
+from ganvas.directions import Direction
+from ganvas.errors import LatentError
+from ganvas.reports.html import number
+
+MOST = 101
+FORM = "write one or a list such as -3,0,3, or a series start:stop:count such as -3:3:7; 2s counts in deviations"
+Strength = float | str
+
+
+def parse_strengths(text: str) -> tuple[Strength, ...]:
+    """Read ``-3:3:7`` (start, stop, count), ``-3,0,3`` or ``3``; each number may end in s, as in ``-2s:2s:5``.
+
+    Raises `LatentError` for anything else, and for more than `MOST`.
+    """
+    parts = text.split(":")
+    if len(parts) == 1:
+        strengths = tuple(_read(part) for part in text.split(","))
+    elif len(parts) == 3:
+        strengths = _series(text, *parts)
+    else:
+        raise LatentError(f"'{text}' is not a strength; {FORM}.")
+    if len(strengths) > MOST:
+        raise LatentError(f"{len(strengths)} strengths were asked for; at most {MOST} are drawn.")
+    return strengths
+
+
+def _series(text: str, start: str, stop: str, count: str) -> tuple[Strength, ...]:
+    first, last = _read(start), _read(stop)
+    if isinstance(first, str) != isinstance(last, str) and 0 not in (first, last):
+        raise LatentError(f"'{text}' mixes distances and deviations; write -2s:2s:5 or -2:2:5.")
+    if not count.strip().isdecimal() or not 2 <= int(count) <= MOST:
+        raise LatentError(f"'{count}' is not how many strengths; give a whole number from 2 to {MOST}.")
+    unit = "s" if isinstance(first, str) or isinstance(last, str) else ""
+    low, high = (float(str(edge).removesuffix("s")) for edge in (first, last))
+    steps = int(count) - 1
+    values = [round(low + (high - low) * step / steps, 6) + 0.0 for step in range(steps + 1)]
+    return tuple(f"{value:g}s" if unit else value for value in values)
+
+
+def _read(text: str) -> Strength:
+    """Return a number, or the text of one in deviations."""
+    text = text.strip()
+    try:
+        value = float(text.removesuffix("s"))
+    except ValueError:
+        value = float("nan")
+    if not abs(value) <= 1e6:
+        raise LatentError(f"'{text[:40]}' is not a strength; {FORM}.")
+    return text if text.endswith("s") else value
+
+
+def words(strengths: tuple[Strength, ...]) -> list[str]:
+    """Write strengths as captions: "+3", "0", "−2s"."""
+    captions = []
+    for strength in strengths:
+        unit = "s" if isinstance(strength, str) else ""
+        value = float(str(strength).removesuffix("s"))
+        captions.append("0" if value == 0 else number(value, signed=True) + unit)
+    return captions
+
+
+def frames_between(direction: Direction, strengths: tuple[Strength, ...], count: int) -> tuple[float, ...]:
+    """Return `count` distances from the smallest strength (0 if all are above) to the largest (0 if all are below)."""
+    lengths = [0.0, *(direction.length(strength) for strength in strengths)]
+    low, high = min(lengths), max(lengths)
+    return tuple(low + (high - low) * step / (count - 1) for step in range(count))
