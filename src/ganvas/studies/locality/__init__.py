@@ -1,0 +1,1 @@
+"""How local our edits are: the change outside a region at equal change inside, against random directions."""

@@ -1,0 +1,61 @@
+"""``python -m ganvas.studies.locality --out out/locality``: runs the study, writes its numbers, tables and picture.
+
+What is finished is not computed again when the command is given again with the same folder.
+"""
+
+import argparse
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from ganvas.checkpoints.files import load, regions
+from ganvas.errors import GanvasError
+from ganvas.files import atomic_path
+from ganvas.studies.locality import report, study
+
+REGIONS = ("eyes", "brows", "nose", "mouth")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study on the bundled generator; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m ganvas.studies.locality", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results; give it again to go on")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        paths = write(options.out)
+    except KeyboardInterrupt:
+        print(f"Stopped; what is done is kept in '{options.out}'.", file=sys.stderr)
+        return 130
+    except GanvasError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print("\n".join(map(str, paths)))
+    return 0
+
+
+def write(folder: Path) -> list[Path]:
+    """Run what is left of the study in `folder` and write its three files; returns their paths."""
+    generator, settings = load("faces"), study.Settings()
+    chosen = {name: regions(generator)[name] for name in REGIONS}
+    trials, cells = study.run(generator, chosen, settings, folder, lambda text: print(text, file=sys.stderr))
+    found = report.results(cells, settings)
+    numbers, tables, picture = (folder / f"locality.{suffix}" for suffix in ("json", "md", "png"))
+    machine = f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
+    record = study.study_record(generator, chosen, settings)
+    finished = datetime.now(UTC).strftime("%Y-%m-%d")
+    study.write_json(numbers, {**record, "machine": machine, "date": finished, "results": report.to_json(found)})
+    with atomic_path(tables) as temporary:
+        temporary.write_text(report.markdown(found), "utf-8")
+    report.write_small_png(picture, report.sheet(generator, trials, cells, chosen, settings))
+    return [numbers, tables, picture]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
