@@ -9,7 +9,7 @@ method.
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -31,13 +31,14 @@ TANGENTS_AT_ONCE = 32
 class Measure:
     """What of a picture counts as change: at which resolution, which channels.
 
-    ``sampling`` "area" reduces the picture by averaging over areas; "nearest" takes one pixel of each block and
-    ``channels`` "sum" adds the three colours, both only to reproduce published results.
+    ``channels`` are "all" three colours or their "luma". ``sampling`` "area" reduces the picture by averaging over
+    areas; "nearest" takes one pixel of each block and ``channels`` "sum" adds the three colours, both only to reproduce
+    published results.
     """
 
     resolution: int
-    channels: Literal["all", "luma", "sum"] = "all"
-    sampling: Literal["area", "nearest"] = "area"
+    channels: str = "all"
+    sampling: str = "area"
 
     def __post_init__(self) -> None:
         if self.channels not in ("all", "luma", "sum"):
@@ -63,9 +64,7 @@ class Measure:
         return 3 if self.channels == "all" else 1
 
 
-def default_measure(
-    generator: Generator, resolution: int | None = None, channels: Literal["all", "luma"] = "all"
-) -> Measure:
+def default_measure(generator: Generator, resolution: int | None = None, channels: str = "all") -> Measure:
     """Return all channels at native resolution, at most 256 unless `resolution` asks for more."""
     wanted = resolution or min(generator.resolution, DEFAULT_RESOLUTION)
     if not 1 <= wanted <= generator.resolution:

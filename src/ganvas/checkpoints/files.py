@@ -94,7 +94,7 @@ def _read_ours(path: Path) -> tuple[StyleGAN2, About]:
             regions,
             str(header.get("edit_layers", "")),
         )
-    except (KeyError, TypeError, ValueError, RegionError) as reason:
+    except (AttributeError, KeyError, TypeError, ValueError, RegionError) as reason:
         raise CheckpointError(f"'{path}' has a damaged header ({reason}); convert the original file again.") from reason
     return build(architecture, tensors, path), about
 

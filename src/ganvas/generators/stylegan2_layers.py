@@ -50,6 +50,7 @@ class StyledConvolution(StyledLayer):
     """
 
     noise: Tensor
+    noise_strength: nn.Parameter
 
     def __init__(
         self,

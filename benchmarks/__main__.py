@@ -1,0 +1,44 @@
+"""Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [--sizes
+64,256]``.
+"""
+
+import argparse
+from collections.abc import Callable
+
+import torch
+
+from benchmarks import jacobian, machine, regions, tangents
+from benchmarks.subjects import SIZES
+from ganvas.memory import keep_freed_memory
+
+
+def main() -> None:
+    """Print one Markdown section a benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="regions, tangents, precision, jacobian (default: all)"
+    )
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="pixels: 64,256,1024")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    sizes = tuple(int(size) for size in arguments.sizes.split(","))
+    sections: dict[str, tuple[str, Callable[[], list[str]]]] = {
+        "regions": ("A new region on a cached Jacobian", regions.run),
+        "tangents": ("A tangent against a forward pass", lambda: tangents.run(sizes)),
+        "precision": ("bfloat16 against float32", lambda: tangents.run_precision(sizes)),
+        "jacobian": ("The Jacobian against the published algorithm", lambda: jacobian.run(sizes)),
+    }
+    unknown = set(arguments.names) - set(sections)
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")
+    kept = keep_freed_memory()
+    print(f"{machine.describe()}, freed memory kept: {'yes' if kept else 'no'}")
+    for name in arguments.names or sections:
+        title, run = sections[name]
+        print(f"\n## {title}\n", flush=True)
+        print("\n".join(run()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""The generators that benchmarks run on: `faces`, and StyleGAN2 at 256 and 1024 px with random weights (speed does not
+depend on them).
+"""
+
+import torch
+
+from ganvas.checkpoints.files import load
+from ganvas.generators.stylegan2 import StyleGAN2
+from ganvas.generators.stylegan2_synthesis import Architecture
+
+SIZES = (64, 256, 1024)
+CHANNEL_BASES = {256: 16384, 1024: 32768}
+
+
+def subject(resolution: int, dtype: torch.dtype = torch.float32) -> StyleGAN2:
+    """Return `faces` at 64 px; at 256 px w_dim 512 with channel_base 16384; at 1024 px config-f."""
+    if resolution == 64:
+        generator = load("faces", dtype=dtype)
+        assert isinstance(generator, StyleGAN2)
+        return generator
+    sizes = [4 * 2**i for i in range(resolution.bit_length() - 2)]
+    channels = tuple(min(CHANNEL_BASES[resolution] // size, 512) for size in sizes)
+    torch.manual_seed(0)
+    generator = StyleGAN2(Architecture(resolution, channels, 512, 512, (512,) * 8)).eval().requires_grad_(False)
+    for _, layer in generator.synthesis.convolutions():
+        layer.noise_strength.fill_(0.1)
+    return generator.set_precision(dtype)

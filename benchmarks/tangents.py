@@ -1,0 +1,57 @@
+"""A tangent as a multiple of a row of our own batched forward pass, in the same precision; and bfloat16 against
+float32.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from benchmarks.machine import duration, seconds
+from benchmarks.subjects import SIZES, subject
+
+ROWS = {64: 32, 256: 32, 1024: 8}
+
+
+@torch.no_grad()
+def per_row(function: Callable[[Tensor], Tensor], rows: Tensor) -> float:
+    """Return seconds per row of a batch."""
+    return seconds(lambda: function(rows)) / len(rows)
+
+
+def run(sizes: tuple[int, ...] = SIZES) -> list[str]:
+    """Return a Markdown table of times per row."""
+    lines = ["| StyleGAN2 | precision | forward, a row | tangent | tangent / forward |", "|---|---|---|---|---|"]
+    for size in sizes:
+        for dtype in (torch.float32, torch.bfloat16):
+            generator = subject(size, dtype)
+            ws = generator.map(generator.sample(range(ROWS[size])), truncation=0.7)
+            _, push = generator.linearize(ws[:1])
+            tangents = torch.randn(ws.shape, generator=torch.Generator().manual_seed(0))
+            forward = per_row(generator.synthesize, ws)
+            tangent = per_row(push, tangents)
+            name = str(dtype).removeprefix("torch.")
+            lines.append(
+                f"| {size} px | {name} | {duration(forward)} | {duration(tangent)} | **{tangent / forward:.2f}** |"
+            )
+    return lines
+
+
+def run_precision(sizes: tuple[int, ...] = SIZES) -> list[str]:
+    """Return a Markdown table: time and error of bfloat16 pictures against float32 ones."""
+    lines = [
+        "| StyleGAN2 | float32, a row | bfloat16, a row | faster | largest error | RMS error | picture's deviation |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for size in sizes:
+        exact, rough = subject(size), subject(size, torch.bfloat16)
+        ws = exact.map(exact.sample(range(4)), truncation=0.7)
+        times = [per_row(generator.synthesize, ws) for generator in (exact, rough)]
+        with torch.no_grad():
+            picture = exact.synthesize(ws)
+            error = rough.synthesize(ws) - picture
+        lines.append(
+            f"| {size} px | {duration(times[0])} | {duration(times[1])} | {times[0] / times[1]:.1f} | "
+            f"{error.abs().max():.3f} | {error.square().mean().sqrt():.4f} | {picture.std():.2f} |"
+        )
+    return lines

@@ -1,0 +1,159 @@
+"""Generators on disk: our format, NVIDIA's, and files that are neither."""
+
+import io
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from ganvas.checkpoints import files
+from ganvas.checkpoints.files import convert, hash_tensors, info, load, read_generator, regions, save_generator
+from ganvas.errors import CheckpointError, UnsafeFileError
+from ganvas.generators.protocol import About, Generator
+from ganvas.region import Region
+from tests.generators.small import small_stylegan2
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_round_trip(tmp_path: Path, half: bool) -> None:
+    generator = small_stylegan2(16, "resnet", label_dim=3, clamp=256.0)
+    named = {"top": Region.box(0, 0, 1, 0.5), "spot": Region.brush([(0.5, 0.5)], 0.2).feather(0.1)}
+    about = About("small", "", {"licence": "test"}, named, "2-3")
+    again = load(save_generator(tmp_path / "small.safetensors", generator, about, half=half))
+    z = generator.sample([1, 2])
+    expected = generator.synthesize(z, "z", label=1, truncation=0.7)
+    tolerance = 0.02 if half else 0.0
+    torch.testing.assert_close(again.synthesize(z, "z", label=1, truncation=0.7), expected, rtol=0, atol=tolerance)
+    assert (again.about.name, again.about.edit_layers, again.about.source["licence"]) == ("small", "2-3", "test")
+    for name, region in regions(again).items():
+        torch.testing.assert_close(region.mask(16, 16), named[name].mask(16, 16))
+
+
+def test_converting_an_nvidia_pickle_keeps_every_bit(shared: Path, tmp_path: Path) -> None:
+    source = shared / "conformance" / "stylegan2-conditional.pkl"
+    before, after = load(source), load(convert(source, tmp_path / "converted.safetensors", facts={"licence": "test"}))
+    assert before.architecture == after.architecture
+    assert before.about.hash == after.about.hash == after.about.source["hash"]
+    for (name, tensor), (other, copy) in zip(before.state_dict().items(), after.state_dict().items(), strict=True):
+        assert name == other
+        assert torch.equal(tensor, copy)
+
+
+def test_bundled_faces() -> None:
+    faces = load("faces")
+    assert isinstance(faces, Generator)
+    assert (faces.resolution, faces.layers, faces.about.edit_layers) == (64, 10, "3-5")
+    assert {"eyes", "left_eye", "right_eye", "brows", "nose", "mouth", "chin", "forehead"} == set(regions(faces))
+    facts = info("faces")
+    assert json.loads(json.dumps(facts))["parameters"] == 4_497_624
+    assert "non-commercial" in facts["source"]["licence"]
+    card = files.resolve("faces").with_suffix(".md").read_text()
+    assert "UTKFace" in card
+
+
+def test_bundled_faces_are_those_of_the_trained_file(shared: Path) -> None:
+    trained, bundled = load(shared / "models" / "faces-64.pkl"), load("faces")
+    assert bundled.about.source["hash"] == trained.about.hash
+    ws = trained.map(trained.sample(range(4)), truncation=0.7)
+    difference = bundled.synthesize(bundled.map(bundled.sample(range(4)), truncation=0.7)) - trained.synthesize(ws)
+    assert difference.square().mean().sqrt() < 1e-3
+
+
+def test_the_hash_is_of_names_shapes_and_bytes() -> None:
+    tensors = {"a": torch.arange(6.0), "b": torch.ones(2, 3)}
+    same = hash_tensors({"b": torch.ones(2, 3), "a": torch.arange(6.0)})
+    assert hash_tensors(tensors) == same
+    assert same != hash_tensors({"a": torch.arange(6.0), "b": torch.ones(3, 2)})
+    assert same != hash_tensors({"a": torch.arange(6.0), "c": torch.ones(2, 3)})
+    assert same != hash_tensors({"a": torch.arange(6.0).half(), "b": torch.ones(2, 3)})
+
+
+def test_only_precisions_that_are_offered() -> None:
+    with pytest.raises(CheckpointError, match="bfloat16"):
+        load("faces", dtype=torch.float16)
+
+
+def damaged(tmp_path: Path, change: dict, drop: str = "", reshape: str = "") -> Path:
+    """Write a generator file whose header or tensors are changed."""
+    path = save_generator(tmp_path / "g.safetensors", small_stylegan2(8), About("g", ""))
+    with safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()["ganvas"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors.pop(drop, None)
+    if reshape:
+        tensors[reshape] = tensors[reshape].flatten()
+    save_file(tensors, path, metadata={"ganvas": json.dumps(header | change)})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "latent"}, "holds latent, not generator"),
+        ({"family": "biggan"}, "family biggan"),
+        ({"architecture": {"resolution": 8}}, "damaged header"),
+        ({"architecture": 5}, "damaged header"),
+        ({"regions": {"a": {"kind": "blob"}}}, "damaged header"),
+        ({"name": None, "regions": 3}, "damaged header"),
+    ],
+)
+def test_damaged_headers(tmp_path: Path, change: dict, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        load(damaged(tmp_path, change))
+
+
+def test_missing_and_misshapen_tensors(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"missing \['mapping\.w_avg'\]"):
+        load(damaged(tmp_path, {}, drop="mapping.w_avg"))
+    with pytest.raises(CheckpointError, match="weight has shape"):
+        load(damaged(tmp_path, {}, reshape="synthesis.blocks.b8.conv1.weight"))
+
+
+def test_files_that_are_no_generators(tmp_path: Path) -> None:
+    page = tmp_path / "network.pkl"
+    page.write_text("<!DOCTYPE html><html>Not found</html>")
+    with pytest.raises(CheckpointError, match="HTML page"):
+        load(page)
+    page.write_bytes(pickle.dumps({"D": 1}))
+    with pytest.raises(CheckpointError, match="no generator 'G_ema'; it holds D"):
+        load(page)
+    page.write_bytes(pickle.dumps([1, 2]))
+    with pytest.raises(CheckpointError, match="it holds list"):
+        load(page)
+    with pytest.raises(CheckpointError, match="bundled names: faces"):
+        load("no-such-thing")
+    with pytest.raises(CheckpointError, match="There is no generator"):
+        load(tmp_path)
+
+
+def test_a_pickle_that_wants_to_run_something(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+
+    class Hostile:
+        def __reduce__(self) -> tuple:
+            return os.system, (f"touch {trace}",)
+
+    path = tmp_path / "network.pkl"
+    path.write_bytes(pickle.dumps({"G_ema": Hostile()}))
+    with pytest.raises(UnsafeFileError, match="system"):
+        load(path)
+    assert not trace.exists()
+
+
+def test_a_checkpoint_of_torch_save_is_not_taken_for_a_pickle(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save({"g_ema": {}}, buffer)
+    path = tmp_path / "network.pkl"
+    path.write_bytes(buffer.getvalue())
+    with pytest.raises(CheckpointError, match="zip archive"):
+        load(path)
+
+
+def test_a_stylegan3_pickle_is_named(shared: Path) -> None:
+    with pytest.raises(CheckpointError, match="StyleGAN3"):
+        read_generator(shared / "conformance" / "stylegan3-t.pkl")
