@@ -21,10 +21,10 @@ def atomic_path(path: str | Path, error: type[GanvasError] = GanvasError) -> Ite
     """
     target = Path(path)
     temporary = target.with_name(f".ganvas-{secrets.token_hex(6)}{target.suffix}")
-    if target.exists() and not target.is_file():
-        # os.replace would happily put a file in the place of a device such as /dev/null.
-        raise error(f"'{target}' is not an ordinary file and is left alone; choose another name.")
     try:
+        if target.exists() and not target.is_file():
+            # os.replace would happily put a file in the place of a device such as /dev/null.
+            raise error(f"'{target}' is not an ordinary file and is left alone; choose another name.")
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, target)
