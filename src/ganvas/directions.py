@@ -21,6 +21,7 @@ from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.protocol import Generator
 from ganvas.tensor_files import read_tensors, write_tensors
 
+Strength = float | int | np.number | str
 SIGN_RULE = "the entry of largest size is positive"
 SPACES = ("z", "w", "w+", "s")
 LENGTH_TOLERANCE = 1e-3
@@ -64,7 +65,7 @@ class Direction:
     deviation: float = float("nan")
     origin: Origin = field(default_factory=lambda: Origin("unknown"))
 
-    def length(self, strength: float | str) -> float:
+    def length(self, strength: Strength) -> float:
         """Return a strength as a Euclid distance: a number is one already, "2s" is two standard deviations.
 
         Raises `LatentError` for what is no finite number, and for "2s" where the deviation is not known.

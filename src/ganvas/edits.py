@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions import Direction
+from ganvas.directions import Direction, Strength
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator, Label, Noise
 from ganvas.latents import Layers, check_codes, check_space, codes_for, parse_layers
@@ -17,7 +17,7 @@ def edit(
     generator: Generator,
     codes: Tensor,
     directions: Direction | Sequence[Direction],
-    strength: float | str | Sequence[float | str] = 1.0,
+    strength: Strength | Sequence[Strength] = 1.0,
     layers: Layers = None,
 ) -> Tensor:
     """Return `codes` moved by `strength` along each direction, all rows by the same; several directions add up.
@@ -75,7 +75,7 @@ def edit_series(
     generator: Generator,
     codes: Tensor,
     direction: Direction,
-    strengths: Sequence[float | str],
+    strengths: Sequence[Strength],
     layers: Layers = None,
     *,
     noise: Noise = "const",

@@ -8,6 +8,7 @@ import operator
 import re
 import reprlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator, HasStyles
 
+MOST_NUMBERS = 100_000
 Layers = str | int | Iterable[int] | None
 MOST_SEEDS = 1_000_000
 
@@ -71,7 +73,7 @@ def parse_layers(layers: Layers, count: int) -> tuple[int, ...]:
     return tuple(sorted({number for part in ranges for number in part}))
 
 
-def _whole_numbers(layers: int | Iterable[int]) -> list[int]:
+def _whole_numbers(layers: Any) -> list[int]:
     try:
         return [operator.index(layer) for layer in ([layers] if isinstance(layers, int | np.integer) else layers)]
     except TypeError:
@@ -166,10 +168,11 @@ def codes_for(generator: Generator, codes: Tensor, space: str) -> Tensor:
                 f"have shape {list(codes.shape)}."
             )
         return codes
+    # Rows of their own, not one row seen several times: `torch.func` and changes in place need that.
     if shape == generator.dimensions("w+"):
-        ws = codes
+        ws = codes.contiguous()
     elif shape == generator.dimensions("w"):
-        ws = codes[:, None].expand(-1, generator.layers, -1)
+        ws = codes[:, None].repeat(1, generator.layers, 1)
     elif space == "s" and shape == generator.dimensions("s"):
         return codes
     else:
