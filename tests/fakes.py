@@ -1,0 +1,95 @@
+"""Linear generators that satisfy the protocol and have closed forms: picture = reshape(M code)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ganvas.generators.protocol import Label, Noise
+from ganvas.latents import check_space, codes_for, sample_normal, truncate, widen
+
+
+class LinearGenerator:
+    """A generator with z only. M holds small whole numbers, so that float32 sums of its products are exact."""
+
+    spaces: tuple[str, ...] = ("z",)
+    layers = 0
+    feature_names: tuple[str, ...] = ("paint",)
+    device = torch.device("cpu")
+
+    def __init__(self, width: int = 6, resolution: int = 8, dtype: torch.dtype = torch.float32) -> None:
+        self.resolution, self.width = resolution, width
+        random = torch.Generator().manual_seed(0)
+        inputs = width * max(1, self.layers)
+        self.matrix = torch.randint(-3, 4, (3 * resolution**2, inputs), generator=random).to(dtype)
+
+    def dimensions(self, space: str) -> tuple[int, ...]:
+        check_space(space, self.spaces)
+        return (self.layers, self.width) if space == "w+" else (self.width,)
+
+    def sample(self, seeds: Sequence[int]) -> Tensor:
+        return sample_normal(seeds, self.width).to(self.matrix)
+
+    def map(
+        self,
+        z: Tensor,
+        to: str = "w+",
+        *,
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
+    ) -> Tensor:
+        check_space(to, self.spaces[1:])
+        raise NotImplementedError
+
+    def synthesize(
+        self, codes: Tensor, space: str = "w+", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+    ) -> Tensor:
+        codes = codes_for(self, codes, space)
+        return (codes.flatten(1) @ self.matrix.T).unflatten(1, (3, self.resolution, self.resolution))
+
+    def features(
+        self, codes: Tensor, names: Sequence[str], space: str = "w+", *, noise: Noise = "const", picture: bool = False
+    ) -> dict[str, Tensor]:
+        return {name: self.synthesize(codes, space) for name in (*names, *(["picture"] if picture else []))}
+
+    def resume(self, name: str, feature: Tensor, codes: Tensor, space: str = "w+", *, noise: Noise = "const") -> Tensor:
+        return feature
+
+
+class LayeredGenerator(LinearGenerator):
+    """A generator with z, w and w+: w = 2 z + average, and one block of M for each of three layers."""
+
+    spaces: tuple[str, ...] = ("z", "w", "w+")
+    layers = 3
+
+    def __init__(self, width: int = 6, resolution: int = 8, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(width, resolution, dtype)
+        self.average = torch.arange(width).to(dtype)
+
+    def map(
+        self,
+        z: Tensor,
+        to: str = "w+",
+        *,
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
+    ) -> Tensor:
+        check_space(to, self.spaces[1:])
+        ws = widen(2 * z + self.average, "w", self.layers, self.width)
+        ws = truncate(ws, self.average, truncation, truncation_layers)
+        return ws[:, 0] if to == "w" else ws
+
+    def synthesize(
+        self, codes: Tensor, space: str = "w+", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+    ) -> Tensor:
+        if space == "z":
+            codes, space = self.map(codes, "w+", truncation=truncation), "w+"
+        return super().synthesize(codes, space)
+
+
+def gram(generator: LinearGenerator, mask: Tensor) -> Tensor:
+    """Return the closed form M^T diag(m) M for a mask [1, h, w], the same for all channels; float64."""
+    matrix = generator.matrix.double()
+    return matrix.T @ (mask.double().flatten().repeat(3)[:, None] * matrix)
