@@ -131,3 +131,11 @@ def test_directions_of_a_linear_generator_are_those_of_its_closed_form(make, spa
     torch.testing.assert_close(vectors @ a, found.eigenvalues[:, None] * (vectors @ b), rtol=1e-3, atol=1e-3)
     assert len(found) == 6
     assert found.layers == (None if space == "z" else (0, 1, 2))
+
+
+def test_a_float64_generator_and_widened_codes_are_differentiated_too():
+    generator, region = LayeredGenerator(dtype=torch.float64), Region.box(0.1, 0.2, 0.6, 0.9)
+    ws = generator.map(generator.sample([0]))  # one row of w, seen three times
+    basis = make_basis(generator, "w+")
+    assert torch.equal(held(generator, ws, basis).columns.double(), generator.matrix.T)
+    assert find_directions(generator, ws, region, count=2).vectors.dtype == torch.float32

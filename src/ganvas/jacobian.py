@@ -159,6 +159,7 @@ def _through_mapping(
 
 
 def _by_torch_func(function: Callable[[Tensor], Tensor], codes: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    codes = codes.contiguous()  # forward mode refuses one row that is seen several times
     with torch.no_grad():
         value = function(codes)
 
@@ -167,7 +168,7 @@ def _by_torch_func(function: Callable[[Tensor], Tensor], codes: Tensor) -> tuple
         def along(tangent: Tensor) -> Tensor:
             return torch.func.jvp(function, (codes,), (tangent[None],))[1][0]
 
-        return torch.func.vmap(along)(tangents)
+        return torch.func.vmap(along)(tangents.to(codes.dtype))
 
     return value, push
 
