@@ -145,10 +145,12 @@ class StyleGAN2(nn.Module):
             if label.shape != (rows, classes):
                 raise LatentError(f"Label rows of shape {list(label.shape)} do not fit; [{rows}, {classes}] is needed.")
             return label.to(self.device)
-        numbers = torch.as_tensor(label, device=self.device).expand(rows)
+        numbers = torch.as_tensor(label, device=self.device).flatten()
+        if numbers.is_floating_point() or numbers.is_complex() or len(numbers) not in (1, rows):
+            raise LatentError(f"Label {label} does not fit {rows} codes: give one class number, or one for each code.")
         if numbers.min() < 0 or numbers.max() >= classes:
             raise LatentError(f"Label {label} does not exist: this generator has classes 0-{classes - 1}.")
-        return F.one_hot(numbers.long(), classes).float()
+        return F.one_hot(numbers.long().expand(rows), classes).float()
 
     def synthesize(
         self,
