@@ -211,7 +211,14 @@ def test_errors_say_what_is_allowed(call, message: str) -> None:
 
 def test_wrong_labels_are_named() -> None:
     generator = small_stylegan2(8, label_dim=3)
-    for label, message in ((None, "class from 0 to 2"), (3, "classes 0-2"), (torch.zeros(1, 2), r"\[1, 3\]")):
+    cases = (
+        (None, "class from 0 to 2"),
+        (3, "classes 0-2"),
+        (torch.zeros(1, 2), r"\[1, 3\]"),
+        ([0, 1], "one for each code"),
+        ([], "one for each code"),
+    )
+    for label, message in cases:
         with pytest.raises(LatentError, match=message):
             generator.map(generator.sample([0]), label=label)
 

@@ -30,7 +30,7 @@ from ganvas.latents import parse_layers
 from ganvas.linalg import Ridge
 from ganvas.methods.search import Progress, Search
 from ganvas.region import Region
-from ganvas.spaces import deviations_along
+from ganvas.spaces import deviations_along, sample_codes
 from ganvas.tangents import Basis, make_basis
 
 OFFICIAL_RESOLUTION = 256
@@ -112,6 +112,8 @@ def find(
     measure, basis = search_measure(generator, search), search_basis(generator, search)
     masks = [region.split(measure.resolution, measure.resolution, search.ring) for region in regions.values()]
     plan = plan_search(generator, search)
+    if search.label is not None:
+        sample_codes(generator, search.space, 1, search.label)  # a wrong label must fail now, not after the Jacobian
     sums: list[tuple[Tensor, Tensor]] = []
     for row in range(len(codes)):
         linear = derivative(
