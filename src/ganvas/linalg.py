@@ -147,7 +147,8 @@ def _largest(
     solution: Any = scipy.linalg.eigh(
         a.double().numpy(), second, subset_by_index=[size - min(count, size), size - 1], check_finite=False
     )
-    values, vectors = (np.ascontiguousarray(part[..., ::-1]) for part in solution)
+    # Copied, for numpy calls a reversed axis of length 1 contiguous and torch does not.
+    values, vectors = (part[..., ::-1].copy() for part in solution)
     return torch.from_numpy(values), torch.from_numpy(vectors)
 
 
