@@ -21,19 +21,26 @@ def sample_codes(generator: Generator, space: str, count: int = SAMPLES, label: 
     return z if space == "z" else generator.map(z, to=space, label=label)
 
 
-def deviations_along(generator: Generator, vectors: Tensor, space: str, label: Label = None) -> Float[Tensor, "k"]:
-    """Return the standard deviation of untruncated codes along each vector [k, *code], float64: what a strength of "1s"
-    is.
+def draw_samples(generator: Generator, space: str, label: Label = None) -> Tensor | None:
+    """Return `SAMPLES` untruncated codes of `space`; None where the generator needs a label and none is given.
 
-    For directions of space w, codes are w (one vector, however many layers it will be added to). nan where the
-    generator needs a label to draw codes and none is given: finished directions must not be lost for that.
+    Raises `LatentError` for a label that the generator does not have.
     """
-    check_space(space, generator.spaces)
     try:
-        codes = sample_codes(generator, space, label=label)
+        return sample_codes(generator, space, label=label)
     except LatentError:
         if label is not None:
             raise
+        return None
+
+
+def deviations_along(samples: Tensor | None, vectors: Tensor) -> Float[Tensor, "k"]:
+    """Return the standard deviation of codes along each vector [k, *code], float64: what a strength of "1s" is.
+
+    `samples` are codes of the vectors' space (for directions of space w they are w: one vector, however many layers it
+    will be added to), or None where none could be drawn: nan then, finished directions must not be lost for that.
+    """
+    if samples is None:
         return torch.full((len(vectors),), float("nan"), dtype=torch.float64)
     # On the CPU: not every accelerator has float64.
-    return (codes.flatten(1).cpu().double() @ vectors.flatten(1).cpu().double().T).std(dim=0)
+    return (samples.flatten(1).cpu().double() @ vectors.flatten(1).cpu().double().T).std(dim=0)

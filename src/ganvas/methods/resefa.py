@@ -30,9 +30,11 @@ from ganvas.latents import parse_layers
 from ganvas.linalg import Ridge
 from ganvas.methods.search import Progress, Search
 from ganvas.region import Region
-from ganvas.spaces import deviations_along, sample_codes
+from ganvas.spaces import deviations_along, draw_samples
 from ganvas.tangents import Basis, make_basis
 
+Grams = tuple[Tensor, Tensor]
+"""A and B of one region, [d, d] each, float64."""
 OFFICIAL_RESOLUTION = 256
 
 
@@ -80,7 +82,7 @@ def mean_grams(
 
 def region_grams(
     linear: Derivative, masks: Sequence[tuple[Tensor, Tensor]], plan: Plan, progress: Progress | None = None
-) -> list[tuple[Tensor, Tensor]]:
+) -> list[Grams]:
     """Return A and B for each (foreground, background) from one derivative, holding J as the plan says; J is dropped
     afterwards.
     """
@@ -109,32 +111,58 @@ def find(
     moves (w+ for w and w+, else the space itself); the Gram matrices of several rows are averaged. `origin` carries
     what the caller knows of them (seeds, truncation).
     """
-    measure, basis = search_measure(generator, search), search_basis(generator, search)
+    basis, measure = search_basis(generator, search), search_measure(generator, search)
     masks = [region.split(measure.resolution, measure.resolution, search.ring) for region in regions.values()]
     plan = plan_search(generator, search)
-    if search.label is not None:
-        sample_codes(generator, search.space, 1, search.label)  # a wrong label must fail now, not after the Jacobian
-    sums: list[tuple[Tensor, Tensor]] = []
+    samples = draw_samples(generator, search.space, search.label)  # a wrong label fails here, not after the Jacobian
+    sums: list[Grams] = []
     for row in range(len(codes)):
-        linear = derivative(
-            generator, codes[row : row + 1], basis, measure, label=search.label, truncation=search.truncation
-        )
+        linear = search_derivative(generator, codes[row : row + 1], search)
         grams = region_grams(linear, masks, plan, progress)
         sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, grams, strict=True)] if sums else grams
     found = {}
     for (name, region), (foreground, _), (a, b) in zip(regions.items(), masks, sums, strict=True):
-        factors = factorize(a / len(codes), b / len(codes), search.count, search.ridge_used, search.rank)
-        about = replace(
+        about = replace(origin, region=region.describe(), region_name=name)
+        means = (a / len(codes), b / len(codes))
+        found[name] = solve(generator, means, basis, search, foreground, samples, about)
+    return found
+
+
+def solve(
+    generator: Generator,
+    grams: Grams,
+    basis: Basis,
+    search: Search,
+    mask: Float[Tensor, "1 h w"],
+    samples: Tensor | None,
+    origin: Origin,
+) -> Directions:
+    """Return the directions of one region from its Grams A and B; `samples` are codes to measure deviations by."""
+    factors = factorize(*grams, search.count, search.ridge_used, search.rank)
+    vectors = basis.stored(factors.vectors.T.float().to(basis.device)).cpu()
+    measure = search_measure(generator, search)
+    return Directions(
+        vectors,
+        basis.space,
+        basis.layers if basis.layers is None else parse_layers(search.layers, generator.layers),
+        factors.eigenvalues,
+        factors.predicted_ratios,
+        deviations_along(samples, vectors),
+        mask,
+        replace(
             origin,
-            region=region.describe(),
-            region_name=name,
             ridge=str(search.ridge_used),
             resolution=measure.resolution,
             channels=measure.channels,
             rank=search.rank,
-        )
-        found[name] = _directions(generator, factors, basis, search, foreground, about)
-    return found
+        ),
+    )
+
+
+def search_derivative(generator: Generator, code: Tensor, search: Search) -> Derivative:
+    """Return J at one code as a linear map, for the coordinates and the measure of `search`."""
+    basis, measure = search_basis(generator, search), search_measure(generator, search)
+    return derivative(generator, code, basis, measure, label=search.label, truncation=search.truncation)
 
 
 def plan_search(generator: Generator, search: Search) -> Plan:
@@ -157,20 +185,3 @@ def search_measure(generator: Generator, search: Search) -> Measure:
 def search_basis(generator: Generator, search: Search) -> Basis:
     """Return the coordinates; the published code takes w in all layers, whichever will be edited."""
     return make_basis(generator, search.space, None if search.compat else search.layers)
-
-
-def _directions(
-    generator: Generator, factors: Factors, basis: Basis, search: Search, mask: Tensor, about: Origin
-) -> Directions:
-    vectors = basis.stored(factors.vectors.T.float().to(basis.device)).cpu()
-    edited = basis.layers if basis.layers is None else parse_layers(search.layers, generator.layers)
-    return Directions(
-        vectors,
-        basis.space,
-        edited,
-        factors.eigenvalues,
-        factors.predicted_ratios,
-        deviations_along(generator, vectors, basis.space, search.label),
-        mask,
-        about,
-    )
