@@ -11,7 +11,7 @@ from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 
 
-def along(generator, vectors: torch.Tensor, space: str, label=None) -> torch.Tensor:  # noqa: ANN001
+def along(generator, vectors: torch.Tensor, space: str, label=None) -> torch.Tensor:
     return deviations_along(draw_samples(generator, space, label), vectors)
 
 

@@ -26,6 +26,7 @@ def draw_samples(generator: Generator, space: str, label: Label = None) -> Tenso
 
     Raises `LatentError` for a label that the generator does not have.
     """
+    check_space(space, generator.spaces)
     try:
         return sample_codes(generator, space, label=label)
     except LatentError:
