@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.filterwarnings("always", category=UserWarning, module="ganvas")
+            warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show_warning
             _run(given)
             sys.stdout.flush()
@@ -85,8 +85,7 @@ def _explain(error: BaseException, given: Sequence[str]) -> int:
     if isinstance(error, GanvasError):
         return _say(f"Error: {error}", BAD_INPUT)
     if isinstance(error, CycloptsError):
-        command = shlex.join(["ganvas", *given[: 2 if given[:1] == ["models"] else 1]])
-        return _say(f"Error: {' '.join(str(error).split())}\nSee '{command} --help'.", BAD_INPUT)
+        return _say(f"Error: {' '.join(str(error).split())}\nSee 'ganvas {given[0]} --help'.", BAD_INPUT)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error):
         return _say("Error: there is not enough memory; use fewer seeds, a lower --resolution or --budget.", FAULT)
     told = (str(error).splitlines() or [""])[0]

@@ -10,7 +10,7 @@ from ganvas.checkpoints.files import regions
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.directions import summary, table
 from ganvas.cli.progress import progress
-from ganvas.cli.shared import Common, layers_of, with_seconds, wrote
+from ganvas.cli.shared import Common, layers_of, make_folder, with_seconds, wrote
 from ganvas.cli.strengths import words
 from ganvas.latent_files import sample_latent
 from ganvas.methods import origin_of, resefa
@@ -25,8 +25,8 @@ STRENGTHS = (-4.5, -3.0, -1.5, 0.0, 1.5, 3.0, 4.5)
 FOUND_AT, SHOWN_AT, TRUNCATION, COUNT = (0, 1, 2, 3), (8, 11, 18, 14), 0.7, 5
 INTRO = (
     "For each region, the directions of the latent space that change it most and the rest of the picture least. Each "
-    "was found once, from four other pictures, and moves every picture. Here stand the original, with the region outlined, "
-    "and left and right of it the strongest direction both ways."
+    "was found once, from four other pictures, and moves every picture. Here stand the original, with the region "
+    "outlined, and left and right of it the strongest direction both ways."
 )
 
 
@@ -49,6 +49,7 @@ def demo(*, out: Path = Path("demo"), common: Common = Common()) -> None:
     named = {name: regions(generator)[name] for name in REGIONS}
     paths: list[Path] = []
     lines, entries, found = [str(plan)], [], {}
+    make_folder(out)
     with progress() as report:
         origin = origin_of(generator, "resefa", FOUND_AT, TRUNCATION)
         for name, directions in resefa.find(generator, codes, named, search, origin, report).items():

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ganvas import images
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.progress import progress
-from ganvas.cli.shared import Codes, Common, layers_of, parse_rows, region_of, with_seconds, wrote
+from ganvas.cli.shared import Codes, Common, layers_of, make_folder, parse_rows, region_of, with_seconds, wrote
 from ganvas.cli.strengths import parse_strengths, words
 from ganvas.directions import Directions, Origin
 from ganvas.errors import GanvasError, LatentError
@@ -24,6 +24,7 @@ from ganvas.methods.search import Search
 from ganvas.reports.html import number
 from ganvas.reports.region_report import Edit, compare_directions, describe
 
+USUAL_SEEDS = "0-3"
 ON_PAGE = 10
 
 
@@ -82,7 +83,7 @@ def directions(
     /,
     *,
     region: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    seeds: str = "0-3",
+    seeds: str | None = None,
     space: Literal["z", "w", "w+", "s"] = "w",
     layers: str | None = None,
     count: int = 10,
@@ -104,7 +105,7 @@ def directions(
         A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y;X,Y;X,Y, brush:RADIUS:X,Y;X,Y, mask:FILE or
         labels:FILE:4,5, in fractions of width and height; several with + between.
     seeds
-        Pictures over which the directions are averaged, such as 0-3.
+        Pictures over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).
     space
         Space of the directions.
     layers
@@ -129,6 +130,7 @@ def directions(
     latent = _latent(generator, seeds, space, finding, codes)
     search = finding.search(space, layers_of(generator, space, layers), count, latent)
     plan = plan_search(generator, search)
+    make_folder(out)
     with progress() as report:
         found = find_directions(
             generator,
@@ -143,19 +145,23 @@ def directions(
         edits = [Edit(one, strengths, f"direction {index}") for index, one in enumerate(found)]
         shown = compare_directions(generator, latent, edits[:ON_PAGE], found.mask, progress=report)
     paths.append(images.write_picture(out / "directions.png", shown.sheet(words(strengths))))
-    facts = {**describe(found), "memory": str(plan), "command": COMMAND_LINE.get()}
-    paths.append(shown.write_page(out / "directions.html", f"Directions of {name[:60]}", facts))
+    at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
+    shown_at = {"first picture": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
+    paths.append(
+        shown.write_page(out / "directions.html", f"Directions of {name[:60]}", describe(found) | at | shown_at)
+    )
     common.show(
         [str(plan), *table(found), *wrote(paths), with_seconds(start)],
         {"command": "directions", "plan": str(plan), "files": paths, **summary(found)},
     )
 
 
-def _latent(generator: Generator, seeds: str, space: str, finding: Finding, codes: Codes) -> Latent:
+def _latent(generator: Generator, seeds: str | None, space: str, finding: Finding, codes: Codes) -> Latent:
     """Return the pictures to search at: of the seeds, or as the published ReSeFa scripts draw them."""
     if finding.compat is None or codes.latent is not None:
-        return codes.read(generator, seeds, "z" if space == "z" else None)
-    numbers, rows = parse_seeds(seeds if seeds != "0-3" else "0"), parse_rows(codes.rows or "0")
+        return codes.read(generator, seeds, USUAL_SEEDS, "z" if space == "z" else None)
+    codes.refuse_beside("--compat official has", label=False)
+    numbers, rows = parse_seeds("0" if seeds is None else seeds), parse_rows("0" if codes.rows is None else codes.rows)
     if len(numbers) != 1:
         raise LatentError(
             f"--compat official draws all pictures from one seed, but {len(numbers)} were given; give one, and --rows."

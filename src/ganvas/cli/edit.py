@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from ganvas import images
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.progress import progress
-from ganvas.cli.shared import Codes, Common, region_of, with_seconds, wrote
+from ganvas.cli.shared import Codes, Common, make_folder, region_of, with_seconds, wrote
 from ganvas.cli.strengths import Strength, frames_between, parse_strengths, words
 from ganvas.directions import Direction, Directions, load_directions
 from ganvas.edits import edit as move
@@ -22,6 +22,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.latent_files import Latent
 from ganvas.reports.region_report import Edit, compare_rows, describe, on_sheet
 
+USUAL_SEEDS = "4-7"
 MOST_MOVING = 4
 SECONDS_PER_FRAME = 0.06
 
@@ -34,7 +35,7 @@ def edit(
     index: int = 0,
     strength: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-6s:6s:7",
     add: Annotated[list[str] | None, Parameter(negative=())] = None,
-    seeds: str = "4-7",
+    seeds: str | None = None,
     layers: str | None = None,
     region: str | None = None,
     frames: int = 24,
@@ -61,7 +62,7 @@ def edit(
         Another direction at a fixed strength, added to every picture first: INDEX:STRENGTH of the same file, or
         FILE:INDEX:STRENGTH. May be given several times.
     seeds
-        Which pictures, such as 4-7.
+        Which pictures, such as 1,5,8-11; 4-7 by default.
     layers
         Layers to edit, such as 3-5, instead of those that the direction was found for; or all.
     region
@@ -84,7 +85,8 @@ def edit(
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", _layers(generator, layers))
     step = replace(step, before=tuple(_added(text, found, directions, generator) for text in add or ()))
     mask = _mask(generator, found, region)
-    latent = codes.read(generator, seeds, "z" if found.space == "z" else None)
+    latent = codes.read(generator, seeds, USUAL_SEEDS, "z" if found.space == "z" else None)
+    make_folder(out)
     with progress() as report:
         shown = compare_rows(generator, latent, step, mask, report)
     paths = [images.write_picture(out / "edit.png", shown.sheet(words(strengths)))]
@@ -129,8 +131,8 @@ def _pick(found: Directions, index: int, path: Path) -> Direction:
 
 def _added(text: str, found: Directions, path: Path, generator: Generator) -> tuple[Direction, Strength]:
     """Read ``INDEX:STRENGTH`` or ``FILE:INDEX:STRENGTH``."""
-    *file, index, strength = ["", *text.split(":")] if text.count(":") == 1 else text.rsplit(":", 2)
-    if not index.isdecimal() or len(file) != 1:
+    *file, index, strength = ["", "", *text.rsplit(":", 2)][-3:]
+    if not index.isdecimal():
         raise LatentError(f"'{text}' is not a direction to add; write INDEX:STRENGTH or FILE:INDEX:STRENGTH.")
     strengths = parse_strengths(strength)
     if len(strengths) != 1:

@@ -8,18 +8,19 @@ import torch
 
 from ganvas import images
 from ganvas.cli.progress import progress
-from ganvas.cli.shared import Codes, Common, with_seconds, wrote
+from ganvas.cli.shared import Codes, Common, make_folder, with_seconds, wrote
 from ganvas.errors import GanvasError
 from ganvas.reports.region_report import captioned_sheet, on_sheet
 
 FEWEST_COLUMNS = 4
+USUAL_SEEDS = "0-15"
 
 
 def sample(
     model: str,
     /,
     *,
-    seeds: str = "0-15",
+    seeds: str | None = None,
     out: Path = Path("sample"),
     columns: int | None = None,
     codes: Codes = Codes(),
@@ -32,7 +33,7 @@ def sample(
     model
         A bundled name (faces) or a file of a generator.
     seeds
-        Which seeds, such as 0-15 or 1,5,8-11.
+        Which seeds, such as 0-3 or 1,5,8-11; 0-15 by default.
     out
         Folder for the results; files of an earlier run there are replaced.
     columns
@@ -46,7 +47,8 @@ def sample(
     if columns is not None and columns < 1:
         raise GanvasError(f"{columns} columns cannot hold a picture; give at least 1, or leave --columns out.")
     generator = common.load(model)
-    latent = codes.read(generator, seeds)
+    latent = codes.read(generator, seeds, USUAL_SEEDS)
+    make_folder(out)
     pictures = []
     with progress() as report:
         for some in latent.pictures(generator):

@@ -20,6 +20,7 @@ from ganvas.region import Region
 from ganvas.region.named import FFHQ
 from ganvas.region.text import parse_region
 
+TRUNCATION = 0.7
 Flag = Annotated[bool, Parameter(negative=())]
 
 
@@ -59,16 +60,17 @@ class Codes:
     """A latent file to use instead of --seeds."""
     rows: str | None = None
     """Rows of the latent file, counted from 0, such as 0-3; all by default."""
-    truncation: float = 0.7
-    """Truncation psi: 1 is none, 0 the average picture."""
+    truncation: float | None = None
+    """Truncation psi: 1 is none, 0 the average picture; 0.7 by default."""
     truncation_layers: int | None = None
     """Truncate only this many first layers; all by default."""
     label: int | None = None
     """Class number, for generators that have classes."""
 
-    def read(self, generator: Generator, seeds: str, space: str | None = None) -> Latent:
-        """Return the codes of the latent file, else of the seeds."""
+    def read(self, generator: Generator, seeds: str | None, usual: str, space: str | None = None) -> Latent:
+        """Return the codes of the latent file, else of the seeds, else of the `usual` seeds."""
         if self.latent is not None:
+            self.refuse_beside("A latent file holds", seeds)
             latent = load_latent(self.latent)
             latent.check_fits(generator)
             return latent if self.rows is None else latent.rows(parse_rows(self.rows))
@@ -76,12 +78,24 @@ class Codes:
             raise LatentError("--rows chooses rows of a latent file; give --latent FILE, or choose --seeds.")
         return sample_latent(
             generator,
-            parse_seeds(seeds),
+            parse_seeds(usual if seeds is None else seeds),
             label=self.label,
-            truncation=self.truncation,
+            truncation=TRUNCATION if self.truncation is None else self.truncation,
             truncation_layers=self.truncation_layers,
             space=space,
         )
+
+    def refuse_beside(self, what: str, seeds: str | None = None, label: bool = True) -> None:
+        """Raise `LatentError` where an option was given that `what` settles already."""
+        given = {
+            "--seeds": seeds,
+            "--truncation": self.truncation,
+            "--truncation-layers": self.truncation_layers,
+            "--label": self.label if label else None,
+        }
+        for option, value in given.items():
+            if value is not None:
+                raise LatentError(f"{what} its own {option.strip('-').replace('-', ' ')}; leave {option} out.")
 
 
 def parse_rows(text: str) -> list[int]:
@@ -107,6 +121,14 @@ def layers_of(generator: Generator, space: str, layers: str | None) -> str | Non
         return None if layers == "all" else layers
     about = getattr(generator, "about", None)
     return layers or (about.edit_layers if about else "") or None
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder for the results, before the work that would be lost without it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GanvasError(f"The folder '{out}' cannot be made: {error.strerror}; give another with --out.") from error
 
 
 def with_seconds(start: float) -> str:

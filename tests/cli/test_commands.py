@@ -1,0 +1,179 @@
+"""Every command does its job from the command line: its files exist, decode, and hold what was asked for."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganvas
+from ganvas.cli import COMMANDS, demo, main
+from tests.cli.conftest import Run
+
+
+def check_whole(paths: list[str]) -> None:
+    """Open every file as what its name says."""
+    for path in map(Path, paths):
+        if path.suffix in (".png", ".gif", ".webp"):
+            with Image.open(path) as picture:
+                picture.load()
+                assert min(picture.size) >= 128
+        elif path.suffix == ".html":
+            assert path.read_text("utf-8").rstrip().endswith("</html>")
+        elif path.name == "latent.safetensors":
+            assert len(ganvas.load_latent(path)) > 0
+        else:
+            assert len(ganvas.load_directions(path)) > 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(run: Run, command: str):
+    told = run(command, "--help")
+    assert (told.code, told.err) == (0, "")
+    assert COMMANDS[command] in told.out.replace("\n", " ")
+
+
+def test_version(run: Run):
+    assert run("--version").out.startswith("ganvas 0.")
+
+
+def test_sample(run: Run, tmp_path: Path):
+    told = run("sample", "faces", "--seeds", "1,4-6", "--out", tmp_path, "--json", "--truncation", "0.5")
+    summary = json.loads(told.out)
+    assert (told.code, told.err, summary["seeds"]) == (0, "", [1, 4, 5, 6])
+    check_whole(summary["files"])
+    latent = ganvas.load_latent(tmp_path / "latent.safetensors")
+    faces = ganvas.load("faces")
+    assert (latent.seeds, latent.truncation, latent.generator) == ((1, 4, 5, 6), 0.5, "faces")
+    torch.testing.assert_close(latent.codes, faces.map(faces.sample([1, 4, 5, 6]), "w", truncation=0.5))
+
+
+def test_text_names_the_files(run: Run, tmp_path: Path):
+    told = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
+    for name in ("sample.png", "latent.safetensors"):
+        assert f"wrote {tmp_path / name}" in told.out
+    assert "seconds" in told.out
+
+
+def test_directions(found: Path):
+    check_whole([str(path) for path in found.iterdir()])
+    assert sorted(path.name for path in found.iterdir()) == [f"directions.{e}" for e in ("html", "png", "safetensors")]
+    directions = ganvas.load_directions(found / "directions.safetensors")
+    assert (len(directions), directions.layers, directions.space) == (2, (3, 4, 5), "w")
+    assert (directions.origin.region_name, directions.origin.seeds) == ("mouth", (0,))
+    assert "ganvas directions faces --region mouth" in (found / "directions.html").read_text()
+
+
+def test_same_command_same_directions(run: Run, found: Path, tmp_path: Path):
+    options = ("--region", "mouth", "--seeds", "0", "--count", "2", "--resolution", "16", "--strength", "1")
+    assert run("directions", "faces", *options, "--out", tmp_path).code == 0
+    first, again = (ganvas.load_directions(folder / "directions.safetensors") for folder in (found, tmp_path))
+    torch.testing.assert_close(first.vectors, again.vectors, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("space", ["z", "w+", "s"])
+def test_directions_of_other_spaces_can_edit(run: Run, tmp_path: Path, space: str):
+    layers = () if space == "z" else ("--layers", "4")
+    options = ("--region", "box:0.3,0.6,0.7,0.8", "--seeds", "0", "--count", "1", "--resolution", "8")
+    assert (
+        run("directions", "faces", "--space", space, *layers, *options, "--strength", "2", "--out", tmp_path).code == 0
+    )
+    path = tmp_path / "directions.safetensors"
+    told = run("edit", "faces", path, "--seeds", "4", "--strength", "2", "--frames", "0", "--out", tmp_path, "--json")
+    change = json.loads(told.out)["changes"][0]
+    assert change["inside"][0] > 0
+
+
+def test_official_draws_as_published(run: Run, tmp_path: Path):
+    options = ("--region", "mouth", "--seeds", "5", "--rows", "1", "--count", "1", "--resolution", "16")
+    told = run("directions", "faces", "--compat", "official", *options, "--strength", "1", "--out", tmp_path, "--json")
+    assert told.code == 0, told.err
+    assert json.loads(told.out)["ridge"] == "none"
+    origin = ganvas.load_directions(tmp_path / "directions.safetensors").origin
+    assert (origin.truncation, origin.resolution) == (1.0, 64)
+    assert "row 1 of seed 5" in (tmp_path / "directions.html").read_text()
+
+
+def test_edit(run: Run, found: Path, tmp_path: Path):
+    options = ("--strength", "-4:4:3", "--seeds", "4,7", "--add", "1:2", "--frames", "3")
+    told = run("edit", "faces", found / "directions.safetensors", *options, "--out", tmp_path, "--json")
+    summary = json.loads(told.out)
+    check_whole(summary["files"])
+    assert {Path(path).suffix for path in summary["files"]} == {".png", ".html", ".safetensors", ".gif", ".webp"}
+    assert [change["row"] for change in summary["changes"]] == ["seed 4", "seed 7"]
+    assert all(change["inside"][1] > 0 for change in summary["changes"])  # at strength 0 what was added still shows
+    with Image.open(tmp_path / "edit.gif") as moving:
+        assert moving.n_frames == 4  # there and back
+    latent = ganvas.load_latent(tmp_path / "latent.safetensors")
+    assert latent.names[3:5] == ("seed 7 at −4", "seed 7 at 0")
+    faces, directions = ganvas.load("faces"), ganvas.load_directions(found / "directions.safetensors")
+    ws = faces.map(faces.sample([7]), truncation=0.7)
+    expected = ganvas.edit(faces, ws, [directions[1], directions[0]], [2.0, -4.0])
+    torch.testing.assert_close(latent.codes[3:4], expected)
+
+
+def test_edits_can_follow_each_other(run: Run, found: Path, tmp_path: Path):
+    path = found / "directions.safetensors"
+    common = ("--frames", "0", "--strength", "2")
+    assert run("edit", "faces", path, "--seeds", "4-5", *common, "--out", tmp_path / "a").code == 0
+    latent = tmp_path / "a" / "latent.safetensors"
+    told = run("edit", "faces", path, "--latent", latent, "--rows", "1", *common, "--out", tmp_path / "b")
+    assert told.code == 0
+    twice = ganvas.load_latent(tmp_path / "b" / "latent.safetensors")
+    once = ganvas.load_latent(latent)
+    direction = ganvas.load_directions(path)[0]
+    torch.testing.assert_close(twice.codes, ganvas.edit(ganvas.load("faces"), once.codes[1:], direction, 2.0))
+
+
+def test_legacy_directions(run: Run, tmp_path: Path):
+    np.save(tmp_path / "old.npy", np.random.RandomState(0).randn(2, 1, 256))
+    options = ("--index", "1", "--layers", "3-5", "--strength", "2", "--seeds", "4", "--frames", "0")
+    told = run("edit", "faces", tmp_path / "old.npy", *options, "--out", tmp_path, "--json")
+    assert json.loads(told.out)["changes"][0]["outside"] is None
+    told = run("edit", "faces", tmp_path / "old.npy", *options, "--region", "eyes", "--out", tmp_path, "--json")
+    assert json.loads(told.out)["changes"][0]["outside"][0] > 0
+
+
+def test_models(run: Run, tmp_path: Path):
+    assert "faces" in run("models", "list").out
+    facts = json.loads(run("models", "info", "faces", "--json").out)
+    assert (facts["resolution"], facts["layers"], facts["edit_layers"]) == (64, 10, "3-5")
+    assert "resolution" in run("models", "info", "faces").out
+    told = run("models", "convert", "faces", tmp_path / "copy.safetensors", "--half", "--json")
+    assert json.loads(told.out)["bytes"] == (tmp_path / "copy.safetensors").stat().st_size
+    assert json.loads(run("models", "info", tmp_path / "copy.safetensors", "--json").out)["resolution"] == 64
+
+
+def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name, value in {"REGIONS": ("eyes", "mouth"), "FOUND_AT": (0,), "SHOWN_AT": (8,), "COUNT": 1}.items():
+        monkeypatch.setattr(demo, name, value)
+    monkeypatch.setattr(demo, "STRENGTHS", (-4.5, 4.5))
+    told = run("demo", "--out", tmp_path, "--json")
+    assert (told.code, told.err) == (0, "")
+    summary = json.loads(told.out)
+    check_whole(summary["files"])
+    assert "held whole in float32" in summary["plan"]
+    assert Path(summary["files"][-1]).name == "index.html"
+    assert "eyes.html" in (tmp_path / "index.html").read_text()
+    assert all(region["predicted_ratios"][0] > 5 for region in summary["regions"].values())
+
+
+def test_stopping_keeps_what_is_finished(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ganvas.cli.sample.images.write_picture", stop)
+    older = tmp_path / "latent.safetensors"
+    older.write_text("finished before")
+    told = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
+    assert (told.code, told.out) == (130, "")
+    assert "Stopped" in told.err
+    assert [path.name for path in tmp_path.iterdir()] == ["latent.safetensors"]
+    assert older.read_text() == "finished before"
+
+
+def test_main_returns_the_code_and_reads_the_process_arguments(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.argv", ["ganvas", "nonsense"])
+    assert main() == 2

@@ -1,0 +1,166 @@
+"""Wrong input ends in one or two lines that say what to do, exit code 2, no traceback and no file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import ganvas
+from tests.cli.conftest import Run
+
+FIND = ("directions", "faces", "--region", "mouth", "--resolution", "8")
+
+
+def check(told, *words: str) -> None:
+    assert told.code == 2, told.err
+    assert told.out == ""
+    assert len(told.err.splitlines()) <= 2
+    assert "Traceback" not in told.err
+    for word in words:
+        assert word in told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["smaple"], "Did you mean 'sample'"),
+        (["--nonsense"], "Commands: demo"),
+        (["models", "lsit"], 'Did you mean "list"'),
+        (["demo", "--outt", "x"], "Did you mean --out"),
+        (["directions", "faces"], "--region"),
+        (["sample"], "MODEL"),
+        (["sample", "faces", "extra"], "extra"),
+        (["sample", "nowhere"], "bundled names: faces"),
+        (["sample", ""], "bundled names: faces"),
+        (["sample", "faces", "--seeds", "-1"], "'-1' does not name seeds"),
+        (["sample", "faces", "--seeds", "7-4"], "runs backwards"),
+        (["sample", "faces", "--seeds", "4294967296"], "not allowed"),
+        (["sample", "faces", "--seeds", "0-99999999999"], "at most"),
+        (["sample", "faces", "--truncation", "nan"], "not a number"),
+        (["sample", "faces", "--truncation", "much"], "much"),
+        (["sample", "faces", "--truncation-layers", "11"], "has 10"),
+        (["sample", "faces", "--label", "1"], "no classes"),
+        (["sample", "faces", "--rows", "1"], "--latent FILE"),
+        (["sample", "faces", "--columns", "0"], "at least 1"),
+        (["sample", "faces", "--device", "quantum"], "give cpu"),
+        (["sample", "faces", "--latent", "nowhere"], "no file 'nowhere'"),
+        (["edit", "faces", "nowhere"], "no file 'nowhere'"),
+        (["models", "info", "nowhere"], "bundled names"),
+        (["models", "convert", "faces", "/proc/none/x.safetensors"], "cannot be written"),
+    ],
+)
+def test_wrong_words(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], word: str):
+    monkeypatch.chdir(tmp_path)
+    check(run(*arguments), word)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--region", "mouht"], "did you mean 'mouth'"),
+        (["--region", "box:0,0,1,1"], "whole picture"),
+        (["--region", "box:1,2"], "instead of 4"),
+        (["--region", "mask:nowhere.png"], "nowhere.png"),
+        (["--region", ""], "empty"),
+        (["--layers", "99"], "has layers 0-9"),
+        (["--layers", "x"], "does not name layers"),
+        (["--space", "z", "--layers", "1"], "no layers"),
+        (["--space", "y"], "--space"),
+        (["--count", "0"], "at least 1"),
+        (["--ridge", "-1"], "not possible"),
+        (["--ridge", "nan"], "not possible"),
+        (["--ridge-of", "mean"], "give --ridge too"),
+        (["--rank", "0"], "rank 0"),
+        (["--ring", "2"], "ring"),
+        (["--resolution", "100"], "64 pixels"),
+        (["--budget", "0"], "budget"),
+        (["--budget", "1e-9"], "give at least"),
+        (["--method", "magic"], "resefa"),
+        (["--strength", "1:2"], "not a strength"),
+        (["--compat", "official", "--truncation", "0.5"], "leave --truncation out"),
+        (["--compat", "official", "--seeds", "0-3"], "from one seed"),
+    ],
+)
+def test_wrong_search(run: Run, tmp_path: Path, arguments: list[str], word: str):
+    given = dict(zip(FIND[2::2], FIND[3::2], strict=True)) | dict(zip(arguments[::2], arguments[1::2], strict=True))
+    options = [part for pair in given.items() for part in pair]
+    check(run("directions", "faces", *options, "--out", tmp_path), word)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--index", "2"], "has directions 0-1"),
+        (["--index", "-1"], "has directions 0-1"),
+        (["--strength", "much"], "not a strength"),
+        (["--strength", "1:2:1"], "from 2 to 101"),
+        (["--add", "1"], "INDEX:STRENGTH"),
+        (["--add", ""], "INDEX:STRENGTH"),
+        (["--add", "7:1"], "has directions 0-1"),
+        (["--add", "nowhere:0:1"], "no file 'nowhere'"),
+        (["--add", "0:1,2"], "2 strengths"),
+        (["--layers", "10"], "has layers 0-9"),
+        (["--region", "box:0,0,1,1"], "whole picture"),
+        (["--frames", "1"], "2 to 200"),
+    ],
+)
+def test_wrong_edit(run: Run, found: Path, tmp_path: Path, arguments: list[str], word: str):
+    told = run("edit", "faces", found / "directions.safetensors", "--seeds", "4", *arguments, "--out", tmp_path)
+    check(told, word)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unreadable_files(run: Run, found: Path, tmp_path: Path):
+    junk = tmp_path / "junk.safetensors"
+    junk.write_bytes(b"\x00junk" * 10)
+    directions = found / "directions.safetensors"
+    check(run("sample", junk), "junk.safetensors")
+    check(run("edit", "faces", junk), "junk.safetensors")
+    check(run("edit", "faces", directions, "--latent", junk), "junk.safetensors")
+    check(run("edit", "faces", directions, "--latent", directions), "holds directions, not latent")
+    check(run("sample", directions), "holds directions, not generator")
+    check(run("directions", "faces", "--region", f"mask:{junk}"), "junk.safetensors")
+
+
+def test_folder_that_cannot_be_made_is_told_before_the_work(run: Run, found: Path):
+    told = run("sample", "faces", "--out", found / "directions.png" / "below")
+    check(told, "cannot be made", "--out")
+
+
+def test_latent_of_another_generator(run: Run, found: Path, tmp_path: Path):
+    latent = ganvas.sample_latent(ganvas.load("faces"), [4], truncation=0.7)
+    directions = found / "directions.safetensors"
+    other_shape = replace(latent, codes=torch.zeros(1, 64)).save(tmp_path / "shape.safetensors")
+    check(run("edit", "faces", directions, "--latent", other_shape), "generator of another shape")
+    other_hash = replace(latent, generator="dogs", generator_hash="f" * 64).save(tmp_path / "hash.safetensors")
+    told = run("sample", "faces", "--latent", other_hash, "--out", tmp_path / "out")
+    assert told.code == 0
+    assert told.err.startswith("Warning: This latent was made by another generator (dogs")
+    assert len(told.err.splitlines()) == 1
+
+
+def test_latent_settles_what_it_holds(run: Run, tmp_path: Path):
+    latent = ganvas.sample_latent(ganvas.load("faces"), [4]).save(tmp_path / "latent.safetensors")
+    for option, value in (("--seeds", "4"), ("--truncation", "0.5"), ("--label", "1")):
+        check(run("sample", "faces", "--latent", latent, option, value), f"leave {option} out")
+    check(run("sample", "faces", "--latent", latent, "--rows", "1"), "rows 0-0")
+    check(run("sample", "faces", "--latent", latent, "--rows", "x"), "does not name rows")
+
+
+def test_debug_shows_the_traceback(run: Run):
+    told = run("sample", "nowhere", "--debug")
+    assert told.code == 2
+    assert "Traceback" in told.err
+
+
+def test_faults_are_told_as_such(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("surprise\nmore")
+
+    monkeypatch.setattr("ganvas.cli.sample.captioned_sheet", fail)
+    told = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
+    assert (told.code, len(told.err.splitlines())) == (1, 2)
+    assert "ZeroDivisionError: surprise" in told.err

@@ -1,0 +1,154 @@
+"""Directions at work: the numbers under the pictures are those of the pictures, and the sheets are whole."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import ganvas
+from ganvas.directions import Direction, Directions, Origin
+from ganvas.generators.protocol import Generator
+from ganvas.latent_files import Latent, sample_latent
+from ganvas.reports.region_report import (
+    Edit,
+    captioned_sheet,
+    compare_directions,
+    compare_rows,
+    describe,
+    numbers,
+    on_sheet,
+)
+
+STRENGTHS = (-2.0, 0.0, 3.0)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(two_threads: None) -> None:
+    """Small pictures are not worth the threads' meeting each other, on a machine that does other things as well."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def faces() -> Generator:
+    return ganvas.load("faces")
+
+
+@pytest.fixture(scope="module")
+def latent(faces: Generator) -> Latent:
+    return sample_latent(faces, [4, 7], truncation=0.7)
+
+
+@pytest.fixture(scope="module")
+def mask(faces: Generator) -> torch.Tensor:
+    return ganvas.regions(faces)["mouth"].mask(64, 64)
+
+
+def direction(seed: int = 0) -> Direction:
+    vector = torch.randn(256, generator=torch.Generator().manual_seed(seed))
+    return Direction(vector / vector.norm(), "w", (3, 4, 5), 4.0, 5.0, 0.5)
+
+
+def test_changes_are_those_of_the_pictures(faces: Generator, latent: Latent, mask: torch.Tensor):
+    report = compare_directions(faces, latent, [Edit(direction(), STRENGTHS, "one")], mask)
+    codes = faces.map(faces.sample([4]), truncation=0.7)
+    original = faces.synthesize(codes)
+    edited = faces.synthesize(ganvas.edit(faces, codes, direction(), 3.0))
+    squares = (edited - original).square().mean(1)
+    strip = report.strips[0]
+    assert strip.inside[2] == pytest.approx(math.sqrt((squares * mask).sum() / mask.sum()), rel=1e-3)
+    assert strip.outside is not None
+    assert strip.outside[2] == pytest.approx(math.sqrt((squares * (1 - mask)).sum() / (1 - mask).sum()), rel=1e-3)
+    torch.testing.assert_close(strip.pictures[2:], edited, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(report.originals, original, atol=1e-4, rtol=1e-4)
+
+
+def test_nothing_changes_at_strength_zero(faces: Generator, latent: Latent, mask: torch.Tensor):
+    edits = [Edit(direction(seed), STRENGTHS, str(seed)) for seed in range(2)]
+    for strip in compare_directions(faces, latent, edits, mask).strips:
+        assert (strip.inside[1], strip.outside and strip.outside[1]) == (0, 0)
+
+
+def test_only_the_shared_edits_stand_on_all_rows(faces: Generator, latent: Latent, mask: torch.Tensor):
+    edits = [Edit(direction(seed), STRENGTHS, str(seed)) for seed in range(2)]
+    report = compare_directions(faces, latent, edits, mask, shared=1)
+    assert [(block.label, block.seeds) for block in report.many] == [("0", (4, 7))]
+    torch.testing.assert_close(report.many[0].pictures[0], report.strips[0].pictures)
+    assert compare_directions(faces, latent.rows([0]), edits, mask).many == ()
+
+
+def test_rows_share_the_direction(faces: Generator, latent: Latent, mask: torch.Tensor):
+    calls = []
+    report = compare_rows(faces, latent, Edit(direction(), STRENGTHS), mask, lambda *call: calls.append(call))
+    assert [strip.label for strip in report.strips] == ["seed 4", "seed 7"]
+    assert calls == [("Drawing edits", 1, 2), ("Drawing edits", 2, 2)]
+    wide = compare_directions(faces, latent, [Edit(direction(), STRENGTHS)], mask).many[0].pictures
+    for row, strip in enumerate(report.strips):
+        torch.testing.assert_close(strip.pictures, wide[row], atol=1e-4, rtol=1e-4)
+
+
+def test_deviations_become_distances():
+    assert Edit(direction(), ("-2s", 0.0, "3s")).lengths == (-1.0, 0.0, 1.5)
+
+
+def test_what_comes_before_is_added(faces: Generator, latent: Latent, mask: torch.Tensor):
+    both = Edit(direction(0), (0.0,), before=((direction(1), 2.0),))
+    alone = Edit(direction(1), (2.0,))
+    torch.testing.assert_close(both.pictures(faces, latent), alone.pictures(faces, latent))
+
+
+@pytest.mark.parametrize("space", ["z", "w+", "s"])
+def test_other_spaces(faces: Generator, mask: torch.Tensor, space: str):
+    vector = torch.zeros(faces.dimensions(space))
+    vector.view(-1)[0] = 1
+    one = Direction(vector, space, None if space in ("z", "s") else (0,))
+    latent = sample_latent(faces, [4], truncation=0.7, space="z")
+    strip = compare_rows(faces, latent, Edit(one, STRENGTHS), mask).strips[0]
+    assert strip.inside[1] < 1e-4 < strip.inside[2]
+
+
+def test_without_a_region_the_whole_picture_counts(faces: Generator, latent: Latent, tmp_path: Path):
+    nameless = replace(direction(), eigenvalue=math.nan, predicted_ratio=math.nan)
+    report = compare_rows(faces, latent, Edit(nameless, STRENGTHS), None)
+    change = report.strips[0].pictures[2] - report.originals[0]
+    assert report.strips[0].inside[2] == pytest.approx(float(change.square().mean().sqrt()), rel=1e-4)
+    assert report.strips[0].outside is None
+    text = report.write_page(tmp_path / "page.html", "No region", {}).read_text()
+    assert "region outlined<" not in text
+    assert '<span class="change out"' not in text
+    assert "not a number" not in text
+
+
+def test_page_and_sheet(faces: Generator, latent: Latent, mask: torch.Tensor, tmp_path: Path):
+    report = compare_directions(faces, latent, [Edit(direction(), STRENGTHS, "smile")], mask)
+    text = report.write_page(tmp_path / "page.html", "Smiles", {"space": "w"}, {"all": "index.html"}).read_text()
+    assert all(word in text for word in ("Smiles", "smile", 'href="index.html"', "region outlined"))
+    sheet = report.sheet(["-2", "0", "+3"])
+    assert sheet.shape[2] > 128
+    assert sheet.shape[3] > 4 * 128
+
+
+def test_captioned_sheet_leaves_missing_places_white():
+    sheet = captioned_sheet(-torch.ones(3, 3, 128, 128), 2, ["a", "b", "c"])
+    assert sheet.shape[2:] == (2 * (28 + 128), 2 * 128 + 4)
+    assert (sheet[..., -128:, -128:] == 1).all()
+    assert (sheet[..., -128:, :128] == -1).all()
+
+
+@pytest.mark.parametrize(("side", "shown"), [(8, 128), (64, 128), (100, 200), (200, 200), (512, 256)])
+def test_size_on_sheets(side: int, shown: int):
+    assert on_sheet(torch.zeros(1, 3, side, side)).shape[-1] == shown
+
+
+def test_numbers_are_written_shortly():
+    assert numbers([0, 1, 2, 5]) == "0-2, 5"
+    assert numbers([7, 3, 4]) == "7, 3-4"
+    assert numbers([]) == ""
+
+
+def test_description_leaves_out_what_is_not_known():
+    nan = torch.full((1,), math.nan, dtype=torch.float64)
+    bare = Directions(torch.ones(1, 4), "w", None, nan, nan, nan, None, Origin("legacy file a.npy"))
+    facts = {"method": "legacy file a.npy", "space": "w", "layers": "all", "truncation": "1", "ridge": "none"}
+    assert describe(bare) == facts

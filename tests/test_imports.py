@@ -1,0 +1,74 @@
+"""The rooms of the house: an import may only point left, and none may go in a circle."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import ganvas
+
+ROOT = Path(ganvas.__file__).parent
+GROUPS = (
+    ("errors", "files", "images", "memory", "linalg", "tensor_files"),
+    ("region", "latents", "latent_files", "generators"),
+    ("checkpoints",),
+    ("tangents", "spaces", "jacobian", "directions", "metrics"),
+    ("methods", "edits"),
+    ("studies",),
+    ("reports",),
+    ("cli",),
+)
+RANKS = {room: rank for rank, rooms in enumerate(GROUPS) for room in rooms}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+ROOMS = [name for name in MODULES if name != "ganvas"]
+
+
+def imported(module: str) -> set[str]:
+    """Return the modules of ours that one imports anywhere in it, in functions too."""
+    found = set()
+    for name, members in imports_in(ast.parse(MODULES[module].read_text("utf-8"))):
+        if name.split(".")[0] == "ganvas":
+            within = {f"{name}.{member}" for member in members} & MODULES.keys()
+            found |= within or {name}
+    return found - {module}
+
+
+def imports_in(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, []) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where an arrow points"
+            yield node.module or "", [alias.name for alias in node.names]
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_module_has_a_group():
+    assert {room(module) for module in ROOMS} <= RANKS.keys(), "assign the new room to a group of this test"
+
+
+@pytest.mark.parametrize("module", ROOMS)
+def test_arrows_point_left(module: str):
+    for other in imported(module):
+        assert other != "ganvas", f"{module} imports the package root: name the module"
+        assert RANKS[room(other)] <= RANKS[room(module)], f"{module} imports {other}, which lies to its right"
+
+
+def test_no_circles():
+    TopologicalSorter({module: imported(module) for module in ROOMS}).prepare()
+
+
+def test_cli_and_studio_hold_nothing_of_each_other():
+    assert not any(room(other) == "cli" for module in ROOMS if room(module) != "cli" for other in imported(module))
