@@ -72,6 +72,8 @@ def _run(given: list[str]) -> None:
         raise GanvasError(f"There is no command '{first}'.{question} Commands: {', '.join(COMMANDS)}.")
     if first in COMMANDS:
         keep_freed_memory()
+        # Threads that spin while they wait take the core from the one they wait for as soon as other programs run too.
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     make_app()(given, exit_on_error=False, print_error=False, result_action="return_value")
 
 
