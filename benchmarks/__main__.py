@@ -5,11 +5,14 @@
 import argparse
 from collections.abc import Callable
 
-import torch
+from ganvas.process import keep_freed_memory, let_threads_wait
 
-from benchmarks import jacobian, machine, regions, tangents
-from benchmarks.subjects import SIZES
-from ganvas.memory import keep_freed_memory
+let_threads_wait()  # before torch is imported, which the next lines do
+
+import torch  # noqa: E402
+
+from benchmarks import jacobian, machine, regions, tangents  # noqa: E402
+from benchmarks.subjects import SIZES  # noqa: E402
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import ganvas
 
 ROOT = Path(ganvas.__file__).parent
 GROUPS = (
-    ("errors", "files", "images", "memory", "linalg", "tensor_files"),
+    ("errors", "files", "images", "process", "linalg", "tensor_files"),
     ("region", "latents", "latent_files", "generators"),
     ("checkpoints",),
     ("tangents", "spaces", "jacobian", "directions", "metrics"),

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ganvas.images import read_picture, write_picture
     from ganvas.latent_files import Latent, load_latent, sample_latent
     from ganvas.linalg import Ridge
-    from ganvas.memory import keep_freed_memory
     from ganvas.methods import find_directions
+    from ganvas.process import keep_freed_memory
     from ganvas.region import Region
 
 __all__ = [

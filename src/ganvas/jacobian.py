@@ -18,13 +18,14 @@ from torch import Tensor
 from ganvas import images
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, Label, Linearizable
-from ganvas.linalg import product, weighted_gram
+from ganvas.linalg import PIXELS_AT_ONCE, product, sum_gram, weighted_gram
 from ganvas.tangents import Basis
 
 Progress = Callable[[int, int], None]
 DEFAULT_BUDGET = 2 * 2**30
 DEFAULT_RESOLUTION = 256
 TANGENTS_AT_ONCE = 32
+PICKING_COST = 2.5  # measured: a pixel picked out one by one, in pixels of a whole rectangle
 
 
 @dataclass(frozen=True)
@@ -196,32 +197,73 @@ class Jacobian:
         return self._whole
 
     def gram(self, mask: Float[Tensor, "1 h w"]) -> Float[Tensor, "d d"]:
-        """Return ``J^T diag(m) J`` (a sum, not a mean), float64, from the mask or from its complement, whichever has
-        fewer pixels.
-        """
-        weights = mask[0].flatten()
-        if int((weights > 0).sum()) <= int((weights < 1).sum()):
-            return self._sum(weights)
-        return self.whole() - self._sum(1 - weights)
+        """Return ``J^T diag(m) J`` (a sum, not a mean), float64, from the mask or its complement."""
+        inside, outside = _Support.of(mask[0]), _Support.of(1 - mask[0])
+        if inside.cost <= outside.cost:
+            return self._sum(inside)
+        return self.whole() - self._sum(outside)
 
     def split_grams(
         self, foreground: Float[Tensor, "1 h w"], background: Float[Tensor, "1 h w"]
     ) -> tuple[Tensor, Tensor]:
-        """Return both sums; where the masks add up to one everywhere, only the smaller is summed."""
+        """Return both sums; where the masks add up to one everywhere, only the cheaper one is summed."""
         if not torch.allclose(foreground + background, torch.ones_like(foreground), atol=1e-6):
             return self.gram(foreground), self.gram(background)
         inside = self.gram(foreground)
         return inside, self.whole() - inside
 
-    def _sum(self, weights: Float[Tensor, "pixels"]) -> Float[Tensor, "d d"]:
-        used = weights.nonzero()[:, 0]
-        if len(used) == 0:
-            return torch.zeros(len(self.columns), len(self.columns), dtype=torch.float64)
-        planes = self.columns.unflatten(1, (self.channels, -1))
-        if len(used) < 0.9 * len(weights):
-            planes, weights = planes.index_select(2, used.to(planes.device)), weights[used]
-        hard = bool((weights == 1).all())
-        return weighted_gram(planes.flatten(1), None if hard else weights.to(planes.device).repeat(self.channels))
+    def _sum(self, support: "_Support") -> Float[Tensor, "d d"]:
+        size = len(self.columns)
+        if support.pixels == 0:
+            return torch.zeros(size, size, dtype=torch.float64)
+        planes = self.columns.view(size, self.channels, self.resolution, self.resolution)
+        weights = support.weights.to(planes.device)
+        if support.scattered:
+            used = weights.flatten().nonzero()[:, 0]
+            picked = planes.flatten(2).index_select(2, used).flatten(1)
+            return weighted_gram(picked, weights.flatten()[used].repeat(self.channels))
+        return sum_gram(self._bands(planes, weights, support))
+
+    def _bands(self, planes: Tensor, weights: Tensor, support: "_Support") -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield the rectangle of a support in bands of rows, with their weights."""
+        top, bottom, left, right = support.bounds
+        rows = max(1, PIXELS_AT_ONCE // (self.channels * (right - left)))
+        for first in range(top, bottom, rows):
+            band = slice(first, min(first + rows, bottom)), slice(left, right)
+            part = weights[band]
+            hard = bool((part == 1).all())
+            yield planes[:, :, *band], None if hard else part.expand(self.channels, -1, -1)
+
+
+@dataclass(frozen=True)
+class _Support:
+    """Where a mask is not zero: the rectangle around it, and whether it fills so little of it that picking pixels is
+    cheaper.
+    """
+
+    weights: Float[Tensor, "h w"]
+    bounds: tuple[int, int, int, int]
+    pixels: int
+
+    @classmethod
+    def of(cls, weights: Float[Tensor, "h w"]) -> "_Support":
+        used = weights > 0
+        rows, columns = used.any(dim=1).nonzero()[:, 0], used.any(dim=0).nonzero()[:, 0]
+        bounds = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1) if len(rows) else (0, 0, 0, 0)
+        return cls(weights, bounds, int(used.sum()))
+
+    @property
+    def area(self) -> int:
+        top, bottom, left, right = self.bounds
+        return (bottom - top) * (right - left)
+
+    @property
+    def scattered(self) -> bool:
+        return PICKING_COST * self.pixels < self.area
+
+    @property
+    def cost(self) -> float:
+        return min(float(self.area), PICKING_COST * self.pixels)
 
 
 def hold(derivative: Derivative, plan: Plan, progress: Progress | None = None) -> Jacobian:

@@ -5,8 +5,9 @@ Matrices of the eigenproblem are float64 on the CPU: they are small (d x d), and
 that decide here.
 """
 
-import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -18,8 +19,8 @@ from torch import Tensor
 
 from ganvas.errors import GanvasError
 
-PIXELS_AT_ONCE = 2048
-ROW_BLOCKS = 4
+PIXELS_AT_ONCE = 8192
+ROW_BLOCKS = 8
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,36 @@ def product(a: Float[Tensor, "k p"], b: Float[Tensor, "n p"]) -> Float[Tensor, "
 def weighted_gram(columns: Float[Tensor, "d p"], weights: Float[Tensor, "p"] | None = None) -> Float[Tensor, "d d"]:
     """Return ``sum_p weights[p] columns[:, p] columns[:, p]^T`` in float64: the Gram matrix J^T diag(m) J, J's columns
     given as rows.
-
-    Sums in float32 over `PIXELS_AT_ONCE` pixels at a time (in float64 if `columns` are), and forms one triangle only.
     """
-    exact = columns.dtype == torch.float64
-    dtype = torch.float64 if exact else torch.float32
-    size, pixels = columns.shape
-    cuts = [round(i * size / ROW_BLOCKS) for i in range(ROW_BLOCKS + 1)] if size >= 64 * ROW_BLOCKS else [0, size]
-    lower = torch.zeros(size, size, dtype=dtype, device=columns.device)
-    for start in range(0, pixels, PIXELS_AT_ONCE):
-        block = columns[:, start : start + PIXELS_AT_ONCE].to(dtype).contiguous()
-        scaled = block if weights is None else block * weights[start : start + PIXELS_AT_ONCE].to(dtype)
-        for first, last in itertools.pairwise(cuts):
-            lower[first:, first:last] += product(scaled[first:], block[first:last])
+    parts = [slice(start, start + PIXELS_AT_ONCE) for start in range(0, columns.shape[1], PIXELS_AT_ONCE)]
+    return sum_gram((columns[:, part], None if weights is None else weights[part]) for part in parts)
+
+
+def sum_gram(blocks: Iterable[tuple[Float[Tensor, "d *q"], Float[Tensor, "*q"] | None]]) -> Float[Tensor, "d d"]:
+    """Return `weighted_gram` of columns that come in blocks of pixels (of any shape), with their weights (None: ones).
+
+    Sums in float32 (in float64 if the columns are), one triangle only; returns float64 on the CPU. Blocks of about
+    `PIXELS_AT_ONCE` pixels stay in the processor's cache.
+    """
+    lower: Tensor | None = None
+    for columns, weights in blocks:
+        exact = columns.to(torch.promote_types(columns.dtype, torch.float32))
+        # The root of the weight on both sides: one pass, which copies the block out of its surroundings as well.
+        rows = (exact if weights is None else exact * weights.to(exact).sqrt()).flatten(1).contiguous()
+        if lower is None:
+            lower = rows.new_zeros(len(rows), len(rows))
+        for first, last in pairwise(_row_cuts(len(rows))):
+            lower[first:, first:last] += product(rows[first:], rows[first:last])
+    if lower is None:
+        raise GanvasError("A Gram matrix of no pixels was asked for; give at least one block.")
     lower = lower.double().cpu().tril()
     return lower + lower.tril(-1).T
+
+
+def _row_cuts(size: int) -> list[int]:
+    if size < 32 * ROW_BLOCKS:
+        return [0, size]
+    return [round(i * size / ROW_BLOCKS) for i in range(ROW_BLOCKS + 1)]
 
 
 def generalized_eigh(

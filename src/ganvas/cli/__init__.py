@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError
 
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.errors import GanvasError
-from ganvas.memory import keep_freed_memory
+from ganvas.process import keep_freed_memory, let_threads_wait
 
 COMMANDS = {
     "demo": "Find directions for regions of a face, and show the edits on a page.",
@@ -72,8 +72,7 @@ def _run(given: list[str]) -> None:
         raise GanvasError(f"There is no command '{first}'.{question} Commands: {', '.join(COMMANDS)}.")
     if first in COMMANDS:
         keep_freed_memory()
-        # Threads that spin while they wait take the core from the one they wait for as soon as other programs run too.
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+        let_threads_wait()
     make_app()(given, exit_on_error=False, print_error=False, result_action="return_value")
 
 
