@@ -3,7 +3,7 @@
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ganvas.process import keep_freed_memory, let_threads_wait
 
@@ -12,24 +12,25 @@ let_threads_wait()  # before torch is imported, which the next lines do
 import torch  # noqa: E402
 
 from benchmarks import jacobian, machine, regions, tangents  # noqa: E402
-from benchmarks.subjects import SIZES  # noqa: E402
+from benchmarks.subjects import ALL_SIZES, SIZES  # noqa: E402
 
 
 def main() -> None:
     """Print one Markdown section a benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="regions, tangents, precision, jacobian (default: all)"
-    )
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="pixels: 64,256,1024")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="some of them (default: all)")
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="pixels, of 64,128,256,512,1024")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     sizes = tuple(int(size) for size in arguments.sizes.split(","))
-    sections: dict[str, tuple[str, Callable[[], list[str]]]] = {
+    sections: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
         "regions": ("A new region on a cached Jacobian", regions.run),
         "tangents": ("A tangent against a forward pass", lambda: tangents.run(sizes)),
-        "precision": ("bfloat16 against float32", lambda: tangents.run_precision(sizes)),
+        "precision": (
+            "bfloat16 against float32",
+            lambda: tangents.run_precision(ALL_SIZES if sizes == SIZES else sizes),
+        ),
         "jacobian": ("The Jacobian against the published algorithm", lambda: jacobian.run(sizes)),
     }
     unknown = set(arguments.names) - set(sections)
@@ -40,7 +41,8 @@ def main() -> None:
     for name in arguments.names or sections:
         title, run = sections[name]
         print(f"\n## {title}\n", flush=True)
-        print("\n".join(run()), flush=True)
+        for line in run():
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

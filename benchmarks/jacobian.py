@@ -1,52 +1,35 @@
-"""The Jacobian: one reverse pass per output value (the published algorithm) against our forward mode, on the same
-generator.
-"""
+"""The Jacobian: the published algorithm against our forward mode, on the same weights, code and measure."""
 
 import time
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from benchmarks.machine import duration, peak_gib
+from benchmarks.published import reverse_rows, weights_modulated
 from benchmarks.subjects import SIZES, subject
+from ganvas.derivative import Derivative
 from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.jacobian import TANGENTS_AT_ONCE, Derivative, derivative
-from ganvas.methods.resefa import search_basis, search_measure
+from ganvas.jacobian import TANGENTS_AT_ONCE
+from ganvas.methods.resefa import search_derivative
 from ganvas.methods.search import Search
 
 REVERSE_ROWS = 200
-TANGENTS_AT_1024 = 32
+COLUMNS_AT_1024 = 32
 
 
-def reverse_rows(generator: StyleGAN2, w: Tensor, rows: int, warm_ups: int = 3) -> tuple[float, int]:
-    """Return seconds per row of the published algorithm and the number of its rows.
-
-    It forms the picture with a graph (above 256 px: nearest subsampling to 256, colours summed) and calls
-    `autograd.grad` once per value.
-    """
-    w = w.clone().requires_grad_()
-    picture = generator.synthesize(w, "w")
-    if generator.resolution > 256:
-        picture = torch.nn.functional.interpolate(picture, scale_factor=256 / generator.resolution).sum(1)
-    values = picture.flatten()
-    chosen = torch.linspace(0, len(values) - 1, rows + warm_ups).long()
-    for position in chosen[:warm_ups]:
-        torch.autograd.grad(values[position], w, retain_graph=True)
-    start = time.perf_counter()
-    for position in chosen[warm_ups:]:
-        torch.autograd.grad(values[position], w, retain_graph=True)
-    return (time.perf_counter() - start) / rows, len(values)
-
-
-def forward_columns(generator: StyleGAN2, w: Tensor, columns: int) -> tuple[float, int]:
-    """Return seconds per column of ours, the primal pass included, and the number of columns."""
-    search = Search(compat="official")
-    basis, measure = search_basis(generator, search), search_measure(generator, search)
+def forward_columns(generator: StyleGAN2, w: Tensor, columns: int) -> tuple[float, float, int]:
+    """Return seconds of our primal pass and of a column, and the number of columns."""
     ws = w[:, None].expand(-1, generator.layers, -1)
-    _take(derivative(generator, ws, basis, measure), min(columns, TANGENTS_AT_ONCE))
+    search = Search(compat="official")
+    _take(search_derivative(generator, ws, search), TANGENTS_AT_ONCE)
     start = time.perf_counter()
-    _take(derivative(generator, ws, basis, measure), columns)
-    return (time.perf_counter() - start) / columns, basis.size
+    linear = search_derivative(generator, ws, search)
+    primal = time.perf_counter() - start
+    start = time.perf_counter()
+    _take(linear, columns)
+    return primal, (time.perf_counter() - start) / columns, linear.basis.size
 
 
 def _take(linear: Derivative, columns: int) -> None:
@@ -54,27 +37,37 @@ def _take(linear: Derivative, columns: int) -> None:
         linear.columns(first, min(first + TANGENTS_AT_ONCE, columns))
 
 
-def run(sizes: tuple[int, ...] = SIZES) -> list[str]:
-    """Return a Markdown table."""
-    lines = [
-        (
-            "| StyleGAN2 | published: a reverse pass | rows | in all | ours: a column | columns | in all | "
-            "ratio | peak memory |"
-        ),
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+def run(sizes: tuple[int, ...] = SIZES) -> Iterator[str]:
+    """Yield the lines of Markdown tables: ours in both precisions, then the published algorithm in both forms."""
     for size in sizes:
-        generator = subject(size)
-        w = generator.map(generator.sample([4]), "w")
-        columns = TANGENTS_AT_1024 if size == 1024 else w.shape[1]
-        per_column, of_columns = forward_columns(generator, w, columns)
-        memory = peak_gib()
-        per_row, of_rows = reverse_rows(generator, w, REVERSE_ROWS)
-        theirs, ours = per_row * of_rows, per_column * of_columns
-        note = f" ({columns} timed, extrapolated)" if columns < of_columns else ""
-        lines.append(
-            f"| {size} px | {duration(per_row)} | {of_rows:,} ({REVERSE_ROWS} timed, extrapolated) "
-            f"| {duration(theirs)} | {duration(per_column)} | {of_columns}{note} | {duration(ours)} "
-            f"| **{theirs / ours:.0f}** | {memory:.1f} GiB |"
-        )
-    return lines
+        w = subject(size).map(subject(size).sample([4]), "w")
+        columns = COLUMNS_AT_1024 if size == 1024 else w.shape[1]
+        yield from (f"**{size} px.** Ours:", "", "| precision | primal pass | a column | columns | in all | peak |")
+        yield "|---|---|---|---|---|---|"
+        ours = {}
+        for dtype in (torch.float32, torch.bfloat16):
+            primal, per_column, of_columns = forward_columns(subject(size, dtype), w, columns)
+            ours[dtype] = primal + per_column * of_columns
+            note = f" ({columns} timed)" if columns < of_columns else ""
+            yield (
+                f"| {str(dtype).removeprefix('torch.')} | {duration(primal)} | {duration(per_column)} "
+                f"| {of_columns}{note} | {duration(ours[dtype])} | {peak_gib():.1f} GiB |"
+            )
+        yield from ("", f"The published algorithm, float32, {REVERSE_ROWS} rows timed and extrapolated:", "")
+        yield "| on | a reverse pass | rows | in all | ratio to ours, float32 | to ours, bfloat16 |"
+        yield "|---|---|---|---|---|---|"
+        for name, modulated in (("modulated weights, as published", True), ("our own layers", False)):
+            per_row, rows = _published(size, w, modulated)
+            ratios = [per_row * rows / ours[dtype] for dtype in (torch.float32, torch.bfloat16)]
+            yield (
+                f"| {name} | {duration(per_row)} | {rows:,} | {duration(per_row * rows)} "
+                f"| **{ratios[0]:.0f}** | {ratios[1]:.0f} |"
+            )
+        yield ""
+
+
+def _published(size: int, w: Tensor, modulated: bool) -> tuple[float, int]:
+    if not modulated:
+        return reverse_rows(subject(size), w, REVERSE_ROWS)
+    with weights_modulated():
+        return reverse_rows(subject(size), w, REVERSE_ROWS)

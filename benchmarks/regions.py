@@ -2,6 +2,8 @@
 the same J.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
@@ -42,20 +44,19 @@ def published_solution(jacobian: Jacobian, region: Region) -> np.ndarray:
     return vectors.real[:, np.argsort(-values.real)].T
 
 
-def run() -> list[str]:
-    """Return a Markdown table."""
+def run() -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
     jacobian = smooth_jacobian()
     whole = seconds(lambda: Jacobian(jacobian.columns, 3, 256).whole(), repeats=3)
     jacobian.whole()
-    lines = [
+    yield from (
         f"Gram of the whole, once a picture: {duration(whole)}; J held: {jacobian.bytes / 2**20:.0f} MiB.",
         "",
         "| region | ours: to ten sorted directions | published solution | ratio |",
         "|---|---|---|---|",
-    ]
+    )
     for name, region in REGIONS.items():
         masks = region.split(256, 256)
         ours = seconds(lambda masks=masks: factorize(*mean_grams(jacobian, *masks), 10), repeats=5)
         theirs = seconds(lambda region=region: published_solution(jacobian, region), repeats=2)
-        lines.append(f"| {name} | **{duration(ours)}** | {duration(theirs)} | {theirs / ours:.0f} |")
-    return lines
+        yield f"| {name} | **{duration(ours)}** | {duration(theirs)} | {theirs / ours:.0f} |"

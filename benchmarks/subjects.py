@@ -9,11 +9,12 @@ from ganvas.generators.stylegan2 import StyleGAN2
 from ganvas.generators.stylegan2_synthesis import Architecture
 
 SIZES = (64, 256, 1024)
-CHANNEL_BASES = {256: 16384, 1024: 32768}
+ALL_SIZES = (64, 128, 256, 512, 1024)
+CHANNEL_BASES = {128: 16384, 256: 16384, 512: 32768, 1024: 32768}
 
 
 def subject(resolution: int, dtype: torch.dtype = torch.float32) -> StyleGAN2:
-    """Return `faces` at 64 px; at 256 px w_dim 512 with channel_base 16384; at 1024 px config-f."""
+    """Return `faces` at 64 px; else w_dim 512, with channel_base 16384 up to 256 px and 32768 above (config-f)."""
     if resolution == 64:
         generator = load("faces", dtype=dtype)
         assert isinstance(generator, StyleGAN2)

@@ -14,7 +14,7 @@ GROUPS = (
     ("errors", "files", "images", "process", "linalg", "tensor_files"),
     ("region", "latents", "latent_files", "generators"),
     ("checkpoints",),
-    ("tangents", "spaces", "jacobian", "directions", "metrics"),
+    ("tangents", "spaces", "derivative", "jacobian", "directions", "metrics"),
     ("methods", "edits"),
     ("studies",),
     ("reports",),

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from ganvas import jacobian as jacobian_module
+from ganvas.derivative import Measure, default_measure, derivative
 from ganvas.errors import GanvasError, LatentError
-from ganvas.jacobian import Jacobian, Measure, default_measure, derivative, hold, plan_columns, streamed_grams
+from ganvas.jacobian import Jacobian, hold, plan_columns, streamed_grams
 from ganvas.region import Region
 from ganvas.tangents import make_basis
 from tests.generators.small import small_stylegan2

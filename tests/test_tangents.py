@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ganvas.derivative import default_measure, derivative
 from ganvas.errors import LatentError
-from ganvas.jacobian import default_measure, derivative, hold, plan_columns
+from ganvas.jacobian import hold, plan_columns
 from ganvas.latents import codes_for, parse_layers
 from ganvas.linalg import NO_RIDGE
 from ganvas.methods import find_directions

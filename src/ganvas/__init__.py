@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ganvas.latent_files import Latent, load_latent, sample_latent
     from ganvas.linalg import Ridge
     from ganvas.methods import find_directions
+    from ganvas.methods.held import HeldSearch, hold_search
+    from ganvas.methods.search import Search
     from ganvas.process import keep_freed_memory
     from ganvas.region import Region
 
@@ -33,6 +35,7 @@ __all__ = [
     "Directions",
     "GanvasError",
     "Generator",
+    "HeldSearch",
     "Latent",
     "LatentError",
     "PictureError",
@@ -40,11 +43,13 @@ __all__ = [
     "RegionError",
     "ResultFileError",
     "Ridge",
+    "Search",
     "UnsafeFileError",
     "convert",
     "edit",
     "edit_series",
     "find_directions",
+    "hold_search",
     "info",
     "keep_freed_memory",
     "load",
@@ -73,8 +78,10 @@ _HOMES = {
     "images": ("read_picture", "write_picture"),
     "latent_files": ("Latent", "load_latent", "sample_latent"),
     "linalg": ("Ridge",),
-    "memory": ("keep_freed_memory",),
     "methods": ("find_directions",),
+    "methods.held": ("HeldSearch", "hold_search"),
+    "methods.search": ("Search",),
+    "process": ("keep_freed_memory",),
     "region": ("Region",),
 }
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from ganvas.checkpoints.files import load, regions
+from ganvas.derivative import Measure
 from ganvas.edits import edit, space_of
 from ganvas.errors import GanvasError, LatentError, RegionError
-from ganvas.jacobian import Jacobian, Measure
+from ganvas.jacobian import Jacobian
 from ganvas.linalg import NO_RIDGE, Ridge
 from ganvas.methods import find_directions, resefa
 from ganvas.methods.search import Search

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from cyclopts import Parameter
@@ -31,6 +31,8 @@ class Common:
 
     device: str = "cpu"
     """Where to compute: cpu, cuda, cuda:1, mps."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the generator's convolutions; bfloat16 takes about half the time, with errors of about 1 % of the contrast."""
     json: Flag = False
     """Print a machine-readable summary on stdout instead of text."""
     debug: Flag = False
@@ -44,7 +46,7 @@ class Common:
             raise GanvasError(f"Device '{self.device}' cannot be used on this machine; give cpu, or one it has.") from (
                 error
             )
-        return load(source, self.device)
+        return load(source, self.device, getattr(torch, self.precision))
 
     def show(self, lines: Sequence[str], summary: Mapping[str, Any]) -> None:
         """Print the summary as JSON with ``--json``, else the lines."""

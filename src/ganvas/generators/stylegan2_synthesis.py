@@ -18,7 +18,7 @@ from ganvas.generators import ops
 from ganvas.generators.stylegan2_layers import Push, Shortcut, StyledConvolution, StyledLayer, ToPicture
 
 Kind = Literal["skip", "resnet", "orig"]
-CACHE_BYTES = 16 * 2**20
+CACHE_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)

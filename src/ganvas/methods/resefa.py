@@ -13,19 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas import linalg
+from ganvas.derivative import Derivative, Measure, default_measure, derivative
 from ganvas.directions import Directions, Origin
 from ganvas.generators.protocol import Generator
-from ganvas.jacobian import (
-    Derivative,
-    Jacobian,
-    Measure,
-    Plan,
-    default_measure,
-    derivative,
-    hold,
-    plan_columns,
-    streamed_grams,
-)
+from ganvas.jacobian import Jacobian, Plan, hold, plan_columns, streamed_grams
 from ganvas.latents import parse_layers
 from ganvas.linalg import Ridge
 from ganvas.methods.search import Progress, Search
