@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ganvas.generators.protocol import Label, Noise
-from ganvas.latents import check_space, codes_for, sample_normal, truncate, widen
+from ganvas.latents import check_space, sample_normal, truncate, widen
+from ganvas.spaces import codes_for
 
 
 class LinearGenerator:

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 from ganvas.directions import Direction
 from ganvas.edits import edit, edit_series, space_of
 from ganvas.errors import LatentError
-from ganvas.latents import codes_for
+from ganvas.spaces import codes_for
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 from tests.test_latents import unchecked

@@ -12,9 +12,9 @@ import ganvas
 ROOT = Path(ganvas.__file__).parent
 GROUPS = (
     ("errors", "files", "images", "process", "linalg", "tensor_files"),
-    ("region", "latents", "latent_files", "generators"),
+    ("region", "latents", "generators", "spaces", "latent_files"),
     ("checkpoints",),
-    ("tangents", "spaces", "derivative", "jacobian", "directions", "metrics"),
+    ("tangents", "derivative", "jacobian", "directions", "metrics"),
     ("methods", "edits"),
     ("studies",),
     ("reports",),

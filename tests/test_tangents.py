@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from ganvas.derivative import default_measure, derivative
 from ganvas.errors import LatentError
 from ganvas.jacobian import hold, plan_columns
-from ganvas.latents import codes_for, parse_layers
+from ganvas.latents import parse_layers
 from ganvas.linalg import NO_RIDGE
 from ganvas.methods import find_directions
 from ganvas.region import Region
+from ganvas.spaces import codes_for
 from ganvas.tangents import make_basis
 from tests.fakes import LayeredGenerator, LinearGenerator, gram
 from tests.generators.small import small_stylegan2

@@ -10,7 +10,8 @@ from torch import Tensor
 from ganvas.directions import Direction, Strength
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator, Label, Noise
-from ganvas.latents import Layers, check_codes, check_space, codes_for, parse_layers
+from ganvas.latents import Layers, check_codes, check_space, parse_layers
+from ganvas.spaces import codes_for
 
 
 def edit(

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.protocol import Generator, Noise
-from ganvas.latents import check_seeds, codes_for
+from ganvas.latents import check_seeds
+from ganvas.spaces import codes_for
 from ganvas.tensor_files import read_tensors, write_tensors
 
 PIXELS_AT_ONCE = 2**20

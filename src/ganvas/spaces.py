@@ -1,12 +1,12 @@
-"""Statistics of a generator's spaces, from samples of its prior."""
+"""A generator's spaces: the way from one to another, and statistics of codes drawn from the prior."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.protocol import Generator, Label
-from ganvas.latents import check_space
+from ganvas.generators.protocol import Generator, HasStyles, Label
+from ganvas.latents import check_codes, check_space
 
 SAMPLES = 2048
 
@@ -45,3 +45,38 @@ def deviations_along(samples: Tensor | None, vectors: Tensor) -> Float[Tensor, "
         return torch.full((len(vectors),), float("nan"), dtype=torch.float64)
     # On the CPU: not every accelerator has float64.
     return (samples.flatten(1).cpu().double() @ vectors.flatten(1).cpu().double().T).std(dim=0)
+
+
+def codes_for(generator: Generator, codes: Tensor, space: str) -> Tensor:
+    """Return `codes` (of a space told by their shape) in the space that directions of `space` move: w+ for w and w+,
+    else `space` itself.
+
+    w codes are widened to w+, w and w+ codes become styles where `space` is s. Raises `LatentError` where no such step
+    leads there.
+    """
+    check_space(space, generator.spaces)
+    check_codes(codes)
+    shape = tuple(codes.shape[1:])
+    if space == "z" or generator.layers == 0:
+        if shape != generator.dimensions(space):
+            raise LatentError(
+                f"Directions of space {space} move {space} codes [n, {generator.dimensions(space)[0]}]; these "
+                f"have shape {list(codes.shape)}."
+            )
+        return codes
+    # Rows of their own, not one row seen several times: `torch.func` and changes in place need that.
+    if shape == generator.dimensions("w+"):
+        ws = codes.contiguous()
+    elif shape == generator.dimensions("w"):
+        ws = codes[:, None].repeat(1, generator.layers, 1)
+    elif space == "s" and shape == generator.dimensions("s"):
+        return codes
+    else:
+        raise LatentError(
+            f"Codes of shape {list(codes.shape)} are none that directions of space {space} move; give w or w+ "
+            "codes: G.map(z)."
+        )
+    if space != "s":
+        return ws
+    assert isinstance(generator, HasStyles)
+    return torch.cat(generator.styles(ws, "w+"), dim=1)

@@ -8,11 +8,12 @@ from ganvas.directions import Directions, Origin
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, Label
 from ganvas.jacobian import DEFAULT_BUDGET
-from ganvas.latents import Layers, codes_for
+from ganvas.latents import Layers
 from ganvas.linalg import Ridge
 from ganvas.methods import resefa
 from ganvas.methods.search import Progress, Search
 from ganvas.region import Region
+from ganvas.spaces import codes_for
 
 METHODS: Mapping[str, Callable[..., dict[str, Directions]]] = {"resefa": resefa.find}
 

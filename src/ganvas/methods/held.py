@@ -9,11 +9,10 @@ from ganvas.directions import Directions, Origin
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.jacobian import Jacobian, hold
-from ganvas.latents import codes_for
 from ganvas.methods.resefa import mean_grams, plan_search, search_basis, search_derivative, search_measure, solve
 from ganvas.methods.search import Progress, Search
 from ganvas.region import Region
-from ganvas.spaces import draw_samples
+from ganvas.spaces import codes_for, draw_samples
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,12 +20,12 @@ from ganvas.directions import Direction, Directions, load_directions
 from ganvas.errors import GanvasError
 from ganvas.files import atomic_path
 from ganvas.generators.protocol import Generator
-from ganvas.latents import codes_for
 from ganvas.linalg import Ridge
 from ganvas.methods import origin_of, resefa
 from ganvas.methods.search import Search
 from ganvas.metrics.local import mean_squared_change, rms_change
 from ganvas.region import Region
+from ganvas.spaces import codes_for
 from ganvas.studies.locality.matching import match_strength
 from ganvas.tangents import make_basis
 
