@@ -157,31 +157,6 @@ def test_codes_of_w_are_widened_and_wrong_shapes_named():
             latents.widen(codes, space, 3, 5)
 
 
-def test_codes_are_taken_to_where_directions_of_a_space_move_them():
-    generator = small_stylegan2()
-    z = generator.sample([0, 1])
-    w, ws, s = (generator.map(z, to) for to in ("w", "w+", "s"))
-    for space in ("w", "w+"):
-        for codes in (w, ws):
-            assert torch.equal(latents.codes_for(generator, codes, space), ws)
-    for codes in (w, ws, s):
-        torch.testing.assert_close(latents.codes_for(generator, codes, "s"), s)
-    assert latents.codes_for(generator, z, "z") is z
-
-
-def test_codes_that_no_step_takes_there_are_refused():
-    generator = small_stylegan2()
-    z = generator.sample([0, 1])
-    s = generator.map(z, "s")
-    wrong = [(z, "w"), (s, "w"), (s, "w+"), (s, "z"), (s[0], "s"), (z, "q"), (torch.tensor(1.0), "z"), (z[:0], "z")]
-    wrong += [(z.long(), "z"), (z.bool(), "z")]
-    for codes, space in wrong:
-        with pytest.raises(LatentError):
-            latents.codes_for(generator, codes, space)
-    with pytest.raises(LatentError, match=r"Space 'w' does not exist here: this generator has z\."):
-        latents.codes_for(LinearGenerator(), torch.zeros(1, 6), "w")
-
-
 @pytest.mark.parametrize("make", [LinearGenerator, LayeredGenerator, small_stylegan2])
 def test_generators_satisfy_the_protocol(make):
     generator = make()

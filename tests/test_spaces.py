@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganvas.errors import LatentError
-from ganvas.spaces import SAMPLES, deviations_along, draw_samples, sample_codes
+from ganvas.spaces import SAMPLES, codes_for, deviations_along, draw_samples, sample_codes
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 
@@ -60,3 +60,28 @@ def test_without_the_label_that_codes_need_deviations_are_unknown_and_nothing_is
     torch.testing.assert_close(along(generator, vectors, "w", torch.tensor([[0.0, 0.0, 1.0]])), known)
     with pytest.raises(LatentError, match="Label 3 does not exist"):
         along(generator, vectors, "w", label=3)
+
+
+def test_codes_are_taken_to_where_directions_of_a_space_move_them():
+    generator = small_stylegan2()
+    z = generator.sample([0, 1])
+    w, ws, s = (generator.map(z, to) for to in ("w", "w+", "s"))
+    for space in ("w", "w+"):
+        for codes in (w, ws):
+            assert torch.equal(codes_for(generator, codes, space), ws)
+    for codes in (w, ws, s):
+        torch.testing.assert_close(codes_for(generator, codes, "s"), s)
+    assert codes_for(generator, z, "z") is z
+
+
+def test_codes_that_no_step_takes_there_are_refused():
+    generator = small_stylegan2()
+    z = generator.sample([0, 1])
+    s = generator.map(z, "s")
+    wrong = [(z, "w"), (s, "w"), (s, "w+"), (s, "z"), (s[0], "s"), (z, "q"), (torch.tensor(1.0), "z"), (z[:0], "z")]
+    wrong += [(z.long(), "z"), (z.bool(), "z")]
+    for codes, space in wrong:
+        with pytest.raises(LatentError):
+            codes_for(generator, codes, space)
+    with pytest.raises(LatentError, match=r"Space 'w' does not exist here: this generator has z\."):
+        codes_for(LinearGenerator(), torch.zeros(1, 6), "w")

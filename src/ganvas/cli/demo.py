@@ -68,7 +68,7 @@ def demo(*, out: Path = Path("demo"), common: Common = Common()) -> None:
     title = "Ganvas: parts of a face, changed one by one"
     paths.append(index_page(out / "index.html", title=title, intro=INTRO, entries=entries))
     common.show(
-        [*lines, *wrote(paths), with_seconds(start)],
+        [*lines, *wrote(paths), with_seconds(start), f"Open {paths[-1]} in a browser."],
         {"command": "demo", "plan": str(plan), "files": paths, "regions": found},
     )
 
