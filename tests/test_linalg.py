@@ -106,3 +106,16 @@ def test_ridge() -> None:
         "0.5 of the mean eigenvalue",
         "none",
     ]
+
+
+@pytest.mark.parametrize("settings", [{"tau": -1.0}, {"tau": float("nan")}, {"tau": float("inf")}, {"of": "max"}])
+def test_ridges_that_are_none(settings: dict) -> None:
+    with pytest.raises(GanvasError, match="not possible|not known"):
+        Ridge(**settings)
+
+
+def test_a_background_singular_within_float32_is_refused() -> None:
+    b = positive(9, rank=8) + 1e-9 * torch.eye(9, dtype=torch.float64)
+    with pytest.raises(GanvasError, match="Use a ridge"):
+        linalg.require_definite(b)
+    linalg.require_definite(positive(9))

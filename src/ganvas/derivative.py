@@ -58,7 +58,7 @@ class Measure:
 
 def default_measure(generator: Generator, resolution: int | None = None, channels: str = "all") -> Measure:
     """Return all channels at native resolution, at most 256 unless `resolution` asks for more."""
-    wanted = resolution or min(generator.resolution, DEFAULT_RESOLUTION)
+    wanted = min(generator.resolution, DEFAULT_RESOLUTION) if resolution is None else resolution
     if not 1 <= wanted <= generator.resolution:
         raise GanvasError(
             f"Resolution {wanted} is not possible: this generator's pictures have {generator.resolution} "

@@ -29,8 +29,8 @@ LENGTH_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Origin:
-    """How directions were found. `region` is the region as drawn; `resolution` and `channels` say what of the picture
-    counted.
+    """How directions were found. `region` is the region as drawn; A truncation of None is not known. `resolution` and
+    `channels` say what of the picture counted.
     """
 
     method: str
@@ -40,7 +40,7 @@ class Origin:
     region_name: str = ""
     ridge: str = "none"
     seeds: tuple[int, ...] = ()
-    truncation: float = 1.0
+    truncation: float | None = None
     truncation_layers: int | None = None
     label: int | None = None
     resolution: int | None = None
@@ -169,7 +169,7 @@ class Directions:
                 f"These directions move layer {max(self.layers)}; this generator has layers 0-{generator.layers - 1}."
             )
         about = getattr(generator, "about", None)
-        if about is not None and self.origin.generator_hash not in ("", about.hash):
+        if about is not None and self.origin.generator_hash not in ("", *about.hashes):
             warnings.warn(
                 f"These directions were found on another generator ({self.origin.generator or 'unnamed'}, hash "
                 f"{self.origin.generator_hash[:12]}; this one is {about.hash[:12]}): they may differ in meaning here.",
@@ -229,7 +229,7 @@ def _check_vectors(vectors: Tensor, axes: int) -> None:
 
 
 def _origin(header: Mapping[str, Any]) -> Origin:
-    kinds = Origin.__annotations__ | {"region": dict | None, "seeds": list, "truncation": float | int}
+    kinds = Origin.__annotations__ | {"region": dict | None, "seeds": list, "truncation": float | int | None}
     about = {"method": header["method"]} | {name: header[name] for name in kinds if name in header}
     for name, value in about.items():
         if not isinstance(value, kinds[name]):

@@ -183,7 +183,7 @@ def streamed_grams(
                 held[first - start : last - start] = columns
             partners = held[: min(last, stop) - start]
             for gram, weight in zip(grams, weights, strict=True):
-                corner = product(columns * weight, partners).double().cpu()
+                corner = product(columns * weight, partners).cpu().double()
                 gram[first:last, start : start + len(partners)] = corner
             done += last - first
             if progress:

@@ -92,7 +92,7 @@ class Latent:
         if self.tuned:
             raise ResultFileError("This latent has tuned weights, which this version of Ganvas cannot apply yet.")
         about = getattr(generator, "about", None)
-        if about is not None and self.generator_hash not in ("", about.hash):
+        if about is not None and self.generator_hash not in ("", *about.hashes):
             warnings.warn(
                 f"This latent was made by another generator ({self.generator or 'unnamed'}, hash "
                 f"{self.generator_hash[:12]}; this one is {about.hash[:12]}): its pictures may differ here.",

@@ -146,5 +146,7 @@ def check_codes(codes: Tensor) -> None:
     """Raise `LatentError` unless codes are rows of floating point numbers, at least one."""
     if not codes.is_floating_point():
         raise LatentError(f"Codes are floating point numbers; these are {codes.dtype}. Convert them: codes.float().")
+    if not codes.isfinite().all():
+        raise LatentError("These codes hold numbers that are not finite (nan or inf).")
     if codes.ndim == 0 or len(codes) == 0:
         raise LatentError(f"Codes of shape {list(codes.shape)} hold no code; give at least one row.")

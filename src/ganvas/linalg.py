@@ -8,7 +8,7 @@ that decide here.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -33,7 +33,18 @@ class Ridge:
     """
 
     tau: float = 1e-3
-    of: Literal["trace", "mean"] = "trace"
+    of: str = "trace"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tau < float("inf"):
+            raise GanvasError(
+                f"A ridge of {self.tau:g} is not possible; give 0 for none, or a small number such as 1e-3, not "
+                "negative."
+            )
+        if self.of not in ("trace", "mean"):
+            raise GanvasError(
+                f"A ridge of '{self.of}' is not known; it is a share of the 'trace' or of the 'mean' eigenvalue."
+            )
 
     def amount(self, background: Float[Tensor, "d d"]) -> float:
         """Return ``a``, the number added to the diagonal."""
@@ -84,7 +95,7 @@ def sum_gram(blocks: Iterable[tuple[Float[Tensor, "d *q"], Float[Tensor, "*q"] |
             lower[first:, first:last] += product(rows[first:], rows[first:last])
     if lower is None:
         raise GanvasError("A Gram matrix of no pixels was asked for; give at least one block.")
-    lower = lower.double().cpu().tril()
+    lower = lower.cpu().double().tril()
     return lower + lower.tril(-1).T
 
 
@@ -110,6 +121,19 @@ def generalized_eigh(
             "Use a ridge (for example 1e-3)."
         ) from error
     return values, F.normalize(vectors, dim=0)
+
+
+def require_definite(b: Float[Tensor, "d d"]) -> None:
+    """Raise `GanvasError` where `b` is singular within the rounding of float32, in which Grams are summed.
+
+    Its weakest directions are then noise, and a quotient over them means nothing.
+    """
+    values = torch.linalg.eigvalsh(b)
+    if float(values[0]) <= torch.finfo(torch.float32).eps * float(values[-1]):
+        raise GanvasError(
+            "The background's Gram matrix is singular: some directions change nothing in the picture, or nothing "
+            "outside the region. Use a ridge (for example 1e-3)."
+        )
 
 
 def truncated_spectrum(b: Float[Tensor, "d d"], rank: int) -> tuple[Float[Tensor, "d r"], Float[Tensor, "r"]]:

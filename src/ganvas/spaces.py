@@ -1,5 +1,7 @@
 """A generator's spaces: the way from one to another, and statistics of codes drawn from the prior."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,12 +15,20 @@ SAMPLES = 2048
 
 @torch.no_grad()
 def sample_codes(generator: Generator, space: str, count: int = SAMPLES, label: Label = None) -> Tensor:
-    """Return `count` untruncated codes of `space`, those of seeds 0 .. count-1, all of one `label`."""
+    """Return `count` untruncated codes of `space`, those of seeds from 0 on, of one `label` or of several in turn."""
     check_space(space, generator.spaces)
-    if isinstance(label, Tensor) and label.ndim == 2 and len(label) == 1:
-        label = label.expand(count, -1)
+    if isinstance(label, Tensor | Sequence) and len(label):
+        turns = [row % len(label) for row in range(count)]
+        label = label[turns] if isinstance(label, Tensor) else [label[turn] for turn in turns]
     z = generator.sample(range(count))
     return z if space == "z" else generator.map(z, to=space, label=label)
+
+
+def row_label(label: Label, row: int) -> Label:
+    """Return the label of one of several codes: its own where there is one for each, else the one for all."""
+    if isinstance(label, Tensor):
+        return label[row : row + 1] if len(label) > 1 else label
+    return [label[row]] if isinstance(label, Sequence) and len(label) > 1 else label
 
 
 def draw_samples(generator: Generator, space: str, label: Label = None) -> Tensor | None:

@@ -157,3 +157,38 @@ def test_a_checkpoint_of_torch_save_is_not_taken_for_a_pickle(tmp_path: Path) ->
 def test_a_stylegan3_pickle_is_named(shared: Path) -> None:
     with pytest.raises(CheckpointError, match="StyleGAN3"):
         read_generator(shared / "conformance" / "stylegan3-t.pkl")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"channels": ["a"] * 2},
+        {"channels": [-1, 5]},
+        {"channels": [1] * 40000},
+        {"clamp": "x"},
+        {"z_dim": 7.0},
+        {"resolution": 1024},
+        {"mapping_rate": 0},
+        {"kind": "best"},
+        {"hidden": []},
+        {"label_dim": -1},
+    ],
+)
+def test_architectures_that_cannot_be(tmp_path: Path, change: dict) -> None:
+    path = save_generator(tmp_path / "g.safetensors", small_stylegan2(8), About("g", ""))
+    with safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()["ganvas"])
+    with pytest.raises(CheckpointError):
+        load(damaged(tmp_path, {"architecture": header["architecture"] | change}))
+
+
+def test_bfloat16_from_64_pixels_up(tmp_path: Path) -> None:
+    path = save_generator(tmp_path / "g.safetensors", small_stylegan2(8), About("g", ""))
+    with pytest.raises(CheckpointError, match="from 64 pixels"):
+        load(path, dtype=torch.bfloat16)
+
+
+def test_a_half_precision_copy_knows_its_original(shared: Path, tmp_path: Path) -> None:
+    source = shared / "conformance" / "stylegan2-orig.pkl"
+    half = load(convert(source, tmp_path / "half.safetensors", half=True))
+    assert load(source).about.hash in half.about.hashes

@@ -87,7 +87,7 @@ def test_directions_of_other_spaces_can_edit(run: Run, tmp_path: Path, space: st
 
 
 def test_official_draws_as_published(run: Run, tmp_path: Path):
-    options = ("--region", "mouth", "--seeds", "5", "--rows", "1", "--count", "1", "--resolution", "16")
+    options = ("--region", "mouth", "--seeds", "5", "--rows", "1", "--count", "1")
     told = run("directions", "faces", "--compat", "official", *options, "--strength", "1", "--out", tmp_path, "--json")
     assert told.code == 0, told.err
     assert json.loads(told.out)["ridge"] == "none"

@@ -237,3 +237,33 @@ def test_four_pixels_to_sixty_four() -> None:
         generator = small_stylegan2(resolution)
         assert generator.layers == 2 * resolution.bit_length() - 4
         assert generator.synthesize(generator.sample([0]), "z").shape == (1, 3, resolution, resolution)
+
+
+def test_noise_maps_of_wrong_sizes_are_named() -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([0, 1]))
+    for wrong in ((5, 5), (3, 1, 8, 8), (2, 2, 8, 8)):
+        with pytest.raises(LatentError, match=r"Noise map 'b8.conv1' has shape"):
+            generator.synthesize(ws, noise={"b8.conv1": torch.zeros(wrong)})
+    one_each = generator.synthesize(ws, noise={"b8.conv1": torch.zeros(2, 1, 8, 8)})
+    torch.testing.assert_close(generator.synthesize(ws, noise={"b8.conv1": torch.zeros(8, 8)}), one_each)
+
+
+def test_a_generator_without_noise_takes_none() -> None:
+    generator = small_stylegan2(16, noise=False)
+    ws = generator.map(generator.sample([0]))
+    torch.testing.assert_close(generator.synthesize(ws, noise=torch.Generator()), generator.synthesize(ws))
+    with pytest.raises(LatentError, match="this generator has none"):
+        generator.synthesize(ws, noise={"b8.conv1": torch.zeros(8, 8)})
+
+
+def test_codes_of_another_precision_are_refused() -> None:
+    with pytest.raises(LatentError, match="convert them first"):
+        small_stylegan2(8).map(torch.zeros(1, 7, dtype=torch.float64))
+
+
+def test_a_bfloat16_generator_resumes_from_float32_maps() -> None:
+    generator = load("faces", dtype=torch.bfloat16)
+    ws = generator.map(generator.sample([0]))
+    found = generator.features(ws, ["b32"], picture=True)
+    torch.testing.assert_close(generator.resume("b32", found["b32"].float(), ws), found["picture"])

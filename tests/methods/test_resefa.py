@@ -178,7 +178,9 @@ def test_one_jacobian_serves_many_regions() -> None:
         ({"space": "z"}, LatentError, "move z codes"),
         ({"count": 0}, GanvasError, "at least 1"),
         ({"method": "sefa"}, GanvasError, "there is resefa"),
-        ({"ridge": Ridge(-1.0)}, GanvasError, "negative"),
+        ({"rank": 3, "ridge": NO_RIDGE}, GanvasError, "with rank"),
+        ({"compat": "official", "resolution": 8}, GanvasError, "leave yours out"),
+        ({"label": 1}, LatentError, "no classes"),
         ({"rank": 0}, GanvasError, "at least 1"),
         ({"resolution": 99}, GanvasError, "at most that"),
         ({"compat": "unofficial"}, GanvasError, "give 'official'"),
@@ -196,3 +198,29 @@ def test_a_region_that_covers_everything() -> None:
     generator = small_stylegan2(16)
     with pytest.raises(RegionError, match="background"):
         find_directions(generator, generator.map(generator.sample([1])), Region.box(0, 0, 1, 1))
+
+
+def test_every_code_has_its_label() -> None:
+    generator = small_stylegan2(8, label_dim=3)
+    z, region = generator.sample([1, 2]), Region.box(0.2, 0.2, 0.6, 0.6)
+    for label in ([0, 1], torch.tensor([0, 1]), torch.eye(3)[:2]):
+        both = find_directions(generator, z, region, space="z", label=label, count=2)
+        assert len(both) == 2
+    alone = [find_directions(generator, z[i : i + 1], region, space="z", label=i, count=2) for i in (0, 1)]
+    assert not torch.allclose(alone[0].eigenvalues, both.eigenvalues)
+    with pytest.raises(LatentError, match="Label 7"):
+        find_directions(generator, generator.map(z, label=0), region, label=7)
+
+
+def test_a_file_says_only_what_is_known() -> None:
+    generator = small_stylegan2(8)
+    region = Region.box(0.2, 0.2, 0.6, 0.6)
+    assert find_directions(generator, generator.map(generator.sample([1])), region).origin.truncation is None
+    by_z = find_directions(generator, generator.sample([1]), region, space="z", truncation=0.7)
+    assert by_z.origin.truncation == 0.7
+
+
+def test_codes_that_are_not_finite_are_refused() -> None:
+    generator = small_stylegan2(8)
+    with pytest.raises(LatentError, match="not finite"):
+        find_directions(generator, generator.map(generator.sample([1])) * torch.nan, Region.box(0.2, 0.2, 0.6, 0.6))

@@ -373,3 +373,15 @@ def test_parts_of_the_bundled_faces_lie_apart_and_in_order() -> None:
     assert masks.sum(dim=0).max().item() <= 1 + 1e-6
     assert FACES["left_eye"].mask(64, 64)[..., 32:].sum() == 0
     assert FACES["right_eye"].mask(64, 64)[..., :32].sum() == 0
+
+
+def test_text_of_common_part_complement_and_feather() -> None:
+    named = {"mouth": Region.box(0.2, 0.2, 0.8, 0.6), "nose": Region.box(0.4, 0.1, 0.6, 0.4)}
+    mouth, nose = named["mouth"], named["nose"]
+    for text, expected in (
+        ("mouth & not:nose", mouth - nose),
+        ("not:mouth", ~mouth),
+        ("mouth&nose + nose", (mouth & nose) | nose),
+        ("feather:0.1:not:mouth", (~mouth).feather(0.1)),
+    ):
+        assert torch.equal(parse_region(text, named).mask(20, 20), expected.mask(20, 20))

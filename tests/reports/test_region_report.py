@@ -150,5 +150,5 @@ def test_numbers_are_written_shortly():
 def test_description_leaves_out_what_is_not_known():
     nan = torch.full((1,), math.nan, dtype=torch.float64)
     bare = Directions(torch.ones(1, 4), "w", None, nan, nan, nan, None, Origin("legacy file a.npy"))
-    facts = {"method": "legacy file a.npy", "space": "w", "layers": "all", "truncation": "1", "ridge": "none"}
+    facts = {"method": "legacy file a.npy", "space": "w", "layers": "all", "truncation": "not known", "ridge": "none"}
     assert describe(bare) == facts

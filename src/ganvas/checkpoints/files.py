@@ -23,6 +23,7 @@ from ganvas.tensor_files import read_tensors, write_tensors
 
 BUNDLED = ("faces",)
 PRECISIONS = (torch.float32, torch.bfloat16)
+SMALLEST_IN_BFLOAT16 = 64
 
 
 def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> Generator:
@@ -35,6 +36,8 @@ def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dt
     if dtype not in (None, *PRECISIONS):
         raise CheckpointError(f"{dtype} is not offered; load in torch.float32 or torch.bfloat16.")
     generator, about = read_generator(resolve(source))
+    if dtype == torch.bfloat16 and generator.resolution < SMALLEST_IN_BFLOAT16:
+        raise CheckpointError(f"bfloat16 is offered from {SMALLEST_IN_BFLOAT16} pixels up; load in float32.")
     generator.about = about
     generator.eval().requires_grad_(False).to(device)
     generator.set_precision(dtype or torch.float32)
@@ -90,7 +93,7 @@ def _read_ours(path: Path) -> tuple[StyleGAN2, About]:
         about = About(
             str(header["name"]),
             hash_tensors(tensors),
-            header.get("source", {}),
+            dict(header.get("source", {})),
             regions,
             str(header.get("edit_layers", "")),
         )

@@ -15,7 +15,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from ganvas.cli.context import COMMAND_LINE
+from ganvas.cli.context import COMMAND_LINE, visible
 from ganvas.errors import GanvasError
 from ganvas.process import keep_freed_memory, let_threads_wait
 
@@ -96,9 +96,9 @@ def _explain(error: BaseException, given: Sequence[str]) -> int:
 
 
 def _say(text: str, code: int) -> int:
-    print(text, file=sys.stderr)
+    print(visible(text), file=sys.stderr)
     return code
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"Warning: {message}", file=sys.stderr)
+    print(visible(f"Warning: {message}"), file=sys.stderr)

@@ -159,7 +159,12 @@ def directions(
 def _latent(generator: Generator, seeds: str | None, space: str, finding: Finding, codes: Codes) -> Latent:
     """Return the pictures to search at: of the seeds, or as the published ReSeFa scripts draw them."""
     if finding.compat is None or codes.latent is not None:
-        return codes.read(generator, seeds, USUAL_SEEDS, "z" if space == "z" else None)
+        latent = codes.read(generator, seeds, USUAL_SEEDS, "z" if space == "z" else None)
+        if latent.noise:
+            raise LatentError(
+                f"'{codes.latent}' has its own noise maps; directions are found with constant noise only."
+            )
+        return latent
     codes.refuse_beside("--compat official has", label=False)
     numbers, rows = parse_seeds("0" if seeds is None else seeds), parse_rows("0" if codes.rows is None else codes.rows)
     if len(numbers) != 1:

@@ -33,7 +33,7 @@ def edit(
     /,
     *,
     index: int = 0,
-    strength: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-6s:6s:7",
+    strength: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
     add: Annotated[list[str] | None, Parameter(negative=())] = None,
     seeds: str | None = None,
     layers: str | None = None,
@@ -59,8 +59,8 @@ def edit(
         One, a list such as -3,0,3, or a series start:stop:count such as -3:3:7. Distances, or with s (-2s:2s:5) in
         standard deviations.
     add
-        Another direction at a fixed strength, added to every picture first: INDEX:STRENGTH of the same file, or
-        FILE:INDEX:STRENGTH. May be given several times.
+        Another direction at a fixed strength and on layers of its own, added to every picture first: INDEX:STRENGTH of
+        the same file, or FILE:INDEX:STRENGTH. May be given several times.
     seeds
         Which pictures, such as 1,5,8-11; 4-7 by default.
     layers
@@ -77,11 +77,13 @@ def edit(
         Options of every command.
     """
     start = time.perf_counter()
-    strengths = parse_strengths(strength)
+    strengths = parse_strengths(strength) if strength else ()
     if frames != 0 and not 2 <= frames <= 200:
         raise GanvasError(f"{frames} frames make no animation; give 2 to 200, or 0 for none.")
     generator = common.load(model)
     found = _fitting(directions, generator)
+    if not strength:  # files of other tools do not say how far a standard deviation is
+        strengths = parse_strengths("-6s:6s:7" if bool(found.deviations.isfinite().all()) else "-6:6:7")
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", _layers(generator, layers))
     step = replace(step, before=tuple(_added(text, found, directions, generator) for text in add or ()))
     mask = _mask(generator, found, region)
@@ -134,7 +136,7 @@ def _added(text: str, found: Directions, path: Path, generator: Generator) -> tu
     *file, index, strength = ["", "", *text.rsplit(":", 2)][-3:]
     if not index.isdecimal():
         raise LatentError(f"'{text}' is not a direction to add; write INDEX:STRENGTH or FILE:INDEX:STRENGTH.")
-    strengths = parse_strengths(strength)
+    strengths = parse_strengths(strength) if strength else ()
     if len(strengths) != 1:
         raise LatentError(f"'{text}' gives {len(strengths)} strengths; what is added has one.")
     source, name = (_fitting(Path(file[0]), generator), Path(file[0])) if file[0] else (found, path)

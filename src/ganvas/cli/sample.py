@@ -15,6 +15,8 @@ from ganvas.reports.region_report import captioned_sheet, on_sheet
 FEWEST_COLUMNS = 4
 USUAL_SEEDS = "0-15"
 
+MOST_ON_SHEET = 1024
+
 
 def sample(
     model: str,
@@ -48,6 +50,10 @@ def sample(
         raise GanvasError(f"{columns} columns cannot hold a picture; give at least 1, or leave --columns out.")
     generator = common.load(model)
     latent = codes.read(generator, seeds, USUAL_SEEDS)
+    if len(latent) > MOST_ON_SHEET:
+        raise GanvasError(
+            f"{len(latent)} pictures are too many for one sheet; give at most {MOST_ON_SHEET} seeds at a time."
+        )
     make_folder(out)
     pictures = []
     with progress() as report:

@@ -12,6 +12,7 @@ import torch
 from cyclopts import Parameter
 
 from ganvas.checkpoints.files import load, regions
+from ganvas.cli.context import visible
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.latent_files import Latent, load_latent, sample_latent
@@ -50,7 +51,7 @@ class Common:
 
     def show(self, lines: Sequence[str], summary: Mapping[str, Any]) -> None:
         """Print the summary as JSON with ``--json``, else the lines."""
-        print(json.dumps(_plain(summary), indent=2) if self.json else "\n".join(lines))
+        print(json.dumps(_plain(summary), indent=2) if self.json else visible("\n".join(lines)))
 
 
 @Parameter(name="*")

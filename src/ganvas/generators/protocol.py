@@ -25,6 +25,11 @@ class About:
     regions: Mapping[str, Region] = field(default_factory=dict)
     edit_layers: str = ""
 
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """The hashes by which it goes: its own, and that of the file it was converted from."""
+        return (self.hash, *([self.source["hash"]] if isinstance(self.source.get("hash"), str) else []))
+
 
 Label = int | Sequence[int] | Tensor | None
 Noise = str | Mapping[str, Tensor] | torch.Generator

@@ -187,7 +187,8 @@ class StyleGAN2(nn.Module):
         """Return the picture when the map `name` is `feature`; what lies below it still paints by `codes`."""
         self._check_feature(name)
         styles = self.styles(codes, space)
-        image, _ = self.synthesis(styles, self.noise_maps(noise, len(codes)), replace={name: feature})
+        map_here = feature.to(self.synthesis.map_dtype)
+        image, _ = self.synthesis(styles, self.noise_maps(noise, len(codes)), replace={name: map_here})
         assert image is not None
         return image
 
@@ -243,20 +244,41 @@ class StyleGAN2(nn.Module):
         """
         own = {name: layer.noise_map() for name, layer in self.synthesis.convolutions()}
         if isinstance(noise, Mapping):
-            for name in noise:
-                if name not in own:
-                    raise LatentError(f"Noise map '{name}' does not exist: this generator has {', '.join(own)}.")
+            self._check_noise(noise, rows)
             return [noise.get(name, own[name]) for name in own]
         if isinstance(noise, torch.Generator):
-            sizes = [layer.resolution for _, layer in self.synthesis.convolutions()]
-            return [torch.randn(rows, 1, r, r, generator=noise, device=noise.device).to(self.device) for r in sizes]
+            # A layer without noise takes none, as its own map is None.
+            sizes = [layer.resolution if layer.has_noise else None for _, layer in self.synthesis.convolutions()]
+            return [
+                None if r is None else torch.randn(rows, 1, r, r, generator=noise, device=noise.device).to(self.device)
+                for r in sizes
+            ]
         if noise == "const":
             return list(own.values())
         if noise == "none":
             return [None] * len(own)
         raise LatentError(f"Noise '{noise}' is not known: give 'const', 'none', a dict of maps, or a torch.Generator.")
 
+    def _check_noise(self, maps: Mapping[str, Tensor], rows: int) -> None:
+        layers = {name: layer for name, layer in self.synthesis.convolutions() if layer.has_noise}
+        for name, noise in maps.items():
+            if name not in layers:
+                allowed = ", ".join(layers) or "none"
+                raise LatentError(f"Noise map '{name}' does not exist: this generator has {allowed}.")
+            size = layers[name].resolution
+            *many, height, width = (1, 1, *noise.shape)[-4:]
+            plain = {1, size}
+            if many[-1] != 1 or many[0] not in (1, rows) or not {height, width} <= plain:
+                raise LatentError(
+                    f"Noise map '{name}' has shape {list(noise.shape)}; [{size}, {size}] or [n, 1, {size}, {size}] with "
+                    f"n = 1 or {rows}, fits."
+                )
+
     def _check(self, space: str, codes: Tensor) -> None:
+        if codes.dtype != self.mapping.w_avg.dtype:
+            raise LatentError(
+                f"Codes are {self.mapping.w_avg.dtype} here; these are {codes.dtype}: convert them first."
+            )
         expected = self.dimensions(space)
         if codes.shape[1:] != expected:
             shape = ", ".join(map(str, ("n", *expected)))

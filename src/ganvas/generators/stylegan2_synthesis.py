@@ -14,11 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ganvas.errors import CheckpointError
 from ganvas.generators import ops
 from ganvas.generators.stylegan2_layers import Push, Shortcut, StyledConvolution, StyledLayer, ToPicture
 
 Kind = Literal["skip", "resnet", "orig"]
 CACHE_BYTES = 32 * 2**20
+LARGEST_SIZE, MOST_BLOCKS = 65536, 9
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,20 @@ class Architecture:
     clamp: float | None = None
     mapping_rate: float = 0.01
     noise: bool = True
+
+    def __post_init__(self) -> None:
+        sizes = (self.resolution, self.z_dim, self.w_dim, *self.channels, *self.hidden)
+        if not all(isinstance(size, int) and 0 < size <= LARGEST_SIZE for size in sizes):
+            raise CheckpointError(f"Sizes of a StyleGAN2 are whole numbers from 1 to {LARGEST_SIZE}; found others.")
+        if not 1 <= len(self.channels) <= MOST_BLOCKS or self.resolution != 2 ** (len(self.channels) + 1):
+            raise CheckpointError(f"{len(self.channels)} blocks do not make pictures of {self.resolution} pixels.")
+        if self.kind not in ("skip", "resnet", "orig") or not self.hidden or self.hidden[-1] != self.w_dim:
+            raise CheckpointError(f"A StyleGAN2 of kind {self.kind!r} with mapping layers {self.hidden} is not known.")
+        if not isinstance(self.label_dim, int) or not 0 <= self.label_dim <= LARGEST_SIZE:
+            raise CheckpointError(f"A StyleGAN2 has 0 to {LARGEST_SIZE} classes; found {self.label_dim!r}.")
+        for value in (self.mapping_rate, 1.0 if self.clamp is None else self.clamp):
+            if not isinstance(value, int | float) or not 0 < value < float("inf"):
+                raise CheckpointError("The clamp and the mapping's learning rate of a StyleGAN2 are numbers above 0.")
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -260,6 +276,11 @@ class Synthesis(nn.Module):
             if dy is not None:
                 dcolours = dy if dcolours is None else dcolours.add_(dy)
         return dcolours
+
+    @property
+    def map_dtype(self) -> torch.dtype:
+        """The precision of feature maps."""
+        return self.named_blocks()[0][1].conv1.weight.dtype
 
     def _constant(self, rows: int) -> Tensor:
         _, first = self.named_blocks()[0]

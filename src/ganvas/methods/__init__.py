@@ -42,13 +42,15 @@ def find_directions(
     """Return the `count` strongest directions of `space` that change `region` and leave the rest alone.
 
     `codes` are the truncated codes that will be edited: w or w+ for directions of w and w+, w, w+ or s for those of s,
-    z for those of z. See `ganvas.methods.search.Search` for the settings. Raises `GanvasError`s.
+    z for those of z (told apart by shape, so map z codes first where z and w have one width). `origin` says in the
+    file where they came from (`origin_of`). See `ganvas.methods.search.Search` for the settings. Raises `GanvasError`s.
     """
     if method not in METHODS:
         raise GanvasError(f"Method '{method}' is not known; there is {', '.join(METHODS)}.")
     search = Search(space, layers, count, ridge, ring, resolution, channels, rank, label, truncation, budget, compat)
     points = codes_for(generator, codes, space)
-    about = origin or origin_of(generator, method)
+    known = (truncation if space == "z" else None, None, label if isinstance(label, int) else None)
+    about = origin or origin_of(generator, method, (), *known)
     name = about.region_name
     return METHODS[method](generator, points, {name: region}, search, about, progress)[name]
 
@@ -57,7 +59,7 @@ def origin_of(
     generator: Generator,
     method: str,
     seeds: Sequence[int] = (),
-    truncation: float = 1.0,
+    truncation: float | None = None,
     truncation_layers: int | None = None,
     label: int | None = None,
 ) -> Origin:

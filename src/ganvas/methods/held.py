@@ -61,6 +61,6 @@ def hold_search(
     report = None if progress is None else lambda done, total: progress(str(plan), done, total)
     jacobians = []
     for row in range(len(points)):
-        jacobians.append(hold(search_derivative(generator, points[row : row + 1], search), plan, report))
+        jacobians.append(hold(search_derivative(generator, points[row : row + 1], search, row), plan, report))
         jacobians[-1].whole()
     return HeldSearch(generator, search, tuple(jacobians), samples, origin)

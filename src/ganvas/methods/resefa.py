@@ -21,7 +21,7 @@ from ganvas.latents import parse_layers
 from ganvas.linalg import Ridge
 from ganvas.methods.search import Progress, Search
 from ganvas.region import Region
-from ganvas.spaces import deviations_along, draw_samples
+from ganvas.spaces import deviations_along, draw_samples, row_label
 from ganvas.tangents import Basis, make_basis
 
 Grams = tuple[Tensor, Tensor]
@@ -55,6 +55,8 @@ def factorize(
     """
     a, b = foreground.double(), background.double()
     amount = ridge.amount(b)
+    if amount == 0:
+        linalg.require_definite(b)
     if rank is None:
         values, vectors = linalg.generalized_eigh(a, b + amount * torch.eye(len(b), dtype=b.dtype), count)
     else:
@@ -108,7 +110,7 @@ def find(
     samples = draw_samples(generator, search.space, search.label)  # a wrong label fails here, not after the Jacobian
     sums: list[Grams] = []
     for row in range(len(codes)):
-        linear = search_derivative(generator, codes[row : row + 1], search)
+        linear = search_derivative(generator, codes[row : row + 1], search, row)
         grams = region_grams(linear, masks, plan, progress)
         sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, grams, strict=True)] if sums else grams
     found = {}
@@ -150,10 +152,12 @@ def solve(
     )
 
 
-def search_derivative(generator: Generator, code: Tensor, search: Search) -> Derivative:
-    """Return J at one code as a linear map, for the coordinates and the measure of `search`."""
+def search_derivative(generator: Generator, code: Tensor, search: Search, row: int = 0) -> Derivative:
+    """Return J at one code (row `row` of those searched at) as a linear map, for the coordinates and measure of
+    `search`.
+    """
     basis, measure = search_basis(generator, search), search_measure(generator, search)
-    return derivative(generator, code, basis, measure, label=search.label, truncation=search.truncation)
+    return derivative(generator, code, basis, measure, label=row_label(search.label, row), truncation=search.truncation)
 
 
 def plan_search(generator: Generator, search: Search) -> Plan:

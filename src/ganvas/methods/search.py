@@ -41,10 +41,12 @@ class Search:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise GanvasError(f"{self.count} directions were asked for; ask for at least 1.")
-        if self.ridge is not None and self.ridge.tau < 0:
+        if self.rank is not None and self.ridge_used.tau == 0:
             raise GanvasError(
-                f"A ridge of {self.ridge.tau:g} is negative; give 0 for none, or a small number such as 1e-3."
+                "A background of low rank is singular; give a ridge above 0 (for example 1e-3) with rank."
             )
+        if self.compat is not None and (self.resolution is not None or self.channels != "all"):
+            raise GanvasError("compat 'official' has its own resolution and channels; leave yours out.")
         if self.rank is not None and self.rank < 1:
             raise GanvasError(f"A background of rank {self.rank} is empty; give at least 1, or leave rank out.")
         if self.compat not in (None, "official"):

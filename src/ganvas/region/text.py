@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from functools import reduce
-from operator import or_
+from operator import and_, or_
 from pathlib import Path
 
 from ganvas.errors import RegionError
@@ -16,26 +16,36 @@ FORMS = {
     "brush": "brush:RADIUS:X,Y;X,Y",
     "mask": "mask:FILE",
     "labels": "labels:FILE:4,5",
+    "not": "not:REGION",
+    "feather": "feather:RADIUS:REGION",
 }
 
 
 def parse_region(text: str, named: Mapping[str, Region]) -> Region:
-    """Read a region from text: a named one or one of the forms above, several with ``+`` between for their union.
+    """Read a region from text: a named one or one of the forms above, several with ``+`` between for their union and
+    ``&`` for their common part (which binds closer); ``not:REGION`` is the complement, ``feather:RADIUS:REGION``
+    softens.
 
     Numbers are fractions of width and height, a brush's radius of the smaller side. Names are taken in any case, with
-    space, hyphen or underscore. A file name may hold ``:``; one that holds ``+`` must be the only part.
-    Raises RegionError for what is no region, PictureError for a file that cannot be read.
+    space, hyphen or underscore. A file name may hold ``:``; one that holds ``+`` must be the only part. Raises
+    RegionError for what is no region, PictureError for a file that cannot be read.
     """
     text = text.strip()
     if not text:
         raise RegionError(f"The region is empty text; {_allowed(named)}")
     if text.startswith("mask:") and Path(text.removeprefix("mask:")).is_file():
         return Region.from_mask_file(text.removeprefix("mask:"))
-    return reduce(or_, (_parse_part(part.strip(), named) for part in text.split("+")))
+    return reduce(or_, (reduce(and_, (_parse_part(p, named) for p in part.split("&"))) for part in text.split("+")))
 
 
 def _parse_part(text: str, named: Mapping[str, Region]) -> Region:
+    text = text.strip()
     kind, colon, rest = text.partition(":")
+    if colon and kind == "not":
+        return ~_parse_part(rest, named)
+    if colon and kind == "feather":
+        radius, _, softened = rest.partition(":")
+        return _parse_part(softened, named).feather(_numbers(kind, radius, count=1)[0])
     if colon and kind in FORMS:
         return _parse_form(kind, rest)
     name = "_".join(text.casefold().replace("-", " ").split())
