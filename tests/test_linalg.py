@@ -110,7 +110,7 @@ def test_ridge() -> None:
 
 @pytest.mark.parametrize("settings", [{"tau": -1.0}, {"tau": float("nan")}, {"tau": float("inf")}, {"of": "max"}])
 def test_ridges_that_are_none(settings: dict) -> None:
-    with pytest.raises(GanvasError, match="not possible|not known"):
+    with pytest.raises(GanvasError, match=r"not possible|not known"):
         Ridge(**settings)
 
 

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganvas.cli.strengths import frames_between, parse_strengths, words
-from ganvas.directions import Direction
+from ganvas.cli.strengths import frames_between, parse_strengths, usual_strengths, words
+from ganvas.directions import Direction, Directions, Origin
 from ganvas.errors import LatentError
 
 
@@ -68,3 +68,10 @@ def test_animations_run_through_the_original():
     assert frames_between(one, ("4s",), 3) == (0, 1, 2)
     assert frames_between(one, (-2.0, 2.0), 3) == (-2, 0, 2)
     assert frames_between(one, (-2.0,), 2) == (-2, 0)
+
+
+def test_usual_strengths_need_no_deviation() -> None:
+    known, unknown = torch.ones(1, dtype=torch.float64), torch.full((1,), torch.nan, dtype=torch.float64)
+    for deviations, expected in ((known, "6s"), (unknown, 6.0)):
+        found = Directions(torch.ones(1, 4), "w", None, known, known, deviations, None, Origin("test"))
+        assert usual_strengths(found)[-1] == expected

@@ -385,3 +385,9 @@ def test_text_of_common_part_complement_and_feather() -> None:
         ("feather:0.1:not:mouth", (~mouth).feather(0.1)),
     ):
         assert torch.equal(parse_region(text, named).mask(20, 20), expected.mask(20, 20))
+
+
+def test_a_mask_of_very_many_pixels_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    Image.new("L", (5000, 4000), 255).save(tmp_path / "large.png")
+    with pytest.raises(PictureError, match="5000x4000"):
+        Region.from_mask_file(tmp_path / "large.png")

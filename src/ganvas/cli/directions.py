@@ -11,7 +11,7 @@ from ganvas import images
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Codes, Common, layers_of, make_folder, parse_rows, region_of, with_seconds, wrote
-from ganvas.cli.strengths import parse_strengths, words
+from ganvas.cli.strengths import parse_strengths, usual_strengths, words
 from ganvas.directions import Directions, Origin
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator
@@ -87,7 +87,7 @@ def directions(
     space: Literal["z", "w", "w+", "s"] = "w",
     layers: str | None = None,
     count: int = 10,
-    strength: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-6s:6s:7",
+    strength: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     out: Path = Path("directions"),
     finding: Finding = Finding(),
     codes: Codes = Codes(),
@@ -103,7 +103,8 @@ def directions(
         A bundled name (faces) or a file of a generator.
     region
         A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y;X,Y;X,Y, brush:RADIUS:X,Y;X,Y, mask:FILE or
-        labels:FILE:4,5, in fractions of width and height; several with + between.
+        labels:FILE:4,5, in fractions of width and height; several with + between, & for their common part, not:
+        and feather:RADIUS: before one.
     seeds
         Pictures over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).
     space
@@ -113,7 +114,8 @@ def directions(
     count
         How many directions.
     strength
-        Strengths to show: start:stop:count or a list, as distances or, with s, in standard deviations.
+        Strengths to show: start:stop:count or a list, as distances or, with s, in standard deviations; -6s:6s:7 by
+        default.
     out
         Folder for the results; files of an earlier run there are replaced.
     finding
@@ -124,7 +126,7 @@ def directions(
         Options of every command.
     """
     start = time.perf_counter()
-    strengths = parse_strengths(strength)
+    strengths = parse_strengths(strength) if strength else ()
     generator = common.load(model)
     name, area = region_of(generator, region)
     latent = _latent(generator, seeds, space, finding, codes)
@@ -142,6 +144,7 @@ def directions(
             progress=report,
         )
         paths = [found.save(out / "directions.safetensors")]
+        strengths = strengths or usual_strengths(found)
         edits = [Edit(one, strengths, f"direction {index}") for index, one in enumerate(found)]
         shown = compare_directions(generator, latent, edits[:ON_PAGE], found.mask, progress=report)
     paths.append(images.write_picture(out / "directions.png", shown.sheet(words(strengths))))

@@ -13,7 +13,7 @@ from ganvas import images
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Codes, Common, make_folder, region_of, with_seconds, wrote
-from ganvas.cli.strengths import Strength, frames_between, parse_strengths, words
+from ganvas.cli.strengths import Strength, frames_between, parse_strengths, usual_strengths, words
 from ganvas.directions import Direction, Directions, load_directions
 from ganvas.edits import edit as move
 from ganvas.edits import space_of
@@ -33,7 +33,7 @@ def edit(
     /,
     *,
     index: int = 0,
-    strength: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
+    strength: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     add: Annotated[list[str] | None, Parameter(negative=())] = None,
     seeds: str | None = None,
     layers: str | None = None,
@@ -57,7 +57,7 @@ def edit(
         Which direction of the file, counted from 0.
     strength
         One, a list such as -3,0,3, or a series start:stop:count such as -3:3:7. Distances, or with s (-2s:2s:5) in
-        standard deviations.
+        standard deviations. -6s:6s:7 by default; -6:6:7 where the file does not say how far a deviation is.
     add
         Another direction at a fixed strength and on layers of its own, added to every picture first: INDEX:STRENGTH of
         the same file, or FILE:INDEX:STRENGTH. May be given several times.
@@ -82,8 +82,7 @@ def edit(
         raise GanvasError(f"{frames} frames make no animation; give 2 to 200, or 0 for none.")
     generator = common.load(model)
     found = _fitting(directions, generator)
-    if not strength:  # files of other tools do not say how far a standard deviation is
-        strengths = parse_strengths("-6s:6s:7" if bool(found.deviations.isfinite().all()) else "-6:6:7")
+    strengths = strengths or usual_strengths(found)
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", _layers(generator, layers))
     step = replace(step, before=tuple(_added(text, found, directions, generator) for text in add or ()))
     mask = _mask(generator, found, region)

@@ -269,10 +269,8 @@ class StyleGAN2(nn.Module):
             *many, height, width = (1, 1, *noise.shape)[-4:]
             plain = {1, size}
             if many[-1] != 1 or many[0] not in (1, rows) or not {height, width} <= plain:
-                raise LatentError(
-                    f"Noise map '{name}' has shape {list(noise.shape)}; [{size}, {size}] or [n, 1, {size}, {size}] with "
-                    f"n = 1 or {rows}, fits."
-                )
+                fits = f"[{size}, {size}] or [n, 1, {size}, {size}] with n = 1 or {rows}"
+                raise LatentError(f"Noise map '{name}' has shape {list(noise.shape)}; {fits} fits.")
 
     def _check(self, space: str, codes: Tensor) -> None:
         if codes.dtype != self.mapping.w_avg.dtype:

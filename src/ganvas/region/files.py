@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from ganvas.errors import PictureError, RegionError
 
+MOST_PIXELS = 4096 * 4096
 MOST_LISTED = 30
 
 
@@ -45,6 +46,10 @@ def read_label_map(path: str | PathLike[str]) -> Integer[np.ndarray, "h w"]:
 def _open(path: str | PathLike[str]) -> Image.Image:
     try:
         with Image.open(path) as file:
+            if file.width * file.height > MOST_PIXELS:
+                raise PictureError(
+                    f"{fspath(path)} has {file.width}x{file.height} pixels; a mask of at most 4096x4096 says as much."
+                )
             file.load()
             return ImageOps.exif_transpose(file)
     except FileNotFoundError as error:
