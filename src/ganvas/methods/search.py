@@ -41,16 +41,16 @@ class Search:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise GanvasError(f"{self.count} directions were asked for; ask for at least 1.")
+        if self.rank is not None and self.rank < 1:
+            raise GanvasError(f"A background of rank {self.rank} is empty; give at least 1, or leave rank out.")
+        if self.compat not in (None, "official"):
+            raise GanvasError(f"compat '{self.compat}' is not known; give 'official' or leave it out.")
         if self.rank is not None and self.ridge_used.tau == 0:
             raise GanvasError(
                 "A background of low rank is singular; give a ridge above 0 (for example 1e-3) with rank."
             )
         if self.compat is not None and (self.resolution is not None or self.channels != "all"):
             raise GanvasError("compat 'official' has its own resolution and channels; leave yours out.")
-        if self.rank is not None and self.rank < 1:
-            raise GanvasError(f"A background of rank {self.rank} is empty; give at least 1, or leave rank out.")
-        if self.compat not in (None, "official"):
-            raise GanvasError(f"compat '{self.compat}' is not known; give 'official' or leave it out.")
 
     @property
     def ridge_used(self) -> Ridge:
