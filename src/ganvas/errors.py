@@ -4,7 +4,8 @@
 
     GanvasError
     ├── CheckpointError      a file that cannot be read as a generator
-    │   └── UnsafeFileError  ... because it asks for something other than data
+    │   ├── UnsafeFileError  ... because it asks for something other than data
+    │   └── DownloadError    ... because it is not on this disk, or what came is not what it should be
     ├── ResultFileError      a latent or directions file that cannot be read or does not fit
     ├── RegionError          a region that is empty, off the picture or of the wrong size
     ├── LatentError          codes, spaces, layers, labels or seeds that a generator does not have
@@ -24,6 +25,10 @@ class CheckpointError(GanvasError):
 
 class UnsafeFileError(CheckpointError):
     """A pickle asks for something other than tensors and plain data; nothing of it was run."""
+
+
+class DownloadError(CheckpointError):
+    """A file of the zoo is not on this disk, cannot be fetched, or is not the file that it should be."""
 
 
 class ResultFileError(GanvasError):
