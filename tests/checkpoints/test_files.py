@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ganvas.checkpoints import files
-from ganvas.checkpoints.files import convert, hash_tensors, info, load, read_generator, regions, save_generator
+from ganvas.checkpoints.files import convert, hash_tensors, info, load, regions, save_generator
 from ganvas.errors import CheckpointError, UnsafeFileError
 from ganvas.generators.protocol import About, Generator
 from ganvas.region import Region
@@ -95,7 +95,7 @@ def damaged(tmp_path: Path, change: dict, drop: str = "", reshape: str = "") -> 
     ("change", "message"),
     [
         ({"kind": "latent"}, "holds latent, not generator"),
-        ({"family": "biggan"}, "family biggan"),
+        ({"family": "painter"}, "family painter"),
         ({"architecture": {"resolution": 8}}, "damaged header"),
         ({"architecture": 5}, "damaged header"),
         ({"regions": {"a": {"kind": "blob"}}}, "damaged header"),
@@ -120,10 +120,10 @@ def test_files_that_are_no_generators(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="HTML page"):
         load(page)
     page.write_bytes(pickle.dumps({"D": 1}))
-    with pytest.raises(CheckpointError, match="no generator 'G_ema'; it holds D"):
+    with pytest.raises(CheckpointError, match=r"Found: D\. Looked for:\n  StyleGAN2 of NVIDIA"):
         load(page)
     page.write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(CheckpointError, match="it holds list"):
+    with pytest.raises(CheckpointError, match="Found: a list of 2"):
         load(page)
     with pytest.raises(CheckpointError, match="bundled names: faces"):
         load("no-such-thing")
@@ -152,11 +152,6 @@ def test_a_checkpoint_of_torch_save_is_not_taken_for_a_pickle(tmp_path: Path) ->
     path.write_bytes(buffer.getvalue())
     with pytest.raises(CheckpointError, match="zip archive"):
         load(path)
-
-
-def test_a_stylegan3_pickle_is_named(shared: Path) -> None:
-    with pytest.raises(CheckpointError, match="StyleGAN3"):
-        read_generator(shared / "conformance" / "stylegan3-t.pkl")
 
 
 @pytest.mark.parametrize(

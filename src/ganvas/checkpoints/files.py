@@ -1,8 +1,7 @@
-"""Generators on disk: our safetensors format, and ``load``, which recognises a file by its content and never runs code
-from it.
+"""Generators on disk: ``load``, which recognises a file by its content and never runs code from it, and what can be
+said of a file.
 """
 
-import hashlib
 import importlib.resources
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -10,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from ganvas.checkpoints.keymaps import stylegan2_from_nvidia
-from ganvas.checkpoints.pickles import PersistentRecord, read_pickle
-from ganvas.errors import CheckpointError, RegionError
+from ganvas.checkpoints.formats import READERS
+from ganvas.checkpoints.own_format import build, hash_tensors, read_own, save_generator
+from ganvas.checkpoints.recognised import UNVERIFIED, Recognised
+from ganvas.checkpoints.trees import describe_tree, read_tree
+from ganvas.errors import CheckpointError
 from ganvas.generators.protocol import About, Generator
-from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.generators.stylegan2_synthesis import Architecture
 from ganvas.region import Region
-from ganvas.tensor_files import read_tensors, write_tensors
 
 BUNDLED = ("faces",)
 PRECISIONS = (torch.float32, torch.bfloat16)
@@ -27,11 +24,10 @@ SMALLEST_IN_BFLOAT16 = 64
 
 
 def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> Generator:
-    """Return the generator of a bundled name ("faces") or of a file: ``.safetensors`` of ours or NVIDIA's ``.pkl``,
-    told by content.
+    """Return the generator of a bundled name ("faces") or of a file, of any format of docs/formats.md, told by content.
 
     Nothing in the file is run. `dtype` float32 (default) or bfloat16 is that of the convolutions. Raises
-    `CheckpointError`, or `UnsafeFileError` for a pickle that asks for something other than data.
+    `CheckpointError`, or `UnsafeFileError` for a file that asks for something other than data.
     """
     if dtype not in (None, *PRECISIONS):
         raise CheckpointError(f"{dtype} is not offered; load in torch.float32 or torch.bfloat16.")
@@ -56,94 +52,45 @@ def resolve(source: str | Path) -> Path:
     return path
 
 
-def read_generator(path: Path) -> tuple[StyleGAN2, About]:
+def read_generator(path: Path) -> tuple[Any, About]:
     """Return a file's generator, on the CPU in float32, and what is known of it."""
+    recognised, about = recognise(path)
+    return build(recognised, path), about
+
+
+def recognise(path: Path) -> tuple[Recognised, About]:
+    """Return a file's generator, not yet built, and what is known of it; raises `CheckpointError`."""
     with path.open("rb") as stream:
         head = stream.read(16)
     if _is_safetensors(head, path.stat().st_size):
-        return _read_ours(path)
-    tree = read_pickle(path)
-    record = tree.get("G_ema") if isinstance(tree, dict) else None
-    if not isinstance(record, PersistentRecord):
-        found = ", ".join(map(str, tree)) if isinstance(tree, dict) else type(tree).__name__
-        raise CheckpointError(
-            f"'{path}' has no generator 'G_ema'; it holds {found or 'nothing'}. Give a network snapshot of "
-            "NVIDIA's format."
-        )
-    architecture, tensors = stylegan2_from_nvidia(record)
-    about = About(path.stem, hash_tensors(tensors), {"file": path.name, "format": "NVIDIA pickle"})
-    return build(architecture, tensors, path), about
+        return read_own(path)
+    recognised = recognise_tree(read_tree(path), path)
+    source = {"file": path.name, "format": recognised.format, **recognised.facts}
+    if not recognised.verified:
+        source["reader"] = UNVERIFIED
+    return recognised, About(path.stem, hash_tensors(recognised.tensors), source)
+
+
+def recognise_tree(tree: Any, path: Path) -> Recognised:
+    """Return what the first reader makes of a tree that knows it; raises `CheckpointError` where none does."""
+    for read, _ in READERS:
+        try:
+            recognised = read(tree, path)
+        except CheckpointError as error:
+            raise type(error)(f"'{path}': {error}") from error
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            # Whatever a file made by hand leads a reader to: a text for a number, a shape that cannot be turned.
+            raise CheckpointError(f"'{path}' is damaged: {error}") from error
+        if recognised is not None:
+            return recognised
+    looked_for = "".join(f"\n  {what}" for _, what in READERS)
+    raise CheckpointError(
+        f"'{path}' is no generator that Ganvas knows. Found: {describe_tree(tree)}. Looked for:{looked_for}"
+    )
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:
     return len(head) > 8 and 0 < int.from_bytes(head[:8], "little") <= size - 8 and head[8:9] == b"{"
-
-
-def _read_ours(path: Path) -> tuple[StyleGAN2, About]:
-    tensors, header = read_tensors(path, "generator", CheckpointError)
-    if header.get("family") != StyleGAN2.family:
-        raise CheckpointError(
-            f"'{path}' holds a generator of the family {header.get('family')}; this version reads {StyleGAN2.family}."
-        )
-    try:
-        described: dict[str, Any] = dict(header["architecture"])
-        described |= {name: tuple(described[name]) for name in ("channels", "hidden")}
-        architecture = Architecture(**described)
-        regions = {name: Region.from_description(region) for name, region in header.get("regions", {}).items()}
-        about = About(
-            str(header["name"]),
-            hash_tensors(tensors),
-            dict(header.get("source", {})),
-            regions,
-            str(header.get("edit_layers", "")),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError, RegionError) as reason:
-        raise CheckpointError(f"'{path}' has a damaged header ({reason}); convert the original file again.") from reason
-    return build(architecture, tensors, path), about
-
-
-def build(architecture: Architecture, tensors: Mapping[str, Tensor], path: Path) -> StyleGAN2:
-    """Return a StyleGAN2 with these weights in float32; raises `CheckpointError` where names or shapes do not fit the
-    architecture.
-    """
-    with torch.device("meta"):
-        generator = StyleGAN2(architecture)
-    wanted = {name: tensor.shape for name, tensor in generator.state_dict().items()}
-    missing, unknown = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
-    if missing or unknown:
-        raise CheckpointError(
-            f"'{path}' does not fit a StyleGAN2 of {architecture.resolution} pixels: missing {missing[:3]}, "
-            f"unknown {unknown[:3]}."
-        )
-    for name, shape in wanted.items():
-        if tensors[name].shape != shape:
-            raise CheckpointError(
-                f"'{path}': {name} has shape {list(tensors[name].shape)}, but {list(shape)} fits the other weights."
-            )
-    # Weights of convolutions in the layout in which they are fastest; the rest as it comes.
-    placed = {
-        name: tensor.float().contiguous(
-            memory_format=torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
-        )
-        for name, tensor in tensors.items()
-    }
-    generator.load_state_dict(placed, assign=True)
-    return generator
-
-
-def save_generator(path: str | Path, generator: StyleGAN2, about: About, *, half: bool = False) -> Path:
-    """Write a generator in our format, in float16 with `half`; returns the path."""
-    tensors = {name: tensor.half() if half else tensor.float() for name, tensor in generator.state_dict().items()}
-    header = {
-        "family": generator.family,
-        "architecture": asdict(generator.architecture),
-        "prior": "standard normal, numpy RandomState per seed",
-        "name": about.name,
-        "source": dict(about.source),
-        "regions": {name: region.describe() for name, region in about.regions.items()},
-        "edit_layers": about.edit_layers,
-    }
-    return write_tensors(path, "generator", tensors, header, CheckpointError)
 
 
 def convert(
@@ -173,21 +120,27 @@ def convert(
 
 
 def info(source: str | Path) -> dict[str, Any]:
-    """Return what can be said of a generator: family, sizes, spaces, layers, source, named regions."""
+    """Return what can be said of a generator: family, format and whether its reader is verified, sizes, spaces, layers,
+    source, named regions.
+    """
     path = resolve(source)
-    generator, about = read_generator(path)
+    recognised, about = recognise(path)
+    generator = build(recognised, path)
+    architecture = asdict(generator.architecture)
     return {
         "name": about.name,
         "file": str(path),
         "bytes": path.stat().st_size,
+        "format": recognised.format,
+        "verified": "yes" if recognised.verified else UNVERIFIED,
         "family": generator.family,
         "resolution": generator.resolution,
         "parameters": sum(p.numel() for p in generator.parameters()),
         "spaces": {space: list(generator.dimensions(space)) for space in generator.spaces},
         "layers": generator.layers,
         "features": list(generator.feature_names),
-        "classes": generator.architecture.label_dim,
-        "architecture": asdict(generator.architecture),
+        "classes": architecture.get("label_dim", architecture.get("classes", 0)),
+        "architecture": architecture,
         "regions": list(about.regions),
         "edit_layers": about.edit_layers,
         "source": dict(about.source),
@@ -199,12 +152,3 @@ def regions(generator: Generator) -> Mapping[str, Region]:
     """Return the generator's named regions, {} where it has none."""
     about = getattr(generator, "about", None)
     return {} if about is None else about.regions
-
-
-def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """Return sha256 over sorted (name, shape, bytes as stored), in hexadecimal."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(f"{name} {list(tensors[name].shape)} ".encode())
-        digest.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

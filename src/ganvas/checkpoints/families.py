@@ -1,0 +1,31 @@
+"""The families of generators: for each the dataclass that fixes its shapes, and the module built from that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ganvas.generators import stylegan2, stylegan2_synthesis
+
+
+@dataclass(frozen=True)
+class Family:
+    """``architecture`` is a frozen dataclass that checks itself, ``generator(architecture)`` the module."""
+
+    architecture: type[Any]
+    generator: type[Any]
+
+    def from_description(self, described: Mapping[str, Any]) -> Any:
+        """Return the architecture that ``dataclasses.asdict`` and JSON have described: lists become tuples again.
+
+        Raises `CheckpointError`, TypeError or ValueError where it describes none.
+        """
+        return self.architecture(**{name: _as_tuples(value) for name, value in described.items()})
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+FAMILIES: Mapping[str, Family] = {
+    "stylegan2": Family(stylegan2_synthesis.Architecture, stylegan2.StyleGAN2),
+}

@@ -1,0 +1,12 @@
+"""The formats that other people's generators come in, each in a module of its own with its reader.
+
+To add one: write ``formats/<name>.py`` with a `ganvas.checkpoints.recognised.Reader`, and give it a line in `READERS`
+with what it looks for, which the error for an unknown file lists.
+"""
+
+from ganvas.checkpoints.formats import nvidia
+from ganvas.checkpoints.recognised import Reader
+
+READERS: tuple[tuple[Reader, str], ...] = (
+    (nvidia.read_stylegan2, "StyleGAN2 of NVIDIA (.pkl): 'G_ema' with 'synthesis.b4.const'"),
+)

@@ -1,0 +1,100 @@
+"""Our format of generators: safetensors with the architecture in the header; and modules built of such tensors."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas.checkpoints.families import FAMILIES
+from ganvas.checkpoints.recognised import Recognised
+from ganvas.errors import CheckpointError, RegionError
+from ganvas.generators.protocol import About
+from ganvas.region import Region
+from ganvas.tensor_files import read_tensors, write_tensors
+
+FORMAT = "Ganvas safetensors"
+PRIOR = "standard normal, numpy RandomState per seed"
+
+
+def read_own(path: Path) -> tuple[Recognised, About]:
+    """Return a generator file of ours, not yet built, and what it says of itself; raises `CheckpointError`."""
+    tensors, header = read_tensors(path, "generator", CheckpointError)
+    family = header.get("family")
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise CheckpointError(
+            f"'{path}' holds a generator of the family {family}; this version reads {', '.join(FAMILIES)}."
+        )
+    try:
+        architecture = FAMILIES[family].from_description(header["architecture"])
+        regions = {name: Region.from_description(region) for name, region in header.get("regions", {}).items()}
+        about = About(
+            str(header["name"]),
+            hash_tensors(tensors),
+            dict(header.get("source", {})),
+            regions,
+            str(header.get("edit_layers", "")),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, RegionError) as reason:
+        raise CheckpointError(f"'{path}' has a damaged header ({reason}); convert the original file again.") from reason
+    return Recognised(family, architecture, tensors, FORMAT), about
+
+
+def build(recognised: Recognised, path: Path) -> Any:
+    """Return the generator with these weights, in float32 on the CPU; `path` is for messages.
+
+    Raises `CheckpointError` where names or shapes do not fit the architecture. The module is made without memory first,
+    so that no file can ask for more than it holds: all its tensors have to be parameters or persistent buffers.
+    """
+    with torch.device("meta"):
+        generator = FAMILIES[recognised.family].generator(recognised.architecture)
+    tensors = recognised.tensors
+    wanted = {name: tensor.shape for name, tensor in generator.state_dict().items()}
+    missing, unknown = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    if missing or unknown:
+        raise CheckpointError(
+            f"'{path}' does not fit a {recognised.family} generator of {generator.resolution} pixels: missing "
+            f"{missing[:3]}, unknown {unknown[:3]}."
+        )
+    for name, shape in wanted.items():
+        if tensors[name].shape != shape:
+            raise CheckpointError(
+                f"'{path}': {name} has shape {list(tensors[name].shape)}, but {list(shape)} fits the other weights."
+            )
+    generator.load_state_dict({name: _placed(tensor) for name, tensor in tensors.items()}, assign=True)
+    forgotten = [name for name, buffer in generator.named_buffers() if buffer.is_meta]
+    assert not forgotten, f"{recognised.family} has buffers that are not in its state dict: {forgotten}"
+    return generator
+
+
+def _placed(tensor: Tensor) -> Tensor:
+    """Return weights of convolutions in the layout in which they are fastest, the rest as it comes."""
+    layout = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
+    return tensor.float().contiguous(memory_format=layout)
+
+
+def save_generator(path: str | Path, generator: Any, about: About, *, half: bool = False) -> Path:
+    """Write a generator of one of our families in our format, in float16 with `half`; returns the path."""
+    tensors = {name: tensor.half() if half else tensor.float() for name, tensor in generator.state_dict().items()}
+    header = {
+        "family": generator.family,
+        "architecture": asdict(generator.architecture),
+        "prior": getattr(generator, "prior", PRIOR),
+        "name": about.name,
+        "source": dict(about.source),
+        "regions": {name: region.describe() for name, region in about.regions.items()},
+        "edit_layers": about.edit_layers,
+    }
+    return write_tensors(path, "generator", tensors, header, CheckpointError)
+
+
+def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """Return sha256 over sorted (name, shape, bytes as stored), in hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name} {list(tensors[name].shape)} ".encode())
+        digest.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
