@@ -15,26 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.generators import ops
+from ganvas.generators.styles import Affine
 
 Push = Callable[[Tensor | None, Tensor | None], Tensor | None]
-
-
-class Affine(nn.Module):
-    """``style = w A^T / sqrt(w_dim) + b``: [n, w_dim] to [n, channels]."""
-
-    def __init__(self, w_dim: int, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(channels, w_dim))
-        self.bias = nn.Parameter(torch.ones(channels))
-        self.gain = 1 / math.sqrt(w_dim)
-
-    def forward(self, w: Float[Tensor, "n w_dim"]) -> Float[Tensor, "n channels"]:
-        """Return the styles of a layer."""
-        return F.linear(w, self.weight * self.gain, self.bias)
-
-    def push(self, w_tangents: Float[Tensor, "n w_dim"]) -> Float[Tensor, "n channels"]:
-        """Return the derivative along `w_tangents`; the map is affine, so it holds everywhere."""
-        return F.linear(w_tangents, self.weight * self.gain)
 
 
 class StyledLayer(nn.Module):
@@ -80,7 +63,7 @@ class StyledConvolution(StyledLayer):
     ) -> Float[Tensor, "n o h2 w2"]:
         """Return the layer's output; `noise` is a map broadcastable to [n, 1, h2, w2], or None."""
         factor = ops.demodulation(self.weight_energy(), style)
-        return self.activate(self.convolve(x * per_channel(style, x), kernel), factor, noise)
+        return self.activate(self.convolve(x * ops.per_channel(style, x), kernel), factor, noise)
 
     def noise_map(self) -> Float[Tensor, "1 1 h w"] | None:
         """Return the fixed noise of the layer, None where it has none."""
@@ -100,7 +83,9 @@ class StyledConvolution(StyledLayer):
         homogeneous.
         """
         y = torch.addcmul(
-            per_channel(self.bias[None] * self.gain, convolved), convolved, per_channel(factor * self.gain, convolved)
+            ops.per_channel(self.bias[None] * self.gain, convolved),
+            convolved,
+            ops.per_channel(factor * self.gain, convolved),
         )
         if noise is not None:
             y = y.add_((noise * (self.noise_strength * self.gain)).to(y.dtype))
@@ -116,7 +101,7 @@ class StyledConvolution(StyledLayer):
         """
         energy = self.weight_energy()
         factor = ops.demodulation(energy, style)
-        convolved = self.convolve(x * per_channel(style, x), kernel)
+        convolved = self.convolve(x * ops.per_channel(style, x), kernel)
         y = self.activate(convolved, factor, noise)
         slopes = ops.leaky_slopes(y, self.clamp) * self.gain
         scale = away_from_zero(style)
@@ -125,9 +110,9 @@ class StyledConvolution(StyledLayer):
         def push(dx: Tensor | None, dstyle: Tensor | None) -> Tensor | None:
             if dstyle is None:
                 return None if dx is None else self.convolve(dx, kernel, weight).mul_(slopes)
-            ratio = per_channel(dstyle / scale, x)
+            ratio = ops.per_channel(dstyle / scale, x)
             moved = x * ratio if dx is None else torch.addcmul(dx, x, ratio)
-            of_factor = per_channel(ops.demodulation_tangent(energy, style, factor, dstyle), y)
+            of_factor = ops.per_channel(ops.demodulation_tangent(energy, style, factor, dstyle), y)
             return self.convolve(moved, kernel, weight).addcmul_(convolved, of_factor).mul_(slopes)
 
         return y, push
@@ -197,11 +182,6 @@ class Shortcut(nn.Module):
     def forward(self, x: Float[Tensor, "n i h w"], kernel: Tensor) -> Float[Tensor, "n o h2 w2"]:
         """Return the branch; it is linear, so it is its own derivative."""
         return ops.upsample(F.conv2d(x, (self.weight * self.gain).to(x.dtype)), kernel)
-
-
-def per_channel(values: Float[Tensor, "n c"], like: Tensor) -> Float[Tensor, "n c 1 1"]:
-    """Shape per-channel values so that they broadcast over maps, in the maps' dtype."""
-    return values[:, :, None, None].to(like.dtype)
 
 
 def away_from_zero(style: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
