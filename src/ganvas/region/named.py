@@ -1,4 +1,5 @@
-"""Named regions of aligned faces. "left" is the left side of the picture, the person's right.
+"""Named regions of aligned faces of people and animals, and of cars, churches and bedrooms. "left" is the left side of
+the picture, the person's right.
 
 They fit most faces, not every one: draw a region of your own where a face is turned or laughs.
 """
@@ -8,6 +9,7 @@ from types import MappingProxyType
 
 from ganvas.region.region import Region
 
+Edges = tuple[float, float, float, float]
 FFHQ_RESOLUTION = 256
 FFHQ_BOXES = {
     "left_eye": (120, 95, 20, 38),
@@ -67,3 +69,111 @@ FACES: Mapping[str, Region] = MappingProxyType(
     }
 )
 """Regions for the bundled generator of aligned UTKFace faces at 64x64, measured on its average and single faces."""
+
+_RESEFA_BIGGAN = {
+    "center_small": (120, 120, 80, 80),
+    "center": (120, 120, 130, 130),
+    "center_large": (120, 120, 200, 200),
+    "left_side": (128, 64, 256, 128),
+    "top_side": (64, 128, 128, 256),
+}
+BIGGAN: Mapping[str, Region] = MappingProxyType({name: _from_centre(*box) for name, box in _RESEFA_BIGGAN.items()})
+"""ReSeFa's published boxes for BigGAN: places, not parts, since ImageNet's objects lie anywhere."""
+
+
+def _animal(
+    left_eye: Edges, right_eye: Edges, left_ear: Edges, right_ear: Edges, forehead: Edges, nose: Edges, mouth: Edges
+) -> Mapping[str, Region]:
+    boxes = {
+        "left_eye": Region.box(*left_eye),
+        "right_eye": Region.box(*right_eye),
+        "nose": Region.box(*nose),
+        "mouth": Region.box(*mouth),
+        "forehead": Region.box(*forehead),
+        "left_ear": Region.box(*left_ear),
+        "right_ear": Region.box(*right_ear),
+    }
+    eyes, ears = boxes["left_eye"] | boxes["right_eye"], boxes["left_ear"] | boxes["right_ear"]
+    return MappingProxyType({"eyes": eyes, **boxes, "ears": ears})
+
+
+AFHQ_CAT = _animal(
+    left_eye=(0.26, 0.42, 0.46, 0.57),
+    right_eye=(0.54, 0.42, 0.74, 0.57),
+    left_ear=(0.12, 0.02, 0.40, 0.30),
+    right_ear=(0.60, 0.02, 0.88, 0.30),
+    forehead=(0.36, 0.22, 0.64, 0.41),
+    nose=(0.40, 0.60, 0.60, 0.73),
+    mouth=(0.32, 0.70, 0.68, 0.84),
+)
+AFHQ_DOG = _animal(
+    left_eye=(0.25, 0.37, 0.45, 0.53),
+    right_eye=(0.55, 0.37, 0.75, 0.53),
+    left_ear=(0.02, 0.04, 0.32, 0.34),
+    right_ear=(0.68, 0.04, 0.98, 0.34),
+    forehead=(0.34, 0.14, 0.66, 0.35),
+    nose=(0.36, 0.58, 0.64, 0.76),
+    mouth=(0.30, 0.74, 0.70, 0.91),
+)
+AFHQ_WILD = _animal(
+    left_eye=(0.23, 0.35, 0.45, 0.52),
+    right_eye=(0.55, 0.35, 0.77, 0.52),
+    left_ear=(0.08, 0.04, 0.36, 0.28),
+    right_ear=(0.64, 0.04, 0.92, 0.28),
+    forehead=(0.34, 0.14, 0.66, 0.33),
+    nose=(0.38, 0.60, 0.62, 0.73),
+    mouth=(0.32, 0.72, 0.68, 0.88),
+)
+"""Boxes for the three kinds of AFHQ, drawn over 16 cats, 8 dogs and 8 wild animals of it. Ears differ most."""
+
+AFHQ = _animal(
+    left_eye=(0.23, 0.36, 0.46, 0.57),
+    right_eye=(0.54, 0.36, 0.77, 0.57),
+    left_ear=(0.05, 0.02, 0.38, 0.32),
+    right_ear=(0.62, 0.02, 0.95, 0.32),
+    forehead=(0.34, 0.16, 0.66, 0.37),
+    nose=(0.37, 0.59, 0.63, 0.75),
+    mouth=(0.30, 0.71, 0.70, 0.89),
+)
+"""Boxes for generators of all three kinds of AFHQ at once, large enough for each."""
+
+CAR: Mapping[str, Region] = MappingProxyType(
+    {
+        "wheels": Region.box(0.10, 0.50, 0.40, 0.74) | Region.box(0.60, 0.50, 0.90, 0.74),
+        "body": Region.box(0.08, 0.42, 0.92, 0.68),
+        "window": Region.box(0.26, 0.30, 0.74, 0.44),
+    }
+)
+CHURCH: Mapping[str, Region] = MappingProxyType(
+    {
+        "sky": Region.box(0.0, 0.0, 1.0, 0.26),
+        "tower": Region.box(0.36, 0.08, 0.64, 0.56),
+        "doors": Region.box(0.34, 0.66, 0.66, 0.92),
+    }
+)
+BEDROOM: Mapping[str, Region] = MappingProxyType(
+    {
+        "floor": Region.box(0.0, 0.78, 1.0, 1.0),
+        "wall": Region.box(0.0, 0.08, 1.0, 0.42),
+        "bed": Region.box(0.20, 0.50, 0.86, 0.84),
+        "window": Region.box(0.06, 0.12, 0.34, 0.50),
+    }
+)
+"""Where these parts lie in many pictures of LSUN; estimates, measured on none. Nothing is aligned there: draw a region
+of your own on the picture that you edit.
+"""
+
+SETS: Mapping[str, Mapping[str, Region]] = MappingProxyType(
+    {
+        "ffhq": FFHQ,
+        "afhq": AFHQ,
+        "afhq_cat": AFHQ_CAT,
+        "afhq_dog": AFHQ_DOG,
+        "afhq_wild": AFHQ_WILD,
+        "car": CAR,
+        "church": CHURCH,
+        "bedroom": BEDROOM,
+        "biggan": BIGGAN,
+    }
+)
+"""The sets by the names that the zoo's rows give."""

@@ -1,0 +1,201 @@
+"""The published generators that Ganvas knows by name: where each lies on the web and on this disk.
+
+``zoo.toml`` holds the rows, `ganvas.checkpoints.fetch` the download. Nothing here downloads unless `fetch` is called:
+loading a generator by its name takes the file that is on the disk, and says how to get it where it is not.
+"""
+
+import functools
+import importlib.resources
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ganvas.checkpoints import cache
+from ganvas.checkpoints.fetch import Patience, Remote, copy_in, download
+from ganvas.errors import DownloadError
+from ganvas.generators.protocol import About
+from ganvas.region import Region
+from ganvas.region.named import SETS
+
+FULL_CHECKSUM = 64  # digits of a sha256
+Report = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One published generator.
+
+    `files`: the first is the generator, the others have to lie beside it. `variant_of` names the row whose generator
+    this is in another file. `edit_layers` are recommended by `edit_layers_source`, "" where nobody recommends any.
+    """
+
+    name: str
+    title: str
+    family: str
+    label: str
+    resolution: int
+    format: str
+    data: str
+    paper: str
+    licence: str
+    licence_label: str
+    files: tuple[Remote, ...]
+    aliases: tuple[str, ...] = ()
+    variant_of: str = ""
+    regions: Mapping[str, Region] = field(default_factory=dict)
+    edit_layers: str = ""
+    edit_layers_source: str = ""
+    note: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its files in the cache; it need not exist."""
+        return cache.models_folder() / self.name
+
+    def path(self, remote: Remote) -> Path:
+        """Return where one of its files belongs."""
+        return self.folder / remote.name
+
+    @property
+    def here(self) -> bool:
+        """Whether all its files are on this disk."""
+        return all(self.path(remote).is_file() for remote in self.files)
+
+    @property
+    def bytes(self) -> int | None:
+        """Its size: of the files on this disk, else as published, None where nobody said."""
+        sizes = [self.path(file).stat().st_size if self.path(file).is_file() else file.bytes for file in self.files]
+        return None if None in sizes[:1] else sum(size or 0 for size in sizes)
+
+
+@functools.cache
+def entries() -> Mapping[str, Entry]:
+    """Return all rows by name, in the order of the data file."""
+    text = (importlib.resources.files("ganvas.checkpoints") / "zoo.toml").read_text("utf-8")
+    told = tomllib.loads(text)
+    rows = [_entry(row, told["families"][row["family"]]) for row in told["generators"]]
+    return {row.name: row for row in rows}
+
+
+def _entry(row: dict[str, Any], shared: Mapping[str, str]) -> Entry:
+    files = tuple(Remote(**{**file, "addresses": tuple(file["addresses"])}) for file in row["files"])
+    named = SETS[row["regions"]] if "regions" in row else {}
+    facts: dict[str, Any] = {**shared, **row, "files": files, "regions": named}
+    return Entry(**{**facts, "aliases": tuple(row.get("aliases", ()))})
+
+
+def find(name: str) -> Entry | None:
+    """Return the row of a name or alias, None where there is none."""
+    if name in entries():
+        return entries()[name]
+    return next((entry for entry in entries().values() if name in entry.aliases), None)
+
+
+def located(entry: Entry) -> Path:
+    """Return the generator's file on this disk, checked; raises `DownloadError` where it is not, or is another."""
+    for remote in entry.files:
+        if not entry.path(remote).is_file():
+            raise DownloadError(
+                f"'{entry.name}' is not on this disk ({entry.path(remote)}); get it with: ganvas models fetch "
+                f"{entry.name}"
+            )
+        cache.check(entry.path(remote), remote.sha256)
+    return entry.path(entry.files[0])
+
+
+def fetch(
+    entry: Entry,
+    *,
+    offline: bool = False,
+    patience: Patience = Patience(),
+    report: Report = lambda name, done, total: None,
+) -> list[Path]:
+    """Return the generator's files on this disk, after fetching those that are not there yet.
+
+    `report` gets the file's name, the bytes that are there and those of the whole. Raises `DownloadError`, which says
+    what each address answered, where to put the file by hand, and which checksum it must have.
+    """
+    paths = []
+    for remote in entry.files:
+        path = entry.path(remote)
+        if path.is_file():
+            cache.check(path, remote.sha256)
+        else:
+            if offline or cache.is_offline():
+                raise DownloadError(f"'{entry.name}' is not on this disk, and downloads are off. {by_hand(entry)}")
+            _download(entry, remote, path, patience, report)
+        paths.append(path)
+    return paths
+
+
+def _download(entry: Entry, remote: Remote, path: Path, patience: Patience, report: Report) -> None:
+    try:
+        _, address = download(
+            remote, path, patience=patience, report=lambda done, total: report(remote.name, done, total)
+        )
+    except DownloadError as refusal:
+        raise DownloadError(f"'{entry.name}' could not be fetched. {refusal}. {by_hand(entry)}") from refusal
+    cache.check(path, remote.sha256, address)
+
+
+def by_hand(entry: Entry) -> str:
+    """Say how to get the files without Ganvas, and what they have to be."""
+    steps = []
+    for remote in entry.files:
+        steps.append(f"put {remote.addresses[0]} at '{entry.path(remote)}' ({_required(remote)})")
+    return f"By hand: {'; '.join(steps)}; or give what you have to: ganvas models fetch {entry.name} --from FILE"
+
+
+def _required(remote: Remote) -> str:
+    if len(remote.sha256) == FULL_CHECKSUM:
+        return f"it must have sha256 {remote.sha256}"
+    if remote.sha256:
+        return f"its sha256 must start with {remote.sha256}"
+    return f"no checksum of it is known: at its first use it is recorded in '{cache.lock_path()}', then always checked"
+
+
+def place(entry: Entry, sources: Sequence[Path]) -> list[Path]:
+    """Copy files that were fetched by hand to where they belong; returns the paths.
+
+    A file is known by its name, else by its suffix, else it is the generator. Raises `DownloadError` for a file that is
+    not the right one.
+    """
+    paths = []
+    for source in sources:
+        remote = _meant(entry, source)
+        path = entry.path(remote)
+        known = cache.recorded(path)
+        # A checksum that was recorded once binds as one that is known in advance.
+        wanted = remote if remote.sha256 or known is None else replace(remote, sha256=known.sha256)
+        copy_in(source, path, wanted)
+        cache.check(path, remote.sha256, str(source.absolute()))
+        paths.append(path)
+    return paths
+
+
+def _meant(entry: Entry, source: Path) -> Remote:
+    fits: Sequence[Callable[[Remote], bool]] = (
+        lambda remote: remote.name == source.name or remote.addresses[0].endswith(f"/{source.name}"),
+        lambda remote: Path(remote.name).suffix == source.suffix,
+    )
+    return next((remote for fit in fits for remote in entry.files if fit(remote)), entry.files[0])
+
+
+def tell(path: Path, about: About) -> About:
+    """Add what the zoo knows to what a file says of itself, if it is one of the zoo's files in the cache."""
+    entry = entries().get(path.parent.name)
+    if entry is None or path != entry.path(entry.files[0]):
+        return about
+    known = {"zoo": entry.name, "licence": entry.licence, "paper": entry.paper, "data": entry.data}
+    record = cache.recorded(path)
+    if record is not None:
+        known |= {"address": record.origin, "sha256": record.sha256}
+    return replace(
+        about,
+        name=entry.name,
+        source={**about.source, **known},
+        regions=about.regions or entry.regions,
+        edit_layers=about.edit_layers or entry.edit_layers,
+    )
