@@ -17,7 +17,7 @@ SAMPLES = 2048
 def sample_codes(generator: Generator, space: str, count: int = SAMPLES, label: Label = None) -> Tensor:
     """Return `count` untruncated codes of `space`, those of seeds from 0 on, of one `label` or of several in turn."""
     check_space(space, generator.spaces)
-    if isinstance(label, Tensor | Sequence) and len(label):
+    if isinstance(label, Tensor | Sequence) and not isinstance(label, str) and len(label):
         turns = [row % len(label) for row in range(count)]
         label = label[turns] if isinstance(label, Tensor) else [label[turn] for turn in turns]
     z = generator.sample(range(count))
@@ -28,7 +28,8 @@ def row_label(label: Label, row: int) -> Label:
     """Return the label of one of several codes: its own where there is one for each, else the one for all."""
     if isinstance(label, Tensor):
         return label[row : row + 1] if len(label) > 1 else label
-    return [label[row]] if isinstance(label, Sequence) and len(label) > 1 else label
+    several = isinstance(label, Sequence) and not isinstance(label, str) and len(label) > 1
+    return [label[row]] if several else label
 
 
 def draw_samples(generator: Generator, space: str, label: Label = None) -> Tensor | None:

@@ -31,7 +31,7 @@ class About:
         return (self.hash, *([self.source["hash"]] if isinstance(self.source.get("hash"), str) else []))
 
 
-Label = int | Sequence[int] | Tensor | None
+Label = int | str | Sequence[int | str] | Tensor | None
 Noise = str | Mapping[str, Tensor] | torch.Generator
 
 

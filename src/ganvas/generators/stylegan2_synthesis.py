@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ganvas.errors import CheckpointError
 from ganvas.generators import ops
 from ganvas.generators.stylegan2_layers import Push, Shortcut, StyledConvolution, StyledLayer, ToPicture
+from ganvas.generators.styles import Affine, StyleSynthesis
 
 Kind = Literal["skip", "resnet", "orig"]
 CACHE_BYTES = 32 * 2**20
@@ -143,7 +144,7 @@ class Block(nn.Module):
         return (y + self.skip(x, kernel) if self.residual else y), push_block
 
 
-class Synthesis(nn.Module):
+class Synthesis(StyleSynthesis):
     """Styles to picture. Styles are a list of [n, channels], one per styled layer in graph order, toRGB included."""
 
     kernel: Tensor
@@ -157,16 +158,9 @@ class Synthesis(nn.Module):
         self.styled = [(f"{b}.{name}", layer) for b, block in named.items() for name, layer in block.styled_layers()]
         self.rows = _rows_of_styles(list(named.values()))
 
-    def styles(self, ws: Float[Tensor, "n layers w_dim"]) -> list[Tensor]:
-        """Return every layer's style (a point of StyleSpace) from w+."""
-        return [layer.affine(ws[:, row]) for (_, layer), row in zip(self.styled, self.rows, strict=True)]
-
-    def push_styles(self, ws_tangents: Float[Tensor, "n layers w_dim"], active: frozenset[int]) -> list[Tensor | None]:
-        """Return the style tangents of w+ tangents that are zero outside the rows `active`."""
-        return [
-            layer.affine.push(ws_tangents[:, row]) if row in active else None
-            for (_, layer), row in zip(self.styled, self.rows, strict=True)
-        ]
+    def affines(self) -> list[Affine]:
+        """Return what makes each style, in graph order."""
+        return [layer.affine for _, layer in self.styled]
 
     def named_blocks(self) -> list[tuple[str, Block]]:
         """Return the blocks with their names, ``b4`` first."""

@@ -1,0 +1,81 @@
+"""Classes of conditional generators: a label as a user gives it becomes one-hot rows. Knows no architecture."""
+
+import difflib
+import reprlib
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.errors import LatentError
+from ganvas.generators.protocol import Label
+
+
+def one_hot(
+    label: Label, rows: int, classes: int, device: torch.device, names: Sequence[str] | None = None
+) -> Float[Tensor, "n classes"] | None:
+    """Return `label` as one row per code, float32; None for a generator without classes (`classes` 0).
+
+    A label is a class number, one of the `names` (in any case; a synonym of a name such as "tabby, tabby cat" is
+    enough), a list with one of either per code, a tensor of numbers, or a floating point tensor [n, classes] that is
+    taken as it is. Raises `LatentError`, for a name that is not known with the nearest ones.
+    """
+    if classes == 0:
+        if label is not None:
+            raise LatentError(f"Label {label} was given, but this generator has no classes; leave the label out.")
+        return None
+    if label is None:
+        raise LatentError(
+            f"This generator needs a label: a class from 0 to {classes - 1}{', or its name' if names else ''}."
+        )
+    if isinstance(label, Tensor) and label.is_floating_point():
+        if label.shape != (rows, classes):
+            raise LatentError(f"Label rows of shape {list(label.shape)} do not fit; [{rows}, {classes}] is needed.")
+        return label.to(device)
+    numbers = _numbers(label, names).to(device)
+    if numbers.is_floating_point() or numbers.is_complex() or len(numbers) not in (1, rows):
+        raise LatentError(f"Label {label} does not fit {rows} codes: give one class, or one for each code.")
+    if numbers.min() < 0 or numbers.max() >= classes:
+        raise LatentError(f"Label {label} does not exist: this generator has classes 0-{classes - 1}.")
+    return F.one_hot(numbers.long().expand(rows), classes).float()
+
+
+def class_number(name: str, names: Sequence[str] | None) -> int:
+    """Return the number of the class called `name`: the whole name, or the first class of which it is a synonym.
+
+    The synonyms of a name stand between commas. Raises `LatentError` with the nearest names where there is none.
+    """
+    if not names:
+        raise LatentError(f"The classes here have no names; give a number instead of {reprlib.repr(name)}.")
+    wanted = _plain(name)
+    for number, known in enumerate(names):
+        if _plain(known) == wanted:
+            return number
+    synonyms: dict[str, int] = {}
+    for number, known in enumerate(names):
+        for synonym in known.split(","):
+            synonyms.setdefault(_plain(synonym), number)
+    if wanted in synonyms:
+        return synonyms[wanted]
+    near = difflib.get_close_matches(wanted, list(synonyms), n=3, cutoff=0.5)
+    near = near or [synonym for synonym in synonyms if wanted and wanted in synonym][:3]
+    hint = f"did you mean {', '.join(near)}?" if near else f"for example {names[0]}, or a number."
+    raise LatentError(f"No class is called {reprlib.repr(name)}: {hint}")
+
+
+def _numbers(label: int | str | Sequence[int | str] | Tensor, names: Sequence[str] | None) -> Tensor:
+    if isinstance(label, Tensor):
+        return label.flatten()
+    items = [label] if isinstance(label, int | str) else label
+    try:
+        return torch.as_tensor([class_number(i, names) if isinstance(i, str) else i for i in items]).flatten()
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise LatentError(f"{reprlib.repr(label)} is no label; give a class number, a name, or a list of them.") from (
+            None
+        )
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.replace("_", " ").casefold().split())

@@ -1,0 +1,165 @@
+"""What StyleGAN2 and StyleGAN3 share: a mapping network, the spaces z, w, w+ and s, and a derivative through styles.
+
+Codes of space ``s`` are [n, sum of channels], every layer's style in graph order (StyleSpace, Wu et al. 2021). Of a
+synthesis network it knows only that styles go in and pictures come out.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ganvas.errors import LatentError
+from ganvas.generators.labels import one_hot
+from ganvas.generators.mapping import MappingNetwork
+from ganvas.generators.protocol import About, Label
+from ganvas.generators.styles import StyleSynthesis
+from ganvas.latents import check_space, sample_normal, truncate, widen
+
+Network = TypeVar("Network", bound=StyleSynthesis)
+PushStyles = Callable[[Sequence[Tensor | None], int], Tensor]
+
+
+class StyleBased(nn.Module, Generic[Network]):
+    """The part of a generator that lies before its synthesis network, which the family adds as ``synthesis``.
+
+    ``architecture`` has ``resolution``, ``layers``, ``z_dim``, ``w_dim``, ``hidden``, ``label_dim``, ``mapping_rate``.
+    """
+
+    spaces: tuple[str, ...] = ("z", "w", "w+", "s")
+    about: About | None = None
+    synthesis: Network
+    feature_names: tuple[str, ...]
+
+    def __init__(self, architecture: Any) -> None:
+        super().__init__()
+        a = architecture
+        self.architecture = a
+        self.resolution: int = a.resolution
+        self.layers: int = a.layers
+        self.mapping = MappingNetwork(a.z_dim, a.w_dim, a.hidden, a.label_dim, a.mapping_rate)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.mapping.w_avg.device
+
+    def dimensions(self, space: str) -> tuple[int, ...]:
+        """Return the shape of one code of `space`."""
+        check_space(space, self.spaces)
+        a = self.architecture
+        if space == "s":
+            return (sum(self.style_channels()),)
+        return {"z": (a.z_dim,), "w": (a.w_dim,), "w+": (self.layers, a.w_dim)}[space]
+
+    def style_channels(self) -> list[int]:
+        """Return the number of channels of each style in graph order."""
+        return [affine.weight.shape[0] for affine in self.synthesis.affines()]
+
+    def style_rows(self) -> list[int]:
+        """Return the w+ row that feeds each style in graph order."""
+        return self.synthesis.rows
+
+    def sample(self, seeds: Sequence[int]) -> Float[Tensor, "n z_dim"]:
+        """Return one standard normal code per seed."""
+        return sample_normal(seeds, self.architecture.z_dim).to(self.device)
+
+    def map(
+        self,
+        z: Float[Tensor, "n z_dim"],
+        to: str = "w+",
+        *,
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
+    ) -> Tensor:
+        """Return codes of space `to` (w, w+ or s): mapped, then truncated towards the average on the first layers
+        (None: all).
+        """
+        check_space(to, self.spaces[1:])
+        if to == "w" and truncation != 1 and truncation_layers not in (None, self.layers):
+            raise LatentError(
+                "Truncation of some layers only gives a different w per layer: map to 'w+' instead of 'w'."
+            )
+        self.check_codes("z", z)
+        w = self.mapping(z, self.one_hot(label, len(z)))
+        ws = truncate(w[:, None].expand(-1, self.layers, -1), self.mapping.w_avg, truncation, truncation_layers)
+        if to == "s":
+            return torch.cat(self.synthesis.styles(ws), dim=1)
+        return ws[:, 0] if to == "w" else ws
+
+    def one_hot(self, label: Label, rows: int) -> Float[Tensor, "n label_dim"] | None:
+        """Return the label as one row per code; None without classes."""
+        return one_hot(label, rows, self.architecture.label_dim, self.device)
+
+    def styles(
+        self,
+        codes: Tensor,
+        space: str,
+        *,
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
+    ) -> list[Tensor]:
+        """Return each layer's style from codes of any space; label and truncation count for z only."""
+        self.check_codes(space, codes)
+        if space == "s":
+            return list(codes.split(self.style_channels(), dim=1))
+        if space == "z":
+            codes = self.map(codes, "w+", label=label, truncation=truncation, truncation_layers=truncation_layers)
+            space = "w+"
+        return self.synthesis.styles(widen(codes, space, self.layers, self.architecture.w_dim))
+
+    def linearize_styles(
+        self,
+        codes: Tensor,
+        space: str,
+        layers: Sequence[int] | None,
+        linearize: Callable[[list[Tensor]], tuple[Tensor, PushStyles]],
+    ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
+        """Return the picture of one code (w, w+ or s) and the map from tangents [n, *code] to [n, 3, h, w].
+
+        `linearize` is the synthesis network's, from styles on. Tangents count on `layers` (rows of w+; None: all) only.
+        """
+        check_space(space, self.spaces[1:])
+        if len(codes) != 1:
+            raise LatentError(f"A derivative is taken at one code; {len(codes)} were given.")
+        active = frozenset(range(self.layers) if layers is None else layers)
+        with torch.no_grad():
+            picture, push_styles = linearize(self.styles(codes, space))
+
+        @torch.no_grad()
+        def push(tangents: Tensor) -> Tensor:
+            self.check_codes(space, tangents)
+            if space == "s":
+                parts = tangents.split(self.style_channels(), dim=1)
+                masked = [t if row in active else None for t, row in zip(parts, self.style_rows(), strict=True)]
+                return push_styles(masked, len(tangents))
+            rows = widen(tangents, space, self.layers, self.architecture.w_dim)
+            return push_styles(self.synthesis.push_styles(rows, active), len(tangents))
+
+        return picture, push
+
+    def check_codes(self, space: str, codes: Tensor) -> None:
+        """Raise `LatentError` unless `codes` lie in `space` and have the generator's precision."""
+        if codes.dtype != self.mapping.w_avg.dtype:
+            raise LatentError(
+                f"Codes are {self.mapping.w_avg.dtype} here; these are {codes.dtype}: convert them first."
+            )
+        expected = self.dimensions(space)
+        if codes.shape[1:] != expected:
+            shape = ", ".join(map(str, ("n", *expected)))
+            raise LatentError(
+                f"Codes of shape {list(codes.shape)} do not lie in space {space} of this generator, which wants "
+                f"[{shape}]."
+            )
+
+    def check_feature(self, name: str) -> None:
+        """Raise `LatentError` unless there is a feature map of this name."""
+        if name not in self.feature_names:
+            raise LatentError(
+                f"Feature map '{name}' does not exist: this {self.resolution}-pixel generator has "
+                f"{', '.join(self.feature_names)}."
+            )

@@ -1,0 +1,49 @@
+"""From w+ to styles: the affine maps between a mapping network's codes and the layers that they steer (Karras et al.
+2019, Fig. 1: "A"). A list of styles, one [n, channels] per styled layer in graph order, is a point of StyleSpace.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Affine(nn.Module):
+    """``style = w A^T / sqrt(w_dim) + b``: [n, w_dim] to [n, channels]."""
+
+    def __init__(self, w_dim: int, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(channels, w_dim))
+        self.bias = nn.Parameter(torch.ones(channels))
+        self.gain = 1 / math.sqrt(w_dim)
+
+    def forward(self, w: Float[Tensor, "n w_dim"]) -> Float[Tensor, "n channels"]:
+        """Return the styles of a layer."""
+        return F.linear(w, self.weight * self.gain, self.bias)
+
+    def push(self, w_tangents: Float[Tensor, "n w_dim"]) -> Float[Tensor, "n channels"]:
+        """Return the derivative along `w_tangents`; the map is affine, so it holds everywhere."""
+        return F.linear(w_tangents, self.weight * self.gain)
+
+
+class StyleSynthesis(nn.Module):
+    """A network from styles to pictures: row ``rows[i]`` of w+ makes its i-th style through ``affines()[i]``."""
+
+    rows: list[int]
+
+    def affines(self) -> list[Affine]:
+        """Return what makes each style, in graph order."""
+        raise NotImplementedError
+
+    def styles(self, ws: Float[Tensor, "n layers w_dim"]) -> list[Tensor]:
+        """Return every layer's style from w+."""
+        return [affine(ws[:, row]) for affine, row in zip(self.affines(), self.rows, strict=True)]
+
+    def push_styles(self, ws_tangents: Float[Tensor, "n layers w_dim"], active: frozenset[int]) -> list[Tensor | None]:
+        """Return the style tangents of w+ tangents that are zero outside the rows `active`."""
+        return [
+            affine.push(ws_tangents[:, row]) if row in active else None
+            for affine, row in zip(self.affines(), self.rows, strict=True)
+        ]
