@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ganvas.checkpoints import zoo
 from ganvas.checkpoints.formats import READERS
 from ganvas.checkpoints.own_format import build, hash_tensors, read_own, save_generator
 from ganvas.checkpoints.recognised import UNVERIFIED, Recognised
@@ -41,13 +42,19 @@ def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dt
 
 
 def resolve(source: str | Path) -> Path:
-    """Return the file of a bundled name or a path; raises `CheckpointError` where there is none."""
+    """Return the file of a bundled name, a name of the zoo or a path; raises `CheckpointError` where there is none.
+
+    Nothing is downloaded: a name of the zoo whose file is not on this disk raises `DownloadError`.
+    """
     if str(source) in BUNDLED:
         return Path(str(importlib.resources.files("ganvas.checkpoints") / "bundled" / f"{source}.safetensors"))
+    if (entry := zoo.find(str(source))) is not None:
+        return zoo.located(entry)
     path = Path(source)
     if not path.is_file():
         raise CheckpointError(
-            f"There is no generator '{source}': give a file, or one of the bundled names: {', '.join(BUNDLED)}."
+            f"There is no generator '{source}'{zoo.close_to(str(source))}: give a file, one of the bundled names: "
+            f"{', '.join(BUNDLED)}, or one of the zoo's (ganvas models list)."
         )
     return path
 
@@ -68,7 +75,7 @@ def recognise(path: Path) -> tuple[Recognised, About]:
     source = {"file": path.name, "format": recognised.format, **recognised.facts}
     if not recognised.verified:
         source["reader"] = UNVERIFIED
-    return recognised, About(path.stem, hash_tensors(recognised.tensors), source)
+    return recognised, zoo.tell(path, About(path.stem, hash_tensors(recognised.tensors), source))
 
 
 def recognise_tree(tree: Any, path: Path) -> Recognised:

@@ -4,6 +4,7 @@
 loading a generator by its name takes the file that is on the disk, and says how to get it where it is not.
 """
 
+import difflib
 import functools
 import importlib.resources
 import tomllib
@@ -91,6 +92,12 @@ def find(name: str) -> Entry | None:
     if name in entries():
         return entries()[name]
     return next((entry for entry in entries().values() if name in entry.aliases), None)
+
+
+def close_to(name: str) -> str:
+    """Return a question that offers the names like this one, "" where none is."""
+    close = difflib.get_close_matches(name, [*entries(), *(a for e in entries().values() for a in e.aliases)], n=2)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
 def located(entry: Entry) -> Path:
