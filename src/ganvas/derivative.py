@@ -91,13 +91,13 @@ def derivative(
     """
     if len(codes) != 1:
         raise LatentError(f"A Jacobian is taken at one code; {len(codes)} were given.")
-    if isinstance(generator, Linearizable) and basis.acts_in != "z":
-        picture, push = generator.linearize(codes, basis.acts_in, layers=basis.layers)
-    elif isinstance(generator, Linearizable) and generator.layers:
+    # Label and truncation mean something for space z only; elsewhere the codes are already mapped and truncated.
+    known: dict[str, Any] = {"label": label, "truncation": truncation} if basis.acts_in == "z" else {}
+    if isinstance(generator, Linearizable) and not (known and generator.layers):
+        picture, push = generator.linearize(codes, basis.acts_in, layers=basis.layers, **known)
+    elif isinstance(generator, Linearizable):
         picture, push = _through_mapping(generator, codes, label, truncation)
     else:
-        # Label and truncation mean something for space z only; elsewhere the codes are already mapped and truncated.
-        known: dict[str, Any] = {"label": label, "truncation": truncation} if basis.acts_in == "z" else {}
         picture, push = _by_torch_func(lambda code: generator.synthesize(code, basis.acts_in, **known), codes)
     return Derivative(measure(picture), push, basis, measure)
 

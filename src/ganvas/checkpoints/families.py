@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ganvas.generators import stylegan2, stylegan2_synthesis
+from ganvas.generators import biggan, biggan_synthesis, dcgan, stylegan2, stylegan2_synthesis
 
 
 @dataclass(frozen=True)
@@ -27,5 +27,7 @@ def _as_tuples(value: Any) -> Any:
 
 
 FAMILIES: Mapping[str, Family] = {
+    "dcgan": Family(dcgan.Architecture, dcgan.DCGAN),
+    "biggan": Family(biggan_synthesis.Architecture, biggan.BigGAN),
     "stylegan2": Family(stylegan2_synthesis.Architecture, stylegan2.StyleGAN2),
 }

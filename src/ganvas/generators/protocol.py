@@ -99,7 +99,10 @@ class Linearizable(Protocol):
     def linearize(
         self, codes: Tensor, space: str = "w+", *, layers: Sequence[int] | None = None, noise: Noise = "const"
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Return the picture of one code and the map from tangents [n, *code] to picture tangents [n, 3, h, w]."""
+        """Return the picture of one code and the map from tangents [n, *code] to picture tangents [n, 3, h, w].
+
+        Generators with space z only take ``label`` and ``truncation`` here too, as `synthesize` does.
+        """
         ...
 
 

@@ -4,9 +4,11 @@ To add one: write ``formats/<name>.py`` with a `ganvas.checkpoints.recognised.Re
 with what it looks for, which the error for an unknown file lists.
 """
 
-from ganvas.checkpoints.formats import nvidia
+from ganvas.checkpoints.formats import dcgan, huggingface, nvidia
 from ganvas.checkpoints.recognised import Reader
 
 READERS: tuple[tuple[Reader, str], ...] = (
+    (dcgan.read_dcgan, dcgan.LOOKED_FOR),
     (nvidia.read_stylegan2, "StyleGAN2 of NVIDIA (.pkl): 'G_ema' with 'synthesis.b4.const'"),
+    (huggingface.read_biggan, "BigGAN-deep of Hugging Face (.bin): 'embeddings.weight' with 'generator.conv_to_rgb'"),
 )
