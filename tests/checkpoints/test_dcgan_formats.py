@@ -1,0 +1,115 @@
+"""DCGAN files: PyTorch's example against its own pictures, its descendants, and what cannot be read."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ganvas
+from ganvas.checkpoints.formats.dcgan import read_dcgan
+from ganvas.checkpoints.own_format import build, save_generator
+from ganvas.errors import CheckpointError
+from ganvas.generators.dcgan import DCGAN, Architecture, initialize
+from ganvas.generators.protocol import About
+
+VECTORS = Path(__file__).parent / "vectors"
+EXAMPLE = VECTORS / "dcgan-example.pth"
+
+
+@pytest.fixture
+def named() -> dict[str, Tensor]:
+    return dict(torch.load(EXAMPLE, weights_only=True))
+
+
+def picture_of(tree: object) -> Tensor:
+    recognised = read_dcgan(tree, EXAMPLE)
+    assert recognised is not None
+    generator = build(recognised, EXAMPLE).eval()
+    return generator.synthesize(generator.sample([0, 1])).detach()
+
+
+def test_the_example_gives_its_own_pictures(named: dict[str, Tensor]):
+    with np.load(VECTORS / "dcgan-example.npz") as vector:
+        pictures, z = torch.from_numpy(vector["image"]), torch.from_numpy(vector["z"])
+    recognised = read_dcgan(named, EXAMPLE)
+    assert recognised is not None
+    assert recognised.architecture == Architecture(64, (24, 12, 6, 3), 6)
+    generator = build(recognised, EXAMPLE).eval()
+    assert torch.equal(generator.sample([0, 1]), z)
+    assert (generator.synthesize(z) - pictures).abs().max() < 1e-4 * pictures.std()
+
+
+def test_load_and_convert(tmp_path: Path):
+    generator = ganvas.load(EXAMPLE)
+    assert (generator.resolution, generator.spaces) == (64, ("z",))
+    converted = ganvas.load(ganvas.convert(EXAMPLE, tmp_path / "dcgan.safetensors"))
+    z = generator.sample([0])
+    assert torch.equal(converted.synthesize(z, "z"), generator.synthesize(z, "z"))
+    about = ganvas.info(EXAMPLE)
+    assert (about["family"], about["resolution"], about["layers"]) == ("dcgan", 64, 0)
+
+
+def test_own_format_keeps_what_training_made(tmp_path: Path):
+    generator = initialize(DCGAN(Architecture.standard(32, 4, 9)), torch.Generator().manual_seed(0))
+    generator.train()(torch.randn(8, 9, generator=torch.Generator().manual_seed(1)))
+    generator.eval()
+    path = save_generator(tmp_path / "own.safetensors", generator, About("own", ""))
+    z = generator.sample([0])
+    torch.testing.assert_close(ganvas.load(path).synthesize(z, "z"), generator.synthesize(z).detach())
+
+
+def test_prefixes_and_checkpoints_around_it_do_not_matter(named: dict[str, Tensor]):
+    expected = picture_of(named)
+    for prefix in ("module.main.", "", "net.generator."):
+        renamed = {name.replace("main.", prefix): tensor for name, tensor in named.items()}
+        assert torch.equal(picture_of(renamed), expected)
+    discriminator = {"main.0.weight": torch.zeros(4, 3, 4, 4), "main.2.weight": torch.zeros(1, 4, 4, 4)}
+    assert torch.equal(picture_of({"epoch": 3, "netD": discriminator, "netG": named}), expected)
+    averaged = {name: tensor * 0.5 if tensor.ndim == 4 else tensor for name, tensor in named.items()}
+    assert torch.equal(picture_of({"netG": named, "netG_ema": averaged}), picture_of(averaged))
+
+
+def test_biases_before_normalisation_go_into_its_mean(named: dict[str, Tensor]):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.ConvTranspose2d(5, 4, 4), nn.BatchNorm2d(4), nn.ReLU())
+    network.extend([nn.ConvTranspose2d(4, 3, 4, 2, 1, bias=False), nn.Tanh()])
+    network(torch.randn(9, 5, 1, 1))
+    recognised = read_dcgan(dict(network.eval().state_dict()), EXAMPLE)
+    assert recognised is not None
+    z = torch.randn(2, 5)
+    torch.testing.assert_close(build(recognised, EXAMPLE).eval()(z), network(z[:, :, None, None]))
+
+
+def changed(named: dict[str, Tensor], name: str, tensor: Tensor | None) -> dict[str, Tensor]:
+    rest = {other: value for other, value in named.items() if other != name}
+    return rest if tensor is None else rest | {name: tensor}
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "told"),
+    [
+        ("main.12.weight", torch.zeros(3, 1, 4, 4), "1 channel"),
+        ("main.6.weight", torch.zeros(12, 6, 3, 3), "kernels of sizes"),
+        ("main.12.bias", torch.zeros(3), "last layer has a bias"),
+        ("main.4.running_var", None, "is damaged"),
+        ("main.3.bias", torch.zeros(5), "has shape"),
+    ],
+)
+def test_what_is_not_the_published_one_is_refused(named, name: str, tensor: Tensor | None, told: str):
+    with pytest.raises(CheckpointError, match=told):
+        read_dcgan(changed(named, name, tensor), EXAMPLE)
+
+
+@pytest.mark.parametrize("tree", [None, [], {}, {"a": 1}, {"w": torch.zeros(3)}, {"0.weight": torch.zeros(3)}, {1: {}}])
+def test_other_trees_are_left_to_others(tree: object):
+    assert read_dcgan(tree, EXAMPLE) is None
+
+
+def test_shapes_that_contradict_each_other_are_refused(named: dict[str, Tensor]):
+    broken = changed(named, "main.4.weight", torch.ones(11))
+    recognised = read_dcgan(broken, EXAMPLE)
+    assert recognised is not None
+    with pytest.raises(CheckpointError, match="has shape"):
+        build(recognised, EXAMPLE)
