@@ -308,7 +308,7 @@ def test_a_file_that_lacks_a_part_is_refused(tmp_path, without):
         *({"generator_hash": wrong} for wrong in (3, None, ["a"])),
         *({"region": wrong} for wrong in (3, "box", ["a"])),
         *({"truncation": wrong} for wrong in ("0.7", [0.7])),
-        *({"label": wrong} for wrong in ("cat", [1], 1.5)),
+        *({"label": wrong} for wrong in ("cat", ["1"], 1.5)),
         *({"method": wrong} for wrong in (3, None)),
         *({"rank": "3"}, {"resolution": [64]}, {"sign": 1}, {"channels": None}, {"truncation_layers": "all"}),
     ],

@@ -42,7 +42,7 @@ class Origin:
     seeds: tuple[int, ...] = ()
     truncation: float | None = None
     truncation_layers: int | None = None
-    label: int | None = None
+    label: int | tuple[int, ...] | None = None
     resolution: int | None = None
     channels: str = "all"
     rank: int | None = None
@@ -230,6 +230,7 @@ def _check_vectors(vectors: Tensor, axes: int) -> None:
 
 def _origin(header: Mapping[str, Any]) -> Origin:
     kinds = Origin.__annotations__ | {"region": dict | None, "seeds": list, "truncation": float | int | None}
+    kinds |= {"label": int | list | None}
     about = {"method": header["method"]} | {name: header[name] for name in kinds if name in header}
     for name, value in about.items():
         if not isinstance(value, kinds[name]):
@@ -237,7 +238,12 @@ def _origin(header: Mapping[str, Any]) -> Origin:
     seeds = about.get("seeds", [])
     if not all(isinstance(seed, int) for seed in seeds):
         raise TypeError("its seeds are not whole numbers")
-    return Origin(**about | {"seeds": tuple(seeds)})
+    label = about.get("label")
+    if isinstance(label, list):
+        if not all(type(one) is int for one in label):
+            raise TypeError("its labels are not whole numbers")
+        label = tuple(label)
+    return Origin(**about | {"seeds": tuple(seeds), "label": label})
 
 
 def _load_legacy(path: Path) -> Directions:

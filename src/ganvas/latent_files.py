@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError, ResultFileError
-from ganvas.generators.protocol import Generator, Noise
+from ganvas.generators.labels import class_names, settle_label
+from ganvas.generators.protocol import Generator, HasClasses, Label, Noise
 from ganvas.latents import check_seeds
 from ganvas.spaces import codes_for
 from ganvas.tensor_files import read_tensors, write_tensors
@@ -29,15 +30,15 @@ class Latent:
     """Codes [n, d] or [n, layers, d] of one `space`, and where they come from.
 
     ``seeds`` are empty or one per row; ``names`` say in a word what each row is ("seed 4 at +3"), empty or one per row;
-    ``source`` is the picture file that was inverted. ``noise`` holds the noise maps where they are not the generator's
-    own, ``tuned`` the differences of tuned weights.
+    ``label`` is the class of all rows, or one per row; ``source`` is the picture file that was inverted. ``noise``
+    holds the noise maps where they are not the generator's own, ``tuned`` the differences of tuned weights.
     """
 
     codes: Tensor
     space: str
     seeds: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
-    label: int | None = None
+    label: int | tuple[int, ...] | None = None
     truncation: float = 1.0
     truncation_layers: int | None = None
     source: str = ""
@@ -50,6 +51,10 @@ class Latent:
         for what, given in (("seeds", self.seeds), ("names", self.names)):
             if len(given) not in (0, len(self.codes)):
                 raise LatentError(f"{len(given)} {what} do not fit {len(self.codes)} codes; give one per code or none.")
+        if isinstance(self.label, tuple) and len(self.label) != len(self.codes):
+            raise LatentError(
+                f"{len(self.label)} labels do not fit {len(self.codes)} codes; give one for all or one per code."
+            )
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -59,7 +64,10 @@ class Latent:
         """A name for each row: `names`, else "seed 4", else "row 0"."""
         if self.names:
             return self.names
-        return tuple(f"seed {seed}" for seed in self.seeds) or tuple(f"row {row}" for row in range(len(self)))
+        captions = [f"seed {seed}" for seed in self.seeds] or [f"row {row}" for row in range(len(self))]
+        if isinstance(self.label, tuple):
+            captions = [f"{caption}, class {label}" for caption, label in zip(captions, self.label, strict=True)]
+        return tuple(captions)
 
     def rows(self, chosen: Sequence[int]) -> "Latent":
         """Return the latent of some rows, counted from 0; raises `LatentError` where one does not exist."""
@@ -68,7 +76,8 @@ class Latent:
                 raise LatentError(f"Row {row} does not exist: there are rows 0-{len(self) - 1}.")
         seeds = tuple(self.seeds[row] for row in chosen) if self.seeds else ()
         names = tuple(self.names[row] for row in chosen) if self.names else ()
-        return replace(self, codes=self.codes[list(chosen)], seeds=seeds, names=names)
+        label = tuple(self.label[row] for row in chosen) if isinstance(self.label, tuple) else self.label
+        return replace(self, codes=self.codes[list(chosen)], seeds=seeds, names=names, label=label)
 
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file that `load_latent` reads; returns its path."""
@@ -122,8 +131,10 @@ class Latent:
     def pictures(self, generator: Generator) -> Iterator[Float[Tensor, "n 3 h w"]]:
         """Yield the pictures, some rows at a time, on the CPU."""
         at_once = max(1, PIXELS_AT_ONCE // generator.resolution**2)
-        late: dict[str, Any] = {"label": self.label, "truncation": self.truncation} if self.space == "z" else {}
-        for codes in self.codes.to(generator.device).split(at_once):
+        for first in range(0, len(self), at_once):
+            some = self.rows(range(first, min(first + at_once, len(self))))
+            late: dict[str, Any] = {"label": some.label, "truncation": some.truncation} if self.space == "z" else {}
+            codes = some.codes.to(generator.device)
             yield generator.synthesize(codes, self.space, noise=self.noise_for(generator), **late).cpu()
 
 
@@ -134,7 +145,7 @@ def sample_latent(
     generator: Generator,
     seeds: Sequence[int],
     *,
-    label: int | None = None,
+    label: Label = None,
     truncation: float = 1.0,
     truncation_layers: int | None = None,
     space: str | None = None,
@@ -155,6 +166,9 @@ def sample_latent(
     if wanted == "z" and truncation_layers is not None:
         raise LatentError("Codes of space z have no layers to truncate one by one; leave truncation_layers out.")
     z = generator.sample(seeds)
+    label = settle_label(label, class_names(generator))
+    if isinstance(generator, HasClasses):
+        generator.one_hot(label, len(seeds))  # a wrong label fails here, not at the first picture
     if wanted != "z":
         known: dict[str, Any] = {"truncation": truncation, "truncation_layers": truncation_layers}
         with torch.no_grad():
@@ -195,7 +209,7 @@ def _checked_header(header: Mapping[str, Any]) -> dict[str, Any]:
         "space": str(header["space"]),
         "seeds": tuple(int(seed) for seed in header["seeds"]),
         "names": tuple(str(name) for name in header.get("names", ())),
-        "label": None if label is None else int(label),
+        "label": tuple(int(one) for one in label) if isinstance(label, list) else None if label is None else int(label),
         "truncation": float(header["truncation"]),
         "truncation_layers": None if layers is None else int(layers),
         "source": str(header.get("source", "")),

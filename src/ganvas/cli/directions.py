@@ -180,7 +180,7 @@ def _latent(generator: Generator, seeds: str | None, space: str, finding: Findin
         z,
         "z",
         names=tuple(f"row {row} of seed {numbers[0]}" for row in rows),
-        label=codes.label,
+        label=codes.label_for(generator),
         generator=about.generator,
         generator_hash=about.generator_hash,
     )

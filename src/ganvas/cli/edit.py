@@ -108,6 +108,7 @@ def edited_latent(generator: Generator, latent: Latent, step: Edit) -> Latent:
     """Return the codes of every row at every strength, row by row."""
     begun = step.start(generator, latent)
     moved = [move(generator, begun, step.direction, strength, step.layers) for strength in step.strengths]
+    label = tuple(one for one in latent.label for _ in moved) if isinstance(latent.label, tuple) else latent.label
     captions = [f"{row} at {word}" for row in latent.captions for word in words(step.strengths)]
     return replace(
         latent,
@@ -115,6 +116,7 @@ def edited_latent(generator: Generator, latent: Latent, step: Edit) -> Latent:
         space=space_of(moved[0], step.direction),
         seeds=tuple(seed for seed in latent.seeds for _ in moved),
         names=tuple(captions),
+        label=label,
     )
 
 

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from ganvas.checkpoints.files import load, regions
 from ganvas.cli.context import visible
 from ganvas.errors import GanvasError, LatentError
+from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator
 from ganvas.latent_files import Latent, load_latent, sample_latent
 from ganvas.latents import parse_seeds
@@ -67,8 +68,8 @@ class Codes:
     """Truncation psi: 1 is none, 0 the average picture; 0.7 by default."""
     truncation_layers: int | None = None
     """Truncate only this many first layers; all by default."""
-    label: int | None = None
-    """Class number, for generators that have classes."""
+    label: str | None = None
+    """Class of generators that have classes: a number or a name; one for each picture with commas between."""
 
     def read(self, generator: Generator, seeds: str | None, usual: str, space: str | None = None) -> Latent:
         """Return the codes of the latent file, else of the seeds, else of the `usual` seeds."""
@@ -82,11 +83,15 @@ class Codes:
         return sample_latent(
             generator,
             parse_seeds(usual if seeds is None else seeds),
-            label=self.label,
+            label=self.label_for(generator),
             truncation=TRUNCATION if self.truncation is None else self.truncation,
             truncation_layers=self.truncation_layers,
             space=space,
         )
+
+    def label_for(self, generator: Generator) -> int | tuple[int, ...] | None:
+        """Return the classes meant by --label, None where it was not given."""
+        return None if self.label is None else parse_label(self.label, class_names(generator))
 
     def refuse_beside(self, what: str, seeds: str | None = None, label: bool = True) -> None:
         """Raise `LatentError` where an option was given that `what` settles already."""

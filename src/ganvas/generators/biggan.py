@@ -63,6 +63,10 @@ class BigGAN(nn.Module):
         """ImageNet's names where the generator has its thousand classes, else None."""
         return imagenet_names() if self.architecture.label_dim == IMAGENET_CLASSES else None
 
+    def one_hot(self, label: Label, rows: int) -> Float[Tensor, "n label_dim"]:
+        """Return the label as one row per code."""
+        return cast(Tensor, one_hot(label, rows, self.architecture.label_dim, self.device, self.class_names))
+
     def set_precision(self, dtype: torch.dtype) -> "BigGAN":
         """Convolve in `dtype` (float32 or bfloat16); the condition, softmax and colours stay in float32."""
         for module in self.modules():
@@ -187,7 +191,6 @@ class BigGAN(nn.Module):
                 f"A truncation of {truncation} is not possible: BigGAN shortens codes and chooses statistics by it; "
                 "give a number above 0, at most 1."
             )
-        rows = one_hot(label, len(codes), self.architecture.label_dim, self.device, self.class_names)
-        classes = cast(Tensor, rows).to(codes.dtype) @ self.embedding.T
+        classes = self.one_hot(label, len(codes)).to(codes.dtype) @ self.embedding.T
         table = statistics_weights(self.architecture.statistics, truncation, official=self.compat == "official")
         return Condition(torch.cat([codes * truncation, classes], dim=1), table.to(codes))

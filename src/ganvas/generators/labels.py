@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.protocol import Label
+from ganvas.generators.protocol import Generator, Label
 
 
 def one_hot(
@@ -63,6 +63,42 @@ def class_number(name: str, names: Sequence[str] | None) -> int:
     near = near or [synonym for synonym in synonyms if wanted and wanted in synonym][:3]
     hint = f"did you mean {', '.join(near)}?" if near else f"for example {names[0]}, or a number."
     raise LatentError(f"No class is called {reprlib.repr(name)}: {hint}")
+
+
+def settle_label(label: Label, names: Sequence[str] | None) -> int | tuple[int, ...] | None:
+    """Return a label as files keep it: one class number, or one per code; names become numbers.
+
+    Raises `LatentError` for one-hot rows, and for names that are not known.
+    """
+    if label is None:
+        return None
+    if isinstance(label, Tensor) and label.is_floating_point():
+        raise LatentError("One-hot rows cannot be kept with codes; give class numbers or names.")
+    numbers = _numbers(label, names)
+    if numbers.is_floating_point() or numbers.is_complex() or len(numbers) == 0:
+        raise LatentError(f"{reprlib.repr(label)} is no label; give a class number, a name, or a list of them.")
+    settled = tuple(int(number) for number in numbers)
+    return settled[0] if len(settled) == 1 else settled
+
+
+def parse_label(text: str, names: Sequence[str] | None) -> int | tuple[int, ...]:
+    """Return the classes meant by "207", "golden retriever", "1,207" or "goldfish, golden retriever".
+
+    One is for all codes, several are one for each. Raises `LatentError` where there is no such class name.
+    """
+    whole = " ".join(text.split())
+    try:
+        return int(whole) if whole.isdecimal() else class_number(whole, names)
+    except (LatentError, ValueError):
+        parts = [part.strip() for part in text.split(",")]
+        if len(parts) == 1:
+            raise
+    return tuple(int(part) if part.isdecimal() else class_number(part, names) for part in parts)
+
+
+def class_names(generator: Generator) -> Sequence[str] | None:
+    """Return the names of a generator's classes, None where they have none."""
+    return getattr(generator, "class_names", None)
 
 
 def _numbers(label: int | str | Sequence[int | str] | Tensor, names: Sequence[str] | None) -> Tensor:

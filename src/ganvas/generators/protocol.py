@@ -107,6 +107,15 @@ class Linearizable(Protocol):
 
 
 @runtime_checkable
+class HasClasses(Protocol):
+    """A generator that may have classes; those with names have them as ``class_names`` besides."""
+
+    def one_hot(self, label: Label, rows: int) -> Tensor | None:
+        """Return the label as one row per code, None without classes; raises `LatentError`."""
+        ...
+
+
+@runtime_checkable
 class HasStyles(Protocol):
     """A generator with a StyleSpace: per-channel scales of its layers, codes of space ``s``."""
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ganvas.directions import Directions, Origin
 from ganvas.errors import GanvasError
+from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, Label
 from ganvas.jacobian import DEFAULT_BUDGET
 from ganvas.latents import Layers
@@ -49,7 +50,8 @@ def find_directions(
         raise GanvasError(f"Method '{method}' is not known; there is {', '.join(METHODS)}.")
     search = Search(space, layers, count, ridge, ring, resolution, channels, rank, label, truncation, budget, compat)
     points = codes_for(generator, codes, space)
-    known = (truncation if space == "z" else None, None, label if isinstance(label, int) else None)
+    numbered = None if isinstance(label, Tensor) and label.is_floating_point() else label
+    known = (truncation if space == "z" else None, None, settle_label(numbered, class_names(generator)))
     about = origin or origin_of(generator, method, (), *known)
     name = about.region_name
     return METHODS[method](generator, points, {name: region}, search, about, progress)[name]
@@ -61,7 +63,7 @@ def origin_of(
     seeds: Sequence[int] = (),
     truncation: float | None = None,
     truncation_layers: int | None = None,
-    label: int | None = None,
+    label: int | tuple[int, ...] | None = None,
 ) -> Origin:
     """Return an `Origin` that names the generator and says where the codes came from."""
     about = getattr(generator, "about", None)
