@@ -15,7 +15,7 @@ GROUPS = (
     ("region", "latents", "generators", "spaces", "latent_files"),
     ("checkpoints",),
     ("tangents", "derivative", "jacobian", "directions", "metrics"),
-    ("methods", "edits"),
+    ("methods", "edits", "training"),
     ("studies",),
     ("reports",),
     ("cli",),

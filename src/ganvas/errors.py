@@ -9,7 +9,8 @@
     ├── ResultFileError      a latent or directions file that cannot be read or does not fit
     ├── RegionError          a region that is empty, off the picture or of the wrong size
     ├── LatentError          codes, spaces, layers, labels or seeds that a generator does not have
-    └── PictureError         a picture file that cannot be read or written
+    ├── PictureError         a picture file that cannot be read or written
+    └── TrainingError        data, settings or a snapshot that training cannot go on with
 
 A message says what was given, what is allowed and what to do; the command line prints it without a traceback.
 """
@@ -45,3 +46,7 @@ class LatentError(GanvasError):
 
 class PictureError(GanvasError):
     """A picture file cannot be read or written."""
+
+
+class TrainingError(GanvasError):
+    """Data, settings or a snapshot that training cannot start from or go on with."""

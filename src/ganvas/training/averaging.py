@@ -1,0 +1,21 @@
+"""The moving average of a generator's weights, which is the one that is kept (Karras et al. 2018, section 4)."""
+
+import torch
+from torch import nn
+
+
+def decay(batch: int, half_life: float, pictures: int, ramp: float = 0.05) -> float:
+    """Return the factor of the old average at a step of `batch` pictures: ``0.5^(batch / half-life)``, the half-life in
+    pictures, shorter at the start (`ramp` of the pictures seen so far) so that the random first weights are forgotten.
+    """
+    half_life = min(half_life, max(pictures * ramp, batch))
+    return 0.5 ** (batch / half_life)
+
+
+@torch.no_grad()
+def update(average: nn.Module, current: nn.Module, factor: float) -> None:
+    """Move every weight of `average` towards `current` by ``1 - factor``; buffers (statistics, noise) are copied."""
+    kept, new = list(average.parameters()), list(current.parameters())
+    torch._foreach_lerp_(kept, new, 1 - factor)
+    for old, fresh in zip(average.buffers(), current.buffers(), strict=True):
+        old.copy_(fresh)

@@ -1,0 +1,197 @@
+"""Pictures to train on: a folder or a zip, looked through once and packed into one file of square 8-bit pictures.
+
+The packed file lies in the cache folder (``GANVAS_HOME``), is mapped into memory and read by index, so that a batch
+costs a copy. It is made anew when names, sizes or times of the pictures change.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ganvas import images
+from ganvas.checkpoints.cache import home
+from ganvas.errors import PictureError, TrainingError
+from ganvas.files import atomic_path
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
+FEWEST = 16
+PACKING_VERSION = 1
+Open = Callable[[], io.BytesIO]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a source holds: pictures used, sizes (as "width x height": count) before cropping, and what was left out
+    with the reason; ``cropped`` were not square, ``enlarged`` smaller than the resolution.
+    """
+
+    source: str
+    resolution: int
+    count: int
+    sizes: dict[str, int]
+    cropped: int
+    enlarged: int
+    skipped: dict[str, str]
+
+
+class PictureSet:
+    """Packed pictures: ``len``, ``survey``, and batches by index."""
+
+    def __init__(self, values: np.ndarray, survey: Survey) -> None:
+        self.values, self.survey = values, survey
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def batch(self, indices: Int[np.ndarray, "n"], device: torch.device | str = "cpu") -> Float[Tensor, "n 3 r r"]:
+        """Return the pictures of these indices, in [-1, 1], channels_last."""
+        chosen = torch.from_numpy(self.values[indices]).to(device)
+        return (chosen.float() / 127.5 - 1).permute(0, 3, 1, 2)
+
+
+def open_pictures(
+    source: str | Path, resolution: int, progress: Callable[[int, int], None] = lambda done, total: None
+) -> PictureSet:
+    """Return the pictures of a folder (with all folders in it) or a zip at `resolution` pixels: cut to the middle
+    square and resized by area.
+
+    Files that cannot be read are left out and named in the survey. `progress` is told how many of how many are packed.
+    Raises `TrainingError` where the source is missing, is no folder or zip, or has fewer than 16 readable pictures.
+    """
+    files = _list_pictures(Path(source))
+    key = _fingerprint(files, resolution)
+    packed, described = (home() / "pictures" / f"{key}{suffix}" for suffix in (".npy", ".json"))
+    if not (packed.is_file() and described.is_file()):
+        _pack(files, Path(source), resolution, packed, described, progress)
+    survey = Survey(**json.loads(described.read_text("utf-8")))
+    return PictureSet(np.load(packed, mmap_mode="r"), survey)
+
+
+@dataclass(frozen=True)
+class _File:
+    name: str
+    size: int
+    stamp: float
+    read: Callable[[], bytes]
+
+
+def _list_pictures(source: Path) -> list[_File]:
+    if source.is_dir():
+        files = list(_in_folder(source))
+    elif zipfile.is_zipfile(source):
+        files = list(_in_zip(source))
+    else:
+        found = "is neither" if source.exists() else "does not exist"
+        raise TrainingError(f"'{source}' {found}; give a folder or a zip of pictures.")
+    if not files:
+        raise TrainingError(
+            f"'{source}' holds no pictures: files that end in {', '.join(SUFFIXES)} were looked for, in all folders."
+        )
+    return sorted(files, key=lambda file: file.name)
+
+
+def _in_folder(source: Path) -> Iterator[_File]:
+    for path in source.rglob("*"):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+            status = path.stat()
+            yield _File(str(path.relative_to(source)), status.st_size, status.st_mtime_ns, path.read_bytes)
+
+
+def _in_zip(source: Path) -> Iterator[_File]:
+    archive = zipfile.ZipFile(source)
+    for entry in archive.infolist():
+        path = Path(entry.filename)
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not entry.is_dir():
+            yield _File(entry.filename, entry.file_size, entry.CRC, lambda entry=entry: archive.read(entry))
+
+
+def _fingerprint(files: Sequence[_File], resolution: int) -> str:
+    digest = hashlib.sha256(f"{PACKING_VERSION} {resolution}".encode())
+    for file in files:
+        digest.update(f"{file.name} {file.size} {file.stamp}\n".encode())
+    return digest.hexdigest()[:24]
+
+
+def _pack(
+    files: Sequence[_File],
+    source: Path,
+    resolution: int,
+    packed: Path,
+    described: Path,
+    progress: Callable[[int, int], None],
+) -> None:
+    sizes, skipped, kept = Counter[str](), dict[str, str](), 0
+    cropped = enlarged = 0
+    with atomic_path(packed, TrainingError) as temporary:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), resolution, resolution, 3)}
+        with temporary.open("wb") as stream, ThreadPoolExecutor() as pool:
+            np.lib.format.write_array_header_1_0(stream, header)
+            for done, (file, result) in enumerate(zip(files, _decoded(pool, files, resolution), strict=True), 1):
+                if isinstance(result, str):
+                    skipped[file.name] = result
+                else:
+                    (width, height), values = result
+                    stream.write(values)
+                    kept += 1
+                    sizes[f"{width} x {height}"] += 1
+                    cropped += width != height
+                    enlarged += min(width, height) < resolution
+                progress(done, len(files))
+        if kept < FEWEST:
+            raise TrainingError(_too_few(source, kept, skipped))
+        _rewrite_count(temporary, kept, resolution)
+        survey = Survey(str(source), resolution, kept, dict(sizes.most_common()), cropped, enlarged, skipped)
+        with atomic_path(described, TrainingError) as description:
+            description.write_text(json.dumps(asdict(survey)), "utf-8")
+
+
+def _decoded(pool: ThreadPoolExecutor, files: Sequence[_File], resolution: int) -> Iterator:
+    """Decode in parallel, a bounded number ahead of the writer."""
+    for start in range(0, len(files), 256):
+        yield from pool.map(lambda file: _decode(file, resolution), files[start : start + 256])
+
+
+def _decode(file: _File, resolution: int) -> str | tuple[tuple[int, int], bytes]:
+    """Return a picture's size and its bytes at `resolution`, or the reason why it cannot be read."""
+    try:
+        picture = images.read_picture(io.BytesIO(file.read()))
+    except (PictureError, OSError, zipfile.BadZipFile, ValueError) as reason:
+        return str(reason)
+    height, width = picture.shape[-2:]
+    square = middle_square(picture)
+    return (width, height), images.to_bytes(images.resize(square, resolution, resolution)).numpy().tobytes()
+
+
+def middle_square(picture: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
+    """Cut the largest square from the middle."""
+    height, width = picture.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[..., top : top + side, left : left + side]
+
+
+def _rewrite_count(path: Path, kept: int, resolution: int) -> None:
+    """Put the number of pictures that could be read into the header, which has room for it."""
+    with path.open("r+b") as stream:
+        np.lib.format.write_array_header_1_0(
+            stream, {"descr": "|u1", "fortran_order": False, "shape": (kept, resolution, resolution, 3)}
+        )
+
+
+def _too_few(source: Path, kept: int, skipped: dict[str, str]) -> str:
+    damaged = "".join(f" {name}: {reason}" for name, reason in list(skipped.items())[:3])
+    return (
+        f"'{source}' has {kept} readable picture{'' if kept == 1 else 's'} ({len(skipped)} cannot be read); training "
+        f"needs at least {FEWEST}, and a few hundred to learn anything.{damaged}"
+    )

@@ -1,0 +1,99 @@
+"""The networks that tell real pictures from made ones: StyleGAN2's residual discriminator.
+
+Written from Karras et al. 2020 (Fig. 7c and appendix B: residual blocks, equalised learning rate) and Karras et al.
+2018 (minibatch standard deviation). Parameters are float32; the maps have the precision of ``map_dtype``.
+"""
+
+import itertools
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ganvas.generators import ops
+
+GROUP = 4
+
+
+class EqualConvolution(nn.Module):
+    """A convolution whose weights are kept at unit variance and scaled by 1 / sqrt(inputs) when used (equalised
+    learning rate), with leaky ReLU times sqrt 2 unless `linear`.
+    """
+
+    def __init__(self, inputs: int, outputs: int, size: int, *, linear: bool = False) -> None:
+        super().__init__()
+        weight = torch.randn(outputs, inputs, size, size).to(memory_format=torch.channels_last)
+        self.weight = nn.Parameter(weight)
+        self.bias = None if linear else nn.Parameter(torch.zeros(outputs))
+        self.gain = 1 / math.sqrt(inputs * size * size)
+
+    def forward(self, x: Float[Tensor, "n i h w"], *, gain: float = 1.0, down: bool = False) -> Tensor:
+        """Return the layer's output times `gain`; with `down`, at half the size."""
+        gain = gain if self.bias is None else gain * ops.LEAKY_GAIN  # leaky ReLU is homogeneous
+        weight = (self.weight * (self.gain * gain)).to(x.dtype)
+        stride, pad = (2, 0) if down and weight.shape[-1] > 1 else (1, weight.shape[-1] // 2)
+        y = F.conv2d(x, weight, None if self.bias is None else (self.bias * gain).to(x.dtype), stride, pad)
+        return y if self.bias is None else F.leaky_relu_(y, ops.LEAKY_SLOPE)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions to half the size, and a shortcut; their sum keeps the variance (Karras et al. 2020, Fig. 7c)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv0 = EqualConvolution(inputs, inputs, 3)
+        self.conv1 = EqualConvolution(inputs, outputs, 3)
+        self.skip = EqualConvolution(inputs, outputs, 1, linear=True)
+
+    def forward(self, x: Float[Tensor, "n i h w"], kernel: Float[Tensor, "4 4"]) -> Float[Tensor, "n o h2 w2"]:
+        """Return the block's map; `kernel` smooths before a pixel of two is left out."""
+        half = math.sqrt(0.5)
+        y = self.conv1(ops.smooth(self.conv0(x), kernel, 1.0, pad=2), gain=half, down=True)
+        # Smoothing at full size and taking every other pixel: half precision has no fast strided depthwise kernel.
+        small = ops.smooth(x, kernel, 1.0, pad=1)[..., ::2, ::2].contiguous(memory_format=torch.channels_last)
+        return y + self.skip(small, gain=half)
+
+
+class StyleDiscriminator(nn.Module):
+    """Pictures [n, 3, r, r] to scores [n]; ``channels`` are those of the maps of 4, 8, ..., r pixels."""
+
+    kernel: Tensor
+
+    def __init__(self, channels: tuple[int, ...], map_dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.channels, self.map_dtype = channels, map_dtype
+        self.from_rgb = EqualConvolution(3, channels[-1], 1)
+        fine_to_coarse = [2 ** (i + 2) for i in reversed(range(1, len(channels)))]
+        widths = itertools.pairwise(reversed(channels))
+        self.blocks = nn.ModuleDict(
+            {f"b{r}": ResidualBlock(i, o) for r, (i, o) in zip(fine_to_coarse, widths, strict=True)}
+        )
+        self.last = EqualConvolution(channels[0] + 1, channels[0], 3)
+        self.hidden = EqualConvolution(channels[0] * 16, channels[0], 1)
+        self.score = EqualConvolution(channels[0], 1, 1, linear=True)
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
+        self.register_buffer("kernel", torch.outer(taps, taps) / 64, persistent=False)
+
+    def forward(self, pictures: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n"]:
+        """Return scores: logits of "real". Rows are judged in consecutive groups of four (`add_deviation`)."""
+        x = self.from_rgb(pictures.to(self.map_dtype, memory_format=torch.channels_last))
+        for block in self.blocks.values():
+            x = block(x, self.kernel)
+        x = self.last(add_deviation(x.float(), GROUP))  # [n, c, 4, 4], in float32 from here
+        x = self.hidden(x.reshape(len(x), -1, 1, 1))
+        return self.score(x).flatten()
+
+
+def add_deviation(x: Float[Tensor, "n c h w"], group: int) -> Float[Tensor, "n c2 h w"]:
+    """Append a channel with the standard deviation over each group of consecutive rows, averaged over channels and
+    pixels (minibatch standard deviation, Karras et al. 2018, section 3). Groups are cut where rows are fewer or do not
+    divide.
+    """
+    rows = len(x)
+    group = math.gcd(rows, group)
+    grouped = x.view(rows // group, group, *x.shape[1:])
+    deviation = (grouped.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [groups]
+    channel = deviation.repeat_interleave(group).view(rows, 1, 1, 1).expand(rows, 1, *x.shape[2:])
+    return torch.cat([x, channel], dim=1)

@@ -1,0 +1,40 @@
+"""Starting a generator from another: of a smaller resolution, of fewer channels, or the same."""
+
+import torch
+from torch import Tensor
+
+from ganvas.errors import TrainingError
+from ganvas.generators.stylegan2 import StyleGAN2
+
+
+@torch.no_grad()
+def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
+    """Put the weights of `source` into a `generator` at least as large, so that both paint the same picture.
+
+    The pictures of a smaller source come out enlarged: the colours of finer blocks start at zero. New channels get
+    random weights of their own, but no weight leads from them into old ones, whose values and demodulation (StyleGAN2,
+    Eq. 3) therefore stay as they were. Raises `TrainingError` where a part of the source has no place.
+    """
+    ours, theirs = generator.state_dict(), source.state_dict()
+    if source.resolution > generator.resolution or source.architecture.kind != generator.architecture.kind:
+        raise TrainingError(
+            f"A {source.architecture.kind} generator of {source.resolution} pixels cannot start one of "
+            f"{generator.resolution} pixels and kind {generator.architecture.kind}; give a smaller or equal one."
+        )
+    for name, old in theirs.items():
+        if name not in ours or old.ndim != ours[name].ndim or any(o > n for o, n in zip(old.shape, ours[name].shape)):
+            shape = list(ours[name].shape) if name in ours else "no place"
+            raise TrainingError(f"{name} of shape {list(old.shape)} does not fit into the new generator's {shape}.")
+        # Colours are scaled by 1 / sqrt(inputs), which a wider layer must not change.
+        wider = (ours[name].shape[1] / old.shape[1]) ** 0.5 if name.endswith("torgb.weight") else 1.0
+        _place(ours[name], old * wider, linear=name.endswith("weight"))
+    for name, block in generator.synthesis.named_blocks():
+        if block.resolution > source.resolution and block.paints:
+            block.torgb.weight.zero_()
+
+
+def _place(new: Tensor, old: Tensor, *, linear: bool) -> None:
+    """Write `old` into the leading corner of `new`; weights from new inputs into old outputs become zero."""
+    if linear and new.ndim > 1:
+        new[: old.shape[0], old.shape[1] :] = 0
+    new[tuple(slice(size) for size in old.shape)] = old
