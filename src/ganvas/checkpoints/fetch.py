@@ -74,7 +74,7 @@ def download(
                 continue
             part.become(target)
             return sha256, address
-    raise DownloadError("; ".join(refusals) or "no address of it is known")
+    raise DownloadError("\n".join(refusals) or "no address of it is known")
 
 
 class Part:

@@ -20,6 +20,7 @@ from ganvas.generators.protocol import About
 from ganvas.region import Region
 from ganvas.region.named import SETS
 
+UNVERIFIED_FORMATS = frozenset({"TensorFlow pickle", "OpenMMLab"})  # docs/formats.md says why
 FULL_CHECKSUM = 64  # digits of a sha256
 Report = Callable[[str, int, int | None], None]
 
@@ -60,6 +61,11 @@ class Entry:
         return self.folder / remote.name
 
     @property
+    def verified(self) -> bool:
+        """Whether the reader of its format was held against a file that another implementation wrote."""
+        return self.format not in UNVERIFIED_FORMATS
+
+    @property
     def here(self) -> bool:
         """Whether all its files are on this disk."""
         return all(self.path(remote).is_file() for remote in self.files)
@@ -81,10 +87,14 @@ def entries() -> Mapping[str, Entry]:
 
 
 def _entry(row: dict[str, Any], shared: Mapping[str, str]) -> Entry:
-    files = tuple(Remote(**{**file, "addresses": tuple(file["addresses"])}) for file in row["files"])
+    files = tuple(
+        Remote(file["name"], tuple(file["addresses"]), file.get("bytes"), file.get("sha256", ""))
+        for file in row["files"]
+    )
     named = SETS[row["regions"]] if "regions" in row else {}
-    facts: dict[str, Any] = {**shared, **row, "files": files, "regions": named}
-    return Entry(**{**facts, "aliases": tuple(row.get("aliases", ()))})
+    aliases = tuple(row.get("aliases", ()))
+    facts: dict[str, Any] = {**shared, **row, "files": files, "regions": named, "aliases": aliases}
+    return Entry(**facts)
 
 
 def find(name: str) -> Entry | None:
@@ -131,7 +141,7 @@ def fetch(
             cache.check(path, remote.sha256)
         else:
             if offline or cache.is_offline():
-                raise DownloadError(f"'{entry.name}' is not on this disk, and downloads are off. {by_hand(entry)}")
+                raise DownloadError(f"'{entry.name}' is not on this disk, and downloads are off.\n{by_hand(entry)}")
             _download(entry, remote, path, patience, report)
         paths.append(path)
     return paths
@@ -143,16 +153,17 @@ def _download(entry: Entry, remote: Remote, path: Path, patience: Patience, repo
             remote, path, patience=patience, report=lambda done, total: report(remote.name, done, total)
         )
     except DownloadError as refusal:
-        raise DownloadError(f"'{entry.name}' could not be fetched. {refusal}. {by_hand(entry)}") from refusal
+        raise DownloadError(f"'{entry.name}' could not be fetched.\n{refusal}\n{by_hand(entry)}") from refusal
     cache.check(path, remote.sha256, address)
 
 
 def by_hand(entry: Entry) -> str:
     """Say how to get the files without Ganvas, and what they have to be."""
-    steps = []
-    for remote in entry.files:
-        steps.append(f"put {remote.addresses[0]} at '{entry.path(remote)}' ({_required(remote)})")
-    return f"By hand: {'; '.join(steps)}; or give what you have to: ganvas models fetch {entry.name} --from FILE"
+    steps = (
+        f"By hand: save {remote.addresses[0]}\n  as {entry.path(remote)}\n  {_required(remote)}"
+        for remote in entry.files
+    )
+    return "\n".join([*steps, f"or give a file that you have to: ganvas models fetch {entry.name} --from FILE"])
 
 
 def _required(remote: Remote) -> str:

@@ -4,11 +4,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TransferSpeedColumn,
+)
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.text import Text
 
 Report = Callable[[str, int, int], None]
+Download = Callable[[str, int, int | None], None]
 
 
 class Rate(ProgressColumn):
@@ -35,5 +46,21 @@ def progress() -> Iterator[Report]:
                 bars.reset(tasks[what], total=total)
             reached[what] = done
             bars.update(tasks[what], completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
+def downloads() -> Iterator[Download]:
+    """Give a function to call with a file's name, the bytes that are there, and all of them (None while unknown)."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeLeft())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done, total=total)
 
         yield report

@@ -1,0 +1,94 @@
+"""``ganvas models list``, ``info`` and ``fetch``."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ganvas.checkpoints import zoo
+from ganvas.checkpoints.fetch import Remote
+from tests.checkpoints.unreliable import CONTENT, Plan, no_proxies, serving
+from tests.cli.conftest import Run
+
+__all__ = ["no_proxies"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("GANVAS_OFFLINE", raising=False)
+    return tmp_path / "home"
+
+
+def test_no_bytes_no_folder(run: Run, home: Path):
+    for command in (("list",), ("info", "stylegan2-car"), ("fetch", "stylegan2-car", "--offline")):
+        run("models", *command)
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_list_fits_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, columns: int):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    told = run("models", "list", "--all").out
+    lines = told.splitlines()
+    table = [line for line in lines if line.startswith(" ")]
+    assert max(map(len, table)) <= columns
+    assert not any("…" in line.split("  ")[0] for line in table)
+    assert table[2].split() == (["faces", "64", "faces", "9", "bundled"] if columns == 80 else table[2].split())
+    for entry in zoo.entries().values():
+        assert f" {entry.name} " in told
+
+
+def test_the_list_as_json(run: Run):
+    told = json.loads(run("models", "list", "--json").out)["generators"]
+    assert told[0]["name"] == "faces"
+    rows = {row["name"]: row for row in told}
+    assert rows["stylegan2-ffhq"]["bytes"] == 381_624_121
+    assert rows["biggan-deep-256"]["files"][1]["path"].endswith("config.json")
+    assert not any(row.get("variant_of") for row in told)
+    assert not rows["stylegan2-car"]["here"]
+
+
+def test_info_of_what_is_not_here(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    told = run("models", "info", "stylegan2-car").out
+    for words in ("wheels, body, window", "not yet verified", "arXiv:1912.04958", "recorded at the first fetch"):
+        assert words in told
+    assert "https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/stylegan2-car-config-f.pkl" in told.split()
+
+
+def test_fetch_from_the_web_and_by_hand(run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with serving(Plan(cuts=[40_000])) as address:
+        files = (Remote("g.pkl", (f"{address}/g.pkl",)), Remote("config.json", (f"{address}/config.json",)))
+        entry = zoo.Entry(**{**vars(zoo.entries()["biggan-deep-128"]), "name": "small", "files": files})
+        monkeypatch.setattr(zoo, "entries", lambda: {"small": entry})
+        told = run("models", "fetch", "small")
+    assert (told.code, told.err) == (0, "")
+    assert f"ready {home / 'models' / 'small' / 'g.pkl'}" in told.out
+    assert "licence: MIT" in told.out
+    assert "1 of 1 fetched" in run("models", "list").out
+    (tmp_path / "mine.json").write_bytes(CONTENT)
+    entry.path(files[1]).unlink()
+    told = run("models", "fetch", "small", "--from", tmp_path / "mine.json", "--json")
+    assert json.loads(told.out)["missing"] == []
+    assert entry.here
+    (tmp_path / "mine.json").write_bytes(b"{}")
+    told = run("models", "fetch", "small", "--from", tmp_path / "mine.json")
+    assert told.code == 2
+    assert "is not config.json: it has 2 bytes" in told.err
+
+
+def test_fetch_of_what_cannot_be_reached(run: Run, monkeypatch: pytest.MonkeyPatch):
+    files = (Remote("g.pkl", ("http://127.0.0.1:1/g.pkl",), sha256="ab" * 32),)
+    entry = zoo.Entry(**{**vars(zoo.entries()["stylegan2-cat"]), "name": "small", "files": files})
+    monkeypatch.setattr(zoo, "entries", lambda: {"small": entry})
+    told = run("models", "fetch", "small")
+    assert (told.code, told.out) == (2, "")
+    for part in ("http://127.0.0.1:1/g.pkl: cannot be reached", str(entry.path(files[0])), "ab" * 32, "--from FILE"):
+        assert part in told.err
+
+
+def test_fetch_of_nothing_known(run: Run):
+    told = run("models", "fetch", "stylegan-car")
+    assert told.code == 2
+    assert "did you mean stylegan2-car" in told.err
