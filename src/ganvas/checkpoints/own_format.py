@@ -1,7 +1,5 @@
 """Our format of generators: safetensors with the architecture in the header; and modules built of such tensors."""
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from ganvas.checkpoints.recognised import Recognised
 from ganvas.errors import CheckpointError, RegionError
 from ganvas.generators.protocol import About
 from ganvas.region import Region
-from ganvas.tensor_files import read_tensors, write_tensors
+from ganvas.tensor_files import hash_tensors, read_tensors, write_tensors
 
 FORMAT = "Ganvas safetensors"
 PRIOR = "standard normal, numpy RandomState per seed"
@@ -38,6 +36,8 @@ def read_own(path: Path) -> tuple[Recognised, About]:
             regions,
             str(header.get("edit_layers", "")),
         )
+    except CheckpointError as reason:
+        raise type(reason)(f"'{path}': {reason}") from reason
     except (AttributeError, KeyError, TypeError, ValueError, RegionError) as reason:
         raise CheckpointError(f"'{path}' has a damaged header ({reason}); convert the original file again.") from reason
     return Recognised(family, architecture, tensors, FORMAT), about
@@ -89,12 +89,3 @@ def save_generator(path: str | Path, generator: Any, about: About, *, half: bool
         "edit_layers": about.edit_layers,
     }
     return write_tensors(path, "generator", tensors, header, CheckpointError)
-
-
-def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """Return sha256 over sorted (name, shape, bytes as stored), in hexadecimal."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(f"{name} {list(tensors[name].shape)} ".encode())
-        digest.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
