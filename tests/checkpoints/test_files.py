@@ -1,6 +1,5 @@
 """Generators on disk: our format, NVIDIA's, and files that are neither."""
 
-import io
 import json
 import os
 import pickle
@@ -120,7 +119,7 @@ def test_files_that_are_no_generators(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="HTML page"):
         load(page)
     page.write_bytes(pickle.dumps({"D": 1}))
-    with pytest.raises(CheckpointError, match=r"Found: D\. Looked for:\n  StyleGAN2 of NVIDIA"):
+    with pytest.raises(CheckpointError, match=r"Found: D\. Looked for:\n(.*\n)*  StyleGAN2 of NVIDIA"):
         load(page)
     page.write_bytes(pickle.dumps([1, 2]))
     with pytest.raises(CheckpointError, match="Found: a list of 2"):
@@ -145,13 +144,10 @@ def test_a_pickle_that_wants_to_run_something(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
-def test_a_checkpoint_of_torch_save_is_not_taken_for_a_pickle(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    torch.save({"g_ema": {}}, buffer)
+def test_a_checkpoint_is_told_by_its_content_not_its_name(shared: Path, tmp_path: Path) -> None:
     path = tmp_path / "network.pkl"
-    path.write_bytes(buffer.getvalue())
-    with pytest.raises(CheckpointError, match="zip archive"):
-        load(path)
+    path.write_bytes((shared / "conformance" / "rosinality.pt").read_bytes())
+    assert info(path)["format"] == "rosinality .pt"
 
 
 @pytest.mark.parametrize(

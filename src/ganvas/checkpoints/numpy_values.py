@@ -79,3 +79,18 @@ def _number_bytes(raw: bytes | Window, dtype: np.dtype, shape: tuple, allowance:
     allowance.spend(2 * size)
     data = raw if isinstance(raw, bytes) else raw.again().take(size)
     return np.not_equal(np.frombuffer(data, np.uint8), 0).tobytes() if dtype.kind == "b" else data
+
+
+def _in_numpy(module: str, name: str, answer: Global) -> dict[tuple[str, str], Global]:
+    """Return an entry each for the name in numpy 1 and in numpy 2."""
+    return {(f"numpy.core.{module}", name): answer, (f"numpy._core.{module}", name): answer}
+
+
+NAMES = {
+    ("numpy", "dtype"): Global(reduce=make_dtype),
+    ("numpy", "ndarray"): Global(meaning=np.ndarray),
+    **_in_numpy("multiarray", "scalar", Global(reduce=make_scalar)),
+    **_in_numpy("multiarray", "_reconstruct", Global(reduce=make_array)),
+    **_in_numpy("numeric", "_frombuffer", Global(reduce=array_from_buffer)),
+}
+BUILDERS = {np.ndarray: set_array_state, np.dtype: check_dtype_state}

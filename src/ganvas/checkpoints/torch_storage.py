@@ -18,6 +18,7 @@ from ganvas.errors import CheckpointError, UnsafeFileError
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
+OLD_HEAD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number as a pickle: how a file begins
 TENSOR_BYTES = 512  # about what a tensor takes besides its elements
 MOST_DIMENSIONS = 8
 MOST_ELEMENTS = 1 << 40
@@ -59,13 +60,20 @@ def load_storage(arguments: tuple, allowance: Allowance) -> Storage:
             window = stored.again()
         case _:
             raise UnsafeFileError("a tensor's storage that is not a run of bytes.")
-    allowance.spend(window.left)
     head = _read_head(window, allowance)
     announced = int.from_bytes(window.take(8), "little", signed=True)
-    if announced != head.count or head.count * head.dtype.itemsize != window.left:
+    if announced != head.count:
+        raise CheckpointError(f"a tensor's storage of {head.count} elements that announces {announced}.")
+    return read_elements(window, head, allowance)
+
+
+def read_elements(window: Window, head: StorageHead, allowance: Allowance) -> Storage:
+    """Return the storage whose elements fill the rest of a window; `CheckpointError` where they do not."""
+    if head.count * head.dtype.itemsize != window.left:
         raise CheckpointError(
             f"a tensor's storage of {head.count} elements, but {window.left} bytes for them. The file is damaged."
         )
+    allowance.spend(window.left)
     elements = torch.empty(window.left, dtype=torch.uint8)
     window.fill(elements.numpy().data)
     # torch takes a bool of any byte but 0 and 1 for granted, with results that depend on the kernel
@@ -132,16 +140,15 @@ def _read_head(window: Window, allowance: Allowance) -> StorageHead:
     raise CheckpointError("a tensor in a form that torch does not write. The file is damaged.")
 
 
-def _storage_head(persistent: object) -> StorageHead:
+def storage_head(persistent: object) -> StorageHead:
+    """Answer a persistent id ``("storage", kind, key, device, count)``; the old format has a None behind."""
     match persistent:
-        case (str() as word, Global(meaning=torch.dtype() as dtype), str() as key, str(), int() as count, None) if (
-            word == "storage" and 0 <= count <= MOST_ELEMENTS
+        case (str() as word, Global(meaning=torch.dtype() as dtype), str() as key, str(), int() as count, *rest) if (
+            word == "storage" and 0 <= count <= MOST_ELEMENTS and rest in ([], [None])
         ):
             return StorageHead(dtype, count, key)
     raise UnsafeFileError("a tensor's storage in a form that torch does not write.")
 
 
-STORAGE_VOCABULARY = Vocabulary(
-    names={("torch", name): Global(meaning=dtype) for name, dtype in DTYPES.items()},
-    persistent=_storage_head,
-)
+NAMES = {("torch", name): Global(meaning=dtype) for name, dtype in DTYPES.items()}
+STORAGE_VOCABULARY = Vocabulary(names=NAMES, persistent=storage_head)

@@ -5,33 +5,50 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.checkpoints.pickle_machine import shown
-from ganvas.checkpoints.pickles import PersistentRecord, module_tensors, read_pickle
+from ganvas.checkpoints.pickles import module_tensors, read_pickle
+from ganvas.checkpoints.plain_trees import NetworkRecord, PersistentRecord
+from ganvas.checkpoints.torch_files import ZIP_HEAD, read_torch_old, read_torch_zip
+from ganvas.checkpoints.torch_storage import OLD_HEAD
 
 MOST_NAMES = 3
+DEEPEST_SHOWN = 3
 
 
 def read_tree(path: Path) -> Any:
     """Return what a foreign file holds: dicts, lists and tuples of tensors, numpy arrays, plain values, records.
 
-    Raises `CheckpointError` for a file of another kind or a damaged one, `UnsafeFileError` for one that wants more.
+    It is a pickle, a checkpoint of torch.save or a file of safetensors, told by its first bytes. Raises
+    `CheckpointError` for a file of another kind or a damaged one, `UnsafeFileError` for one that wants more than data.
     """
+    with path.open("rb") as stream:
+        head = stream.read(32)
+    if head.startswith(ZIP_HEAD):
+        return read_torch_zip(path)
+    if head.startswith(OLD_HEAD):
+        return read_torch_old(path)
     return read_pickle(path)
 
 
-def describe_tree(tree: Any) -> str:
+def describe_tree(tree: Any, depth: int = DEEPEST_SHOWN) -> str:
     """Say in a line what a tree holds: the names at its top, and of the first tensors in them."""
     if isinstance(tree, PersistentRecord):
-        return f"a {shown(tree.class_name)} with {_names(module_tensors(tree))}"
+        return f"a {shown(tree.class_name, 60)} with {_names(module_tensors(tree))}"
+    if depth == 0:
+        return "..."
+    if isinstance(tree, NetworkRecord):
+        return f"a TensorFlow network with {describe_tree(tree.state, depth - 1)}"
     if isinstance(tree, Mapping):
-        nested = [f"{shown(str(name), 60)} ({describe_tree(tree[name])})" for name in tree if _is_nest(tree[name])]
-        return _names(tree) if not nested else ", ".join(nested[:MOST_NAMES])
+        nests = [name for name in tree if _is_nest(tree[name])][:MOST_NAMES]
+        if nests:
+            return ", ".join(f"{shown(str(name), 60)} ({describe_tree(tree[name], depth - 1)})" for name in nests)
+        return _names(tree)
     if isinstance(tree, list | tuple):
-        return f"a {type(tree).__name__} of {len(tree)}" + (f": {describe_tree(tree[-1])}" if tree else "")
+        return f"a {type(tree).__name__} of {len(tree)}" + (f": {describe_tree(tree[-1], depth - 1)}" if tree else "")
     return f"a {type(tree).__name__}"
 
 
 def _is_nest(node: Any) -> bool:
-    return isinstance(node, PersistentRecord) or (isinstance(node, Mapping) and bool(node))
+    return isinstance(node, PersistentRecord | NetworkRecord) or (isinstance(node, Mapping) and bool(node))
 
 
 def _names(names: Iterable[object]) -> str:

@@ -5,6 +5,8 @@ from io import BufferedIOBase
 from ganvas.errors import CheckpointError, UnsafeFileError
 
 LONGEST_NAME = 256  # bytes of a line
+SPARE_BYTES = 1 << 20
+MOST_OPERATIONS = 1_000_000  # NVIDIA's files take about 24,000, and a little more for each tensor of a larger network
 
 
 class Window:
@@ -68,6 +70,11 @@ class Window:
         """Raise `CheckpointError` where fewer than `count` bytes are left."""
         if count > self.left:
             raise CheckpointError(f"asks for {count} more bytes, but only {self.left} are left of {self.whole}.")
+
+
+def whole_file(size: int) -> str:
+    """Return the name of a whole file in messages."""
+    return f"the file's {size}: the download was probably cut short. Fetch it again"
 
 
 class Allowance:

@@ -4,11 +4,16 @@ To add one: write ``formats/<name>.py`` with a `ganvas.checkpoints.recognised.Re
 with what it looks for, which the error for an unknown file lists.
 """
 
-from ganvas.checkpoints.formats import dcgan, huggingface, nvidia
+from ganvas.checkpoints.formats import dcgan, hammer, huggingface, numbered, nvidia, tensorflow
 from ganvas.checkpoints.recognised import Reader
 
 READERS: tuple[tuple[Reader, str], ...] = (
-    (dcgan.read_dcgan, dcgan.LOOKED_FOR),
-    (nvidia.read_stylegan2, "StyleGAN2 of NVIDIA (.pkl): 'G_ema' with 'synthesis.b4.const'"),
+    (nvidia.read_stylegan2, nvidia.LOOKED_FOR),
+    (hammer.read_hammer, hammer.HAMMER_LOOKED_FOR),
+    (hammer.read_genforce, hammer.GENFORCE_LOOKED_FOR),
+    (numbered.read_rosinality, numbered.ROSINALITY_LOOKED_FOR),
+    (numbered.read_openmmlab, numbered.OPENMMLAB_LOOKED_FOR),
+    (tensorflow.read_stylegan2, tensorflow.LOOKED_FOR),
     (huggingface.read_biggan, "BigGAN-deep of Hugging Face (.bin): 'embeddings.weight' with 'generator.conv_to_rgb'"),
+    (dcgan.read_dcgan, dcgan.LOOKED_FOR),
 )

@@ -11,10 +11,12 @@ from typing import Any
 from torch import Tensor
 
 from ganvas.checkpoints.formats.stylegan2 import stylegan2_recognised
-from ganvas.checkpoints.pickles import PersistentRecord, module_tensors
+from ganvas.checkpoints.pickles import module_tensors
+from ganvas.checkpoints.plain_trees import PersistentRecord
 from ganvas.checkpoints.recognised import Recognised
 
 FORMAT = "NVIDIA pickle"
+LOOKED_FOR = "StyleGAN2 of NVIDIA (.pkl): 'G_ema' with 'synthesis.b4.const'"
 RENAMED = (
     (r"\.noise_const$", ".noise"),
     (r"^mapping\.fc(\d+)\.", r"mapping.fc.\1."),

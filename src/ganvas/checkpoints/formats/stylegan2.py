@@ -10,13 +10,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.checkpoints.recognised import Recognised
+from ganvas.checkpoints.state import shape_of, without_prefix
 from ganvas.errors import CheckpointError
+from ganvas.generators.mapping import MappingNetwork
 from ganvas.generators.stylegan2_synthesis import Architecture, Kind
+from ganvas.latents import sample_normal
 
 CONVOLUTION = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv1\.weight")
+STRENGTH = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv[01]\.noise_strength")
+LARGEST_KERNEL_ERROR = 1e-3
+AVERAGED = 10_000
+ROWS_AT_ONCE = 1_000
 
 
 def stylegan2_recognised(
@@ -30,8 +39,35 @@ def stylegan2_recognised(
 ) -> Recognised:
     """Return the StyleGAN2 that these tensors under our names make; raises `CheckpointError` where they make none."""
     architecture = stylegan2_architecture(tensors, clamp, mapping_rate)
-    ours = {**tensors, "synthesis.kernel": _checked_kernel(tensors["synthesis.kernel"])}
+    kernel = shape_of(tensors, "synthesis.kernel", 2)
+    if kernel != (4, 4) or abs(float(tensors["synthesis.kernel"].sum()) - 1) > LARGEST_KERNEL_ERROR:
+        raise CheckpointError(
+            f"this StyleGAN2 resamples with a filter of shape {list(kernel)}; a 4x4 filter of sum 1 was expected."
+        )
+    ours = {**tensors, "synthesis.kernel": tensors["synthesis.kernel"].float()}
     return Recognised("stylegan2", architecture, ours, format, verified, facts or {})
+
+
+def stylegan2_completed(
+    tensors: Mapping[str, Tensor], format: str, *, mapping_rate: float = 0.01, verified: bool = True
+) -> Recognised:
+    """As `stylegan2_recognised`, for formats that may lack the average w or the noise maps; the facts say what was put
+    in their place.
+    """
+    facts, ours = {}, dict(tensors)
+    lacking = [name.removesuffix("_strength") for name in ours if STRENGTH.fullmatch(name)]
+    random = torch.Generator().manual_seed(0)
+    for name in sorted(name for name in lacking if name not in ours):
+        size = int(name.split(".")[2][1:])
+        if size > 1 << 13:
+            raise CheckpointError(f"this StyleGAN2 has a layer of {size} pixels, which is no size of pictures.")
+        ours[name] = torch.randn(size, size, generator=random)
+        facts["noise"] = "the file has no noise maps; they were drawn from seed 0"
+    if "mapping.w_avg" not in ours:
+        architecture = stylegan2_architecture(ours, None, mapping_rate)
+        ours["mapping.w_avg"] = average_w(ours, architecture)
+        facts["w_avg"] = f"the file has no average w; it is the mean w of the seeds 0-{AVERAGED - 1}"
+    return stylegan2_recognised(ours, format, mapping_rate=mapping_rate, verified=verified, facts=facts)
 
 
 def stylegan2_architecture(tensors: Mapping[str, Tensor], clamp: float | None, mapping_rate: float) -> Architecture:
@@ -39,23 +75,22 @@ def stylegan2_architecture(tensors: Mapping[str, Tensor], clamp: float | None, m
     resolutions = sorted(int(match[1]) for name in tensors if (match := CONVOLUTION.fullmatch(name)))
     if not resolutions or resolutions != [4 * 2**i for i in range(len(resolutions))]:
         raise CheckpointError(
-            f"This StyleGAN2 has blocks of {resolutions} pixels; 4, 8, 16, ... up to its resolution were expected."
+            f"this StyleGAN2 has blocks of {resolutions} pixels; 4, 8, 16, ... up to its resolution were expected."
         )
-    colours = size(tensors, f"synthesis.blocks.b{resolutions[-1]}.torgb.weight", 4)[0]
+    colours = shape_of(tensors, f"synthesis.blocks.b{resolutions[-1]}.torgb.weight", 4)[0]
     if colours != 3:
         raise CheckpointError(
-            f"This generator makes pictures of {colours} channels; Ganvas edits pictures of 3 (red, green, blue)."
+            f"this generator makes pictures of {colours} channels; Ganvas edits pictures of 3 (red, green, blue)."
         )
-    hidden = []
+    hidden = [shape_of(tensors, "mapping.fc.0.weight", 2)[0]]
     while f"mapping.fc.{len(hidden)}.weight" in tensors:
-        hidden.append(size(tensors, f"mapping.fc.{len(hidden)}.weight", 2)[0])
-    label_dim = size(tensors, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
-    w_dim = size(tensors, "mapping.w_avg", 1)[0]
+        hidden.append(shape_of(tensors, f"mapping.fc.{len(hidden)}.weight", 2)[0])
+    label_dim = shape_of(tensors, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
     return Architecture(
         resolution=resolutions[-1],
-        channels=tuple(size(tensors, f"synthesis.blocks.b{r}.conv1.weight", 4)[0] for r in resolutions),
-        z_dim=size(tensors, "mapping.fc.0.weight", 2)[1] - (w_dim if label_dim else 0),
-        w_dim=w_dim,
+        channels=tuple(shape_of(tensors, f"synthesis.blocks.b{r}.conv1.weight", 4)[0] for r in resolutions),
+        z_dim=shape_of(tensors, "mapping.fc.0.weight", 2)[1] - (hidden[-1] if label_dim else 0),
+        w_dim=hidden[-1],
         hidden=tuple(hidden),
         label_dim=label_dim,
         kind=_kind(tensors, len(resolutions)),
@@ -65,25 +100,34 @@ def stylegan2_architecture(tensors: Mapping[str, Tensor], clamp: float | None, m
     )
 
 
-def size(tensors: Mapping[str, Tensor], name: str, dimensions: int) -> torch.Size:
-    """Return the shape of a tensor that must be there and have so many dimensions; else raises `CheckpointError`."""
-    if name not in tensors:
-        found = ", ".join(sorted(tensors)[:3]) or "nothing"
-        raise CheckpointError(f"The weights lack {name}; found are {found} and others. The file is damaged.")
-    if tensors[name].ndim != dimensions:
-        raise CheckpointError(f"{name} has shape {list(tensors[name].shape)}; {dimensions} dimensions were expected.")
-    return tensors[name].shape
-
-
 def _kind(tensors: Mapping[str, Tensor], blocks: int) -> Kind:
     if "synthesis.blocks.b8.skip.weight" in tensors:
         return "resnet"
     return "skip" if blocks == 1 or "synthesis.blocks.b4.torgb.weight" in tensors else "orig"
 
 
-def _checked_kernel(tensor: Tensor) -> Tensor:
-    if tensor.shape != (4, 4) or abs(float(tensor.sum()) - 1) > 1e-3:
-        raise CheckpointError(
-            f"This StyleGAN2 resamples with a filter of shape {list(tensor.shape)}; a 4x4 filter of sum 1 was expected."
-        )
-    return tensor.float()
+@torch.no_grad()
+def average_w(tensors: Mapping[str, Tensor], architecture: Architecture) -> Float[Tensor, "w_dim"]:
+    """Return the mean w of the seeds from 0 on, `AVERAGED` of them; with classes, of all classes in turn."""
+    a = architecture
+    with torch.device("meta"):
+        mapping = MappingNetwork(a.z_dim, a.w_dim, a.hidden, a.label_dim, a.mapping_rate)
+    own = {name: tensor.float() for name, tensor in without_prefix(tensors, "mapping.").items()}
+    mapping.load_state_dict({**own, "w_avg": torch.zeros(a.w_dim)}, assign=True)
+    total = torch.zeros(a.w_dim, dtype=torch.float64)
+    for first in range(0, AVERAGED, ROWS_AT_ONCE):
+        seeds = range(first, first + ROWS_AT_ONCE)
+        classes = torch.tensor(seeds) % max(1, a.label_dim)
+        label = F.one_hot(classes, a.label_dim).float() if a.label_dim else None
+        total += mapping(sample_normal(seeds, a.z_dim), label).double().sum(dim=0)
+    return (total / AVERAGED).float()
+
+
+def convolution_name(index: int) -> str:
+    """Return our name of the convolution with this number in graph order: 0 is that of 4 pixels, then two a block."""
+    return f"synthesis.blocks.b{4 << (index + 1) // 2}.conv{1 if index % 2 == 0 else 0}"
+
+
+def colours_name(block: int) -> str:
+    """Return our name of the colours of the block with this number, 0 being that of 4 pixels."""
+    return f"synthesis.blocks.b{4 << block}.torgb"

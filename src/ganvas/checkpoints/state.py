@@ -1,0 +1,49 @@
+"""Finding state dicts in the trees of foreign files, and asking them for tensors."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas.errors import CheckpointError
+
+
+def state_dict(tree: Any) -> dict[str, Tensor] | None:
+    """Return a dict with names of tensors as its keys without what is no tensor (a counter); None where it is none."""
+    if not isinstance(tree, Mapping):
+        return None
+    tensors = {name: value for name, value in tree.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    return tensors or None
+
+
+def state_dicts(tree: Any, paths: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+    """Yield the state dicts that lie under `paths` such as "models.generator_smooth" ("" for the tree itself)."""
+    for path in paths:
+        node = tree
+        for name in path.split(".") if path else ():
+            node = node.get(name) if isinstance(node, Mapping) else None
+        tensors = state_dict(node)
+        if tensors is not None:
+            yield tensors
+
+
+def without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names start with `prefix`, under the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def need(tensors: Mapping[str, Tensor], name: str) -> Tensor:
+    """Return a tensor that must be there; else raises `CheckpointError`."""
+    if name not in tensors:
+        found = ", ".join(sorted(tensors)[:3]) or "nothing"
+        raise CheckpointError(f"the weights lack {name}; found are {found} and others. The file is damaged.")
+    return tensors[name]
+
+
+def shape_of(tensors: Mapping[str, Tensor], name: str, dimensions: int) -> torch.Size:
+    """Return the shape of a tensor that must be there and have so many dimensions; else raises `CheckpointError`."""
+    tensor = need(tensors, name)
+    if tensor.ndim != dimensions:
+        raise CheckpointError(f"{name} has shape {list(tensor.shape)}; {dimensions} dimensions were expected.")
+    return tensor.shape
