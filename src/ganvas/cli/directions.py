@@ -84,7 +84,7 @@ def directions(
     *,
     region: Annotated[str, Parameter(allow_leading_hyphen=True)],
     seeds: str | None = None,
-    space: Literal["z", "w", "w+", "s"] = "w",
+    space: Literal["z", "w", "w+", "s"] | None = None,
     layers: str | None = None,
     count: int = 10,
     strength: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
@@ -108,7 +108,7 @@ def directions(
     seeds
         Pictures over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).
     space
-        Space of the directions.
+        Space of the directions; w by default, z for generators that have no other.
     layers
         Layers that will be edited, such as 4-7, or all; those that the generator recommends by default.
     count
@@ -128,6 +128,7 @@ def directions(
     start = time.perf_counter()
     strengths = parse_strengths(strength) if strength else ()
     generator = common.load(model)
+    space = space or ("w" if "w" in generator.spaces else "z")
     name, area = region_of(generator, region)
     latent = _latent(generator, seeds, space, finding, codes)
     search = finding.search(space, layers_of(generator, space, layers), count, latent)

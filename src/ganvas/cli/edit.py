@@ -86,7 +86,7 @@ def edit(
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", _layers(generator, layers))
     step = replace(step, before=tuple(_added(text, found, directions, generator) for text in add or ()))
     mask = _mask(generator, found, region)
-    latent = codes.read(generator, seeds, USUAL_SEEDS, "z" if found.space == "z" else None)
+    latent = _with_label(codes, found).read(generator, seeds, USUAL_SEEDS, "z" if found.space == "z" else None)
     make_folder(out)
     with progress() as report:
         shown = compare_rows(generator, latent, step, mask, report)
@@ -144,6 +144,13 @@ def _added(text: str, found: Directions, path: Path, generator: Generator) -> tu
     return _pick(source, int(index), name), strengths[0]
 
 
+def _with_label(codes: Codes, found: Directions) -> Codes:
+    """Return the options with the class that the directions were found at, where none was given."""
+    if codes.latent is not None or codes.label is not None or not isinstance(found.origin.label, int):
+        return codes
+    return replace(codes, label=str(found.origin.label))
+
+
 def _layers(generator: Generator, layers: str | None) -> str | None:
     return f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
 
@@ -163,6 +170,7 @@ def _facts(found: Directions, step: Edit, latent: Latent) -> dict[str, str]:
         "one deviation (1s)": f"{deviation:.3g}" if deviation == deviation else "",
         "added first": ", ".join(added),
         "pictures": ", ".join(latent.captions),
+        "their class": str(latent.label) if isinstance(latent.label, int) else "",
         "their truncation": f"{latent.truncation:g}",
         "command": COMMAND_LINE.get(),
     }

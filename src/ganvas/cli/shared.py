@@ -69,7 +69,8 @@ class Codes:
     truncation_layers: int | None = None
     """Truncate only this many first layers; all by default."""
     label: str | None = None
-    """Class of generators that have classes: a number or a name; one for each picture with commas between."""
+    """Class of generators that have classes: a number or a name; one for each picture with commas between.
+    ganvas edit takes that of the directions by default."""
 
     def read(self, generator: Generator, seeds: str | None, usual: str, space: str | None = None) -> Latent:
         """Return the codes of the latent file, else of the seeds, else of the `usual` seeds."""

@@ -20,6 +20,11 @@ from ganvas.generators.biggan_layers import KEY_REDUCTION, Attention, Block, Con
 FIRST = 4
 MIDDLE_REDUCTION = 4
 CACHE_BYTES = 32 * 2**20
+STANDARD_WIDTHS = {
+    128: (16, 16, 16, 16, 8, 8, 4, 4, 2, 2, 1),
+    256: (16, 16, 16, 16, 8, 8, 8, 8, 4, 4, 2, 2, 1),
+    512: (16, 16, 16, 16, 8, 8, 8, 8, 4, 4, 2, 2, 1, 1, 1),
+}
 LARGEST_SIZE, MOST_BLOCKS, MOST_DOUBLINGS = 65536, 64, 9
 
 
@@ -60,6 +65,14 @@ class Architecture:
             raise CheckpointError(f"Attention needs {KEY_REDUCTION} channels at least; found {self.channels[place]}.")
         if self.statistics < 2 or not (isinstance(self.epsilon, int | float) and 0 < self.epsilon < 1):
             raise CheckpointError("A BigGAN-deep has two statistics at least, and an epsilon between 0 and 1.")
+
+    @classmethod
+    def standard(cls, resolution: int) -> "Architecture":
+        """Return a published one: 128, 256 or 512 pixels, for ImageNet; each has attention at 64 px."""
+        if resolution not in STANDARD_WIDTHS:
+            raise CheckpointError(f"There is no published BigGAN-deep of {resolution} pixels; give 128, 256 or 512.")
+        channels = tuple(128 * width for width in STANDARD_WIDTHS[resolution])
+        return cls(resolution, channels, tuple(block % 2 == 1 for block in range(len(channels) - 1)), 8)
 
     def size_after(self, blocks: int) -> int:
         """Return the size in pixels of the map after so many blocks."""

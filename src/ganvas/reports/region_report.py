@@ -215,6 +215,7 @@ def describe(directions: Directions) -> dict[str, str]:
         "space": directions.space,
         "layers": "all" if directions.layers is None else numbers(directions.layers),
         "found at seeds": seeds if origin.seeds else "",
+        "found at class": "" if origin.label is None else str(origin.label).strip("()"),
         "truncation": "not known" if origin.truncation is None else f"{origin.truncation:g}",
         "ridge": origin.ridge,
         "background rank": str(origin.rank or ""),
