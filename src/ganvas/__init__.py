@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         UnsafeFileError,
     )
     from ganvas.generators.protocol import Generator
+    from ganvas.generators.wrap import wrap
     from ganvas.images import read_picture, write_picture
     from ganvas.latent_files import Latent, load_latent, sample_latent
     from ganvas.linalg import Ridge
@@ -58,6 +59,7 @@ __all__ = [
     "read_picture",
     "regions",
     "sample_latent",
+    "wrap",
     "write_picture",
 ]
 
@@ -75,6 +77,7 @@ _HOMES = {
         "UnsafeFileError",
     ),
     "generators.protocol": ("Generator",),
+    "generators.wrap": ("wrap",),
     "images": ("read_picture", "write_picture"),
     "latent_files": ("Latent", "load_latent", "sample_latent"),
     "linalg": ("Ridge",),

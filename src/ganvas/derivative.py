@@ -122,6 +122,20 @@ def _by_torch_func(function: Callable[[Tensor], Tensor], codes: Tensor) -> tuple
         def along(tangent: Tensor) -> Tensor:
             return torch.func.jvp(function, (codes,), (tangent[None],))[1][0]
 
-        return torch.func.vmap(along)(tangents.to(codes.dtype))
+        tangents = tangents.to(codes.dtype)
+        try:
+            return torch.func.vmap(along)(tangents)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:  # what vmap cannot follow (branches on values, some changes in place) may go row by row
+            return _one_by_one(along, tangents)
 
     return value, push
+
+
+def _one_by_one(along: Callable[[Tensor], Tensor], tangents: Tensor) -> Tensor:
+    try:
+        return torch.stack([along(tangent) for tangent in tangents])
+    except (RuntimeError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise GanvasError(f"This generator has no derivative in forward mode: {reason}") from error

@@ -45,6 +45,13 @@ def sample_truncated_normal(seeds: Sequence[int], dimensions: int, bound: float 
     return torch.from_numpy(np.stack(rows)).float()
 
 
+def sample_uniform(seeds: Sequence[int], dimensions: int) -> Float[Tensor, "n d"]:
+    """Draw one code per seed, uniform in [-1, 1], by ``RandomState(seed).uniform`` in float64, then float32."""
+    check_seeds(seeds)
+    rows = [np.random.RandomState(seed).uniform(-1, 1, dimensions) for seed in seeds]
+    return torch.from_numpy(np.stack(rows)).float()
+
+
 def sample_normal_as_resefa(seed: int, count: int, dimensions: int) -> Float[Tensor, "n d"]:
     """Draw all rows from the one state of `seed`, as the published ReSeFa scripts do (``--compat official``)."""
     check_seeds([seed])

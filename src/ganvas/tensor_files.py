@@ -2,6 +2,7 @@
 code, runs none.
 """
 
+import hashlib
 import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -109,3 +111,12 @@ def _header_of(file: Any, path: str | Path, error: type[GanvasError]) -> dict[st
     if not isinstance(header, dict):
         raise error(f"'{path}' is a safetensors file without a Ganvas header; it was not written by Ganvas.")
     return header
+
+
+def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """Return sha256 over sorted (name, shape, bytes as stored), in hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name} {list(tensors[name].shape)} ".encode())
+        digest.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -14,16 +14,16 @@ from ganvas.tangents import make_basis
 
 
 def small_dcgan(resolution: int = 32, dtype: torch.dtype = torch.float32) -> DCGAN:
-    """Return a generator whose statistics are those of some batches, so that nothing is 0 or 1."""
+    """Return a generator in which nothing is 0 or 1, so that nothing passes unseen."""
     generator = initialize(DCGAN(Architecture.standard(resolution, 3, 7)), torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        for name, parameter in generator.named_parameters():
-            parameter.mul_(4 if parameter.ndim == 4 else 1)
-            if name.endswith("bias"):
-                parameter.copy_(torch.linspace(-0.3, 0.3, len(parameter)))
-        random = torch.Generator().manual_seed(2)
-        for _ in range(30):
-            generator.train()(torch.randn(16, 7, generator=random))
+    for name, tensor in generator.state_dict().items():
+        if tensor.ndim == 4:
+            tensor.mul_(8)
+        else:
+            low, high = (
+                (0.2, 0.6) if name.endswith("variance") else (0.8, 1.2) if name.endswith("weight") else (-0.3, 0.3)
+            )
+            tensor.copy_(torch.linspace(low, high, len(tensor)))
     return generator.eval().requires_grad_(False).to(dtype)
 
 
@@ -125,7 +125,7 @@ def test_resuming_from_a_map_gives_the_same_picture(name: str):
     assert not torch.equal(generator.resume(name, maps[name] + 1, z), maps["picture"])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), psi=st.floats(0.2, 1.5))
 def test_derivative_equals_forward_mode(seed: int, psi: float):
     generator = small_dcgan(dtype=torch.float64)
@@ -148,12 +148,12 @@ def test_gradcheck():
 def test_jacobian_uses_the_truncated_code():
     generator = small_dcgan(8)
     z = generator.sample([0])
-    linear = derivative(generator, z, make_basis(generator, "z"), default_measure(generator), truncation=0.5)
-    step = 1e-2 * torch.eye(7)
-    measured = (
-        generator.synthesize(z + step, truncation=0.5) - generator.synthesize(z - step, truncation=0.5)
-    ).flatten(1) / 2e-2
-    torch.testing.assert_close(linear.columns(0, 7), measured, atol=2e-3, rtol=1e-2)
+    basis, measure = make_basis(generator, "z"), default_measure(generator)
+    truncated = derivative(generator, z, basis, measure, truncation=0.5)
+    torch.testing.assert_close(truncated.picture, generator.synthesize(z, truncation=0.5))
+    torch.testing.assert_close(
+        truncated.columns(0, 7), derivative(generator, 0.5 * z, basis, measure).columns(0, 7) / 2
+    )
 
 
 def test_bfloat16_stays_near():

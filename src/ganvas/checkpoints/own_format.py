@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ganvas.checkpoints.families import FAMILIES
@@ -12,10 +13,19 @@ from ganvas.checkpoints.recognised import Recognised
 from ganvas.errors import CheckpointError, RegionError
 from ganvas.generators.protocol import About
 from ganvas.region import Region
-from ganvas.tensor_files import hash_tensors, read_tensors, write_tensors
+from ganvas.tensor_files import KEY, hash_tensors, read_tensors, write_tensors
 
 FORMAT = "Ganvas safetensors"
 PRIOR = "standard normal, numpy RandomState per seed"
+
+
+def is_own(path: Path) -> bool:
+    """Tell whether a file of safetensors is one of ours, or so damaged that `read_own` should say what is wrong."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return True
 
 
 def read_own(path: Path) -> tuple[Recognised, About]:

@@ -227,6 +227,8 @@ class DCGAN(nn.Module):
         *,
         noise: Noise = "const",
         picture: bool = False,
+        label: Label = None,
+        truncation: float = 1.0,
     ) -> dict[str, Tensor]:
         """Return feature maps by name ("b32": the block of 32 pixels, after ReLU); with `picture`, that too under
         "picture".
@@ -236,7 +238,7 @@ class DCGAN(nn.Module):
         if not names and not picture:
             return {}
         last = None if picture else max(names, key=self.feature_names.index)
-        image, maps = self._run(self._codes(codes, space, noise, None), last=last)
+        image, maps = self._run(self._codes(codes, space, noise, label) * truncation, last=last)
         return {name: maps[name] for name in names} | ({"picture": image} if picture else {})
 
     def resume(
@@ -247,12 +249,14 @@ class DCGAN(nn.Module):
         space: str = "z",
         *,
         noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
     ) -> Float[Tensor, "n 3 h2 w2"]:
         """Return the picture when the map `name` is `feature`, which settles it: `codes` only have their shape
         checked.
         """
         check_feature(name, self.feature_names)
-        self._codes(codes, space, noise, None)
+        self._codes(codes, space, noise, label)
         return self._run(feature, after=name)[0]
 
     def linearize(
