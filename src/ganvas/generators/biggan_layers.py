@@ -39,7 +39,7 @@ def statistics_weights(count: int, truncation: float, *, official: bool = False)
     """Return the weights of a table's rows, taken at truncations 0, 1 / (count - 1), ..., 1, at one `truncation`.
 
     Linear interpolation. `official` repeats pytorch-pretrained-BigGAN, which gives the fraction to the lower row
-    instead of the upper one, also where rounding alone makes a fraction: 0.14, 0.28, 0.56 and 0.58 of 51 rows.
+    instead of the upper one, also where rounding alone makes it: 0.14, 0.28, 0.56, 0.58 and 0.94 of 51 rows.
     """
     weights = torch.zeros(count)
     if official:
