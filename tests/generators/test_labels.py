@@ -55,7 +55,6 @@ def test_names_in_any_case_and_by_synonym(name: str, number: int) -> None:
         (None, NAMES, "or its name"),
         ([0, 1, 2], NAMES, "one for each code"),
         ([], NAMES, "one for each code"),
-        ([None], NAMES, "is no label"),
         ([2**70], NAMES, "is no label"),
         (torch.zeros(2, 3), NAMES, r"\[2, 6\]"),
     ],

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ganvas.generators import biggan, biggan_synthesis, dcgan, stylegan2, stylegan2_synthesis
+from ganvas.generators import (
+    biggan,
+    biggan_synthesis,
+    dcgan,
+    stylegan2,
+    stylegan2_synthesis,
+    stylegan3,
+    stylegan3_architecture,
+)
 
 
 @dataclass(frozen=True)
@@ -30,4 +38,5 @@ FAMILIES: Mapping[str, Family] = {
     "dcgan": Family(dcgan.Architecture, dcgan.DCGAN),
     "biggan": Family(biggan_synthesis.Architecture, biggan.BigGAN),
     "stylegan2": Family(stylegan2_synthesis.Architecture, stylegan2.StyleGAN2),
+    "stylegan3": Family(stylegan3_architecture.Architecture, stylegan3.StyleGAN3),
 }

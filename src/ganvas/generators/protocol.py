@@ -130,3 +130,24 @@ class HasStyles(Protocol):
     def style_rows(self) -> list[int]:
         """Return the w+ row that feeds each of them."""
         ...
+
+
+Extent = tuple[float, float, float, float]
+
+
+@runtime_checkable
+class HasMargins(Protocol):
+    """A generator whose feature maps cover another part of the plane than the picture: more of it, in their margins."""
+
+    def extent(self, name: str) -> Extent:
+        """Return (left, top, right, bottom) of what a map covers, in fractions of the picture."""
+        ...
+
+
+def feature_extent(generator: Generator, name: str) -> Extent:
+    """Return (left, top, right, bottom) of what the feature map `name` covers, in fractions of the picture.
+
+    The picture itself, (0, 0, 1, 1), unless the generator says otherwise. A point (x, y) of the picture lies at
+    ``(x - left) / (right - left)`` of the map's width, and likewise in height.
+    """
+    return generator.extent(name) if isinstance(generator, HasMargins) else (0.0, 0.0, 1.0, 1.0)

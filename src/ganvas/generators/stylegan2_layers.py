@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.generators import ops
-from ganvas.generators.styles import Affine
+from ganvas.generators.styles import Affine, away_from_zero
 
 Push = Callable[[Tensor | None, Tensor | None], Tensor | None]
 
@@ -182,9 +182,3 @@ class Shortcut(nn.Module):
     def forward(self, x: Float[Tensor, "n i h w"], kernel: Tensor) -> Float[Tensor, "n o h2 w2"]:
         """Return the branch; it is linear, so it is its own derivative."""
         return ops.upsample(F.conv2d(x, (self.weight * self.gain).to(x.dtype)), kernel)
-
-
-def away_from_zero(style: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-    """Return styles that can be divided by: those below the precision of their type become as large as it."""
-    smallest = torch.finfo(style.dtype).eps
-    return torch.where(style.abs() < smallest, style.new_full((), smallest), style)

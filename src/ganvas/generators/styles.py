@@ -47,3 +47,9 @@ class StyleSynthesis(nn.Module):
             affine.push(ws_tangents[:, row]) if row in active else None
             for affine, row in zip(self.affines(), self.rows, strict=True)
         ]
+
+
+def away_from_zero(style: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+    """Return styles that can be divided by: those below the precision of their type become as large as it."""
+    smallest = torch.finfo(style.dtype).eps
+    return torch.where(style.abs() < smallest, style.new_full((), smallest), style)

@@ -4,7 +4,7 @@ To add one: write ``formats/<name>.py`` with a `ganvas.checkpoints.recognised.Re
 with what it looks for, which the error for an unknown file lists.
 """
 
-from ganvas.checkpoints.formats import dcgan, hammer, huggingface, numbered, nvidia, tensorflow
+from ganvas.checkpoints.formats import dcgan, hammer, huggingface, numbered, nvidia, stylegan3, tensorflow
 from ganvas.checkpoints.recognised import Reader
 
 READERS: tuple[tuple[Reader, str], ...] = (
@@ -14,6 +14,8 @@ READERS: tuple[tuple[Reader, str], ...] = (
     (numbered.read_rosinality, numbered.ROSINALITY_LOOKED_FOR),
     (numbered.read_openmmlab, numbered.OPENMMLAB_LOOKED_FOR),
     (tensorflow.read_stylegan2, tensorflow.LOOKED_FOR),
+    (stylegan3.read_nvidia, stylegan3.LOOKED_FOR_NVIDIA),
+    (stylegan3.read_hammer, stylegan3.LOOKED_FOR_HAMMER),
     (huggingface.read_biggan, "BigGAN-deep of Hugging Face (.bin): 'embeddings.weight' with 'generator.conv_to_rgb'"),
     (dcgan.read_dcgan, dcgan.LOOKED_FOR),
 )
