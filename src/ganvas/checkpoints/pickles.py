@@ -88,7 +88,15 @@ def require_pickle(head: bytes) -> None:
         if head.startswith(start):
             raise CheckpointError(f"this is not a pickle but {kind}.")
     if head[8:10] == b'{"':
-        raise CheckpointError("this is not a pickle but a file of safetensors.")
+        announced = int.from_bytes(head[:8], "little")
+        raise CheckpointError(
+            f"this is not a pickle but a file of safetensors with a header of {announced} bytes; if the file is shorter, "
+            "the download was cut. Fetch it again."
+        )
+    if head[257:262] == b"ustar":
+        raise CheckpointError(
+            "this is not a pickle but a tar archive, as torch wrote at first; save it again with today's torch."
+        )
 
 
 def _walk_module(record: PersistentRecord, prefix: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:

@@ -15,6 +15,7 @@ MOST_ENTRIES = 100_000
 LONGEST_ENTRY_NAME = 512
 LONGEST_COMMENT = 65535
 ALL_ONES_32 = 0xFFFFFFFF
+LINK_MODE, KIND_MASK = 0o120000, 0o170000  # Unix modes, in the upper half of an entry's attributes
 END = struct.Struct("<4s4H2LH")
 END_64_PLACE = struct.Struct("<4sLQL")
 END_64 = struct.Struct("<4sQ2H2L4Q")
@@ -74,6 +75,11 @@ def _read_entry(stream: BufferedIOBase, directory: Window, size: int) -> tuple[s
     name = directory.take(name_length).decode("utf-8")
     extra = directory.take(extra_length)
     directory.take_window(comment_length)
+    # Nothing is unpacked to a disk here; whoever writes such entries has a program in mind that does.
+    if name.startswith("/") or ".." in name.split("/"):
+        raise UnsafeFileError(f"{shown(name)} leads out of the archive.")
+    if fields[-2] >> 16 & KIND_MASK == LINK_MODE:
+        raise UnsafeFileError(f"{shown(name)} is a link, which torch.save does not write.")
     unpacked, stored, offset = _wide_values(extra, [unpacked, stored, fields[-1]])
     if method != 0 or flags & 1 or stored != unpacked:
         raise UnsafeFileError(f"{shown(name)} is compressed or encrypted, which torch.save does not do.")
