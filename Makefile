@@ -3,11 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint bench install clean
+.PHONY: help demo test fuzz lint bench install clean
 
 help:
 	@echo "make demo   find directions for regions of a face and show the edits on a page"
 	@echo "make test   run the tests"
+	@echo "make fuzz   spoil checkpoints of every format in 2,000 ways each, and see that none does harm (minutes)"
 	@echo "make lint   check style, types and imports"
 	@echo "make bench  print what is claimed about speed, measured on this machine"
 
@@ -24,6 +25,9 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+fuzz: install
+	$(BIN)/python -m tests.fuzz --count 2000
 
 lint: install
 	$(BIN)/ruff check .

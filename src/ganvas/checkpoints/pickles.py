@@ -90,8 +90,8 @@ def require_pickle(head: bytes) -> None:
     if head[8:10] == b'{"':
         announced = int.from_bytes(head[:8], "little")
         raise CheckpointError(
-            f"this is not a pickle but a file of safetensors with a header of {announced} bytes; if the file is shorter, "
-            "the download was cut. Fetch it again."
+            f"this is not a pickle but a file of safetensors with a header of {announced} bytes; if the file is "
+            "shorter, the download was cut. Fetch it again."
         )
     if head[257:262] == b"ustar":
         raise CheckpointError(
