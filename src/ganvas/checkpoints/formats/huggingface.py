@@ -51,9 +51,11 @@ def read_biggan(tree: Any, path: Path) -> Recognised | None:
     config, source = _config_beside(path)
     architecture = _architecture(folded, config, source)
     ours = {_our_name(name, architecture.attention): tensor for name, tensor in folded.items()}
-    if "synthesis.attention.gain" in ours:
-        ours["synthesis.attention.gain"] = ours["synthesis.attention.gain"].reshape(-1)[0]
-    for name in ("synthesis.colours.conv.weight", "synthesis.colours.conv.bias"):
+    gain = ours.get("synthesis.attention.gain")
+    if gain is not None and gain.numel() == 1:
+        ours["synthesis.attention.gain"] = gain.reshape(())
+    for name, dimensions in (("synthesis.colours.conv.weight", 4), ("synthesis.colours.conv.bias", 1)):
+        _size(ours, name, dimensions)
         ours[name] = ours[name][:COLOURS].clone()
     return Recognised("biggan", architecture, ours, FORMAT, facts={"config": source or "none: read from the shapes"})
 
