@@ -12,9 +12,9 @@ import torch
 
 from ganvas.checkpoints import zoo
 from ganvas.checkpoints.formats import READERS
-from ganvas.checkpoints.own_format import build, hash_tensors, read_own, save_generator
+from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own, save_generator
 from ganvas.checkpoints.recognised import UNVERIFIED, Recognised
-from ganvas.checkpoints.trees import describe_tree, read_tree
+from ganvas.checkpoints.trees import describe_tree, is_safetensors, read_tree
 from ganvas.errors import CheckpointError
 from ganvas.generators.protocol import About, Generator
 from ganvas.region import Region
@@ -67,9 +67,7 @@ def read_generator(path: Path) -> tuple[Any, About]:
 
 def recognise(path: Path) -> tuple[Recognised, About]:
     """Return a file's generator, not yet built, and what is known of it; raises `CheckpointError`."""
-    with path.open("rb") as stream:
-        head = stream.read(16)
-    if _is_safetensors(head, path.stat().st_size):
+    if is_safetensors(path) and is_own(path):
         return read_own(path)
     recognised = recognise_tree(read_tree(path), path)
     source = {"file": path.name, "format": recognised.format, **recognised.facts}
@@ -94,10 +92,6 @@ def recognise_tree(tree: Any, path: Path) -> Recognised:
     raise CheckpointError(
         f"'{path}' is no generator that Ganvas knows. Found: {describe_tree(tree)}. Looked for:{looked_for}"
     )
-
-
-def _is_safetensors(head: bytes, size: int) -> bool:
-    return len(head) > 8 and 0 < int.from_bytes(head[:8], "little") <= size - 8 and head[8:9] == b"{"
 
 
 def convert(

@@ -81,12 +81,22 @@ def _number_bytes(raw: bytes | Window, dtype: np.dtype, shape: tuple, allowance:
     return np.not_equal(np.frombuffer(data, np.uint8), 0).tobytes() if dtype.kind == "b" else data
 
 
+def encode_text(arguments: tuple, allowance: Allowance) -> bytes:
+    """Answer ``_codecs.encode(text, "latin1")``, as protocol 2 writes the bytes of arrays."""
+    match arguments:
+        case (str() as characters, str() as code) if code in ("latin1", "latin-1"):
+            allowance.spend(len(characters))
+            return characters.encode("latin-1")
+    raise UnsafeFileError("bytes that are not made of a text in Latin 1.")
+
+
 def _in_numpy(module: str, name: str, answer: Global) -> dict[tuple[str, str], Global]:
     """Return an entry each for the name in numpy 1 and in numpy 2."""
     return {(f"numpy.core.{module}", name): answer, (f"numpy._core.{module}", name): answer}
 
 
 NAMES = {
+    ("_codecs", "encode"): Global(reduce=encode_text),
     ("numpy", "dtype"): Global(reduce=make_dtype),
     ("numpy", "ndarray"): Global(meaning=np.ndarray),
     **_in_numpy("multiarray", "scalar", Global(reduce=make_scalar)),

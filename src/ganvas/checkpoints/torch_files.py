@@ -138,19 +138,9 @@ def _make_device(arguments: tuple, allowance: Allowance) -> str:
     raise UnsafeFileError("a device that is not made of a text.")
 
 
-def _encode(arguments: tuple, allowance: Allowance) -> bytes:
-    """Answer ``_codecs.encode(text, "latin1")``, as pickles of protocol 2 write bytes."""
-    match arguments:
-        case (str() as characters, str() as code) if code in ("latin1", "latin-1"):
-            allowance.spend(len(characters))
-            return characters.encode("latin-1")
-    raise UnsafeFileError("bytes that are not made of a text in Latin 1.")
-
-
 NAMES = {
     ("collections", "OrderedDict"): Global(reduce=_make_dict),
     ("argparse", "Namespace"): Global(create=_make_dict),
-    ("_codecs", "encode"): Global(reduce=_encode),
     ("torch", "Size"): Global(reduce=_make_size),
     ("torch", "device"): Global(reduce=_make_device),
     ("torch._utils", "_rebuild_tensor_v2"): Global(reduce=torch_storage.rebuild_tensor),

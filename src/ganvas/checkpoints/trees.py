@@ -4,11 +4,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
 from ganvas.checkpoints.pickle_machine import shown
 from ganvas.checkpoints.pickles import module_tensors, read_pickle
 from ganvas.checkpoints.plain_trees import NetworkRecord, PersistentRecord
 from ganvas.checkpoints.torch_files import ZIP_HEAD, read_torch_old, read_torch_zip
 from ganvas.checkpoints.torch_storage import OLD_HEAD
+from ganvas.errors import CheckpointError
 
 MOST_NAMES = 3
 DEEPEST_SHOWN = 3
@@ -26,7 +31,22 @@ def read_tree(path: Path) -> Any:
         return read_torch_zip(path)
     if head.startswith(OLD_HEAD):
         return read_torch_old(path)
-    return read_pickle(path)
+    return read_safetensors(path) if is_safetensors(path) else read_pickle(path)
+
+
+def is_safetensors(path: Path) -> bool:
+    """Tell by the length of its header and by how that begins."""
+    with path.open("rb") as stream:
+        head = stream.read(9)
+    return len(head) == 9 and 0 < int.from_bytes(head[:8], "little") <= path.stat().st_size - 8 and head[8:] == b"{"
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file of safetensors by their names; raises `CheckpointError`."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{shown(str(path), 500)}: no readable file of safetensors ({error}).") from error
 
 
 def describe_tree(tree: Any, depth: int = DEEPEST_SHOWN) -> str:

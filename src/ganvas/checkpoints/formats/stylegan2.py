@@ -19,7 +19,7 @@ from ganvas.checkpoints.state import shape_of, without_prefix
 from ganvas.errors import CheckpointError
 from ganvas.generators.mapping import MappingNetwork
 from ganvas.generators.stylegan2_synthesis import Architecture, Kind
-from ganvas.latents import sample_normal
+from ganvas.latents import sample_normal_as_resefa
 
 CONVOLUTION = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv1\.weight")
 STRENGTH = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv[01]\.noise_strength")
@@ -66,7 +66,7 @@ def stylegan2_completed(
     if "mapping.w_avg" not in ours:
         architecture = stylegan2_architecture(ours, None, mapping_rate)
         ours["mapping.w_avg"] = average_w(ours, architecture)
-        facts["w_avg"] = f"the file has no average w; it is the mean w of the seeds 0-{AVERAGED - 1}"
+        facts["w_avg"] = f"the file has no average w; it is the mean w of {AVERAGED} codes drawn from seed 0"
     return stylegan2_recognised(ours, format, mapping_rate=mapping_rate, verified=verified, facts=facts)
 
 
@@ -108,18 +108,19 @@ def _kind(tensors: Mapping[str, Tensor], blocks: int) -> Kind:
 
 @torch.no_grad()
 def average_w(tensors: Mapping[str, Tensor], architecture: Architecture) -> Float[Tensor, "w_dim"]:
-    """Return the mean w of the seeds from 0 on, `AVERAGED` of them; with classes, of all classes in turn."""
+    """Return the mean w of `AVERAGED` codes drawn from seed 0; with classes, of all classes in turn."""
     a = architecture
     with torch.device("meta"):
         mapping = MappingNetwork(a.z_dim, a.w_dim, a.hidden, a.label_dim, a.mapping_rate)
     own = {name: tensor.float() for name, tensor in without_prefix(tensors, "mapping.").items()}
     mapping.load_state_dict({**own, "w_avg": torch.zeros(a.w_dim)}, assign=True)
     total = torch.zeros(a.w_dim, dtype=torch.float64)
-    for first in range(0, AVERAGED, ROWS_AT_ONCE):
-        seeds = range(first, first + ROWS_AT_ONCE)
-        classes = torch.tensor(seeds) % max(1, a.label_dim)
-        label = F.one_hot(classes, a.label_dim).float() if a.label_dim else None
-        total += mapping(sample_normal(seeds, a.z_dim), label).double().sum(dim=0)
+    classes = torch.arange(AVERAGED) % max(1, a.label_dim)
+    for z, numbers in zip(
+        sample_normal_as_resefa(0, AVERAGED, a.z_dim).split(ROWS_AT_ONCE), classes.split(ROWS_AT_ONCE), strict=True
+    ):
+        label = F.one_hot(numbers, a.label_dim).float() if a.label_dim else None
+        total += mapping(z, label).double().sum(dim=0)
     return (total / AVERAGED).float()
 
 

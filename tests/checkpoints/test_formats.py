@@ -1,0 +1,185 @@
+"""Formats of StyleGAN2 beside NVIDIA's: told by content, read under our names, and what is said of them.
+
+What published files prove is in test_conformance; here are round trips through files written from the descriptions.
+"""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ganvas.checkpoints.files import build, convert, info, load, recognise_tree
+from ganvas.checkpoints.formats import READERS
+from ganvas.checkpoints.formats.stylegan2 import colours_name, convolution_name, stylegan2_completed
+from ganvas.checkpoints.recognised import UNVERIFIED
+from ganvas.errors import CheckpointError
+from ganvas.generators.stylegan2 import StyleGAN2
+from ganvas.latents import sample_normal_as_resefa
+from tests.checkpoints import stylegan2_dresses as dresses
+from tests.generators.small import small_stylegan2
+
+DRESSES = {
+    "Hammer .pth": (dresses.hammer, True),
+    "GenForce .pth, before Hammer": (dresses.genforce, False),
+    "rosinality .pt": (dresses.rosinality, True),
+    "OpenMMLab .pth": (dresses.openmmlab, False),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread(two_threads: None) -> None:
+    """Small networks are not worth the threads' meeting each other."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def original() -> StyleGAN2:
+    return small_stylegan2(16, width=8)
+
+
+@pytest.fixture(scope="module")
+def small() -> StyleGAN2:
+    return small_stylegan2(8, width=8)
+
+
+def same_pictures(one: StyleGAN2, other: StyleGAN2) -> None:
+    """Compare pictures at psi 1 and the single tensors; the average w may be estimated."""
+    z = one.sample([1, 2])
+    label = 1 if one.architecture.label_dim else None
+    torch.testing.assert_close(
+        other.synthesize(z, "z", label=label), one.synthesize(z, "z", label=label), rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("format", DRESSES)
+def test_round_trip_through_a_format(original: StyleGAN2, tmp_path: Path, format: str, old: bool) -> None:
+    dress, verified = DRESSES[format]
+    path = dresses.write_torch(tmp_path / "network.bin", dress(original), old)
+    read = load(path)
+    same_pictures(original, read)
+    facts = info(path)
+    assert (facts["format"], facts["family"]) == (format, "stylegan2")
+    assert facts["verified"] == ("yes" if verified else UNVERIFIED)
+    assert (facts["source"].get("reader") == UNVERIFIED) is not verified
+    again = load(convert(path, tmp_path / "ours.safetensors"))
+    same_pictures(read, again)
+    assert again.about.source["format"] == format
+    assert again.about.source.get("reader") == facts["source"].get("reader")
+
+
+@pytest.mark.parametrize("kind", ["skip", "resnet", "orig"])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_round_trip_through_tensorflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, protocol: int
+) -> None:
+    original = small_stylegan2(16, kind, width=8, label_dim=3 if kind == "skip" else 0, clamp=256.0)
+    networks = dresses.tensorflow(original, {"conv_clamp": 256, "resample_kernel": [1, 3, 3, 1]})
+    path = dresses.write_tensorflow(tmp_path / "network.pkl", networks, monkeypatch, protocol)
+    read = load(path)
+    assert read.architecture == original.architecture
+    same_pictures(original, read)
+    torch.testing.assert_close(read.mapping.w_avg, original.mapping.w_avg)
+    assert info(path)["verified"] == UNVERIFIED
+
+
+def test_networks_of_tensorflow_that_are_no_stylegan2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    networks = dresses.tensorflow(small_stylegan2(8))
+    parts = networks[-1].components
+    parts["mapping"].variables.append(("LabelConcat/weight", torch.zeros(3, 7).numpy()))
+    with pytest.raises(CheckpointError, match="has classes, which it joins to z"):
+        load(dresses.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
+    parts["mapping"].variables.pop()
+    parts["synthesis"].variables[1:] = [(n, v) for n, v in parts["synthesis"].variables[1:] if "mod_" not in n]
+    with pytest.raises(CheckpointError, match="StyleGAN1"):
+        load(dresses.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
+    parts["synthesis"].variables.clear()
+    with pytest.raises(CheckpointError, match="4x4/Const/const was looked for, found dlatent_avg, lod"):
+        load(dresses.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
+    networks[-1].variables = [("lod", "text")]
+    with pytest.raises(CheckpointError, match="no name and array"):
+        load(dresses.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_an_average_w_that_is_not_in_the_file_is_estimated(classes: int) -> None:
+    original = small_stylegan2(8, width=8, label_dim=classes)
+    for layer in original.mapping.fc:
+        layer.bias.add_(30 * torch.randn_like(layer.bias))
+    tensors = {name: tensor for name, tensor in original.state_dict().items() if name != "mapping.w_avg"}
+    read = stylegan2_completed(tensors, "test")
+    labels = torch.arange(10_000) % 3 if classes else None
+    ws = original.map(sample_normal_as_resefa(1, 10_000, 9), "w", label=labels)
+    expected, error = ws.mean(dim=0), ws.std(dim=0) / 100
+    assert ((read.tensors["mapping.w_avg"] - expected).abs() < 6 * error).all()
+    assert "mean w of 10000 codes" in read.facts["w_avg"]
+
+
+def test_noise_maps_that_are_not_in_the_file_are_drawn(original: StyleGAN2, tmp_path: Path) -> None:
+    tree = dresses.rosinality(original)
+    tree["g_ema"] = {name: tensor for name, tensor in tree["g_ema"].items() if not name.startswith("noises.")}
+    path = dresses.write_torch(tmp_path / "g.pt", tree)
+    read, z = load(path), original.sample([3])
+    torch.testing.assert_close(read.synthesize(z, "z", noise="none"), original.synthesize(z, "z", noise="none"))
+    assert "drawn from seed 0" in read.about.source["noise"]
+    assert torch.equal(read.synthesize(z, "z"), load(path).synthesize(z, "z"))
+
+
+def test_a_bare_state_dict_in_safetensors(original: StyleGAN2, tmp_path: Path) -> None:
+    tensors = {name: tensor.contiguous() for name, tensor in dresses.rosinality(original)["g_ema"].items()}
+    save_file({name: tensor.clone() for name, tensor in tensors.items()}, tmp_path / "g.safetensors")
+    same_pictures(original, load(tmp_path / "g.safetensors"))
+
+
+@pytest.mark.parametrize("format", DRESSES)
+def test_every_tensor_counts(small: StyleGAN2, format: str) -> None:
+    """A tree is refused that lacks any tensor (but noise maps, which can be drawn), or has one of another shape."""
+    tree, path = DRESSES[format][0](small), Path("network.pth")
+    holder = dresses.holder(tree)
+    if format == "OpenMMLab .pth":
+        holder["generator_ema.w_avg"] = torch.zeros(8)
+    strange = itertools.cycle((torch.zeros(2, 2, 2, 2, 2, 2), torch.zeros(0), torch.zeros(7, 9)))
+    for name in dresses.needed(tree):
+        tensor = holder.pop(name)
+        if not re.search(r"noises|noise_\d|w_avg", name) or format.startswith(("Hammer", "GenForce")):
+            with pytest.raises(CheckpointError, match=r"^'network\.pth'"):
+                build(recognise_tree(tree, path), path)
+        holder[name] = next(strange)
+        with pytest.raises(CheckpointError, match=r"^'network\.pth'"):
+            build(recognise_tree(tree, path), path)
+        holder[name] = tensor
+    build(recognise_tree(tree, path), path)
+
+
+def test_relatives_of_stylegan2_are_refused(original: StyleGAN2, tmp_path: Path) -> None:
+    tree = dresses.hammer(original)
+    tree["models"]["generator_smooth"]["synthesis.skip_layer1.weight"] = torch.zeros(5, 5, 1, 1)
+    with pytest.raises(CheckpointError, match=r"unknown \['synthesis.skip_layer1.weight'\]"):
+        load(dresses.write_torch(tmp_path / "g.pth", tree))
+    tree = dresses.rosinality(original)
+    tree["g_ema"]["iwt.ll"] = torch.zeros(2, 2)
+    with pytest.raises(CheckpointError, match=r"unknown \['iwt.ll'\]"):
+        load(dresses.write_torch(tmp_path / "g.pth", tree))
+
+
+def test_what_nobody_knows_is_described(tmp_path: Path) -> None:
+    tree = {"epoch": 3, "netE": {"conv.weight": torch.zeros(1), "conv.bias": torch.zeros(1)}}
+    with pytest.raises(CheckpointError) as caught:
+        load(dresses.write_torch(tmp_path / "encoder.pth", tree))
+    message = str(caught.value)
+    assert "Found: netE (conv.weight, conv.bias). Looked for:" in message
+    assert all(what in message for _, what in READERS)
+
+
+def test_names_by_number() -> None:
+    assert [convolution_name(k).removeprefix("synthesis.blocks.") for k in range(5)] == [
+        "b4.conv1",
+        "b8.conv0",
+        "b8.conv1",
+        "b16.conv0",
+        "b16.conv1",
+    ]
+    assert colours_name(3) == "synthesis.blocks.b32.torgb"
