@@ -20,6 +20,7 @@ from ganvas.files import atomic_path
 
 KEY = "ganvas"
 VERSION = 1
+LONGEST_REASON = 200  # characters
 
 
 def write_tensors(
@@ -99,8 +100,14 @@ def _opened(path: str | Path, error: type[GanvasError]) -> Any:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as reason:
         raise error(
-            f"'{path}' is not a readable safetensors file ({reason}); it may be cut short or of another format."
+            f"'{path}' is not a readable safetensors file ({_short(reason)}); it may be cut short or of another format."
         ) from reason
+
+
+def _short(reason: Exception) -> str:
+    """Return what an error says; it may quote a name from the file, of any length."""
+    said = str(reason)
+    return said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}..."
 
 
 def _header_of(file: Any, path: str | Path, error: type[GanvasError]) -> dict[str, Any]:

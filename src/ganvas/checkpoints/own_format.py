@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ganvas.checkpoints.families import FAMILIES
+from ganvas.checkpoints.pickle_machine import shown
 from ganvas.checkpoints.recognised import Recognised
 from ganvas.errors import CheckpointError, RegionError
 from ganvas.generators.protocol import About
@@ -67,7 +68,7 @@ def build(recognised: Recognised, path: Path) -> Any:
     if missing or unknown:
         raise CheckpointError(
             f"'{path}' does not fit a {recognised.family} generator of {generator.resolution} pixels: missing "
-            f"{missing[:3]}, unknown {unknown[:3]}."
+            f"{missing[:3]}, unknown {[shown(name) for name in unknown[:3]]}."
         )
     for name, shape in wanted.items():
         if tensors[name].shape != shape:
