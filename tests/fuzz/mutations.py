@@ -294,6 +294,8 @@ def change_description(content: bytes, choose: random.Random) -> bytes:
     """Change what our header says of the architecture and the rest."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
+    if "__metadata__" not in header:
+        return change_header(content, choose)
     ours = json.loads(header["__metadata__"]["ganvas"])
     place = choose.choice([ours, ours["architecture"]])
     key = choose.choice(list(place))

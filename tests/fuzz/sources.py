@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 import torch
+from safetensors.torch import save_file
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
+from tests.checkpoints import stylegan2_dresses as dresses
 from tests.conftest import SHARED
 from tests.generators.small import small_stylegan2
 
@@ -17,23 +20,37 @@ VECTORS = {
     "rosinality": "rosinality.pt",
     "huggingface-biggan": "biggan-deep-pytorch_model.bin",
 }
-MADE = ("ganvas-safetensors", "torch-zip", "torch-old")
+MADE = (
+    *("ganvas-safetensors", "dcgan-zip", "dcgan-old", "dcgan-safetensors"),
+    *("genforce-stylegan2", "openmmlab-stylegan2", "tensorflow-stylegan2"),
+)
 
 
 def sources(folder: Path) -> dict[str, Path]:
     """Return a sound file of every format by name, after making those that are made here in `folder`."""
     vectors = {name: SHARED / "conformance" / file for name, file in VECTORS.items()}
-    made = {name: folder / f"{name}.{suffix}" for name, suffix in zip(MADE, ("safetensors", "pt", "pth"), strict=True)}
-    torch.manual_seed(0)
-    save_generator(made["ganvas-safetensors"], small_stylegan2(8), About("small", ""))
-    state = small_dcgan()
-    torch.save(state, made["torch-zip"])
-    torch.save({"netG": state, "epoch": 3}, made["torch-old"], _use_new_zipfile_serialization=False)
-    return {name: path for name, path in {**vectors, **made}.items() if path.is_file()}
+    return {name: path for name, path in {**vectors, **made(folder)}.items() if path.is_file()}
+
+
+def made(folder: Path) -> dict[str, Path]:
+    """Write the files that need no vector; returns them by name."""
+    suffixes = (".safetensors", ".pt", ".pth", ".safetensors", ".pth", ".pth", ".pkl")
+    paths = {name: folder / f"{name}{suffix}" for name, suffix in zip(MADE, suffixes, strict=True)}
+    generator, state = small_stylegan2(8), small_dcgan()
+    save_generator(paths["ganvas-safetensors"], generator, About("small", ""))
+    torch.save(state, paths["dcgan-zip"])
+    torch.save({"netG": state, "epoch": 3}, paths["dcgan-old"], _use_new_zipfile_serialization=False)
+    save_file(state, paths["dcgan-safetensors"])
+    dresses.write_torch(paths["genforce-stylegan2"], dresses.genforce(generator))
+    dresses.write_torch(paths["openmmlab-stylegan2"], dresses.openmmlab(generator))
+    with pytest.MonkeyPatch.context() as patch:
+        dresses.write_tensorflow(paths["tensorflow-stylegan2"], dresses.tensorflow(generator), patch)
+    return paths
 
 
 def small_dcgan() -> dict[str, torch.Tensor]:
     """Return the state dict of PyTorch's DCGAN example for pictures of 32 pixels, with few channels."""
+    torch.manual_seed(0)
     widths = [8, 16, 8, 4]
     state: dict[str, torch.Tensor] = {}
     for block, (inputs, outputs) in enumerate(zip(widths, [*widths[1:], 3], strict=True)):

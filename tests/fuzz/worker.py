@@ -11,13 +11,15 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ganvas.checkpoints.files import read_generator
-from ganvas.errors import CheckpointError, UnsafeFileError
+from ganvas.errors import CheckpointError, LatentError, UnsafeFileError
 from tests.fuzz.mutations import mutate
 
 SPARE = 1 << 30  # bytes above the idle process
@@ -29,6 +31,7 @@ WATCHED = (
     *("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "shutil."),
     *("pickle.find_class", "marshal.", "ctypes.", "exec", "compile", "import", "tempfile."),
 )
+DRAWN_EVERY = 10
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 ALLOWED_CAUSES = (MemoryError, RecursionError)
 
@@ -80,7 +83,7 @@ def run(source: Path, count: int, folder: Path, only: int | None = None) -> Iter
 def warm_up(source: Path) -> str:
     """Load a sound file once, so that what loading imports is imported; returns what became of it."""
     torch.set_num_threads(1)
-    return _load(source)[0]
+    return _load(source, draw=True)[0]
 
 
 def limit() -> int:
@@ -91,10 +94,12 @@ def limit() -> int:
     return _status("VmRSS")
 
 
-def _load(path: Path) -> tuple[str, Exception | None]:
-    """Return "loaded", "refused", "unsafe", or what else came, and the error."""
+def _load(path: Path, draw: bool = False) -> tuple[str, Exception | None]:
+    """Return "loaded", "refused", "unsafe", or what else came, and the error; `draw` a picture of what loads."""
     try:
-        read_generator(path)
+        generator, _ = read_generator(path)
+        if draw:
+            _draw(generator)
     except UnsafeFileError as error:
         return "unsafe", error
     except CheckpointError as error:
@@ -104,13 +109,21 @@ def _load(path: Path) -> tuple[str, Exception | None]:
     return "loaded", None
 
 
+def _draw(generator: Any) -> None:
+    """Make a picture: what was loaded has to work, whatever it shows."""
+    classes = max(getattr(generator.architecture, name, 0) for name in ("classes", "label_dim"))
+    with torch.no_grad(), suppress(LatentError):
+        picture = generator.synthesize(generator.sample([0]), "z", label=0 if classes else None)
+        assert picture.shape == (1, 3, generator.resolution, generator.resolution)
+
+
 def observe(index: int, mutation: str, path: Path, witness: Witness, idle: int) -> Outcome:
     """Return what becomes of one file, alone in its folder, and what the process did meanwhile."""
     _reset_peak()
     start = time.perf_counter()
     witness.events, witness.armed = [], True
     signal.alarm(SLOWEST)
-    result, error = _load(path)
+    result, error = _load(path, draw=index % DRAWN_EVERY == 0)
     signal.alarm(0)
     witness.armed = False
     seconds, peak = time.perf_counter() - start, _status("VmHWM") - idle
