@@ -391,3 +391,32 @@ def test_layers_beyond_the_generator_raise():
         some(layers=(0, 7)).check_fits(LayeredGenerator())
     with pytest.raises(ResultFileError, match=r"have shape \[3, 6\], but .* have \[3, 7\]"):
         some("w+").check_fits(LayeredGenerator(width=7))
+
+
+@pytest.mark.parametrize("space", ["z", "s"])
+def test_an_array_lies_in_the_space_that_is_said(tmp_path, space):
+    np.save(tmp_path / "some.npy", np.eye(3, 6, dtype=np.float32))
+    assert load_directions(tmp_path / "some.npy").space == "w"
+    found = load_directions(tmp_path / "some.npy", space)
+    assert (found.space, found.layers, len(found)) == (space, None, 3)
+    assert load_directions(found.save(tmp_path / "ours.safetensors"), space).space == space
+
+
+def test_a_space_that_contradicts_the_file_is_refused(tmp_path):
+    np.save(tmp_path / "flat.npy", np.eye(3, 6))
+    np.save(tmp_path / "layered.npy", np.ones((2, 3, 6)))
+    with pytest.raises(ResultFileError, match="none of space w\\+"):
+        load_directions(tmp_path / "flat.npy", "w+")
+    with pytest.raises(ResultFileError, match="none of space z"):
+        load_directions(tmp_path / "layered.npy", "z")
+    with pytest.raises(ResultFileError, match="says itself that its space is w, not z"):
+        load_directions(some("w").save(tmp_path / "ours.safetensors"), "z")
+    with pytest.raises(LatentError, match="Space 'y' is not known"):
+        load_directions(tmp_path / "flat.npy", "y")
+
+
+def test_an_array_that_a_z_generator_lacks_the_space_of_says_how_to_name_it(tmp_path):
+    np.save(tmp_path / "some.npy", np.eye(3, 6))
+    with pytest.raises(ResultFileError, match="--space z"):
+        load_directions(tmp_path / "some.npy").check_fits(LinearGenerator())
+    load_directions(tmp_path / "some.npy", "z").check_fits(LinearGenerator())

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ganvas.methods import find_directions
     from ganvas.methods.held import HeldSearch, hold_search
     from ganvas.methods.search import Search
+    from ganvas.mixing import mix, mix_grid
     from ganvas.process import keep_freed_memory
     from ganvas.region import Region
 
@@ -56,6 +57,8 @@ __all__ = [
     "load",
     "load_directions",
     "load_latent",
+    "mix",
+    "mix_grid",
     "read_picture",
     "regions",
     "sample_latent",
@@ -84,6 +87,7 @@ _HOMES = {
     "methods": ("find_directions",),
     "methods.held": ("HeldSearch", "hold_search"),
     "methods.search": ("Search",),
+    "mixing": ("mix", "mix_grid"),
     "process": ("keep_freed_memory",),
     "region": ("Region",),
 }

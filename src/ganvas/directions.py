@@ -25,6 +25,7 @@ Strength = float | int | np.number | str
 SIGN_RULE = "the entry of largest size is positive"
 SPACES = ("z", "w", "w+", "s")
 LENGTH_TOLERANCE = 1e-3
+LEGACY = "legacy file"
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,10 @@ class Directions:
         from another one.
         """
         if self.space not in generator.spaces:
+            array = self.origin.method.startswith(LEGACY)
+            hint = " If the array is of another space, say so (--space z)." if array else ""
             raise ResultFileError(
-                f"These directions lie in space {self.space}; this generator has {', '.join(generator.spaces)}."
+                f"These directions lie in space {self.space}; this generator has {', '.join(generator.spaces)}.{hint}"
             )
         expected = generator.dimensions(self.space)
         if tuple(self.vectors.shape[1:]) != expected:
@@ -177,23 +180,31 @@ class Directions:
             )
 
 
-def load_directions(path: str | Path) -> Directions:
+def load_directions(path: str | Path, space: str | None = None) -> Directions:
     """Read a directions file of ours, or a ``.npy`` file as ReSeFa, SeFa and LowRankGAN publish.
 
     Such arrays are [d], [k, d], [k, 1, d] (space w, all layers: choose layers when editing) or [k, layers, d] (w+),
-    of any float type; they are scaled to unit length, their signs kept. Raises `ResultFileError` with the reason for
-    anything else.
+    of any float type; they are scaled to unit length, their signs kept. An array does not say its space: `space` "z"
+    or "s" says that it is not w. Raises `ResultFileError` with the reason for anything else.
     """
     path = Path(path)
+    if space not in (None, *SPACES):
+        raise LatentError(f"Space '{space}' is not known; there are {', '.join(SPACES)}.")
     if path.suffix.lower() == ".npy":
-        return _load_legacy(path)
+        return _load_legacy(path, space)
     tensors, header = read_tensors(path, "directions", ResultFileError)
     try:
-        return _assemble(tensors, header)
+        found = _assemble(tensors, header)
     except KeyError as part:
         reason = f"it lacks {part}"
     except (TypeError, ValueError, OverflowError) as fault:
         reason = str(fault)
+    else:
+        if space not in (None, found.space):
+            raise ResultFileError(
+                f"'{path}' says itself that its space is {found.space}, not {space}; leave space out."
+            )
+        return found
     raise ResultFileError(f"'{path}' is a damaged directions file: {reason}. Find the directions anew.")
 
 
@@ -246,7 +257,7 @@ def _origin(header: Mapping[str, Any]) -> Origin:
     return Origin(**about | {"seeds": tuple(seeds), "label": label})
 
 
-def _load_legacy(path: Path) -> Directions:
+def _load_legacy(path: Path, given: str | None) -> Directions:
     vectors = torch.from_numpy(_read_array(path))
     vectors = vectors[None] if vectors.ndim == 1 else vectors
     vectors = vectors[:, 0] if vectors.ndim == 3 and vectors.shape[1] == 1 else vectors
@@ -258,9 +269,14 @@ def _load_legacy(path: Path) -> Directions:
         vectors = vectors / lengths.view(-1, *[1] * (vectors.ndim - 1))
     vectors = vectors.float()
     unknown = torch.full((len(vectors),), math.nan, dtype=torch.float64)
-    space = "w" if vectors.ndim == 2 else "w+"
-    layers = None if space == "w" else tuple(vectors.abs().amax(dim=(0, 2)).nonzero()[:, 0].tolist())
-    origin = Origin(f"legacy file {path.name}", sign="as in the file")
+    space = given or ("w" if vectors.ndim == 2 else "w+")
+    if (space == "w+") != (vectors.ndim == 3):
+        raise ResultFileError(
+            f"'{path}' holds directions of shape {list(vectors.shape)}, which are none of space {space}: w+ has "
+            "[k, layers, d], the other spaces [k, d]."
+        )
+    layers = None if vectors.ndim == 2 else tuple(vectors.abs().amax(dim=(0, 2)).nonzero()[:, 0].tolist())
+    origin = Origin(f"{LEGACY} {path.name}", sign="as in the file")
     return Directions(vectors, space, layers, unknown, unknown, unknown, None, origin)
 
 

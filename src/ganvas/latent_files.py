@@ -118,7 +118,7 @@ class Latent:
             return codes_for(generator, codes, space)
         if space not in generator.spaces:
             return codes_for(generator, codes, space)
-        to = "s" if space == "s" else "w+"
+        to = "w+" if space == "w" and "w+" in generator.spaces else space
         return generator.map(
             codes, to, label=self.label, truncation=self.truncation, truncation_layers=self.truncation_layers
         )

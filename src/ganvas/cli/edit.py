@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from cyclopts import Parameter
@@ -37,6 +37,7 @@ def edit(
     add: Annotated[list[str] | None, Parameter(negative=())] = None,
     seeds: str | None = None,
     layers: str | None = None,
+    space: Literal["z", "w", "w+", "s"] | None = None,
     region: str | None = None,
     frames: int = 24,
     out: Path = Path("edit"),
@@ -65,6 +66,8 @@ def edit(
         Which pictures, such as 1,5,8-11; 4-7 by default.
     layers
         Layers to edit, such as 3-5, instead of those that the direction was found for; or all.
+    space
+        Space of the directions in .npy files, which do not say it: z or s; w or w+ by their shape by default.
     region
         The region to outline and to measure; that of the directions by default.
     frames
@@ -81,10 +84,10 @@ def edit(
     if frames != 0 and not 2 <= frames <= 200:
         raise GanvasError(f"{frames} frames make no animation; give 2 to 200, or 0 for none.")
     generator = common.load(model)
-    found = _fitting(directions, generator)
+    found = _fitting(directions, generator, space)
     strengths = strengths or usual_strengths(found)
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", _layers(generator, layers))
-    step = replace(step, before=tuple(_added(text, found, directions, generator) for text in add or ()))
+    step = replace(step, before=tuple(_added(text, found, directions, generator, space) for text in add or ()))
     mask = _mask(generator, found, region)
     latent = _with_label(codes, found).read(generator, seeds, USUAL_SEEDS, "z" if found.space == "z" else None)
     make_folder(out)
@@ -120,8 +123,8 @@ def edited_latent(generator: Generator, latent: Latent, step: Edit) -> Latent:
     )
 
 
-def _fitting(path: Path, generator: Generator) -> Directions:
-    found = load_directions(path)
+def _fitting(path: Path, generator: Generator, space: str | None) -> Directions:
+    found = load_directions(path, space)
     found.check_fits(generator)
     return found
 
@@ -132,7 +135,9 @@ def _pick(found: Directions, index: int, path: Path) -> Direction:
     return found[index]
 
 
-def _added(text: str, found: Directions, path: Path, generator: Generator) -> tuple[Direction, Strength]:
+def _added(
+    text: str, found: Directions, path: Path, generator: Generator, space: str | None
+) -> tuple[Direction, Strength]:
     """Read ``INDEX:STRENGTH`` or ``FILE:INDEX:STRENGTH``."""
     *file, index, strength = ["", "", *text.rsplit(":", 2)][-3:]
     if not index.isdecimal():
@@ -140,7 +145,9 @@ def _added(text: str, found: Directions, path: Path, generator: Generator) -> tu
     strengths = parse_strengths(strength) if strength else ()
     if len(strengths) != 1:
         raise LatentError(f"'{text}' gives {len(strengths)} strengths; what is added has one.")
-    source, name = (_fitting(Path(file[0]), generator), Path(file[0])) if file[0] else (found, path)
+    name = Path(file[0]) if file[0] else path
+    # Only arrays need to be told their space.
+    source = _fitting(name, generator, space if name.suffix.lower() == ".npy" else None) if file[0] else found
     return _pick(source, int(index), name), strengths[0]
 
 

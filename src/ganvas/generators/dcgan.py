@@ -191,6 +191,10 @@ class DCGAN(nn.Module):
         """Return one standard normal code per seed."""
         return sample_normal(seeds, self.architecture.z_dim).to(self.device)
 
+    def one_hot(self, label: Label, rows: int) -> Float[Tensor, "n classes"] | None:
+        """Return None: there are no classes; raises `LatentError` for a label."""
+        return one_hot(label, rows, 0, self.device)
+
     def map(
         self,
         z: Float[Tensor, "n z_dim"],
@@ -295,7 +299,7 @@ class DCGAN(nn.Module):
     def _codes(self, codes: Tensor, space: str, noise: Noise, label: Label) -> Tensor:
         """Return `codes` after checks of all that comes with them."""
         check_noise(noise)
-        one_hot(label, len(codes), 0, self.device)
+        self.one_hot(label, len(codes))
         check_shape(codes, self.dimensions(space), space, self._code_dtype)
         return codes
 

@@ -106,6 +106,10 @@ class Wrapped:
         codes = prior(seeds) if callable(prior) else PRIORS[prior](seeds, self.calling.z_dim)
         return codes.to(self.device, self._code_dtype)
 
+    def one_hot(self, label: Label, rows: int) -> Float[Tensor, "n classes"] | None:
+        """Return the label as one row per code, None without classes; raises `LatentError`."""
+        return one_hot(label, rows, self.calling.classes, self.device, self.calling.class_names)
+
     def map(
         self,
         z: Float[Tensor, "n z_dim"],
@@ -217,7 +221,7 @@ class Wrapped:
 
     def _label(self, label: Label, rows: int) -> tuple[Tensor, ...]:
         """Return the label as the module takes it, () where it takes none."""
-        encoded = one_hot(label, rows, self.calling.classes, self.device, self.calling.class_names)
+        encoded = self.one_hot(label, rows)
         if encoded is None:
             return ()
         return (encoded.to(self._dtype) if self.calling.label_as == "one-hot" else encoded.argmax(dim=1),)
