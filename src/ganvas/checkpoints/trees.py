@@ -46,7 +46,9 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"{shown(str(path), 500)}: no readable file of safetensors ({shown(str(error), 200)}).") from error
+        raise CheckpointError(
+            f"{shown(str(path), 500)}: no readable file of safetensors ({shown(str(error), 200)})."
+        ) from error
 
 
 def describe_tree(tree: Any, depth: int = DEEPEST_SHOWN) -> str:
