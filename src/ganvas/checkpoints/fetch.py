@@ -45,7 +45,7 @@ class Patience:
     two bytes; `attempts` in a row that bring next to nothing; `pause` before the second, doubled before each further.
     """
 
-    answer: float = 8.0
+    answer: float = 6.0
     silence: float = 20.0
     attempts: int = 5
     pause: float = 0.5
