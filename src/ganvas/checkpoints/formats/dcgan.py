@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ganvas.checkpoints.recognised import Recognised
 from ganvas.errors import CheckpointError
-from ganvas.generators.dcgan import FIRST, KERNEL, Architecture
+from ganvas.generators.dcgan import Architecture
+from ganvas.generators.dcgan_layers import FIRST, KERNEL
 
 FORMAT = "PyTorch example DCGAN"
 LOOKED_FOR = (
