@@ -24,8 +24,10 @@ COMMANDS = {
     "sample": "Make pictures from seeds.",
     "directions": "Find the directions that change a region and leave the rest alone.",
     "edit": "Move pictures along a direction.",
+    "train": "Train a generator on your own pictures.",
     "models": "List, describe and convert generators.",
 }
+GROUPS_OF_COMMANDS = ("models", "train")
 BAD_INPUT, FAULT, STOPPED = 2, 1, 130
 
 
@@ -59,7 +61,7 @@ def make_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     for name, text in COMMANDS.items():
-        target = "app" if name == "models" else name
+        target = "app" if name in GROUPS_OF_COMMANDS else name
         app.command(f"ganvas.cli.{name}:{target}", name=name, help=text)
     return app
 

@@ -42,17 +42,11 @@ class Common:
 
     def load(self, source: str) -> Generator:
         """Return the generator on the device; raises `GanvasError` where there is no such device."""
-        try:
-            torch.empty(1, device=self.device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise GanvasError(f"Device '{self.device}' cannot be used on this machine; give cpu, or one it has.") from (
-                error
-            )
-        return load(source, self.device, getattr(torch, self.precision))
+        return load(source, device_named(self.device), getattr(torch, self.precision))
 
     def show(self, lines: Sequence[str], summary: Mapping[str, Any]) -> None:
         """Print the summary as JSON with ``--json``, else the lines."""
-        print(json.dumps(_plain(summary), indent=2) if self.json else visible("\n".join(lines)))
+        show(lines, summary, self.json)
 
 
 @Parameter(name="*")
@@ -105,6 +99,23 @@ class Codes:
         for option, value in given.items():
             if value is not None:
                 raise LatentError(f"{what} its own {option.strip('-').replace('-', ' ')}; leave {option} out.")
+
+
+def device_named(name: str) -> torch.device:
+    """Return the device of this name, for "auto" the first CUDA device or the CPU; raises `GanvasError` where there is
+    no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(1, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise GanvasError(f"Device '{name}' cannot be used on this machine; give cpu, or one it has.") from error
+
+
+def show(lines: Sequence[str], summary: Mapping[str, Any], as_json: bool) -> None:
+    """Print the summary as JSON, or the lines."""
+    print(json.dumps(_plain(summary), indent=2) if as_json else visible("\n".join(lines)))
 
 
 def parse_rows(text: str) -> list[int]:

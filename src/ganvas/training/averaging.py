@@ -14,8 +14,7 @@ def decay(batch: int, half_life: float, pictures: int, ramp: float = 0.05) -> fl
 
 @torch.no_grad()
 def update(average: nn.Module, current: nn.Module, factor: float) -> None:
-    """Move every weight of `average` towards `current` by ``1 - factor``; buffers (statistics, noise) are copied."""
-    kept, new = list(average.parameters()), list(current.parameters())
-    torch._foreach_lerp_(kept, new, 1 - factor)
-    for old, fresh in zip(average.buffers(), current.buffers(), strict=True):
-        old.copy_(fresh)
+    """Move all weights and statistics of `average` towards those of `current` by ``1 - factor``."""
+    kept, new = average.state_dict(), current.state_dict()
+    moving = [name for name, tensor in kept.items() if tensor.is_floating_point()]
+    torch._foreach_lerp_([kept[name] for name in moving], [new[name] for name in moving], 1 - factor)

@@ -1,7 +1,7 @@
-"""The networks that tell real pictures from made ones: StyleGAN2's residual discriminator.
+"""The networks that tell real pictures from made ones: StyleGAN2's residual discriminator and DCGAN's.
 
-Written from Karras et al. 2020 (Fig. 7c and appendix B: residual blocks, equalised learning rate) and Karras et al.
-2018 (minibatch standard deviation). Parameters are float32; the maps have the precision of ``map_dtype``.
+Written from Karras et al. 2020 (Fig. 7c and appendix B: residual blocks, equalised learning rate), Karras et al. 2018
+(minibatch standard deviation) and Radford et al. 2016. Parameters are float32.
 """
 
 import itertools
@@ -57,7 +57,9 @@ class ResidualBlock(nn.Module):
 
 
 class StyleDiscriminator(nn.Module):
-    """Pictures [n, 3, r, r] to scores [n]; ``channels`` are those of the maps of 4, 8, ..., r pixels."""
+    """Pictures [n, 3, r, r] to scores [n]; ``channels`` are those of the maps of 4, 8, ..., r pixels, which have the
+    precision ``map_dtype``.
+    """
 
     kernel: Tensor
 
@@ -97,3 +99,27 @@ def add_deviation(x: Float[Tensor, "n c h w"], group: int) -> Float[Tensor, "n c
     deviation = (grouped.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [groups]
     channel = deviation.repeat_interleave(group).view(rows, 1, 1, 1).expand(rows, 1, *x.shape[2:])
     return torch.cat([x, channel], dim=1)
+
+
+class ConvolutionalDiscriminator(nn.Sequential):
+    """DCGAN's: pictures [n, 3, r, r] to scores [n] by convolutions of kernel 4 and stride 2, the first of `width`
+    channels and each next of twice as many, with batch normalisation (but for the first) and leaky ReLU.
+
+    Weights come from `random`: convolutions from N(0, 0.02), the normalisation's from N(1, 0.02). 2,765,568 parameters
+    at 64 px and width 64.
+    """
+
+    def __init__(self, resolution: int, width: int, random: torch.Generator) -> None:
+        widths = [3, *(width * 2**i for i in range((resolution // 4).bit_length() - 1))]
+        layers: list[nn.Module] = []
+        for inputs, outputs in itertools.pairwise(widths):
+            layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False))
+            layers += [nn.BatchNorm2d(outputs)] if inputs > 3 else []
+            layers.append(nn.LeakyReLU(ops.LEAKY_SLOPE))
+        super().__init__(*layers, nn.Conv2d(widths[-1], 1, 4, bias=False), nn.Flatten(0))
+        with torch.no_grad():
+            for layer in self:
+                if isinstance(layer, nn.Conv2d):
+                    layer.weight.copy_(torch.randn(layer.weight.shape, generator=random) * 0.02)
+                elif isinstance(layer, nn.BatchNorm2d):
+                    layer.weight.copy_(1 + torch.randn(layer.weight.shape, generator=random) * 0.02)

@@ -22,15 +22,19 @@ def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
             f"{generator.resolution} pixels and kind {generator.architecture.kind}; give a smaller or equal one."
         )
     for name, old in theirs.items():
-        if name not in ours or old.ndim != ours[name].ndim or any(o > n for o, n in zip(old.shape, ours[name].shape)):
+        if name not in ours or not _fits(old.shape, ours[name].shape):
             shape = list(ours[name].shape) if name in ours else "no place"
             raise TrainingError(f"{name} of shape {list(old.shape)} does not fit into the new generator's {shape}.")
         # Colours are scaled by 1 / sqrt(inputs), which a wider layer must not change.
         wider = (ours[name].shape[1] / old.shape[1]) ** 0.5 if name.endswith("torgb.weight") else 1.0
         _place(ours[name], old * wider, linear=name.endswith("weight"))
-    for name, block in generator.synthesis.named_blocks():
+    for _, block in generator.synthesis.named_blocks():
         if block.resolution > source.resolution and block.paints:
             block.torgb.weight.zero_()
+
+
+def _fits(old: torch.Size, new: torch.Size) -> bool:
+    return len(old) == len(new) and all(small <= large for small, large in zip(old, new, strict=True))
 
 
 def _place(new: Tensor, old: Tensor, *, linear: bool) -> None:

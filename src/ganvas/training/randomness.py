@@ -1,4 +1,6 @@
-"""All chance of a training step, from one seed: the same whatever was run before and however many processes share it."""
+"""All chance of a training step, from one seed: the same whatever was run before, and however many processes share
+it.
+"""
 
 from dataclasses import dataclass
 

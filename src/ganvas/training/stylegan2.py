@@ -4,34 +4,51 @@ Knows no files and no loop. A step shows the discriminator one batch of real and
 generator one batch of its own.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2 import StyleGAN2
+from ganvas.generators.stylegan2_synthesis import Architecture
+from ganvas.training.augment import Augment
+from ganvas.training.discriminators import GROUP, StyleDiscriminator
+from ganvas.training.distributed import Team
+from ganvas.training.growing import start_from
 from ganvas.training.losses import OBJECTIVES, gradient_penalty, path_lengths
+from ganvas.training.networks import Networks, adam
 from ganvas.training.randomness import Randomness
 
 W_AVERAGE_FACTOR = 0.998
-Augment = Callable[[Tensor, Randomness], Tensor]
+PATH_MEAN_FACTOR = 0.99
+BETAS = (0.0, 0.99)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything a step depends on beside networks and data.
+class StyleGAN2Recipe:
+    """Everything that a step depends on beside networks and data.
 
+    ``channels`` are those of the generator's maps of 4, 8, ... pixels, ``judge_channels`` the discriminator's.
     ``r1`` and ``r2`` are the weights gamma of the gradient penalties on real and on made pictures, applied every
-    ``penalty_every`` steps to ``penalty_pictures`` of the batch (0: all) and multiplied by that interval; ``path`` is the weight of the path
-    length penalty, applied every ``path_every`` steps to half of the batch; ``mixing`` the share of pictures made from
-    two codes; ``precision`` that of the feature maps.
+    ``penalty_every`` steps to ``penalty_pictures`` of the batch (0: all) and multiplied by that interval; ``path`` is
+    the weight of the path length penalty, applied every ``path_every`` steps to half of the batch; ``mixing`` the share
+    of pictures made from two codes; ``judge_first`` the number of steps at the start in which only the discriminator
+    learns, which has to catch up with a generator that was trained before; ``half_life`` that of the kept average, in
+    pictures; ``precision`` that of the feature maps.
     """
 
+    channels: tuple[int, ...]
+    judge_channels: tuple[int, ...]
+    z_dim: int = 256
+    mapping_layers: int = 4
     batch: int = 32
     objective: str = "bce"
     rate: float = 2.5e-3
+    judge_rate: float = 2.5e-3
     r1: float = 1.0
     r2: float = 0.0
     penalty_every: int = 16
@@ -39,32 +56,68 @@ class Settings:
     path: float = 0.0
     path_every: int = 8
     mixing: float = 0.5
-    precision: torch.dtype = torch.float32
+    judge_first: int = 0
+    half_life: float = 10_000
+    precision: str = "float32"
     seed: int = 0
+    family: str = "stylegan2"
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise TrainingError(f"Loss '{self.objective}' is not known; give one of {', '.join(OBJECTIVES)}.")
+        if self.batch < GROUP or len(self.channels) != len(self.judge_channels):
+            raise TrainingError(f"A batch has at least {GROUP} pictures, and both networks the same number of maps.")
+
+    @property
+    def resolution(self) -> int:
+        """Width and height of the pictures."""
+        return self.architecture.resolution
+
+    @property
+    def group(self) -> int:
+        """Rows that are judged together."""
+        return GROUP
+
+    @property
+    def architecture(self) -> Architecture:
+        """That of the generator."""
+        hidden = (self.z_dim,) * self.mapping_layers
+        return Architecture(2 ** (len(self.channels) + 1), self.channels, self.z_dim, self.z_dim, hidden)
+
+    def build(self, device: torch.device, source: StyleGAN2 | None = None) -> Networks:
+        """Return new networks, the generator with the weights of `source` where one is given."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            generator = StyleGAN2(self.architecture)
+            judge = StyleDiscriminator(self.judge_channels, getattr(torch, self.precision))
+        if source is not None:
+            start_from(generator, source)
+        generator, judge = generator.to(device), judge.to(device)
+        average = copy.deepcopy(generator).eval().requires_grad_(False)
+        return Networks(
+            generator,
+            judge,
+            average,
+            adam(generator, self.rate, BETAS, self.path_every if self.path else 0),
+            adam(judge, self.judge_rate, BETAS, self.penalty_every if self.r1 or self.r2 else 0),
+            {"path_mean": torch.zeros([], device=device)},
+        )
+
+    def step(
+        self, networks: Networks, real: Tensor, index: int, draws: Randomness, augment: Augment, team: Team
+    ) -> dict[str, Tensor]:
+        """Do step `index` on this process's share of the `real` pictures; returns losses and mean scores."""
+        seen = judge_step(self, networks, real, index, draws, augment, team)
+        if index >= self.judge_first:
+            seen |= generator_step(self, networks, real, index, draws, augment, team)
+        return seen
+
+    def usable(self, networks: Networks) -> StyleGAN2:
+        """Return the generator to keep: the average."""
+        return networks.average
 
 
-@dataclass
-class Networks:
-    """What training changes: generator, discriminator, their optimisers, and the averages kept."""
-
-    generator: StyleGAN2
-    discriminator: nn.Module
-    generator_optimiser: torch.optim.Optimizer
-    discriminator_optimiser: torch.optim.Optimizer
-    average: StyleGAN2
-    path_mean: Tensor = field(default_factory=lambda: torch.zeros([]))
-
-
-def optimiser(network: nn.Module, rate: float, every: int) -> torch.optim.Adam:
-    """Return Adam with betas 0 and 0.99; where a penalty every `every` steps is an update of its own share, rate and
-    betas are those of ``every / (every + 1)`` of a step (lazy regularisation, Karras et al. 2020, appendix B).
-    """
-    share = every / (every + 1) if every else 1.0
-    parameters = list(network.parameters())
-    return torch.optim.Adam(parameters, rate * share, (0.0, 0.99**share), eps=1e-8, foreach=True)
-
-
-def draw_styles(generator: StyleGAN2, draws: Randomness, total: int, mixing: float) -> Float[Tensor, "n layers w_dim"]:
+def draw_codes(generator: StyleGAN2, draws: Randomness, total: int, mixing: float) -> Float[Tensor, "n layers w_dim"]:
     """Return w+ codes of fresh z; a share `mixing` of the rows takes a second code from a random layer on (Karras et
     al. 2019, section 3.1).
     """
@@ -80,7 +133,7 @@ def draw_styles(generator: StyleGAN2, draws: Randomness, total: int, mixing: flo
 def paint(
     generator: StyleGAN2, ws: Float[Tensor, "n layers d"], draws: Randomness, total: int, precision: torch.dtype
 ) -> Float[Tensor, "n 3 r r"]:
-    """Return pictures of w+ codes with fresh noise, float32."""
+    """Return pictures of w+ codes with fresh noise, in float32."""
     synthesis = generator.synthesis
     noises = [
         draws.normal(total, 1, layer.resolution, layer.resolution) if layer.has_noise else None
@@ -92,67 +145,55 @@ def paint(
     return picture.float()
 
 
-def step(
+def judge_step(
+    recipe: StyleGAN2Recipe,
     networks: Networks,
-    settings: Settings,
     real: Float[Tensor, "n 3 r r"],
     index: int,
     draws: Randomness,
-    *,
     augment: Augment,
-    generator_too: bool = True,
+    team: Team,
 ) -> dict[str, Tensor]:
-    """Do step `index` on the `real` pictures of this process; returns losses and mean scores as scalars.
-
-    With `generator_too` off only the discriminator learns, which catches up with a generator that was trained before.
-    """
-    seen = _discriminator_step(networks, settings, real, index, draws, augment)
-    if generator_too:
-        seen |= _generator_step(networks, settings, real, index, draws, augment)
-    return seen
-
-
-def _discriminator_step(
-    networks: Networks, settings: Settings, real: Tensor, index: int, draws: Randomness, augment: Augment
-) -> dict[str, Tensor]:
-    generator, judge = networks.generator, networks.discriminator
-    objective = OBJECTIVES[settings.objective]
-    judge.requires_grad_(True)
+    """Let the discriminator learn from `real` and from as many made pictures; returns its loss and mean scores."""
+    judge = networks.discriminator.requires_grad_(True)
     with torch.no_grad():
-        ws = draw_styles(generator, draws, settings.batch, settings.mixing)
-        made = paint(generator, ws, draws, settings.batch, settings.precision)
-        shown, made = augment(real, draws), augment(made, draws)
-    scores = judge(torch.cat([shown, made]))
-    real_scores, made_scores = scores.chunk(2)
-    loss = objective.discriminator(real_scores, made_scores)
+        shown = augment(real, draws)
+        made = augment(_fresh(recipe, networks.generator, draws)[0], draws)
+    real_scores, made_scores = judge(torch.cat([shown, made])).chunk(2)
+    loss = OBJECTIVES[recipe.objective].discriminator(real_scores, made_scores)
+    networks.discriminator_optimiser.zero_grad()
+    loss.backward()
     seen = {
         "D": loss.detach(),
         "D(x)": real_scores.detach().sigmoid().mean(),
-        "sign": real_scores.detach().sign().mean(),
         "D(G(z))": made_scores.detach().sigmoid().mean(),
+        "sign": real_scores.detach().sign().mean(),
     }
-    networks.discriminator_optimiser.zero_grad()
-    loss.backward()
-    if settings.penalty_every and index % settings.penalty_every == 0:
-        for name, gamma, pictures in (("R1", settings.r1, shown), ("R2", settings.r2, made)):
+    if recipe.penalty_every and index % recipe.penalty_every == 0:
+        count = recipe.penalty_pictures // team.share.count or len(real)
+        for name, gamma, pictures in (("R1", recipe.r1, shown), ("R2", recipe.r2, made)):
             if gamma:
-                count = settings.penalty_pictures or len(pictures)
-                penalty = gradient_penalty(judge, pictures[:count])
-                (penalty * (gamma / 2 * settings.penalty_every)).backward()
-                seen[name] = penalty.detach()
+                seen[name] = penalty = gradient_penalty(judge, pictures[:count])
+                (penalty * (gamma / 2 * recipe.penalty_every)).backward()
+    team.average_gradients(judge)
     networks.discriminator_optimiser.step()
-    return seen
+    return {name: value.detach() for name, value in seen.items()}
 
 
-def _generator_step(
-    networks: Networks, settings: Settings, real: Tensor, index: int, draws: Randomness, augment: Augment
+def generator_step(
+    recipe: StyleGAN2Recipe,
+    networks: Networks,
+    real: Float[Tensor, "n 3 r r"],
+    index: int,
+    draws: Randomness,
+    augment: Augment,
+    team: Team,
 ) -> dict[str, Tensor]:
-    generator, judge = networks.generator, networks.discriminator
-    objective = OBJECTIVES[settings.objective]
-    judge.requires_grad_(False)
-    ws = draw_styles(generator, draws, settings.batch, settings.mixing)
-    made_scores = judge(augment(paint(generator, ws, draws, settings.batch, settings.precision), draws))
-    real_scores = None
+    """Let the generator learn from the scores of pictures it makes; returns its loss."""
+    generator, judge = networks.generator, networks.discriminator.requires_grad_(False)
+    objective = OBJECTIVES[recipe.objective]
+    made, ws = _fresh(recipe, generator, draws)
+    made_scores, real_scores = judge(augment(made, draws)), None
     if objective.relativistic:
         with torch.no_grad():
             real_scores = judge(augment(real, draws))
@@ -160,21 +201,44 @@ def _generator_step(
     networks.generator_optimiser.zero_grad()
     loss.backward()
     seen = {"G": loss.detach()}
-    if settings.path and index % settings.path_every == 0:
-        seen["path"] = _path_penalty(networks, settings, draws)
+    if recipe.path and index % recipe.path_every == 0:
+        seen["path"] = _path_penalty(recipe, networks, draws, team)
+    team.average_gradients(generator)
     networks.generator_optimiser.step()
-    with torch.no_grad():
-        generator.mapping.w_avg.lerp_(ws.detach()[:, 0].mean(0), 1 - W_AVERAGE_FACTOR)
+    w_mean = ws.detach()[:, 0].mean(0)
+    team.average([w_mean])
+    generator.mapping.w_avg.lerp_(w_mean, 1 - W_AVERAGE_FACTOR)
     return seen
 
 
-def _path_penalty(networks: Networks, settings: Settings, draws: Randomness) -> Tensor:
-    """Add the gradient of ``path (|J^T y| - a)^2`` with a the running mean of the lengths; returns the penalty."""
-    generator, total = networks.generator, settings.batch // 2
-    ws = draw_styles(generator, draws, total, settings.mixing)
-    pictures = paint(generator, ws, draws, total, settings.precision)
+def _fresh(recipe: StyleGAN2Recipe, generator: StyleGAN2, draws: Randomness) -> tuple[Tensor, Tensor]:
+    """Return new pictures and their w+ codes."""
+    ws = draw_codes(generator, draws, recipe.batch, recipe.mixing)
+    return paint(generator, ws, draws, recipe.batch, getattr(torch, recipe.precision)), ws
+
+
+def _path_penalty(recipe: StyleGAN2Recipe, networks: Networks, draws: Randomness, team: Team) -> Tensor:
+    """Add the gradient of ``path (|J^T y| - a)^2``, a being the running mean of the lengths (Karras et al. 2020, Eq.
+    4); returns the penalty.
+    """
+    total = recipe.batch // 2
+    ws = draw_codes(networks.generator, draws, total, recipe.mixing)
+    pictures = paint(networks.generator, ws, draws, total, getattr(torch, recipe.precision))
     lengths = path_lengths(pictures, ws, draws.normal(total, *pictures.shape[1:]))
-    networks.path_mean = networks.path_mean.to(lengths.device).lerp(lengths.detach().mean(), 0.01)
-    penalty = (lengths - networks.path_mean).square().mean()
-    (penalty * (settings.path * settings.path_every)).backward()
+    mean = lengths.detach().mean()
+    team.average([mean])
+    networks.extra["path_mean"].lerp_(mean, 1 - PATH_MEAN_FACTOR)
+    penalty = (lengths - networks.extra["path_mean"]).square().mean()
+    (penalty * (recipe.path * recipe.path_every)).backward()
     return penalty.detach()
+
+
+def standard_channels(resolution: int, base: int = 4096, most: int = 256) -> tuple[int, ...]:
+    """Return ``min(base / r, most)`` channels for the maps of r = 4, 8, ..., resolution pixels.
+
+    Raises `TrainingError` unless the resolution is a power of two from 8 up.
+    """
+    if resolution < 8 or resolution & (resolution - 1):
+        raise TrainingError(f"A StyleGAN2 of {resolution} pixels cannot be made; give a power of two from 8 up.")
+    sizes: Sequence[int] = [2**i for i in range(2, resolution.bit_length())]
+    return tuple(min(base // size, most) for size in sizes)

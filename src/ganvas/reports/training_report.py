@@ -1,0 +1,31 @@
+"""What a run of training shows: its loss curves and how the same seeds changed."""
+
+from pathlib import Path
+
+import torch
+
+from ganvas import images
+from ganvas.training.run import TIMELAPSE, read_log
+
+MOST_FRAMES, SECONDS_PER_FRAME = 60, 0.25
+
+
+def write_training_report(folder: Path) -> list[Path]:
+    """Write ``losses.png`` and ``timelapse.webp`` of the run in `folder`; returns the paths of those that could be
+    made.
+    """
+    from ganvas.reports.plots import loss_plot
+
+    lines = [line for line in read_log(folder) if "D" in line]
+    paths = [loss_plot(read_log(folder), folder / "losses.png")] if lines else []
+    sheets = sorted(folder.glob("sheet-*.png"))
+    if len(sheets) > 1:
+        paths.append(_timelapse(sheets, folder / TIMELAPSE))
+    return paths
+
+
+def _timelapse(sheets: list[Path], path: Path) -> Path:
+    """Write an animation of at most sixty of the sheets, evenly chosen, the newest last."""
+    chosen = sorted({round(i) for i in torch.linspace(0, len(sheets) - 1, min(len(sheets), MOST_FRAMES)).tolist()})
+    frames = torch.cat([images.read_picture(sheets[i]) for i in chosen])
+    return images.write_animation(path, frames, SECONDS_PER_FRAME)

@@ -1,0 +1,14 @@
+"""Which precision is the faster one to train in on this machine."""
+
+import torch
+
+
+def fastest_precision(device: torch.device) -> str:
+    """Return "bfloat16" where the device computes convolutions in it at twice the speed or more, else "float32"."""
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device.type == "cpu":
+        known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        has = known.get("avx512_bf16") or known.get("amx_bf16")
+        return "bfloat16" if has else "float32"
+    return "float32"

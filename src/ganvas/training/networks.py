@@ -1,0 +1,119 @@
+"""What training changes, as plain data: two networks, their optimisers, the average that is kept, a few numbers.
+
+``tensors`` and ``restore`` turn it into named tensors and back without loss, which is all that a snapshot needs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import TrainingError
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+WARMING_STEPS = 200
+
+
+@dataclass
+class Networks:
+    """``average`` is the moving average of `generator`; ``extra`` holds scalars that steps carry on, by name."""
+
+    generator: Any
+    discriminator: nn.Module
+    average: Any
+    generator_optimiser: torch.optim.Adam
+    discriminator_optimiser: torch.optim.Adam
+    extra: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The networks by the names that they have in snapshots."""
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+
+    @property
+    def optimisers(self) -> dict[str, torch.optim.Adam]:
+        """The optimisers by the names that they have in snapshots."""
+        return {"generator": self.generator_optimiser, "discriminator": self.discriminator_optimiser}
+
+
+def adam(network: nn.Module, rate: float, betas: tuple[float, float], penalty_every: int = 0) -> torch.optim.Adam:
+    """Return Adam for a network; with a penalty every `penalty_every` steps, rate and betas are those of ``every /
+    (every + 1)`` of a step (lazy regularisation, Karras et al. 2020, appendix B).
+    """
+    share = penalty_every / (penalty_every + 1) if penalty_every else 1.0
+    first, second = (beta**share for beta in betas)
+    return torch.optim.Adam(list(network.parameters()), rate * share, (first, second), foreach=True)
+
+
+def tensors(networks: Networks) -> dict[str, Tensor]:
+    """Return everything by name: ``average.*``, ``generator.*``, ``discriminator.*``, the optimisers' moments as
+    ``optimiser.generator.12.exp_avg`` and step counts, and ``extra.*``.
+    """
+    named = {
+        f"{part}.{name}": t for part, module in networks.modules.items() for name, t in module.state_dict().items()
+    }
+    for part, optimiser in networks.optimisers.items():
+        for index, state in optimiser.state_dict()["state"].items():
+            named |= {f"optimiser.{part}.{index}.{key}": state[key] for key in (*MOMENTS, "step")}
+    return named | {f"extra.{name}": value for name, value in networks.extra.items()}
+
+
+def slim(networks: Networks) -> dict[str, Tensor]:
+    """Return the weights alone, in bfloat16: what training can go on from, with optimisers that start afresh."""
+    kept = ("average.", "generator.", "discriminator.", "extra.")
+    return {
+        name: t.bfloat16() if t.is_floating_point() and not name.startswith("extra.") else t
+        for name, t in tensors(networks).items()
+        if name.startswith(kept)
+    }
+
+
+@torch.no_grad()
+def restore(networks: Networks, named: Mapping[str, Tensor]) -> bool:
+    """Put the tensors of a snapshot back; returns whether it held the optimisers (a slim one does not).
+
+    Raises `TrainingError` where the snapshot is of other networks.
+    """
+    for part, module in networks.modules.items():
+        own = module.state_dict()
+        given = {name.removeprefix(f"{part}."): t for name, t in named.items() if name.startswith(f"{part}.")}
+        if own.keys() != given.keys() or any(own[name].shape != given[name].shape for name in own):
+            raise TrainingError(f"The snapshot's {part} has other layers than these settings make; use its settings.")
+        for name, t in own.items():
+            t.copy_(given[name])
+    networks.extra |= {
+        name.removeprefix("extra."): t.to(networks.generator.device)
+        for name, t in named.items()
+        if name.startswith("extra.")
+    }
+    whole = any(name.startswith("optimiser.") for name in named)
+    if whole:
+        for part, optimiser in networks.optimisers.items():
+            _restore_moments(optimiser, f"optimiser.{part}", named)
+    return whole
+
+
+def _restore_moments(optimiser: torch.optim.Adam, prefix: str, named: Mapping[str, Tensor]) -> None:
+    described = optimiser.state_dict()
+    parameters = optimiser.param_groups[0]["params"]
+    described["state"] = {
+        index: {key: named[f"{prefix}.{index}.{key}"] for key in (*MOMENTS, "step")}
+        for index in range(len(parameters))
+        if f"{prefix}.{index}.step" in named
+    }
+    optimiser.load_state_dict(described)
+
+
+def warming(steps: int) -> float:
+    """Return the factor of the learning rate `steps` steps after optimisers started afresh on trained networks: from 0
+    to 1 in 200, in which Adam learns the size of the gradients.
+    """
+    return min(1.0, (steps + 1) / WARMING_STEPS)
+
+
+def scale_rates(networks: Networks, factor: float) -> None:
+    """Set the learning rates to `factor` of what the optimisers were made with."""
+    for optimiser in networks.optimisers.values():
+        optimiser.param_groups[0]["lr"] = optimiser.defaults["lr"] * factor

@@ -1,0 +1,238 @@
+"""A training run in a folder: steps, log lines, sample sheets, snapshots, alarms, and going on after an interruption.
+
+Yields what happened as events; prints nothing. All that a step draws follows from the seed and the step's number, so
+that a run resumed from a whole snapshot is, bit for bit, the run that was never stopped.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas import images
+from ganvas.checkpoints.own_format import save_generator
+from ganvas.errors import TrainingError
+from ganvas.generators.protocol import About, Generator
+from ganvas.tensor_files import hash_tensors
+from ganvas.training import alarms, averaging, snapshots
+from ganvas.training.augmentation import Augmentation
+from ganvas.training.data import PictureSet
+from ganvas.training.dcgan import DCGANRecipe
+from ganvas.training.distributed import Team, check_batch
+from ganvas.training.networks import Networks, scale_rates, warming
+from ganvas.training.randomness import Randomness, shuffled
+from ganvas.training.snapshots import Progress
+from ganvas.training.stylegan2 import StyleGAN2Recipe
+
+Recipe = StyleGAN2Recipe | DCGANRecipe
+LOG, GENERATOR, TIMELAPSE = "log.jsonl", "generator.safetensors", "timelapse.webp"
+SHEET_ROWS, SHEET_COLUMNS = 4, 8
+REAL_FOR_SPREAD = 256
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run writes where and when, all counted in pictures shown to the discriminator.
+
+    ``pictures`` is where it ends; whole snapshots come every ``snapshot_every`` of which the newest ``keep`` stay;
+    ``slim_every`` (0: never) those that stay all.
+    """
+
+    folder: Path
+    pictures: int
+    log_every: int = 1_000
+    sheet_every: int = 5_000
+    snapshot_every: int = 10_000
+    slim_every: int = 0
+    keep: int = 3
+    name: str = "trained"
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened: ``kind`` is "log", "sheet", "snapshot" or "alarm"; ``numbers`` are means since the last
+    log line, ``text`` a message, ``paths`` what was written.
+    """
+
+    kind: str
+    pictures: int
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    text: str = ""
+    paths: tuple[Path, ...] = ()
+
+
+@dataclass
+class Run:
+    """A run under way; `start` and `resume` make one."""
+
+    recipe: Recipe
+    plan: Plan
+    data: PictureSet
+    networks: Networks
+    augmentation: Augmentation
+    device: torch.device
+    team: Team = Team()
+    progress: Progress = Progress()
+    stopping: bool = False
+
+    def __post_init__(self) -> None:
+        check_batch(self.recipe.batch, self.team.share, self.recipe.group)
+
+    def events(self) -> Iterator[Event]:
+        """Train until the plan's number of pictures, or until ``stopping`` is set, and save.
+
+        Raises `TrainingError` when a loss is no longer a number, naming the snapshot to go back to.
+        """
+        sums, began = _Means(), time.perf_counter()
+        if self.progress.pictures == 0:
+            yield from self._show(None)
+        watch = alarms.Watch(alarms.spread(self.data.batch(shuffled(0, 0, REAL_FOR_SPREAD, len(self.data)))))
+        while self.progress.pictures < self.plan.pictures and not self.stopping:
+            before = self.progress.pictures
+            sums.add(self.step())
+            if self._passes(before, self.plan.log_every):
+                yield from self._log(sums.take(self.team), time.perf_counter() - began, watch)
+                began = time.perf_counter()
+            if self._passes(before, self.plan.sheet_every):
+                yield from self._show(watch)
+            if self._passes(before, self.plan.snapshot_every):
+                yield self.save()
+            if self._passes(before, self.plan.slim_every):
+                yield self.save(small=True)
+        yield self.save()
+
+    def step(self) -> dict[str, Tensor]:
+        """Do one step; returns its numbers."""
+        recipe, progress, share = self.recipe, self.progress, self.team.share
+        draws = Randomness(recipe.seed, progress.step, share, self.device)
+        first = progress.step * recipe.batch
+        indices = shuffled(recipe.seed, first, first + recipe.batch, len(self.data))
+        real = self.data.batch(indices[share.rows(recipe.batch)], self.device)
+        real = self.augmentation.of_data(real, draws)
+        if progress.fresh_since is not None:
+            scale_rates(self.networks, warming(progress.step - progress.fresh_since))
+        augment = self.augmentation.of_networks(self.networks.extra)
+        seen = recipe.step(self.networks, real, progress.step, draws, augment, self.team)
+        if progress.step >= recipe.judge_first:
+            factor = averaging.decay(recipe.batch, recipe.half_life, progress.pictures)
+            averaging.update(self.networks.average, self.networks.generator, factor)
+        self.augmentation.adjust(self.networks.extra, seen, recipe.batch, self.team)
+        self.progress = replace(progress, step=progress.step + 1, pictures=progress.pictures + recipe.batch)
+        return seen
+
+    def save(self, *, small: bool = False) -> Event:
+        """Write a snapshot, with `small` a slim one, and the generator as the other commands read it.
+
+        Raises `TrainingError` where a weight is no longer a number: such a state is never written.
+        """
+        folder, pictures = self.plan.folder, self.progress.pictures
+        self._refuse_broken(dict(self.networks.generator.named_parameters()))
+        paths: list[Path] = []
+        if self.team.leads:
+            name = f"slim-{pictures:09d}.safetensors" if small else snapshots.path_of(folder, pictures)
+            path = folder / name
+            if not path.exists():
+                snapshots.write(path, self.networks, self.progress, asdict(self.recipe), small=small)
+            paths += [path, self._export()]
+            snapshots.retire(folder, self.plan.keep)
+        return Event("snapshot", pictures, paths=tuple(paths))
+
+    def _export(self) -> Path:
+        generator = self.recipe.usable(self.networks)
+        facts = {**self.plan.source, "pictures": self.progress.pictures, "data": self.data.survey.source}
+        about = About(self.plan.name, hash_tensors(generator.state_dict()), facts)
+        return save_generator(self.plan.folder / GENERATOR, generator, about)
+
+    def _passes(self, before: int, every: int) -> bool:
+        """Whether the last step passed a multiple of `every` pictures (0: none)."""
+        return bool(every) and before // every < self.progress.pictures // every
+
+    def _log(self, numbers: dict[str, float], seconds: float, watch: alarms.Watch) -> Iterator[Event]:
+        steps = numbers.pop("steps")
+        self._refuse_broken({name: torch.tensor(value) for name, value in numbers.items()})
+        line = {"pictures": self.progress.pictures, **{name: round(value, 5) for name, value in numbers.items()}}
+        line |= {"rate": round(steps * self.recipe.batch / seconds, 2), "seconds": round(seconds, 2)}
+        line |= {name: round(float(value), 5) for name, value in self.networks.extra.items() if name == "strength"}
+        if self.team.leads:
+            write_line(self.plan.folder, line)
+        yield Event("log", self.progress.pictures, line)
+        if text := watch.line(numbers):
+            yield Event("alarm", self.progress.pictures, text=text)
+
+    def _show(self, watch: alarms.Watch | None) -> Iterator[Event]:
+        """Write the sheet of fixed seeds, and look whether the samples still differ."""
+        if not self.team.leads:
+            return
+        pictures = fixed_samples(self.recipe.usable(self.networks))
+        path = self.plan.folder / f"sheet-{self.progress.pictures:09d}.png"
+        images.write_picture(path, images.grid(pictures, SHEET_COLUMNS))
+        yield Event("sheet", self.progress.pictures, paths=(path,))
+        if watch and (text := watch.pictures(pictures)):
+            yield Event("alarm", self.progress.pictures, text=text)
+
+    def _refuse_broken(self, numbers: Mapping[str, Tensor]) -> None:
+        broken = alarms.first_broken(numbers)
+        if broken:
+            whole = snapshots.all_in(self.plan.folder)
+            where = f"The last good state is '{whole[-1]}'" if whole else "No snapshot was written yet"
+            raise TrainingError(
+                f"{broken} is no longer a number after {self.progress.pictures} pictures. {where}: resume from it with "
+                "a smaller --rate or in float32."
+            )
+
+
+class _Means:
+    """Sums of a step's numbers, kept as tensors so that no device has to wait."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.steps = 0
+
+    def add(self, seen: Mapping[str, Tensor]) -> None:
+        self.steps += 1
+        for name, value in seen.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def take(self, team: Team) -> dict[str, float]:
+        """Return the means over steps and processes, and begin anew."""
+        means = [self.sums[name].float() / self.counts[name] for name in self.sums]
+        team.average(means)
+        taken = {name: float(mean) for name, mean in zip(self.sums, means, strict=True)} | {"steps": self.steps}
+        self.__init__()
+        return taken
+
+
+@torch.no_grad()
+def fixed_samples(generator: Generator, truncation: float = 1.0) -> Tensor:
+    """Return the pictures of seeds 0-31, which every sheet shows."""
+    parts = []
+    for first in range(0, SHEET_ROWS * SHEET_COLUMNS, SHEET_COLUMNS):
+        z = generator.sample(range(first, first + SHEET_COLUMNS))
+        space = "w+" if "w+" in generator.spaces else "z"
+        codes = generator.map(z, "w+", truncation=truncation) if space == "w+" else z
+        parts.append(generator.synthesize(codes, space).float().cpu())
+    return torch.cat(parts)
+
+
+def write_line(folder: Path, line: Mapping[str, Any]) -> None:
+    """Append a line of JSON to the run's log."""
+    with (folder / LOG).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """Return the log's lines; one that was cut short is left out."""
+    lines = []
+    for text in (folder / LOG).read_text("utf-8").splitlines() if (folder / LOG).exists() else []:
+        with suppress(ValueError):
+            lines.append(json.loads(text))
+    return lines

@@ -1,0 +1,71 @@
+"""Snapshots of a training run on disk: whole ones that go on bit for bit, and slim ones that go on with fresh
+optimisers. Safetensors with a JSON header; no code in them.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ganvas.errors import TrainingError
+from ganvas.tensor_files import read_tensors, write_tensors
+from ganvas.training.networks import Networks, slim, tensors
+
+KIND = "training snapshot"
+PATTERN = "snapshot-*.safetensors"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: steps done, pictures seen, and the step since which its optimisers have run."""
+
+    step: int = 0
+    pictures: int = 0
+    fresh_since: int | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a snapshot file holds."""
+
+    tensors: dict[str, Tensor]
+    progress: Progress
+    recipe: Mapping[str, Any]
+
+
+def path_of(folder: Path, pictures: int) -> Path:
+    """Return the name of the snapshot after so many pictures."""
+    return folder / f"snapshot-{pictures:09d}.safetensors"
+
+
+def write(
+    path: Path, networks: Networks, progress: Progress, recipe: Mapping[str, Any], *, small: bool = False
+) -> Path:
+    """Write a snapshot, a slim one with `small`; an interruption or a full disk leaves older ones whole."""
+    held = slim(networks) if small else tensors(networks)
+    header = {"recipe": dict(recipe), "progress": vars(progress), "slim": small}
+    return write_tensors(path, KIND, held, header, TrainingError)
+
+
+def read(path: Path) -> Snapshot:
+    """Return what a snapshot file holds; raises `TrainingError` where it is none."""
+    held, header = read_tensors(path, KIND, TrainingError)
+    try:
+        return Snapshot(held, Progress(**header["progress"]), dict(header["recipe"]))
+    except (KeyError, TypeError) as reason:
+        raise TrainingError(f"'{path}' is a damaged snapshot ({reason}); resume from an older one.") from reason
+
+
+def all_in(folder: Path) -> list[Path]:
+    """Return the snapshots of a run, oldest first."""
+    return sorted(folder.glob(PATTERN))
+
+
+def retire(folder: Path, keep: int) -> None:
+    """Remove all but the `keep` newest."""
+    for path in all_in(folder)[: -max(keep, 1)]:
+        with suppress(FileNotFoundError):
+            path.unlink()

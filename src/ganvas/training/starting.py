@@ -1,0 +1,123 @@
+"""How a run begins: in an empty folder, or from a snapshot, whole or slim."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganvas.errors import TrainingError
+from ganvas.files import atomic_path
+from ganvas.training import snapshots
+from ganvas.training.augmentation import Augmentation
+from ganvas.training.data import PictureSet
+from ganvas.training.dcgan import DCGANRecipe
+from ganvas.training.distributed import Team
+from ganvas.training.networks import restore
+from ganvas.training.run import LOG, Plan, Recipe, Run, read_log, write_line
+from ganvas.training.stylegan2 import StyleGAN2Recipe
+
+RECIPES = {"stylegan2": StyleGAN2Recipe, "dcgan": DCGANRecipe}
+SETTINGS = "settings.json"
+FREE = ("precision",)  # a run may go on in another precision
+
+
+def begin(
+    recipe: Recipe,
+    plan: Plan,
+    data: PictureSet,
+    augmentation: Augmentation,
+    device: torch.device,
+    team: Team,
+    source: Any = None,
+) -> Run:
+    """Return a run from the start, with the weights of the generator `source` where one is given.
+
+    Raises `TrainingError` where the folder already holds a run.
+    """
+    if snapshots.all_in(plan.folder) or (plan.folder / LOG).exists():
+        raise TrainingError(f"'{plan.folder}' holds a run already: go on with --resume auto, or give another --out.")
+    networks = recipe.build(device, source)
+    augmentation.prepare(networks.extra, device)
+    if team.leads:
+        _write_settings(plan, recipe, augmentation)
+    return Run(recipe, plan, data, networks, augmentation, device, team)
+
+
+def resume(
+    path: str,
+    recipe: Recipe,
+    plan: Plan,
+    data: PictureSet,
+    augmentation: Augmentation,
+    device: torch.device,
+    team: Team,
+) -> Run:
+    """Return a run that goes on from the snapshot `path`, or from the newest in the folder for "auto".
+
+    A slim snapshot goes on with fresh optimisers, warmed up, which the log says. Raises `TrainingError` where there is
+    none, or where it was made with other settings.
+    """
+    found = newest(plan.folder) if path == "auto" else Path(path)
+    snapshot = snapshots.read(found)
+    _check_settings(snapshot.recipe, recipe, found)
+    networks = recipe.build(device)
+    augmentation.prepare(networks.extra, device)
+    whole = restore(networks, snapshot.tensors)
+    progress = snapshot.progress if whole else replace(snapshot.progress, fresh_since=snapshot.progress.step)
+    if team.leads:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        _cut_log(plan.folder, progress.pictures)
+        if not whole:
+            write_line(plan.folder, {"event": "joined", "pictures": progress.pictures, "from": found.name})
+        _write_settings(plan, recipe, augmentation)
+    return Run(recipe, plan, data, networks, augmentation, device, team, progress)
+
+
+def newest(folder: Path) -> Path:
+    """Return the newest snapshot of a run; raises `TrainingError` where there is none."""
+    whole = snapshots.all_in(folder)
+    if not whole:
+        raise TrainingError(f"'{folder}' holds no snapshot to go on from; start without --resume.")
+    return whole[-1]
+
+
+def recipe_of(snapshot: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that a snapshot's header describes."""
+    described: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in snapshot.items()
+    }
+    try:
+        return RECIPES[described["family"]](**described)
+    except (KeyError, TypeError) as reason:
+        raise TrainingError(f"The snapshot describes settings that this version does not know ({reason}).") from reason
+
+
+def _check_settings(made_with: Mapping[str, Any], recipe: Recipe, path: Path) -> None:
+    before, now = asdict(recipe_of(made_with)), asdict(recipe)
+    other = [
+        f"{name} was {before.get(name)}, now {now.get(name)}"
+        for name in sorted(before.keys() | now.keys())
+        if name not in FREE and before.get(name) != now.get(name)
+    ]
+    if other:
+        raise TrainingError(f"'{path}' was made with other settings: {'; '.join(other)}. Give those, or another --out.")
+
+
+def _cut_log(folder: Path, pictures: int) -> None:
+    """Drop lines of what will be done again."""
+    kept = [line for line in read_log(folder) if line.get("pictures", 0) <= pictures]
+    with atomic_path(folder / LOG, TrainingError) as temporary:
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+
+
+def _write_settings(plan: Plan, recipe: Recipe, augmentation: Augmentation) -> None:
+    described = {
+        "recipe": asdict(recipe),
+        "plan": {**vars(plan), "folder": str(plan.folder), "source": dict(plan.source)},
+        "augmentation": vars(augmentation),
+    }
+    with atomic_path(plan.folder / SETTINGS, TrainingError) as temporary:
+        temporary.write_text(json.dumps(described, indent=2) + "\n", "utf-8")
