@@ -304,13 +304,13 @@ from ganvas.errors import CheckpointError
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 for path in sorted(Path(sys.argv[1]).iterdir()):
-    before, start = peak(), time.perf_counter()
+    before, start = peak(), time.process_time()
     try:
         read_pickle(path)
         outcome = "read"
     except CheckpointError:
         outcome = "refused"
-    print(path.name, outcome, peak() - before, time.perf_counter() - start, sep=":")
+    print(path.name, outcome, peak() - before, time.process_time() - start, sep=":")
 """
 
 

@@ -20,7 +20,7 @@ from tests.checkpoints.unreliable import CONTENT, Plan, no_proxies, serving
 __all__ = ["no_proxies"]
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 ROWS = list(zoo.entries().values())
-QUICK = Patience(answer=0.6, silence=0.3, attempts=2, pause=0.01)
+QUICK = Patience(answer=20.0, silence=10.0, attempts=2, pause=0.01)
 
 
 @pytest.fixture(autouse=True)
