@@ -140,7 +140,7 @@ def _cross(rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def blits(draws: Randomness, total: int, strength: Probability, side: int) -> Matrices:
-    """Draw motions that take pixels to pixels: a flip (half of those drawn), right angles, an eighth of `side` at most."""
+    """Draw motions that take pixels to pixels: flips (half of those drawn), right angles, up to an eighth of `side`."""
     flips = 1.0 - 2.0 * _sometimes(draws, total, strength, draws.whole(2, total))
     turns = _sometimes(draws, total, strength, draws.whole(4, total))
     x, y = ((draws.uniform(total, 2) * 2 - 1) * (REACH * side)).round().unbind(dim=1)

@@ -3,10 +3,11 @@
 A matrix [3, 3] takes a point (x, y, 1) of the old picture to its place in the new one, in pixels from the middle of the
 picture, x to the right and y down. The product ``B @ A`` does A first.
 
-A picture is doubled by an interpolating filter and the doubled one is read between its pixels linearly. What is moved
-by whole pixels, flipped or turned by right angles comes out exactly; where a motion shrinks, the same filter smooths
-first. Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", appendix B, double by an
-orthogonal wavelet and halve the result again: twice the cost of everything here.
+A picture is doubled by an interpolating filter, and the doubled one is read linearly between its pixels. What is moved
+by whole pixels, flipped or turned by right angles comes out exactly; what is moved by parts of a pixel keeps nine tenths
+of the energy of the second finest octave; where a motion shrinks, the same filter smooths first. (Karras et al. 2020,
+"Training Generative Adversarial Networks with Limited Data", appendix B, read at twice the resolution, which is four
+times as many places, and halve the result.)
 """
 
 import torch
