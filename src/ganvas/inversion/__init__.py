@@ -1,0 +1,1 @@
+"""Photos to codes of a generator."""

@@ -1,0 +1,117 @@
+"""A companion network of one generator: a picture to the w+ code whose picture it resembles, in one pass.
+
+It says how far each layer's code lies from the generator's average, in units of the space's deviation; written from
+the idea of pixel2style2pixel (Richardson et al. 2021, section 3) in a form small enough for a processor. Trained by
+``ganvas.training.encoder``; knows no files of pictures.
+"""
+
+import importlib.resources
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ganvas import images
+from ganvas.errors import CheckpointError
+from ganvas.tensor_files import read_tensors, write_tensors
+
+KIND = "encoder"
+SLOPE = 0.2
+LAST = 4
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of an encoder: it looks at pictures of ``resolution`` pixels through maps of ``widths`` channels, each of
+    half the size of the one before, down to 4 pixels, and gives codes [layers, w_dim].
+    """
+
+    resolution: int
+    layers: int
+    w_dim: int
+    widths: tuple[int, ...] = (24, 48, 96, 128, 160, 160)
+    hidden: int = 240
+
+    def __post_init__(self) -> None:
+        sizes = (self.resolution, self.layers, self.w_dim, self.hidden, *self.widths)
+        if not all(type(size) is int and 0 < size <= 65536 for size in sizes):
+            raise CheckpointError("Sizes of an encoder are whole numbers from 1 up; found others.")
+        if self.resolution != LAST * 2 ** (len(self.widths) - 1):
+            raise CheckpointError(f"{len(self.widths)} maps do not lead from {self.resolution} pixels to {LAST}.")
+
+
+class Stage(nn.Module):
+    """A residual block, then half the size."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.refine = nn.Conv2d(inputs, inputs, 3, padding=1)
+        self.shrink = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
+
+    def forward(self, x: Float[Tensor, "n i h w"]) -> Float[Tensor, "n o h2 w2"]:
+        """Return the map of half the size."""
+        x = x + self.refine(F.leaky_relu(x, SLOPE))
+        return self.shrink(F.leaky_relu(x, SLOPE)) * math.sqrt(2)
+
+
+class Encoder(nn.Module):
+    """Pictures [n, 3, h, w] to w+ codes [n, layers, w_dim]; ``mean`` and ``deviation`` are those of the generator's w."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        a = self.architecture = architecture
+        self.enter = nn.Conv2d(3, a.widths[0], 3, padding=1)
+        self.stages = nn.ModuleList(Stage(*pair) for pair in itertools.pairwise(a.widths))
+        self.gather = nn.Linear(a.widths[-1] * LAST * LAST, a.hidden)
+        self.common = nn.Linear(a.hidden, a.w_dim)
+        self.apart = nn.Linear(a.hidden, a.layers * a.w_dim)
+        nn.init.zeros_(self.apart.weight)
+        nn.init.zeros_(self.apart.bias)
+        self.register_buffer("mean", torch.zeros(a.w_dim))
+        self.register_buffer("deviation", torch.ones(a.w_dim))
+
+    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n layers w_dim"]:
+        """Return codes of pictures in [-1, 1] of any size, float32: one deviation common to all layers, and what each
+        layer adds.
+        """
+        a = self.architecture
+        x = self.enter(images.resize(pictures, a.resolution, a.resolution))
+        for stage in self.stages:
+            x = stage(x)
+        x = F.leaky_relu(self.gather(F.leaky_relu(x, SLOPE).flatten(1)), SLOPE)
+        steps = self.common(x)[:, None] + self.apart(x).unflatten(1, (a.layers, a.w_dim))
+        return self.mean + self.deviation * steps.float()
+
+
+def save_encoder(path: str | Path, encoder: Encoder, generator_hash: str, facts: Mapping[str, Any]) -> Path:
+    """Write an encoder in float16, with the hash of its generator and `facts` of how it was made; returns the path."""
+    header = {"architecture": asdict(encoder.architecture), "generator": generator_hash, "facts": dict(facts)}
+    tensors = {name: tensor.half() for name, tensor in encoder.state_dict().items()}
+    return write_tensors(path, KIND, tensors, header, CheckpointError)
+
+
+def load_encoder(source: str | Path, device: str | torch.device = "cpu") -> tuple[Encoder, str]:
+    """Return the encoder of a file or of a bundled generator's name, in float32, and the hash of its generator.
+
+    Raises `CheckpointError` where there is none, or where the file's parts do not fit each other.
+    """
+    bundled = Path(str(importlib.resources.files("ganvas.checkpoints") / "bundled" / f"{source}-encoder.safetensors"))
+    path = bundled if bundled.is_file() else Path(source)
+    tensors, header = read_tensors(path, KIND, CheckpointError)
+    try:
+        described = dict(header["architecture"])
+        encoder = Encoder(Architecture(**{**described, "widths": tuple(described["widths"])}))
+        encoder.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except (KeyError, TypeError, RuntimeError) as reason:
+        raise CheckpointError(f"'{path}' is a damaged encoder ({reason}); make it anew.") from reason
+    return encoder.eval().requires_grad_(False).to(device), str(header.get("generator", ""))
