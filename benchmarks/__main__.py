@@ -1,5 +1,5 @@
-"""Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [--sizes
-64,256]``.
+"""Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [biggan]
+[--sizes 64,256]``.
 """
 
 import argparse
@@ -11,7 +11,7 @@ let_threads_wait()  # before torch is imported, which the next lines do
 
 import torch  # noqa: E402
 
-from benchmarks import jacobian, machine, regions, tangents  # noqa: E402
+from benchmarks import biggan, jacobian, machine, regions, tangents  # noqa: E402
 from benchmarks.subjects import ALL_SIZES, SIZES  # noqa: E402
 
 
@@ -33,6 +33,10 @@ def main() -> None:
         ),
         "jacobian": ("The Jacobian against the published algorithm", lambda: jacobian.run(sizes)),
     }
+    sections["biggan"] = (
+        "BigGAN-deep: forward and tangent",
+        lambda: biggan.run(biggan.BIGGAN_SIZES if sizes == SIZES else sizes),
+    )
     unknown = set(arguments.names) - set(sections)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import ganvas
+from ganvas.checkpoints.files import convert
 from ganvas.cli import main
 from ganvas.generators.biggan import BigGAN
 from ganvas.latent_files import Latent, load_latent, sample_latent
@@ -21,6 +22,13 @@ FIRST_CLASS, OTHER_CLASS = 1, 3
 @pytest.fixture(autouse=True)
 def one_thread(two_threads: None) -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the conformance checkpoint in our format, which is read faster under these tests' checks of types."""
+    ours = tmp_path_factory.mktemp("model") / "biggan.safetensors"
+    return convert(shared / "conformance" / "biggan-deep-pytorch_model.bin", ours)
 
 
 def ratio(generator: BigGAN, latent: Latent, vector: torch.Tensor, step: float) -> float:
@@ -90,10 +98,6 @@ class TestLibrary:
 
 class TestCommandLine:
     """On the conformance checkpoint: random weights, so that the region's share of the change is small."""
-
-    @pytest.fixture
-    def model(self, shared: Path) -> Path:
-        return shared / "conformance" / "biggan-deep-pytorch_model.bin"
 
     def run(self, capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
         assert main([*map(str, arguments), "--json"]) == 0
