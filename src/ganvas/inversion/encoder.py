@@ -62,7 +62,7 @@ class Stage(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Pictures [n, 3, h, w] to w+ codes [n, layers, w_dim]; ``mean`` and ``deviation`` are those of the generator's w."""
+    """Pictures [n, 3, h, w] to w+ codes; ``mean`` and ``deviation`` are those of the generator's w."""
 
     mean: Tensor
     deviation: Tensor
