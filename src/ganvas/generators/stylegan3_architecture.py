@@ -99,7 +99,8 @@ class Architecture:
         if not all(isinstance(value, int | float) and 0 < value < float("inf") for value in values):
             raise CheckpointError("Frequencies, clamp, scale and learning rate of a StyleGAN3 are numbers above 0.")
         highest = self.resolution / 2
-        if not 1 <= self.first_cutoff < min(self.first_stopband, highest) or not 1 < self.last_stopband <= 2:
+        rising = 1 <= self.first_cutoff < self.first_stopband < highest * self.last_stopband
+        if not rising or self.first_cutoff >= highest or not 1 < self.last_stopband <= 2:
             raise CheckpointError("The frequencies of this StyleGAN3 do not rise from its first to its last layer.")
 
     @property

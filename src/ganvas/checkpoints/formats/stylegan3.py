@@ -6,6 +6,7 @@ the stored filters: ours are designed anew and must be the same.
 
 import math
 import re
+import reprlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ SETTINGS = {
     "margin_size": "margin",
     "output_scale": "scale",
     "conv_clamp": "clamp",
+    "mapping.lr_multiplier": "mapping_rate",
 }
+COUNTS = ("critical", "margin")
 FROM_NVIDIA = (
     (r"^mapping\.fc(\d+)\.", r"mapping.fc.\1."),
     (r"^synthesis\.input\.freqs$", "synthesis.input.frequencies"),
@@ -97,7 +100,7 @@ def stylegan3_architecture(tensors: Mapping[str, Tensor], settings: Mapping[str,
         raise CheckpointError(f"This StyleGAN3 has {len(weights)} layers; 15 were expected.")
     if weights[-1][0] != 3:
         raise CheckpointError(
-            f"This generator makes pictures of {weights[-1][0]} channels; Ganvas edits pictures of 3 (red, green, blue)."
+            f"This generator makes pictures of {weights[-1][0]} channels; Ganvas edits those of 3 (red, green, blue)."
         )
     (w_dim,) = shape_of(tensors, "mapping.w_avg", 1)
     label_dim = shape_of(tensors, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
@@ -118,9 +121,14 @@ def stylegan3_architecture(tensors: Mapping[str, Tensor], settings: Mapping[str,
 def _settings(record: PersistentRecord) -> dict[str, Any]:
     """Return what the file says of the settings that no shape shows, under our names."""
     known = {**record.init_kwargs, **nvidia.settings(record, "synthesis_kwargs")}
+    known |= {f"mapping.{name}": value for name, value in nvidia.settings(record, "mapping_kwargs").items()}
     found = {ours: known[theirs] for theirs, ours in SETTINGS.items() if theirs in known}
-    mapping = nvidia.settings(record, "mapping_kwargs")
-    return found | ({"mapping_rate": mapping["lr_multiplier"]} if "lr_multiplier" in mapping else {})
+    for name, value in found.items():
+        if type(value) not in (int, float) and not (name == "clamp" and value is None):
+            raise CheckpointError(
+                f"The setting {name} of this StyleGAN3 is {reprlib.repr(value)}; a number was expected."
+            )
+    return {name: float(value) if type(value) is int and name not in COUNTS else value for name, value in found.items()}
 
 
 def _check_filters(tensors: Mapping[str, Tensor], architecture: Architecture) -> None:
