@@ -95,6 +95,14 @@ def test_views_of_one_storage_become_tensors_of_their_own(tmp_path: Path, old: b
     assert all(tensor.is_contiguous() for tensor in read.values())
 
 
+@OLD
+def test_large_strides(tmp_path: Path, old: bool) -> None:
+    """Those of a wide network's weights, whose product no size would have."""
+    storage = torch.arange(64.0)
+    tree = {"weight": storage.as_strided((1, 2, 2, 1, 2), (1 << 30, 32, 1, 1 << 20, 8))}
+    assert same(read_tree(write(tmp_path, tree, old)), tree)
+
+
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

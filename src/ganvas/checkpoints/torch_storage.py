@@ -87,7 +87,7 @@ def rebuild_tensor(arguments: tuple, allowance: Allowance) -> Tensor:
             pass
         case _:
             raise UnsafeFileError("a tensor that is not made of a storage, an offset, a size and strides.")
-    shape, steps = require_shape(size), require_shape(stride)
+    shape, steps = require_shape(size), require_numbers(stride)
     available, count = len(storage.elements), math.prod(shape)
     last = offset + sum((length - 1) * step for length, step in zip(shape, steps, strict=True))
     if count > available or offset < 0 or (count and last >= available):
@@ -113,13 +113,19 @@ def rebuild_parameter(arguments: tuple, allowance: Allowance) -> Tensor:
 
 def require_shape(lengths: object) -> tuple[int, ...]:
     """Return `lengths` if it is a tuple of a few whole numbers >= 0 whose product (zeros left out) is no nonsense."""
-    if type(lengths) is not tuple or len(lengths) > MOST_DIMENSIONS:
-        raise UnsafeFileError(f"a shape that is not a tuple of at most {MOST_DIMENSIONS} numbers.")
-    if not all(type(length) is int and 0 <= length <= MOST_ELEMENTS for length in lengths):
-        raise UnsafeFileError(f"a shape with something else than whole numbers from 0 to {MOST_ELEMENTS}.")
-    if math.prod(max(length, 1) for length in lengths) > MOST_ELEMENTS:
+    shape = require_numbers(lengths)
+    if math.prod(max(length, 1) for length in shape) > MOST_ELEMENTS:
         raise UnsafeFileError(f"a shape of more than {MOST_ELEMENTS} elements.")
-    return lengths
+    return shape
+
+
+def require_numbers(numbers: object) -> tuple[int, ...]:
+    """Return `numbers`, a shape or strides, if it is a tuple of a few whole numbers >= 0."""
+    if type(numbers) is not tuple or len(numbers) > MOST_DIMENSIONS:
+        raise UnsafeFileError(f"a shape that is not a tuple of at most {MOST_DIMENSIONS} numbers.")
+    if not all(type(number) is int and 0 <= number <= MOST_ELEMENTS for number in numbers):
+        raise UnsafeFileError(f"a shape with something else than whole numbers from 0 to {MOST_ELEMENTS}.")
+    return numbers
 
 
 def _read_head(window: Window, allowance: Allowance) -> StorageHead:
