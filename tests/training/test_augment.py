@@ -23,7 +23,7 @@ from ganvas.training.augment import (
     unchanged,
 )
 from ganvas.training.randomness import Randomness, Share
-from ganvas.training.warp import double, quarter_turns, rotation, scaling, softening, translation, warp
+from ganvas.training.warp import quarter_turns, rotation, scaling, soften, softening, translation, warp
 
 ALL = {
     "unchanged": unchanged,
@@ -142,6 +142,16 @@ def test_jitter_is_brightness_then_saturation_then_contrast():
     torch.testing.assert_close(jittered(x, brightness, saturation, contrast), expected)
 
 
+def cubic_error(frequency: float) -> float:
+    """Return the largest error for ``exp(i frequency x)`` of the cubic of Keys (1981) with a = -0.75."""
+    t = np.linspace(0, 1, 101)[:, None]
+    distance = np.abs(np.arange(-1, 3) - t)  # [t, tap]
+    near = 1.25 * distance**3 - 2.25 * distance**2 + 1
+    far = -0.75 * (distance**3 - 5 * distance**2 + 8 * distance - 4)
+    wave = np.exp(1j * frequency * (np.arange(-1, 3) - t))
+    return float(np.abs((np.where(distance <= 1, near, far) * wave).sum(axis=1) - 1).max())
+
+
 @given(st.floats(-math.pi, math.pi), st.floats(1, 1.6), st.floats(-9, 9), st.floats(-9, 9), st.floats(0.3, 0.9))
 @settings(max_examples=25, deadline=None)
 def test_warp_moves_a_wave_as_the_matrix_says(angle: float, size: float, dx: float, dy: float, frequency: float):
@@ -158,33 +168,18 @@ def test_warp_moves_a_wave_as_the_matrix_says(angle: float, size: float, dx: flo
     old_x, old_y = (back[i, 0] * middle + back[i, 1] * middle[:, None] + back[i, 2] for i in (0, 1))
     known = (old_x.abs() < 28) & (old_y.abs() < 28)
     error = (warp(x, motion)[0, 0] - wave(old_x, old_y))[known].abs()
-    # Reading linearly between half pixels loses at most (frequency / 2)^2 / 8 in both directions together.
-    assert error.max() < frequency**2 / 32 + 2e-3
-
-
-def test_doubling_is_exact_for_polynomials_of_degree_five():
-    places = torch.arange(16, dtype=torch.float64)
-    halves = torch.arange(33, dtype=torch.float64) / 2 - 0.5
-
-    def value(t: Tensor) -> Tensor:
-        t = t / 16
-        return 1 - 3 * t + t**2 + 4 * t**3 - 7 * t**4 + 5 * t**5
-
-    zero = torch.zeros(1, dtype=torch.float64)
-    result = double((value(places) * value(places)[:, None]).expand(1, 3, 16, 16), zero, zero)
-    assert result.shape == (1, 3, 33, 33)
-    expected = value(halves) * value(halves)[:, None]
-    torch.testing.assert_close(result[0, 0, 6:27, 6:27], expected[6:27, 6:27])
+    assert error.max() < (1 + cubic_error(0.8 * frequency)) * (1 + cubic_error(0.6 * frequency)) - 1 + 1e-4
 
 
 def test_softening_is_for_shrinking_alone():
     motions = torch.cat([rotation(rows(0.6)), scaling(rows(1.5), rows(1.0)), scaling(rows(0.5), rows(0.8))])
     across, down = softening(torch.linalg.inv(motions))
-    torch.testing.assert_close(across, rows(0, 0, (4 - 1) / 24), atol=1e-6, rtol=0)
-    torch.testing.assert_close(down, rows(0, 0, (1.5625 - 1) / 24), atol=1e-6, rtol=0)
+    torch.testing.assert_close(across, rows(0, 0, (4 - 1) / 24), atol=2e-6, rtol=0)
+    torch.testing.assert_close(down, rows(0, 0, (1.5625 - 1) / 24), atol=2e-6, rtol=0)
     # A wave is damped by 1 - 2a + 2a cos(frequency), which is what the weights (a, 1 - 2a, a) do to it.
     wave = torch.cos(2.0 * torch.arange(64)).expand(1, 3, 64, 64)
-    damped = double(wave, rows(0.125), rows(0))[..., 1::2, 1::2]
+    damped = soften(wave, rows(0.125), rows(0))
+    assert torch.equal(soften(wave, rows(0), rows(0)), wave)
     torch.testing.assert_close(damped[..., 8:56], wave[..., 8:56] * (0.75 + 0.25 * math.cos(2.0)), atol=1e-6, rtol=0)
 
 

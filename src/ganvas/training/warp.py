@@ -3,11 +3,10 @@
 A matrix [3, 3] takes a point (x, y, 1) of the old picture to its place in the new one, in pixels from the middle of the
 picture, x to the right and y down. The product ``B @ A`` does A first.
 
-A picture is doubled by an interpolating filter, and the doubled one is read linearly between its pixels. What is moved
-by whole pixels, flipped or turned by right angles comes out exactly; what is moved by parts of a pixel keeps nine tenths
-of the energy of the second finest octave; where a motion shrinks, the same filter smooths first. (Karras et al. 2020,
-"Training Generative Adversarial Networks with Limited Data", appendix B, read at twice the resolution, which is four
-times as many places, and halve the result.)
+Pictures are read between their pixels by cubics through four neighbours each way, after smoothing where the motion
+shrinks. What is moved by whole pixels, flipped or turned by right angles comes out exactly. (Karras et al. 2020,
+"Training Generative Adversarial Networks with Limited Data", appendix B, double the picture by an orthogonal wavelet,
+read it linearly at four times as many places, and halve the result.)
 """
 
 import torch
@@ -18,10 +17,6 @@ from torch import Tensor
 from ganvas.generators.ops import at_least_float32
 
 Matrices = Float[Tensor, "n 3 3"]
-
-# Halfway between pixels: the polynomial of degree five through six neighbours (Deslauriers and Dubuc 1989).
-HALFWAY = (3 / 256, -25 / 256, 150 / 256, 150 / 256, -25 / 256, 3 / 256)
-MARGIN = 4
 
 
 def translation(x: Float[Tensor, "n"], y: Float[Tensor, "n"]) -> Matrices:
@@ -62,16 +57,15 @@ def warp(pictures: Float[Tensor, "n c h w"], matrices: Matrices) -> Float[Tensor
     """
     height, width = pictures.shape[2:]
     back = torch.linalg.inv(matrices)  # [n, 3, 3], new places to old ones
-    values = at_least_float32(pictures)
     x = torch.arange(width, device=back.device) - (width - 1) / 2
     y = torch.arange(height, device=back.device)[:, None] - (height - 1) / 2
     old_x, old_y = (
         row[:, 0, None, None] * x + row[:, 1, None, None] * y + row[:, 2, None, None]
         for row in back[:, :2].unbind(dim=1)
     )
-    places = torch.stack([old_x / (width / 2), old_y / (height / 2)], dim=-1).to(values)  # [n, h, w, 2], edges at +-1
-    doubled = double(values, *softening(back))
-    return F.grid_sample(doubled, places, "bilinear", "reflection", align_corners=True).to(pictures.dtype)
+    smooth = soften(at_least_float32(pictures), *softening(back))
+    places = torch.stack([old_x / (width / 2), old_y / (height / 2)], dim=-1).to(smooth)  # [n, h, w, 2], edges at +-1
+    return F.grid_sample(smooth, places, "bicubic", "reflection", align_corners=False).to(pictures.dtype)
 
 
 def softening(back: Matrices) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
@@ -81,32 +75,18 @@ def softening(back: Matrices) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
     old pixel has by itself they are made up for by weights (a, 1 - 2a, a), of variance 2a.
     """
     spread = back[:, :2, :2].square().sum(dim=2)  # [n, 2]
-    across, down = ((spread - 1) / 24).clamp(0, 0.25).unbind(dim=1)
+    # Rotations come out a rounding error above 1, and must not smooth at all.
+    across, down = ((spread - 1 - 1e-5) / 24).clamp(0, 0.25).unbind(dim=1)
     return across, down
 
 
-def double(
+def soften(
     pictures: Float[Tensor, "n c h w"], across: Float[Tensor, "n"], down: Float[Tensor, "n"]
-) -> Float[Tensor, "n c h2 w2"]:
-    """Smooth each picture by weights (a, 1 - 2a, a), a being `across` and `down`, and return its values on half pixels.
-
-    The result is [n, c, 2h + 1, 2w + 1], from one edge to the other: the pixels themselves at odd places.
-    """
+) -> Float[Tensor, "n c h w"]:
+    """Smooth each picture by weights (a, 1 - 2a, a), a being `across` sideways and `down` downwards."""
     n, channels, height, width = pictures.shape
-    maps = n * channels
-    sides = [_taps(amount).to(pictures).repeat_interleave(channels, dim=0) for amount in (across, down)]
-    cut = 2 * MARGIN + sides[0].shape[1] // 2 - 1
-    # The pictures lie side by side as channels of one, since each has a filter of its own.
-    values = F.pad(pictures, (MARGIN,) * 4, mode="replicate").reshape(1, maps, height + 2 * MARGIN, width + 2 * MARGIN)
-    values = F.conv_transpose2d(values, sides[0][:, None, None, :], stride=(1, 2), padding=(0, cut), groups=maps)
-    values = F.conv_transpose2d(values, sides[1][:, None, :, None], stride=(2, 1), padding=(cut, 0), groups=maps)
-    return values.view(n, channels, 2 * height + 1, 2 * width + 1)
-
-
-def _taps(softness: Float[Tensor, "n"]) -> Float[Tensor, "n 15"]:
-    """Return what one pixel spreads to on half pixels, with itself in the middle."""
-    halfband = torch.zeros(15, dtype=softness.dtype, device=softness.device)
-    halfband[2:13:2] = torch.tensor(HALFWAY, dtype=softness.dtype, device=softness.device)
-    halfband[7] = 1.0
-    bend = halfband.roll(2) - 2 * halfband + halfband.roll(-2)
-    return halfband + softness[:, None] * bend
+    sideways, downwards = (torch.stack([a, 1 - 2 * a, a], dim=1) for a in (across, down))
+    taps = (downwards[:, :, None] * sideways[:, None]).to(pictures).repeat_interleave(channels, dim=0)
+    # The pictures stand side by side as channels of one, since each has weights of its own.
+    row = F.pad(pictures, (1, 1, 1, 1), mode="replicate").reshape(1, n * channels, height + 2, width + 2)
+    return F.conv2d(row, taps[:, None], groups=n * channels).view(pictures.shape)

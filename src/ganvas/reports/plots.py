@@ -1,0 +1,201 @@
+"""Curves of a training: losses and scores, and the distance to real pictures. Computes nothing but a smooth line.
+
+matplotlib is an extra and is imported when something is drawn; no window, no global state, and the same file for the
+same numbers.
+"""
+
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ganvas.errors import PictureError
+from ganvas.files import atomic_path
+from ganvas.training.run import read_log
+
+SUFFIXES = (".png", ".svg")
+# Of the palette of Okabe and Ito, which colour-blind people tell apart.
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#767676"
+LOSSES = {"D": ("discriminator", BLUE), "G": ("generator", ORANGE)}
+SCORES = {"D(x)": ("D(x), real pictures", BLUE), "D(G(z))": ("D(G(z)), made pictures", ORANGE)}
+STRENGTH = {"strength": ("augmentation strength", GREEN)}
+SMOOTHED_PART = 0.02  # of a curve: the deviation of the bell that smooths it
+RESOLUTION = 150  # dots per inch
+Values = Float[np.ndarray, "n"]
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DistancePoint:
+    """The distance measured after so many pictures, and its standard error (0 where it is not known)."""
+
+    pictures: int
+    distance: float
+    error: float = 0.0
+
+
+def loss_plot(log: Sequence[Line] | Path, out: str | Path) -> Path:
+    """Draw the losses of G and D and the mean scores D(x) and D(G(z)) against the pictures seen; returns `out`.
+
+    `log` is the folder of a run or the lines of its log: mappings with "pictures" and any of "D", "G", "D(x)",
+    "D(G(z))", "strength". A faint line is what was logged, a strong one is smoothed. Where a run went on from a slim
+    snapshot (an "event" that is "joined") a vertical line stands. Where lines go back in pictures, the later ones hold.
+
+    Raises:
+        PictureError: nothing to draw, another suffix than .png and .svg, no place to write, or no matplotlib.
+    """
+    lines = read_log(log) if isinstance(log, Path) else log
+    panels = [{name: curve(lines, name) for name in names} for names in (LOSSES, SCORES | STRENGTH)]
+    if not any(len(seen) for panel in panels for seen, _ in panel.values()):
+        raise PictureError("The log has no losses yet; train on, or give the folder that holds log.jsonl.")
+    with _figure(out, columns=2) as (losses, scores):
+        for name, (label, colour) in LOSSES.items():
+            _draw_curve(losses, *panels[0][name], label, colour)
+        for name, (label, colour) in (SCORES | STRENGTH).items():
+            _draw_curve(scores, *panels[1][name], label, colour)
+        _name_axes(losses, "Losses", "loss")
+        _name_axes(scores, "Scores of the discriminator", "mean probability of being real")
+        scores.set_ylim(-0.02, 1.02)
+        losses.set_ylim(*_range_without_outliers([values for _, values in panels[0].values()]))
+        for panel in (losses, scores):
+            _draw_joins(panel, lines)
+            _explain(panel)
+    return Path(out)
+
+
+def distance_plot(
+    points: Sequence[DistancePoint],
+    out: str | Path,
+    *,
+    name: str = "kernel distance to the test pictures",
+    references: Mapping[str, float] | None = None,
+) -> Path:
+    """Draw a distance with its standard errors against the pictures seen, and level lines of `references` by name;
+    returns `out`.
+
+    Raises:
+        PictureError: no points, another suffix than .png and .svg, no place to write, or no matplotlib.
+    """
+    if not points:
+        raise PictureError("There are no distances to draw; measure at least one snapshot.")
+    ordered = sorted(points, key=lambda point: point.pictures)
+    seen, distances, errors = (
+        np.array([float(getattr(point, part)) for point in ordered]) for part in ("pictures", "distance", "error")
+    )
+    with _figure(out, columns=1) as (panel,):
+        panel.errorbar(seen, distances, errors, color=BLUE, marker="o", markersize=4, capsize=3, label=name)
+        for (label, level), style in zip((references or {}).items(), _styles(), strict=False):
+            panel.axhline(level, color=GREY, linestyle=style, linewidth=1.2, label=label)
+        _name_axes(panel, "Distance while training", name)
+        panel.set_ylim(bottom=min(0.0, float((distances - errors).min()) * 1.05))
+        _explain(panel)
+    return Path(out)
+
+
+def curve(lines: Sequence[Line], name: str) -> tuple[Values, Values]:
+    """Return the pictures seen and the values of `name`, in the order of pictures; of a stretch that was trained twice
+    the later lines. Values that are no numbers are left out.
+    """
+    kept: list[tuple[float, float]] = []
+    for line in lines:
+        value, seen = line.get(name), line.get("pictures")
+        if not isinstance(value, int | float) or not isinstance(seen, int | float) or not math.isfinite(value):
+            continue
+        while kept and kept[-1][0] >= seen:
+            kept.pop()
+        kept.append((float(seen), float(value)))
+    points = np.array(kept, dtype=np.float64).reshape(-1, 2)
+    return points[:, 0], points[:, 1]
+
+
+def smoothed(values: Values, deviation: float) -> Values:
+    """Return the mean of each value's neighbours under a bell of this deviation, in places; at the ends under the part
+    of the bell that there is.
+    """
+    reach = math.ceil(3 * deviation)
+    if reach == 0 or len(values) == 0:
+        return values
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    middle = slice(reach, reach + len(values))
+    return np.convolve(values, bell)[middle] / np.convolve(np.ones_like(values), bell)[middle]
+
+
+@contextmanager
+def _figure(out: str | Path, columns: int) -> Generator[tuple[Any, ...]]:
+    """Give panels side by side and write them to `out` at the end."""
+    suffix = Path(out).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise PictureError(f"A plot '{out}' cannot be written; give a name that ends in {' or '.join(SUFFIXES)}.")
+    try:
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as missing:
+        raise PictureError('Plots need matplotlib: pip install "ganvas[plots]"') from missing
+    # A salt of our own: matplotlib otherwise names the parts of an SVG by chance.
+    with matplotlib.rc_context({"svg.hashsalt": "ganvas", "font.size": 10.5}):
+        figure = Figure(figsize=(10, 5), layout="constrained")
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(1, columns, squeeze=False)[0]
+        yield tuple(panels)
+        undated = {"Software": None} if suffix == ".png" else {"Creator": None, "Date": None}
+        with atomic_path(out, PictureError) as temporary:
+            figure.savefig(temporary, format=suffix[1:], dpi=RESOLUTION, metadata=undated)
+
+
+def _draw_curve(panel: Any, seen: Values, values: Values, label: str, colour: str) -> None:
+    if len(values) == 0:
+        return
+    panel.plot(seen, values, color=colour, alpha=0.25, linewidth=0.8)
+    panel.plot(seen, smoothed(values, SMOOTHED_PART * len(values)), color=colour, linewidth=1.8, label=label)
+
+
+def _draw_joins(panel: Any, lines: Sequence[Line]) -> None:
+    joins = [line["pictures"] for line in lines if line.get("event") == "joined"]
+    for number, pictures in enumerate(joins):
+        label = "from a slim snapshot" if number == 0 else None
+        panel.axvline(pictures, color=GREY, linestyle="--", linewidth=1, label=label)
+
+
+def _name_axes(panel: Any, title: str, vertical: str) -> None:
+    panel.set_title(title)
+    panel.set_xlabel("pictures seen (thousands)")
+    panel.set_ylabel(vertical)
+    panel.xaxis.set_major_formatter(lambda pictures, position: f"{pictures / 1000:,.10g}")
+    panel.set_xlim(left=0)
+    panel.grid(alpha=0.25, linewidth=0.6)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _explain(panel: Any) -> None:
+    """Write the legend beneath the panel, where it hides no curve."""
+    lines, labels = panel.get_legend_handles_labels()
+    if labels:
+        panel.legend(
+            lines,
+            labels,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.12),
+            ncols=2,
+            columnspacing=1,
+            fontsize=9,
+            frameon=False,
+        )
+
+
+def _styles() -> Iterator[str]:
+    while True:
+        yield from ("--", ":", "-.")
+
+
+def _range_without_outliers(curves: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Return a vertical range that one spike does not stretch."""
+    values = np.concatenate([*curves, np.zeros(1)])
+    low, high = np.percentile(values, (0.5, 99.5))
+    room = 0.08 * max(high - low, 1e-3)
+    return float(low - room), float(high + room)
