@@ -19,6 +19,7 @@ GROUPS = (
     ("studies",),
     ("reports",),
     ("cli",),
+    ("__main__",),
 )
 RANKS = {room: rank for rank, rooms in enumerate(GROUPS) for room in rooms}
 

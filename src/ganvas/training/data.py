@@ -11,7 +11,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +20,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ganvas import images
-from ganvas.checkpoints.cache import home
-from ganvas.errors import PictureError, TrainingError
+from ganvas.checkpoints.cache import exclusive, home
+from ganvas.errors import TrainingError
 from ganvas.files import atomic_path
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
 FEWEST = 16
 PACKING_VERSION = 1
-Open = Callable[[], io.BytesIO]
+LARGEST_FILE = 256 * 2**20
 
 
 @dataclass(frozen=True)
 class Survey:
     """What a source holds: pictures used, sizes (as "width x height": count) before cropping, and what was left out
-    with the reason; ``cropped`` were not square, ``enlarged`` smaller than the resolution.
+    with the reason; ``cropped`` were not square, ``enlarged`` smaller than the resolution, ``repeated`` are at this
+    resolution the same, value for value, as one before them, and used all the same.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Survey:
     cropped: int
     enlarged: int
     skipped: dict[str, str]
+    repeated: int = 0
 
 
 class PictureSet:
@@ -66,16 +68,19 @@ def open_pictures(
     """Return the pictures of a folder (with all folders in it) or a zip at `resolution` pixels: cut to the middle
     square and resized by area.
 
-    Files that cannot be read are left out and named in the survey. `progress` is told how many of how many are packed.
+    Files that cannot be read are left out and named in the survey; hidden ones are not looked at. `progress` is told
+    how many of how many are packed. Processes that open the same pictures at the same time pack them once.
     Raises `TrainingError` where the source is missing, is no folder or zip, or has fewer than 16 readable pictures.
     """
     files = _list_pictures(Path(source))
     key = _fingerprint(files, resolution)
     packed, described = (home() / "pictures" / f"{key}{suffix}" for suffix in (".npy", ".json"))
-    if not (packed.is_file() and described.is_file()):
-        _pack(files, Path(source), resolution, packed, described, progress)
+    with exclusive(packed):
+        if not (packed.is_file() and described.is_file()):
+            _pack(files, Path(source), resolution, packed, described, progress)
     survey = Survey(**json.loads(described.read_text("utf-8")))
-    return PictureSet(np.load(packed, mmap_mode="r"), survey)
+    # The same pictures may have been packed from another place.
+    return PictureSet(np.load(packed, mmap_mode="r"), replace(survey, source=str(source)))
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,17 @@ class _File:
 
 
 def _list_pictures(source: Path) -> list[_File]:
-    if source.is_dir():
-        files = list(_in_folder(source))
-    elif zipfile.is_zipfile(source):
-        files = list(_in_zip(source))
-    else:
-        found = "is neither" if source.exists() else "does not exist"
-        raise TrainingError(f"'{source}' {found}; give a folder or a zip of pictures.")
+    try:
+        if source.is_dir():
+            files = list(_in_folder(source))
+        elif source.is_file() and _is_zip(source):
+            files = list(_in_zip(source))
+        else:
+            found = "is neither" if source.exists() else "does not exist"
+            raise TrainingError(f"'{source}' {found}; give a folder or a zip of pictures.")
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as reason:
+        said = getattr(reason, "strerror", None) or reason
+        raise TrainingError(f"'{source}' cannot be read ({said}); give a folder or a zip of pictures.") from reason
     if not files:
         raise TrainingError(
             f"'{source}' holds no pictures: files that end in {', '.join(SUFFIXES)} were looked for, in all folders."
@@ -101,19 +110,29 @@ def _list_pictures(source: Path) -> list[_File]:
     return sorted(files, key=lambda file: file.name)
 
 
+def _is_zip(source: Path) -> bool:
+    with source.open("rb") as stream:  # of a path, is_zipfile would take "not allowed" for "no zip"
+        return zipfile.is_zipfile(stream)
+
+
 def _in_folder(source: Path) -> Iterator[_File]:
     for path in source.rglob("*"):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+        within = path.relative_to(source)
+        if _is_shown(within) and path.is_file():
             status = path.stat()
-            yield _File(str(path.relative_to(source)), status.st_size, status.st_mtime_ns, path.read_bytes)
+            yield _File(str(within), status.st_size, status.st_mtime_ns, path.read_bytes)
 
 
 def _in_zip(source: Path) -> Iterator[_File]:
     archive = zipfile.ZipFile(source)
     for entry in archive.infolist():
-        path = Path(entry.filename)
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not entry.is_dir():
+        if _is_shown(Path(entry.filename)) and not entry.is_dir():
             yield _File(entry.filename, entry.file_size, entry.CRC, lambda entry=entry: archive.read(entry))
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether a path is that of a picture which people put there, not of a system's thumbnails or notes."""
+    return path.suffix.lower() in SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in path.parts)
 
 
 def _fingerprint(files: Sequence[_File], resolution: int) -> str:
@@ -131,7 +150,7 @@ def _pack(
     described: Path,
     progress: Callable[[int, int], None],
 ) -> None:
-    sizes, skipped, kept = Counter[str](), dict[str, str](), 0
+    sizes, skipped, kept = Counter[str](), dict[str, str](), Counter[bytes]()
     cropped = enlarged = 0
     with atomic_path(packed, TrainingError) as temporary:
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), resolution, resolution, 3)}
@@ -143,15 +162,17 @@ def _pack(
                 else:
                     (width, height), values = result
                     stream.write(values)
-                    kept += 1
+                    kept[hashlib.sha256(values).digest()] += 1
                     sizes[f"{width} x {height}"] += 1
                     cropped += width != height
                     enlarged += min(width, height) < resolution
                 progress(done, len(files))
-        if kept < FEWEST:
-            raise TrainingError(_too_few(source, kept, skipped))
-        _rewrite_count(temporary, kept, resolution)
-        survey = Survey(str(source), resolution, kept, dict(sizes.most_common()), cropped, enlarged, skipped)
+        count = kept.total()
+        if count < FEWEST:
+            raise TrainingError(_too_few(source, count, skipped))
+        _rewrite_count(temporary, count, resolution)
+        of_sizes, repeated = dict(sizes.most_common()), count - len(kept)
+        survey = Survey(str(source), resolution, count, of_sizes, cropped, enlarged, skipped, repeated)
         with atomic_path(described, TrainingError) as description:
             description.write_text(json.dumps(asdict(survey)), "utf-8")
 
@@ -164,9 +185,11 @@ def _decoded(pool: ThreadPoolExecutor, files: Sequence[_File], resolution: int) 
 
 def _decode(file: _File, resolution: int) -> str | tuple[tuple[int, int], bytes]:
     """Return a picture's size and its bytes at `resolution`, or the reason why it cannot be read."""
+    if file.size > LARGEST_FILE:
+        return f"it has {file.size / 2**20:,.0f} MB; make it smaller."
     try:
         picture = images.read_picture(io.BytesIO(file.read()))
-    except (PictureError, OSError, zipfile.BadZipFile, ValueError) as reason:
+    except Exception as reason:  # zip files with damage, passwords or rare compression raise errors of many types
         return str(reason)
     height, width = picture.shape[-2:]
     square = middle_square(picture)

@@ -14,15 +14,17 @@ from torch import Tensor, nn
 
 from ganvas.errors import TrainingError
 from ganvas.generators.dcgan import DCGAN, Architecture, initialize
+from ganvas.generators.dcgan_layers import MOMENTUM, BatchNorm
 from ganvas.training.augment import Augment
 from ganvas.training.discriminators import ConvolutionalDiscriminator
 from ganvas.training.distributed import Team
 from ganvas.training.losses import OBJECTIVES
 from ganvas.training.networks import Networks, adam
 from ganvas.training.randomness import Randomness
+from ganvas.training.settings import check_above_zero, check_range
 
 BETAS = (0.5, 0.999)
-SETTLING_BATCHES, SETTLING_ROWS = 32, 128
+SETTLING_BATCHES, SETTLING_ROWS = 8, 128
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class DCGANRecipe:
             raise TrainingError(f"A DCGAN is trained at 32, 64 or 128 pixels; {self.resolution} was given.")
         if self.batch < 2:
             raise TrainingError("Batch normalisation needs batches of at least 2 pictures.")
+        check_above_zero(rate=self.rate, judge_rate=self.judge_rate, half_life=self.half_life)
+        check_range(1, z_dim=self.z_dim, width=self.width, judge_width=self.judge_width)
 
     @property
     def group(self) -> int:
@@ -143,6 +147,10 @@ def settled(average: DCGAN) -> DCGAN:
     Averaged statistics are of the networks along the way, not of the averaged weights.
     """
     generator, random = copy.deepcopy(average).train(), torch.Generator().manual_seed(0)
-    for _ in range(SETTLING_BATCHES):  # each moves the statistics by a tenth
+    statistics = [t for part in generator.modules() if isinstance(part, BatchNorm) for t in part.buffers()]
+    torch._foreach_zero_(statistics)
+    for _ in range(SETTLING_BATCHES):
         generator(torch.randn(SETTLING_ROWS, generator.architecture.z_dim, generator=random).to(generator.device))
+    # From zero, each batch moved them by a tenth: a mean over the batches, times what is divided by here.
+    torch._foreach_div_(statistics, 1 - (1 - MOMENTUM) ** SETTLING_BATCHES)
     return generator.eval()

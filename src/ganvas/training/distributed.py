@@ -33,7 +33,7 @@ class Team:
         if self.share.count == 1 or not values:
             return
         flat = torch.cat([value.flatten() for value in values])
-        dist.all_reduce(flat)
+        _add_up(flat)
         flat /= self.share.count
         for value, mean in zip(values, flat.split([value.numel() for value in values]), strict=True):
             value.copy_(mean.view_as(value))
@@ -42,16 +42,44 @@ class Team:
         """Replace the gradients by their means over all processes."""
         self.average([p.grad for p in network.parameters() if p.grad is not None])
 
+    def any(self, mine: bool) -> bool:
+        """Return whether it is true in one of the processes. Asked on the processor, so that no device has to wait."""
+        if self.share.count == 1:
+            return mine
+        flag = torch.tensor(float(mine))
+        _add_up(flag)
+        return bool(flag)
+
+
+def _add_up(values: Tensor) -> None:
+    """Replace a tensor by its sum over all processes."""
+    try:
+        dist.all_reduce(values)
+    except RuntimeError as reason:
+        raise TrainingError(
+            "Another of the processes that train together has ended, so that this one cannot go on; see what it said, "
+            "and start again with --resume auto."
+        ) from reason
+
+
+def own_device(device: torch.device) -> torch.device:
+    """Return the device of this process: where ``torchrun`` started several on a machine, each has a GPU of its own."""
+    if device.type != "cuda" or device.index or "LOCAL_RANK" not in os.environ:
+        return device
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+
 
 @contextmanager
 def team(device: torch.device) -> Iterator[Team]:
-    """Give the team that ``torchrun`` started this process in, else a team of one; ``nccl`` on CUDA, ``gloo``
-    elsewhere.
+    """Give the team that ``torchrun`` started this process in, else a team of one; tensors on CUDA travel by ``nccl``,
+    others by ``gloo``.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Team()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield Team(Share(dist.get_rank(), dist.get_world_size()))
     finally:
@@ -62,6 +90,6 @@ def check_batch(batch: int, share: Share, group: int) -> None:
     """Raise `TrainingError` unless every process gets the same number of whole groups of `group` rows."""
     if batch % (share.count * group):
         raise TrainingError(
-            f"A batch of {batch} cannot be shared by {share.count} processes in groups of {group}; give a multiple of "
-            f"{share.count * group}."
+            f"A batch of {batch} cannot be cut into groups of {group} for {share.count} process"
+            f"{'es' if share.count > 1 else ''}; give a multiple of {share.count * group}."
         )

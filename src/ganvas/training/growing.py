@@ -6,6 +6,8 @@ from torch import Tensor
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2 import StyleGAN2
 
+MAPPING = ("z_dim", "w_dim", "hidden", "label_dim", "mapping_rate")
+
 
 @torch.no_grad()
 def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
@@ -13,9 +15,16 @@ def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
 
     The pictures of a smaller source come out enlarged: the colours of finer blocks start at zero. New channels get
     random weights of their own, but no weight leads from them into old ones, whose values and demodulation (StyleGAN2,
-    Eq. 3) therefore stay as they were. Raises `TrainingError` where a part of the source has no place.
+    Eq. 3) therefore stay as they were. The mapping network must be the same. Raises `TrainingError` where a part of the
+    source has no place.
     """
     ours, theirs = generator.state_dict(), source.state_dict()
+    for name in MAPPING:
+        old, new = getattr(source.architecture, name), getattr(generator.architecture, name)
+        if old != new:
+            raise TrainingError(
+                f"The mapping network must be that of the generator to start from: its {name} is {old}, not {new}."
+            )
     if source.resolution > generator.resolution or source.architecture.kind != generator.architecture.kind:
         raise TrainingError(
             f"A {source.architecture.kind} generator of {source.resolution} pixels cannot start one of "

@@ -83,11 +83,8 @@ def restore(networks: Networks, named: Mapping[str, Tensor]) -> bool:
             raise TrainingError(f"The snapshot's {part} has other layers than these settings make; use its settings.")
         for name, t in own.items():
             t.copy_(given[name])
-    networks.extra |= {
-        name.removeprefix("extra."): t.to(networks.generator.device)
-        for name, t in named.items()
-        if name.startswith("extra.")
-    }
+    for name, own in networks.extra.items():  # what these settings do not carry on is left out
+        networks.extra[name] = named.get(f"extra.{name}", own).to(own.device)
     whole = any(name.startswith("optimiser.") for name in named)
     if whole:
         for part, optimiser in networks.optimisers.items():

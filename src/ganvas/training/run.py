@@ -7,7 +7,7 @@ that a run resumed from a whole snapshot is, bit for bit, the run that was never
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ganvas import images
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.errors import TrainingError
+from ganvas.errors import GanvasError, TrainingError
 from ganvas.generators.protocol import About, Generator
 from ganvas.tensor_files import hash_tensors
 from ganvas.training import alarms, averaging, snapshots
@@ -27,6 +27,7 @@ from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import Team, check_batch
 from ganvas.training.networks import Networks, scale_rates, warming
 from ganvas.training.randomness import Randomness, shuffled
+from ganvas.training.settings import check_range
 from ganvas.training.snapshots import Progress
 from ganvas.training.stylegan2 import StyleGAN2Recipe
 
@@ -41,7 +42,7 @@ class Plan:
     """What a run writes where and when, all counted in pictures shown to the discriminator.
 
     ``pictures`` is where it ends; whole snapshots come every ``snapshot_every`` of which the newest ``keep`` stay;
-    ``slim_every`` (0: never) those that stay all.
+    ``slim_every`` (0: never) those that stay all. Raises `TrainingError` for numbers that make no sense.
     """
 
     folder: Path
@@ -54,11 +55,16 @@ class Plan:
     name: str = "trained"
     source: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_range(1, pictures=self.pictures, keep=self.keep)
+        check_range(0, log_every=self.log_every, sheet_every=self.sheet_every)
+        check_range(0, snapshot_every=self.snapshot_every, slim_every=self.slim_every)
+
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: ``kind`` is "log", "sheet", "snapshot" or "alarm"; ``numbers`` are means since the last
-    log line, ``text`` a message, ``paths`` what was written.
+    """Something that happened: ``kind`` is "step", "log", "sheet", "snapshot" or "alarm"; ``numbers`` are means since
+    the last log line, ``text`` a message, ``paths`` what was written.
     """
 
     kind: str
@@ -70,7 +76,9 @@ class Event:
 
 @dataclass
 class Run:
-    """A run under way; `start` and `resume` make one."""
+    """A run under way; `ganvas.training.starting` makes one. ``stopping`` may be set at any time, in any process of the
+    team; ``saved`` is where it last wrote a whole snapshot.
+    """
 
     recipe: Recipe
     plan: Plan
@@ -81,6 +89,7 @@ class Run:
     team: Team = Team()
     progress: Progress = Progress()
     stopping: bool = False
+    saved: int | None = None
 
     def __post_init__(self) -> None:
         check_batch(self.recipe.batch, self.team.share, self.recipe.group)
@@ -88,15 +97,17 @@ class Run:
     def events(self) -> Iterator[Event]:
         """Train until the plan's number of pictures, or until ``stopping`` is set, and save.
 
-        Raises `TrainingError` when a loss is no longer a number, naming the snapshot to go back to.
+        Raises `TrainingError` when a loss is no longer a number or a file cannot be written, naming the snapshot to go
+        back to.
         """
         sums, began = _Means(), time.perf_counter()
         if self.progress.pictures == 0:
             yield from self._show(None)
         watch = alarms.Watch(alarms.spread(self.data.batch(shuffled(0, 0, REAL_FOR_SPREAD, len(self.data)))))
-        while self.progress.pictures < self.plan.pictures and not self.stopping:
+        while self.progress.pictures < self.plan.pictures and not self._stops():
             before = self.progress.pictures
             sums.add(self.step())
+            yield Event("step", self.progress.pictures)
             if self._passes(before, self.plan.log_every):
                 yield from self._log(sums.take(self.team), time.perf_counter() - began, watch)
                 began = time.perf_counter()
@@ -106,14 +117,19 @@ class Run:
                 yield self.save()
             if self._passes(before, self.plan.slim_every):
                 yield self.save(small=True)
-        yield self.save()
+        if self.saved != self.progress.pictures:
+            yield self.save()
+
+    def _stops(self) -> bool:
+        """Whether to stop before the next step: all processes of the team at the same one."""
+        self.stopping = self.team.any(self.stopping)
+        return self.stopping
 
     def step(self) -> dict[str, Tensor]:
         """Do one step; returns its numbers."""
         recipe, progress, share = self.recipe, self.progress, self.team.share
         draws = Randomness(recipe.seed, progress.step, share, self.device)
-        first = progress.step * recipe.batch
-        indices = shuffled(recipe.seed, first, first + recipe.batch, len(self.data))
+        indices = shuffled(recipe.seed, progress.pictures, progress.pictures + recipe.batch, len(self.data))
         real = self.data.batch(indices[share.rows(recipe.batch)], self.device)
         real = self.augmentation.of_data(real, draws)
         if progress.fresh_since is not None:
@@ -133,15 +149,17 @@ class Run:
         Raises `TrainingError` where a weight is no longer a number: such a state is never written.
         """
         folder, pictures = self.plan.folder, self.progress.pictures
-        self._refuse_broken(dict(self.networks.generator.named_parameters()))
+        for network in (self.networks.generator, self.networks.discriminator):
+            self._refuse_broken(dict(network.named_parameters()))
         paths: list[Path] = []
         if self.team.leads:
-            name = f"slim-{pictures:09d}.safetensors" if small else snapshots.path_of(folder, pictures)
-            path = folder / name
-            if not path.exists():
-                snapshots.write(path, self.networks, self.progress, asdict(self.recipe), small=small)
-            paths += [path, self._export()]
+            path = snapshots.path_of(folder, pictures, small=small)
+            data = described_data(self.data, self.augmentation)
+            with self._naming_last_good():
+                snapshots.write(path, self.networks, self.progress, asdict(self.recipe), data, small=small)
+                paths += [path, self._export()]
             snapshots.retire(folder, self.plan.keep)
+        self.saved = self.saved if small else pictures
         return Event("snapshot", pictures, paths=tuple(paths))
 
     def _export(self) -> Path:
@@ -160,11 +178,9 @@ class Run:
         line = {"pictures": self.progress.pictures, **{name: round(value, 5) for name, value in numbers.items()}}
         line |= {"rate": round(steps * self.recipe.batch / seconds, 2), "seconds": round(seconds, 2)}
         line |= {name: round(float(value), 5) for name, value in self.networks.extra.items() if name == "strength"}
-        if self.team.leads:
-            write_line(self.plan.folder, line)
+        self._write(line)
         yield Event("log", self.progress.pictures, line)
-        if text := watch.line(numbers):
-            yield Event("alarm", self.progress.pictures, text=text)
+        yield from self._raise_alarm(watch.line(numbers))
 
     def _show(self, watch: alarms.Watch | None) -> Iterator[Event]:
         """Write the sheet of fixed seeds, and look whether the samples still differ."""
@@ -172,20 +188,41 @@ class Run:
             return
         pictures = fixed_samples(self.recipe.usable(self.networks))
         path = self.plan.folder / f"sheet-{self.progress.pictures:09d}.png"
-        images.write_picture(path, images.grid(pictures, SHEET_COLUMNS))
+        with self._naming_last_good():
+            images.write_picture(path, images.grid(pictures, SHEET_COLUMNS))
         yield Event("sheet", self.progress.pictures, paths=(path,))
-        if watch and (text := watch.pictures(pictures)):
+        if watch:
+            yield from self._raise_alarm(watch.pictures(pictures))
+
+    def _raise_alarm(self, text: str) -> Iterator[Event]:
+        if text:
+            self._write({"event": "alarm", "pictures": self.progress.pictures, "text": text})
             yield Event("alarm", self.progress.pictures, text=text)
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self.team.leads:
+            with self._naming_last_good():
+                write_line(self.plan.folder, line)
 
     def _refuse_broken(self, numbers: Mapping[str, Tensor]) -> None:
         broken = alarms.first_broken(numbers)
         if broken:
-            whole = snapshots.all_in(self.plan.folder)
-            where = f"The last good state is '{whole[-1]}'" if whole else "No snapshot was written yet"
             raise TrainingError(
-                f"{broken} is no longer a number after {self.progress.pictures} pictures. {where}: resume from it with "
-                "a smaller --rate or in float32."
+                f"{broken} is no longer a number after {self.progress.pictures} pictures. {self._last_good()} A "
+                "smaller --rate (with --change) or --precision float32 may help."
             )
+
+    @contextmanager
+    def _naming_last_good(self) -> Iterator[None]:
+        """Say where to go on when a file cannot be written."""
+        try:
+            yield
+        except GanvasError as reason:
+            raise TrainingError(f"{reason} {self._last_good()}") from reason
+
+    def _last_good(self) -> str:
+        whole = snapshots.all_in(self.plan.folder)
+        return f"Go on from '{whole[-1]}' with --resume auto." if whole else "No snapshot was written yet."
 
 
 class _Means:
@@ -223,10 +260,18 @@ def fixed_samples(generator: Generator, truncation: float = 1.0) -> Tensor:
     return torch.cat(parts)
 
 
+def described_data(data: PictureSet, augmentation: Augmentation) -> dict[str, Any]:
+    """Return what a run learns from, as snapshots record it: how many pictures, and what happens to them."""
+    return {"data": f"{len(data)} pictures", "augment": augmentation.kind, "flip": augmentation.flip}
+
+
 def write_line(folder: Path, line: Mapping[str, Any]) -> None:
-    """Append a line of JSON to the run's log."""
-    with (folder / LOG).open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
+    """Append a line of JSON to the run's log; raises `TrainingError` where the system refuses."""
+    try:
+        with (folder / LOG).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+    except OSError as refusal:
+        raise TrainingError(f"'{folder / LOG}' cannot be written: {refusal.strerror}.") from refusal
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

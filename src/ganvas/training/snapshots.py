@@ -16,6 +16,7 @@ from ganvas.training.networks import Networks, slim, tensors
 
 KIND = "training snapshot"
 PATTERN = "snapshot-*.safetensors"
+SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True)
@@ -29,24 +30,31 @@ class Progress:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a snapshot file holds."""
+    """What a snapshot file holds; ``data`` is what the run learnt from and how that was augmented."""
 
     tensors: dict[str, Tensor]
     progress: Progress
     recipe: Mapping[str, Any]
+    data: Mapping[str, Any]
 
 
-def path_of(folder: Path, pictures: int) -> Path:
-    """Return the name of the snapshot after so many pictures."""
-    return folder / f"snapshot-{pictures:09d}.safetensors"
+def path_of(folder: Path, pictures: int, *, small: bool = False) -> Path:
+    """Return the name of the snapshot after so many pictures, with `small` of the slim one."""
+    return folder / f"{'slim' if small else 'snapshot'}-{pictures:09d}.safetensors"
 
 
 def write(
-    path: Path, networks: Networks, progress: Progress, recipe: Mapping[str, Any], *, small: bool = False
+    path: Path,
+    networks: Networks,
+    progress: Progress,
+    recipe: Mapping[str, Any],
+    data: Mapping[str, Any],
+    *,
+    small: bool = False,
 ) -> Path:
     """Write a snapshot, a slim one with `small`; an interruption or a full disk leaves older ones whole."""
     held = slim(networks) if small else tensors(networks)
-    header = {"recipe": dict(recipe), "progress": vars(progress), "slim": small}
+    header = {"recipe": dict(recipe), "progress": vars(progress), "data": dict(data), "slim": small}
     return write_tensors(path, KIND, held, header, TrainingError)
 
 
@@ -54,14 +62,27 @@ def read(path: Path) -> Snapshot:
     """Return what a snapshot file holds; raises `TrainingError` where it is none."""
     held, header = read_tensors(path, KIND, TrainingError)
     try:
-        return Snapshot(held, Progress(**header["progress"]), dict(header["recipe"]))
-    except (KeyError, TypeError) as reason:
+        return Snapshot(held, Progress(**header["progress"]), dict(header["recipe"]), dict(header.get("data", {})))
+    except (KeyError, TypeError, ValueError) as reason:
         raise TrainingError(f"'{path}' is a damaged snapshot ({reason}); resume from an older one.") from reason
 
 
 def all_in(folder: Path) -> list[Path]:
     """Return the snapshots of a run, oldest first."""
     return sorted(folder.glob(PATTERN))
+
+
+def set_aside(folder: Path, pictures: int) -> None:
+    """Move what a run wrote after so many pictures, which will be made again, to a folder within: neither the newest
+    snapshot nor the timelapse may come from what was given up.
+    """
+    for path in [*folder.glob("*-?????????.safetensors"), *folder.glob("sheet-?????????.png")]:
+        number = path.stem.rpartition("-")[2]
+        if number.isdecimal() and int(number) > pictures:
+            (folder / SUPERSEDED).mkdir(exist_ok=True)
+            path.replace(folder / SUPERSEDED / path.name)
+    for unfinished in folder.glob(".ganvas-*"):  # of a process that was killed while it wrote
+        unfinished.unlink()
 
 
 def retire(folder: Path, keep: int) -> None:

@@ -16,7 +16,7 @@ from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import Team
 from ganvas.training.networks import restore
-from ganvas.training.run import LOG, Plan, Recipe, Run, read_log, write_line
+from ganvas.training.run import LOG, Plan, Recipe, Run, described_data, read_log, write_line
 from ganvas.training.stylegan2 import StyleGAN2Recipe
 
 RECIPES = {"stylegan2": StyleGAN2Recipe, "dcgan": DCGANRecipe}
@@ -35,10 +35,11 @@ def begin(
 ) -> Run:
     """Return a run from the start, with the weights of the generator `source` where one is given.
 
-    Raises `TrainingError` where the folder already holds a run.
+    Raises `TrainingError` where the folder already holds a run, or the source is of another family.
     """
-    if snapshots.all_in(plan.folder) or (plan.folder / LOG).exists():
-        raise TrainingError(f"'{plan.folder}' holds a run already: go on with --resume auto, or give another --out.")
+    _refuse_used(plan.folder)
+    if source is not None and source.family != recipe.family:
+        raise TrainingError(f"A {recipe.family} starts from another {recipe.family}, not from a {source.family}.")
     networks = recipe.build(device, source)
     augmentation.prepare(networks.extra, device)
     if team.leads:
@@ -54,15 +55,25 @@ def resume(
     augmentation: Augmentation,
     device: torch.device,
     team: Team,
+    *,
+    change: bool = False,
 ) -> Run:
     """Return a run that goes on from the snapshot `path`, or from the newest in the folder for "auto".
 
-    A slim snapshot goes on with fresh optimisers, warmed up, which the log says. Raises `TrainingError` where there is
-    none, or where it was made with other settings.
+    A slim snapshot goes on with fresh optimisers, warmed up, which the log says; so it does of other settings, allowed
+    with `change` if the networks keep their shapes. What the folder holds of later than the snapshot is set aside.
+    Raises `TrainingError` where there is no snapshot, where it was made with other settings, or where the folder holds
+    another run.
     """
     found = newest(plan.folder) if path == "auto" else Path(path)
     snapshot = snapshots.read(found)
-    _check_settings(snapshot.recipe, recipe, found)
+    if found.parent.resolve() != plan.folder.resolve():
+        _refuse_used(plan.folder)
+    other = _other_settings(snapshot, recipe, data, augmentation)
+    if other and not change:
+        raise TrainingError(
+            f"'{found}' was made with other settings: {other}. Give those, or --change to go on with the new ones."
+        )
     networks = recipe.build(device)
     augmentation.prepare(networks.extra, device)
     whole = restore(networks, snapshot.tensors)
@@ -70,8 +81,11 @@ def resume(
     if team.leads:
         plan.folder.mkdir(parents=True, exist_ok=True)
         _cut_log(plan.folder, progress.pictures)
+        snapshots.set_aside(plan.folder, progress.pictures)
         if not whole:
             write_line(plan.folder, {"event": "joined", "pictures": progress.pictures, "from": found.name})
+        if other:
+            write_line(plan.folder, {"event": "changed", "pictures": progress.pictures, "settings": other})
         _write_settings(plan, recipe, augmentation)
     return Run(recipe, plan, data, networks, augmentation, device, team, progress)
 
@@ -95,15 +109,21 @@ def recipe_of(snapshot: Mapping[str, Any]) -> Recipe:
         raise TrainingError(f"The snapshot describes settings that this version does not know ({reason}).") from reason
 
 
-def _check_settings(made_with: Mapping[str, Any], recipe: Recipe, path: Path) -> None:
-    before, now = asdict(recipe_of(made_with)), asdict(recipe)
-    other = [
+def _refuse_used(folder: Path) -> None:
+    if snapshots.all_in(folder) or (folder / LOG).exists():
+        raise TrainingError(f"'{folder}' holds a run already: go on with --resume auto, or give another --out.")
+
+
+def _other_settings(snapshot: snapshots.Snapshot, recipe: Recipe, data: PictureSet, augmentation: Augmentation) -> str:
+    """Return what was otherwise when the snapshot was made, "" for nothing."""
+    now = asdict(recipe) | described_data(data, augmentation)
+    before = asdict(recipe_of(snapshot.recipe))
+    before |= {name: snapshot.data.get(name, now[name]) for name in described_data(data, augmentation)}
+    return "; ".join(
         f"{name} was {before.get(name)}, now {now.get(name)}"
         for name in sorted(before.keys() | now.keys())
         if name not in FREE and before.get(name) != now.get(name)
-    ]
-    if other:
-        raise TrainingError(f"'{path}' was made with other settings: {'; '.join(other)}. Give those, or another --out.")
+    )
 
 
 def _cut_log(folder: Path, pictures: int) -> None:

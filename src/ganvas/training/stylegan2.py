@@ -22,6 +22,7 @@ from ganvas.training.growing import start_from
 from ganvas.training.losses import OBJECTIVES, gradient_penalty, path_lengths
 from ganvas.training.networks import Networks, adam
 from ganvas.training.randomness import Randomness
+from ganvas.training.settings import check_above_zero, check_range
 
 W_AVERAGE_FACTOR = 0.998
 PATH_MEAN_FACTOR = 0.99
@@ -34,11 +35,11 @@ class StyleGAN2Recipe:
 
     ``channels`` are those of the generator's maps of 4, 8, ... pixels, ``judge_channels`` the discriminator's.
     ``r1`` and ``r2`` are the weights gamma of the gradient penalties on real and on made pictures, applied every
-    ``penalty_every`` steps to ``penalty_pictures`` of the batch (0: all) and multiplied by that interval; ``path`` is
-    the weight of the path length penalty, applied every ``path_every`` steps to half of the batch; ``mixing`` the share
-    of pictures made from two codes; ``judge_first`` the number of steps at the start in which only the discriminator
-    learns, which has to catch up with a generator that was trained before; ``half_life`` that of the kept average, in
-    pictures; ``precision`` that of the feature maps.
+    ``penalty_every`` steps to ``penalty_pictures`` of the batch (0: all; the first of every so many groups of four) and
+    multiplied by that interval; ``path`` is the weight of the path length penalty, applied every ``path_every`` steps
+    to half of the batch; ``mixing`` the share of pictures made from two codes; ``judge_first`` the number of steps at
+    the start in which only the discriminator learns, which has to catch up with a generator that was trained before;
+    ``half_life`` that of the kept average, in pictures; ``precision`` that of the feature maps.
     """
 
     channels: tuple[int, ...]
@@ -67,6 +68,12 @@ class StyleGAN2Recipe:
             raise TrainingError(f"Loss '{self.objective}' is not known; give one of {', '.join(OBJECTIVES)}.")
         if self.batch < GROUP or len(self.channels) != len(self.judge_channels):
             raise TrainingError(f"A batch has at least {GROUP} pictures, and both networks the same number of maps.")
+        check_above_zero(rate=self.rate, judge_rate=self.judge_rate, half_life=self.half_life)
+        check_range(0, r1=self.r1, r2=self.r2, path=self.path, judge_first=self.judge_first)
+        check_range(1, z_dim=self.z_dim, mapping_layers=self.mapping_layers)
+        check_range(1, penalty_every=self.penalty_every, path_every=self.path_every)
+        check_range(0, self.batch, penalty_pictures=self.penalty_pictures)
+        check_range(0, 1, mixing=self.mixing)
 
     @property
     def resolution(self) -> int:
@@ -169,11 +176,13 @@ def judge_step(
         "D(G(z))": made_scores.detach().sigmoid().mean(),
         "sign": real_scores.detach().sign().mean(),
     }
-    if recipe.penalty_every and index % recipe.penalty_every == 0:
-        count = recipe.penalty_pictures // team.share.count or len(real)
+    if index % recipe.penalty_every == 0:
+        # Every so many groups: the same pictures, however many processes share the batch.
+        nth = recipe.batch // (recipe.penalty_pictures or recipe.batch)
         for name, gamma, pictures in (("R1", recipe.r1, shown), ("R2", recipe.r2, made)):
             if gamma:
-                seen[name] = penalty = gradient_penalty(judge, pictures[:count])
+                some = pictures.unflatten(0, (-1, GROUP))[::nth].flatten(0, 1)
+                seen[name] = penalty = gradient_penalty(judge, some)
                 (penalty * (gamma / 2 * recipe.penalty_every)).backward()
     team.average_gradients(judge)
     networks.discriminator_optimiser.step()
