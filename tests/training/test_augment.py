@@ -234,7 +234,7 @@ def test_blits_are_composed_as_one_picture_after_the_other():
         flip = -1 if flips[i] and flip_chance[i] < strength else 1
         turn = turns[i] * math.pi / 2 if turn_chance[i] < strength else 0
         move = np.round((moves[i] * 2 - 1) * 8) if move_chance[i] < strength else (0, 0)
-        expected = plain_motion(("scale", flip, 1), ("turn", turn, 0), ("move", *move))
+        expected = plain_motion(("scale", flip, 1), ("turn", turn, 0), ("move", move[0], move[1]))
         np.testing.assert_allclose(result[i].numpy(), expected, atol=1e-6)
 
 
@@ -250,7 +250,7 @@ def test_geometry_is_composed_as_one_picture_after_the_other():
         move = moves[i] * 8 if move_chance[i] < strength else (0, 0)
         expected = plain_motion(
             ("scale", scale, scale), ("turn", first, 0), ("scale", stretch, 1 / stretch), ("turn", second, 0),
-            ("move", *move),
+            ("move", move[0], move[1]),
         )  # fmt: skip
         np.testing.assert_allclose(result[i].numpy(), expected, atol=1e-5)
 
