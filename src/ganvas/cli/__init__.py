@@ -98,7 +98,9 @@ def _explain(error: BaseException, given: Sequence[str]) -> int:
 
 
 def _say(text: str, code: int) -> int:
-    print(visible(text), file=sys.stderr)
+    # Of several processes that train together, one says what all of them know.
+    if code == FAULT or os.environ.get("RANK", "0") == "0":
+        print(visible(text), file=sys.stderr)
     return code
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -18,8 +19,15 @@ from rich.progress import (
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.text import Text
 
-Report = Callable[[str, int, int], None]
 Download = Callable[[str, int, int | None], None]
+
+
+class Report(Protocol):
+    """What `progress` gives: to be called with what is being done, how much of it is done, how much there is, and a
+    note that may change.
+    """
+
+    def __call__(self, what: str, done: int, total: int, note: str = "") -> None: ...  # noqa: D102 (the class says it)
 
 
 class Rate(ProgressColumn):
@@ -31,21 +39,34 @@ class Rate(ProgressColumn):
 
 
 @contextmanager
-def progress() -> Iterator[Report]:
-    """Give a function to call with what is being done, how much of it is done, and how much there is."""
+def progress(shown: bool = True, remembers: float = 30.0) -> Iterator[Report]:
+    """Give a function to call with what is being done, how much of it is done, how much there is, and perhaps a note.
+
+    Rate and time left are those of the last `remembers` seconds.
+    """
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeLeft(compact=True))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeLeft(compact=True),
+        TextColumn("{task.fields[note]}"),
+    )
+    hidden = not (shown and console.is_terminal)
+    with Progress(
+        *columns, console=console, transient=True, expand=True, disable=hidden, speed_estimate_period=remembers
+    ) as bars:
         tasks: dict[str, TaskID] = {}
         reached: dict[str, int] = {}
 
-        def report(what: str, done: int, total: int) -> None:
+        def report(what: str, done: int, total: int, note: str = "") -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
+                tasks[what] = bars.add_task(what, total=total, note=note)
             elif done < reached[what]:  # the same again, for the next picture
                 bars.reset(tasks[what], total=total)
             reached[what] = done
-            bars.update(tasks[what], completed=done, total=total)
+            bars.update(tasks[what], completed=done, total=total, note=note)
 
         yield report
 

@@ -1,75 +1,18 @@
 """``ganvas train``: make a generator from a folder or a zip of pictures."""
 
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import torch
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from ganvas.checkpoints.files import load
-from ganvas.cli.progress import Report, progress
-from ganvas.cli.shared import Flag, device_named, make_folder, show, with_seconds, wrote
-from ganvas.reports.training_report import write_training_report
-from ganvas.training import starting
+from ganvas.cli.shared import device_named
+from ganvas.cli.training import Running, train
 from ganvas.training.augmentation import Augmentation
-from ganvas.training.data import PictureSet, Survey, open_pictures
 from ganvas.training.dcgan import DCGANRecipe
-from ganvas.training.distributed import Team, team
-from ganvas.training.hardware import fastest_precision
-from ganvas.training.run import Event, Plan, Recipe, Run
+from ganvas.training.distributed import own_device
 from ganvas.training.stylegan2 import StyleGAN2Recipe, standard_channels
 
 app = App(name="train", help="Train a generator on a folder or a zip of pictures.")
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Running:
-    """Options on where a run goes and how it is watched."""
-
-    out: Path = Path("training")
-    """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
-    pictures: int = 300_000
-    """Pictures to show in all."""
-    resume: str | None = None
-    """Go on: auto for the newest snapshot in --out, or the file of one, whole or slim."""
-    seed: int = 0
-    """Of all chance."""
-    log_every: int = 1_000
-    """Pictures between lines of the log."""
-    sheet_every: int = 5_000
-    """Pictures between sheets of samples."""
-    snapshot_every: int = 10_000
-    """Pictures between snapshots."""
-    slim_every: int = 0
-    """Pictures between slim snapshots (weights in bfloat16), which all stay; 0 for none."""
-    keep: int = 3
-    """Snapshots kept, the newest ones."""
-    flip: bool = True
-    """Mirror real pictures at random."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the maps; auto takes the faster one on this machine."""
-    threads: int = 0
-    """Of the processor; 0 for as many as it has cores."""
-    dry_run: Flag = False
-    """Look at the data, do one step, write nothing."""
-    json: Flag = False
-    """Print a machine-readable summary on stdout instead of text."""
-    debug: Flag = False
-    """Print the traceback of an error."""
-
-    def plan(self, source: dict[str, Any]) -> Plan:
-        """Return what is written when."""
-        names = {field.name for field in fields(Plan)} & {field.name for field in fields(self)}
-        shared = {name: getattr(self, name) for name in names}
-        return Plan(folder=self.out, name=self.out.name or "trained", source=source, **shared)
 
 
 @app.command
@@ -110,7 +53,7 @@ def dcgan(
     running
         Where the run goes and how it is watched.
     """
-    device = device_named(running.device)
+    device = own_device(device_named(running.device))
     recipe = DCGANRecipe(
         resolution=resolution,
         width=width,
@@ -119,10 +62,10 @@ def dcgan(
         objective=loss,
         rate=rate,
         judge_rate=rate,
-        precision=_precision(running, device),
+        precision=running.precision_on(device),
         seed=running.seed,
     )
-    _train(recipe, data, Augmentation(augment, running.flip), start, running, device)
+    train(recipe, data, Augmentation(augment, running.flip), start, running, device)
 
 
 @app.command
@@ -189,7 +132,7 @@ def stylegan2(
     running
         Where the run goes and how it is watched.
     """
-    device = device_named(running.device)
+    device = own_device(device_named(running.device))
     channels = standard_channels(resolution, channel_base, channel_max)
     recipe = StyleGAN2Recipe(
         channels=channels,
@@ -206,108 +149,7 @@ def stylegan2(
         path=path,
         mixing=mixing,
         judge_first=(500 if start else 0) if judge_first is None else judge_first,
-        precision=_precision(running, device),
+        precision=running.precision_on(device),
         seed=running.seed,
     )
-    _train(recipe, data, Augmentation(augment, running.flip), start, running, device)
-
-
-def _precision(running: Running, device: torch.device) -> str:
-    return fastest_precision(device) if running.precision == "auto" else running.precision
-
-
-def _train(
-    recipe: Recipe, source: Path, augmentation: Augmentation, start: str | None, running: Running, device: torch.device
-) -> None:
-    began = time.perf_counter()
-    if running.threads:
-        torch.set_num_threads(running.threads)
-    with team(device) as members, progress() as report:
-        data = open_pictures(source, recipe.resolution, lambda done, total: report("Packing pictures", done, total))
-        lines = survey_lines(data.survey)
-        plan = running.plan({"command": f"ganvas train {recipe.family}"})
-        if running.dry_run:
-            lines += _rehearse(recipe, plan, data, augmentation, device, members)
-            show(lines, {"command": "train", "survey": vars(data.survey)}, running.json)
-            return
-        make_folder(running.out)
-        beginning = load(start) if start else None
-        run = (
-            starting.resume(running.resume, recipe, plan, data, augmentation, device, members)
-            if running.resume
-            else starting.begin(recipe, plan, data, augmentation, device, members, beginning)
-        )
-        paths, alarms = _watch(run, report)
-        if members.leads:
-            paths += write_training_report(plan.folder)
-            state = "stopped" if run.stopping else "finished"
-            lines += [*alarms, f"{state} after {run.progress.pictures} pictures", *wrote(paths), with_seconds(began)]
-            show(lines, {"command": "train", "pictures": run.progress.pictures, "files": paths}, running.json)
-
-
-def _rehearse(
-    recipe: Recipe, plan: Plan, data: PictureSet, augmentation: Augmentation, device: torch.device, members: Team
-) -> list[str]:
-    """Do two steps without a file and say how long the run would take."""
-    networks = recipe.build(device)
-    augmentation.prepare(networks.extra, device)
-    run = Run(recipe, plan, data, networks, augmentation, device, members)
-    run.step()
-    began = time.perf_counter()
-    run.step()
-    hours = (time.perf_counter() - began) / recipe.batch * plan.pictures / 3600
-    sizes = {name: sum(p.numel() for p in module.parameters()) for name, module in networks.modules.items()}
-    return [
-        f"generator {sizes['generator']:,} parameters, discriminator {sizes['discriminator']:,}, in {recipe.precision}",
-        f"{plan.pictures:,} pictures would take about {hours:.1f} hours on {device}",
-        "dry run: nothing was written",
-    ]
-
-
-def survey_lines(survey: Survey) -> list[str]:
-    """Return what was found in the data, for people."""
-    lines = [f"{survey.count:,} pictures at {survey.resolution} pixels from {survey.source}"]
-    if survey.cropped:
-        lines.append(f"{survey.cropped:,} were not square: the middle was taken")
-    if survey.enlarged:
-        lines.append(f"{survey.enlarged:,} are smaller than {survey.resolution} pixels and were enlarged")
-    for name, reason in list(survey.skipped.items())[:5]:
-        lines.append(f"left out {name}: {reason}")
-    if len(survey.skipped) > 5:
-        lines.append(f"left out {len(survey.skipped) - 5} more that cannot be read")
-    return lines
-
-
-def _watch(run: Run, report: Report) -> tuple[list[Path], list[str]]:
-    """Go through a run's events, showing them; returns what was written last and all alarms."""
-    newest: dict[str, tuple[Path, ...]] = {}
-    alarms = []
-    with _finishing_the_step(run):
-        for event in run.events():
-            if event.kind == "log":
-                report(_caption(event), event.pictures, run.plan.pictures)
-            elif event.kind == "alarm":
-                alarms.append(f"alarm after {event.pictures} pictures: {event.text}")
-            newest[event.kind] = event.paths or newest.get(event.kind, ())
-    return [path for paths in newest.values() for path in paths], alarms
-
-
-def _caption(event: Event) -> str:
-    return "Training  " + "  ".join(f"{name} {event.numbers[name]:.3f}" for name in ("D", "G") if name in event.numbers)
-
-
-@contextmanager
-def _finishing_the_step(run: Run) -> Iterator[None]:
-    """Let the first Ctrl-C (or TERM) finish the step and save; a second one stops at once."""
-
-    def stop(number: int, frame: Any) -> None:
-        if run.stopping:
-            raise KeyboardInterrupt
-        run.stopping = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    train(recipe, data, Augmentation(augment, running.flip), start, running, device)

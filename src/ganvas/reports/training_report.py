@@ -1,23 +1,25 @@
 """What a run of training shows: its loss curves and how the same seeds changed."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from ganvas import images
+from ganvas.reports.plots import loss_plot
 from ganvas.training.run import TIMELAPSE, read_log
 
 MOST_FRAMES, SECONDS_PER_FRAME = 60, 0.25
 
 
 def write_training_report(folder: Path) -> list[Path]:
-    """Write ``losses.png`` and ``timelapse.webp`` of the run in `folder`; returns the paths of those that could be
-    made.
+    """Write ``losses.png`` (where matplotlib is installed) and ``timelapse.webp`` of the run in `folder`; returns the
+    paths of those that could be made.
     """
-    from ganvas.reports.plots import loss_plot
-
-    lines = [line for line in read_log(folder) if "D" in line]
-    paths = [loss_plot(read_log(folder), folder / "losses.png")] if lines else []
+    lines = read_log(folder)
+    paths = []
+    if any("D" in line for line in lines) and find_spec("matplotlib"):
+        paths.append(loss_plot(lines, folder / "losses.png"))
     sheets = sorted(folder.glob("sheet-*.png"))
     if len(sheets) > 1:
         paths.append(_timelapse(sheets, folder / TIMELAPSE))

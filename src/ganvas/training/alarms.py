@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 CERTAIN, LINES = 0.98, 5
-COLLAPSED = 0.35
+COLLAPSED, GRACE = 0.35, 20_000
 
 
 def spread(pictures: Float[Tensor, "n 3 h w"]) -> float:
@@ -22,9 +22,12 @@ def spread(pictures: Float[Tensor, "n 3 h w"]) -> float:
 
 @dataclass
 class Watch:
-    """Remembers what it needs of the last log lines; `real_spread` is that of real pictures."""
+    """Remembers what it needs of the last log lines; `real_spread` is that of real pictures, `widest` the largest share
+    of it that samples had.
+    """
 
     real_spread: float
+    widest: float = 0.0
     certain: deque = field(default_factory=lambda: deque(maxlen=LINES))
     warned: set[str] = field(default_factory=set)
 
@@ -41,12 +44,15 @@ class Watch:
             "little. Augment (--augment), raise --r1, or go back to an earlier snapshot.",
         )
 
-    def pictures(self, made: Float[Tensor, "n 3 h w"]) -> str:
-        """Return an alarm for new samples, "" for none: their spread is far below that of real pictures."""
+    def pictures(self, made: Float[Tensor, "n 3 h w"], seen: int) -> str:
+        """Return an alarm for samples after so many pictures `seen`, "" for none: their spread is far below that of
+        real pictures. At first, when all samples are still grey, only if it was larger before.
+        """
         share = spread(made) / max(self.real_spread, 1e-6)
+        self.widest = max(self.widest, share)
         return self._once(
             "collapse",
-            share < COLLAPSED,
+            share < COLLAPSED and (self.widest >= COLLAPSED or seen >= GRACE),
             f"The samples differ among themselves {share:.0%} as much as real pictures: modes may have collapsed. Go "
             "back to an earlier snapshot with --resume, or augment.",
         )

@@ -192,7 +192,7 @@ class Run:
             images.write_picture(path, images.grid(pictures, SHEET_COLUMNS))
         yield Event("sheet", self.progress.pictures, paths=(path,))
         if watch:
-            yield from self._raise_alarm(watch.pictures(pictures))
+            yield from self._raise_alarm(watch.pictures(pictures, self.progress.pictures))
 
     def _raise_alarm(self, text: str) -> Iterator[Event]:
         if text:

@@ -38,12 +38,28 @@ def begin(
     Raises `TrainingError` where the folder already holds a run, or the source is of another family.
     """
     _refuse_used(plan.folder)
+    run = prepare(recipe, plan, data, augmentation, device, team, source)
+    if team.leads:
+        _write_settings(plan, recipe, augmentation)
+    return run
+
+
+def prepare(
+    recipe: Recipe,
+    plan: Plan,
+    data: PictureSet,
+    augmentation: Augmentation,
+    device: torch.device,
+    team: Team,
+    source: Any = None,
+) -> Run:
+    """Return a run from the start of which nothing is written yet; raises `TrainingError` where the source is of
+    another family.
+    """
     if source is not None and source.family != recipe.family:
         raise TrainingError(f"A {recipe.family} starts from another {recipe.family}, not from a {source.family}.")
     networks = recipe.build(device, source)
     augmentation.prepare(networks.extra, device)
-    if team.leads:
-        _write_settings(plan, recipe, augmentation)
     return Run(recipe, plan, data, networks, augmentation, device, team)
 
 

@@ -1,0 +1,35 @@
+"""The numbers of a run for TensorBoard, where that is installed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+Record = Callable[[int, Mapping[str, float]], None]
+FOLDER = "tensorboard"
+
+
+@contextmanager
+def board(folder: Path, pictures: int = 0, wanted: bool = True) -> Iterator[Record]:
+    """Give a function to call with the pictures seen and the numbers then, which go to ``tensorboard`` in `folder`.
+
+    A run that goes on after so many `pictures` replaces what came later. Does nothing unless `wanted`, or where
+    TensorBoard is not installed.
+    """
+    try:
+        if not wanted:
+            raise ImportError
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        yield lambda pictures, numbers: None
+        return
+    writer = SummaryWriter(str(folder / FOLDER), purge_step=pictures + 1 if pictures else None)
+
+    def record(pictures: int, numbers: Mapping[str, float]) -> None:
+        for name, value in numbers.items():
+            if name not in ("pictures", "seconds"):
+                writer.add_scalar(name, value, pictures)
+
+    try:
+        yield record
+    finally:
+        writer.close()
