@@ -1,5 +1,5 @@
 """Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [biggan]
-[--sizes 64,256]``.
+[stylegan3] [--sizes 64,256]``.
 """
 
 import argparse
@@ -11,7 +11,7 @@ let_threads_wait()  # before torch is imported, which the next lines do
 
 import torch  # noqa: E402
 
-from benchmarks import biggan, jacobian, machine, regions, tangents  # noqa: E402
+from benchmarks import biggan, jacobian, machine, regions, stylegan3, tangents  # noqa: E402
 from benchmarks.subjects import ALL_SIZES, SIZES  # noqa: E402
 
 
@@ -36,6 +36,10 @@ def main() -> None:
     sections["biggan"] = (
         "BigGAN-deep: forward and tangent",
         lambda: biggan.run(biggan.BIGGAN_SIZES if sizes == SIZES else sizes),
+    )
+    sections["stylegan3"] = (
+        "StyleGAN3: forward and tangent",
+        lambda: stylegan3.run(stylegan3.SIZES if sizes == SIZES else sizes),
     )
     unknown = set(arguments.names) - set(sections)
     if unknown:

@@ -73,17 +73,35 @@ def test_pictures_equal_those_of_hammer(shared: Path, kind: str) -> None:
     assert error(generator.synthesize(ws), expected["image_layers3to5_plus0.5"]) < 1e-4
 
 
-def test_the_published_example_has_the_published_layers() -> None:
+def test_the_published_examples_have_the_published_layers() -> None:
     channels = (512,) * 7 + (323, 203, 128, 81, 51, 32, 32)
-    architecture = Architecture(1024, channels, 3, False, 512, 512, (512, 512))
+    assert Architecture.published(1024, radial=False) == Architecture(1024, channels, 3, False, 512, 512, (512, 512))
     with torch.device("meta"):
-        generator = StyleGAN3(architecture)
+        generator = StyleGAN3(Architecture.published(1024, radial=False))
     assert generator.feature_names == (
         *("L0_36_512", "L1_36_512", "L2_52_512", "L3_52_512", "L4_84_512", "L5_148_512", "L6_148_512", "L7_276_323"),
         *("L8_276_203", "L9_532_128", "L10_1044_81", "L11_1044_51", "L12_1044_32", "L13_1024_32", "L14_1024_3"),
     )
-    assert sum(parameter.numel() for parameter in generator.parameters()) == 22_313_167
     assert generator.layers == 16
+
+
+@pytest.mark.parametrize(
+    ("resolution", "radial", "count"),
+    [
+        (1024, False, 22_313_167),
+        (1024, True, 15_093_151),
+        (512, False, 24_873_519),
+        (512, True, 16_665_594),
+        (256, False, 23_320_443),
+        (256, True, 15_779_565),
+    ],
+)
+def test_the_published_examples_have_the_published_number_of_parameters(
+    resolution: int, radial: bool, count: int
+) -> None:
+    with torch.device("meta"):
+        generator = StyleGAN3(Architecture.published(resolution, radial))
+    assert sum(parameter.numel() for parameter in generator.parameters()) == count
 
 
 def test_a_layer_is_its_formula() -> None:

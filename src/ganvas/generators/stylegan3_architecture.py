@@ -103,6 +103,15 @@ class Architecture:
         if not rising or self.first_cutoff >= highest or not 1 < self.last_stopband <= 2:
             raise CheckpointError("The frequencies of this StyleGAN3 do not rise from its first to its last layer.")
 
+    @classmethod
+    def published(cls, resolution: int, radial: bool, label_dim: int = 0) -> "Architecture":
+        """Return what was published as StyleGAN3-T, or with `radial` as StyleGAN3-R, for 256, 512 or 1024 pixels."""
+        base, most = (16384 if resolution <= 256 else 32768) * (1 + radial), 512 * (1 + radial)
+        first, highest = cls.first_cutoff, resolution / 2
+        cutoffs = [first * (highest / first) ** min(i / 12, 1) for i in range(14)]
+        channels = tuple(round(min(base / 2 / cutoff, most)) for cutoff in cutoffs)
+        return cls(resolution, channels, 1 if radial else 3, radial, 512, 512, (512, 512), label_dim)
+
     @property
     def layers(self) -> int:
         """Rows of w+: one for the input, one for each layer, the colours included."""

@@ -96,20 +96,19 @@ class Layer(nn.Module):
         steady = away_from_zero(style)
         factors = scale[:, None] * steady[0]
         convolved = self.convolve(x, factors, self.bias)
-        unbiased = convolved - self.bias[:, None, None]
         energy = None if self.colours else self.energy()
 
         def push(dx: Tensor | None, dstyle: Tensor | None) -> Tensor | None:
             if dx is None and dstyle is None:
                 return None
             if dstyle is not None:
-                by_style = x * per_channel(dstyle / steady)
+                by_style = x * ops.per_channel(dstyle / steady, x)
                 dx = by_style if dx is None else by_style.add_(dx)
             assert dx is not None
             da = self.convolve(dx, factors, None)
             if dstyle is not None and energy is not None:
                 of_scale = -((style * dstyle) @ energy) / (style.square() @ energy + torch.finfo(style.dtype).tiny)
-                da.addcmul_(unbiased, per_channel(of_scale))
+                da.addcmul_(convolved - self.bias[:, None, None], ops.per_channel(of_scale, da))
             if self.colours:
                 return da if self.clamp is None else da * (convolved.abs() < self.clamp)
             return push_filtered_leaky(convolved, da, self.resampler(), self.clamp)
@@ -215,8 +214,3 @@ class Synthesis(StyleSynthesis):
             return torch.cat(parts) if parts else x.new_zeros(0, *x.shape[1:])
 
         return x * self.scale, push_all
-
-
-def per_channel(values: Float[Tensor, "n c"]) -> Float[Tensor, "n c 1 1"]:
-    """Shape per-channel values so that they broadcast over maps."""
-    return values[:, :, None, None]
