@@ -28,6 +28,7 @@ from ganvas.training.snapshots import Progress
 SHOWN = ("D", "G")
 REMEMBERED_SECONDS = 300.0
 REHEARSED_STEPS = 3
+SECONDS_TO_REPEAT = 2.0
 FINISHED, STOPPED = "finished", "stopped"
 
 
@@ -193,12 +194,16 @@ def _note(event: Event) -> str:
 
 @contextmanager
 def _finishing_the_step(run: Run) -> Iterator[None]:
-    """Let the first Ctrl-C (or TERM) finish the step and save; a second one stops at once."""
+    """Let the first Ctrl-C (or TERM) finish the step and save; a second one, seconds later, stops at once."""
+    first = 0.0
 
     def stop(number: int, frame: Any) -> None:
-        if run.stopping:
+        nonlocal first
+        run.stopping, now = True, time.monotonic()
+        first = first or now
+        # One Ctrl-C may arrive twice: from the terminal, and passed on by torchrun.
+        if now - first > SECONDS_TO_REPEAT:
             raise KeyboardInterrupt
-        run.stopping = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
