@@ -43,7 +43,7 @@ class DCGANRecipe:
     objective: str = "bce"
     rate: float = 2e-4
     judge_rate: float = 2e-4
-    half_life: float = 5_000
+    half_life: float = 5_000.0
     precision: str = "float32"
     seed: int = 0
     family: str = "dcgan"

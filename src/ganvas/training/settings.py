@@ -5,7 +5,7 @@ import math
 from ganvas.errors import TrainingError
 
 
-def check_range(lowest: float, highest: float = math.inf, **numbers: float) -> None:
+def check_range(lowest: float | int, highest: float | int = math.inf, **numbers: float | int) -> None:
     """Raise `TrainingError`, naming it, for a number that is not finite or not between `lowest` and `highest`."""
     for name, number in numbers.items():
         if not (math.isfinite(number) and lowest <= number <= highest):
@@ -13,7 +13,7 @@ def check_range(lowest: float, highest: float = math.inf, **numbers: float) -> N
             raise TrainingError(f"{name.replace('_', ' ')} {number} is not possible; give {allowed}.")
 
 
-def check_above_zero(**numbers: float) -> None:
+def check_above_zero(**numbers: float | int) -> None:
     """Raise `TrainingError`, naming it, for a number that is not finite or not above 0."""
     for name, number in numbers.items():
         if not (math.isfinite(number) and number > 0):

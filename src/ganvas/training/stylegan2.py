@@ -58,7 +58,7 @@ class StyleGAN2Recipe:
     path_every: int = 8
     mixing: float = 0.5
     judge_first: int = 0
-    half_life: float = 10_000
+    half_life: float = 10_000.0
     precision: str = "float32"
     seed: int = 0
     family: str = "stylegan2"

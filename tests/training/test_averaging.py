@@ -1,0 +1,37 @@
+"""The average of weights: half of the old after a half-life, everything that moves, nothing else."""
+
+import pytest
+import torch
+from torch import nn
+
+from ganvas.training.averaging import decay, update
+
+
+def test_half_of_the_old_is_left_after_a_half_life():
+    factor = decay(32, 640.0, 1_000_000)
+    assert factor ** (640 / 32) == pytest.approx(0.5)
+
+
+def test_the_start_is_forgotten_sooner():
+    assert decay(32, 10_000.0, 0) == 0.5
+    factors = [decay(32, 10_000.0, pictures) for pictures in range(0, 400_000, 10_000)]
+    assert factors == sorted(factors)
+    assert factors[-1] == 0.5 ** (32 / 10_000)
+
+
+def test_all_that_moves_is_averaged():
+    average, current = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
+    current(torch.randn(8, 3))  # moves the statistics and counts
+    with torch.no_grad():
+        current.weight.fill_(5.0)
+    update(average, current, 0.75)
+    torch.testing.assert_close(average.weight.detach(), torch.full((3,), 2.0))
+    torch.testing.assert_close(average.running_mean, 0.25 * current.running_mean)
+    assert int(average.num_batches_tracked) == 0
+
+
+def test_an_average_of_itself_stays():
+    module = nn.Linear(3, 3)
+    before = module.weight.clone()
+    update(module, module, 0.3)
+    torch.testing.assert_close(module.weight, before)

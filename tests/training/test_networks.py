@@ -1,0 +1,79 @@
+"""What training changes, as tensors and back: nothing is lost, other networks are refused."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ganvas.errors import TrainingError
+from ganvas.training import augment
+from ganvas.training.distributed import Team
+from ganvas.training.networks import Networks, adam, restore, scale_rates, slim, tensors, warming
+from ganvas.training.randomness import Randomness
+from ganvas.training.run import Recipe
+from tests.training.tiny import CPU, DC, STYLE, differing, pictures_at
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def trained(recipe: Recipe, steps: int = 2) -> Networks:
+    networks = recipe.build(CPU)
+    real = pictures_at(recipe.resolution).batch(torch.arange(recipe.batch).numpy())
+    for index in range(steps):
+        recipe.step(networks, real, index, Randomness(0, index), augment.unchanged, Team())
+    return networks
+
+
+@pytest.mark.parametrize("recipe", [STYLE, DC], ids=["stylegan2", "dcgan"])
+def test_restored_bit_for_bit(recipe: Recipe):
+    networks, fresh = trained(recipe), recipe.build(CPU)
+    assert differing(networks, networks) == []
+    assert restore(fresh, {name: t.clone() for name, t in tensors(networks).items()}) is True
+    assert differing(networks, fresh) == []
+
+
+def test_layout_of_memory_survives():
+    networks, fresh = trained(DC), DC.build(CPU)
+    restore(fresh, {name: t.contiguous() for name, t in tensors(networks).items()})
+    for one, other in zip(networks.discriminator.parameters(), fresh.discriminator.parameters(), strict=True):
+        assert one.stride() == other.stride()
+
+
+@pytest.mark.parametrize("recipe", [STYLE, DC], ids=["stylegan2", "dcgan"])
+def test_slim_holds_weights_in_half_the_bytes(recipe: Recipe):
+    networks, fresh = trained(recipe), recipe.build(CPU)
+    held = slim(networks)
+    assert not any(name.startswith("optimiser") for name in held)
+    assert restore(fresh, held) is False
+    for name, weight in networks.generator.named_parameters():
+        torch.testing.assert_close(fresh.generator.state_dict()[name], weight.detach(), atol=0, rtol=2**-8)
+    assert fresh.extra.keys() == networks.extra.keys()
+    assert all(torch.equal(fresh.extra[name], networks.extra[name]) for name in fresh.extra)
+
+
+def test_other_networks_are_refused():
+    held = tensors(trained(STYLE, steps=0))
+    with pytest.raises(TrainingError, match="generator has other layers"):
+        restore(replace(STYLE, channels=(8, 8, 4)).build(CPU), held)
+    with pytest.raises(TrainingError, match="discriminator has other layers"):
+        restore(replace(STYLE, judge_channels=(8, 8, 4)).build(CPU), held)
+    with pytest.raises(TrainingError, match="other layers"):
+        restore(DC.build(CPU), held)
+
+
+def test_lazy_penalties_slow_adam_down():
+    network = torch.nn.Linear(2, 2)
+    plain, lazy = adam(network, 1e-3, (0.5, 0.99)), adam(network, 1e-3, (0.5, 0.99), 16)
+    assert (plain.defaults["lr"], plain.defaults["betas"]) == (1e-3, (0.5, 0.99))
+    assert lazy.defaults["lr"] == pytest.approx(1e-3 * 16 / 17)
+    assert lazy.defaults["betas"] == pytest.approx((0.5 ** (16 / 17), 0.99 ** (16 / 17)))
+
+
+def test_rates_warm_up():
+    factors = [warming(step) for step in range(300)]
+    assert 0 < factors[0] < 0.01
+    assert factors == sorted(factors)
+    assert factors[-1] == 1
+    networks = DC.build(CPU)
+    scale_rates(networks, 0.25)
+    assert [o.param_groups[0]["lr"] for o in networks.optimisers.values()] == [0.25 * DC.rate, 0.25 * DC.judge_rate]
