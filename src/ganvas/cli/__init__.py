@@ -25,6 +25,7 @@ COMMANDS = {
     "directions": "Find the directions that change a region and leave the rest alone.",
     "edit": "Move pictures along a direction.",
     "train": "Train a generator on your own pictures.",
+    "evaluate": "Measure how far a generator's pictures are from real ones.",
     "models": "List, describe and convert generators.",
 }
 GROUPS_OF_COMMANDS = ("models", "train")

@@ -87,7 +87,7 @@ def open_pictures(
 class _File:
     name: str
     size: int
-    stamp: float
+    stamp: int
     read: Callable[[], bytes]
 
 

@@ -1,0 +1,66 @@
+"""How far a generator's pictures are from real ones, as sets."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas import images
+from ganvas.generators.protocol import Generator, Label
+from ganvas.metrics.distribution import KernelDistance, frechet_distance, kernel_distance
+from ganvas.metrics.features import FeatureNetwork
+
+MADE_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Distances between `real` and `made` pictures, counted; comparable only at the same real pictures and about the
+    same numbers.
+    """
+
+    kernel: KernelDistance
+    frechet: float
+    real: int
+    made: int
+
+
+def evaluate(
+    network: FeatureNetwork,
+    generator: Generator,
+    real: Float[Tensor, "n d"],
+    seeds: Sequence[int],
+    *,
+    truncation: float = 1.0,
+    label: Label = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Return the distances of the generator's pictures of `seeds` from real ones, whose features are given.
+
+    `progress` is told how many of how many pictures are made.
+    """
+    parts = []
+    for pictures in made_pictures(generator, seeds, truncation=truncation, label=label):
+        with torch.no_grad():
+            parts.append(network(pictures.to(network.mean.device)))
+        progress(sum(map(len, parts)), len(seeds))
+    made = torch.cat(parts)
+    real = real.to(made)
+    return Evaluation(kernel_distance(real, made), float(frechet_distance(real, made)), len(real), len(made))
+
+
+@torch.no_grad()
+def made_pictures(
+    generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, label: Label = None
+) -> Iterator[Float[Tensor, "n 3 h w"]]:
+    """Yield the generator's pictures of `seeds` a few at a time, as files would hold them: 8 bits, cut to [-1, 1]."""
+    for first in range(0, len(seeds), MADE_AT_ONCE):
+        codes = generator.sample(seeds[first : first + MADE_AT_ONCE])
+        if "w" in generator.spaces:
+            ws = generator.map(codes, to="w+", label=label, truncation=truncation)
+            pictures = generator.synthesize(ws, space="w+")
+        else:
+            pictures = generator.synthesize(codes, space="z", label=label, truncation=truncation)
+        yield images.from_bytes(images.to_bytes(pictures))

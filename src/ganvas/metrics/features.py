@@ -1,0 +1,186 @@
+"""The feature network: pictures to numbers in which distances mean something, where no Inception, VGG or ArcFace file
+is at hand.
+
+A small convolutional network, trained without labels on faces and cats (``ganvas.training.feature_network``), frozen
+and shipped. Its distances have names of their own and are comparable only with each other. Knows no generator.
+"""
+
+import importlib.resources
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ganvas import images
+from ganvas.errors import CheckpointError, PictureError
+from ganvas.tensor_files import hash_tensors, read_tensors, write_tensors
+
+KIND = "feature network"
+SLOPE = 0.2
+SMALLEST = 16
+BATCH = 50
+FAINTEST = 1e-6
+BUNDLED_HASH = "none yet"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The sizes of a feature network: pictures of ``resolution`` pixels, the channels of its maps from full size on,
+    each map of half the size of the one before, and the number of global ``features``.
+    """
+
+    resolution: int = 128
+    widths: tuple[int, ...] = (16, 32, 64, 128, 256)
+    features: int = 128
+
+    def __post_init__(self) -> None:
+        sizes = (self.resolution, *self.widths, self.features)
+        if not (len(self.widths) > 1 and all(type(size) is int and 0 < size <= 4096 for size in sizes)):
+            raise CheckpointError(f"{self} is no feature network; sizes are whole numbers from 1 to 4096.")
+        if self.resolution % 2 ** (len(self.widths) - 1):
+            raise CheckpointError(f"{self}: {self.resolution} pixels cannot be halved {len(self.widths) - 1} times.")
+
+    @property
+    def statistics(self) -> int:
+        """The number of statistics: a mean and a deviation for every channel of every map."""
+        return 2 * sum(self.widths)
+
+
+class Stage(nn.Module):
+    """Half the size, a convolution, and a second one added to it."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.refine = nn.Conv2d(outputs, outputs, 3, padding=1)
+
+    def forward(self, x: Float[Tensor, "n i h w"]) -> Float[Tensor, "n o h2 w2"]:
+        """Return the map of half the size."""
+        x = F.leaky_relu(self.enter(halve(x)), SLOPE)
+        return F.leaky_relu(x + self.refine(x), SLOPE)
+
+
+class FeatureNetwork(nn.Module):
+    """Pictures to maps, coarser and wider from one to the next, and to global features: linear combinations of the
+    maps' statistics, of zero mean and unit deviation over the pictures it was trained on.
+    """
+
+    mean: Tensor
+    projection: Tensor
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.stem = nn.Conv2d(3, architecture.widths[0], 3, padding=1)
+        self.stages = nn.ModuleList(Stage(*widths) for widths in pairwise(architecture.widths))
+        self.register_buffer("mean", torch.zeros(architecture.statistics))
+        self.register_buffer("projection", torch.zeros(architecture.statistics, architecture.features))
+
+    def maps(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        """Return the maps of pictures in [-1, 1] of any size from 16 pixels up, which are first brought to the
+        network's resolution; differentiable. Raises `PictureError` for smaller pictures or other shapes.
+        """
+        return self.maps_at_size(self._prepare(pictures))
+
+    def maps_at_size(self, x: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        """Return the maps of pictures as they are, of whatever size."""
+        maps = [F.leaky_relu(self.stem(x), SLOPE)]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps
+
+    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """Return the global features of pictures, float32; they do not depend on other rows."""
+        return (statistics(self.maps(pictures)) - self.mean) @ self.projection
+
+    def content(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c"]:
+        """Return what describes the content most: the last map's means, less their mean over training pictures."""
+        width = self.architecture.widths[-1]
+        return self.maps(pictures)[-1].float().mean((2, 3)) - self.mean[-2 * width : -width]
+
+    def _prepare(self, pictures: Tensor) -> Tensor:
+        shape = pictures.shape
+        if pictures.ndim != 4 or shape[1] != 3 or min(shape[2:]) < SMALLEST or not pictures.is_floating_point():
+            raise PictureError(
+                f"{pictures.dtype} of shape {list(shape)} is no batch of pictures; give floats in [-1, 1] of shape "
+                f"[n, 3, h, w] with sides of at least {SMALLEST} pixels."
+            )
+        side = self.architecture.resolution
+        x = images.resize(pictures.to(torch.float32), side, side)
+        return x.to(next(self.parameters()).dtype, memory_format=torch.channels_last)
+
+
+def halve(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
+    """Return half the size, smoothed with (1, 3, 3, 1) / 8 both ways first, so that a shift of the picture by a pixel
+    moves the map instead of changing it (Zhang 2019, "Making convolutional networks shift-invariant again").
+    """
+    taps = x.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    # Each channel alone, yet written as a full convolution, mostly zeros: that has fast derivatives everywhere.
+    alone = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[:, :, None, None]
+    kernel = (alone * torch.outer(taps, taps)).contiguous(memory_format=torch.channels_last)
+    return F.conv2d(x, kernel, stride=2, padding=1)
+
+
+def statistics(maps: list[Float[Tensor, "n _c _h _w"]]) -> Float[Tensor, "n d"]:
+    """Return the mean and the logarithm of the standard deviation over the pixels of every channel, map after map,
+    float32. Differences of logarithms are what sharpness is: how much of one octave there is for that of the next.
+    """
+    parts = []
+    for feature in maps:
+        values = feature.float().flatten(2)  # [n, c, pixels]
+        parts += [values.mean(2), 0.5 * (values.var(2, unbiased=False) + FAINTEST).log()]
+    return torch.cat(parts, dim=1)
+
+
+@torch.no_grad()
+def global_features(
+    network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], batch: int = BATCH
+) -> Float[Tensor, "n d"]:
+    """Return the global features of many pictures, `batch` at a time, without gradients; float32."""
+    return torch.cat([network(part.to(network.mean.device)) for part in pictures.split(batch)])
+
+
+def load_features(
+    path: str | Path | None = None, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> FeatureNetwork:
+    """Return the bundled feature network, whose hash is checked, or that of a file; frozen.
+
+    `dtype` (float32 or bfloat16) is that of the convolutions; features are float32 either way. Raises
+    `CheckpointError` where the file is not a feature network, or the bundled one is not the one that was shipped.
+    """
+    folder = importlib.resources.files("ganvas.metrics") / "bundled"
+    file = Path(str(folder / "features.safetensors")) if path is None else Path(path)
+    tensors, header = read_tensors(file, KIND, CheckpointError)
+    if path is None and hash_tensors(tensors) != BUNDLED_HASH:
+        raise CheckpointError(f"'{file}' is not the feature network that came with this Ganvas; install it anew.")
+    network = _build(tensors, header, file)
+    network.stem.to(dtype)
+    network.stages.to(dtype)
+    return network.to(device).eval().requires_grad_(False)
+
+
+def _build(tensors: dict[str, Tensor], header: dict[str, Any], file: Path) -> FeatureNetwork:
+    try:
+        description = header["architecture"]
+        sizes = description["resolution"], tuple(description["widths"]), description["features"]
+        network = FeatureNetwork(Architecture(*sizes))
+        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except (KeyError, TypeError, RuntimeError) as reason:
+        raise CheckpointError(f"'{file}' does not fit the feature network it describes: {reason}") from reason
+    for convolution in network.modules():
+        if isinstance(convolution, nn.Conv2d):  # the layout in which convolutions of a CPU are fastest
+            convolution.weight.data = convolution.weight.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
+def save_features(path: str | Path, network: FeatureNetwork, source: dict[str, Any]) -> Path:
+    """Write a feature network, its convolutions in float16, with what is known of its source; returns the path."""
+    tensors = dict(network.named_buffers()) | {name: weight.half() for name, weight in network.named_parameters()}
+    return write_tensors(
+        path, KIND, tensors, {"architecture": asdict(network.architecture), "source": source}, CheckpointError
+    )

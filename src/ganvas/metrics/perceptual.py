@@ -1,0 +1,76 @@
+"""How different two pictures look, and how alike their content is, by the feature network's maps.
+
+In the manner of Zhang et al. 2018 ("The unreasonable effectiveness of deep features"), Eq. 1, without weights learnt
+from people's answers: our own distance, with a scale of its own.
+"""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.errors import PictureError
+from ganvas.metrics.features import FeatureNetwork
+
+FAINTEST = 1e-6
+
+
+def perceptual_distance(
+    network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
+) -> Float[Tensor, "_rows"]:
+    """Return how different each picture looks from the other of its row, from 0 (the same) to 4, float32; symmetric and
+    differentiable. A single row on one side is compared with all of the other.
+
+    Raises `PictureError` for numbers of pictures that do not fit.
+    """
+    _check(pictures, others)
+    return distance_of_maps(unit_maps(network, pictures), unit_maps(network, others))
+
+
+def unit_maps(network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+    """Return the network's maps with a vector of unit length at every pixel, float32: what `distance_of_maps` takes, so
+    that a picture that is compared often is looked at once.
+    """
+    return [F.normalize(feature.float(), dim=1, eps=FAINTEST) for feature in network.maps(pictures)]
+
+
+def distance_of_maps(
+    maps: Sequence[Float[Tensor, "n _c _h _w"]], others: Sequence[Float[Tensor, "m _c _h _w"]]
+) -> Float[Tensor, "_rows"]:
+    """Return the squared difference of unit vectors, ``|u - v|^2``, averaged over the pixels of each map and then over
+    the maps, all with the same weight.
+    """
+    distances = [(a - b).square().sum(1).mean((1, 2)) for a, b in zip(maps, others, strict=True)]
+    return sum(distances[1:], distances[0]) / len(distances)
+
+
+def similarity(
+    network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
+) -> Float[Tensor, "_rows"]:
+    """Return how alike the content of each picture is to that of the other of its row, from -1 to 1 (the same), around
+    0 for two pictures by chance: the cosine of `FeatureNetwork.content`. Not an identity: it knows no persons.
+
+    A single row on one side is compared with all of the other; raises `PictureError` for numbers that do not fit.
+    """
+    _check(pictures, others)
+    return F.cosine_similarity(network.content(pictures), network.content(others), dim=1)
+
+
+def all_distances(
+    maps: Sequence[Float[Tensor, "n _c _h _w"]], others: Sequence[Float[Tensor, "m _c _h _w"]]
+) -> Float[Tensor, "n m"]:
+    """Return the distance of every row of `unit_maps` from every other row's, as products of matrices."""
+    total = maps[0].new_zeros(len(maps[0]), len(others[0]))
+    for a, b in zip(maps, others, strict=True):
+        pixels = a.shape[2] * a.shape[3]
+        lengths = [x.square().sum((1, 2, 3)) for x in (a, b)]  # pixels, less what is too faint to have a direction
+        total += (lengths[0][:, None] + lengths[1] - 2 * a.flatten(1) @ b.flatten(1).T) / pixels
+    return total.clamp_min(0) / len(maps)
+
+
+def _check(pictures: Tensor, others: Tensor) -> None:
+    if len(pictures) != len(others) and 1 not in (len(pictures), len(others)):
+        raise PictureError(
+            f"{len(pictures)} pictures cannot be compared with {len(others)}; give as many of both, or one of one."
+        )

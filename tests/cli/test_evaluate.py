@@ -1,0 +1,76 @@
+"""``ganvas evaluate``: distances of a generator from real pictures."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganvas import images
+from ganvas.checkpoints.own_format import save_generator
+from ganvas.generators.protocol import About
+from ganvas.metrics.features import Architecture, FeatureNetwork, save_features
+from tests.cli.conftest import Run
+from tests.generators.small import small_stylegan2
+from tests.generators.test_dcgan import small_dcgan
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with 20 pictures, generators and a small feature network."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    (folder / "pictures").mkdir()
+    for index, picture in enumerate(torch.rand(20, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
+        images.write_picture(folder / "pictures" / f"{index}.png", picture[None])
+    for name, generator in (("layers", small_stylegan2(16)), ("plain", small_dcgan())):
+        save_generator(folder / f"{name}.safetensors", generator, About(name, "", {}))
+    torch.manual_seed(0)
+    network = FeatureNetwork(Architecture(32, (4, 6), 5))
+    network.projection.normal_()
+    save_features(folder / "features.safetensors", network, {})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
+
+
+@pytest.mark.parametrize("name", ["layers", "plain"])
+def test_distances_are_told_and_the_same_each_time(run: Run, folder: Path, name: str):
+    given = ("evaluate", folder / f"{name}.safetensors", folder / "pictures", "--seeds", "0-19", "--json")
+    told, again = (run(*given, "--features", folder / "features.safetensors") for _ in range(2))
+    assert (told.code, told.err) == (0, "")
+    summary = json.loads(told.out)
+    assert summary == json.loads(again.out)
+    assert summary["kernel_distance"] > summary["kernel_distance_error"] > 0
+    assert summary["frechet_distance"] > 0
+    assert (summary["real_pictures"], len(summary["seeds"])) == (20, 20)
+
+
+def test_as_text(run: Run, folder: Path):
+    given = ("evaluate", folder / "layers.safetensors", folder / "pictures", "--seeds", "0-4", "--pictures", "18")
+    told = run(*given, "--features", folder / "features.safetensors")
+    assert told.code == 0
+    assert "kernel distance" in told.out
+    assert "on 17 components" in told.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--pictures", "2"), "2 pictures are too few"),
+        (("--seeds", "0-1"), "20 and 2 pictures are too small"),
+        (("--features", "nowhere"), "no file 'nowhere'"),
+        (("--label", "3"), "class"),
+    ],
+)
+def test_wrong_options(run: Run, folder: Path, options: tuple[str, ...], message: str):
+    given = ["evaluate", folder / "layers.safetensors", folder / "pictures", *options]
+    if "--features" not in options:
+        given += ["--features", folder / "features.safetensors"]
+    if "--seeds" not in options:
+        given += ["--seeds", "0-2"]
+    told = run(*given)
+    assert told.code == 2
+    assert message in told.err

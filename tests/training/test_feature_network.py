@@ -1,0 +1,138 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ganvas.metrics.features import Architecture, FeatureNetwork, statistics
+from ganvas.training.data import PictureSet, Survey
+from ganvas.training.feature_network import (
+    KINDS,
+    Learner,
+    Settings,
+    Spoiling,
+    draw_spoiling,
+    draw_view,
+    features_of_statistics,
+    folded,
+    instance_loss,
+    rate_at,
+    spoil,
+    telling_directions,
+    train,
+)
+from ganvas.training.randomness import Randomness
+
+SMALL = Architecture(32, (4, 6, 8), 16)
+
+
+def picture_set(count: int = 40, seed: int = 0) -> PictureSet:
+    values = np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    return PictureSet(values, Survey("noise", 32, count, {}, 0, 0, {}))
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_instance_loss_equals_its_formula():
+    first, second = (nn.functional.normalize(normal(4, 3, seed=seed), dim=1) for seed in (0, 1))
+    codes, total = torch.cat([first, second]), 0.0
+    for i in range(8):
+        others = [math.exp(float(codes[i] @ codes[k]) / 0.3) for k in range(8) if k != i]
+        total -= math.log(math.exp(float(codes[i] @ codes[(i + 4) % 8]) / 0.3) / sum(others))
+    assert float(instance_loss(first, second, 0.3)) == pytest.approx(total / 8, rel=1e-5)
+
+
+def test_instance_loss_is_least_for_equal_views():
+    first, second = (nn.functional.normalize(normal(8, 16, seed=seed), dim=1) for seed in (0, 1))
+    assert instance_loss(first, first, 0.2) < instance_loss(first, second, 0.2)
+
+
+def test_both_views_are_spoiled_alike_and_differ():
+    pictures = picture_set(40).batch(np.arange(40))
+    draws = Randomness(0, 0)
+    what = draw_spoiling(draws, 40)
+    first, second = draw_view(pictures, 24, what, draws), draw_view(pictures, 24, what, draws)
+    assert first.shape == second.shape == (40, 3, 24, 24)
+    assert not torch.equal(first, second)
+    again = Randomness(0, 0)
+    assert torch.equal(draw_view(pictures, 24, draw_spoiling(again, 40), again), first)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_changes_its_rows_alone_and_more_at_higher_levels(kind: str):
+    pictures = nn.functional.avg_pool2d(normal(6, 3, 64, 64), 5, stride=1, padding=2)
+    kinds = torch.tensor([KINDS.index(kind), -1] * 3)
+    changes = []
+    for level in (0.05, 0.5, 1.0):
+        spoiled = spoil(pictures, Spoiling(kinds, torch.full((6,), level)), Randomness(0, 0))
+        torch.testing.assert_close(spoiled[1::2], pictures[1::2])
+        changes.append(float((spoiled - pictures)[::2].square().mean()))
+    assert 0 < changes[0] < changes[1] < changes[2]
+
+
+def test_targets_have_the_level_in_the_column_of_the_kind():
+    what = Spoiling(torch.tensor([1, -1, 4]), torch.tensor([0.5, 0.7, 1.0]))
+    assert what.targets().tolist() == [[0, 0.5, 0, 0, 0], [0] * 5, [0, 0, 0, 0, 1]]
+
+
+def test_folding_changes_nothing():
+    torch.manual_seed(0)
+    network = Learner(SMALL).network
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1, 0.2)
+            nn.init.normal_(layer.running_mean)
+    network.eval()
+    x = normal(2, 3, 32, 32)
+    for one, other in zip(network.maps(x), folded(network).maps(x), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_features_have_unit_deviation_and_components_are_uncorrelated():
+    seen = normal(200, 12) @ normal(12, 12, seed=1) + 3
+    told = normal(12, 2, seed=2)
+    features = (seen - seen.mean(0)) @ features_of_statistics(seen, told, 7)
+    torch.testing.assert_close(features.std(0), torch.ones(7), rtol=1e-4, atol=0)
+    torch.testing.assert_close(features[:, :5].T.cov(), torch.eye(5), rtol=0, atol=1e-4)
+    along = (seen - seen.mean(0)) @ told
+    torch.testing.assert_close(features[:, 5:], along / along.std(0), rtol=1e-3, atol=1e-3)
+
+
+def test_telling_directions_find_what_is_linear():
+    seen, truth = normal(500, 6) * torch.arange(1.0, 7.0), normal(6, 2, seed=1)
+    found = telling_directions(seen, seen @ truth, ridge=1e-8)
+    torch.testing.assert_close(found, truth, rtol=1e-3, atol=1e-4)
+
+
+def test_rate_rises_then_falls_to_nothing():
+    settings = Settings(steps=100)
+    rates = [rate_at(step, settings) for step in range(100)]
+    assert max(rates) == pytest.approx(settings.rate, rel=0.01)
+    assert 8 <= int(np.argmax(rates)) <= 11
+    assert rates[-1] < 0.01 * settings.rate
+
+
+def test_training_is_repeatable_and_learns_to_judge():
+    sets, seen = [picture_set(48), picture_set(48, seed=1)], []
+    settings = Settings(steps=6, batch=16, crops=(16, 32), rate=1e-2, precision=torch.float32)
+    network = train(sets, settings, SMALL, progress=lambda step, losses: seen.append((step, losses)))
+    assert [step for step, _ in seen] == list(range(1, 7))
+    assert seen[-1][1]["judging"] < seen[0][1]["judging"]
+    again = train(sets, settings, SMALL)
+    pictures = sets[0].batch(np.arange(8))
+    torch.testing.assert_close(network(pictures), again(pictures))
+    assert isinstance(network, FeatureNetwork)
+    found = network(torch.cat([each.batch(np.arange(48)) for each in sets]))
+    torch.testing.assert_close(found.mean(0), torch.zeros(16), rtol=0, atol=1e-3)
+    torch.testing.assert_close(found.std(0), torch.ones(16), rtol=1e-2, atol=0)
+
+
+def test_statistics_of_crops_are_not_those_kept():
+    """The frozen network's maps have the statistics of whole pictures: zero mean before the activation's bend."""
+    network = train([picture_set(48)], Settings(steps=0), SMALL)
+    first = network.stem(picture_set(48).batch(np.arange(48)))
+    torch.testing.assert_close(first.mean((0, 2, 3)), torch.zeros(4), rtol=0, atol=0.02)
+    assert statistics([first]).shape == (48, 8)
