@@ -83,7 +83,7 @@ class StyleDiscriminator(nn.Module):
         x = self.from_rgb(pictures.to(self.map_dtype, memory_format=torch.channels_last))
         for block in self.blocks.values():
             x = block(x, self.kernel)
-        x = self.last(add_deviation(x.float(), GROUP))  # [n, c, 4, 4], in float32 from here
+        x = self.last(add_deviation(ops.at_least_float32(x), GROUP))  # [n, c, 4, 4], wide from here
         x = self.hidden(x.reshape(len(x), -1, 1, 1))
         return self.score(x).flatten()
 

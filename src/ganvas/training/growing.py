@@ -1,10 +1,11 @@
-"""Starting a generator from another: of a smaller resolution, of fewer channels, or the same."""
+"""Starting from networks that were trained before: of a smaller resolution, of fewer channels, or the same."""
 
 import torch
 from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2 import StyleGAN2
+from ganvas.training.discriminators import StyleDiscriminator
 
 MAPPING = ("z_dim", "w_dim", "hidden", "label_dim", "mapping_rate")
 
@@ -34,12 +35,31 @@ def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
         if name not in ours or not _fits(old.shape, ours[name].shape):
             shape = list(ours[name].shape) if name in ours else "no place"
             raise TrainingError(f"{name} of shape {list(old.shape)} does not fit into the new generator's {shape}.")
-        # Colours are scaled by 1 / sqrt(inputs), which a wider layer must not change.
-        wider = (ours[name].shape[1] / old.shape[1]) ** 0.5 if name.endswith("torgb.weight") else 1.0
+        # Colours and shortcuts are scaled by 1 / sqrt(inputs), which a wider layer must not change.
+        wider = (ours[name].shape[1] / old.shape[1]) ** 0.5 if name.endswith(("torgb.weight", "skip.weight")) else 1.0
         _place(ours[name], old * wider, linear=name.endswith("weight"))
     for _, block in generator.synthesis.named_blocks():
         if block.resolution > source.resolution and block.paints:
             block.torgb.weight.zero_()
+
+
+@torch.no_grad()
+def start_judge_from(judge: StyleDiscriminator, source: StyleDiscriminator) -> None:
+    """Put the blocks of `source` into a discriminator of the same widths and of at least its resolution.
+
+    What a finer one sees of a picture before those blocks is new, so that it needs some steps alone
+    (``judge_first``); what it knows of shapes and parts is kept. Raises `TrainingError` for other widths.
+    """
+    shared = min(len(judge.channels), len(source.channels))
+    if len(source.channels) > len(judge.channels) or judge.channels[:shared] != source.channels:
+        raise TrainingError(
+            f"A discriminator of {judge.channels} channels cannot start from one of {source.channels}; coarse maps "
+            "must have the same channels."
+        )
+    ours = judge.state_dict()
+    for name, old in source.state_dict().items():
+        if judge.channels == source.channels or not name.startswith("from_rgb."):
+            ours[name].copy_(old)
 
 
 def _fits(old: torch.Size, new: torch.Size) -> bool:

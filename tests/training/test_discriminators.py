@@ -1,0 +1,145 @@
+"""Discriminators: sizes, groups, variances, and the second derivative that gradient penalties take."""
+
+import pytest
+import torch
+
+from ganvas.generators.dcgan import DCGAN, Architecture
+from ganvas.training.discriminators import (
+    GROUP,
+    ConvolutionalDiscriminator,
+    EqualConvolution,
+    ResidualBlock,
+    StyleDiscriminator,
+    add_deviation,
+)
+from ganvas.training.losses import gradient_penalty
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def style_judge(dtype: torch.dtype = torch.float32) -> StyleDiscriminator:
+    torch.manual_seed(0)
+    return StyleDiscriminator((16, 16, 8), dtype)
+
+
+def test_published_sizes_of_dcgan():
+    assert count(ConvolutionalDiscriminator(64, 64, seeded())) == 2_765_568
+    assert count(DCGAN(Architecture.standard(64, 64))) == 3_576_704
+
+
+@pytest.mark.parametrize("resolution", [32, 64, 128])
+def test_dcgan_s_gives_one_score_a_picture(resolution: int):
+    judge = ConvolutionalDiscriminator(resolution, 4, seeded())
+    assert judge(torch.randn(3, 3, resolution, resolution)).shape == (3,)
+
+
+def test_dcgan_s_weights_are_as_published_and_from_the_seed():
+    first, same, other = (ConvolutionalDiscriminator(64, 32, seeded(seed)) for seed in (0, 0, 1))
+    for one, two, three in zip(first.parameters(), same.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)
+        assert one.ndim == 1 or not torch.equal(one, three)
+    convolutions = torch.cat([p.detach().flatten() for p in first.parameters() if p.ndim == 4])
+    assert float(convolutions.std()) == pytest.approx(0.02, rel=0.01)
+    scales = torch.cat([m.weight.detach() for m in first if isinstance(m, torch.nn.BatchNorm2d)])
+    assert float(scales.mean()) == pytest.approx(1, abs=0.01)
+    assert float(scales.std()) == pytest.approx(0.02, rel=0.25)
+
+
+@pytest.mark.parametrize("rows", [4, 8, 12])
+def test_scores_do_not_depend_on_how_whole_groups_are_cut(rows: int):
+    judge, pictures = style_judge(), torch.randn(rows, 3, 16, 16)
+    parts = torch.cat([judge(part) for part in pictures.split(GROUP)])
+    torch.testing.assert_close(judge(pictures), parts, atol=1e-5, rtol=1e-5)
+    assert judge(pictures).shape == (rows,)
+
+
+def test_rows_of_a_group_are_judged_together():
+    judge, pictures = style_judge(), torch.randn(8, 3, 16, 16)
+    changed = pictures.clone()
+    changed[0] = 0
+    moved = (judge(pictures) - judge(changed)).abs()
+    assert (moved[:4] > 1e-6).all()
+    torch.testing.assert_close(moved[4:], torch.zeros(4), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("rows", "group"), [(8, 4), (6, 2), (3, 1), (4, 4), (2, 2)])
+def test_deviation_in_closed_form(rows: int, group: int):
+    x = torch.randn(rows, 5, 4, 4)
+    widened = add_deviation(x, 4)
+    assert torch.equal(widened[:, :5], x)
+    for first in range(0, rows, group):
+        part = x[first : first + group].double().numpy()
+        expected = torch.full((group, 4, 4), float(part.std(axis=0).mean()))
+        torch.testing.assert_close(widened[first : first + group, 5], expected, atol=2e-4, rtol=1e-4)
+
+
+def test_all_the_same_pictures_can_be_judged_and_learnt_from():
+    judge = style_judge()
+    judge(torch.zeros(4, 3, 16, 16)).sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in judge.parameters())
+
+
+def test_equalised_layers_keep_unit_variance():
+    torch.manual_seed(0)
+    x = torch.randn(64, 64, 8, 8)
+    with torch.no_grad():
+        linear = EqualConvolution(64, 64, 3, linear=True)(x)[..., 1:-1, 1:-1]
+        bent = EqualConvolution(64, 64, 3)(x)[..., 1:-1, 1:-1]
+    assert float(linear.square().mean()) == pytest.approx(1, rel=0.03)
+    # Leaky ReLU halves the energy, or a little less, and its gain of sqrt 2 gives it back.
+    assert float(bent.square().mean()) == pytest.approx(1 + 0.2**2, rel=0.03)
+
+
+def test_a_block_keeps_the_energy_of_smooth_maps():
+    torch.manual_seed(0)
+    flat = torch.randn(64, 128, 1, 1).expand(-1, -1, 16, 16).contiguous()
+    kernel = style_judge().kernel
+    with torch.no_grad():
+        y = ResidualBlock(128, 128)(flat, kernel)[..., 2:-2, 2:-2]
+    assert float(y.square().mean()) == pytest.approx(1, rel=0.12)
+
+
+def test_gain_is_a_factor_of_the_output():
+    torch.manual_seed(0)
+    layer, x = EqualConvolution(4, 4, 3), torch.randn(2, 4, 8, 8)
+    with torch.no_grad():
+        layer.bias.normal_()
+        torch.testing.assert_close(layer(x, gain=0.3), 0.3 * layer(x))
+
+
+def test_penalty_in_half_precision_is_near_that_in_float32():
+    pictures = torch.randn(8, 3, 16, 16)
+    penalties, slopes = [], []
+    for dtype in (torch.float32, torch.bfloat16):
+        judge = style_judge(dtype)
+        penalty = gradient_penalty(judge, pictures)
+        penalty.backward()
+        gradients = [p.grad for p in judge.parameters() if p.grad is not None]
+        assert all(g.isfinite().all() and g.dtype == torch.float32 for g in gradients)
+        penalties.append(float(penalty.detach()))
+        slopes.append(torch.cat([g.flatten() for g in gradients]))
+    assert penalties[1] == pytest.approx(penalties[0], rel=0.05)
+    assert float(torch.cosine_similarity(*slopes, dim=0)) > 0.98
+
+
+def test_penalty_s_derivative_in_float64():
+    judge, pictures = style_judge(torch.float64).double(), torch.randn(4, 3, 16, 16, dtype=torch.float64)
+    weight = judge.blocks["b8"].conv1.weight
+    (gradient,) = torch.autograd.grad(gradient_penalty(judge, pictures), weight)
+    direction, step = torch.randn_like(weight), 1e-5
+    values = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            weight.add_(direction, alpha=sign * step)
+        values.append(float(gradient_penalty(judge, pictures).detach()))
+        with torch.no_grad():
+            weight.sub_(direction, alpha=sign * step)
+    assert float((gradient * direction).sum()) == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4)

@@ -1,0 +1,121 @@
+"""A larger generator paints what the smaller one painted, until it is trained."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ganvas.errors import TrainingError
+from ganvas.generators import ops
+from ganvas.generators.stylegan2 import StyleGAN2
+from ganvas.training.growing import start_from, start_judge_from
+from tests.generators.small import small_stylegan2
+from tests.training.test_discriminators import style_judge
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def larger(source: StyleGAN2, blocks: int = 0, width: int = 5, **changes) -> StyleGAN2:
+    """Return a generator with more blocks and more channels, started from `source`."""
+    old = source.architecture
+    channels = (width,) * (len(old.channels) + blocks)
+    torch.manual_seed(1)
+    generator = StyleGAN2(replace(old, resolution=old.resolution * 2**blocks, channels=channels, **changes))
+    start_from(generator, source)
+    return generator.eval().requires_grad_(False)
+
+
+def painted(generator: StyleGAN2, noise: dict | str = "const") -> torch.Tensor:
+    """Return pictures of the same codes, in w of the source's layers and those that follow."""
+    return generator.synthesize(generator.map(generator.sample([0, 1, 2])), noise=noise)
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+@pytest.mark.parametrize("width", [5, 9])
+def test_enlarged_picture(blocks: int, width: int):
+    source = small_stylegan2(16)
+    expected = painted(source)
+    kernel = torch.outer(*[torch.tensor([1.0, 3.0, 3.0, 1.0])] * 2) / 64
+    for _ in range(blocks):
+        expected = ops.upsample(expected, kernel)
+    found = painted(larger(source, blocks, width))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert expected.std() > 0.1
+
+
+@pytest.mark.parametrize("kind", ["skip", "resnet", "orig"])
+def test_wider_generator_paints_the_same_picture(kind):
+    source = small_stylegan2(16, kind)
+    for width in (5, 8):
+        torch.testing.assert_close(painted(larger(source, 0, width)), painted(source), atol=1e-5, rtol=1e-5)
+
+
+def test_noise_counts_as_before():
+    source = small_stylegan2(16)
+    wider = larger(source, 0, 8)
+    noise = {name: torch.randn(3, 1, layer.resolution, layer.resolution) for name, layer in named(source).items()}
+    torch.testing.assert_close(painted(wider, noise), painted(source, noise), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(painted(source, noise), painted(source), atol=1e-2)
+
+
+def named(generator: StyleGAN2) -> dict:
+    return {name: layer for name, layer in generator.synthesis.convolutions() if layer.has_noise}
+
+
+def test_the_mapping_and_its_average_come_along():
+    source = small_stylegan2(16)
+    generator = larger(source, 1, 8)
+    z = source.sample([7])
+    assert torch.equal(generator.map(z, "w", truncation=0.4), source.map(z, "w", truncation=0.4))
+
+
+def test_what_is_new_can_learn():
+    generator = larger(small_stylegan2(16), 1, 8).requires_grad_(True)
+    # Weights that are zero and lead from new channels learn at once, those before them as soon as these have.
+    picture = generator.synthesize(generator.map(generator.sample([0, 1])))
+    (picture * torch.randn_like(picture)).sum().backward()
+    finest, coarse = generator.synthesis.blocks["b32"], generator.synthesis.blocks["b16"]
+    assert finest.torgb.weight.grad.abs().min() > 0
+    assert coarse.conv1.weight.grad[:5, 5:].abs().min() > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hidden": (6, 6, 6)}, "its hidden is"),
+        ({"z_dim": 9}, "its z_dim is 7, not 9"),
+        ({"mapping_rate": 1.0}, "its mapping_rate"),
+    ],
+)
+def test_other_mapping_is_refused(changes: dict, said: str):
+    with pytest.raises(TrainingError, match=said):
+        larger(small_stylegan2(16), **changes)
+
+
+def test_too_small_is_refused():
+    with pytest.raises(TrainingError, match="of 16 pixels cannot start one of 8"):
+        start_from(small_stylegan2(8), small_stylegan2(16))
+    with pytest.raises(TrainingError, match="does not fit"):
+        larger(small_stylegan2(16), 1, 4)
+    with pytest.raises(TrainingError, match="kind resnet"):
+        start_from(small_stylegan2(16, "resnet"), small_stylegan2(16))
+
+
+def test_a_refusal_changes_nothing_of_the_source():
+    source = small_stylegan2(16)
+    before = {name: t.clone() for name, t in source.state_dict().items()}
+    larger(source, 1, 8)
+    assert all(torch.equal(before[name], t) for name, t in source.state_dict().items())
+
+
+def test_discriminator_from_a_smaller_one():
+    source = style_judge()
+    torch.manual_seed(3)
+    judge = type(source)((16, 16, 8, 4))
+    start_judge_from(judge, source)
+    for name, weight in source.state_dict().items():
+        assert torch.equal(judge.state_dict()[name], weight) is not name.startswith("from_rgb.")
+    with pytest.raises(TrainingError, match="coarse maps must"):
+        start_judge_from(type(source)((16, 8, 8, 4)), source)
+    with pytest.raises(TrainingError, match="coarse maps must"):
+        start_judge_from(type(source)((16, 16)), source)
