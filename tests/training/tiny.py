@@ -35,7 +35,7 @@ def write_pictures(folder: Path, count: int = 20, size: tuple[int, int] = (20, 2
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         random = np.random.default_rng(number)
-        picture = Image.fromarray(random.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8), "RGB")
+        picture = Image.fromarray(random.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
         picture.convert(mode).save(folder / f"{number:02}.png")
     return folder
 
