@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-Record = Callable[[int, Mapping[str, float]], None]
+Record = Callable[[int, Mapping[str, float | int]], None]
 FOLDER = "tensorboard"
 
 
@@ -24,7 +24,7 @@ def board(folder: Path, pictures: int = 0, wanted: bool = True) -> Iterator[Reco
         return
     writer = SummaryWriter(str(folder / FOLDER), purge_step=pictures + 1 if pictures else None)
 
-    def record(pictures: int, numbers: Mapping[str, float]) -> None:
+    def record(pictures: int, numbers: Mapping[str, float | int]) -> None:
         for name, value in numbers.items():
             if name not in ("pictures", "seconds"):
                 writer.add_scalar(name, value, pictures)

@@ -69,7 +69,7 @@ class Event:
 
     kind: str
     pictures: int
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, float | int] = field(default_factory=dict)
     text: str = ""
     paths: tuple[Path, ...] = ()
 

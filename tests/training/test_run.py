@@ -1,0 +1,216 @@
+"""A run: what it writes and when, what stops it, and that nothing broken or half is left."""
+
+import errno
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganvas
+from ganvas.errors import GanvasError, TrainingError
+from ganvas.training import run as running
+from ganvas.training import snapshots
+from ganvas.training.run import Plan, Recipe, Run, fixed_samples, read_log
+from tests.training.tiny import DC, STYLE, begin, finish, go_on
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+BOTH = pytest.mark.parametrize("recipe", [STYLE, DC], ids=["stylegan2", "dcgan"])
+
+
+def names(folder: Path, pattern: str = "*") -> list[str]:
+    return sorted(path.name for path in folder.glob(pattern))
+
+
+def test_what_comes_when(tmp_path: Path):
+    run = begin(DC, tmp_path / "run", 100, log_every=24, sheet_every=50, snapshot_every=40, slim_every=64)
+    events = [(event.kind, event.pictures) for event in finish(run)]
+    counts = {kind: [n for what, n in events if what == kind] for kind in ("log", "sheet", "snapshot")}
+    assert counts == {"log": [24, 48, 72, 96], "sheet": [0, 56, 104], "snapshot": [40, 64, 80, 104]}
+    assert names(tmp_path / "run") == [
+        "generator.safetensors",
+        "log.jsonl",
+        "settings.json",
+        "sheet-000000000.png",
+        "sheet-000000056.png",
+        "sheet-000000104.png",
+        "slim-000000064.safetensors",
+        "snapshot-000000040.safetensors",
+        "snapshot-000000080.safetensors",
+        "snapshot-000000104.safetensors",
+    ]
+    assert run.progress.pictures == 104
+
+
+def test_the_newest_snapshots_are_kept(tmp_path: Path):
+    finish(begin(DC, tmp_path / "run", 96, snapshot_every=16, keep=2))
+    assert names(tmp_path / "run", "snapshot-*") == [f"snapshot-{n:09d}.safetensors" for n in (80, 96)]
+
+
+@BOTH
+def test_log_lines(tmp_path: Path, recipe: Recipe):
+    finish(begin(recipe, tmp_path / "run", 48, kind="adaptive"))
+    lines = read_log(tmp_path / "run")
+    assert [line["pictures"] for line in lines] == [16, 32, 48]
+    for line in lines:
+        assert {"D", "G", "D(x)", "D(G(z))", "sign", "rate", "seconds", "strength"} <= line.keys()
+        assert 0 <= line["D(x)"] <= 1
+        assert line["rate"] > 0
+    assert any("R1" in line for line in lines) is (recipe is STYLE)
+
+
+def test_a_line_cut_short_is_left_out(tmp_path: Path):
+    (tmp_path / "log.jsonl").write_text('{"pictures": 1}\n{"pictures": 2, "D": 0.\n{"pictures": 3}\n{"pict', "utf-8")
+    assert [line["pictures"] for line in read_log(tmp_path)] == [1, 3]
+    assert read_log(tmp_path / "none") == []
+
+
+def test_settings_are_written(tmp_path: Path):
+    begin(STYLE, tmp_path / "run", 48, kind="diff")
+    written = json.loads((tmp_path / "run" / "settings.json").read_text("utf-8"))
+    assert written["recipe"]["channels"] == [8, 8, 8]
+    assert (written["plan"]["pictures"], written["augmentation"]) == (48, {"kind": "diff", "flip": True})
+
+
+@BOTH
+def test_sheet_shows_the_generator_that_is_kept(tmp_path: Path, recipe: Recipe):
+    run = begin(recipe, tmp_path / "run", 16, sheet_every=16)
+    finish(run)
+    sheet = np.array(Image.open(tmp_path / "run" / "sheet-000000016.png"))
+    assert sheet.shape[0] * 2 == pytest.approx(sheet.shape[1], rel=0.1)  # 4 rows of 8
+    exported = ganvas.load(tmp_path / "run" / "generator.safetensors")
+    expected = fixed_samples(recipe.usable(run.networks))
+    torch.testing.assert_close(fixed_samples(exported), expected, atol=1e-5, rtol=1e-5)
+    assert exported.about.name == "trained"
+    assert exported.about.source["pictures"] == 16
+    assert exported.about.source["data"] == "made"
+
+
+def test_pictures_of_samples_are_those_of_the_seeds():
+    networks = STYLE.build(torch.device("cpu"))
+    generator = networks.average
+    z = generator.sample(range(32))
+    torch.testing.assert_close(fixed_samples(generator), generator.synthesize(z, "z"), atol=1e-5, rtol=1e-5)
+
+
+def test_stopping_saves_after_the_step(tmp_path: Path):
+    run = begin(DC, tmp_path / "run", 1000)
+    for event in run.events():
+        run.stopping = run.stopping or (event.kind, event.pictures) == ("step", 24)
+    assert run.progress.pictures == 24
+    assert names(tmp_path / "run", "snapshot-*") == ["snapshot-000000024.safetensors"]
+    assert finish(go_on(DC, tmp_path / "run", 32))[-1].pictures == 32
+
+
+def test_nothing_is_written_twice_at_the_end(tmp_path: Path):
+    saved = [event.pictures for event in finish(begin(DC, tmp_path / "run", 64)) if event.kind == "snapshot"]
+    assert saved == [32, 64]
+
+
+def break_weights(run: Run, part: str) -> None:
+    with torch.no_grad():
+        next(run.networks.modules[part].parameters()).fill_(float("nan"))
+
+
+@BOTH
+@pytest.mark.parametrize("part", ["generator", "discriminator"])
+def test_no_number_stops_and_nothing_broken_is_written(tmp_path: Path, recipe: Recipe, part: str):
+    folder = tmp_path / "run"
+    finish(begin(recipe, folder, 32))
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".safetensors"}
+    run = go_on(recipe, folder, 100)
+    break_weights(run, part)
+    with pytest.raises(TrainingError, match=r"no longer a number after 48 .* Go on from '.*snapshot-000000032.safeten"):
+        finish(run)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".safetensors"} == before
+
+
+@pytest.mark.parametrize("part", ["generator", "discriminator"])
+def test_broken_weights_are_not_saved(tmp_path: Path, part: str):
+    run = begin(DC, tmp_path / "run", 32)
+    break_weights(run, part)
+    with pytest.raises(TrainingError, match=r"no longer a number after 0 pictures. No snapshot was written yet"):
+        run.save()
+    assert names(tmp_path / "run", "*.safetensors") == []
+
+
+@pytest.mark.parametrize("what", ["snapshots.write", "save_generator", "images.write_picture"])
+def test_full_disk_names_the_last_good_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str):
+    folder = tmp_path / "run"
+    finish(begin(DC, folder, 32))
+    before = (folder / "snapshot-000000032.safetensors").read_bytes()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise GanvasError("'x' cannot be written: No space left on device.")
+
+    owner, _, name = what.rpartition(".")
+    monkeypatch.setattr(getattr(running, owner) if owner else running, name, refuse)
+    with pytest.raises(
+        TrainingError, match=r"No space left on device\. Go on from '.*-0000000(32|64).*--resume"
+    ):
+        finish(go_on(DC, folder, 64, sheet_every=16))
+    assert (folder / "snapshot-000000032.safetensors").read_bytes() == before
+
+
+def test_full_disk_while_logging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run = begin(DC, tmp_path / "run", 32)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(TrainingError, match=r"log\.jsonl' cannot be written: No space left on device"):
+        finish(run)
+
+
+def test_alarms_are_told_and_logged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    certain = {"D": torch.tensor(0.1), "G": torch.tensor(9.0), "D(x)": torch.tensor(1.0), "D(G(z))": torch.tensor(0.0)}
+    monkeypatch.setattr(DC.__class__, "step", lambda *_: dict(certain))
+    events = finish(begin(DC, tmp_path / "run", 200, sheet_every=40))
+    told = [event for event in events if event.kind == "alarm"]
+    assert [event.pictures for event in told] == [80]
+    assert "98% certainty" in told[0].text
+    assert [line for line in read_log(tmp_path / "run") if line.get("event") == "alarm"] == [
+        {"event": "alarm", "pictures": 80, "text": told[0].text}
+    ]
+
+
+def test_collapse_is_told(tmp_path: Path):
+    run = begin(DC, tmp_path / "run", 24, sheet_every=8, log_every=0)
+    watched = [event.text for event in run.events() if event.kind == "alarm"]
+    assert watched == []
+    late = go_on(DC, tmp_path / "run", 40, sheet_every=8)
+    late.progress = replace(late.progress, pictures=30_000)
+    late.plan = replace(late.plan, pictures=30_024)
+    assert sum("modes may have collapsed" in event.text for event in late.events()) == 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({"pictures": 0}, "pictures 0 is not possible; give 1 or more"),
+        ({"keep": 0}, "keep 0"),
+        ({"log_every": -1}, "log every -1 is not possible; give 0 or more"),
+        ({"slim_every": -5}, "slim every"),
+    ],
+)
+def test_plans_that_make_no_sense(tmp_path: Path, numbers: dict, said: str):
+    with pytest.raises(TrainingError, match=said):
+        Plan(tmp_path, **({"pictures": 10} | numbers))
+
+
+def test_a_batch_that_groups_do_not_divide(tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"10 cannot be cut into groups of 4 for 1 process; .* multiple of 4"):
+        begin(replace(STYLE, batch=10), tmp_path / "run", 10)
+
+
+def test_older_snapshots_than_the_newest_survive_being_killed_while_writing(tmp_path: Path):
+    folder = tmp_path / "run"
+    finish(begin(DC, folder, 32))
+    (folder / ".ganvas-abc.safetensors").write_bytes(b"a part")  # what kill -9 leaves
+    assert finish(go_on(DC, folder, 40))[-1].pictures == 40
+    assert names(folder, ".ganvas*") == []
+    assert len(snapshots.all_in(folder)) == 2
