@@ -10,7 +10,7 @@ from ganvas.cli.training import Running, train
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import own_device
-from ganvas.training.stylegan2 import StyleGAN2Recipe, standard_channels
+from ganvas.training.stylegan2 import StyleGAN2Recipe, parse_channels, standard_channels
 
 app = App(name="train", help="Train a generator on a folder or a zip of pictures.")
 
@@ -84,6 +84,7 @@ def stylegan2(
     mixing: float = 0.5,
     channel_base: int = 4096,
     channel_max: int = 256,
+    channels: str | None = None,
     mapping_layers: int = 4,
     z_dim: int = 256,
     judge_first: int | None = None,
@@ -119,6 +120,8 @@ def stylegan2(
         Channels times pixels of the fine maps: the map of r pixels has channel_base / r of them.
     channel_max
         Most channels of a map.
+    channels
+        Channels of the maps of 4, 8, ... pixels one by one, such as 256,256,128,64, instead of the two above.
     mapping_layers
         Layers from z to w.
     z_dim
@@ -128,15 +131,18 @@ def stylegan2(
     augment
         adaptive keeps a discriminator of small sets from learning them by heart.
     start
-        A generator to start from: of the same or smaller resolution and channels.
+        A generator to start from, or a training snapshot (its discriminator too): of the same or smaller resolution
+        and channels.
     running
         Where the run goes and how it is watched.
     """
     device = own_device(device_named(running.device))
-    channels = standard_channels(resolution, channel_base, channel_max)
+    widths = standard_channels(resolution, channel_base, channel_max)
+    if channels:
+        widths = parse_channels(channels, resolution)
     recipe = StyleGAN2Recipe(
-        channels=channels,
-        judge_channels=channels,
+        channels=widths,
+        judge_channels=widths,
         z_dim=z_dim,
         mapping_layers=mapping_layers,
         batch=batch,

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import torch
 from cyclopts import Parameter
 
-from ganvas.checkpoints.files import load
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Flag, make_folder, show, with_seconds, wrote
 from ganvas.errors import TrainingError
@@ -105,7 +104,7 @@ def train(
     if running.threads:
         torch.set_num_threads(running.threads)
     plan = running.plan({"command": f"ganvas train {recipe.family}"})
-    beginning = load(start) if start else None
+    beginning = starting.read_source(start) if start else None
     with team(device) as members, progress(members.leads, REMEMBERED_SECONDS) as report:
         data = open_pictures(source, recipe.resolution, lambda done, total: report("Packing pictures", done, total))
         task = _Task(recipe, plan, data, augmentation, device, members)

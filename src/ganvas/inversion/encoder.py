@@ -109,8 +109,9 @@ def load_encoder(source: str | Path, device: str | torch.device = "cpu") -> tupl
     path = bundled if bundled.is_file() else Path(source)
     tensors, header = read_tensors(path, KIND, CheckpointError)
     try:
-        described = dict(header["architecture"])
-        encoder = Encoder(Architecture(**{**described, "widths": tuple(described["widths"])}))
+        described: dict[str, Any] = dict(header["architecture"])
+        described["widths"] = tuple(described["widths"])
+        encoder = Encoder(Architecture(**described))
         encoder.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except (KeyError, TypeError, RuntimeError) as reason:
         raise CheckpointError(f"'{path}' is a damaged encoder ({reason}); make it anew.") from reason

@@ -69,18 +69,17 @@ class DCGANRecipe:
         """Both networks learn from the start."""
         return 0
 
-    def build(self, device: torch.device, source: DCGAN | None = None) -> Networks:
-        """Return new networks, the generator with the weights of `source` where one is given."""
+    def build(self, device: torch.device, source: DCGAN | Networks | None = None) -> Networks:
+        """Return new networks, with the weights of `source` where a generator or all networks of a run are given."""
         random = torch.Generator().manual_seed(self.seed)
         generator = DCGAN(Architecture.standard(self.resolution, self.width, self.z_dim))
         initialize(generator, random)
         judge = ConvolutionalDiscriminator(self.resolution, self.judge_width, random)
-        if source is not None:
-            if source.architecture != generator.architecture:
-                raise TrainingError(
-                    "A DCGAN starts from one of the same sizes; leave --start out, or change the sizes."
-                )
-            generator.load_state_dict(source.state_dict())
+        if isinstance(source, Networks):
+            _copy(source.generator, generator)
+            _copy(source.discriminator, judge)
+        elif source is not None:
+            _copy(source, generator)
         generator, judge = _fast(generator, device).train(), _fast(judge, device).train()
         average = copy.deepcopy(generator).eval().requires_grad_(False)
         optimisers = adam(generator, self.rate, BETAS), adam(judge, self.judge_rate, BETAS)
@@ -96,6 +95,13 @@ class DCGANRecipe:
     def usable(self, networks: Networks) -> DCGAN:
         """Return a copy of the average whose batch statistics are its own."""
         return settled(networks.average)
+
+
+def _copy(source: nn.Module, target: nn.Module) -> None:
+    shapes = [{name: tensor.shape for name, tensor in network.state_dict().items()} for network in (source, target)]
+    if shapes[0] != shapes[1]:
+        raise TrainingError("A DCGAN starts from one of the same sizes; leave --start out, or change the sizes.")
+    target.load_state_dict(source.state_dict())
 
 
 def _fast(module: nn.Module, device: torch.device) -> Any:

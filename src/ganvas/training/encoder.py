@@ -6,6 +6,7 @@ like the photo. Knows no files.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -45,7 +46,7 @@ class EncoderRecipe:
 
 
 @torch.no_grad()
-def new_encoder(generator: StyleGAN2, seed: int = 0, **sizes: int) -> Encoder:
+def new_encoder(generator: StyleGAN2, seed: int = 0, **sizes: Any) -> Encoder:
     """Return an untrained encoder of a generator, with the mean and the deviation of its w over 10,000 codes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -21,7 +21,7 @@ class Networks:
     """``average`` is the moving average of `generator`; ``extra`` holds scalars that steps carry on, by name."""
 
     generator: Any
-    discriminator: nn.Module
+    discriminator: Any
     average: Any
     generator_optimiser: torch.optim.Adam
     discriminator_optimiser: torch.optim.Adam

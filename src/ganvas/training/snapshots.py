@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ganvas.errors import TrainingError
-from ganvas.tensor_files import read_tensors, write_tensors
+from ganvas.tensor_files import read_header, read_tensors, write_tensors
 from ganvas.training.networks import Networks, slim, tensors
 
 KIND = "training snapshot"
@@ -56,6 +56,13 @@ def write(
     held = slim(networks) if small else tensors(networks)
     header = {"recipe": dict(recipe), "progress": vars(progress), "data": dict(data), "slim": small}
     return write_tensors(path, KIND, held, header, TrainingError)
+
+
+def is_snapshot(path: Path) -> bool:
+    """Return whether a file is a training snapshot."""
+    with suppress(TrainingError):
+        return read_header(path, TrainingError).get("kind") == KIND
+    return False
 
 
 def read(path: Path) -> Snapshot:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ganvas.checkpoints.files import load
 from ganvas.errors import TrainingError
 from ganvas.files import atomic_path
 from ganvas.training import snapshots
@@ -15,7 +16,7 @@ from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import Team
-from ganvas.training.networks import restore
+from ganvas.training.networks import Networks, restore
 from ganvas.training.run import LOG, Plan, Recipe, Run, described_data, read_log, write_line
 from ganvas.training.stylegan2 import StyleGAN2Recipe
 
@@ -33,7 +34,7 @@ def begin(
     team: Team,
     source: Any = None,
 ) -> Run:
-    """Return a run from the start, with the weights of the generator `source` where one is given.
+    """Return a run from the start, with the weights of `source` (see `read_source`) where it is given.
 
     Raises `TrainingError` where the folder already holds a run, or the source is of another family.
     """
@@ -42,6 +43,16 @@ def begin(
     if team.leads:
         _write_settings(plan, recipe, augmentation)
     return run
+
+
+def read_source(path: str) -> Any:
+    """Return what a run may start from: a generator by name or file, or all networks of a training snapshot."""
+    if not (Path(path).is_file() and snapshots.is_snapshot(Path(path))):
+        return load(path)
+    snapshot = snapshots.read(Path(path))
+    networks = recipe_of(snapshot.recipe).build(torch.device("cpu"))
+    restore(networks, snapshot.tensors)
+    return networks
 
 
 def prepare(
@@ -56,8 +67,9 @@ def prepare(
     """Return a run from the start of which nothing is written yet; raises `TrainingError` where the source is of
     another family.
     """
-    if source is not None and source.family != recipe.family:
-        raise TrainingError(f"A {recipe.family} starts from another {recipe.family}, not from a {source.family}.")
+    family = source.generator.family if isinstance(source, Networks) else getattr(source, "family", recipe.family)
+    if family != recipe.family:
+        raise TrainingError(f"A {recipe.family} starts from another {recipe.family}, not from a {family}.")
     networks = recipe.build(device, source)
     augmentation.prepare(networks.extra, device)
     return Run(recipe, plan, data, networks, augmentation, device, team)

@@ -18,7 +18,7 @@ from ganvas.generators.stylegan2_synthesis import Architecture
 from ganvas.training.augment import Augment
 from ganvas.training.discriminators import GROUP, StyleDiscriminator
 from ganvas.training.distributed import Team
-from ganvas.training.growing import start_from
+from ganvas.training.growing import start_from, start_judge_from
 from ganvas.training.losses import OBJECTIVES, gradient_penalty, path_lengths
 from ganvas.training.networks import Networks, adam
 from ganvas.training.randomness import Randomness
@@ -91,16 +91,19 @@ class StyleGAN2Recipe:
         hidden = (self.z_dim,) * self.mapping_layers
         return Architecture(2 ** (len(self.channels) + 1), self.channels, self.z_dim, self.z_dim, hidden)
 
-    def build(self, device: torch.device, source: StyleGAN2 | None = None) -> Networks:
-        """Return new networks, the generator with the weights of `source` where one is given."""
+    def build(self, device: torch.device, source: StyleGAN2 | Networks | None = None) -> Networks:
+        """Return new networks, with the weights of `source` where a generator or all networks of a run are given."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             generator = StyleGAN2(self.architecture)
             judge = StyleDiscriminator(self.judge_channels, getattr(torch, self.precision))
-        if source is not None:
-            start_from(generator, source)
-        generator, judge = generator.to(device), judge.to(device)
         average = copy.deepcopy(generator).eval().requires_grad_(False)
+        if source is not None:
+            start_from(generator, source.generator if isinstance(source, Networks) else source)
+            start_from(average, source.average if isinstance(source, Networks) else source)
+        if isinstance(source, Networks):
+            start_judge_from(judge, source.discriminator)
+        generator, judge, average = generator.to(device), judge.to(device), average.to(device)
         return Networks(
             generator,
             judge,
@@ -251,3 +254,17 @@ def standard_channels(resolution: int, base: int = 4096, most: int = 256) -> tup
         raise TrainingError(f"A StyleGAN2 of {resolution} pixels cannot be made; give a power of two from 8 up.")
     sizes: Sequence[int] = [2**i for i in range(2, resolution.bit_length())]
     return tuple(min(base // size, most) for size in sizes)
+
+
+def parse_channels(text: str, resolution: int) -> tuple[int, ...]:
+    """Return the channels meant by "256,256,128"; raises `TrainingError` for other texts, or where they are not those
+    of the maps of 4, 8, ..., resolution pixels.
+    """
+    parts = text.split(",")
+    widths = tuple(int(part) for part in parts if part.strip().isdecimal())
+    if len(widths) != len(parts) or min(widths) < 1 or 2 ** (len(widths) + 1) != resolution:
+        raise TrainingError(
+            f"'{text}' are not the channels of the maps of 4, 8, ... {resolution} pixels; write one number for each: "
+            f"{','.join(map(str, standard_channels(resolution)))}."
+        )
+    return widths

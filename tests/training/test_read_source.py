@@ -1,0 +1,71 @@
+"""Starting a run from all networks of another: what a finer generator and its discriminator keep."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganvas.errors import TrainingError
+from ganvas.generators import ops
+from ganvas.training import snapshots, starting
+from ganvas.training.dcgan import DCGANRecipe
+from ganvas.training.networks import Networks
+from ganvas.training.randomness import Randomness
+from ganvas.training.snapshots import Progress
+from ganvas.training.stylegan2 import StyleGAN2Recipe, draw_codes, parse_channels
+
+CPU = torch.device("cpu")
+SMALL = StyleGAN2Recipe((8, 8, 6), (8, 8, 6), z_dim=8, mapping_layers=2, batch=4)
+LARGE = replace(SMALL, channels=(8, 8, 6, 4), judge_channels=(8, 8, 6, 4), seed=5)
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Path:
+    """A snapshot whose average differs from its generator."""
+    networks = SMALL.build(CPU)
+    with torch.no_grad():
+        for parameter in networks.average.parameters():
+            parameter.mul_(0.9)
+    path = tmp_path / "snapshot-000000064.safetensors"
+    return snapshots.write(path, networks, Progress(16, 64), vars(SMALL), {})
+
+
+def test_all_networks_come_from_a_snapshot(snapshot: Path):
+    small = starting.read_source(str(snapshot))
+    assert isinstance(small, Networks)
+    large = LARGE.build(CPU, small)
+    codes = draw_codes(small.generator, Randomness(0, 0), 2, 0.0)
+    for part in ("generator", "average"):
+        fine, coarse = getattr(large, part), getattr(small, part)
+        wide = torch.cat([codes, codes[:, -2:]], dim=1)
+        enlarged = ops.upsample(coarse.synthesize(codes, "w+", noise="none"), coarse.synthesis.kernel)
+        torch.testing.assert_close(fine.synthesize(wide, "w+", noise="none"), enlarged)
+    kept = small.discriminator.state_dict()
+    for name, weight in large.discriminator.state_dict().items():
+        assert (name in kept and torch.equal(weight, kept[name])) != name.startswith(("from_rgb", "blocks.b32")), name
+
+
+def test_a_generator_file_starts_the_generator_alone(snapshot: Path):
+    assert starting.read_source("faces").family == "stylegan2"
+
+
+def test_dcgan_from_all_networks():
+    recipe = DCGANRecipe(32, width=4, judge_width=4, batch=4)
+    source = recipe.build(CPU)
+    built = replace(recipe, seed=3).build(CPU, source)
+    for name, module in built.modules.items():
+        for key, tensor in module.state_dict().items():
+            assert torch.equal(tensor, source.modules[name].state_dict()[key])
+    with pytest.raises(TrainingError, match="same sizes"):
+        replace(recipe, width=6).build(CPU, source)
+
+
+@pytest.mark.parametrize("text", ["16,16", "16,16,x", "16,,16", "16,16,0", "", "-1,2,3"])
+def test_channels_that_are_none(text: str):
+    with pytest.raises(TrainingError, match="maps of 4, 8"):
+        parse_channels(text, 16)
+
+
+def test_channels():
+    assert parse_channels("16, 12,8", 16) == (16, 12, 8)
