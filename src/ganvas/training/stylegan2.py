@@ -180,16 +180,19 @@ def judge_step(
         "sign": real_scores.detach().sign().mean(),
     }
     if index % recipe.penalty_every == 0:
-        # Every so many groups: the same pictures, however many processes share the batch.
         nth = recipe.batch // (recipe.penalty_pictures or recipe.batch)
         for name, gamma, pictures in (("R1", recipe.r1, shown), ("R2", recipe.r2, made)):
             if gamma:
-                some = pictures.unflatten(0, (-1, GROUP))[::nth].flatten(0, 1)
-                seen[name] = penalty = gradient_penalty(judge, some)
+                seen[name] = penalty = gradient_penalty(judge, every_nth_group(pictures, nth))
                 (penalty * (gamma / 2 * recipe.penalty_every)).backward()
     team.average_gradients(judge)
     networks.discriminator_optimiser.step()
     return {name: value.detach() for name, value in seen.items()}
+
+
+def every_nth_group(pictures: Float[Tensor, "n 3 r r"], nth: int) -> Float[Tensor, "m 3 r r"]:
+    """Return the first of every `nth` groups of four: the same pictures, however many processes share a batch."""
+    return pictures.unflatten(0, (-1, GROUP))[::nth].flatten(0, 1)
 
 
 def generator_step(

@@ -1,0 +1,118 @@
+"""DCGAN's step against the published recipe in torch's own layers, and the generator that is kept."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from ganvas.errors import TrainingError
+from ganvas.training import augment
+from ganvas.training.dcgan import SETTLING_BATCHES, SETTLING_ROWS, DCGANRecipe, settled
+from ganvas.training.distributed import Team
+from ganvas.training.networks import Networks
+from ganvas.training.randomness import Randomness
+from tests.training.tiny import CPU, DC, pictures_at
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+REAL = pictures_at(32).batch(torch.arange(8).numpy())
+
+
+def step(recipe: DCGANRecipe, networks: Networks, index: int = 0) -> dict[str, torch.Tensor]:
+    return recipe.step(networks, REAL, index, Randomness(0, index), augment.unchanged, Team())
+
+
+def test_step_is_the_published_one():
+    """Binary cross entropy of sigmoids; real and made pictures apart; the generator with labels turned."""
+    networks = DC.build(CPU)
+    generator, judge = copy.deepcopy(networks.generator), copy.deepcopy(networks.discriminator)
+    optimisers = [torch.optim.Adam(part.parameters(), lr=2e-4, betas=(0.5, 0.999)) for part in (generator, judge)]
+    loss, ones = nn.BCELoss(), torch.ones(8)
+    for index in range(3):
+        made = generator(Randomness(0, index).normal(8, DC.z_dim))
+        optimisers[1].zero_grad()
+        of_real = loss(judge(REAL).sigmoid(), ones)
+        of_real.backward()
+        of_made = loss(judge(made.detach()).sigmoid(), 0 * ones)
+        of_made.backward()
+        optimisers[1].step()
+        optimisers[0].zero_grad()
+        fooled = loss(judge(made).sigmoid(), ones)
+        fooled.backward()
+        optimisers[0].step()
+        seen = step(DC, networks, index)
+        assert float(seen["D"]) == pytest.approx(float((of_real + of_made).detach()), rel=1e-4)
+        assert float(seen["G"]) == pytest.approx(float(fooled.detach()), rel=1e-4)
+    for ours, theirs in ((networks.generator, generator), (networks.discriminator, judge)):
+        for name, tensor in ours.state_dict().items():
+            torch.testing.assert_close(tensor, theirs.state_dict()[name], atol=2e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("objective", ["bce", "hinge"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_losses_fall_into_balance(objective: str, precision: str):
+    recipe = replace(DC, objective=objective, precision=precision, rate=1e-3, judge_rate=1e-3)
+    networks = recipe.build(CPU)
+    seen = [step(recipe, networks, index) for index in range(30)]
+    assert float(seen[-1]["D"]) < 0.8 * float(seen[0]["D"])
+    assert all(value.isfinite() for numbers in seen for value in numbers.values())
+    assert all(p.dtype == torch.float32 for p in networks.generator.parameters())
+
+
+def test_kernels_lie_as_convolutions_are_fastest():
+    networks = DC.build(CPU)
+    step(DC, networks)
+    for module in (networks.generator, networks.discriminator):
+        for parameter in module.parameters():
+            assert parameter.ndim < 4 or parameter.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_kept_generator_s_statistics_are_of_its_own_maps():
+    networks = DC.build(CPU)
+    for index in range(3):
+        step(DC, networks, index)
+    kept = settled(networks.average)
+    z = torch.randn(SETTLING_BATCHES * SETTLING_ROWS, DC.z_dim, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        first = kept.blocks["b4"]
+        maps = first.expand(z, first.weight)
+    torch.testing.assert_close(first.norm.mean, maps.mean(dim=(0, 2, 3)), atol=2e-3, rtol=0.02)
+    torch.testing.assert_close(first.norm.variance, maps.var(dim=(0, 2, 3)), atol=1e-6, rtol=0.1)
+    training = copy.deepcopy(kept).train()
+    with torch.no_grad():
+        close = (kept.synthesize(z[:256], "z") - training(z[:256])).abs().mean()
+        far = (networks.average.synthesize(z[:256], "z") - training(z[:256])).abs().mean()
+    assert close < 0.5 * far
+
+
+def test_keeping_changes_nothing_of_the_run():
+    networks = DC.build(CPU)
+    step(DC, networks)
+    before = {name: t.clone() for name, t in networks.average.state_dict().items()}
+    kept = DC.usable(networks)
+    assert not kept.training
+    assert all(torch.equal(t, networks.average.state_dict()[name]) for name, t in before.items())
+    assert torch.equal(kept.sample([3]), networks.average.sample([3]))
+
+
+def test_seeds_decide_the_weights():
+    one, same, other = DC.build(CPU), DC.build(CPU), replace(DC, seed=1).build(CPU)
+    assert torch.equal(one.generator.colours.weight, same.generator.colours.weight)
+    assert not torch.equal(one.generator.colours.weight, other.generator.colours.weight)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"objective": "relativistic"}, "'relativistic' does not train a DCGAN; give one of bce, hinge"),
+        ({"resolution": 48}, "trained at 32, 64 or 128 pixels; 48 was given"),
+        ({"batch": 1}, "at least 2"),
+        ({"rate": -1.0}, "rate -1.0 is not possible"),
+        ({"width": 0}, "width 0 is not possible; give 1 or more"),
+        ({"z_dim": -3}, "z dim -3"),
+    ],
+)
+def test_settings_that_make_no_sense(changes: dict, said: str):
+    with pytest.raises(TrainingError, match=said):
+        replace(DC, **changes)
