@@ -2,6 +2,7 @@
 formulas as they stand, and a tangent against a forward pass.
 """
 
+import time
 from collections.abc import Callable, Iterator
 
 import torch
@@ -75,7 +76,7 @@ def _square(taps: Tensor, channels: int) -> Tensor:
 
 
 def run(sizes: tuple[int, ...] = SIZES) -> Iterator[str]:
-    """Yield the lines of a Markdown table of times per row."""
+    """Yield the lines of a Markdown table of processor times per row."""
     yield from (
         "| StyleGAN3 | precision | plain forward | forward | plain / ours | tangent | tangent / forward |",
         "|---|---|---|---|---|---|---|",
@@ -94,14 +95,14 @@ def _row(size: int, radial: bool, dtype: torch.dtype) -> str:
     _, push = generator.linearize(ws[:1])
 
     def best(function: Callable[[], object], rows: int) -> float:
-        return seconds(function, repeats=2) / rows
+        return seconds(function, repeats=2, clock=time.process_time) / rows
 
     forward, tangent = best(lambda: generator.synthesize(ws), ROWS), best(lambda: push(tangents), TANGENTS)
     first, ratio = "-", "-"
     if dtype == torch.float32:
         picture = generator.synthesize(ws[:1])
         assert (plain_pictures(generator, ws[:1]) - picture).abs().max() < 1e-3 * picture.std()
-        plain = seconds(lambda: plain_pictures(generator, ws[:1]), repeats=1, warm_ups=0)
+        plain = best(lambda: plain_pictures(generator, ws[:1]), 1)
         first, ratio = duration(plain), f"**{plain / forward:.1f}**"
     kind, name = "R" if radial else "T", str(dtype).removeprefix("torch.")
     return (
