@@ -1,11 +1,15 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from ganvas.metrics.features import Architecture, FeatureNetwork, statistics
+from ganvas import images
+from ganvas.errors import TrainingError
+from ganvas.metrics.features import Architecture, FeatureNetwork, load_features, statistics
+from ganvas.training import make_features
 from ganvas.training.data import PictureSet, Survey
 from ganvas.training.feature_network import (
     KINDS,
@@ -25,6 +29,12 @@ from ganvas.training.feature_network import (
 from ganvas.training.randomness import Randomness
 
 SMALL = Architecture(32, (4, 6, 8), 16)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(two_threads: None) -> None:
+    """Small pictures are not worth the threads' meeting each other."""
+    torch.set_num_threads(1)
 
 
 def picture_set(count: int = 40, seed: int = 0) -> PictureSet:
@@ -136,3 +146,22 @@ def test_statistics_of_crops_are_not_those_kept():
     first = network.stem(picture_set(48).batch(np.arange(48)))
     torch.testing.assert_close(first.mean((0, 2, 3)), torch.zeros(4), rtol=0, atol=0.02)
     assert statistics([first]).shape == (48, 8)
+
+
+def test_too_few_pictures_are_told_before_the_work():
+    with pytest.raises(TrainingError, match="24 pictures are too few for 16 features; give at least 32"):
+        train([picture_set(24)], Settings(), SMALL)
+
+
+def test_the_command_makes_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
+    (tmp_path / "pictures").mkdir()
+    for index, picture in enumerate(normal(32, 3, 16, 16).clamp(-1, 1)):
+        images.write_picture(tmp_path / "pictures" / f"{index}.png", picture[None])
+    out, source = tmp_path / "features.safetensors", str(tmp_path / "pictures")
+    settings = Settings(steps=1, batch=8, crops=(24,))
+    assert make_features.make([source], out, settings, SMALL) == out
+    assert "step 1 of 1: telling apart" in capsys.readouterr().err
+    assert load_features(out).architecture == SMALL
+    assert make_features.main([source, "--out", str(out), "--threads", "1"]) == 2
+    assert "32 pictures are too few" in capsys.readouterr().err

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ganvas.errors import TrainingError
 from ganvas.images import resize
 from ganvas.metrics import distortions
 from ganvas.metrics.distribution import principal_basis
@@ -150,7 +151,15 @@ def train(
 ) -> FeatureNetwork:
     """Return a feature network trained on the pictures of several sets, each batch of one of them, chosen by the square
     root of their sizes; `progress` is told losses after each step.
+
+    Raises `TrainingError` where there are fewer pictures than twice the features.
     """
+    total = sum(map(len, sets))
+    if total < 2 * architecture.features:
+        raise TrainingError(
+            f"{total} pictures are too few for {architecture.features} features; give at least "
+            f"{2 * architecture.features}, better some thousands."
+        )
     torch.manual_seed(settings.seed)
     learner = Learner(architecture)
     optimiser = torch.optim.AdamW(learner.parameters(), settings.rate, weight_decay=settings.decay)
@@ -237,7 +246,7 @@ def features_of_statistics(seen: Float[Tensor, "n d"], told: Float[Tensor, "d j"
 
 
 def telling_directions(
-    seen: Float[Tensor, "n d"], levels: Float[Tensor, "n j"], ridge: float = 1e-2
+    seen: Float[Tensor, "n d"], levels: Float[Tensor, "n j"], ridge: float = 5e-2
 ) -> Float[Tensor, "d j"]:
     """Return the directions b that tell levels from statistics s best: those of least ``|S b - level|^2 + ridge n
     |b|^2``, all centred and each statistic in its own deviation.
