@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
@@ -22,6 +22,7 @@ from rich.text import Text
 Download = Callable[[str, int, int | None], None]
 
 
+@runtime_checkable
 class Report(Protocol):
     """What `progress` gives: to be called with what is being done, how much of it is done, how much there is, and a
     note that may change.

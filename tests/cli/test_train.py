@@ -1,0 +1,234 @@
+"""``ganvas train``: what it says, what it refuses, and that a killed run goes on bit for bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ganvas.training import snapshots
+from tests.cli.conftest import Outcome, Run
+from tests.training.tiny import unequal, write_pictures
+
+TINY = ("--resolution", "32", "--width", "4", "--batch", "8", "--precision", "float32", "--threads", "1")
+SMALL = ("--resolution", "8", "--channel-base", "64", "--channel-max", "8", "--z-dim", "8", "--mapping-layers", "1")
+OFTEN = ("--log-every", "16", "--sheet-every", "0", "--snapshot-every", "32", "--keep", "99")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("pictures"), 20, (32, 32))
+
+
+def held(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_trained_and_used(run: Run, tmp_path: Path, pictures: Path):
+    """What a run makes is read by the other commands."""
+    (pictures / "notes.txt").write_text("not a picture")
+    options = (*SMALL, "--batch", "8", "--pictures", "32", "--sheet-every", "16", "--log-every", "8", "--threads", "1")
+    told = run("train", "stylegan2", pictures, *options, "--out", tmp_path / "mine")
+    assert told.code == 0, told.err
+    assert told.out.startswith(f"20 pictures at 8 pixels from {pictures}\n")
+    assert "finished after 32 pictures" in told.out
+    for name in ("sheet-000000032.png", "snapshot-000000032.safetensors", "generator.safetensors", "timelapse.webp"):
+        assert f"wrote {tmp_path / 'mine' / name}\n" in told.out
+        assert (tmp_path / "mine" / name).stat().st_size > 0
+    generator = tmp_path / "mine" / "generator.safetensors"
+    about = json.loads(run("models", "info", generator, "--json").out)
+    assert (about["name"], about["family"]) == ("mine", "stylegan2")
+    assert about["source"]["command"] == "ganvas train stylegan2"
+    assert run("sample", generator, "--seeds", "0-3", "--out", tmp_path / "sample").code == 0
+    region = ("--region", "box:0.2,0.2,0.7,0.7", "--seeds", "0", "--count", "2", "--out", tmp_path / "found")
+    assert run("directions", generator, *region).code == 0
+    edit = run("edit", generator, tmp_path / "found" / "directions.safetensors", "--out", tmp_path / "edit")
+    assert edit.code == 0, edit.err
+
+
+def test_json_for_programs(run: Run, tmp_path: Path, pictures: Path):
+    told = run("train", "dcgan", pictures, *TINY, "--pictures", "16", "--out", tmp_path / "mine", "--json")
+    summary = json.loads(told.out)
+    assert [summary[name] for name in ("command", "state", "pictures", "alarms")] == ["train", "finished", 16, []]
+    assert summary["survey"]["count"] == 20
+    assert all(Path(path).exists() for path in summary["files"])
+    assert told.err == ""
+
+
+@pytest.mark.parametrize("family", ["dcgan", "stylegan2"])
+def test_dry_run_writes_nothing(run: Run, tmp_path: Path, pictures: Path, family: str):
+    sizes = TINY if family == "dcgan" else (*SMALL, "--batch", "8", "--judge-first", "500")
+    told = run("train", family, pictures, *sizes, "--out", tmp_path / "mine", "--dry-run")
+    assert told.code == 0, told.err
+    assert "pictures a second on cpu: 300,000 would take about" in told.out
+    assert "dry run" in told.out
+    assert not (tmp_path / "mine").exists()
+    summary = json.loads(run("train", family, pictures, *sizes, "--dry-run", "--json").out)
+    assert summary["rate"] > 0
+    assert summary["parameters"]["generator"] > 1000
+
+
+def test_what_is_left_out_is_said(run: Run, tmp_path: Path):
+    source = write_pictures(tmp_path / "in", 20, (40, 30))
+    for number in range(7):
+        (source / f"broken{number}.png").write_bytes(b"x")
+    (source / "20.png").write_bytes((source / "03.png").read_bytes())
+    told = run("train", "dcgan", source, *TINY, "--dry-run")
+    assert "21 pictures at 32 pixels" in told.out
+    assert "21 were not square: the middle was taken" in told.out
+    assert "21 are smaller than 32 pixels and were enlarged" in told.out
+    assert "1 are the same as others" in told.out
+    assert "left out broken0.png: " in told.out
+    assert "left out 2 more that cannot be read" in told.out
+
+
+def check(told: Outcome, word: str) -> None:
+    assert told.code == 2, told.err
+    assert told.out == ""
+    assert len(told.err.splitlines()) <= 2, told.err
+    assert "Traceback" not in told.err
+    assert word in told.err
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "word"),
+    [
+        ("dcgan", ["--resolution", "48"], "--resolution"),
+        ("dcgan", ["--loss", "relativistic"], "--loss"),
+        ("dcgan", ["--batch", "1"], "at least 2"),
+        ("dcgan", ["--batch", "7"], "give a multiple of 2"),
+        ("dcgan", ["--rate", "0"], "give a number above 0"),
+        ("dcgan", ["--rate", "nan"], "rate nan"),
+        ("dcgan", ["--width", "0"], "width 0"),
+        ("dcgan", ["--augment", "much"], "--augment"),
+        ("dcgan", ["--pictures", "0"], "pictures 0 is not possible; give 1 or more"),
+        ("dcgan", ["--pictures", "many"], "many"),
+        ("dcgan", ["--keep", "0"], "keep 0"),
+        ("dcgan", ["--threads", "-1"], "--threads -1"),
+        ("dcgan", ["--device", "quantum"], "give cpu"),
+        ("dcgan", ["--precision", "int8"], "--precision"),
+        ("dcgan", ["--start", "nowhere"], "no generator 'nowhere'"),
+        ("dcgan", ["--start", "faces"], "A dcgan starts from another dcgan, not from a stylegan2"),
+        ("stylegan2", ["--resolution", "48"], "power of two"),
+        ("stylegan2", ["--batch", "6"], "multiple of 4"),
+        ("stylegan2", ["--mixing", "2"], "mixing 2.0 is not possible; give 0 to 1"),
+        ("stylegan2", ["--penalty-every", "0"], "penalty every 0"),
+        ("stylegan2", ["--channel-max", "0"], "whole numbers from 1"),
+        ("stylegan2", ["--r1", "-1"], "r1 -1.0"),
+        ("stylegan2", ["--start", "faces", "--resolution", "32"], "mapping network must be that of"),
+        ("stylegn2", [], 'Did you mean "stylegan2"'),
+    ],
+)
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["", "dry"])
+def test_wrong_options(
+    run: Run, tmp_path: Path, pictures: Path, family: str, options: list[str], word: str, dry: tuple
+):
+    sizes = TINY if family == "dcgan" else SMALL
+    given = dict(zip(sizes[::2], sizes[1::2], strict=True)) | dict(zip(options[::2], options[1::2], strict=True))
+    parts = [part for pair in given.items() for part in pair]
+    check(run("train", family, pictures, *parts, "--out", tmp_path / "mine", *dry), word)
+    assert held(tmp_path / "mine") == []
+
+
+def test_one_of_a_team_says_what_is_wrong(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RANK", "1")
+    told = run("train", "dcgan", tmp_path / "nowhere")
+    assert (told.code, told.out, told.err) == (2, "", "")
+
+
+def test_wrong_data(run: Run, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.zip").write_text("no zip")
+    check(run("train", "dcgan", tmp_path / "nowhere"), "does not exist; give a folder or a zip of pictures")
+    check(run("train", "dcgan", tmp_path / "empty"), "holds no pictures")
+    check(run("train", "dcgan", tmp_path / "text.zip"), "is neither; give a folder or a zip")
+    check(run("train", "dcgan", write_pictures(tmp_path / "one", 1)), "1 readable picture")
+    check(run("train", "dcgan"), "DATA")
+    assert not Path("training").exists()
+
+
+def test_folders_in_use_and_other_settings(run: Run, tmp_path: Path, pictures: Path):
+    train = ("train", "dcgan", pictures, *TINY, *OFTEN, "--out", tmp_path / "mine")
+    check(run(*train, "--resume", "auto"), "holds no snapshot to go on from; start without --resume")
+    assert run(*train, "--pictures", "32").code == 0
+    check(run(*train), "holds a run already: go on with --resume auto, or give another --out")
+    check(run(*train, "--resume", "auto", "--seed", "3"), "seed was 0, now 3. Give those, or --change")
+    check(run(*train, "--resume", "auto", "--augment", "diff"), "augment was none, now diff")
+    generator = tmp_path / "mine" / "generator.safetensors"
+    check(run(*train, "--resume", generator), "holds generator, not training snapshot")
+    assert run(*train, "--pictures", "40", "--resume", "auto", "--seed", "3", "--change").code == 0
+
+
+@pytest.mark.parametrize("source", ["made", "cats"])
+def test_killed_run_goes_on_bit_for_bit(
+    run: Run, tmp_path: Path, pictures: Path, source: str, request: pytest.FixtureRequest
+):
+    data = pictures if source == "made" else request.getfixturevalue("shared") / "data" / "grumpy-cat-64.zip"
+    train = ["train", "dcgan", data, *TINY, *OFTEN, "--augment", "adaptive"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = start([*train, "--out", killed, "--pictures", "2000"])
+    wait_for(lambda: len(snapshots.all_in(killed)) > 1, process)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    reached = int(snapshots.all_in(killed)[-1].stem.split("-")[1])
+    goal = ["--pictures", str(reached + 48)]
+    assert run(*train, "--out", killed, *goal, "--resume", "auto").code == 0
+    assert run(*train, "--out", whole, *goal).code == 0
+    names = [path.name for path in snapshots.all_in(whole)]
+    assert names == [path.name for path in snapshots.all_in(killed)]
+    for name in names[-3:]:
+        assert unequal(*(snapshots.read(folder / name).tensors for folder in (killed, whole))) == []
+
+
+def test_interrupt_saves_and_ends(tmp_path: Path, pictures: Path):
+    folder = tmp_path / "mine"
+    process = start(["train", "dcgan", pictures, *TINY, "--out", folder, "--log-every", "8"])
+    wait_for((folder / "log.jsonl").exists, process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert err == "Stopped. Files that were finished are kept.\n"
+    assert "stopped after " in out
+    assert len(snapshots.all_in(folder)) == 1
+    assert {"generator.safetensors", "losses.png", "log.jsonl", "settings.json"} <= set(held(folder))
+    assert not any(name.startswith(".") for name in held(folder))
+
+
+def test_two_processes_by_torchrun(tmp_path: Path, pictures: Path):
+    """One of them speaks, and both end."""
+    options = [*SMALL, "--batch", "8", "--pictures", "32", "--log-every", "8", "--threads", "1"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "ganvas"]
+    process = start(["train", "stylegan2", pictures, *options, "--out", tmp_path / "mine"], launcher)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert out.count("finished after 32 pictures") == 1
+    assert len((tmp_path / "mine" / "log.jsonl").read_text().splitlines()) == 4
+
+
+def start(arguments: Sequence[object], launcher: Sequence[str] = ("-m", "ganvas")) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, *launcher, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for(condition, process: subprocess.Popen, seconds: float = 240) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until, "nothing came"
+        time.sleep(0.02)
