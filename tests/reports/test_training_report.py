@@ -1,0 +1,115 @@
+"""What is shown of a run: its curves where they can be drawn, its timelapse, its numbers for TensorBoard."""
+
+import json
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from ganvas import images
+from ganvas.reports import training_report
+from ganvas.reports.tensorboard import board
+from ganvas.reports.training_report import write_training_report
+
+LINES = [{"pictures": 1000 * i, "D": 1.0 / i, "G": 0.7 + 0.1 * i, "D(x)": 0.6, "D(G(z))": 0.4} for i in range(1, 30)]
+
+
+def write_log(folder: Path, lines: list[dict]) -> None:
+    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+
+
+def write_sheets(folder: Path, count: int) -> None:
+    for number in range(count):
+        shade = torch.full((1, 3, 8, 16), 2 * number / max(count - 1, 1) - 1)
+        images.write_picture(folder / f"sheet-{1000 * number:09d}.png", shade)
+
+
+def test_curves_and_timelapse(tmp_path: Path):
+    write_log(tmp_path, LINES)
+    write_sheets(tmp_path, 3)
+    assert write_training_report(tmp_path) == [tmp_path / "losses.png", tmp_path / "timelapse.webp"]
+    with Image.open(tmp_path / "timelapse.webp") as film:
+        assert film.n_frames == 3
+    with Image.open(tmp_path / "losses.png") as plot:
+        assert plot.size[0] > 1000
+
+
+def test_timelapse_of_many_sheets_is_short_and_ends_with_the_newest(tmp_path: Path):
+    write_sheets(tmp_path, 150)
+    (path,) = write_training_report(tmp_path)
+    with Image.open(path) as film:
+        assert film.n_frames == training_report.MOST_FRAMES
+        shades = []
+        for number in (0, film.n_frames - 1):
+            film.seek(number)
+            shades.append(film.convert("L").getpixel((4, 4)))
+    assert shades[0] < 5
+    assert shades[1] > 250
+
+
+def test_what_there_is_not_is_not_drawn(tmp_path: Path):
+    assert write_training_report(tmp_path) == []
+    write_sheets(tmp_path, 1)
+    write_log(tmp_path, [{"event": "joined", "pictures": 0}])
+    assert write_training_report(tmp_path) == []
+
+
+def test_without_matplotlib_there_are_no_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_log(tmp_path, LINES)
+    write_sheets(tmp_path, 2)
+    monkeypatch.setattr(training_report, "find_spec", lambda name: None)
+    assert write_training_report(tmp_path) == [tmp_path / "timelapse.webp"]
+
+
+class FakeWriter:
+    made: list["FakeWriter"] = []  # noqa: RUF012 (read by the test)
+
+    def __init__(self, log_dir: str, purge_step: int | None = None) -> None:
+        self.folder, self.purge_step, self.closed = log_dir, purge_step, False
+        self.scalars: list[tuple[str, float, int]] = []
+        FakeWriter.made.append(self)
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        self.scalars.append((name, value, step))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeWriter]:
+    module = types.ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = FakeWriter  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    FakeWriter.made = []
+    return FakeWriter
+
+
+def test_numbers_go_to_tensorboard(tmp_path: Path, fake: type[FakeWriter]):
+    with board(tmp_path) as record:
+        record(1000, {"pictures": 1000, "D": 0.5, "G": 1.5, "rate": 30.0, "seconds": 33.0})
+    (writer,) = fake.made
+    assert writer.folder == str(tmp_path / "tensorboard")
+    assert writer.purge_step is None
+    assert writer.scalars == [("D", 0.5, 1000), ("G", 1.5, 1000), ("rate", 30.0, 1000)]
+    assert writer.closed
+
+
+def test_a_resumed_run_replaces_what_came_later(tmp_path: Path, fake: type[FakeWriter]):
+    with board(tmp_path, 4000), pytest.raises(KeyboardInterrupt), board(tmp_path, 4000):
+        raise KeyboardInterrupt
+    assert [writer.purge_step for writer in fake.made] == [4001, 4001]
+    assert all(writer.closed for writer in fake.made)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_no_tensorboard_and_no_wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake, wanted: bool):
+    if wanted:
+        monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with board(tmp_path, wanted=wanted) as record:
+        record(1, {"D": 1.0})
+    assert fake.made == []
+    assert list(tmp_path.iterdir()) == []
