@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pickle
 import re
 import shutil
 import sys
@@ -153,28 +154,50 @@ def test_a_file_put_there_by_hand_is_checked():
 
 def test_what_lies_beside(tmp_path: Path):
     with serving(Plan()) as address:
-        entry = small_entry(address, beside=("config.json",))
+        entry = small_entry(address, beside=("beside.bin",))
         paths = zoo.fetch(entry, patience=QUICK)
-    assert [path.name for path in paths] == ["g.pkl", "config.json"]
+    assert [path.name for path in paths] == ["g.pkl", "beside.bin"]
     assert entry.here
     assert entry.bytes == 2 * len(CONTENT)
     paths[1].unlink()
     assert not entry.here
-    with pytest.raises(DownloadError, match=r"config\.json"):
+    with pytest.raises(DownloadError, match=r"beside\.bin"):
         zoo.located(entry)
-    (tmp_path / "mine.json").write_bytes(CONTENT)
-    assert zoo.place(entry, [tmp_path / "mine.json"]) == [paths[1]]
+    (tmp_path / "mine.bin").write_bytes(CONTENT)
+    assert zoo.place(entry, [tmp_path / "mine.bin"]) == [paths[1]]
     assert zoo.located(entry) == paths[0]
 
 
 def test_files_by_hand_must_be_the_recorded_ones(tmp_path: Path):
     entry = small_entry("https://a.invalid")
     (tmp_path / "one.pkl").write_bytes(CONTENT)
-    (tmp_path / "two.pkl").write_bytes(CONTENT + b"!")
+    (tmp_path / "two.pkl").write_bytes(pickle.dumps(b"two", protocol=3))
     zoo.place(entry, [tmp_path / "one.pkl"])
-    with pytest.raises(DownloadError, match=f"sha256 {SHA256} is right"):
+    with pytest.raises(DownloadError, match=f"(?s)sha256 {SHA256} is right.*remove 'small/g.pkl' from '.*lock.json'"):
         zoo.place(entry, [tmp_path / "two.pkl"])
     assert zoo.located(entry).read_bytes() == CONTENT
+
+
+def test_what_cannot_be_read_is_not_believed(tmp_path: Path):
+    """A page that was saved in place of the file would else be recorded, and the right file refused ever after."""
+    entry = small_entry("https://a.invalid", beside=("config.json",))
+    path, right = entry.path(entry.files[0]), tmp_path / "right.pkl"
+    right.write_bytes(CONTENT)
+    (tmp_path / "page.pkl").write_text("<html>sign in</html>")
+    (tmp_path / "config.json").write_text("<html>sign in</html>")
+    for name in ("page.pkl", "config.json"):
+        with pytest.raises(DownloadError, match=f"{name}' is not .* and was not taken"):
+            zoo.place(entry, [tmp_path / name])
+    assert not entry.folder.exists()
+    entry.folder.mkdir(parents=True)
+    path.write_text("<html>sign in</html>")
+    with pytest.raises(DownloadError, match="an HTML page"):
+        zoo.located(small_entry("https://a.invalid"))
+    path.unlink()
+    with serving(Plan(content=b"<html>sign in</html>")) as address, pytest.raises(DownloadError, match="an HTML page"):
+        zoo.fetch(small_entry(address), patience=QUICK)
+    assert not path.exists()
+    assert zoo.place(entry, [right]) == [path]
 
 
 @pytest.mark.parametrize("switch", ["option", "variable"])
@@ -229,3 +252,9 @@ def test_the_cache_is_where_the_platform_wants_it(monkeypatch: pytest.MonkeyPatc
 def test_the_offline_switch(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GANVAS_OFFLINE", value)
     assert cache.is_offline() is expected
+
+
+def test_a_home_of_nobody(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GANVAS_HOME", "~nobody-has-this-name/ganvas")
+    with pytest.raises(DownloadError, match="no such home folder"):
+        cache.home()

@@ -59,7 +59,7 @@ def test_info_of_what_is_not_here(run: Run, monkeypatch: pytest.MonkeyPatch):
 
 def test_fetch_from_the_web_and_by_hand(run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with serving(Plan(cuts=[40_000])) as address:
-        files = (Remote("g.pkl", (f"{address}/g.pkl",)), Remote("config.json", (f"{address}/config.json",)))
+        files = (Remote("g.pkl", (f"{address}/g.pkl",)), Remote("beside.bin", (f"{address}/beside.bin",)))
         entry = zoo.Entry(**{**vars(zoo.entries()["biggan-deep-128"]), "name": "small", "files": files})
         monkeypatch.setattr(zoo, "entries", lambda: {"small": entry})
         told = run("models", "fetch", "small")
@@ -67,15 +67,15 @@ def test_fetch_from_the_web_and_by_hand(run: Run, home: Path, tmp_path: Path, mo
     assert f"ready {home / 'models' / 'small' / 'g.pkl'}" in told.out
     assert "licence: MIT" in told.out
     assert "1 of 1 fetched" in run("models", "list").out
-    (tmp_path / "mine.json").write_bytes(CONTENT)
+    (tmp_path / "mine.bin").write_bytes(CONTENT)
     entry.path(files[1]).unlink()
-    told = run("models", "fetch", "small", "--from", tmp_path / "mine.json", "--json")
+    told = run("models", "fetch", "small", "--from", tmp_path / "mine.bin", "--json")
     assert json.loads(told.out)["missing"] == []
     assert entry.here
-    (tmp_path / "mine.json").write_bytes(b"{}")
-    told = run("models", "fetch", "small", "--from", tmp_path / "mine.json")
+    (tmp_path / "mine.bin").write_bytes(b"{}")
+    told = run("models", "fetch", "small", "--from", tmp_path / "mine.bin")
     assert told.code == 2
-    assert "is not config.json: it has 2 bytes" in told.err
+    assert "is not beside.bin: it has 2 bytes" in told.err
 
 
 def test_fetch_of_what_cannot_be_reached(run: Run, monkeypatch: pytest.MonkeyPatch):

@@ -37,9 +37,15 @@ class Record:
 
 
 def home() -> Path:
-    """Return the folder for what Ganvas fetches: ``$GANVAS_HOME``, else a folder in the platform's place for caches."""
+    """Return the folder for what Ganvas fetches: ``$GANVAS_HOME``, else a folder in the platform's place for caches.
+
+    Raises `DownloadError` where ``$GANVAS_HOME`` begins with the ``~name`` of a user that there is not.
+    """
     if given := os.environ.get(HOME):
-        return Path(given).expanduser().absolute()
+        try:
+            return Path(given).expanduser().absolute()
+        except RuntimeError as reason:
+            raise DownloadError(f"${HOME} is '{given}', but there is no such home folder; give a path.") from reason
     return _platform_caches() / "ganvas"
 
 

@@ -7,6 +7,7 @@ loading a generator by its name takes the file that is on the disk, and says how
 import difflib
 import functools
 import importlib.resources
+import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,8 @@ from typing import Any
 
 from ganvas.checkpoints import cache
 from ganvas.checkpoints.fetch import Patience, Remote, copy_in, download
-from ganvas.errors import DownloadError
+from ganvas.checkpoints.trees import read_tree
+from ganvas.errors import CheckpointError, DownloadError
 from ganvas.generators.protocol import About
 from ganvas.region import Region
 from ganvas.region.named import SETS
@@ -118,8 +120,28 @@ def located(entry: Entry) -> Path:
                 f"'{entry.name}' is not on this disk ({entry.path(remote)}); get it with: ganvas models fetch "
                 f"{entry.name}"
             )
-        cache.check(entry.path(remote), remote.sha256)
+        _check(remote, entry.path(remote))
     return entry.path(entry.files[0])
+
+
+def _check(remote: Remote, path: Path) -> None:
+    """Raise `DownloadError` unless a file in the cache is the right one; a first one is recorded if it can be read."""
+    if cache.recorded(path) is None:
+        _look(remote, path)
+    cache.check(path, remote.sha256)
+
+
+def _look(remote: Remote, path: Path) -> None:
+    """Refuse what no checksum can refuse, before it is believed ever after: web pages saved by hand, cut files.
+
+    Raises `DownloadError` where a file whose checksum is not known cannot be read as a checkpoint, or as JSON.
+    """
+    if len(remote.sha256) == FULL_CHECKSUM:
+        return
+    try:
+        json.loads(path.read_bytes()) if remote.name.endswith(".json") else read_tree(path)
+    except (CheckpointError, OSError, ValueError, RecursionError) as reason:
+        raise DownloadError(f"'{path}' is not {remote.name}, and was not taken: {reason}") from reason
 
 
 def fetch(
@@ -138,7 +160,7 @@ def fetch(
     for remote in entry.files:
         path = entry.path(remote)
         if path.is_file():
-            cache.check(path, remote.sha256)
+            _check(remote, path)
         else:
             if offline or cache.is_offline():
                 raise DownloadError(f"'{entry.name}' is not on this disk, and downloads are off.\n{by_hand(entry)}")
@@ -154,6 +176,12 @@ def _download(entry: Entry, remote: Remote, path: Path, patience: Patience, repo
         )
     except DownloadError as refusal:
         raise DownloadError(f"'{entry.name}' could not be fetched.\n{refusal}\n{by_hand(entry)}") from refusal
+    if cache.recorded(path) is None:
+        try:
+            _look(remote, path)
+        except DownloadError:
+            path.unlink()
+            raise
     cache.check(path, remote.sha256, address)
 
 
@@ -187,10 +215,22 @@ def place(entry: Entry, sources: Sequence[Path]) -> list[Path]:
         known = cache.recorded(path)
         # A checksum that was recorded once binds as one that is known in advance.
         wanted = remote if remote.sha256 or known is None else replace(remote, sha256=known.sha256)
-        copy_in(source, path, wanted)
+        if known is None:
+            _look(remote, source)
+        try:
+            copy_in(source, path, wanted)
+        except DownloadError as refusal:
+            raise refusal if wanted is remote else DownloadError(f"{refusal} {_remembered(path)}") from refusal
         cache.check(path, remote.sha256, str(source.absolute()))
         paths.append(path)
     return paths
+
+
+def _remembered(path: Path) -> str:
+    return (
+        f"That is the checksum of the first file of this name; if that one was wrong, remove "
+        f"'{path.parent.name}/{path.name}' from '{cache.lock_path()}'."
+    )
 
 
 def _meant(entry: Entry, source: Path) -> Remote:
