@@ -69,3 +69,9 @@ def test_folders_and_devices_are_left_alone(tmp_path):
     for target in (tmp_path, Path(os.devnull)):
         with pytest.raises(GanvasError, match="not an ordinary file"), atomic_path(target):
             pytest.fail("must not begin")
+
+
+@pytest.mark.parametrize("name", [".", "", "/"])
+def test_a_path_without_a_name_is_told(name):
+    with pytest.raises(GanvasError, match="give the name of a file"), atomic_path(name):
+        pytest.fail("must not begin")

@@ -17,9 +17,12 @@ def atomic_path(path: str | Path, error: type[GanvasError] = GanvasError) -> Ite
     fails or is interrupted, the temporary file is removed and an older file at `path` stays as it was.
 
     Raises:
-        error: the system refuses (no space, no permission, a folder is in the way); other exceptions of the block pass.
+        error: the path names no file, or the system refuses (no space, no permission, a folder is in the way); other
+            exceptions of the block pass.
     """
     target = Path(path)
+    if not target.name:
+        raise error(f"'{target}' is a folder; give the name of a file in it.")
     temporary = target.with_name(f".ganvas-{secrets.token_hex(6)}{target.suffix}")
     try:
         if target.exists() and not target.is_file():

@@ -104,7 +104,7 @@ class TestConfig:
         assert recognised.facts == {"config": name}
 
     def test_says_which_blocks_double(self, weights: Path, config: dict, tree: dict):
-        config["layers"][0][0], config["layers"][1][0] = True, False
+        config["layers"][0][0], config["layers"][1][0] = True, False  # as many as before: the size stays
         weights.with_name(CONFIG).write_text(json.dumps(config))
         recognised = read_biggan(tree, weights)
         assert recognised is not None
@@ -121,6 +121,8 @@ class TestConfig:
         ("change", "message"),
         [
             (lambda config: config | {"channel_width": 16}, "belongs to other weights"),
+            (lambda config: config | {"output_dim": 128}, "says output_dim 128; these have 64"),
+            (lambda config: config | {"num_classes": 1000}, "says num_classes 1000; these have 10"),
             (lambda config: config | {"attention_layer_position": 8}, "belongs to other weights"),
             (lambda config: config | {"layers": config["layers"][:-1]}, "belongs to other weights"),
             (lambda config: config | {"layers": 3}, "is no whole config"),

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ganvas.errors import LatentError
-from ganvas.generators.labels import class_number, one_hot
+from ganvas.generators.labels import class_number, one_hot, parse_label
 
 NAMES = ("tench, Tinca tinca", "goldfish", "great white shark, white shark", "tiger shark", "crane", "crane, machine")
 CPU = torch.device("cpu")
@@ -68,3 +68,10 @@ def test_without_classes() -> None:
     assert one_hot(None, 2, 0, CPU) is None
     with pytest.raises(LatentError, match="no classes"):
         one_hot(1, 2, 0, CPU)
+
+
+def test_numbers_below_zero_are_numbers() -> None:
+    """Else the message would say that no class is called -1."""
+    assert parse_label("1, -2", NAMES) == (1, -2)
+    with pytest.raises(LatentError, match="Label -1 does not exist"):
+        one_hot(parse_label("-1", None), 2, 6, CPU)

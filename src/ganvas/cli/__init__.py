@@ -26,7 +26,7 @@ COMMANDS = {
     "edit": "Move pictures along a direction.",
     "train": "Train a generator on your own pictures.",
     "evaluate": "Measure how far a generator's pictures are from real ones.",
-    "models": "List, describe and convert generators.",
+    "models": "List, describe, fetch and convert generators.",
 }
 GROUPS_OF_COMMANDS = ("models", "train")
 BAD_INPUT, FAULT, STOPPED = 2, 1, 130

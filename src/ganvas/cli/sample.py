@@ -5,8 +5,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from cyclopts import Parameter
 from torch import Tensor
 
 from ganvas import images
@@ -31,7 +33,7 @@ def sample(
     *,
     seeds: str | None = None,
     mix: str | None = None,
-    layers: list[str] | None = None,
+    layers: Annotated[list[str] | None, Parameter(negative=())] = None,
     out: Path = Path("sample"),
     columns: int | None = None,
     codes: Codes = Codes(),
@@ -42,7 +44,7 @@ def sample(
     Parameters
     ----------
     model
-        A bundled name (faces) or a file of a generator.
+        A bundled name (faces), a name of the zoo or a file of a generator.
     seeds
         Which seeds, such as 0-3 or 1,5,8-11; 0-15 by default, 0-3 with --mix.
     mix

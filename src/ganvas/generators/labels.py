@@ -88,12 +88,17 @@ def parse_label(text: str, names: Sequence[str] | None) -> int | tuple[int, ...]
     """
     whole = " ".join(text.split())
     try:
-        return int(whole) if whole.isdecimal() else class_number(whole, names)
+        return _class(whole, names)
     except (LatentError, ValueError):
         parts = [part.strip() for part in text.split(",")]
         if len(parts) == 1:
             raise
-    return tuple(int(part) if part.isdecimal() else class_number(part, names) for part in parts)
+    return tuple(_class(part, names) for part in parts)
+
+
+def _class(text: str, names: Sequence[str] | None) -> int:
+    """Return the class of a number, also of one that no generator has, or of a name."""
+    return int(text) if text.removeprefix("-").isdecimal() else class_number(text, names)
 
 
 def class_names(generator: Generator) -> Sequence[str] | None:

@@ -114,8 +114,10 @@ def _architecture(folded: Mapping[str, Tensor], config: Mapping[str, Any], sourc
     widths.append(_size(folded, f"generator.layers.{blocks[-1]}.conv_3.weight", 4)[0])
     embed_dim, classes = _size(folded, "embeddings.weight", 2)
     up = _doublings(config, widths, attention, source)
+    resolution = FIRST * 2 ** sum(up)
+    _check_sizes(config, {"output_dim": resolution, "num_classes": classes}, source)
     return Architecture(
-        resolution=FIRST * 2 ** sum(up),
+        resolution=resolution,
         channels=tuple(widths),
         up=up,
         attention=attention,
@@ -125,6 +127,15 @@ def _architecture(folded: Mapping[str, Tensor], config: Mapping[str, Any], sourc
         statistics=_size(folded, "generator.bn.running_means", 2)[0],
         epsilon=config.get("eps", Architecture.epsilon),
     )
+
+
+def _check_sizes(config: Mapping[str, Any], sizes: Mapping[str, int], source: str) -> None:
+    for name, size in sizes.items():
+        if config.get(name, size) != size:
+            raise CheckpointError(
+                f"'{source}' belongs to other weights: it says {name} {config[name]!r:.20}; these have {size}. Put "
+                "their own config beside them, or none."
+            )
 
 
 def _tells(part: str) -> bool:
