@@ -148,9 +148,7 @@ def test_full_disk_names_the_last_good_state(tmp_path: Path, monkeypatch: pytest
 
     owner, _, name = what.rpartition(".")
     monkeypatch.setattr(getattr(running, owner) if owner else running, name, refuse)
-    with pytest.raises(
-        TrainingError, match=r"No space left on device\. Go on from '.*-0000000(32|64).*--resume"
-    ):
+    with pytest.raises(TrainingError, match=r"No space left on device\. Go on from '.*-0000000(32|64).*--resume"):
         finish(go_on(DC, folder, 64, sheet_every=16))
     assert (folder / "snapshot-000000032.safetensors").read_bytes() == before
 
