@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from benchmarks.plain_training import PlainDiscriminator
 
 from ganvas.generators.dcgan import DCGAN, Architecture
 from ganvas.training.discriminators import (
@@ -15,6 +16,22 @@ from ganvas.training.discriminators import (
 from ganvas.training.losses import gradient_penalty
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_style_discriminator_is_the_plain_one():
+    """A second writing, of the benchmarks: other layout, other resampling, linear layers at the end."""
+    judge, plain = style_judge(), PlainDiscriminator((16, 16, 8))
+    pairs = [(judge.from_rgb, plain.from_rgb), (judge.last, plain.last)]
+    for ours, (first, second, skip) in zip(judge.blocks.values(), plain.blocks, strict=True):
+        pairs += [(ours.conv0, first), (ours.conv1, second), (ours.skip, skip)]
+    pairs += [(judge.hidden, plain.hidden), (judge.score, plain.score)]
+    with torch.no_grad():
+        for ours, theirs in pairs:
+            theirs.weight.copy_(ours.weight.view_as(theirs.weight))
+            if ours.bias is not None:
+                theirs.bias.copy_(ours.bias.normal_())
+    pictures = torch.randn(8, 3, 16, 16)
+    torch.testing.assert_close(judge(pictures), plain(pictures), atol=1e-5, rtol=1e-5)
 
 
 def count(module: torch.nn.Module) -> int:
