@@ -258,3 +258,18 @@ def test_a_home_of_nobody(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GANVAS_HOME", "~nobody-has-this-name/ganvas")
     with pytest.raises(DownloadError, match="no such home folder"):
         cache.home()
+
+
+def test_a_folder_that_may_only_be_read(monkeypatch: pytest.MonkeyPatch):
+    """Such as one that a machine's users share."""
+    entry = small_entry("https://a.invalid", sha256=SHA256)
+    entry.folder.mkdir(parents=True)
+    entry.path(entry.files[0]).write_bytes(CONTENT)
+
+    def refuse(*_: object) -> None:
+        raise DownloadError("cannot be written")
+
+    monkeypatch.setattr(cache, "record", refuse)
+    assert zoo.located(entry) == entry.path(entry.files[0])
+    with pytest.raises(DownloadError, match="cannot be written"):
+        zoo.located(small_entry("https://a.invalid"))

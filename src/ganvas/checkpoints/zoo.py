@@ -23,7 +23,6 @@ from ganvas.region import Region
 from ganvas.region.named import SETS
 
 UNVERIFIED_FORMATS = frozenset({"TensorFlow pickle", "OpenMMLab"})  # docs/formats.md says why
-FULL_CHECKSUM = 64  # digits of a sha256
 Report = Callable[[str, int, int | None], None]
 
 
@@ -136,7 +135,7 @@ def _look(remote: Remote, path: Path) -> None:
 
     Raises `DownloadError` where a file whose checksum is not known cannot be read as a checkpoint, or as JSON.
     """
-    if len(remote.sha256) == FULL_CHECKSUM:
+    if len(remote.sha256) == cache.FULL_CHECKSUM:
         return
     try:
         json.loads(path.read_bytes()) if remote.name.endswith(".json") else read_tree(path)
@@ -195,7 +194,7 @@ def by_hand(entry: Entry) -> str:
 
 
 def _required(remote: Remote) -> str:
-    if len(remote.sha256) == FULL_CHECKSUM:
+    if len(remote.sha256) == cache.FULL_CHECKSUM:
         return f"it must have sha256 {remote.sha256}"
     if remote.sha256:
         return f"its sha256 must start with {remote.sha256}"
