@@ -24,7 +24,7 @@ demo: install
 	$(BIN)/ganvas demo --out demo
 
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 fuzz: install
 	$(BIN)/python -m tests.fuzz --count 2000
