@@ -43,6 +43,7 @@ def check(told, *words: str) -> None:
         (["sample", "faces", "--label", "1"], "no classes"),
         (["sample", "faces", "--rows", "1"], "--latent FILE"),
         (["sample", "faces", "--columns", "0"], "at least 1"),
+        (["sample", "faces", "--rotate", "15"], "are for StyleGAN3"),
         (["sample", "faces", "--device", "quantum"], "give cpu"),
         (["sample", "faces", "--latent", "nowhere"], "no file 'nowhere'"),
         (["edit", "faces", "nowhere"], "no file 'nowhere'"),

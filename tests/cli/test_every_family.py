@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 import ganvas
+from ganvas.images import read_picture
 from tests.checkpoints import stylegan2_dresses as dresses
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
@@ -78,3 +80,16 @@ def test_our_format(run: Run, shared: Path, tmp_path: Path) -> None:
     model = tmp_path / "ours.safetensors"
     assert run("models", "convert", shared / "conformance" / "rosinality.pt", model).code == 0
     check_main_job(run, model, tmp_path)
+
+
+def test_a_moved_picture(run: Run, shared: Path, tmp_path: Path) -> None:
+    model = shared / "conformance" / "stylegan3-r.pkl"
+    moved = ("--rotate", "90", "--translate", "0.25,0")
+    assert run("sample", model, "--seeds", "0", "--out", tmp_path / "still").code == 0
+    assert run("sample", model, "--seeds", "0", "--out", tmp_path / "moved", *moved).code == 0
+    sheets = [read_picture(tmp_path / folder / "sample.png") for folder in ("still", "moved")]
+    assert not torch.equal(*sheets)
+    latent = tmp_path / "moved" / "latent.safetensors"
+    assert "hash" in run("sample", model, "--latent", latent, "--out", tmp_path / "again").err
+    assert run("sample", model, "--latent", latent, "--out", tmp_path / "again", *moved).err == ""
+    assert "write X,Y" in run("sample", model, "--translate", "1", "--out", tmp_path / "never").err

@@ -16,7 +16,7 @@ from ganvas.checkpoints.families import FAMILIES
 from ganvas.checkpoints.files import load
 from ganvas.errors import CheckpointError, LatentError
 from ganvas.generators import stylegan3_synthesis
-from ganvas.generators.protocol import Generator, HasMargins, HasStyles, Linearizable, feature_extent
+from ganvas.generators.protocol import About, Generator, HasMargins, HasStyles, Linearizable, feature_extent
 from ganvas.generators.stylegan3 import StyleGAN3
 from ganvas.generators.stylegan3_architecture import Architecture, LayerShape
 from ganvas.generators.stylegan3_input import moved_waves, placement
@@ -386,3 +386,17 @@ def test_impossible_architectures_are_refused(changes: dict, message: str) -> No
     settings = {"resolution": 64, "channels": (4,) * 6, "kernel": 3, "radial": False, "z_dim": 5, "w_dim": 5}
     with pytest.raises(CheckpointError, match=message):
         Architecture(**(settings | {"hidden": (5, 5)} | changes))
+
+
+def test_a_moved_generator_goes_by_a_hash_of_its_own():
+    generator = small_stylegan3()
+    assert generator.transformed(rotate=1.0).about is None
+    generator.about = About("small", "abc", {"hash": "of the original", "licence": "none"})
+    moved = generator.transformed(rotate=90.0)
+    again = generator.transformed(rotate=90.0)
+    assert moved.about is not None
+    assert again.about is not None
+    assert moved.about.hashes == again.about.hashes
+    assert not set(moved.about.hashes) & set(generator.about.hashes)
+    assert moved.about.source["licence"] == "none"
+    assert moved.about.source["transform"] == moved.transform.tolist()

@@ -15,7 +15,7 @@ from ganvas.checkpoints.files import load, regions
 from ganvas.cli.context import visible
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import class_names, parse_label
-from ganvas.generators.protocol import Generator
+from ganvas.generators.protocol import CanMove, Generator
 from ganvas.latent_files import Latent, load_latent, sample_latent
 from ganvas.latents import parse_seeds
 from ganvas.region import Region
@@ -35,6 +35,10 @@ class Common:
     """Where to compute: cpu, cuda, cuda:1, mps."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the generator's convolutions; bfloat16 takes about half the time, with errors of about 1 % of the contrast."""
+    rotate: float = 0.0
+    """Turn the pictures of a StyleGAN3 by so many degrees, counter-clockwise."""
+    translate: str | None = None
+    """Move the pictures of a StyleGAN3 by X,Y in fractions of the width, right and down."""
     json: Flag = False
     """Print a machine-readable summary on stdout instead of text."""
     debug: Flag = False
@@ -42,7 +46,12 @@ class Common:
 
     def load(self, source: str) -> Generator:
         """Return the generator on the device; raises `GanvasError` where there is no such device."""
-        return load(source, device_named(self.device), getattr(torch, self.precision))
+        generator = load(source, device_named(self.device), getattr(torch, self.precision))
+        if self.rotate == 0 and self.translate is None:
+            return generator
+        if not isinstance(generator, CanMove):
+            raise GanvasError("--rotate and --translate are for StyleGAN3; this generator cannot move its pictures.")
+        return generator.transformed(rotate=self.rotate, translate=_pair(self.translate or "0,0"))
 
     def show(self, lines: Sequence[str], summary: Mapping[str, Any]) -> None:
         """Print the summary as JSON with ``--json``, else the lines."""
@@ -101,6 +110,14 @@ class Codes:
                 raise LatentError(f"{what} its own {option.strip('-').replace('-', ' ')}; leave {option} out.")
 
 
+def _pair(text: str) -> tuple[float, float]:
+    try:
+        x, y = map(float, text.split(","))
+    except ValueError:
+        raise GanvasError(f"'{text}' is no translation; write X,Y such as 0.25,-0.1.") from None
+    return x, y
+
+
 def device_named(name: str) -> torch.device:
     """Return the device of this name, for "auto" the first CUDA device or the CPU; raises `GanvasError` where there is
     no such device.
@@ -129,9 +146,10 @@ def parse_rows(text: str) -> list[int]:
 def region_of(generator: Generator, text: str) -> tuple[str, Region]:
     """Return the region that the text means, and the name that it goes by.
 
-    A generator without named regions is offered those of FFHQ as ``ffhq_eyes`` and so on.
+    A generator without named regions and classes is offered those of FFHQ as ``ffhq_eyes`` and so on.
     """
-    named = dict(regions(generator)) or {f"ffhq_{name}": region for name, region in FFHQ.items()}
+    faces = {} if class_names(generator) else {f"ffhq_{name}": region for name, region in FFHQ.items()}
+    named = dict(regions(generator)) or faces
     return text.strip(), parse_region(text, named)
 
 

@@ -136,6 +136,17 @@ Extent = tuple[float, float, float, float]
 
 
 @runtime_checkable
+class CanMove(Protocol):
+    """A generator that can paint its pictures moved and turned."""
+
+    def transformed(
+        self, matrix: Tensor | None = None, *, rotate: float = 0.0, translate: tuple[float, float] = (0.0, 0.0)
+    ) -> Generator:
+        """Return the generator with its pictures turned (degrees) and moved (fractions of the width)."""
+        ...
+
+
+@runtime_checkable
 class HasMargins(Protocol):
     """A generator whose feature maps cover another part of the plane than the picture: more of it, in their margins."""
 

@@ -6,14 +6,16 @@ the move (x, y) that the network itself chooses.
 """
 
 import copy
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.protocol import Label, Noise
+from ganvas.generators.protocol import About, Label, Noise
 from ganvas.generators.style_based import StyleBased
 from ganvas.generators.stylegan3_architecture import Architecture
 from ganvas.generators.stylegan3_input import check_placement, placement
@@ -40,13 +42,15 @@ class StyleGAN3(StyleBased[Synthesis]):
         """Return this generator with its pictures turned by `rotate` degrees counter-clockwise, then moved by
         `translate` = (x, y) in fractions of the width, right and down; or transformed by a `matrix` [3, 3].
 
-        The two share weights. A generator that is already transformed has its pictures moved further. What comes into
-        the picture is painted, not empty. Only R networks turn well; T networks move well and turn roughly.
+        The two share weights, but not the hash: results of one are used with a warning on the other. A generator that
+        is already transformed has its pictures moved further. What comes into the picture is painted, not empty. Only R
+        networks turn well; T networks move well and turn roughly.
         """
         wanted = placement(rotate, translate) if matrix is None else matrix.detach().cpu().double()
         check_placement(wanted)
         moved = copy.copy(self)
         moved.transform = wanted @ self.transform
+        moved.about = None if self.about is None else _about_moved(self.about, moved.transform)
         return moved
 
     def set_precision(self, dtype: torch.dtype) -> "StyleGAN3":
@@ -125,6 +129,13 @@ class StyleGAN3(StyleBased[Synthesis]):
 
     def _inverse(self) -> Float[Tensor, "3 3"]:
         return self.transform.inverse().to(self.mapping.w_avg)
+
+
+def _about_moved(about: About, transform: Float[Tensor, "3 3"]) -> About:
+    """Return what is known of a generator whose pictures are transformed so: it goes by a hash of its own."""
+    rows = transform.tolist()
+    source = {name: value for name, value in about.source.items() if name != "hash"} | {"transform": rows}
+    return replace(about, hash=hashlib.sha256(f"{about.hash} {rows}".encode()).hexdigest(), source=source)
 
 
 def check_noise(noise: Noise) -> None:
