@@ -13,7 +13,9 @@ from ganvas.metrics.perceptual import all_distances, distance_of_maps, perceptua
 def network() -> FeatureNetwork:
     """Return a small network with random weights: what is tested here holds for any weights."""
     torch.manual_seed(0)
-    return FeatureNetwork(Architecture(32, (6, 8, 10))).eval().requires_grad_(False)
+    small = FeatureNetwork(Architecture(32, (6, 8, 10), 12)).eval().requires_grad_(False)
+    small.projection.normal_()
+    return small
 
 
 def pictures(count: int, seed: int = 0, side: int = 32) -> torch.Tensor:

@@ -118,7 +118,7 @@ def test_telling_directions_find_what_is_linear():
 
 
 def test_rate_rises_then_falls_to_nothing():
-    settings = Settings(steps=100)
+    settings = Settings(horizon=100)
     rates = [rate_at(step, settings) for step in range(100)]
     assert max(rates) == pytest.approx(settings.rate, rel=0.01)
     assert 8 <= int(np.argmax(rates)) <= 11
@@ -127,7 +127,7 @@ def test_rate_rises_then_falls_to_nothing():
 
 def test_training_is_repeatable_and_learns_to_judge():
     sets, seen = [picture_set(48), picture_set(48, seed=1)], []
-    settings = Settings(steps=6, batch=16, crops=(16, 32), rate=1e-2, precision=torch.float32)
+    settings = Settings(steps=6, horizon=6, batch=16, crops=(16, 32), rate=1e-2, precision=torch.float32)
     network = train(sets, settings, SMALL, progress=lambda step, losses: seen.append((step, losses)))
     assert [step for step, _ in seen] == list(range(1, 7))
     assert seen[-1][1]["judging"] < seen[0][1]["judging"]

@@ -25,7 +25,7 @@ SLOPE = 0.2
 SMALLEST = 16
 BATCH = 50
 FAINTEST = 1e-6
-BUNDLED_HASH = "none yet"
+BUNDLED_HASH = "af98f64517d6730dd66967e4c7a0afce0a015c388d46135dc304520876bbe94f"
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,6 @@ class FeatureNetwork(nn.Module):
     def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Return the global features of pictures, float32; they do not depend on other rows."""
         return (statistics(self.maps(pictures)) - self.mean) @ self.projection
-
-    def content(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c"]:
-        """Return what describes the content most: the last map's means, less their mean over training pictures."""
-        width = self.architecture.widths[-1]
-        return self.maps(pictures)[-1].float().mean((2, 3)) - self.mean[-2 * width : -width]
 
     def _prepare(self, pictures: Tensor) -> Tensor:
         shape = pictures.shape

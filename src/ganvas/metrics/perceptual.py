@@ -1,4 +1,4 @@
-"""How different two pictures look, and how alike their content is, by the feature network's maps.
+"""How different two pictures look, and how alike they are in what they show, by the feature network.
 
 In the manner of Zhang et al. 2018 ("The unreasonable effectiveness of deep features"), Eq. 1, without weights learnt
 from people's answers: our own distance, with a scale of its own.
@@ -48,13 +48,14 @@ def distance_of_maps(
 def similarity(
     network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
 ) -> Float[Tensor, "_rows"]:
-    """Return how alike the content of each picture is to that of the other of its row, from -1 to 1 (the same), around
-    0 for two pictures by chance: the cosine of `FeatureNetwork.content`. Not an identity: it knows no persons.
+    """Return how alike each picture is to the other of its row, from -1 to 1 (the same), around 0 for two pictures by
+    chance: the cosine of the global features, which do not know where in the picture something is. Not an identity: it
+    knows no persons.
 
     A single row on one side is compared with all of the other; raises `PictureError` for numbers that do not fit.
     """
     _check(pictures, others)
-    return F.cosine_similarity(network.content(pictures), network.content(others), dim=1)
+    return F.cosine_similarity(network(pictures), network(others), dim=1)
 
 
 def all_distances(

@@ -32,13 +32,14 @@ KINDS = ("blur", "noise", "coarse", "warp", "patch")
 class Settings:
     """Everything a training depends on beside the pictures.
 
-    ``batch`` pictures in two views each, for ``steps`` steps; views grow from the first to the last of ``crops``, in
-    pixels, in equal parts of the steps; ``rate`` is Adam's at its height, falling along half a cosine, and ``decay``
-    that of the weights; ``temperature`` that of telling apart, ``judging`` the weight of the other task; ``precision``
-    that of the maps.
+    ``batch`` pictures in two views each, for ``steps`` steps of a plan for ``horizon`` steps: views grow from the first
+    to the last of ``crops``, in pixels, in equal parts of it; ``rate`` is Adam's at its height, falling along half a
+    cosine, and ``decay`` that of the weights; ``temperature`` that of telling apart, ``judging`` the weight of the
+    other task; ``precision`` that of the maps.
     """
 
-    steps: int = 1000
+    steps: int = 600
+    horizon: int = 1000
     batch: int = 96
     crops: tuple[int, ...] = (64, 80, 96)
     rate: float = 2e-3
@@ -170,7 +171,7 @@ def train(
         chosen = int((draws.uniform(1) * weights[-1] >= weights).sum())
         indices = shuffled(settings.seed, seen[chosen], seen[chosen] + settings.batch, len(sets[chosen]))
         seen[chosen] += settings.batch
-        size = settings.crops[step * len(settings.crops) // settings.steps]
+        size = settings.crops[step * len(settings.crops) // settings.horizon]
         losses = _losses(learner, sets[chosen].batch(indices), size, settings, draws)
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, settings)
@@ -182,9 +183,9 @@ def train(
 
 
 def rate_at(step: int, settings: Settings) -> float:
-    """Return Adam's rate: rising for a tenth of the steps, then falling along half a cosine to nothing."""
-    warm = max(1, settings.steps // 10)
-    done = max(0, step - warm) / max(1, settings.steps - warm)
+    """Return Adam's rate: rising for a tenth of the plan, then falling along half a cosine to nothing at its end."""
+    warm = max(1, settings.horizon // 10)
+    done = max(0, step - warm) / max(1, settings.horizon - warm)
     return settings.rate * min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * done))
 
 

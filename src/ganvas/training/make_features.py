@@ -26,14 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("pictures", nargs="+", help="folders or zips of pictures, each of one kind")
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     parser.add_argument("--steps", type=int, default=Settings.steps)
+    parser.add_argument("--horizon", type=int, default=Settings.horizon, help="steps after which the rate is nothing")
     parser.add_argument("--batch", type=int, default=Settings.batch, help="pictures of a step, seen twice each")
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
+    settings = Settings(options.steps, max(options.horizon, options.steps), options.batch, seed=options.seed)
     try:
-        print(make(options.pictures, options.out, Settings(options.steps, options.batch, seed=options.seed)))
+        print(make(options.pictures, options.out, settings))
     except GanvasError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,7 +1,8 @@
 """Measure the feature network on test pictures: ``python -m ganvas.studies.features --out OUT --set NAME TRAIN TEST``.
 
-Writes ``features.md`` (tables), ``features.json`` (all numbers) and two pictures. Beside the trained network an
-untrained one of the same architecture is measured, whose weights are random and whose normalisation is fitted.
+Writes ``features.md`` (tables), ``features.json`` (all numbers) and two sheets of made pictures with their distances.
+Beside the trained network an untrained one of the same architecture is measured, whose weights are random and whose
+normalisation is fitted.
 """
 
 import argparse
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor
 
 from ganvas import images
+from ganvas.checkpoints.files import load
 from ganvas.errors import GanvasError
 from ganvas.files import atomic_path
 from ganvas.metrics.distribution import frechet_distance, kernel_distance
+from ganvas.metrics.evaluation import made_pictures
 from ganvas.metrics.features import FeatureNetwork, global_features, load_features
 from ganvas.studies.features import measures, report
 from ganvas.training.data import PictureSet, open_pictures
@@ -24,6 +27,7 @@ from ganvas.training.feature_network import Settings, train
 from ganvas.training.randomness import shuffled
 
 REFERENCES, TESTS = 1000, 200
+SHOWN, SHOWN_AT = (4, 9), 0.7
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,13 +65,14 @@ def write(folder: Path, sources: Sequence[Sequence[str]], features: Path | None)
         temporary.write_text(report.markdown(results) + "\n", "utf-8")
     with atomic_path(numbers) as temporary:
         temporary.write_text(json.dumps(report.to_json(results), indent=1), "utf-8")
-    firsts = {name: pictures[:1] for name, pictures in tests.items()}
-    alike = torch.cat([report.alike_sheet(network, pictures) for pictures in tests.values()], dim=2)
+    # Made pictures may be shown, which not all real ones may.
+    made = images.resize(torch.cat(list(made_pictures(load("faces"), range(TESTS), truncation=SHOWN_AT))), side, side)
+    firsts = {f"seed {seed}": made[seed : seed + 1] for seed in SHOWN}
     return [
         tables,
         numbers,
         images.write_picture(folder / "features-distances.jpg", report.distorted_sheet(network, firsts)),
-        images.write_picture(folder / "features-alike.jpg", alike),
+        images.write_picture(folder / "features-alike.jpg", report.alike_sheet(network, made)),
     ]
 
 

@@ -107,10 +107,7 @@ def found_again(network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"]) -> 
     seen = distortions.crop(pictures, corners, 112).flip(3)
     draws = torch.rand(rows, 5, generator=random)
     seen = distortions.recolour(seen, 0.8 + 0.4 * draws[:, :3], 0.4 * draws[:, 3] - 0.2, 0.5 + draws[:, 4])
-    codes = [
-        torch.cat([F.normalize(network.content(part), dim=1) for part in each.split(BATCH)])
-        for each in (pictures, seen.clamp(-1, 1))
-    ]
+    codes = [F.normalize(global_features(network, each), dim=1) for each in (pictures, seen.clamp(-1, 1))]
     return _found(-codes[0] @ codes[1].T)
 
 

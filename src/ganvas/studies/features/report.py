@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganvas import images
 from ganvas.metrics.distribution import KernelDistance
-from ganvas.metrics.features import BATCH, FeatureNetwork
+from ganvas.metrics.features import FeatureNetwork, global_features
 from ganvas.metrics.perceptual import perceptual_distance
 from ganvas.studies.features.measures import KINDS, SHIFT, Rising
 
@@ -96,7 +96,7 @@ def distorted_sheet(network: FeatureNetwork, pictures: Mapping[str, Float[Tensor
 @torch.no_grad()
 def alike_sheet(network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], rows: int = 4, columns: int = 6) -> Tensor:
     """Return the first pictures, each followed by those most alike to it among the rest, with their similarity."""
-    codes = torch.cat([F.normalize(network.content(part), dim=1) for part in pictures.split(BATCH)])
+    codes = F.normalize(global_features(network, pictures), dim=1)
     likeness = codes @ codes.T
     strips = []
     for index in range(rows):
