@@ -1,5 +1,6 @@
 """One process of a team, for the test of teams: ``python -m tests.training.teammate FOLDER``."""
 
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -44,6 +45,7 @@ def main(folder: Path) -> None:
             members.any(False)
         except Exception as error:
             (folder / "lost.txt").write_text(f"{type(error).__name__}: {error}")
+        os._exit(0)  # without gloo's end, which may abort where another process has been killed
 
 
 if __name__ == "__main__":

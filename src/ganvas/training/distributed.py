@@ -80,10 +80,9 @@ def team(device: torch.device) -> Iterator[Team]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield Team(Share(dist.get_rank(), dist.get_world_size()))
-    finally:
-        dist.destroy_process_group()
+    yield Team(Share(dist.get_rank(), dist.get_world_size()))
+    # Not after an error: where another process has ended, gloo's end may abort this one before it has said why.
+    dist.destroy_process_group()
 
 
 def check_batch(batch: int, share: Share, group: int) -> None:
