@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganvas import images
 from ganvas.generators.protocol import Generator, Label
+from ganvas.latent_files import sample_latent
 from ganvas.metrics.distribution import KernelDistance, frechet_distance, kernel_distance
 from ganvas.metrics.features import FeatureNetwork
 
@@ -57,10 +58,6 @@ def made_pictures(
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's pictures of `seeds` a few at a time, as files would hold them: 8 bits, cut to [-1, 1]."""
     for first in range(0, len(seeds), MADE_AT_ONCE):
-        codes = generator.sample(seeds[first : first + MADE_AT_ONCE])
-        if "w" in generator.spaces:
-            ws = generator.map(codes, to="w+", label=label, truncation=truncation)
-            pictures = generator.synthesize(ws, space="w+")
-        else:
-            pictures = generator.synthesize(codes, space="z", label=label, truncation=truncation)
-        yield images.from_bytes(images.to_bytes(pictures))
+        some = sample_latent(generator, seeds[first : first + MADE_AT_ONCE], label=label, truncation=truncation)
+        for pictures in some.pictures(generator):
+            yield images.from_bytes(images.to_bytes(pictures))

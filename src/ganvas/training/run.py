@@ -19,6 +19,7 @@ from ganvas import images
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import GanvasError, TrainingError
 from ganvas.generators.protocol import About, Generator
+from ganvas.latent_files import sample_latent
 from ganvas.tensor_files import hash_tensors
 from ganvas.training import alarms, averaging, snapshots
 from ganvas.training.augmentation import Augmentation
@@ -249,15 +250,10 @@ class _Means:
 
 
 @torch.no_grad()
-def fixed_samples(generator: Generator, truncation: float = 1.0) -> Tensor:
-    """Return the pictures of seeds 0-31, which every sheet shows."""
-    parts = []
-    for first in range(0, SHEET_ROWS * SHEET_COLUMNS, SHEET_COLUMNS):
-        z = generator.sample(range(first, first + SHEET_COLUMNS))
-        space = "w+" if "w+" in generator.spaces else "z"
-        codes = generator.map(z, "w+", truncation=truncation) if space == "w+" else z
-        parts.append(generator.synthesize(codes, space).float().cpu())
-    return torch.cat(parts)
+def fixed_samples(generator: Generator) -> Tensor:
+    """Return the pictures of seeds 0-31, which every sheet shows, on the CPU in float32."""
+    seeds = range(SHEET_ROWS * SHEET_COLUMNS)
+    return torch.cat(list(sample_latent(generator, seeds).pictures(generator))).float()
 
 
 def described_data(data: PictureSet, augmentation: Augmentation) -> dict[str, Any]:
