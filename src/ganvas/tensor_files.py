@@ -101,7 +101,22 @@ def _opened(path: str | Path, error: type[GanvasError]) -> Any:
     except (SafetensorError, OSError) as reason:
         raise error(
             f"'{path}' is not a readable safetensors file ({_short(reason)}); it may be cut short or of another format."
+            f"{header_place(Path(path))}"
         ) from reason
+
+
+def header_place(path: Path) -> str:
+    """Return a sentence on where a safetensors file has its header, which the library's errors do not tell; "" where
+    the file is too short to say.
+    """
+    with suppress(OSError), path.open("rb") as stream:
+        head, size = stream.read(8), path.stat().st_size
+        announced = int.from_bytes(head, "little")
+        if len(head) == 8 and announced > size - 8:
+            return f" Byte 0 announces a header of {announced} bytes, and the file has {size}."
+        if len(head) == 8:
+            return f" The header lies from byte 8 to byte {announced + 8}, the tensors after it."
+    return ""
 
 
 def _short(reason: Exception) -> str:

@@ -14,6 +14,7 @@ from ganvas.checkpoints.plain_trees import NetworkRecord, PersistentRecord
 from ganvas.checkpoints.torch_files import ZIP_HEAD, read_torch_old, read_torch_zip
 from ganvas.checkpoints.torch_storage import OLD_HEAD
 from ganvas.errors import CheckpointError
+from ganvas.tensor_files import header_place
 
 MOST_NAMES = 3
 DEEPEST_SHOWN = 3
@@ -47,7 +48,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(
-            f"{shown(str(path), 500)}: no readable file of safetensors ({shown(str(error), 200)})."
+            f"{shown(str(path), 500)}: no readable file of safetensors ({shown(str(error), 200)}).{header_place(path)}"
         ) from error
 
 
