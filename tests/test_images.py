@@ -71,7 +71,7 @@ def test_jpeg_is_close_and_keeps_colour_detail(tmp_path):
 def test_unknown_suffix_lists_the_allowed_ones(tmp_path):
     with pytest.raises(PictureError, match=r"'\.tga'; allowed are \.png, \.jpg, \.jpeg, \.webp"):
         images.write_picture(tmp_path / "picture.tga", noise(1, 3, 4, 4))
-    with pytest.raises(PictureError, match=r"allowed are \.gif, \.webp"):
+    with pytest.raises(PictureError, match=r"allowed are \.gif, \.webp, \.mp4"):
         images.write_animation(tmp_path / "picture.mov", noise(2, 3, 4, 4), 0.1)
     assert list(tmp_path.iterdir()) == []
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from ganvas.errors import PictureError
 from ganvas.files import atomic_path
+from ganvas.films import dithered, write_mp4
 
 # Named one by one: Pillow also knows formats that start other programs (EPS calls Ghostscript).
 READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -30,6 +31,7 @@ WRITABLE = {
     ".jpeg": _JPEG,
     ".webp": {"format": "WEBP", "lossless": True},
 }
+FILMS = (".gif", ".webp", ".mp4")
 LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)
 OUTLINE_GREEN = (0, 230, 118)
 
@@ -115,21 +117,23 @@ def png_bytes(picture: Float[Tensor, "1 3 h w"]) -> bytes:
 def write_animation(
     path: str | Path, frames: Float[Tensor, "n 3 h w"], seconds_per_frame: float, loop: bool = True
 ) -> Path:
-    """Write a .webp (quality 95) or .gif animation, whole or not at all. Returns the path.
+    """Write a .webp (quality 95), .gif or .mp4 animation, whole or not at all. Returns the path.
 
     A GIF has one palette of 256 colours for all frames and a fixed dither pattern, so that what does not move does not
-    flicker; its clock counts in 1/100 s.
+    flicker; its clock counts in 1/100 s. MP4 needs the extra ``video`` and cannot say that it loops.
 
     Raises:
         PictureError: another suffix, no frame, a time that browsers would not keep (under 0.02 s), or no way to write.
     """
-    path = _check_suffix(path, (".gif", ".webp"))
+    path = _check_suffix(path, FILMS)
     if not 0.02 <= seconds_per_frame <= 60:
         raise PictureError(f"{seconds_per_frame} seconds per frame: browsers keep times from 0.02 to 60 seconds.")
     if len(frames) == 0:
         raise PictureError("An animation needs at least one frame, and none was given.")
+    if path.suffix.lower() == ".mp4":
+        return write_mp4(path, to_bytes(frames).cpu(), seconds_per_frame)
     if path.suffix.lower() == ".gif":
-        images = _dithered(to_bytes(frames).cpu())
+        images = dithered(to_bytes(frames).cpu())
         options = {"format": "GIF", "optimize": False, "disposal": 1} | ({"loop": 0} if loop else {})
         duration = round(seconds_per_frame * 100) * 10
     else:
@@ -137,30 +141,6 @@ def write_animation(
         options = {"format": "WEBP", "quality": 95, "loop": 0 if loop else 1}
         duration = round(seconds_per_frame * 1000)
     return _save(path, images, options | {"save_all": True, "append_images": images[1:], "duration": duration})
-
-
-def _dithered(frames: UInt8[Tensor, "n h w 3"]) -> list[Image.Image]:
-    """Bring all frames to one palette with an ordered dither.
-
-    Error diffusion looks finer in one frame, but a change at the mouth then moves the noise of everything below it.
-    """
-    height, width = frames.shape[1:3]
-    step = max(1, math.isqrt(frames[..., 0].numel() // 250_000))
-    sample = frames[:, ::step, ::step].reshape(1, -1, 3).numpy()
-    palette = Image.fromarray(sample).quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=2)
-    # 8 of 255 levels: about the distance between neighbouring colours of a palette made for portraits.
-    pattern = 8 * _bayer(3).repeat(math.ceil(height / 8), math.ceil(width / 8))[:height, :width, None]
-    shifted = (frames + pattern).round().clamp(0, 255).to(torch.uint8).numpy()
-    return [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in shifted]
-
-
-def _bayer(doublings: int) -> Float[Tensor, "side side"]:
-    """Return Bayer's matrix of side ``2 ** doublings`` with values in (-0.5, 0.5) whose mean is 0."""
-    matrix = torch.zeros(1, 1)
-    for _ in range(doublings):
-        upper, lower = torch.cat([4 * matrix, 4 * matrix + 2], 1), torch.cat([4 * matrix + 3, 4 * matrix + 1], 1)
-        matrix = torch.cat([upper, lower])
-    return (matrix + 0.5) / matrix.numel() - 0.5
 
 
 def _check_suffix(path: str | Path, allowed: Sequence[str] | dict[str, dict]) -> Path:
