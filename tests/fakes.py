@@ -50,11 +50,30 @@ class LinearGenerator:
         return (codes.flatten(1) @ self.matrix.T).unflatten(1, (3, self.resolution, self.resolution))
 
     def features(
-        self, codes: Tensor, names: Sequence[str], space: str = "w+", *, noise: Noise = "const", picture: bool = False
+        self,
+        codes: Tensor,
+        names: Sequence[str],
+        space: str = "w+",
+        *,
+        noise: Noise = "const",
+        picture: bool = False,
+        label: Label = None,
+        truncation: float = 1.0,
     ) -> dict[str, Tensor]:
-        return {name: self.synthesize(codes, space) for name in (*names, *(["picture"] if picture else []))}
+        painted = self.synthesize(codes, space, label=label, truncation=truncation)
+        return dict.fromkeys((*names, *(["picture"] if picture else [])), painted)
 
-    def resume(self, name: str, feature: Tensor, codes: Tensor, space: str = "w+", *, noise: Noise = "const") -> Tensor:
+    def resume(
+        self,
+        name: str,
+        feature: Tensor,
+        codes: Tensor,
+        space: str = "w+",
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
+    ) -> Tensor:
         return feature
 
 

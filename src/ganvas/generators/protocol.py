@@ -80,15 +80,33 @@ class Generator(Protocol):
         ...
 
     def features(
-        self, codes: Tensor, names: Sequence[str], space: str = "w+", *, noise: Noise = "const", picture: bool = False
+        self,
+        codes: Tensor,
+        names: Sequence[str],
+        space: str = "w+",
+        *,
+        noise: Noise = "const",
+        picture: bool = False,
+        label: Label = None,
+        truncation: float = 1.0,
     ) -> dict[str, Tensor]:
         """Return feature maps by name, stopping at the finest one asked; with `picture`, the picture too under
-        "picture".
+        "picture". Label and truncation count for space z only, as in `synthesize`.
         """
         ...
 
-    def resume(self, name: str, feature: Tensor, codes: Tensor, space: str = "w+", *, noise: Noise = "const") -> Tensor:
-        """Return the picture when the feature map `name` is `feature`."""
+    def resume(
+        self,
+        name: str,
+        feature: Tensor,
+        codes: Tensor,
+        space: str = "w+",
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
+    ) -> Tensor:
+        """Return the picture when the feature map `name` is `feature`; label and truncation as in `features`."""
         ...
 
 
@@ -112,6 +130,15 @@ class HasClasses(Protocol):
 
     def one_hot(self, label: Label, rows: int) -> Tensor | None:
         """Return the label as one row per code, None without classes; raises `LatentError`."""
+        ...
+
+
+@runtime_checkable
+class HasNoise(Protocol):
+    """A generator with noise maps of its own, which `synthesize` takes others for."""
+
+    def own_noise(self) -> dict[str, Tensor]:
+        """Return its maps by name, each [1, 1, h, w]."""
         ...
 
 

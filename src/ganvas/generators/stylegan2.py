@@ -47,26 +47,43 @@ class StyleGAN2(StyleBased[Synthesis]):
         return self.synthesis.paint(styles, self.noise_maps(noise, len(codes)))
 
     def features(
-        self, codes: Tensor, names: Sequence[str], space: str = "w+", *, noise: Noise = "const", picture: bool = False
+        self,
+        codes: Tensor,
+        names: Sequence[str],
+        space: str = "w+",
+        *,
+        noise: Noise = "const",
+        picture: bool = False,
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
     ) -> dict[str, Tensor]:
         """Return feature maps by name ("b32": after the last convolution of the 32-px block); with `picture`, that too
-        under "picture".
+        under "picture". Label and truncation count for space z only.
         """
         for name in names:
             self.check_feature(name)
         if not names and not picture:
             return {}
-        image, maps = self.synthesis(
-            self.styles(codes, space), self.noise_maps(noise, len(codes)), wanted=names, picture=picture
-        )
+        styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
+        image, maps = self.synthesis(styles, self.noise_maps(noise, len(codes)), wanted=names, picture=picture)
         return maps | {"picture": image} if picture else maps
 
     def resume(
-        self, name: str, feature: Float[Tensor, "n c h w"], codes: Tensor, space: str = "w+", *, noise: Noise = "const"
+        self,
+        name: str,
+        feature: Float[Tensor, "n c h w"],
+        codes: Tensor,
+        space: str = "w+",
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
     ) -> Float[Tensor, "n 3 h2 w2"]:
         """Return the picture when the map `name` is `feature`; what lies below it still paints by `codes`."""
         self.check_feature(name)
-        styles = self.styles(codes, space)
+        styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
         map_here = feature.to(self.synthesis.map_dtype)
         image, _ = self.synthesis(styles, self.noise_maps(noise, len(codes)), replace={name: map_here})
         assert image is not None
@@ -84,6 +101,11 @@ class StyleGAN2(StyleBased[Synthesis]):
         return self.linearize_styles(
             codes, space, layers, lambda styles: self.synthesis.linearize(styles, self.noise_maps(noise, 1))
         )
+
+    def own_noise(self) -> dict[str, Tensor]:
+        """Return the fixed noise maps by the names of their layers, each [1, 1, h, w]; those with noise only."""
+        maps = {name: layer.noise_map() for name, layer in self.synthesis.convolutions()}
+        return {name: noise for name, noise in maps.items() if noise is not None}
 
     def noise_maps(self, noise: Noise, rows: int) -> list[Tensor | None]:
         """Return one map per styled convolution, or None: "const", "none", a dict of maps by name, or a

@@ -86,21 +86,40 @@ class StyleGAN3(StyleBased[Synthesis]):
         return picture
 
     def features(
-        self, codes: Tensor, names: Sequence[str], space: str = "w+", *, noise: Noise = "const", picture: bool = False
+        self,
+        codes: Tensor,
+        names: Sequence[str],
+        space: str = "w+",
+        *,
+        noise: Noise = "const",
+        picture: bool = False,
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
     ) -> dict[str, Tensor]:
         """Return feature maps by name ("L3_52_512": of layer 3, 52 px a side, 512 channels), margins included; with
-        `picture`, that too under "picture".
+        `picture`, that too under "picture". Label and truncation count for space z only.
         """
         check_noise(noise)
         for name in names:
             self.check_feature(name)
         if not names and not picture:
             return {}
-        image, maps = self.synthesis(self.styles(codes, space), self._inverse(), wanted=names, picture=picture)
+        styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
+        image, maps = self.synthesis(styles, self._inverse(), wanted=names, picture=picture)
         return maps | {"picture": image} if picture else maps
 
     def resume(
-        self, name: str, feature: Float[Tensor, "n c h w"], codes: Tensor, space: str = "w+", *, noise: Noise = "const"
+        self,
+        name: str,
+        feature: Float[Tensor, "n c h w"],
+        codes: Tensor,
+        space: str = "w+",
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
     ) -> Float[Tensor, "n 3 h2 w2"]:
         """Return the picture when the map `name` is `feature`, which has all that lies below it."""
         check_noise(noise)
@@ -109,7 +128,8 @@ class StyleGAN3(StyleBased[Synthesis]):
         expected = [len(codes), shape.channels_out, shape.size_out, shape.size_out]
         if list(feature.shape) != expected:
             raise LatentError(f"Feature map '{name}' has shape {list(feature.shape)}; {expected} fits these codes.")
-        picture, _ = self.synthesis(self.styles(codes, space), self._inverse(), (name, feature))
+        styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
+        picture, _ = self.synthesis(styles, self._inverse(), (name, feature))
         assert picture is not None
         return picture
 
