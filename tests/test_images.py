@@ -150,10 +150,18 @@ def test_missing_and_damaged_files(tmp_path):
     with pytest.raises(PictureError, match="Is a directory"):
         images.read_picture(tmp_path)
     whole = images.png_bytes(noise(1, 3, 32, 32))
-    for name, content in {"empty": b"", "text": b"hello", "half": whole[: len(whole) // 2], "head": whole[:20]}.items():
+    for name, content in {"text": b"hello", "half": whole[: len(whole) // 2], "head": whole[:20]}.items():
         (tmp_path / f"{name}.png").write_bytes(content)
         with pytest.raises(PictureError, match=rf"{name}\.png'.*damaged"):
             images.read_picture(tmp_path / f"{name}.png")
+
+
+@pytest.mark.parametrize("file", ["empty.png", "empty.jpg"])
+def test_empty_files_are_called_empty(tmp_path, file):
+    (tmp_path / file).write_bytes(b"")
+    for source in (tmp_path / file, io.BytesIO()):
+        with pytest.raises(PictureError, match="empty"):
+            images.read_picture(source)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -11,7 +11,7 @@ import ganvas
 
 ROOT = Path(ganvas.__file__).parent
 GROUPS = (
-    ("errors", "files", "films", "images", "process", "linalg", "tensor_files"),
+    ("errors", "files", "decoding", "films", "images", "process", "linalg", "tensor_files"),
     ("region", "latents", "generators", "spaces", "latent_files", "mixing"),
     ("checkpoints",),
     ("tangents", "derivative", "jacobian", "directions", "metrics"),

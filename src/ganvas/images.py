@@ -7,23 +7,21 @@ a channel.
 import io
 import math
 import unicodedata
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional
 
+from ganvas.decoding import levels, opened, over
 from ganvas.errors import PictureError
 from ganvas.files import atomic_path
 from ganvas.films import dithered, write_mp4
 
-# Named one by one: Pillow also knows formats that start other programs (EPS calls Ghostscript).
-READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
 WRITABLE = {
     ".png": {"format": "PNG"},
@@ -63,38 +61,8 @@ def read_picture(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
     Raises:
         PictureError: the file is missing, damaged, no picture, or above Pillow's limit against decompression bombs.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=READABLE) as opened:
-                return _decode(ImageOps.exif_transpose(opened))
-    except Exception as error:  # Pillow's decoders raise almost any type on damaged data
-        name = f"'{file}'" if isinstance(file, str | Path) else "the picture"
-        raise PictureError(f"Cannot read {name}: {_reason(error)}") from error
-
-
-def _decode(image: Image.Image) -> Float[Tensor, "1 3 h w"]:
-    if image.mode == "F" or image.mode.startswith("I"):
-        return _deep_grey(np.array(image, dtype=np.float32))
-    if image.has_transparency_data:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    return from_bytes(torch.from_numpy(np.array(image.convert("RGB")))[None])
-
-
-def _deep_grey(values: np.ndarray) -> Float[Tensor, "1 3 h w"]:
-    if not (values.min() >= 0 and values.max() <= 65535 and (values == np.rint(values)).all()):
-        raise PictureError("its grey values are not 16-bit, so that white is unknown; save it with 8 or 16 bits.")
-    return torch.from_numpy(values / np.float32(32767.5) - 1)[None, None].expand(1, 3, -1, -1).contiguous()
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, PictureError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}. Give the path of a PNG, JPEG or WebP file."
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"it has more than {(Image.MAX_IMAGE_PIXELS or 0) // 1_000_000} megapixels; make it smaller first."
-    return f"it is damaged or none of {', '.join(READABLE)}. Save it anew as PNG."
+    with opened(file) as image:
+        return over(levels(image), torch.full((3,), 255.0)) / 127.5 - 1
 
 
 def write_picture(path: str | Path, picture: Float[Tensor, "1 3 h w"]) -> Path:

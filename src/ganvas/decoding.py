@@ -1,0 +1,132 @@
+"""Picture files to numbers, with Pillow: what may be opened, how large it may be, and what is wrong with it in words.
+
+Values are levels from 0 to 255, RGB or RGBA with the colours not multiplied by alpha. Knows no pictures in [-1, 1].
+"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
+from torch import Tensor
+
+from ganvas.errors import PictureError
+
+# Named one by one: Pillow also knows formats that start other programs (EPS calls Ghostscript).
+READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+LARGEST_JPEG = 2**30  # pixels that may be walked through for a smaller picture: some seconds
+JPEG_START = b"\xff\xd8\xff"
+QUARTER_TURNS = (5, 6, 7, 8)
+ORIENTATION = 0x0112
+File = str | Path | io.BytesIO
+
+
+@contextmanager
+def opened(file: File, shrinkable: bool = False) -> Iterator[Image.Image]:
+    """Give the picture of a file, not yet decoded; whatever goes wrong in the block becomes a `PictureError` that names
+    the file.
+
+    Above Pillow's limit against decompression bombs a file is refused, unless it is a `shrinkable` JPEG: `shrink` then
+    says whether it can be decoded.
+
+    Raises:
+        PictureError: the file is missing, empty, damaged, no picture, or too large.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # Not by `Image.open`: that looks at the size before anybody can ask for a smaller one.
+            jpeg = shrinkable and _starts(file, JPEG_START)
+            with JpegImagePlugin.JpegImageFile(file) if jpeg else Image.open(file, formats=READABLE) as image:
+                yield image
+    except Exception as error:  # Pillow's decoders raise almost any type on damaged data
+        name = f"'{file}'" if isinstance(file, str | Path) else "the picture"
+        raise PictureError(f"Cannot read {name}: {_reason(error, file)}") from error
+
+
+def shrink(image: Image.Image, factor: float) -> float:
+    """Let a JPEG decode itself smaller, by 2, 4 or 8, at most by `factor`; returns what is left of the factor.
+
+    Other pictures, and small factors, stay as they are. Raises `Image.DecompressionBombError` where what would have to
+    be in memory is above Pillow's limit.
+    """
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return factor
+    width, height = image.size
+    if factor >= 2:
+        image.draft(None, (max(1, int(width / factor)), max(1, int(height / factor))))
+    # A progressive file is held whole until its last scan has been read.
+    held = width * height if image.info.get("progressive") else image.size[0] * image.size[1]
+    if held > (Image.MAX_IMAGE_PIXELS or held) or width * height > LARGEST_JPEG:
+        raise Image.DecompressionBombError
+    return factor * image.size[0] / width
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height once it is turned as its EXIF data say."""
+    width, height = image.size
+    return (height, width) if image.getexif().get(ORIENTATION) in QUARTER_TURNS else (width, height)
+
+
+def levels(image: Image.Image, factor: int = 1) -> Float[Tensor, "1 c h w"]:
+    """Decode to levels from 0 to 255, upright, RGB, or RGBA where anything is transparent; each `factor` x `factor`
+    pixels averaged (at the right and lower edge what is left of them), colours by their alpha.
+
+    Grey, palette and CMYK pictures become RGB; 16-bit grey keeps its depth; the first frame of an animation is taken.
+    Colour profiles are not applied. Raises `PictureError` for grey values that are not 16-bit.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        deep = _deep_grey(np.array(image, dtype=np.float32))
+        return F.avg_pool2d(deep, factor, ceil_mode=True, count_include_pad=False).expand(1, 3, -1, -1).contiguous()
+    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if factor > 1 and image.mode == "RGBA":
+        image = image.convert("RGBa").reduce(factor).convert("RGBA")
+    elif factor > 1:
+        image = image.reduce(factor)
+    return torch.from_numpy(np.array(image)).movedim(2, 0)[None].float().contiguous()
+
+
+def over(values: Float[Tensor, "1 c h w"], background: Float[Tensor, "3"]) -> Float[Tensor, "1 3 h w"]:
+    """Lay RGBA levels over a background colour, RGB levels are returned as they are: ``a c + (1 - a) b``."""
+    if values.shape[1] == 3:
+        return values
+    alpha = values[:, 3:] / 255
+    return alpha * values[:, :3] + (1 - alpha) * background.view(1, 3, 1, 1)
+
+
+def _deep_grey(values: np.ndarray) -> Float[Tensor, "1 1 h w"]:
+    if not (values.min() >= 0 and values.max() <= 65535 and (values == np.rint(values)).all()):
+        raise PictureError("its grey values are not 16-bit, so that white is unknown; save it with 8 or 16 bits.")
+    return torch.from_numpy(values / np.float32(257))[None, None]
+
+
+def _starts(file: File, bytes_: bytes) -> bool:
+    if isinstance(file, io.BytesIO):
+        return file.getbuffer()[: len(bytes_)] == bytes_
+    with Path(file).open("rb") as stream:
+        return stream.read(len(bytes_)) == bytes_
+
+
+def _reason(error: Exception, file: File) -> str:
+    if isinstance(error, PictureError):
+        return str(error)
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"it has more than {(Image.MAX_IMAGE_PIXELS or 0) // 1_000_000} megapixels; make it smaller first."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}. Give the path of a PNG, JPEG or WebP file."
+    if isinstance(error, UnidentifiedImageError) and _is_empty(file):
+        return "it is empty (0 bytes); copy it here once more."
+    if isinstance(error, OSError) and "truncated" in str(error):
+        return "it is damaged, its end is missing; copy it here once more."
+    return f"it is damaged or none of {', '.join(READABLE)}. Save it anew as PNG."
+
+
+def _is_empty(file: File) -> bool:
+    return file.getbuffer().nbytes == 0 if isinstance(file, io.BytesIO) else Path(file).stat().st_size == 0
