@@ -1,6 +1,7 @@
 """A generator's spaces: the way from one to another, and statistics of codes drawn from the prior."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,36 @@ from ganvas.generators.protocol import Generator, HasStyles, Label
 from ganvas.latents import check_codes, check_space
 
 SAMPLES = 2048
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What codes of the prior are like in a space: their `mean` and `deviation` [d] and their `covariance` [d, d].
+
+    For w+ those of w, the same on every layer.
+    """
+
+    mean: Float[Tensor, "d"]
+    deviation: Float[Tensor, "d"]
+    covariance: Float[Tensor, "d d"]
+
+    def distances(self, codes: Float[Tensor, "n *rows d"]) -> Float[Tensor, "n"]:
+        """Return how far codes lie from the mean in units of the deviation: the root mean square over their entries,
+        about 1 for codes of the prior.
+        """
+        return ((codes - self.mean) / self.deviation).square().flatten(1).mean(1).sqrt()
+
+
+def statistics(generator: Generator, space: str, label: Label = None) -> Statistics:
+    """Return mean, deviation and covariance of `SAMPLES` untruncated codes of `space` z, w or w+; of z the mean is 0.
+
+    Raises `LatentError` for a space or a label that the generator does not have, and for a label that it needs.
+    """
+    check_space(space, [known for known in generator.spaces if known != "s"])
+    samples = sample_codes(generator, "w" if space == "w+" else space, label=label)
+    mean = torch.zeros_like(samples[0]) if space == "z" else samples.mean(0)
+    covariance = (samples - mean).T @ (samples - mean) / len(samples)
+    return Statistics(mean, covariance.diagonal().sqrt().clamp_min(1e-6), covariance)
 
 
 @torch.no_grad()

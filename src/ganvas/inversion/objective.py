@@ -1,0 +1,116 @@
+"""What an inversion makes small: a target's terms put together, a number a row. Rows know nothing of each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.errors import PictureError
+from ganvas.generators.protocol import Generator
+from ganvas.inversion import terms
+from ganvas.inversion.terms import FeatureMaps, Weights
+from ganvas.inversion.variables import Point
+from ganvas.spaces import Statistics, row_label
+
+
+@dataclass(frozen=True)
+class Target:
+    """Pictures to be matched, of the generator's size in [-1, 1], and where: ``mask`` [n or 1, 1, h, w], None for
+    everywhere. ``maps`` is what the feature network sees of them, where it sees them whole.
+    """
+
+    pictures: Float[Tensor, "n 3 h w"]
+    mask: Float[Tensor, "m 1 h w"] | None = None
+    maps: tuple[Tensor, ...] = ()
+
+    def rows(self, chosen: list[int]) -> "Target":
+        """Return the targets of some rows."""
+        mask = self.mask if self.mask is None or len(self.mask) == 1 else self.mask[chosen]
+        return Target(self.pictures[chosen], mask, tuple(feature[chosen] for feature in self.maps))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of codes and noise maps of a generator, as `Weights` say; make one with `make_objective`."""
+
+    generator: Generator
+    space: str
+    target: Target
+    weights: Weights
+    look: FeatureMaps | None
+    statistics: Statistics
+    label: Any = None
+
+    def rows(self, chosen: list[int]) -> "Objective":
+        """Return the objective of some rows."""
+        labels = self.label
+        if isinstance(labels, tuple) and len(labels) > 1:
+            labels = tuple(labels[row] for row in chosen)
+        return replace(self, target=self.target.rows(chosen), label=labels)
+
+    def pictures(self, point: Point) -> Float[Tensor, "n 3 h w"]:
+        """Return the pictures of a point: one synthesis pass."""
+        late: dict[str, Any] = {"label": self.label} if self.space == "z" else {}
+        return self.generator.synthesize(point.codes, self.space, noise=dict(point.noise) or "const", **late)
+
+    def terms(self, point: Point, pictures: Float[Tensor, "n 3 h w"]) -> dict[str, Float[Tensor, "n"]]:
+        """Return the terms that count, by name, without their weights."""
+        weights, statistics = self.weights, self.statistics
+        found = picture_terms(weights, self.look, self.target, pictures)
+        if weights.prior:
+            found["prior"] = terms.in_deviations(point.codes - statistics.mean, statistics.deviation)
+        if weights.delta:
+            found["delta"] = terms.in_deviations(point.delta, statistics.deviation)
+        if weights.noise and point.noise:
+            found["noise"] = terms.noise_regularity(point.noise)
+        return found
+
+    def losses(self, found: Mapping[str, Float[Tensor, "n"]]) -> Float[Tensor, "n"]:
+        """Return the weighted sum of the terms."""
+        return torch.stack([getattr(self.weights, name) * values for name, values in found.items()]).sum(0)
+
+
+def picture_terms(
+    weights: Weights, look: FeatureMaps | None, target: Target, pictures: Float[Tensor, "n 3 h w"]
+) -> dict[str, Float[Tensor, "n"]]:
+    """Return the terms that compare pictures with the target, by name, without their weights."""
+    found = {}
+    if weights.perceptual and look is not None:
+        others: Sequence[Tensor] = target.maps
+        if target.mask is not None:
+            others = look(terms.completed(target.pictures, pictures, target.mask))
+        found["perceptual"] = terms.perceptual(look(pictures), others, target.mask)
+    if weights.l1:
+        found["l1"] = terms.absolute(pictures, target.pictures, target.mask)
+    if weights.l2:
+        found["l2"] = terms.squared(pictures, target.pictures, target.mask)
+    return found
+
+
+def make_target(
+    pictures: Float[Tensor, "n 3 h w"],
+    look: FeatureMaps | None = None,
+    mask: Float[Tensor, "1 h w"] | Float[Tensor, "m 1 h w"] | None = None,
+) -> Target:
+    """Return a target, looked at once where it is to be matched everywhere.
+
+    A mask [1, h, w] holds for all pictures; raises `PictureError` where it is empty or of another size.
+    """
+    if mask is not None:
+        mask = mask[None] if mask.ndim == 3 else mask
+        if mask.shape[-2:] != pictures.shape[-2:] or not bool((mask.flatten(1).sum(1) > 0).all()):
+            raise PictureError(
+                f"A mask of {list(mask.shape[-2:])} pixels for pictures of {list(pictures.shape[-2:])} is of another "
+                "size, or empty: there is nothing to match."
+            )
+    with torch.no_grad():
+        maps = tuple(look(pictures)) if look is not None and mask is None else ()
+    return Target(pictures, mask, maps)
+
+
+def labels_for(label: Any, rows: int) -> Any:
+    """Return a label as a tuple with one per row where there are several."""
+    return tuple(row_label(label, row)[0] for row in range(rows)) if isinstance(label, list | tuple) else label
