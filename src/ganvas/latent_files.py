@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError, ResultFileError
+from ganvas.generators.differences import with_differences
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise
 from ganvas.latents import check_seeds
@@ -31,7 +32,8 @@ class Latent:
 
     ``seeds`` are empty or one per row; ``names`` say in a word what each row is ("seed 4 at +3"), empty or one per row;
     ``label`` is the class of all rows, or one per row; ``source`` is the picture file that was inverted. ``noise``
-    holds the noise maps where they are not the generator's own, ``tuned`` the differences of tuned weights.
+    holds the noise maps where they are not the generator's own, for all rows [h, w] or one for each [n, 1, h, w];
+    ``tuned`` the differences of tuned weights, for all rows (see `ganvas.generators.differences`).
     """
 
     codes: Tensor
@@ -77,7 +79,12 @@ class Latent:
         seeds = tuple(self.seeds[row] for row in chosen) if self.seeds else ()
         names = tuple(self.names[row] for row in chosen) if self.names else ()
         label = tuple(self.label[row] for row in chosen) if isinstance(self.label, tuple) else self.label
-        return replace(self, codes=self.codes[list(chosen)], seeds=seeds, names=names, label=label)
+        noise = {name: self._noise_of(values, chosen) for name, values in self.noise.items()}
+        return replace(self, codes=self.codes[list(chosen)], seeds=seeds, names=names, label=label, noise=noise)
+
+    def _noise_of(self, values: Tensor, chosen: Sequence[int]) -> Tensor:
+        many = values.ndim == 4 and len(values) == len(self) > 1
+        return values[list(chosen)] if many else values
 
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file that `load_latent` reads; returns its path."""
@@ -99,7 +106,7 @@ class Latent:
                 f"space {self.space} have shape {shape}, this generator wants {expected}."
             )
         if self.tuned:
-            raise ResultFileError("This latent has tuned weights, which this version of Ganvas cannot apply yet.")
+            self.generator_for(generator)
         about = getattr(generator, "about", None)
         if about is not None and self.generator_hash not in ("", *about.hashes):
             warnings.warn(
@@ -108,11 +115,24 @@ class Latent:
                 stacklevel=2,
             )
 
+    def generator_for(self, generator: Generator) -> Generator:
+        """Return the generator that paints this latent: `generator` itself, or with the weights that were tuned.
+
+        A generator that was made here for this latent, or for rows of it, is returned as it is. Raises
+        `ResultFileError` where the tuned weights do not fit.
+        """
+        if not self.tuned or getattr(generator, "tuned", None) is self.tuned:
+            return generator
+        changed: Any = with_differences(generator, self.tuned)
+        changed.tuned = self.tuned
+        return changed
+
     def codes_for(self, generator: Generator, space: str) -> Tensor:
         """Return the codes that directions of `space` move (w+ for w and w+, else `space`), on the generator's device.
 
         z codes are mapped with the label and the truncation. Raises `LatentError` where no step leads there.
         """
+        generator = self.generator_for(generator)
         codes = self.codes.to(generator.device)
         if self.space != "z" or space == "z":
             return codes_for(generator, codes, space)
@@ -130,6 +150,7 @@ class Latent:
     @torch.no_grad()
     def pictures(self, generator: Generator) -> Iterator[Float[Tensor, "n 3 h w"]]:
         """Yield the pictures, some rows at a time, on the CPU."""
+        generator = self.generator_for(generator)
         at_once = max(1, PIXELS_AT_ONCE // generator.resolution**2)
         for first in range(0, len(self), at_once):
             some = self.rows(range(first, min(first + at_once, len(self))))

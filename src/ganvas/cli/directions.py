@@ -131,6 +131,7 @@ def directions(
     space = space or ("w" if "w" in generator.spaces else "z")
     name, area = region_of(generator, region)
     latent = _latent(generator, seeds, space, finding, codes)
+    generator = latent.generator_for(generator)
     search = finding.search(space, layers_of(generator, space, layers), count, latent)
     plan = plan_search(generator, search)
     make_folder(out)

@@ -109,17 +109,16 @@ def edit(
 
 def edited_latent(generator: Generator, latent: Latent, step: Edit) -> Latent:
     """Return the codes of every row at every strength, row by row."""
+    generator = latent.generator_for(generator)
+    many = [row for row in range(len(latent)) for _ in step.strengths]
     begun = step.start(generator, latent)
     moved = [move(generator, begun, step.direction, strength, step.layers) for strength in step.strengths]
-    label = tuple(one for one in latent.label for _ in moved) if isinstance(latent.label, tuple) else latent.label
     captions = [f"{row} at {word}" for row in latent.captions for word in words(step.strengths)]
     return replace(
-        latent,
+        latent.rows(many),
         codes=torch.stack(moved, dim=1).flatten(0, 1).cpu(),
         space=space_of(moved[0], step.direction),
-        seeds=tuple(seed for seed in latent.seeds for _ in moved),
         names=tuple(captions),
-        label=label,
     )
 
 

@@ -143,11 +143,11 @@ def _mixed(
     kept, taken = latent.codes_for(generator, "w+"), sources.codes_for(generator, "w+")
     grids = torch.stack([mix_grid(generator, kept, taken, layers) for layers in blocks.values()])
     names = [f"{one}, {name} of {other}" for name in blocks for one in latent.captions for other in sources.captions]
+    many = [row for _ in blocks for row in range(len(latent)) for _ in range(len(sources))]
     result = replace(
-        latent,
+        latent.rows(many),
         codes=grids.flatten(0, 2).cpu(),
         space="w+",
-        seeds=tuple(seed for _ in blocks for seed in latent.seeds for _ in sources.seeds),
         names=tuple(name.replace(" from above", "") for name in names),
         label=None if latent.label is None else sources.label,
     )

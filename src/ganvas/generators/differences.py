@@ -81,7 +81,7 @@ def with_weights(generator: AnyGenerator, changed: Mapping[str, Tensor]) -> AnyG
     """Return a copy of `generator` in which these weights are others; everything else is shared."""
     module = _module(generator)
     shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
-    twin = copy.deepcopy(module, shared)
+    twin: Any = copy.deepcopy(module, shared)
     put_weights(twin, changed)
     if module is generator:
         return twin

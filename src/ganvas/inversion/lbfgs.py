@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -98,7 +97,7 @@ def line_search(
         if enough and abs(here.slope) <= -options.curvature * start.slope:
             return here
         if low is None or high is None:
-            if not enough or here.loss >= before.loss and before is not start:
+            if not enough or (here.loss >= before.loss and before is not start):
                 low, high = before, here
             elif here.slope >= 0:
                 low, high = here, before

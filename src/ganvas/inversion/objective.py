@@ -13,7 +13,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.inversion import terms
 from ganvas.inversion.terms import FeatureMaps, Weights
 from ganvas.inversion.variables import Point
-from ganvas.spaces import Statistics, row_label
+from ganvas.spaces import Statistics
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,11 @@ class Objective:
     weights: Weights
     look: FeatureMaps | None
     statistics: Statistics
-    label: Any = None
+    label: int | None = None
 
     def rows(self, chosen: list[int]) -> "Objective":
         """Return the objective of some rows."""
-        labels = self.label
-        if isinstance(labels, tuple) and len(labels) > 1:
-            labels = tuple(labels[row] for row in chosen)
-        return replace(self, target=self.target.rows(chosen), label=labels)
+        return replace(self, target=self.target.rows(chosen))
 
     def pictures(self, point: Point) -> Float[Tensor, "n 3 h w"]:
         """Return the pictures of a point: one synthesis pass."""
@@ -109,8 +106,3 @@ def make_target(
     with torch.no_grad():
         maps = tuple(look(pictures)) if look is not None and mask is None else ()
     return Target(pictures, mask, maps)
-
-
-def labels_for(label: Any, rows: int) -> Any:
-    """Return a label as a tuple with one per row where there are several."""
-    return tuple(row_label(label, row)[0] for row in range(rows)) if isinstance(label, list | tuple) else label

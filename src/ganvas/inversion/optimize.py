@@ -30,7 +30,9 @@ class Step:
     pictures: Float[Tensor, "n 3 h w"]
 
 
-def evaluate(objective: Objective, variables: Variables, x: Float[Tensor, "n size"], shift: Tensor | None = None) -> Step:
+def evaluate(
+    objective: Objective, variables: Variables, x: Float[Tensor, "n size"], shift: Tensor | None = None
+) -> Step:
     """Return losses, terms and pictures at vectors, with `shift` added to the codes; differentiable in x."""
     point = variables.at(x)
     if shift is not None:

@@ -79,7 +79,10 @@ class FeatureMaps(Protocol):
     over pixels and summed over maps, are its distance. Weights of maps and channels are in the maps, as their roots.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What its distance is called."""
+        ...
 
     def __call__(self, pictures: Float[Tensor, "n 3 h w"]) -> Sequence[Tensor]:
         """Return the maps [n, c, h, w] of pictures in [-1, 1], differentiable, row by row."""

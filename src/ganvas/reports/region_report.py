@@ -52,6 +52,7 @@ class Edit:
 
     def pictures(self, generator: Generator, latent: Latent) -> Float[Tensor, "rows k 3 h w"]:
         """Return the picture of every row at every strength, on the CPU."""
+        generator = latent.generator_for(generator)
         return edit_series(
             generator,
             self.start(generator, latent),
@@ -146,6 +147,7 @@ def compare_directions(
     `mask` is the region at any size of the picture's shape. `progress` is called with what is done, how much of it, and
     how much there is.
     """
+    generator = latent.generator_for(generator)
     first = latent.rows([0])
     original = next(first.pictures(generator))
     # Of the same batch as the edits: another batch size changes the last digits, and no change shall be exactly 0.
@@ -170,6 +172,7 @@ def compare_rows(
     progress: Progress | None = None,
 ) -> RegionReport:
     """Show one edit on every row of `latent`, a strip each: all rows share the direction."""
+    generator = latent.generator_for(generator)
     originals, strips = [], []
     for row, caption in enumerate(latent.captions):
         alone = latent.rows([row])

@@ -1,0 +1,214 @@
+"""Photos to codes: target, start, variables and optimiser put together.
+
+``prepare`` checks everything and gives a `Run`; its ``steps`` are the work; ``finish`` makes of any step, the last or
+one at which somebody lost patience, the `Inversion` with its latent and its numbers.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.errors import GanvasError, LatentError, PictureError
+from ganvas.generators.protocol import Generator
+from ganvas.inversion.numbers import Card, distances, psnr
+from ganvas.inversion.objective import Objective, make_target
+from ganvas.inversion.optimize import Step, adam, limited_memory
+from ganvas.inversion.schedules import schedule_named
+from ganvas.inversion.starts import Encode, Start, encoder_start, latent_start, mean_start, nearest_start
+from ganvas.inversion.terms import USUAL, FeatureMaps, Weights, bundled_features
+from ganvas.inversion.tuning import Tuned, Tuning, tune
+from ganvas.inversion.variables import Variables, make_variables
+from ganvas.latent_files import Latent
+from ganvas.latents import check_space
+from ganvas.spaces import statistics
+
+OPTIMIZERS = ("adam", "lbfgs")
+DEFAULT = Weights(perceptual=USUAL.perceptual, l1=USUAL.l1, l2=USUAL.l2)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an inversion is made.
+
+    ``space`` is z, w or w+; ``optimizer`` "adam", by the ``schedule`` of this name, or "lbfgs"; ``steps`` are synthesis
+    passes with gradients. ``start`` is "mean", "random", "random:8" (the nearest of eight), an encoder, or a latent of
+    one code or one for each photo. With ``noise`` the noise maps are changed too. ``seed`` draws random starts and the
+    schedule's noise on codes.
+    """
+
+    space: str = "w+"
+    weights: Weights = DEFAULT
+    optimizer: str = "adam"
+    schedule: str = "ganvas"
+    steps: int = 300
+    start: str | Latent | Encode = "mean"
+    noise: bool = False
+    seed: int = 0
+    label: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.space not in ("z", "w", "w+"):
+            raise LatentError(f"Photos are not inverted into space '{self.space}'; give z, w or w+.")
+        if self.optimizer not in OPTIMIZERS:
+            raise GanvasError(f"There is no optimizer '{self.optimizer}'; give {' or '.join(OPTIMIZERS)}.")
+        if not 1 <= self.steps <= 1_000_000:
+            raise GanvasError(f"{self.steps} steps are not possible; give 1 or more, such as 300.")
+        schedule_named(self.schedule)
+
+
+@dataclass(frozen=True)
+class Run:
+    """An inversion that is ready to begin."""
+
+    objective: Objective
+    variables: Variables
+    settings: Settings
+    start: Start
+    look: FeatureMaps
+    names: tuple[str, ...]
+
+    def steps(self) -> Iterator[Step]:
+        """Yield every step, the end last; without gradients once more than `Settings.steps`."""
+        wanted = self.settings
+        if wanted.optimizer == "lbfgs":
+            return limited_memory(self.objective, self.variables, wanted.steps)
+        return adam(self.objective, self.variables, schedule_named(wanted.schedule), wanted.steps, wanted.seed)
+
+    def tuning(self, step: Step, settings: Tuning) -> Iterator[Tuned]:
+        """Yield the steps of tuning the generator's weights at the codes of `step`."""
+        return tune(self.objective, self.variables.at(step.x), settings)
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """What became of photos: their `latent`, the `pictures` it paints [n, 3, h, w], a `Card` of numbers for each."""
+
+    latent: Latent
+    pictures: Float[Tensor, "n 3 h w"]
+    cards: tuple[Card, ...]
+    history: tuple[Float[Tensor, "n"], ...] = field(repr=False, default=())
+
+
+def invert(
+    generator: Generator,
+    photos: Float[Tensor, "n 3 h w"],
+    settings: Settings = Settings(),
+    *,
+    mask: Float[Tensor, "1 h w"] | None = None,
+    look: FeatureMaps | None = None,
+    names: Sequence[str] = (),
+    tuning: Tuning | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Inversion:
+    """Return codes whose pictures are like `photos`, which have the generator's size and values in [-1, 1].
+
+    Photos are optimised side by side and do not influence each other, but for `tuning`, which then changes the
+    generator's weights for all of them together. `mask` says where they must be matched. `look` is what the perceptual
+    term sees by, the bundled feature network by default. Raises `GanvasError` for what the generator does not have.
+    """
+    begun = time.perf_counter()
+    run = prepare(generator, photos, settings, mask=mask, look=look, names=names)
+    history, last, tuned = [], None, None
+    for last in run.steps():
+        history.append(last.losses.cpu())
+        if progress:
+            progress("Inverting", last.number, settings.steps)
+    assert last is not None
+    for tuned in run.tuning(last, tuning) if tuning else ():
+        if progress and tuning:
+            progress("Tuning", tuned.number, tuning.steps)
+    return replace(finish(run, last, time.perf_counter() - begun, tuned), history=tuple(history))
+
+
+def prepare(
+    generator: Generator,
+    photos: Float[Tensor, "n 3 h w"],
+    settings: Settings = Settings(),
+    *,
+    mask: Float[Tensor, "1 h w"] | None = None,
+    look: FeatureMaps | None = None,
+    names: Sequence[str] = (),
+) -> Run:
+    """Return an inversion with its start found; see `invert`."""
+    side = generator.resolution
+    if photos.ndim != 4 or len(photos) == 0 or photos.shape[1:] != (3, side, side):
+        raise PictureError(
+            f"Photos of shape {list(photos.shape)} are none for this generator; give [n, 3, {side}, {side}]."
+        )
+    check_space(settings.space, generator.spaces)
+    eyes: FeatureMaps = look or bundled_features(generator.device)
+    objective = Objective(
+        generator,
+        settings.space,
+        make_target(
+            photos.to(generator.device),
+            eyes if settings.weights.perceptual else None,
+            None if mask is None else mask.to(generator.device),
+        ),
+        settings.weights,
+        eyes if settings.weights.perceptual else None,
+        statistics(generator, settings.space, settings.label),
+        settings.label,
+    )
+    start = find_start(objective, settings.start, settings.seed)
+    whitened = settings.optimizer == "adam" and schedule_named(settings.schedule).whitened
+    variables = make_variables(generator, start.codes, objective.statistics, whitened=whitened, noise=settings.noise)
+    kept = tuple(names) or tuple(f"photo {row}" for row in range(len(photos)))
+    return Run(objective, variables, settings, start, eyes, kept)
+
+
+def find_start(objective: Objective, start: str | Latent | Encode, seed: int = 0) -> Start:
+    """Return where the rows of an objective set out, as `Settings` say; raises `GanvasError` for words it is not."""
+    generator, space, rows = objective.generator, objective.space, len(objective.target.pictures)
+    if isinstance(start, Latent):
+        return latent_start(generator, space, start, rows)
+    if not isinstance(start, str):
+        return encoder_start(generator, space, start, objective.target.pictures)
+    if start == "mean":
+        return mean_start(generator, space, objective.statistics, rows)
+    word, _, count = start.partition(":")
+    if word != "random" or not (count or "1").isdecimal():
+        raise GanvasError(f"'{start}' is no start; give mean, random, random:8, encoder or a latent file.")
+    return nearest_start(objective, int(count or 1), seed)
+
+
+def finish(run: Run, step: Step, seconds: float, tuned: Tuned | None = None) -> Inversion:
+    """Return what a step of a run, and perhaps of its tuning, comes to."""
+    latent = latent_of(run, step, tuned)
+    pictures = torch.cat(list(latent.pictures(run.objective.generator)))
+    target = run.objective.target
+    photos = target.pictures.cpu()
+    mask = None if target.mask is None else target.mask.cpu()
+    far = run.objective.statistics.distances(run.variables.at(step.x).codes).tolist()
+    passes = step.number + run.start.passes + (tuned.number if tuned else 0)
+    told = zip(
+        run.names,
+        psnr(pictures, photos, mask).tolist(),
+        distances(run.look, pictures.to(target.pictures), target.pictures).tolist(),
+        (tuned or step).losses.tolist(),
+        far,
+        strict=True,
+    )
+    return Inversion(latent, pictures, tuple(Card(*numbers, passes, seconds) for numbers in told))
+
+
+def latent_of(run: Run, step: Step, tuned: Tuned | None = None) -> Latent:
+    """Return the latent of a step."""
+    point = run.variables.at(step.x)
+    about: Any = getattr(run.objective.generator, "about", None)
+    return Latent(
+        point.codes.detach().cpu(),
+        run.objective.space,
+        names=run.names,
+        label=run.objective.label,
+        source=", ".join(run.names),
+        generator=about.name if about else "",
+        generator_hash=about.hash if about else "",
+        noise={name: noise.detach().cpu() for name, noise in point.noise.items()},
+        tuned=dict(tuned.differences) if tuned else {},
+    )
