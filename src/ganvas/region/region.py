@@ -143,6 +143,11 @@ class Region:
             )
         return foreground, background
 
+    @property
+    def has_mask(self) -> bool:
+        """Whether the pixels of a mask are part of it, which `describe` leaves out."""
+        return _mentions_mask(self.describe())
+
     def describe(self) -> dict[str, Any]:
         """Return the region as drawn, for JSON. A mask's pixels are not in it: store `mask(...)` beside it."""
         return self.shape.describe()

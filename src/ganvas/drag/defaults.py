@@ -1,0 +1,107 @@
+"""What to drag by, by rule from a generator's size: the space and its rows, the map to follow, radii, rate, arrival.
+
+The papers' numbers are for pictures of 512 pixels; rounding them in proportion would leave an empty disc at 64.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ganvas.drag.sampling import Plane
+from ganvas.drag.state import Subject
+from ganvas.errors import LatentError
+from ganvas.generators.protocol import Generator, Label, Noise, feature_extent
+from ganvas.latents import Layers, check_space, parse_layers
+from ganvas.spaces import sample_codes
+
+PUBLISHED_PIXELS = 512
+RATE_IN_DEVIATIONS = 0.004
+SAMPLES = 256
+
+
+def choose_subject(
+    generator: Generator,
+    space: str | None = None,
+    layers: Layers = None,
+    feature: str | None = None,
+    label: Label = None,
+    truncation: float = 1.0,
+    noise: Noise = "const",
+) -> Subject:
+    """Return what to drag by, with defaults for a generator of this size.
+
+    w+ where there is one, else w or z; of w+ the share of rows that the papers train; the finest map of at most
+    min(128, R / 2) pixels. Raises `LatentError` for a space, layers or a map that the generator does not have.
+    """
+    usual = "w+" if "w+" in generator.spaces else "z"
+    space = usual if space is None else space
+    check_space(space, tuple(one for one in ("z", "w", "w+") if one in (*generator.spaces,)))
+    if space != "z" and not generator.layers:
+        raise LatentError("A drag in w needs a generator with w+, one row for each layer; drag in z here.")
+    if space == "z" and layers is not None:
+        raise LatentError("Layers are trained in w and w+; a drag in z has none: leave layers out.")
+    if feature is None:
+        feature = usual_feature(generator, label, truncation)
+    elif feature not in generator.feature_names:
+        listed = ", ".join(generator.feature_names) or "none"
+        raise LatentError(f"Feature map '{feature}' does not exist: this generator has {listed}.")
+    rows: tuple[int, ...] = ()
+    if space != "z":
+        rows = usual_rows(generator.layers) if layers is None else parse_layers(layers, generator.layers)
+    plane = Plane(generator.resolution, feature_extent(generator, feature))
+    return Subject(generator, space, rows, feature, plane, label, truncation, noise)
+
+
+def usual_rows(layers: int) -> tuple[int, ...]:
+    """Return the first 6 of 16 to 18 rows, as DragGAN and FreeDrag train, and the same share of others (4 of 10)."""
+    return tuple(range(max(1, round(layers * 6 / 17))))
+
+
+@torch.no_grad()
+def usual_feature(generator: Generator, label: Label = None, truncation: float = 1.0) -> str:
+    """Return the last map among those that show the picture at the finest size of at most min(128, R / 2) pixels.
+
+    At 512 px that is the map of 128 px that both papers follow. Raises `LatentError` where there is no map at all.
+    """
+    names = generator.feature_names
+    if not names:
+        raise LatentError("This generator has no feature maps to follow a point by, so that nothing can be dragged.")
+    if isinstance(label, Sequence) and not isinstance(label, str):
+        label = list(label)[:1]
+    maps = generator.features(generator.sample([0]), names, "z", label=label, truncation=truncation)
+    sizes = {name: _size_on_picture(generator, name, maps[name]) for name in names}
+    wanted = min(128, generator.resolution / 2)
+    fitting = {name: size for name, size in sizes.items() if size <= wanted} or {
+        name: size for name, size in sizes.items() if size == min(sizes.values())
+    }
+    return [name for name, size in fitting.items() if size == max(fitting.values())][-1]
+
+
+def _size_on_picture(generator: Generator, name: str, feature: Tensor) -> int:
+    left, _, right, _ = feature_extent(generator, name)
+    return round(feature.shape[-1] / (right - left))
+
+
+def usual_radius(resolution: int) -> float:
+    """Return r1 in pixels: 3 at 512, in proportion to the size, but never less than 2 (whose disc has 9 points)."""
+    return max(2.0, 3 * resolution / PUBLISHED_PIXELS)
+
+
+def usual_reach(resolution: int) -> float:
+    """Return r2 in pixels: 12 at 512, in proportion to the size, but never less than 4."""
+    return max(4.0, 12 * resolution / PUBLISHED_PIXELS)
+
+
+def usual_arrival(resolution: int) -> float:
+    """Return from how many pixels on a point has arrived: 2 at 512, in proportion, but never less than 0.5."""
+    return max(0.5, resolution / 256)
+
+
+def usual_rate(generator: Generator, space: str, label: Label = None) -> float:
+    """Return Adam's rate: 0.004 of the deviation of the space's codes (root of their mean variance).
+
+    The papers give 0.002 for the w of StyleGAN2, whose deviation differs between networks; z is wider than w.
+    """
+    codes = sample_codes(generator, "z" if space == "z" else "w", SAMPLES, label)
+    return RATE_IN_DEVIATIONS * float(codes.double().var(dim=0).mean().sqrt())

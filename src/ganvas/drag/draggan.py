@@ -1,0 +1,153 @@
+"""DragGAN: Drag Your GAN (Pan et al. 2023). Motion supervision pulls the features under each handle a step towards its
+target; point tracking finds the handle again by the feature that it had at first.
+
+Written from the paper's equations. Where paper and published code differ, `docs/drag.md` says what is done here.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.drag.defaults import usual_arrival, usual_radius, usual_rate, usual_reach
+from ganvas.drag.sampling import Plane, disc, sample_point, sample_square, whole_offsets
+from ganvas.drag.state import (
+    NOT_FINITE,
+    REACHED,
+    Drag,
+    Fixed,
+    Settings,
+    State,
+    Subject,
+    changed,
+    descend,
+    fresh_moments,
+    remaining,
+    seen,
+)
+
+MASK_WEIGHT = 20.0
+
+
+@dataclass(frozen=True)
+class DragGAN(Settings):
+    """Settings: ``radius`` r1 of the disc that is pulled, ``reach`` r2 of the window in which a handle is sought, and
+    the largest ``step`` that supervision asks for, all in pixels of the picture.
+    """
+
+    radius: float = 3.0
+    reach: float = 12.0
+    step: float = 1.0
+
+
+def usual_settings(subject: Subject, fixed: Fixed, rate: float | None = None) -> DragGAN:
+    """Return the settings that follow from the picture's size and the space's deviation."""
+    resolution = subject.plane.resolution
+    rate = usual_rate(subject.generator, subject.space, subject.label) if rate is None else rate
+    sizes = (usual_radius(resolution), usual_reach(resolution))
+    return DragGAN(rate, MASK_WEIGHT, usual_arrival(resolution), 60, *sizes)
+
+
+def start(drag: Drag[DragGAN], codes: Tensor) -> State:
+    """Return the state before the first step."""
+    fixed = drag.fixed
+    return State(codes, codes, fixed.feature, fixed.starts, fresh_moments(drag.subject, codes))
+
+
+def step(drag: Drag[DragGAN], state: State) -> State:
+    """Return the state after one step: track the handles on the picture of ``codes``, then pull them on.
+
+    Once all handles have arrived the codes stay what they are, and the reason says so.
+    """
+    codes = state.codes.detach().requires_grad_()
+    feature = drag.subject.feature_of(codes)
+    state = look(drag, state, feature.detach())
+    if state.reason:
+        return state
+    loss = motion_supervision(feature, state.points, drag.fixed.targets, drag.subject.plane, drag.settings)
+    loss = loss + drag.settings.mask_weight * changed(feature, drag.fixed)
+    return descend(drag.subject, state, codes, loss, drag.settings.rate)
+
+
+def look(drag: Drag[DragGAN], state: State, feature: Float[Tensor, "1 c h w"]) -> State:
+    """Return the state with the handles found on the map of its codes."""
+    plane, fixed = drag.subject.plane, drag.fixed
+    if not feature.isfinite().all():
+        return replace(state, reason=NOT_FINITE)
+    tracked = [
+        track(feature, point, sample_point(fixed.feature, begun, plane), drag.settings.reach, plane)
+        for point, begun in zip(state.points, fixed.starts, strict=True)
+    ]
+    state = seen(state, feature, torch.stack(tracked), fixed.targets, drag.settings)
+    arrived = remaining(state.points, fixed.targets) <= drag.settings.arrived
+    return replace(state, reason=REACHED) if arrived.all() else state
+
+
+def motion_supervision(
+    feature: Float[Tensor, "1 c h w"],
+    points: Float[Tensor, "k 2"],
+    targets: Float[Tensor, "k 2"],
+    plane: Plane,
+    settings: DragGAN,
+) -> Float[Tensor, ""]:
+    """Return ``sum_i mean_q |sg(F(q)) - F(q + d_i)|`` over the disc of each handle that has not arrived (Eq. 1).
+
+    ``d_i`` points to the target, at most ``step`` pixels long. No gradient flows through F(q): what lies at the handle
+    is pulled to where it should go, and not the other way.
+    """
+    offsets, inside = whole_offsets(settings.radius), disc(settings.radius).to(feature.device)
+    total = feature.new_zeros(())
+    for point, target in zip(points, targets, strict=True):
+        way = target - point
+        distance = float(way.norm())
+        if distance <= settings.arrived:
+            continue
+        ahead = point + way * (min(settings.step, distance) / distance)
+        here = sample_square(feature.detach(), point, offsets, plane)
+        there = sample_square(feature, ahead, offsets, plane)
+        total = total + (here - there).abs()[:, inside].mean()
+    return total
+
+
+def track(
+    feature: Float[Tensor, "1 c h w"], point: Float[Tensor, "2"], wanted: Float[Tensor, "c"], reach: float, plane: Plane
+) -> Float[Tensor, "2"]:
+    """Return where in the square of half side `reach` around `point` the map is nearest to `wanted` (Eq. 2), in L2.
+
+    First among whole pixels of distance from `point`, on the picture; then between them, see `between_pixels`.
+    """
+    offsets = whole_offsets(reach)
+    distances = (sample_square(feature, point, offsets, plane) - wanted[:, None, None]).square().sum(dim=0).cpu()
+    outside = [(point[axis] + offsets < 0) | (point[axis] + offsets > plane.resolution) for axis in (0, 1)]
+    distances[outside[1][:, None] | outside[0]] = torch.inf
+    row, column = divmod(int(distances.argmin()), len(offsets))
+    found = point + torch.stack([offsets[column], offsets[row]])
+    beside = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
+    shift = between_pixels(sample_square(feature, found, beside, plane), wanted)
+    return (found + shift).clamp(0, plane.resolution)
+
+
+def between_pixels(around: Float[Tensor, "c 3 3"], wanted: Float[Tensor, "c"]) -> Float[Tensor, "2"]:
+    """Return how far (x, y), at most half a pixel, from the middle of 3x3 samples the map is nearest to `wanted`.
+
+    The published code keeps to whole pixels, of which a 64-pixel picture has too few. Between two pixels the map is
+    linear, so that the nearest point on the segment is a projection; first along x, then along y from there.
+    """
+    across = nearest_on_segments(around[:, 1, :], wanted)
+    side = 2 if across > 0 else 0
+    column = torch.lerp(around[:, :, 1], around[:, :, side], abs(across))
+    return torch.tensor([across, nearest_on_segments(column, wanted)], dtype=torch.float64)
+
+
+def nearest_on_segments(three: Float[Tensor, "c 3"], wanted: Float[Tensor, "c"]) -> float:
+    """Return the place in [-0.5, 0.5] on the way through three samples at -1, 0, 1 that is nearest to `wanted`."""
+    middle, best, place = three[:, 1], 0.0, 0.0
+    for side in (-1, 1):
+        slope = three[:, 1 + side] - middle
+        along, length = float(slope @ (wanted - middle)), float(slope @ slope)
+        share = min(max(along / length, 0.0), 0.5) if length > 0 else 0.0
+        gain = share * (2 * along - share * length)
+        if gain > best:
+            best, place = gain, side * share
+    return place

@@ -1,0 +1,65 @@
+"""Pictures of a drag: handles red, targets blue, an arrow between them. Draws on pictures; paints none by itself."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ganvas import images
+from ganvas.drag.state import Point
+
+RED, BLUE, WHITE = (230, 30, 40), (30, 100, 255), (255, 255, 255)
+SMALLEST = 384  # pixels at which points are still seen apart
+SMOOTHER = 4  # marks are drawn so many times larger and shrunk
+RADIUS = 1 / 72  # of the width, of a point
+
+
+def at_viewing_size(picture: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 h2 w2"]:
+    """Return the picture enlarged by a whole factor to at least 384 pixels."""
+    return images.enlarge(picture, max(1, math.ceil(SMALLEST / picture.shape[-1])))
+
+
+def marked(
+    picture: Float[Tensor, "1 3 h w"], handles: Sequence[Point], targets: Sequence[Point]
+) -> Float[Tensor, "1 3 h w"]:
+    """Return the picture with the points, (x, y) in fractions, drawn on it: a red dot for each handle, a blue one for
+    each target, both rimmed in white, and an arrow from one to the other where they lie apart.
+    """
+    height, width = picture.shape[-2:]
+    layer = Image.new("RGBA", (width * SMOOTHER, height * SMOOTHER), (*WHITE, 0))
+    brush = ImageDraw.Draw(layer)
+    size = np.array([layer.width, layer.height], dtype=float)
+    radius = max(3.0, RADIUS * width) * SMOOTHER
+    pairs = [(np.array(handle) * size, np.array(target) * size) for handle, target in zip(handles, targets, strict=True)]
+    for handle, target in pairs:
+        _arrow(brush, handle, target, radius)
+    for handle, target in pairs:
+        _dot(brush, target, radius, BLUE)
+        _dot(brush, handle, radius, RED)
+    over = torch.from_numpy(np.array(layer.resize((width, height), Image.Resampling.BOX))).to(picture.device)
+    opacity = over[None, ..., 3:].movedim(3, 1) / 255
+    return picture.lerp(images.from_bytes(over[None, ..., :3]).to(picture), opacity.to(picture))
+
+
+def _dot(brush: ImageDraw.ImageDraw, middle: np.ndarray, radius: float, colour: tuple[int, int, int]) -> None:
+    for reach, shade in ((radius * 1.35, WHITE), (radius, colour)):
+        brush.ellipse((*(middle - reach), *(middle + reach)), fill=(*shade, 255))
+
+
+def _arrow(brush: ImageDraw.ImageDraw, start: np.ndarray, end: np.ndarray, radius: float) -> None:
+    """Draw an arrow whose head ends at the rim of the target's dot; none where the dots touch."""
+    way = end - start
+    length = float(np.hypot(*way))
+    if length < 3 * radius:
+        return
+    along = way / length
+    across = np.array([-along[1], along[0]])
+    tip = end - along * radius * 1.4
+    neck = tip - along * radius * 1.4
+    line = [tuple(start), tuple(neck)]
+    brush.line(line, fill=(*WHITE, 255), width=max(1, round(radius * 0.55)))
+    brush.polygon([tuple(tip), tuple(neck + across * radius * 0.8), tuple(neck - across * radius * 0.8)], (*WHITE, 255))

@@ -1,0 +1,196 @@
+"""Drags from start to end: any number of them in a row on one picture, each ending for a reason; undo.
+
+States are plain data and a session is a list of finished drags, so that undoing is leaving out the last one. Every
+drag begins with fresh moments of the optimiser and a fresh reference, as if it were the first.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas.drag import draggan, freedrag
+from ganvas.drag.defaults import choose_subject, usual_radius
+from ganvas.drag.state import (
+    CANCELLED,
+    STEP_LIMIT,
+    Drag,
+    Point,
+    Settings,
+    State,
+    Subject,
+    Task,
+    begin,
+    check_task,
+)
+from ganvas.errors import GanvasError, LatentError
+from ganvas.generators.protocol import Generator, Label, Noise
+from ganvas.latents import Layers
+from ganvas.region import Region
+from ganvas.spaces import codes_for
+
+METHODS: dict[str, ModuleType] = {"draggan": draggan, "freedrag": freedrag}
+SETTINGS: dict[str, type[Settings]] = {"draggan": draggan.DragGAN, "freedrag": freedrag.FreeDrag}
+STEPS = 300  # the papers' limit when they measure
+
+
+@dataclass(frozen=True)
+class Order:
+    """A drag as asked for: what, by which method, in at most how many steps; ``changes`` are settings other than the
+    usual ones, by name.
+    """
+
+    task: Task
+    method: str = "draggan"
+    steps: int = STEPS
+    changes: tuple[tuple[str, float | int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise GanvasError(f"There is no way to drag called '{self.method}'; choose {' or '.join(METHODS)}.")
+        if self.steps < 1:
+            raise GanvasError(f"A drag of {self.steps} steps moves nothing; give at least 1.")
+        known = SETTINGS[self.method].__dataclass_fields__
+        for name, _ in self.changes:
+            if name not in known:
+                raise GanvasError(f"{self.method} has no setting '{name}'; it has {', '.join(known)}.")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished drag: the order, the settings that were used, the codes after it [1, *code] in ``code_space``, where
+    the points were seen at each step (the last: in the end), in fractions, and why it ended after so many steps.
+    """
+
+    order: Order
+    settings: Settings
+    after: Tensor
+    path: tuple[tuple[Point, ...], ...]
+    steps: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """A picture and the drags done to it, the last of which gave its ``codes``. A change is a new session."""
+
+    subject: Subject
+    start: Tensor
+    done: tuple[Done, ...] = ()
+
+    @property
+    def codes(self) -> Tensor:
+        """The codes after the last drag, [1, *code] in the subject's ``code_space``."""
+        return self.done[-1].after if self.done else self.start
+
+    def undo(self) -> "Session":
+        """Return the session without its last drag; raises `GanvasError` where there is none."""
+        if not self.done:
+            raise GanvasError("There is no drag to undo.")
+        return replace(self, done=self.done[:-1])
+
+    def drag(self, order: Order, cancelled: Callable[[], bool] = lambda: False) -> "Session":
+        """Return the session after one more drag; see `run` for the steps of one."""
+        drag, first = prepare(self.subject, self.codes, order)
+        state, path = first, []
+        for state in run(drag, first, order, cancelled):
+            path.append(fractions(state, self.subject))
+        return self.with_done(order, drag.settings, path, state)
+
+    def with_done(self, order: Order, settings: Settings, path: Sequence[tuple[Point, ...]], last: State) -> "Session":
+        """Return the session after a drag that was run elsewhere: where its points were, and its last state."""
+        done = Done(order, settings, last.seen_codes, tuple(path), last.steps, last.reason or CANCELLED)
+        return replace(self, done=(*self.done, done))
+
+
+def open_session(
+    generator: Generator,
+    codes: Tensor,
+    space: str | None = None,
+    layers: Layers = None,
+    feature: str | None = None,
+    label: Label = None,
+    truncation: float = 1.0,
+    noise: Noise = "const",
+) -> Session:
+    """Return the session of one picture: codes [1, *code] of z, w or w+ (told by their shape), dragged in `space`.
+
+    By default in w+ where there is one, else in z. Label and truncation count for z. Raises `LatentError` for what
+    `choose_subject` refuses, for codes of another space, and for more than one picture.
+    """
+    if len(codes) != 1:
+        raise LatentError(f"One picture is dragged at a time; {len(codes)} codes were given.")
+    subject = choose_subject(generator, space, layers, feature, label, truncation, noise)
+    return Session(subject, codes_for(generator, codes.detach().to(generator.device), subject.code_space))
+
+
+def prepare(subject: Subject, codes: Tensor, order: Order) -> tuple[Drag[Any], State]:
+    """Return a drag and its first state; raises `RegionError` for points that the mask does not let move."""
+    method = METHODS[order.method]
+    check_task(order.task, subject.plane.resolution, usual_radius(subject.plane.resolution))
+    fixed = begin(subject, codes, order.task)
+    if not fixed.feature.isfinite().all():
+        raise GanvasError(
+            "The generator's feature map holds values that are not finite (nan or inf) before any step: its weights or "
+            "the codes are damaged."
+        )
+    settings = replace(method.usual_settings(subject, fixed), **dict(order.changes))
+    drag = Drag(subject, fixed, settings)
+    return drag, method.start(drag, codes)
+
+
+def run(drag: Drag[Any], state: State, order: Order, cancelled: Callable[[], bool] = lambda: False) -> Iterator[State]:
+    """Yield the state after every step; the last one has a reason, and codes that were looked at (``seen_codes``).
+
+    `cancelled` is asked before each step.
+    """
+    method = METHODS[order.method]
+    while not state.reason:
+        if cancelled():
+            state = replace(state, reason=CANCELLED)
+        elif state.steps >= order.steps:
+            with torch.no_grad():
+                state = method.look(drag, state, drag.subject.feature_of(state.codes))
+            state = replace(state, reason=state.reason or STEP_LIMIT)
+        else:
+            state = method.step(drag, state)
+        yield state
+
+
+def fractions(state: State, subject: Subject) -> tuple[Point, ...]:
+    """Return where the points of a state are, in fractions of the picture."""
+    return tuple((x, y) for x, y in (state.points / subject.plane.resolution).tolist())
+
+
+def settled(region: Region | None, resolution: int) -> Region | None:
+    """Return a region that a file can hold and give back exactly: masks as the 8-bit pixels that they have here."""
+    if region is None or not region.has_mask:
+        return region
+    return Region.from_mask((region.mask(resolution, resolution) * 255).round() / 255)
+
+
+def drag_points(
+    generator: Generator,
+    codes: Tensor,
+    points: Sequence[tuple[Point, Point]],
+    *,
+    method: str = "draggan",
+    movable: Region | None = None,
+    steps: int = STEPS,
+    space: str | None = None,
+    layers: Layers = None,
+    label: Label = None,
+    truncation: float = 1.0,
+    **settings: float,
+) -> Done:
+    """Drag points of one picture: each handle (x, y) to its target, in fractions; returns what `Done` says.
+
+    The picture is ``generator.synthesize(done.after, ...)``, in w+ where the generator has it, else in z with the same
+    label and truncation. `settings` are those of the method, such as ``rate`` or ``radius``.
+    """
+    task = Task(tuple(handle for handle, _ in points), tuple(target for _, target in points), movable)
+    session = open_session(generator, codes, space, layers, None, label, truncation)
+    return session.drag(Order(task, method, steps, tuple(settings.items()))).done[-1]
