@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from ganvas.errors import PictureError
@@ -45,27 +45,30 @@ def opened(file: File, shrinkable: bool = False) -> Iterator[Image.Image]:
             jpeg = shrinkable and _starts(file, JPEG_START)
             with JpegImagePlugin.JpegImageFile(file) if jpeg else Image.open(file, formats=READABLE) as image:
                 yield image
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow's decoders raise almost any type on damaged data
         name = f"'{file}'" if isinstance(file, str | Path) else "the picture"
         raise PictureError(f"Cannot read {name}: {_reason(error, file)}") from error
 
 
-def shrink(image: Image.Image, factor: float) -> float:
-    """Let a JPEG decode itself smaller, by 2, 4 or 8, at most by `factor`; returns what is left of the factor.
+def shrink(image: Image.Image, factor: float) -> int:
+    """Let a JPEG decode itself smaller, by 2, 4 or 8, at most by `factor`; returns by how much. Other pictures stay as
+    they are: 1.
 
-    Other pictures, and small factors, stay as they are. Raises `Image.DecompressionBombError` where what would have to
-    be in memory is above Pillow's limit.
+    Raises `Image.DecompressionBombError` where what would have to be in memory is above Pillow's limit.
     """
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
-        return factor
-    width, height = image.size
+        return 1
+    (width, height), scale = image.size, 1
     if factor >= 2:
-        image.draft(None, (max(1, int(width / factor)), max(1, int(height / factor))))
+        drawn = image.draft(None, (max(1, int(width / factor)), max(1, int(height / factor))))
+        scale = 1 if drawn is None else round(width / drawn[1][2])
     # A progressive file is held whole until its last scan has been read.
     held = width * height if image.info.get("progressive") else image.size[0] * image.size[1]
     if held > (Image.MAX_IMAGE_PIXELS or held) or width * height > LARGEST_JPEG:
         raise Image.DecompressionBombError
-    return factor * image.size[0] / width
+    return scale
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
@@ -75,13 +78,12 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def levels(image: Image.Image, factor: int = 1) -> Float[Tensor, "1 c h w"]:
-    """Decode to levels from 0 to 255, upright, RGB, or RGBA where anything is transparent; each `factor` x `factor`
-    pixels averaged (at the right and lower edge what is left of them), colours by their alpha.
+    """Decode to levels from 0 to 255 as they lie in the file, RGB, or RGBA where anything is transparent; each `factor`
+    x `factor` pixels averaged (at the right and lower edge what is left of them), colours by their alpha.
 
     Grey, palette and CMYK pictures become RGB; 16-bit grey keeps its depth; the first frame of an animation is taken.
     Colour profiles are not applied. Raises `PictureError` for grey values that are not 16-bit.
     """
-    image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
         deep = _deep_grey(np.array(image, dtype=np.float32))
         return F.avg_pool2d(deep, factor, ceil_mode=True, count_include_pad=False).expand(1, 3, -1, -1).contiguous()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
@@ -62,7 +62,7 @@ def read_picture(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
         PictureError: the file is missing, damaged, no picture, or above Pillow's limit against decompression bombs.
     """
     with opened(file) as image:
-        return over(levels(image), torch.full((3,), 255.0)) / 127.5 - 1
+        return over(levels(ImageOps.exif_transpose(image)), torch.full((3,), 255.0)) / 127.5 - 1
 
 
 def write_picture(path: str | Path, picture: Float[Tensor, "1 3 h w"]) -> Path:
