@@ -24,6 +24,8 @@ COMMANDS = {
     "sample": "Make pictures from seeds.",
     "directions": "Find the directions that change a region and leave the rest alone.",
     "edit": "Move pictures along a direction.",
+    "drag": "Pull points of a picture to where they should be.",
+    "invert": "Find the codes of your own photos.",
     "train": "Train a generator on your own pictures.",
     "evaluate": "Measure how far a generator's pictures are from real ones.",
     "models": "List, describe, fetch and convert generators.",

@@ -79,6 +79,18 @@ class Run:
             return limited_memory(self.objective, self.variables, wanted.steps)
         return adam(self.objective, self.variables, schedule_named(wanted.schedule), wanted.steps, wanted.seed)
 
+    def alone(self, row: int, step: Step) -> "tuple[Run, Step]":
+        """Return the run of one photo, and its part of a step."""
+        kept = replace(
+            self,
+            objective=self.objective.rows([row]),
+            variables=self.variables.rows([row]),
+            names=self.names[row : row + 1],
+        )
+        terms = {name: values[row : row + 1] for name, values in step.terms.items()}
+        part = slice(row, row + 1)
+        return kept, Step(step.number, step.x[part], step.losses[part], terms, step.pictures[part])
+
     def tuning(self, step: Step, settings: Tuning) -> Iterator[Tuned]:
         """Yield the steps of tuning the generator's weights at the codes of `step`."""
         return tune(self.objective, self.variables.at(step.x), settings)

@@ -1,0 +1,281 @@
+"""``ganvas invert``: photos to codes of a generator."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from cyclopts import Parameter
+from torch import Tensor
+
+from ganvas.checkpoints.files import regions
+from ganvas.cli.context import COMMAND_LINE
+from ganvas.cli.progress import progress
+from ganvas.cli.shared import Common, make_folder, region_of, with_seconds, wrote
+from ganvas.errors import GanvasError, PictureError
+from ganvas.generators.labels import class_names, parse_label
+from ganvas.generators.protocol import Generator
+from ganvas.inversion.encoder import load_encoder
+from ganvas.inversion.invert import Settings
+from ganvas.inversion.numbers import Card
+from ganvas.inversion.starts import Encode
+from ganvas.inversion.terms import parse_weights
+from ganvas.inversion.tuning import Tuning
+from ganvas.inversion.work import Work
+from ganvas.latent_files import Latent, load_latent
+from ganvas.photos import Box, Point, eye_places_of, read_photo
+from ganvas.reports.inversion_report import kept_moments, write_inversion
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Preparation:
+    """Options on how photos are cut."""
+
+    crop: str | None = None
+    """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
+    eyes: str | None = None
+    """Where the left and the right eye are in the photo: X,Y;X,Y in fractions. They come to where the generator has
+    eyes."""
+    background: str = "white"
+    """What lies behind transparent photos: a colour's name or #rrggbb."""
+
+    def read(self, path: Path, generator: Generator) -> Tensor:
+        """Return the photo at the generator's size."""
+        eyes = None if self.eyes is None else _points(self.eyes)
+        places = None if eyes is None else eye_places_of(regions(generator))
+        if eyes is not None and places is None:
+            raise GanvasError("This generator does not say where eyes belong; leave --eyes out, or give --crop.")
+        box = (0.0, 0.0, 1.0, 1.0) if self.crop is None else _box(self.crop)
+        side = generator.resolution
+        return read_photo(path, side, box=box, eyes=eyes, eye_places=places, background=self.background)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TuningOptions:
+    """Options of tuning."""
+
+    tune: int = 0
+    """Then change the generator's weights for each photo, so many steps; 0 for none."""
+    tune_rank: int = Tuning.rank
+    """Rank of the changes of weights, 0 for whole ones: files of half a megabyte or of the generator's size."""
+    tune_rate: float = Tuning.rate
+    """Rate of tuning."""
+    locality: float = Tuning.locality
+    """How much tuning must leave other pictures as they are."""
+
+    def settings(self) -> Tuning | None:
+        """Return the settings for the library, None for no tuning."""
+        if self.tune < 0:
+            raise GanvasError(f"{self.tune} steps of tuning are not possible; give 0 for none, or such as 100.")
+        if self.tune == 0:
+            return None
+        return Tuning(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
+
+
+def invert(
+    model: str,
+    /,
+    *photos: Path,
+    space: Literal["z", "w", "w+"] | None = None,
+    loss: str = "perceptual+l1+l2",
+    weights: str | None = None,
+    optimizer: Literal["adam", "lbfgs"] = "adam",
+    schedule: Literal["ganvas", "nvidia"] = "ganvas",
+    steps: int = 300,
+    start: str = "mean",
+    noise: Literal["on", "off"] = "off",
+    region: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    label: str | None = None,
+    seed: int = 0,
+    frames: int = 40,
+    out: Path = Path("invert"),
+    preparation: Preparation = Preparation(),
+    tuning: TuningOptions = TuningOptions(),
+    common: Common = Common(),
+) -> None:
+    """Find the codes of a generator whose pictures are like photos.
+
+    Writes latent.safetensors, which ganvas edit MODEL DIRECTIONS --latent FILE opens; the photos beside what became of
+    them, numbers, the curve of the loss and a film of the way.
+
+    Parameters
+    ----------
+    model
+        A bundled name (faces), a name of the zoo or a file of a generator.
+    photos
+        Picture files. One that cannot be read is named at the end; the others are done.
+    space
+        z (what is drawn), w (one style), w+ (one style for each layer: closest to the photo); the last that there is
+        by default.
+    loss
+        What is made small: perceptual, l1, l2 compare pictures; prior is the distance to the mean and delta that to the
+        start, in standard deviations; noise keeps noise maps noise.
+    weights
+        How much its terms count, where not the usual: l1=0.1,prior=0.01.
+    optimizer
+        adam, or lbfgs: nearer to the photo in fewer steps, further from what the generator usually makes.
+    schedule
+        Rates of adam: ganvas, or those of NVIDIA's projector.
+    steps
+        Synthesis passes with gradients.
+    start
+        mean, random, random:8 (the nearest of eight), encoder, or a latent file of one code or one for each photo.
+    noise
+        Change noise maps too.
+    region
+        Match only this part: a name such as eyes, box:LEFT,TOP,RIGHT,BOTTOM, mask:FILE and so on.
+    label
+        Class of generators that have classes: a number or a name.
+    seed
+        Of random starts.
+    frames
+        Pictures in the film, 0 for none.
+    out
+        Folder for the results; files of an earlier run there are replaced.
+    preparation
+        How photos are cut.
+    tuning
+        Changing the generator too.
+    common
+        Options of every command.
+    """
+    begun = time.perf_counter()
+    if not photos:
+        raise GanvasError("No photo was given; name at least one picture file after the generator.")
+    if frames != 0 and not 2 <= frames <= 200:
+        raise GanvasError(f"{frames} frames make no film; give 2 to 200, or 0 for none.")
+    generator, then = common.load(model), tuning.settings()
+    settings = Settings(
+        space or [known for known in generator.spaces if known != "s"][-1],
+        parse_weights(f"{loss}+noise" if noise == "on" and "noise" not in loss else loss, weights),
+        optimizer,
+        schedule,
+        steps,
+        _start(start, generator),
+        noise == "on",
+        seed,
+        _class(generator, label),
+    )
+    mask = None if region is None else region_of(generator, region)[1].split(*[generator.resolution] * 2)[0]
+    pictures, rows, bad = _read_all(photos, generator, preparation)
+    if isinstance(settings.start, Latent) and len(settings.start) == len(photos):
+        settings = replace(settings, start=settings.start.rows(rows))
+    names = different([photos[row].stem for row in rows])
+    make_folder(out)
+    work = Work(generator, pictures, names, settings, mask, kept=kept_moments(steps, frames), tuning=then)
+    with progress() as report:
+        whole = work.through(report)
+    paths = write_inversion(out, work, {"start": start, "command": COMMAND_LINE.get()}, film=frames > 0)
+    look = work.finished[0].run.look.name
+    common.show(
+        [*table(work.cards(), look), *wrote(paths), with_seconds(begun)],
+        {
+            "command": "invert",
+            "perceptual_distance": look,
+            "photos": [{"stage": stage, **card.as_dict()} for stage, card in work.cards()],
+            "unread": [path for path, _ in bad],
+            "files": paths,
+        },
+    )
+    if not whole:
+        raise KeyboardInterrupt
+    if bad:
+        raise PictureError(_complaint(bad, len(photos)))
+
+
+def _read_all(
+    paths: Sequence[Path], generator: Generator, preparation: Preparation
+) -> tuple[Tensor, list[int], list[tuple[Path, PictureError]]]:
+    """Return the photos that can be read, their places among `paths`, and what is wrong with the others.
+
+    Raises `PictureError` where none can be read.
+    """
+    pictures, rows, bad = [], [], list[tuple[Path, PictureError]]()
+    for row, path in enumerate(paths):
+        try:
+            pictures.append(preparation.read(path, generator))
+            rows.append(row)
+        except PictureError as error:
+            bad.append((path, error))
+    if not pictures:
+        raise bad[0][1] if len(bad) == 1 else PictureError(_complaint(bad, len(paths)))
+    return torch.cat(pictures), rows, bad
+
+
+def _complaint(bad: Sequence[tuple[Path, PictureError]], count: int) -> str:
+    reasons = "\n".join(f"  {error}" for _, error in bad)
+    done = "none was inverted" if len(bad) == count else "the others are done"
+    return f"{len(bad)} of {count} photos cannot be used; {done}:\n{reasons}"
+
+
+def _start(start: str, generator: Generator) -> str | Latent | Encode:
+    """Return the start as the library takes it: a word, the generator's encoder, or the latent of a file."""
+    if start == "encoder":
+        return _encoder(generator)
+    if start == "mean" or start.split(":")[0] == "random":
+        return start
+    latent = load_latent(start)
+    latent.check_fits(generator)
+    return latent
+
+
+def _encoder(generator: Generator) -> Encode:
+    about = getattr(generator, "about", None)
+    encoder, made_for = load_encoder(about.name if about else "", generator.device)
+    if about and made_for not in about.hashes:
+        raise GanvasError(f"The encoder of '{about.name}' was made for another generator; start from the mean.")
+    return encoder
+
+
+def _class(generator: Generator, label: str | None) -> int | None:
+    """Return the class of all photos."""
+    found = None if label is None else parse_label(label, class_names(generator))
+    if isinstance(found, tuple):
+        raise GanvasError("Photos of one run are of one class; give one --label.")
+    return found
+
+
+def _points(text: str) -> tuple[Point, Point]:
+    try:
+        first, second = (tuple(map(float, point.split(","))) for point in text.split(";"))
+        (left, top), (right, bottom) = first, second
+    except ValueError:
+        raise GanvasError(f"'{text}' are no eyes; write X,Y;X,Y such as 0.35,0.4;0.62,0.41.") from None
+    return (left, top), (right, bottom)
+
+
+def _box(text: str) -> Box:
+    try:
+        left, top, right, bottom = map(float, text.split(","))
+    except ValueError:
+        raise GanvasError(f"'{text}' is no part of a photo; write LEFT,TOP,RIGHT,BOTTOM such as 0,0.1,1,0.9.") from None
+    return left, top, right, bottom
+
+
+def different(names: Sequence[str]) -> list[str]:
+    """Return names of which no two are the same: a number is added from the second on."""
+    seen: dict[str, int] = {}
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+    told: dict[str, int] = {}
+    result = []
+    for name in names:
+        told[name] = told.get(name, 0) + 1
+        result.append(name if told[name] == 1 else f"{name}-{told[name]}")
+    return result
+
+
+def table(cards: Sequence[tuple[str, Card]], look: str) -> list[str]:
+    """Return the lines that tell the numbers."""
+    width = max(len(card.name) for _, card in cards)
+    lines = [f"{'':{width}}            PSNR   {look}   from the mean"]
+    for stage, card in cards:
+        lines.append(
+            f"{card.name:{width}}  {stage:8}  {card.psnr:5.2f} dB  {card.perceptual:{len(look)}.4f}  "
+            f"{card.from_mean:5.2f} deviations"
+        )
+    return lines

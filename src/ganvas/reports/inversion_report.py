@@ -1,0 +1,129 @@
+"""What an inversion leaves beside its latent: photos and pictures in pairs, numbers, curves, a film of the way."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from ganvas import images
+from ganvas.errors import ResultFileError
+from ganvas.files import atomic_path
+from ganvas.inversion.numbers import Card
+from ganvas.inversion.work import Work
+from ganvas.reports.plots import convergence_plot
+from ganvas.reports.region_report import on_sheet
+
+ACROSS, MOST_MOVING, SECONDS_PER_FRAME, LONGEST_CAPTION = 8, 6, 0.08, 20
+Pictures = Float[Tensor, "n 3 h w"]
+
+
+def write_inversion(folder: Path, work: Work, facts: Mapping[str, Any], film: bool = True) -> list[Path]:
+    """Write all that there is of a work into a folder: the latent of all photos (with the tuned weights where it is one
+    photo, else a latent for each that was tuned), sheet, numbers, curves and film; returns the paths.
+    """
+    before = work.inversions()
+    pictures = torch.cat([one.pictures for one in before])
+    photos = work.photos[: len(pictures)]
+    rows = {"photo": photos, "inverted": pictures}
+    paths = [work.latent().save(folder / "latent.safetensors")]
+    if len(work.tuned) == len(pictures):
+        rows["tuned"] = torch.cat([one.pictures for one in work.tuned.values()])
+    if len(work.photos) > 1:
+        paths += [one.latent.save(folder / f"{one.latent.names[0]}.safetensors") for one in work.tuned.values()]
+    names = [card.name for one in before for card in one.cards]
+    paths.append(images.write_picture(folder / "inverted.png", pairs_sheet(rows, names)))
+    paths += write_numbers(folder, work.cards(), {**told(work), **facts})
+    paths += write_curves(folder / "loss.png", work.curves())
+    return paths + (write_film(folder / "way", photos, work.film()) if film else [])
+
+
+def told(work: Work) -> dict[str, Any]:
+    """Return the settings of a work in words and numbers, for a file."""
+    wanted = work.settings
+    run = work.finished[0].run
+    return {
+        "generator": getattr(getattr(work.generator, "about", None), "name", ""),
+        "space": wanted.space,
+        "loss": str(wanted.weights),
+        "perceptual_distance": run.look.name,
+        "optimizer": wanted.optimizer,
+        "schedule": wanted.schedule if wanted.optimizer == "adam" else "",
+        "steps": wanted.steps,
+        "noise_maps": wanted.noise,
+        "seed": wanted.seed,
+        "tuning": None if work.tuning is None else {**asdict(work.tuning), "weights": str(work.tuning.weights)},
+    }
+
+
+def pairs_sheet(rows: Mapping[str, Pictures], captions: Sequence[str]) -> Float[Tensor, "1 3 height width"]:
+    """Return one labelled picture: a line for each of `rows` (photo, inverted, ...), a column for each photo, eight
+    across.
+    """
+    blocks = []
+    for first in range(0, len(captions), ACROSS):
+        some = slice(first, first + ACROSS)
+        names = [caption[:LONGEST_CAPTION] for caption in captions[some]]
+        pictures = torch.cat([on_sheet(row[some].clamp(-1, 1)) for row in rows.values()])
+        blocks.append(images.labelled_grid(pictures, len(names), names, list(rows)))
+    width = max(block.shape[-1] for block in blocks)
+    return torch.cat([functional.pad(block, (0, width - block.shape[-1]), value=1.0) for block in blocks], dim=2)
+
+
+def film_frames(photos: Pictures, moments: Sequence[Pictures]) -> Float[Tensor, "moments 3 height width"]:
+    """Return frames for an animation: the first six photos above what they looked like at every moment."""
+    above = on_sheet(photos[:MOST_MOVING])
+    across = len(above)
+    return torch.cat([images.grid(torch.cat([above, on_sheet(now[:MOST_MOVING])]), across) for now in moments])
+
+
+def kept_moments(steps: int, frames: int) -> set[int]:
+    """Return the numbers of at most `frames` steps of 0 .. steps, close together where the most happens: at first."""
+    places = np.linspace(0, 1, max(frames, 2)) ** 2
+    return {round(float(place) * steps) for place in places}
+
+
+def write_film(stem: Path, photos: Pictures, moments: Sequence[Pictures]) -> list[Path]:
+    """Write the way of at least two moments as .gif and .webp; returns the paths."""
+    if len(moments) < 2:
+        return []
+    frames = film_frames(photos, [*moments, *[moments[-1]] * 8])  # the end stands still for a moment
+    return [images.write_animation(stem.with_suffix(kind), frames, SECONDS_PER_FRAME) for kind in (".gif", ".webp")]
+
+
+def write_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> list[Path]:
+    """Draw the loss of every photo against the steps where matplotlib is installed; returns the path."""
+    if not find_spec("matplotlib") or not any(len(values) > 1 for values in curves.values()):
+        return []
+    return [convergence_plot({name: np.array(values) for name, values in curves.items()}, path)]
+
+
+def write_numbers(folder: Path, cards: Sequence[tuple[str, Card]], settings: Mapping[str, Any]) -> list[Path]:
+    """Write ``numbers.csv``, a line for every card with the stage ("inverted", "tuned") that it tells of, and
+    ``numbers.json`` with the settings too; returns the paths.
+    """
+    lines = [{"stage": stage, **card.as_dict()} for stage, card in cards]
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, list(lines[0]))
+    writer.writeheader()
+    writer.writerows(lines)
+    text = json.dumps({"settings": dict(settings), "photos": [_without_nan(line) for line in lines]}, indent=2)
+    paths = []
+    for name, content in (("numbers.csv", table.getvalue()), ("numbers.json", text + "\n")):
+        with atomic_path(folder / name, ResultFileError) as temporary:
+            temporary.write_text(content, "utf-8", newline="")
+        paths.append(folder / name)
+    return paths
+
+
+def _without_nan(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if isinstance(value, float) and value != value else value for name, value in line.items()}
