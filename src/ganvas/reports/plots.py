@@ -26,6 +26,7 @@ SCORES = {"D(x)": ("D(x), real pictures", BLUE), "D(G(z))": ("D(G(z)), made pict
 STRENGTH = {"strength": ("augmentation strength", GREEN)}
 SMOOTHED_PART = 0.02  # of a curve: the deviation of the bell that smooths it
 RESOLUTION = 150  # dots per inch
+LONGEST_LABEL = 24
 Values = Float[np.ndarray, "n"]
 Line = Mapping[str, Any]
 
@@ -93,6 +94,34 @@ def distance_plot(
             panel.axhline(level, color=GREY, linestyle=style, linewidth=1.2, label=label)
         _name_axes(panel, "Distance while training", name)
         panel.set_ylim(bottom=min(0.0, float((distances - errors).min()) * 1.05))
+        _explain(panel)
+    return Path(out)
+
+
+def convergence_plot(curves: Mapping[str, Values], out: str | Path, *, name: str = "loss") -> Path:
+    """Draw a loss against the steps, a curve for each name (grey and one legend for more than eight), on a logarithmic
+    scale; returns `out`.
+
+    Raises:
+        PictureError: nothing to draw, another suffix than .png and .svg, no place to write, or no matplotlib.
+    """
+    if not any(len(values) for values in curves.values()):
+        raise PictureError("There is no loss to draw; take at least one step.")
+    colours = (BLUE, ORANGE, GREEN, "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#b8a000")
+    few = len(curves) <= len(colours)
+    with _figure(out, columns=1) as (panel,):
+        for number, (label, values) in enumerate(curves.items()):
+            told = label[:LONGEST_LABEL] if few else f"{len(curves)} pictures" if number == 0 else None
+            panel.plot(values, color=colours[number] if few else GREY, linewidth=1.6 if few else 0.8, label=told)
+        panel.set_yscale("log")
+        panel.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
+        # As few powers of ten as a loss runs through, its scale needs numbers between them.
+        panel.yaxis.set_minor_formatter(lambda value, position: f"{value:.2g}" if f"{value:.0e}"[0] in "235" else "")
+        panel.set_title("Loss")
+        panel.set_xlabel("step")
+        panel.set_ylabel(name)
+        panel.grid(alpha=0.25, linewidth=0.6, which="both")
+        panel.spines[["top", "right"]].set_visible(False)
         _explain(panel)
     return Path(out)
 
