@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganvas.checkpoints.files import convert, info, load, regions
     from ganvas.directions import Direction, Directions, load_directions
+    from ganvas.drag.session import drag_points
     from ganvas.edits import edit, edit_series
     from ganvas.errors import (
         CheckpointError,
@@ -48,6 +49,7 @@ __all__ = [
     "Search",
     "UnsafeFileError",
     "convert",
+    "drag_points",
     "edit",
     "edit_series",
     "find_directions",
@@ -69,6 +71,7 @@ __all__ = [
 _HOMES = {
     "checkpoints.files": ("convert", "info", "load", "regions"),
     "directions": ("Direction", "Directions", "load_directions"),
+    "drag.session": ("drag_points",),
     "edits": ("edit", "edit_series"),
     "errors": (
         "CheckpointError",

@@ -150,14 +150,19 @@ def run(drag: Drag[Any], state: State, order: Order, cancelled: Callable[[], boo
     method = METHODS[order.method]
     while not state.reason:
         if cancelled():
-            state = replace(state, reason=CANCELLED)
+            state = ended(drag, state, order.method, CANCELLED)
         elif state.steps >= order.steps:
-            with torch.no_grad():
-                state = method.look(drag, state, drag.subject.feature_of(state.codes))
-            state = replace(state, reason=state.reason or STEP_LIMIT)
+            state = ended(drag, state, order.method, STEP_LIMIT)
         else:
             state = method.step(drag, state)
         yield state
+
+
+@torch.no_grad()
+def ended(drag: Drag[Any], state: State, method: str, reason: str) -> State:
+    """Return a state that is to end for `reason` with its codes looked at once more, which may find another one."""
+    state = METHODS[method].look(drag, state, drag.subject.feature_of(state.codes))
+    return replace(state, reason=state.reason or reason)
 
 
 def fractions(state: State, subject: Subject) -> tuple[Point, ...]:
