@@ -54,7 +54,7 @@ def loss_plot(log: Sequence[Line] | Path, out: str | Path) -> Path:
     panels = [{name: curve(lines, name) for name in names} for names in (LOSSES, SCORES | STRENGTH)]
     if not any(len(seen) for panel in panels for seen, _ in panel.values()):
         raise PictureError("The log has no losses yet; train on, or give the folder that holds log.jsonl.")
-    with _figure(out, columns=2) as (losses, scores):
+    with figure(out, columns=2) as (losses, scores):
         for name, (label, colour) in LOSSES.items():
             _draw_curve(losses, *panels[0][name], label, colour)
         for name, (label, colour) in (SCORES | STRENGTH).items():
@@ -88,7 +88,7 @@ def distance_plot(
     seen, distances, errors = (
         np.array([float(getattr(point, part)) for point in ordered]) for part in ("pictures", "distance", "error")
     )
-    with _figure(out, columns=1) as (panel,):
+    with figure(out, columns=1) as (panel,):
         panel.errorbar(seen, distances, errors, color=BLUE, marker="o", markersize=4, capsize=3, label=name)
         for (label, level), style in zip((references or {}).items(), _styles(), strict=False):
             panel.axhline(level, color=GREY, linestyle=style, linewidth=1.2, label=label)
@@ -109,7 +109,7 @@ def convergence_plot(curves: Mapping[str, Values], out: str | Path, *, name: str
         raise PictureError("There is no loss to draw; take at least one step.")
     colours = (BLUE, ORANGE, GREEN, "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#b8a000")
     few = len(curves) <= len(colours)
-    with _figure(out, columns=1) as (panel,):
+    with figure(out, columns=1) as (panel,):
         for number, (label, values) in enumerate(curves.items()):
             told = label[:LONGEST_LABEL] if few else f"{len(curves)} pictures" if number == 0 else None
             panel.plot(values, color=colours[number] if few else GREY, linewidth=1.6 if few else 0.8, label=told)
@@ -155,7 +155,7 @@ def smoothed(values: Values, deviation: float) -> Values:
 
 
 @contextmanager
-def _figure(out: str | Path, columns: int) -> Generator[tuple[Any, ...]]:
+def figure(out: str | Path, columns: int) -> Generator[tuple[Any, ...]]:
     """Give panels side by side and write them to `out` at the end."""
     suffix = Path(out).suffix.lower()
     if suffix not in SUFFIXES:
@@ -168,13 +168,13 @@ def _figure(out: str | Path, columns: int) -> Generator[tuple[Any, ...]]:
         raise PictureError('Plots need matplotlib: pip install "ganvas[plots]"') from missing
     # A salt of our own: matplotlib otherwise names the parts of an SVG by chance.
     with matplotlib.rc_context({"svg.hashsalt": "ganvas", "font.size": 10.5}):
-        figure = Figure(figsize=(10, 5), layout="constrained")
-        FigureCanvasAgg(figure)
-        panels = figure.subplots(1, columns, squeeze=False)[0]
+        sheet = Figure(figsize=(10, 5), layout="constrained")
+        FigureCanvasAgg(sheet)
+        panels = sheet.subplots(1, columns, squeeze=False)[0]
         yield tuple(panels)
         undated = {"Software": None} if suffix == ".png" else {"Creator": None, "Date": None}
         with atomic_path(out, PictureError) as temporary:
-            figure.savefig(temporary, format=suffix[1:], dpi=RESOLUTION, metadata=undated)
+            sheet.savefig(temporary, format=suffix[1:], dpi=RESOLUTION, metadata=undated)
 
 
 def _draw_curve(panel: Any, seen: Values, values: Values, label: str, colour: str) -> None:
