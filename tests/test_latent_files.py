@@ -106,6 +106,13 @@ def test_own_noise_maps_are_used(faces: Generator):
     assert not torch.equal(pictures, next(latent.pictures(faces)))
 
 
+def test_noise_maps_of_one_row_each_go_with_their_rows():
+    maps = torch.randn(2, 1, 4, 4)
+    latent = replace(full_latent(), noise={"own": maps, "all": torch.ones(4, 4)})
+    assert torch.equal(latent.rows([1, 1, 0]).noise["own"], maps[[1, 1, 0]])
+    assert torch.equal(latent.rows([1]).noise["all"], torch.ones(4, 4))
+
+
 def test_another_generator(faces: Generator):
     latent = sample_latent(faces, [0])
     latent.check_fits(faces)
@@ -115,7 +122,7 @@ def test_another_generator(faces: Generator):
         replace(latent, codes=torch.zeros(1, 8)).check_fits(faces)
     with pytest.raises(ResultFileError, match="this generator has z, w"):
         replace(latent, space="q").check_fits(faces)
-    with pytest.raises(ResultFileError, match="tuned weights"):
+    with pytest.raises(ResultFileError, match="no weight 'a'"):
         replace(latent, tuned={"a": torch.zeros(1)}).check_fits(faces)
 
 

@@ -182,7 +182,7 @@ def find_start(objective: Objective, start: str | Latent | Encode, seed: int = 0
     if not isinstance(start, str):
         return encoder_start(generator, space, start, objective.target.pictures)
     if start == "mean":
-        return mean_start(generator, space, objective.statistics, rows)
+        return mean_start(generator, space, objective.statistics, rows, objective.label)
     word, _, count = start.partition(":")
     if word != "random" or not (count or "1").isdecimal():
         raise GanvasError(f"'{start}' is no start; give mean, random, random:8, encoder or a latent file.")

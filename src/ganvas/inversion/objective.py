@@ -90,7 +90,7 @@ def picture_terms(
 def make_target(
     pictures: Float[Tensor, "n 3 h w"],
     look: FeatureMaps | None = None,
-    mask: Float[Tensor, "1 h w"] | Float[Tensor, "m 1 h w"] | None = None,
+    mask: Float[Tensor, "1 mask_h mask_w"] | Float[Tensor, "m 1 mask_h mask_w"] | None = None,
 ) -> Target:
     """Return a target, looked at once where it is to be matched everywhere.
 

@@ -12,7 +12,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.inversion.objective import Objective
 from ganvas.inversion.variables import Point
 from ganvas.latent_files import Latent
-from ganvas.spaces import Statistics, codes_for
+from ganvas.spaces import Statistics, codes_for, sample_codes
 
 AT_ONCE = 16
 MOST_CANDIDATES = 100_000
@@ -30,9 +30,20 @@ class Start:
     passes: int = 0
 
 
-def mean_start(generator: Generator, space: str, statistics: Statistics, rows: int) -> Start:
-    """Return the mean of the space for every row."""
-    return Start(_widened(generator, space, statistics.mean[None]).expand(rows, *generator.dimensions(space)), "mean")
+def mean_start(generator: Generator, space: str, statistics: Statistics, rows: int, label: int | None = None) -> Start:
+    """Return the mean of the space for every row.
+
+    The mean of z, 0, has no picture where z is brought to unit length before it is mapped to w: there it is the code, of
+    `SAMPLES` seeds, whose w is nearest to the mean of w.
+    """
+    codes = statistics.mean[None]
+    if space == "z" and "w" in generator.spaces:
+        w = sample_codes(generator, "w", label=label)
+        nearest = int((w - w.mean(0)).square().sum(1).argmin())
+        codes = generator.sample([nearest])
+    elif space == "w+":
+        codes = codes_for(generator, codes, "w+")
+    return Start(codes.expand(rows, *generator.dimensions(space)), "mean")
 
 
 @torch.no_grad()
@@ -92,7 +103,3 @@ def latent_start(generator: Generator, space: str, latent: Latent, rows: int) ->
     else:
         raise LatentError(f"Codes of {latent.space} are no start in {space}; give a latent of {space}.")
     return Start(codes.expand(rows, *codes.shape[1:]), "a latent")
-
-
-def _widened(generator: Generator, space: str, codes: Tensor) -> Tensor:
-    return codes_for(generator, codes, "w+") if space == "w+" else codes

@@ -7,7 +7,7 @@ pictures must agree; where it is 0, neither a value nor a derivative depends on 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -74,6 +74,7 @@ def parse_weights(loss: str, weights: str | None = None) -> Weights:
     return Weights(**given)
 
 
+@runtime_checkable
 class FeatureMaps(Protocol):
     """What a perceptual term looks through: maps of pictures whose squared differences, summed over channels, averaged
     over pixels and summed over maps, are its distance. Weights of maps and channels are in the maps, as their roots.

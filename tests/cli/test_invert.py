@@ -1,0 +1,157 @@
+"""``ganvas invert``: what it writes, that other commands open it, and what becomes of bad photos."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganvas import images
+from ganvas.checkpoints.own_format import save_generator
+from ganvas.generators.protocol import About
+from ganvas.inversion.work import Work
+from ganvas.latent_files import load_latent
+from tests.cli.conftest import Run
+from tests.generators.small import small_stylegan2
+from tests.generators.test_dcgan import small_dcgan
+
+SHORT = ("--steps", "3", "--frames", "3")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two photos, a file that is none, and generators."""
+    folder = tmp_path_factory.mktemp("invert")
+    for index, picture in enumerate(torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
+        images.write_picture(folder / f"{index}.png", picture[None])
+    (folder / "bad.png").write_text("no picture")
+    for name, generator in (("layers", small_stylegan2(16)), ("plain", small_dcgan(16))):
+        save_generator(folder / f"{name}.safetensors", generator, About(name, "", {}))
+    return folder
+
+
+def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
+    told = run("invert", folder / "layers.safetensors", folder / "0.png", folder / "1.png", *SHORT, "--out", tmp_path)
+    assert (told.code, told.err) == (0, "")
+    assert "Ganvas perceptual distance" in told.out
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        "latent.safetensors",
+        "inverted.png",
+        "numbers.csv",
+        "numbers.json",
+        "loss.png",
+        "way.gif",
+        "way.webp",
+    }
+    with (tmp_path / "numbers.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["stage"], line["name"]) for line in lines] == [("inverted", "0"), ("inverted", "1")]
+    saved = json.loads((tmp_path / "numbers.json").read_text())
+    assert saved["settings"]["loss"] == "1 perceptual + 0.1 l1 + 1 l2"
+    latent = load_latent(tmp_path / "latent.safetensors")
+    assert (latent.space, latent.captions, latent.source) == ("w+", ("0", "1"), "0, 1")
+    assert latent.generator_hash
+
+
+def test_tuned_latents_and_noise_are_edited_and_sampled(run: Run, folder: Path, tmp_path: Path):
+    generator, more = folder / "layers.safetensors", ("--noise", "on", "--tune", "2", "--tune-rank", "1")
+    told = run("invert", generator, folder / "0.png", *SHORT, *more, "--out", tmp_path, "--json")
+    assert told.code == 0
+    summary = json.loads(told.out)
+    assert [line["stage"] for line in summary["photos"]] == ["inverted", "tuned"]
+    latent = load_latent(tmp_path / "latent.safetensors")
+    assert latent.tuned
+    assert latent.noise
+    painted = next(latent.pictures(small_stylegan2(16)))
+    found = ("directions", generator, "--region", "box:0.2,0.2,0.6,0.6", "--seeds", "0", "--count", "1")
+    assert run(*found, "--strength", "-1,1", "--out", tmp_path / "found").code == 0
+    options = ("--latent", tmp_path / "latent.safetensors", "--strength", "0,1", "--frames", "0")
+    edited = run("edit", generator, tmp_path / "found" / "directions.safetensors", *options, "--out", tmp_path / "e")
+    assert (edited.code, edited.err) == (0, "")
+    again = load_latent(tmp_path / "e" / "latent.safetensors")
+    assert len(again) == 2
+    torch.testing.assert_close(next(again.pictures(small_stylegan2(16)))[:1], painted, atol=1e-4, rtol=1e-3)
+    sampled = run("sample", generator, "--latent", tmp_path / "latent.safetensors", "--out", tmp_path / "s")
+    assert sampled.code == 0
+
+
+def test_several_photos_are_tuned_each_in_a_file_of_its_own(run: Run, folder: Path, tmp_path: Path):
+    given = (folder / "layers.safetensors", folder / "0.png", folder / "0.png")
+    assert run("invert", *given, *SHORT, "--tune", "1", "--out", tmp_path).code == 0
+    assert not load_latent(tmp_path / "latent.safetensors").tuned
+    for name in ("0", "0-2"):
+        assert load_latent(tmp_path / f"{name}.safetensors").tuned
+
+
+def test_a_bad_photo_is_named_and_the_others_are_done(run: Run, folder: Path, tmp_path: Path):
+    given = (folder / "layers.safetensors", folder / "bad.png", folder / "1.png", folder / "nowhere.png")
+    told = run("invert", *given, *SHORT, "--out", tmp_path, "--json")
+    assert told.code == 2
+    assert "2 of 3 photos cannot be used; the others are done" in told.err
+    assert "bad.png" in told.err
+    assert "nowhere.png" in told.err
+    assert json.loads(told.out)["unread"] == [str(folder / "bad.png"), str(folder / "nowhere.png")]
+    assert load_latent(tmp_path / "latent.safetensors").captions == ("1",)
+
+
+def test_other_starts_spaces_and_regions(run: Run, folder: Path, tmp_path: Path):
+    layers, photo = folder / "layers.safetensors", folder / "0.png"
+    assert run("invert", layers, photo, *SHORT, "--space", "w", "--out", tmp_path / "a").code == 0
+    more = ("--start", tmp_path / "a" / "latent.safetensors", "--optimizer", "lbfgs", "--region", "box:0,0,0.5,0.5")
+    assert run("invert", layers, photo, *SHORT, *more, "--out", tmp_path / "b").code == 0
+    random = (
+        "--start",
+        "random:3",
+        "--loss",
+        "l2+prior",
+        "--weights",
+        "prior=0.5",
+        "--frames",
+        "0",
+        "--crop",
+        "0,0,1,0.8",
+    )
+    assert run("invert", folder / "plain.safetensors", photo, *SHORT[:2], *random, "--out", tmp_path / "c").code == 0
+    assert load_latent(tmp_path / "c" / "latent.safetensors").space == "z"
+    assert not (tmp_path / "c" / "way.gif").exists()
+
+
+def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    through = Work.through
+
+    def interrupted(work: Work, progress) -> bool:
+        def stop(what: str, done: int, total: int) -> None:
+            if done == 2:
+                raise KeyboardInterrupt
+
+        return through(work, stop)
+
+    monkeypatch.setattr(Work, "through", interrupted)
+    told = run("invert", folder / "layers.safetensors", folder / "0.png", *SHORT, "--out", tmp_path)
+    assert told.code == 130
+    assert len(load_latent(tmp_path / "latent.safetensors")) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("bad.png",), "Cannot read"),
+        ((), "No photo was given"),
+        (("0.png", "--loss", "vgg"), "no term 'vgg'"),
+        (("0.png", "--start", "nowhere"), "nowhere"),
+        (("0.png", "--steps", "0"), "0 steps"),
+        (("0.png", "--frames", "1"), "no film"),
+        (("0.png", "--tune", "-1"), "not possible"),
+        (("0.png", "--eyes", "0.3,0.4;0.6,0.4"), "where eyes belong"),
+        (("0.png", "--eyes", "0.3"), "no eyes"),
+        (("0.png", "--crop", "1,2"), "no part of a photo"),
+        (("0.png", "--label", "3"), "class"),
+    ],
+)
+def test_wrong_options(run: Run, folder: Path, tmp_path: Path, options: tuple[str, ...], message: str):
+    given = [folder / option if option.endswith(".png") else option for option in options]
+    told = run("invert", folder / "layers.safetensors", *given, "--out", tmp_path)
+    assert told.code == 2
+    assert message in told.err

@@ -1,0 +1,33 @@
+"""What the tests of inversion share: a feature network of one convolution, objectives on closed-form generators."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganvas.generators.protocol import Generator
+from ganvas.inversion.objective import Objective, make_target
+from ganvas.inversion.terms import Weights
+from ganvas.inversion.variables import Variables
+from ganvas.spaces import statistics
+
+
+class Convolved:
+    """Two maps: a convolution with fixed taps, and its half; in the precision of the pictures."""
+
+    name = "test distance"
+
+    def __call__(self, pictures: Tensor) -> list[Tensor]:
+        taps = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(pictures)
+        feature = F.conv2d(pictures, taps, padding=1).tanh()
+        return [feature, F.avg_pool2d(feature, 2)]
+
+
+def objective_on(
+    generator: Generator, space: str, target: Tensor, weights: Weights, mask: Tensor | None = None
+) -> Objective:
+    look = Convolved() if weights.perceptual else None
+    return Objective(generator, space, make_target(target, look, mask), weights, look, statistics(generator, space))
+
+
+def from_zero(generator: Generator, space: str, rows: int) -> Variables:
+    return Variables(torch.zeros(rows, *generator.dimensions(space)), None, {})

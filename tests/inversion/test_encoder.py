@@ -1,0 +1,89 @@
+"""The companion encoder: its sizes, its file, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganvas.errors import CheckpointError
+from ganvas.inversion.encoder import Architecture, Encoder, load_encoder, save_encoder
+from ganvas.tensor_files import read_tensors, write_tensors
+
+SMALL = Architecture(16, layers=4, w_dim=8, widths=(4, 6, 8), hidden=8)
+
+
+def encoder(architecture: Architecture = SMALL) -> Encoder:
+    torch.manual_seed(0)
+    made = Encoder(architecture)
+    made.mean.normal_()
+    made.deviation.uniform_(0.5, 2)
+    torch.nn.init.normal_(made.apart.weight)
+    return made
+
+
+def test_at_most_three_million_parameters():
+    """For the bundled generators' size: 128 px, 12 layers, w of 256."""
+    made = Encoder(Architecture(128, 12, 256, (24, 48, 96, 128, 160, 160)))
+    assert sum(parameter.numel() for parameter in made.parameters()) <= 3_000_000
+
+
+def test_untrained_layers_agree():
+    """What each layer adds begins at nothing, so that training starts from one code for all layers."""
+    torch.manual_seed(0)
+    codes = Encoder(SMALL)(torch.randn(2, 3, 16, 16))
+    assert codes.shape == (2, 4, 8)
+    assert torch.equal(codes, codes[:, :1].expand(-1, 4, -1))
+
+
+def test_codes_are_steps_from_the_mean_in_deviations():
+    made, pictures = encoder(), torch.randn(3, 3, 16, 16)
+    steps = (made(pictures) - made.mean) / made.deviation
+    made.mean.fill_(3.0)
+    made.deviation.fill_(0.1)
+    assert torch.allclose((made(pictures) - 3.0) / 0.1, steps, atol=1e-4)
+
+
+def test_rows_do_not_depend_on_each_other_and_sizes_are_free():
+    made, pictures = encoder(), torch.randn(3, 3, 40, 24)
+    assert torch.allclose(made(pictures)[1:2], made(pictures[1:2]), atol=1e-5)
+
+
+def test_written_and_read(tmp_path: Path):
+    made = encoder()
+    path = save_encoder(tmp_path / "encoder.safetensors", made, "abc", {"steps": 3})
+    again, of = load_encoder(path)
+    assert of == "abc"
+    assert again.architecture == SMALL
+    assert not any(parameter.requires_grad for parameter in again.parameters())
+    pictures = torch.randn(2, 3, 16, 16)
+    difference = (again(pictures) - made(pictures)).abs().max() / made(pictures).std()
+    assert difference < 0.01  # half precision
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"resolution": 32}, "3 maps do not lead from 32 pixels to 4"),
+        ({"layers": 0}, "whole numbers from 1 up"),
+        ({"hidden": "many"}, "encoder"),
+        ({"widths": 3}, "damaged encoder"),
+        ({"w_dim": 9}, "damaged encoder"),
+        ({"colour": 1}, "damaged encoder"),
+    ],
+)
+def test_damaged_files(tmp_path: Path, change: dict, word: str):
+    path = save_encoder(tmp_path / "encoder.safetensors", encoder(), "abc", {})
+    tensors, header = read_tensors(path, "encoder", CheckpointError)
+    header["architecture"] |= change
+    known = {name: header[name] for name in ("architecture", "generator", "facts")}
+    write_tensors(path, "encoder", tensors, known, CheckpointError)
+    with pytest.raises(CheckpointError, match=word):
+        load_encoder(path)
+
+
+def test_no_encoder(tmp_path: Path):
+    with pytest.raises(CheckpointError, match="nowhere"):
+        load_encoder("nowhere")
+    (tmp_path / "text.safetensors").write_text("text")
+    with pytest.raises(CheckpointError):
+        load_encoder(tmp_path / "text.safetensors")

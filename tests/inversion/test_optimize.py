@@ -1,0 +1,137 @@
+"""Adam and L-BFGS on linear generators, whose best codes are known, and that rows do not know of each other."""
+
+import numpy as np
+import pytest
+import torch
+
+from ganvas.errors import LatentError
+from ganvas.inversion.optimize import Step, adam, limited_memory, with_gradient
+from ganvas.inversion.schedules import Schedule
+from ganvas.inversion.terms import Weights
+from ganvas.inversion.variables import Variables, make_variables, normalised, principal_spread
+from ganvas.spaces import statistics
+from tests.fakes import LayeredGenerator, LinearGenerator
+from tests.generators.small import small_stylegan2
+from tests.inversion.parts import from_zero, objective_on
+
+ALL = Weights(perceptual=1.0, l1=0.5, l2=1.0, prior=0.1, delta=0.1)
+
+
+def goals(rows: int, side: int = 8) -> torch.Tensor:
+    return torch.rand(rows, 3, side, side, generator=torch.Generator().manual_seed(3)) * 2 - 1
+
+
+def last_of(steps) -> Step:
+    *_, last = steps
+    return last
+
+
+def test_lbfgs_finds_the_least_squares():
+    generator = LinearGenerator()
+    target = goals(3)
+    objective = objective_on(generator, "z", target, Weights(l2=1.0))
+    last = last_of(limited_memory(objective, from_zero(generator, "z", 3), 60))
+    best = torch.linalg.lstsq(generator.matrix, target.flatten(1).T).solution.T
+    torch.testing.assert_close(last.x, best, atol=1e-4, rtol=1e-3)
+
+
+def test_adam_finds_the_least_squares():
+    generator = LinearGenerator()
+    target = goals(2)
+    objective = objective_on(generator, "z", target, Weights(l2=1.0))
+    falling = Schedule(lambda t: 0.05 * (1 - t), whitened=False)
+    last = last_of(adam(objective, from_zero(generator, "z", 2), falling, 300))
+    best = torch.linalg.lstsq(generator.matrix, target.flatten(1).T).solution.T
+    torch.testing.assert_close(last.x, best, atol=1e-3, rtol=1e-2)
+
+
+def test_adam_is_torchs():
+    generator = LayeredGenerator()
+    objective, variables = objective_on(generator, "w+", goals(2), ALL), from_zero(generator, "w+", 2)
+    steps = list(adam(objective, variables, Schedule(lambda t: 0.1, whitened=False), 10))
+    leaf = variables.zeros().requires_grad_()
+    optimizer = torch.optim.Adam([leaf], lr=0.1)
+    for step in steps:
+        torch.testing.assert_close(step.x, leaf.detach(), atol=1e-5, rtol=1e-4)
+        leaf.grad = with_gradient(objective, variables, leaf.detach())[1]
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["adam", "lbfgs"])
+def test_a_row_of_a_batch_is_the_row_alone(name: str):
+    generator, target = LayeredGenerator(), goals(4)
+
+    def run(some: torch.Tensor) -> Step:
+        objective, variables = objective_on(generator, "w+", some, ALL), from_zero(generator, "w+", len(some))
+        noisy = Schedule(lambda t: 0.1, lambda t: 0.05 * (1 - t), whitened=False)
+        return last_of(
+            adam(objective, variables, noisy, 12) if name == "adam" else limited_memory(objective, variables, 12)
+        )
+
+    together = run(target)
+    for row in range(4):
+        alone = run(target[row : row + 1])
+        torch.testing.assert_close(together.x[row : row + 1], alone.x, atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(together.losses[row : row + 1], alone.losses, atol=1e-5, rtol=1e-4)
+
+
+def test_a_row_does_not_feel_what_becomes_of_another():
+    generator, target = small_stylegan2(16), goals(2, 16)
+    other = torch.cat([target[:1], -target[1:]])
+    ends = []
+    for some in (target, other):
+        objective = objective_on(generator, "w+", some, ALL)
+        ends.append(last_of(limited_memory(objective, from_zero(generator, "w+", 2), 6)).x[0])
+    torch.testing.assert_close(ends[0], ends[1], atol=1e-4, rtol=1e-4)
+
+
+def test_lbfgs_counts_evaluations_and_keeps_the_best():
+    generator = small_stylegan2(16)
+    objective = objective_on(generator, "w+", goals(2, 16), ALL)
+    steps = list(limited_memory(objective, from_zero(generator, "w+", 2), 9))
+    assert [step.number for step in steps] == list(range(10))
+    tried = torch.stack([step.losses for step in steps[:-1]])
+    torch.testing.assert_close(steps[-1].losses, tried.min(0).values, atol=1e-5, rtol=1e-4)
+
+
+def test_the_steps_sum_weighted_terms():
+    objective = objective_on(LayeredGenerator(), "w+", goals(2), ALL)
+    step = next(adam(objective, from_zero(LayeredGenerator(), "w+", 2), Schedule(lambda t: 0.1), 1))
+    assert set(step.terms) == {"perceptual", "l1", "l2", "prior", "delta"}
+    expected = sum(getattr(ALL, name) * values for name, values in step.terms.items())
+    torch.testing.assert_close(step.losses, expected)
+    assert step.terms["delta"].abs().max() == 0
+
+
+def test_the_spread_is_a_root_of_the_covariance():
+    known = statistics(LayeredGenerator(), "w")
+    spread = principal_spread(known, floor=0.0)
+    torch.testing.assert_close(spread @ spread.T, known.covariance, atol=1e-4, rtol=1e-4)
+    axes = np.linalg.svd(principal_spread(known, floor=0.5).numpy())[1]
+    assert axes.min() >= 0.5 * axes.max() - 1e-5
+
+
+def test_variables_lead_from_zero_to_the_start_and_its_noise():
+    generator = small_stylegan2(16)
+    start = generator.map(generator.sample([0, 1]))
+    variables = make_variables(generator, start, statistics(generator, "w+"), noise=True)
+    assert variables.zeros().shape == (2, start[0].numel() + sum(n.numel() for n in generator.own_noise().values()))
+    point = variables.at(variables.zeros())
+    assert torch.equal(point.codes, start)
+    for name, noise in point.noise.items():
+        torch.testing.assert_close(noise[1:], normalised(generator.own_noise()[name]))
+        assert noise.mean().abs() < 1e-5
+        assert noise[0].square().mean() == pytest.approx(1, abs=1e-4)
+    moved = variables.at(torch.randn(variables.zeros().shape, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(moved.codes - start, moved.delta, atol=1e-4, rtol=1e-3)
+
+
+def test_noise_of_a_generator_without():
+    generator = LayeredGenerator()
+    with pytest.raises(LatentError, match="no noise maps"):
+        make_variables(generator, torch.zeros(1, 6), statistics(generator, "w"), noise=True)
+
+
+def test_rows_of_variables():
+    variables = Variables(torch.arange(6.0).reshape(3, 2), None, {})
+    assert variables.rows([2]).start.tolist() == [[4.0, 5.0]]

@@ -1,0 +1,157 @@
+"""Terms of the loss: closed forms, second writings, and that nothing outside a mask counts."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ganvas.errors import GanvasError
+from ganvas.inversion import terms
+from ganvas.inversion.objective import make_target, picture_terms
+from ganvas.inversion.terms import Weights, bundled_features, parse_weights
+from ganvas.metrics.perceptual import perceptual_distance
+from tests.inversion.parts import Convolved
+
+
+def pictures(seed: int, rows: int = 2, side: int = 16, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.rand(rows, 3, side, side, generator=torch.Generator().manual_seed(seed), dtype=dtype) * 2 - 1
+
+
+def soft_mask(side: int = 16) -> torch.Tensor:
+    """Return a mask with a hard hole, a hard island and a soft rim."""
+    mask = torch.zeros(1, 1, side, side)
+    mask[..., 4:12, 4:12] = 1
+    mask[..., 3, 4:12] = 0.5
+    return mask
+
+
+def test_pixel_terms_are_the_weighted_means_of_numpy():
+    a, b, mask = pictures(0), pictures(1), soft_mask()
+    weights = mask.expand(2, 3, 16, 16).double().numpy()
+    for term, difference in ((terms.absolute, np.abs), (terms.squared, np.square)):
+        expected = [np.average(difference((a - b).double().numpy()[row]), weights=weights[row]) for row in range(2)]
+        np.testing.assert_allclose(term(a, b, mask).numpy(), expected, rtol=1e-6)
+        torch.testing.assert_close(term(a, b), term(a, b, torch.ones_like(mask)))
+
+
+def test_the_perceptual_term_is_the_distance_of_the_bundled_network():
+    a, b, look = pictures(0, side=32), pictures(1, side=32), bundled_features()
+    torch.testing.assert_close(terms.perceptual(look(a), look(b)), perceptual_distance(look.network, a, b))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_nothing_outside_the_mask_counts_neither_in_value_nor_in_gradient(seed: int):
+    mask, outside = soft_mask(), (soft_mask() == 0).expand(2, 3, 16, 16)
+    x, one, other = pictures(seed), pictures(seed + 1), pictures(seed + 2)
+    changed = torch.where(outside, other, one)
+    told = []
+    for goal in (one, changed):
+        leaf = x.clone().requires_grad_()
+        found = picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), leaf)
+        total = torch.stack(list(found.values()))
+        told.append((total.detach(), torch.autograd.grad(total.sum(), leaf)[0]))
+    assert torch.equal(told[0][0], told[1][0])
+    assert torch.equal(told[0][1], told[1][1])
+
+
+def test_a_picture_that_agrees_inside_the_mask_has_no_loss():
+    x, goal, mask = pictures(0), pictures(1), soft_mask()
+    same = torch.where((mask > 0).expand_as(x), goal, x)
+    found = picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), same)
+    assert all(values.abs().max() == 0 for values in found.values())
+
+
+def test_a_mask_of_ones_is_no_mask():
+    x, goal = pictures(0), pictures(1)
+    whole, masked = (
+        picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        for mask in (None, torch.ones(1, 16, 16))
+    )
+    for name in whole:
+        torch.testing.assert_close(whole[name], masked[name])
+
+
+def test_the_masked_perceptual_term_has_a_right_derivative():
+    goal, mask = pictures(1, 1, 8, torch.float64), torch.rand(1, 1, 8, 8, dtype=torch.float64)
+
+    def loss(x: torch.Tensor) -> torch.Tensor:
+        look = Convolved()
+        return terms.perceptual(look(x), look(terms.completed(goal, x, mask)), mask)
+
+    assert torch.autograd.gradcheck(loss, pictures(0, 1, 8, torch.float64).requires_grad_())
+
+
+def test_in_deviations_is_one_for_codes_a_deviation_away():
+    deviation = torch.tensor([0.5, 1.0, 4.0])
+    codes = deviation * torch.tensor([[1.0, -1.0, 1.0], [2.0, 2.0, -2.0]])
+    torch.testing.assert_close(terms.in_deviations(codes, deviation), torch.tensor([1.0, 4.0]))
+    torch.testing.assert_close(terms.in_deviations(codes[:, None].repeat(1, 3, 1), deviation), torch.tensor([1.0, 4.0]))
+
+
+def slow_regularity(noise: np.ndarray) -> float:
+    total = 0.0
+    while True:
+        side = len(noise)
+        across = sum(noise[y, x] * noise[y, x - 1] for y in range(side) for x in range(side)) / side**2
+        down = sum(noise[y, x] * noise[y - 1, x] for y in range(side) for x in range(side)) / side**2
+        total += across**2 + down**2
+        if side <= 8:
+            return total
+        noise = noise.reshape(side // 2, 2, side // 2, 2).mean((1, 3))
+
+
+def test_noise_regularity_by_loops():
+    maps = {f"b{side}": torch.randn(2, 1, side, side, dtype=torch.float64) for side in (4, 8, 32)}
+    expected = [sum(slow_regularity(noise[row, 0].numpy()) for noise in maps.values()) for row in range(2)]
+    np.testing.assert_allclose(terms.noise_regularity(maps).numpy(), expected, rtol=1e-10)
+
+
+def test_white_noise_is_regular_and_stripes_are_not():
+    white = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    stripes = torch.ones(64, 64)
+    stripes[:, 1::2] = -1
+    assert terms.noise_regularity({"a": white}) < 0.01
+    assert terms.noise_regularity({"a": stripes[None, None]}) > 1
+
+
+def test_weights_are_read_and_written():
+    assert parse_weights("perceptual+l2") == Weights(perceptual=1.0, l2=1.0)
+    assert parse_weights("l1 + prior", "prior=0.5") == Weights(l1=0.1, prior=0.5)
+    assert str(parse_weights("perceptual+l1", "l1=2")) == "1 perceptual + 2 l1"
+
+
+@pytest.mark.parametrize(
+    ("loss", "weights", "message"),
+    [
+        ("percptual", None, "no term 'percptual'; there are perceptual, l1"),
+        ("", None, "no term ''"),
+        ("l1", "l2=1", "weights no term of the loss l1"),
+        ("l1", "l1=much", "is no weight"),
+        ("l1", "l1=nan", "not possible"),
+        ("l1", "l1=-1", "not possible"),
+        ("prior+delta", None, "No term compares"),
+        ("l1", "l1=0", "No term compares"),
+    ],
+)
+def test_what_is_no_loss(loss: str, weights: str | None, message: str):
+    with pytest.raises(GanvasError, match=message):
+        parse_weights(loss, weights)
+
+
+def test_an_empty_mask_is_refused():
+    with pytest.raises(GanvasError, match="nothing to match"):
+        make_target(pictures(0), None, torch.zeros(1, 16, 16))
+    with pytest.raises(GanvasError, match="another size"):
+        make_target(pictures(0), None, torch.ones(1, 8, 8))
+
+
+def test_distances_do_not_depend_on_where_a_row_stands():
+    assert math.isclose(
+        float(terms.squared(pictures(0, 5), pictures(1, 5))[3]),
+        float(terms.squared(pictures(0, 5)[3:4], pictures(1, 5)[3:4])[0]),
+        rel_tol=1e-6,
+    )
