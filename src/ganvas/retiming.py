@@ -1,0 +1,157 @@
+"""How fast the picture changes along a path, and re-timing to equal picture speed.
+
+The length of a step is the root of the perceptual distance of its two pictures: a Euclidean distance of the feature
+network's unit maps, so that the lengths of small steps add up to that of the path.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.interpolate import PchipInterpolator
+from torch import Tensor
+
+from ganvas.errors import LatentError
+from ganvas.generators.protocol import Generator
+from ganvas.interpolation import LatentPath, Positions
+from ganvas.metrics.features import FeatureNetwork
+from ganvas.metrics.perceptual import distance_of_maps, unit_maps
+from ganvas.spaces import statistics
+
+STEP = "root of the perceptual distance"
+TARGET = 1.5  # times the mean step, at most
+EVEN_ENOUGH = 1.1
+ROUNDS = 8
+DENSER = 4
+AT_ONCE = 16
+Progress = Callable[[str, int, int], None]
+
+
+@torch.no_grad()
+def step_lengths(
+    network: FeatureNetwork,
+    generator: Generator,
+    path: LatentPath,
+    positions: Positions,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Float[np.ndarray, "m"]:
+    """Return how far each picture of the path is from the one before: the root of the perceptual distance."""
+    last: list[Tensor] | None = None
+    lengths: list[Tensor] = []
+    done = 0
+    for pictures in path.at(positions).pictures(generator):
+        for some in pictures.split(AT_ONCE):
+            maps = unit_maps(network, some.to(network.mean.device))
+            chain = maps if last is None else [torch.cat(pair) for pair in zip(last, maps, strict=True)]
+            lengths.append(distance_of_maps([each[:-1] for each in chain], [each[1:] for each in chain]).sqrt().cpu())
+            last, done = [each[-1:] for each in maps], done + len(some)
+            progress(done, len(positions))
+    return torch.cat(lengths).double().numpy()
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the frames of a film lie on a path, t in [0, 1] (the last of a closed one is its first); the length of
+    every step; at each frame the distance to the mean in deviations of the space (1 is usual), nan where it is not
+    known; and the part of the path that was asked for at each frame, ``shares``.
+    """
+
+    positions: Positions
+    steps: Float[np.ndarray, "m"]
+    deviations: Float[np.ndarray, "n"]
+    shares: Positions
+
+    @property
+    def unevenness(self) -> float:
+        """The largest step over the largest that was asked for: over the mean step, unless the film eases."""
+        total = float(self.steps.sum())
+        return float(self.steps.max()) / total / float(np.diff(self.shares).max()) if total > 0 else 1.0
+
+    def summary(self) -> dict[str, float | list[float]]:
+        """Return it for JSON."""
+        return {
+            "length": float(self.steps.sum()),
+            "largest_step": float(self.steps.max()),
+            "mean_step": float(self.steps.mean()),
+            "unevenness": self.unevenness,
+            "positions": self.positions.tolist(),
+            "steps": self.steps.tolist(),
+            "distance_to_mean": [value for value in self.deviations.tolist() if value == value],
+        }
+
+
+def inverted(
+    positions: Positions, steps: Float[np.ndarray, "m"], shares: Float[np.ndarray, "s"]
+) -> Float[np.ndarray, "s"]:
+    """Return the positions at which the path has these shares of its length, by monotone cubic interpolation of
+    position over cumulative length: one round of de Boor's equidistribution (1974), whose fixed point has equal steps.
+    """
+    lengths = np.maximum(steps, 1e-9 * max(float(steps.max()), 1e-12))  # a step of none would make it ambiguous
+    reached = np.concatenate([[0.0], np.cumsum(lengths)]) / lengths.sum()
+    reached[-1] = 1.0
+    found = np.clip(PchipInterpolator(reached, positions)(shares), 0.0, 1.0)
+    return np.where(shares == 1, positions[-1], found)  # the last picture is the one that was given, to the last bit
+
+
+def retimed(
+    measure: Callable[[Positions], Float[np.ndarray, "m"]], shares: Positions, rounds: int = ROUNDS
+) -> tuple[Positions, Float[np.ndarray, "m"]]:
+    """Return positions whose steps are as long as `shares` asks for, and those steps: the path is measured densely,
+    then at the frames themselves and corrected, until it is even within a tenth or `rounds` are over; the most even.
+    """
+    dense = np.linspace(0, 1, DENSER * (len(shares) - 1) + 1)
+    positions = inverted(dense, measure(dense), shares)
+    asked = float(np.diff(shares).max())
+    best: tuple[float, Positions, Positions] | None = None
+    for _ in range(rounds):
+        steps = measure(positions)
+        unevenness = float(steps.max() / max(float(steps.sum()), 1e-12)) / asked
+        if best is None or unevenness < best[0]:
+            best = unevenness, positions, steps
+        if unevenness <= EVEN_ENOUGH:
+            break
+        positions = inverted(positions, steps, shares)
+    assert best is not None
+    return best[1], best[2]
+
+
+def time_path(
+    network: FeatureNetwork,
+    generator: Generator,
+    path: LatentPath,
+    shares: Positions,
+    *,
+    evenly: bool = False,
+    progress: Progress = lambda what, done, total: None,
+) -> Timing:
+    """Return the frames of a path at t = `shares`; or, `evenly`, where the pictures have come that part of their way
+    (`retimed`). `progress` is told what is measured, and how much of how much.
+    """
+    rounds = 0
+
+    def measure(positions: Positions) -> Float[np.ndarray, "m"]:
+        nonlocal rounds
+        rounds += 1
+        what = f"Re-timing, round {rounds}" if evenly else "Measuring steps"
+        return step_lengths(network, generator, path, positions, lambda done, total: progress(what, done, total))
+
+    positions, steps = retimed(measure, shares) if evenly else (shares, measure(shares))
+    return Timing(positions, steps, deviations_along_path(generator, path, positions), shares)
+
+
+def deviations_along_path(generator: Generator, path: LatentPath, positions: Positions) -> Float[np.ndarray, "n"]:
+    """Return the distance of codes to the mean of their space in its deviations, about 1 for codes of the prior (0.7 at
+    truncation 0.7); nan in space s.
+    """
+    keys = path.keys
+    if keys.space == "s":
+        return np.full(len(positions), np.nan)
+    codes = path.at(positions).codes
+    label = keys.label[0] if isinstance(keys.label, tuple) else keys.label
+    try:
+        known = statistics(generator, keys.space, label)
+    except LatentError:  # classes, and codes of w+ no longer say of which they were
+        return np.full(len(positions), np.nan)
+    return known.distances(codes.to(generator.device)).cpu().double().numpy()

@@ -1,0 +1,96 @@
+"""``ganvas interpolate``: its files, what it says, and what it refuses before it works."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from ganvas import images
+from ganvas.films import can_write_mp4
+from ganvas.latent_files import load_latent
+
+FILES = {
+    "interpolate.gif",
+    "interpolate.webp",
+    "interpolate.png",
+    "steps.png",
+    "steps.json",
+    "latent.safetensors",
+}
+
+
+def test_a_film_re_timed(run, tmp_path):
+    outcome = run("interpolate", "faces", "seed:4", "seed:7", "--frames", 12, "--retime", "--out", tmp_path, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    summary = json.loads(outcome.out)
+    before, after = summary["timings"].values()
+    assert after["unevenness"] < 1.2 < before["unevenness"]
+    assert len(before["steps"]) == len(after["steps"]) == 11
+    assert len(before["distance_to_mean"]) == 12
+    assert summary["latents"] == ["seed 4", "seed 7"]
+    assert json.loads((tmp_path / "steps.json").read_text())["timings"] == summary["timings"]
+    assert len(load_latent(tmp_path / "latent.safetensors")) == 12
+    with Image.open(tmp_path / "interpolate.webp") as film:
+        assert film.n_frames == 22  # there and back
+
+
+def test_latent_files_rows_loops_and_layers(run, tmp_path):
+    assert run("sample", "faces", "--seeds", "0-3", "--out", tmp_path / "one").code == 0
+    file = tmp_path / "one" / "latent.safetensors"
+    options = ["--loop", "--frames", 6, "--layers", "4-5", "--ease", "--out", tmp_path / "film"]
+    outcome = run("interpolate", "faces", f"{file}:1-2", "seed:9", *options)
+    assert outcome.code == 0
+    assert "easing" in outcome.out
+    found = load_latent(tmp_path / "film" / "latent.safetensors")
+    first = load_latent(file).codes[1]
+    assert torch.allclose(found.codes[0], first.expand(found.codes.shape[1], -1), atol=1e-6)
+    assert torch.allclose(found.codes[:, 0], first.expand(6, -1), atol=1e-6)
+    with Image.open(tmp_path / "film" / "interpolate.gif") as film:
+        assert film.n_frames == 6
+
+
+def test_spherical_paths_and_the_last_frame(run, tmp_path):
+    outcome = run("interpolate", "faces", "seed:4", "seed:7", "--mode", "spherical", "--frames", 3, "--out", tmp_path)
+    assert outcome.code == 0
+    found = load_latent(tmp_path / "latent.safetensors")
+    assert (found.space, found.truncation) == ("z", 0.7)
+
+
+def test_what_is_refused_leaves_nothing(run, tmp_path):
+    photo = images.write_picture(tmp_path / "me.jpg", torch.zeros(1, 3, 32, 32))
+    for arguments, words in (
+        (["seed:4", photo], "ganvas invert"),
+        (["seed:4"], "at least two"),
+        ([], "at least two"),
+        (["seed:4", "7"], "seed:4"),
+        (["seed:4", "seed:x"], "does not name seeds"),
+        (["seed:4", tmp_path / "nowhere.safetensors"], "nowhere.safetensors"),
+        (["seed:4", "seed:7", "--frames", 1], "at least 2"),
+        (["seed:4", "seed:7", "--frames", 100_000], "at most 1000"),
+        (["seed:4", "seed:7", "--layers", "44"], "Layer 44"),
+        (["seed:4", "seed:7", "--space", "w", "--mode", "spherical"], "Spherical"),
+        (["seed:0-99"], "at most 64"),
+    ):
+        outcome = run("interpolate", "faces", *arguments, "--out", tmp_path / "film")
+        assert outcome.code == 2, arguments
+        assert words in outcome.err, arguments
+    assert not (tmp_path / "film").exists()
+
+
+@pytest.mark.skipif(can_write_mp4(), reason="the extra video is installed")
+def test_mp4_is_refused_at_once_without_its_extra(run, tmp_path):
+    outcome = run("interpolate", "faces", "seed:4", "seed:7", "--mp4", "--out", tmp_path / "film")
+    assert outcome.code == 2
+    assert "ganvas[video]" in outcome.err
+
+
+def test_stopping_leaves_no_half_written_file(run, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", stop)
+    outcome = run("interpolate", "faces", "seed:4", "seed:7", "--frames", 3, "--out", tmp_path)
+    assert outcome.code == 130
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,168 @@
+"""Paths: what they pass through, how long their codes are, and which latents have none in common."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ganvas.errors import LatentError
+from ganvas.interpolation import along, ease, frame_positions, linear, only_layers, path_through, spherical
+from ganvas.latent_files import Latent, sample_latent
+from tests.fakes import LayeredGenerator, LinearGenerator
+
+SHAPES = st.sampled_from([(5,), (3, 4)])
+
+
+def codes(count: int, shape: tuple[int, ...] = (5,), seed: int = 0) -> torch.Tensor:
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@given(st.integers(0, 50), SHAPES, st.floats(0, 1))
+def test_both_kinds_begin_and_end_at_their_codes_and_are_symmetric(seed, shape, t):
+    a, b = codes(2, shape, seed)
+    for blend in (linear, spherical):
+        ends = blend(a, b, torch.tensor([0.0, 1.0]))
+        assert torch.allclose(ends, torch.stack([a, b]), atol=1e-9)
+        there, back = blend(a, b, torch.tensor([t])), blend(b, a, torch.tensor([1 - t]))
+        assert torch.allclose(there, back, atol=1e-6)
+
+
+@given(st.integers(0, 50), st.floats(0, 1))
+def test_spherical_paths_turn_evenly_and_keep_lengths(seed, t):
+    a, b = codes(2, seed=seed)
+    here = spherical(a, b, torch.tensor([t]))[0]
+    assert float(here.norm()) == pytest.approx(float((1 - t) * a.norm() + t * b.norm()), rel=1e-6)
+    cosine = torch.nn.functional.cosine_similarity
+    whole, part = (float(torch.arccos(cosine(a, other, dim=0).clamp(-1, 1))) for other in (b, here))
+    assert part == pytest.approx(t * whole, abs=1e-5)
+    # A second formula: the rotation by part in the plane of a and b.
+    e = a / a.norm()
+    f = b - (b @ e) * e
+    turned = math.cos(t * whole) * e + math.sin(t * whole) * f / f.norm()
+    assert torch.allclose(here / here.norm(), turned, atol=1e-6)
+
+
+def test_spherical_paths_of_parallel_and_opposite_codes():
+    a = codes(1)[0]
+    assert torch.allclose(spherical(a, 2 * a, torch.tensor([0.5]))[0], 1.5 * a)
+    with pytest.raises(LatentError, match="opposite"):
+        spherical(a, -a, torch.tensor([0.5]))
+
+
+@given(st.integers(2, 6), st.booleans())
+def test_a_path_meets_every_key_at_its_share(count, closed):
+    keys = codes(count)
+    pieces = count if closed else count - 1
+    places = torch.arange(pieces + 1).double() / pieces
+    assert torch.allclose(along(keys, places, "linear", closed), torch.cat([keys, keys[:1]])[: pieces + 1])
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1), st.booleans(), st.sampled_from(["linear", "spherical"]))
+def test_a_path_is_continuous_and_lies_between_its_keys(t, closed, mode):
+    keys = codes(4)
+    near = along(keys, torch.tensor([t, min(1.0, t + 1e-6)], dtype=torch.float64), mode, closed)
+    assert (near[1] - near[0]).abs().max() < 1e-3
+    if mode == "linear":
+        assert (near[0] <= keys.amax(0) + 1e-9).all()
+
+
+def test_paths_that_cannot_be():
+    keys, t = codes(2), torch.tensor([0.5])
+    for arguments in ((keys[:1], t), (keys, t + 1), (keys, t, "cubic"), (keys, torch.tensor([math.nan]))):
+        with pytest.raises(LatentError):
+            along(*arguments)
+    with pytest.raises(LatentError, match="at least 2"):
+        frame_positions(1)
+
+
+def test_easing_rests_at_both_ends_and_never_turns_back():
+    t = np.linspace(0, 1, 1001)
+    eased = ease(t)
+    speed = np.gradient(eased, t)
+    assert (eased[0], eased[-1]) == (0, 1)
+    assert speed[[0, -1]] == pytest.approx(0, abs=0.01)
+    assert (speed >= 0).all()
+    assert speed.max() == pytest.approx(1.5, abs=0.01)
+    assert eased + ease(1 - t) == pytest.approx(1)
+
+
+def test_only_some_layers_change():
+    keys = codes(3, (4, 2))
+    changed = only_layers(keys, "1-2")
+    assert torch.equal(changed[:, 1:3], keys[:, 1:3])
+    assert torch.equal(changed[:, [0, 3]], keys[:1, [0, 3]].expand(3, -1, -1))
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_path_of_latents_of_several_kinds(closed):
+    generator = LayeredGenerator()
+    seeds = sample_latent(generator, [0, 1], truncation=0.5)
+    widened = Latent(generator.map(generator.sample([2])), "w+", names=("photo",))
+    raw = sample_latent(generator, [3], space="z")
+    path = path_through(generator, [seeds, widened, raw], closed=closed)
+    assert path.keys.space == "w+"
+    assert path.keys.captions == ("seed 0", "seed 1", "photo", "seed 3")
+    expected = generator.map(generator.sample([0]), truncation=0.5)
+    ends = path.at(frame_positions(5, closed)[[0, -1]])
+    assert torch.allclose(ends.codes[0], expected[0])
+    assert torch.allclose(ends.codes[1], expected[0] if closed else generator.map(generator.sample([3]))[0])
+    assert len(next(iter(ends.pictures(generator)))) == 2
+
+
+def test_spherical_paths_lie_in_z_and_are_mapped_afterwards():
+    generator = LayeredGenerator()
+    latent = sample_latent(generator, [0, 1], truncation=0.5, space="z")
+    path = path_through(generator, [latent], mode="spherical")
+    middle = path.at(np.array([0.5]))
+    assert (middle.space, middle.truncation) == ("z", 0.5)
+    assert torch.allclose(middle.codes, spherical(*latent.codes, torch.tensor([0.5])))
+
+
+def test_latents_without_a_common_path():
+    generator = LayeredGenerator()
+    z = [sample_latent(generator, [seed], space="z", truncation=0.5 + seed / 4) for seed in (0, 1)]
+    w = sample_latent(generator, [0, 1])
+    labelled = [Latent(generator.sample([seed]), "z", label=seed) for seed in (0, 1)]
+    tuned = [Latent(w.codes[:1], "w", tuned={"a": torch.zeros(1)}), Latent(w.codes[1:], "w")]
+    for latents, options, words in (
+        ([w], {"mode": "spherical"}, "do not lead back to z"),
+        ([w], {"mode": "spherical", "space": "w"}, "Spherical"),
+        ([w], {"mode": "cubic"}, "no kind of path"),
+        ([w], {"space": "s"}, "does not exist"),
+        ([w.rows([0])], {}, "at least two"),
+        (z, {"space": "z"}, "truncations"),
+        (labelled, {"space": "z"}, "classes"),
+        ([z[0], z[0]], {"space": "z", "layers": "0"}, "Layers are rows"),
+        (tuned, {}, "tuned"),
+    ):
+        with pytest.raises(LatentError, match=words):
+            path_through(generator, latents, **options)
+    assert path_through(generator, z).keys.space == "w+"
+
+
+def test_generators_with_z_only():
+    generator = LinearGenerator()
+    path = path_through(generator, [sample_latent(generator, [0, 1])])
+    assert path.keys.space == "z"
+    assert torch.allclose(
+        path.at(np.array([0.25])).codes[0], generator.sample([0, 1])[0].lerp(generator.sample([1])[0], 0.25)
+    )
+
+
+def test_noise_of_its_own_goes_along_with_its_strength():
+    class Noisy(LayeredGenerator):
+        def own_noise(self):
+            return {"b8": torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(1))}
+
+    generator = Noisy()
+    w = sample_latent(generator, [0])
+    maps = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(2))
+    photo = Latent(w.codes, "w", noise={"b8": maps})
+    path = path_through(generator, [w, photo])
+    found = path.at(frame_positions(3)).noise["b8"]
+    assert torch.allclose(found[[0, 2]], torch.cat([generator.own_noise()["b8"], maps]), atol=1e-5)
+    assert float(found[1].std()) == pytest.approx(1, abs=0.2)
