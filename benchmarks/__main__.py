@@ -1,5 +1,5 @@
 """Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [biggan]
-[stylegan3] [training] [--sizes 64,256]``.
+[stylegan3] [training] [inversion] [--sizes 64,256]``.
 """
 
 import argparse
@@ -11,7 +11,7 @@ let_threads_wait()  # before torch is imported, which the next lines do
 
 import torch  # noqa: E402
 
-from benchmarks import biggan, jacobian, machine, regions, stylegan3, tangents, training  # noqa: E402
+from benchmarks import biggan, inversion, jacobian, machine, regions, stylegan3, tangents, training  # noqa: E402
 from benchmarks.subjects import ALL_SIZES, SIZES  # noqa: E402
 
 
@@ -42,6 +42,7 @@ def main() -> None:
         lambda: stylegan3.run(stylegan3.SIZES if sizes == SIZES else sizes),
     )
     sections["training"] = ("Training steps against common ones", training.run)
+    sections["inversion"] = ("Inversion against NVIDIA's projector", inversion.run)
     unknown = set(arguments.names) - set(sections)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")

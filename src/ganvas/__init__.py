@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ganvas.generators.protocol import Generator
     from ganvas.generators.wrap import wrap
     from ganvas.images import read_picture, write_picture
+    from ganvas.inversion.invert import Inversion, InversionSettings, invert
     from ganvas.latent_files import Latent, load_latent, sample_latent
     from ganvas.linalg import Ridge
     from ganvas.methods import find_directions
@@ -39,6 +40,8 @@ __all__ = [
     "GanvasError",
     "Generator",
     "HeldSearch",
+    "Inversion",
+    "InversionSettings",
     "Latent",
     "LatentError",
     "PictureError",
@@ -55,6 +58,7 @@ __all__ = [
     "find_directions",
     "hold_search",
     "info",
+    "invert",
     "keep_freed_memory",
     "load",
     "load_directions",
@@ -85,6 +89,7 @@ _HOMES = {
     "generators.protocol": ("Generator",),
     "generators.wrap": ("wrap",),
     "images": ("read_picture", "write_picture"),
+    "inversion.invert": ("Inversion", "InversionSettings", "invert"),
     "latent_files": ("Latent", "load_latent", "sample_latent"),
     "linalg": ("Ridge",),
     "methods": ("find_directions",),

@@ -8,7 +8,7 @@ import torch
 
 import ganvas
 from ganvas.errors import GanvasError, LatentError, PictureError
-from ganvas.inversion.invert import Settings, invert, prepare
+from ganvas.inversion.invert import InversionSettings, invert, prepare
 from ganvas.inversion.numbers import psnr
 from ganvas.inversion.terms import Weights
 from ganvas.inversion.tuning import Tuning
@@ -18,7 +18,7 @@ from ganvas.region import Region
 from tests.generators.small import small_stylegan2
 from tests.inversion.parts import Convolved
 
-SHORT = Settings(steps=8, weights=Weights(perceptual=0.1, l2=1.0))
+SHORT = InversionSettings(steps=8, weights=Weights(perceptual=0.1, l2=1.0))
 LOOK = Convolved()
 
 
@@ -30,7 +30,7 @@ def test_a_picture_of_the_generator_itself_comes_back_at_over_30_db():
     torch.set_num_threads(1)
     generator = ganvas.load("faces")
     own = next(sample_latent(generator, [101], truncation=0.7).pictures(generator))
-    found = invert(generator, own, Settings(optimizer="lbfgs", steps=45))
+    found = invert(generator, own, InversionSettings(optimizer="lbfgs", steps=45))
     assert found.cards[0].psnr > 30
     assert found.cards[0].passes <= 45
 
@@ -124,10 +124,10 @@ def test_what_cannot_be():
     with pytest.raises(GanvasError, match="no start"):
         prepare(generator, photos(1), replace(SHORT, start="median"), look=LOOK)
     with pytest.raises(LatentError, match="give z, w or w"):
-        Settings(space="s")
+        InversionSettings(space="s")
     with pytest.raises(GanvasError, match="adam or lbfgs"):
-        Settings(optimizer="sgd")
+        InversionSettings(optimizer="sgd")
     with pytest.raises(GanvasError, match="0 steps"):
-        Settings(steps=0)
+        InversionSettings(steps=0)
     with pytest.raises(GanvasError, match="ganvas or nvidia"):
-        Settings(schedule="other")
+        InversionSettings(schedule="other")

@@ -18,7 +18,7 @@ from ganvas.errors import GanvasError, PictureError
 from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.encoder import load_encoder
-from ganvas.inversion.invert import Settings
+from ganvas.inversion.invert import InversionSettings
 from ganvas.inversion.numbers import Card
 from ganvas.inversion.starts import Encode
 from ganvas.inversion.terms import parse_weights
@@ -149,7 +149,7 @@ def invert(
     if frames != 0 and not 2 <= frames <= 200:
         raise GanvasError(f"{frames} frames make no film; give 2 to 200, or 0 for none.")
     generator, then = common.load(model), tuning.settings()
-    settings = Settings(
+    settings = InversionSettings(
         space or [known for known in generator.spaces if known != "s"][-1],
         parse_weights(f"{loss}+noise" if noise == "on" and "noise" not in loss else loss, weights),
         optimizer,

@@ -32,7 +32,7 @@ DEFAULT = Weights(perceptual=USUAL.perceptual, l1=USUAL.l1, l2=USUAL.l2)
 
 
 @dataclass(frozen=True)
-class Settings:
+class InversionSettings:
     """How an inversion is made.
 
     ``space`` is z, w or w+; ``optimizer`` "adam", by the ``schedule`` of this name, or "lbfgs"; ``steps`` are synthesis
@@ -67,13 +67,13 @@ class Run:
 
     objective: Objective
     variables: Variables
-    settings: Settings
+    settings: InversionSettings
     start: Start
     look: FeatureMaps
     names: tuple[str, ...]
 
     def steps(self) -> Iterator[Step]:
-        """Yield every step, the end last; without gradients once more than `Settings.steps`."""
+        """Yield every step, the end last; without gradients once more than `InversionSettings.steps`."""
         wanted = self.settings
         if wanted.optimizer == "lbfgs":
             return limited_memory(self.objective, self.variables, wanted.steps)
@@ -109,7 +109,7 @@ class Inversion:
 def invert(
     generator: Generator,
     photos: Float[Tensor, "n 3 h w"],
-    settings: Settings = Settings(),
+    settings: InversionSettings = InversionSettings(),
     *,
     mask: Float[Tensor, "1 h w"] | None = None,
     look: FeatureMaps | None = None,
@@ -140,7 +140,7 @@ def invert(
 def prepare(
     generator: Generator,
     photos: Float[Tensor, "n 3 h w"],
-    settings: Settings = Settings(),
+    settings: InversionSettings = InversionSettings(),
     *,
     mask: Float[Tensor, "1 h w"] | None = None,
     look: FeatureMaps | None = None,
@@ -175,7 +175,7 @@ def prepare(
 
 
 def find_start(objective: Objective, start: str | Latent | Encode, seed: int = 0) -> Start:
-    """Return where the rows of an objective set out, as `Settings` say; raises `GanvasError` for words it is not."""
+    """Return where the rows of an objective set out (`InversionSettings.start`); raises `GanvasError` for other words."""
     generator, space, rows = objective.generator, objective.space, len(objective.target.pictures)
     if isinstance(start, Latent):
         return latent_start(generator, space, start, rows)

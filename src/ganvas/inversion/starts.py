@@ -33,8 +33,8 @@ class Start:
 def mean_start(generator: Generator, space: str, statistics: Statistics, rows: int, label: int | None = None) -> Start:
     """Return the mean of the space for every row.
 
-    The mean of z, 0, has no picture where z is brought to unit length before it is mapped to w: there it is the code, of
-    `SAMPLES` seeds, whose w is nearest to the mean of w.
+    The mean of z, 0, has no picture where z is brought to unit length before it is mapped to w: there it is the code of
+    the seed, of `SAMPLES`, whose w is nearest to the mean of w.
     """
     codes = statistics.mean[None]
     if space == "z" and "w" in generator.spaces:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.invert import Inversion, Run, Settings, finish, prepare
+from ganvas.inversion.invert import Inversion, InversionSettings, Run, finish, prepare
 from ganvas.inversion.numbers import Card
 from ganvas.inversion.optimize import Step
 from ganvas.inversion.starts import Encode
@@ -35,7 +35,7 @@ class Part:
 
 @dataclass
 class Work:
-    """The inversion of photos [n, 3, h, w] by one generator with one `Settings`; `through` does it.
+    """The inversion of photos [n, 3, h, w] by one generator with one `InversionSettings`; `through` does it.
 
     ``kept`` are the numbers of the steps whose pictures are kept for a film; with ``tuning`` the weights are tuned for
     each photo alone afterwards.
@@ -44,7 +44,7 @@ class Work:
     generator: Generator
     photos: Float[Tensor, "n 3 h w"]
     names: Sequence[str]
-    settings: Settings
+    settings: InversionSettings
     mask: Float[Tensor, "1 h w"] | None = None
     look: FeatureMaps | None = None
     kept: set[int] = field(default_factory=set)
