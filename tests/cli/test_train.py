@@ -232,3 +232,35 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 240) -> None
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until, "nothing came"
         time.sleep(0.02)
+
+
+def test_encoder_of_a_generator(run: Run, tmp_path: Path, pictures: Path):
+    options = (
+        "--resolution",
+        "16",
+        *SMALL[2:],
+        "--batch",
+        "8",
+        "--pictures",
+        "8",
+        "--sheet-every",
+        "0",
+        "--threads",
+        "1",
+    )
+    assert run("train", "stylegan2", pictures, *options, "--out", tmp_path / "mine").code == 0
+    generator = tmp_path / "mine" / "generator.safetensors"
+    often = ("--batch", "4", "--steps", "4", "--real-from", "2", "--log-every", "1", "--save-every", "2")
+    train = ("train", "encoder", generator, pictures, *often, "--precision", "float32", "--out", tmp_path / "encoder")
+    told = run(*train, "--json")
+    assert told.code == 0, told.err
+    found = json.loads(told.out)
+    assert (found["state"], found["steps"]) == ("finished", 4)
+    assert held(tmp_path / "encoder") == ["encoder.safetensors", "log.jsonl", "sheet.png", "snapshot.safetensors"]
+    check(run(*train), "holds a training already: go on with --resume")
+    assert "finished after 4 steps" in run(*train, "--resume").out
+    check(run(*train, "--resume", "--rate", "1"), "other settings (rate 0.001)")
+    check(run("train", "encoder", generator, tmp_path / "nowhere", "--out", tmp_path / "other"), "does not exist")
+    check(run("train", "encoder", "nowhere", pictures, "--out", tmp_path / "other"), "no generator 'nowhere'")
+    check(run("train", "encoder", generator, pictures, "--steps", "0", "--out", tmp_path / "other"), "steps 0")
+    assert held(tmp_path / "other") == []

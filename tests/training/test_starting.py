@@ -11,8 +11,9 @@ import torch
 from ganvas.errors import TrainingError
 from ganvas.training import snapshots
 from ganvas.training.data import PictureSet
+from ganvas.training.log import read_log
 from ganvas.training.networks import WARMING_STEPS
-from ganvas.training.run import Recipe, read_log
+from ganvas.training.run import Recipe
 from ganvas.training.starting import newest, recipe_of
 from tests.training.tiny import CPU, DC, STYLE, begin, differing, finish, go_on, unequal
 

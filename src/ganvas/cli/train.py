@@ -5,6 +5,7 @@ from typing import Literal
 
 from cyclopts import App
 
+from ganvas.cli.encoder_training import encoder
 from ganvas.cli.shared import device_named
 from ganvas.cli.training import Running, train
 from ganvas.training.augmentation import Augmentation
@@ -12,7 +13,8 @@ from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import own_device
 from ganvas.training.stylegan2 import StyleGAN2Recipe, parse_channels, standard_channels
 
-app = App(name="train", help="Train a generator on a folder or a zip of pictures.")
+app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of pictures.")
+app.command(encoder)
 
 
 @app.command

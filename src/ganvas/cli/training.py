@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from cyclopts import Parameter
@@ -170,7 +170,7 @@ def _watch(run: Run, report: Report) -> tuple[list[str], dict[str, Any]]:
     """Go through a run's events, showing them; returns what to tell people and programs at the end."""
     newest: dict[str, tuple[Path, ...]] = {}
     alarms, note = [], ""
-    with _finishing_the_step(run), board(run.plan.folder, run.progress.pictures, run.team.leads) as record:
+    with finishing_the_step(run), board(run.plan.folder, run.progress.pictures, run.team.leads) as record:
         for event in run.events():
             if event.kind == "log":
                 record(event.pictures, event.numbers)
@@ -191,8 +191,15 @@ def _note(event: Event) -> str:
     return "  ".join(f"{name} {event.numbers[name]:.2f}" for name in SHOWN if name in event.numbers)
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """Something long that saves and ends when told."""
+
+    stopping: bool
+
+
 @contextmanager
-def _finishing_the_step(run: Run) -> Iterator[None]:
+def finishing_the_step(run: Stoppable) -> Iterator[None]:
     """Let the first Ctrl-C (or TERM) finish the step and save; a second one, seconds later, stops at once."""
     first = 0.0
 

@@ -36,7 +36,7 @@ class Architecture:
     resolution: int
     layers: int
     w_dim: int
-    widths: tuple[int, ...] = (24, 48, 96, 128, 160, 160)
+    widths: tuple[int, ...]
     hidden: int = 240
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from ganvas.errors import PictureError
 from ganvas.files import atomic_path
-from ganvas.training.run import read_log
+from ganvas.training.log import read_log
 
 SUFFIXES = (".png", ".svg")
 # Of the palette of Okabe and Ito, which colour-blind people tell apart.

@@ -7,7 +7,8 @@ import torch
 
 from ganvas import images
 from ganvas.reports.plots import loss_plot
-from ganvas.training.run import TIMELAPSE, read_log
+from ganvas.training.log import read_log
+from ganvas.training.run import TIMELAPSE
 
 MOST_FRAMES, SECONDS_PER_FRAME = 60, 0.25
 

@@ -6,18 +6,20 @@ like the photo. Knows no files.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.inversion.encoder import Architecture, Encoder
+from ganvas.inversion.encoder import LAST, Architecture, Encoder
 from ganvas.training.randomness import Randomness
+from ganvas.training.settings import check_above_zero, check_range
 from ganvas.training.stylegan2 import draw_codes, paint
 
 STATISTICS_ROWS = 10_000
+LARGEST = 128
+WIDTHS = (24, 48, 96, 128, 160, 160)
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -39,18 +41,33 @@ class EncoderRecipe:
     precision: str = "float32"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_above_zero(rate=self.rate)
+        check_range(2, batch=self.batch)
+        check_range(1, steps=self.steps)
+        check_range(0, real_from=self.real_from, codes=self.codes, pixels=self.pixels, looks=self.looks)
+        check_range(0, prior=self.prior)
+        check_range(0, 1, mixing=self.mixing)
+
     def rate_at(self, step: int) -> float:
         """Return the learning rate: constant, and falling in a straight line to 0 over the last third."""
         left = (self.steps - step) / (self.steps / 3)
         return self.rate * min(1.0, max(left, 0.0))
 
 
+def standard_architecture(generator: StyleGAN2) -> Architecture:
+    """Return the sizes of a generator's encoder: it looks at 128 pixels, or at fewer where the pictures have fewer."""
+    halvings = (min(generator.resolution, LARGEST) // LAST).bit_length() - 1
+    widths = WIDTHS[-halvings - 1 :]
+    return Architecture(LAST * 2**halvings, generator.layers, generator.architecture.w_dim, widths)
+
+
 @torch.no_grad()
-def new_encoder(generator: StyleGAN2, seed: int = 0, **sizes: Any) -> Encoder:
+def new_encoder(generator: StyleGAN2, seed: int = 0, architecture: Architecture | None = None) -> Encoder:
     """Return an untrained encoder of a generator, with the mean and the deviation of its w over 10,000 codes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = Encoder(Architecture(generator.resolution, generator.layers, generator.architecture.w_dim, **sizes))
+        encoder = Encoder(architecture or standard_architecture(generator))
     draws = Randomness(seed, 0, device=generator.device)
     w = generator.mapping(draws.normal(STATISTICS_ROWS, generator.architecture.z_dim), None)
     encoder.mean.copy_(generator.mapping.w_avg)

@@ -55,9 +55,14 @@ def tensors(networks: Networks) -> dict[str, Tensor]:
         f"{part}.{name}": t for part, module in networks.modules.items() for name, t in module.state_dict().items()
     }
     for part, optimiser in networks.optimisers.items():
-        for index, state in optimiser.state_dict()["state"].items():
-            named |= {f"optimiser.{part}.{index}.{key}": state[key] for key in (*MOMENTS, "step")}
+        named |= moments(optimiser, f"optimiser.{part}")
     return named | {f"extra.{name}": value for name, value in networks.extra.items()}
+
+
+def moments(optimiser: torch.optim.Adam, prefix: str) -> dict[str, Tensor]:
+    """Return what Adam remembers of each parameter, by names such as ``prefix.12.exp_avg``, and its step counts."""
+    states = optimiser.state_dict()["state"]
+    return {f"{prefix}.{index}.{key}": state[key] for index, state in states.items() for key in (*MOMENTS, "step")}
 
 
 def slim(networks: Networks) -> dict[str, Tensor]:
@@ -88,11 +93,12 @@ def restore(networks: Networks, named: Mapping[str, Tensor]) -> bool:
     whole = any(name.startswith("optimiser.") for name in named)
     if whole:
         for part, optimiser in networks.optimisers.items():
-            _restore_moments(optimiser, f"optimiser.{part}", named)
+            restore_moments(optimiser, f"optimiser.{part}", named)
     return whole
 
 
-def _restore_moments(optimiser: torch.optim.Adam, prefix: str, named: Mapping[str, Tensor]) -> None:
+def restore_moments(optimiser: torch.optim.Adam, prefix: str, named: Mapping[str, Tensor]) -> None:
+    """Put back what `moments` gave."""
     described = optimiser.state_dict()
     parameters = optimiser.param_groups[0]["params"]
     described["state"] = {

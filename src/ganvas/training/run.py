@@ -4,10 +4,9 @@ Yields what happened as events; prints nothing. All that a step draws follows fr
 that a run resumed from a whole snapshot is, bit for bit, the run that was never stopped.
 """
 
-import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import Team, check_batch
+from ganvas.training.log import Means, write_line
 from ganvas.training.networks import Networks, scale_rates, warming
 from ganvas.training.randomness import Randomness, shuffled
 from ganvas.training.settings import check_range
@@ -33,7 +33,7 @@ from ganvas.training.snapshots import Progress
 from ganvas.training.stylegan2 import StyleGAN2Recipe
 
 Recipe = StyleGAN2Recipe | DCGANRecipe
-LOG, GENERATOR, TIMELAPSE = "log.jsonl", "generator.safetensors", "timelapse.webp"
+GENERATOR, TIMELAPSE = "generator.safetensors", "timelapse.webp"
 SHEET_ROWS, SHEET_COLUMNS = 4, 8
 REAL_FOR_SPREAD = 256
 
@@ -101,7 +101,7 @@ class Run:
         Raises `TrainingError` when a loss is no longer a number or a file cannot be written, naming the snapshot to go
         back to.
         """
-        sums, began = _Means(), time.perf_counter()
+        sums, began = Means(), time.perf_counter()
         if self.progress.pictures == 0:
             yield from self._show(None)
         watch = alarms.Watch(alarms.spread(self.data.batch(shuffled(0, 0, REAL_FOR_SPREAD, len(self.data)))))
@@ -226,29 +226,6 @@ class Run:
         return f"Go on from '{whole[-1]}' with --resume auto." if whole else "No snapshot was written yet."
 
 
-class _Means:
-    """Sums of a step's numbers, kept as tensors so that no device has to wait."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-        self.steps = 0
-
-    def add(self, seen: Mapping[str, Tensor]) -> None:
-        self.steps += 1
-        for name, value in seen.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
-            self.counts[name] = self.counts.get(name, 0) + 1
-
-    def take(self, team: Team) -> dict[str, float]:
-        """Return the means over steps and processes, and begin anew."""
-        means = [self.sums[name].float() / self.counts[name] for name in self.sums]
-        team.average(means)
-        taken = {name: float(mean) for name, mean in zip(self.sums, means, strict=True)} | {"steps": self.steps}
-        self.__init__()
-        return taken
-
-
 @torch.no_grad()
 def fixed_samples(generator: Generator) -> Tensor:
     """Return the pictures of seeds 0-31, which every sheet shows, on the CPU in float32."""
@@ -259,21 +236,3 @@ def fixed_samples(generator: Generator) -> Tensor:
 def described_data(data: PictureSet, augmentation: Augmentation) -> dict[str, Any]:
     """Return what a run learns from, as snapshots record it: how many pictures, and what happens to them."""
     return {"data": f"{len(data)} pictures", "augment": augmentation.kind, "flip": augmentation.flip}
-
-
-def write_line(folder: Path, line: Mapping[str, Any]) -> None:
-    """Append a line of JSON to the run's log; raises `TrainingError` where the system refuses."""
-    try:
-        with (folder / LOG).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
-    except OSError as refusal:
-        raise TrainingError(f"'{folder / LOG}' cannot be written: {refusal.strerror}.") from refusal
-
-
-def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the log's lines; one that was cut short is left out."""
-    lines = []
-    for text in (folder / LOG).read_text("utf-8").splitlines() if (folder / LOG).exists() else []:
-        with suppress(ValueError):
-            lines.append(json.loads(text))
-    return lines

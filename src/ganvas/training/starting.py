@@ -16,8 +16,9 @@ from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import Team
+from ganvas.training.log import LOG, read_log, write_line
 from ganvas.training.networks import Networks, restore
-from ganvas.training.run import LOG, Plan, Recipe, Run, described_data, read_log, write_line
+from ganvas.training.run import Plan, Recipe, Run, described_data
 from ganvas.training.stylegan2 import StyleGAN2Recipe
 
 RECIPES = {"stylegan2": StyleGAN2Recipe, "dcgan": DCGANRecipe}
