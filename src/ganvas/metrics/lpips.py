@@ -1,0 +1,176 @@
+"""Feature maps of the published VGG-16 and AlexNet, and the perceptual distance LPIPS on them.
+
+Written from Simonyan and Zisserman 2015 (configuration D), Krizhevsky 2014 and Zhang et al. 2018 ("The unreasonable
+effectiveness of deep features", section 3, Eq. 1). No weights come with Ganvas: a trunk is a state dict as torchvision
+publishes it (vgg16-397923af.pth, alexnet-owt-7be5be79.pth), heads are those of the lpips package (vgg.pth, alex.pth).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ganvas.checkpoints.state import need, state_dict
+from ganvas.checkpoints.trees import read_tree
+from ganvas.errors import CheckpointError, PictureError
+
+# What takes RGB in [-1, 1] to the statistics of ImageNet (Zhang et al. 2018, as published).
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+FAINTEST = 1e-10
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution with ReLU, by its number in the state dict; ``pool`` is the size of the pooling before it (0:
+    none); a ``tap`` is a map that distances look at.
+    """
+
+    number: int
+    channels: int
+    size: int = 3
+    stride: int = 1
+    pool: int = 0
+    tap: bool = False
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """A published network up to its last convolution; ``smallest`` is the side in pixels that it needs."""
+
+    name: str
+    smallest: int
+    convolutions: tuple[Convolution, ...]
+
+    @property
+    def taps(self) -> list[Convolution]:
+        """The convolutions whose maps are looked at."""
+        return [convolution for convolution in self.convolutions if convolution.tap]
+
+
+VGG16 = Trunk(
+    "VGG",
+    16,
+    (
+        *(Convolution(0, 64), Convolution(2, 64, tap=True)),
+        *(Convolution(5, 128, pool=2), Convolution(7, 128, tap=True)),
+        *(Convolution(10, 256, pool=2), Convolution(12, 256), Convolution(14, 256, tap=True)),
+        *(Convolution(17, 512, pool=2), Convolution(19, 512), Convolution(21, 512, tap=True)),
+        *(Convolution(24, 512, pool=2), Convolution(26, 512), Convolution(28, 512, tap=True)),
+    ),
+)
+ALEXNET = Trunk(
+    "Alex",
+    31,
+    (
+        Convolution(0, 64, size=11, stride=4, tap=True),
+        Convolution(3, 192, size=5, pool=3, tap=True),
+        Convolution(6, 384, pool=3, tap=True),
+        Convolution(8, 256, tap=True),
+        Convolution(10, 256, tap=True),
+    ),
+)
+
+
+class PublishedFeatures(nn.Module):
+    """Pictures to maps whose squared differences, summed over channels, averaged over pixels and summed over maps, are
+    the distance ``name``: LPIPS with heads, else the same with equal weights for all channels.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, trunk: Trunk, *, with_heads: bool) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.name = f"LPIPS-{trunk.name}" if with_heads else f"{trunk.name} feature distance"
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        inputs = 3
+        for each in trunk.convolutions:
+            self.weights.append(nn.Parameter(torch.zeros(each.channels, inputs, each.size, each.size)))
+            self.biases.append(nn.Parameter(torch.zeros(each.channels)))
+            inputs = each.channels
+        self.heads = nn.ParameterList(nn.Parameter(torch.ones(each.channels)) for each in trunk.taps)
+        self.register_buffer("shift", torch.tensor(SHIFT).view(3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor(SCALE).view(3, 1, 1), persistent=False)
+
+    def raw_maps(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        """Return the tapped maps, after their ReLU; raises `PictureError` for pictures that are too small."""
+        if min(pictures.shape[-2:]) < self.trunk.smallest:
+            raise PictureError(
+                f"Pictures of {pictures.shape[-1]}x{pictures.shape[-2]} pixels are too small for {self.name}, which "
+                f"needs {self.trunk.smallest}; enlarge them, or use Ganvas' own features."
+            )
+        x, maps = (pictures - self.shift) / self.scale, []
+        for each, weight, bias in zip(self.trunk.convolutions, self.weights, self.biases, strict=True):
+            x = F.max_pool2d(x, each.pool, 2) if each.pool else x
+            x = F.relu(F.conv2d(x, weight, bias, each.stride, padding=2 if each.stride > 1 else each.size // 2))
+            maps += [x] if each.tap else []
+        return maps
+
+    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        """Return the maps of pictures in [-1, 1], differentiable: a vector of unit length at every pixel, channels
+        weighted by the roots of the heads.
+        """
+        roots = [head.sqrt()[:, None, None] for head in self.heads]
+        maps = self.raw_maps(pictures)
+        return [x / (x.norm(dim=1, keepdim=True) + FAINTEST) * root for x, root in zip(maps, roots, strict=True)]
+
+
+def load_published(
+    trunk: str | Path, heads: str | Path | None = None, device: str | torch.device = "cpu"
+) -> PublishedFeatures:
+    """Return VGG-16's or AlexNet's features, told by the file's shapes, frozen, with LPIPS' heads where a file of them
+    is given.
+
+    Nothing in the files is run. Raises `CheckpointError` for files that hold something else.
+    """
+    tensors = _tensors(trunk, "a state dict of VGG-16 or AlexNet")
+    known = _told_apart(tensors, trunk)
+    features = PublishedFeatures(known, with_heads=heads is not None)
+    with torch.no_grad():
+        for each, weight, bias in zip(known.convolutions, features.weights, features.biases, strict=True):
+            _fill(weight, tensors, f"features.{each.number}.weight", trunk)
+            _fill(bias, tensors, f"features.{each.number}.bias", trunk)
+        if heads is not None:
+            given = _tensors(heads, "the heads of LPIPS")
+            for number, (each, head) in enumerate(zip(known.taps, features.heads, strict=True)):
+                column = head.view(1, each.channels, 1, 1)
+                _fill(column, given, f"lin{number}.model.1.weight", heads)
+            if any(bool((head < 0).any()) for head in features.heads):
+                raise CheckpointError(f"'{heads}' holds negative weights, which LPIPS has not; fetch it anew.")
+    return features.eval().requires_grad_(False).to(device)
+
+
+def _told_apart(tensors: Mapping[str, Tensor], path: str | Path) -> Trunk:
+    for trunk in (VGG16, ALEXNET):
+        first = trunk.convolutions[0]
+        if getattr(tensors.get("features.0.weight"), "shape", ()) == (first.channels, 3, first.size, first.size):
+            return trunk
+    raise CheckpointError(
+        f"'{path}' is neither VGG-16 nor AlexNet; give torchvision's vgg16-397923af.pth or alexnet-owt-7be5be79.pth."
+    )
+
+
+def _tensors(path: str | Path, what: str) -> dict[str, Tensor]:
+    if not Path(path).is_file():
+        raise CheckpointError(f"There is no file '{path}'; give the path of {what}.")
+    tensors = state_dict(read_tree(Path(path)))
+    if tensors is None:
+        raise CheckpointError(f"'{path}' holds no weights; give {what}.")
+    return tensors
+
+
+def _fill(parameter: Tensor, tensors: Mapping[str, Tensor], name: str, path: str | Path) -> None:
+    try:
+        tensor = need(tensors, name)
+    except CheckpointError as reason:
+        raise CheckpointError(f"'{path}': {reason}") from reason
+    if tensor.shape != parameter.shape or not bool(tensor.isfinite().all()):
+        raise CheckpointError(
+            f"'{path}': {name} is not finite or has shape {list(tensor.shape)}, not {list(parameter.shape)}."
+        )
+    parameter.copy_(tensor)
