@@ -10,7 +10,7 @@ from ganvas.interpolation import ease, frame_positions, path_through
 from ganvas.latent_files import Latent, sample_latent
 from ganvas.metrics.features import Architecture, FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
-from ganvas.retiming import Timing, deviations_along_path, inverted, retimed, step_lengths, time_path
+from ganvas.retiming import Timing, deviations_along_path, inverted, meeting, retimed, step_lengths, time_path
 from ganvas.spaces import statistics
 from tests.fakes import LayeredGenerator, LinearGenerator
 
@@ -61,6 +61,31 @@ def test_inverting_is_monotone_whatever_the_steps(steps):
     if lengths.min() > 0.1:
         reached = np.concatenate([[0], np.cumsum(lengths)]) / lengths.sum()
         assert inverted(positions, lengths, reached) == pytest.approx(positions)
+
+
+def test_frames_meet_the_keys_and_no_step_cuts_a_corner():
+    def zigzag(t: np.ndarray) -> np.ndarray:
+        return np.stack(
+            [np.interp(t, [0, 0.25, 0.5, 1], [0, 2, 2, 3]), np.interp(t, [0, 0.25, 0.5, 1], [0, 0, 1, 1])], 1
+        )
+
+    keys = np.array([0.25, 0.5])
+    positions, steps = retimed(chords(zigzag), frame_positions(31), keys)
+    assert np.abs(positions[:, None] - keys).min(0) == pytest.approx(0, abs=1e-9)
+    assert steps.sum() == pytest.approx(4)
+    assert steps.min() / steps.mean() > 0.9
+    without, _ = retimed(chords(zigzag), frame_positions(32))
+    assert chords(zigzag)(without).sum() < 4
+
+
+@given(st.integers(3, 40), st.lists(st.floats(0.01, 0.99), max_size=4, unique=True))
+def test_shares_that_meet_stops_still_rise(count, stops):
+    shares, ordered = frame_positions(count), np.array(sorted(stops))
+    moved = meeting(shares, ordered)
+    assert (np.diff(moved) > 0).all()
+    assert (moved[0], moved[-1]) == (0, 1)
+    if count > 2 / np.diff([0, *ordered, 1]).min():
+        assert all(np.abs(moved - stop).min() < 1e-12 for stop in stops)
 
 
 def test_a_path_that_stands_still_keeps_its_frames():

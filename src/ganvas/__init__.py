@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ganvas.generators.protocol import Generator
     from ganvas.generators.wrap import wrap
     from ganvas.images import read_picture, write_picture
+    from ganvas.interpolation import path_through
     from ganvas.inversion.invert import Inversion, InversionSettings, invert
     from ganvas.latent_files import Latent, load_latent, sample_latent
     from ganvas.linalg import Ridge
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ganvas.methods.held import HeldSearch, hold_search
     from ganvas.methods.search import Search
     from ganvas.mixing import mix, mix_grid
+    from ganvas.photos import read_photo, read_sketch
     from ganvas.process import keep_freed_memory
     from ganvas.region import Region
 
@@ -65,7 +67,10 @@ __all__ = [
     "load_latent",
     "mix",
     "mix_grid",
+    "path_through",
+    "read_photo",
     "read_picture",
+    "read_sketch",
     "regions",
     "sample_latent",
     "wrap",
@@ -90,12 +95,14 @@ _HOMES = {
     "generators.wrap": ("wrap",),
     "images": ("read_picture", "write_picture"),
     "inversion.invert": ("Inversion", "InversionSettings", "invert"),
+    "interpolation": ("path_through",),
     "latent_files": ("Latent", "load_latent", "sample_latent"),
     "linalg": ("Ridge",),
     "methods": ("find_directions",),
     "methods.held": ("HeldSearch", "hold_search"),
     "methods.search": ("Search",),
     "mixing": ("mix", "mix_grid"),
+    "photos": ("read_photo", "read_sketch"),
     "process": ("keep_freed_memory",),
     "region": ("Region",),
 }

@@ -92,6 +92,12 @@ class LatentPath:
     mode: str = "linear"
     closed: bool = False
 
+    @property
+    def corners(self) -> Float[np.ndarray, "k"]:
+        """Where the keys between both ends lie, t in (0, 1)."""
+        pieces = len(self.keys) if self.closed else len(self.keys) - 1
+        return np.arange(1, pieces) / pieces
+
     def at(self, positions: Positions) -> Latent:
         """Return the latent at these t in [0, 1], a row each; noise maps go the spherical way, which keeps their
         strength.

@@ -6,6 +6,7 @@ network's unit maps, so that the lengths of small steps add up to that of the pa
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,37 +83,57 @@ class Timing:
         }
 
 
+def cumulative(steps: Float[np.ndarray, "m"]) -> Float[np.ndarray, "n"]:
+    """Return which share of the whole length is reached before each step, and 1; strictly rising, steps of 0 too."""
+    lengths = np.maximum(steps, 1e-9 * max(float(steps.max()), 1e-12))
+    reached = np.concatenate([[0.0], np.cumsum(lengths)]) / lengths.sum()
+    reached[-1] = 1.0
+    return reached
+
+
 def inverted(
     positions: Positions, steps: Float[np.ndarray, "m"], shares: Float[np.ndarray, "s"]
 ) -> Float[np.ndarray, "s"]:
     """Return the positions at which the path has these shares of its length, by monotone cubic interpolation of
     position over cumulative length: one round of de Boor's equidistribution (1974), whose fixed point has equal steps.
     """
-    lengths = np.maximum(steps, 1e-9 * max(float(steps.max()), 1e-12))  # a step of none would make it ambiguous
-    reached = np.concatenate([[0.0], np.cumsum(lengths)]) / lengths.sum()
-    reached[-1] = 1.0
-    found = np.clip(PchipInterpolator(reached, positions)(shares), 0.0, 1.0)
+    found = np.clip(PchipInterpolator(cumulative(steps), positions)(shares), 0.0, 1.0)
     return np.where(shares == 1, positions[-1], found)  # the last picture is the one that was given, to the last bit
 
 
+def meeting(shares: Float[np.ndarray, "s"], stops: Float[np.ndarray, "k"]) -> Float[np.ndarray, "s"]:
+    """Return `shares` shifted a little, so that every one of `stops` is among them: the nearest comes to it, those in
+    between follow evenly. A stop whose nearest share is an end, or that of another stop, is not met.
+    """
+    nearest = np.abs(shares[:, None] - stops).argmin(0)
+    inner = [0 < i < len(shares) - 1 and (j == 0 or i > nearest[j - 1]) for j, i in enumerate(nearest)]
+    return np.interp(shares, [0, *shares[nearest[inner]], 1], [0, *stops[inner], 1])
+
+
 def retimed(
-    measure: Callable[[Positions], Float[np.ndarray, "m"]], shares: Positions, rounds: int = ROUNDS
-) -> tuple[Positions, Float[np.ndarray, "m"]]:
+    measure: Callable[[Positions], Float[np.ndarray, "m"]],
+    shares: Float[np.ndarray, "s"],
+    keys: Float[np.ndarray, "k"] = np.empty(0),
+    rounds: int = ROUNDS,
+) -> tuple[Float[np.ndarray, "s"], Float[np.ndarray, "_t"]]:
     """Return positions whose steps are as long as `shares` asks for, and those steps: the path is measured densely,
     then at the frames themselves and corrected, until it is even within a tenth or `rounds` are over; the most even.
+
+    The positions `keys`, where the path may turn a corner, are met by frames, since a step across would cut it short.
     """
-    dense = np.linspace(0, 1, DENSER * (len(shares) - 1) + 1)
-    positions = inverted(dense, measure(dense), shares)
     asked = float(np.diff(shares).max())
-    best: tuple[float, Positions, Positions] | None = None
+    positions = np.union1d(np.linspace(0, 1, DENSER * (len(shares) - 1) + 1), keys)
+    steps = measure(positions)
+    best: tuple[float, Any, Any] | None = None
     for _ in range(rounds):
+        wanted = meeting(shares, np.interp(keys, positions, cumulative(steps)))
+        positions = inverted(positions, steps, wanted)
         steps = measure(positions)
         unevenness = float(steps.max() / max(float(steps.sum()), 1e-12)) / asked
         if best is None or unevenness < best[0]:
             best = unevenness, positions, steps
         if unevenness <= EVEN_ENOUGH:
             break
-        positions = inverted(positions, steps, shares)
     assert best is not None
     return best[1], best[2]
 
@@ -137,7 +158,7 @@ def time_path(
         what = f"Re-timing, round {rounds}" if evenly else "Measuring steps"
         return step_lengths(network, generator, path, positions, lambda done, total: progress(what, done, total))
 
-    positions, steps = retimed(measure, shares) if evenly else (shares, measure(shares))
+    positions, steps = retimed(measure, shares, path.corners) if evenly else (shares, measure(shares))
     return Timing(positions, steps, deviations_along_path(generator, path, positions), shares)
 
 

@@ -1,0 +1,90 @@
+"""Measure the warning: ``python -m ganvas.studies.familiarity MODEL --known FACES.zip --strange cats CATS.zip ...``.
+
+Prints, for every set of pictures, how many are warned, and how well the distance tells them from the known ones.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas import photos
+from ganvas.checkpoints.files import load
+from ganvas.errors import GanvasError
+from ganvas.metrics.familiarity import Familiarity, descriptors, fit, learn_familiarity
+from ganvas.metrics.features import FeatureNetwork, load_features
+from ganvas.training.data import open_pictures
+
+MOST = 200
+COLUMNS = "| pictures | number | warned | area under ROC | found at 5 % false alarms | ratio: lowest, median, highest |"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m ganvas.studies.familiarity", description=__doc__)
+    parser.add_argument("model", help="a generator, or a zip of pictures to take in the place of one's samples")
+    parser.add_argument("--known", type=Path, required=True, help="pictures of what the generator makes")
+    parser.add_argument("--strange", nargs=2, action="append", required=True, metavar=("NAME", "PICTURES"))
+    options = parser.parse_args(arguments)
+    try:
+        print("\n".join(measure(options.model, options.known, options.strange)))
+    except GanvasError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def measure(model: str, known: Path, strange: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table: known pictures first, then every set of strange ones."""
+    network = load_features()
+    familiarity, resolution = _learnt(network, model)
+    found = {name: _ratios(network, familiarity, Path(source), resolution) for name, source in strange}
+    usual = _ratios(network, familiarity, known, resolution)
+    lines = [COLUMNS, "|---|---|---|---|---|---|", _row("known", usual, usual)]
+    return lines + [_row(name, ratios, usual) for name, ratios in found.items()]
+
+
+def roc_area(usual: Float[Tensor, "n"], strange: Float[Tensor, "m"]) -> float:
+    """Return the area under the ROC curve: the chance that a strange picture is further than a usual one, ties half."""
+    further = (strange[:, None] > usual).double() + 0.5 * (strange[:, None] == usual).double()
+    return float(further.mean())
+
+
+def _learnt(network: FeatureNetwork, model: str) -> tuple[Familiarity, int]:
+    if Path(model).suffix.lower() != ".zip":
+        generator = load(model)
+        return learn_familiarity(network, generator), generator.resolution
+    side = network.architecture.resolution
+    samples = descriptors(network, _pictures(Path(model), side, 450))
+    return fit(samples[:300], samples[300:]), side
+
+
+def _ratios(network: FeatureNetwork, familiarity: Familiarity, source: Path, side: int) -> Float[Tensor, "n"]:
+    return familiarity.ratios(descriptors(network, _pictures(source, side, MOST)))
+
+
+def _pictures(source: Path, side: int, most: int) -> Float[Tensor, "n 3 r r"]:
+    """Return the first pictures of a zip or a folder, in order of their names."""
+    if source.is_dir():
+        return torch.cat([photos.read_photo(path, side) for path in sorted(source.iterdir())[:most]])
+    pictures = open_pictures(source, side)
+    return pictures.batch(np.arange(min(most, len(pictures)))).contiguous()
+
+
+def _row(name: str, ratios: Float[Tensor, "n"], usual: Float[Tensor, "m"]) -> str:
+    warned = 100 * float((ratios > 1).double().mean())
+    area, caught = "", ""
+    if ratios is not usual:
+        area = f"{roc_area(usual, ratios):.3f}"
+        caught = f"{100 * float((ratios > usual.quantile(0.95)).double().mean()):.0f} %"
+    spread = f"{ratios.min():.2f}, {ratios.median():.2f}, {ratios.max():.2f}"
+    return f"| {name} | {len(ratios)} | {warned:.1f} % | {area} | {caught} | {spread} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
