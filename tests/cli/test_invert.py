@@ -141,6 +141,7 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
         ((), "No photo was given"),
         (("0.png", "--loss", "vgg"), "no term 'vgg'"),
         (("0.png", "--start", "nowhere"), "nowhere"),
+        (("0.png", "--start", "encoder"), "no encoder for 'layers'"),
         (("0.png", "--steps", "0"), "0 steps"),
         (("0.png", "--frames", "1"), "no film"),
         (("0.png", "--tune", "-1"), "not possible"),

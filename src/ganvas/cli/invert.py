@@ -14,7 +14,7 @@ from ganvas.checkpoints.files import regions
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, make_folder, region_of, with_seconds, wrote
-from ganvas.errors import GanvasError, PictureError
+from ganvas.errors import CheckpointError, GanvasError, PictureError
 from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.encoder import load_encoder
@@ -225,9 +225,13 @@ def _start(start: str, generator: Generator) -> str | Latent | Encode:
 
 def _encoder(generator: Generator) -> Encode:
     about = getattr(generator, "about", None)
-    encoder, made_for = load_encoder(about.name if about else "", generator.device)
+    name = about.name if about else ""
+    try:
+        encoder, made_for = load_encoder(name, generator.device)
+    except CheckpointError as error:
+        raise CheckpointError(f"There is no encoder for '{name}' ({error}) Give another --start.") from error
     if about and made_for not in about.hashes:
-        raise GanvasError(f"The encoder of '{about.name}' was made for another generator; start from the mean.")
+        raise GanvasError(f"The encoder of '{name}' was made for another generator; give another --start.")
     return encoder
 
 

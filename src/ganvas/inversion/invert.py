@@ -175,7 +175,7 @@ def prepare(
 
 
 def find_start(objective: Objective, start: str | Latent | Encode, seed: int = 0) -> Start:
-    """Return where the rows of an objective set out (`InversionSettings.start`); raises `GanvasError` for other words."""
+    """Return where rows set out, as `InversionSettings` say; raises `GanvasError` for other words."""
     generator, space, rows = objective.generator, objective.space, len(objective.target.pictures)
     if isinstance(start, Latent):
         return latent_start(generator, space, start, rows)
