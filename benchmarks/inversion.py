@@ -65,7 +65,7 @@ def compare(generator: Generator, photos: Float[Tensor, "n 3 h w"], space: str) 
     )
 
 
-def run(count: int = 10) -> Iterator[str]:
+def run(count: int = 4) -> Iterator[str]:
     """Yield the lines of a Markdown table, and of one on pictures of the generator itself."""
     generator = load("faces")
     yield from own_pictures(generator)
