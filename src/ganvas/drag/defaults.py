@@ -3,8 +3,6 @@
 The papers' numbers are for pictures of 512 pixels; rounding them in proportion would leave an empty disc at 64.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -16,7 +14,7 @@ from ganvas.latents import Layers, check_space, parse_layers
 from ganvas.spaces import sample_codes
 
 PUBLISHED_PIXELS = 512
-RATE_IN_DEVIATIONS = 0.004
+RATE_IN_DEVIATIONS = 0.008
 SAMPLES = 256
 
 
@@ -67,9 +65,10 @@ def usual_feature(generator: Generator, label: Label = None, truncation: float =
     names = generator.feature_names
     if not names:
         raise LatentError("This generator has no feature maps to follow a point by, so that nothing can be dragged.")
-    if isinstance(label, Sequence) and not isinstance(label, str):
-        label = list(label)[:1]
-    maps = generator.features(generator.sample([0]), names, "z", label=label, truncation=truncation)
+    codes, space = generator.sample([0]), "z"
+    if "w+" in generator.spaces:  # where no class is needed
+        codes, space = codes.new_zeros(1, *generator.dimensions("w+")), "w+"
+    maps = generator.features(codes, names, space, label=label, truncation=truncation)
     sizes = {name: _size_on_picture(generator, name, maps[name]) for name in names}
     wanted = min(128, generator.resolution / 2)
     fitting = {name: size for name, size in sizes.items() if size <= wanted} or {
@@ -99,9 +98,13 @@ def usual_arrival(resolution: int) -> float:
 
 
 def usual_rate(generator: Generator, space: str, label: Label = None) -> float:
-    """Return Adam's rate: 0.004 of the deviation of the space's codes (root of their mean variance).
+    """Return Adam's rate: 0.008 of the deviation of the space's codes (root of their mean variance).
 
     The papers give 0.002 for the w of StyleGAN2, whose deviation differs between networks; z is wider than w.
     """
-    codes = sample_codes(generator, "z" if space == "z" else "w", SAMPLES, label)
+    wanted = "z" if space == "z" else "w"
+    try:
+        codes = sample_codes(generator, wanted, SAMPLES, label)
+    except LatentError:  # codes of w can be dragged without knowing their class
+        codes = sample_codes(generator, wanted, SAMPLES, 0)
     return RATE_IN_DEVIATIONS * float(codes.double().var(dim=0).mean().sqrt())

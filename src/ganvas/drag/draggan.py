@@ -28,6 +28,7 @@ from ganvas.drag.state import (
 )
 
 MASK_WEIGHT = 20.0
+REFINEMENTS = 3
 
 
 @dataclass(frozen=True)
@@ -124,30 +125,19 @@ def track(
     row, column = divmod(int(distances.argmin()), len(offsets))
     found = point + torch.stack([offsets[column], offsets[row]])
     beside = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
-    shift = between_pixels(sample_square(feature, found, beside, plane), wanted)
-    return (found + shift).clamp(0, plane.resolution)
+    for _ in range(REFINEMENTS):
+        shift = between_pixels(sample_square(feature, found, beside, plane), wanted)
+        found = (found + shift).clamp(0, plane.resolution)
+    return found
 
 
 def between_pixels(around: Float[Tensor, "c 3 3"], wanted: Float[Tensor, "c"]) -> Float[Tensor, "2"]:
-    """Return how far (x, y), at most half a pixel, from the middle of 3x3 samples the map is nearest to `wanted`.
+    """Return how far (x, y), at most half a pixel each, from the middle of 3x3 samples the map is nearest to `wanted`.
 
-    The published code keeps to whole pixels, of which a 64-pixel picture has too few. Between two pixels the map is
-    linear, so that the nearest point on the segment is a projection; first along x, then along y from there.
+    The published code keeps to whole pixels, of which a 64-pixel picture has too few. This is one step of Lucas and
+    Kanade: least squares by the map's slopes; along an edge, where they do not tell, it stays.
     """
-    across = nearest_on_segments(around[:, 1, :], wanted)
-    side = 2 if across > 0 else 0
-    column = torch.lerp(around[:, :, 1], around[:, :, side], abs(across))
-    return torch.tensor([across, nearest_on_segments(column, wanted)], dtype=torch.float64)
-
-
-def nearest_on_segments(three: Float[Tensor, "c 3"], wanted: Float[Tensor, "c"]) -> float:
-    """Return the place in [-0.5, 0.5] on the way through three samples at -1, 0, 1 that is nearest to `wanted`."""
-    middle, best, place = three[:, 1], 0.0, 0.0
-    for side in (-1, 1):
-        slope = three[:, 1 + side] - middle
-        along, length = float(slope @ (wanted - middle)), float(slope @ slope)
-        share = min(max(along / length, 0.0), 0.5) if length > 0 else 0.0
-        gain = share * (2 * along - share * length)
-        if gain > best:
-            best, place = gain, side * share
-    return place
+    slopes = torch.stack([around[:, 1, 2] - around[:, 1, 0], around[:, 2, 1] - around[:, 0, 1]]).cpu().double() / 2
+    left = (wanted - around[:, 1, 1]).cpu().double()
+    inverse = torch.linalg.pinv(slopes @ slopes.T, rtol=1e-3, hermitian=True)
+    return (inverse @ (slopes @ left)).clamp(-0.5, 0.5)

@@ -31,7 +31,7 @@ from ganvas.drag.state import (
 
 MASK_WEIGHT = 10.0
 PUBLISHED_DISTANCE = 12.0  # pixels of 512: three of the 128-pixel map
-SCALE_IN_DIFFERENCES = 1.0
+SCALE_IN_DIFFERENCES = 0.7
 PLACES = 10  # that are looked at on the line
 FINISHED, ADVANCED = 0.25, 0.5  # of l: discrepancies below which an anchor is done, or goes on
 
@@ -69,10 +69,10 @@ def usual_settings(subject: Subject, fixed: Fixed, rate: float | None = None) ->
 
 
 def usual_scale(feature: Float[Tensor, "1 c h w"], plane: Plane, distance: float) -> float:
-    """Return l: the mean absolute difference of the map between places `distance` apart, along x and y.
+    """Return l: 0.7 of the mean absolute difference of the map between places `distance` apart, along x and y.
 
-    So l is the discrepancy that a template typically has after one advance of d. The published pairs (0.3, 3) and
-    (0.4, 4) have the same quotient, as such a rule demands; their numbers are of networks with other features.
+    So l is near the discrepancy that a template has after one advance of d. The published pairs (0.3, 3) and (0.4, 4)
+    have the same quotient, as such a rule demands; their numbers are of networks with other features.
     """
     size = feature.shape[-1]
     low, high = plane.ends(0)

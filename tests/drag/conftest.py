@@ -1,0 +1,10 @@
+"""What the tests of dragging share."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def one_thread(two_threads: None) -> None:
+    """Small maps are not worth the threads' meeting each other."""
+    torch.set_num_threads(1)

@@ -1,0 +1,86 @@
+"""A generator whose code is a shift: picture and feature map are a smooth pattern moved by (x, y), so that the codes
+that a drag has to find are known in closed form.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ganvas.generators.protocol import Label, Noise
+from ganvas.latents import check_space, sample_normal
+
+WAVES = 12
+
+
+class SlidingGenerator:
+    """z = (x, y, unused) moves the pattern by ``10 (x, y)`` percent of the width. The map "f" has half the size of the
+    picture; with a `margin`, it also shows so much (a fraction of the width) beyond each edge. A `broken` one gives
+    nan.
+    """
+
+    spaces: tuple[str, ...] = ("z",)
+    layers = 0
+    feature_names: tuple[str, ...] = ("f", "late")
+    device = torch.device("cpu")
+
+    def __init__(self, resolution: int = 64, margin: float = 0.0, broken: bool = False) -> None:
+        self.resolution, self.margin, self.broken = resolution, margin, broken
+        random = torch.Generator().manual_seed(0)
+        self.frequencies = torch.randint(1, 5, (WAVES, 2), generator=random).double() * 2 * torch.pi
+        self.phases = torch.rand(WAVES, generator=random).double() * 2 * torch.pi
+
+    def extent(self, name: str) -> tuple[float, float, float, float]:
+        return (-self.margin, -self.margin, 1 + self.margin, 1 + self.margin)
+
+    def dimensions(self, space: str) -> tuple[int, ...]:
+        check_space(space, self.spaces)
+        return (3,)
+
+    def sample(self, seeds: Sequence[int]) -> Tensor:
+        return sample_normal(seeds, 3)
+
+    def map(self, z: Tensor, to: str = "w+", **_: object) -> Tensor:
+        raise NotImplementedError
+
+    def pattern(self, codes: Tensor, pixels: int, margin: float) -> Tensor:
+        """Return [n, waves, pixels, pixels]: waves across the plane, moved by the codes."""
+        places = ((torch.arange(pixels) + 0.5) / pixels * (1 + 2 * margin) - margin).double()
+        shift = 0.1 * codes.double()
+        x, y = places - shift[:, :1], places - shift[:, 1:2]  # [n, pixels]
+        waves = self.frequencies[:, 0, None] * x[:, None], self.frequencies[:, 1, None] * y[:, None]
+        moved = torch.sin(waves[0][:, :, None, :] + waves[1][:, :, :, None] + self.phases[:, None, None])
+        return (moved + (torch.nan if self.broken else 0)).to(codes.dtype)
+
+    def features(
+        self,
+        codes: Tensor,
+        names: Sequence[str],
+        space: str = "z",
+        *,
+        noise: Noise = "const",
+        picture: bool = False,
+        label: Label = None,
+        truncation: float = 1.0,
+    ) -> dict[str, Tensor]:
+        sizes = {"f": self.resolution // 2, "late": self.resolution}
+        found = {name: self.pattern(codes, round(sizes[name] * (1 + 2 * self.margin)), self.margin) for name in names}
+        return found | ({"picture": self.synthesize(codes, space)} if picture else {})
+
+    def synthesize(
+        self, codes: Tensor, space: str = "z", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+    ) -> Tensor:
+        return self.pattern(codes, self.resolution, 0.0)[:, :3]
+
+    def resume(
+        self,
+        name: str,
+        feature: Tensor,
+        codes: Tensor,
+        space: str = "z",
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
+    ) -> Tensor:
+        return self.synthesize(codes, space)

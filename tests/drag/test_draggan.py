@@ -1,0 +1,167 @@
+"""DragGAN on a generator whose codes are shifts: its loss, its tracking and where it ends have closed forms."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ganvas.drag import draggan
+from ganvas.drag.draggan import DragGAN, between_pixels, motion_supervision, track
+from ganvas.drag.sampling import Plane, sample_point
+from ganvas.drag.session import Order, open_session, prepare
+from ganvas.drag.state import REACHED, Moments, Task, adam
+from tests.drag.sliding import SlidingGenerator
+
+PLANE = Plane(64)
+SETTINGS = DragGAN(0.01, 20.0, 0.5, 60, radius=3.0, reach=8.0)
+
+
+def pixels(*points: tuple[float, float]) -> Tensor:
+    return torch.tensor(points, dtype=torch.float64)
+
+
+def map_of(x: float, y: float, resolution: int = 64) -> Tensor:
+    """Return the map of the pattern moved by (x, y) pixels of the picture."""
+    codes = torch.tensor([[x, y, 0.0]], dtype=torch.float64) * 10 / resolution
+    return SlidingGenerator(resolution).features(codes, ["f"])["f"].float()
+
+
+def plain_supervision(feature: Tensor, point: Tensor, target: Tensor, radius: float) -> Tensor:
+    """Eq. 1 of the paper, pixel by pixel on the map enlarged to the picture's size."""
+    whole = F.interpolate(feature, size=(64, 64), mode="bilinear", align_corners=False)
+    way = target - point
+    ahead = way / way.norm() * min(1.0, float(way.norm()))
+    terms = []
+    for down in range(-5, 6):
+        for right in range(-5, 6):
+            if right**2 + down**2 < radius**2:
+                q = point + pixels((right, down))[0]
+                here, there = (
+                    F.grid_sample(whole, ((at / 32 - 1).float())[None, None, None], padding_mode="border",
+                                  align_corners=False)
+                    for at in (q, q + ahead)
+                )  # fmt: skip
+                terms.append((here.detach() - there).abs().mean())
+    return torch.stack(terms).mean()
+
+
+@pytest.mark.parametrize("target", [(40.0, 20.0), (30.8, 31.2)])
+def test_supervision_is_the_papers_loss_with_its_gradient(target: tuple[float, float]):
+    feature = map_of(1.0, 2.0).requires_grad_()
+    point = pixels((30.2, 31.0))
+    ours = motion_supervision(feature, point, pixels(target), PLANE, SETTINGS)
+    theirs = plain_supervision(feature, point[0], pixels(target)[0], 3.0)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    mine, other = (torch.autograd.grad(loss, feature)[0] for loss in (ours, theirs))
+    assert (mine - other).abs().max() < 1e-4 * other.abs().max()
+
+
+def test_points_that_have_arrived_pull_no_more():
+    feature, points = map_of(0, 0), pixels((20.0, 20.0), (40.0, 40.0))
+    targets = pixels((20.4, 20.0), (44.0, 40.0))
+    both = motion_supervision(feature, points, targets, PLANE, SETTINGS)
+    assert float(both) == float(motion_supervision(feature, points[1:], targets[1:], PLANE, SETTINGS)) > 0
+    assert float(motion_supervision(feature, points[:1], targets[:1], PLANE, SETTINGS)) == 0
+
+
+@given(x=st.floats(-6, 6), y=st.floats(-6, 6))
+@settings(max_examples=40, deadline=None)
+def test_tracking_finds_the_shift_to_a_fraction_of_a_pixel(x: float, y: float):
+    still, moved = map_of(0, 0), map_of(x, y)
+    point = pixels((31.3, 30.8))[0]
+    found = track(moved, point, sample_point(still, point, PLANE), 8.0, PLANE)
+    assert (found - point - pixels((x, y))[0]).norm() < 0.1
+
+
+def test_tracking_stays_on_the_picture_and_finds_itself():
+    feature = map_of(0, 0)
+    for point in pixels((0.0, 0.0), (64.0, 3.2), (31.0, 64.0)):
+        wanted = sample_point(feature, point, PLANE)
+        torch.testing.assert_close(track(feature, point, wanted, 8.0, PLANE), point)
+    far = track(feature, pixels((63.0, 63.0))[0], sample_point(feature, pixels((70.0, 70.0))[0], PLANE), 8.0, PLANE)
+    assert far.max() <= 64
+
+
+def test_between_pixels_is_least_squares():
+    """On a map that is linear the nearest place is found exactly, and never beyond half a pixel."""
+    slopes = torch.tensor([[1.0, 0.5, -2.0], [0.3, -1.0, 0.2]])
+    steps = torch.tensor([-1.0, 0.0, 1.0])
+    around = slopes[0][:, None, None] * steps + slopes[1][:, None, None] * steps[:, None]
+    for x, y in ((0.3, -0.2), (-0.5, 0.5), (0.0, 0.0)):
+        found = between_pixels(around, slopes[0] * x + slopes[1] * y)
+        torch.testing.assert_close(found, pixels((x, y))[0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(between_pixels(around, slopes[0] * 3), pixels((0.5, 0.0))[0], atol=1e-6, rtol=0)
+
+
+def test_along_an_edge_and_on_even_ground_it_stays():
+    edge = torch.tensor([-1.0, 0.0, 1.0]).expand(2, 3, 3)
+    torch.testing.assert_close(between_pixels(edge, torch.full((2,), 0.3)), pixels((0.3, 0.0))[0], atol=1e-6, rtol=0)
+    assert between_pixels(torch.ones(2, 3, 3), torch.zeros(2)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.125])
+@pytest.mark.parametrize("resolution", [64, 128])
+def test_a_drag_finds_the_exact_shift(resolution: int, margin: float):
+    """The only codes that bring the point to its target are (10 dx, 10 dy): no others can be right."""
+    generator = SlidingGenerator(resolution, margin)
+    task = Task(((0.45, 0.5),), ((0.55, 0.44),))
+    session = open_session(generator, torch.zeros(1, 3)).drag(Order(task, "draggan", 300, (("rate", 0.01),)))
+    done = session.done[0]
+    assert done.reason == REACHED
+    found = done.after[0, :2] / 10 - torch.tensor([0.10, -0.06])
+    assert float(found.norm()) * resolution < 0.5 + 0.25
+    assert done.after[0, 2] == 0
+
+
+def test_two_points_that_agree_and_a_pin_that_does_not():
+    generator = SlidingGenerator()
+    agreeing = Task(((0.3, 0.3), (0.7, 0.6)), ((0.36, 0.3), (0.76, 0.6)))
+    assert open_session(generator, torch.zeros(1, 3)).drag(Order(agreeing)).done[0].reason == REACHED
+    pinned = Task(((0.3, 0.3), (0.7, 0.6)), ((0.36, 0.3), (0.7, 0.6)))
+    against = open_session(generator, torch.zeros(1, 3)).drag(Order(pinned, "draggan", 150)).done[0]
+    assert against.reason != REACHED
+    assert float(against.after[0, 0]) < 0.5
+
+
+def test_a_step_is_a_function_of_the_state():
+    generator = SlidingGenerator()
+    order = Order(Task(((0.3, 0.3),), ((0.4, 0.3),)))
+    session = open_session(generator, torch.zeros(1, 3))
+    drag, state = prepare(session.subject, session.codes, order)
+    before = state.codes.clone()
+    first, again = draggan.step(drag, state), draggan.step(drag, state)
+    assert torch.equal(first.codes, again.codes)
+    assert torch.equal(state.codes, before)
+    assert not torch.equal(first.codes, before)
+    assert (first.steps, state.steps) == (1, 0)
+    assert torch.equal(first.seen_codes, before)
+    assert not first.codes.requires_grad
+    assert not first.feature.requires_grad
+
+
+def test_adam_is_torchs():
+    torch.manual_seed(0)
+    weights = torch.zeros(5, requires_grad=True)
+    torchs = torch.optim.Adam([weights], lr=0.02)
+    ours, moments = torch.zeros(5), Moments(torch.zeros(5), torch.zeros(5))
+    for _ in range(6):
+        gradient = torch.randn(5)
+        weights.grad = gradient.clone()
+        torchs.step()
+        moments, shift = adam(moments, gradient, 0.02)
+        ours = ours + shift
+        torch.testing.assert_close(ours, weights.detach())
+
+
+def test_the_step_is_at_most_a_pixel_and_at_most_what_remains():
+    feature, point = map_of(0, 0), pixels((30.0, 30.0))
+    small = replace(SETTINGS, arrived=0.01)
+    far, farther, near = (
+        float(motion_supervision(feature, point, pixels((30.0 + way, 30.0)), PLANE, small)) for way in (1.0, 9.0, 0.5)
+    )
+    assert far == pytest.approx(farther)
+    assert near < far

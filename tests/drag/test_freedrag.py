@@ -1,0 +1,157 @@
+"""FreeDrag: the table of its template's share, its three ways on, its line search, and drags with a known end."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganvas.drag import freedrag
+from ganvas.drag.freedrag import (
+    FreeDrag,
+    adapted,
+    discrepancies,
+    localized,
+    next_anchor,
+    patches,
+    takeover,
+    usual_scale,
+)
+from ganvas.drag.sampling import Plane
+from ganvas.drag.session import Order, open_session, prepare
+from ganvas.drag.state import REACHED, Task
+from tests.drag.sliding import SlidingGenerator
+
+PLANE = Plane(64)
+SCALE = 0.3
+SETTINGS = FreeDrag(0.01, 10.0, 0.5, 60, radius=2.0, distance=4.0, scale=SCALE)
+
+
+def place(x: float, y: float) -> Tensor:
+    return torch.tensor([x, y], dtype=torch.float64)
+
+
+def ramp() -> Tensor:
+    """Return a map whose discrepancy from a place is the distance along x times 0.1."""
+    x = (torch.arange(32) + 0.5) * 2 * 0.1
+    return x.expand(1, 2, 32, 32).contiguous()
+
+
+@pytest.mark.parametrize(
+    ("left", "share"), [(0.0, 0.675), (0.1, 0.59), (0.2, 0.50), (0.4, 0.33), (0.5, 0.25), (0.8, 0.10), (1.0, 0.05)]
+)
+@pytest.mark.parametrize("scale", [0.3, 0.01])
+def test_the_templates_share_is_the_papers(left: float, share: float, scale: float):
+    assert float(takeover(torch.tensor([left * scale]), scale)) == pytest.approx(share, abs=0.006)
+
+
+def test_templates_take_over_their_share_and_finished_ones_all():
+    old, new = torch.zeros(2, 1, 3, 3), torch.ones(2, 1, 3, 3)
+    mixed = adapted(old, new, torch.tensor([0.2, 0.8]) * SCALE, torch.tensor([False, True]), SCALE)
+    assert mixed[0, 0, 0, 0] == pytest.approx(0.5)
+    assert (mixed[1] == 1).all()
+
+
+def on(into: float, out: float, at: float = 20.0, target: float = 40.0) -> float:
+    """Return where the next anchor lies, from one at x = `at` whose template is the patch at x = 20."""
+    feature = ramp()
+    template = patches(feature, place(20.0, 30.0)[None], PLANE, 2.0)[0]
+    found = next_anchor(
+        feature, place(at, 30.0), place(16.0, 30.0), place(target, 30.0), template, into, out, PLANE, SETTINGS
+    )
+    assert found[1] == 30
+    return float(found[0])
+
+
+def test_advance_goes_to_where_the_discrepancy_is_about_l():
+    assert on(into=1.0, out=0.5 * SCALE) == pytest.approx(20 + SCALE / 0.1, abs=0.21)
+
+
+def test_an_advance_is_at_most_d_and_not_beyond_the_target():
+    assert on(into=1.0, out=0.0, at=10.0) == pytest.approx(14.0)
+    assert on(into=1.0, out=0.0, target=21.0) == pytest.approx(21.0)
+    assert on(into=1.0, out=0.0, target=20.0) == pytest.approx(20.0)
+
+
+def test_hold_stays():
+    assert on(into=0.9 * SCALE, out=0.8 * SCALE) == 20.0
+
+
+def test_backtrack_seeks_the_best_match_on_both_sides():
+    """The template's own place lies behind an anchor that went too far, and ahead of one that lags."""
+    assert on(into=0.7 * SCALE, out=0.8 * SCALE, at=23.0) == pytest.approx(20.0, abs=0.81)
+    assert on(into=0.7 * SCALE, out=0.8 * SCALE, at=18.0) == pytest.approx(20.0, abs=0.81)
+    assert on(into=0.7 * SCALE, out=0.8 * SCALE, at=40.0) < 40
+
+
+def test_localisation_looks_at_ten_places():
+    feature = ramp()
+    template = patches(feature, place(20.0, 30.0)[None], PLANE, 2.0)[0]
+    found = localized(feature, place(20.0, 30.0), place(40.0, 30.0), template, 5.0, 0.2, PLANE, 2.0)
+    torch.testing.assert_close(found, place(22.0, 30.0))
+
+
+def test_patches_are_nine_samples_a_radius_apart():
+    values = patches(ramp(), place(30.0, 30.0)[None], PLANE, 2.0)[0]
+    assert values.shape == (2, 3, 3)
+    torch.testing.assert_close(values[0, 1], torch.tensor([2.8, 3.0, 3.2]))
+    assert float(discrepancies(values[None], values[None])) == 0
+
+
+def test_the_scale_is_what_an_advance_changes_and_follows_the_features():
+    feature = ramp()
+    one = usual_scale(feature, PLANE, 1.0)
+    assert usual_scale(feature, PLANE, 2.0) == pytest.approx(2 * one, rel=0.05)
+    assert usual_scale(7 * feature, PLANE, 1.0) == pytest.approx(7 * one)
+    # Half of 0.1 a pixel, for the map changes along x only, but for the last column, which repeats itself.
+    assert one == pytest.approx(freedrag.SCALE_IN_DIFFERENCES * 0.05, rel=0.05)
+
+
+def drag_by(resolution: int, margin: float, rate: float) -> tuple[str, float]:
+    """Return why a drag by (0.10, -0.06) ended, and which share of the way the content has gone."""
+    task = Task(((0.45, 0.5),), ((0.55, 0.44),))
+    session = open_session(SlidingGenerator(resolution, margin), torch.zeros(1, 3))
+    done = session.drag(Order(task, "freedrag", 400, (("rate", rate),))).done[0]
+    way = torch.tensor([0.10, -0.06])
+    return done.reason, float(done.after[0, :2] / 10 @ way / way.square().sum())
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.125])
+@pytest.mark.parametrize("resolution", [64, 128])
+def test_the_content_follows_where_steps_are_long_enough(resolution: int, margin: float):
+    reason, share = drag_by(resolution, margin, 0.1)
+    assert reason == REACHED
+    assert 0.7 < share < 1.1
+
+
+def test_the_template_slips_where_steps_are_short():
+    """What five steps leave undone the template takes over in part: the anchor arrives, the content does not."""
+    reason, share = drag_by(64, 0.0, 0.01)
+    assert reason == REACHED
+    assert 0.2 < share < 0.6
+
+
+def test_anchors_lie_on_the_line_and_a_sub_motion_has_five_steps():
+    generator = SlidingGenerator()
+    order = Order(Task(((0.3, 0.3),), ((0.5, 0.4),)), "freedrag", 40, (("rate", 1e-4),))
+    session = open_session(generator, torch.zeros(1, 3))
+    drag, state = prepare(session.subject, session.codes, order)
+    taken = []
+    for _ in range(12):
+        state = freedrag.step(drag, state)
+        taken.append(state.taken)
+        way = state.points[0] / 64 - torch.tensor([0.3, 0.3], dtype=torch.float64)
+        assert abs(float(way[0] * 0.1 - way[1] * 0.2)) < 1e-9
+    assert taken == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 2]  # a rate that small never matches early
+
+
+def test_a_sub_motion_that_matches_ends_early():
+    generator = SlidingGenerator()
+    session = open_session(generator, torch.zeros(1, 3))
+    order = Order(Task(((0.3, 0.3),), ((0.5, 0.4),)), "freedrag")
+    drag, state = prepare(session.subject, session.codes, order)
+    state = freedrag.step(drag, state)
+    matched = patches(state.feature, state.points, session.subject.plane, drag.settings.radius)
+    still = freedrag.look(drag, replace(state, templates=matched, codes=state.seen_codes), state.feature)
+    assert still.taken == 0
+    assert not torch.equal(still.points, state.points)
