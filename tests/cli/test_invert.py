@@ -142,6 +142,8 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
         (("0.png", "--loss", "vgg"), "no term 'vgg'"),
         (("0.png", "--start", "nowhere"), "nowhere"),
         (("0.png", "--start", "encoder"), "no encoder for 'layers'"),
+        (("0.png", "--heads", "vgg.pth"), "give its file with --perceptual"),
+        (("0.png", "--perceptual", "nowhere.pth"), "nowhere.pth"),
         (("0.png", "--steps", "0"), "0 steps"),
         (("0.png", "--frames", "1"), "no film"),
         (("0.png", "--tune", "-1"), "not possible"),

@@ -21,10 +21,11 @@ from ganvas.inversion.encoder import load_encoder
 from ganvas.inversion.invert import InversionSettings
 from ganvas.inversion.numbers import Card
 from ganvas.inversion.starts import Encode
-from ganvas.inversion.terms import parse_weights
+from ganvas.inversion.terms import FeatureMaps, parse_weights
 from ganvas.inversion.tuning import Tuning
 from ganvas.inversion.work import Work
 from ganvas.latent_files import Latent, load_latent
+from ganvas.metrics.lpips import load_published
 from ganvas.photos import Box, Point, eye_places_of, read_photo
 from ganvas.reports.inversion_report import kept_moments, write_inversion
 
@@ -83,6 +84,8 @@ def invert(
     space: Literal["z", "w", "w+"] | None = None,
     loss: str = "perceptual+l1+l2",
     weights: str | None = None,
+    perceptual: Path | None = None,
+    heads: Path | None = None,
     optimizer: Literal["adam", "lbfgs"] = "adam",
     schedule: Literal["ganvas", "nvidia"] = "ganvas",
     steps: int = 300,
@@ -116,6 +119,10 @@ def invert(
         start, in standard deviations; noise keeps noise maps noise.
     weights
         How much its terms count, where not the usual: l1=0.1,prior=0.01.
+    perceptual
+        A file of VGG-16 or AlexNet (torchvision's) for the perceptual term, instead of Ganvas' own network.
+    heads
+        A file of LPIPS' heads for it (vgg.pth, alex.pth of the package lpips).
     optimizer
         adam, or lbfgs: nearer to the photo in fewer steps, further from what the generator usually makes.
     schedule
@@ -160,22 +167,23 @@ def invert(
         seed,
         _class(generator, label),
     )
+    look = _look(perceptual, heads, generator)
     mask = None if region is None else region_of(generator, region)[1].split(*[generator.resolution] * 2)[0]
     pictures, rows, bad = _read_all(photos, generator, preparation)
     if isinstance(settings.start, Latent) and len(settings.start) == len(photos):
         settings = replace(settings, start=settings.start.rows(rows))
     names = different([photos[row].stem for row in rows])
     make_folder(out)
-    work = Work(generator, pictures, names, settings, mask, kept=kept_moments(steps, frames), tuning=then)
+    work = Work(generator, pictures, names, settings, mask, look, kept=kept_moments(steps, frames), tuning=then)
     with progress() as report:
         whole = work.through(report)
     paths = write_inversion(out, work, {"start": start, "command": COMMAND_LINE.get()}, film=frames > 0)
-    look = work.finished[0].run.look.name
+    distance = work.finished[0].run.look.name
     common.show(
-        [*table(work.cards(), look), *wrote(paths), with_seconds(begun)],
+        [*table(work.cards(), distance), *wrote(paths), with_seconds(begun)],
         {
             "command": "invert",
-            "perceptual_distance": look,
+            "perceptual_distance": distance,
             "photos": [{"stage": stage, **card.as_dict()} for stage, card in work.cards()],
             "unread": [path for path, _ in bad],
             "files": paths,
@@ -185,6 +193,15 @@ def invert(
         raise KeyboardInterrupt
     if bad:
         raise PictureError(_complaint(bad, len(photos)))
+
+
+def _look(perceptual: Path | None, heads: Path | None, generator: Generator) -> FeatureMaps | None:
+    """Return what is looked through: a published network, None for Ganvas' own."""
+    if perceptual is None:
+        if heads is not None:
+            raise GanvasError("--heads weigh the maps of VGG-16 or AlexNet; give its file with --perceptual.")
+        return None
+    return load_published(perceptual, heads, generator.device)
 
 
 def _read_all(
