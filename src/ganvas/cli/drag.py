@@ -42,7 +42,7 @@ class Tuning:
     feature: str | None = None
     """Feature map by which points are followed; by default the finest of at most half the picture's size and 128."""
     rate: float | None = None
-    """Adam's step; 0.004 of the space's deviation by default."""
+    """Adam's step; 0.008 of the space's deviation by default."""
     mask_weight: float | None = None
     """Weight of what must stay; 20 (draggan) or 10 (freedrag) by default."""
     radius: float | None = None
@@ -114,8 +114,8 @@ def drag(
         Options of every command.
     """
     start = time.perf_counter()
-    if not 0 <= frames <= MOST_FRAMES:
-        raise GanvasError(f"{frames} frames make no film; give up to {MOST_FRAMES}, or 0 for none.")
+    if frames != 0 and not 2 <= frames <= MOST_FRAMES:
+        raise GanvasError(f"{frames} frames make no film; give 2 to {MOST_FRAMES}, or 0 for none.")
     generator = common.load(model)
     if replay is not None:
         if point or points or mask or seed is not None or tuning != Tuning():
@@ -123,7 +123,7 @@ def drag(
         session, latent, orders = _replayed(read_trace(replay), generator, codes)
     else:
         pairs = _pairs(point or (), points)
-        latent = _one_picture(codes, generator, seed)
+        latent = _one_picture(codes, generator, seed, tuning.space)
         session = _session(generator, latent, tuning)
         movable = settled(_movable(generator, mask), generator.resolution)
         task = Task(tuple(handle for handle, _ in pairs), tuple(target for _, target in pairs), movable)
@@ -231,10 +231,11 @@ def _replayed(trace: Trace, generator: Generator, codes: Codes) -> tuple[Session
     return trace.open(painter, latent.noise_for(painter)), latent, trace.orders
 
 
-def _one_picture(codes: Codes, generator: Generator, seed: int | None) -> Latent:
+def _one_picture(codes: Codes, generator: Generator, seed: int | None, space: str | None) -> Latent:
     if seed is not None and codes.latent is not None:
         raise LatentError("A latent file holds its own codes; leave --seed out.")
-    latent = codes.read(generator, None if seed is None else str(seed), USUAL_SEED)
+    seeds = None if seed is None else str(seed)
+    latent = codes.read(generator, seeds, USUAL_SEED, "z" if space == "z" else None)
     if len(latent) != 1:
         raise LatentError(f"{len(latent)} pictures are in this latent file; choose one to drag by --rows.")
     return latent

@@ -85,7 +85,7 @@ class Reel:
         self.offered += 1
         if self.most > 0 and (last or number % self.stride == 0):
             self.frames[number] = paint()
-        while len(self.frames) > max(self.most, 1):
+        while len(self.frames) > max(self.most, 2):  # the first and the last always stay
             self.stride *= 2
             self.frames = {n: kept for n, kept in self.frames.items() if n % self.stride == 0 or n == number}
 

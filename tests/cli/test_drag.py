@@ -1,0 +1,141 @@
+"""``ganvas drag``: what it writes, doing it again, Ctrl-C, and wrong input."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganvas
+from ganvas.checkpoints.own_format import save_generator
+from ganvas.cli import drag as command
+from ganvas.drag.trace import read_trace
+from ganvas.generators.protocol import About
+from tests.cli.conftest import Run
+from tests.generators.small import small_stylegan2
+from tests.generators.test_dcgan import small_dcgan
+
+POINT = ("--point", "0.4,0.4>0.6,0.45")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("generators")
+    made = {"plain": small_stylegan2(16), "classes": small_stylegan2(16, label_dim=3), "dcgan": small_dcgan()}
+    return {
+        name: save_generator(folder / f"{name}.safetensors", one, About(name, name * 9, {}))
+        for name, one in made.items()
+    }
+
+
+@pytest.mark.parametrize("method", ["draggan", "freedrag"])
+def test_a_drag_and_the_same_again(run: Run, files: dict[str, Path], tmp_path: Path, method: str):
+    mask = tmp_path / "mask.png"
+    Image.fromarray(np.uint8(np.tile([[255], [180], [255], [90]], (4, 16)))).save(mask)
+    options = ("--method", method, "--steps", "4", "--seed", "5", "--frames", "3", "--mask", mask)
+    told = run("drag", files["plain"], *POINT, *options, "--out", tmp_path / "a", "--json")
+    assert (told.code, told.err) == (0, "")
+    summary = json.loads(told.out)
+    assert summary["drags"][0]["reason"] == "step limit"
+    written = {Path(path).name for path in summary["files"]}
+    assert written >= {"start.png", "end.png", "drag.png", "drag.gif", "drag.webp", "latent.safetensors", "trace.json"}
+    with Image.open(tmp_path / "a" / "drag.webp") as film:
+        assert (film.n_frames >= 2, film.width) == (True, 384)
+    again = run("drag", files["plain"], "--replay", tmp_path / "a" / "trace.json", "--out", tmp_path / "b")
+    assert (again.code, again.err) == (0, "")
+    assert f"{method}: step limit after 4 steps" in again.out
+    for name in ("start.png", "end.png", "drag.png", "trace.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_dragged_latent_is_dragged_on(run: Run, files: dict[str, Path], tmp_path: Path):
+    first = ("--seed", "1", "--label", "2", "--steps", "2", "--frames", "0")
+    assert run("drag", files["classes"], *POINT, *first, "--out", tmp_path / "a").err == ""
+    kept = ganvas.load_latent(tmp_path / "a" / "latent.safetensors")
+    assert (kept.space, kept.label, kept.names) == ("w+", 2, ("seed 1, dragged",))
+    points = tmp_path / "points.json"
+    points.write_text('[{"handle": [0.4, 0.4], "target": [0.5, 0.5]}]', "utf-8")
+    second = ("--latent", tmp_path / "a" / "latent.safetensors", "--points", points, "--steps", "2", "--frames", "0")
+    assert run("drag", files["classes"], *second, "--space", "w", "--out", tmp_path / "b").err == ""
+    trace = read_trace(tmp_path / "b" / "trace.json")
+    torch.testing.assert_close(trace.codes, kept.codes, rtol=0, atol=0)
+    assert trace.space == "w"
+    assert not (tmp_path / "b" / "drag.gif").exists()
+
+
+def test_a_generator_with_z_only(run: Run, files: dict[str, Path], tmp_path: Path):
+    told = run("drag", files["dcgan"], *POINT, "--steps", "2", "--frames", "0", "--out", tmp_path)
+    assert (told.code, told.err) == (0, "")
+    dragged = ganvas.load_latent(tmp_path / "latent.safetensors")
+    generator = ganvas.load(files["dcgan"])
+    assert (dragged.space, dragged.truncation) == ("z", 0.7)
+    ours, theirs = next(dragged.pictures(generator)), ganvas.read_picture(tmp_path / "end.png")
+    assert (ours.clamp(-1, 1) - theirs).abs().max() < 1 / 127
+
+
+def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def stopped(*arguments):
+        for number, state in enumerate(real(*arguments)):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield state
+
+    real = command.run
+    monkeypatch.setattr(command, "run", stopped)
+    told = run("drag", files["plain"], *POINT, "--out", tmp_path / "a")
+    assert told.code == 130
+    assert "draggan: cancelled after 3 steps" in told.out
+    monkeypatch.undo()
+    assert run("drag", files["plain"], "--replay", tmp_path / "a" / "trace.json", "--out", tmp_path / "b").code == 0
+    assert (tmp_path / "a" / "end.png").read_bytes() == (tmp_path / "b" / "end.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "No point was given"),
+        (("--point", "0.4,0.4"), "write X,Y>X,Y"),
+        (("--point", "0.4>0.5"), "write X,Y>X,Y"),
+        (("--point", "1.4,0.4>0.5,0.5"), "lies off the picture"),
+        (("--point", "nan,0.4>0.5,0.5"), "lies off the picture"),
+        ((*POINT, "--mask", "box:0.8,0.8,0.9,0.9"), "lies outside of what the mask lets move"),
+        ((*POINT, "--mask", "nowhere.png"), "nowhere.png"),
+        ((*POINT, "--steps", "0"), "at least 1"),
+        ((*POINT, "--frames", "201"), "2 to 200"),
+        ((*POINT, "--rate", "0"), "not possible"),
+        ((*POINT, "--radius", "nan"), "not possible"),
+        ((*POINT, "--scale", "1"), "draggan has no setting 'scale'"),
+        ((*POINT, "--method", "pull"), "pull"),
+        ((*POINT, "--feature", "b512"), "Feature map 'b512' does not exist"),
+        ((*POINT, "--layers", "99"), "has layers 0-5"),
+        ((*POINT, "--space", "z", "--layers", "1"), "leave layers out"),
+        ((*POINT, "--seed", "1", "--latent", "nowhere"), "leave --seed out"),
+        ((*POINT, "--replay", "nowhere"), "leave out all that says others"),
+        (("--replay", "nowhere"), "no file 'nowhere'"),
+        (("--points", "nowhere"), "no file 'nowhere'"),
+    ],
+)
+def test_refusals(run: Run, files: dict[str, Path], tmp_path: Path, options: tuple[str, ...], told: str):
+    outcome = run("drag", files["plain"], *options, "--out", tmp_path / "none")
+    assert outcome.code == 2
+    assert told in outcome.err
+    assert len(outcome.err.splitlines()) <= 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_latent_file_with_several_pictures(run: Run, files: dict[str, Path], tmp_path: Path):
+    latent = ganvas.sample_latent(ganvas.load(files["plain"]), [1, 2]).save(tmp_path / "latent.safetensors")
+    options = (*POINT, "--steps", "1", "--frames", "0", "--latent", latent)
+    assert "choose one to drag by --rows" in run("drag", files["plain"], *options).err
+    assert run("drag", files["plain"], *options, "--rows", "1", "--out", tmp_path / "out").code == 0
+
+
+def test_damaged_weights(run: Run, tmp_path: Path):
+    broken = small_stylegan2(16)
+    broken.synthesis.blocks["b8"].conv1.bias.fill_(torch.nan)
+    file = save_generator(tmp_path / "broken.safetensors", broken, About("broken", "", {}))
+    told = run("drag", file, *POINT, "--out", tmp_path / "none")
+    assert told.code == 2
+    assert "not finite" in told.err
