@@ -72,16 +72,17 @@ def _group(members: Sequence[Cell], kind: str, resamples: int) -> Group:
 
 
 def to_json(found: Sequence[RegionResult]) -> list[dict[str, Any]]:
-    """Return the results as JSON knows it; what is not finite becomes text."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: plain(part) for key, part in value.items()}
-        if isinstance(value, tuple | list):
-            return [plain(part) for part in value]
-        return str(value) if isinstance(value, float) and not np.isfinite(value) else value
-
+    """Return the results as JSON knows it."""
     return [plain(asdict(result)) for result in found]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it: tuples become lists, what is not finite becomes text."""
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(part) for part in value]
+    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def markdown(found: Sequence[RegionResult]) -> str:
@@ -92,31 +93,34 @@ def markdown(found: Sequence[RegionResult]) -> str:
     rows = [head]
     for one in found:
         ours, random = one.pooled["ours"], one.pooled["random"]
-        rows.append([one.region, *(_text(group.ratio) for group in (*one.single, ours, random))])
-        rows[-1] += [_text(one.quotients["ours"]), f"{ours.strength:.1f}", f"{random.strength:.1f}"]
+        rows.append([one.region, *(text(group.ratio) for group in (*one.single, ours, random))])
+        rows[-1] += [text(one.quotients["ours"]), f"{ours.strength:.1f}", f"{random.strength:.1f}"]
         rows[-1] += [f"{group.unreached} of {group.measured}" for group in (ours, random)]
     checks = [["region", *(f"{kind}: {what}" for kind in _CHECKS for what in ("outside / inside", "random / it"))]]
     checks[0].append("not reached")
     for one in found:
         checks.append([one.region])
         for kind in _CHECKS:
-            checks[-1] += [_text(one.pooled[kind].ratio), _text(one.quotients[kind])]
+            checks[-1] += [text(one.pooled[kind].ratio), text(one.quotients[kind])]
         checks[-1].append(", ".join(str(one.pooled[kind].unreached) for kind in _CHECKS))
-    return f"{_table(rows)}\n\n{_table(checks)}\n"
+    return f"{table(rows)}\n\n{table(checks)}\n"
 
 
 _CHECKS = ("other sign", "one seed", "foreground")
 
 
-def _text(number: Estimate) -> str:
-    return f"{_short(number.value)} ({_short(number.low)}–{_short(number.high)})"
+def text(number: Estimate) -> str:
+    """Return a number with its interval."""
+    return f"{short(number.value)} ({short(number.low)}–{short(number.high)})"
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Return a positive number in about two digits."""
     return f"{value:.3f}" if value < 0.1 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, its first row the head."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
@@ -139,7 +143,7 @@ def sheet(
             strengths = cells[trial.region, trial.kind, 0].strengths[: len(seeds)]
             after = _pictures(generator, trial, codes, np.where(np.isfinite(strengths), strengths, 0), settings)
             mask = regions[trial.region].mask(SHOWN_SIZE, SHOWN_SIZE)
-            tiles.append(_beside(after, images.outline(_change_map(after, before), mask, (0, 0, 0), thickness=1.0)))
+            tiles.append(_beside(after, images.outline(change_map(after, before), mask, (0, 0, 0), thickness=1.0)))
             labels.append(f"{trial.region}: {trial.kind}")
     columns = [label for seed in seeds for label in (f"seed {seed}", "change")]
     grid = images.labelled_grid(torch.cat(tiles), len(columns), columns, labels, gap=3)
@@ -153,7 +157,8 @@ def _pictures(
     return images.resize(moved, SHOWN_SIZE, SHOWN_SIZE).clamp(-1, 1)
 
 
-def _change_map(after: Float[Tensor, "n 3 h w"], before: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+def change_map(after: Float[Tensor, "n 3 h w"], before: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Return the root mean square change of each pixel: white for none, black for `BLACK_CHANGE` and more."""
     size = (after - before).square().mean(1, keepdim=True).sqrt()
     return (1 - 2 * size / BLACK_CHANGE).clamp(-1, 1).expand(-1, 3, -1, -1)
 

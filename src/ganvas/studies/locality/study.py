@@ -124,7 +124,7 @@ def run(
 
     Raises `GanvasError` where the folder holds another study.
     """
-    _claim(folder, study_record(generator, regions, settings))
+    claim_folder(folder, study_record(generator, regions, settings))
     trials = list(all_trials(generator, regions, settings, folder / "directions", say))
     codes = study_codes(generator, settings.seeds, settings)
     with torch.no_grad():
@@ -174,7 +174,9 @@ def measure(
 def move(generator: Generator, codes: Tensor, trial: Trial, strengths: Tensor, settings: Settings) -> Tensor:
     """Return the pictures of `codes`, each moved by its own strength along the trial's direction."""
     basis = make_basis(generator, settings.space, trial.direction.layers)
-    step = trial.sign * basis.embed(trial.direction.vector[None])
+    vector = trial.direction.vector[None]
+    # Directions of wider spaces are stored as changes of codes already.
+    step = trial.sign * (basis.embed(vector) if settings.space == "w" else vector)
     lengths = strengths.view(-1, *[1] * (codes.ndim - 1))
     return generator.synthesize(codes + lengths * step, basis.acts_in)
 
@@ -247,7 +249,8 @@ def study_record(generator: Generator, regions: Mapping[str, Region], settings: 
     )
 
 
-def _claim(folder: Path, record: dict[str, Any]) -> None:
+def claim_folder(folder: Path, record: dict[str, Any]) -> None:
+    """Write what makes a study the same into its folder; raises `GanvasError` where another one is there."""
     path = folder / "study.json"
     if not path.is_file():
         write_json(path, record)
