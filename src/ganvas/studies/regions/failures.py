@@ -13,7 +13,7 @@ from ganvas.studies.locality.statistics import Estimate
 from ganvas.studies.regions.bench import Bench, Recipe, Trial, ratios
 from ganvas.studies.regions.measures import motion_share, odd_share, twin_share
 from ganvas.studies.regions.parts import estimate_of, strength_of, unreached_of
-from ganvas.studies.regions.plan import HEAD_NAME, WIDE_SPACES, Plan
+from ganvas.studies.regions.plan import HEAD_NAME, WIDE_SPACES, Plan, pair_name
 
 # Leaves nothing of the background: the principal axes of the region's own change.
 OVERWHELMING_TAU = 1e9
@@ -25,7 +25,7 @@ class FailureRow:
 
     ``twin`` is the twin's share of the change in both (0.5 where both change alike), ``best_twin`` the smallest median
     among the directions; ``odd`` the share of the whole picture's change that changes sign in the mirror, ``motion``
-    the share that an affine motion explains.
+    the share that an affine motion explains, ``best_motion`` the largest median among the directions.
     """
 
     part: str
@@ -35,6 +35,7 @@ class FailureRow:
     best_twin: float | None
     odd: Estimate
     motion: Estimate
+    best_motion: float
     strength: float
     unreached: int
     measured: int
@@ -67,6 +68,8 @@ def ways_of(bench: Bench, part: str) -> dict[str, list[Recipe]]:
     few = chosen.found_on[: chosen.few]
     counted = "1 picture" if len(few) == 1 else f"{len(few)} pictures"
     found = {f"w, {len(chosen.found_on)} pictures": usual}
+    if pair_name(part) in bench.regions:
+        found["w, the pair as region"] = [bench.recipe(pair_name(part), index=index) for index in indices]
     found[f"w, {counted}"] = [bench.recipe(part, seeds=few, index=index) for index in indices]
     for space in wide_spaces(bench.generator):
         found[f"{space}, {counted}"] = [bench.recipe(part, seeds=few, index=index, space=space) for index in indices]
@@ -94,6 +97,7 @@ def _failure_row(bench: Bench, part: str, way: str, twin: str, trials: Sequence[
         min(float(np.median(values)) for values in shares["twin"]) if twin else None,
         estimate_of(bench, shares["odd"]),
         estimate_of(bench, shares["motion"]),
+        max(float(np.median(values)) for values in shares["motion"]),
         strength_of(list(cells.values())),
         unreached_of(list(cells.values())),
         len(trials) * len(bench.settings.held_out),

@@ -27,7 +27,8 @@ class Plan:
 
     def wanted(self, space: str, settings: Settings) -> dict[str, list[str]]:
         """Return the regions whose Gram matrices are needed, by range of layers."""
-        parts = [*self.parts, *([HEAD_NAME] if HEAD_NAME in self.regions else [])]
+        pairs = [pair_name(part) for part, twin in self.parts.items() if twin]
+        parts = [*self.parts, *pairs, *([HEAD_NAME] if HEAD_NAME in self.regions else [])]
         if space != "w":
             return {settings.layers: list(self.parts)}
         ranges = {layers: [*self.names, *parts] for layers in settings.all_ranges}
@@ -58,6 +59,7 @@ def make_plan(
         regions[name] = part
         if twin is not None:
             regions[f"{name}: twin"] = twin
+            regions[pair_name(name)] = part | twin
         twins[name] = f"{name}: twin" if twin is not None else ""
     if subject:
         regions[HEAD_NAME] = Region.box(*HEAD)
@@ -87,6 +89,11 @@ def variants_of(regions: Mapping[str, Region], name: str) -> dict[str, list[str]
         if known.startswith(f"{name}: ") and known.endswith(")"):
             found.setdefault(known.removeprefix(f"{name}: ").rsplit(" (", 1)[0], []).append(known)
     return found
+
+
+def pair_name(part: str) -> str:
+    """Return the name of a part and its twin together."""
+    return f"{part}: pair"
 
 
 def few_names(named: Mapping[str, Region]) -> tuple[str, ...]:

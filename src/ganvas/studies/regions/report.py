@@ -149,7 +149,7 @@ def ridges_table(rows: Sequence[RidgeRow]) -> str:
 
 def failures_table(rows: Sequence[FailureRow]) -> str:
     """Return the table of part (f)."""
-    head = ["part", "found in", "inside / outside", "twin's share", "least of the directions", "odd", "motion"]
+    head = ["part", "found in", "inside / outside", "twin's share", "least of them", "odd", "motion", "most of them"]
     lines = [
         [
             row.part,
@@ -159,6 +159,7 @@ def failures_table(rows: Sequence[FailureRow]) -> str:
             "" if row.best_twin is None else f"{row.best_twin:.2f}",
             text(row.odd),
             text(row.motion),
+            short(row.best_motion),
             short(row.strength),
             f"{row.unreached} of {row.measured}",
         ]

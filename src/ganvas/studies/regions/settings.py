@@ -36,7 +36,7 @@ class Settings:
     few: int = 4
     truncation: float = 0.7
     target: float = 0.1
-    strong: float = 0.25
+    strong: float = 0.2
     tolerance: float = 0.02
     limit: float = 60.0
     resamples: int = 2000

@@ -18,7 +18,7 @@ from ganvas.studies.regions.failures import ways_of
 from ganvas.studies.regions.parts import usual
 from ganvas.studies.regions.plan import HEAD_NAME, Plan, variants_of
 
-SIZE = 88
+SIZE = 96
 QUALITY = 88
 TWIN_BLUE = (64, 128, 255)
 SHOWN_KINDS = ("rough box", "moved 10%", "moved 20%", "moved 30%", "larger 30%", "smaller 30%")
@@ -48,24 +48,26 @@ def write_jpeg(path: Path, picture: Float[Tensor, "1 3 h w"]) -> Path:
     return path
 
 
-def directions_sheet(bench: Bench, name: str, rows: Sequence[int] = (0, 1, 2)) -> Pictures:
+def directions_sheet(bench: Bench, name: str) -> Pictures:
     """Return the directions of a region as rows; a few held-out pictures at -s, 0 and +s as columns.
 
     s changes the region by the strong change in the median, as far as the change grows evenly.
     """
-    tiles, labels = [], []
+    rows, tiles, labels = _first(bench, 3), [], []
     for index in range(bench.settings.count):
         recipe = bench.recipe(name, index=index)
         strength = _typical(bench, usual(bench, name, index)) * bench.settings.strong / bench.settings.target
-        steps = [_outlined(bench, _at(bench, recipe, sign * strength, rows), name) for sign in (-1, 0, 1)]
+        steps = [_shown(_at(bench, recipe, sign * strength, rows)) for sign in (-1, 0, 1)]
+        steps[1] = images.outline(steps[1], bench.mask(name), thickness=1.0)
         tiles.append(torch.stack(steps, dim=1).flatten(0, 1))
         labels.append(f"{index}: {short(bench.direction(recipe).eigenvalue)}, s {strength:.1f}")
     columns = [text for seed in _seeds(bench, rows) for text in ("-s", f"seed {seed}", "+s")]
     return images.labelled_grid(torch.cat(tiles), len(columns), columns, labels, gap=2, text_size=12)
 
 
-def shared_sheet(bench: Bench, names: Sequence[str], rows: Sequence[int] = tuple(range(8))) -> Pictures:
+def shared_sheet(bench: Bench, names: Sequence[str]) -> Pictures:
     """Return many held-out pictures as rows, and the first direction of each region at -s and +s as columns."""
+    rows = _first(bench, 8)
     before = bench.originals[list(rows)]
     for name in names:
         before = images.outline(_shown(before), bench.mask(name), thickness=1.0)
@@ -95,9 +97,9 @@ def ranges_sheet(bench: Bench, names: Sequence[str], row: int = 0) -> Pictures:
     return images.labelled_grid(torch.cat(tiles), len(labels), labels, list(names), gap=2, text_size=12)
 
 
-def boxes_sheet(bench: Bench, name: str, rows: Sequence[int] = (0, 1)) -> Pictures:
+def boxes_sheet(bench: Bench, name: str) -> Pictures:
     """Return shapes as columns: where they lie, and held-out pictures edited by their first directions."""
-    found = variants_of(bench.regions, name)
+    rows, found = _first(bench, 2), variants_of(bench.regions, name)
     shown = {"region": name} | {kind: found[kind][0] for kind in SHOWN_KINDS if kind in found}
     tiles = []
     for row in rows:
@@ -110,9 +112,9 @@ def boxes_sheet(bench: Bench, name: str, rows: Sequence[int] = (0, 1)) -> Pictur
     return images.labelled_grid(torch.cat(tiles), len(shown) + 1, ["before", *shown], labels, gap=2, text_size=12)
 
 
-def averages_sheet(bench: Bench, names: Sequence[str], rows: Sequence[int] = (0, 1)) -> Pictures:
+def averages_sheet(bench: Bench, names: Sequence[str]) -> Pictures:
     """Return regions as rows; held-out pictures edited by directions from so many pictures, with their changes."""
-    sizes = bench.settings.averages
+    rows, sizes = _first(bench, 2), bench.settings.averages
     tiles = []
     for name in names:
         for row in rows:
@@ -139,12 +141,12 @@ def ridges_sheet(bench: Bench, names: Sequence[str], row: int = 0) -> Pictures:
     return images.labelled_grid(torch.cat(tiles), len(labels), labels, list(names), gap=2, text_size=12)
 
 
-def failures_sheet(bench: Bench, plan: Plan, part: str, rows: Sequence[int] = (0, 1, 2)) -> Pictures:
+def failures_sheet(bench: Bench, plan: Plan, part: str) -> Pictures:
     """Return ways of finding directions as rows; held-out pictures with the part (green) and its twin (blue) outlined,
     edited by the first direction at the strong change, and their changes.
     """
     twin = plan.parts.get(part, "")
-    tiles, labels = [], []
+    rows, tiles, labels = _first(bench, 3), [], []
     for way, recipes in ways_of(bench, part).items():
         labels.append(way)
         for row in rows:
@@ -153,6 +155,10 @@ def failures_sheet(bench: Bench, plan: Plan, part: str, rows: Sequence[int] = (0
             tiles += _with_change(bench, Trial(recipes[0], part, bench.settings.strong), row)
     columns = [text for seed in _seeds(bench, rows) for text in (f"seed {seed}", "edited", "change")]
     return images.labelled_grid(torch.cat(tiles), len(columns), columns, labels, gap=2, text_size=12)
+
+
+def _first(bench: Bench, count: int) -> Sequence[int]:
+    return range(min(count, len(bench.settings.held_out)))
 
 
 def _seeds(bench: Bench, rows: Sequence[int]) -> list[int]:
