@@ -1,5 +1,5 @@
 """Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [biggan]
-[stylegan3] [training] [inversion] [--sizes 64,256]``.
+[stylegan3] [training] [inversion] [drag] [--sizes 64,256]``.
 """
 
 import argparse
@@ -11,7 +11,7 @@ let_threads_wait()  # before torch is imported, which the next lines do
 
 import torch  # noqa: E402
 
-from benchmarks import biggan, inversion, jacobian, machine, regions, stylegan3, tangents, training  # noqa: E402
+from benchmarks import biggan, drag, inversion, jacobian, machine, regions, stylegan3, tangents, training  # noqa: E402
 from benchmarks.subjects import ALL_SIZES, SIZES  # noqa: E402
 
 
@@ -43,6 +43,10 @@ def main() -> None:
     )
     sections["training"] = ("Training steps against common ones", training.run)
     sections["inversion"] = ("Inversion against NVIDIA's projector", inversion.run)
+    sections["drag"] = (
+        "A step of a drag against a plain one",
+        lambda: drag.run(drag.SIZES if sizes == SIZES else sizes),
+    )
     unknown = set(arguments.names) - set(sections)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")

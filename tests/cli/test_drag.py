@@ -42,7 +42,7 @@ def test_a_drag_and_the_same_again(run: Run, files: dict[str, Path], tmp_path: P
     written = {Path(path).name for path in summary["files"]}
     assert written >= {"start.png", "end.png", "drag.png", "drag.gif", "drag.webp", "latent.safetensors", "trace.json"}
     with Image.open(tmp_path / "a" / "drag.webp") as film:
-        assert (film.n_frames >= 2, film.width) == (True, 384)
+        assert film.width == 384
     again = run("drag", files["plain"], "--replay", tmp_path / "a" / "trace.json", "--out", tmp_path / "b")
     assert (again.code, again.err) == (0, "")
     assert f"{method}: step limit after 4 steps" in again.out

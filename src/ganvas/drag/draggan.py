@@ -22,6 +22,7 @@ from ganvas.drag.state import (
     Subject,
     changed,
     descend,
+    finite,
     fresh_moments,
     remaining,
     seen,
@@ -74,7 +75,7 @@ def step(drag: Drag[DragGAN], state: State) -> State:
 def look(drag: Drag[DragGAN], state: State, feature: Float[Tensor, "1 c h w"]) -> State:
     """Return the state with the handles found on the map of its codes."""
     plane, fixed = drag.subject.plane, drag.fixed
-    if not feature.isfinite().all():
+    if not finite(feature):
         return replace(state, reason=NOT_FINITE)
     tracked = [
         track(feature, point, sample_point(fixed.feature, begun, plane), drag.settings.reach, plane)

@@ -24,6 +24,7 @@ from ganvas.drag.state import (
     Subject,
     changed,
     descend,
+    finite,
     fresh_moments,
     remaining,
     seen,
@@ -116,7 +117,7 @@ def look(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, "1 c
     """Return the state with the map of its codes seen, at the beginning of the next sub-motion if one is over: after
     ``inner_steps``, or as soon as every anchor matches.
     """
-    if not feature.isfinite().all():
+    if not finite(feature):
         return replace(state, reason=NOT_FINITE)
     plane, settings, targets = drag.subject.plane, drag.settings, drag.fixed.targets
     found = patches(feature, state.points, plane, settings.radius)

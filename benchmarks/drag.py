@@ -1,0 +1,126 @@
+"""One step of DragGAN against a plain one that does as the published tools do: the whole picture every step, and the
+feature map enlarged to the picture's size. Memory is of a process of its own, beyond what it held before the steps.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.machine import duration, seconds
+from benchmarks.subjects import subject
+from ganvas.drag import draggan
+from ganvas.drag.draggan import DragGAN
+from ganvas.drag.session import Order, open_session, prepare
+from ganvas.drag.state import Drag, Task
+from ganvas.region import Region
+
+SIZES = (256, 1024)
+TASK = Task(((0.4, 0.6),), ((0.5, 0.5),), Region.box(0.2, 0.2, 0.8, 0.8))
+STEPS = 3
+
+
+class PlainDrag:
+    """DragGAN as its paper writes it: every formula on maps of the picture's size, with torch's Adam."""
+
+    def __init__(self, drag: Drag[DragGAN], codes: Tensor) -> None:
+        self.subject, self.settings, self.fixed = drag.subject, drag.settings, drag.fixed
+        self.rows = list(drag.subject.rows)
+        self.codes, self.trained = codes, codes[:, self.rows].clone().requires_grad_()
+        self.optimizer = torch.optim.Adam([self.trained], lr=drag.settings.rate)
+        self.size = drag.subject.plane.resolution
+        with torch.no_grad():
+            self.first = self.enlarged()[0]
+        self.point = (drag.fixed.starts[0] - 0.5).round().long()
+        self.wanted = self.first[0, :, self.point[1], self.point[0]].clone()
+        assert TASK.movable is not None
+        self.stay = 1 - TASK.movable.mask(self.size, self.size)[None]
+
+    def enlarged(self) -> tuple[Tensor, Tensor]:
+        """Return the map at the picture's size, and the picture."""
+        codes = torch.cat([self.trained, self.codes[:, len(self.rows) :]], dim=1)
+        found = self.subject.generator.features(codes, [self.subject.feature], picture=True)
+        shape = (self.size, self.size)
+        return F.interpolate(found[self.subject.feature], shape, mode="bilinear", align_corners=False), found["picture"]
+
+    def step(self) -> Tensor:
+        """Track, pull, and return the picture."""
+        feature, picture = self.enlarged()
+        (x, y), reach, radius = self.point.tolist(), int(self.settings.reach), int(self.settings.radius)
+        with torch.no_grad():
+            window = feature[0, :, max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
+            best = int((window - self.wanted[:, None, None]).norm(dim=0).argmin())
+            row, column = divmod(best, window.shape[-1])
+            self.point = torch.tensor([max(0, x - reach) + column, max(0, y - reach) + row])
+        way = self.fixed.targets[0] - 0.5 - self.point
+        ahead = way / way.norm()
+        steps = torch.arange(-radius, radius + 1)
+        grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1).flatten(0, 1)
+        around = self.point + grid[grid.square().sum(dim=1) < self.settings.radius**2]
+        here, there = (self.read(feature, places) for places in (around, around + ahead))
+        loss = (here.detach() - there).abs().mean()
+        loss = loss + self.settings.mask_weight * ((feature - self.first) * self.stay).abs().mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return picture.detach()
+
+    def read(self, feature: Tensor, places: Tensor) -> Tensor:
+        """Return the enlarged map at places [n, 2] in pixels."""
+        grid = ((places + 0.5) * 2 / self.size - 1).to(feature)[None, None]
+        return F.grid_sample(feature, grid, padding_mode="border", align_corners=False)
+
+
+def prepared(size: int) -> dict[str, Callable[[], Callable[[], object]]]:
+    """Return, by kind, what makes a function for one step."""
+    generator = subject(size)
+    with torch.no_grad():
+        codes = generator.map(generator.sample([0]), truncation=0.7)
+    order = Order(TASK)
+    session = open_session(generator, codes)
+    drag, state = prepare(session.subject, session.codes, order)
+    return {"ours": lambda: lambda: draggan.step(drag, state), "plain": lambda: PlainDrag(drag, codes).step}
+
+
+def memory(size: int, kind: str, threads: int) -> float:
+    """Return MiB that a process took at most for `STEPS` steps of a kind, beyond what it held before."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_memory, (size, kind, threads))
+
+
+def _memory(size: int, kind: str, threads: int) -> float:
+    torch.set_num_threads(threads)
+    kinds = prepared(size)
+    Path("/proc/self/clear_refs").write_text("5")  # begins the highest mark anew
+    before = _status("VmRSS")
+    step = kinds[kind]()
+    for _ in range(STEPS):
+        step()
+    return (_status("VmHWM") - before) / 1024
+
+
+def _status(name: str) -> float:
+    """Return a number of this process's /proc/self/status, KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
+
+
+def run(sizes: tuple[int, ...] = SIZES) -> Iterator[str]:
+    """Yield the lines of a Markdown table of processor times and memory."""
+    yield from (
+        "| StyleGAN2 | plain step | our step | plain / ours | plain: memory beyond the weights | ours | ours / plain |",
+        "|---|---|---|---|---|---|---|",
+    )
+    for size in (size for size in sizes if size in (64, 128, 256, 512, 1024)):
+        kinds = prepared(size)
+        plain, ours = (seconds(kinds[kind](), repeats=STEPS, clock=time.process_time) for kind in ("plain", "ours"))
+        held = {kind: memory(size, kind, torch.get_num_threads()) for kind in ("plain", "ours")}
+        yield (
+            f"| {size} px | {duration(plain)} | {duration(ours)} | **{plain / ours:.2f}** | {held['plain']:.0f} MiB | "
+            f"{held['ours']:.0f} MiB | **{held['ours'] / held['plain']:.2f}** |"
+        )
