@@ -17,6 +17,12 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what Ganvas caches out of the user's home."""
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+
+
+@pytest.fixture(autouse=True)
 def two_threads() -> None:
     """Give the same sums on every machine."""
     torch.set_num_threads(2)

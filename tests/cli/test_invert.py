@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import ganvas
 from ganvas import images
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
@@ -158,3 +159,16 @@ def test_wrong_options(run: Run, folder: Path, tmp_path: Path, options: tuple[st
     told = run("invert", folder / "layers.safetensors", *given, "--out", tmp_path)
     assert told.code == 2
     assert message in told.err
+
+
+def test_photos_far_from_the_generator_are_said_to_be_so(run: Run, folder: Path, tmp_path: Path):
+    """A photo of its own making is not; the check can be left out."""
+    generator = folder / "layers.safetensors"
+    made = ganvas.load(generator)
+    own = images.write_picture(tmp_path / "own.png", made.synthesize(made.map(made.sample([1000]))))
+    told = run("invert", generator, folder / "0.png", own, *SHORT, "--out", tmp_path, "--json")
+    far = json.loads(told.out)["far"]
+    assert len(far) == 1
+    assert far[0].startswith("'0' is far from what this generator knows")
+    told = run("invert", generator, folder / "0.png", *SHORT, "--familiar", "off", "--out", tmp_path, "--json")
+    assert json.loads(told.out)["far"] == []

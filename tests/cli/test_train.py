@@ -20,11 +20,6 @@ SMALL = ("--resolution", "8", "--channel-base", "64", "--channel-max", "8", "--z
 OFTEN = ("--log-every", "16", "--sheet-every", "0", "--snapshot-every", "32", "--keep", "99")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GANVAS_HOME", str(tmp_path_factory.getbasetemp() / "home"))
-
-
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pictures(tmp_path_factory.mktemp("pictures"), 20, (32, 32))

@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 from cyclopts import Parameter
-from torch import Tensor
 
-from ganvas.checkpoints.files import regions
 from ganvas.cli.context import COMMAND_LINE
+from ganvas.cli.photo_options import Preparation, complaint, read_all
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, make_folder, region_of, with_seconds, wrote
 from ganvas.errors import CheckpointError, GanvasError, PictureError
@@ -26,32 +24,7 @@ from ganvas.inversion.tuning import Tuning
 from ganvas.inversion.work import Work
 from ganvas.latent_files import Latent, load_latent
 from ganvas.metrics.lpips import load_published
-from ganvas.photos import Box, Point, eye_places_of, read_photo
 from ganvas.reports.inversion_report import kept_moments, write_inversion
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Preparation:
-    """Options on how photos are cut."""
-
-    crop: str | None = None
-    """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
-    eyes: str | None = None
-    """Where the left and the right eye are in the photo: X,Y;X,Y in fractions. They come to where the generator has
-    eyes."""
-    background: str = "white"
-    """What lies behind transparent photos: a colour's name or #rrggbb."""
-
-    def read(self, path: Path, generator: Generator) -> Tensor:
-        """Return the photo at the generator's size."""
-        eyes = None if self.eyes is None else _points(self.eyes)
-        places = None if eyes is None else eye_places_of(regions(generator))
-        if eyes is not None and places is None:
-            raise GanvasError("This generator does not say where eyes belong; leave --eyes out, or give --crop.")
-        box = (0.0, 0.0, 1.0, 1.0) if self.crop is None else _box(self.crop)
-        side = generator.resolution
-        return read_photo(path, side, box=box, eyes=eyes, eye_places=places, background=self.background)
 
 
 @Parameter(name="*")
@@ -144,7 +117,7 @@ def invert(
     out
         Folder for the results; files of an earlier run there are replaced.
     preparation
-        How photos are cut.
+        How photos are cut, and whether they are far from what the generator knows.
     tuning
         Changing the generator too.
     common
@@ -169,22 +142,24 @@ def invert(
     )
     look = _look(perceptual, heads, generator)
     mask = None if region is None else region_of(generator, region)[1].split(*[generator.resolution] * 2)[0]
-    pictures, rows, bad = _read_all(photos, generator, preparation)
+    pictures, rows, bad = read_all(photos, generator, preparation)
     if isinstance(settings.start, Latent) and len(settings.start) == len(photos):
         settings = replace(settings, start=settings.start.rows(rows))
     names = different([photos[row].stem for row in rows])
     make_folder(out)
     work = Work(generator, pictures, names, settings, mask, look, kept=kept_moments(steps, frames), tuning=then)
     with progress() as report:
+        far = preparation.warnings(generator, pictures, names, settings.label, report)
         whole = work.through(report)
     paths = write_inversion(out, work, {"start": start, "command": COMMAND_LINE.get()}, film=frames > 0)
     distance = work.finished[0].run.look.name
     common.show(
-        [*table(work.cards(), distance), *wrote(paths), with_seconds(begun)],
+        [*table(work.cards(), distance), *far, *wrote(paths), with_seconds(begun)],
         {
             "command": "invert",
             "perceptual_distance": distance,
             "photos": [{"stage": stage, **card.as_dict()} for stage, card in work.cards()],
+            "far": far,
             "unread": [path for path, _ in bad],
             "files": paths,
         },
@@ -192,7 +167,7 @@ def invert(
     if not whole:
         raise KeyboardInterrupt
     if bad:
-        raise PictureError(_complaint(bad, len(photos)))
+        raise PictureError(complaint(bad, len(photos)))
 
 
 def _look(perceptual: Path | None, heads: Path | None, generator: Generator) -> FeatureMaps | None:
@@ -202,31 +177,6 @@ def _look(perceptual: Path | None, heads: Path | None, generator: Generator) -> 
             raise GanvasError("--heads weigh the maps of VGG-16 or AlexNet; give its file with --perceptual.")
         return None
     return load_published(perceptual, heads, generator.device)
-
-
-def _read_all(
-    paths: Sequence[Path], generator: Generator, preparation: Preparation
-) -> tuple[Tensor, list[int], list[tuple[Path, PictureError]]]:
-    """Return the photos that can be read, their places among `paths`, and what is wrong with the others.
-
-    Raises `PictureError` where none can be read.
-    """
-    pictures, rows, bad = [], [], list[tuple[Path, PictureError]]()
-    for row, path in enumerate(paths):
-        try:
-            pictures.append(preparation.read(path, generator))
-            rows.append(row)
-        except PictureError as error:
-            bad.append((path, error))
-    if not pictures:
-        raise bad[0][1] if len(bad) == 1 else PictureError(_complaint(bad, len(paths)))
-    return torch.cat(pictures), rows, bad
-
-
-def _complaint(bad: Sequence[tuple[Path, PictureError]], count: int) -> str:
-    reasons = "\n".join(f"  {error}" for _, error in bad)
-    done = "none was inverted" if len(bad) == count else "the others are done"
-    return f"{len(bad)} of {count} photos cannot be used; {done}:\n{reasons}"
 
 
 def _start(start: str, generator: Generator) -> str | Latent | Encode:
@@ -258,23 +208,6 @@ def _class(generator: Generator, label: str | None) -> int | None:
     if isinstance(found, tuple):
         raise GanvasError("Photos of one run are of one class; give one --label.")
     return found
-
-
-def _points(text: str) -> tuple[Point, Point]:
-    try:
-        first, second = (tuple(map(float, point.split(","))) for point in text.split(";"))
-        (left, top), (right, bottom) = first, second
-    except ValueError:
-        raise GanvasError(f"'{text}' are no eyes; write X,Y;X,Y such as 0.35,0.4;0.62,0.41.") from None
-    return (left, top), (right, bottom)
-
-
-def _box(text: str) -> Box:
-    try:
-        left, top, right, bottom = map(float, text.split(","))
-    except ValueError:
-        raise GanvasError(f"'{text}' is no part of a photo; write LEFT,TOP,RIGHT,BOTTOM such as 0,0.1,1,0.9.") from None
-    return left, top, right, bottom
 
 
 def different(names: Sequence[str]) -> list[str]:

@@ -1,0 +1,102 @@
+"""Options on photos that every command with photos has: how they are cut, and a warning of what is far."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from cyclopts import Parameter
+from torch import Tensor
+
+from ganvas.checkpoints.files import regions
+from ganvas.cli.progress import Report
+from ganvas.errors import GanvasError, PictureError
+from ganvas.generators.protocol import Generator, Label
+from ganvas.metrics.familiarity import learn_familiarity, strangenesses
+from ganvas.metrics.features import load_features
+from ganvas.photos import Box, Point, eye_places_of, read_photo
+
+LARGEST_CHECKED = 256
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Preparation:
+    """Options on how photos are cut."""
+
+    crop: str | None = None
+    """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
+    eyes: str | None = None
+    """Where the left and the right eye are in the photo: X,Y;X,Y in fractions. They come to where the generator has
+    eyes."""
+    background: str = "white"
+    """What lies behind transparent photos: a colour's name or #rrggbb."""
+    familiar: Literal["auto", "on", "off"] = "auto"
+    """Warn of photos that are far from what the generator knows, which takes 450 of its pictures once; auto does so up
+    to 256 pixels."""
+
+    def read(self, path: Path, generator: Generator) -> Tensor:
+        """Return the photo at the generator's size."""
+        eyes = None if self.eyes is None else _points(self.eyes)
+        places = None if eyes is None else eye_places_of(regions(generator))
+        if eyes is not None and places is None:
+            raise GanvasError("This generator does not say where eyes belong; leave --eyes out, or give --crop.")
+        box = (0.0, 0.0, 1.0, 1.0) if self.crop is None else _box(self.crop)
+        side = generator.resolution
+        return read_photo(path, side, box=box, eyes=eyes, eye_places=places, background=self.background)
+
+    def warnings(
+        self, generator: Generator, photos: Tensor, names: Sequence[str], label: Label, report: Report
+    ) -> list[str]:
+        """Return a sentence for every photo [3, r, r] that is far from what the generator knows."""
+        if self.familiar == "off" or (self.familiar == "auto" and generator.resolution > LARGEST_CHECKED):
+            return []
+        network = load_features(device=generator.device)
+        known = learn_familiarity(
+            network, generator, label=label, progress=lambda done, total: report("Learning what is usual", done, total)
+        )
+        return strangenesses(network, known, photos, names)
+
+
+def read_all(
+    paths: Sequence[Path], generator: Generator, preparation: Preparation
+) -> tuple[Tensor, list[int], list[tuple[Path, PictureError]]]:
+    """Return the photos that can be read, their places among `paths`, and what is wrong with the others.
+
+    Raises `PictureError` where none can be read.
+    """
+    pictures, rows, bad = [], [], list[tuple[Path, PictureError]]()
+    for row, path in enumerate(paths):
+        try:
+            pictures.append(preparation.read(path, generator))
+            rows.append(row)
+        except PictureError as error:
+            bad.append((path, error))
+    if not pictures:
+        raise bad[0][1] if len(bad) == 1 else PictureError(complaint(bad, len(paths)))
+    return torch.cat(pictures), rows, bad
+
+
+def complaint(bad: Sequence[tuple[Path, PictureError]], count: int) -> str:
+    """Return what is wrong with the photos that cannot be used."""
+    reasons = "\n".join(f"  {error}" for _, error in bad)
+    done = "none was inverted" if len(bad) == count else "the others are done"
+    return f"{len(bad)} of {count} photos cannot be used; {done}:\n{reasons}"
+
+
+def _points(text: str) -> tuple[Point, Point]:
+    try:
+        first, second = (tuple(map(float, point.split(","))) for point in text.split(";"))
+        (left, top), (right, bottom) = first, second
+    except ValueError:
+        raise GanvasError(f"'{text}' are no eyes; write X,Y;X,Y such as 0.35,0.4;0.62,0.41.") from None
+    return (left, top), (right, bottom)
+
+
+def _box(text: str) -> Box:
+    try:
+        left, top, right, bottom = map(float, text.split(","))
+    except ValueError:
+        raise GanvasError(f"'{text}' is no part of a photo; write LEFT,TOP,RIGHT,BOTTOM such as 0,0.1,1,0.9.") from None
+    return left, top, right, bottom
