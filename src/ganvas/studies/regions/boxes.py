@@ -125,8 +125,8 @@ def small_parts(
             reasons.append(f"{name}: there is no box for it in pictures of '{subject or 'unknown'}'.")
             continue
         try:
-            twin = None if part.twin is None else _part_region(regions, *part.twin)
-            found[name] = _part_region(regions, part.of, part.box), twin
+            region = _part_region(regions, part.of, part.box)
+            found[name] = region, None if part.twin is None else _part_region(regions, *part.twin)
         except RegionError as error:
             reasons.append(f"{name}: {error}")
     return found, reasons

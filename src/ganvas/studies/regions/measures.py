@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import GanvasError
 from ganvas.metrics.distribution import kernel_distance
 from ganvas.studies.locality.statistics import Estimate
 
@@ -80,8 +79,6 @@ def kernel_excess(
     pictures; its interval by the jackknife over these pairs, normal (a resampled set counts a picture twice, which the
     unbiased distance of a set from itself takes for likeness).
     """
-    if len(before) != len(after):
-        raise GanvasError(f"{len(before)} pictures before and {len(after)} after editing are no pairs; give the same.")
 
     def excess(rows: Tensor) -> float:
         return kernel_distance(reference, after[rows]).value - kernel_distance(reference, before[rows]).value

@@ -22,7 +22,7 @@ SIZE = 96
 QUALITY = 88
 TWIN_BLUE = (64, 128, 255)
 SHOWN_KINDS = ("rough box", "moved 10%", "moved 20%", "moved 30%", "larger 30%", "smaller 30%")
-Pictures = Float[Tensor, "n 3 h w"]
+Pictures = Float[Tensor, "_n 3 _h _w"]
 
 
 def write_sheets(bench: Bench, plan: Plan, folder: Path) -> list[Path]:

@@ -1,0 +1,83 @@
+"""What the table of inversions shows: means with 95 % intervals, and a sheet of the first photos."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas import images
+from ganvas.files import atomic_path
+from ganvas.studies.inversion.table import LOSSES, Cell, Row, pictures_of
+from ganvas.studies.locality.report import table
+from ganvas.studies.locality.statistics import Estimate, estimate
+from ganvas.studies.locality.study import write_json
+
+RESAMPLES = 2000
+SHOWN = 6
+MEASURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "perceptual": "perceptual", "from_mean": "deviations from the mean"}
+
+
+def mean_estimate(values: Sequence[float], seed: int = 0) -> Estimate:
+    """Return the mean over photos; the interval resamples photos."""
+    numbers = np.array(values)
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(numbers), size=(RESAMPLES, len(numbers)))
+    return estimate(float(numbers.mean()), numbers[draws].mean(axis=1))
+
+
+def markdown(cells: Sequence[Cell], perceptual: str) -> str:
+    """Return the table: rows are generators and spaces, column groups losses; `perceptual` names the distance."""
+    columns = [(column, measure) for column in LOSSES for measure in MEASURES]
+    head = ["", *(f"{column}: {perceptual if name == 'perceptual' else MEASURES[name]}" for column, name in columns)]
+    by_place = {(cell.row, cell.column): cell for cell in cells}
+    lines = [head]
+    for row in dict.fromkeys(cell.row for cell in cells):
+        numbers = [mean_estimate(getattr(by_place[row, column], name)) for column, name in columns]
+        lines.append([row, *(_text(number, name) for number, (_, name) in zip(numbers, columns, strict=True))])
+    return table(lines) + "\n"
+
+
+def _text(number: Estimate, measure: str) -> str:
+    digits = 1 if measure == "psnr" else 2 if measure == "from_mean" else 3
+    return f"{number.value:.{digits}f} ({number.low:.{digits}f}–{number.high:.{digits}f})"
+
+
+def sheet(
+    rows: Sequence[Row], cells: Sequence[Cell], photos: Mapping[int, Tensor], folder: Path, side: int
+) -> Float[Tensor, "1 3 height width"]:
+    """Return the first photos over what they became: a line for each row and loss, all at `side` pixels."""
+    generators = {row.title: row.generator for row in rows}
+    largest = photos[max(photos)][:SHOWN].cpu()
+    lines, labels = [largest], ["photo"]
+    for cell in cells:
+        lines.append(pictures_of(cell, generators[cell.row], folder, SHOWN))
+        labels.append(f"{cell.row}: {cell.column}")
+    pictures = torch.cat([images.resize(line.clamp(-1, 1), side, side) for line in lines])
+    return images.labelled_grid(pictures, len(largest), row_labels=labels)
+
+
+def write(
+    rows: Sequence[Row],
+    cells: Sequence[Cell],
+    photos: Mapping[int, Tensor],
+    folder: Path,
+    perceptual: str,
+    side: int = 128,
+) -> list[Path]:
+    """Write ``table.md``, ``table.json`` and ``table.png``; returns their paths."""
+    words, numbers, picture = (folder / f"table.{suffix}" for suffix in ("md", "json", "png"))
+    with atomic_path(words) as temporary:
+        temporary.write_text(markdown(cells, perceptual), "utf-8")
+    write_json(numbers, {"perceptual_distance": perceptual, "cells": [_described(cell) for cell in cells]})
+    images.write_picture(picture, sheet(rows, cells, photos, folder, side))
+    return [words, numbers, picture]
+
+
+def _described(cell: Cell) -> dict[str, Any]:
+    means = {name: asdict(mean_estimate(getattr(cell, name))) for name in MEASURES}
+    return {**asdict(cell), "means": means}
