@@ -17,8 +17,8 @@ from ganvas.generators.protocol import About
 from ganvas.metrics.distribution import kernel_distance
 from ganvas.region import Region
 from ganvas.region.named import AFHQ_CAT, FACES
-from ganvas.studies.regions import __main__ as study
 from ganvas.studies.regions import boxes, measures, parts
+from ganvas.studies.regions import command as study
 from ganvas.studies.regions.bench import Bench, Recipe, Trial, ratios, runs
 from ganvas.studies.regions.failures import failures, ways_of
 from ganvas.studies.regions.grams import exact_cover, find_grams, pack, range_jacobians, unpack

@@ -96,6 +96,7 @@ class RidgeRow:
     strong_strength: float
     excess: Estimate
     unreached: int
+    strong_unreached: int
 
 
 def directions_of_regions(bench: Bench, names: Sequence[str]) -> list[DirectionRow]:
@@ -252,11 +253,12 @@ def _ridge_row(bench: Bench, trial: Trial, cell: Cell, strong: Cell, excess: Est
         strength_of([strong]),
         excess,
         unreached_of([cell]),
+        unreached_of([strong]),
     )
 
 
 def _excesses(bench: Bench, strong: Sequence[tuple[Trial, Cell]]) -> Iterator[Estimate]:
-    """Yield the excess of the kernel distance at the strong change; pictures out of reach stay unedited."""
+    """Yield the excess of the kernel distance at the strong change, at the limit where that is out of reach."""
     network = load_features()
     known: list[Tensor] = []
 
@@ -268,7 +270,8 @@ def _excesses(bench: Bench, strong: Sequence[tuple[Trial, Cell]]) -> Iterator[Es
             seeds, psi = bench.settings.reference, bench.settings.truncation
             made = made_pictures(bench.generator, seeds, truncation=psi)
             known.extend((torch.cat([features(part) for part in made]), features(bench.originals)))
-        edited = bench.pictures(trial.recipe, cell.strengths, range(len(cell.strengths)))
+        lengths = np.minimum(cell.strengths, bench.settings.limit)
+        edited = bench.pictures(trial.recipe, lengths, range(len(lengths)))
         return kernel_excess(known[0], known[1], features(edited))
 
     for trial, cell in strong:

@@ -140,7 +140,7 @@ def ridges_table(rows: Sequence[RidgeRow]) -> str:
             short(row.strength),
             short(row.strong_strength),
             signed(row.excess),
-            str(row.unreached),
+            f"{row.unreached}, {row.strong_unreached}",
         ]
         for row in rows
     ]
