@@ -15,7 +15,7 @@ GROUPS = (
     ("region", "latents", "generators", "spaces", "latent_files", "mixing"),
     ("checkpoints",),
     ("tangents", "derivative", "jacobian", "directions", "metrics"),
-    ("methods", "edits", "drag", "photos", "inversion", "interpolation", "retiming", "training"),
+    ("methods", "edits", "drag", "photos", "inversion", "interpolation", "retiming", "scribble", "training"),
     ("studies",),
     ("reports",),
     ("cli",),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ganvas.photos import read_photo, read_sketch
     from ganvas.process import keep_freed_memory
     from ganvas.region import Region
+    from ganvas.scribble.paint import Painting, ScribbleSettings, paint_sketch
 
 __all__ = [
     "CheckpointError",
@@ -46,11 +47,13 @@ __all__ = [
     "InversionSettings",
     "Latent",
     "LatentError",
+    "Painting",
     "PictureError",
     "Region",
     "RegionError",
     "ResultFileError",
     "Ridge",
+    "ScribbleSettings",
     "Search",
     "UnsafeFileError",
     "convert",
@@ -67,6 +70,7 @@ __all__ = [
     "load_latent",
     "mix",
     "mix_grid",
+    "paint_sketch",
     "path_through",
     "read_photo",
     "read_picture",
@@ -105,6 +109,7 @@ _HOMES = {
     "photos": ("read_photo", "read_sketch"),
     "process": ("keep_freed_memory",),
     "region": ("Region",),
+    "scribble.paint": ("Painting", "ScribbleSettings", "paint_sketch"),
 }
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "edit": "Move pictures along a direction.",
     "drag": "Pull points of a picture to where they should be.",
     "invert": "Find the codes of your own photos.",
+    "scribble": "Make pictures that show your sketches.",
     "interpolate": "Make a film from one picture to the next.",
     "train": "Train a generator on your own pictures.",
     "evaluate": "Measure how far a generator's pictures are from real ones.",

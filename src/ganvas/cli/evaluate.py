@@ -64,7 +64,7 @@ def evaluate(
     chosen = parse_seeds(seeds)
     generator, network = common.load(model), load_features(features, device_named(common.device))
     with progress() as report:
-        real = _real_features(network, data, pictures, report)
+        real = real_features(network, data, pictures, report)
         found = measure(
             network,
             generator,
@@ -97,7 +97,7 @@ def evaluate(
     )
 
 
-def _real_features(
+def real_features(
     network: FeatureNetwork, data: Path, most: int, report: Callable[[str, int, int], None]
 ) -> Float[Tensor, "n d"]:
     """Return the features of at most so many pictures of a folder or zip."""

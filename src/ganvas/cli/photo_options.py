@@ -1,9 +1,9 @@
 """Options on photos that every command with photos has: how they are cut, and a warning of what is far."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from cyclopts import Parameter
@@ -18,6 +18,7 @@ from ganvas.metrics.features import load_features
 from ganvas.photos import Box, Point, eye_places_of, read_photo
 
 LARGEST_CHECKED = 256
+Read = TypeVar("Read")
 
 
 @Parameter(name="*")
@@ -66,23 +67,33 @@ def read_all(
 
     Raises `PictureError` where none can be read.
     """
-    pictures, rows, bad = [], [], list[tuple[Path, PictureError]]()
-    for row, path in enumerate(paths):
-        try:
-            pictures.append(preparation.read(path, generator))
-            rows.append(row)
-        except PictureError as error:
-            bad.append((path, error))
-    if not pictures:
-        raise bad[0][1] if len(bad) == 1 else PictureError(complaint(bad, len(paths)))
+    pictures, rows, bad = read_each(paths, lambda path: preparation.read(path, generator))
     return torch.cat(pictures), rows, bad
 
 
-def complaint(bad: Sequence[tuple[Path, PictureError]], count: int) -> str:
-    """Return what is wrong with the photos that cannot be used."""
+def read_each(
+    paths: Sequence[Path], read: Callable[[Path], Read], what: str = "photos"
+) -> tuple[list[Read], list[int], list[tuple[Path, PictureError]]]:
+    """Return what `read` makes of the files that it can read, their places among `paths`, and what is wrong with the
+    others; raises `PictureError` where it can read none. Messages say `what` they are.
+    """
+    found, rows, bad = list[Read](), list[int](), list[tuple[Path, PictureError]]()
+    for row, path in enumerate(paths):
+        try:
+            found.append(read(path))
+            rows.append(row)
+        except PictureError as error:
+            bad.append((path, error))
+    if not found:
+        raise bad[0][1] if len(bad) == 1 else PictureError(complaint(bad, len(paths), what))
+    return found, rows, bad
+
+
+def complaint(bad: Sequence[tuple[Path, PictureError]], count: int, what: str = "photos") -> str:
+    """Return what is wrong with the pictures that cannot be used."""
     reasons = "\n".join(f"  {error}" for _, error in bad)
-    done = "none was inverted" if len(bad) == count else "the others are done"
-    return f"{len(bad)} of {count} photos cannot be used; {done}:\n{reasons}"
+    done = "nothing was made" if len(bad) == count else "the others are done"
+    return f"{len(bad)} of {count} {what} cannot be used; {done}:\n{reasons}"
 
 
 def _points(text: str) -> tuple[Point, Point]:

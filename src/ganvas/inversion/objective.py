@@ -71,15 +71,21 @@ class Objective:
 
 
 def picture_terms(
-    weights: Weights, look: FeatureMaps | None, target: Target, pictures: Float[Tensor, "n 3 h w"]
+    weights: Weights,
+    look: FeatureMaps | None,
+    target: Target,
+    pictures: Float[Tensor, "n 3 h w"],
+    seen: Sequence[Tensor] | None = None,
 ) -> dict[str, Float[Tensor, "n"]]:
-    """Return the terms that compare pictures with the target, by name, without their weights."""
+    """Return the terms that compare pictures with the target, by name, without their weights; `seen` are the maps of
+    the pictures where they were looked at before.
+    """
     found = {}
     if weights.perceptual and look is not None:
         others: Sequence[Tensor] = target.maps
         if target.mask is not None:
             others = look(terms.completed(target.pictures, pictures, target.mask))
-        found["perceptual"] = terms.perceptual(look(pictures), others, target.mask)
+        found["perceptual"] = terms.perceptual(seen or look(pictures), others, target.mask)
     if weights.l1:
         found["l1"] = terms.absolute(pictures, target.pictures, target.mask)
     if weights.l2:

@@ -1,0 +1,265 @@
+"""``ganvas scribble``: sketches to pictures of a generator."""
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from cyclopts import Parameter
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.cli.context import COMMAND_LINE
+from ganvas.cli.evaluate import real_features
+from ganvas.cli.invert import different
+from ganvas.cli.photo_options import complaint, read_each
+from ganvas.cli.progress import Report, progress
+from ganvas.cli.shared import Common, Flag, make_folder, with_seconds, wrote
+from ganvas.errors import GanvasError, PictureError
+from ganvas.generators.labels import class_names, parse_label
+from ganvas.generators.protocol import Generator
+from ganvas.inversion.terms import bundled_features, parse_weights
+from ganvas.metrics.distribution import kernel_distance
+from ganvas.metrics.familiarity import descriptors, learn_familiarity
+from ganvas.metrics.features import FeatureNetwork
+from ganvas.photos import read_sketch
+from ganvas.reports.scribble_report import told, variant_name, write_scribbles
+from ganvas.scribble.dial import BALANCED, position_named, weight_at
+from ganvas.scribble.paint import ScribbleSettings
+from ganvas.scribble.sketch import Sketch
+from ganvas.scribble.work import Scribbling
+
+CANDIDATES, MOST_REAL = 3, 1000
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Table:
+    """Options of the table."""
+
+    grid: Flag = False
+    """Instead: every sketch by several weights and numbers of steps, one candidate each."""
+    grid_weights: str = "0,1,3"
+    """Weights of the table."""
+    grid_steps: str = "500,1000"
+    """Steps of the table."""
+
+    def variants(self, one: ScribbleSettings) -> list[ScribbleSettings]:
+        """Return the settings of the table, or the one."""
+        if not self.grid:
+            return [one]
+        pairs = itertools.product(numbers_of(self.grid_weights), numbers_of(self.grid_steps))
+        return [replace(one, delta=weight, steps=int(steps)) for weight, steps in pairs]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Measures:
+    """Options on what is measured besides."""
+
+    nearest: int = 200
+    """Random pictures of the generator to look at: candidates start there, and the nearest is what results are measured
+    by; 0 for none."""
+    real: Path | None = None
+    """A folder or a zip of real pictures: print the kernel distance of the results to them, for each weight."""
+    familiarity: Flag = False
+    """Measure too how unlike the generator's own pictures the results are: above 1 is far. Takes 450 of its pictures
+    once."""
+
+
+def scribble(
+    model: str,
+    /,
+    *sketches: Path,
+    dial: str | None = None,
+    weight: float | None = None,
+    loss: str = "perceptual+l1+l2",
+    weights: str | None = None,
+    candidates: int | None = None,
+    space: Literal["z", "w", "w+"] | None = None,
+    optimizer: Literal["adam", "lbfgs"] = "adam",
+    steps: int = 300,
+    label: str | None = None,
+    out: Path = Path("scribble"),
+    table: Table = Table(),
+    measures: Measures = Measures(),
+    common: Common = Common(),
+) -> None:
+    """Make pictures that show sketches.
+
+    Where a sketch is transparent, the picture is free. Writes scribble.png with the sketches, what became of them and
+    the nearest random pictures; the best picture of each; numbers.json; latent.safetensors with all codes, which ganvas
+    edit MODEL DIRECTIONS --latent FILE opens.
+
+    Parameters
+    ----------
+    model
+        A bundled name (faces), a name of the zoo or a file of a generator.
+    sketches
+        RGBA pictures; an opaque one, a photo, counts everywhere. One that cannot be read is named at the end; the
+        others are done.
+    dial
+        From 0 (obey the sketch) to below 1 (look like what the generator makes), or obey, follow, balance, tame,
+        typical.
+    weight
+        The weight of the code's way from its start, instead of the dial: 0 obeys the sketch.
+    loss
+        What compares the picture with the sketch: perceptual, l1, l2; prior is the distance to the mean besides.
+    weights
+        How much its terms count, where not the usual: l1=0.5,prior=0.01.
+    candidates
+        Pictures for each sketch: one starts at the mean, the others at the nearest random pictures; 3 by default.
+    space
+        z, w or w+ (one style for each layer: closest to the sketch); the last that there is by default.
+    optimizer
+        adam, or lbfgs: nearer to the sketch in fewer steps.
+    steps
+        Synthesis passes with gradients.
+    label
+        Class of generators that have classes: a number or a name.
+    out
+        Folder for the results; files of an earlier run there are replaced.
+    table
+        A table of weights and steps.
+    measures
+        What is measured besides.
+    common
+        Options of every command.
+    """
+    begun = time.perf_counter()
+    if not sketches:
+        raise GanvasError("No sketch was given; name at least one picture file after the generator.")
+    delta, terms = delta_of(dial, weight), parse_weights(loss, weights)
+    generator = common.load(model)
+    one = ScribbleSettings(
+        delta,
+        terms,
+        space or [known for known in generator.spaces if known != "s"][-1],
+        (1 if table.grid else CANDIDATES) if candidates is None else candidates,
+        steps,
+        optimizer,
+        _class(generator, label),
+    )
+    variants = table.variants(one)
+    found, rows, bad = read_each(sketches, lambda path: _read(path, generator.resolution), "sketches")
+    names = different([sketches[row].stem for row in rows])
+    named = [Sketch(name, *parts) for name, parts in zip(names, found, strict=True)]
+    look = bundled_features(generator.device)
+    work = Scribbling(generator, named, variants, look, measures.nearest)
+    make_folder(out)
+    with progress() as report:
+        real = None if measures.real is None else real_features(look.network, measures.real, MOST_REAL, report)
+        whole = work.through(report)
+        lines = told(work)
+        if measures.familiarity:
+            add_familiarity(lines, work, look.network, report)
+    kernels = [] if real is None else kernels_of(work, look.network, real)
+    facts = {
+        "generator": model,
+        "space": one.space,
+        "terms": str(terms),
+        "perceptual_distance": look.name,
+        "optimizer": optimizer,
+        "random_pictures": measures.nearest,
+        "command": COMMAND_LINE.get(),
+    }
+    paths = write_scribbles(out, work, lines, {**facts, "kernel_distances": kernels})
+    common.show(
+        [
+            *in_words(lines),
+            *(f"{one['variant']}: {one['words']}" for one in kernels),
+            *wrote(paths),
+            with_seconds(begun),
+        ],
+        {
+            "command": "scribble",
+            **facts,
+            "pictures": lines,
+            "kernel_distances": kernels,
+            "unread": [path for path, _ in bad],
+            "files": paths,
+        },
+    )
+    if not whole:
+        raise KeyboardInterrupt
+    if bad:
+        raise PictureError(complaint(bad, len(sketches), "sketches"))
+
+
+def delta_of(dial: str | None, weight: float | None) -> float:
+    """Return the weight meant by --dial or by --weight."""
+    if dial is not None and weight is not None:
+        raise GanvasError(f"--dial {dial} and --weight {weight:g} say the same thing; give one of them.")
+    if weight is not None:
+        return weight
+    return BALANCED if dial is None else weight_at(position_named(dial))
+
+
+def numbers_of(text: str) -> list[float]:
+    """Return the numbers of "0,1,3"."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise GanvasError(f"'{text}' are no numbers; write such as 0,1,3.") from None
+
+
+def add_familiarity(lines: Sequence[dict[str, Any]], work: Scribbling, network: FeatureNetwork, report: Report) -> None:
+    """Add to the numbers of every candidate how far it is from what the generator makes."""
+    known = learn_familiarity(
+        network,
+        work.generator,
+        label=work.variants[0].label,
+        progress=lambda done, total: report("Learning what is usual", done, total),
+    )
+    pictures = torch.cat([painting.pictures for painting in work.paintings.values()])
+    for line, ratio in zip(lines, known.ratios(descriptors(network, pictures)).tolist(), strict=True):
+        line["familiarity"] = ratio
+
+
+@torch.no_grad()
+def kernels_of(work: Scribbling, network: FeatureNetwork, real: Float[Tensor, "n d"]) -> list[dict[str, Any]]:
+    """Return the kernel distance to real pictures of all candidates of each variant that has at least three."""
+    told = []
+    for column in range(len(work.variants)):
+        some = [painting for (_, variant), painting in work.paintings.items() if variant == column]
+        pictures = torch.cat([one.pictures for one in some]) if some else torch.zeros(0, 3, 1, 1)
+        if len(pictures) < 3:
+            continue
+        found = kernel_distance(real, network(pictures.to(network.mean.device)))
+        words = f"kernel distance {found} of {len(pictures)} pictures to {len(real)} real ones"
+        told.append({"variant": variant_name(some[0]), "value": found.value, "error": found.error, "words": words})
+    return told
+
+
+def in_words(lines: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the lines that tell the numbers: candidates of each sketch, the best first."""
+    width = max(len(line["sketch"]) for line in lines)
+    far = "  familiarity" if "familiarity" in lines[0] else ""
+    words = [f"{'':{width}}  weight  steps  start         distance  of the nearest  from the mean{far}"]
+    for line in lines:
+        quotient = "" if line["quotient"] != line["quotient"] else f"{line['quotient']:.2f} times"
+        ratio = f"  {line['familiarity']:11.2f}" if far else ""
+        words.append(
+            f"{line['sketch']:{width}}  {line['delta_weight']:<6.3g}  {line['steps']:5}  {line['start']:12}  "
+            f"{line['distance']:8.4f}  {quotient:>14}  {line['from_mean']:13.2f}{ratio}"
+        )
+    return words
+
+
+def _read(path: Path, resolution: int) -> tuple[Tensor, Tensor]:
+    """Return a sketch's colours and alpha; raises `PictureError` for one that is transparent everywhere."""
+    colours, alpha = read_sketch(path, resolution)
+    if not bool(alpha.max() > 0):
+        raise PictureError(f"'{path}' is transparent everywhere; draw something on it.")
+    return colours, alpha
+
+
+def _class(generator: Generator, label: str | None) -> int | None:
+    """Return the class of all pictures."""
+    found = None if label is None else parse_label(label, class_names(generator))
+    if isinstance(found, tuple):
+        raise GanvasError("Pictures of one run are of one class; give one --label.")
+    return found
