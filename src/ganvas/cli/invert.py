@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ganvas.cli.context import COMMAND_LINE
+from ganvas.cli.inversion_table import compare
 from ganvas.cli.photo_options import Preparation, complaint, read_all
 from ganvas.cli.progress import progress
-from ganvas.cli.shared import Common, make_folder, region_of, with_seconds, wrote
+from ganvas.cli.shared import Common, Flag, make_folder, region_of, with_seconds, wrote
 from ganvas.errors import CheckpointError, GanvasError, PictureError
 from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator
@@ -25,6 +26,7 @@ from ganvas.inversion.work import Work
 from ganvas.latent_files import Latent, load_latent
 from ganvas.metrics.lpips import load_published
 from ganvas.reports.inversion_report import kept_moments, write_inversion
+from ganvas.studies.inversion.table import Settings
 
 
 @Parameter(name="*")
@@ -50,6 +52,20 @@ class TuningOptions:
         return Tuning(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TableOptions:
+    """Options of the table."""
+
+    table: Flag = False
+    """Instead: invert the photos into every space of MODEL by two losses, and write the table that compares them.
+    PHOTO may then be a folder or a zip. Given again with the same --out it goes on."""
+    vanilla: str | None = None
+    """With --table: another generator to compare with, such as a DCGAN, in rows above."""
+    count: int = 20
+    """With --table: photos of a folder or zip, the first ones."""
+
+
 def invert(
     model: str,
     /,
@@ -71,6 +87,7 @@ def invert(
     out: Path = Path("invert"),
     preparation: Preparation = Preparation(),
     tuning: TuningOptions = TuningOptions(),
+    tables: TableOptions = TableOptions(),
     common: Common = Common(),
 ) -> None:
     """Find the codes of a generator whose pictures are like photos.
@@ -120,12 +137,18 @@ def invert(
         How photos are cut, and whether they are far from what the generator knows.
     tuning
         Changing the generator too.
+    tables
+        A table of spaces and losses.
     common
         Options of every command.
     """
     begun = time.perf_counter()
     if not photos:
         raise GanvasError("No photo was given; name at least one picture file after the generator.")
+    if tables.table:
+        names = [name for name in (tables.vanilla, model) if name]
+        compare(names, photos, tables.count, Settings(steps, optimizer, start, seed), preparation, out, common)
+        return
     if frames != 0 and not 2 <= frames <= 200:
         raise GanvasError(f"{frames} frames make no film; give 2 to 200, or 0 for none.")
     generator, then = common.load(model), tuning.settings()

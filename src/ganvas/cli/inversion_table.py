@@ -1,0 +1,78 @@
+"""``ganvas invert --table``: the same photos by every space of one or two generators and by two losses."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.cli.photo_options import Preparation, complaint, read_all
+from ganvas.cli.progress import progress
+from ganvas.cli.shared import Common, make_folder, with_seconds, wrote
+from ganvas.errors import GanvasError, PictureError
+from ganvas.generators.protocol import Generator
+from ganvas.inversion.terms import bundled_features
+from ganvas.studies.inversion import report, table
+from ganvas.studies.inversion.table import Settings
+from ganvas.training.data import open_pictures
+
+STARTS = ("mean", "random")
+
+
+def compare(
+    models: Sequence[str],
+    photos: Sequence[Path],
+    count: int,
+    settings: Settings,
+    preparation: Preparation,
+    out: Path,
+    common: Common,
+) -> None:
+    """Fill the table's cells, those that `out` does not hold yet, and show it."""
+    begun = time.perf_counter()
+    if settings.start.partition(":")[0] not in STARTS:
+        raise GanvasError(f"A table starts from the mean or from random codes, not from '{settings.start}'.")
+    generators = {_called(generator, name): generator for name in models for generator in [common.load(name)]}
+    if any(generator.resolution < table.SMALLEST for generator in generators.values()):
+        raise GanvasError(
+            f"The table compares pictures of {table.SMALLEST} pixels and more; this generator's are less."
+        )
+    by_size: dict[int, Tensor] = {}
+    names: list[str] = []
+    for generator in generators.values():
+        by_size[generator.resolution], names = _photos(photos, generator, preparation, count)
+    rows = table.rows_of(generators)
+    look = bundled_features(torch.device(common.device))
+    make_folder(out)
+    with progress() as tell:
+        cells = table.run(rows, by_size, names, out, settings, look=look, say=tell)
+    paths = report.write(rows, cells, by_size, out, look.name)
+    common.show(
+        [*report.markdown(cells, look.name).splitlines(), *wrote(paths), with_seconds(begun)],
+        {"command": "invert --table", "photos": names, "perceptual_distance": look.name, "files": paths},
+    )
+
+
+def _called(generator: Generator, given: str) -> str:
+    """Return the generator's name, or how it was given."""
+    about = getattr(generator, "about", None)
+    return (about.name if about else "") or Path(given).stem
+
+
+def _photos(
+    paths: Sequence[Path], generator: Generator, preparation: Preparation, count: int
+) -> tuple[Tensor, list[str]]:
+    """Return photos at the generator's size with their names: of files, or the first ones of a folder or zip."""
+    if len(paths) == 1 and (paths[0].is_dir() or paths[0].suffix.lower() == ".zip"):
+        if count < 1:
+            raise GanvasError(f"{count} photos are none; give --count of 1 or more.")
+        held = open_pictures(paths[0], generator.resolution)
+        chosen = np.arange(min(count, len(held)))
+        return held.batch(chosen), [f"photo {number}" for number in chosen.tolist()]
+    photos, rows, bad = read_all(paths, generator, replace(preparation, familiar="off"))
+    if bad:
+        raise PictureError(complaint(bad, len(paths)))
+    return photos, [f"{number} {paths[row].stem}" for number, row in enumerate(rows)]

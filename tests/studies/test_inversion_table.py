@@ -1,0 +1,101 @@
+"""The table of inversions: its cells, that it goes on where it was left, and what it says."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganvas import images
+from ganvas.checkpoints.own_format import save_generator
+from ganvas.errors import GanvasError
+from ganvas.generators.protocol import About, Generator
+from ganvas.inversion.numbers import psnr
+from ganvas.studies.inversion import report, table
+from ganvas.studies.inversion.table import Row, Settings, rows_of
+from tests.cli.conftest import Run
+from tests.cli.conftest import run as run
+from tests.generators.small import small_stylegan2
+from tests.generators.test_dcgan import small_dcgan
+
+QUICK = Settings(steps=2)
+NAMES = ["one", "two"]
+
+
+def look(pictures: Tensor) -> list[Tensor]:
+    return [torch.nn.functional.avg_pool2d(pictures, 4)]
+
+
+look.name = "a distance for tests"  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def generators() -> dict[str, Generator]:
+    return {"plain": small_dcgan(16), "layers": small_stylegan2(16)}
+
+
+@pytest.fixture(scope="module")
+def photos() -> dict[int, Tensor]:
+    return {16: torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1}
+
+
+def test_rows_are_the_spaces_of_each(generators: dict[str, Generator]):
+    assert [row.title for row in rows_of(generators)] == ["plain, z", "layers, z", "layers, w", "layers, w+"]
+
+
+def test_cells_are_kept_and_not_made_again(
+    generators: dict[str, Generator], photos: dict[int, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = rows_of(generators)
+    steps: list[str] = []
+    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, look=look, say=lambda what, *_: steps.append(what))
+    assert len(cells) == len(rows) * len(table.LOSSES) == len(set(steps))
+    shown = table.pictures_of(cells[-1], generators["layers"], tmp_path, 2)
+    assert psnr(shown, photos[16]).tolist() == pytest.approx(list(cells[-1].psnr), abs=1e-3)
+    (tmp_path / "layers--w+--perceptual.json").unlink()
+    steps.clear()
+    again = table.run(rows, photos, NAMES, tmp_path, QUICK, look=look, say=lambda what, *_: steps.append(what))
+    assert set(steps) == {"layers, w+, perceptual"}
+    assert [cell.psnr for cell in again] == [cell.psnr for cell in cells]
+    with pytest.raises(GanvasError, match="another folder"):
+        table.run(rows, photos, NAMES, tmp_path, Settings(steps=3), look=look)
+    with pytest.raises(GanvasError, match="another folder"):
+        table.run(rows, {16: photos[16].flip(3) * 0.5}, NAMES, tmp_path, QUICK, look=look)
+    (tmp_path / "plain--z--perceptual.json").write_text("{")
+    with pytest.raises(GanvasError, match="damaged cell"):
+        table.run(rows, photos, NAMES, tmp_path, QUICK, look=look)
+
+
+def test_report(generators: dict[str, Generator], photos: dict[int, Tensor], tmp_path: Path):
+    rows = [Row("layers", generators["layers"], "w")]
+    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, look=look)
+    paths = report.write(rows, cells, photos, tmp_path, "a distance for tests", side=16)
+    words = paths[0].read_text()
+    assert words.splitlines()[0].count("a distance for tests") == len(table.LOSSES)
+    assert words.splitlines()[2].startswith("| layers, w | ")
+    held = json.loads(paths[1].read_text())
+    assert held["cells"][0]["means"]["ssim"]["value"] == pytest.approx(sum(cells[0].ssim) / 2)
+
+
+def test_interval_of_a_mean():
+    """Of many equal draws it is that of the normal distribution."""
+    values = torch.randn(400, generator=torch.Generator().manual_seed(1)).tolist()
+    found = report.mean_estimate(values)
+    assert found.value == pytest.approx(sum(values) / 400)
+    assert found.high - found.low == pytest.approx(2 * 1.96 / 20, rel=0.15)
+
+
+def test_command(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
+    model = save_generator(tmp_path / "layers.safetensors", small_stylegan2(16), About("layers", "", {}))
+    files = [
+        images.write_picture(tmp_path / f"{row}.png", picture[None].repeat(1, 1, 2, 2))
+        for row, picture in enumerate(photos[16])
+    ]
+    again = ("invert", model, *files, "--table", "--steps", "1", "--out", tmp_path / "out")
+    told = run(*again)
+    assert told.code == 0, told.err
+    assert "| layers, w+ |" in told.out
+    assert (tmp_path / "out" / "table.png").stat().st_size > 0
+    assert run(*again, "--start", "encoder").code == 2
+    assert "starts from the mean" in run(*again, "--start", "encoder").err
