@@ -78,6 +78,9 @@ class PlainDrag:
 def prepared(size: int) -> dict[str, Callable[[], Callable[[], object]]]:
     """Return, by kind, what makes a function for one step."""
     generator = subject(size)
+    for parameter in generator.parameters():
+        if parameter.ndim == 4:  # the layout in which checkpoints are loaded
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         codes = generator.map(generator.sample([0]), truncation=0.7)
     order = Order(TASK)
