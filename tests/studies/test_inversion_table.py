@@ -47,7 +47,7 @@ def test_rows_are_the_spaces_of_each(generators: dict[str, Generator]):
 def test_cells_are_kept_and_not_made_again(
     generators: dict[str, Generator], photos: dict[int, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    rows = rows_of(generators)
+    rows = rows_of(generators)[::3]
     steps: list[str] = []
     cells = table.run(rows, photos, NAMES, tmp_path, QUICK, look=look, say=lambda what, *_: steps.append(what))
     assert len(cells) == len(rows) * len(table.LOSSES) == len(set(steps))
@@ -87,15 +87,12 @@ def test_interval_of_a_mean():
 
 
 def test_command(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
-    model = save_generator(tmp_path / "layers.safetensors", small_stylegan2(16), About("layers", "", {}))
-    files = [
-        images.write_picture(tmp_path / f"{row}.png", picture[None].repeat(1, 1, 2, 2))
-        for row, picture in enumerate(photos[16])
-    ]
-    again = ("invert", model, *files, "--table", "--steps", "1", "--out", tmp_path / "out")
+    model = save_generator(tmp_path / "plain.safetensors", small_dcgan(16), About("plain", "", {}))
+    photo = images.write_picture(tmp_path / "photo.png", photos[16][:1].repeat(1, 1, 2, 2))
+    again = ("invert", model, photo, "--table", "--steps", "1", "--out", tmp_path / "out")
     told = run(*again)
     assert told.code == 0, told.err
-    assert "| layers, w+ |" in told.out
+    assert "| plain, z |" in told.out
     assert (tmp_path / "out" / "table.png").stat().st_size > 0
     assert run(*again, "--start", "encoder").code == 2
     assert "starts from the mean" in run(*again, "--start", "encoder").err
