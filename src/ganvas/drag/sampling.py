@@ -18,7 +18,6 @@ from torch import Tensor
 from ganvas.generators.protocol import Extent
 
 WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
-Positions = Float[Tensor, "*positions"]
 
 
 @dataclass(frozen=True)
