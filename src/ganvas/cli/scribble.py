@@ -51,8 +51,8 @@ class Table:
         """Return the settings of the table, or the one."""
         if not self.grid:
             return [one]
-        pairs = itertools.product(numbers_of(self.grid_weights), numbers_of(self.grid_steps))
-        return [replace(one, delta=weight, steps=int(steps)) for weight, steps in pairs]
+        pairs = itertools.product(numbers_of(self.grid_weights), steps_of(self.grid_steps))
+        return [replace(one, delta=weight, steps=steps) for weight, steps in pairs]
 
 
 @Parameter(name="*")
@@ -204,6 +204,13 @@ def numbers_of(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise GanvasError(f"'{text}' are no numbers; write such as 0,1,3.") from None
+
+
+def steps_of(text: str) -> list[int]:
+    """Return the numbers of steps of "500,1000"."""
+    if not all(number.is_integer() for number in numbers_of(text)):
+        raise GanvasError(f"'{text}': numbers of steps are whole numbers, such as 500,1000.")
+    return [int(number) for number in numbers_of(text)]
 
 
 def add_familiarity(lines: Sequence[dict[str, Any]], work: Scribbling, network: FeatureNetwork, report: Report) -> None:

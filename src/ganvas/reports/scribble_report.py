@@ -34,8 +34,9 @@ def write_scribbles(
     sheet = variants_sheet(work) if several else candidates_sheet(work)
     paths = [images.write_picture(folder / "scribble.png", sheet)]
     for (row, _), painting in work.paintings.items():
-        stem = work.sketches[row].name + (f"-{variant_name(painting)}" if several else "")
-        paths.append(images.write_picture(folder / f"{stem.replace(' ', '-')}.png", painting.pictures[:1]))
+        variant = f"-weight-{painting.settings.delta:g}-steps-{painting.settings.steps}" if several else ""
+        path = folder / f"{work.sketches[row].name}{variant}.png"
+        paths.append(images.write_picture(path, painting.pictures[:1]))
     paths.append(work.latent().save(folder / "latent.safetensors"))
     paths.append(folder / "numbers.json")
     with atomic_path(paths[-1], ResultFileError) as temporary:
@@ -120,6 +121,6 @@ def nearest_picture(work: Scribbling, row: int) -> Pictures:
     return torch.cat(list(sample_latent(work.generator, seeds, label=work.variants[0].label).pictures(work.generator)))
 
 
-def shown(pictures: Pictures) -> Pictures:
+def shown(pictures: Pictures) -> Float[Tensor, "n 3 height width"]:
     """Return pictures as sheets show them."""
     return on_sheet(pictures.clamp(-1, 1))

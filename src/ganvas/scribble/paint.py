@@ -173,11 +173,7 @@ def begin(
     Raises `GanvasError` where fewer random pictures were looked at than candidates start from.
     """
     count = settings.candidates
-    if count - 1 > len(nearest.distances):
-        raise GanvasError(
-            f"{count} candidates start at the mean and at {count - 1} random pictures, and {len(nearest.distances)} "
-            "were looked at; look at more, or ask for fewer candidates."
-        )
+    check_candidates(count, len(nearest.distances))
     here, start = sketch.on(generator), candidate_starts(generator, settings, nearest.seeds(column, count - 1))
     run = prepare(
         generator,
@@ -188,6 +184,15 @@ def begin(
         names=start.names,
     )
     return Painter(here, settings, run, nearest.distance(column))
+
+
+def check_candidates(count: int, random: int) -> None:
+    """Raise `GanvasError` where fewer `random` pictures are looked at than candidates start from."""
+    if count - 1 > random >= 0:
+        raise GanvasError(
+            f"{count} candidates start at the mean and at {count - 1} random pictures, and {random} are looked at; "
+            "look at more, or ask for fewer candidates."
+        )
 
 
 def candidate_starts(generator: Generator, settings: ScribbleSettings, seeds: Sequence[int]) -> Latent:
@@ -202,7 +207,7 @@ def candidate_starts(generator: Generator, settings: ScribbleSettings, seeds: Se
 def paint_sketch(
     generator: Generator,
     colours: Float[Tensor, "1 3 h w"],
-    alpha: Float[Tensor, "1 h w"],
+    alpha: Float[Tensor, "1 alpha_h alpha_w"],
     settings: ScribbleSettings = ScribbleSettings(),
     *,
     look: FeatureMaps | None = None,
@@ -215,6 +220,7 @@ def paint_sketch(
     sees by, the bundled feature network by default. Raises `GanvasError` for a sketch of another size or without a
     stroke, and for what the generator does not have.
     """
+    check_candidates(settings.candidates, random)
     sketch, eyes = Sketch("sketch", colours, alpha).on(generator), look or bundled_features(generator.device)
     nearest = look_at_random(generator, [sketch], random, settings.terms, eyes, label=settings.label, progress=progress)
     painter = begin(generator, sketch, settings, eyes, nearest)

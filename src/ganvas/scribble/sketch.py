@@ -21,7 +21,7 @@ class Sketch:
 
     name: str
     colours: Float[Tensor, "1 3 h w"]
-    alpha: Float[Tensor, "1 h w"]
+    alpha: Float[Tensor, "1 alpha_h alpha_w"]
 
     def __post_init__(self) -> None:
         if self.colours.shape[-2:] != self.alpha.shape[-2:]:

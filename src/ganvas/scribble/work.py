@@ -11,7 +11,7 @@ from ganvas.inversion.terms import FeatureMaps
 from ganvas.inversion.work import joined
 from ganvas.latent_files import Latent
 from ganvas.scribble.nearest import Nearest, Progress, look_at_random
-from ganvas.scribble.paint import RANDOM, Painter, Painting, ScribbleSettings, begin
+from ganvas.scribble.paint import RANDOM, Painter, Painting, ScribbleSettings, begin, check_candidates
 from ganvas.scribble.sketch import Sketch
 
 
@@ -31,6 +31,8 @@ class Scribbling:
 
     def __post_init__(self) -> None:
         first = self.variants[0]
+        for one in self.variants:
+            check_candidates(one.candidates, self.random)
         if any((one.terms, one.label) != (first.terms, first.label) for one in self.variants):
             raise GanvasError("Variants are measured by one distance; give all the same terms and label.")
 

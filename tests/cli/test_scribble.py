@@ -1,0 +1,163 @@
+"""``ganvas scribble``: what it writes and measures, its table, and what becomes of bad sketches."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganvas import images
+from ganvas.checkpoints.own_format import save_generator
+from ganvas.generators.protocol import About
+from ganvas.latent_files import load_latent
+from ganvas.metrics import familiarity
+from ganvas.scribble.work import Scribbling
+from tests.cli.conftest import Run
+from tests.generators.small import small_stylegan2
+from tests.generators.test_dcgan import small_dcgan
+
+SHORT = ("--steps", "2", "--nearest", "4")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two sketches, an opaque photo, files that are none, real pictures, and generators."""
+    folder = tmp_path_factory.mktemp("scribble")
+    random = np.random.RandomState(0)
+    for name in ("a", "b"):
+        values = random.randint(0, 256, (20, 24, 4), dtype=np.uint8)
+        values[:, 12:, 3] = 0
+        Image.fromarray(values).save(folder / f"{name}.png")
+    Image.fromarray(random.randint(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / "photo.jpg")
+    Image.new("RGBA", (20, 20)).save(folder / "clear.png")
+    (folder / "bad.png").write_text("no picture")
+    (folder / "real").mkdir()
+    for index in range(20):
+        picture = Image.fromarray(random.randint(0, 256, (16, 16, 3), dtype=np.uint8))
+        picture.save(folder / "real" / f"{index}.png")
+    for name, generator in (("layers", small_stylegan2(16)), ("plain", small_dcgan(16))):
+        save_generator(folder / f"{name}.safetensors", generator, About(name, "", {}))
+    return folder
+
+
+def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
+    generator = folder / "layers.safetensors"
+    given = (generator, folder / "a.png", folder / "photo.jpg", *SHORT, "--dial", "tame", "--out", tmp_path)
+    told = run("scribble", *given, "--json")
+    assert (told.code, told.err) == (0, "")
+    summary = json.loads(told.out)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "a.png",
+        "photo.png",
+        "scribble.png",
+        "latent.safetensors",
+        "numbers.json",
+    }
+    lines = summary["pictures"]
+    assert [(line["sketch"], line["candidate"], line["dial"], line["delta_weight"]) for line in lines] == [
+        (name, place, 0.75, 3.0) for name in ("a", "photo") for place in range(3)
+    ]
+    for line in lines:
+        assert line["quotient"] == pytest.approx(line["distance"] / line["nearest"])
+        parts = line["perceptual"] + 0.1 * line["l1"] + line["l2"]
+        assert line["distance"] == pytest.approx(parts, rel=1e-5)
+    saved = json.loads((tmp_path / "numbers.json").read_text())
+    assert saved["pictures"] == lines
+    assert saved["settings"]["random_pictures"] == 4
+    latent = load_latent(tmp_path / "latent.safetensors")
+    assert len(latent) == 6
+    best = images.to_bytes(next(latent.pictures(small_stylegan2(16))))[0]
+    written = images.to_bytes(images.read_picture(tmp_path / "a.png"))[0]
+    assert (best.int() - written.int()).abs().max() <= 1
+    sheet = images.read_picture(tmp_path / "scribble.png")
+    assert sheet.shape[-1] == 5 * 128 + 4 * 4  # sketch, three candidates, the nearest
+    assert run("sample", generator, "--latent", tmp_path / "latent.safetensors", "--out", tmp_path / "s").code == 0
+
+
+def test_the_table_of_weights_and_steps(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(familiarity, "SAMPLES", 8)
+    monkeypatch.setattr(familiarity, "FITTED", 5)
+    table = ("--grid", "--grid-steps", "1,3", "--candidates", "2", "--real", folder / "real", "--familiarity")
+    given = (folder / "layers.safetensors", folder / "a.png", folder / "b.png", *SHORT, *table, "--out", tmp_path)
+    told = run("scribble", *given, "--json")
+    assert (told.code, told.err) == (0, "")
+    summary = json.loads(told.out)
+    best = [line for line in summary["pictures"] if line["candidate"] == 0]
+    cells = [(0.0, 1), (0.0, 3), (1.0, 1), (1.0, 3), (3.0, 1), (3.0, 3)]
+    assert [(line["delta_weight"], line["steps"]) for line in best] == 2 * cells
+    assert all(line["familiarity"] > 0 for line in summary["pictures"])
+    kernels = summary["kernel_distances"]
+    assert [one["variant"] for one in kernels] == [f"weight {weight:g}, {steps}" for weight, steps in cells]
+    assert all("of 4 pictures to 20 real ones" in one["words"] for one in kernels)
+    assert (tmp_path / "a-weight-3-steps-3.png").exists()
+    sheet = images.read_picture(tmp_path / "scribble.png")
+    assert sheet.shape[-2] == 28 + 2 * 128 + 4
+    one = ("--nearest", "4", "--candidates", "2", "--weight", "3", "--steps", "3")
+    again = run("scribble", *given[:3], *one, "--out", tmp_path / "again", "--json")
+    alone = [line for line in json.loads(again.out)["pictures"] if line["candidate"] == 0]
+    assert [line["distance"] for line in alone] == [best[5]["distance"], best[11]["distance"]]
+
+
+def test_text_and_generators_with_z_only(run: Run, folder: Path, tmp_path: Path):
+    given = (folder / "plain.safetensors", folder / "b.png", "--steps", "2", "--nearest", "0", "--candidates", "1")
+    told = run("scribble", *given, "--optimizer", "lbfgs", "--loss", "l2+prior", "--out", tmp_path)
+    assert (told.code, told.err) == (0, "")
+    assert "of the nearest" in told.out
+    assert f"wrote {tmp_path / 'scribble.png'}" in told.out
+    assert load_latent(tmp_path / "latent.safetensors").space == "z"
+    line = json.loads((tmp_path / "numbers.json").read_text())["pictures"][0]
+    assert (line["nearest"], line["quotient"], line["perceptual"]) == (None, None, None)
+
+
+def test_bad_sketches_are_named_and_the_others_are_done(run: Run, folder: Path, tmp_path: Path):
+    names = ("bad.png", "a.png", "clear.png", "nowhere.png")
+    told = run("scribble", folder / "layers.safetensors", *(folder / name for name in names), *SHORT, "--out", tmp_path)
+    assert told.code == 2
+    assert "3 of 4 sketches cannot be used; the others are done" in told.err
+    assert "transparent everywhere" in told.err
+    assert (tmp_path / "a.png").exists()
+
+
+def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    through = Scribbling.through
+
+    def interrupted(work: Scribbling, progress) -> bool:
+        def stop(what: str, done: int, total: int) -> None:
+            if what == "Scribbling" and done == 3:
+                raise KeyboardInterrupt
+
+        return through(work, stop)
+
+    monkeypatch.setattr(Scribbling, "through", interrupted)
+    given = (folder / "layers.safetensors", folder / "a.png", folder / "b.png", *SHORT, "--candidates", "2")
+    told = run("scribble", *given, "--out", tmp_path)
+    assert told.code == 130
+    assert load_latent(tmp_path / "latent.safetensors").captions[0].startswith("a from ")
+    assert {line["sketch"] for line in json.loads((tmp_path / "numbers.json").read_text())["pictures"]} == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "No sketch was given"),
+        (("bad.png",), "Cannot read"),
+        (("a.png", "--dial", "loud"), "dial has no position 'loud'"),
+        (("a.png", "--dial", "1"), "dial has no position"),
+        (("a.png", "--dial", "0.2", "--weight", "1"), "say the same thing"),
+        (("a.png", "--weight", "-1"), "weight of -1"),
+        (("a.png", "--candidates", "9"), "9 candidates start"),
+        (("a.png", "--grid", "--grid-weights", "0;1"), "are no numbers"),
+        (("a.png", "--grid", "--grid-steps", "0"), "0 steps"),
+        (("a.png", "--grid", "--grid-steps", "2.5"), "whole numbers"),
+        (("a.png", "--loss", "l2+delta"), "leave delta and noise out"),
+        (("a.png", "--real", "nowhere"), "nowhere"),
+        (("a.png", "--label", "2"), "no classes"),
+    ],
+)
+def test_wrong_input(run: Run, folder: Path, tmp_path: Path, options: tuple[str, ...], message: str):
+    given = [folder / part if part.endswith(".png") else part for part in options]
+    told = run("scribble", folder / "layers.safetensors", *SHORT, *given, "--out", tmp_path / "out")
+    assert told.code == 2
+    assert message in told.err.replace("\n", " ")
+    assert len(told.err.splitlines()) <= 3
