@@ -34,14 +34,14 @@ def test_the_list_fits_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, c
     table = [line for line in lines if line.startswith(" ")]
     assert max(map(len, table)) <= columns
     assert not any("…" in line.split("  ")[0] for line in table)
-    assert table[2].split() == (["faces", "64", "faces", "9", "bundled"] if columns == 80 else table[2].split())
+    assert table[2].split() == (["faces", "64", "stylegan2", "9", "bundled"] if columns == 80 else table[2].split())
     for entry in zoo.entries().values():
         assert f" {entry.name} " in told
 
 
 def test_the_list_as_json(run: Run):
     told = json.loads(run("models", "list", "--json").out)["generators"]
-    assert told[0]["name"] == "faces"
+    assert [row["name"] for row in told[:2]] == ["faces", "faces-dcgan"]
     rows = {row["name"]: row for row in told}
     assert rows["stylegan2-ffhq"]["bytes"] == 381_624_121
     assert rows["biggan-deep-256"]["files"][1]["path"].endswith("config.json")

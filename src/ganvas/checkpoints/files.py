@@ -19,7 +19,7 @@ from ganvas.errors import CheckpointError
 from ganvas.generators.protocol import About, Generator
 from ganvas.region import Region
 
-BUNDLED = ("faces",)
+BUNDLED = ("faces", "faces-dcgan")
 PRECISIONS = (torch.float32, torch.bfloat16)
 SMALLEST_IN_BFLOAT16 = 64
 

@@ -182,7 +182,7 @@ def _table(bundled: list[dict[str, Any]], entries: list[zoo.Entry]) -> Table:
         table.add_row(name, str(pixels), title, *middle, "" if size is None else f"{size / 1e6:.0f}", here)
 
     for facts in bundled:
-        add(facts["name"], facts["resolution"], "faces", facts["regions"], "research", facts["bytes"], "bundled")
+        add(facts["name"], facts["resolution"], facts["family"], facts["regions"], "research", facts["bytes"], "bundled")
     table.add_section()
     for entry in entries:
         here = "yes" if entry.here else ""
