@@ -181,8 +181,8 @@ def _table(bundled: list[dict[str, Any]], entries: list[zoo.Entry]) -> Table:
         middle = [", ".join(whole), licence] if wide else []
         table.add_row(name, str(pixels), title, *middle, "" if size is None else f"{size / 1e6:.0f}", here)
 
-    for facts in bundled:
-        add(facts["name"], facts["resolution"], facts["family"], facts["regions"], "research", facts["bytes"], "bundled")
+    for own in bundled:
+        add(own["name"], own["resolution"], own["family"], own["regions"], "research", own["bytes"], "bundled")
     table.add_section()
     for entry in entries:
         here = "yes" if entry.here else ""
