@@ -9,7 +9,7 @@ import torch
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-@pytest.mark.parametrize("page", ["wrap", "mixing", "interpolation", "drag"])
+@pytest.mark.parametrize("page", ["wrap", "mixing", "interpolation", "drag", "scribble"])
 def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     torch.set_num_threads(1)

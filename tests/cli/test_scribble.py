@@ -48,8 +48,8 @@ def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
     assert (told.code, told.err) == (0, "")
     summary = json.loads(told.out)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "a.png",
-        "photo.png",
+        "a-picture.png",
+        "photo-picture.png",
         "scribble.png",
         "latent.safetensors",
         "numbers.json",
@@ -68,7 +68,7 @@ def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
     latent = load_latent(tmp_path / "latent.safetensors")
     assert len(latent) == 6
     best = images.to_bytes(next(latent.pictures(small_stylegan2(16))))[0]
-    written = images.to_bytes(images.read_picture(tmp_path / "a.png"))[0]
+    written = images.to_bytes(images.read_picture(tmp_path / "a-picture.png"))[0]
     assert (best.int() - written.int()).abs().max() <= 1
     sheet = images.read_picture(tmp_path / "scribble.png")
     assert sheet.shape[-1] == 5 * 128 + 4 * 4  # sketch, three candidates, the nearest
@@ -116,7 +116,7 @@ def test_bad_sketches_are_named_and_the_others_are_done(run: Run, folder: Path, 
     assert told.code == 2
     assert "3 of 4 sketches cannot be used; the others are done" in told.err
     assert "transparent everywhere" in told.err
-    assert (tmp_path / "a.png").exists()
+    assert (tmp_path / "a-picture.png").exists()
 
 
 def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -34,8 +34,9 @@ def write_scribbles(
     sheet = variants_sheet(work) if several else candidates_sheet(work)
     paths = [images.write_picture(folder / "scribble.png", sheet)]
     for (row, _), painting in work.paintings.items():
-        variant = f"-weight-{painting.settings.delta:g}-steps-{painting.settings.steps}" if several else ""
-        path = folder / f"{work.sketches[row].name}{variant}.png"
+        one = painting.settings
+        variant = f"weight-{one.delta:g}-steps-{one.steps}" if several else "picture"  # never the sketch's own name
+        path = folder / f"{work.sketches[row].name}-{variant}.png"
         paths.append(images.write_picture(path, painting.pictures[:1]))
     paths.append(work.latent().save(folder / "latent.safetensors"))
     paths.append(folder / "numbers.json")
