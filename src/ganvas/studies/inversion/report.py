@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ganvas import images
 from ganvas.files import atomic_path
+from ganvas.studies.estimates import Estimate, estimate
 from ganvas.studies.inversion.table import LOSSES, Cell, Row, pictures_of
-from ganvas.studies.locality.report import table
-from ganvas.studies.locality.statistics import Estimate, estimate
-from ganvas.studies.locality.study import write_json
+from ganvas.studies.records import write_json
+from ganvas.studies.tables import table
 
 RESAMPLES = 2000
 SHOWN = 6

@@ -21,7 +21,7 @@ from ganvas.inversion.terms import FeatureMaps, Weights
 from ganvas.inversion.work import joined
 from ganvas.latent_files import load_latent
 from ganvas.metrics.structural import ssim
-from ganvas.studies.locality.study import claim_folder, write_json
+from ganvas.studies.records import claim_folder, write_json
 
 LOSSES: Mapping[str, Weights] = {
     "perceptual": Weights(perceptual=1.0),

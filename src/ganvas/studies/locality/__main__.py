@@ -16,6 +16,7 @@ from ganvas.checkpoints.files import load, regions
 from ganvas.errors import GanvasError
 from ganvas.files import atomic_path
 from ganvas.studies.locality import report, study
+from ganvas.studies.records import write_json
 
 REGIONS = ("eyes", "brows", "nose", "mouth")
 
@@ -50,7 +51,7 @@ def write(folder: Path) -> list[Path]:
     machine = f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
     record = study.study_record(generator, chosen, settings)
     finished = datetime.now(UTC).strftime("%Y-%m-%d")
-    study.write_json(numbers, {**record, "machine": machine, "date": finished, "results": report.to_json(found)})
+    write_json(numbers, {**record, "machine": machine, "date": finished, "results": report.to_json(found)})
     with atomic_path(tables) as temporary:
         temporary.write_text(report.markdown(found), "utf-8")
     report.write_small_png(picture, report.sheet(generator, trials, cells, chosen, settings))

@@ -16,8 +16,11 @@ from ganvas.errors import PictureError
 from ganvas.files import atomic_path
 from ganvas.generators.protocol import Generator
 from ganvas.region import Region
-from ganvas.studies.locality.statistics import Estimate, median_estimate, quotient_estimate
+from ganvas.studies.estimates import Estimate, median_estimate
+from ganvas.studies.locality.statistics import quotient_estimate
 from ganvas.studies.locality.study import Cell, Cells, Settings, Trial, move, study_codes
+from ganvas.studies.records import plain
+from ganvas.studies.tables import table, text
 
 # What was not reached counts against the claim that ours are more local, whichever side it is on.
 UNREACHED = {"ours": np.inf, "other sign": np.inf, "one seed": np.inf, "foreground": 0.0, "random": 0.0}
@@ -76,15 +79,6 @@ def to_json(found: Sequence[RegionResult]) -> list[dict[str, Any]]:
     return [plain(asdict(result)) for result in found]
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON knows it: tuples become lists, what is not finite becomes text."""
-    if isinstance(value, Mapping):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(part) for part in value]
-    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
-
-
 def markdown(found: Sequence[RegionResult]) -> str:
     """Return both tables: ours against random directions, and the checks."""
     count = len(found[0].single)
@@ -107,22 +101,6 @@ def markdown(found: Sequence[RegionResult]) -> str:
 
 
 _CHECKS = ("other sign", "one seed", "foreground")
-
-
-def text(number: Estimate) -> str:
-    """Return a number with its interval."""
-    return f"{short(number.value)} ({short(number.low)}–{short(number.high)})"
-
-
-def short(value: float) -> str:
-    """Return a positive number in about two digits."""
-    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown, its first row the head."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
 
 @torch.no_grad()

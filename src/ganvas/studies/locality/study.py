@@ -18,7 +18,6 @@ from torch import Tensor
 
 from ganvas.directions import Direction, Directions, load_directions
 from ganvas.errors import GanvasError
-from ganvas.files import atomic_path
 from ganvas.generators.protocol import Generator
 from ganvas.linalg import Ridge
 from ganvas.methods import origin_of, resefa
@@ -27,6 +26,7 @@ from ganvas.metrics.local import mean_squared_change, rms_change
 from ganvas.region import Region
 from ganvas.spaces import codes_for
 from ganvas.studies.locality.matching import match_strength
+from ganvas.studies.records import claim_folder, write_json
 from ganvas.tangents import make_basis
 
 Say = Callable[[str], None]
@@ -247,20 +247,3 @@ def study_record(generator: Generator, regions: Mapping[str, Region], settings: 
     return json.loads(
         json.dumps({"settings": asdict(settings), "regions": described, "generator": about.hash if about else ""})
     )
-
-
-def claim_folder(folder: Path, record: dict[str, Any]) -> None:
-    """Write what makes a study the same into its folder; raises `GanvasError` where another one is there."""
-    path = folder / "study.json"
-    if not path.is_file():
-        write_json(path, record)
-    elif json.loads(path.read_text("utf-8")) != record:
-        raise GanvasError(
-            f"'{folder}' holds a study with other settings, regions or generator; give another folder with --out."
-        )
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` as JSON, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")

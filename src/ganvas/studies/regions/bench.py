@@ -26,6 +26,7 @@ from ganvas.metrics.local import mean_squared_change
 from ganvas.region import Region
 from ganvas.spaces import draw_samples
 from ganvas.studies.locality import study as locality
+from ganvas.studies.records import write_json
 from ganvas.studies.regions.grams import Grams, Say, search_of
 from ganvas.studies.regions.settings import Settings
 
@@ -150,7 +151,7 @@ class Bench:
         for trial, path in paths.items():
             if path.is_file():
                 continue
-            locality.write_json(path, self._measure(trial).to_json())
+            write_json(path, self._measure(trial).to_json())
             done = next(number)
             each = (time.monotonic() - start) / done
             self.say(
@@ -178,7 +179,7 @@ class Bench:
         """Return what `compute` gives, from a file of this name where it is there already."""
         path = self.folder / "noted" / (re.sub(r"[^A-Za-z0-9.,+-]+", "_", name) + ".json")
         if not path.is_file():
-            locality.write_json(path, compute())
+            write_json(path, compute())
         return json.loads(path.read_text("utf-8"))
 
     def change_in(self, region: str, edited: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n"]:

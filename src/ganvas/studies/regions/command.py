@@ -23,8 +23,7 @@ from ganvas.generators.protocol import About, Generator
 from ganvas.latents import parse_layers
 from ganvas.methods.resefa import search_measure
 from ganvas.process import keep_freed_memory
-from ganvas.studies.locality.report import plain
-from ganvas.studies.locality.study import claim_folder, write_json
+from ganvas.studies.records import claim_folder, plain, write_json
 from ganvas.studies.regions import parts, sheets
 from ganvas.studies.regions.bench import Bench
 from ganvas.studies.regions.boxes import SMALL_PARTS, subject_of

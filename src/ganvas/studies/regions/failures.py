@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ganvas.generators.protocol import Generator, HasStyles
-from ganvas.studies.locality.statistics import Estimate
+from ganvas.studies.estimates import Estimate
 from ganvas.studies.regions.bench import Bench, Recipe, Trial, ratios
 from ganvas.studies.regions.measures import motion_share, odd_share, twin_share
 from ganvas.studies.regions.parts import estimate_of, strength_of, unreached_of

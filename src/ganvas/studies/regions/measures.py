@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.metrics.distribution import kernel_distance
-from ganvas.studies.locality.statistics import Estimate
+from ganvas.studies.estimates import Estimate
 
 NORMAL_95 = 1.959964
 

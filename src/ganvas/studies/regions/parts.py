@@ -14,7 +14,7 @@ from torch import Tensor
 from ganvas import images
 from ganvas.metrics.evaluation import made_pictures
 from ganvas.metrics.features import global_features, load_features
-from ganvas.studies.locality.statistics import Estimate, median_estimate
+from ganvas.studies.estimates import Estimate, median_estimate
 from ganvas.studies.locality.study import Cell
 from ganvas.studies.regions.bench import Bench, Recipe, Trial, ratios
 from ganvas.studies.regions.measures import abs_cosine, groups_of, kernel_excess, principal_angles, quotients

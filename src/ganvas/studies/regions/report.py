@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganvas.studies.locality.report import short, table, text
-from ganvas.studies.locality.statistics import Estimate
+from ganvas.studies.estimates import Estimate
 from ganvas.studies.regions.failures import FailureRow
 from ganvas.studies.regions.parts import BoxRow, DirectionRow, RangeRow, RidgeRow, SeedsRow
 from ganvas.studies.regions.settings import Settings
+from ganvas.studies.tables import short, table, text
 
 
 @dataclass(frozen=True)

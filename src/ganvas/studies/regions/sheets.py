@@ -12,11 +12,12 @@ from torch import Tensor
 from ganvas import images
 from ganvas.errors import PictureError
 from ganvas.files import atomic_path
-from ganvas.studies.locality.report import change_map, short
+from ganvas.studies.locality.report import change_map
 from ganvas.studies.regions.bench import Bench, Recipe, Trial
 from ganvas.studies.regions.failures import ways_of
 from ganvas.studies.regions.parts import usual
 from ganvas.studies.regions.plan import HEAD_NAME, Plan, variants_of
+from ganvas.studies.tables import short
 
 SIZE = 96
 QUALITY = 88
