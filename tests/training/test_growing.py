@@ -8,6 +8,7 @@ import torch
 from ganvas.errors import TrainingError
 from ganvas.generators import ops
 from ganvas.generators.stylegan2 import StyleGAN2
+from ganvas.training.discriminators import StyleDiscriminator
 from ganvas.training.growing import start_from, start_judge_from
 from tests.generators.small import small_stylegan2
 from tests.training.test_discriminators import style_judge
@@ -108,14 +109,47 @@ def test_a_refusal_changes_nothing_of_the_source():
     assert all(torch.equal(before[name], t) for name, t in source.state_dict().items())
 
 
-def test_discriminator_from_a_smaller_one():
+@pytest.mark.parametrize("finer", [(6,), (8, 6)])
+def test_discriminator_gives_the_scores_of_a_smaller_one(finer: tuple[int, ...]):
     source = style_judge()
     torch.manual_seed(3)
-    judge = type(source)((16, 16, 8, 4))
+    for parameter in source.parameters():
+        parameter.data.add_(torch.randn_like(parameter), alpha=0.1)  # biases too
+    judge = StyleDiscriminator((*source.channels, *finer))
     start_judge_from(judge, source)
-    for name, weight in source.state_dict().items():
-        assert torch.equal(judge.state_dict()[name], weight) is not name.startswith("from_rgb.")
-    with pytest.raises(TrainingError, match="coarse maps must"):
-        start_judge_from(type(source)((16, 8, 8, 4)), source)
-    with pytest.raises(TrainingError, match="coarse maps must"):
-        start_judge_from(type(source)((16, 16)), source)
+    pictures = torch.randn(8, 3, 16 * 2 ** len(finer), 16 * 2 ** len(finer))
+    smaller = pictures
+    for _ in finer:
+        smaller = ops.smooth(smaller, source.kernel, 1.0, pad=1)[..., ::2, ::2]
+    torch.testing.assert_close(judge(pictures), source(smaller), atol=1e-5, rtol=1e-4)
+    assert source(smaller).std() > 0.01
+
+
+def test_what_is_new_in_a_discriminator_can_learn():
+    judge = StyleDiscriminator((*style_judge().channels, 8))
+    start_judge_from(judge, style_judge())
+    judge(torch.randn(4, 3, 32, 32)).sum().backward()
+    block = judge.blocks["b32"]
+    # Weights that are zero learn at once, those before them as soon as these have.
+    for weight in (block.conv1.weight, block.skip.weight):
+        assert weight.grad.abs().min() > 0
+
+
+def test_equal_discriminator_is_copied():
+    source = style_judge()
+    judge = StyleDiscriminator(source.channels)
+    start_judge_from(judge, source)
+    assert all(torch.equal(judge.state_dict()[name], weight) for name, weight in source.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("channels", "said"),
+    [
+        ((16, 8, 8, 8), "coarse maps must"),
+        ((16, 16), "coarse maps must"),
+        ((16, 16, 8, 4), "4 channels are too few to pass on colours; give six or more"),
+    ],
+)
+def test_other_discriminators_are_refused(channels: tuple[int, ...], said: str):
+    with pytest.raises(TrainingError, match=said):
+        start_judge_from(StyleDiscriminator(channels), style_judge())

@@ -71,9 +71,10 @@ def test_lazy_penalties_slow_adam_down():
 
 def test_rates_warm_up():
     factors = [warming(step) for step in range(300)]
+    assert warming(-1) == warming(-50) == 0  # before its first step
     assert 0 < factors[0] < 0.01
     assert factors == sorted(factors)
     assert factors[-1] == 1
     networks = DC.build(CPU)
-    scale_rates(networks, 0.25)
-    assert [o.param_groups[0]["lr"] for o in networks.optimisers.values()] == [0.25 * DC.rate, 0.25 * DC.judge_rate]
+    scale_rates(networks, generator=0.25, judge=0.5)
+    assert [o.param_groups[0]["lr"] for o in networks.optimisers.values()] == [0.25 * DC.rate, 0.5 * DC.judge_rate]

@@ -12,7 +12,7 @@ from ganvas.errors import TrainingError
 from ganvas.training import snapshots
 from ganvas.training.data import PictureSet
 from ganvas.training.log import read_log
-from ganvas.training.networks import WARMING_STEPS
+from ganvas.training.networks import WARMING_STEPS, tensors
 from ganvas.training.run import Recipe
 from ganvas.training.starting import newest, recipe_of
 from tests.training.tiny import CPU, DC, STYLE, begin, differing, finish, go_on, unequal
@@ -208,3 +208,22 @@ def test_begun_from_another_generator(tmp_path: Path):
         begin(replace(DC, width=8), tmp_path / "c", 8, source=DC.build(CPU).average)
     same = begin(replace(DC, seed=9), tmp_path / "d", 8, source=DC.build(CPU).average)
     assert torch.equal(same.networks.generator.colours.weight, DC.build(CPU).generator.colours.weight)
+
+
+def test_both_networks_warm_up_from_their_first_step_after_a_start_from_another(tmp_path: Path):
+    recipe = replace(STYLE, judge_first=3, rate=2e-3, judge_rate=1e-3, r1=0.0)
+    run = begin(recipe, tmp_path / "run", 80, source=STYLE.build(CPU).average)
+    rates = []
+    for _ in range(5):
+        run.step()
+        rates.append([optimiser.param_groups[0]["lr"] for optimiser in run.networks.optimisers.values()])
+    generator, judge = (np.array(each) * WARMING_STEPS for each in zip(*rates, strict=True))
+    assert generator == pytest.approx(2e-3 * np.array([0, 0, 0, 1, 2]))
+    assert judge == pytest.approx(1e-3 * np.array([1, 2, 3, 4, 5]))
+    assert begin(recipe, tmp_path / "new", 80).progress.fresh_since is None
+
+
+def test_two_processes_that_grow_from_one_source_are_equal(tmp_path: Path):
+    larger = replace(STYLE, channels=(8, 8, 8, 8), judge_channels=(8, 8, 8, 8))
+    source = STYLE.build(CPU)
+    assert unequal(tensors(larger.build(CPU, source)), tensors(larger.build(CPU, source))) == []

@@ -11,7 +11,10 @@ from ganvas.cli.training import Running, train
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import own_device
+from ganvas.training.snapshots import is_snapshot
 from ganvas.training.stylegan2 import StyleGAN2Recipe, parse_channels, standard_channels
+
+STEPS_ALONE = 500
 
 app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of pictures.")
 app.command(encoder)
@@ -129,7 +132,7 @@ def stylegan2(
     z_dim
         Width of z and w.
     judge_first
-        Steps at the start in which only the discriminator learns; 500 with --start, else 0.
+        Steps at the start in which only the discriminator learns; 500 where --start gives a generator without one.
     augment
         adaptive keeps a discriminator of small sets from learning them by heart.
     start
@@ -156,8 +159,13 @@ def stylegan2(
         penalty_every=penalty_every,
         path=path,
         mixing=mixing,
-        judge_first=(500 if start else 0) if judge_first is None else judge_first,
+        judge_first=_steps_alone(start) if judge_first is None else judge_first,
         precision=running.precision_on(device),
         seed=running.seed,
     )
     train(recipe, data, Augmentation(augment, running.flip), start, running, device)
+
+
+def _steps_alone(start: str | None) -> int:
+    """Return the steps that a new discriminator needs to catch up with a trained generator."""
+    return STEPS_ALONE if start and not is_snapshot(Path(start)) else 0

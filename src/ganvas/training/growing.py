@@ -1,13 +1,18 @@
 """Starting from networks that were trained before: of a smaller resolution, of fewer channels, or the same."""
 
+import math
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ganvas.errors import TrainingError
+from ganvas.generators.ops import LEAKY_GAIN, LEAKY_SLOPE
 from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.training.discriminators import StyleDiscriminator
+from ganvas.training.discriminators import EqualConvolution, StyleDiscriminator
 
 MAPPING = ("z_dim", "w_dim", "hidden", "label_dim", "mapping_rate")
+COLOURS = 3
 
 
 @torch.no_grad()
@@ -45,10 +50,12 @@ def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
 
 @torch.no_grad()
 def start_judge_from(judge: StyleDiscriminator, source: StyleDiscriminator) -> None:
-    """Put the blocks of `source` into a discriminator of the same widths and of at least its resolution.
+    """Put the blocks of `source` into a discriminator of the same widths and of at least its resolution, so that a
+    picture gets the score that `source` gives it made smaller.
 
-    What a finer one sees of a picture before those blocks is new, so that it needs some steps alone
-    (``judge_first``); what it knows of shapes and parts is kept. Raises `TrainingError` for other widths.
+    What it knows goes on to count while it learns to look at finer detail: with a new block of random weights before
+    the old ones it knows nothing until these have learnt anew, and a trained generator escapes it. Raises
+    `TrainingError` for other widths, or for a new block of fewer than six channels.
     """
     shared = min(len(judge.channels), len(source.channels))
     if len(source.channels) > len(judge.channels) or judge.channels[:shared] != source.channels:
@@ -60,6 +67,33 @@ def start_judge_from(judge: StyleDiscriminator, source: StyleDiscriminator) -> N
     for name, old in source.state_dict().items():
         if judge.channels == source.channels or not name.startswith("from_rgb."):
             ours[name].copy_(old)
+    from_rgb = source.from_rgb
+    for size in range(len(source.channels), len(judge.channels)):
+        if judge.channels[size] < 2 * COLOURS:
+            raise TrainingError(f"{judge.channels[size]} channels are too few to pass on colours; give six or more.")
+        from_rgb = _pass_colours_on(judge.blocks[f"b{2 ** (size + 2)}"], from_rgb)
+    judge.from_rgb.load_state_dict(from_rgb.state_dict())
+
+
+def _pass_colours_on(block: Any, old: Any) -> EqualConvolution:
+    """Let a new residual block make of colours x what the layer `old` made of smaller ones; returns the layer before.
+
+    Colours pass as pairs leaky(x), leaky(-x), whose difference is (1 + slope) x, and (1 + slope^2) x after a second
+    leaky ReLU: linear, so that smoothing them is smoothing x. The other channels do not count yet.
+    """
+    from_rgb = EqualConvolution(COLOURS, block.conv0.weight.shape[1], 1)
+    signs = torch.cat([torch.eye(COLOURS), -torch.eye(COLOURS)]).to(old.weight)  # [6, 3]
+    pairs = len(signs)
+    from_rgb.weight[:pairs] = signs[:, :, None, None] / (from_rgb.gain * LEAKY_GAIN)
+    block.conv0.weight[:pairs] = 0
+    block.conv0.weight[:pairs, :pairs, 1, 1] = torch.eye(pairs).to(old.weight) / (block.conv0.gain * LEAKY_GAIN)
+    # The sum of both paths is halved in power, which the weights make good: sqrt 2 on top of the layer's own scale.
+    block.conv1.weight.zero_()
+    scale = math.sqrt(2) * old.gain / (block.conv1.gain * (1 + LEAKY_SLOPE**2))
+    block.conv1.weight[:, :pairs, 1, 1] = scale * old.weight[:, :, 0, 0] @ signs.T
+    block.conv1.bias.copy_(math.sqrt(2) * old.bias)
+    block.skip.weight.zero_()
+    return from_rgb
 
 
 def _fits(old: torch.Size, new: torch.Size) -> bool:

@@ -110,13 +110,14 @@ def restore_moments(optimiser: torch.optim.Adam, prefix: str, named: Mapping[str
 
 
 def warming(steps: int) -> float:
-    """Return the factor of the learning rate `steps` steps after optimisers started afresh on trained networks: from 0
-    to 1 in 200, in which Adam learns the size of the gradients.
+    """Return the factor of the learning rate `steps` steps after an optimiser started afresh on a trained network: from
+    0 to 1 in 200, in which Adam learns the size of the gradients. (Its first step moves every weight by the whole
+    rate, whatever the gradient.)
     """
-    return min(1.0, (steps + 1) / WARMING_STEPS)
+    return min(1.0, max(0, steps + 1) / WARMING_STEPS)
 
 
-def scale_rates(networks: Networks, factor: float) -> None:
-    """Set the learning rates to `factor` of what the optimisers were made with."""
-    for optimiser in networks.optimisers.values():
+def scale_rates(networks: Networks, *, generator: float, judge: float) -> None:
+    """Set the learning rates to these factors of what the optimisers were made with."""
+    for optimiser, factor in ((networks.generator_optimiser, generator), (networks.discriminator_optimiser, judge)):
         optimiser.param_groups[0]["lr"] = optimiser.defaults["lr"] * factor

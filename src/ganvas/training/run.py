@@ -134,7 +134,12 @@ class Run:
         real = self.data.batch(indices[share.rows(recipe.batch)], self.device)
         real = self.augmentation.of_data(real, draws)
         if progress.fresh_since is not None:
-            scale_rates(self.networks, warming(progress.step - progress.fresh_since))
+            generator_since = max(progress.fresh_since, recipe.judge_first)
+            scale_rates(
+                self.networks,
+                generator=warming(progress.step - generator_since),
+                judge=warming(progress.step - progress.fresh_since),
+            )
         augment = self.augmentation.of_networks(self.networks.extra)
         seen = recipe.step(self.networks, real, progress.step, draws, augment, self.team)
         if progress.step >= recipe.judge_first:

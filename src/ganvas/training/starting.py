@@ -19,6 +19,7 @@ from ganvas.training.distributed import Team
 from ganvas.training.log import LOG, read_log, write_line
 from ganvas.training.networks import Networks, restore
 from ganvas.training.run import Plan, Recipe, Run, described_data
+from ganvas.training.snapshots import Progress
 from ganvas.training.stylegan2 import StyleGAN2Recipe
 
 RECIPES = {"stylegan2": StyleGAN2Recipe, "dcgan": DCGANRecipe}
@@ -73,7 +74,8 @@ def prepare(
         raise TrainingError(f"A {recipe.family} starts from another {recipe.family}, not from a {family}.")
     networks = recipe.build(device, source)
     augmentation.prepare(networks.extra, device)
-    return Run(recipe, plan, data, networks, augmentation, device, team)
+    progress = Progress(fresh_since=None if source is None else 0)
+    return Run(recipe, plan, data, networks, augmentation, device, team, progress)
 
 
 def resume(

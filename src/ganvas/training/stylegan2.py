@@ -97,12 +97,12 @@ class StyleGAN2Recipe:
             torch.manual_seed(self.seed)
             generator = StyleGAN2(self.architecture)
             judge = StyleDiscriminator(self.judge_channels, getattr(torch, self.precision))
-        average = copy.deepcopy(generator).eval().requires_grad_(False)
-        if source is not None:
-            start_from(generator, source.generator if isinstance(source, Networks) else source)
-            start_from(average, source.average if isinstance(source, Networks) else source)
-        if isinstance(source, Networks):
-            start_judge_from(judge, source.discriminator)
+            average = copy.deepcopy(generator).eval().requires_grad_(False)
+            if source is not None:
+                start_from(generator, source.generator if isinstance(source, Networks) else source)
+                start_from(average, source.average if isinstance(source, Networks) else source)
+            if isinstance(source, Networks):
+                start_judge_from(judge, source.discriminator)
         generator, judge, average = generator.to(device), judge.to(device), average.to(device)
         return Networks(
             generator,
