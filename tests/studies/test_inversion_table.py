@@ -12,6 +12,7 @@ from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import About, Generator
 from ganvas.inversion.numbers import psnr
+from ganvas.studies.estimates import mean_estimate
 from ganvas.studies.inversion import report, table
 from ganvas.studies.inversion.table import Row, Settings, rows_of
 from tests.cli.conftest import Run
@@ -81,7 +82,7 @@ def test_report(generators: dict[str, Generator], photos: dict[int, Tensor], tmp
 def test_interval_of_a_mean():
     """Of many equal draws it is that of the normal distribution."""
     values = torch.randn(400, generator=torch.Generator().manual_seed(1)).tolist()
-    found = report.mean_estimate(values)
+    found = mean_estimate(values)
     assert found.value == pytest.approx(sum(values) / 400)
     assert found.high - found.low == pytest.approx(2 * 1.96 / 20, rel=0.15)
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas import images
+from ganvas.cli.drag_study import Study, measure
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Codes, Common, make_folder, region_of, with_seconds, wrote
 from ganvas.drag.film import Reel, at_viewing_size, marked
@@ -76,6 +77,7 @@ def drag(
     replay: Path | None = None,
     out: Path = Path("drag"),
     tuning: Tuning = Tuning(),
+    study: Study = Study(),
     codes: Codes = Codes(),
     common: Common = Common(),
 ) -> None:
@@ -108,6 +110,8 @@ def drag(
         Folder for the results; files of an earlier run there are replaced.
     tuning
         How to drag.
+    study
+        What to measure instead of dragging points.
     codes
         Which picture, and how it is truncated.
     common
@@ -116,6 +120,11 @@ def drag(
     start = time.perf_counter()
     if frames != 0 and not 2 <= frames <= MOST_FRAMES:
         raise GanvasError(f"{frames} frames make no film; give 2 to {MOST_FRAMES}, or 0 for none.")
+    if study.wanted:
+        if point or points or mask or replay or seed is not None or tuning != Tuning():
+            raise GanvasError("A benchmark draws its own pictures and points, and measures both methods as they are.")
+        measure(model, study, codes, out, common)
+        return
     generator = common.load(model)
     if replay is not None:
         if point or points or mask or seed is not None or tuning != Tuning():

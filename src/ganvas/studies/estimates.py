@@ -1,12 +1,13 @@
-"""Medians and their intervals by the bootstrap. Knows numbers only."""
+"""Means, medians, quotients and their intervals by the bootstrap. Knows numbers only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 LEVEL = 0.95
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,26 @@ def median_estimate(ratios: Float[np.ndarray, "k n"], resamples: int, seed: int 
     rng = np.random.default_rng(seed)
     draws = (rng.integers(ratios.shape[1], size=ratios.shape[1]) for _ in range(resamples))
     return estimate(float(np.median(ratios)), (np.median(ratios[:, columns]) for columns in draws))
+
+
+def mean_estimate(values: Sequence[float], resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """Return the mean of values, one for each picture; the interval resamples pictures."""
+    numbers = np.array(values, dtype=float)
+    draws = _draws(len(numbers), resamples, seed)
+    return estimate(float(numbers.mean()), numbers[draws].mean(axis=1))
+
+
+def quotient_of_means(
+    over: Sequence[float], under: Sequence[float], resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """Return the mean of `over` divided by that of `under`, of the same pictures, which the interval resamples."""
+    first, second = np.array(over, dtype=float), np.array(under, dtype=float)
+    draws = _draws(len(first), resamples, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        resampled = first[draws].mean(axis=1) / second[draws].mean(axis=1)
+        value = float(first.mean() / second.mean())
+    return estimate(value, np.nan_to_num(resampled, nan=np.inf))
+
+
+def _draws(count: int, resamples: int, seed: int) -> Int[np.ndarray, "resamples count"]:
+    return np.random.default_rng(seed).integers(count, size=(resamples, count))

@@ -5,29 +5,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas import images
 from ganvas.files import atomic_path
-from ganvas.studies.estimates import Estimate, estimate
+from ganvas.studies.estimates import Estimate, mean_estimate
 from ganvas.studies.inversion.table import LOSSES, Cell, Row, pictures_of
 from ganvas.studies.records import write_json
 from ganvas.studies.tables import table
 
-RESAMPLES = 2000
 SHOWN = 6
 MEASURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "perceptual": "perceptual", "from_mean": "deviations from the mean"}
-
-
-def mean_estimate(values: Sequence[float], seed: int = 0) -> Estimate:
-    """Return the mean over photos; the interval resamples photos."""
-    numbers = np.array(values)
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(len(numbers), size=(RESAMPLES, len(numbers)))
-    return estimate(float(numbers.mean()), numbers[draws].mean(axis=1))
 
 
 def markdown(cells: Sequence[Cell], perceptual: str) -> str:

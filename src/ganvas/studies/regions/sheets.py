@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from ganvas import images
-from ganvas.errors import PictureError
-from ganvas.files import atomic_path
 from ganvas.studies.locality.report import change_map
+from ganvas.studies.pictures import write_jpeg
 from ganvas.studies.regions.bench import Bench, Recipe, Trial
 from ganvas.studies.regions.failures import ways_of
 from ganvas.studies.regions.parts import usual
@@ -20,7 +18,6 @@ from ganvas.studies.regions.plan import HEAD_NAME, Plan, variants_of
 from ganvas.studies.tables import short
 
 SIZE = 96
-QUALITY = 88
 TWIN_BLUE = (64, 128, 255)
 SHOWN_KINDS = ("rough box", "moved 10%", "moved 20%", "moved 30%", "larger 30%", "smaller 30%")
 Pictures = Float[Tensor, "_n 3 _h _w"]
@@ -38,15 +35,6 @@ def write_sheets(bench: Bench, plan: Plan, folder: Path) -> list[Path]:
         f"f-{part}": failures_sheet(bench, plan, part) for part in (*plan.parts, HEAD_NAME) if part in bench.regions
     }
     return [write_jpeg(folder / f"{name.replace(' ', '-')}.jpg", sheet) for name, sheet in sheets.items()]
-
-
-def write_jpeg(path: Path, picture: Float[Tensor, "1 3 h w"]) -> Path:
-    """Write a JPEG small enough for a page, with a white edge."""
-    framed = torch.nn.functional.pad(picture, (4, 4, 4, 4), value=1.0)
-    values = Image.fromarray(images.to_bytes(framed)[0].cpu().numpy())
-    with atomic_path(path, PictureError) as temporary:
-        values.save(temporary, format="JPEG", quality=QUALITY, optimize=True, progressive=True)
-    return path
 
 
 def directions_sheet(bench: Bench, name: str) -> Pictures:

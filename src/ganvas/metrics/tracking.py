@@ -1,0 +1,199 @@
+"""Where the content of a place of one picture lies in another: normalised cross-correlation of patches, coarse to fine,
+then least squares between pixels. And where a picture has corners to follow.
+
+Knows no generator and no features, so that it can judge methods that follow points by features of their own. What it
+does not find again when it looks back is told, not guessed.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ganvas.errors import PictureError
+from ganvas.images import resize
+
+COARSEST = 64  # pixels of width at which all places within reach are looked at
+PATCH = 0.1  # of the width: half side of a patch
+REACH = 0.3  # of the width: how far content may have moved
+AROUND = 2  # pixels of a finer level that are looked at around what a coarser one found
+REFINEMENTS = 6
+SMALLEST = 32
+LEAST_SCORE, FARTHEST_BACK = 0.5, 0.03
+FAINT = 1e-6
+FARTHEST_STEP = 1.5  # pixels between the best whole one and what lies between them
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Where content was found: ``places`` [k, 2] (x, y) in fractions, their correlation ``scores`` [k] from -1 to 1,
+    and how ``far`` [k] from where it started, in fractions of the width, the way back from there ends.
+    """
+
+    places: Float[Tensor, "k 2"]
+    scores: Float[Tensor, "k"]
+    far: Float[Tensor, "k"]
+
+    @property
+    def found(self) -> Bool[Tensor, "k"]:
+        """Whether each is to be believed: alike enough, and the way back leads to where it came from."""
+        return (self.scores >= LEAST_SCORE) & (self.far <= FARTHEST_BACK)
+
+
+def track(before: Float[Tensor, "1 3 h w"], after: Float[Tensor, "1 3 h w"], points: Float[Tensor, "k 2"]) -> Tracked:
+    """Return where in `after` the content lies that `before` has at `points` (x, y) in fractions, there and back
+    (Kalal, Mikolajczyk and Matas 2010, "Forward-backward error").
+
+    Content may have moved by 0.3 of the width, changed its brightness, and each channel its level; it is followed as
+    it stands, not turned and not resized. Raises `PictureError` for pictures of different sizes or under 32 pixels.
+    """
+    if before.shape != after.shape or min(before.shape[-2:]) < SMALLEST:
+        raise PictureError(
+            f"Nothing can be followed from a picture of {list(before.shape)} to one of {list(after.shape)}; give two "
+            f"of one size, from {SMALLEST} pixels up."
+        )
+    before, after = (picture.detach().cpu().double().clamp(-1, 1) for picture in (before, after))
+    there, scores = _follow(before, after, points.double())
+    back, _ = _follow(after, before, there)
+    return Tracked(there, scores, (back - points.double()).norm(dim=1))
+
+
+def corner_strength(picture: Float[Tensor, "1 3 h w"], deviation: float = 0.02) -> Float[Tensor, "h w"]:
+    """Return the smaller eigenvalue of the structure tensor at each pixel (Shi and Tomasi 1994, "Good features to
+    track"): large at corners, 0 on edges and even skin.
+
+    The tensor is the sum over channels of the products of slopes, under a Gaussian of `deviation` (of the width).
+    """
+    values = F.pad(picture.detach().cpu().double(), (1, 1, 1, 1), mode="replicate")
+    across = (values[..., 1:-1, 2:] - values[..., 1:-1, :-2]) / 2
+    down = (values[..., 2:, 1:-1] - values[..., :-2, 1:-1]) / 2
+    products = torch.cat([(a * b).sum(1, keepdim=True) for a, b in ((across, across), (down, down), (across, down))])
+    xx, yy, xy = _smoothed(products, deviation * picture.shape[-1])[:, 0]
+    return (xx + yy) / 2 - (((xx - yy) / 2).square() + xy.square()).sqrt()
+
+
+def _smoothed(values: Float[Tensor, "n 1 h w"], deviation: float) -> Float[Tensor, "n 1 h w"]:
+    reach = math.ceil(3 * deviation)
+    taps = gaussian(reach, deviation)
+    padded = F.pad(values, (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))
+
+
+def gaussian(reach: int, deviation: float) -> Float[Tensor, "side"]:
+    """Return a Gaussian on the whole numbers from -reach to reach, of sum 1."""
+    taps = torch.exp(-(torch.arange(-reach, reach + 1).double() / deviation).square() / 2)
+    return taps / taps.sum()
+
+
+def correlation(
+    template: Float[Tensor, "*#some 3 p"], patches: Float[Tensor, "*some 3 p"], weights: Float[Tensor, "p"]
+) -> Float[Tensor, "*some"]:
+    """Return the normalised cross-correlation of patches of p pixels, each channel less its mean: from -1 to 1, the
+    same for any brightness of the whole and any level of a channel. `weights` of the pixels have sum 1.
+    """
+    first, second = _centred(template, weights), _centred(patches, weights)
+    product = (first * second * weights).sum((-2, -1))
+    sizes = [(values.square() * weights).sum((-2, -1)) for values in (first, second)]
+    return product / (sizes[0] * sizes[1]).clamp_min(FAINT**2).sqrt()
+
+
+def _centred(values: Float[Tensor, "*some 3 p"], weights: Float[Tensor, "p"]) -> Float[Tensor, "*some 3 p"]:
+    return values - (values * weights).sum(-1, keepdim=True)
+
+
+def _follow(
+    before: Float[Tensor, "1 3 h w"], after: Float[Tensor, "1 3 h w"], points: Float[Tensor, "k 2"]
+) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k"]]:
+    """Return the places and scores of the one way."""
+    places, scores = [], []
+    pyramids = [_pyramid(picture) for picture in (before, after)]
+    for point in points:
+        found = point
+        for level, (old, new) in enumerate(zip(*pyramids, strict=True)):
+            reach = math.ceil(REACH * old.shape[-1]) if level == 0 else AROUND
+            found = _best_whole(old, new, point, found, reach)
+        place, score = _between_pixels(pyramids[0][-1], pyramids[1][-1], point, found)
+        places.append(place)
+        scores.append(score)
+    return torch.stack(places), torch.stack(scores)
+
+
+def _pyramid(picture: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]]:
+    """Return the picture at falling halves down to the coarsest size, from coarse to fine."""
+    levels = [picture]
+    while levels[0].shape[-1] >= 2 * COARSEST and all(side % 2 == 0 for side in levels[0].shape[-2:]):
+        height, width = levels[0].shape[-2:]
+        levels.insert(0, resize(levels[0], height // 2, width // 2))
+    return levels
+
+
+def _square(reach: int) -> Float[Tensor, "side side 2"]:
+    """Return the whole offsets (x, y) from -reach to reach."""
+    line = torch.arange(-reach, reach + 1).double()
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([x, y], dim=-1)
+
+
+def _half_side(picture: Tensor) -> int:
+    return max(3, round(PATCH * picture.shape[-1]))
+
+
+def _weights(reach: int) -> Float[Tensor, "p"]:
+    """Return what the pixels of a patch count: more in the middle."""
+    taps = gaussian(reach, reach / 2)
+    return torch.outer(taps, taps).flatten()
+
+
+def _size(picture: Tensor) -> Float[Tensor, "2"]:
+    return torch.tensor([picture.shape[-1], picture.shape[-2]]).double()
+
+
+def read(picture: Float[Tensor, "1 3 h w"], places: Float[Tensor, "*some 2"]) -> Float[Tensor, "3 *some"]:
+    """Return the picture at places (x, y) in its pixels, between them bicubic, beyond its border as at the border."""
+    grid = (places * 2 / _size(picture) - 1).reshape(1, 1, -1, 2)
+    values = F.grid_sample(picture, grid, mode="bicubic", padding_mode="border", align_corners=False)
+    return values[0, :, 0].unflatten(1, places.shape[:-1])
+
+
+def _best_whole(old: Tensor, new: Tensor, point: Tensor, around: Tensor, reach: int) -> Float[Tensor, "2"]:
+    """Return the place of highest correlation, in fractions, whole pixels from `around`, within the picture."""
+    size, half = _size(old), _half_side(old)
+    template = read(old, point * size + _square(half)).flatten(1)  # [3, p]
+    neighbourhood = read(new, around * size + _square(half + reach))
+    patches = F.unfold(neighbourhood[None], 2 * half + 1)[0].unflatten(0, (3, -1)).permute(2, 0, 1)  # [m, 3, p]
+    places = (around * size + _square(reach)).flatten(0, 1)
+    scores = correlation(template, patches, _weights(half))
+    scores[((places < 0) | (places > size)).any(1)] = -torch.inf
+    return places[int(scores.argmax())] / size
+
+
+def _between_pixels(old: Tensor, new: Tensor, point: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the place and its score: shift, one gain and the channels' levels by least squares, in turn with the
+    slopes at the place reached (Lucas and Kanade 1981, with brightness as Hager and Belhumeur 1998).
+
+    Where it leaves the pixel, or grows less alike, the whole pixel stays.
+    """
+    size, half = _size(old), _half_side(old)
+    offsets, weights = _square(half).flatten(0, 1), _weights(half)
+    template = read(old, point * size + offsets)  # [3, p]
+    levels = torch.eye(3).double()[:, None].expand(3, len(offsets), 3)
+    root = weights.sqrt()[:, None]
+    first = place = start * size
+    for _ in range(REFINEMENTS):
+        slopes = [
+            read(new, place + offsets + step) - read(new, place + offsets - step) for step in torch.eye(2).double() / 2
+        ]
+        # What is seen here is to be gain * template + level; a step d changes it by slopes * d.
+        unknown = torch.cat([-torch.stack(slopes, dim=-1), template[..., None], levels], dim=-1)  # [3, p, 2 + 1 + 3]
+        here = read(new, place + offsets)[..., None]
+        solved = torch.linalg.lstsq(
+            (unknown * root).flatten(0, 1), (here * root).flatten(0, 1), driver="gelsd"
+        ).solution
+        place = place + solved[:2, 0].clamp(-1, 1)
+    scores = [correlation(template, read(new, one + offsets), weights) for one in (first, place)]
+    if float((place - first).abs().max()) > FARTHEST_STEP or not scores[1] >= scores[0]:
+        return start, scores[0]
+    return place / size, scores[1]

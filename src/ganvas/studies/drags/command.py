@@ -1,0 +1,75 @@
+"""The benchmark and the named drags from start to end: what their folder lacks is measured, then all of it is shown."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganvas.drag.session import SETTINGS
+from ganvas.files import atomic_path
+from ganvas.region import Region
+from ganvas.studies.drags import accuracy, pairs, poster, poster_report, report, sheets, trials
+from ganvas.studies.drags.trials import Bench, Say
+from ganvas.studies.records import claim_folder, plain, write_json
+
+COUNTS = ("drags", "pairs", "tracked", "resamples", "near")
+
+
+def run(bench: Bench, name: str, say: Say) -> tuple[str, list[Path]]:
+    """Return the benchmark's tables and the paths of what was written.
+
+    A folder with fewer drags of the same kind goes on; raises `GanvasError` for one of another benchmark.
+    """
+    claim_folder(bench.folder, record(bench))
+    found = report.Results(
+        tuple(trials.trials(bench, say)),
+        tuple(pairs.pairs(bench, say)),
+        tuple(accuracy.tracker_accuracy(bench, say)),
+        bench.generator.resolution,
+        bench.look.name,
+    )
+    text = report.markdown(found, bench.settings, name)
+    numbers = bench.folder / "benchmark.json"
+    write_json(numbers, {**record(bench), **_machine(), "results": plain(asdict(found))})
+    return text, [
+        _written(bench.folder / "benchmark.md", text),
+        numbers,
+        *sheets.write_sheets(bench, found.trials, found.pairs),
+    ]
+
+
+def run_poster(bench: Bench, name: str, regions: Mapping[str, Region], count: int, say: Say) -> tuple[str, list[Path]]:
+    """Return the tables of the two named drags on `count` faces, and the paths of what was written."""
+    claim_folder(bench.folder, record(bench))
+    found = poster.faces(bench, regions, count, say)
+    text = poster_report.poster_markdown(found, bench.settings, name)
+    numbers = bench.folder / "named.json"
+    write_json(numbers, {**record(bench), **_machine(), "faces": plain([asdict(face) for face in found])})
+    return text, [_written(bench.folder / "named.md", text), numbers, *poster_report.write_poster(bench, found)]
+
+
+def record(bench: Bench) -> dict[str, Any]:
+    """Return what makes two benchmarks the same: the generator, and all settings but how many drags there are."""
+    about = getattr(bench.generator, "about", None)
+    settings = {name: value for name, value in asdict(bench.settings).items() if name not in COUNTS}
+    methods = {
+        method: {
+            field.name: field.default for field in fields(SETTINGS[method]) if isinstance(field.default, int | float)
+        }
+        for method in bench.settings.methods
+    }
+    generator = {"hash": about.hash if about else "", "resolution": bench.generator.resolution, "label": bench.label}
+    return plain({"settings": settings, "methods": methods, "generator": generator, "look": bench.look.name})
+
+
+def _machine() -> dict[str, Any]:
+    return {"machine": f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"}
+
+
+def _written(path: Path, text: str) -> Path:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, "utf-8")
+    return path

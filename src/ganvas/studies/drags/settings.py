@@ -1,0 +1,56 @@
+"""What the benchmark of drags measures: how many drags, how long, and its short form. Knows no generator."""
+
+from dataclasses import dataclass, replace
+
+from ganvas.drag.session import METHODS
+from ganvas.errors import GanvasError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`drags` of each method go there and back, `pairs` have a picture that they should lead to. ``lengths`` are those
+    of the drags, in fractions of the width, in turn; two thirds of the handles are corners, one third lies on low
+    texture. ``first_seed`` is that of the first picture: every drag has a picture of its own. ``tracked`` pictures show
+    how far the tracker errs. A handle counts as brought where its content ends within ``near`` of the way from its
+    target, but at least a pixel.
+    """
+
+    drags: int = 200
+    pairs: int = 60
+    steps: int = 100
+    lengths: tuple[float, ...] = (0.05, 0.1, 0.2)
+    methods: tuple[str, ...] = tuple(METHODS)
+    truncation: float = 0.7
+    first_seed: int = 5000
+    tracked: int = 50
+    near: float = 0.25
+    resamples: int = 2000
+
+    def __post_init__(self) -> None:
+        if self.drags < 1 or self.pairs < 1 or self.steps < 1:
+            raise GanvasError(
+                f"{self.drags} drags, {self.pairs} pairs, {self.steps} steps: a benchmark has at least one of each."
+            )
+
+    def length(self, number: int) -> float:
+        """Return how far the drag of this number goes, in fractions of the width."""
+        return self.lengths[number % len(self.lengths)]
+
+    def low_texture(self, number: int) -> bool:
+        """Whether the handle of this number lies on low texture: every third of each length."""
+        return number // len(self.lengths) % 3 == 2
+
+
+def of_size(drags: int) -> Settings:
+    """Return the benchmark of so many drags a method, with pairs and pictures for the tracker in proportion."""
+    usual = Settings()
+    return replace(
+        usual,
+        drags=drags,
+        pairs=max(1, round(drags * usual.pairs / usual.drags)),
+        tracked=min(usual.tracked, max(4, drags)),
+    )
+
+
+QUICK = of_size(12)
+"""Ten minutes at 64 pixels."""

@@ -1,0 +1,103 @@
+"""Pictures of the benchmark: drags as they usually go, pairs, and what failed. Measures nothing."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas import images
+from ganvas.drag.film import at_viewing_size, marked
+from ganvas.drag.state import REACHED, Point
+from ganvas.studies.drags.pairs import Paired, dragged_codes, pair_of
+from ganvas.studies.drags.report import NAMES
+from ganvas.studies.drags.settings import Settings
+from ganvas.studies.drags.trials import Bench, Trial, codes_of, painted
+from ganvas.studies.pictures import write_jpeg
+
+SIDE = 160
+USUAL_ROWS, PAIR_ROWS = 6, 6
+
+
+def write_sheets(bench: Bench, trials: Sequence[Trial], pairs: Sequence[Paired]) -> list[Path]:
+    """Write ``drags.jpg``, ``pairs.jpg`` and ``failures.jpg``; returns their paths."""
+    sheets = {"drags": usual_sheet(bench, trials), "pairs": pairs_sheet(bench, pairs)}
+    failed = failures(trials, bench.settings, bench.generator.resolution)
+    if failed:
+        sheets["failures"] = failures_sheet(bench, failed)
+    return [write_jpeg(bench.folder / f"{name}.jpg", sheet) for name, sheet in sheets.items()]
+
+
+def shown(
+    picture: Float[Tensor, "1 3 h w"], handles: Iterable[Point] = (), targets: Iterable[Point] = ()
+) -> Float[Tensor, "1 3 side side"]:
+    """Return a picture as a tile, with points on it."""
+    return images.resize(marked(at_viewing_size(picture), tuple(handles), tuple(targets)), SIDE, SIDE)
+
+
+def usual_sheet(bench: Bench, trials: Sequence[Trial]) -> Float[Tensor, "1 3 h w"]:
+    """Return the first drags as rows: the picture, and each method's turning point and last picture."""
+    tiles, labels = [], []
+    methods = bench.settings.methods
+    for number in range(min(USUAL_ROWS, bench.settings.drags)):
+        mine = [trial for trial in trials if trial.drawn.number == number]
+        drawn = mine[0].drawn
+        tiles.append(shown(painted(bench.open(drawn.seed)), [drawn.handle], [drawn.target]))
+        for trial in mine:
+            tiles += _turned(bench, trial)
+        labels.append(f"{100 * drawn.length:g} %, {'even' if drawn.low_texture else 'corner'}")
+    columns = ["before", *(f"{NAMES.get(method, method)} {way}" for method in methods for way in ("there", "back"))]
+    return images.labelled_grid(torch.cat(tiles), len(columns), columns, labels, gap=2, text_size=12)
+
+
+def _turned(bench: Bench, trial: Trial) -> list[Tensor]:
+    """Return the pictures there and back."""
+    session, codes = bench.open(trial.drawn.seed), codes_of(bench.folder, trial)
+    goals = {"there": trial.drawn.target, "back": trial.drawn.handle}
+    return [shown(painted(session, codes[way]), [goal], [goal]) for way, goal in goals.items()]
+
+
+def pairs_sheet(bench: Bench, pairs: Sequence[Paired]) -> Float[Tensor, "1 3 h w"]:
+    """Return the first pairs as rows: the first picture with its points, what each method made, the second picture."""
+    tiles = []
+    rows = range(min(PAIR_ROWS, bench.settings.pairs))
+    for number in rows:
+        pair, session, second = pair_of(bench, number)
+        tiles.append(shown(painted(session), pair.handles, pair.targets))
+        for result in (one for one in pairs if one.pair.number == number):
+            tiles.append(shown(painted(session, dragged_codes(bench.folder, result)), pair.targets, pair.targets))
+        tiles.append(shown(painted(session, second), pair.targets, pair.targets))
+    names = [NAMES.get(method, method) for method in bench.settings.methods]
+    return images.labelled_grid(torch.cat(tiles), len(names) + 2, ["first", *names, "second"], gap=2, text_size=12)
+
+
+def failures(trials: Sequence[Trial], settings: Settings, resolution: int) -> list[tuple[Trial, str]]:
+    """Return the worst drag of each kind by each method, with the kind: content that the tracker finds no more, content
+    elsewhere although the drag says that it arrived, content left behind at the limit, harm by there and back.
+    """
+    worst: list[tuple[Trial, str]] = []
+    for method in settings.methods:
+        mine = [trial for trial in trials if trial.method == method]
+        missed = [t for t in mine if t.there.off is not None and not t.brought(t.there, settings.near, resolution)]
+        kinds = {
+            "lost": [(-t.there.score, t) for t in mine if t.there.off is None],
+            "arrived, content not": [(t.there.off or 0, t) for t in missed if t.there.reason == REACHED],
+            "not arrived": [(t.there.off or 0, t) for t in missed if t.there.reason != REACHED],
+            "harm": [(t.back.distance, t) for t in mine],
+        }
+        for kind, ranked in kinds.items():
+            if ranked:
+                worst.append((max(ranked, key=lambda pair: (pair[0], -pair[1].drawn.number))[1], kind))
+    return worst
+
+
+def failures_sheet(bench: Bench, failed: Sequence[tuple[Trial, str]]) -> Float[Tensor, "1 3 h w"]:
+    """Return failures as rows: before, at the turning point, back again."""
+    tiles, labels = [], []
+    for trial, kind in failed:
+        drawn = trial.drawn
+        tiles.append(shown(painted(bench.open(drawn.seed)), [drawn.handle], [drawn.target]))
+        tiles += _turned(bench, trial)
+        labels.append(f"{NAMES.get(trial.method, trial.method)}: {kind}")
+    return images.labelled_grid(torch.cat(tiles), 3, ["before", "there", "back"], labels, gap=2, text_size=12)
