@@ -164,7 +164,8 @@ def test_known_shifts_are_known():
 
 def leg(reason: str = "reached", off: float | None = 0.0, distance: float = 0.1, **others: float) -> Leg:
     share = None if off is None else others.get("along", 1.0)
-    return Leg(reason, 10, 1.0, off, share, others.get("score", 0.9), distance, 30.0, 0.05)
+    place = None if off is None else (0.4 + off, 0.3)
+    return Leg(reason, 10, 1.0, place, off, share, others.get("score", 0.9), distance, 30.0, 0.05)
 
 
 def trial(number: int, method: str, there: Leg, back: Leg | None = None) -> Trial:

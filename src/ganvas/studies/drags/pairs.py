@@ -18,7 +18,7 @@ from ganvas.errors import ResultFileError
 from ganvas.inversion.numbers import distances, psnr
 from ganvas.metrics.tracking import Tracked, track
 from ganvas.studies.drags.tasks import corners
-from ganvas.studies.drags.trials import Bench, Say, damaged, painted, timed
+from ganvas.studies.drags.trials import Bench, Say, damaged, painted, point, timed
 from ganvas.tensor_files import read_tensors, write_tensors
 
 KIND, DRAGGED_KIND = "drag pair", "dragged pair"
@@ -172,7 +172,7 @@ def _read(path: Path) -> Paired:
 
 
 def _pair(held: dict[str, Any]) -> Pair:
-    points = {name: tuple((float(x), float(y)) for x, y in held[name]) for name in ("handles", "targets")}
+    points = {name: tuple(point(one) for one in held[name]) for name in ("handles", "targets")}
     values: dict[str, Any] = {**held, **points}
     return Pair(**values)
 

@@ -20,7 +20,7 @@ from ganvas.metrics.local import rms_change
 from ganvas.metrics.tracking import track
 from ganvas.region import Region
 from ganvas.studies.drags.tasks import corners
-from ganvas.studies.drags.trials import Bench, Say, damaged, painted
+from ganvas.studies.drags.trials import Bench, Say, damaged, painted, point
 from ganvas.tensor_files import read_tensors, write_tensors
 
 KIND = "named drag"
@@ -146,14 +146,10 @@ def _read(path: Path) -> Face:
     _, header = read_tensors(path, KIND, ResultFileError)
     try:
         held: dict[str, Any] = header["face"]
-        lists = {name: tuple(_point(one) for one in held[name]) for name in ("handles", "targets")}
-        went = {name: None if one is None else _point(one) for name, one in held["went"].items()}
-        started = {name: _point(one) for name, one in held["started"].items()}
-        values: dict[str, Any] = {**held, **lists, "went": went, "started": started, "asked": _point(held["asked"])}
+        lists = {name: tuple(point(one) for one in held[name]) for name in ("handles", "targets")}
+        went = {name: None if one is None else point(one) for name, one in held["went"].items()}
+        started = {name: point(one) for name, one in held["started"].items()}
+        values: dict[str, Any] = {**held, **lists, "went": went, "started": started, "asked": point(held["asked"])}
         return Face(**values)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as reason:
         raise damaged(path, reason) from reason
-
-
-def _point(value: Any) -> Point:
-    return float(value[0]), float(value[1])

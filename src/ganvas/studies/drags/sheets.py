@@ -52,10 +52,15 @@ def usual_sheet(bench: Bench, trials: Sequence[Trial]) -> Float[Tensor, "1 3 h w
 
 
 def _turned(bench: Bench, trial: Trial) -> list[Tensor]:
-    """Return the pictures there and back."""
+    """Return the pictures there and back: red where the tracker finds the content, blue where it should be."""
     session, codes = bench.open(trial.drawn.seed), codes_of(bench.folder, trial)
-    goals = {"there": trial.drawn.target, "back": trial.drawn.handle}
-    return [shown(painted(session, codes[way]), [goal], [goal]) for way, goal in goals.items()]
+    ends = {"there": (trial.there, trial.drawn.target), "back": (trial.back, trial.drawn.handle)}
+    return [
+        shown(
+            painted(session, codes[way]), [] if leg.place is None else [leg.place], [] if leg.place is None else [goal]
+        )
+        for way, (leg, goal) in ends.items()
+    ]
 
 
 def pairs_sheet(bench: Bench, pairs: Sequence[Paired]) -> Float[Tensor, "1 3 h w"]:

@@ -35,8 +35,8 @@ Say = Callable[[str, int, int], None]
 class Leg:
     """What became of one drag, against the first picture.
 
-    ``off`` is how far the handle's content lies from where it should be, in fractions of the width, ``along`` which
-    share of the way from handle to target it has gone, both by the tracker and None where that does not find it again;
+    ``place`` is where the tracker finds the handle's content, ``off`` how far from where it should be, in fractions of
+    the width, ``along`` which share of the way from handle to target it has gone: None where it is not found again;
     ``score`` is its correlation. ``distance`` is the perceptual one, ``psnr`` in dB, ``outside`` the root mean square
     change of what a mask around the way would keep (black to white is 2).
     """
@@ -44,6 +44,7 @@ class Leg:
     reason: str
     steps: int
     seconds: float
+    place: Point | None
     off: float | None
     along: float | None
     score: float
@@ -144,13 +145,15 @@ def _leg(
 ) -> Leg:
     after, done = painted(session), session.done[-1]
     seen = track(before, after, torch.tensor([drawn.handle], dtype=torch.float64))
-    place, found = seen.places[0].tolist(), bool(seen.found[0])
+    x, y = seen.places[0].tolist()
+    place = (x, y) if bool(seen.found[0]) else None
     return Leg(
         done.reason,
         done.steps,
         seconds,
-        math.dist(place, goal) if found else None,
-        along(drawn.handle, drawn.target, (place[0], place[1])) if found else None,
+        place,
+        None if place is None else math.dist(place, goal),
+        None if place is None else along(drawn.handle, drawn.target, place),
         float(seen.scores[0]),
         float(distances(bench.look, after, before)),
         float(psnr(after, before)),
@@ -170,11 +173,21 @@ def read_trial(path: Path) -> Trial:
     try:
         held: dict[str, Any] = header["trial"]
         drawn: dict[str, Any] = dict(held["drawn"])
-        drawn |= {name: (float(drawn[name][0]), float(drawn[name][1])) for name in ("handle", "target")}
-        legs = {name: Leg(**held[name]) for name in WAYS}
+        drawn |= {name: point(drawn[name]) for name in ("handle", "target")}
+        legs = {name: _read_leg(held[name]) for name in WAYS}
         return Trial(Drawn(**drawn), held["method"], **legs)
     except (KeyError, TypeError, ValueError, IndexError) as reason:
         raise damaged(path, reason) from reason
+
+
+def _read_leg(held: dict[str, Any]) -> Leg:
+    return Leg(**(held | {"place": None if held["place"] is None else point(held["place"])}))
+
+
+def point(held: Any) -> Point:
+    """Return a point from a list of two numbers."""
+    x, y = held
+    return float(x), float(y)
 
 
 def codes_of(folder: Path, trial: Trial) -> dict[str, Tensor]:
