@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from ganvas.checkpoints.own_format import save_generator
+from ganvas.generators.protocol import About
 from ganvas.training import snapshots
 from tests.cli.conftest import Outcome, Run
+from tests.generators.small import small_stylegan2
 from tests.training.tiny import unequal, write_pictures
 
 TINY = ("--resolution", "32", "--width", "4", "--batch", "8", "--precision", "float32", "--threads", "1")
@@ -49,6 +52,29 @@ def test_trained_and_used(run: Run, tmp_path: Path, pictures: Path):
     assert run("directions", generator, *region).code == 0
     edit = run("edit", generator, tmp_path / "found" / "directions.safetensors", "--out", tmp_path / "edit")
     assert edit.code == 0, edit.err
+
+
+def test_adapted_and_used(run: Run, tmp_path: Path, pictures: Path):
+    """A generator moves to three pictures, and goes through the other commands as any other."""
+    small = save_generator(tmp_path / "small.safetensors", small_stylegan2(16), About("small", ""))
+    few = tmp_path / "few"
+    few.mkdir()
+    for picture in sorted(pictures.glob("*.png"))[:3]:
+        (few / picture.name).write_bytes(picture.read_bytes())
+    out = tmp_path / "moved"
+    told = run("train", "adapt", small, few, "--pictures", "16", "--batch", "4", "--threads", "1", "--out", out)
+    assert told.code == 0, told.err
+    assert told.out.startswith("3 pictures at 16 pixels")
+    assert "finished after 16 pictures" in told.out
+    about = json.loads(run("models", "info", out / "generator.safetensors", "--json").out)
+    assert (about["name"], about["source"]["command"]) == ("moved", "ganvas train adapt")
+    assert run("sample", out / "generator.safetensors", "--seeds", "0-3", "--out", tmp_path / "sample").code == 0
+    again = run("train", "adapt", small, few, "--pictures", "24", "--batch", "4", "--threads", "1", "--out", out)
+    assert (again.code, "holds a run already" in again.err) == (2, True)
+    more = ("--pictures", "24", "--batch", "4", "--threads", "1", "--resume", "auto", "--out", out)
+    assert "finished after 24 pictures" in run("train", "adapt", small, few, *more).out
+    missing = run("train", "adapt", "no-such-generator", few, "--out", tmp_path / "other")
+    assert (missing.code, "There is no generator" in missing.err) == (2, True)
 
 
 def test_json_for_programs(run: Run, tmp_path: Path, pictures: Path):

@@ -285,3 +285,11 @@ def test_shared_cats(shared: Path):
     pictures = open_pictures(shared / "data" / "grumpy-cat-64.zip", 32)
     assert len(pictures) > 100
     assert pictures.survey.skipped == {}
+
+
+def test_as_few_as_a_task_needs(tmp_path: Path):
+    source = write_pictures(tmp_path / "in", 3)
+    assert len(open_pictures(source, 16, fewest=3)) == 3
+    for fewest in (4, 16):  # also where they are packed already
+        with pytest.raises(TrainingError, match=f"3 readable pictures .* at least {fewest}"):
+            open_pictures(source, 16, fewest=fewest)

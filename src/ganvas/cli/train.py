@@ -5,6 +5,7 @@ from typing import Literal
 
 from cyclopts import App
 
+from ganvas.cli.adaptation import adapt
 from ganvas.cli.encoder_training import encoder
 from ganvas.cli.shared import device_named
 from ganvas.cli.training import Running, train
@@ -18,6 +19,7 @@ STEPS_ALONE = 500
 
 app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of pictures.")
 app.command(encoder)
+app.command(adapt)
 
 
 @app.command

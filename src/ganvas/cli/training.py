@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -18,7 +19,7 @@ from ganvas.reports.tensorboard import board
 from ganvas.reports.training_report import write_training_report
 from ganvas.training import starting
 from ganvas.training.augmentation import Augmentation
-from ganvas.training.data import PictureSet, Survey, open_pictures
+from ganvas.training.data import FEWEST, PictureSet, Survey, open_pictures
 from ganvas.training.distributed import Team, team
 from ganvas.training.hardware import fastest_precision
 from ganvas.training.run import Event, Plan, Recipe, Run
@@ -95,9 +96,15 @@ class _Task:
 
 
 def train(
-    recipe: Recipe, source: Path, augmentation: Augmentation, start: str | None, running: Running, device: torch.device
+    recipe: Recipe,
+    source: Path,
+    augmentation: Augmentation,
+    start: str | None,
+    running: Running,
+    device: torch.device,
+    fewest: int = FEWEST,
 ) -> None:
-    """Train by a recipe on the pictures of `source`, or rehearse it, and show what came of it."""
+    """Train by a recipe on the pictures of `source`, at least `fewest`, or rehearse it, and show what came of it."""
     began = time.perf_counter()
     if running.threads < 0:
         raise TrainingError(f"--threads {running.threads} is not possible; give 1 or more, or 0 for all.")
@@ -106,7 +113,8 @@ def train(
     plan = running.plan({"command": f"ganvas train {recipe.family}"})
     beginning = starting.read_source(start) if start else None
     with team(device) as members, progress(members.leads, REMEMBERED_SECONDS) as report:
-        data = open_pictures(source, recipe.resolution, lambda done, total: report("Packing pictures", done, total))
+        packing = partial(report, "Packing pictures")
+        data = open_pictures(source, recipe.resolution, packing, fewest)
         task = _Task(recipe, plan, data, augmentation, device, members)
         if running.dry_run:
             lines, facts = _rehearse(task, beginning)

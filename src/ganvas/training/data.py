@@ -9,7 +9,7 @@ import io
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -63,22 +63,28 @@ class PictureSet:
 
 
 def open_pictures(
-    source: str | Path, resolution: int, progress: Callable[[int, int], None] = lambda done, total: None
+    source: str | Path,
+    resolution: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    fewest: int = FEWEST,
 ) -> PictureSet:
     """Return the pictures of a folder (with all folders in it) or a zip at `resolution` pixels: cut to the middle
     square and resized by area.
 
     Files that cannot be read are left out and named in the survey; hidden ones are not looked at. `progress` is told
     how many of how many are packed. Processes that open the same pictures at the same time pack them once.
-    Raises `TrainingError` where the source is missing, is no folder or zip, or has fewer than 16 readable pictures.
+    Raises `TrainingError` where the source is missing, is no folder or zip, or has fewer than `fewest` pictures that
+    can be read.
     """
     files = _list_pictures(Path(source))
     key = _fingerprint(files, resolution)
     packed, described = (home() / "pictures" / f"{key}{suffix}" for suffix in (".npy", ".json"))
     with exclusive(packed):
         if not (packed.is_file() and described.is_file()):
-            _pack(files, Path(source), resolution, packed, described, progress)
+            _pack(files, Path(source), resolution, packed, described, progress, fewest)
     survey = Survey(**json.loads(described.read_text("utf-8")))
+    if survey.count < fewest:  # packed for what needs fewer
+        raise TrainingError(_too_few(Path(source), survey.count, survey.skipped, fewest))
     # The same pictures may have been packed from another place.
     return PictureSet(np.load(packed, mmap_mode="r"), replace(survey, source=str(source)))
 
@@ -149,6 +155,7 @@ def _pack(
     packed: Path,
     described: Path,
     progress: Callable[[int, int], None],
+    fewest: int,
 ) -> None:
     sizes, skipped, kept = Counter[str](), dict[str, str](), Counter[bytes]()
     cropped = enlarged = 0
@@ -168,8 +175,8 @@ def _pack(
                     enlarged += min(width, height) < resolution
                 progress(done, len(files))
         count = kept.total()
-        if count < FEWEST:
-            raise TrainingError(_too_few(source, count, skipped))
+        if count < max(fewest, 1):
+            raise TrainingError(_too_few(source, count, skipped, fewest))
         _rewrite_count(temporary, count, resolution)
         of_sizes, repeated = dict(sizes.most_common()), count - len(kept)
         survey = Survey(str(source), resolution, count, of_sizes, cropped, enlarged, skipped, repeated)
@@ -212,9 +219,9 @@ def _rewrite_count(path: Path, kept: int, resolution: int) -> None:
         )
 
 
-def _too_few(source: Path, kept: int, skipped: dict[str, str]) -> str:
+def _too_few(source: Path, kept: int, skipped: Mapping[str, str], fewest: int) -> str:
     damaged = "".join(f" {name}: {reason}" for name, reason in list(skipped.items())[:3])
     return (
-        f"'{source}' has {kept} readable picture{'' if kept == 1 else 's'} ({len(skipped)} cannot be read); training "
-        f"needs at least {FEWEST}, and a few hundred to learn anything.{damaged}"
+        f"'{source}' has {kept} readable picture{'' if kept == 1 else 's'} ({len(skipped)} cannot be read); this "
+        f"needs at least {fewest}, and training from scratch a few hundred to learn anything.{damaged}"
     )

@@ -21,6 +21,7 @@ from ganvas.generators.protocol import About, Generator
 from ganvas.latent_files import sample_latent
 from ganvas.tensor_files import hash_tensors
 from ganvas.training import alarms, averaging, snapshots
+from ganvas.training.adaptation import AdaptationRecipe
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
@@ -32,7 +33,7 @@ from ganvas.training.settings import check_range
 from ganvas.training.snapshots import Progress
 from ganvas.training.stylegan2 import StyleGAN2Recipe
 
-Recipe = StyleGAN2Recipe | DCGANRecipe
+Recipe = StyleGAN2Recipe | DCGANRecipe | AdaptationRecipe
 GENERATOR, TIMELAPSE = "generator.safetensors", "timelapse.webp"
 SHEET_ROWS, SHEET_COLUMNS = 4, 8
 REAL_FOR_SPREAD = 256
@@ -171,7 +172,8 @@ class Run:
     def _export(self) -> Path:
         generator = self.recipe.usable(self.networks)
         facts = {**self.plan.source, "pictures": self.progress.pictures, "data": self.data.survey.source}
-        about = About(self.plan.name, hash_tensors(generator.state_dict()), facts)
+        described = getattr(generator, "about", None) or About("", "")  # an adapted one keeps its regions
+        about = replace(described, name=self.plan.name, hash=hash_tensors(generator.state_dict()), source=facts)
         return save_generator(self.plan.folder / GENERATOR, generator, about)
 
     def _passes(self, before: int, every: int) -> bool:

@@ -12,6 +12,7 @@ from ganvas.checkpoints.files import load
 from ganvas.errors import TrainingError
 from ganvas.files import atomic_path
 from ganvas.training import snapshots
+from ganvas.training.adaptation import AdaptationRecipe
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
@@ -22,7 +23,7 @@ from ganvas.training.run import Plan, Recipe, Run, described_data
 from ganvas.training.snapshots import Progress
 from ganvas.training.stylegan2 import StyleGAN2Recipe
 
-RECIPES = {"stylegan2": StyleGAN2Recipe, "dcgan": DCGANRecipe}
+RECIPES = {"stylegan2": StyleGAN2Recipe, "dcgan": DCGANRecipe, "adapt": AdaptationRecipe}
 SETTINGS = "settings.json"
 FREE = ("precision",)  # a run may go on in another precision
 

@@ -1,0 +1,78 @@
+"""``ganvas train adapt``: move a generator to a new class from a handful of pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cyclopts import Parameter
+
+from ganvas.checkpoints.files import load
+from ganvas.cli.shared import device_named
+from ganvas.cli.training import Running, train
+from ganvas.training.adaptation import AdaptationRecipe
+from ganvas.training.augmentation import Augmentation
+from ganvas.training.distributed import own_device
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Adapting(Running):
+    """Options on where the run goes and how it is watched, for a short one."""
+
+    out: Path = Path("adapted")
+    """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
+    pictures: int = 4_000
+    """Pictures to show in all."""
+    log_every: int = 100
+    """Pictures between lines of the log."""
+    sheet_every: int = 400
+    """Pictures between sheets of samples."""
+    snapshot_every: int = 1_000
+    """Pictures between snapshots."""
+
+
+def adapt(
+    model: str,
+    photos: Path,
+    /,
+    *,
+    batch: int = AdaptationRecipe.batch,
+    rate: float = AdaptationRecipe.rate,
+    correspondence: float = AdaptationRecipe.correspondence,
+    augment: Literal["none", "diff", "adaptive"] = "diff",
+    running: Adapting = Adapting(),
+) -> None:
+    """Move a generator to a new class from a handful of pictures (few-shot; Ojha et al. 2021): cats to eight dogs.
+
+    Parameters
+    ----------
+    model
+        The generator to begin with: a bundled name, a name of the zoo or a file.
+    photos
+        A folder or a zip of pictures of the new class, framed as the generator's own; each is cut to its middle square
+        and resized.
+    batch
+        Pictures of a step.
+    rate
+        Learning rate of both networks.
+    correspondence
+        How strongly pictures go on to differ from each other as they did; with 0 all come to look like the photos.
+    augment
+        diff changes colours, shifts and cuts out before the discriminator sees a picture (DiffAugment).
+    running
+        Where the run goes and how it is watched.
+    """
+    device = own_device(device_named(running.device))
+    generator: Any = load(model)
+    recipe = AdaptationRecipe(
+        model,
+        generator.about.hash,
+        generator.resolution,
+        batch=batch,
+        rate=rate,
+        judge_rate=rate,
+        correspondence=correspondence,
+        precision=running.precision_on(device),
+        seed=running.seed,
+    )
+    train(recipe, photos, Augmentation(augment, running.flip), None, running, device, fewest=1)

@@ -1,0 +1,202 @@
+"""Few-shot adaptation: a trained generator moves to a new class from a handful of pictures, step by step.
+
+The discriminator is that of `ganvas.training.feature_judge`. Pictures that differed go on to differ in the same way:
+the similarities between the maps of different codes are held to those of the generator as it was (cross-domain
+correspondence, Ojha et al. 2021, section 3.1). The mapping network stays as it is, so that w keeps its meaning.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.checkpoints.files import load
+from ganvas.errors import TrainingError
+from ganvas.generators.protocol import Generator, HasNoise, Noise
+from ganvas.metrics.features import load_features
+from ganvas.training.augment import Augment
+from ganvas.training.distributed import Team
+from ganvas.training.feature_judge import FeatureJudge
+from ganvas.training.losses import hinge, hinge_generator
+from ganvas.training.networks import Networks, adam
+from ganvas.training.randomness import Randomness
+from ganvas.training.settings import check_above_zero, check_range
+
+BETAS = (0.0, 0.99)
+KNOWN = 64
+UNMOVED = "mapping."
+
+
+@dataclass(frozen=True)
+class AdaptationRecipe:
+    """Everything that a step depends on beside networks and data.
+
+    ``model`` is the name or file of the generator to adapt, ``hash`` its hash and ``resolution`` the width of its
+    pictures; ``correspondence`` the weight of the term that keeps the differences between pictures; ``half_life`` that
+    of the kept average, in pictures.
+    """
+
+    model: str
+    hash: str
+    resolution: int
+    batch: int = 8
+    rate: float = 2e-3
+    judge_rate: float = 2e-3
+    correspondence: float = 100.0
+    half_life: float = 500.0
+    precision: str = "float32"
+    seed: int = 0
+    family: str = "adapt"
+
+    def __post_init__(self) -> None:
+        if self.batch < 4:
+            raise TrainingError(f"A batch of {self.batch} shows too few differences between pictures; give 4 or more.")
+        check_above_zero(rate=self.rate, judge_rate=self.judge_rate, half_life=self.half_life)
+        check_range(0, correspondence=self.correspondence)
+
+    @property
+    def group(self) -> int:
+        """Rows that belong together: the differences are within a process's rows."""
+        return 4
+
+    @property
+    def judge_first(self) -> int:
+        """Both networks learn from the start, their rates rising."""
+        return 0
+
+    def build(self, device: torch.device, source: Any = None) -> "Adapting":
+        """Return the generator, a copy to be kept, one that stays as it was, and a new discriminator.
+
+        Raises `TrainingError` where the model is no longer the one that the recipe was made for.
+        """
+        origin: Any = load(self.model, device=device)
+        if origin.about.hash != self.hash:
+            raise TrainingError(f"'{self.model}' is not the generator that this run began with; give that one.")
+        generator, average = copy.deepcopy(origin), copy.deepcopy(origin)
+        for name, weight in generator.named_parameters():
+            weight.requires_grad_(not name.startswith(UNMOVED))
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(self.seed)
+            look = load_features(device=device)
+            judge = FeatureJudge(look, origin.synthesize(origin.sample(range(KNOWN)), "z")).to(device)
+        return Adapting(
+            generator,
+            judge,
+            average,
+            adam(generator, self.rate, BETAS),
+            adam(judge, self.judge_rate, BETAS),
+            origin=origin,
+        )
+
+    def step(
+        self, networks: Networks, real: Tensor, index: int, draws: Randomness, augment: Augment, team: Team
+    ) -> dict[str, Tensor]:
+        """Do one step on this process's share of the `real` pictures; returns losses and mean scores."""
+        assert isinstance(networks, Adapting)
+        with torch.autocast(real.device.type, getattr(torch, self.precision), enabled=self.precision != "float32"):
+            seen = _judge_step(self, networks, real, draws, augment, team)
+            return seen | _generator_step(self, networks, draws, augment, team)
+
+    def usable(self, networks: Networks) -> Any:
+        """Return the generator to keep: the average."""
+        return networks.average
+
+
+@dataclass
+class Adapting(Networks):
+    """What training changes, and beside it ``origin``, the generator as it was."""
+
+    origin: Any = None
+
+
+def correspondence(
+    new: Mapping[str, Float[Tensor, "n *_map"]], old: Mapping[str, Float[Tensor, "n *_map"]]
+) -> Float[Tensor, ""]:
+    """Return how far each row's similarities to the others have moved: the Kullback-Leibler divergence from those
+    between `old` maps to those between `new` ones, averaged over rows and maps (Ojha et al. 2021, Eq. 2 and 3).
+    """
+    parts = []
+    for name, before in old.items():
+        now, then = similarities(new[name]), similarities(before)
+        parts.append((now.exp() * (now - then)).sum(dim=1).mean())
+    return torch.stack(parts).mean()
+
+
+def similarities(maps: Float[Tensor, "n *_map"]) -> Float[Tensor, "n others"]:
+    """Return the logarithms of a softmax over each row's cosines with all other rows (Ojha et al. 2021, Eq. 1)."""
+    unit = F.normalize(maps.flatten(1).float(), dim=1)
+    cosines = unit @ unit.T
+    others = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    return cosines[others].view(len(unit), -1).log_softmax(dim=1)
+
+
+def _judge_step(
+    recipe: AdaptationRecipe, networks: Adapting, real: Tensor, draws: Randomness, augment: Augment, team: Team
+) -> dict[str, Tensor]:
+    judge = networks.discriminator.requires_grad_(True)
+    with torch.no_grad():
+        made = _paint(networks.generator, *_draw(networks.generator, draws, recipe.batch), ())["picture"]
+        shown, made = augment(real, draws), augment(made, draws)
+    pairs = list(zip(judge(shown), judge(made), strict=True))
+    loss = torch.stack([hinge(ours.flatten(), theirs.flatten()) for ours, theirs in pairs]).mean()
+    networks.discriminator_optimiser.zero_grad()
+    loss.backward()
+    team.average_gradients(judge)
+    networks.discriminator_optimiser.step()
+    real_scores, made_scores = (_mean_score(list(scores)) for scores in zip(*pairs, strict=True))
+    return {
+        "D": loss.detach(),
+        "D(x)": real_scores.sigmoid().mean(),
+        "D(G(z))": made_scores.sigmoid().mean(),
+        "sign": real_scores.sign().mean(),
+    }
+
+
+def _generator_step(
+    recipe: AdaptationRecipe, networks: Adapting, draws: Randomness, augment: Augment, team: Team
+) -> dict[str, Tensor]:
+    generator, judge = networks.generator, networks.discriminator.requires_grad_(False)
+    codes, noise = _draw(generator, draws, recipe.batch)
+    painted = _paint(generator, codes, noise, generator.feature_names)
+    scores = judge(augment(painted["picture"], draws))
+    loss = torch.stack([hinge_generator(None, each.flatten()) for each in scores]).mean()
+    seen = {"G": loss.detach()}
+    if recipe.correspondence:
+        with torch.no_grad():
+            before = _paint(networks.origin, codes, noise, generator.feature_names)
+        seen["correspondence"] = term = correspondence(painted, before)
+        loss = loss + recipe.correspondence * term
+    networks.generator_optimiser.zero_grad()
+    loss.backward()
+    team.average_gradients(generator)
+    networks.generator_optimiser.step()
+    return {name: value.detach() for name, value in seen.items()}
+
+
+def _draw(generator: Any, draws: Randomness, total: int) -> tuple[Tensor, Noise]:
+    """Return fresh codes of the space after the mapping network, where there is one, and fresh noise maps."""
+    z = draws.normal(total, *generator.dimensions("z"))
+    kept = generator.own_noise() if isinstance(generator, HasNoise) else {}
+    noise = {name: draws.normal(total, *map_.shape[1:]) for name, map_ in kept.items()} or "const"
+    if "w" not in generator.spaces:
+        return z, noise
+    with torch.no_grad():
+        return generator.map(z, "w+").float(), noise
+
+
+def _paint(generator: Generator, codes: Tensor, noise: Noise, names: Sequence[str]) -> dict[str, Tensor]:
+    """Return the maps of these names and the picture."""
+    space = "w+" if "w" in generator.spaces else "z"
+    if not names:
+        return {"picture": generator.synthesize(codes, space, noise=noise)}
+    return generator.features(codes, names, space, noise=noise, picture=True)
+
+
+def _mean_score(scores: Sequence[Float[Tensor, "n _patches"]]) -> Float[Tensor, "n"]:
+    """Return each picture's score: the mean over patches and maps."""
+    return torch.stack([each.detach().float().mean(dim=1) for each in scores]).mean(dim=0)
