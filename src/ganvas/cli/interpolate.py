@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ganvas import images
+from ganvas.cli.photo_codes import inverted, is_photo, latent_of
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import TRUNCATION, Common, Flag, device_named, make_folder, parse_rows, with_seconds, wrote
 from ganvas.errors import GanvasError, LatentError
@@ -20,14 +21,13 @@ from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator
 from ganvas.interpolation import LatentPath, frame_positions, path_through
 from ganvas.interpolation import ease as eased
-from ganvas.latent_files import Latent, load_latent, sample_latent
+from ganvas.latent_files import Latent, sample_latent
 from ganvas.latents import parse_seeds
 from ganvas.metrics.features import load_features
 from ganvas.reports.path_plot import path_plot
 from ganvas.reports.region_report import on_sheet
 from ganvas.retiming import STEP, TARGET, Timing, time_path
 
-PHOTOS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 SECONDS_PER_FRAME, MOST_FRAMES, MOST_KEYS = 0.06, 1000, 64
 ON_STRIP = 9
 AS_IT_MOVES, RETIMED = "even in the latent", "re-timed"
@@ -61,8 +61,8 @@ def interpolate(
     model
         A bundled name (faces), a name of the zoo or a file of a generator.
     latents
-        Two or more, in order: seed:4 or seed:4,7; a latent file, all its rows, or FILE:ROWS such as my.safetensors:0-2.
-        Photos become latent files by ganvas invert.
+        Two or more, in order: seed:4 or seed:4,7; a latent file, all its rows, or FILE:ROWS such as my.safetensors:0-2;
+        a photo, which is inverted first.
     frames
         Pictures on the way.
     mode
@@ -120,7 +120,7 @@ def _shares(frames: int, loop: bool, slowly: bool) -> np.ndarray:
 def _read(
     generator: Generator, text: str, mode: str, space: str | None, truncation: float | None, label: str | None
 ) -> Latent:
-    """Return the latent meant by ``seed:4``, ``FILE`` or ``FILE:ROWS``."""
+    """Return the latent meant by ``seed:4``, ``FILE``, ``FILE:ROWS`` or a photo."""
     if text.startswith("seed:"):
         return sample_latent(
             generator,
@@ -129,15 +129,14 @@ def _read(
             truncation=TRUNCATION if truncation is None else truncation,
             space="z" if space == "z" or mode == "spherical" else None,
         )
-    if Path(text).suffix.lower() in PHOTOS:
-        raise LatentError(f"'{text}' is a picture: make a latent of it first with ganvas invert, and give that file.")
+    if is_photo(Path(text)):
+        return inverted(Path(text), generator)
     file, colon, rows = text.rpartition(":")
     if not colon or Path(text).exists():
         file, rows = text, ""
     if not Path(file).exists() and not Path(file).suffix:
         raise LatentError(f"'{text}' is no latent: give seed:4, or a latent file, or rows of one as FILE:0-2.")
-    latent = load_latent(file)
-    latent.check_fits(generator)
+    latent = latent_of(Path(file), generator)
     return latent.rows(parse_rows(rows)) if rows else latent
 
 

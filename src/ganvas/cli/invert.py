@@ -10,13 +10,13 @@ from cyclopts import Parameter
 
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.inversion_table import compare
+from ganvas.cli.photo_codes import own_encoder
 from ganvas.cli.photo_options import Preparation, complaint, read_all
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, Flag, make_folder, region_of, with_seconds, wrote
-from ganvas.errors import CheckpointError, GanvasError, PictureError
+from ganvas.errors import GanvasError, PictureError
 from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.encoder import load_encoder
 from ganvas.inversion.invert import InversionSettings
 from ganvas.inversion.numbers import Card
 from ganvas.inversion.starts import Encode
@@ -205,24 +205,12 @@ def _look(perceptual: Path | None, heads: Path | None, generator: Generator) -> 
 def _start(start: str, generator: Generator) -> str | Latent | Encode:
     """Return the start as the library takes it: a word, the generator's encoder, or the latent of a file."""
     if start == "encoder":
-        return _encoder(generator)
+        return own_encoder(generator)
     if start == "mean" or start.split(":")[0] == "random":
         return start
     latent = load_latent(start)
     latent.check_fits(generator)
     return latent
-
-
-def _encoder(generator: Generator) -> Encode:
-    about = getattr(generator, "about", None)
-    name = about.name if about else ""
-    try:
-        encoder, made_for = load_encoder(name, generator.device)
-    except CheckpointError as error:
-        raise CheckpointError(f"There is no encoder for '{name}' ({error}) Give another --start.") from error
-    if about and made_for not in about.hashes:
-        raise GanvasError(f"The encoder of '{name}' was made for another generator; give another --start.")
-    return encoder
 
 
 def _class(generator: Generator, label: str | None) -> int | None:

@@ -13,10 +13,11 @@ from cyclopts import Parameter
 
 from ganvas.checkpoints.files import load, regions
 from ganvas.cli.context import visible
+from ganvas.cli.photo_codes import is_photo, latent_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import CanMove, Generator
-from ganvas.latent_files import Latent, load_latent, sample_latent
+from ganvas.latent_files import Latent, sample_latent
 from ganvas.latents import parse_seeds
 from ganvas.region import Region
 from ganvas.region.named import FFHQ
@@ -64,7 +65,7 @@ class Codes:
     """Options on which pictures to work."""
 
     latent: Path | None = None
-    """A latent file to use instead of --seeds."""
+    """A latent file to use instead of --seeds, or a photo, which is inverted first."""
     rows: str | None = None
     """Rows of the latent file, counted from 0, such as 0-3; all by default."""
     truncation: float | None = None
@@ -78,9 +79,12 @@ class Codes:
     def read(self, generator: Generator, seeds: str | None, usual: str, space: str | None = None) -> Latent:
         """Return the codes of the latent file, else of the seeds, else of the `usual` seeds."""
         if self.latent is not None:
-            self.refuse_beside("A latent file holds", seeds)
-            latent = load_latent(self.latent)
-            latent.check_fits(generator)
+            photo = is_photo(self.latent)
+            self.refuse_beside("A photo has" if photo else "A latent file holds", seeds, label=not photo)
+            label = self.label_for(generator) if photo else None
+            if isinstance(label, tuple):
+                raise LatentError("A photo is of one class; give one --label.")
+            latent = latent_of(self.latent, generator, label)
             return latent if self.rows is None else latent.rows(parse_rows(self.rows))
         if self.rows is not None:
             raise LatentError("--rows chooses rows of a latent file; give --latent FILE, or choose --seeds.")

@@ -1,0 +1,95 @@
+"""Photos wherever a command takes a latent: inverted once, kept for the next time, and refused with a reason."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganvas import images
+from ganvas.checkpoints.cache import home
+from ganvas.checkpoints.own_format import save_generator
+from ganvas.cli import photo_codes
+from ganvas.generators.protocol import About
+from ganvas.inversion.work import Work
+from ganvas.latent_files import load_latent
+from tests.cli.conftest import Run
+from tests.generators.small import small_stylegan2
+from tests.generators.test_dcgan import small_dcgan
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(photo_codes, "STEPS", 3)
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with two photos, a file that is none, and generators."""
+    for index, picture in enumerate(torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
+        images.write_picture(tmp_path / f"{index}.png", picture[None])
+    (tmp_path / "bad.png").write_text("no picture")
+    made = {"layers": small_stylegan2(16), "classes": small_stylegan2(16, label_dim=3), "plain": small_dcgan(16)}
+    for name, generator in made.items():
+        save_generator(tmp_path / f"{name}.safetensors", generator, About(name, name * 9, {}))
+    return tmp_path
+
+
+def test_a_photo_is_sampled_dragged_and_edited(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    generator, photo = folder / "layers.safetensors", folder / "0.png"
+    told = run("sample", generator, "--latent", photo, "--out", folder / "a")
+    assert told.code == 0, told.err
+    assert "inverted 0.png into w+: " in told.err
+    first = load_latent(folder / "a" / "latent.safetensors")
+    assert (first.space, first.captions) == ("w+", ("0",))
+
+    monkeypatch.setattr(Work, "through", lambda *_: pytest.fail("it was inverted before"))
+    point = ("--point", "0.4,0.4>0.6,0.5", "--steps", "1", "--frames", "0")
+    assert run("drag", generator, *point, "--latent", photo, "--out", folder / "b").code == 0
+    region = ("--region", "box:0.2,0.2,0.7,0.7", "--seeds", "0", "--count", "1", "--out", folder / "found")
+    assert run("directions", generator, *region).code == 0
+    directions = folder / "found" / "directions.safetensors"
+    edit = run("edit", generator, directions, "--latent", photo, "--out", folder / "c")
+    assert (edit.code, edit.err) == (0, "")
+
+
+def test_a_film_from_photo_to_photo(run: Run, folder: Path):
+    photos = (folder / "0.png", folder / "1.png", "seed:3")
+    told = run("interpolate", folder / "layers.safetensors", *photos, "--frames", "4", "--out", folder / "film")
+    assert told.code == 0, told.err
+    assert told.err.count("inverted ") == 2
+    assert (folder / "film" / "interpolate.gif").exists()
+
+
+def test_what_is_kept_depends_on_photo_generator_and_class(run: Run, folder: Path):
+    run("sample", folder / "layers.safetensors", "--latent", folder / "0.png", "--out", folder / "a")
+    run("sample", folder / "layers.safetensors", "--latent", folder / "1.png", "--out", folder / "a")
+    run("sample", folder / "plain.safetensors", "--latent", folder / "1.png", "--out", folder / "a")
+    for label in ("0", "1"):
+        more = ("--label", label, "--out", folder / "a")
+        assert run("sample", folder / "classes.safetensors", "--latent", folder / "0.png", *more).code == 0
+    assert len(list((home() / "inversions").iterdir())) == 5
+
+
+def test_a_damaged_file_is_made_again(run: Run, folder: Path):
+    command = ("sample", folder / "layers.safetensors", "--latent", folder / "0.png", "--out", folder / "a")
+    run(*command)
+    (kept,) = (home() / "inversions").iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:50])
+    told = run(*command)
+    assert (told.code, "inverted" in told.err) == (0, True)
+    assert len(kept.read_bytes()) == len(whole)
+
+
+def test_bad_input(run: Run, folder: Path):
+    generator = folder / "layers.safetensors"
+    for path, said in ((folder / "bad.png", "bad.png"), (folder / "none.jpg", "none.jpg")):
+        told = run("sample", generator, "--latent", path, "--out", folder / "a")
+        assert (told.code, said in told.err) == (2, True)
+    told = run("sample", generator, "--latent", folder / "0.png", "--truncation", "0.5", "--out", folder / "a")
+    assert (told.code, "A photo has its own truncation" in told.err) == (2, True)
+    more = ("--latent", folder / "0.png", "--label", "0,1", "--out", folder / "a")
+    told = run("sample", folder / "classes.safetensors", *more)
+    assert (told.code, "one class" in told.err) == (2, True)
+    assert not (home() / "inversions").exists()
