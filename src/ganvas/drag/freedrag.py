@@ -17,6 +17,7 @@ from ganvas.drag.sampling import Plane, sample_grid, sample_square
 from ganvas.drag.state import (
     NOT_FINITE,
     REACHED,
+    STALLED,
     Drag,
     Fixed,
     Settings,
@@ -34,7 +35,10 @@ MASK_WEIGHT = 10.0
 PUBLISHED_DISTANCE = 12.0  # pixels of 512: three of the 128-pixel map
 SCALE_IN_DIFFERENCES = 0.7
 PLACES = 10  # that are looked at on the line
-FINISHED, ADVANCED = 0.25, 0.5  # of l: discrepancies below which an anchor is done, or goes on
+FINISHED, ADVANCED = 0.25, 0.5  # of the goal: discrepancies below which an anchor is done, or goes on
+LEAST_GOAL = 0.25  # of l
+FETCHED = 0.9  # of how far content was behind: nearer than that, a turn was worth it
+CLEARLY = 0.5  # of the discrepancy at the target: so much less is found behind where the content was left there
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,17 @@ class FreeDrag(Settings):
 
 @dataclass(frozen=True)
 class FreeDragState(State):
-    """The anchors are ``points``; their ``templates`` [k, c, 3, 3], the discrepancies [k] with which the sub-motion was
-    ``entered``, and how many optimisation steps of it are ``taken``.
+    """The anchors are ``points``; their ``templates`` [k, c, 3, 3]; the discrepancies [k] that count as l for each of
+    them (``goals``) and with which the sub-motion was ``entered``; how many optimisation steps of it are ``taken``;
+    where the line to each target was ``begun`` [k, 2], and how far, in pixels, each content was ``behind`` when its
+    anchor arrived without it (inf before that).
     """
 
     templates: Tensor = torch.empty(0)
     entered: Tensor = torch.empty(0)
+    goals: Tensor = torch.empty(0)
+    begun: Tensor = torch.empty(0)
+    behind: Tensor = torch.empty(0)
     taken: int = 0
 
 
@@ -93,6 +102,7 @@ def start(drag: Drag[FreeDrag], codes: Tensor) -> FreeDragState:
     entered = templates.new_zeros(len(templates))
     return FreeDragState(
         codes, codes, fixed.feature, fixed.starts, moments, templates=templates, entered=entered,
+        goals=entered + settings.scale, begun=fixed.starts, behind=torch.full_like(fixed.starts[:, 0], torch.inf),
         taken=settings.inner_steps,
     )  # fmt: skip
 
@@ -122,24 +132,85 @@ def look(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, "1 c
     plane, settings, targets = drag.subject.plane, drag.settings, drag.fixed.targets
     found = patches(feature, state.points, plane, settings.radius)
     left = discrepancies(found, state.templates)
-    matching = state.taken > 0 and bool((left < FINISHED * settings.scale).all())
-    if state.taken < settings.inner_steps and not matching:
+    arrived = (remaining(state.points, targets) <= settings.arrived).to(left.device)
+    matches = left <= torch.where(arrived, FINISHED, ADVANCED) * state.goals
+    if state.taken < settings.inner_steps and not (state.taken > 0 and matches.all()):
         return seen(state, feature, state.points, targets, settings)
-    arrived = remaining(state.points, targets) <= settings.arrived
-    finished = arrived & (left <= FINISHED * settings.scale).cpu()
-    templates = adapted(state.templates, found, left, finished.to(left.device), settings.scale)
+    finished = arrived & matches
+    templates = adapted(state.templates, found, left, finished, state.goals)
     anchors = [
-        point if done else next_anchor(feature, point, begun, target, template, into, out, plane, settings)
-        for point, begun, target, template, into, out, done in zip(
-            state.points, drag.fixed.starts, targets, templates, state.entered.tolist(), left.tolist(),
-            finished.tolist(), strict=True,
+        next_anchor(feature, point, begun, target, template, into, out, goal, plane, settings)
+        for point, begun, target, template, into, out, goal in zip(
+            state.points, state.begun, targets, templates, state.entered.tolist(), left.tolist(),
+            state.goals.tolist(), strict=True,
         )
     ]  # fmt: skip
-    points = torch.stack(anchors)
+    points = torch.where(finished.cpu()[:, None], state.points, torch.stack(anchors))
     entered = discrepancies(patches(feature, points, plane, settings.radius), templates)
-    state = replace(state, templates=templates, entered=entered, taken=0)
+    stays = (points == state.points).all(dim=1).to(left.device)
+    goals = torch.where(stays, state.goals, entered.clamp(LEAST_GOAL * settings.scale, settings.scale))
+    state = replace(state, templates=templates, entered=entered, goals=goals, taken=0)
     state = seen(state, feature, points, targets, settings)
-    return replace(state, reason=REACHED) if finished.all() else state
+    return fetching(drag, state, feature) if finished.all() else state
+
+
+def fetching(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, "1 c h w"]) -> FreeDragState:
+    """Return the state after all anchors have arrived: it is at its end, unless content was left behind.
+
+    Templates slip where steps are short: what five of them leave undone the template takes over in part. So the patches
+    of the start are sought once more, and where one is clearly found elsewhere, its anchor goes on from there with that
+    template, on a new line; a content that no such turn brought nearer has stalled. The paper looks back at nothing.
+    """
+    plane, settings, fixed = drag.subject.plane, drag.settings, drag.fixed
+    firsts = patches(fixed.feature, fixed.starts, plane, settings.radius)
+    points, templates, begun, behind = (
+        values.clone() for values in (state.points, state.templates, state.begun, state.behind)
+    )
+    for number, (start, target, first) in enumerate(zip(fixed.starts, fixed.targets, firsts, strict=True)):
+        place = left_behind(feature, target, float((target - start).norm()), first, plane, settings)
+        if place is None:
+            continue
+        distance = float((target - place).norm())
+        if distance > FETCHED * float(behind[number]):
+            return replace(state, reason=STALLED)
+        ahead = localized(feature, place, target, first, settings.distance, settings.scale, plane, settings.radius)
+        points[number], templates[number], begun[number], behind[number] = ahead, first, place, distance
+    if torch.equal(behind, state.behind):
+        return replace(state, reason=REACHED)
+    entered = discrepancies(patches(feature, points, plane, settings.radius), templates)
+    goals = entered.clamp(LEAST_GOAL * settings.scale, settings.scale)
+    state = replace(state, templates=templates, entered=entered, goals=goals, begun=begun, behind=behind)
+    return seen(replace(state, nearest=math.inf), feature, points, fixed.targets, settings)
+
+
+def left_behind(
+    feature: Float[Tensor, "1 c h w"],
+    target: Float[Tensor, "2"],
+    reach: float,
+    first: Float[Tensor, "c 3 3"],
+    plane: Plane,
+    settings: FreeDrag,
+) -> Float[Tensor, "2"] | None:
+    """Return where within `reach` of the target the start's patch is found, if that is more than d / 2 away from it,
+    matches as well as an anchor that may advance, and clearly better than at the target; else None.
+
+    Looked at are places a quarter of the patch's radius apart, so that all their patches are samples of one grid.
+    """
+    count, quarter = max(1, math.ceil(4 * reach / settings.radius)), settings.radius / 4
+    offsets = torch.arange(-count, count + 1, dtype=torch.float64) * quarter
+    beyond = torch.arange(-count - 4, count + 5, dtype=torch.float64) * quarter
+    grid, size = sample_square(feature, target, beyond, plane), len(offsets)
+    left = torch.zeros(size, size, dtype=grid.dtype, device=grid.device)
+    for row in range(3):
+        for column in range(3):
+            part = grid[:, 4 * row : 4 * row + size, 4 * column : 4 * column + size]
+            left += (part - first[:, row, column, None, None]).abs().mean(dim=0) / 9
+    row, column = divmod(int(left.argmin()), size)
+    shift = torch.stack([offsets[column], offsets[row]])
+    clear = left[row, column] <= min(ADVANCED * settings.scale, CLEARLY * float(left[count, count]))
+    inside = bool(((target + shift >= 0) & (target + shift <= plane.resolution)).all())
+    far = float(shift.norm()) > max(settings.arrived, settings.distance / 2)
+    return target + shift if clear and far and inside else None
 
 
 def patches(
@@ -155,11 +226,11 @@ def discrepancies(found: Float[Tensor, "k c 3 3"], templates: Float[Tensor, "k c
     return (found - templates).abs().flatten(1).mean(dim=1)
 
 
-def takeover(left: Float[Tensor, "k"], scale: float) -> Float[Tensor, "k"]:
+def takeover(left: Float[Tensor, "k"], goals: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
     """Return lambda, the share of the new patch in the template: ``1 / (1 + exp(alpha (L - beta)))``, which is 0.5
-    where 0.2 l is left and 0.1 where 0.8 l is, at most 0.675.
+    where 0.2 of the goal l is left and 0.1 where 0.8 of it is, at most 0.675.
     """
-    alpha, beta = math.log(9) / (0.6 * scale), 0.2 * scale
+    alpha, beta = math.log(9) / (0.6 * goals), 0.2 * goals
     return 1 / (1 + torch.exp(alpha * (left - beta)))
 
 
@@ -168,10 +239,10 @@ def adapted(
     found: Float[Tensor, "k c 3 3"],
     left: Float[Tensor, "k"],
     finished: Bool[Tensor, "k"],
-    scale: float,
+    goals: Float[Tensor, "k"],
 ) -> Float[Tensor, "k c 3 3"]:
     """Return ``lambda F_r(h) + (1 - lambda) T``; the template of a finished anchor is replaced."""
-    share = torch.where(finished, 1.0, takeover(left, scale))[:, None, None, None]
+    share = torch.where(finished, 1.0, takeover(left, goals))[:, None, None, None]
     return share * found + (1 - share) * templates
 
 
@@ -183,15 +254,19 @@ def next_anchor(
     template: Float[Tensor, "c 3 3"],
     into: float,
     out: float,
+    goal: float,
     plane: Plane,
     settings: FreeDrag,
 ) -> Float[Tensor, "2"]:
     """Return where the next sub-motion is to bring the template, from the discrepancies with which the last began
-    (`into`) and ended (`out`): advance to about l where it ended below l / 2; stay where it at least fell; else go back
-    by d and seek the best match over 2 d.
+    (`into`) and ended (`out`): advance to about l where it ended below half its goal; stay where it at least fell; else
+    go back by d and seek the best match over 2 d.
+
+    The `goal` is l, as in the paper, or less where d or the target left nothing farther to choose: there half of l
+    would be met before anything has moved.
     """
     distance, scale = settings.distance, settings.scale
-    if out <= ADVANCED * scale:
+    if out <= ADVANCED * goal:
         return localized(feature, point, target, template, distance, scale, plane, settings.radius)
     if out <= into:
         return point
