@@ -35,7 +35,7 @@ MASK_WEIGHT = 10.0
 PUBLISHED_DISTANCE = 12.0  # pixels of 512: three of the 128-pixel map
 SCALE_IN_DIFFERENCES = 0.7
 PLACES = 10  # that are looked at on the line
-FINISHED, ADVANCED = 0.25, 0.5  # of the goal: discrepancies below which an anchor is done, or goes on
+FINISHED, ADVANCED = 0.25, 0.5  # of l, of the goal: discrepancies below which an anchor is done, or goes on
 LEAST_GOAL = 0.25  # of l
 FETCHED = 0.9  # of how far content was behind: nearer than that, a turn was worth it
 CLEARLY = 0.5  # of the discrepancy at the target: so much less is found behind where the content was left there
@@ -133,7 +133,7 @@ def look(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, "1 c
     found = patches(feature, state.points, plane, settings.radius)
     left = discrepancies(found, state.templates)
     arrived = (remaining(state.points, targets) <= settings.arrived).to(left.device)
-    matches = left <= torch.where(arrived, FINISHED, ADVANCED) * state.goals
+    matches = left <= torch.where(arrived, FINISHED * settings.scale, ADVANCED * state.goals)
     if state.taken < settings.inner_steps and not (state.taken > 0 and matches.all()):
         return seen(state, feature, state.points, targets, settings)
     finished = arrived & matches
@@ -178,7 +178,8 @@ def fetching(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, 
     if torch.equal(behind, state.behind):
         return replace(state, reason=REACHED)
     entered = discrepancies(patches(feature, points, plane, settings.radius), templates)
-    goals = entered.clamp(LEAST_GOAL * settings.scale, settings.scale)
+    fetched = (behind != state.behind).to(entered.device)
+    goals = torch.where(fetched, entered.clamp(LEAST_GOAL * settings.scale, settings.scale), state.goals)
     state = replace(state, templates=templates, entered=entered, goals=goals, begun=begun, behind=behind)
     return seen(replace(state, nearest=math.inf), feature, points, fixed.targets, settings)
 
