@@ -87,6 +87,7 @@ def run(
     folder: Path,
     settings: Settings = Settings(),
     *,
+    losses: Mapping[str, Weights] = LOSSES,
     look: FeatureMaps | None = None,
     say: Say = lambda what, done, total: None,
 ) -> list[Cell]:
@@ -95,10 +96,10 @@ def run(
     `photos` are the same ones at the resolution of every generator. Raises `GanvasError` where the folder holds another
     table.
     """
-    claim_folder(folder, _record(rows, photos, names, settings))
+    claim_folder(folder, _record(rows, photos, names, settings, losses))
     cells = []
     for row in rows:
-        for column, weights in LOSSES.items():
+        for column, weights in losses.items():
             place = folder / f"{_slug(row.title)}--{_slug(column)}.json"
             if not place.is_file():
                 told = f"{row.title}, {column}"
@@ -170,7 +171,11 @@ def _read(place: Path) -> Cell:
 
 
 def _record(
-    rows: Sequence[Row], photos: Mapping[int, Tensor], names: Sequence[str], settings: Settings
+    rows: Sequence[Row],
+    photos: Mapping[int, Tensor],
+    names: Sequence[str],
+    settings: Settings,
+    losses: Mapping[str, Weights],
 ) -> dict[str, Any]:
     """Return what makes two tables the same; sums of the photos tell others of the same names apart."""
     hashes = [getattr(getattr(row.generator, "about", None), "hash", "") for row in rows]
@@ -179,7 +184,7 @@ def _record(
         "photos": list(names),
         "sums": {str(side): round(float(some.double().sum()), 3) for side, some in sorted(photos.items())},
         "settings": asdict(settings),
-        "losses": {name: str(weights) for name, weights in LOSSES.items()},
+        "losses": {name: str(weights) for name, weights in losses.items()},
     }
     return json.loads(json.dumps(record))
 

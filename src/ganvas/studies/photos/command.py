@@ -1,0 +1,169 @@
+"""The command of the study of photos: see ``python -m ganvas.studies.photos --help``."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.checkpoints.files import load
+from ganvas.errors import GanvasError
+from ganvas.files import atomic_path
+from ganvas.generators.protocol import Generator
+from ganvas.inversion.terms import FeatureMaps, bundled_features
+from ganvas.latent_files import Latent, load_latent
+from ganvas.metrics.features import load_features
+from ganvas.process import keep_freed_memory
+from ganvas.studies.inversion import table
+from ganvas.studies.inversion.table import LOSSES, Row
+from ganvas.studies.photos import report
+from ganvas.studies.photos.settings import Settings, quick
+from ganvas.studies.photos.survival import LocalEdit, edited, find_edits, generated, survived
+from ganvas.studies.photos.tuned import TunedPhoto, pictures_of_tuned, tune_all
+from ganvas.studies.pictures import write_jpeg
+from ganvas.studies.records import plain, write_json
+from ganvas.training.data import open_pictures
+
+COLUMN = "perceptual + L1 + L2"
+SPACES = ("z", "w", "w+")
+MEASURES = ("psnr", "perceptual", "ssim")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    keep_freed_memory()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        paths = write(options.model, options.photos, options.out, settings_of(options))
+    except KeyboardInterrupt:
+        print(f"Stopped; what is done is kept in '{options.out}'.", file=sys.stderr)
+        return 130
+    except GanvasError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print("\n".join(map(str, paths)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    usual = Settings()
+    parser = argparse.ArgumentParser(
+        prog="python -m ganvas.studies.photos",
+        description="How near photos come by inversion and tuning, and whether edits survive it. Given again with the "
+        "same --out it goes on.",
+    )
+    parser.add_argument("model", help="a generator with w+ and named regions: a bundled name, a zoo name or a file")
+    parser.add_argument("photos", type=Path, help="a folder or a zip of photos, of which the first ones are taken")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--quick", action="store_true", help="four photos, few steps: minutes")
+    parser.add_argument("--count", type=int, help=f"photos ({usual.count})")
+    parser.add_argument("--edited", type=int, help=f"of them edited ({usual.edited})")
+    parser.add_argument("--steps", type=int, help=f"steps of inversion ({usual.steps})")
+    parser.add_argument("--tune", type=int, help=f"steps of tuning ({usual.tune})")
+    parser.add_argument("--regions", nargs="+", metavar="NAME", help=f"regions to edit ({' '.join(usual.regions)})")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
+    return parser
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """Return the settings that were asked for."""
+    usual = quick(Settings()) if options.quick else Settings()
+    given = {field.name: getattr(options, field.name, None) for field in fields(Settings)}
+    changes: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None
+    }
+    if "count" in changes and "edited" not in changes:
+        changes["edited"] = min(usual.edited, changes["count"])
+    return replace(usual, **changes)
+
+
+def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]:
+    """Do what is left of the study and write its files; returns their paths."""
+    generator = load(model)
+    if not all(space in generator.spaces for space in SPACES):
+        raise GanvasError(f"The study compares z, w and w+; this generator has {', '.join(generator.spaces)}.")
+    held = open_pictures(source, generator.resolution, fewest=settings.count)
+    photos = held.batch(np.arange(settings.count))
+    look = bundled_features(torch.device("cpu"))
+    edits = find_edits(generator, settings)
+    cells, pivots = _inverted(generator, model, photos, out / "inverted", settings, look)
+    tuned = tune_all(generator, photos, pivots, settings.tune, out / f"tuned-{settings.tune}", look, _say)
+    numbers = {space: _of_cell(cell) for space, cell in cells.items()} | {report.TUNED: _of_tuned(tuned)}
+    shown = _edited(generator, edits, pivots, [one.load(out / f"tuned-{settings.tune}") for one in tuned], settings)
+    network = load_features()
+    found = {
+        edit.name: {kind: survived(network, [part], edit) for kind, part in shown[edit.name].items()} for edit in edits
+    }
+    words, kept = out / "photos.md", out / "photos.json"
+    with atomic_path(words) as temporary:
+        temporary.write_text(report.markdown(numbers, found, settings, Path(model).stem, look.name), "utf-8")
+    strengths = {edit.name: edit.strength for edit in edits}
+    edits_found = {name: {kind: asdict(one) for kind, one in by_kind.items()} for name, by_kind in found.items()}
+    everything = {"settings": asdict(settings), "strengths": strengths, "photos": numbers, "edits": edits_found}
+    write_json(kept, plain(everything))
+    few = range(min(report.SHOWN, settings.count))
+    became = {space: torch.cat(list(latent.rows(few).pictures(generator))) for space, latent in _latents(cells, out)}
+    became[report.TUNED] = pictures_of_tuned(tuned[: len(few)], generator, out / f"tuned-{settings.tune}")
+    sheets = {"photos.jpg": report.photo_sheet(photos, became, shown), "generated.jpg": report.generated_sheet(shown)}
+    return [words, kept, *(write_jpeg(out / name, picture) for name, picture in sheets.items())]
+
+
+def _inverted(
+    generator: Generator, model: str, photos: Tensor, folder: Path, settings: Settings, look: FeatureMaps
+) -> tuple[dict[str, table.Cell], Latent]:
+    """Return the cells of z, w and w+, and the w+ codes."""
+    rows = [Row(Path(model).stem, generator, space) for space in SPACES]
+    names = [f"photo {number}" for number in range(len(photos))]
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = table.run(
+        rows,
+        {generator.resolution: photos},
+        names,
+        folder,
+        table.Settings(settings.steps),
+        losses={COLUMN: LOSSES[COLUMN]},
+        look=look,
+        say=_say,
+    )
+    return dict(zip(SPACES, cells, strict=True)), load_latent(folder / cells[-1].latent)
+
+
+def _latents(cells: Mapping[str, table.Cell], out: Path) -> list[tuple[str, Latent]]:
+    return [(space, load_latent(out / "inverted" / cell.latent)) for space, cell in cells.items()]
+
+
+def _of_cell(cell: table.Cell) -> dict[str, Sequence[float]]:
+    count = len(cell.psnr)
+    return {name: getattr(cell, name) for name in MEASURES} | {"seconds": [cell.seconds / count] * count}
+
+
+def _of_tuned(tuned: Sequence[TunedPhoto]) -> dict[str, Sequence[float]]:
+    return {name: [getattr(one, name) for one in tuned] for name in (*MEASURES, "seconds")}
+
+
+def _edited(
+    generator: Generator, edits: Sequence[LocalEdit], pivots: Latent, tuned: Sequence[Latent], settings: Settings
+) -> dict[str, dict[str, Tensor]]:
+    """Return the pictures of every edit, by kind."""
+    some = range(settings.edited)
+    shown: dict[str, dict[str, Any]] = {}
+    for place, edit in enumerate(edits):
+        shown[edit.name] = {
+            report.GENERATED: edited(generator, generated(generator, settings), edit),
+            report.INVERTED: edited(generator, pivots.rows(some), edit),
+            report.TUNED: torch.cat([edited(generator, tuned[row], edit) for row in some]),
+        }
+        _say("Editing", place + 1, len(edits))
+    return shown
+
+
+def _say(what: str, done: int, total: int) -> None:
+    if done % max(total // 20, 1) == 0:
+        print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
