@@ -1,7 +1,9 @@
+import pytest
 import torch
 
 from ganvas.metrics.evaluation import evaluate, made_pictures
 from ganvas.metrics.features import Architecture, FeatureNetwork, global_features
+from ganvas.metrics.spectrum import octave_energies
 from tests.fakes import LayeredGenerator, LinearGenerator
 
 
@@ -33,4 +35,14 @@ def test_a_generator_is_nearer_to_its_own_pictures():
     assert foreign.kernel.value > own.kernel.value + 3 * own.kernel.error
     assert foreign.frechet > own.frechet
     assert (own.real, own.made) == (40, 40)
+    assert own.top_octave is None
     assert reports == [(16, 40), (32, 40), (40, 40)]
+
+
+def test_finest_octave_as_a_share_of_the_real_one():
+    generator = LinearGenerator(resolution=16)
+    generator.matrix /= 10
+    pictures = torch.cat(list(made_pictures(generator, range(8))))
+    energy = float(octave_energies(pictures)[:, 0].mean())
+    real = global_features(network(), pictures)
+    assert evaluate(network(), generator, real, range(8), real_top_octave=2 * energy).top_octave == pytest.approx(0.5)

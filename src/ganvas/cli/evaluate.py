@@ -17,6 +17,7 @@ from ganvas.latents import parse_seeds
 from ganvas.metrics.distribution import COMPONENTS
 from ganvas.metrics.evaluation import evaluate as measure
 from ganvas.metrics.features import BATCH, FeatureNetwork, load_features
+from ganvas.metrics.spectrum import octave_energies
 from ganvas.training.data import open_pictures
 from ganvas.training.randomness import shuffled
 
@@ -37,7 +38,8 @@ def evaluate(
 
     The kernel distance (with its standard error) is the one to go by: 0 for no difference, whatever the numbers of
     pictures. The Fréchet distance is larger for fewer pictures. Both are comparable only with themselves, at the same
-    real pictures: their features are those of Ganvas' own network.
+    real pictures: their features are those of Ganvas' own network. The energy of the finest octave says whether
+    pictures are as sharp as real ones of their size: an enlarged generator has next to none.
 
     Parameters
     ----------
@@ -65,6 +67,7 @@ def evaluate(
     generator, network = common.load(model), load_features(features, device_named(common.device))
     with progress() as report:
         real = real_features(network, data, pictures, report)
+        octave = real_top_octave(data, generator.resolution, pictures, report)
         found = measure(
             network,
             generator,
@@ -72,6 +75,7 @@ def evaluate(
             chosen,
             truncation=truncation,
             label=None if label is None else parse_label(label, class_names(generator)),
+            real_top_octave=octave,
             progress=lambda done, total: report("Making pictures", done, total),
         )
     components = min(COMPONENTS, found.real - 1)
@@ -79,6 +83,7 @@ def evaluate(
         [
             f"kernel distance   {found.kernel}",
             f"Fréchet distance  {found.frechet:.2f} (on {components} components)",
+            f"finest octave     {found.top_octave:.2f} of the real pictures' energy",
             f"{found.made} pictures of {model}, truncation {truncation:g}, against {found.real} of {data}",
             with_seconds(start),
         ],
@@ -92,6 +97,7 @@ def evaluate(
             "kernel_distance_error": found.kernel.error,
             "frechet_distance": found.frechet,
             "components": components,
+            "finest_octave": found.top_octave,
             "real_pictures": found.real,
         },
     )
@@ -110,3 +116,11 @@ def real_features(
             parts.append(network(source.batch(np.sort(order[first : first + BATCH])).to(network.mean.device)))
         report("Looking at real pictures", min(first + BATCH, len(order)), len(order))
     return torch.cat(parts)
+
+
+def real_top_octave(data: Path, side: int, most: int, report: Callable[[str, int, int], None]) -> float:
+    """Return the mean energy of the finest octave of at most so many real pictures at `side` pixels."""
+    source = open_pictures(data, side, lambda done, total: report("Reading pictures", done, total))
+    order = np.sort(shuffled(0, 0, min(most, len(source)), len(source)))
+    parts = [octave_energies(source.batch(order[first : first + BATCH])) for first in range(0, len(order), BATCH)]
+    return float(torch.cat(parts)[:, 0].mean())

@@ -12,6 +12,7 @@ from ganvas.generators.protocol import Generator, Label
 from ganvas.latent_files import sample_latent
 from ganvas.metrics.distribution import KernelDistance, frechet_distance, kernel_distance
 from ganvas.metrics.features import FeatureNetwork
+from ganvas.metrics.spectrum import octave_energies
 
 MADE_AT_ONCE = 16
 
@@ -19,13 +20,15 @@ MADE_AT_ONCE = 16
 @dataclass(frozen=True)
 class Evaluation:
     """Distances between `real` and `made` pictures, counted; comparable only at the same real pictures and about the
-    same numbers.
+    same numbers. ``top_octave`` is the energy of the finest octave (`octave_energies`), 1 for that of real pictures,
+    None where that was not given.
     """
 
     kernel: KernelDistance
     frechet: float
     real: int
     made: int
+    top_octave: float | None = None
 
 
 def evaluate(
@@ -36,20 +39,24 @@ def evaluate(
     *,
     truncation: float = 1.0,
     label: Label = None,
+    real_top_octave: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Return the distances of the generator's pictures of `seeds` from real ones, whose features are given.
 
-    `progress` is told how many of how many pictures are made.
+    `real_top_octave` is the mean energy of the finest octave of real pictures of the generator's size. `progress` is
+    told how many of how many pictures are made.
     """
-    parts = []
+    parts, energies = [], []
     for pictures in made_pictures(generator, seeds, truncation=truncation, label=label):
         with torch.no_grad():
             parts.append(network(pictures.to(network.mean.device)))
+        energies.append(octave_energies(pictures)[:, 0])
         progress(sum(map(len, parts)), len(seeds))
     made = torch.cat(parts)
     real = real.to(made)
-    return Evaluation(kernel_distance(real, made), float(frechet_distance(real, made)), len(real), len(made))
+    share = None if real_top_octave is None else float(torch.cat(energies).mean()) / real_top_octave
+    return Evaluation(kernel_distance(real, made), float(frechet_distance(real, made)), len(real), len(made), share)
 
 
 @torch.no_grad()
