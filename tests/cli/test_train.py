@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -75,6 +76,20 @@ def test_adapted_and_used(run: Run, tmp_path: Path, pictures: Path):
     assert "finished after 24 pictures" in run("train", "adapt", small, few, *more).out
     missing = run("train", "adapt", "no-such-generator", few, "--out", tmp_path / "other")
     assert (missing.code, "There is no generator" in missing.err) == (2, True)
+
+
+def test_measured_by_pictures_that_were_held_out(run: Run, tmp_path: Path, pictures: Path):
+    test = ("--test", pictures, "--test-every", "8", "--pictures", "16")
+    told = run("train", "dcgan", pictures, *TINY, *test, "--out", tmp_path / "mine")
+    assert told.code == 0, told.err
+    assert re.search(r"^kernel distance \d+\.\d{4} after 16 pictures$", told.out, re.MULTILINE)
+    assert f"wrote {tmp_path / 'mine' / 'distance.png'}\n" in told.out
+    for command, said in (
+        (("stylegan2", pictures, *SMALL, *test), "8 pixels are too small"),
+        (("dcgan", pictures, *TINY, "--test", tmp_path / "nowhere"), "does not exist"),
+    ):
+        refused = run("train", *command, "--out", tmp_path / "other")
+        assert (refused.code, said in refused.err, held(tmp_path / "other")) == (2, True, [])
 
 
 def test_json_for_programs(run: Run, tmp_path: Path, pictures: Path):

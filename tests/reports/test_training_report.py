@@ -37,6 +37,16 @@ def test_curves_and_timelapse(tmp_path: Path):
         assert plot.size[0] > 1000
 
 
+def test_the_distance_where_it_was_measured(tmp_path: Path):
+    def measured(pictures: int) -> dict:
+        return {"event": "distance", "pictures": pictures, "kernel_distance": 0.3, "kernel_distance_error": 0.02}
+
+    write_log(tmp_path, [measured(1000)])
+    assert write_training_report(tmp_path) == []  # a point is no curve
+    write_log(tmp_path, [measured(1000), measured(2000)])
+    assert write_training_report(tmp_path) == [tmp_path / "distance.png"]
+
+
 def test_timelapse_of_many_sheets_is_short_and_ends_with_the_newest(tmp_path: Path):
     write_sheets(tmp_path, 150)
     (path,) = write_training_report(tmp_path)

@@ -27,6 +27,8 @@ class Adapting(Running):
     """Pictures between lines of the log."""
     sheet_every: int = 400
     """Pictures between sheets of samples."""
+    test_every: int = 1_000
+    """With --test: pictures between measurements."""
     snapshot_every: int = 1_000
     """Pictures between snapshots."""
 

@@ -1,13 +1,7 @@
 """``ganvas evaluate``: how far a generator's pictures are from real ones, as sets."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, device_named, with_seconds
@@ -16,10 +10,8 @@ from ganvas.generators.labels import class_names, parse_label
 from ganvas.latents import parse_seeds
 from ganvas.metrics.distribution import COMPONENTS
 from ganvas.metrics.evaluation import evaluate as measure
-from ganvas.metrics.features import BATCH, FeatureNetwork, load_features
-from ganvas.metrics.spectrum import octave_energies
-from ganvas.training.data import open_pictures
-from ganvas.training.randomness import shuffled
+from ganvas.metrics.features import load_features
+from ganvas.training.yardstick import real_features, real_top_octave
 
 
 def evaluate(
@@ -101,26 +93,3 @@ def evaluate(
             "real_pictures": found.real,
         },
     )
-
-
-def real_features(
-    network: FeatureNetwork, data: Path, most: int, report: Callable[[str, int, int], None]
-) -> Float[Tensor, "n d"]:
-    """Return the features of at most so many pictures of a folder or zip."""
-    side = network.architecture.resolution
-    source = open_pictures(data, side, lambda done, total: report("Reading pictures", done, total))
-    order = shuffled(0, 0, min(most, len(source)), len(source))
-    parts = []
-    for first in range(0, len(order), BATCH):
-        with torch.no_grad():
-            parts.append(network(source.batch(np.sort(order[first : first + BATCH])).to(network.mean.device)))
-        report("Looking at real pictures", min(first + BATCH, len(order)), len(order))
-    return torch.cat(parts)
-
-
-def real_top_octave(data: Path, side: int, most: int, report: Callable[[str, int, int], None]) -> float:
-    """Return the mean energy of the finest octave of at most so many real pictures at `side` pixels."""
-    source = open_pictures(data, side, lambda done, total: report("Reading pictures", done, total))
-    order = np.sort(shuffled(0, 0, min(most, len(source)), len(source)))
-    parts = [octave_energies(source.batch(order[first : first + BATCH])) for first in range(0, len(order), BATCH)]
-    return float(torch.cat(parts)[:, 0].mean())

@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.cli.context import COMMAND_LINE
-from ganvas.cli.evaluate import real_features
 from ganvas.cli.invert import different
 from ganvas.cli.photo_options import complaint, read_each
 from ganvas.cli.progress import Report, progress
@@ -31,6 +30,7 @@ from ganvas.scribble.dial import BALANCED, position_named, weight_at
 from ganvas.scribble.paint import ScribbleSettings
 from ganvas.scribble.sketch import Sketch
 from ganvas.scribble.work import Scribbling
+from ganvas.training.yardstick import real_features
 
 CANDIDATES, MOST_REAL = 3, 1000
 

@@ -22,8 +22,9 @@ from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import FEWEST, PictureSet, Survey, open_pictures
 from ganvas.training.distributed import Team, team
 from ganvas.training.hardware import fastest_precision
-from ganvas.training.run import Event, Plan, Recipe, Run
+from ganvas.training.run import DISTANCE, Event, Plan, Recipe, Run
 from ganvas.training.snapshots import Progress
+from ganvas.training.yardstick import open_yardstick
 
 SHOWN = ("D", "G")
 REMEMBERED_SECONDS = 300.0
@@ -51,6 +52,10 @@ class Running:
     """Pictures between lines of the log."""
     sheet_every: int = 5_000
     """Pictures between sheets of samples."""
+    test: Path | None = None
+    """A folder or zip of pictures that were held out: the kernel distance to them is told and drawn."""
+    test_every: int = 20_000
+    """With --test: pictures between measurements."""
     snapshot_every: int = 10_000
     """Pictures between snapshots."""
     slim_every: int = 0
@@ -119,8 +124,12 @@ def train(
         if running.dry_run:
             lines, facts = _rehearse(task, beginning)
         else:
+            held_out = running.test if members.leads else None
+            yardstick = open_yardstick(held_out, recipe.resolution, device, report) if held_out else None
             make_folder(running.out)
-            lines, facts = _watch(_begin(task, running, beginning), report)
+            run = _begin(task, running, beginning)
+            run.yardstick = yardstick
+            lines, facts = _watch(run, report)
     if members.leads:
         found = {"command": "train", "survey": vars(data.survey)}
         show([*survey_lines(data.survey), *lines, with_seconds(began)], found | facts, running.json)
@@ -177,12 +186,14 @@ def survey_lines(survey: Survey) -> list[str]:
 def _watch(run: Run, report: Report) -> tuple[list[str], dict[str, Any]]:
     """Go through a run's events, showing them; returns what to tell people and programs at the end."""
     newest: dict[str, tuple[Path, ...]] = {}
-    alarms, note = [], ""
+    alarms, note, distance = [], "", ""
     with finishing_the_step(run), board(run.plan.folder, run.progress.pictures, run.team.leads) as record:
         for event in run.events():
             if event.kind == "log":
                 record(event.pictures, event.numbers)
                 note = _note(event)
+            elif event.kind == DISTANCE:
+                distance = f"kernel distance {event.numbers['kernel_distance']:.4f} after {event.pictures:,} pictures"
             elif event.kind == "alarm":
                 alarms.append(f"alarm after {event.pictures:,} pictures: {event.text}")
             report("Training", event.pictures, run.plan.pictures, note)
@@ -191,7 +202,7 @@ def _watch(run: Run, report: Report) -> tuple[list[str], dict[str, Any]]:
     if run.team.leads:
         paths += write_training_report(run.plan.folder)
     state, pictures = STOPPED if run.stopping else FINISHED, run.progress.pictures
-    lines = [*alarms, f"{state} after {pictures:,} pictures", *wrote(paths)]
+    lines = [*alarms, *filter(None, [distance]), f"{state} after {pictures:,} pictures", *wrote(paths)]
     return lines, {"state": state, "pictures": pictures, "alarms": alarms, "files": paths}
 
 

@@ -6,21 +6,28 @@ from pathlib import Path
 import torch
 
 from ganvas import images
-from ganvas.reports.plots import loss_plot
+from ganvas.reports.plots import DistancePoint, distance_plot, loss_plot
 from ganvas.training.log import read_log
-from ganvas.training.run import TIMELAPSE
+from ganvas.training.run import DISTANCE, TIMELAPSE
 
 MOST_FRAMES, SECONDS_PER_FRAME = 60, 0.25
 
 
 def write_training_report(folder: Path) -> list[Path]:
-    """Write ``losses.png`` (where matplotlib is installed) and ``timelapse.webp`` of the run in `folder`; returns the
-    paths of those that could be made.
+    """Write ``losses.png`` and ``distance.png`` (where matplotlib is installed) and ``timelapse.webp`` of the run in
+    `folder`; returns the paths of those that could be made.
     """
     lines = read_log(folder)
     paths = []
     if any("D" in line for line in lines) and find_spec("matplotlib"):
         paths.append(loss_plot(lines, folder / "losses.png"))
+    points = [
+        DistancePoint(line["pictures"], line["kernel_distance"], line["kernel_distance_error"])
+        for line in lines
+        if line.get("event") == DISTANCE
+    ]
+    if len(points) > 1 and find_spec("matplotlib"):
+        paths.append(distance_plot(points, folder / "distance.png", name="kernel distance to held-out pictures"))
     sheets = sorted(folder.glob("sheet-*.png"))
     if len(sheets) > 1:
         paths.append(_timelapse(sheets, folder / TIMELAPSE))

@@ -32,9 +32,11 @@ from ganvas.training.randomness import Randomness, shuffled
 from ganvas.training.settings import check_range
 from ganvas.training.snapshots import Progress
 from ganvas.training.stylegan2 import StyleGAN2Recipe
+from ganvas.training.yardstick import Yardstick
 
 Recipe = StyleGAN2Recipe | DCGANRecipe | AdaptationRecipe
 GENERATOR, TIMELAPSE = "generator.safetensors", "timelapse.webp"
+DISTANCE = "distance"
 SHEET_ROWS, SHEET_COLUMNS = 4, 8
 REAL_FOR_SPREAD = 256
 
@@ -44,13 +46,15 @@ class Plan:
     """What a run writes where and when, all counted in pictures shown to the discriminator.
 
     ``pictures`` is where it ends; whole snapshots come every ``snapshot_every`` of which the newest ``keep`` stay;
-    ``slim_every`` (0: never) those that stay all. Raises `TrainingError` for numbers that make no sense.
+    ``slim_every`` (0: never) those that stay all; a run with a yardstick is measured every ``test_every``. Raises
+    `TrainingError` for numbers that make no sense.
     """
 
     folder: Path
     pictures: int
     log_every: int = 1_000
     sheet_every: int = 5_000
+    test_every: int = 0
     snapshot_every: int = 10_000
     slim_every: int = 0
     keep: int = 3
@@ -59,14 +63,14 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_range(1, pictures=self.pictures, keep=self.keep)
-        check_range(0, log_every=self.log_every, sheet_every=self.sheet_every)
+        check_range(0, log_every=self.log_every, sheet_every=self.sheet_every, test_every=self.test_every)
         check_range(0, snapshot_every=self.snapshot_every, slim_every=self.slim_every)
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: ``kind`` is "step", "log", "sheet", "snapshot" or "alarm"; ``numbers`` are means since
-    the last log line, ``text`` a message, ``paths`` what was written.
+    """Something that happened: ``kind`` is "step", "log", "sheet", "distance", "snapshot" or "alarm"; ``numbers`` are
+    means since the last log line or what was measured, ``text`` a message, ``paths`` what was written.
     """
 
     kind: str
@@ -90,6 +94,7 @@ class Run:
     device: torch.device
     team: Team = Team()
     progress: Progress = Progress()
+    yardstick: Yardstick | None = None
     stopping: bool = False
     saved: int | None = None
 
@@ -115,6 +120,8 @@ class Run:
                 began = time.perf_counter()
             if self._passes(before, self.plan.sheet_every):
                 yield from self._show(watch)
+            if self._passes(before, self.plan.test_every):
+                yield from self._measure()
             if self._passes(before, self.plan.snapshot_every):
                 yield self.save()
             if self._passes(before, self.plan.slim_every):
@@ -201,6 +208,13 @@ class Run:
         yield Event("sheet", self.progress.pictures, paths=(path,))
         if watch:
             yield from self._raise_alarm(watch.pictures(pictures, self.progress.pictures))
+
+    def _measure(self) -> Iterator[Event]:
+        """Tell how far the average's pictures are from those that were held out."""
+        if self.yardstick and self.team.leads:
+            numbers = self.yardstick.measure(self.recipe.usable(self.networks))
+            self._write({"event": DISTANCE, "pictures": self.progress.pictures, **numbers})
+            yield Event(DISTANCE, self.progress.pictures, numbers)
 
     def _raise_alarm(self, text: str) -> Iterator[Event]:
         if text:
