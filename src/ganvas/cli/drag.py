@@ -45,7 +45,7 @@ class Tuning:
     rate: float | None = None
     """Adam's step; 0.008 of the space's deviation by default."""
     mask_weight: float | None = None
-    """Weight of what must stay; 20 (draggan) or 10 (freedrag) by default."""
+    """Weight of what must stay; 2 (draggan) or 1 (freedrag) by default, the papers have 20 and 10."""
     radius: float | None = None
     """Pixels around a handle that are pulled; 3 in 512 by default, at least 2."""
     reach: float | None = None

@@ -28,7 +28,7 @@ from ganvas.drag.state import (
     seen,
 )
 
-MASK_WEIGHT = 20.0
+MASK_WEIGHT = 2.0  # the paper's 20 holds everything still
 REFINEMENTS = 3
 
 

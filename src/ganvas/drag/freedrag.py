@@ -31,7 +31,7 @@ from ganvas.drag.state import (
     seen,
 )
 
-MASK_WEIGHT = 10.0
+MASK_WEIGHT = 1.0  # the paper's 10 holds everything still
 PUBLISHED_DISTANCE = 12.0  # pixels of 512: three of the 128-pixel map
 SCALE_IN_DIFFERENCES = 0.7
 PLACES = 10  # that are looked at on the line

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ganvas.drag.session import SETTINGS
+from ganvas.drag.session import METHODS, SETTINGS
 from ganvas.files import atomic_path
 from ganvas.region import Region
 from ganvas.studies.drags import accuracy, pairs, poster, poster_report, report, sheets, trials
@@ -61,8 +61,9 @@ def record(bench: Bench) -> dict[str, Any]:
         }
         for method in bench.settings.methods
     }
+    weights = {method: METHODS[method].MASK_WEIGHT for method in bench.settings.methods}
     generator = {"hash": about.hash if about else "", "resolution": bench.generator.resolution, "label": bench.label}
-    return plain({"settings": settings, "methods": methods, "generator": generator, "look": bench.look.name})
+    return plain({"settings": settings, "methods": methods, "mask_weights": weights, "generator": generator, "look": bench.look.name})
 
 
 def _machine() -> dict[str, Any]:

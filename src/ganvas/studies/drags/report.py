@@ -10,7 +10,7 @@ from ganvas.drag.state import NOT_FINITE, REACHED, STALLED, STEP_LIMIT
 from ganvas.studies.drags.accuracy import WRONG, Accuracy
 from ganvas.studies.drags.pairs import Paired
 from ganvas.studies.drags.settings import Settings
-from ganvas.studies.drags.trials import WAYS, Leg, Trial
+from ganvas.studies.drags.trials import Leg, Trial
 from ganvas.studies.estimates import Estimate, mean_estimate, median_estimate, quotient_of_means
 from ganvas.studies.tables import table
 
@@ -166,10 +166,10 @@ def outside(groups: Groups, settings: Settings, resolution: int) -> str:
 
 
 def endings(groups: Groups, settings: Settings) -> str:
-    """Return why drags end, after how many steps and seconds: there, back and with a mask together."""
+    """Return why drags end, there and back together, and after how many steps and seconds those there do."""
 
     def cells(mine: Sequence[Trial]) -> list[str]:
-        legs = [getattr(trial, way) for trial in mine for way in WAYS]
+        legs = [leg for trial in mine for leg in (trial.there, trial.back)]
         counts = Counter(leg.reason for leg in legs)
         return [
             *(f"{100 * counts[reason] / len(legs):.0f} %" for reason in (REACHED, STALLED, STEP_LIMIT, NOT_FINITE)),
