@@ -8,7 +8,7 @@ import torch
 from ganvas.errors import TrainingError
 from ganvas.training import augment
 from ganvas.training.distributed import Team
-from ganvas.training.networks import Networks, adam, restore, scale_rates, slim, tensors, warming
+from ganvas.training.networks import Networks, adam, cooling, restore, scale_rates, slim, tensors, warming
 from ganvas.training.randomness import Randomness
 from ganvas.training.run import Recipe
 from tests.training.tiny import CPU, DC, STYLE, differing, pictures_at
@@ -78,3 +78,8 @@ def test_rates_warm_up():
     networks = DC.build(CPU)
     scale_rates(networks, generator=0.25, judge=0.5)
     assert [o.param_groups[0]["lr"] for o in networks.optimisers.values()] == [0.25 * DC.rate, 0.5 * DC.judge_rate]
+
+
+def test_rates_cool_down():
+    assert [cooling(left, 40) for left in (100, 40, 20, 1, 0, -8)] == [1, 1, 0.5, 1 / 40, 0, 0]
+    assert cooling(0, 0) == cooling(7, 0) == 1

@@ -227,3 +227,15 @@ def test_two_processes_that_grow_from_one_source_are_equal(tmp_path: Path):
     larger = replace(STYLE, channels=(8, 8, 8, 8), judge_channels=(8, 8, 8, 8))
     source = STYLE.build(CPU)
     assert unequal(tensors(larger.build(CPU, source)), tensors(larger.build(CPU, source))) == []
+
+
+def test_rates_fall_towards_the_end_and_a_resumed_run_is_the_same(tmp_path: Path):
+    whole = begin(DC, tmp_path / "whole", 64, cool=32, snapshot_every=8)
+    rates = []
+    for event in whole.events():
+        if event.kind == "step":
+            rates.append(whole.networks.discriminator_optimiser.param_groups[0]["lr"] / DC.judge_rate)
+    assert rates == pytest.approx([1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
+    cut = go_on(DC, tmp_path / "cut", 64, cool=32, path=str(tmp_path / "whole" / "snapshot-000000048.safetensors"))
+    finish(cut)
+    assert differing(whole.networks, cut.networks) == []

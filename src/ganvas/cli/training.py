@@ -42,6 +42,8 @@ class Running:
     """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
     pictures: int = 300_000
     """Pictures to show in all."""
+    cool: int = 0
+    """Let the learning rates fall to nothing over the last so many pictures: a third of --pictures is a good end."""
     resume: str | None = None
     """Go on: auto for the newest snapshot in --out, or the file of one, whole or slim."""
     seed: int = 0

@@ -117,6 +117,13 @@ def warming(steps: int) -> float:
     return min(1.0, max(0, steps + 1) / WARMING_STEPS)
 
 
+def cooling(left: int, last: int) -> float:
+    """Return the factor of the learning rate with `left` pictures to come: from 1 to 0 over the `last` ones (0: always
+    1). Steps as large as at the start keep weights in motion that have found their place.
+    """
+    return min(1.0, max(0, left) / last) if last else 1.0
+
+
 def scale_rates(networks: Networks, *, generator: float, judge: float) -> None:
     """Set the learning rates to these factors of what the optimisers were made with."""
     for optimiser, factor in ((networks.generator_optimiser, generator), (networks.discriminator_optimiser, judge)):

@@ -27,7 +27,7 @@ from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import Team, check_batch
 from ganvas.training.log import Means, write_line
-from ganvas.training.networks import Networks, scale_rates, warming
+from ganvas.training.networks import Networks, cooling, scale_rates, warming
 from ganvas.training.randomness import Randomness, shuffled
 from ganvas.training.settings import check_range
 from ganvas.training.snapshots import Progress
@@ -46,8 +46,8 @@ class Plan:
     """What a run writes where and when, all counted in pictures shown to the discriminator.
 
     ``pictures`` is where it ends; whole snapshots come every ``snapshot_every`` of which the newest ``keep`` stay;
-    ``slim_every`` (0: never) those that stay all; a run with a yardstick is measured every ``test_every``. Raises
-    `TrainingError` for numbers that make no sense.
+    ``slim_every`` (0: never) those that stay all; a run with a yardstick is measured every ``test_every``. Over the
+    last ``cool`` pictures the learning rates fall to nothing. Raises `TrainingError` for numbers that make no sense.
     """
 
     folder: Path
@@ -58,13 +58,14 @@ class Plan:
     snapshot_every: int = 10_000
     slim_every: int = 0
     keep: int = 3
+    cool: int = 0
     name: str = "trained"
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_range(1, pictures=self.pictures, keep=self.keep)
         check_range(0, log_every=self.log_every, sheet_every=self.sheet_every, test_every=self.test_every)
-        check_range(0, snapshot_every=self.snapshot_every, slim_every=self.slim_every)
+        check_range(0, snapshot_every=self.snapshot_every, slim_every=self.slim_every, cool=self.cool)
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,7 @@ class Run:
         indices = shuffled(recipe.seed, progress.pictures, progress.pictures + recipe.batch, len(self.data))
         real = self.data.batch(indices[share.rows(recipe.batch)], self.device)
         real = self.augmentation.of_data(real, draws)
-        if progress.fresh_since is not None:
-            generator_since = max(progress.fresh_since, recipe.judge_first)
-            scale_rates(
-                self.networks,
-                generator=warming(progress.step - generator_since),
-                judge=warming(progress.step - progress.fresh_since),
-            )
+        self._set_rates()
         augment = self.augmentation.of_networks(self.networks.extra)
         seen = recipe.step(self.networks, real, progress.step, draws, augment, self.team)
         if progress.step >= recipe.judge_first:
@@ -156,6 +151,16 @@ class Run:
         self.augmentation.adjust(self.networks.extra, seen, recipe.batch, self.team)
         self.progress = replace(progress, step=progress.step + 1, pictures=progress.pictures + recipe.batch)
         return seen
+
+    def _set_rates(self) -> None:
+        """Let the rates rise after a fresh start on trained networks, and fall towards the end of the plan."""
+        progress, plan = self.progress, self.plan
+        warm_generator = warm_judge = 1.0
+        if progress.fresh_since is not None:
+            warm_generator = warming(progress.step - max(progress.fresh_since, self.recipe.judge_first))
+            warm_judge = warming(progress.step - progress.fresh_since)
+        cool = cooling(plan.pictures - progress.pictures, plan.cool)
+        scale_rates(self.networks, generator=cool * warm_generator, judge=cool * warm_judge)
 
     def save(self, *, small: bool = False) -> Event:
         """Write a snapshot, with `small` a slim one, and the generator as the other commands read it.
