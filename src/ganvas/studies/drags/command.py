@@ -63,7 +63,15 @@ def record(bench: Bench) -> dict[str, Any]:
     }
     weights = {method: METHODS[method].MASK_WEIGHT for method in bench.settings.methods}
     generator = {"hash": about.hash if about else "", "resolution": bench.generator.resolution, "label": bench.label}
-    return plain({"settings": settings, "methods": methods, "mask_weights": weights, "generator": generator, "look": bench.look.name})
+    return plain(
+        {
+            "settings": settings,
+            "methods": methods,
+            "mask_weights": weights,
+            "generator": generator,
+            "look": bench.look.name,
+        }
+    )
 
 
 def _machine() -> dict[str, Any]:
