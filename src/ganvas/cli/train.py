@@ -7,7 +7,7 @@ from cyclopts import App
 
 from ganvas.cli.adaptation import adapt
 from ganvas.cli.encoder_training import encoder
-from ganvas.cli.shared import device_named
+from ganvas.cli.shared import Flag, device_named
 from ganvas.cli.training import Running, train
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.dcgan import DCGANRecipe
@@ -95,6 +95,7 @@ def stylegan2(
     mapping_layers: int = 4,
     z_dim: int = 256,
     judge_first: int | None = None,
+    match_noise: Flag = False,
     augment: Literal["none", "diff", "adaptive"] = "none",
     start: str | None = None,
     running: Running = Running(),
@@ -135,6 +136,8 @@ def stylegan2(
         Width of z and w.
     judge_first
         Steps at the start in which only the discriminator learns; 500 where --start gives a generator without one.
+    match_noise
+        Set the noise of the finest maps of what is kept so that its pictures have the grain of the data.
     augment
         adaptive keeps a discriminator of small sets from learning them by heart.
     start
@@ -162,6 +165,7 @@ def stylegan2(
         path=path,
         mixing=mixing,
         judge_first=_steps_alone(start) if judge_first is None else judge_first,
+        match_noise=match_noise,
         precision=running.precision_on(device),
         seed=running.seed,
     )

@@ -38,7 +38,7 @@ Recipe = StyleGAN2Recipe | DCGANRecipe | AdaptationRecipe
 GENERATOR, TIMELAPSE = "generator.safetensors", "timelapse.webp"
 DISTANCE = "distance"
 SHEET_ROWS, SHEET_COLUMNS = 4, 8
-REAL_FOR_SPREAD = 256
+REAL_TO_SEE = 256
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ class Run:
 
     def __post_init__(self) -> None:
         check_batch(self.recipe.batch, self.team.share, self.recipe.group)
+        if isinstance(self.recipe, StyleGAN2Recipe) and self.recipe.match_noise:
+            self.recipe.see(self.networks, self._some_of_data())
 
     def events(self) -> Iterator[Event]:
         """Train until the plan's number of pictures, or until ``stopping`` is set, and save.
@@ -111,7 +113,7 @@ class Run:
         sums, began = Means(), time.perf_counter()
         if self.progress.pictures == 0:
             yield from self._show(None)
-        watch = alarms.Watch(alarms.spread(self.data.batch(shuffled(0, 0, REAL_FOR_SPREAD, len(self.data)))))
+        watch = alarms.Watch(alarms.spread(self._some_of_data()))
         while self.progress.pictures < self.plan.pictures and not self._stops():
             before = self.progress.pictures
             sums.add(self.step())
@@ -129,6 +131,10 @@ class Run:
                 yield self.save(small=True)
         if self.saved != self.progress.pictures:
             yield self.save()
+
+    def _some_of_data(self) -> Tensor:
+        """Return some real pictures, always the same ones."""
+        return self.data.batch(shuffled(0, 0, REAL_TO_SEE, len(self.data)))
 
     def _stops(self) -> bool:
         """Whether to stop before the next step: all processes of the team at the same one."""

@@ -15,9 +15,11 @@ from torch import Tensor
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2 import StyleGAN2
 from ganvas.generators.stylegan2_synthesis import Architecture
+from ganvas.metrics.spectrum import octave_energies
 from ganvas.training.augment import Augment
 from ganvas.training.discriminators import GROUP, StyleDiscriminator
 from ganvas.training.distributed import Team
+from ganvas.training.finest_noise import match_finest_octave
 from ganvas.training.growing import start_from, start_judge_from
 from ganvas.training.losses import OBJECTIVES, gradient_penalty, path_lengths
 from ganvas.training.networks import Networks, adam
@@ -27,6 +29,7 @@ from ganvas.training.settings import check_above_zero, check_range
 W_AVERAGE_FACTOR = 0.998
 PATH_MEAN_FACTOR = 0.99
 BETAS = (0.0, 0.99)
+FINEST = "finest_octave"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class StyleGAN2Recipe:
     multiplied by that interval; ``path`` is the weight of the path length penalty, applied every ``path_every`` steps
     to half of the batch; ``mixing`` the share of pictures made from two codes; ``judge_first`` the number of steps at
     the start in which only the discriminator learns, which has to catch up with a generator that was trained before;
-    ``half_life`` that of the kept average, in pictures; ``precision`` that of the feature maps.
+    ``half_life`` that of the kept average, in pictures; with ``match_noise`` its finest noise is set to the grain of the
+    data (`match_finest_octave`); ``precision`` is that of the feature maps.
     """
 
     channels: tuple[int, ...]
@@ -59,6 +63,7 @@ class StyleGAN2Recipe:
     mixing: float = 0.5
     judge_first: int = 0
     half_life: float = 10_000.0
+    match_noise: bool = False
     precision: str = "float32"
     seed: int = 0
     family: str = "stylegan2"
@@ -122,9 +127,15 @@ class StyleGAN2Recipe:
             seen |= generator_step(self, networks, real, index, draws, augment, team)
         return seen
 
+    def see(self, networks: Networks, pictures: Float[Tensor, "n 3 r r"]) -> None:
+        """Note the grain of the data, of which some `pictures` are given, for ``match_noise``."""
+        networks.extra[FINEST] = octave_energies(pictures)[:, 0].mean().to(networks.extra["path_mean"].device)
+
     def usable(self, networks: Networks) -> StyleGAN2:
-        """Return the generator to keep: the average."""
-        return networks.average
+        """Return the generator to keep: the average, or a copy with matched noise."""
+        if not self.match_noise:
+            return networks.average
+        return match_finest_octave(networks.average, float(networks.extra[FINEST]))
 
 
 def draw_codes(generator: StyleGAN2, draws: Randomness, total: int, mixing: float) -> Float[Tensor, "n layers w_dim"]:
