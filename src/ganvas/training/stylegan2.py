@@ -42,8 +42,8 @@ class StyleGAN2Recipe:
     multiplied by that interval; ``path`` is the weight of the path length penalty, applied every ``path_every`` steps
     to half of the batch; ``mixing`` the share of pictures made from two codes; ``judge_first`` the number of steps at
     the start in which only the discriminator learns, which has to catch up with a generator that was trained before;
-    ``half_life`` that of the kept average, in pictures; with ``match_noise`` its finest noise is set to the grain of the
-    data (`match_finest_octave`); ``precision`` is that of the feature maps.
+    ``half_life`` that of the kept average, in pictures; with ``match_noise`` its finest noise is set to the grain of
+    the data (`match_finest_octave`); ``precision`` is that of the feature maps.
     """
 
     channels: tuple[int, ...]
