@@ -17,7 +17,7 @@ from ganvas.training.stylegan2 import StyleGAN2Recipe, draw_codes, parse_channel
 
 CPU = torch.device("cpu")
 SMALL = StyleGAN2Recipe((8, 8, 6), (8, 8, 6), z_dim=8, mapping_layers=2, batch=4)
-LARGE = replace(SMALL, channels=(8, 8, 6, 4), judge_channels=(8, 8, 6, 4), seed=5)
+LARGE = replace(SMALL, channels=(8, 8, 6, 6), judge_channels=(8, 8, 6, 6), seed=5)
 
 
 @pytest.fixture
