@@ -41,9 +41,9 @@ def test_all_networks_come_from_a_snapshot(snapshot: Path):
         wide = torch.cat([codes, codes[:, -2:]], dim=1)
         enlarged = ops.upsample(coarse.synthesize(codes, "w+", noise="none"), coarse.synthesis.kernel)
         torch.testing.assert_close(fine.synthesize(wide, "w+", noise="none"), enlarged)
-    kept = small.discriminator.state_dict()
-    for name, weight in large.discriminator.state_dict().items():
-        assert (name in kept and torch.equal(weight, kept[name])) != name.startswith(("from_rgb", "blocks.b32")), name
+    pictures = torch.randn(4, 3, 32, 32)
+    smaller = ops.smooth(pictures, small.discriminator.kernel, 1.0, pad=1)[..., ::2, ::2]
+    torch.testing.assert_close(large.discriminator(pictures), small.discriminator(smaller), atol=1e-5, rtol=1e-4)
 
 
 def test_a_generator_file_starts_the_generator_alone(snapshot: Path):
