@@ -97,7 +97,7 @@ def test_what_moves_and_what_does_not(recipe: AdaptationRecipe, tmp_path: Path):
 def test_correspondence_holds_differences(recipe: AdaptationRecipe, tmp_path: Path):
     far = {}
     for weight in (0.0, 1000.0):
-        run = begin(replace(recipe, correspondence=weight, rate=1e-2), tmp_path / str(weight), 160)
+        run = begin(replace(recipe, correspondence=weight, rate=1e-2), tmp_path / str(weight), 96)
         finish(run)
         origin, codes = run.networks.origin, run.networks.origin.map(run.networks.origin.sample(range(8)))
         with torch.no_grad():

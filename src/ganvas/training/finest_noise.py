@@ -14,9 +14,9 @@ from ganvas.generators.stylegan2 import StyleGAN2
 from ganvas.latent_files import sample_latent
 from ganvas.metrics.spectrum import octave_energies
 
-SEEDS = range(64)
+SEEDS = range(128)
 STRONGEST = 4.0
-ROUNDS = 3
+ROUNDS = 2
 
 
 @torch.no_grad()
