@@ -16,12 +16,12 @@ from torch import Tensor
 
 from ganvas import images
 from ganvas.checkpoints.files import load
-from ganvas.errors import GanvasError
 from ganvas.files import atomic_path
 from ganvas.metrics.distribution import frechet_distance, kernel_distance
 from ganvas.metrics.evaluation import made_pictures
 from ganvas.metrics.features import FeatureNetwork, global_features, load_features
 from ganvas.studies.features import measures, report
+from ganvas.studies.running import run_study
 from ganvas.training.data import PictureSet, open_pictures
 from ganvas.training.feature_network import Settings, train
 from ganvas.training.randomness import shuffled
@@ -38,14 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--features", type=Path, help="a feature network to measure in place of the bundled one")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    try:
-        print("\n".join(map(str, write(options.out, options.set, options.features))))
-    except GanvasError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return run_study(lambda: write(options.out, options.set, options.features), options.out, options.threads)
 
 
 def write(folder: Path, sources: Sequence[Sequence[str]], features: Path | None) -> list[Path]:

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 
 from ganvas.checkpoints.files import load, regions
-from ganvas.errors import GanvasError
 from ganvas.files import atomic_path
 from ganvas.studies.locality import report, study
 from ganvas.studies.records import write_json
+from ganvas.studies.running import run_study
 
 REGIONS = ("eyes", "brows", "nose", "mouth")
 
@@ -27,18 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the results; give it again to go on")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    try:
-        paths = write(options.out)
-    except KeyboardInterrupt:
-        print(f"Stopped; what is done is kept in '{options.out}'.", file=sys.stderr)
-        return 130
-    except GanvasError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print("\n".join(map(str, paths)))
-    return 0
+    return run_study(lambda: write(options.out), options.out, options.threads)
 
 
 def write(folder: Path) -> list[Path]:

@@ -27,6 +27,7 @@ from ganvas.studies.photos.survival import LocalEdit, edited, find_edits, genera
 from ganvas.studies.photos.tuned import TunedPhoto, pictures_of_tuned, tune_all
 from ganvas.studies.pictures import write_jpeg
 from ganvas.studies.records import plain, write_json
+from ganvas.studies.running import run_study
 from ganvas.training.data import open_pictures
 
 COLUMN = "perceptual + L1 + L2"
@@ -38,18 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study; returns the exit code."""
     options = _parser().parse_args(arguments)
     keep_freed_memory()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    try:
-        paths = write(options.model, options.photos, options.out, settings_of(options))
-    except KeyboardInterrupt:
-        print(f"Stopped; what is done is kept in '{options.out}'.", file=sys.stderr)
-        return 130
-    except GanvasError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print("\n".join(map(str, paths)))
-    return 0
+    return run_study(
+        lambda: write(options.model, options.photos, options.out, settings_of(options)), options.out, options.threads
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -32,24 +32,14 @@ from ganvas.studies.regions.grams import find_grams, search_of
 from ganvas.studies.regions.plan import Plan, few_names, make_plan
 from ganvas.studies.regions.report import Results, markdown
 from ganvas.studies.regions.settings import Settings, quick, thirds
+from ganvas.studies.running import run_study
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study; returns the exit code."""
     options = _parser().parse_args(arguments)
     keep_freed_memory()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    try:
-        paths = write(options)
-    except KeyboardInterrupt:
-        print(f"Stopped; what is done is kept in '{options.out}'.", file=sys.stderr)
-        return 130
-    except GanvasError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print("\n".join(map(str, paths)))
-    return 0
+    return run_study(lambda: write(options), options.out, options.threads)
 
 
 def _parser() -> argparse.ArgumentParser:
