@@ -20,6 +20,7 @@ from ganvas.errors import PictureError
 
 # Named one by one: Pillow also knows formats that start other programs (EPS calls Ghostscript).
 READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")  # by which they are sought
 LARGEST_JPEG = 2**30  # pixels that may be walked through for a smaller picture: some seconds
 JPEG_START = b"\xff\xd8\xff"
 QUARTER_TURNS = (5, 6, 7, 8)

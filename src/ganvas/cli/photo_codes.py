@@ -12,6 +12,7 @@ from ganvas.checkpoints.cache import home
 from ganvas.cli.context import visible
 from ganvas.cli.photo_options import Preparation
 from ganvas.cli.progress import progress
+from ganvas.decoding import SUFFIXES
 from ganvas.errors import CheckpointError, GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.encoder import load_encoder
@@ -21,7 +22,6 @@ from ganvas.inversion.work import Work
 from ganvas.latent_files import Latent, load_latent
 from ganvas.metrics.features import BUNDLED_HASH
 
-PHOTOS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 STEPS = InversionSettings.steps
 
 
@@ -39,7 +39,7 @@ def latent_of(path: Path, generator: Generator, label: int | None = None) -> Lat
 
 def is_photo(path: Path) -> bool:
     """Tell by its name whether a file is a picture."""
-    return path.suffix.lower() in PHOTOS
+    return path.suffix.lower() in SUFFIXES
 
 
 def inverted(path: Path, generator: Generator, label: int | None = None) -> Latent:

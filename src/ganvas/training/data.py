@@ -21,10 +21,10 @@ from torch import Tensor
 
 from ganvas import images
 from ganvas.checkpoints.cache import exclusive, home
+from ganvas.decoding import SUFFIXES
 from ganvas.errors import TrainingError
 from ganvas.files import atomic_path
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
 FEWEST = 16
 PACKING_VERSION = 1
 LARGEST_FILE = 256 * 2**20

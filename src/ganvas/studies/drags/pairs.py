@@ -5,6 +5,7 @@ The second picture has the rows that a drag moves shifted towards another pictur
 """
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ganvas.errors import ResultFileError
 from ganvas.inversion.numbers import distances, psnr
 from ganvas.metrics.tracking import Tracked, track
 from ganvas.studies.drags.tasks import corners
-from ganvas.studies.drags.trials import Bench, Say, damaged, painted, point, timed
+from ganvas.studies.drags.trials import Bench, Say, by_all_methods, damaged, painted, point, timed
 from ganvas.tensor_files import read_tensors, write_tensors
 
 KIND, DRAGGED_KIND = "drag pair", "dragged pair"
@@ -64,16 +65,8 @@ class Paired:
 
 def pairs(bench: Bench, say: Say) -> list[Paired]:
     """Return all pairs by all methods, making what the folder lacks."""
-    settings, found = bench.settings, []
-    total = settings.pairs * len(settings.methods)
-    for number in range(settings.pairs):
-        for method in settings.methods:
-            say("Pairs", len(found), total)
-            path = dragged_path(bench.folder, number, method)
-            if not path.is_file():
-                _drag(bench, number, method)
-            found.append(_read(path))
-    return found
+    tell = partial(say, "Pairs")
+    return by_all_methods(bench, bench.settings.pairs, dragged_path, _drag, _read, tell)
 
 
 def dragged_path(folder: Path, number: int, method: str) -> Path:

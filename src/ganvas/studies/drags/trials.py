@@ -6,8 +6,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -29,6 +30,7 @@ from ganvas.tensor_files import read_tensors, write_tensors
 KIND = "drag trial"
 WAYS = ("there", "back", "masked")
 Say = Callable[[str, int, int], None]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -96,15 +98,27 @@ def painted(session: Session, codes: Tensor | None = None) -> Float[Tensor, "1 3
 
 def trials(bench: Bench, say: Say) -> list[Trial]:
     """Return all trials, number by number, measuring those that the folder lacks."""
-    settings, found = bench.settings, []
-    total = settings.drags * len(settings.methods)
-    for number in range(settings.drags):
-        for method in settings.methods:
-            say("Drags", len(found), total)
-            path = trial_path(bench.folder, number, method)
-            if not path.is_file():
-                _measure(bench, number, method)
-            found.append(read_trial(path))
+    tell = partial(say, "Drags")
+    return by_all_methods(bench, bench.settings.drags, trial_path, _measure, read_trial, tell)
+
+
+def by_all_methods(
+    bench: Bench,
+    count: int,
+    path_of: Callable[[Path, int, str], Path],
+    make: Callable[[Bench, int, str], None],
+    read: Callable[[Path], Result],
+    tell: Callable[[int, int], None],
+) -> list[Result]:
+    """Return what `count` tasks by all methods came to, number by number, making the files that the folder lacks."""
+    wanted = [(number, method) for number in range(count) for method in bench.settings.methods]
+    found = []
+    for number, method in wanted:
+        tell(len(found), len(wanted))
+        path = path_of(bench.folder, number, method)
+        if not path.is_file():
+            make(bench, number, method)
+        found.append(read(path))
     return found
 
 
