@@ -51,7 +51,8 @@ def evaluate(
     for pictures in made_pictures(generator, seeds, truncation=truncation, label=label):
         with torch.no_grad():
             parts.append(network(pictures.to(network.mean.device)))
-        energies.append(octave_energies(pictures)[:, 0])
+        if real_top_octave is not None:
+            energies.append(octave_energies(pictures)[:, 0])
         progress(sum(map(len, parts)), len(seeds))
     made = torch.cat(parts)
     real = real.to(made)

@@ -84,7 +84,8 @@ class Event:
 @dataclass
 class Run:
     """A run under way; `ganvas.training.starting` makes one. ``stopping`` may be set at any time, in any process of the
-    team; ``saved`` is where it last wrote a whole snapshot.
+    team; ``saved`` is where it last wrote a whole snapshot, ``made`` the generator last made to be kept,
+    and after how many pictures.
     """
 
     recipe: Recipe
@@ -98,6 +99,7 @@ class Run:
     yardstick: Yardstick | None = None
     stopping: bool = False
     saved: int | None = None
+    made: tuple[int, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_batch(self.recipe.batch, self.team.share, self.recipe.group)
@@ -131,6 +133,12 @@ class Run:
                 yield self.save(small=True)
         if self.saved != self.progress.pictures:
             yield self.save()
+
+    def _kept(self) -> Any:
+        """Return the generator to keep, as it is now; made once for the sheet, measurement and snapshot of a step."""
+        if self.made is None or self.made[0] != self.progress.pictures:
+            self.made = self.progress.pictures, self.recipe.usable(self.networks)
+        return self.made[1]
 
     def _some_of_data(self) -> Tensor:
         """Return some real pictures, always the same ones."""
@@ -188,7 +196,7 @@ class Run:
         return Event("snapshot", pictures, paths=tuple(paths))
 
     def _export(self) -> Path:
-        generator = self.recipe.usable(self.networks)
+        generator = self._kept()
         facts = {**self.plan.source, "pictures": self.progress.pictures, "data": self.data.survey.source}
         described = getattr(generator, "about", None) or About("", "")  # an adapted one keeps its regions
         about = replace(described, name=self.plan.name, hash=hash_tensors(generator.state_dict()), source=facts)
@@ -212,7 +220,7 @@ class Run:
         """Write the sheet of fixed seeds, and look whether the samples still differ."""
         if not self.team.leads:
             return
-        pictures = fixed_samples(self.recipe.usable(self.networks))
+        pictures = fixed_samples(self._kept())
         path = self.plan.folder / f"sheet-{self.progress.pictures:09d}.png"
         with self._naming_last_good():
             images.write_picture(path, images.grid(pictures, SHEET_COLUMNS))
@@ -223,7 +231,7 @@ class Run:
     def _measure(self) -> Iterator[Event]:
         """Tell how far the average's pictures are from those that were held out."""
         if self.yardstick and self.team.leads:
-            numbers = self.yardstick.measure(self.recipe.usable(self.networks))
+            numbers = self.yardstick.measure(self._kept())
             self._write({"event": DISTANCE, "pictures": self.progress.pictures, **numbers})
             yield Event(DISTANCE, self.progress.pictures, numbers)
 
