@@ -61,6 +61,14 @@ def test_a_film_from_photo_to_photo(run: Run, folder: Path):
     assert (folder / "film" / "interpolate.gif").exists()
 
 
+def test_photos_and_seeds_of_a_class(run: Run, folder: Path):
+    command = ("interpolate", folder / "classes.safetensors", folder / "0.png", "seed:3", "--frames", "4")
+    told = run(*command, "--label", "1", "--out", folder / "film")
+    assert told.code == 0, told.err
+    told = run(*command, "--out", folder / "other")
+    assert (told.code, "needs a label" in told.err) == (2, True)
+
+
 def test_what_is_kept_depends_on_photo_generator_and_class(run: Run, folder: Path):
     run("sample", folder / "layers.safetensors", "--latent", folder / "0.png", "--out", folder / "a")
     run("sample", folder / "layers.safetensors", "--latent", folder / "1.png", "--out", folder / "a")

@@ -82,7 +82,7 @@ def interpolate(
     truncation
         Of seeds: 1 is none, 0 the average picture; 0.7 by default.
     label
-        Class of seeds, for generators that have classes: a number or a name.
+        Class of seeds and photos, for generators that have classes: a number or a name.
     out
         Folder for the results; files of an earlier run there are replaced.
     common
@@ -121,16 +121,17 @@ def _read(
     generator: Generator, text: str, mode: str, space: str | None, truncation: float | None, label: str | None
 ) -> Latent:
     """Return the latent meant by ``seed:4``, ``FILE``, ``FILE:ROWS`` or a photo."""
+    known = None if label is None else parse_label(label, class_names(generator))
     if text.startswith("seed:"):
         return sample_latent(
             generator,
             parse_seeds(text.removeprefix("seed:")),
-            label=None if label is None else parse_label(label, class_names(generator)),
+            label=known,
             truncation=TRUNCATION if truncation is None else truncation,
             space="z" if space == "z" or mode == "spherical" else None,
         )
     if is_photo(Path(text)):
-        return inverted(Path(text), generator)
+        return inverted(Path(text), generator, known)
     file, colon, rows = text.rpartition(":")
     if not colon or Path(text).exists():
         file, rows = text, ""

@@ -13,7 +13,7 @@ from ganvas.cli.context import visible
 from ganvas.cli.photo_options import Preparation
 from ganvas.cli.progress import progress
 from ganvas.decoding import SUFFIXES
-from ganvas.errors import CheckpointError, GanvasError
+from ganvas.errors import CheckpointError, GanvasError, LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.encoder import load_encoder
 from ganvas.inversion.invert import InversionSettings
@@ -23,9 +23,10 @@ from ganvas.latent_files import Latent, load_latent
 from ganvas.metrics.features import BUNDLED_HASH
 
 STEPS = InversionSettings.steps
+Classes = int | tuple[int, ...] | None
 
 
-def latent_of(path: Path, generator: Generator, label: int | None = None) -> Latent:
+def latent_of(path: Path, generator: Generator, label: Classes = None) -> Latent:
     """Return the codes of a latent file, or of a photo, by its name's ending.
 
     Raises `LatentError` where a latent does not fit the generator, `PictureError` where the photo cannot be read.
@@ -42,10 +43,12 @@ def is_photo(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def inverted(path: Path, generator: Generator, label: int | None = None) -> Latent:
+def inverted(path: Path, generator: Generator, label: Classes = None) -> Latent:
     """Return the code of a photo as ``ganvas invert`` finds it by default, from the generator's encoder where it has
     one; says on stderr how near it came, and keeps it for the next time.
     """
+    if isinstance(label, tuple):
+        raise LatentError("A photo is of one class; give one --label.")
     picture = Preparation().read(path, generator)
     space = [known for known in generator.spaces if known != "s"][-1]
     settings = InversionSettings(space, steps=STEPS, label=label)

@@ -81,10 +81,7 @@ class Codes:
         if self.latent is not None:
             photo = is_photo(self.latent)
             self.refuse_beside("A photo has" if photo else "A latent file holds", seeds, label=not photo)
-            label = self.label_for(generator) if photo else None
-            if isinstance(label, tuple):
-                raise LatentError("A photo is of one class; give one --label.")
-            latent = latent_of(self.latent, generator, label)
+            latent = latent_of(self.latent, generator, self.label_for(generator) if photo else None)
             return latent if self.rows is None else latent.rows(parse_rows(self.rows))
         if self.rows is not None:
             raise LatentError("--rows chooses rows of a latent file; give --latent FILE, or choose --seeds.")
