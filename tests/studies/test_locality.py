@@ -17,8 +17,8 @@ from ganvas.generators.protocol import Generator
 from ganvas.region import Region
 from ganvas.studies.estimates import median_estimate
 from ganvas.studies.locality import report, study
-from ganvas.studies.locality.matching import match_strength
 from ganvas.studies.locality.statistics import quotient, quotient_estimate
+from ganvas.studies.matching import match_strength
 
 SIDE, WIDTH = 8, 6
 TOP = Region.box(0, 0, 1, 0.5)

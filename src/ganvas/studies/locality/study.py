@@ -25,7 +25,7 @@ from ganvas.methods.search import Search
 from ganvas.metrics.local import mean_squared_change, rms_change
 from ganvas.region import Region
 from ganvas.spaces import codes_for
-from ganvas.studies.locality.matching import match_strength
+from ganvas.studies.matching import match_strength
 from ganvas.studies.records import claim_folder, write_json
 from ganvas.tangents import make_basis
 

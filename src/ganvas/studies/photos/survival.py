@@ -16,7 +16,7 @@ from ganvas.latent_files import Latent, sample_latent
 from ganvas.methods import find_directions
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.local import mean_squared_change, rms_change
-from ganvas.studies.locality.matching import match_strength
+from ganvas.studies.matching import match_strength
 from ganvas.studies.photos.settings import Settings
 
 FARTHEST = 400.0  # an edit's length is sought below
