@@ -10,6 +10,8 @@ from PIL import Image
 
 import ganvas
 from ganvas.cli import COMMANDS, demo, main
+from ganvas.region import Region
+from ganvas.region.named import CATS
 from tests.cli.conftest import Run
 
 
@@ -144,6 +146,36 @@ def test_models(run: Run, tmp_path: Path):
     told = run("models", "convert", "faces", tmp_path / "copy.safetensors", "--half", "--json")
     assert json.loads(told.out)["bytes"] == (tmp_path / "copy.safetensors").stat().st_size
     assert json.loads(run("models", "info", tmp_path / "copy.safetensors", "--json").out)["resolution"] == 64
+
+
+def test_converting_names_regions_and_layers(run: Run, tmp_path: Path):
+    """A set, a region drawn on top of it (by the set's names), facts; what is not given stays."""
+    drawn = ["--region", "Upper Lip=mouth & box:0,0,1,0.7", "--region", "rest=not:eyes"]
+    options = ["--name", "mine", "--regions", "cats", *drawn, "--layers", "4-6", "--fact", "licence=CC0 = free"]
+    assert run("models", "convert", "faces", tmp_path / "named.safetensors", *options).code == 0
+    named = ganvas.load(tmp_path / "named.safetensors")
+    assert (named.about.name, named.about.edit_layers, named.about.source["licence"]) == ("mine", "4-6", "CC0 = free")
+    assert set(named.about.regions) == {*CATS, "upper_lip", "rest"}
+    expected = CATS["mouth"].mask(32, 32) * Region.box(0, 0, 1, 0.7).mask(32, 32)
+    np.testing.assert_allclose(named.about.regions["upper_lip"].mask(32, 32), expected, atol=1e-6)
+    assert run("models", "convert", tmp_path / "named.safetensors", tmp_path / "again.safetensors").code == 0
+    assert ganvas.load(tmp_path / "again.safetensors").about.regions.keys() == named.about.regions.keys()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--regions", "dogs"], "no set of regions 'dogs'; there are faces, cats"),
+        (["--region", "lips"], "write NAME=TEXT"),
+        (["--region", "lips=circle:1"], "no region 'circle:1'"),
+        (["--layers", "4-60"], "Layer 60 does not exist"),
+        (["--fact", "=3"], "write NAME=TEXT"),
+    ],
+)
+def test_converting_refuses(run: Run, tmp_path: Path, options: list[str], message: str):
+    told = run("models", "convert", "faces", tmp_path / "x.safetensors", *options)
+    assert (told.code, list(tmp_path.iterdir())) == (2, [])
+    assert message in told.err
 
 
 def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -17,6 +17,7 @@ from ganvas.checkpoints.recognised import UNVERIFIED, Recognised
 from ganvas.checkpoints.trees import describe_tree, is_safetensors, read_tree
 from ganvas.errors import CheckpointError
 from ganvas.generators.protocol import About, Generator
+from ganvas.latents import parse_layers
 from ganvas.region import Region
 
 BUNDLED = ("faces", "faces-dcgan")
@@ -107,9 +108,12 @@ def convert(
     """Write a generator in our format, in float16 with `half`; returns the path.
 
     `name`, `regions` and `edit_layers` (the layers recommended for local edits) go to its header, and `facts` of its
-    source such as its licence and data, beside the hash of the original.
+    source such as its licence and data, beside the hash of the original. Raises `LatentError` for layers that it
+    does not have.
     """
     generator, about = read_generator(resolve(source))
+    if edit_layers:
+        parse_layers(edit_layers, generator.layers)
     about = replace(
         about,
         name=name or about.name,

@@ -3,6 +3,7 @@
 import io
 import textwrap
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,10 @@ from ganvas.checkpoints.files import BUNDLED, convert, info
 from ganvas.checkpoints.recognised import UNVERIFIED
 from ganvas.cli.progress import downloads
 from ganvas.cli.shared import Common, Flag, with_seconds, wrote
-from ganvas.errors import GanvasError
+from ganvas.errors import GanvasError, RegionError
+from ganvas.region.named import SETS
+from ganvas.region.region import Region
+from ganvas.region.text import parse_region, region_name
 
 app = App(name="models", help="List, describe, fetch and convert generators.")
 WIDE = 110  # columns of a terminal from which on the table says more
@@ -105,8 +109,22 @@ def fetch_model(
 
 
 @app.command(name="convert")
-def convert_model(model: str, out: Path, /, *, half: Flag = False, common: Common = Common()) -> None:
-    """Write a generator in Ganvas's format, which opens fast and holds no code.
+def convert_model(
+    model: str,
+    out: Path,
+    /,
+    *,
+    half: Flag = False,
+    name: str | None = None,
+    regions: str | None = None,
+    region: Annotated[list[str] | None, Parameter(negative=())] = None,
+    layers: str = "",
+    fact: Annotated[list[str] | None, Parameter(negative=())] = None,
+    common: Common = Common(),
+) -> None:
+    """Write a generator in Ganvas's format, which opens fast and holds no code; name its regions, say where it is from.
+
+    What is not given stays as the file has it.
 
     Parameters
     ----------
@@ -116,14 +134,48 @@ def convert_model(model: str, out: Path, /, *, half: Flag = False, common: Commo
         The .safetensors file to write; an older file of that name is replaced.
     half
         Keep 16 bits a weight: half the size, about three digits.
+    name
+        What it is called.
+    regions
+        A set of named regions: faces, cats, ffhq, afhq, afhq_cat, afhq_dog, afhq_wild, car, church, bedroom or biggan.
+    region
+        A region to name, as NAME=REGION, such as lips=box:0.3,0.6,0.7,0.8. May be given several times, also beside a
+        set.
+    layers
+        The layers that ganvas directions is to use by default, such as 3-5.
+    fact
+        What else is to be known of it, as NAME=TEXT, such as licence=CC0. May be given several times.
     common
         Options of every command.
     """
-    path = convert(model, out, half=half)
+    named = named_regions(regions, region or ())
+    facts = _pairs("fact", fact or ())
+    path = convert(model, out, half=half, name=name, regions=named, edit_layers=layers, facts=facts)
     common.show(
         [*wrote([path]), f"{path.stat().st_size / 1e6:.1f} MB"],
         {"command": "models convert", "files": [path], "bytes": path.stat().st_size},
     )
+
+
+def named_regions(known: str | None, drawn: Iterable[str]) -> dict[str, Region]:
+    """Return a set of `region.named.SETS` (None for none of them) and what is written as NAME=REGION, by name."""
+    if known is not None and known not in SETS:
+        raise RegionError(f"There is no set of regions '{known}'; there are {', '.join(SETS)}.")
+    named = dict(SETS[known]) if known else {}
+    for name, text in _pairs("region", drawn).items():
+        named[region_name(name)] = parse_region(text, named)
+    return named
+
+
+def _pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
+    """Return what stands on both sides of the first = of each."""
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (equals and name.strip() and value.strip()):
+            raise GanvasError(f"--{option} '{text}' is not understood; write NAME=TEXT, as in the help.")
+        pairs[name.strip()] = value.strip()
+    return pairs
 
 
 def _checksum(path: Path) -> str:

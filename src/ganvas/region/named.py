@@ -190,6 +190,8 @@ of your own on the picture that you edit.
 
 SETS: Mapping[str, Mapping[str, Region]] = MappingProxyType(
     {
+        "faces": FACES,
+        "cats": CATS,
         "ffhq": FFHQ,
         "afhq": AFHQ,
         "afhq_cat": AFHQ_CAT,
@@ -201,4 +203,4 @@ SETS: Mapping[str, Mapping[str, Region]] = MappingProxyType(
         "biggan": BIGGAN,
     }
 )
-"""The sets by the names that the zoo's rows give."""
+"""The sets by the names that the zoo's rows give, and ``ganvas models convert --regions``."""

@@ -38,6 +38,11 @@ def parse_region(text: str, named: Mapping[str, Region]) -> Region:
     return reduce(or_, (reduce(and_, (_parse_part(p, named) for p in part.split("&"))) for part in text.split("+")))
 
 
+def region_name(text: str) -> str:
+    """Return a region's name as it is kept: in small letters, underscores for spaces and hyphens."""
+    return "_".join(text.casefold().replace("-", " ").split())
+
+
 def _parse_part(text: str, named: Mapping[str, Region]) -> Region:
     text = text.strip()
     kind, colon, rest = text.partition(":")
@@ -48,7 +53,7 @@ def _parse_part(text: str, named: Mapping[str, Region]) -> Region:
         return _parse_part(softened, named).feather(_numbers(kind, radius, count=1)[0])
     if colon and kind in FORMS:
         return _parse_form(kind, rest)
-    name = "_".join(text.casefold().replace("-", " ").split())
+    name = region_name(text)
     if name in named:
         return named[name]
     close = difflib.get_close_matches(kind.casefold() if colon else name, [*named, *FORMS], n=1)
