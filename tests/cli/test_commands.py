@@ -150,13 +150,13 @@ def test_models(run: Run, tmp_path: Path):
 
 def test_converting_names_regions_and_layers(run: Run, tmp_path: Path):
     """A set, a region drawn on top of it (by the set's names), facts; what is not given stays."""
-    drawn = ["--region", "Upper Lip=mouth & box:0,0,1,0.7", "--region", "rest=not:eyes"]
+    drawn = ["--region", "Upper Lip=mouth & box:0,0,1,0.8", "--region", "rest=not:eyes"]
     options = ["--name", "mine", "--regions", "cats", *drawn, "--layers", "4-6", "--fact", "licence=CC0 = free"]
     assert run("models", "convert", "faces", tmp_path / "named.safetensors", *options).code == 0
     named = ganvas.load(tmp_path / "named.safetensors")
     assert (named.about.name, named.about.edit_layers, named.about.source["licence"]) == ("mine", "4-6", "CC0 = free")
     assert set(named.about.regions) == {*CATS, "upper_lip", "rest"}
-    expected = CATS["mouth"].mask(32, 32) * Region.box(0, 0, 1, 0.7).mask(32, 32)
+    expected = (CATS["mouth"] & Region.box(0, 0, 1, 0.8)).mask(32, 32)
     np.testing.assert_allclose(named.about.regions["upper_lip"].mask(32, 32), expected, atol=1e-6)
     assert run("models", "convert", tmp_path / "named.safetensors", tmp_path / "again.safetensors").code == 0
     assert ganvas.load(tmp_path / "again.safetensors").about.regions.keys() == named.about.regions.keys()
