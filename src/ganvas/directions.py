@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError, ResultFileError
-from ganvas.generators.protocol import Generator
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.tensor_files import read_tensors, write_tensors
 
 Strength = float | int | np.number | str
@@ -171,8 +171,8 @@ class Directions:
             raise ResultFileError(
                 f"These directions move layer {max(self.layers)}; this generator has layers 0-{generator.layers - 1}."
             )
-        about = getattr(generator, "about", None)
-        if about is not None and self.origin.generator_hash not in ("", *about.hashes):
+        about = about_of(generator)
+        if about.hash and self.origin.generator_hash not in ("", *about.hashes):
             warnings.warn(
                 f"These directions were found on another generator ({self.origin.generator or 'unnamed'}, hash "
                 f"{self.origin.generator_hash[:12]}; this one is {about.hash[:12]}): they may differ in meaning here.",

@@ -18,7 +18,7 @@ from torch import Tensor
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.differences import with_differences
 from ganvas.generators.labels import class_names, settle_label
-from ganvas.generators.protocol import Generator, HasClasses, Label, Noise
+from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of
 from ganvas.latents import check_seeds
 from ganvas.spaces import codes_for
 from ganvas.tensor_files import read_tensors, write_tensors
@@ -107,8 +107,8 @@ class Latent:
             )
         if self.tuned:
             self.generator_for(generator)
-        about = getattr(generator, "about", None)
-        if about is not None and self.generator_hash not in ("", *about.hashes):
+        about = about_of(generator)
+        if about.hash and self.generator_hash not in ("", *about.hashes):
             warnings.warn(
                 f"This latent was made by another generator ({self.generator or 'unnamed'}, hash "
                 f"{self.generator_hash[:12]}; this one is {about.hash[:12]}): its pictures may differ here.",
@@ -194,9 +194,8 @@ def sample_latent(
         known: dict[str, Any] = {"truncation": truncation, "truncation_layers": truncation_layers}
         with torch.no_grad():
             z = generator.map(z, wanted, label=label, **known)
-    about = getattr(generator, "about", None)
-    name, digest = ("", "") if about is None else (about.name, about.hash)
-    return Latent(z, wanted, tuple(seeds), (), label, truncation, truncation_layers, "", name, digest)
+    about = about_of(generator)
+    return Latent(z, wanted, tuple(seeds), (), label, truncation, truncation_layers, "", about.name, about.hash)
 
 
 def _widest(generator: Generator, truncation_layers: int | None) -> str:

@@ -16,7 +16,7 @@ from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own,
 from ganvas.checkpoints.recognised import UNVERIFIED, Recognised
 from ganvas.checkpoints.trees import describe_tree, is_safetensors, read_tree
 from ganvas.errors import CheckpointError
-from ganvas.generators.protocol import About, Generator
+from ganvas.generators.protocol import About, Generator, about_of
 from ganvas.latents import parse_layers
 from ganvas.region import Region
 
@@ -155,5 +155,4 @@ def info(source: str | Path) -> dict[str, Any]:
 
 def regions(generator: Generator) -> Mapping[str, Region]:
     """Return the generator's named regions, {} where it has none."""
-    about = getattr(generator, "about", None)
-    return {} if about is None else about.regions
+    return about_of(generator).regions

@@ -11,6 +11,7 @@ from ganvas.checkpoints.files import regions
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import TRUNCATION, Codes, Common, Flag, make_folder, with_seconds, wrote
 from ganvas.errors import GanvasError
+from ganvas.generators.protocol import about_of
 from ganvas.inversion.terms import bundled_features
 from ganvas.studies.drags.command import run, run_poster
 from ganvas.studies.drags.settings import QUICK, Settings, of_size
@@ -62,8 +63,7 @@ def measure(model: str, study: Study, codes: Codes, out: Path, common: Common) -
         raise GanvasError("A benchmark is of one class; give one --label.")
     make_folder(out)
     bench = Bench(generator, bundled_features(torch.device(common.device)), settings, out, label)
-    about = getattr(generator, "about", None)
-    name = (about.name if about else "") or Path(model).stem
+    name = about_of(generator).name or Path(model).stem
     with progress(remembers=600.0) as tell:
         if study.named:
             count = (4 if study.quick else FACES) if study.drags is None else study.drags

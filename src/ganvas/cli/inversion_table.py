@@ -13,7 +13,7 @@ from ganvas.cli.photo_options import Preparation, complaint, read_all
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, make_folder, with_seconds, wrote
 from ganvas.errors import GanvasError, PictureError
-from ganvas.generators.protocol import Generator
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.terms import bundled_features
 from ganvas.studies.inversion import report, table
 from ganvas.studies.inversion.table import Settings
@@ -58,8 +58,7 @@ def compare(
 
 def _called(generator: Generator, given: str) -> str:
     """Return the generator's name, or how it was given."""
-    about = getattr(generator, "about", None)
-    return (about.name if about else "") or Path(given).stem
+    return about_of(generator).name or Path(given).stem
 
 
 def _photos(

@@ -14,7 +14,7 @@ from ganvas.cli.photo_options import Preparation
 from ganvas.cli.progress import progress
 from ganvas.decoding import SUFFIXES
 from ganvas.errors import CheckpointError, GanvasError, LatentError
-from ganvas.generators.protocol import Generator
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.encoder import load_encoder
 from ganvas.inversion.invert import InversionSettings
 from ganvas.inversion.starts import Encode
@@ -76,19 +76,19 @@ def own_encoder(generator: Generator) -> Encode:
 
     Raises `CheckpointError` where there is none, `GanvasError` where it was made for another generator.
     """
-    about = getattr(generator, "about", None)
-    name = about.name if about else ""
+    about = about_of(generator)
+    name = about.name
     try:
         encoder, made_for = load_encoder(name, generator.device)
     except CheckpointError as error:
         raise CheckpointError(f"There is no encoder for '{name}' ({error}) Give another --start.") from error
-    if about and made_for not in about.hashes:
+    if about.hash and made_for not in about.hashes:
         raise GanvasError(f"The encoder of '{name}' was made for another generator; give another --start.")
     return encoder
 
 
 def _fingerprint(generator: Generator, picture: Tensor, settings: InversionSettings) -> str:
-    about = getattr(generator, "about", None)
+    about = about_of(generator)
     start = settings.start if isinstance(settings.start, str) else "encoder"
-    parts = (about.hash if about else "", BUNDLED_HASH, repr(replace(settings, start=start)))
+    parts = (about.hash, BUNDLED_HASH, repr(replace(settings, start=start)))
     return hashlib.sha256("\n".join(parts).encode() + picture.cpu().numpy().tobytes()).hexdigest()[:32]

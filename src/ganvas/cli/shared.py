@@ -16,7 +16,7 @@ from ganvas.cli.context import visible
 from ganvas.cli.photo_codes import is_photo, latent_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import class_names, parse_label
-from ganvas.generators.protocol import CanMove, Generator
+from ganvas.generators.protocol import CanMove, Generator, about_of
 from ganvas.latent_files import Latent, sample_latent
 from ganvas.latents import parse_seeds
 from ganvas.region import Region
@@ -158,8 +158,7 @@ def layers_of(generator: Generator, space: str, layers: str | None) -> str | Non
     """Return the layers as typed; by default those that the generator recommends; None for all."""
     if layers == "all" or space == "z" or generator.layers == 0:
         return None if layers == "all" else layers
-    about = getattr(generator, "about", None)
-    return layers or (about.edit_layers if about else "") or None
+    return layers or about_of(generator).edit_layers or None
 
 
 def make_folder(out: Path) -> None:

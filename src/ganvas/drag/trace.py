@@ -23,7 +23,7 @@ from ganvas.drag.session import METHODS, SETTINGS, Done, Order, Session
 from ganvas.drag.state import CANCELLED, MOST_POINTS, Point, Subject, Task
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.files import atomic_path
-from ganvas.generators.protocol import Generator, Noise, feature_extent
+from ganvas.generators.protocol import Generator, Noise, about_of, feature_extent
 from ganvas.latents import check_space
 from ganvas.region import Region
 
@@ -79,15 +79,15 @@ class Trace:
 def write_trace(path: str | Path, session: Session, own_weights: bool = False) -> Path:
     """Write a session as JSON, whole or not at all; returns the path."""
     subject = session.subject
-    about = getattr(subject.generator, "about", None)
+    about = about_of(subject.generator)
     label = subject.label[0] if isinstance(subject.label, Sequence) and len(subject.label) == 1 else subject.label
     if not (label is None or isinstance(label, int)):
         raise ResultFileError("A trace keeps a class by its number; drag with a number as label.")
     content = {
         "kind": KIND,
         "version": VERSION,
-        "generator": about.name if about else "",
-        "generator_hash": about.hash if about else "",
+        "generator": about.name,
+        "generator_hash": about.hash,
         "space": subject.space,
         "rows": list(subject.rows),
         "feature": subject.feature,

@@ -31,6 +31,11 @@ class About:
         return (self.hash, *([self.source["hash"]] if isinstance(self.source.get("hash"), str) else []))
 
 
+def about_of(generator: object) -> About:
+    """Return what is known of a generator; empty texts where it does not say."""
+    return getattr(generator, "about", None) or About("", "")
+
+
 Label = int | str | Sequence[int | str] | Tensor | None
 Noise = str | Mapping[str, Tensor] | torch.Generator
 

@@ -7,14 +7,13 @@ one at which somebody lost patience, the `Inversion` with its latent and its num
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import GanvasError, LatentError, PictureError
-from ganvas.generators.protocol import Generator
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.numbers import Card, distances, psnr
 from ganvas.inversion.objective import Objective, make_target
 from ganvas.inversion.optimize import Step, adam, limited_memory
@@ -212,7 +211,7 @@ def finish(run: Run, step: Step, seconds: float, tuned: Tuned | None = None) -> 
 def latent_of(run: Run, step: Step, tuned: Tuned | None = None) -> Latent:
     """Return the latent of a step."""
     point = run.variables.at(step.x)
-    about: Any = getattr(run.objective.generator, "about", None)
+    about = about_of(run.objective.generator)
     return Latent(
         point.codes.detach().cpu(),
         run.objective.space,

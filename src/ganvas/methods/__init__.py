@@ -7,7 +7,7 @@ from torch import Tensor
 from ganvas.directions import Directions, Origin
 from ganvas.errors import GanvasError
 from ganvas.generators.labels import class_names, settle_label
-from ganvas.generators.protocol import Generator, Label
+from ganvas.generators.protocol import Generator, Label, about_of
 from ganvas.jacobian import DEFAULT_BUDGET
 from ganvas.latents import Layers
 from ganvas.linalg import Ridge
@@ -66,12 +66,11 @@ def origin_of(
     label: int | tuple[int, ...] | None = None,
 ) -> Origin:
     """Return an `Origin` that names the generator and says where the codes came from."""
-    about = getattr(generator, "about", None)
-    name, digest = ("", "") if about is None else (about.name, about.hash)
+    about = about_of(generator)
     return Origin(
         method,
-        name,
-        digest,
+        about.name,
+        about.hash,
         seeds=tuple(seeds),
         truncation=truncation,
         truncation_layers=truncation_layers,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ganvas.checkpoints.cache import home
 from ganvas.errors import GanvasError, ResultFileError
-from ganvas.generators.protocol import Generator, Label
+from ganvas.generators.protocol import Generator, Label, about_of
 from ganvas.metrics.evaluation import made_pictures
 from ganvas.metrics.features import BATCH, FeatureNetwork
 from ganvas.tensor_files import read_tensors, write_tensors
@@ -137,8 +137,8 @@ def strangenesses(
 
 
 def _kept_at(network: FeatureNetwork, generator: Generator, label: Label) -> Path | None:
-    about = getattr(generator, "about", None)
-    if about is None or not about.hash or not (label is None or isinstance(label, int)):
+    about = about_of(generator)
+    if not about.hash or not (label is None or isinstance(label, int)):
         return None
     # Another network has other features; its projection tells it apart.
     mark = f"{float(network.projection.double().abs().sum()):.6e}"

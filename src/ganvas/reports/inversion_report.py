@@ -18,6 +18,7 @@ from torch.nn import functional
 from ganvas import images
 from ganvas.errors import ResultFileError
 from ganvas.files import atomic_path
+from ganvas.generators.protocol import about_of
 from ganvas.inversion.numbers import Card
 from ganvas.inversion.work import Work
 from ganvas.reports.plots import convergence_plot
@@ -52,7 +53,7 @@ def told(work: Work) -> dict[str, Any]:
     wanted = work.settings
     run = work.finished[0].run
     return {
-        "generator": getattr(getattr(work.generator, "about", None), "name", ""),
+        "generator": about_of(work.generator).name,
         "space": wanted.space,
         "loss": str(wanted.weights),
         "perceptual_distance": run.look.name,

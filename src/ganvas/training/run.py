@@ -17,7 +17,7 @@ from torch import Tensor
 from ganvas import images
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import GanvasError, TrainingError
-from ganvas.generators.protocol import About, Generator
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.latent_files import sample_latent
 from ganvas.tensor_files import hash_tensors
 from ganvas.training import alarms, averaging, snapshots
@@ -198,8 +198,9 @@ class Run:
     def _export(self) -> Path:
         generator = self._kept()
         facts = {**self.plan.source, "pictures": self.progress.pictures, "data": self.data.survey.source}
-        described = getattr(generator, "about", None) or About("", "")  # an adapted one keeps its regions
-        about = replace(described, name=self.plan.name, hash=hash_tensors(generator.state_dict()), source=facts)
+        about = replace(
+            about_of(generator), name=self.plan.name, hash=hash_tensors(generator.state_dict()), source=facts
+        )
         return save_generator(self.plan.folder / GENERATOR, generator, about)
 
     def _passes(self, before: int, every: int) -> bool:

@@ -10,6 +10,7 @@ import torch
 
 from ganvas.drag.session import METHODS, SETTINGS
 from ganvas.files import atomic_path
+from ganvas.generators.protocol import about_of
 from ganvas.region import Region
 from ganvas.studies.drags import accuracy, pairs, poster, poster_report, report, sheets, trials
 from ganvas.studies.drags.trials import Bench, Say
@@ -53,7 +54,6 @@ def run_poster(bench: Bench, name: str, regions: Mapping[str, Region], count: in
 
 def record(bench: Bench) -> dict[str, Any]:
     """Return what makes two benchmarks the same: the generator, and all settings but how many drags there are."""
-    about = getattr(bench.generator, "about", None)
     settings = {name: value for name, value in asdict(bench.settings).items() if name not in COUNTS}
     methods = {
         method: {
@@ -62,7 +62,7 @@ def record(bench: Bench) -> dict[str, Any]:
         for method in bench.settings.methods
     }
     weights = {method: METHODS[method].MASK_WEIGHT for method in bench.settings.methods}
-    generator = {"hash": about.hash if about else "", "resolution": bench.generator.resolution, "label": bench.label}
+    generator = {"hash": about_of(bench.generator).hash, "resolution": bench.generator.resolution, "label": bench.label}
     return plain(
         {
             "settings": settings,

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import GanvasError
-from ganvas.generators.protocol import Generator
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.invert import Inversion, InversionSettings, invert
 from ganvas.inversion.terms import FeatureMaps, Weights
 from ganvas.inversion.work import joined
@@ -178,7 +178,7 @@ def _record(
     losses: Mapping[str, Weights],
 ) -> dict[str, Any]:
     """Return what makes two tables the same; sums of the photos tell others of the same names apart."""
-    hashes = [getattr(getattr(row.generator, "about", None), "hash", "") for row in rows]
+    hashes = [about_of(row.generator).hash for row in rows]
     record = {
         "table": [[row.title, digest] for row, digest in zip(rows, hashes, strict=True)],
         "photos": list(names),

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ganvas.directions import Direction, Directions, load_directions
 from ganvas.errors import GanvasError
-from ganvas.generators.protocol import Generator
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.linalg import Ridge
 from ganvas.methods import origin_of, resefa
 from ganvas.methods.search import Search
@@ -241,9 +241,8 @@ def random_directions(generator: Generator, settings: Settings) -> list[Directio
 
 def study_record(generator: Generator, regions: Mapping[str, Region], settings: Settings) -> dict[str, Any]:
     """Return what makes two studies the same: settings, regions, generator."""
-    about = getattr(generator, "about", None)
     described = {name: region.describe() for name, region in regions.items()}
     # Through JSON, so that what was read from a file equals what was not.
     return json.loads(
-        json.dumps({"settings": asdict(settings), "regions": described, "generator": about.hash if about else ""})
+        json.dumps({"settings": asdict(settings), "regions": described, "generator": about_of(generator).hash})
     )

@@ -11,7 +11,7 @@ from ganvas.checkpoints.files import regions
 from ganvas.directions import Direction
 from ganvas.edits import edit_series
 from ganvas.errors import RegionError
-from ganvas.generators.protocol import Generator
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.latent_files import Latent, sample_latent
 from ganvas.methods import find_directions
 from ganvas.metrics.features import FeatureNetwork
@@ -59,8 +59,7 @@ def find_edits(generator: Generator, settings: Settings) -> list[LocalEdit]:
     if missing:
         raise RegionError(f"This generator has no region {', '.join(missing)}; there is {', '.join(known) or 'none'}.")
     codes = sample_latent(generator, settings.found_on, truncation=settings.truncation).codes_for(generator, "w+")
-    about = getattr(generator, "about", None)
-    layers = (about.edit_layers if about else "") or None
+    layers = about_of(generator).edit_layers or None
     found = []
     for name in settings.regions:
         direction = find_directions(generator, codes, known[name], layers=layers, count=1)[0]

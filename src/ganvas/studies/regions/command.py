@@ -19,7 +19,7 @@ import torch
 from ganvas.checkpoints.files import load, regions
 from ganvas.errors import GanvasError
 from ganvas.files import atomic_path
-from ganvas.generators.protocol import About, Generator
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.latents import parse_layers
 from ganvas.methods.resefa import search_measure
 from ganvas.process import keep_freed_memory
@@ -74,11 +74,6 @@ def write(options: argparse.Namespace) -> list[Path]:
     with atomic_path(tables) as temporary:
         temporary.write_text(markdown(found, settings, name, plan.reasons, options.quick), "utf-8")
     return [numbers, tables, *sheets.write_sheets(bench, plan, options.out)]
-
-
-def about_of(generator: Generator) -> About:
-    """Return what is known of a generator, nothing where it does not say."""
-    return getattr(generator, "about", None) or About("", "")
 
 
 def settings_for(generator: Generator, ranges: Sequence[str] | None, layers: str | None, short: bool) -> Settings:
