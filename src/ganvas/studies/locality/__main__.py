@@ -1,4 +1,4 @@
-"""``python -m ganvas.studies.locality --out out/locality``: runs the study, writes its numbers, tables and picture.
+"""``python -m ganvas.studies.locality MODEL --out out/locality``: runs the study, writes numbers, tables, picture.
 
 What is finished is not computed again when the command is given again with the same folder.
 """
@@ -13,27 +13,37 @@ from pathlib import Path
 import torch
 
 from ganvas.checkpoints.files import load, regions
+from ganvas.errors import GanvasError
 from ganvas.files import atomic_path
+from ganvas.generators.protocol import about_of
 from ganvas.studies.locality import report, study
 from ganvas.studies.records import write_json
 from ganvas.studies.running import run_study
 
-REGIONS = ("eyes", "brows", "nose", "mouth")
+REGIONS = ("eyes", "brows", "nose", "mouth", "ears")
+"""Of these, the ones that a generator has."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study on the bundled generator; returns the exit code."""
+    """Run the study; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m ganvas.studies.locality", description=__doc__)
+    parser.add_argument("model", nargs="?", default="faces", help="a bundled name or a file; with named regions")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results; give it again to go on")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     options = parser.parse_args(arguments)
-    return run_study(lambda: write(options.out), options.out, options.threads)
+    return run_study(lambda: write(options.model, options.out), options.out, options.threads)
 
 
-def write(folder: Path) -> list[Path]:
-    """Run what is left of the study in `folder` and write its three files; returns their paths."""
-    generator, settings = load("faces"), study.Settings()
-    chosen = {name: regions(generator)[name] for name in REGIONS}
+def write(model: str, folder: Path) -> list[Path]:
+    """Run what is left of the study, in the layers that the generator recommends; write its three files into `folder`
+    and return their paths.
+    """
+    generator = load(model)
+    settings = study.Settings(layers=about_of(generator).edit_layers or None)
+    named = regions(generator)
+    chosen = {name: named[name] for name in REGIONS if name in named}
+    if not chosen:
+        raise GanvasError(f"'{model}' has none of the regions {', '.join(REGIONS)}; name some: ganvas models convert.")
     trials, cells = study.run(generator, chosen, settings, folder, lambda text: print(text, file=sys.stderr))
     found = report.results(cells, settings)
     numbers, tables, picture = (folder / f"locality.{suffix}" for suffix in ("json", "md", "png"))

@@ -47,7 +47,7 @@ class Settings:
     seeds: tuple[int, ...] = tuple(range(100, 164))
     truncation: float = 0.7
     space: str = "w"
-    layers: str | None = "3-5"
+    layers: str | None = None
     count: int = 3
     random_count: int = 20
     random_seed: int = 0
