@@ -1,5 +1,5 @@
-"""The generators that benchmarks run on: `faces`, and StyleGAN2 at 256 and 1024 px with random weights (speed does not
-depend on them).
+"""The generators that benchmarks run on: `faces` at 128 px, StyleGAN2 of other sizes with random weights (speed does
+not depend on them).
 """
 
 import torch
@@ -10,19 +10,27 @@ from ganvas.generators.stylegan2_synthesis import Architecture
 
 SIZES = (64, 256, 1024)
 ALL_SIZES = (64, 128, 256, 512, 1024)
-CHANNEL_BASES = {128: 16384, 256: 16384, 512: 32768, 1024: 32768}
+CHANNEL_BASES = {256: 16384, 512: 32768, 1024: 32768}
+SMALL = Architecture(64, (256, 256, 256, 128, 64), 256, 256, (256,) * 4)
+"""4.5 million parameters, as NVIDIA's code makes it with channel_base 4096 and channel_max 256."""
 
 
 def subject(resolution: int, dtype: torch.dtype = torch.float32) -> StyleGAN2:
-    """Return `faces` at 64 px; else w_dim 512, with channel_base 16384 up to 256 px and 32768 above (config-f)."""
-    if resolution == 64:
+    """Return `faces` at 128 px, SMALL at 64 px; else w_dim 512, with channel_base 16384 at 256 px and 32768 above
+    (config-f).
+    """
+    if resolution == 128:
         generator = load("faces", dtype=dtype)
         assert isinstance(generator, StyleGAN2)
         return generator
-    sizes = [4 * 2**i for i in range(resolution.bit_length() - 2)]
-    channels = tuple(min(CHANNEL_BASES[resolution] // size, 512) for size in sizes)
+    if resolution == SMALL.resolution:
+        architecture = SMALL
+    else:
+        sizes = [4 * 2**i for i in range(resolution.bit_length() - 2)]
+        channels = tuple(min(CHANNEL_BASES[resolution] // size, 512) for size in sizes)
+        architecture = Architecture(resolution, channels, 512, 512, (512,) * 8)
     torch.manual_seed(0)
-    generator = StyleGAN2(Architecture(resolution, channels, 512, 512, (512,) * 8)).eval().requires_grad_(False)
+    generator = StyleGAN2(architecture).eval().requires_grad_(False)
     for _, layer in generator.synthesis.convolutions():
         layer.noise_strength.fill_(0.1)
     return generator.set_precision(dtype)

@@ -60,9 +60,9 @@ def agreement() -> str:
     """Return a sentence: how well directions found in bfloat16 agree with those found in float32."""
     found = []
     for dtype in (torch.float32, torch.bfloat16):
-        generator = subject(64, dtype)
+        generator = subject(128, dtype)
         ws = generator.map(generator.sample(range(4)), truncation=0.7)
         mouth = regions(generator)["mouth"]
-        found.append(find_directions(generator, ws, mouth, layers="3-5", count=5).vectors.double())
+        found.append(find_directions(generator, ws, mouth, layers="4-6", count=5).vectors.double())
     cosines = (found[0] * found[1]).sum(dim=1).abs()
     return f"1 - |cos| of the first five directions of the mouth: {', '.join(f'{1 - c:.0e}' for c in cosines)}."

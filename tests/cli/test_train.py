@@ -295,6 +295,11 @@ def test_encoder_of_a_generator(run: Run, tmp_path: Path, pictures: Path):
     assert held(tmp_path / "encoder") == ["encoder.safetensors", "log.jsonl", "sheet.png", "snapshot.safetensors"]
     check(run(*train), "holds a training already: go on with --resume")
     assert "finished after 4 steps" in run(*train, "--resume").out
+    mine = ("--start", tmp_path / "encoder" / "encoder.safetensors", "--steps", "1", "--frames", "0", "--out", tmp_path)
+    photo = next(path for path in sorted(pictures.iterdir()) if path.suffix == ".png")
+    told = run("invert", generator, photo, *mine)
+    assert told.code == 0, told.err
+    check(run("invert", "faces", photo, *mine), "is the encoder of another generator")
     check(run(*train, "--resume", "--rate", "1"), "other settings (rate 0.001)")
     check(run("train", "encoder", generator, tmp_path / "nowhere", "--out", tmp_path / "other"), "does not exist")
     check(run("train", "encoder", "nowhere", pictures, "--out", tmp_path / "other"), "no generator 'nowhere'")

@@ -14,8 +14,9 @@ from ganvas.generators.protocol import About
 from ganvas.metrics.features import load_features
 from ganvas.metrics.local import rms_change
 from ganvas.region import Region
+from ganvas.studies.nearness import gain
 from ganvas.studies.photos import command, tuned
-from ganvas.studies.photos.report import GENERATED, INVERTED, TUNED, gain, geometric, kept_ratio
+from ganvas.studies.photos.report import GENERATED, INVERTED, TUNED, geometric, kept_ratio
 from ganvas.studies.photos.settings import Settings, quick
 from ganvas.studies.photos.survival import LocalEdit, Survived, edited, find_edits, generated, survived
 from tests.generators.small import small_stylegan2

@@ -10,13 +10,13 @@ from cyclopts import Parameter
 
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.inversion_table import compare
-from ganvas.cli.photo_codes import own_encoder
 from ganvas.cli.photo_options import Preparation, complaint, read_all
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, Flag, make_folder, region_of, with_seconds, wrote
 from ganvas.errors import GanvasError, PictureError
 from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator
+from ganvas.inversion.encoder import encoder_for, is_encoder
 from ganvas.inversion.invert import InversionSettings
 from ganvas.inversion.numbers import Card
 from ganvas.inversion.starts import Encode
@@ -120,7 +120,8 @@ def invert(
     steps
         Synthesis passes with gradients.
     start
-        mean, random, random:8 (the nearest of eight), encoder, or a latent file of one code or one for each photo.
+        mean, random, random:8 (the nearest of eight), encoder (the one that comes with the generator), the file of an
+        encoder that was trained for it, or a latent file of one code or one for each photo.
     noise
         Change noise maps too.
     region
@@ -203,11 +204,13 @@ def _look(perceptual: Path | None, heads: Path | None, generator: Generator) -> 
 
 
 def _start(start: str, generator: Generator) -> str | Latent | Encode:
-    """Return the start as the library takes it: a word, the generator's encoder, or the latent of a file."""
+    """Return the start as the library takes it: a word, an encoder, or the latent of a file."""
     if start == "encoder":
-        return own_encoder(generator)
+        return encoder_for(generator)
     if start == "mean" or start.split(":")[0] == "random":
         return start
+    if is_encoder(start):
+        return encoder_for(generator, start)
     latent = load_latent(start)
     latent.check_fits(generator)
     return latent

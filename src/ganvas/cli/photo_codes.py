@@ -13,11 +13,10 @@ from ganvas.cli.context import visible
 from ganvas.cli.photo_options import Preparation
 from ganvas.cli.progress import progress
 from ganvas.decoding import SUFFIXES
-from ganvas.errors import CheckpointError, GanvasError, LatentError
+from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.inversion.encoder import load_encoder
+from ganvas.inversion.encoder import encoder_for
 from ganvas.inversion.invert import InversionSettings
-from ganvas.inversion.starts import Encode
 from ganvas.inversion.work import Work
 from ganvas.latent_files import Latent, load_latent
 from ganvas.metrics.features import BUNDLED_HASH
@@ -53,7 +52,7 @@ def inverted(path: Path, generator: Generator, label: Classes = None) -> Latent:
     space = [known for known in generator.spaces if known != "s"][-1]
     settings = InversionSettings(space, steps=STEPS, label=label)
     with suppress(GanvasError):
-        settings = replace(settings, start=own_encoder(generator))
+        settings = replace(settings, start=encoder_for(generator))
     kept = home() / "inversions" / f"{_fingerprint(generator, picture, settings)}.safetensors"
     if kept.is_file():
         with suppress(GanvasError):  # a damaged one is made again
@@ -71,24 +70,7 @@ def inverted(path: Path, generator: Generator, label: Classes = None) -> Latent:
     return load_latent(kept)
 
 
-def own_encoder(generator: Generator) -> Encode:
-    """Return the companion encoder of a generator.
-
-    Raises `CheckpointError` where there is none, `GanvasError` where it was made for another generator.
-    """
-    about = about_of(generator)
-    name = about.name
-    try:
-        encoder, made_for = load_encoder(name, generator.device)
-    except CheckpointError as error:
-        raise CheckpointError(f"There is no encoder for '{name}' ({error}) Give another --start.") from error
-    if about.hash and made_for not in about.hashes:
-        raise GanvasError(f"The encoder of '{name}' was made for another generator; give another --start.")
-    return encoder
-
-
 def _fingerprint(generator: Generator, picture: Tensor, settings: InversionSettings) -> str:
-    about = about_of(generator)
     start = settings.start if isinstance(settings.start, str) else "encoder"
-    parts = (about.hash, BUNDLED_HASH, repr(replace(settings, start=start)))
+    parts = (about_of(generator).hash, BUNDLED_HASH, repr(replace(settings, start=start)))
     return hashlib.sha256("\n".join(parts).encode() + picture.cpu().numpy().tobytes()).hexdigest()[:32]

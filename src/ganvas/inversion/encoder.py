@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from ganvas import images
 from ganvas.errors import CheckpointError
-from ganvas.tensor_files import read_tensors, write_tensors
+from ganvas.generators.protocol import Generator, about_of
+from ganvas.tensor_files import read_header, read_tensors, write_tensors
 
 KIND = "encoder"
 SLOPE = 0.2
@@ -116,3 +117,26 @@ def load_encoder(source: str | Path, device: str | torch.device = "cpu") -> tupl
     except (KeyError, TypeError, RuntimeError) as reason:
         raise CheckpointError(f"'{path}' is a damaged encoder ({reason}); make it anew.") from reason
     return encoder.eval().requires_grad_(False).to(device), str(header.get("generator", ""))
+
+
+def encoder_for(generator: Generator, source: str | Path | None = None) -> Encoder:
+    """Return the encoder of a file, or the bundled one of the generator's name, on the generator's device.
+
+    Raises `CheckpointError` where there is none, or where it was made for another generator.
+    """
+    about = about_of(generator)
+    try:
+        encoder, made_for = load_encoder(source or about.name, generator.device)
+    except CheckpointError as error:
+        raise CheckpointError(f"There is no encoder for '{about.name}' ({error}) Give another start.") from error
+    if about.hash and made_for not in about.hashes:
+        raise CheckpointError(f"'{source or about.name}' is the encoder of another generator; give another start.")
+    return encoder
+
+
+def is_encoder(path: str | Path) -> bool:
+    """Tell whether a file is an encoder."""
+    try:
+        return read_header(path, CheckpointError).get("kind") == KIND
+    except CheckpointError:
+        return False

@@ -27,6 +27,7 @@ LOSSES: Mapping[str, Weights] = {
     "perceptual": Weights(perceptual=1.0),
     "perceptual + L1 + L2": Weights(perceptual=1.0, l1=1.0, l2=1.0),
 }
+NEARNESS = ("psnr", "perceptual", "ssim")
 AT_ONCE = 10
 SMALLEST = 16  # pixels: below, neither SSIM nor the feature network sees anything
 Say = Callable[[str, int, int], None]
@@ -107,8 +108,8 @@ def run(
                 parts = _invert(
                     row, weights, targets, names, settings, look, lambda done, all_, told=told: say(told, done, all_)
                 )
-                write_json(place, asdict(_cell(row, column, parts, targets, place)))
-            cells.append(_read(place))
+                write_cell(row, column, parts, targets, place)
+            cells.append(read_cell(place))
     return cells
 
 
@@ -136,11 +137,12 @@ def _invert(
     return parts
 
 
-def _cell(row: Row, column: str, parts: Sequence[Inversion], photos: Tensor, place: Path) -> Cell:
+def write_cell(row: Row, column: str, parts: Sequence[Inversion], photos: Tensor, place: Path) -> Cell:
+    """Write the latent of inverted photos and their numbers, with which the cell is finished; returns it."""
     latent = joined([part.latent for part in parts]).save(place.with_suffix(".safetensors"))
     cards = [card for part in parts for card in part.cards]
     pictures = torch.cat([part.pictures for part in parts])
-    return Cell(
+    cell = Cell(
         row.title,
         column,
         tuple(card.psnr for card in cards),
@@ -150,6 +152,14 @@ def _cell(row: Row, column: str, parts: Sequence[Inversion], photos: Tensor, pla
         sum(part.cards[0].seconds for part in parts),
         latent.name,
     )
+    write_json(place, asdict(cell))
+    return cell
+
+
+def numbers_of(cell: Cell) -> dict[str, Sequence[float]]:
+    """Return a cell's measures of nearness and the seconds, photo by photo, as `studies.nearness` takes them."""
+    count = len(cell.psnr)
+    return {name: getattr(cell, name) for name in NEARNESS} | {"seconds": [cell.seconds / count] * count}
 
 
 @torch.no_grad()
@@ -159,7 +169,8 @@ def pictures_of(cell: Cell, generator: Generator, folder: Path, count: int) -> F
     return torch.cat(list(latent.rows(range(min(count, len(latent)))).pictures(generator)))
 
 
-def _read(place: Path) -> Cell:
+def read_cell(place: Path) -> Cell:
+    """Return a finished cell; raises `GanvasError` where its file is damaged."""
     try:
         held = json.loads(place.read_text("utf-8"))
         fields: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in held.items()}

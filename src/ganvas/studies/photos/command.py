@@ -32,7 +32,6 @@ from ganvas.training.data import open_pictures
 
 COLUMN = "perceptual + L1 + L2"
 SPACES = ("z", "w", "w+")
-MEASURES = ("psnr", "perceptual", "ssim")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +86,7 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     edits = find_edits(generator, settings)
     cells, pivots = _inverted(generator, model, photos, out / "inverted", settings, look)
     tuned = tune_all(generator, photos, pivots, settings.tune, out / f"tuned-{settings.tune}", look, _say)
-    numbers = {space: _of_cell(cell) for space, cell in cells.items()} | {report.TUNED: _of_tuned(tuned)}
+    numbers = {space: table.numbers_of(cell) for space, cell in cells.items()} | {report.TUNED: _of_tuned(tuned)}
     shown = _edited(generator, edits, pivots, [one.load(out / f"tuned-{settings.tune}") for one in tuned], settings)
     network = load_features()
     found = {
@@ -131,13 +130,8 @@ def _latents(cells: Mapping[str, table.Cell], out: Path) -> list[tuple[str, Late
     return [(space, load_latent(out / "inverted" / cell.latent)) for space, cell in cells.items()]
 
 
-def _of_cell(cell: table.Cell) -> dict[str, Sequence[float]]:
-    count = len(cell.psnr)
-    return {name: getattr(cell, name) for name in MEASURES} | {"seconds": [cell.seconds / count] * count}
-
-
 def _of_tuned(tuned: Sequence[TunedPhoto]) -> dict[str, Sequence[float]]:
-    return {name: [getattr(one, name) for one in tuned] for name in (*MEASURES, "seconds")}
+    return {name: [getattr(one, name) for one in tuned] for name in (*table.NEARNESS, "seconds")}
 
 
 def _edited(

@@ -9,31 +9,14 @@ from torch import Tensor
 
 from ganvas import images
 from ganvas.studies.estimates import Estimate, mean_estimate
+from ganvas.studies.nearness import Numbers, nearness, number_text
 from ganvas.studies.photos.settings import Settings
 from ganvas.studies.photos.survival import Survived
 from ganvas.studies.tables import table, text
 
-Numbers = Mapping[str, Mapping[str, Sequence[float]]]
-"""Measure -> values photo by photo, for each of z, w, w+ and tuned."""
-
 GENERATED, INVERTED, TUNED = "generated", "inverted", "tuned"
-DIGITS = {"psnr": 1, "ssim": 3, "perceptual": 3}
 SHOWN = 5
 SMALLEST = 128  # pixels of a picture on a sheet
-
-
-def nearness(numbers: Numbers, perceptual: str) -> str:
-    """Return the table of how near each way comes to the photos, and by how much each beats the one above it."""
-    titles = {"psnr": "PSNR, dB", "ssim": "SSIM (not optimised)", "perceptual": perceptual}
-    lines = [["", *titles.values(), "seconds a photo"]]
-    for way, values in numbers.items():
-        means = [_number(mean_estimate(values[name]), DIGITS[name]) for name in titles]
-        lines.append([way, *means, f"{sum(values['seconds']) / len(values['seconds']):.1f}"])
-    for better, worse in zip(list(numbers)[1:], numbers, strict=False):
-        gains = [gain(numbers[better][name], numbers[worse][name]) for name in titles]
-        told = [_number(each, digits) for each, digits in zip(gains, DIGITS.values(), strict=True)]
-        lines.append([f"{better} minus {worse}, photo by photo", *told, ""])
-    return table(lines)
 
 
 def survival(found: Mapping[str, Mapping[str, Survived]]) -> str:
@@ -43,8 +26,8 @@ def survival(found: Mapping[str, Mapping[str, Survived]]) -> str:
     for edit, by_kind in found.items():
         for kind, done in by_kind.items():
             roots = [[math.sqrt(value) for value in values] for values in (done.inside, done.outside)]
-            inside, outside = (_number(mean_estimate(values), 3) for values in roots)
-            alike = _number(mean_estimate(done.alike), 3)
+            inside, outside = (number_text(mean_estimate(values), 3) for values in roots)
+            alike = number_text(mean_estimate(done.alike), 3)
             lines.append([edit, kind, inside, outside, text(geometric(done.ratios)), alike])
     return table(lines)
 
@@ -59,11 +42,6 @@ def geometric(ratios: Sequence[float]) -> Estimate:
     """Return the geometric mean of ratios."""
     found = mean_estimate([math.log(ratio) for ratio in ratios])
     return Estimate(*(math.exp(value) for value in (found.value, found.low, found.high)))
-
-
-def gain(better: Sequence[float], worse: Sequence[float]) -> Estimate:
-    """Return the mean difference, photo by photo."""
-    return mean_estimate([one - other for one, other in zip(better, worse, strict=True)])
 
 
 def markdown(
@@ -118,7 +96,3 @@ def _sheet(columns: Mapping[str, Tensor], rows: int) -> Float[Tensor, "1 3 heigh
     side = max(SMALLEST, next(iter(columns.values())).shape[-1])
     cells = [images.resize(some[:rows].float().clamp(-1, 1), side, side) for some in columns.values()]
     return images.labelled_grid(torch.stack(cells, dim=1).flatten(0, 1), len(columns), list(columns))
-
-
-def _number(number: Estimate, digits: int) -> str:
-    return f"{number.value:.{digits}f} ({number.low:.{digits}f} to {number.high:.{digits}f})"

@@ -1,0 +1,72 @@
+"""``python -m ganvas.studies.inversion MODEL PHOTOS --out DIR``: what a generator's encoder saves.
+
+Writes ``starts.md``, ``starts.json`` and ``starts.jpg``. What is finished is not computed again when the command is
+given again with the same folder.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ganvas.checkpoints.files import load
+from ganvas.files import atomic_path
+from ganvas.inversion.encoder import encoder_for
+from ganvas.inversion.terms import bundled_features
+from ganvas.process import keep_freed_memory, let_threads_wait
+from ganvas.studies.inversion import starts
+from ganvas.studies.inversion.table import numbers_of
+from ganvas.studies.nearness import nearness
+from ganvas.studies.pictures import write_jpeg
+from ganvas.studies.records import plain, write_json
+from ganvas.studies.running import run_study
+from ganvas.training.data import open_pictures
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ganvas.studies.inversion",
+        description="The encoder's first reconstruction of photos against 100 and 300 steps of inversion into w+ from "
+        "the mean, and against as many from the encoder. Given again with the same --out it goes on.",
+    )
+    parser.add_argument("model", help="a StyleGAN2: a bundled name or a file")
+    parser.add_argument("photos", type=Path, help="a folder or a zip of photos, of which the first ones are taken")
+    parser.add_argument("--encoder", type=Path, help="its encoder (default: the one that comes with it)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--count", type=int, default=50, help="photos (50)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
+    options = parser.parse_args(arguments)
+    keep_freed_memory()
+    return run_study(lambda: write(options), options.out, options.threads)
+
+
+def write(options: argparse.Namespace) -> list[Path]:
+    """Do what is left of the study and write its files; returns their paths."""
+    generator, out = load(options.model), options.out
+    encode = encoder_for(generator, options.encoder)
+    photos = open_pictures(options.photos, generator.resolution, fewest=options.count).batch(np.arange(options.count))
+    look = bundled_features(torch.device("cpu"))
+    name = str(options.encoder or "its own")
+    cells = starts.run(generator, encode, photos, out / "cells", look, starts.WAYS, encoder_name=name, say=_say)
+    numbers = {way: numbers_of(cell) for way, cell in cells.items()}
+    far = {way: sum(cell.from_mean) / len(cell.from_mean) for way, cell in cells.items()}
+    words, kept = out / "starts.md", out / "starts.json"
+    with atomic_path(words) as temporary:
+        told = ", ".join(f"{way} {distance:.2f}" for way, distance in far.items())
+        text = f"{nearness(numbers, look.name)}\n{len(photos)} photos. From the mean, in deviations: {told}.\n"
+        temporary.write_text(text, "utf-8")
+    write_json(kept, plain(numbers))
+    return [words, kept, write_jpeg(out / "starts.jpg", starts.sheet(photos, cells, generator, out / "cells"))]
+
+
+def _say(what: str, done: int, total: int) -> None:
+    print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    let_threads_wait()
+    sys.exit(main())
