@@ -15,13 +15,14 @@ from benchmarks.machine import duration, seconds
 from benchmarks.subjects import subject
 from ganvas.drag import draggan
 from ganvas.drag.draggan import DragGAN
-from ganvas.drag.session import Order, open_session, prepare
+from ganvas.drag.session import Order, Session, open_session, prepare
 from ganvas.drag.state import Drag, Task
 from ganvas.region import Region
 
 SIZES = (256, 1024)
 TASK = Task(((0.4, 0.6),), ((0.5, 0.5),), Region.box(0.2, 0.2, 0.8, 0.8))
 STEPS = 3
+PLAIN, OURS, BFLOAT16 = "plain", "ours", "ours, bfloat16"
 
 
 class PlainDrag:
@@ -75,18 +76,22 @@ class PlainDrag:
         return F.grid_sample(feature, grid, padding_mode="border", align_corners=False)
 
 
-def prepared(size: int) -> dict[str, Callable[[], Callable[[], object]]]:
-    """Return, by kind, what makes a function for one step."""
-    generator = subject(size)
+def prepared(size: int, kind: str) -> Callable[[], object]:
+    """Return a function for one step of this kind."""
+    session, order = opened(size, torch.bfloat16 if kind == BFLOAT16 else torch.float32)
+    drag, state = prepare(session.subject, session.codes, order)
+    return PlainDrag(drag, session.codes).step if kind == PLAIN else lambda: draggan.step(drag, state)
+
+
+def opened(size: int, dtype: torch.dtype) -> tuple[Session, Order]:
+    """Return a session of the subject of this size and the order of the drag that is timed."""
+    generator = subject(size, dtype)
     for parameter in generator.parameters():
         if parameter.ndim == 4:  # the layout in which checkpoints are loaded
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         codes = generator.map(generator.sample([0]), truncation=0.7)
-    order = Order(TASK)
-    session = open_session(generator, codes)
-    drag, state = prepare(session.subject, session.codes, order)
-    return {"ours": lambda: lambda: draggan.step(drag, state), "plain": lambda: PlainDrag(drag, codes).step}
+    return open_session(generator, codes), Order(TASK)
 
 
 def memory(size: int, kind: str, threads: int) -> float:
@@ -98,10 +103,9 @@ def memory(size: int, kind: str, threads: int) -> float:
 
 def _memory(size: int, kind: str, threads: int) -> float:
     torch.set_num_threads(threads)
-    kinds = prepared(size)
+    step = prepared(size, kind)
     Path("/proc/self/clear_refs").write_text("5")  # begins the highest mark anew
     before = _status("VmRSS")
-    step = kinds[kind]()
     for _ in range(STEPS):
         step()
     return (_status("VmHWM") - before) / 1024
@@ -113,17 +117,28 @@ def _status(name: str) -> float:
     return float(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
 
 
+def agreement(size: int) -> float:
+    """Return the cosine of both precisions' first gradients of the codes."""
+    gradients = []
+    for dtype in (torch.float32, torch.bfloat16):
+        session, order = opened(size, dtype)
+        gradients.append(draggan.step(*prepare(session.subject, session.codes, order)).moments.first.double())
+    return float(torch.cosine_similarity(*(gradient.flatten() for gradient in gradients), dim=0))
+
+
 def run(sizes: tuple[int, ...] = SIZES) -> Iterator[str]:
-    """Yield the lines of a Markdown table of processor times and memory."""
+    """Yield the lines of a Markdown table of processor times and memory, steps by precision."""
     yield from (
-        "| StyleGAN2 | plain step | our step | plain / ours | plain: memory beyond the weights | ours | ours / plain |",
+        "| StyleGAN2 | step | processor time | plain / it | memory beyond the weights | it / plain | gradients: cosine |",
         "|---|---|---|---|---|---|---|",
     )
     for size in (size for size in sizes if size in (64, 128, 256, 512, 1024)):
-        kinds = prepared(size)
-        plain, ours = (seconds(kinds[kind](), repeats=STEPS, clock=time.process_time) for kind in ("plain", "ours"))
-        held = {kind: memory(size, kind, torch.get_num_threads()) for kind in ("plain", "ours")}
-        yield (
-            f"| {size} px | {duration(plain)} | {duration(ours)} | **{plain / ours:.2f}** | {held['plain']:.0f} MiB | "
-            f"{held['ours']:.0f} MiB | **{held['ours'] / held['plain']:.2f}** |"
-        )
+        times, held = {}, {}
+        for kind in (PLAIN, OURS, BFLOAT16):
+            times[kind] = seconds(prepared(size, kind), repeats=STEPS, clock=time.process_time)
+            held[kind] = memory(size, kind, torch.get_num_threads())
+            near = f"{agreement(size):.4f}" if kind == BFLOAT16 else ""
+            yield (
+                f"| {size} px | {kind} | {duration(times[kind])} | **{times[PLAIN] / times[kind]:.2f}** | "
+                f"{held[kind]:.0f} MiB | **{held[kind] / held[PLAIN]:.2f}** | {near} |"
+            )

@@ -104,6 +104,9 @@ def test_one_direction_of_several():
     for beyond in (3, -4):
         with pytest.raises(LatentError, match=f"Direction {beyond} does not exist: these are 0-2"):
             found[beyond]
+    assert len(found[:2]) == 2
+    assert torch.equal(found[::-1][0].vector, found[2].vector)
+    assert found[5:] == []
 
 
 @steady

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -125,7 +125,15 @@ class Directions:
     def __iter__(self) -> Iterator[Direction]:
         return (self[i] for i in range(len(self)))
 
-    def __getitem__(self, index: int) -> Direction:
+    @overload
+    def __getitem__(self, index: int) -> Direction: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Direction]: ...
+
+    def __getitem__(self, index: int | slice) -> Direction | list[Direction]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise LatentError(f"Direction {index} does not exist: these are 0-{len(self) - 1}.")
         return Direction(
