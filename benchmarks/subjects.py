@@ -6,7 +6,7 @@ import torch
 
 from ganvas.checkpoints.files import load
 from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.generators.stylegan2_synthesis import Architecture
+from ganvas.generators.stylegan2_architecture import Architecture
 
 SIZES = (64, 256, 1024)
 ALL_SIZES = (64, 128, 256, 512, 1024)

@@ -3,7 +3,7 @@
 import torch
 
 from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.generators.stylegan2_synthesis import Architecture, Kind
+from ganvas.generators.stylegan2_architecture import Architecture, Kind
 
 
 def small_stylegan2(

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from ganvas.checkpoints.files import load
 from ganvas.errors import LatentError
 from ganvas.generators import stylegan2_synthesis
+from ganvas.generators.stylegan2_architecture import Kind
 from ganvas.generators.stylegan2_layers import StyledConvolution, ToPicture
-from ganvas.generators.stylegan2_synthesis import Kind
 from tests.generators.small import small_stylegan2
 
 KINDS: tuple[Kind, ...] = ("skip", "resnet", "orig")

@@ -13,7 +13,8 @@ from torch import Tensor
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Label, Noise
 from ganvas.generators.style_based import StyleBased
-from ganvas.generators.stylegan2_synthesis import Architecture, Synthesis
+from ganvas.generators.stylegan2_architecture import Architecture
+from ganvas.generators.stylegan2_synthesis import Synthesis
 
 
 class StyleGAN2(StyleBased[Synthesis]):

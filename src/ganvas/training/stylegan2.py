@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.generators.stylegan2_synthesis import Architecture
+from ganvas.generators.stylegan2_architecture import Architecture
 from ganvas.metrics.spectrum import octave_energies
 from ganvas.training.augment import Augment
 from ganvas.training.discriminators import GROUP, StyleDiscriminator

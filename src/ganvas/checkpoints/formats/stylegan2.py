@@ -18,7 +18,7 @@ from ganvas.checkpoints.recognised import Recognised
 from ganvas.checkpoints.state import shape_of, without_prefix
 from ganvas.errors import CheckpointError
 from ganvas.generators.mapping import MappingNetwork
-from ganvas.generators.stylegan2_synthesis import Architecture, Kind
+from ganvas.generators.stylegan2_architecture import Architecture, Kind
 from ganvas.latents import sample_normal_as_resefa
 
 CONVOLUTION = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv1\.weight")
