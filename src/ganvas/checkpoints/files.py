@@ -144,7 +144,7 @@ def info(source: str | Path) -> dict[str, Any]:
         "spaces": {space: list(generator.dimensions(space)) for space in generator.spaces},
         "layers": generator.layers,
         "features": list(generator.feature_names),
-        "classes": architecture.get("label_dim", architecture.get("classes", 0)),
+        "classes": architecture.get("label_dim", 0),
         "architecture": architecture,
         "regions": list(about.regions),
         "edit_layers": about.edit_layers,
