@@ -98,10 +98,12 @@ def step(
     seen = {"codes": _misfit(encoder, found[:rows], codes)}
     loss = recipe.codes * seen["codes"]
     if with_real:
-        again = generator.synthesize(found, "w+")
+        with torch.autocast(shown.device.type, precision, enabled=precision != torch.float32):
+            again = generator.synthesize(found[rows:], "w+")
+        again, photos = again.float(), shown[rows:]
         seen |= {
-            "pixels": (again - shown).abs().mean(),
-            "looks": looks(again, shown).mean(),
+            "pixels": (again - photos).abs().mean(),
+            "looks": looks(again, photos).mean(),
             "prior": ((found[rows:] - encoder.mean) / encoder.deviation).square().mean(),
         }
         loss = loss + recipe.pixels * seen["pixels"] + recipe.looks * seen["looks"] + recipe.prior * seen["prior"]
