@@ -81,8 +81,8 @@ def test_truncation_of_some_layers_needs_w_plus(faces: Generator):
     assert sample_latent(faces, [0], truncation=0.5, truncation_layers=4).space == "w+"
     with pytest.raises(LatentError, match="leave truncation_layers out"):
         sample_latent(faces, [0], truncation_layers=4, space="z")
-    with pytest.raises(LatentError, match="this generator has 10"):
-        sample_latent(faces, [0], truncation_layers=11)
+    with pytest.raises(LatentError, match="this generator has 12"):
+        sample_latent(faces, [0], truncation_layers=13)
 
 
 @pytest.mark.parametrize("truncation", [math.nan, math.inf])

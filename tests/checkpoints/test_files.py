@@ -46,20 +46,21 @@ def test_converting_an_nvidia_pickle_keeps_every_bit(shared: Path, tmp_path: Pat
 def test_bundled_faces() -> None:
     faces = load("faces")
     assert isinstance(faces, Generator)
-    assert (faces.resolution, faces.layers, faces.about.edit_layers) == (64, 10, "3-5")
+    assert (faces.resolution, faces.layers, faces.about.edit_layers) == (128, 12, "4-6")
     assert {"eyes", "left_eye", "right_eye", "brows", "nose", "mouth", "chin", "forehead"} == set(regions(faces))
     facts = info("faces")
-    assert json.loads(json.dumps(facts))["parameters"] == 4_497_624
+    assert json.loads(json.dumps(facts))["parameters"] == 4_558_333
     assert "non-commercial" in facts["source"]["licence"]
     card = files.resolve("faces").with_suffix(".md").read_text()
     assert "UTKFace" in card
 
 
-def test_bundled_faces_are_those_of_the_trained_file(shared: Path) -> None:
-    trained, bundled = load(shared / "models" / "faces-64.pkl"), load("faces")
-    assert bundled.about.source["hash"] == trained.about.hash
+def test_half_precision_keeps_the_pictures(shared: Path, tmp_path: Path) -> None:
+    source = shared / "models" / "faces-64.pkl"
+    trained, halved = load(source), load(convert(source, tmp_path / "half.safetensors", half=True))
+    assert halved.about.source["hash"] == trained.about.hash
     ws = trained.map(trained.sample(range(4)), truncation=0.7)
-    difference = bundled.synthesize(bundled.map(bundled.sample(range(4)), truncation=0.7)) - trained.synthesize(ws)
+    difference = halved.synthesize(halved.map(halved.sample(range(4)), truncation=0.7)) - trained.synthesize(ws)
     assert difference.square().mean().sqrt() < 1e-3
 
 

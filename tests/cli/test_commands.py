@@ -94,7 +94,7 @@ def test_official_draws_as_published(run: Run, tmp_path: Path):
     assert told.code == 0, told.err
     assert json.loads(told.out)["ridge"] == "none"
     origin = ganvas.load_directions(tmp_path / "directions.safetensors").origin
-    assert (origin.truncation, origin.resolution) == (1.0, 64)
+    assert (origin.truncation, origin.resolution) == (1.0, 128)
     assert "row 1 of seed 5" in (tmp_path / "directions.html").read_text()
 
 
@@ -141,11 +141,11 @@ def test_legacy_directions(run: Run, tmp_path: Path):
 def test_models(run: Run, tmp_path: Path):
     assert "faces" in run("models", "list").out
     facts = json.loads(run("models", "info", "faces", "--json").out)
-    assert (facts["resolution"], facts["layers"], facts["edit_layers"]) == (64, 10, "3-5")
+    assert (facts["resolution"], facts["layers"], facts["edit_layers"]) == (128, 12, "4-6")
     assert "resolution" in run("models", "info", "faces").out
     told = run("models", "convert", "faces", tmp_path / "copy.safetensors", "--half", "--json")
     assert json.loads(told.out)["bytes"] == (tmp_path / "copy.safetensors").stat().st_size
-    assert json.loads(run("models", "info", tmp_path / "copy.safetensors", "--json").out)["resolution"] == 64
+    assert json.loads(run("models", "info", tmp_path / "copy.safetensors", "--json").out)["resolution"] == 128
 
 
 def test_converting_names_regions_and_layers(run: Run, tmp_path: Path):

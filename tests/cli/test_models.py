@@ -34,7 +34,7 @@ def test_the_list_fits_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, c
     table = [line for line in lines if line.startswith(" ")]
     assert max(map(len, table)) <= columns
     assert not any("…" in line.split("  ")[0] for line in table)
-    assert table[2].split() == (["faces", "64", "stylegan2", "9", "bundled"] if columns == 80 else table[2].split())
+    assert table[2].split() == (["faces", "128", "stylegan2", "9", "bundled"] if columns == 80 else table[2].split())
     for entry in zoo.entries().values():
         assert f" {entry.name} " in told
 

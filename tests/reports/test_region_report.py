@@ -42,7 +42,7 @@ def latent(faces: Generator) -> Latent:
 
 @pytest.fixture(scope="module")
 def mask(faces: Generator) -> torch.Tensor:
-    return ganvas.regions(faces)["mouth"].mask(64, 64)
+    return ganvas.regions(faces)["mouth"].mask(faces.resolution, faces.resolution)
 
 
 def direction(seed: int = 0) -> Direction:

@@ -68,7 +68,7 @@ FACES: Mapping[str, Region] = MappingProxyType(
         "forehead": Region.polygon([(0.24, 0.0), (0.77, 0.0), (0.80, 0.09), (0.74, 0.13), (0.26, 0.13), (0.20, 0.09)]),
     }
 )
-"""Regions for the bundled generator of aligned UTKFace faces at 64x64, measured on its average and single faces."""
+"""Regions for the bundled generator of aligned UTKFace faces, measured on its average and single faces."""
 
 _RESEFA_BIGGAN = {
     "center_small": (120, 120, 80, 80),
