@@ -63,7 +63,7 @@ def test_directions(found: Path):
     check_whole([str(path) for path in found.iterdir()])
     assert sorted(path.name for path in found.iterdir()) == [f"directions.{e}" for e in ("html", "png", "safetensors")]
     directions = ganvas.load_directions(found / "directions.safetensors")
-    assert (len(directions), directions.layers, directions.space) == (2, (3, 4, 5), "w")
+    assert (len(directions), directions.layers, directions.space) == (2, (4, 5, 6), "w")
     assert (directions.origin.region_name, directions.origin.seeds) == ("mouth", (0,))
     assert "ganvas directions faces --region mouth" in (found / "directions.html").read_text()
 
