@@ -22,7 +22,7 @@ from ganvas.reports.region_report import Edit, RegionReport, compare_directions,
 MODEL = "faces"
 REGIONS = ("eyes", "brows", "nose", "mouth")
 STRENGTHS = (-4.5, -3.0, -1.5, 0.0, 1.5, 3.0, 4.5)
-FOUND_AT, SHOWN_AT, TRUNCATION, COUNT = (0, 1, 2, 3), (8, 11, 18, 14), 0.7, 5
+FOUND_AT, SHOWN_AT, TRUNCATION, COUNT = (0, 1, 2, 3), (11, 9, 13, 28), 0.7, 5
 INTRO = (
     "For each region, the directions of the latent space that change it most and the rest of the picture least. Each "
     "was found once, from four other pictures, and moves every picture. Here stand the original, with the region "
