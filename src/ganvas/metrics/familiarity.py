@@ -30,7 +30,7 @@ SHRINKAGE = 0.5
 SAMPLES, FITTED = 450, 300
 QUANTILE = 0.99
 # Real pictures lie further from a generator's samples than those from each other; set on test sets (docs/photos.md).
-TOLERANCE = 1.2
+TOLERANCE = 1.1
 
 
 @dataclass(frozen=True)
