@@ -113,7 +113,9 @@ class EncoderRun:
 
     @torch.no_grad()
     def _sheet(self) -> Tensor:
-        real = self.data.batch(np.arange(min(SHOWN, len(self.data))), self.generator.device)
+        # Spread over the set, for neighbours in it are often alike.
+        rows = np.linspace(0, len(self.data) - 1, min(SHOWN, len(self.data)), dtype=int)
+        real = self.data.batch(rows, self.generator.device)
         again = self.generator.synthesize(self.encoder(real), "w+")
         return images.grid(torch.cat([real, again]).cpu().float(), len(real))
 
