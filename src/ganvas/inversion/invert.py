@@ -218,8 +218,8 @@ def latent_of(run: Run, step: Step, tuned: Tuned | None = None) -> Latent:
         names=run.names,
         label=run.objective.label,
         source=", ".join(run.names),
-        generator=about.name if about else "",
-        generator_hash=about.hash if about else "",
+        generator=about.name,
+        generator_hash=about.hash,
         noise={name: noise.detach().cpu() for name, noise in point.noise.items()},
         tuned=dict(tuned.differences) if tuned else {},
     )
