@@ -2,8 +2,6 @@
 variables and loss: how many synthesis passes ours needs to come as near.
 """
 
-import io
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas import images
 from ganvas.checkpoints.files import load
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.invert import InversionSettings, Run, prepare
 from ganvas.inversion.numbers import psnr
 from ganvas.inversion.terms import Weights
 from ganvas.latent_files import sample_latent
+from ganvas.training.data import open_pictures
 
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "utkface-128-test.zip"
 THEIRS, OURS, CANDIDATES = 1000, 176, 24
@@ -26,12 +24,9 @@ REFERENCE = InversionSettings(weights=Weights(perceptual=1.0), schedule="nvidia"
 
 
 def read_photos(count: int, side: int) -> Float[Tensor, "n 3 side side"]:
-    """Return the first photos of the test set, at `side` pixels."""
-    with zipfile.ZipFile(PHOTOS) as archive:
-        names = sorted(name for name in archive.namelist() if name.endswith((".png", ".jpg")))[:count]
-        return torch.cat(
-            [images.resize(images.read_picture(io.BytesIO(archive.read(name))), side, side) for name in names]
-        )
+    """Return photos from all over the test set, at `side` pixels."""
+    held = open_pictures(PHOTOS, side, fewest=count)
+    return held.batch(held.spread(count))
 
 
 def losses_of(run: Run) -> tuple[Float[Tensor, "steps n"], Tensor]:

@@ -293,3 +293,10 @@ def test_as_few_as_a_task_needs(tmp_path: Path):
     for fewest in (4, 16):  # also where they are packed already
         with pytest.raises(TrainingError, match=f"3 readable pictures .* at least {fewest}"):
             open_pictures(source, 16, fewest=fewest)
+
+
+def test_some_from_all_over_the_set(tmp_path: Path):
+    pictures = open_pictures(write_pictures(tmp_path / "in", 20), 16)
+    assert pictures.spread(3).tolist() == [0, 10, 19]
+    assert pictures.spread(1).tolist() == [0]
+    assert pictures.spread(99).tolist() == list(range(20))

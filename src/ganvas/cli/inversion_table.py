@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,12 +63,12 @@ def _called(generator: Generator, given: str) -> str:
 def _photos(
     paths: Sequence[Path], generator: Generator, preparation: Preparation, count: int
 ) -> tuple[Tensor, list[str]]:
-    """Return photos at the generator's size with their names: of files, or the first ones of a folder or zip."""
+    """Return photos at the generator's size with their names: of files, or from all over a folder or zip."""
     if len(paths) == 1 and (paths[0].is_dir() or paths[0].suffix.lower() == ".zip"):
         if count < 1:
             raise GanvasError(f"{count} photos are none; give --count of 1 or more.")
         held = open_pictures(paths[0], generator.resolution)
-        chosen = np.arange(min(count, len(held)))
+        chosen = held.spread(count)
         return held.batch(chosen), [f"photo {number}" for number in chosen.tolist()]
     photos, rows, bad = read_all(paths, generator, replace(preparation, familiar="off"))
     if bad:

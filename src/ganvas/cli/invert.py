@@ -63,7 +63,7 @@ class TableOptions:
     vanilla: str | None = None
     """With --table: another generator to compare with, such as a DCGAN, in rows above."""
     count: int = 20
-    """With --table: photos of a folder or zip, the first ones."""
+    """With --table: how many photos of a folder or zip, from all over it."""
 
 
 def invert(

@@ -56,6 +56,12 @@ class PictureSet:
     def __len__(self) -> int:
         return len(self.values)
 
+    def spread(self, count: int) -> Int[np.ndarray, "n"]:
+        """Return the indices of `count` pictures from all over the set, at equal distances: a set that is in an order,
+        of ages or of sizes, shows all of it. All of them where there are fewer.
+        """
+        return np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
+
     def batch(self, indices: Int[np.ndarray, "n"], device: torch.device | str = "cpu") -> Float[Tensor, "n 3 r r"]:
         """Return the pictures of these indices, in [-1, 1], channels_last."""
         chosen = torch.from_numpy(self.values[indices]).to(device)

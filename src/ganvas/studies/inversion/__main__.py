@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ganvas.checkpoints.files import load
@@ -22,7 +21,8 @@ from ganvas.studies.inversion.table import numbers_of
 from ganvas.studies.nearness import nearness
 from ganvas.studies.pictures import write_jpeg
 from ganvas.studies.records import plain, write_json
-from ganvas.studies.running import run_study
+from ganvas.studies.running import run_study, tell
+from ganvas.tensor_files import hash_tensors
 from ganvas.training.data import open_pictures
 
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "the mean, and against as many from the encoder. Given again with the same --out it goes on.",
     )
     parser.add_argument("model", help="a StyleGAN2: a bundled name or a file")
-    parser.add_argument("photos", type=Path, help="a folder or a zip of photos, of which the first ones are taken")
+    parser.add_argument("photos", type=Path, help="a folder or a zip of photos; some from all over it are taken")
     parser.add_argument("--encoder", type=Path, help="its encoder (default: the one that comes with it)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--count", type=int, default=50, help="photos (50)")
@@ -48,10 +48,19 @@ def write(options: argparse.Namespace) -> list[Path]:
     """Do what is left of the study and write its files; returns their paths."""
     generator, out = load(options.model), options.out
     encode = encoder_for(generator, options.encoder)
-    photos = open_pictures(options.photos, generator.resolution, fewest=options.count).batch(np.arange(options.count))
+    held = open_pictures(options.photos, generator.resolution, fewest=options.count)
+    photos = held.batch(held.spread(options.count))
     look = bundled_features(torch.device("cpu"))
-    name = str(options.encoder or "its own")
-    cells = starts.run(generator, encode, photos, out / "cells", look, starts.WAYS, encoder_name=name, say=_say)
+    cells = starts.run(
+        generator,
+        encode,
+        photos,
+        out / "cells",
+        look,
+        starts.WAYS,
+        encoder_hash=hash_tensors(encode.state_dict()),
+        say=tell,
+    )
     numbers = {way: numbers_of(cell) for way, cell in cells.items()}
     far = {way: sum(cell.from_mean) / len(cell.from_mean) for way, cell in cells.items()}
     words, kept = out / "starts.md", out / "starts.json"
@@ -61,10 +70,6 @@ def write(options: argparse.Namespace) -> list[Path]:
         temporary.write_text(text, "utf-8")
     write_json(kept, plain(numbers))
     return [words, kept, write_jpeg(out / "starts.jpg", starts.sheet(photos, cells, generator, out / "cells"))]
-
-
-def _say(what: str, done: int, total: int) -> None:
-    print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -47,12 +47,12 @@ def run(
     look: FeatureMaps,
     ways: Sequence[Way],
     *,
-    encoder_name: str = "",
+    encoder_hash: str = "",
     say: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict[str, Cell]:
     """Return a finished cell for every way, by its title; what `folder` holds is not computed again."""
     folder.mkdir(parents=True, exist_ok=True)
-    claim_folder(folder, _record(generator, photos, encoder_name))
+    claim_folder(folder, _record(generator, photos, encoder_hash))
     cells = {}
     for way in ways:
         place = folder / f"{way.title.replace(', ', '-').replace(' ', '-')}.json"
@@ -76,9 +76,9 @@ def _look_for(generator: Generator, encode: Encode, photos: Tensor, way: Way, lo
     return finish(prepared, start, seconds)
 
 
-def _record(generator: Generator, photos: Tensor, encoder_name: str) -> dict[str, Any]:
+def _record(generator: Generator, photos: Tensor, encoder_hash: str) -> dict[str, Any]:
     about = about_of(generator)
-    return plain({"generator": about.hash, "encoder": encoder_name, "sum": round(float(photos.double().sum()), 3)})
+    return plain({"generator": about.hash, "encoder": encoder_hash, "sum": round(float(photos.double().sum()), 3)})
 
 
 def sheet(

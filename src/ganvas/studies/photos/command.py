@@ -1,13 +1,11 @@
 """The command of the study of photos: see ``python -m ganvas.studies.photos --help``."""
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,7 +25,7 @@ from ganvas.studies.photos.survival import LocalEdit, edited, find_edits, genera
 from ganvas.studies.photos.tuned import TunedPhoto, pictures_of_tuned, tune_all
 from ganvas.studies.pictures import write_jpeg
 from ganvas.studies.records import plain, write_json
-from ganvas.studies.running import run_study
+from ganvas.studies.running import run_study, tell
 from ganvas.training.data import open_pictures
 
 COLUMN = "perceptual + L1 + L2"
@@ -51,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         "same --out it goes on.",
     )
     parser.add_argument("model", help="a generator with w+ and named regions: a bundled name, a zoo name or a file")
-    parser.add_argument("photos", type=Path, help="a folder or a zip of photos, of which the first ones are taken")
+    parser.add_argument("photos", type=Path, help="a folder or a zip of photos; some from all over it are taken")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--quick", action="store_true", help="four photos, few steps: minutes")
     parser.add_argument("--count", type=int, help=f"photos ({usual.count})")
@@ -81,11 +79,11 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     if not all(space in generator.spaces for space in SPACES):
         raise GanvasError(f"The study compares z, w and w+; this generator has {', '.join(generator.spaces)}.")
     held = open_pictures(source, generator.resolution, fewest=settings.count)
-    photos = held.batch(np.arange(settings.count))
+    photos = held.batch(held.spread(settings.count))
     look = bundled_features(torch.device("cpu"))
     edits = find_edits(generator, settings)
     cells, pivots = _inverted(generator, model, photos, out / "inverted", settings, look)
-    tuned = tune_all(generator, photos, pivots, settings.tune, out / f"tuned-{settings.tune}", look, _say)
+    tuned = tune_all(generator, photos, pivots, settings.tune, out / f"tuned-{settings.tune}", look, tell)
     numbers = {space: table.numbers_of(cell) for space, cell in cells.items()} | {report.TUNED: _of_tuned(tuned)}
     shown = _edited(generator, edits, pivots, [one.load(out / f"tuned-{settings.tune}") for one in tuned], settings)
     network = load_features()
@@ -121,7 +119,7 @@ def _inverted(
         table.Settings(settings.steps),
         losses={COLUMN: LOSSES[COLUMN]},
         look=look,
-        say=_say,
+        say=tell,
     )
     return dict(zip(SPACES, cells, strict=True)), load_latent(folder / cells[-1].latent)
 
@@ -146,10 +144,5 @@ def _edited(
             report.INVERTED: edited(generator, pivots.rows(some), edit),
             report.TUNED: torch.cat([edited(generator, tuned[row], edit) for row in some]),
         }
-        _say("Editing", place + 1, len(edits))
+        tell("Editing", place + 1, len(edits))
     return shown
-
-
-def _say(what: str, done: int, total: int) -> None:
-    if done % max(total // 20, 1) == 0:
-        print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
