@@ -48,7 +48,7 @@ def resolve(source: str | Path) -> Path:
     Nothing is downloaded: a name of the zoo whose file is not on this disk raises `DownloadError`.
     """
     if str(source) in BUNDLED:
-        return Path(str(importlib.resources.files("ganvas.checkpoints") / "bundled" / f"{source}.safetensors"))
+        return bundled_path(str(source))
     if (entry := zoo.find(str(source))) is not None:
         return zoo.located(entry)
     path = Path(source)
@@ -58,6 +58,11 @@ def resolve(source: str | Path) -> Path:
             f"{', '.join(BUNDLED)}, or one of the zoo's (ganvas models list)."
         )
     return path
+
+
+def bundled_path(name: str) -> Path:
+    """Return where a file of this name lies among the bundled ones, whether there is one or not."""
+    return Path(str(importlib.resources.files("ganvas.checkpoints") / "bundled" / f"{name}.safetensors"))
 
 
 def read_generator(path: Path) -> tuple[Any, About]:

@@ -11,6 +11,7 @@ from ganvas.cli.shared import device_named
 from ganvas.cli.training import Running, train
 from ganvas.training.adaptation import AdaptationRecipe
 from ganvas.training.augmentation import Augmentation
+from ganvas.training.discriminator_files import discriminator_beside
 from ganvas.training.distributed import own_device
 
 
@@ -41,6 +42,7 @@ def adapt(
     batch: int = AdaptationRecipe.batch,
     rate: float = AdaptationRecipe.rate,
     correspondence: float = AdaptationRecipe.correspondence,
+    judge: str = "auto",
     augment: Literal["none", "diff", "adaptive"] = "diff",
     running: Adapting = Adapting(),
 ) -> None:
@@ -59,6 +61,10 @@ def adapt(
         Learning rate of both networks.
     correspondence
         How strongly pictures go on to differ from each other as they did; with 0 all come to look like the photos.
+    judge
+        The discriminator to begin with: a file that training left (discriminator.safetensors), or features, small heads
+        on the frozen feature network, which any generator can do with; auto takes the one that comes with a bundled
+        name or lies beside the generator's file, else features.
     augment
         diff changes colours, shifts and cuts out before the discriminator sees a picture (DiffAugment).
     running
@@ -70,6 +76,7 @@ def adapt(
         model,
         generator.about.hash,
         generator.resolution,
+        _judge_named(judge, model),
         batch=batch,
         rate=rate,
         judge_rate=rate,
@@ -78,3 +85,10 @@ def adapt(
         seed=running.seed,
     )
     train(recipe, photos, Augmentation(augment, running.flip), None, running, device, fewest=1)
+
+
+def _judge_named(judge: str, model: str) -> str:
+    """Return the file of the discriminator that is meant, "" for the one that looks at features."""
+    if judge == "features":
+        return ""
+    return str(discriminator_beside(model) or "") if judge == "auto" else judge

@@ -5,7 +5,6 @@ the idea of pixel2style2pixel (Richardson et al. 2021, section 3) in a form smal
 ``ganvas.training.encoder``; knows no files of pictures.
 """
 
-import importlib.resources
 import itertools
 import math
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas import images
+from ganvas.checkpoints.files import bundled_path
 from ganvas.errors import CheckpointError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.tensor_files import read_header, read_tensors, write_tensors
@@ -106,7 +106,7 @@ def load_encoder(source: str | Path, device: str | torch.device = "cpu") -> tupl
 
     Raises `CheckpointError` where there is none, or where the file's parts do not fit each other.
     """
-    bundled = Path(str(importlib.resources.files("ganvas.checkpoints") / "bundled" / f"{source}-encoder.safetensors"))
+    bundled = bundled_path(f"{source}-{KIND}")
     path = bundled if bundled.is_file() else Path(source)
     tensors, header = read_tensors(path, KIND, CheckpointError)
     try:

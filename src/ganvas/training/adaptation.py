@@ -1,25 +1,29 @@
 """Few-shot adaptation: a trained generator moves to a new class from a handful of pictures, step by step.
 
-The discriminator is that of `ganvas.training.feature_judge`. Pictures that differed go on to differ in the same way:
-the similarities between the maps of different codes are held to those of the generator as it was (cross-domain
-correspondence, Ojha et al. 2021, section 3.1). The mapping network stays as it is, so that w keeps its meaning.
+The discriminator is the one that the generator was trained against, which has seen thousands of pictures of a class
+nearby, or where that is lost the one of `ganvas.training.feature_judge`. Pictures that differed go on to differ in the
+same way: the similarities between the maps of different codes are held to those of the generator as it was
+(cross-domain correspondence, Ojha et al. 2021, section 3.1). The mapping network stays as it is, so that w keeps its
+meaning.
 """
 
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganvas.checkpoints.files import load
 from ganvas.errors import TrainingError
 from ganvas.generators.protocol import Generator, HasNoise, Noise
 from ganvas.metrics.features import load_features
 from ganvas.training.augment import Augment
+from ganvas.training.discriminator_files import load_discriminator
 from ganvas.training.distributed import Team
 from ganvas.training.feature_judge import FeatureJudge
 from ganvas.training.losses import hinge, hinge_generator
@@ -37,13 +41,14 @@ class AdaptationRecipe:
     """Everything that a step depends on beside networks and data.
 
     ``model`` is the name or file of the generator to adapt, ``hash`` its hash and ``resolution`` the width of its
-    pictures; ``correspondence`` the weight of the term that keeps the differences between pictures; ``half_life`` that
-    of the kept average, in pictures.
+    pictures; ``judge`` the file of its discriminator ("": one that looks at features); ``correspondence`` the weight of
+    the term that keeps the differences between pictures; ``half_life`` that of the kept average, in pictures.
     """
 
     model: str
     hash: str
     resolution: int
+    judge: str = ""
     batch: int = 8
     rate: float = 2e-3
     judge_rate: float = 2e-3
@@ -72,7 +77,8 @@ class AdaptationRecipe:
     def build(self, device: torch.device, source: Any = None) -> "Adapting":
         """Return the generator, a copy to be kept, one that stays as it was, and a new discriminator.
 
-        Raises `TrainingError` where the model is no longer the one that the recipe was made for.
+        Raises `TrainingError` where the model is no longer the one that the recipe was made for, or the discriminator
+        that of another generator.
         """
         origin: Any = load(self.model, device=device)
         if origin.about.hash != self.hash:
@@ -82,8 +88,7 @@ class AdaptationRecipe:
             weight.requires_grad_(not name.startswith(UNMOVED))
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(self.seed)
-            look = load_features(device=device)
-            judge = FeatureJudge(look, origin.synthesize(origin.sample(range(KNOWN)), "z")).to(device)
+            judge = self._judge_of(origin).to(device)
         return Adapting(
             generator,
             judge,
@@ -92,6 +97,18 @@ class AdaptationRecipe:
             adam(judge, self.judge_rate, BETAS),
             origin=origin,
         )
+
+    def _judge_of(self, origin: Any) -> nn.Module:
+        if not self.judge:
+            known = origin.synthesize(origin.sample(range(KNOWN)), "z")
+            return FeatureJudge(load_features(device=origin.device), known)
+        judge, made_for = load_discriminator(Path(self.judge))
+        if made_for not in origin.about.hashes or judge.resolution != origin.resolution:
+            raise TrainingError(
+                f"'{self.judge}' is not the discriminator of '{self.model}'; give the one that was trained with it, or "
+                "--judge features."
+            )
+        return judge
 
     def step(
         self, networks: Networks, real: Tensor, index: int, draws: Randomness, augment: Augment, team: Team
@@ -142,7 +159,7 @@ def _judge_step(
     with torch.no_grad():
         made = _paint(networks.generator, *_draw(networks.generator, draws, recipe.batch), ())["picture"]
         shown, made = augment(real, draws), augment(made, draws)
-    pairs = list(zip(judge(shown), judge(made), strict=True))
+    pairs = list(zip(_scores(judge, shown), _scores(judge, made), strict=True))
     loss = torch.stack([hinge(ours.flatten(), theirs.flatten()) for ours, theirs in pairs]).mean()
     networks.discriminator_optimiser.zero_grad()
     loss.backward()
@@ -163,7 +180,7 @@ def _generator_step(
     generator, judge = networks.generator, networks.discriminator.requires_grad_(False)
     codes, noise = _draw(generator, draws, recipe.batch)
     painted = _paint(generator, codes, noise, generator.feature_names)
-    scores = judge(augment(painted["picture"], draws))
+    scores = _scores(judge, augment(painted["picture"], draws))
     loss = torch.stack([hinge_generator(None, each.flatten()) for each in scores]).mean()
     seen = {"G": loss.detach()}
     if recipe.correspondence:
@@ -195,6 +212,12 @@ def _paint(generator: Generator, codes: Tensor, noise: Noise, names: Sequence[st
     if not names:
         return {"picture": generator.synthesize(codes, space, noise=noise)}
     return generator.features(codes, names, space, noise=noise, picture=True)
+
+
+def _scores(judge: nn.Module, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _patches"]]:
+    """Return the scores of patches, or of whole pictures as of one patch."""
+    found = judge(pictures)
+    return [found[:, None]] if isinstance(found, Tensor) else found
 
 
 def _mean_score(scores: Sequence[Float[Tensor, "n _patches"]]) -> Float[Tensor, "n"]:

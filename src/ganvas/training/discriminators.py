@@ -78,6 +78,11 @@ class StyleDiscriminator(nn.Module):
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
         self.register_buffer("kernel", torch.outer(taps, taps) / 64, persistent=False)
 
+    @property
+    def resolution(self) -> int:
+        """Width of its pictures."""
+        return 2 ** (len(self.channels) + 1)
+
     def forward(self, pictures: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n"]:
         """Return scores: logits of "real". Rows are judged in consecutive groups of four (`add_deviation`)."""
         x = self.from_rgb(pictures.to(self.map_dtype, memory_format=torch.channels_last))

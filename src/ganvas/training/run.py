@@ -25,6 +25,8 @@ from ganvas.training.adaptation import AdaptationRecipe
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
+from ganvas.training.discriminator_files import FILE, save_discriminator
+from ganvas.training.discriminators import StyleDiscriminator
 from ganvas.training.distributed import Team, check_batch
 from ganvas.training.log import Means, write_line
 from ganvas.training.networks import Networks, cooling, scale_rates, warming
@@ -190,18 +192,22 @@ class Run:
             data = described_data(self.data, self.augmentation)
             with self._naming_last_good():
                 snapshots.write(path, self.networks, self.progress, asdict(self.recipe), data, small=small)
-                paths += [path, self._export()]
+                paths += [path, *self._export()]
             snapshots.retire(folder, self.plan.keep)
         self.saved = self.saved if small else pictures
         return Event("snapshot", pictures, paths=tuple(paths))
 
-    def _export(self) -> Path:
-        generator = self._kept()
+    def _export(self) -> list[Path]:
+        """Write the generator to be kept, and a discriminator that others may go on with."""
+        generator, discriminator = self._kept(), self.networks.discriminator
         facts = {**self.plan.source, "pictures": self.progress.pictures, "data": self.data.survey.source}
         about = replace(
             about_of(generator), name=self.plan.name, hash=hash_tensors(generator.state_dict()), source=facts
         )
-        return save_generator(self.plan.folder / GENERATOR, generator, about)
+        paths = [save_generator(self.plan.folder / GENERATOR, generator, about)]
+        if isinstance(discriminator, StyleDiscriminator):
+            paths.append(save_discriminator(self.plan.folder / FILE, discriminator, about.hash))
+        return paths
 
     def _passes(self, before: int, every: int) -> bool:
         """Whether the last step passed a multiple of `every` pictures (0: none)."""

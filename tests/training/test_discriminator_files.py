@@ -1,0 +1,84 @@
+"""A discriminator on disk: it scores as it did, and only with its own generator."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import ganvas
+from ganvas.checkpoints import files
+from ganvas.errors import TrainingError
+from ganvas.tensor_files import write_tensors
+from ganvas.training.adaptation import AdaptationRecipe
+from ganvas.training.discriminator_files import (
+    FILE,
+    KIND,
+    discriminator_beside,
+    load_discriminator,
+    save_discriminator,
+)
+from ganvas.training.discriminators import StyleDiscriminator
+from tests.training.tiny import CPU, DC, STYLE, begin, finish
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_scores_as_it_did(tmp_path: Path):
+    torch.manual_seed(0)
+    discriminator, pictures = StyleDiscriminator((8, 8, 6)), torch.randn(4, 3, 16, 16)
+    loaded, made_for = load_discriminator(save_discriminator(tmp_path / "d.safetensors", discriminator, "abc"))
+    assert (made_for, loaded.resolution) == ("abc", 16)
+    torch.testing.assert_close(loaded(pictures), discriminator(pictures), atol=0.01, rtol=0.01)
+
+
+def test_a_run_leaves_its_discriminator(tmp_path: Path):
+    run = begin(STYLE, tmp_path / "run", 32)
+    finish(run)
+    model = tmp_path / "run" / "generator.safetensors"
+    path = discriminator_beside(str(model))
+    assert path == tmp_path / "run" / FILE
+    discriminator, made_for = load_discriminator(path)
+    assert made_for == ganvas.load(model).about.hash
+    for name, weight in run.networks.discriminator.state_dict().items():
+        torch.testing.assert_close(discriminator.state_dict()[name], weight, atol=2e-3, rtol=1e-3)
+    finish(begin(DC, tmp_path / "dcgan", 8))  # one with batch normalisation is not left: it judges by its batch
+    assert discriminator_beside(str(tmp_path / "dcgan" / "generator.safetensors")) is None
+
+
+def test_of_bundled_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr("ganvas.training.discriminator_files.bundled_path", lambda name: tmp_path / name)
+    (tmp_path / "faces-discriminator").write_bytes(b"")
+    assert discriminator_beside("faces") == tmp_path / "faces-discriminator"
+    assert discriminator_beside("faces-dcgan") is None
+    assert files.BUNDLED[0] == "faces"
+
+
+def test_adaptation_begins_with_it(tmp_path: Path):
+    finish(begin(STYLE, tmp_path / "run", 32))
+    model = tmp_path / "run" / "generator.safetensors"
+    generator = ganvas.load(model)
+    recipe = AdaptationRecipe(str(model), generator.about.hash, 16, judge=str(tmp_path / "run" / FILE), batch=4)
+    trained, _ = load_discriminator(tmp_path / "run" / FILE)
+    made = recipe.build(CPU).discriminator.state_dict()
+    assert all(torch.equal(made[name], weight) for name, weight in trained.state_dict().items())
+    finish(begin(recipe, tmp_path / "adapted", 8))
+    again = tmp_path / "adapted" / "generator.safetensors"
+    assert load_discriminator(tmp_path / "adapted" / FILE)[1] == ganvas.load(again).about.hash
+    other = replace(recipe, judge=str(tmp_path / "adapted" / FILE))
+    with pytest.raises(TrainingError, match="not the discriminator of"):
+        other.build(CPU)
+
+
+def test_what_is_none(tmp_path: Path):
+    with pytest.raises(TrainingError):
+        load_discriminator(tmp_path / "missing.safetensors")
+    noise = tmp_path / "noise.safetensors"
+    noise.write_bytes(os.urandom(100))
+    with pytest.raises(TrainingError):
+        load_discriminator(noise)
+    for header in ({}, {"channels": [8, 8, 8]}, {"channels": "x"}):
+        write_tensors(noise, KIND, {"from_rgb.bias": torch.zeros(3)}, header, TrainingError)
+        with pytest.raises(TrainingError, match="damaged discriminator"):
+            load_discriminator(noise)
