@@ -16,7 +16,7 @@ from ganvas.cli.shared import Common, Flag, make_folder, region_of, with_seconds
 from ganvas.errors import GanvasError, PictureError
 from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.encoder import encoder_for, is_encoder
+from ganvas.inversion.encoder import encoder_for, is_encoder, usual_start
 from ganvas.inversion.invert import InversionSettings
 from ganvas.inversion.numbers import Card
 from ganvas.inversion.starts import Encode
@@ -78,7 +78,7 @@ def invert(
     optimizer: Literal["adam", "lbfgs"] = "adam",
     schedule: Literal["ganvas", "nvidia"] = "ganvas",
     steps: int = 300,
-    start: str = "mean",
+    start: str = "auto",
     noise: Literal["on", "off"] = "off",
     region: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     label: str | None = None,
@@ -121,7 +121,8 @@ def invert(
         Synthesis passes with gradients.
     start
         mean, random, random:8 (the nearest of eight), encoder (the one that comes with the generator), the file of an
-        encoder that was trained for it, or a latent file of one code or one for each photo.
+        encoder that was trained for it, or a latent file of one code or one for each photo; auto is the encoder for w+
+        where one comes with the generator, and else the mean (in a table always).
     noise
         Change noise maps too.
     region
@@ -148,18 +149,20 @@ def invert(
         raise GanvasError("No photo was given; name at least one picture file after the generator.")
     if tables.table:
         names = [name for name in (tables.vanilla, model) if name]
-        compare(names, photos, tables.count, Settings(steps, optimizer, start, seed), preparation, out, common)
+        alike = "mean" if start == "auto" else start
+        compare(names, photos, tables.count, Settings(steps, optimizer, alike, seed), preparation, out, common)
         return
     if frames != 0 and not 2 <= frames <= 200:
         raise GanvasError(f"{frames} frames make no film; give 2 to 200, or 0 for none.")
     generator, then = common.load(model), tuning.settings()
+    into = space or [known for known in generator.spaces if known != "s"][-1]
     settings = InversionSettings(
-        space or [known for known in generator.spaces if known != "s"][-1],
+        into,
         parse_weights(f"{loss}+noise" if noise == "on" and "noise" not in loss else loss, weights),
         optimizer,
         schedule,
         steps,
-        _start(start, generator),
+        usual_start(generator, into) if start == "auto" else _start(start, generator),
         noise == "on",
         seed,
         _class(generator, label),

@@ -15,7 +15,7 @@ from ganvas.cli.progress import progress
 from ganvas.decoding import SUFFIXES
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.inversion.encoder import encoder_for
+from ganvas.inversion.encoder import usual_start
 from ganvas.inversion.invert import InversionSettings
 from ganvas.inversion.work import Work
 from ganvas.latent_files import Latent, load_latent
@@ -50,9 +50,7 @@ def inverted(path: Path, generator: Generator, label: Classes = None) -> Latent:
         raise LatentError("A photo is of one class; give one --label.")
     picture = Preparation().read(path, generator)
     space = [known for known in generator.spaces if known != "s"][-1]
-    settings = InversionSettings(space, steps=STEPS, label=label)
-    with suppress(GanvasError):
-        settings = replace(settings, start=encoder_for(generator))
+    settings = InversionSettings(space, steps=STEPS, start=usual_start(generator, space), label=label)
     kept = home() / "inversions" / f"{_fingerprint(generator, picture, settings)}.safetensors"
     if kept.is_file():
         with suppress(GanvasError):  # a damaged one is made again

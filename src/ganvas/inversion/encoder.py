@@ -8,9 +8,10 @@ the idea of pixel2style2pixel (Richardson et al. 2021, section 3) in a form smal
 import itertools
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -132,6 +133,14 @@ def encoder_for(generator: Generator, source: str | Path | None = None) -> Encod
     if about.hash and made_for not in about.hashes:
         raise CheckpointError(f"'{source or about.name}' is the encoder of another generator; give another start.")
     return encoder
+
+
+def usual_start(generator: Generator, space: str) -> Encoder | Literal["mean"]:
+    """Return what inversion into a space begins with: for w+ the encoder that comes with a generator, else the mean."""
+    if space == "w+":
+        with suppress(CheckpointError):
+            return encoder_for(generator)
+    return "mean"
 
 
 def is_encoder(path: str | Path) -> bool:
