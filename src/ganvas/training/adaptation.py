@@ -24,9 +24,10 @@ from ganvas.generators.protocol import Generator, HasNoise, Noise
 from ganvas.metrics.features import load_features
 from ganvas.training.augment import Augment
 from ganvas.training.discriminator_files import load_discriminator
+from ganvas.training.discriminators import StyleDiscriminator
 from ganvas.training.distributed import Team
 from ganvas.training.feature_judge import FeatureJudge
-from ganvas.training.losses import hinge, hinge_generator
+from ganvas.training.losses import gradient_penalty, hinge, hinge_generator
 from ganvas.training.networks import Networks, adam
 from ganvas.training.randomness import Randomness
 from ganvas.training.settings import check_above_zero, check_range
@@ -41,17 +42,22 @@ class AdaptationRecipe:
     """Everything that a step depends on beside networks and data.
 
     ``model`` is the name or file of the generator to adapt, ``hash`` its hash and ``resolution`` the width of its
-    pictures; ``judge`` the file of its discriminator ("": one that looks at features); ``correspondence`` the weight of
-    the term that keeps the differences between pictures; ``half_life`` that of the kept average, in pictures.
+    pictures; ``judge`` the file of its discriminator ("": one that looks at features), of whose maps the ``frozen``
+    finest stay as they are (FreezeD, Mo et al. 2020); ``r1`` the weight gamma of the gradient penalty on real pictures,
+    applied every ``penalty_every`` steps; ``correspondence`` the weight of the term that keeps the differences between
+    pictures; ``half_life`` that of the kept average, in pictures.
     """
 
     model: str
     hash: str
     resolution: int
     judge: str = ""
+    frozen: int = 2
     batch: int = 8
-    rate: float = 2e-3
-    judge_rate: float = 2e-3
+    rate: float = 5e-4
+    judge_rate: float = 5e-4
+    r1: float = 1.0
+    penalty_every: int = 4
     correspondence: float = 100.0
     half_life: float = 500.0
     precision: str = "float32"
@@ -62,7 +68,8 @@ class AdaptationRecipe:
         if self.batch < 4:
             raise TrainingError(f"A batch of {self.batch} shows too few differences between pictures; give 4 or more.")
         check_above_zero(rate=self.rate, judge_rate=self.judge_rate, half_life=self.half_life)
-        check_range(0, correspondence=self.correspondence)
+        check_range(0, correspondence=self.correspondence, r1=self.r1, frozen=self.frozen)
+        check_range(1, penalty_every=self.penalty_every)
 
     @property
     def group(self) -> int:
@@ -116,7 +123,7 @@ class AdaptationRecipe:
         """Do one step on this process's share of the `real` pictures; returns losses and mean scores."""
         assert isinstance(networks, Adapting)
         with torch.autocast(real.device.type, getattr(torch, self.precision), enabled=self.precision != "float32"):
-            seen = _judge_step(self, networks, real, draws, augment, team)
+            seen = _judge_step(self, networks, real, index, draws, augment, team)
             return seen | _generator_step(self, networks, draws, augment, team)
 
     def usable(self, networks: Networks) -> Any:
@@ -153,9 +160,15 @@ def similarities(maps: Float[Tensor, "n *_map"]) -> Float[Tensor, "n others"]:
 
 
 def _judge_step(
-    recipe: AdaptationRecipe, networks: Adapting, real: Tensor, draws: Randomness, augment: Augment, team: Team
+    recipe: AdaptationRecipe,
+    networks: Adapting,
+    real: Tensor,
+    index: int,
+    draws: Randomness,
+    augment: Augment,
+    team: Team,
 ) -> dict[str, Tensor]:
-    judge = networks.discriminator.requires_grad_(True)
+    judge = _free_to_learn(networks.discriminator, recipe.frozen)
     with torch.no_grad():
         made = _paint(networks.generator, *_draw(networks.generator, draws, recipe.batch), ())["picture"]
         shown, made = augment(real, draws), augment(made, draws)
@@ -163,9 +176,12 @@ def _judge_step(
     loss = torch.stack([hinge(ours.flatten(), theirs.flatten()) for ours, theirs in pairs]).mean()
     networks.discriminator_optimiser.zero_grad()
     loss.backward()
+    if recipe.r1 and index % recipe.penalty_every == 0:
+        penalty = gradient_penalty(lambda pictures: _mean_score(_scores(judge, pictures)), shown)
+        (penalty * (recipe.r1 / 2 * recipe.penalty_every)).backward()
     team.average_gradients(judge)
     networks.discriminator_optimiser.step()
-    real_scores, made_scores = (_mean_score(list(scores)) for scores in zip(*pairs, strict=True))
+    real_scores, made_scores = (_mean_score(list(scores)).detach() for scores in zip(*pairs, strict=True))
     return {
         "D": loss.detach(),
         "D(x)": real_scores.sigmoid().mean(),
@@ -220,6 +236,16 @@ def _scores(judge: nn.Module, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[
     return [found[:, None]] if isinstance(found, Tensor) else found
 
 
+def _free_to_learn(judge: nn.Module, frozen: int) -> nn.Module:
+    """Let a discriminator learn, but for the layers that see the finest details where it looks at pictures itself."""
+    judge.requires_grad_(True)
+    if isinstance(judge, StyleDiscriminator) and frozen:
+        judge.from_rgb.requires_grad_(False)
+        for block in list(judge.blocks.values())[: frozen - 1]:
+            block.requires_grad_(False)
+    return judge
+
+
 def _mean_score(scores: Sequence[Float[Tensor, "n _patches"]]) -> Float[Tensor, "n"]:
     """Return each picture's score: the mean over patches and maps."""
-    return torch.stack([each.detach().float().mean(dim=1) for each in scores]).mean(dim=0)
+    return torch.stack([each.float().mean(dim=1) for each in scores]).mean(dim=0)
