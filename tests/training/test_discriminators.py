@@ -5,6 +5,7 @@ import torch
 from benchmarks.plain_training import PlainDiscriminator
 
 from ganvas.generators.dcgan import DCGAN, Architecture
+from ganvas.metrics.perceptual import perceptual_distance
 from ganvas.training.discriminators import (
     GROUP,
     ConvolutionalDiscriminator,
@@ -50,6 +51,16 @@ def style_judge(dtype: torch.dtype = torch.float32) -> StyleDiscriminator:
 def test_published_sizes_of_dcgan():
     assert count(ConvolutionalDiscriminator(64, 64, seeded())) == 2_765_568
     assert count(DCGAN(Architecture.standard(64, 64))) == 3_576_704
+
+
+def test_a_second_way_to_see():
+    """Its maps measure how different pictures look: nothing for the same, more for more noise, at any size."""
+    judge, pictures = style_judge(), torch.randn(3, 3, 16, 16)
+    little, much = (pictures + amount * torch.randn(3, 3, 16, 16) for amount in (0.1, 0.5))
+    near, far = (perceptual_distance(judge, pictures, others) for others in (little, much))
+    assert float(perceptual_distance(judge, pictures, pictures).detach().max()) < 1e-6
+    assert bool((0 < near).all()) and bool((near < far).all())
+    assert [tuple(each.shape) for each in judge.maps(torch.randn(2, 3, 32, 32))] == [(2, 16, 8, 8), (2, 16, 4, 4)]
 
 
 @pytest.mark.parametrize("resolution", [32, 64, 128])

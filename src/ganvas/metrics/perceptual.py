@@ -5,6 +5,7 @@ from people's answers: our own distance, with a scale of its own.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -16,8 +17,16 @@ from ganvas.metrics.features import FeatureNetwork
 FAINTEST = 1e-6
 
 
+class HasMaps(Protocol):
+    """A network that sees pictures in maps: the feature network, or a discriminator."""
+
+    def maps(self, pictures: Float[Tensor, "n 3 h w"]) -> Sequence[Float[Tensor, "n _c _h _w"]]:
+        """Return maps of pictures in [-1, 1], differentiable, row by row."""
+        ...
+
+
 def perceptual_distance(
-    network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
+    network: HasMaps, pictures: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
 ) -> Float[Tensor, "_rows"]:
     """Return how different each picture looks from the other of its row, from 0 (the same) to 4, float32; symmetric and
     differentiable. A single row on one side is compared with all of the other.
@@ -28,7 +37,7 @@ def perceptual_distance(
     return distance_of_maps(unit_maps(network, pictures), unit_maps(network, others))
 
 
-def unit_maps(network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+def unit_maps(network: HasMaps, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
     """Return the network's maps with a vector of unit length at every pixel, float32: what `distance_of_maps` takes, so
     that a picture that is compared often is looked at once.
     """

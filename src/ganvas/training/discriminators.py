@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ganvas import images
 from ganvas.generators import ops
 
 GROUP = 4
@@ -85,12 +86,24 @@ class StyleDiscriminator(nn.Module):
 
     def forward(self, pictures: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n"]:
         """Return scores: logits of "real". Rows are judged in consecutive groups of four (`add_deviation`)."""
-        x = self.from_rgb(pictures.to(self.map_dtype, memory_format=torch.channels_last))
-        for block in self.blocks.values():
-            x = block(x, self.kernel)
+        x = self._maps(pictures)[-1]
         x = self.last(add_deviation(ops.at_least_float32(x), GROUP))  # [n, c, 4, 4], wide from here
         x = self.hidden(x.reshape(len(x), -1, 1, 1))
         return self.score(x).flatten()
+
+    def maps(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        """Return the maps of half the width and smaller of pictures of any size, which are first brought to its own:
+        a second way to see, beside the feature network (`ganvas.metrics.perceptual`).
+        """
+        return self._maps(images.resize(pictures, self.resolution, self.resolution))
+
+    def _maps(self, pictures: Float[Tensor, "n 3 r r"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        x = self.from_rgb(pictures.to(self.map_dtype, memory_format=torch.channels_last))
+        found = []
+        for block in self.blocks.values():
+            x = block(x, self.kernel)
+            found.append(x)
+        return found
 
 
 def add_deviation(x: Float[Tensor, "n c h w"], group: int) -> Float[Tensor, "n c2 h w"]:
