@@ -5,7 +5,7 @@ from people's answers: our own distance, with a scale of its own.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from ganvas.metrics.features import FeatureNetwork
 FAINTEST = 1e-6
 
 
+@runtime_checkable
 class HasMaps(Protocol):
     """A network that sees pictures in maps: the feature network, or a discriminator."""
 
