@@ -55,6 +55,17 @@ def test_of_bundled_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     assert files.BUNDLED[0] == "faces"
 
 
+@pytest.mark.parametrize("name", files.BUNDLED)
+def test_bundled_ones_belong_to_their_generators(name: str):
+    path = discriminator_beside(name)
+    if path is None:
+        pytest.skip(f"no discriminator comes with {name}")
+    discriminator, made_for = load_discriminator(path)
+    generator = ganvas.load(name)
+    assert made_for in generator.about.hashes
+    assert discriminator.resolution == generator.resolution
+
+
 def test_adaptation_begins_with_it(tmp_path: Path):
     finish(begin(STYLE, tmp_path / "run", 32))
     model = tmp_path / "run" / "generator.safetensors"
