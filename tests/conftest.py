@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("ganvas", derandomize=True, deadline=None)
+settings.load_profile("ganvas")  # the same examples every time, however slow the machine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
