@@ -74,8 +74,20 @@ def shrink(image: Image.Image, factor: float) -> int:
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Return width and height once it is turned as its EXIF data say."""
+    turned = orientation_of(image) in QUARTER_TURNS  # of a TIFF the size is known only after this
     width, height = image.size
-    return (height, width) if image.getexif().get(ORIENTATION) in QUARTER_TURNS else (width, height)
+    return (height, width) if turned else (width, height)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return how the pixels that `levels` gives still have to be turned: the EXIF orientation, 1 to 8 (1: not at all).
+
+    Pillow itself turns a TIFF as it decodes it, and only then do all its versions tell the upright size.
+    """
+    if image.format == "TIFF":
+        image.load()
+        return 1
+    return image.getexif().get(ORIENTATION, 1)
 
 
 def levels(image: Image.Image, factor: int = 1) -> Float[Tensor, "1 c h w"]:

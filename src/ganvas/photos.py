@@ -186,7 +186,7 @@ def _read(
                 f"only {across:.0f} of its {upright[0]} x {upright[1]} pixels lie along a side of what is asked for, "
                 f"and at least {SMALLEST} are needed. Give a larger photo or a larger part of it."
             )
-        stored = in_file(frame, image.getexif().get(decoding.ORIENTATION, 1))
+        stored = in_file(frame, decoding.orientation_of(image))
         size = image.size
         # Two to four pixels of the file are left to each of the result, so that the last step can place them exactly.
         drawn = decoding.shrink(image, across / resolution / 2)
