@@ -86,6 +86,16 @@ def test_tracking_stays_on_the_picture_and_finds_itself():
     assert far.max() <= 64
 
 
+def test_where_all_places_look_alike_a_handle_stays():
+    """On even ground altogether, along an edge in its direction."""
+    point, wanted = pixels((30.0, 30.0))[0], torch.full((4,), 0.3)
+    assert torch.equal(track(torch.full((1, 4, 32, 32), 0.3), point, wanted, 8.0, PLANE), point)
+    assert torch.equal(track(torch.full((1, 4, 32, 32), 0.7), point, wanted, 8.0, PLANE), point)
+    edge = torch.sigmoid(torch.arange(32) - 15.7).expand(1, 4, 32, 32).contiguous()
+    found = track(edge.roll(2, dims=3), point, sample_point(edge, point, PLANE), 8.0, PLANE)
+    torch.testing.assert_close(found, pixels((34.0, 30.0))[0], atol=0.05, rtol=0)
+
+
 def test_between_pixels_is_least_squares():
     """On a map that is linear the nearest place is found exactly, and never beyond half a pixel."""
     slopes = torch.tensor([[1.0, 0.5, -2.0], [0.3, -1.0, 0.2]])

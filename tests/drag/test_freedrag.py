@@ -6,21 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas.drag import freedrag
-from ganvas.drag.freedrag import (
-    FreeDrag,
-    adapted,
-    discrepancies,
-    left_behind,
-    localized,
-    next_anchor,
-    patches,
-    takeover,
-    usual_scale,
-)
+from ganvas.drag import defaults, freedrag, templates
+from ganvas.drag.defaults import usual_scale
+from ganvas.drag.freedrag import FreeDrag, elsewhere, next_anchor
 from ganvas.drag.sampling import Plane
 from ganvas.drag.session import Order, open_session, prepare
-from ganvas.drag.state import REACHED, STALLED, Task
+from ganvas.drag.state import REACHED, STALLED, STEP_LIMIT, Task
+from ganvas.drag.templates import adapted, discrepancies, localized, mismatches, patches, takeover
 from tests.drag.sliding import SlidingGenerator
 
 PLANE = Plane(64)
@@ -111,7 +103,19 @@ def test_the_scale_is_what_an_advance_changes_and_follows_the_features():
     assert usual_scale(feature, PLANE, 2.0) == pytest.approx(2 * one, rel=0.05)
     assert usual_scale(7 * feature, PLANE, 1.0) == pytest.approx(7 * one)
     # Half of 0.1 a pixel, for the map changes along x only, but for the last column, which repeats itself.
-    assert one == pytest.approx(freedrag.SCALE_IN_DIFFERENCES * 0.05, rel=0.05)
+    assert one == pytest.approx(defaults.SCALE_IN_DIFFERENCES * 0.05, rel=0.05)
+
+
+def test_the_scale_follows_a_distance_that_was_asked_for():
+    session = open_session(SlidingGenerator(), torch.zeros(1, 3))
+    order = Order(Task(((0.3, 0.3),), ((0.5, 0.4),)), "freedrag")
+    usual, longer, both = (
+        prepare(session.subject, session.codes, replace(order, changes=changes))[0].settings
+        for changes in ((), (("distance", 3.0),), (("distance", 3.0), ("scale", 0.7)))
+    )
+    assert (longer.distance, both.distance) == (3.0, 3.0)
+    assert longer.scale > 1.5 * usual.scale
+    assert both.scale == 0.7
 
 
 def drag_by(resolution: int, margin: float, rate: float) -> tuple[str, float]:
@@ -143,7 +147,7 @@ def blob(x: float, y: float) -> Tensor:
 def test_what_was_left_behind_is_found_within_reach(at: tuple[float, float], found: bool):
     first = patches(blob(20.0, 30.0), place(20.0, 30.0)[None], PLANE, 2.0)[0]
     settings = replace(SETTINGS, scale=0.1)
-    seen = left_behind(blob(*at), place(40.0, 30.0), 20.0, first, PLANE, settings)
+    seen = elsewhere(blob(*at), place(40.0, 30.0), 20.0, first, PLANE, settings)
     if found:
         torch.testing.assert_close(seen, place(*at), rtol=0, atol=0.5)
     else:
@@ -154,7 +158,7 @@ def test_what_only_looks_alike_is_left_alone():
     """The content has arrived but changed; what resembles it elsewhere is not clearly better."""
     first = patches(blob(20.0, 30.0), place(20.0, 30.0)[None], PLANE, 2.0)[0]
     both = 0.97 * blob(40.0, 30.0) + 0.98 * blob(26.0, 34.0)
-    assert left_behind(both, place(40.0, 30.0), 20.0, first, PLANE, replace(SETTINGS, scale=0.1)) is None
+    assert elsewhere(both, place(40.0, 30.0), 20.0, first, PLANE, replace(SETTINGS, scale=0.1)) is None
 
 
 def test_content_that_cannot_be_fetched_has_stalled():
@@ -197,6 +201,59 @@ def test_a_sub_motion_that_matches_ends_early():
     drag, state = prepare(session.subject, session.codes, order)
     state = freedrag.step(drag, state)
     matched = patches(state.feature, state.points, session.subject.plane, drag.settings.radius)
-    still = freedrag.look(drag, replace(state, templates=matched, codes=state.seen_codes), state.feature)
-    assert still.taken == 0
-    assert not torch.equal(still.points, state.points)
+    state = replace(state, templates=matched, codes=state.seen_codes)
+    further = freedrag.proceed(drag, state, state.feature)
+    assert further.taken == 0
+    assert not torch.equal(further.points, state.points)
+    assert torch.equal(freedrag.look(drag, state, state.feature).points, state.points)  # a last look sends nothing on
+
+
+@pytest.mark.parametrize("steps", [10, 25])
+def test_a_drag_that_is_cut_short_tells_where_the_content_is(steps: int):
+    """Its anchor is ahead of it, and stays where the last step left it."""
+    generator, target = SlidingGenerator(), (0.6, 0.5)
+    session = open_session(generator, torch.zeros(1, 3))
+    done = session.drag(Order(Task(((0.45, 0.5),), (target,)), "freedrag", steps, (("rate", 0.03),))).done[0]
+    assert done.reason == STEP_LIMIT
+    assert done.path[-1] == done.path[-2]
+    (found,) = done.places
+    assert found is not None
+    x, y = (0.1 * done.after[0, :2]).tolist()
+    assert abs(found[0] - 0.45 - x) * 64 < 0.5
+    assert abs(found[1] - 0.5 - y) * 64 < 0.5
+    assert abs(done.path[-1][0][0] - 0.45 - x) * 64 > 0.5
+
+
+def test_content_that_is_nowhere_is_not_located():
+    session = open_session(SlidingGenerator(), torch.zeros(1, 3))
+    drag, state = prepare(session.subject, session.codes, Order(Task(((0.3, 0.3),), ((0.5, 0.4),)), "freedrag"))
+    torch.testing.assert_close(freedrag.located(drag, state)[0], drag.fixed.starts[0])
+    assert freedrag.located(drag, replace(state, feature=state.feature + 5)) == [None]
+
+
+def test_a_pin_that_slides_has_not_arrived():
+    """The picture can only slide as a whole: what brings the one point to its target carries the pin away."""
+    session = open_session(SlidingGenerator(), torch.zeros(1, 3))
+    task = Task(((0.3, 0.3), (0.7, 0.6)), ((0.4, 0.3), (0.7, 0.6)))
+    done = session.drag(Order(task, "freedrag", 300, (("rate", 0.03),))).done[0]
+    assert done.reason in (STALLED, STEP_LIMIT)
+    went = 0.1 * done.after[0, :2]
+    pin = done.places[1]
+    assert pin is None or abs(pin[0] - 0.7 - float(went[0])) * 64 < 0.5
+
+
+def test_a_search_in_strips_is_the_search_at_once(monkeypatch: pytest.MonkeyPatch):
+    feature = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    first = patches(feature, place(9.3, 20.2)[None], PLANE, 2.0)[0]
+    offsets, whole = mismatches(feature, place(11.0, 22.5), 5.0, first, PLANE, 2.0)
+    row, column = divmod(int(whole.argmin()), len(offsets))
+    found = place(11.0, 22.5) + torch.stack([offsets[column], offsets[row]])
+    assert (found - place(9.3, 20.2)).abs().max() <= 0.25
+    one = patches(feature, (place(11.0, 22.5) + torch.stack([offsets[4], offsets[7]]))[None], PLANE, 2.0)
+    assert float(whole[7, 4]) == pytest.approx(float(discrepancies(one, first[None])), rel=1e-5)
+    read = []
+    real = templates.sample_grid
+    monkeypatch.setattr(templates, "sample_grid", lambda *given: read.append(len(given[2])) or real(*given))
+    monkeypatch.setattr(templates, "VALUES_AT_ONCE", 3 * 4 * (len(offsets) + 8))
+    torch.testing.assert_close(mismatches(feature, place(11.0, 22.5), 5.0, first, PLANE, 2.0)[1], whole)
+    assert set(read) <= {4 + 8, len(offsets) % 4 + 8}

@@ -4,9 +4,10 @@ The papers' numbers are for pictures of 512 pixels; rounding them in proportion 
 """
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.drag.sampling import Plane
+from ganvas.drag.sampling import Plane, sample_grid
 from ganvas.drag.state import Subject
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator, Label, Noise, feature_extent
@@ -15,6 +16,7 @@ from ganvas.spaces import sample_codes
 
 PUBLISHED_PIXELS = 512
 RATE_IN_DEVIATIONS = 0.008
+SCALE_IN_DIFFERENCES = 0.7
 SAMPLES = 256
 
 
@@ -108,3 +110,19 @@ def usual_rate(generator: Generator, space: str, label: Label = None) -> float:
     except LatentError:  # codes of w can be dragged without knowing their class
         codes = sample_codes(generator, wanted, SAMPLES, 0)
     return RATE_IN_DEVIATIONS * float(codes.double().var(dim=0).mean().sqrt())
+
+
+def usual_scale(feature: Float[Tensor, "1 c h w"], plane: Plane, distance: float) -> float:
+    """Return l: 0.7 of the mean absolute difference of the map between places `distance` apart, along x and y.
+
+    So l is near the discrepancy that a template has after one advance of d. The published pairs (0.3, 3) and (0.4, 4)
+    have the same quotient, as such a rule demands; their numbers are of networks with other features.
+    """
+    size = feature.shape[-1]
+    low, high = plane.ends(0)
+    places = (torch.arange(size, dtype=torch.float64) + 0.5) * (high - low) / size + low
+    ahead = (places + distance).clamp(max=high)
+    still = sample_grid(feature, places, places, plane)
+    moved = (sample_grid(feature, ahead, places, plane), sample_grid(feature, places, ahead, plane))
+    differences = [float((one - still).abs().mean()) for one in moved]
+    return max(SCALE_IN_DIFFERENCES * sum(differences) / 2, 1e-12)

@@ -4,14 +4,16 @@ target; point tracking finds the handle again by the feature that it had at firs
 Written from the paper's equations. Where paper and published code differ, `docs/drag.md` says what is done here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.drag.defaults import usual_arrival, usual_radius, usual_rate, usual_reach
-from ganvas.drag.sampling import Plane, disc, sample_point, sample_square, whole_offsets
+from ganvas.drag.sampling import Plane, disc, least_offset, sample_point, sample_square, whole_offsets
 from ganvas.drag.state import (
     NOT_FINITE,
     REACHED,
@@ -30,6 +32,7 @@ from ganvas.drag.state import (
 
 MASK_WEIGHT = 2.0  # the paper's 20 holds everything still
 REFINEMENTS = 3
+ROUNDING = 1e-6  # of the largest squared distance in a window: what is nearer by less is no better
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,22 @@ class DragGAN(Settings):
     step: float = 1.0
 
 
-def usual_settings(subject: Subject, fixed: Fixed, rate: float | None = None) -> DragGAN:
-    """Return the settings that follow from the picture's size and the space's deviation."""
+def usual_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float | int]) -> DragGAN:
+    """Return `changes` and, for all else, the settings that follow from the picture's size and the space's deviation.
+
+    Raises `GanvasError` for a change that cannot be.
+    """
     resolution = subject.plane.resolution
-    rate = usual_rate(subject.generator, subject.space, subject.label) if rate is None else rate
-    sizes = (usual_radius(resolution), usual_reach(resolution))
-    return DragGAN(rate, MASK_WEIGHT, usual_arrival(resolution), 60, *sizes)
+    chosen: dict[str, Any] = {
+        "mask_weight": MASK_WEIGHT,
+        "arrived": usual_arrival(resolution),
+        "radius": usual_radius(resolution),
+        "reach": usual_reach(resolution),
+    }
+    chosen |= changes
+    if "rate" not in chosen:
+        chosen["rate"] = usual_rate(subject.generator, subject.space, subject.label)
+    return DragGAN(**chosen)
 
 
 def start(drag: Drag[DragGAN], codes: Tensor) -> State:
@@ -86,6 +99,11 @@ def look(drag: Drag[DragGAN], state: State, feature: Float[Tensor, "1 c h w"]) -
     return replace(state, reason=REACHED) if arrived.all() else state
 
 
+def located(drag: Drag[DragGAN], state: State) -> list[Float[Tensor, "2"] | None]:
+    """Return where the content of each handle is on the map seen last: where it was tracked to."""
+    return list(state.points)
+
+
 def motion_supervision(
     feature: Float[Tensor, "1 c h w"],
     points: Float[Tensor, "k 2"],
@@ -117,14 +135,15 @@ def track(
 ) -> Float[Tensor, "2"]:
     """Return where in the square of half side `reach` around `point` the map is nearest to `wanted` (Eq. 2), in L2.
 
-    First among whole pixels of distance from `point`, on the picture; then between them, see `between_pixels`.
+    First among whole pixels of distance from `point`, on the picture, of which the nearest of equal ones is taken; then
+    between them, see `between_pixels`.
     """
     offsets = whole_offsets(reach)
     distances = (sample_square(feature, point, offsets, plane) - wanted[:, None, None]).square().sum(dim=0).cpu()
+    rounding = ROUNDING * float(distances.max())
     outside = [(point[axis] + offsets < 0) | (point[axis] + offsets > plane.resolution) for axis in (0, 1)]
     distances[outside[1][:, None] | outside[0]] = torch.inf
-    row, column = divmod(int(distances.argmin()), len(offsets))
-    found = point + torch.stack([offsets[column], offsets[row]])
+    found = point + least_offset(distances, offsets, rounding)
     beside = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
     for _ in range(REFINEMENTS):
         shift = between_pixels(sample_square(feature, found, beside, plane), wanted)

@@ -6,14 +6,16 @@ Written from the paper's equations. Where paper and published code differ, `docs
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ganvas.drag.defaults import PUBLISHED_PIXELS, usual_arrival, usual_radius, usual_rate
-from ganvas.drag.sampling import Plane, sample_grid, sample_square
+from ganvas.drag.defaults import PUBLISHED_PIXELS, usual_arrival, usual_radius, usual_rate, usual_scale
+from ganvas.drag.sampling import Plane, least_offset
 from ganvas.drag.state import (
     NOT_FINITE,
     REACHED,
@@ -30,11 +32,10 @@ from ganvas.drag.state import (
     remaining,
     seen,
 )
+from ganvas.drag.templates import adapted, discrepancies, localized, mismatches, patches
 
 MASK_WEIGHT = 1.0  # the paper's 10 holds everything still
 PUBLISHED_DISTANCE = 12.0  # pixels of 512: three of the 128-pixel map
-SCALE_IN_DIFFERENCES = 0.7
-PLACES = 10  # that are looked at on the line
 FINISHED, ADVANCED = 0.25, 0.5  # of l, of the goal: discrepancies below which an anchor is done, or goes on
 LEAST_GOAL = 0.25  # of l
 FETCHED = 0.9  # of how far content was behind: nearer than that, a turn was worth it
@@ -69,29 +70,26 @@ class FreeDragState(State):
     taken: int = 0
 
 
-def usual_settings(subject: Subject, fixed: Fixed, rate: float | None = None) -> FreeDrag:
-    """Return the settings that follow from the picture's size, the space's deviation and the map's own differences."""
-    resolution = subject.plane.resolution
-    rate = usual_rate(subject.generator, subject.space, subject.label) if rate is None else rate
-    distance = PUBLISHED_DISTANCE * resolution / PUBLISHED_PIXELS
-    scale = usual_scale(fixed.feature, subject.plane, distance)
-    return FreeDrag(rate, MASK_WEIGHT, usual_arrival(resolution), 60, usual_radius(resolution), distance, scale)
+def usual_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float | int]) -> FreeDrag:
+    """Return `changes` and, for all else, the settings that follow from the picture's size, the space's deviation, and
+    what the map itself changes over d.
 
-
-def usual_scale(feature: Float[Tensor, "1 c h w"], plane: Plane, distance: float) -> float:
-    """Return l: 0.7 of the mean absolute difference of the map between places `distance` apart, along x and y.
-
-    So l is near the discrepancy that a template has after one advance of d. The published pairs (0.3, 3) and (0.4, 4)
-    have the same quotient, as such a rule demands; their numbers are of networks with other features.
+    Raises `GanvasError` for a change that cannot be.
     """
-    size = feature.shape[-1]
-    low, high = plane.ends(0)
-    places = (torch.arange(size, dtype=torch.float64) + 0.5) * (high - low) / size + low
-    ahead = (places + distance).clamp(max=high)
-    still = sample_grid(feature, places, places, plane)
-    moved = (sample_grid(feature, ahead, places, plane), sample_grid(feature, places, ahead, plane))
-    differences = [float((one - still).abs().mean()) for one in moved]
-    return max(SCALE_IN_DIFFERENCES * sum(differences) / 2, 1e-12)
+    resolution = subject.plane.resolution
+    chosen: dict[str, Any] = {
+        "mask_weight": MASK_WEIGHT,
+        "arrived": usual_arrival(resolution),
+        "radius": usual_radius(resolution),
+        "distance": PUBLISHED_DISTANCE * resolution / PUBLISHED_PIXELS,
+    }
+    chosen |= changes
+    if "rate" not in chosen:
+        chosen["rate"] = usual_rate(subject.generator, subject.space, subject.label)
+    settings = FreeDrag(**chosen)
+    if "scale" in changes:
+        return settings
+    return replace(settings, scale=usual_scale(fixed.feature, subject.plane, settings.distance))
 
 
 def start(drag: Drag[FreeDrag], codes: Tensor) -> FreeDragState:
@@ -114,7 +112,7 @@ def step(drag: Drag[FreeDrag], state: FreeDragState) -> FreeDragState:
     """
     codes = state.codes.detach().requires_grad_()
     feature = drag.subject.feature_of(codes)
-    state = look(drag, state, feature.detach())
+    state = proceed(drag, state, feature.detach())
     if state.reason:
         return state
     found = patches(feature, state.points, drag.subject.plane, drag.settings.radius)
@@ -123,35 +121,75 @@ def step(drag: Drag[FreeDrag], state: FreeDragState) -> FreeDragState:
     return replace(descend(drag.subject, state, codes, loss, drag.settings.rate), taken=state.taken + 1)
 
 
+class Compared(NamedTuple):
+    """What lies at the anchors: the patches ``found``, their discrepancies ``left`` from the templates, whether each is
+    near enough for its anchor to go on (``matches``), and whether it is so at its target (``finished``).
+    """
+
+    found: Float[Tensor, "k c 3 3"]
+    left: Float[Tensor, "k"]
+    matches: Bool[Tensor, "k"]
+    finished: Bool[Tensor, "k"]
+
+
+def compared(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, "1 c h w"]) -> Compared:
+    """Return what the map shows at the anchors of the state."""
+    settings = drag.settings
+    found = patches(feature, state.points, drag.subject.plane, settings.radius)
+    left = discrepancies(found, state.templates)
+    arrived = (remaining(state.points, drag.fixed.targets) <= settings.arrived).to(left.device)
+    matches = left <= torch.where(arrived, FINISHED * settings.scale, ADVANCED * state.goals)
+    return Compared(found, left, matches, arrived & matches)
+
+
 def look(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, "1 c h w"]) -> FreeDragState:
+    """Return the state with the map of its codes seen and every anchor where it is."""
+    if not finite(feature):
+        return replace(state, reason=NOT_FINITE)
+    finished = bool(compared(drag, state, feature).finished.all())
+    state = seen(state, feature, state.points, drag.fixed.targets, drag.settings)
+    if finished and all(place is None for place in left_behind(drag, feature)):
+        return replace(state, reason=REACHED)
+    return state
+
+
+def proceed(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, "1 c h w"]) -> FreeDragState:
     """Return the state with the map of its codes seen, at the beginning of the next sub-motion if one is over: after
     ``inner_steps``, or as soon as every anchor matches.
     """
     if not finite(feature):
         return replace(state, reason=NOT_FINITE)
+    here, settings = compared(drag, state, feature), drag.settings
+    if state.taken < settings.inner_steps and not (state.taken > 0 and here.matches.all()):
+        return seen(state, feature, state.points, drag.fixed.targets, settings)
+    state = onward(drag, state, feature, here)
+    return fetching(drag, state, feature) if here.finished.all() else state
+
+
+def onward(
+    drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, "1 c h w"], here: Compared
+) -> FreeDragState:
+    """Return the state at the beginning of the next sub-motion: templates adapted, anchors on their way.
+
+    A pin (a handle that is its own target) keeps its first template: it would take over its own drift, bit by bit.
+    """
     plane, settings, targets = drag.subject.plane, drag.settings, drag.fixed.targets
-    found = patches(feature, state.points, plane, settings.radius)
-    left = discrepancies(found, state.templates)
-    arrived = (remaining(state.points, targets) <= settings.arrived).to(left.device)
-    matches = left <= torch.where(arrived, FINISHED * settings.scale, ADVANCED * state.goals)
-    if state.taken < settings.inner_steps and not (state.taken > 0 and matches.all()):
-        return seen(state, feature, state.points, targets, settings)
-    finished = arrived & matches
-    templates = adapted(state.templates, found, left, finished, state.goals)
+    pins = (drag.fixed.starts == targets).all(dim=1).to(here.left.device)
+    adapting = adapted(state.templates, here.found, here.left, here.finished, state.goals)
+    templates = torch.where(pins[:, None, None, None], state.templates, adapting)
     anchors = [
         next_anchor(feature, point, begun, target, template, into, out, goal, plane, settings)
         for point, begun, target, template, into, out, goal in zip(
-            state.points, state.begun, targets, templates, state.entered.tolist(), left.tolist(),
+            state.points, state.begun, targets, templates, state.entered.tolist(), here.left.tolist(),
             state.goals.tolist(), strict=True,
         )
     ]  # fmt: skip
-    points = torch.where(finished.cpu()[:, None], state.points, torch.stack(anchors))
+    points = torch.where(here.finished.cpu()[:, None], state.points, torch.stack(anchors))
     entered = discrepancies(patches(feature, points, plane, settings.radius), templates)
-    stays = (points == state.points).all(dim=1).to(left.device)
+    stays = (points == state.points).all(dim=1).to(entered.device)
     goals = torch.where(stays, state.goals, entered.clamp(LEAST_GOAL * settings.scale, settings.scale))
     state = replace(state, templates=templates, entered=entered, goals=goals, taken=0)
-    state = seen(state, feature, points, targets, settings)
-    return fetching(drag, state, feature) if finished.all() else state
+    return seen(state, feature, points, targets, settings)
 
 
 def fetching(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, "1 c h w"]) -> FreeDragState:
@@ -161,13 +199,12 @@ def fetching(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, 
     of the start are sought once more, and where one is clearly found elsewhere, its anchor goes on from there with that
     template, on a new line; a content that no such turn brought nearer has stalled. The paper looks back at nothing.
     """
-    plane, settings, fixed = drag.subject.plane, drag.settings, drag.fixed
-    firsts = patches(fixed.feature, fixed.starts, plane, settings.radius)
+    plane, settings, targets = drag.subject.plane, drag.settings, drag.fixed.targets
     points, templates, begun, behind = (
         values.clone() for values in (state.points, state.templates, state.begun, state.behind)
     )
-    for number, (start, target, first) in enumerate(zip(fixed.starts, fixed.targets, firsts, strict=True)):
-        place = left_behind(feature, target, float((target - start).norm()), first, plane, settings)
+    firsts, places = first_patches(drag), left_behind(drag, feature)
+    for number, (target, first, place) in enumerate(zip(targets, firsts, places, strict=True)):
         if place is None:
             continue
         distance = float((target - place).norm())
@@ -181,10 +218,25 @@ def fetching(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, 
     fetched = (behind != state.behind).to(entered.device)
     goals = torch.where(fetched, entered.clamp(LEAST_GOAL * settings.scale, settings.scale), state.goals)
     state = replace(state, templates=templates, entered=entered, goals=goals, begun=begun, behind=behind)
-    return seen(replace(state, nearest=math.inf), feature, points, fixed.targets, settings)
+    return seen(replace(state, nearest=math.inf), feature, points, targets, settings)
 
 
-def left_behind(
+def first_patches(drag: Drag[FreeDrag]) -> Float[Tensor, "k c 3 3"]:
+    """Return the patches at the handles on the map of the start."""
+    return patches(drag.fixed.feature, drag.fixed.starts, drag.subject.plane, drag.settings.radius)
+
+
+def left_behind(drag: Drag[FreeDrag], feature: Float[Tensor, "1 c h w"]) -> list[Float[Tensor, "2"] | None]:
+    """Return where the content of each handle is if it is not at its target: within the drag's length of it, and d."""
+    settings, fixed = drag.settings, drag.fixed
+    return [
+        elsewhere(feature, target, max(float((target - start).norm()), settings.distance), first, drag.subject.plane,
+                  settings)
+        for start, target, first in zip(fixed.starts, fixed.targets, first_patches(drag), strict=True)
+    ]  # fmt: skip
+
+
+def elsewhere(
     feature: Float[Tensor, "1 c h w"],
     target: Float[Tensor, "2"],
     reach: float,
@@ -194,57 +246,26 @@ def left_behind(
 ) -> Float[Tensor, "2"] | None:
     """Return where within `reach` of the target the start's patch is found, if that is more than d / 2 away from it,
     matches as well as an anchor that may advance, and clearly better than at the target; else None.
-
-    Looked at are places a quarter of the patch's radius apart, so that all their patches are samples of one grid.
     """
-    count, quarter = max(1, math.ceil(4 * reach / settings.radius)), settings.radius / 4
-    offsets = torch.arange(-count, count + 1, dtype=torch.float64) * quarter
-    beyond = torch.arange(-count - 4, count + 5, dtype=torch.float64) * quarter
-    grid, size = sample_square(feature, target, beyond, plane), len(offsets)
-    left = torch.zeros(size, size, dtype=grid.dtype, device=grid.device)
-    for row in range(3):
-        for column in range(3):
-            part = grid[:, 4 * row : 4 * row + size, 4 * column : 4 * column + size]
-            left += (part - first[:, row, column, None, None]).abs().mean(dim=0) / 9
-    row, column = divmod(int(left.argmin()), size)
-    shift = torch.stack([offsets[column], offsets[row]])
-    clear = left[row, column] <= min(ADVANCED * settings.scale, CLEARLY * float(left[count, count]))
-    inside = bool(((target + shift >= 0) & (target + shift <= plane.resolution)).all())
+    offsets, left = mismatches(feature, target, reach, first, plane, settings.radius)
+    shift = least_offset(left, offsets)
+    least, there = float(left.min()), float(left[len(offsets) // 2, len(offsets) // 2])
+    clear = least <= ADVANCED * settings.scale and least < CLEARLY * there
     far = float(shift.norm()) > max(settings.arrived, settings.distance / 2)
-    return target + shift if clear and far and inside else None
+    return target + shift if clear and far else None
 
 
-def patches(
-    feature: Float[Tensor, "1 c h w"], points: Float[Tensor, "k 2"], plane: Plane, radius: float
-) -> Float[Tensor, "k c 3 3"]:
-    """Return F_r at each point: 3x3 samples, `radius` pixels of the picture apart (section 3.1)."""
-    offsets = torch.tensor([-radius, 0.0, radius], dtype=torch.float64)
-    return torch.stack([sample_square(feature, point, offsets, plane) for point in points])
-
-
-def discrepancies(found: Float[Tensor, "k c 3 3"], templates: Float[Tensor, "k c 3 3"]) -> Float[Tensor, "k"]:
-    """Return the mean absolute difference of each patch from its template."""
-    return (found - templates).abs().flatten(1).mean(dim=1)
-
-
-def takeover(left: Float[Tensor, "k"], goals: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
-    """Return lambda, the share of the new patch in the template: ``1 / (1 + exp(alpha (L - beta)))``, which is 0.5
-    where 0.2 of the goal l is left and 0.1 where 0.8 of it is, at most 0.675.
+def located(drag: Drag[FreeDrag], state: FreeDragState) -> list[Float[Tensor, "2"] | None]:
+    """Return where on the map seen last the patch of each handle's start is found, to a quarter of the patch's radius:
+    within the drag's length of the start, and d. None where nothing there is nearer to it than l.
     """
-    alpha, beta = math.log(9) / (0.6 * goals), 0.2 * goals
-    return 1 / (1 + torch.exp(alpha * (left - beta)))
-
-
-def adapted(
-    templates: Float[Tensor, "k c 3 3"],
-    found: Float[Tensor, "k c 3 3"],
-    left: Float[Tensor, "k"],
-    finished: Bool[Tensor, "k"],
-    goals: Float[Tensor, "k"],
-) -> Float[Tensor, "k c 3 3"]:
-    """Return ``lambda F_r(h) + (1 - lambda) T``; the template of a finished anchor is replaced."""
-    share = torch.where(finished, 1.0, takeover(left, goals))[:, None, None, None]
-    return share * found + (1 - share) * templates
+    settings, fixed, plane = drag.settings, drag.fixed, drag.subject.plane
+    found: list[Float[Tensor, "2"] | None] = []
+    for begun, target, first in zip(fixed.starts, fixed.targets, first_patches(drag), strict=True):
+        reach = float((target - begun).norm()) + settings.distance
+        offsets, left = mismatches(state.feature, begun, reach, first, plane, settings.radius)
+        found.append(begun + least_offset(left, offsets) if float(left.min()) <= settings.scale else None)
+    return found
 
 
 def next_anchor(
@@ -274,27 +295,3 @@ def next_anchor(
     whole = target - begun
     back = point - whole * (distance / max(float(whole.norm()), 1e-12))
     return localized(feature, back, target, template, 2 * distance, 0.0, plane, settings.radius)
-
-
-def localized(
-    feature: Float[Tensor, "1 c h w"],
-    point: Float[Tensor, "2"],
-    target: Float[Tensor, "2"],
-    template: Float[Tensor, "c 3 3"],
-    distance: float,
-    wanted: float,
-    plane: Plane,
-    radius: float,
-) -> Float[Tensor, "2"]:
-    """Return S(h, t, T, d, l): of ten places on the line to the target, up to d away and not beyond it, the one whose
-    discrepancy is nearest to `wanted`.
-    """
-    way = target - point
-    longest = min(distance, float(way.norm()))
-    if longest == 0:
-        return point
-    shares = torch.arange(1, PLACES + 1, dtype=torch.float64) / PLACES
-    places = point + shares[:, None] * way * (longest / way.norm())
-    found = patches(feature, places, plane, radius)
-    left = discrepancies(found, template.expand_as(found))
-    return places[int((left - wanted).abs().argmin())]

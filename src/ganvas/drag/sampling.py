@@ -81,6 +81,18 @@ def disc(radius: float) -> Bool[Tensor, "side side"]:
     return (offsets.square()[:, None] + offsets.square()) < radius**2
 
 
+def least_offset(
+    values: Float[Tensor, "m m"], offsets: Float[Tensor, "m"], rounding: float = 0.0
+) -> Float[Tensor, "2"]:
+    """Return the offset (x, y) at which `values` (rows, then columns) are least; of those within `rounding` of the
+    least the one nearest to the middle, so that nothing moves where all places look alike.
+    """
+    far = offsets.square()[:, None] + offsets.square()
+    far[values > values.min() + rounding] = torch.inf
+    row, column = divmod(int(far.argmin()), len(offsets))
+    return torch.stack([offsets[column], offsets[row]])
+
+
 def sample_square(
     feature: Float[Tensor, "1 c h w"], middle: Float[Tensor, "2"], offsets: Float[Tensor, "m"], plane: Plane
 ) -> Float[Tensor, "c m m"]:
