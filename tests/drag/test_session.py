@@ -2,21 +2,29 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import ganvas
-from ganvas.drag.session import Order, Session, drag_points, open_session, prepare, run, settled
-from ganvas.drag.state import CANCELLED, NOT_FINITE, REACHED, STALLED, STEP_LIMIT, Task
+from ganvas.drag.draggan import track as follow
+from ganvas.drag.freedrag import FreeDrag
+from ganvas.drag.sampling import disc, sample_point, sample_square, whole_offsets
+from ganvas.drag.session import METHODS, Order, Session, drag_points, open_session, prepare, run
+from ganvas.drag.state import CANCELLED, NOT_FINITE, REACHED, STALLED, STEP_LIMIT, Drag, Task
+from ganvas.drag.templates import discrepancies, patches
 from ganvas.errors import GanvasError, LatentError, RegionError
+from ganvas.generators.stylegan2 import StyleGAN2
+from ganvas.generators.stylegan2_architecture import Architecture
+from ganvas.metrics.tracking import track
 from tests.drag.sliding import SlidingGenerator
 from tests.generators.biggan_parts import small_biggan
 from tests.generators.small import small_stylegan2
 from tests.generators.small_stylegan3 import small_stylegan3
 from tests.generators.test_dcgan import small_dcgan
 
-METHODS = ("draggan", "freedrag")
 RIGHT = Task(((0.45, 0.5),), ((0.52, 0.5),))
 FAST = (("rate", 0.03),)
 
@@ -103,7 +111,7 @@ def test_what_becomes_infinite_ends_the_drag_where_it_was(method: str):
 def test_targets_at_the_border_and_a_hundred_points(method: str):
     border = Task(((0.1, 0.5), (0.9, 1.0)), ((0.0, 0.5), (0.8, 1.0)))
     done = opened().drag(Order(border, method, 10, FAST)).done[0]
-    assert done.reason
+    assert (done.reason, done.steps) == (STEP_LIMIT, 10)
     assert all(0 <= x <= 1 and 0 <= y <= 1 for step in done.path for x, y in step)
     places = [((i % 10 + 1) / 12, (i // 10 + 1) / 12) for i in range(100)]
     many = Task(tuple(places), tuple((x + 0.02, y) for x, y in places))
@@ -142,13 +150,20 @@ def test_orders_are_checked():
         open_session(SlidingGenerator(), torch.zeros(1, 4))
 
 
-def test_settled_masks_come_back_exactly():
-    region = settled(ganvas.Region.from_mask(torch.rand(7, 7)), 16)
-    assert region is not None
-    assert torch.equal(settled(region, 16).mask(16, 16), region.mask(16, 16))
-    box = ganvas.Region.box(0.1, 0.1, 0.2, 0.2)
-    assert settled(box, 16) is box
-    assert settled(None, 16) is None
+def test_codes_of_z_are_told_from_those_of_w():
+    """Both have one shape here; only z is still to be mapped, with its label and truncation."""
+    generator = StyleGAN2(Architecture(16, (5,) * 3, 6, 6, (6,) * 2, 3)).eval().requires_grad_(False)
+    z = generator.sample([1])
+    mapped = generator.map(z, to="w+", label=2, truncation=0.5)
+    told = open_session(generator, z, label=2, truncation=0.5, code_space="z")
+    assert torch.equal(told.codes, mapped)
+    assert torch.equal(open_session(generator, z).codes, z[:, None].repeat(1, generator.layers, 1))
+    assert torch.equal(open_session(generator, z, "z", label=2).codes, z)
+    for given in ({"label": 2}, {"truncation": 0.5}, {"truncation": 0.5, "code_space": "w"}):
+        with pytest.raises(LatentError, match='say code_space="z"'):
+            open_session(generator, z, **given)
+    with pytest.raises(LatentError, match="No way leads from w back to z"):
+        open_session(generator, z, "z", label=2, code_space="w")
 
 
 FAMILIES = {
@@ -165,29 +180,80 @@ FAMILIES = {
     ("family", "space"), [(name, space) for name, (_, spaces, _) in FAMILIES.items() for space in spaces]
 )
 def test_every_family_in_every_space(family: str, space: str, method: str):
-    """The loss falls where a point is pulled, in codes of the right shape; only the trained rows change."""
+    """What lies ahead of the handle becomes more like it, in codes of the right shape; only trained rows change."""
     make, _, label = FAMILIES[family]
     generator = make()
     z = generator.sample([1])
     codes = z if space == "z" else generator.map(z, label=label, truncation=0.7)
     known = {"label": label, "truncation": 0.7} if space == "z" else {}
-    done = drag_points(generator, codes, [((0.4, 0.4), (0.7, 0.6))], method=method, space=space, steps=4, **known)
-    assert done.after.shape == codes.shape
-    assert (done.after != codes).any()
-    assert done.after.isfinite().all()
+    session = open_session(generator, codes, space, **known)
+    drag, state = prepare(session.subject, codes, Order(Task(((0.4, 0.4),), ((0.7, 0.6),)), method))
+    first = METHODS[method].step(drag, state)
+    left = [first.loss, *(ahead(drag, first, one) for one in (first.seen_codes, first.codes))]
+    assert left[0] == pytest.approx(left[1], rel=1e-4)
+    assert left[2] < left[1]
+    state = METHODS[method].step(drag, first)
+    assert state.codes.shape == codes.shape
     if space != "z":
         rows = range(round(generator.layers * 6 / 17), generator.layers)
-        assert torch.equal(done.after[:, rows], codes[:, rows])
+        assert torch.equal(state.codes[:, rows], codes[:, rows])
     if space == "w":
-        shift = (done.after - codes)[0]
+        shift = (state.codes - codes)[0]
         torch.testing.assert_close(shift[0], shift[1])
+
+
+def ahead(drag: Drag[Any], first: Any, codes: Tensor) -> float:
+    """Return how unlike the map of `codes`, a step ahead of the handle, is what the first step asked for there."""
+    feature = drag.subject.feature_of(codes)
+    if isinstance(drag.settings, FreeDrag):
+        found = patches(feature, first.points, drag.subject.plane, drag.settings.radius)
+        return float(discrepancies(found, first.templates).sum())
+    point, way = first.points[0], drag.fixed.targets[0] - first.points[0]
+    offsets, inside = whole_offsets(drag.settings.radius), disc(drag.settings.radius)
+    here, there = (
+        sample_square(one, at, offsets, drag.subject.plane)
+        for one, at in ((first.feature, point), (feature, point + drag.settings.step * way / way.norm()))
+    )
+    return float((here - there).abs()[:, inside].mean())
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.125])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_picture_shows_what_the_method_says(method: str, margin: float):
+    """A tracker that knows no features finds the content at the target, and where the method does."""
+    generator, handle, target = SlidingGenerator(64, margin), (0.45, 0.5), (0.53, 0.46)
+    done = drag_points(generator, torch.zeros(1, 3), [(handle, target)], method=method, rate=0.02)
+    assert done.reason == REACHED
+    before, after = (generator.synthesize(codes) for codes in (torch.zeros(1, 3), done.after))
+    seen = track(before, after, torch.tensor([handle], dtype=torch.float64))
+    assert bool(seen.found)
+    place = (float(seen.places[0, 0]), float(seen.places[0, 1]))
+    assert math.dist(place, target) * 64 < 1
+    (told,) = done.places
+    assert told is not None
+    assert math.dist(place, told) * 64 < 0.6
+
+
+def test_stylegan3s_content_lies_where_its_plane_says():
+    """Its input can be moved by a known way: the map, with its margins, and the picture move by just that."""
+    generator = small_stylegan3(64)
+    codes, way = generator.map(generator.sample([1])), torch.tensor([0.06, -0.04], dtype=torch.float64)
+    still = open_session(generator, codes)
+    moved = open_session(generator.transformed(translate=(0.06, -0.04)), codes)
+    plane, (before, after) = still.subject.plane, (one.subject.feature_of(codes) for one in (still, moved))
+    for point in torch.tensor([[30.0, 33.0], [20.0, 41.5]], dtype=torch.float64):
+        found = follow(after, point, sample_point(before, point, plane), 8.0, plane)
+        assert float((found - point - 64 * way).norm()) < 0.5
 
 
 def test_points_of_the_published_kind_of_generator():
     """`faces`, from Python: an eye moves where it was asked to, by the generator's own picture."""
-    generator = ganvas.load("faces")
+    generator, handle, target = ganvas.load("faces"), (0.29, 0.295), (0.29, 0.265)
     codes = generator.map(generator.sample([4]), truncation=0.7)
-    done = ganvas.drag_points(generator, codes, [((0.29, 0.295), (0.29, 0.275))], steps=60)
+    done = ganvas.drag_points(generator, codes, [(handle, target)], steps=60)
     assert done.reason == REACHED
-    (x, y) = done.path[-1][0]
-    assert math.dist((x, y), (0.29, 0.275)) * generator.resolution <= max(0.5, generator.resolution / 256)
+    with torch.no_grad():
+        before, after = (generator.synthesize(one) for one in (codes, done.after))
+    seen = track(before, after, torch.tensor([handle], dtype=torch.float64))
+    assert bool(seen.found)
+    assert float((seen.places[0] - torch.tensor(target)).norm()) < 0.4 * math.dist(handle, target)

@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.drag.session import Order, open_session, settled
+from ganvas.drag.session import Order, open_session
 from ganvas.drag.state import CANCELLED, Task
 from ganvas.drag.trace import read_points, read_trace, write_trace
 from ganvas.errors import GanvasError, ResultFileError
+from ganvas.generators.protocol import About
 from tests.generators.small import small_stylegan2
 
 POINTS = Task(((0.4, 0.4),), ((0.6, 0.45),))
@@ -30,7 +32,7 @@ def generator():
 def session(generator):
     codes = generator.map(generator.sample([3]), truncation=0.7)
     begun = open_session(generator, codes, layers="1-3")
-    masked = Task(POINTS.handles, POINTS.targets, settled(MASK, 32))
+    masked = Task(POINTS.handles, POINTS.targets, MASK)
     boxed = Task(POINTS.targets, POINTS.handles, ganvas.Region.box(0.2, 0.2, 0.8, 0.8))
     begun = begun.drag(Order(masked, "draggan", 4)).drag(Order(boxed, "freedrag", 7, (("scale", 0.2),)))
     asked = iter([False, False, False, True])
@@ -46,6 +48,28 @@ def test_a_replay_gives_the_same_picture_bit_for_bit(generator, session, tmp_pat
     assert session.done[-1].reason == CANCELLED
     assert again.done[-1].steps == session.done[-1].steps == 3
     assert trace.rows == (1, 2, 3)
+
+
+def test_what_was_cancelled_before_its_first_step_is_not_in_the_trace(generator, session, tmp_path: Path):
+    stopped = session.drag(Order(POINTS, "freedrag", 50), lambda: True)
+    assert (stopped.done[-1].reason, stopped.done[-1].steps) == (CANCELLED, 0)
+    trace = read_trace(write_trace(tmp_path / "trace.json", stopped))
+    assert len(trace.orders) == len(session.done)
+    assert torch.equal(trace.replay(generator).codes, stopped.codes)
+
+
+def test_another_generator_of_the_same_kind_is_a_warning(session, tmp_path: Path):
+    content = json.loads(write_trace(tmp_path / "trace.json", session).read_text("utf-8"))
+    (tmp_path / "other.json").write_text(json.dumps(content | {"generator_hash": "a" * 64, "generator": "cats"}))
+    other = read_trace(tmp_path / "other.json")
+    generator: Any = small_stylegan2(32)
+    generator.about = About("dogs", "b" * 64)
+    with pytest.warns(UserWarning, match=r"another generator \(cats, hash a{12}; this one is b{12}\)"):
+        other.open(generator)
+    generator.about = About("cats", "a" * 64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        other.open(generator)
 
 
 def test_a_replay_in_z_with_a_class(tmp_path: Path):

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ganvas.drag import draggan, freedrag
-from ganvas.drag.defaults import choose_subject, usual_radius
+from ganvas.drag.defaults import choose_subject
+from ganvas.drag.masks import check_task, settled
 from ganvas.drag.state import (
     CANCELLED,
     STEP_LIMIT,
@@ -24,7 +25,6 @@ from ganvas.drag.state import (
     Subject,
     Task,
     begin,
-    check_task,
 )
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, Label, Noise
@@ -61,14 +61,19 @@ class Order:
 
 @dataclass(frozen=True)
 class Done:
-    """A finished drag: the order, the settings that were used, the codes after it [1, *code] in ``code_space``, where
-    the points were seen at each step (the last: in the end), in fractions, and why it ended after so many steps.
+    """A finished drag: the order, the settings that were used, the codes after it [1, *code] in ``code_space``, and why
+    it ended after so many steps.
+
+    All in fractions: ``path`` holds the points at each step (the last: in the end), DragGAN's tracked handles or
+    FreeDrag's anchors, which lead the content; ``places`` is where the method's own features find each handle's
+    content in the end, None where they do not.
     """
 
     order: Order
     settings: Settings
     after: Tensor
     path: tuple[tuple[Point, ...], ...]
+    places: tuple[Point | None, ...]
     steps: int
     reason: str
 
@@ -98,11 +103,13 @@ class Session:
         state, path = first, []
         for state in run(drag, first, order, cancelled):
             path.append(fractions(state, self.subject))
-        return self.with_done(order, drag.settings, path, state)
+        return self.with_done(order, drag, path, state)
 
-    def with_done(self, order: Order, settings: Settings, path: Sequence[tuple[Point, ...]], last: State) -> "Session":
+    def with_done(self, order: Order, drag: Drag[Any], path: Sequence[tuple[Point, ...]], last: State) -> "Session":
         """Return the session after a drag that was run elsewhere: where its points were, and its last state."""
-        done = Done(order, settings, last.seen_codes, tuple(path), last.steps, last.reason or CANCELLED)
+        found = METHODS[order.method].located(drag, last)
+        places = tuple(None if place is None else _fraction(place, self.subject) for place in found)
+        done = Done(order, drag.settings, last.seen_codes, tuple(path), places, last.steps, last.reason or CANCELLED)
         return replace(self, done=(*self.done, done))
 
 
@@ -115,29 +122,51 @@ def open_session(
     label: Label = None,
     truncation: float = 1.0,
     noise: Noise = "const",
+    code_space: str | None = None,
 ) -> Session:
-    """Return the session of one picture: codes [1, *code] of z, w or w+ (told by their shape), dragged in `space`.
+    """Return the session of one picture: codes [1, *code] of `code_space`, dragged in `space`.
 
-    By default in w+ where there is one, else in z. Label and truncation count for z. Raises `LatentError` for what
-    `choose_subject` refuses, for codes of another space, and for more than one picture.
+    By default it is dragged in w+ where there is one, else in z, and codes are of w or w+ (told by their shape), or of
+    z in a drag in z. For a drag of z codes in w or w+ say ``code_space="z"``: z and w often have one shape, and only z
+    is still to be mapped. Label and truncation count for codes of z. Raises `LatentError` for what `choose_subject`
+    refuses, for codes of another space, for more than one picture, and for a label or a truncation that other codes
+    have behind them.
     """
     if len(codes) != 1:
         raise LatentError(f"One picture is dragged at a time; {len(codes)} codes were given.")
     subject = choose_subject(generator, space, layers, feature, label, truncation, noise)
-    return Session(subject, codes_for(generator, codes.detach().to(generator.device), subject.code_space))
+    codes = codes.detach().to(generator.device)
+    if subject.space == "z":
+        if code_space not in (None, "z"):
+            raise LatentError(f"No way leads from {code_space} back to z; drag in w or w+, or give codes of z.")
+    elif code_space == "z":
+        with torch.no_grad():
+            codes = generator.map(codes, to="w+", label=label, truncation=truncation)
+    elif label is not None or truncation != 1:
+        raise LatentError(
+            "Label and truncation count for codes of z, and these are taken for w or w+, which have them behind them; "
+            'say code_space="z", or leave both out.'
+        )
+    if subject.space != "z":
+        subject = replace(subject, label=None, truncation=1.0)
+    return Session(subject, codes_for(generator, codes, subject.code_space))
 
 
 def prepare(subject: Subject, codes: Tensor, order: Order) -> tuple[Drag[Any], State]:
-    """Return a drag and its first state; raises `RegionError` for points that the mask does not let move."""
-    method = METHODS[order.method]
-    check_task(order.task, subject.plane.resolution, usual_radius(subject.plane.resolution))
-    fixed = begin(subject, codes, order.task)
+    """Return a drag and its first state; raises `RegionError` for points that the mask does not let move.
+
+    A mask counts by the 8-bit pixels that a trace keeps of it, so that a replay finds the same codes.
+    """
+    method, resolution = METHODS[order.method], subject.plane.resolution
+    task = replace(order.task, movable=settled(order.task.movable, resolution))
+    fixed = begin(subject, codes, task)
     if not fixed.feature.isfinite().all():
         raise GanvasError(
             "The generator's feature map holds values that are not finite (nan or inf) before any step: its weights or "
             "the codes are damaged."
         )
-    settings = replace(method.usual_settings(subject, fixed), **dict(order.changes))
+    settings = method.usual_settings(subject, fixed, dict(order.changes))
+    check_task(task, resolution, settings.radius)
     drag = Drag(subject, fixed, settings)
     return drag, method.start(drag, codes)
 
@@ -160,21 +189,21 @@ def run(drag: Drag[Any], state: State, order: Order, cancelled: Callable[[], boo
 
 @torch.no_grad()
 def ended(drag: Drag[Any], state: State, method: str, reason: str) -> State:
-    """Return a state that is to end for `reason` with its codes looked at once more, which may find another one."""
+    """Return a state that is to end for `reason` with its codes looked at once more, which may find another one; no
+    point is sent on.
+    """
     state = METHODS[method].look(drag, state, drag.subject.feature_of(state.codes))
     return replace(state, reason=state.reason or reason)
 
 
 def fractions(state: State, subject: Subject) -> tuple[Point, ...]:
     """Return where the points of a state are, in fractions of the picture."""
-    return tuple((x, y) for x, y in (state.points / subject.plane.resolution).tolist())
+    return tuple(_fraction(point, subject) for point in state.points)
 
 
-def settled(region: Region | None, resolution: int) -> Region | None:
-    """Return a region that a file can hold and give back exactly: masks as the 8-bit pixels that they have here."""
-    if region is None or not region.has_mask:
-        return region
-    return Region.from_mask((region.mask(resolution, resolution) * 255).round() / 255)
+def _fraction(point: Tensor, subject: Subject) -> Point:
+    x, y = (point / subject.plane.resolution).tolist()
+    return x, y
 
 
 def drag_points(
@@ -187,15 +216,19 @@ def drag_points(
     steps: int = STEPS,
     space: str | None = None,
     layers: Layers = None,
+    feature: str | None = None,
     label: Label = None,
     truncation: float = 1.0,
+    noise: Noise = "const",
+    code_space: str | None = None,
     **settings: float,
 ) -> Done:
     """Drag points of one picture: each handle (x, y) to its target, in fractions; returns what `Done` says.
 
     The picture is ``generator.synthesize(done.after, ...)``, in w+ where the generator has it, else in z with the same
-    label and truncation. `settings` are those of the method, such as ``rate`` or ``radius``.
+    label and truncation. All but the points is as in `open_session`; `settings` are those of the method, such as
+    ``rate`` or ``radius``.
     """
     task = Task(tuple(handle for handle, _ in points), tuple(target for _, target in points), movable)
-    session = open_session(generator, codes, space, layers, None, label, truncation)
+    session = open_session(generator, codes, space, layers, feature, label, truncation, noise, code_space)
     return session.drag(Order(task, method, steps, tuple(settings.items()))).done[-1]

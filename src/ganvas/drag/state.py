@@ -167,24 +167,6 @@ class Drag(Generic[Chosen]):
     settings: Chosen
 
 
-def check_task(task: Task, resolution: int, radius: float) -> None:
-    """Raise `RegionError` where nothing may move, or where a handle that is to move lies outside what may."""
-    if task.movable is None:
-        return
-    movable = task.movable.mask(resolution, resolution)[0]
-    if movable.max() < 1 / 512:
-        raise RegionError(f"The mask {task.movable} lets nothing move; mark what may move with 1.")
-    for (x, y), target in zip(task.handles, task.targets, strict=True):
-        column, row = (min(int(at * resolution), resolution - 1) for at in (x, y))
-        reach = math.ceil(radius)
-        around = movable[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
-        if (x, y) != target and around.max() < 0.5:
-            raise RegionError(
-                f"The handle ({x:g}, {y:g}) lies outside of what the mask lets move; include it in the mask, or drag "
-                "another point."
-            )
-
-
 def begin(subject: Subject, codes: Tensor, task: Task) -> Fixed:
     """Return what stays the same throughout the drag of one picture with `codes` [1, *code] of ``code_space``."""
     with torch.no_grad():

@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import math
+import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.drag.masks import LEVELS, settled
 from ganvas.drag.sampling import Plane
 from ganvas.drag.session import METHODS, SETTINGS, Done, Order, Session
 from ganvas.drag.state import CANCELLED, MOST_POINTS, Point, Subject, Task
@@ -51,7 +53,9 @@ class Trace:
     orders: tuple[Order, ...]
 
     def open(self, generator: Generator, noise: Noise = "const") -> Session:
-        """Return the session before its first drag; raises `GanvasError` where the generator is another kind."""
+        """Return the session before its first drag; raises `GanvasError` where the generator is another kind, warns
+        where it is another one of the same kind.
+        """
         check_space(self.space, generator.spaces)
         expected = generator.dimensions("z" if self.space == "z" else "w+")
         if tuple(self.codes.shape[1:]) != expected:
@@ -63,6 +67,13 @@ class Trace:
             raise ResultFileError(
                 f"This drag followed the map '{self.feature}' and layers {list(self.rows)}; this generator has "
                 f"{', '.join(generator.feature_names)} and {generator.layers} layers."
+            )
+        about = about_of(generator)
+        if about.hash and self.generator_hash not in ("", *about.hashes):
+            warnings.warn(
+                f"This drag was done on another generator ({self.generator or 'unnamed'}, hash "
+                f"{self.generator_hash[:12]}; this one is {about.hash[:12]}): it may end elsewhere here.",
+                stacklevel=2,
             )
         plane = Plane(generator.resolution, feature_extent(generator, self.feature))
         subject = Subject(generator, self.space, self.rows, self.feature, plane, self.label, self.truncation, noise)
@@ -77,7 +88,9 @@ class Trace:
 
 
 def write_trace(path: str | Path, session: Session, own_weights: bool = False) -> Path:
-    """Write a session as JSON, whole or not at all; returns the path."""
+    """Write a session as JSON, whole or not at all; returns the path. A drag that was cancelled before its first step
+    is left out: it did nothing, and no order asks for that.
+    """
     subject = session.subject
     about = about_of(subject.generator)
     label = subject.label[0] if isinstance(subject.label, Sequence) and len(subject.label) == 1 else subject.label
@@ -95,7 +108,11 @@ def write_trace(path: str | Path, session: Session, own_weights: bool = False) -
         "truncation": subject.truncation,
         "own_weights": own_weights,
         "codes": session.start.float().cpu().tolist(),
-        "drags": [_drag_as_json(done, subject.plane.resolution) for done in session.done],
+        "drags": [
+            _drag_as_json(done, subject.plane.resolution)
+            for done in session.done
+            if done.steps > 0 or done.reason != CANCELLED
+        ],
     }
     with atomic_path(path, ResultFileError) as temporary:
         temporary.write_text(json.dumps(content, allow_nan=False) + "\n", "utf-8")
@@ -103,20 +120,20 @@ def write_trace(path: str | Path, session: Session, own_weights: bool = False) -
 
 
 def _drag_as_json(done: Done, resolution: int) -> dict[str, Any]:
-    order, region = done.order, done.order.task.movable
+    order, region = done.order, settled(done.order.task.movable, resolution)
     packed = None
     if region is not None and region.has_mask:
-        values = (region.mask(resolution, resolution) * 255).round().to(torch.uint8)
+        values = (region.mask(resolution, resolution) * LEVELS).round().to(torch.uint8)
         packed = base64.b64encode(zlib.compress(values.numpy().tobytes())).decode()
     return {
         "method": order.method,
-        "steps": order.steps if done.reason != CANCELLED else max(1, done.steps),
+        "steps": done.steps if done.reason == CANCELLED else order.steps,
         "settings": asdict(done.settings),
         "handles": order.task.handles,
         "targets": order.task.targets,
         "movable": None if region is None or packed else region.describe(),
         "mask": None if packed is None else {"size": resolution, "pixels": packed},
-        "result": {"reason": done.reason, "steps": done.steps, "path": done.path},
+        "result": {"reason": done.reason, "steps": done.steps, "path": done.path, "places": done.places},
     }
 
 
@@ -216,7 +233,7 @@ def _region(drag: Mapping[str, Any]) -> Region | None:
     if len(pixels) != size * size:
         raise ValueError(f"its mask does not have {size} x {size} pixels")
     values = np.frombuffer(pixels, dtype=np.uint8).astype(np.float32).reshape(size, size)
-    return Region.from_mask(torch.from_numpy(values) / 255)
+    return Region.from_mask(torch.from_numpy(values) / LEVELS)
 
 
 def _pairs(content: Any) -> tuple[tuple[Point, Point], ...]:
