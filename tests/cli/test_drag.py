@@ -11,6 +11,7 @@ from PIL import Image
 import ganvas
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli import drag as command
+from ganvas.cli import drag_results as results
 from ganvas.drag.trace import read_trace
 from ganvas.generators.protocol import About
 from tests.cli.conftest import Run
@@ -45,9 +46,61 @@ def test_a_drag_and_the_same_again(run: Run, files: dict[str, Path], tmp_path: P
         assert film.width == 384
     again = run("drag", files["plain"], "--replay", tmp_path / "a" / "trace.json", "--out", tmp_path / "b")
     assert (again.code, again.err) == (0, "")
-    assert f"{method}: step limit after 4 steps" in again.out
+    assert f"{method}: step limit after 4 steps, " in again.out
+    assert ("content" in again.out) == (summary["drags"][0]["left"][0] is not None)
     for name in ("start.png", "end.png", "drag.png", "trace.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_film_ends_at_the_end_and_nothing_is_painted_for_nobody(
+    run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    films, painted = [], []
+    real = results.painted
+    monkeypatch.setattr(results, "painted", lambda *given: painted.append(1) or real(*given))
+    monkeypatch.setattr(results.images, "write_animation", lambda path, film, seconds: films.append(film) or path)
+    assert run("drag", files["plain"], *POINT, "--steps", "9", "--frames", "4", "--out", tmp_path).code == 0
+    assert len(films[0]) == 4 + results.PAUSE
+    assert len(painted) == 4 + 3  # start, end, and the end beside the start
+    beside = ganvas.read_picture(tmp_path / "drag.png")
+    assert (films[0][-1].clamp(-1, 1) - beside[0, :, :, -384:]).abs().max() < 0.01
+
+
+def test_more_drags_after_a_trace_and_fewer(run: Run, files: dict[str, Path], tmp_path: Path):
+    short = ("--steps", "3", "--frames", "0")
+    assert run("drag", files["plain"], *POINT, *short, "--out", tmp_path / "a").err == ""
+    more = ("--point", "0.5,0.5>0.4,0.5", "--method", "freedrag", "--rate", "0.02")
+    trace = tmp_path / "a" / "trace.json"
+    told = run("drag", files["plain"], "--replay", trace, *more, *short, "--out", tmp_path / "b")
+    assert (told.code, told.err) == (0, "")
+    assert "draggan: step limit after 3 steps" in told.out
+    assert "freedrag: step limit after 3 steps" in told.out
+    both = tmp_path / "b" / "trace.json"
+    assert [order.method for order in read_trace(both).orders] == ["draggan", "freedrag"]
+    assert (tmp_path / "a" / "end.png").read_bytes() != (tmp_path / "b" / "end.png").read_bytes()
+    undone = ("--replay", both, "--undo", "1", "--frames", "0", "--out", tmp_path / "c")
+    assert run("drag", files["plain"], *undone).code == 0
+    for name in ("end.png", "trace.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "c" / name).read_bytes()
+    assert run("drag", files["plain"], *undone[:-3], "--undo", "2", "--out", tmp_path / "d").code == 2
+    refused = run("drag", files["plain"], "--replay", both, "--undo", "3", "--out", tmp_path / "d")
+    assert "holds 2 drags; --undo takes 0 to 2" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("grey", "code", "told"),
+    [(255, 0, "step limit"), (110, 0, "step limit"), (0, 2, "black all over, so that nothing may move")],
+)
+def test_masks_that_are_even(run: Run, files: dict[str, Path], tmp_path: Path, grey: int, code: int, told: str):
+    mask = tmp_path / "mask.png"
+    Image.fromarray(np.full((16, 16), grey, np.uint8)).save(mask)
+    short = ("--steps", "3", "--frames", "0")
+    outcome = run("drag", files["plain"], *POINT, *short, "--mask", mask, "--out", tmp_path / "a")
+    assert outcome.code == code
+    assert told in outcome.out + outcome.err
+    if grey == 255:
+        assert run("drag", files["plain"], *POINT, *short, "--out", tmp_path / "b").code == 0
+        assert (tmp_path / "a" / "end.png").read_bytes() == (tmp_path / "b" / "end.png").read_bytes()
 
 
 def test_a_dragged_latent_is_dragged_on(run: Run, files: dict[str, Path], tmp_path: Path):
@@ -112,7 +165,16 @@ def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: 
         ((*POINT, "--layers", "99"), "has layers 0-5"),
         ((*POINT, "--space", "z", "--layers", "1"), "leave layers out"),
         ((*POINT, "--seed", "1", "--latent", "nowhere"), "leave --seed out"),
-        ((*POINT, "--replay", "nowhere"), "leave out all that says others"),
+        (("--seed", "1", "--replay", "nowhere"), "leave out what says others"),
+        (("--space", "w", "--replay", "nowhere"), "leave out what says others"),
+        (("--method", "freedrag", "--replay", "nowhere"), "leave out what says others, or add a --point"),
+        (("--steps", "3", "--replay", "nowhere"), "leave out what says others, or add a --point"),
+        (("--truncation", "0.5", "--replay", "nowhere"), "leave --truncation out"),
+        (("--rows", "1", "--replay", "nowhere"), "holds its own picture"),
+        ((*POINT, "--undo", "1"), "give the trace by --replay"),
+        ((*POINT, "--inner-steps", "3"), "draggan has no setting 'inner_steps'"),
+        ((*POINT, "--patience", "0"), "not possible"),
+        ((*POINT, "--method", "freedrag", "--distance", "nan"), "not possible"),
         (("--replay", "nowhere"), "no file 'nowhere'"),
         (("--points", "nowhere"), "no file 'nowhere'"),
     ],

@@ -1,8 +1,10 @@
 """What is drawn on the pictures of a drag, and which frames stay."""
 
+from itertools import pairwise
+
 import torch
 
-from ganvas.drag.film import BLUE, RED, Reel, at_viewing_size, marked
+from ganvas.drag.film import BLUE, RED, at_viewing_size, evenly, marked
 from ganvas.images import to_bytes
 
 
@@ -28,22 +30,20 @@ def test_viewing_sizes():
     ]  # fmt: skip
 
 
-def test_a_reel_keeps_an_even_choice_and_the_last():
-    for most in (2, 5, 8):
-        for length in (1, 5, 9, 100):
-            reel, painted = Reel(most), []
+def test_a_handle_that_was_not_found_has_no_dot():
+    drawn = to_bytes(marked(torch.zeros(1, 3, 100, 100), [None, (0.2, 0.2)], [(0.5, 0.5), (0.2, 0.8)]))[0]
+    assert tuple(drawn[50, 50].tolist()) == BLUE
+    assert tuple(drawn[20, 20].tolist()) == RED
+    assert (drawn == torch.tensor(RED)).all(-1).nonzero().max() < 40
 
-            def paint(number: int, painted: list[int] = painted) -> torch.Tensor:
-                painted.append(number)
-                return torch.full((1, 3, 1, 1), float(number))
 
-            for number in range(length):
-                reel.offer(lambda number=number: paint(number), last=number == length - 1)
-            kept = reel.film()[:, 0, 0, 0].tolist()
-            assert len(kept) <= most
-            assert kept[-1] == length - 1
-            assert kept == sorted(kept)
-            assert len(painted) <= 4 * most + 4
-            if length <= most:
-                assert kept == list(range(length))
-    assert Reel(0).frames == {}
+def test_films_are_an_even_choice_with_the_first_and_the_last():
+    for most in (2, 5, 60):
+        for count in (1, 5, 9, 100, 301):
+            kept = evenly(count, most)
+            assert len(kept) == min(count, most)
+            assert (kept[0], kept[-1]) == (0, count - 1)
+            gaps = {later - former for former, later in pairwise(kept)}
+            assert not gaps or (min(gaps) >= 1 and max(gaps) - min(gaps) <= 1)
+    assert evenly(5, 0) == []
+    assert evenly(5, 1) == [4]

@@ -1,7 +1,7 @@
 """Pictures of a drag: handles red, targets blue, an arrow between them. Draws on pictures; paints none by itself."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -27,24 +27,24 @@ def at_viewing_size(picture: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 h2 
 
 
 def marked(
-    picture: Float[Tensor, "1 3 h w"], handles: Sequence[Point], targets: Sequence[Point]
+    picture: Float[Tensor, "1 3 h w"], handles: Sequence[Point | None], targets: Sequence[Point]
 ) -> Float[Tensor, "1 3 h w"]:
     """Return the picture with the points, (x, y) in fractions, drawn on it: a red dot for each handle, a blue one for
-    each target, both rimmed in white, and an arrow from one to the other where they lie apart.
+    each target, both rimmed in white, and an arrow from one to the other where they lie apart. A handle of None, one
+    that was not found, has no dot.
     """
     height, width = picture.shape[-2:]
     layer = Image.new("RGBA", (width * SMOOTHER, height * SMOOTHER), (*WHITE, 0))
     brush = ImageDraw.Draw(layer)
     size = np.array([layer.width, layer.height], dtype=float)
     radius = max(3.0, RADIUS * width) * SMOOTHER
-    pairs = [
-        (np.array(handle) * size, np.array(target) * size) for handle, target in zip(handles, targets, strict=True)
-    ]
+    pairs = [(handle, target) for handle, target in zip(handles, targets, strict=True) if handle is not None]
     for handle, target in pairs:
-        _arrow(brush, handle, target, radius)
-    for handle, target in pairs:
-        _dot(brush, target, radius, BLUE)
-        _dot(brush, handle, radius, RED)
+        _arrow(brush, np.array(handle) * size, np.array(target) * size, radius)
+    for target in targets:
+        _dot(brush, np.array(target) * size, radius, BLUE)
+    for handle, _ in pairs:
+        _dot(brush, np.array(handle) * size, radius, RED)
     over = torch.from_numpy(np.array(layer.resize((width, height), Image.Resampling.BOX))).to(picture.device)
     opacity = over[None, ..., 3:].movedim(3, 1) / 255
     return picture.lerp(images.from_bytes(over[None, ..., :3]).to(picture), opacity.to(picture))
@@ -70,26 +70,9 @@ def _arrow(brush: ImageDraw.ImageDraw, start: np.ndarray, end: np.ndarray, radiu
     brush.polygon([tuple(tip), tuple(neck + across * radius * 0.8), tuple(neck - across * radius * 0.8)], (*WHITE, 255))
 
 
-class Reel:
-    """The frames of a film whose length is not known beforehand: at most `most`, evenly spaced in steps.
-
-    When there are too many, every other one is dropped and only every other step is wanted from then on.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.most, self.stride, self.offered, self.frames = most, 1, 0, dict[int, Tensor]()
-
-    def offer(self, paint: Callable[[], Float[Tensor, "1 3 h w"]], last: bool = False) -> None:
-        """Take one more frame if it is wanted, or is the `last` of a drag; `paint` is called only then."""
-        number = self.offered
-        self.offered += 1
-        if self.most > 0 and (last or number % self.stride == 0):
-            self.frames[number] = paint()
-        while len(self.frames) > max(self.most, 2):  # the first and the last always stay
-            self.stride *= 2
-            self.frames = {n: kept for n, kept in self.frames.items() if n % self.stride == 0 or n == number}
-
-    def film(self, pause: int = 0) -> Float[Tensor, "n 3 h w"]:
-        """Return the frames in order, the last one `pause` times more."""
-        frames = [self.frames[step] for step in sorted(self.frames)]
-        return torch.cat([*frames, *frames[-1:] * pause])
+def evenly(count: int, most: int) -> list[int]:
+    """Return which of `count` frames make a film of at most `most`: the first, the last, and an even choice between."""
+    if min(count, most) < 2:
+        return list(range(count))[-1:] if most > 0 else []
+    kept = min(count, most)
+    return [round(number * (count - 1) / (kept - 1)) for number in range(kept)]

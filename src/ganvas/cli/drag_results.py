@@ -1,0 +1,111 @@
+"""What ``ganvas drag`` says and writes of the drags that it did: pictures, film, latent, trace."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas import images
+from ganvas.cli.progress import Report
+from ganvas.drag.film import at_viewing_size, evenly, marked
+from ganvas.drag.session import Done, Session
+from ganvas.drag.state import Point
+from ganvas.drag.trace import write_trace
+from ganvas.films import can_write_mp4
+from ganvas.latent_files import Latent
+
+SECONDS_PER_FRAME = 0.08
+PAUSE = 12  # frames for which the film stands still at its end
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A moment of a drag: the codes of its picture, and where its points were, in fractions."""
+
+    codes: Tensor
+    handles: tuple[Point | None, ...]
+    targets: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is said of a drag: why it ended after so many steps, and how many pixels from its target the content of each
+    handle was then found by the method's own features, None where it was not.
+    """
+
+    method: str
+    reason: str
+    steps: int
+    left: tuple[float | None, ...]
+
+    def __str__(self) -> str:
+        known = [left for left in self.left if left is not None]
+        lost = len(self.left) - len(known)
+        many = len(self.left) > 1
+        parts = [f"content {max(known):.1f} pixels from its target" + (" at most" if many else "")] if known else []
+        if lost:
+            parts.append(f"that of {lost} of {len(self.left)} handles not found again")
+        return f"{self.method}: {self.reason} after {self.steps} steps, {', '.join(parts)}"
+
+
+def told(done: Done, resolution: int) -> Told:
+    """Return what is said of a finished drag on a picture of this many pixels."""
+    left = (
+        None if place is None else math.dist(place, target) * resolution
+        for place, target in zip(done.places, done.order.task.targets, strict=True)
+    )
+    return Told(done.order.method, done.reason, done.steps, tuple(left))
+
+
+@torch.no_grad()
+def painted(session: Session, codes: Tensor) -> Float[Tensor, "1 3 h w"]:
+    """Return the picture of codes, on the CPU."""
+    return session.subject.paint(session.subject.feature_of(codes), codes).cpu()
+
+
+def write_results(out: Path, session: Session, latent: Latent) -> list[Path]:
+    """Write pictures, latent and trace; returns their paths."""
+    before, after = painted(session, session.start), painted(session, session.codes)
+    paths = [images.write_picture(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
+    paths.append(images.write_picture(out / "drag.png", images.strip(torch.cat(_turns(session, before)))))
+    name = f"{latent.captions[0]}, dragged"
+    dragged = replace(latent, codes=session.codes.cpu(), space=session.subject.code_space, names=(name,))
+    paths.append(dragged.save(out / "latent.safetensors"))
+    return [*paths, write_trace(out / "trace.json", session, bool(latent.noise or latent.tuned))]
+
+
+def _turns(session: Session, before: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]]:
+    """Return the picture before the first drag and after each, with the points that begin and end there."""
+    shown = [at_viewing_size(before)]
+    for done in session.done:
+        task = done.order.task
+        shown[-1] = marked(shown[-1], task.handles, task.targets)
+        shown.append(marked(at_viewing_size(painted(session, done.after)), done.places, task.targets))
+    return shown
+
+
+def write_film(out: Path, session: Session, frames: Sequence[Frame], most: int, report: Report) -> list[Path]:
+    """Write a film of at most `most` of the frames, none for 0, as GIF, WebP and, where that is possible, MP4."""
+    kept = evenly(len(frames), most)
+    if not kept:
+        return []
+    shown = []
+    for number in kept:
+        report("Painting the film", len(shown), len(kept))
+        shown.append(_shown(session, frames[number]))
+    film = torch.cat([*shown, *shown[-1:] * PAUSE])
+    return [images.write_animation(out / f"drag{kind}", film, SECONDS_PER_FRAME) for kind in _kinds()]
+
+
+def _shown(session: Session, frame: Frame) -> Float[Tensor, "1 3 h w"]:
+    return marked(at_viewing_size(painted(session, frame.codes)), frame.handles, frame.targets)
+
+
+def _kinds() -> Iterator[str]:
+    yield from (".gif", ".webp")
+    if can_write_mp4():
+        yield ".mp4"
