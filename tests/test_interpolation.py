@@ -1,6 +1,7 @@
 """Paths: what they pass through, how long their codes are, and which latents have none in common."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganvas.errors import LatentError
+from ganvas.generators.differences import LEFT, RIGHT, weights_of, with_weights
 from ganvas.interpolation import along, ease, frame_positions, linear, only_layers, path_through, spherical
-from ganvas.latent_files import Latent, sample_latent
+from ganvas.latent_files import Latent, load_latent, sample_latent
+from ganvas.retiming import deviations_along_path
 from tests.fakes import LayeredGenerator, LinearGenerator
+from tests.generators.small import small_stylegan2
 
 SHAPES = st.sampled_from([(5,), (3, 4)])
 
@@ -127,9 +131,8 @@ def test_latents_without_a_common_path():
     z = [sample_latent(generator, [seed], space="z", truncation=0.5 + seed / 4) for seed in (0, 1)]
     w = sample_latent(generator, [0, 1])
     labelled = [Latent(generator.sample([seed]), "z", label=seed) for seed in (0, 1)]
-    tuned = [Latent(w.codes[:1], "w", tuned={"a": torch.zeros(1)}), Latent(w.codes[1:], "w")]
     for latents, options, words in (
-        ([w], {"mode": "spherical"}, "do not lead back to z"),
+        ([w], {"mode": "spherical"}, r"do not lead back to z.*ganvas invert --space z"),
         ([w], {"mode": "spherical", "space": "w"}, "Spherical"),
         ([w], {"mode": "cubic"}, "no kind of path"),
         ([w], {"space": "s"}, "does not exist"),
@@ -137,11 +140,75 @@ def test_latents_without_a_common_path():
         (z, {"space": "z"}, "truncations"),
         (labelled, {"space": "z"}, "classes"),
         ([z[0], z[0]], {"space": "z", "layers": "0"}, "Layers are rows"),
-        (tuned, {}, "tuned"),
     ):
         with pytest.raises(LatentError, match=words):
             path_through(generator, latents, **options)
     assert path_through(generator, z).keys.space == "w+"
+
+
+def tuned_latents(generator) -> list[Latent]:
+    """Return two photos' latents whose weights were tuned, the one by factors, the other whole in one weight."""
+    w = sample_latent(generator, [0, 1])
+    name, weight = next((n, v) for n, v in weights_of(generator).items() if n.endswith("conv1.weight"))
+    random = torch.Generator().manual_seed(3)
+    rows, columns = weight.flatten(1).shape
+    left, right = torch.randn(rows, 2, generator=random), torch.randn(2, columns, generator=random)
+    thin = {name + LEFT: left.half(), name + RIGHT: (right / 5).half()}
+    whole = {name: torch.randn(weight.shape, generator=random).half()}
+    return [replace(w.rows([0]), tuned=thin), replace(w.rows([1]), tuned=whole)]
+
+
+def test_weights_tuned_for_different_photos_are_blended_evenly():
+    """Half of the way is painted by the mean of both generators' weights; a generator of seeds has no changes."""
+    generator = small_stylegan2(16)
+    one, other = tuned_latents(generator)
+    seed = sample_latent(generator, [2])
+    for a, b in ((one, other), (one, seed), (seed, other), (one, replace(one, codes=other.codes, tuned=double(one)))):
+        path = path_through(generator, [a, b])
+        pictures = torch.cat(list(path.pictures(generator, frame_positions(3))))
+        painters = [latent.generator_for(generator) for latent in (a, b)]
+        weights = [{name: value.detach() for name, value in weights_of(painter).items()} for painter in painters]
+        middle = with_weights(generator, {name: (weights[0][name] + weights[1][name]) / 2 for name in weights[0]})
+        codes = path.codes(frame_positions(3))
+        for painter, code, picture in zip((painters[0], middle, painters[1]), codes, pictures, strict=True):
+            torch.testing.assert_close(painter.synthesize(code[None])[0], picture, atol=2e-3, rtol=0)
+        assert (pictures[1] - pictures[0]).abs().max() > 0.05
+        with pytest.raises(LatentError, match="weights change along this path"):
+            path.at(frame_positions(3))
+        assert [len(latent) for latent in path.each(frame_positions(3))] == [1, 1, 1]
+
+
+def double(latent: Latent) -> dict[str, torch.Tensor]:
+    return {name: 2 * part if name.endswith(LEFT) else part for name, part in latent.tuned.items()}
+
+
+def test_the_same_tuned_weights_loaded_twice_are_the_same(tmp_path):
+    generator = small_stylegan2(16)
+    one = tuned_latents(generator)[0]
+    many = replace(one, codes=sample_latent(generator, [0, 1]).codes, seeds=())
+    file = many.save(tmp_path / "a.safetensors")
+    path = path_through(generator, [load_latent(file).rows([0]), load_latent(file).rows([1])])
+    assert not path.tuned
+    assert path.at(frame_positions(3)).tuned.keys() == one.tuned.keys()
+
+
+def test_a_common_class_is_kept_in_every_space():
+    generator = small_stylegan2(16, label_dim=3)
+    same, others = sample_latent(generator, [0, 1], label=2), sample_latent(generator, [3], label=1)
+    path = path_through(generator, [same, sample_latent(generator, [4], label=2)])
+    assert (path.keys.space, path.keys.label) == ("w+", 2)
+    assert path_through(generator, [same, others]).keys.label is None
+    assert not np.isnan(deviations_along_path(generator, path, frame_positions(3))).any()
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (1, 1, 8, 8)])
+def test_noise_maps_as_latents_may_have_them(shape):
+    generator = small_stylegan2(16)
+    w, name = sample_latent(generator, [0, 1]), next(n for n, v in generator.own_noise().items() if v.shape[-1] == 8)
+    maps = torch.randn(*shape, generator=torch.Generator().manual_seed(2))
+    path = path_through(generator, [replace(w.rows([0]), noise={name: maps}), w.rows([1])])
+    assert torch.equal(path.keys.noise[name][0, 0], maps.reshape(8, 8))
+    assert len(torch.cat(list(path.pictures(generator, frame_positions(3))))) == 3
 
 
 def test_generators_with_z_only():

@@ -4,18 +4,19 @@ How fast the picture changes along them is measured and evened out by ``ganvas.r
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator, HasNoise
 from ganvas.latent_files import Latent
 from ganvas.latents import Layers, check_space, parse_layers
+from ganvas.tuned_paths import Differences, blended, same_weights
 
 MODES = ("linear", "spherical")
 Positions = Float[np.ndarray, "n"]
@@ -60,15 +61,23 @@ def along(
         raise LatentError(f"{len(keys)} code is no path; give at least two.")
     if not bool(((t >= 0) & (t <= 1)).all()):
         raise LatentError("A path is a function of t from 0 to 1; some t lie outside.")
-    pieces = len(keys) if closed else len(keys) - 1
-    places = t.double() * pieces
-    starts = places.floor().clamp(max=pieces - 1).long()
+    starts, shares = pieces_at(t, len(keys), closed)
     blend = linear if mode == "linear" else spherical
     parts = torch.empty(len(t), *keys.shape[1:], dtype=keys.dtype, device=keys.device)
     for start in starts.unique().tolist():
         here = starts == start
-        parts[here] = blend(keys[start], keys[(start + 1) % len(keys)], places[here] - start)
+        parts[here] = blend(keys[start], keys[(start + 1) % len(keys)], shares[here])
     return parts
+
+
+def pieces_at(t: Float[Tensor, "n"], keys: int, closed: bool) -> tuple[Int[Tensor, "n"], Float[Tensor, "n"]]:
+    """Return between which key and its next one t lies on a path through so many keys, and how far from the one to the
+    other, from 0 to 1, float64.
+    """
+    pieces = keys if closed else keys - 1
+    places = t.double() * pieces
+    starts = places.floor().clamp(max=pieces - 1).long()
+    return starts, places - starts
 
 
 def ease(t: Positions) -> Positions:
@@ -86,11 +95,16 @@ def only_layers(keys: Float[Tensor, "k layers d"], layers: Layers) -> Float[Tens
 
 @dataclass(frozen=True)
 class LatentPath:
-    """A path through the rows of a latent, ``keys``: `at` gives latents on it."""
+    """A path through the rows of a latent, ``keys``: `at` gives latents on it.
+
+    ``tuned`` are the differences of weights of each key where they are not the same for all; they are blended along the
+    path, and every position is painted by weights of its own.
+    """
 
     keys: Latent
     mode: str = "linear"
     closed: bool = False
+    tuned: tuple[Differences, ...] = ()
 
     @property
     def corners(self) -> Float[np.ndarray, "k"]:
@@ -101,18 +115,42 @@ class LatentPath:
     def at(self, positions: Positions) -> Latent:
         """Return the latent at these t in [0, 1], a row each; noise maps go the spherical way, which keeps their
         strength.
+
+        Raises `LatentError` for several positions of a path whose weights change: `each` gives a latent for each.
         """
+        if self.tuned and len(positions) > 1:
+            raise LatentError("The weights change along this path, so that no latent holds several places on it.")
         t = torch.from_numpy(np.ascontiguousarray(positions))
         noise = {name: along(maps, t, "spherical", self.closed) for name, maps in self.keys.noise.items()}
         label = self.keys.label[0] if isinstance(self.keys.label, tuple) else self.keys.label
         return replace(
             self.keys,
-            codes=along(self.keys.codes, t, self.mode, self.closed),
+            codes=self.codes(positions),
             seeds=(),
             names=tuple(f"t {place:.3f}" for place in positions.tolist()),
             label=label,
             noise=noise,
+            tuned=self._weights(t) if self.tuned else self.keys.tuned,
         )
+
+    def codes(self, positions: Positions) -> Float[Tensor, "n *code"]:
+        """Return the codes at these t in [0, 1]."""
+        t = torch.from_numpy(np.ascontiguousarray(positions))
+        return along(self.keys.codes, t, self.mode, self.closed)
+
+    def each(self, positions: Positions) -> Iterator[Latent]:
+        """Yield the latents at these t in order: one of all rows, or one a row where the weights change on the way."""
+        for some in np.split(positions, len(positions)) if self.tuned else [positions]:
+            yield self.at(some)
+
+    def pictures(self, generator: Generator, positions: Positions) -> Iterator[Float[Tensor, "n 3 h w"]]:
+        """Yield the pictures at these t, some at a time, on the CPU."""
+        for latent in self.each(positions):
+            yield from latent.pictures(generator)
+
+    def _weights(self, t: Float[Tensor, "1"]) -> Differences:
+        (start,), (share,) = (part.tolist() for part in pieces_at(t, len(self.keys), self.closed))
+        return blended(self.tuned[start], self.tuned[(start + 1) % len(self.tuned)], share)
 
 
 def path_through(
@@ -125,10 +163,11 @@ def path_through(
     closed: bool = False,
 ) -> LatentPath:
     """Return the path through all rows of several latents in one space: by default w+ where the generator has it, z
-    where the path is spherical or there is no other; "w" means w+ with the same code on every layer.
+    where the path is spherical or there is no other; "w" means w+ with the same code on every layer. Where latents were
+    painted by different tuned weights, the differences go evenly from one to the next.
 
     Raises `LatentError` where that cannot be: rows without a way into the space, spherical paths outside z, layers
-    outside w+, different classes or truncations in z, different tuned weights, fewer than two rows.
+    outside w+, different classes or truncations in z, fewer than two rows.
     """
     if mode not in MODES:
         raise LatentError(f"'{mode}' is no kind of path; give {' or '.join(MODES)}.")
@@ -137,14 +176,18 @@ def path_through(
     space = _space_of_path(generator, space, mode)
     if layers is not None and space != "w+":
         raise LatentError(f"Layers are rows of w+, and this path lies in space {space}; leave layers out.")
-    if any(latent.tuned is not latents[0].tuned and (latent.tuned or latents[0].tuned) for latent in latents):
-        raise LatentError("Weights that were tuned for one photo paint only that one; invert these without --tune.")
     codes = _codes(generator, latents, space)
     codes = codes if layers is None else only_layers(codes, layers)
     names = tuple(caption for latent in latents for caption in latent.captions)
     keys = replace(latents[0], codes=codes.cpu(), space=space, seeds=(), names=names, noise={})
-    keys = replace(keys, label=_one_label(latents)) if space == "z" else replace(keys, label=None)
-    return LatentPath(replace(keys, noise=_noises(generator, latents)), mode, closed)
+    sources = dict.fromkeys(latent.source for latent in latents if latent.source)
+    keys = replace(
+        keys, source=", ".join(sources), label=_common_label(latents, space), noise=_noises(generator, latents)
+    )
+    if same_weights([latent.tuned for latent in latents]):
+        return LatentPath(keys, mode, closed)
+    tuned = tuple(latent.tuned for latent in latents for _ in latent.captions)
+    return LatentPath(replace(keys, tuned={}), mode, closed, tuned)
 
 
 def _space_of_path(generator: Generator, space: str | None, mode: str) -> str:
@@ -166,20 +209,24 @@ def _codes(generator: Generator, latents: Sequence[Latent], space: str) -> Float
     if any(latent.space != "z" for latent in latents):
         found = next(latent.space for latent in latents if latent.space != "z")
         raise LatentError(
-            f"Codes of space {found} do not lead back to z; give seeds, or a linear path in another space."
+            f"Codes of space {found}, such as those of photos, do not lead back to z. Use a linear path in another "
+            "space, or give seeds, or photos that were inverted into z (ganvas invert --space z)."
         )
     if len({(latent.truncation, latent.truncation_layers) for latent in latents}) > 1:
         raise LatentError("Codes of z with different truncations have no common path; give them the same, or space w.")
     return torch.cat([latent.codes for latent in latents])
 
 
-def _one_label(latents: Sequence[Latent]) -> int | None:
+def _common_label(latents: Sequence[Latent], space: str) -> int | None:
+    """Return the class of all rows, None where they have none or, outside z, different ones."""
     labels = {
         one for latent in latents for one in (latent.label if isinstance(latent.label, tuple) else (latent.label,))
     }
-    if len(labels) > 1:
+    if len(labels) == 1:
+        return labels.pop()
+    if space == "z":
         raise LatentError("Codes of z of different classes have no common path; give them one class, or use space w.")
-    return labels.pop()
+    return None
 
 
 def _noises(generator: Generator, latents: Sequence[Latent]) -> Mapping[str, Tensor]:
@@ -189,8 +236,10 @@ def _noises(generator: Generator, latents: Sequence[Latent]) -> Mapping[str, Ten
     own = generator.own_noise() if isinstance(generator, HasNoise) else {}
     rows = []
     for latent in latents:
-        maps = {**own, **latent.noise}
-        rows.append({name: maps[name].cpu().expand(len(latent), -1, -1, -1) for name in maps})
+        maps = {
+            name: values.cpu().reshape(-1, 1, *values.shape[-2:]) for name, values in {**own, **latent.noise}.items()
+        }
+        rows.append({name: values.expand(len(latent), -1, -1, -1) for name, values in maps.items()})
     return {name: torch.cat([maps[name] for maps in rows]) for name in rows[0]}
 
 

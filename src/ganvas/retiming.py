@@ -42,7 +42,7 @@ def step_lengths(
     last: list[Tensor] | None = None
     lengths: list[Tensor] = []
     done = 0
-    for pictures in path.at(positions).pictures(generator):
+    for pictures in path.pictures(generator, positions):
         for some in pictures.split(AT_ONCE):
             maps = unit_maps(network, some.to(network.mean.device))
             chain = maps if last is None else [torch.cat(pair) for pair in zip(last, maps, strict=True)]
@@ -169,7 +169,7 @@ def deviations_along_path(generator: Generator, path: LatentPath, positions: Pos
     keys = path.keys
     if keys.space == "s":
         return np.full(len(positions), np.nan)
-    codes = path.at(positions).codes
+    codes = path.codes(positions)
     label = keys.label[0] if isinstance(keys.label, tuple) else keys.label
     try:
         known = statistics(generator, keys.space, label)

@@ -1,13 +1,18 @@
 """``ganvas interpolate``: its files, what it says, and what it refuses before it works."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 
+from ganvas.checkpoints.own_format import save_generator
 from ganvas.films import can_write_mp4
-from ganvas.latent_files import load_latent
+from ganvas.generators.differences import weights_of
+from ganvas.generators.protocol import About
+from ganvas.latent_files import load_latent, sample_latent
+from tests.generators.small import small_stylegan2
 
 FILES = {
     "interpolate.gif",
@@ -55,6 +60,27 @@ def test_spherical_paths_and_the_last_frame(run, tmp_path):
     assert outcome.code == 0
     found = load_latent(tmp_path / "latent.safetensors")
     assert (found.space, found.truncation) == ("z", 0.7)
+
+
+def test_styles_have_no_distance_to_the_mean_to_tell_of(run, tmp_path):
+    outcome = run("interpolate", "faces", "seed:4", "seed:7", "--space", "s", "--frames", 3, "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert "largest step" in outcome.out
+    assert "nan" not in outcome.out
+    assert "deviations" not in outcome.out
+
+
+def test_a_photo_that_was_tuned_and_a_seed(run, tmp_path):
+    """The weights of each frame lie between both; no one latent file holds them all."""
+    generator = small_stylegan2(16)
+    model = save_generator(tmp_path / "layers.safetensors", generator, About("layers", "", {}))
+    name, weight = next((n, v) for n, v in weights_of(generator).items() if n.endswith("conv1.weight"))
+    photo = replace(sample_latent(generator, [0]), seeds=(), generator="", tuned={name: torch.full_like(weight, 0.1)})
+    file = photo.save(tmp_path / "photo.safetensors")
+    outcome = run("interpolate", model, file, "seed:7", "--frames", 3, "--retime", "--out", tmp_path / "film")
+    assert outcome.code == 0, outcome.err
+    assert "no latent file" in outcome.out
+    assert {path.name for path in (tmp_path / "film").iterdir()} == FILES - {"latent.safetensors"}
 
 
 def test_what_is_refused_leaves_nothing(run, tmp_path):

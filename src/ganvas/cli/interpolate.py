@@ -53,8 +53,9 @@ def interpolate(
     """Make a film from one picture to the next, and measure how evenly it moves.
 
     Writes interpolate.gif, .webp and with --mp4 .mp4; interpolate.png, a strip of frames; steps.png and steps.json, the
-    length of every step and the distance to the mean; latent.safetensors with the codes of all frames. Films of paths
-    that do not loop go there and back.
+    length of every step and the distance to the mean; latent.safetensors with the codes of all frames, unless latents
+    were tuned for different photos: then the weights change from frame to frame. Films of paths that do not loop go
+    there and back.
 
     Parameters
     ----------
@@ -106,6 +107,8 @@ def interpolate(
     said = [_in_words(name, timing) for name, timing in timings.items()]
     if not _can_plot():
         said.append('no plot: it needs matplotlib, pip install "ganvas[plots]"')
+    if path.tuned:
+        said.append("no latent file: every frame is painted by weights of its own, between those that were tuned")
     summary = {"command": "interpolate", "files": paths} | _summary(path, timings)
     common.show([*said, *wrote(paths), with_seconds(start)], summary)
 
@@ -145,8 +148,8 @@ def _write(
     out: Path, generator: Generator, path: LatentPath, timings: Mapping[str, Timing], more: tuple[str, ...]
 ) -> list[Path]:
     timing = list(timings.values())[-1]
-    frames = path.at(timing.positions[:-1] if path.closed else timing.positions)
-    shown = torch.cat([on_sheet(some) for some in frames.pictures(generator)])
+    positions = timing.positions[:-1] if path.closed else timing.positions
+    shown = torch.cat([on_sheet(some) for some in path.pictures(generator, positions)])
     film = shown if path.closed else torch.cat([shown, shown.flip(0)[1:-1]])
     written = [
         images.write_animation(out / f"interpolate{suffix}", film, SECONDS_PER_FRAME)
@@ -158,7 +161,7 @@ def _write(
     written.append(out / "steps.json")
     with atomic_path(written[-1]) as temporary:
         temporary.write_text(json.dumps(_summary(path, timings), indent=1), "utf-8")
-    return [*written, frames.save(out / "latent.safetensors")]
+    return written if path.tuned else [*written, path.at(positions).save(out / "latent.safetensors")]
 
 
 def _strip(generator: Generator, path: LatentPath, timings: Mapping[str, Timing]) -> torch.Tensor:
@@ -167,13 +170,13 @@ def _strip(generator: Generator, path: LatentPath, timings: Mapping[str, Timing]
     chosen = np.linspace(0, last, min(ON_STRIP, last + 1)).round().astype(int)
     rows = []
     for timing in timings.values():
-        rows += [on_sheet(some) for some in path.at(timing.positions[chosen]).pictures(generator)]
+        rows += [on_sheet(some) for some in path.pictures(generator, timing.positions[chosen])]
     names = list(timings) if len(timings) > 1 else ()
     return images.labelled_grid(torch.cat(rows), len(chosen), [f"frame {number}" for number in chosen], names)
 
 
 def _in_words(name: str, timing: Timing) -> str:
-    deviations = timing.deviations
+    deviations = timing.deviations[~np.isnan(timing.deviations)]
     far = f"; {deviations.min():.2f} to {deviations.max():.2f} deviations from the mean" if deviations.size else ""
     even = np.allclose(np.diff(timing.shares), timing.shares[1])
     asked = "the mean" if even else "the largest that easing asks for"
