@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,10 +17,13 @@ from ganvas.metrics.features import load_features
 from ganvas.region import Region
 from ganvas.tensor_files import hash_tensors
 from ganvas.training.adaptation import AdaptationRecipe, correspondence, similarities
+from ganvas.training.discriminator_files import FILE
 from ganvas.training.feature_judge import FeatureJudge
+from ganvas.training.losses import gradient_penalty
 from ganvas.training.networks import tensors
+from ganvas.training.run import Run
 from tests.generators.small import small_stylegan2
-from tests.training.tiny import CPU, DC, begin, differing, finish, go_on
+from tests.training.tiny import CPU, DC, STYLE, begin, differing, finish, go_on
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -92,6 +96,35 @@ def test_what_moves_and_what_does_not(recipe: AdaptationRecipe, tmp_path: Path):
     assert set(adapted.about.regions) == {"mouth"}
     assert (adapted.about.name, adapted.about.edit_layers) == ("trained", "1-2")
     assert adapted.about.hash != recipe.hash
+
+
+@pytest.mark.parametrize("frozen", [0, 1, 2])
+def test_finest_layers_of_the_discriminator_stay(tmp_path: Path, frozen: int):
+    finish(begin(STYLE, tmp_path / "old", 8))
+    model = tmp_path / "old" / "generator.safetensors"
+    digest, judge = ganvas.load(model).about.hash, str(model.parent / FILE)
+    run = begin(AdaptationRecipe(str(model), digest, 16, judge=judge, batch=4, frozen=frozen), tmp_path / "run", 16)
+    start = {name: t.clone() for name, t in run.networks.discriminator.state_dict().items()}
+    finish(run)
+    end = run.networks.discriminator.state_dict()
+    moved = {name for name in end if not torch.equal(end[name], start[name])}
+    fine = ("from_rgb.", "blocks.b16.")[:frozen]
+    assert moved == {name for name in end if not name.startswith(fine)}
+
+
+def steepness(run: Run) -> float:
+    """Return how steep a run's discriminator is at real pictures."""
+    judge, pictures = run.networks.discriminator, run.data.batch(np.arange(8))
+    return float(gradient_penalty(lambda x: torch.cat(judge(x), dim=1).mean(dim=1), pictures).detach())
+
+
+def test_gradient_penalty_flattens_the_discriminator(recipe: AdaptationRecipe, tmp_path: Path):
+    steep = {}
+    for r1 in (0.0, 100.0):
+        run = begin(replace(recipe, r1=r1, penalty_every=1, judge_rate=1e-2), tmp_path / str(r1), 96)
+        finish(run)
+        steep[r1] = steepness(run)
+    assert steep[100.0] < 0.5 * steep[0.0]
 
 
 def test_correspondence_holds_differences(recipe: AdaptationRecipe, tmp_path: Path):
