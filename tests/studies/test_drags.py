@@ -14,20 +14,18 @@ from torch import Tensor
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli import drag_study
+from ganvas.drag import draggan
 from ganvas.errors import GanvasError, RegionError, ResultFileError
 from ganvas.generators.protocol import About
 from ganvas.inversion.terms import FeatureMaps
 from ganvas.region import Region
 from ganvas.region.named import FACES
-from ganvas.studies.drags import accuracy, command, pairs, poster, trials
+from ganvas.studies.drags import accuracy, command, pairs, trials
 from ganvas.studies.drags.poster import DIRECTION, MASKED_SMILE, SMILE, landmarks, task_of
-from ganvas.studies.drags.poster_report import sideways, turning
-from ganvas.studies.drags.report import Results, grouped, markdown
 from ganvas.studies.drags.settings import QUICK, Settings, of_size
-from ganvas.studies.drags.sheets import failures
-from ganvas.studies.drags.tasks import Drawn, corners, draw
-from ganvas.studies.drags.trials import Bench, Leg, Trial, along, read_trial, trial_path
-from ganvas.studies.estimates import quotient_of_means
+from ganvas.studies.drags.tasks import corners, draw
+from ganvas.studies.drags.trials import Bench, along, read_trial, trial_path
+from ganvas.studies.records import claim_folder
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
 from tests.drag.sliding import SlidingGenerator
@@ -109,8 +107,26 @@ def test_the_benchmark_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pyt
     command.run(bench(tmp_path, replace(SMALL, drags=4)), "sliding", quiet)
     assert len(done) == 2 * 3
     assert {name: (tmp_path / "trials" / name).read_bytes() for name in before} == before
-    with pytest.raises(GanvasError, match="other settings"):
+
+
+def test_a_folder_of_other_rules_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whatever a drag follows from: settings, rules by which usual ones are found, the machine that took seconds."""
+    record = command.record(bench(tmp_path))
+    assert record["methods"]["freedrag"]["scale"] > 0
+    claim_folder(tmp_path, record)
+    claim_folder(tmp_path, command.record(bench(tmp_path, replace(SMALL, drags=4))))
+    with pytest.raises(GanvasError, match=r"other settings.*\(here: settings\)"):
         command.run(bench(tmp_path, replace(SMALL, steps=7)), "sliding", quiet)
+    monkeypatch.setattr(draggan, "usual_radius", lambda resolution: 5.0)
+    with pytest.raises(GanvasError, match=r"\(here: methods\)"):
+        claim_folder(tmp_path, command.record(bench(tmp_path)))
+    monkeypatch.undo()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    with pytest.raises(GanvasError, match=r"\(here: threads\)"):
+        claim_folder(tmp_path, command.record(bench(tmp_path)))
+    (tmp_path / "study.json").write_text("{", "utf-8")
+    with pytest.raises(GanvasError, match=r"study.json' is damaged"):
+        claim_folder(tmp_path, record)
 
 
 def test_what_a_drag_did_is_what_the_code_says(tmp_path: Path):
@@ -162,61 +178,6 @@ def test_known_shifts_are_known():
     assert (bent - moved)[0, :, 30, 20].abs().max() < 0.02
 
 
-def leg(reason: str = "reached", off: float | None = 0.0, distance: float = 0.1, **others: float) -> Leg:
-    share = None if off is None else others.get("along", 1.0)
-    place = None if off is None else (0.4 + off, 0.3)
-    return Leg(reason, 10, 1.0, place, off, share, others.get("score", 0.9), distance, 30.0, 0.05)
-
-
-def trial(number: int, method: str, there: Leg, back: Leg | None = None) -> Trial:
-    drawn = Drawn(number, number, 0.1, False, (0.3, 0.3), (0.4, 0.3))
-    return Trial(drawn, method, there, back or leg(), there)
-
-
-def test_brought_means_found_near_the_target():
-    one = trial(0, "draggan", leg(off=0.02))
-    assert one.brought(one.there, 0.25, 64)
-    assert not one.brought(one.there, 0.1, 1024)
-    assert one.brought(one.there, 0.1, 32)  # within a pixel
-    assert not one.brought(leg(off=None), 0.25, 64)
-
-
-def test_failures_are_the_worst_of_each_kind():
-    found = [
-        trial(0, "draggan", leg(off=None, score=0.4)),
-        trial(1, "draggan", leg(off=None, score=0.2)),
-        trial(2, "draggan", leg(off=0.05), leg(distance=0.9)),
-        trial(3, "draggan", leg(off=0.08)),
-        trial(4, "draggan", leg("step limit", off=0.09)),
-        trial(5, "freedrag", leg()),
-    ]
-    chosen = {(one.method, kind): one.drawn.number for one, kind in failures(found, Settings(), 64)}
-    assert chosen == {
-        ("draggan", "lost"): 1,
-        ("draggan", "arrived, content not"): 3,
-        ("draggan", "not arrived"): 4,
-        ("draggan", "harm"): 2,
-        ("freedrag", "harm"): 5,
-    }
-
-
-def test_tables_tell_round_trips_apart():
-    found = [trial(n, "draggan", leg(), leg(distance=0.2)) for n in range(4)]
-    found += [trial(n, "freedrag", leg(along=0.1 if n else 1.0), leg(distance=0.1)) for n in range(4)]
-    setting = replace(Settings(), resamples=50)
-    assert set(grouped(found, setting)) == {"corners, 10 %", "corners, all"}
-    text = markdown(Results(tuple(found), (), (), 64, "a distance for tests"), setting, "nobody")
-    assert "| corners, all | DragGAN | 4 | 0.200 (0.200–0.200) |" in text
-    assert "* all drags (4): 0.50 (0.50–0.50)" in text
-    assert "* drags whose content both carried at least half way (1): 0.50" in text
-
-
-def test_quotient_of_means():
-    found = quotient_of_means([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], 200)
-    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
-    assert quotient_of_means([1.0], [0.0], 10).value == math.inf
-
-
 def test_damaged_files_are_told(tmp_path: Path):
     setting = bench(tmp_path, replace(SMALL, drags=1))
     trials.trials(setting, quiet)
@@ -256,17 +217,6 @@ def test_tasks_of_named_drags():
     assert all(target[1] < handle[1] for handle, target in zip(smile.handles, smile.targets, strict=True))
 
 
-def test_turning_in_words():
-    assert turning([6.0, 8.0], [4.0]).startswith("it does;")
-    assert turning([6.0], [1.0]).startswith("it does not")
-    assert turning([0.4], [0.4]).startswith("no")
-    assert "cannot be told" in turning([], [1.0])
-    face = poster.Face(
-        "face direction", 0, "draggan", "reached", 1, (-0.1, 0.0), (), (), {}, {"nose": (-0.05, 0.0)}, 0.0, 0.0
-    )
-    assert sideways([face], "nose") == [5.0]
-
-
 def test_command(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(drag_study, "of_size", lambda drags: replace(of_size(drags), steps=2, tracked=1))
     model = save_generator(tmp_path / "plain.safetensors", small_stylegan2(32), About("plain", "plain" * 9, {}))
@@ -285,6 +235,10 @@ def test_command(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (("--benchmark", "--drags", "0"), "give 1 or more"),
         (("--benchmark", "--point", "0.4,0.4>0.5,0.5"), "draws its own pictures and points"),
         (("--benchmark", "--rate", "0.1"), "draws its own pictures and points"),
+        (("--benchmark", "--method", "freedrag"), "measures both methods"),
+        (("--named", "--steps", "10"), "measures both methods"),
+        (("--benchmark", "--frames", "0"), "measures both methods"),
+        (("--benchmark", "--undo", "1"), "measures both methods"),
         (("--benchmark", "--latent", "x.safetensors"), "draws its own pictures"),
     ],
 )

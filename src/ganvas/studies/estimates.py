@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -38,6 +39,17 @@ def mean_estimate(values: Sequence[float], resamples: int = RESAMPLES, seed: int
     numbers = np.array(values, dtype=float)
     draws = _draws(len(numbers), resamples, seed)
     return estimate(float(numbers.mean()), numbers[draws].mean(axis=1))
+
+
+def share_estimate(values: Sequence[bool]) -> Estimate:
+    """Return the share of what holds with Wilson's interval (1927), which is wide where none or all of few hold: there
+    the bootstrap would know for sure.
+    """
+    count, share = len(values), sum(values) / len(values)
+    weight = NormalDist().inv_cdf((1 + LEVEL) / 2) ** 2 / count
+    middle = (share + weight / 2) / (1 + weight)
+    half = (weight * share * (1 - share) + weight**2 / 4) ** 0.5 / (1 + weight)
+    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
 def quotient_of_means(

@@ -12,13 +12,25 @@ from ganvas.files import atomic_path
 
 
 def claim_folder(folder: Path, record: dict[str, Any]) -> None:
-    """Write what makes a study the same into its folder; raises `GanvasError` where another one is there."""
+    """Write what makes a study the same into its folder; raises `GanvasError` where another one is there, or one that
+    cannot be read.
+    """
     path = folder / "study.json"
     if not path.is_file():
         write_json(path, record)
-    elif json.loads(path.read_text("utf-8")) != record:
+        return
+    try:
+        held = json.loads(path.read_text("utf-8"))
+    except ValueError as reason:
         raise GanvasError(
-            f"'{folder}' holds a study with other settings, regions or generator; give another folder with --out."
+            f"'{path}' is damaged ({str(reason)[:80]}), so that it does not say what study its folder holds; give "
+            "another folder with --out."
+        ) from reason
+    if held != record:
+        other = [name for name in record if not isinstance(held, dict) or held.get(name) != record[name]]
+        raise GanvasError(
+            f"'{folder}' holds a study with other settings, regions or generator (here: {', '.join(other)}); give "
+            "another folder with --out."
         )
 
 

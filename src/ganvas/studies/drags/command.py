@@ -2,13 +2,14 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ganvas.drag.session import METHODS, SETTINGS
+from ganvas.drag.session import Order, prepare
+from ganvas.drag.state import Task
 from ganvas.files import atomic_path
 from ganvas.generators.protocol import about_of
 from ganvas.region import Region
@@ -17,6 +18,8 @@ from ganvas.studies.drags.trials import Bench, Say
 from ganvas.studies.records import claim_folder, plain, write_json
 
 COUNTS = ("drags", "pairs", "tracked", "resamples", "near")
+RULES = 2  # raised with every change of what a drag does or of how it is measured, which no setting shows
+ANY_DRAG = Task(((0.5, 0.5),), ((0.6, 0.5),))
 
 
 def run(bench: Bench, name: str, say: Say) -> tuple[str, list[Path]]:
@@ -53,25 +56,29 @@ def run_poster(bench: Bench, name: str, regions: Mapping[str, Region], count: in
 
 
 def record(bench: Bench) -> dict[str, Any]:
-    """Return what makes two benchmarks the same: the generator, and all settings but how many drags there are."""
+    """Return what makes two benchmarks the same: rules, generator, the settings that are used on the first picture, and
+    where it is computed; not how many drags there are.
+    """
     settings = {name: value for name, value in asdict(bench.settings).items() if name not in COUNTS}
-    methods = {
-        method: {
-            field.name: field.default for field in fields(SETTINGS[method]) if isinstance(field.default, int | float)
-        }
-        for method in bench.settings.methods
-    }
-    weights = {method: METHODS[method].MASK_WEIGHT for method in bench.settings.methods}
     generator = {"hash": about_of(bench.generator).hash, "resolution": bench.generator.resolution, "label": bench.label}
     return plain(
         {
+            "rules": RULES,
             "settings": settings,
-            "methods": methods,
-            "mask_weights": weights,
+            "methods": {method: _used(bench, method) for method in bench.settings.methods},
             "generator": generator,
             "look": bench.look.name,
+            "device": str(bench.generator.device),
+            "threads": torch.get_num_threads(),
         }
     )
+
+
+def _used(bench: Bench, method: str) -> dict[str, Any]:
+    """Return the settings of a drag of the first picture, to four digits: the last ones differ between machines."""
+    session = bench.open(bench.settings.first_seed)
+    drag, _ = prepare(session.subject, session.codes, Order(ANY_DRAG, method))
+    return {name: float(f"{value:.4g}") for name, value in asdict(drag.settings).items()}
 
 
 def _machine() -> dict[str, Any]:

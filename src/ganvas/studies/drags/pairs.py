@@ -4,6 +4,7 @@ reconstruction): the first is dragged by them, and should become the second.
 The second picture has the rows that a drag moves shifted towards another picture's; displacements are the tracker's.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 from ganvas.drag.session import Session
 from ganvas.drag.state import Point, Task, moved
 from ganvas.errors import ResultFileError
-from ganvas.inversion.numbers import distances, psnr
+from ganvas.inversion.numbers import psnr
 from ganvas.metrics.tracking import Tracked, track
 from ganvas.studies.drags.tasks import corners
 from ganvas.studies.drags.trials import Bench, Say, by_all_methods, damaged, painted, point, timed
@@ -43,12 +44,16 @@ class Pair:
     distance: float
     psnr: float
 
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """How far each handle is from its target."""
+        return tuple(math.dist(*points) for points in zip(self.handles, self.targets, strict=True))
+
 
 @dataclass(frozen=True)
 class Paired:
-    """What became of a pair by one method: how the drag ended, the picture's distance to the second one, and how far
-    the handles' content lies from their targets in the mean, in fractions (None where none is found), at first and in
-    the end; ``found`` is the share of handles whose content the tracker finds.
+    """What became of a pair by one method: how the drag ended, the picture's distance to the second one, and the
+    ``places`` at which the tracker finds the content of each handle, in fractions, None where it does not.
     """
 
     pair: Pair
@@ -58,9 +63,18 @@ class Paired:
     seconds: float
     distance: float
     psnr: float
-    off: float | None
-    off_at_first: float | None
-    found: float
+    places: tuple[Point | None, ...]
+
+    @property
+    def offs(self) -> tuple[float | None, ...]:
+        """How far the content of each handle is from its target, in fractions, None where it is not found."""
+        ends = zip(self.places, self.pair.targets, strict=True)
+        return tuple(None if place is None else math.dist(place, target) for place, target in ends)
+
+    @property
+    def found(self) -> float:
+        """The share of handles whose content is found."""
+        return sum(place is not None for place in self.places) / len(self.places)
 
 
 def pairs(bench: Bench, say: Say) -> list[Paired]:
@@ -116,7 +130,7 @@ def make_pair(bench: Bench, session: Session, number: int) -> tuple[Pair, Tensor
         _points(handles[kept]),
         _points(seen.places[kept].clamp(0, 1)),
         length,
-        float(distances(bench.look, before, after)),
+        bench.distance(before, after),
         float(psnr(before, after)),
     ), codes
 
@@ -136,15 +150,13 @@ def _drag(bench: Bench, number: int, method: str) -> None:
     pair, session, second = pair_of(bench, number)
     ended, seconds = timed(session, Task(pair.handles, pair.targets), method, bench.settings.steps)
     before, wanted, after = painted(session), painted(session, second), painted(ended)
-    handles, targets = (torch.tensor(points, dtype=torch.float64) for points in (pair.handles, pair.targets))
-    seen = track(before, after, handles)
-    off, at_first = ((places - targets).norm(dim=1)[seen.found] for places in (seen.places, handles))
+    seen = track(before, after, torch.tensor(pair.handles, dtype=torch.float64))
+    found = zip(_points(seen.places), seen.found.tolist(), strict=True)
     done = ended.done[-1]
     result = Paired(
         pair, method, done.reason, done.steps, seconds,
-        float(distances(bench.look, after, wanted)), float(psnr(after, wanted)),
-        float(off.mean()) if len(off) else None, float(at_first.mean()) if len(off) else None,
-        float(seen.found.double().mean()),
+        bench.distance(after, wanted), float(psnr(after, wanted)),
+        tuple(place if known else None for place, known in found),
     )  # fmt: skip
     path = dragged_path(bench.folder, number, method)
     write_tensors(path, DRAGGED_KIND, {"dragged": ended.codes}, {"result": asdict(result)}, ResultFileError)
@@ -159,7 +171,9 @@ def dragged_codes(folder: Path, result: Paired) -> Tensor:
 def _read(path: Path) -> Paired:
     _, header = read_tensors(path, DRAGGED_KIND, ResultFileError)
     try:
-        return Paired(**(header["result"] | {"pair": _pair(header["result"]["pair"])}))
+        held = header["result"]
+        places = tuple(None if one is None else point(one) for one in held["places"])
+        return Paired(**(held | {"pair": _pair(held["pair"]), "places": places}))
     except (KeyError, TypeError, ValueError) as reason:
         raise damaged(path, reason) from reason
 

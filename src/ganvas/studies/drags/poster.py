@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.drag.film import evenly
 from ganvas.drag.session import Order, Session, prepare, run
 from ganvas.drag.state import Point, Task
 from ganvas.errors import RegionError, ResultFileError
@@ -25,7 +26,8 @@ from ganvas.tensor_files import read_tensors, write_tensors
 
 KIND = "named drag"
 PARTS = ("nose", "left_eye", "right_eye", "chin", "mouth")
-FOLLOWED = ("nose", "left_eye", "right_eye", "chin", "left mouth corner", "right mouth corner")
+MOUTH = ("left mouth corner", "right mouth corner")
+FOLLOWED = ("nose", "left_eye", "right_eye", "chin", *MOUTH)
 DIRECTION, SMILE, MASKED_SMILE = NAMED = ("face direction", "smile", "smile, only the mouth may move")
 ASIDE = 0.1  # of the width: how far the nose is to go
 OUT, UP = 0.02, 0.04  # of the width: how far the corners of the mouth are
@@ -51,6 +53,20 @@ class Face:
     went: Mapping[str, Point | None]
     inside: float
     outside: float
+
+    @property
+    def places(self) -> tuple[Point | None, ...]:
+        """Where the tracker finds the content of each handle in the end, in fractions, None where it does not."""
+        found = []
+        for part in handled(self.named):
+            (x, y), way = self.started[part], self.went[part]
+            found.append(None if way is None else (x + way[0], y + way[1]))
+        return tuple(found)
+
+
+def handled(named: str) -> tuple[str, ...]:
+    """Return the parts at which the drag of this name has its handles."""
+    return ("nose",) if named == DIRECTION else MOUTH
 
 
 def faces(bench: Bench, regions: Mapping[str, Region], count: int, say: Say) -> list[Face]:
@@ -86,9 +102,10 @@ def landmarks(picture: Float[Tensor, "1 3 h w"], regions: Mapping[str, Region]) 
     mouth = masks.pop("mouth")
     columns = (mouth[0] > 0.5).any(0).nonzero()[:, 0]
     third = (int(columns[-1]) - int(columns[0])) // 3
-    for side, part in (("left", slice(0, int(columns[0]) + third)), ("right", slice(int(columns[-1]) - third, None))):
-        masks[f"{side} mouth corner"] = torch.zeros_like(mouth)
-        masks[f"{side} mouth corner"][..., part] = mouth[..., part]
+    sides = slice(0, int(columns[0]) + third), slice(int(columns[-1]) - third, None)
+    for corner, part in zip(MOUTH, sides, strict=True):
+        masks[corner] = torch.zeros_like(mouth)
+        masks[corner][..., part] = mouth[..., part]
     return {name: (corners(picture, 1, mask) or [_middle(mask)])[0] for name, mask in masks.items()}
 
 
@@ -102,7 +119,7 @@ def task_of(named: str, at: Mapping[str, Point], mouth: Region) -> Task:
     if named == DIRECTION:
         x, y = at["nose"]
         return Task(((x, y),), ((x + (ASIDE if x < 0.5 else -ASIDE), y),))
-    (left, first), (right, second) = at["left mouth corner"], at["right mouth corner"]
+    (left, first), (right, second) = (at[corner] for corner in MOUTH)
     targets = ((left - OUT, first - UP), (right + OUT, second - UP))
     return Task(((left, first), (right, second)), targets, mouth if named == MASKED_SMILE else None)
 
@@ -128,12 +145,16 @@ def _measure(bench: Bench, regions: Mapping[str, Region], named: str, seed: int,
 
 
 def _dragged(session: Session, order: Order) -> tuple[Tensor, Float[Tensor, "n k 2"], str, int]:
-    """Return codes and points (in pixels) along a drag, at most `FRAMES` with the first and the last; and its end."""
+    """Return codes and points (in pixels) along a drag, at most `FRAMES` with the first and the last; and its end.
+
+    Of all states only these are kept: their maps together would be gibibytes.
+    """
     drag, first = prepare(session.subject, session.codes, order)
-    states = list(run(drag, first, order))
-    kept = sorted({round(place) for place in torch.linspace(0, len(states) - 1, min(FRAMES, len(states))).tolist()})
-    codes, points = (torch.cat([states[n].seen_codes for n in kept]), torch.stack([states[n].points for n in kept]))
-    return codes, points, states[-1].reason, states[-1].steps
+    moments, state = [], first
+    for state in run(drag, first, order):
+        moments.append((state.seen_codes, state.points))
+    kept = [moments[number] for number in evenly(len(moments), FRAMES)]
+    return torch.cat([codes for codes, _ in kept]), torch.stack([at for _, at in kept]), state.reason, state.steps
 
 
 def steps_of(folder: Path, face: Face) -> tuple[Tensor, Float[Tensor, "n k 2"]]:

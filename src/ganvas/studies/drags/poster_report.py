@@ -9,17 +9,21 @@ from torch import Tensor
 
 from ganvas import images
 from ganvas.drag.film import at_viewing_size, marked
-from ganvas.studies.drags.poster import DIRECTION, FOLLOWED, NAMED, Face, face_path, steps_of
-from ganvas.studies.drags.report import NAMES, NOTHING, mean, share
+from ganvas.drag.state import REACHED
+from ganvas.studies.drags.poster import DIRECTION, FOLLOWED, MOUTH, NAMED, Face, face_path, steps_of
 from ganvas.studies.drags.settings import Settings
 from ganvas.studies.drags.sheets import shown
 from ganvas.studies.drags.trials import Bench, painted
+from ganvas.studies.drags.words import NOTHING, mean, name_of, share, told
+from ganvas.studies.estimates import mean_estimate
 from ganvas.studies.pictures import write_jpeg
 from ganvas.studies.tables import table
 
 FILM_SIDE, SECONDS, PAUSE = 256, 0.1, 10
 SHOWN = 4
 TURNS = 1 / 3  # of the nose's way: the chin goes so far along where a head turns
+MOVED = 1.0  # % of the width: a nose that goes less cannot take a chin along
+FEWEST = 3  # faces of which something is said
 
 
 def poster_markdown(found: Sequence[Face], settings: Settings, name: str) -> str:
@@ -28,7 +32,8 @@ def poster_markdown(found: Sequence[Face], settings: Settings, name: str) -> str
     parts = [
         f"# Two drags by name on {name}",
         f"{count} faces, at most {settings.steps} steps. Movements by the tracker in % of the width, means with 95 % "
-        "intervals over the faces on which it finds the part again.",
+        "intervals over the faces on which it finds the part again; for nose and chin, and for the two corners of the "
+        "mouth, over those on which it finds both.",
     ]
     for named in NAMED:
         mine = [face for face in found if face.named == named]
@@ -37,17 +42,18 @@ def poster_markdown(found: Sequence[Face], settings: Settings, name: str) -> str
 
 
 def _direction(found: Sequence[Face], settings: Settings) -> str:
-    """Return how far parts go sideways, counted towards the target."""
+    """Return how far parts go sideways, counted towards the target: nose and chin of the same faces."""
     followed = FOLLOWED[:4]
     rows = [["method", "asked of the nose", *(f"{part.replace('_', ' ')} goes" for part in followed), "reached"]]
     words = []
     for method in settings.methods:
         mine = [face for face in found if face.method == method]
-        ways = {part: sideways(mine, part) for part in followed}
+        both = [face for face in mine if face.went["nose"] is not None and face.went["chin"] is not None]
+        ways = {part: sideways(both if part in ("nose", "chin") else mine, part) for part in followed}
         asked = mean([100 * abs(face.asked[0]) for face in mine], 1)
-        rows.append([NAMES.get(method, method), asked, *(_cell(ways[part], len(mine)) for part in followed),
-                     share([face.reason == "reached" for face in mine])])  # fmt: skip
-        words.append(f"* {NAMES.get(method, method)}: {turning(ways['nose'], ways['chin'])}")
+        rows.append([name_of(method), asked, *(_cell(ways[part], len(mine)) for part in followed),
+                     share([face.reason == REACHED for face in mine])])  # fmt: skip
+        words.append(f"* {name_of(method)}: {turning(ways['nose'], ways['chin'])}")
     return table(rows) + "\n\nDoes the head turn?\n\n" + "\n".join(words)
 
 
@@ -58,14 +64,22 @@ def sideways(found: Sequence[Face], part: str) -> list[float]:
 
 
 def turning(nose: Sequence[float], chin: Sequence[float]) -> str:
-    """Return in words whether heads turned: whether the chin came along by a third of the nose's way."""
-    if not nose or not chin:
-        return "the nose or the chin is not found again on any face, so that this cannot be told."
-    both = sum(nose) / len(nose), sum(chin) / len(chin)
-    if both[0] < 1:
-        return f"no: the nose itself goes {both[0]:.1f} % of the width."
-    verdict = "it does" if both[1] >= TURNS * both[0] else "it does not: the nose alone is pulled"
-    return f"{verdict}; the nose goes {both[0]:.1f} % of the width, the chin {both[1]:.1f}."
+    """Return in words whether heads turned, from the ways of nose and chin on the same faces: whether the chin goes a
+    third of the nose's way, where the interval of its mean share allows to tell.
+    """
+    shares = [c / n for n, c in zip(nose, chin, strict=True) if n >= MOVED]
+    if len(nose) < FEWEST:
+        return f"this cannot be told, for nose and chin are both found again on {len(nose)} faces only."
+    still = f"on {len(nose) - len(shares)} of {len(nose)} faces the nose goes less than {MOVED:g} % of the width"
+    if len(shares) < FEWEST:
+        return f"{'no' if 2 * len(shares) < len(nose) else 'this cannot be told'}: {still}."
+    found = mean_estimate(shares)
+    verdict = "this cannot be told"
+    if found.low >= TURNS:
+        verdict = "it does"
+    elif found.high < TURNS:
+        verdict = "it does not: the nose alone is pulled"
+    return f"{verdict}; the chin goes {told(found, 2)} of the nose's way, and {still}."
 
 
 def _smile(found: Sequence[Face], settings: Settings) -> str:
@@ -77,20 +91,27 @@ def _smile(found: Sequence[Face], settings: Settings) -> str:
     rows.append(["asked", f"{asked[0]:.1f}", f"{asked[1]:.1f}", *["0"] * len(others), "", "0", ""])
     for method in settings.methods:
         mine = [face for face in found if face.method == method]
-        pulls = [
-            (sign * way[0], -way[1])
-            for face in mine
-            for side, sign in (("left", -1), ("right", 1))
-            if (way := face.went[f"{side} mouth corner"]) is not None
-        ]
-        out, up = ([100 * pull[axis] for pull in pulls] for axis in (0, 1))
+        pulls = corners_pulled(mine)
+        out, up = ([pull[axis] for pull in pulls] for axis in (0, 1))
         rows.append([
-            NAMES.get(method, method), _cell(out, 2 * len(mine)), _cell(up, 2 * len(mine)),
+            name_of(method), _cell(out, len(mine)), _cell(up, len(mine)),
             *(_cell(_lengths(mine, part), len(mine)) for part in others),
             mean([face.inside for face in mine], 3), mean([face.outside for face in mine], 3),
-            share([face.reason == "reached" for face in mine]),
+            share([face.reason == REACHED for face in mine]),
         ])  # fmt: skip
     return table(rows)
+
+
+def corners_pulled(found: Sequence[Face]) -> list[tuple[float, float]]:
+    """Return how far out and up the corners of the mouth went, in % of the width: the mean of both for each face on
+    which both are found, for they are not independent of each other.
+    """
+    pulls = []
+    for face in found:
+        left, right = (face.went[corner] for corner in MOUTH)
+        if left is not None and right is not None:
+            pulls.append((50 * (right[0] - left[0]), -50 * (left[1] + right[1])))
+    return pulls
 
 
 def _lengths(found: Sequence[Face], part: str) -> list[float]:
@@ -118,7 +139,9 @@ def write_poster(bench: Bench, found: Sequence[Face]) -> list[Path]:
 
 
 def strip(bench: Bench, found: Sequence[Face]) -> Float[Tensor, "1 3 h w"]:
-    """Return faces as columns: before with the points, and in the end by each method."""
+    """Return faces as columns: before with the points, and in the end by each method, red where the tracker finds the
+    content of the handles.
+    """
     seeds = list(dict.fromkeys(face.seed for face in found))[:SHOWN]
     rows: dict[str, list[Tensor]] = {}
     for seed in seeds:
@@ -127,8 +150,9 @@ def strip(bench: Bench, found: Sequence[Face]) -> Float[Tensor, "1 3 h w"]:
             if len(rows.get("before", [])) < seeds.index(seed) + 1:
                 rows.setdefault("before", []).append(shown(painted(session), face.handles, face.targets))
             codes, _ = steps_of(bench.folder, face)
-            name = NAMES.get(face.method, face.method)
-            rows.setdefault(name, []).append(shown(painted(session, codes[-1:]), face.targets, face.targets))
+            rows.setdefault(name_of(face.method), []).append(
+                shown(painted(session, codes[-1:]), face.places, face.targets)
+            )
     tiles = torch.cat([tile for row in rows.values() for tile in row])
     return images.labelled_grid(tiles, len(seeds), [f"seed {seed}" for seed in seeds], list(rows), gap=2, text_size=12)
 
@@ -145,8 +169,8 @@ def _frames(bench: Bench, face: Face) -> Float[Tensor, "n 3 side side"]:
     codes, points = steps_of(bench.folder, face)
     session, resolution = bench.open(face.seed), bench.generator.resolution
     frames = []
-    for code, places in zip(codes, points, strict=True):
+    for number, (code, at) in enumerate(zip(codes, points, strict=True), 1):
         picture = at_viewing_size(painted(session, code[None]))
-        handles = tuple((x, y) for x, y in (places / resolution).tolist())
+        handles = face.places if number == len(codes) else tuple((x, y) for x, y in (at / resolution).tolist())
         frames.append(images.resize(marked(picture, handles, face.targets), FILM_SIDE, FILM_SIDE))
     return torch.cat(frames)

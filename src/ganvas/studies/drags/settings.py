@@ -13,6 +13,8 @@ class Settings:
     texture. ``first_seed`` is that of the first picture: every drag has a picture of its own. ``tracked`` pictures show
     how far the tracker errs. A handle counts as brought where its content ends within ``near`` of the way from its
     target, but at least a pixel.
+
+    Pictures of seeds around 5000 have been looked at while the weights of masks were chosen; these have not.
     """
 
     drags: int = 200
@@ -21,7 +23,7 @@ class Settings:
     lengths: tuple[float, ...] = (0.05, 0.1, 0.2)
     methods: tuple[str, ...] = tuple(METHODS)
     truncation: float = 0.7
-    first_seed: int = 5000
+    first_seed: int = 20000
     tracked: int = 50
     near: float = 0.25
     resamples: int = 2000

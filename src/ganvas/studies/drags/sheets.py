@@ -11,13 +11,15 @@ from ganvas import images
 from ganvas.drag.film import at_viewing_size, marked
 from ganvas.drag.state import REACHED, Point
 from ganvas.studies.drags.pairs import Paired, dragged_codes, pair_of
-from ganvas.studies.drags.report import NAMES
 from ganvas.studies.drags.settings import Settings
+from ganvas.studies.drags.tasks import Drawn
 from ganvas.studies.drags.trials import Bench, Trial, codes_of, painted
+from ganvas.studies.drags.words import name_of
 from ganvas.studies.pictures import write_jpeg
 
 SIDE = 160
 USUAL_ROWS, PAIR_ROWS = 6, 6
+HARMFUL = 0.5
 
 
 def write_sheets(bench: Bench, trials: Sequence[Trial], pairs: Sequence[Paired]) -> list[Path]:
@@ -30,7 +32,7 @@ def write_sheets(bench: Bench, trials: Sequence[Trial], pairs: Sequence[Paired])
 
 
 def shown(
-    picture: Float[Tensor, "1 3 h w"], handles: Iterable[Point] = (), targets: Iterable[Point] = ()
+    picture: Float[Tensor, "1 3 h w"], handles: Iterable[Point | None] = (), targets: Iterable[Point] = ()
 ) -> Float[Tensor, "1 3 side side"]:
     """Return a picture as a tile, with points on it."""
     return images.resize(marked(at_viewing_size(picture), tuple(handles), tuple(targets)), SIDE, SIDE)
@@ -46,40 +48,44 @@ def usual_sheet(bench: Bench, trials: Sequence[Trial]) -> Float[Tensor, "1 3 h w
         tiles.append(shown(painted(bench.open(drawn.seed)), [drawn.handle], [drawn.target]))
         for trial in mine:
             tiles += _turned(bench, trial)
-        labels.append(f"{100 * drawn.length:g} %, {'even' if drawn.low_texture else 'corner'}")
-    columns = ["before", *(f"{NAMES.get(method, method)} {way}" for method in methods for way in ("there", "back"))]
+        labels.append(f"{100 * drawn.length:g} %, {ground(drawn)}")
+    columns = ["before", *(f"{name_of(method)} {way}" for method in methods for way in ("there", "back"))]
     return images.labelled_grid(torch.cat(tiles), len(columns), columns, labels, gap=2, text_size=12)
+
+
+def ground(drawn: Drawn) -> str:
+    """Return in a word what a handle lies on."""
+    return "even" if drawn.low_texture else "corner"
 
 
 def _turned(bench: Bench, trial: Trial) -> list[Tensor]:
     """Return the pictures there and back: red where the tracker finds the content, blue where it should be."""
     session, codes = bench.open(trial.drawn.seed), codes_of(bench.folder, trial)
     ends = {"there": (trial.there, trial.drawn.target), "back": (trial.back, trial.drawn.handle)}
-    return [
-        shown(
-            painted(session, codes[way]), [] if leg.place is None else [leg.place], [] if leg.place is None else [goal]
-        )
-        for way, (leg, goal) in ends.items()
-    ]
+    return [shown(painted(session, codes[way]), [leg.place], [goal]) for way, (leg, goal) in ends.items()]
 
 
 def pairs_sheet(bench: Bench, pairs: Sequence[Paired]) -> Float[Tensor, "1 3 h w"]:
-    """Return the first pairs as rows: the first picture with its points, what each method made, the second picture."""
+    """Return the first pairs as rows: the first picture with its points, what each method made, the second picture.
+
+    Blue is where content should be, red where the tracker finds it; on the second picture both are the same place.
+    """
     tiles = []
     rows = range(min(PAIR_ROWS, bench.settings.pairs))
     for number in rows:
         pair, session, second = pair_of(bench, number)
         tiles.append(shown(painted(session), pair.handles, pair.targets))
         for result in (one for one in pairs if one.pair.number == number):
-            tiles.append(shown(painted(session, dragged_codes(bench.folder, result)), pair.targets, pair.targets))
-        tiles.append(shown(painted(session, second), pair.targets, pair.targets))
-    names = [NAMES.get(method, method) for method in bench.settings.methods]
+            tiles.append(shown(painted(session, dragged_codes(bench.folder, result)), result.places, pair.targets))
+        tiles.append(shown(painted(session, second), [None] * len(pair.targets), pair.targets))
+    names = [name_of(method) for method in bench.settings.methods]
     return images.labelled_grid(torch.cat(tiles), len(names) + 2, ["first", *names, "second"], gap=2, text_size=12)
 
 
 def failures(trials: Sequence[Trial], settings: Settings, resolution: int) -> list[tuple[Trial, str]]:
     """Return the worst drag of each kind by each method, with the kind: content that the tracker finds no more, content
-    elsewhere although the drag says that it arrived, content left behind at the limit, harm by there and back.
+    elsewhere although the drag says that it arrived, content left behind at the limit, and harm: a way back that
+    leaves more than half of what the way there has changed.
     """
     worst: list[tuple[Trial, str]] = []
     for method in settings.methods:
@@ -89,7 +95,7 @@ def failures(trials: Sequence[Trial], settings: Settings, resolution: int) -> li
             "lost": [(-t.there.score, t) for t in mine if t.there.off is None],
             "arrived, content not": [(t.there.off or 0, t) for t in missed if t.there.reason == REACHED],
             "not arrived": [(t.there.off or 0, t) for t in missed if t.there.reason != REACHED],
-            "harm": [(t.back.distance, t) for t in mine],
+            "harm": [(t.back.distance, t) for t in mine if t.back.distance > HARMFUL * t.there.distance],
         }
         for kind, ranked in kinds.items():
             if ranked:
@@ -104,5 +110,5 @@ def failures_sheet(bench: Bench, failed: Sequence[tuple[Trial, str]]) -> Float[T
         drawn = trial.drawn
         tiles.append(shown(painted(bench.open(drawn.seed)), [drawn.handle], [drawn.target]))
         tiles += _turned(bench, trial)
-        labels.append(f"{NAMES.get(trial.method, trial.method)}: {kind}")
+        labels.append(f"{name_of(trial.method)}: {kind}, {ground(drawn)}")
     return images.labelled_grid(torch.cat(tiles), 3, ["before", "there", "back"], labels, gap=2, text_size=12)

@@ -18,8 +18,8 @@ from ganvas.drag.session import Order, Session, open_session
 from ganvas.drag.state import Point, Task
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.numbers import distances, psnr
-from ganvas.inversion.terms import FeatureMaps
+from ganvas.inversion.numbers import psnr
+from ganvas.inversion.terms import FeatureMaps, perceptual
 from ganvas.latent_files import sample_latent
 from ganvas.metrics.local import rms_change
 from ganvas.metrics.tracking import track
@@ -79,6 +79,11 @@ class Bench:
     settings: Settings
     folder: Path
     label: int | None = None
+
+    @torch.no_grad()
+    def distance(self, picture: Float[Tensor, "1 3 h w"], other: Float[Tensor, "1 3 h w"]) -> float:
+        """Return the perceptual distance of two pictures."""
+        return float(perceptual(self.look(picture), self.look(other)))
 
     def open(self, seed: int) -> Session:
         """Return the session of the picture of a seed, in the space in which this generator is dragged by default."""
@@ -169,7 +174,7 @@ def _leg(
         None if place is None else math.dist(place, goal),
         None if place is None else along(drawn.handle, drawn.target, place),
         float(seen.scores[0]),
-        float(distances(bench.look, after, before)),
+        bench.distance(after, before),
         float(psnr(after, before)),
         float(rms_change(after, before, keep)),
     )
