@@ -10,7 +10,7 @@ from ganvas.drag import defaults, freedrag, templates
 from ganvas.drag.defaults import usual_scale
 from ganvas.drag.freedrag import FreeDrag, elsewhere, next_anchor
 from ganvas.drag.sampling import Plane
-from ganvas.drag.session import Order, open_session, prepare
+from ganvas.drag.session import Order, open_session, prepare, run
 from ganvas.drag.state import REACHED, STALLED, STEP_LIMIT, Task
 from ganvas.drag.templates import adapted, discrepancies, localized, mismatches, patches, takeover
 from tests.drag.sliding import SlidingGenerator
@@ -235,11 +235,26 @@ def test_a_pin_that_slides_has_not_arrived():
     """The picture can only slide as a whole: what brings the one point to its target carries the pin away."""
     session = open_session(SlidingGenerator(), torch.zeros(1, 3))
     task = Task(((0.3, 0.3), (0.7, 0.6)), ((0.4, 0.3), (0.7, 0.6)))
-    done = session.drag(Order(task, "freedrag", 300, (("rate", 0.03),))).done[0]
-    assert done.reason in (STALLED, STEP_LIMIT)
-    went = 0.1 * done.after[0, :2]
-    pin = done.places[1]
-    assert pin is None or abs(pin[0] - 0.7 - float(went[0])) * 64 < 0.5
+    order = Order(task, "freedrag", 300, (("rate", 0.03),))
+    drag, state = prepare(session.subject, session.codes, order)
+    *_, last = run(drag, state, order)
+    assert last.reason in (STALLED, STEP_LIMIT)
+    assert isinstance(last, freedrag.FreeDragState)
+    first = freedrag.first_patches(drag)
+    assert torch.equal(last.templates[1], first[1])  # it took nothing over of what slid to its place
+    assert not torch.equal(last.templates[0], first[0])
+
+
+def test_content_near_a_pin_is_looked_for_there():
+    """The line of a pin has no length: within d of it the content is sought all the same."""
+    session = open_session(SlidingGenerator(), torch.zeros(1, 3))
+    order = Order(Task(((0.7, 0.6),), ((0.7, 0.6),)), "freedrag", 5, (("distance", 4.0),))
+    drag, _ = prepare(session.subject, session.codes, order)
+    slid = session.subject.feature_of(torch.tensor([[10 * 3.0 / 64, 0.0, 0.0]]))
+    (found,) = freedrag.left_behind(drag, slid)
+    assert found is not None
+    assert (found - drag.fixed.starts[0] - place(3.0, 0.0)).norm() < 0.5
+    assert freedrag.left_behind(drag, drag.fixed.feature) == [None]
 
 
 def test_a_search_in_strips_is_the_search_at_once(monkeypatch: pytest.MonkeyPatch):
