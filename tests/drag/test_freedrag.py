@@ -231,6 +231,19 @@ def test_content_that_is_nowhere_is_not_located():
     assert freedrag.located(drag, replace(state, feature=state.feature + 5)) == [None]
 
 
+def test_content_that_looks_different_is_located_where_all_else_is_less_alike():
+    session = open_session(SlidingGenerator(), torch.zeros(1, 3))
+    drag, state = prepare(session.subject, session.codes, Order(Task(((0.3, 0.3),), ((0.5, 0.4),)), "freedrag"))
+    drag = replace(drag, settings=replace(drag.settings, scale=0.01))
+    paler = 0.8 * state.feature
+    first = freedrag.first_patches(drag)
+    at_start = patches(paler, drag.fixed.starts, drag.subject.plane, drag.settings.radius)
+    assert float(discrepancies(at_start, first)) > drag.settings.scale
+    (found,) = freedrag.located(drag, replace(state, feature=paler))
+    assert found is not None
+    assert (found - drag.fixed.starts[0]).norm() < 2
+
+
 def test_a_pin_that_slides_has_not_arrived():
     """The picture can only slide as a whole: what brings the one point to its target carries the pin away."""
     session = open_session(SlidingGenerator(), torch.zeros(1, 3))

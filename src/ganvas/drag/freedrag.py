@@ -39,6 +39,7 @@ PUBLISHED_DISTANCE = 12.0  # pixels of 512: three of the 128-pixel map
 FINISHED, ADVANCED = 0.25, 0.5  # of l, of the goal: discrepancies below which an anchor is done, or goes on
 LEAST_GOAL = 0.25  # of l
 FETCHED = 0.9  # of how far content was behind: nearer than that, a turn was worth it
+TELLING = 0.5  # of the usual discrepancy around: where so little is left, content is found
 CLEARLY = 0.5  # of the discrepancy at the target: so much less is found behind where the content was left there
 
 
@@ -257,14 +258,16 @@ def elsewhere(
 
 def located(drag: Drag[FreeDrag], state: FreeDragState) -> list[Float[Tensor, "2"] | None]:
     """Return where on the map seen last the patch of each handle's start is found, to a quarter of the patch's radius:
-    within the drag's length of the start, and d. None where nothing there is nearer to it than l.
+    within the drag's length of the start, and d. None where nothing there is nearer to it than l or than half of what
+    is usual there (looks change on the way: where an independent tracker still finds content, l is often passed).
     """
     settings, fixed, plane = drag.settings, drag.fixed, drag.subject.plane
     found: list[Float[Tensor, "2"] | None] = []
     for begun, target, first in zip(fixed.starts, fixed.targets, first_patches(drag), strict=True):
         reach = float((target - begun).norm()) + settings.distance
         offsets, left = mismatches(state.feature, begun, reach, first, plane, settings.radius)
-        found.append(begun + least_offset(left, offsets) if float(left.min()) <= settings.scale else None)
+        alike = max(settings.scale, TELLING * float(left[left.isfinite()].median()))
+        found.append(begun + least_offset(left, offsets) if float(left.min()) <= alike else None)
     return found
 
 
