@@ -1,6 +1,7 @@
 """Inversion as a whole: own pictures come back, numbers are right, results are whole latents."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ import torch
 
 import ganvas
 from ganvas.errors import GanvasError, LatentError, PictureError
-from ganvas.inversion.invert import InversionSettings, invert, prepare
+from ganvas.inversion.invert import InversionSettings, finish, invert, prepare
+from ganvas.inversion.lbfgs import Options
 from ganvas.inversion.numbers import psnr
+from ganvas.inversion.optimize import limited_memory
 from ganvas.inversion.terms import Weights
 from ganvas.inversion.tuning import Tuning
 from ganvas.inversion.work import Work
@@ -32,7 +35,7 @@ def test_a_picture_of_the_generator_itself_comes_back_at_over_30_db():
     own = next(sample_latent(generator, [101], truncation=0.7).pictures(generator))
     found = invert(generator, own, InversionSettings(optimizer="lbfgs", steps=45))
     assert found.cards[0].psnr > 30
-    assert found.cards[0].passes <= 45
+    assert found.cards[0].passes == 46  # that of the result included
 
 
 def test_the_numbers_of_a_card(tmp_path: Path):
@@ -45,7 +48,74 @@ def test_the_numbers_of_a_card(tmp_path: Path):
     assert [card.name for card in found.cards] == ["ann", "bob"] == list(latent.captions)
     assert latent.source == "ann, bob"
     assert len(found.history) == SHORT.steps + 1
-    assert all(card.from_mean > 0 and card.passes == 8 for card in found.cards)
+    assert all(card.from_mean > 0 for card in found.cards)
+    assert [card.loss for card in found.cards] == pytest.approx(found.history[-1].tolist(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SHORT,
+        replace(SHORT, optimizer="lbfgs"),
+        replace(SHORT, start="random:5"),
+    ],
+)
+@pytest.mark.parametrize("tuning", [None, Tuning(steps=3, rank=1), Tuning(steps=3, rank=1, locality=0.0)])
+def test_passes_are_the_pictures_that_were_synthesized(settings, tuning, monkeypatch: pytest.MonkeyPatch):
+    generator = small_stylegan2(16)
+    painted, synthesize = [0], type(generator).synthesize
+
+    def counted(self, codes, *arguments, **named):
+        painted[0] += len(codes)
+        return synthesize(self, codes, *arguments, **named)
+
+    monkeypatch.setattr(type(generator), "synthesize", counted)
+    found = invert(generator, photos(1), settings, look=LOOK, tuning=tuning)
+    assert found.cards[0].passes == painted[0]
+
+
+@pytest.fixture
+def flat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every gradient counts as none: L-BFGS ends after its first evaluation."""
+    monkeypatch.setattr("ganvas.inversion.invert.limited_memory", partial(limited_memory, options=Options(flat=1e9)))
+
+
+def test_a_search_that_ends_early_says_so(flat: None):
+    work = Work(small_stylegan2(16), photos(2), "ab", replace(SHORT, optimizer="lbfgs"), look=LOOK)
+    assert work.through()
+    assert work.parts[0].last.number == 1
+    assert [card.passes for _, card in work.cards()] == [2, 2]
+
+
+def test_the_loss_of_a_card_is_one_function_of_what_is_written():
+    """Tuned or not, by the inversion's weights, region and noise maps."""
+    generator = small_stylegan2(16)
+    settings = replace(SHORT, weights=Weights(l2=1.0, prior=0.5))
+    mask = Region.box(0.0, 0.0, 0.5, 1.0).mask(16, 16)
+    for tuning in (None, Tuning(steps=3, rank=1)):
+        found = invert(generator, photos(1), settings, mask=mask, look=LOOK, tuning=tuning)
+        squares = (found.pictures - photos(1))[..., :8].square().mean()
+        assert found.cards[0].loss == pytest.approx(float(squares) + 0.5 * found.cards[0].from_mean ** 2, rel=1e-4)
+
+
+def test_what_is_measured_is_the_region_alone():
+    """Pictures that differ outside have the numbers of those that do not."""
+    generator, mask = small_stylegan2(16), Region.box(0.0, 0.0, 0.5, 1.0).mask(16, 16)
+    other = photos(1)
+    other[..., 8:] = -other[..., 8:]
+    cards = [invert(generator, some, SHORT, mask=mask, look=LOOK).cards[0] for some in (photos(1), other)]
+    assert (cards[0].psnr, cards[0].perceptual) == (cards[1].psnr, cards[1].perceptual)
+
+
+def test_tuning_looks_where_the_inversion_did_not():
+    """An inversion by pixels alone is tuned by what its settings and its report say: the perceptual distance too."""
+    generator = small_stylegan2(16)
+    run = prepare(generator, photos(1), replace(SHORT, weights=Weights(l2=1.0)), look=LOOK)
+    *_, last = run.steps()
+    told = list(run.tuning(last, Tuning(steps=2, rank=1)))
+    assert set(told[0].terms) == {"perceptual", "l2"}
+    expected = sum((a - b).square().sum(1).mean() for a, b in zip(LOOK(told[0].pictures), LOOK(photos(1)), strict=True))
+    assert float(told[0].terms["perceptual"]) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_psnr_by_hand():
@@ -88,7 +158,6 @@ def test_tuning_for_one_photo():
     pivot = invert(generator, photos(1), SHORT, look=LOOK)
     assert found.cards[0].psnr > pivot.cards[0].psnr
     assert found.latent.tuned
-    assert found.cards[0].passes == pivot.cards[0].passes + 8
 
 
 def test_work_in_parts_is_work_in_one(monkeypatch: pytest.MonkeyPatch):
@@ -96,11 +165,49 @@ def test_work_in_parts_is_work_in_one(monkeypatch: pytest.MonkeyPatch):
     whole = Work(generator, photos(3), "abc", SHORT, look=LOOK)
     assert whole.through()
     monkeypatch.setattr("ganvas.inversion.work.PIXELS_AT_ONCE", 256)
-    parts = Work(generator, photos(3), "abc", SHORT, look=LOOK)
+    saved: list[tuple[str, ...]] = []
+    tuning = Tuning(steps=1, rank=1)
+    parts = Work(
+        generator,
+        photos(3),
+        "abc",
+        SHORT,
+        look=LOOK,
+        kept={0, 3, 8},
+        tuning=tuning,
+        sources=["a.png", "b.png", "c.png"],
+        saved=lambda work: saved.append((work.latent().source, *map(str, work.tuned))),
+    )
     assert parts.through()
+    assert saved == [
+        ("a.png",),
+        ("a.png, b.png",),
+        ("a.png, b.png, c.png",),
+        ("a.png, b.png, c.png", "0"),
+        ("a.png, b.png, c.png", "0", "1"),
+        ("a.png, b.png, c.png", "0", "1", "2"),
+    ]
+    assert [len(moment) for moment in parts.film()] == [1, 1, 1]  # of the first part alone
     assert (len(whole.parts), len(parts.parts)) == (1, 3)
     torch.testing.assert_close(parts.latent().codes, whole.latent().codes, atol=1e-3, rtol=1e-3)
     assert list(parts.curves()) == ["a", "b", "c"]
+
+
+def test_a_film_ends_with_the_end_though_the_search_ends_early(flat: None):
+    settings = replace(SHORT, optimizer="lbfgs")
+    work = Work(small_stylegan2(16), photos(8), "abcdefgh", settings, look=LOOK, kept={0, SHORT.steps})
+    assert work.through()
+    assert [len(moment) for moment in work.film()] == [6, 6]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_the_numbers_of_what_was_broken_off_are_of_what_is_written(optimizer: str):
+    """With L-BFGS the last place that was tried is not the one that is kept."""
+    generator = small_stylegan2(16)
+    run = prepare(generator, photos(2), replace(SHORT, optimizer=optimizer, steps=30), look=LOOK)
+    for step in run.steps():
+        found = finish(run, step, 0.0)
+        assert [card.loss for card in found.cards] == pytest.approx(step.losses.tolist(), rel=1e-3, abs=1e-5)
 
 
 def test_work_that_is_broken_off_keeps_what_there_is():

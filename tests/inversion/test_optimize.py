@@ -1,11 +1,14 @@
 """Adam and L-BFGS on linear generators, whose best codes are known, and that rows do not know of each other."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 from ganvas.errors import LatentError
-from ganvas.inversion.optimize import Step, adam, limited_memory, with_gradient
+from ganvas.inversion.lbfgs import Options
+from ganvas.inversion.optimize import Step, adam, at_end, limited_memory, with_gradient
 from ganvas.inversion.schedules import Schedule
 from ganvas.inversion.terms import Weights
 from ganvas.inversion.variables import Variables, make_variables, normalised, principal_spread
@@ -87,11 +90,26 @@ def test_a_row_does_not_feel_what_becomes_of_another():
 
 def test_lbfgs_counts_evaluations_and_keeps_the_best():
     generator = small_stylegan2(16)
-    objective = objective_on(generator, "w+", goals(2, 16), ALL)
-    steps = list(limited_memory(objective, from_zero(generator, "w+", 2), 9))
+    objective, variables = objective_on(generator, "w+", goals(2, 16), ALL), from_zero(generator, "w+", 2)
+    steps = list(limited_memory(objective, variables, 9))
     assert [step.number for step in steps] == list(range(10))
-    tried = torch.stack([step.losses for step in steps[:-1]])
-    torch.testing.assert_close(steps[-1].losses, tried.min(0).values, atol=1e-5, rtol=1e-4)
+    assert steps[-1].passes.tolist() == [9, 9]
+    for before, after in itertools.pairwise(steps):
+        assert (after.losses <= before.losses).all()
+    for step in steps[::3]:
+        here = at_end(objective, variables, step.x)
+        torch.testing.assert_close(step.losses, here.losses, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(step.pictures, here.pictures, atol=1e-4, rtol=1e-3)
+
+
+def test_rows_that_are_done_are_painted_no_more():
+    generator = LinearGenerator()
+    target = torch.cat([generator.synthesize(generator.sample([1]), "z"), goals(1)])
+    objective = objective_on(generator, "z", target, Weights(l2=1.0))
+    start = Variables(generator.sample([1, 2]), None, {})
+    last = last_of(limited_memory(objective, start, 20, Options(flat=1e-4)))
+    assert last.passes[0] == 1
+    assert last.passes[1] > 3
 
 
 def test_the_steps_sum_weighted_terms():

@@ -35,9 +35,9 @@ class InversionSettings:
     """How an inversion is made.
 
     ``space`` is z, w or w+; ``optimizer`` "adam", by the ``schedule`` of this name, or "lbfgs"; ``steps`` are synthesis
-    passes with gradients. ``start`` is "mean", "random", "random:8" (the nearest of eight), an encoder, or a latent of
-    one code or one for each photo. With ``noise`` the noise maps are changed too. ``seed`` draws random starts and the
-    schedule's noise on codes.
+    passes with gradients, at most. ``start`` is "mean", "random", "random:8" (the nearest of eight), an encoder, or a
+    latent of one code or one for each photo. With ``noise`` the noise maps are changed too. ``seed`` draws random
+    starts and the schedule's noise on codes.
     """
 
     space: str = "w+"
@@ -70,9 +70,10 @@ class Run:
     start: Start
     look: FeatureMaps
     names: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[Step]:
-        """Yield every step, the end last; without gradients once more than `InversionSettings.steps`."""
+        """Yield every step, the end last: `InversionSettings.steps` and one, or fewer where L-BFGS ends early."""
         wanted = self.settings
         if wanted.optimizer == "lbfgs":
             return limited_memory(self.objective, self.variables, wanted.steps)
@@ -85,14 +86,23 @@ class Run:
             objective=self.objective.rows([row]),
             variables=self.variables.rows([row]),
             names=self.names[row : row + 1],
+            sources=self.sources[row : row + 1],
         )
         terms = {name: values[row : row + 1] for name, values in step.terms.items()}
         part = slice(row, row + 1)
-        return kept, Step(step.number, step.x[part], step.losses[part], terms, step.pictures[part])
+        alone = Step(step.number, step.x[part], step.losses[part], terms, step.pictures[part], step.passes[part])
+        return kept, alone
 
     def tuning(self, step: Step, settings: Tuning) -> Iterator[Tuned]:
-        """Yield the steps of tuning the generator's weights at the codes of `step`."""
-        return tune(self.objective, self.variables.at(step.x), settings)
+        """Yield the steps of tuning the generator's weights at the codes of `step`.
+
+        What tuning looks through is there even where the inversion itself compared pixels alone.
+        """
+        objective = self.objective
+        if settings.weights.perceptual and objective.look is None:
+            target = make_target(objective.target.pictures, self.look, objective.target.mask)
+            objective = replace(objective, look=self.look, target=target)
+        return tune(objective, self.variables.at(step.x), settings)
 
 
 @dataclass(frozen=True)
@@ -144,8 +154,9 @@ def prepare(
     mask: Float[Tensor, "1 h w"] | None = None,
     look: FeatureMaps | None = None,
     names: Sequence[str] = (),
+    sources: Sequence[str] = (),
 ) -> Run:
-    """Return an inversion with its start found; see `invert`."""
+    """Return an inversion with its start found; see `invert`. `sources` are the files of the photos."""
     side = generator.resolution
     if photos.ndim != 4 or len(photos) == 0 or photos.shape[1:] != (3, side, side):
         raise PictureError(
@@ -170,7 +181,12 @@ def prepare(
     whitened = settings.optimizer == "adam" and schedule_named(settings.schedule).whitened
     variables = make_variables(generator, start.codes, objective.statistics, whitened=whitened, noise=settings.noise)
     kept = tuple(names) or tuple(f"photo {row}" for row in range(len(photos)))
-    return Run(objective, variables, settings, start, eyes, kept)
+    return Run(objective, variables, settings, start, eyes, kept, tuple(sources))
+
+
+def usual_space(generator: Generator) -> str:
+    """Return the space into which photos are inverted unless another is asked for: the last of z, w, w+ there is."""
+    return [known for known in generator.spaces if known != "s"][-1]
 
 
 def find_start(objective: Objective, start: str | Latent | Encode, seed: int = 0) -> Start:
@@ -191,21 +207,22 @@ def find_start(objective: Objective, start: str | Latent | Encode, seed: int = 0
 def finish(run: Run, step: Step, seconds: float, tuned: Tuned | None = None) -> Inversion:
     """Return what a step of a run, and perhaps of its tuning, comes to."""
     latent = latent_of(run, step, tuned)
-    pictures = torch.cat(list(latent.pictures(run.objective.generator)))
-    target = run.objective.target
-    photos = target.pictures.cpu()
-    mask = None if target.mask is None else target.mask.cpu()
-    far = run.objective.statistics.distances(run.variables.at(step.x).codes).tolist()
-    passes = step.number + run.start.passes + (tuned.number if tuned else 0)
+    objective, point = run.objective, run.variables.at(step.x)
+    pictures = torch.cat(list(latent.pictures(objective.generator)))
+    target, painted = objective.target, pictures.to(objective.target.pictures)
+    with torch.no_grad():  # of what is written, by what was inverted with: one number for every stage
+        losses = objective.losses(objective.terms(point, painted))
+    passes = step.passes + run.start.passes + (tuned.passes if tuned else 0) + 1
     told = zip(
         run.names,
-        psnr(pictures, photos, mask).tolist(),
-        distances(run.look, pictures.to(target.pictures), target.pictures).tolist(),
-        (tuned or step).losses.tolist(),
-        far,
+        psnr(painted, target.pictures, target.mask).tolist(),
+        distances(run.look, painted, target).tolist(),
+        losses.tolist(),
+        objective.statistics.distances(point.codes).tolist(),
         strict=True,
     )
-    return Inversion(latent, pictures, tuple(Card(*numbers, passes, seconds) for numbers in told))
+    cards = tuple(Card(*one, count, seconds) for one, count in zip(told, passes.tolist(), strict=True))
+    return Inversion(latent, pictures, cards)
 
 
 def latent_of(run: Run, step: Step, tuned: Tuned | None = None) -> Latent:
@@ -217,7 +234,7 @@ def latent_of(run: Run, step: Step, tuned: Tuned | None = None) -> Latent:
         run.objective.space,
         names=run.names,
         label=run.objective.label,
-        source=", ".join(run.names),
+        source=", ".join(run.sources or run.names),
         generator=about.name,
         generator_hash=about.hash,
         noise={name: noise.detach().cpu() for name, noise in point.noise.items()},

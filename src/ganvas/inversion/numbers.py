@@ -7,16 +7,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.inversion.terms import FeatureMaps, perceptual, squared
+from ganvas.inversion.objective import Target, picture_terms
+from ganvas.inversion.terms import FeatureMaps, Weights, squared
 
 NO_DIFFERENCE = 1e-12
 
 
 @dataclass(frozen=True)
 class Card:
-    """One photo: signal to noise in dB, perceptual distance (by the network of the run), loss, distance of the code to
-    the mean in standard deviations of the space (1 is usual for codes of the prior), synthesis passes with and without
-    gradients, and seconds (of the whole batch).
+    """One photo: signal to noise in dB and perceptual distance (by the network of the run), both of the region alone
+    where there is one; the loss that was inverted with, of the picture as it is written, tuned or not; distance of the
+    code to the mean in standard deviations of the space (1 is usual for codes of the prior); all synthesis passes for
+    it, with and without gradients, that of the result included; and seconds (of the whole batch).
     """
 
     name: str
@@ -44,10 +46,12 @@ def psnr(
 
 
 @torch.no_grad()
-def distances(
-    look: FeatureMaps | None, pictures: Float[Tensor, "n 3 h w"], others: Float[Tensor, "n 3 h w"]
-) -> Float[Tensor, "n"]:
-    """Return the perceptual distance of each pair, nan without a network to look through."""
+def distances(look: FeatureMaps | None, pictures: Float[Tensor, "n 3 h w"], target: Target) -> Float[Tensor, "n"]:
+    """Return the perceptual distance of each picture from its target, where it is to be matched; nan without a network
+    to look through.
+    """
     if look is None:
         return torch.full((len(pictures),), math.nan)
-    return perceptual(look(pictures), look(others))
+    if target.mask is None and not target.maps:
+        target = Target(target.pictures, None, tuple(look(target.pictures)))
+    return picture_terms(Weights(perceptual=1.0), look, target, pictures)["perceptual"]

@@ -3,10 +3,10 @@ progress, films and an early end need no hooks.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ganvas.inversion.lbfgs import Options, lbfgs
@@ -19,8 +19,9 @@ EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class Step:
-    """What is known after `number` synthesis passes with gradients: the vectors, and the loss of each row with its
-    terms (of codes with the schedule's noise on them, where there is one).
+    """What is known at the step `number`, counted from 0: the vectors, the loss of each row with its terms (of codes
+    with the schedule's noise on them, where there is one), its picture, and how many pictures were synthesized for it
+    so far, with and without gradients, on the CPU.
     """
 
     number: int
@@ -28,18 +29,19 @@ class Step:
     losses: Float[Tensor, "n"]
     terms: dict[str, Float[Tensor, "n"]]
     pictures: Float[Tensor, "n 3 h w"]
+    passes: Int[Tensor, "n"]
 
 
 def evaluate(
     objective: Objective, variables: Variables, x: Float[Tensor, "n size"], shift: Tensor | None = None
 ) -> Step:
-    """Return losses, terms and pictures at vectors, with `shift` added to the codes; differentiable in x."""
+    """Return losses, terms and pictures at vectors, with `shift` added to the codes; differentiable in x: one pass."""
     point = variables.at(x)
     if shift is not None:
         point = Point(point.codes + shift, point.delta, point.noise)
     pictures = objective.pictures(point)
     found = objective.terms(point, pictures)
-    return Step(0, x, objective.losses(found), found, pictures)
+    return Step(0, x, objective.losses(found), found, pictures, torch.ones(len(x), dtype=torch.int64))
 
 
 def adam(
@@ -62,12 +64,13 @@ def adam(
         t = number / steps
         shift = torch.randn(1, *variables.start.shape[1:], generator=random).to(x) * spread * schedule.noise(t)
         here, gradient = with_gradient(objective, variables, x, shift if schedule.noise(t) else None)
-        yield Step(number, x, here.losses, here.terms, here.pictures)
+        yield replace(here, number=number, passes=here.passes * (number + 1))
         first = betas[0] * first + (1 - betas[0]) * gradient
         second = betas[1] * second + (1 - betas[1]) * gradient.square()
         mean, energy = first / (1 - betas[0] ** (number + 1)), second / (1 - betas[1] ** (number + 1))
         x = x - schedule.rate(t) * mean / (energy.sqrt() + EPSILON)
-    yield at_end(objective, variables, x, steps)
+    end = at_end(objective, variables, x)
+    yield replace(end, number=steps, passes=end.passes * (steps + 1))
 
 
 def limited_memory(
@@ -77,31 +80,27 @@ def limited_memory(
     options: Options = Options(),
     x: Float[Tensor, "n size"] | None = None,
 ) -> Iterator[Step]:
-    """Yield every evaluation of L-BFGS from `x` on (the start by default), at most `steps` of them, then the end.
+    """Yield L-BFGS after every evaluation from `x` on (the start by default), at most `steps` of them, and the end.
 
-    A step's vectors are the best so far, its losses those of the vectors that were tried. Rows whose search has ended
-    are left out of the passes.
+    A step is the lowest place that each row has come to so far, not the one that was tried last. Rows whose search has
+    ended are left out of the passes.
     """
-    best = variables.zeros() if x is None else x
+    x = variables.zeros() if x is None else x
     # On the CPU in float64: products of long vectors are small differences, and not every accelerator has it.
-    searches = [lbfgs(row, options) for row in best.cpu().double()]
+    searches = [lbfgs(row, options) for row in x.cpu().double()]
     asked = {row: next(search) for row, search in enumerate(searches)}
-    kept = at_end(objective, variables, best, 0)
-    lowest = kept.losses.clone()
-    for number in range(steps):
-        if not asked:
-            break
+    best: Step | None = None
+    number = 0
+    while asked and number < steps:
         rows = sorted(asked)
-        some = torch.stack([asked[row] for row in rows]).to(best)
+        some = torch.stack([asked[row] for row in rows]).to(x)
         here, gradient = with_gradient(objective.rows(rows), variables.rows(rows), some)
-        kept = merged(kept, here, rows, number)
-        better = here.losses < lowest[rows]
-        changed = [row for row, is_better in zip(rows, better.tolist(), strict=True) if is_better]
-        best = best.clone()
-        best[changed], lowest[changed] = some[better], here.losses[better]
-        yield Step(number, best, kept.losses, kept.terms, kept.pictures)
+        best = replace(here if best is None else lowest(best, here, rows), number=number)
+        yield best
         asked = asked_next(searches, rows, here.losses, gradient)
-    yield at_end(objective, variables, best, steps)
+        number += 1
+    assert best is not None, "at least one step"
+    yield replace(best, number=number)
 
 
 def asked_next(
@@ -129,25 +128,34 @@ def with_gradient(
 
 
 @torch.no_grad()
-def at_end(objective: Objective, variables: Variables, x: Float[Tensor, "n size"], number: int) -> Step:
+def at_end(objective: Objective, variables: Variables, x: Float[Tensor, "n size"]) -> Step:
     """Return the step at vectors, without noise on codes and without a gradient."""
-    here = evaluate(objective, variables, x)
-    return Step(number, x, here.losses, here.terms, here.pictures)
+    return evaluate(objective, variables, x)
 
 
 def detached(step: Step) -> Step:
     """Return a step that holds no graph."""
     terms = {name: values.detach() for name, values in step.terms.items()}
-    return Step(step.number, step.x.detach(), step.losses.detach(), terms, step.pictures.detach())
+    return replace(step, x=step.x.detach(), losses=step.losses.detach(), terms=terms, pictures=step.pictures.detach())
 
 
-def merged(kept: Step, here: Step, rows: list[int], number: int) -> Step:
-    """Return `kept` with what is new of some rows."""
+def lowest(best: Step, here: Step, rows: list[int]) -> Step:
+    """Return `best` with those of some rows that are lower `here`, and with the passes that these rows took."""
+    lower = here.losses < best.losses[rows]
+    places = torch.tensor(rows, device=lower.device)[lower]
 
     def put(old: Tensor, new: Tensor) -> Tensor:
         whole = old.clone()
-        whole[rows] = new
+        whole[places] = new[lower]
         return whole
 
-    terms = {name: put(values, here.terms[name]) for name, values in kept.terms.items()}
-    return Step(number, kept.x, put(kept.losses, here.losses), terms, put(kept.pictures, here.pictures))
+    passes = best.passes.clone()
+    passes[rows] += here.passes
+    return Step(
+        here.number,
+        put(best.x, here.x),
+        put(best.losses, here.losses),
+        {name: put(values, here.terms[name]) for name, values in best.terms.items()},
+        put(best.pictures, here.pictures),
+        passes,
+    )

@@ -47,13 +47,16 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What is known after `number` steps: the changes of weights, the loss of each row and its terms, the pictures."""
+    """What is known after `number` steps: the changes of weights, the loss of each row and its terms, the pictures, and
+    how many pictures were synthesized for each row so far, those of the locality term included.
+    """
 
     number: int
     differences: Mapping[str, Tensor]
     losses: Float[Tensor, "n"]
     terms: Mapping[str, Float[Tensor, "n"]]
     pictures: Float[Tensor, "n 3 h w"]
+    passes: int
 
 
 def tune(objective: Objective, pivot: Point, settings: Tuning = Tuning()) -> Iterator[Tuned]:
@@ -70,6 +73,7 @@ def tune(objective: Objective, pivot: Point, settings: Tuning = Tuning()) -> Ite
     moving = replace(objective, generator=twin)
     optimizer = torch.optim.Adam(parts.values(), lr=settings.rate)
     elsewhere = _elsewhere(objective, pivot, settings)
+    passes = 1  # one finds the weights that count
     for number in range(settings.steps + 1):
         last = number == settings.steps
         with torch.set_grad_enabled(not last):
@@ -78,12 +82,14 @@ def tune(objective: Objective, pivot: Point, settings: Tuning = Tuning()) -> Ite
             found = picture_terms(settings.weights, objective.look, objective.target, pictures)
         losses = torch.stack([getattr(settings.weights, name) * values for name, values in found.items()]).sum(0)
         told = {name: values.detach() for name, values in found.items()}
-        yield Tuned(number, _kept(parts), losses.detach(), told, pictures.detach())
+        passes += 1
+        yield Tuned(number, _kept(parts), losses.detach(), told, pictures.detach(), passes)
         if last or ("perceptual" in told and float(told["perceptual"].max()) < settings.enough):
             return
         loss = losses.sum()
         if settings.locality:
             loss = loss + settings.locality * locality(objective, moving, next(elsewhere), objective.look)
+            passes += 2  # before and after
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

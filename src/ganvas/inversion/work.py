@@ -1,4 +1,6 @@
-"""Many photos inverted, some at a time, and then each tuned for: what is done stays there when somebody breaks off."""
+"""Many photos inverted, some at a time, and then each tuned for: what is done stays there when somebody breaks off, and
+whoever wants to keep it is told after every part.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,30 +17,39 @@ from ganvas.inversion.numbers import Card
 from ganvas.inversion.optimize import Step
 from ganvas.inversion.starts import Encode
 from ganvas.inversion.terms import FeatureMaps, bundled_features
-from ganvas.inversion.tuning import Tuned, Tuning
+from ganvas.inversion.tuning import Tuning
 from ganvas.latent_files import Latent
 
 PIXELS_AT_ONCE = 2**18
+MOST_MOVING = 6  # photos in the film
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass
 class Part:
-    """Photos that are inverted side by side: the last step, the losses of every step, pictures at some of them."""
+    """Photos that are inverted side by side: the last step, and the losses of every step."""
 
     run: Run
     last: Step | None = None
     losses: list[Float[Tensor, "n"]] = field(default_factory=list)
-    moments: list[Float[Tensor, "n 3 h w"]] = field(default_factory=list)
     seconds: float = 0.0
+    _found: tuple[Step, Inversion] | None = None
+
+    def inversion(self) -> Inversion:
+        """Return what the photos came to at the last step; painted and measured once."""
+        assert self.last is not None, "take a step first"
+        if self._found is None or self._found[0] is not self.last:
+            self._found = self.last, finish(self.run, self.last, self.seconds)
+        return self._found[1]
 
 
 @dataclass
 class Work:
     """The inversion of photos [n, 3, h, w] by one generator with one `InversionSettings`; `through` does it.
 
-    ``kept`` are the numbers of the steps whose pictures are kept for a film; with ``tuning`` the weights are tuned for
-    each photo alone afterwards.
+    ``kept`` are the numbers of the steps at which the first photos' pictures are kept for a film, in ``moments``; with
+    ``tuning`` the weights are tuned for each photo alone afterwards. ``sources`` are the files of the photos. ``saved``
+    is called with the work after each part and after each photo that was tuned for, so that it can be kept.
     """
 
     generator: Generator
@@ -51,6 +62,9 @@ class Work:
     tuning: Tuning | None = None
     parts: list[Part] = field(default_factory=list)
     tuned: dict[int, Inversion] = field(default_factory=dict)
+    moments: list[Float[Tensor, "n 3 h w"]] = field(default_factory=list)
+    sources: Sequence[str] = ()
+    saved: Callable[["Work"], object] = lambda work: None
 
     def through(self, progress: Progress = lambda what, done, total: None) -> bool:
         """Do the work; returns whether it was done, False after Ctrl-C, with what there is kept."""
@@ -71,7 +85,7 @@ class Work:
 
     def inversions(self) -> list[Inversion]:
         """Return what became of the photos, part by part, before tuning."""
-        return [finish(part.run, part.last, part.seconds) for part in self.finished if part.last is not None]
+        return [part.inversion() for part in self.finished]
 
     def latent(self) -> Latent:
         """Return the codes of all photos that were inverted, and of one photo its tuned weights."""
@@ -88,8 +102,11 @@ class Work:
         }
 
     def film(self) -> list[Float[Tensor, "n 3 h w"]]:
-        """Return the pictures of the first photos at the moments that were kept."""
-        return self.finished[0].moments
+        """Return the pictures of the first photos at the moments that were kept, the end last."""
+        first = self.finished[0].last
+        assert first is not None
+        # L-BFGS may end before the step that was to be kept.
+        return self.moments if first.number in self.kept else [*self.moments, first.pictures[:MOST_MOVING].cpu()]
 
     def cards(self) -> list[tuple[str, Card]]:
         """Return the numbers of every photo, and again after tuning."""
@@ -101,25 +118,28 @@ class Work:
         for rows in torch.arange(len(self.photos)).split(at_once):
             chosen = rows.tolist()
             begun = time.perf_counter()
-            self.look = self.look or bundled_features(self.generator.device)
-            part = Part(
-                prepare(
-                    self.generator,
-                    self.photos[chosen],
-                    replace(self.settings, start=some_of(self.settings.start, chosen)),
-                    mask=self.mask,
-                    look=self.look,
-                    names=[self.names[row] for row in chosen],
-                )
-            )
+            part = Part(self._prepared(chosen))
             self.parts.append(part)
+            what = "Inverting" if at_once >= len(self.photos) else f"Inverting photos {chosen[0]}-{chosen[-1]}"
             for step in part.run.steps():
                 part.last, part.seconds = step, time.perf_counter() - begun
                 part.losses.append(step.losses.cpu())
-                if step.number in self.kept:
-                    part.moments.append(step.pictures.cpu())
-                what = "Inverting" if at_once >= len(self.photos) else f"Inverting photos {chosen[0]}-{chosen[-1]}"
+                if step.number in self.kept and part is self.parts[0]:
+                    self.moments.append(step.pictures[:MOST_MOVING].cpu())
                 progress(what, step.number, self.settings.steps)
+            self.saved(self)
+
+    def _prepared(self, rows: list[int]) -> Run:
+        self.look = self.look or bundled_features(self.generator.device)
+        return prepare(
+            self.generator,
+            self.photos[rows],
+            replace(self.settings, start=some_of(self.settings.start, rows)),
+            mask=self.mask,
+            look=self.look,
+            names=[self.names[row] for row in rows],
+            sources=[self.sources[row] for row in rows] if self.sources else (),
+        )
 
     def _tune(self, settings: Tuning, progress: Progress) -> None:
         row = 0
@@ -133,11 +153,10 @@ class Work:
                         progress(f"Tuning for photo {row + 1} of {len(self.photos)}", last.number, settings.steps)
                 finally:
                     if last is not None and last.number:
-                        self.tuned[row] = self._tuned(run, step, last, part.seconds + time.perf_counter() - begun)
+                        seconds = part.seconds + time.perf_counter() - begun
+                        self.tuned[row] = finish(run, step, seconds, last)
+                        self.saved(self)
                 row += 1
-
-    def _tuned(self, run: Run, step: Step, last: Tuned, seconds: float) -> Inversion:
-        return finish(run, step, seconds, last)
 
 
 def some_of(start: str | Latent | Encode, rows: Sequence[int]) -> str | Latent | Encode:

@@ -19,33 +19,53 @@ from ganvas import images
 from ganvas.errors import ResultFileError
 from ganvas.files import atomic_path
 from ganvas.generators.protocol import about_of
+from ganvas.inversion.invert import Inversion
 from ganvas.inversion.numbers import Card
-from ganvas.inversion.work import Work
+from ganvas.inversion.work import MOST_MOVING, Work
 from ganvas.reports.plots import convergence_plot
+from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import on_sheet
 
-ACROSS, MOST_MOVING, SECONDS_PER_FRAME, LONGEST_CAPTION = 8, 6, 0.08, 20
+ACROSS, SECONDS_PER_FRAME, LONGEST_CAPTION = 8, 0.08, 20
 Pictures = Float[Tensor, "n 3 h w"]
 
 
 def write_inversion(folder: Path, work: Work, facts: Mapping[str, Any], film: bool = True) -> list[Path]:
-    """Write all that there is of a work into a folder: the latent of all photos (with the tuned weights where it is one
-    photo, else a latent for each that was tuned), sheet, numbers, curves and film; returns the paths.
-    """
+    """Write all that there is of a work into a folder: latents, sheet, numbers, curves and film; returns the paths."""
     before = work.inversions()
     pictures = torch.cat([one.pictures for one in before])
     photos = work.photos[: len(pictures)]
     rows = {"photo": photos, "inverted": pictures}
-    paths = [work.latent().save(folder / "latent.safetensors")]
+    paths = write_latents(folder, work)
     if len(work.tuned) == len(pictures):
         rows["tuned"] = torch.cat([one.pictures for one in work.tuned.values()])
-    if len(work.photos) > 1:
-        paths += [one.latent.save(folder / f"{one.latent.names[0]}.safetensors") for one in work.tuned.values()]
     names = [card.name for one in before for card in one.cards]
     paths.append(images.write_picture(folder / "inverted.png", pairs_sheet(rows, names)))
     paths += write_numbers(folder, work.cards(), {**told(work), **facts})
     paths += write_curves(folder / "loss.png", work.curves())
     return paths + (write_film(folder / "way", photos, work.film()) if film else [])
+
+
+def write_latents(folder: Path, work: Work) -> list[Path]:
+    """Write the latents that there are of a work: of all photos (with the tuned weights where it is one photo), and
+    else one for each photo that was tuned for; returns the paths.
+    """
+    paths = [work.latent().save(folder / "latent.safetensors")]
+    return paths + ([_write_tuned(folder, one) for one in work.tuned.values()] if len(work.photos) > 1 else [])
+
+
+def write_latest(folder: Path, work: Work) -> Path:
+    """Write the latent of what a work has done last, so that whoever kills it loses no more than one part; returns the
+    path.
+    """
+    if work.tuned and len(work.photos) > 1:
+        return _write_tuned(folder, list(work.tuned.values())[-1])
+    return work.latent().save(folder / "latent.safetensors")
+
+
+def _write_tuned(folder: Path, one: Inversion) -> Path:
+    """Write the latent of a photo that was tuned for, under a name that no other file of the folder has."""
+    return one.latent.save(folder / f"tuned-{one.latent.names[0]}.safetensors")
 
 
 def told(work: Work) -> dict[str, Any]:
@@ -60,6 +80,7 @@ def told(work: Work) -> dict[str, Any]:
         "optimizer": wanted.optimizer,
         "schedule": wanted.schedule if wanted.optimizer == "adam" else "",
         "steps": wanted.steps,
+        "start": run.start.name,
         "noise_maps": wanted.noise,
         "seed": wanted.seed,
         "tuning": None if work.tuning is None else {**asdict(work.tuning), "weights": str(work.tuning.weights)},
@@ -81,10 +102,12 @@ def pairs_sheet(rows: Mapping[str, Pictures], captions: Sequence[str]) -> Float[
 
 
 def film_frames(photos: Pictures, moments: Sequence[Pictures]) -> Float[Tensor, "moments 3 height width"]:
-    """Return frames for an animation: the first six photos above what they looked like at every moment."""
-    above = on_sheet(photos[:MOST_MOVING])
-    across = len(above)
-    return torch.cat([images.grid(torch.cat([above, on_sheet(now[:MOST_MOVING])]), across) for now in moments])
+    """Return frames for an animation: the photos above what they looked like at every moment; six of those that every
+    moment shows.
+    """
+    across = min(MOST_MOVING, len(photos), *(len(now) for now in moments))
+    above = on_sheet(photos[:across])
+    return torch.cat([images.grid(torch.cat([above, on_sheet(now[:across])]), across) for now in moments])
 
 
 def kept_moments(steps: int, frames: int) -> set[int]:
@@ -117,14 +140,10 @@ def write_numbers(folder: Path, cards: Sequence[tuple[str, Card]], settings: Map
     writer = csv.DictWriter(table, list(lines[0]))
     writer.writeheader()
     writer.writerows(lines)
-    text = json.dumps({"settings": dict(settings), "photos": [_without_nan(line) for line in lines]}, indent=2)
+    text = json.dumps({"settings": dict(settings), "photos": [without_nan(line) for line in lines]}, indent=2)
     paths = []
     for name, content in (("numbers.csv", table.getvalue()), ("numbers.json", text + "\n")):
         with atomic_path(folder / name, ResultFileError) as temporary:
             temporary.write_text(content, "utf-8", newline="")
         paths.append(folder / name)
     return paths
-
-
-def _without_nan(line: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: None if isinstance(value, float) and value != value else value for name, value in line.items()}

@@ -14,6 +14,7 @@ from ganvas import images
 from ganvas.errors import ResultFileError
 from ganvas.files import atomic_path
 from ganvas.latent_files import sample_latent
+from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import captioned_sheet, on_sheet
 from ganvas.scribble.dial import position_of
 from ganvas.scribble.paint import Mark, Painting
@@ -60,11 +61,6 @@ def told(work: Scribbling) -> list[dict[str, Any]]:
         for (row, _), painting in work.paintings.items()
         for place, mark in enumerate(painting.marks)
     ]
-
-
-def without_nan(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers with None for those that are none: JSON has no nan."""
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in line.items()}
 
 
 def variant_name(painting: Painting) -> str:
