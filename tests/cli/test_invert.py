@@ -8,11 +8,13 @@ import pytest
 import torch
 
 import ganvas
-from ganvas import images
+from ganvas import decoding, images
 from ganvas.checkpoints.own_format import save_generator
+from ganvas.cli.photo_options import different
 from ganvas.generators.protocol import About
 from ganvas.inversion.work import Work
 from ganvas.latent_files import load_latent
+from ganvas.region import Region
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
@@ -52,7 +54,11 @@ def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
     saved = json.loads((tmp_path / "numbers.json").read_text())
     assert saved["settings"]["loss"] == "1 perceptual + 0.1 l1 + 1 l2"
     latent = load_latent(tmp_path / "latent.safetensors")
-    assert (latent.space, latent.captions, latent.source) == ("w+", ("0", "1"), "0, 1")
+    assert (latent.space, latent.captions, latent.source) == (
+        "w+",
+        ("0", "1"),
+        f"{folder / '0.png'}, {folder / '1.png'}",
+    )
     assert latent.generator_hash
 
 
@@ -83,7 +89,104 @@ def test_several_photos_are_tuned_each_in_a_file_of_its_own(run: Run, folder: Pa
     assert run("invert", *given, *SHORT, "--tune", "1", "--out", tmp_path).code == 0
     assert not load_latent(tmp_path / "latent.safetensors").tuned
     for name in ("0", "0-2"):
-        assert load_latent(tmp_path / f"{name}.safetensors").tuned
+        assert load_latent(tmp_path / f"tuned-{name}.safetensors").tuned
+
+
+def test_a_photo_called_like_a_result_overwrites_nothing(run: Run, folder: Path, tmp_path: Path):
+    for place in ("", "other"):
+        (tmp_path / place).mkdir(exist_ok=True)
+    photos = [tmp_path / "latent.png", tmp_path / "a.png", tmp_path / "other" / "latent.png"]
+    for photo in photos:
+        photo.write_bytes((folder / "0.png").read_bytes())
+    out = tmp_path / "out"
+    assert run("invert", folder / "layers.safetensors", *photos, *SHORT, "--tune", "1", "--out", out).code == 0
+    latent = load_latent(out / "latent.safetensors")
+    assert latent.captions == ("latent", "a", "latent-2")
+    assert not latent.tuned
+    assert [load_latent(out / f"tuned-{name}.safetensors").source for name in latent.captions] == [*map(str, photos)]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a", "a", "a-2"], ["a", "a-3", "a-2"]),
+        (["a", "A", "a"], ["a", "A-2", "a-3"]),
+        (["a-2", "a", "a", "a"], ["a-2", "a", "a-3", "a-4"]),
+        (["b", "c"], ["b", "c"]),
+    ],
+)
+def test_names_are_different(names: list[str], expected: list[str]):
+    assert different(names) == expected
+
+
+def test_a_folder_stands_for_its_pictures(run: Run, folder: Path, tmp_path: Path):
+    told = run("invert", folder / "layers.safetensors", folder, *SHORT, "--out", tmp_path / "out")
+    assert (told.code, "1 of 3 photos cannot be used" in told.err) == (2, True)
+    assert load_latent(tmp_path / "out" / "latent.safetensors").captions == ("0", "1")
+    (tmp_path / "empty").mkdir()
+    told = run("invert", folder / "layers.safetensors", tmp_path / "empty", *SHORT, "--out", tmp_path / "out")
+    assert (told.code, "holds no picture" in told.err) == (2, True)
+
+
+def test_each_photo_has_its_eyes(run: Run, folder: Path, tmp_path: Path):
+    """Given once for each, the first has the code that it has alone with its own."""
+    made = small_stylegan2(16)
+    eyes = {"left_eye": Region.box(0.2, 0.3, 0.4, 0.5), "right_eye": Region.box(0.6, 0.3, 0.8, 0.5)}
+    generator = save_generator(tmp_path / "eyes.safetensors", made, About("eyes", "", {}, eyes))
+    first, second = ("--eyes", "0.3,0.4;0.6,0.4"), ("--eyes", "0.3,0.5;0.7,0.5")
+    both = run(
+        "invert", generator, folder / "0.png", folder / "1.png", *first, *second, *SHORT, "--out", tmp_path / "a"
+    )
+    assert both.code == 0, both.err
+    alone = run("invert", generator, folder / "1.png", *second, *SHORT, "--out", tmp_path / "b")
+    assert alone.code == 0, alone.err
+    codes = [load_latent(tmp_path / name / "latent.safetensors").codes for name in "ab"]
+    torch.testing.assert_close(codes[0][1], codes[1][0], atol=1e-3, rtol=1e-2)
+    for more, words in ((second, "given 2 times for 3 photos"), (("--crop", "0,0,1,0.9"), "leave --crop out")):
+        given = [folder / "0.png"] * 3
+        told = run("invert", generator, *given, *first, *more, *SHORT, "--out", tmp_path / "c")
+        assert (told.code, words in told.err) == (2, True)
+
+
+def test_a_region_is_recorded_and_said(run: Run, folder: Path, tmp_path: Path):
+    more = ("--region", "box:0,0,0.5,0.5", "--start", "random:2")
+    told = run("invert", folder / "layers.safetensors", folder / "0.png", *SHORT, *more, "--out", tmp_path)
+    assert "measured in the region box:0,0,0.5,0.5 alone" in told.out
+    settings = json.loads((tmp_path / "numbers.json").read_text())["settings"]
+    assert (settings["region"], settings["start"]) == ("box:0,0,0.5,0.5", "nearest of 2 random")
+
+
+def test_one_photo_too_large_for_the_memory_does_not_end_the_others(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    levels = decoding.levels
+
+    def full(image, factor=1):
+        if Path(image.filename).name == "0.png":
+            raise MemoryError
+        return levels(image, factor)
+
+    monkeypatch.setattr(decoding, "levels", full)
+    told = run("invert", folder / "layers.safetensors", folder / "0.png", folder / "1.png", *SHORT, "--out", tmp_path)
+    assert (told.code, "too little memory" in told.err) == (2, True)
+    assert load_latent(tmp_path / "latent.safetensors").captions == ("1",)
+
+
+def test_a_killed_command_loses_one_part_at_most(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ganvas.inversion.work.PIXELS_AT_ONCE", 256)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(folder, work, facts, film=True):
+        raise Killed
+
+    monkeypatch.setattr("ganvas.cli.invert.write_inversion", killed)
+    with pytest.raises(Killed):
+        run("invert", folder / "layers.safetensors", folder / "0.png", folder / "1.png", *SHORT, "--out", tmp_path)
+    assert load_latent(tmp_path / "latent.safetensors").captions == ("0", "1")
 
 
 def test_a_bad_photo_is_named_and_the_others_are_done(run: Run, folder: Path, tmp_path: Path):
@@ -152,6 +255,9 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
         (("0.png", "--eyes", "0.3"), "no eyes"),
         (("0.png", "--crop", "1,2"), "no part of a photo"),
         (("0.png", "--label", "3"), "class"),
+        (("0.png", "--vanilla", "faces-dcgan"), "give --table too"),
+        (("0.png", "--table", "--tune", "5", "--region", "box:0,0,1,1"), "leave --region, --tune out"),
+        (("0.png", "--table", "--loss", "l2"), "leave --loss out"),
     ],
 )
 def test_wrong_options(run: Run, folder: Path, tmp_path: Path, options: tuple[str, ...], message: str):

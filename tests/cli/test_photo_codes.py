@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
+import ganvas
 from ganvas import images
 from ganvas.checkpoints.cache import home
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli import photo_codes
 from ganvas.generators.protocol import About
+from ganvas.inversion.encoder import Architecture, Encoder
+from ganvas.inversion.invert import InversionSettings
 from ganvas.inversion.work import Work
 from ganvas.latent_files import load_latent
 from tests.cli.conftest import Run
@@ -50,7 +53,9 @@ def test_a_photo_is_sampled_dragged_and_edited(run: Run, folder: Path, monkeypat
     assert run("directions", generator, *region).code == 0
     directions = folder / "found" / "directions.safetensors"
     edit = run("edit", generator, directions, "--latent", photo, "--out", folder / "c")
-    assert (edit.code, edit.err) == (0, "")
+    assert edit.code == 0
+    assert edit.err == told.err  # what was said at first: how near, and that it is far from what the generator knows
+    assert load_latent(folder / "c" / "latent.safetensors").source == str(photo)
 
 
 def test_a_film_from_photo_to_photo(run: Run, folder: Path):
@@ -76,13 +81,24 @@ def test_what_is_kept_depends_on_photo_generator_and_class(run: Run, folder: Pat
     for label in ("0", "1"):
         more = ("--label", label, "--out", folder / "a")
         assert run("sample", folder / "classes.safetensors", "--latent", folder / "0.png", *more).code == 0
-    assert len(list((home() / "inversions").iterdir())) == 5
+    assert len(list((home() / "inversions").glob("*.safetensors"))) == 5
+
+
+def test_another_encoder_makes_another_code(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    generator = ganvas.load(folder / "layers.safetensors")
+    keys = set()
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        encoder = Encoder(Architecture(16, generator.layers, generator.dimensions("w")[0], (4, 6, 8)))
+        settings = InversionSettings("w+", start=encoder)
+        keys.add(photo_codes._fingerprint(generator, torch.zeros(1, 3, 16, 16), settings))
+    assert len(keys) == 2
 
 
 def test_a_damaged_file_is_made_again(run: Run, folder: Path):
     command = ("sample", folder / "layers.safetensors", "--latent", folder / "0.png", "--out", folder / "a")
     run(*command)
-    (kept,) = (home() / "inversions").iterdir()
+    (kept,) = (home() / "inversions").glob("*.safetensors")
     whole = kept.read_bytes()
     kept.write_bytes(whole[:50])
     told = run(*command)

@@ -95,5 +95,22 @@ def test_command(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
     assert told.code == 0, told.err
     assert "| plain, z |" in told.out
     assert (tmp_path / "out" / "table.png").stat().st_size > 0
-    assert run(*again, "--start", "encoder").code == 2
-    assert "starts from the mean" in run(*again, "--start", "encoder").err
+    told = run(*again, "--start", "encoder")
+    assert (told.code, "starts from the mean" in told.err) == (2, True)
+
+
+def test_command_on_a_folder_of_few_pictures(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
+    model = save_generator(tmp_path / "plain.safetensors", small_dcgan(16), About("plain", "", {}))
+    for number in range(3):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        images.write_picture(tmp_path / "photos" / f"{number}.png", photos[16][:1].roll(number, 3))
+    command = ("invert", model, tmp_path / "photos", "--table", "--steps", "1")
+    told = run(*command, "--out", tmp_path / "all", "--json")
+    assert told.code == 0, told.err
+    assert json.loads(told.out)["photos"] == ["photo 0", "photo 1", "photo 2"]
+    told = run(*command, "--count", "2", "--out", tmp_path / "two", "--json")
+    assert json.loads(told.out)["photos"] == ["photo 0", "photo 2"]
+    for option in (("--crop", "0,0,1,0.9"), ("--eyes", "0.3,0.4;0.6,0.4"), ("--background", "black")):
+        told = run(*command, *option, "--out", tmp_path / "none")
+        assert (told.code, "leave --crop, --eyes and --background out" in told.err) == (2, True)
+    assert not (tmp_path / "none").exists()

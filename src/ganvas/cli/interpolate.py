@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from ganvas import images
-from ganvas.cli.photo_codes import inverted, is_photo, latent_of
+from ganvas.cli.photo_codes import inverted, latent_of
+from ganvas.cli.photo_options import is_photo
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import TRUNCATION, Common, Flag, device_named, make_folder, parse_rows, with_seconds, wrote
 from ganvas.errors import GanvasError, LatentError

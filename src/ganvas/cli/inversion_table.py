@@ -1,14 +1,13 @@
 """``ganvas invert --table``: the same photos by every space of one or two generators and by two losses."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ganvas.cli.photo_options import Preparation, complaint, read_all
+from ganvas.cli.photo_options import Preparation, complaint, pictures_in, read_all
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, make_folder, with_seconds, wrote
 from ganvas.errors import GanvasError, PictureError
@@ -55,6 +54,16 @@ def compare(
     )
 
 
+def refuse_beside(given: Mapping[str, object]) -> None:
+    """Raise `GanvasError` where an option was given, that is, is not None, which the table does not listen to."""
+    ignored = [option for option, value in given.items() if value is not None]
+    if ignored:
+        raise GanvasError(
+            f"--table compares all spaces by losses of its own, everywhere in the photos; leave {', '.join(ignored)} "
+            "out, or --table."
+        )
+
+
 def _called(generator: Generator, given: str) -> str:
     """Return the generator's name, or how it was given."""
     return about_of(generator).name or Path(given).stem
@@ -67,10 +76,16 @@ def _photos(
     if len(paths) == 1 and (paths[0].is_dir() or paths[0].suffix.lower() == ".zip"):
         if count < 1:
             raise GanvasError(f"{count} photos are none; give --count of 1 or more.")
-        held = open_pictures(paths[0], generator.resolution)
+        if preparation.crop is not None or preparation.eyes or preparation.background != Preparation.background:
+            raise GanvasError(
+                "Of a folder or zip the table takes the middle squares, over white; leave --crop, --eyes and "
+                "--background out, or name the photos one by one."
+            )
+        held = open_pictures(paths[0], generator.resolution, fewest=1)
         chosen = held.spread(count)
         return held.batch(chosen), [f"photo {number}" for number in chosen.tolist()]
-    photos, rows, bad = read_all(paths, generator, replace(preparation, familiar="off"))
+    files = pictures_in(paths)
+    photos, rows, bad = read_all(files, generator, preparation)
     if bad:
-        raise PictureError(complaint(bad, len(paths)))
-    return photos, [f"{number} {paths[row].stem}" for number, row in enumerate(rows)]
+        raise PictureError(complaint(bad, len(files)))
+    return photos, [f"{number} {files[row].stem}" for number, row in enumerate(rows)]

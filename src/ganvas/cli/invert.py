@@ -9,15 +9,14 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ganvas.cli.context import COMMAND_LINE
-from ganvas.cli.inversion_table import compare
-from ganvas.cli.photo_options import Preparation, complaint, read_all
+from ganvas.cli.inversion_table import compare, refuse_beside
+from ganvas.cli.photo_options import Preparation, class_of, complaint, different, pictures_in, read_all
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, Flag, make_folder, region_of, with_seconds, wrote
 from ganvas.errors import GanvasError, PictureError
-from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.encoder import encoder_for, is_encoder, usual_start
-from ganvas.inversion.invert import InversionSettings
+from ganvas.inversion.invert import InversionSettings, usual_space
 from ganvas.inversion.numbers import Card
 from ganvas.inversion.starts import Encode
 from ganvas.inversion.terms import FeatureMaps, parse_weights
@@ -25,8 +24,10 @@ from ganvas.inversion.tuning import Tuning
 from ganvas.inversion.work import Work
 from ganvas.latent_files import Latent, load_latent
 from ganvas.metrics.lpips import load_published
-from ganvas.reports.inversion_report import kept_moments, write_inversion
+from ganvas.reports.inversion_report import kept_moments, write_inversion, write_latest
 from ganvas.studies.inversion.table import Settings
+
+USUAL_LOSS = "perceptual+l1+l2"
 
 
 @Parameter(name="*")
@@ -71,7 +72,7 @@ def invert(
     /,
     *photos: Path,
     space: Literal["z", "w", "w+"] | None = None,
-    loss: str = "perceptual+l1+l2",
+    loss: str = USUAL_LOSS,
     weights: str | None = None,
     perceptual: Path | None = None,
     heads: Path | None = None,
@@ -100,7 +101,7 @@ def invert(
     model
         A bundled name (faces), a name of the zoo or a file of a generator.
     photos
-        Picture files. One that cannot be read is named at the end; the others are done.
+        Picture files, or folders of them. One that cannot be read is named at the end; the others are done.
     space
         z (what is drawn), w (one style), w+ (one style for each layer: closest to the photo); the last that there is
         by default.
@@ -150,12 +151,29 @@ def invert(
     if tables.table:
         names = [name for name in (tables.vanilla, model) if name]
         alike = "mean" if start == "auto" else start
+        refuse_beside(
+            {
+                "--space": space,
+                "--loss": None if loss == USUAL_LOSS else loss,
+                "--weights": weights,
+                "--perceptual": perceptual,
+                "--heads": heads,
+                "--schedule": None if schedule == "ganvas" else schedule,
+                "--noise": noise == "on" or None,
+                "--region": region,
+                "--label": label,
+                "--tune": tuning.tune or None,
+                "--familiar": preparation.familiar == "on" or None,
+            }
+        )
         compare(names, photos, tables.count, Settings(steps, optimizer, alike, seed), preparation, out, common)
         return
+    if tables.vanilla is not None:
+        raise GanvasError("--vanilla names another generator of the table; give --table too, or leave it out.")
     if frames != 0 and not 2 <= frames <= 200:
         raise GanvasError(f"{frames} frames make no film; give 2 to 200, or 0 for none.")
     generator, then = common.load(model), tuning.settings()
-    into = space or [known for known in generator.spaces if known != "s"][-1]
+    into = space or usual_space(generator)
     settings = InversionSettings(
         into,
         parse_weights(f"{loss}+noise" if noise == "on" and "noise" not in loss else loss, weights),
@@ -165,26 +183,40 @@ def invert(
         usual_start(generator, into) if start == "auto" else _start(start, generator),
         noise == "on",
         seed,
-        _class(generator, label),
+        class_of(generator, label),
     )
     look = _look(perceptual, heads, generator)
     mask = None if region is None else region_of(generator, region)[1].split(*[generator.resolution] * 2)[0]
-    pictures, rows, bad = read_all(photos, generator, preparation)
-    if isinstance(settings.start, Latent) and len(settings.start) == len(photos):
+    files = pictures_in(photos)
+    pictures, rows, bad = read_all(files, generator, preparation)
+    if isinstance(settings.start, Latent) and len(settings.start) == len(files):
         settings = replace(settings, start=settings.start.rows(rows))
-    names = different([photos[row].stem for row in rows])
+    names = different([files[row].stem for row in rows])
     make_folder(out)
-    work = Work(generator, pictures, names, settings, mask, look, kept=kept_moments(steps, frames), tuning=then)
+    work = Work(
+        generator,
+        pictures,
+        names,
+        settings,
+        mask,
+        look,
+        kept_moments(steps, frames) if frames else set(),
+        then,
+        sources=[str(files[row]) for row in rows],
+        saved=lambda done: write_latest(out, done),
+    )
     with progress() as report:
         far = preparation.warnings(generator, pictures, names, settings.label, report)
         whole = work.through(report)
-    paths = write_inversion(out, work, {"start": start, "command": COMMAND_LINE.get()}, film=frames > 0)
+    paths = write_inversion(out, work, {"region": region, "command": COMMAND_LINE.get()}, film=frames > 0)
     distance = work.finished[0].run.look.name
+    inside = [] if region is None else [f"measured in the region {region} alone"]
     common.show(
-        [*table(work.cards(), distance), *far, *wrote(paths), with_seconds(begun)],
+        [*table(work.cards(), distance), *inside, *far, *wrote(paths), with_seconds(begun)],
         {
             "command": "invert",
             "perceptual_distance": distance,
+            "region": region,
             "photos": [{"stage": stage, **card.as_dict()} for stage, card in work.cards()],
             "far": far,
             "unread": [path for path, _ in bad],
@@ -194,7 +226,7 @@ def invert(
     if not whole:
         raise KeyboardInterrupt
     if bad:
-        raise PictureError(complaint(bad, len(photos)))
+        raise PictureError(complaint(bad, len(files)))
 
 
 def _look(perceptual: Path | None, heads: Path | None, generator: Generator) -> FeatureMaps | None:
@@ -217,27 +249,6 @@ def _start(start: str, generator: Generator) -> str | Latent | Encode:
     latent = load_latent(start)
     latent.check_fits(generator)
     return latent
-
-
-def _class(generator: Generator, label: str | None) -> int | None:
-    """Return the class of all photos."""
-    found = None if label is None else parse_label(label, class_names(generator))
-    if isinstance(found, tuple):
-        raise GanvasError("Photos of one run are of one class; give one --label.")
-    return found
-
-
-def different(names: Sequence[str]) -> list[str]:
-    """Return names of which no two are the same: a number is added from the second on."""
-    seen: dict[str, int] = {}
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-    told: dict[str, int] = {}
-    result = []
-    for name in names:
-        told[name] = told.get(name, 0) + 1
-        result.append(name if told[name] == 1 else f"{name}-{told[name]}")
-    return result
 
 
 def table(cards: Sequence[tuple[str, Card]], look: str) -> list[str]:

@@ -10,16 +10,17 @@ from torch import Tensor
 
 from ganvas.checkpoints.cache import home
 from ganvas.cli.context import visible
-from ganvas.cli.photo_options import Preparation
+from ganvas.cli.photo_options import Preparation, is_photo
 from ganvas.cli.progress import progress
-from ganvas.decoding import SUFFIXES
 from ganvas.errors import GanvasError, LatentError
+from ganvas.files import atomic_path
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.inversion.encoder import usual_start
-from ganvas.inversion.invert import InversionSettings
+from ganvas.inversion.encoder import Encoder, usual_start
+from ganvas.inversion.invert import InversionSettings, usual_space
 from ganvas.inversion.work import Work
 from ganvas.latent_files import Latent, load_latent
 from ganvas.metrics.features import BUNDLED_HASH
+from ganvas.tensor_files import hash_tensors
 
 STEPS = InversionSettings.steps
 Classes = int | tuple[int, ...] | None
@@ -37,38 +38,43 @@ def latent_of(path: Path, generator: Generator, label: Classes = None) -> Latent
     return latent
 
 
-def is_photo(path: Path) -> bool:
-    """Tell by its name whether a file is a picture."""
-    return path.suffix.lower() in SUFFIXES
-
-
 def inverted(path: Path, generator: Generator, label: Classes = None) -> Latent:
     """Return the code of a photo as ``ganvas invert`` finds it by default, from the generator's encoder where it has
-    one; says on stderr how near it came, and keeps it for the next time.
+    one; says on stderr how near it came and whether it is far from what the generator knows, and keeps both for the
+    next time.
     """
     if isinstance(label, tuple):
         raise LatentError("A photo is of one class; give one --label.")
     picture = Preparation().read(path, generator)
-    space = [known for known in generator.spaces if known != "s"][-1]
+    space = usual_space(generator)
     settings = InversionSettings(space, steps=STEPS, start=usual_start(generator, space), label=label)
     kept = home() / "inversions" / f"{_fingerprint(generator, picture, settings)}.safetensors"
-    if kept.is_file():
-        with suppress(GanvasError):  # a damaged one is made again
-            return load_latent(kept)
+    with suppress(GanvasError, OSError):  # what is missing or damaged is made again
+        found, said = load_latent(kept), kept.with_suffix(".txt").read_text("utf-8")
+        return _told(path, found, said)
     work = Work(generator, picture, [path.stem], settings)
     with progress() as report:
         far = Preparation().warnings(generator, picture, [path.stem], label, report)
         if not work.through(report):
             raise KeyboardInterrupt
     card = work.cards()[-1][1]
-    said = f"inverted {path.name} into {space}: {card.psnr:.1f} dB; ganvas invert --tune comes nearer"
-    print(visible("\n".join([*far, said])), file=sys.stderr)
+    more = "ganvas invert --tune comes nearer, --eyes and --crop align it"
+    said = "\n".join([*far, f"inverted {path.name} into {space}: {card.psnr:.1f} dB; {more}"])
     kept.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(kept.with_suffix(".txt")) as temporary:
+        temporary.write_text(said, "utf-8")
     work.latent().save(kept)
-    return load_latent(kept)
+    return _told(path, load_latent(kept), said)
+
+
+def _told(path: Path, latent: Latent, said: str) -> Latent:
+    """Return a photo's latent with the file that it is of now, and say on stderr what was said of it at first."""
+    print(visible(said), file=sys.stderr)
+    return replace(latent, names=(path.stem,), source=str(path))
 
 
 def _fingerprint(generator: Generator, picture: Tensor, settings: InversionSettings) -> str:
-    start = settings.start if isinstance(settings.start, str) else "encoder"
+    encoder = settings.start
+    start = hash_tensors(encoder.state_dict()) if isinstance(encoder, Encoder) else str(encoder)
     parts = (about_of(generator).hash, BUNDLED_HASH, repr(replace(settings, start=start)))
     return hashlib.sha256("\n".join(parts).encode() + picture.cpu().numpy().tobytes()).hexdigest()[:32]

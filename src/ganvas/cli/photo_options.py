@@ -1,4 +1,4 @@
-"""Options on photos that every command with photos has: how they are cut, and a warning of what is far."""
+"""What every command with photos has: which files, how they are cut, what they are called, a warning of what is far."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from torch import Tensor
 
 from ganvas.checkpoints.files import regions
 from ganvas.cli.progress import Report
+from ganvas.decoding import SUFFIXES
 from ganvas.errors import GanvasError, PictureError
+from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator, Label
 from ganvas.metrics.familiarity import learn_familiarity, strangenesses
 from ganvas.metrics.features import load_features
@@ -28,18 +30,27 @@ class Preparation:
 
     crop: str | None = None
     """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
-    eyes: str | None = None
+    eyes: tuple[str, ...] = ()
     """Where the left and the right eye are in the photo: X,Y;X,Y in fractions. They come to where the generator has
-    eyes."""
+    eyes. Once for all photos, or once for each, in their order."""
     background: str = "white"
     """What lies behind transparent photos: a colour's name or #rrggbb."""
     familiar: Literal["auto", "on", "off"] = "auto"
     """Warn of photos that are far from what the generator knows, which takes 450 of its pictures once; auto does so up
     to 256 pixels."""
 
-    def read(self, path: Path, generator: Generator) -> Tensor:
-        """Return the photo at the generator's size."""
-        eyes = None if self.eyes is None else _points(self.eyes)
+    def check(self, photos: int) -> None:
+        """Raise `GanvasError` where the options do not fit each other or so many photos."""
+        if self.eyes and self.crop is not None:
+            raise GanvasError("--eyes settle what part of a photo is taken; leave --crop out, or --eyes.")
+        if len(self.eyes) not in (0, 1, photos):
+            raise GanvasError(
+                f"--eyes was given {len(self.eyes)} times for {photos} photos; give it once for all, or once for each."
+            )
+
+    def read(self, path: Path, generator: Generator, row: int = 0) -> Tensor:
+        """Return the photo at the generator's size; `row` is its place among all, of which each may have its eyes."""
+        eyes = _points(self.eyes[row if len(self.eyes) > 1 else 0]) if self.eyes else None
         places = None if eyes is None else eye_places_of(regions(generator))
         if eyes is not None and places is None:
             raise GanvasError("This generator does not say where eyes belong; leave --eyes out, or give --crop.")
@@ -67,26 +78,73 @@ def read_all(
 
     Raises `PictureError` where none can be read.
     """
-    pictures, rows, bad = read_each(paths, lambda path: preparation.read(path, generator))
+    preparation.check(len(paths))
+    pictures, rows, bad = read_each(paths, lambda row, path: preparation.read(path, generator, row))
     return torch.cat(pictures), rows, bad
 
 
 def read_each(
-    paths: Sequence[Path], read: Callable[[Path], Read], what: str = "photos"
+    paths: Sequence[Path], read: Callable[[int, Path], Read], what: str = "photos"
 ) -> tuple[list[Read], list[int], list[tuple[Path, PictureError]]]:
-    """Return what `read` makes of the files that it can read, their places among `paths`, and what is wrong with the
-    others; raises `PictureError` where it can read none. Messages say `what` they are.
+    """Return what `read` makes, by place and path, of the files that it can read, their places among `paths`, and what
+    is wrong with the others; raises `PictureError` where it can read none. Messages say `what` they are.
     """
     found, rows, bad = list[Read](), list[int](), list[tuple[Path, PictureError]]()
     for row, path in enumerate(paths):
         try:
-            found.append(read(path))
+            found.append(read(row, path))
             rows.append(row)
         except PictureError as error:
             bad.append((path, error))
+        except MemoryError:
+            bad.append((path, PictureError(f"Cannot read '{path}': there is too little memory; make it smaller.")))
     if not found:
         raise bad[0][1] if len(bad) == 1 else PictureError(complaint(bad, len(paths), what))
     return found, rows, bad
+
+
+def pictures_in(paths: Sequence[Path]) -> list[Path]:
+    """Return the files meant by paths, of which a folder stands for the pictures in it, sorted by name.
+
+    Raises `GanvasError` for a folder without a picture.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(one for one in path.iterdir() if is_photo(one)) if path.is_dir() else [path]
+        if not inside:
+            raise GanvasError(f"The folder '{path}' holds no picture ({', '.join(SUFFIXES)}); give another.")
+        found += inside
+    return found
+
+
+def is_photo(path: Path) -> bool:
+    """Tell by its name whether a file is a picture that is not hidden."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def different(names: Sequence[str]) -> list[str]:
+    """Return names for files of which no two are the same, on file systems without capitals either: "-2", "-3" and so
+    on are added to those that were there before.
+    """
+    taken: set[str] = set()
+    given = {name.lower() for name in names}
+    result = []
+    for name in names:
+        one, count = name, 1
+        while one.lower() in taken or (count > 1 and one.lower() in given):
+            count += 1
+            one = f"{name}-{count}"
+        taken.add(one.lower())
+        result.append(one)
+    return result
+
+
+def class_of(generator: Generator, label: str | None) -> int | None:
+    """Return the class of all pictures of a run, None without one; raises `GanvasError` for several."""
+    found = None if label is None else parse_label(label, class_names(generator))
+    if isinstance(found, tuple):
+        raise GanvasError("All pictures of one run are of one class; give one --label.")
+    return found
 
 
 def complaint(bad: Sequence[tuple[Path, PictureError]], count: int, what: str = "photos") -> str:

@@ -13,13 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.cli.context import COMMAND_LINE
-from ganvas.cli.invert import different
-from ganvas.cli.photo_options import complaint, read_each
+from ganvas.cli.photo_options import class_of, complaint, different, read_each
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Common, Flag, make_folder, with_seconds, wrote
 from ganvas.errors import GanvasError, PictureError
-from ganvas.generators.labels import class_names, parse_label
-from ganvas.generators.protocol import Generator
+from ganvas.inversion.invert import usual_space
 from ganvas.inversion.terms import bundled_features, parse_weights
 from ganvas.metrics.distribution import kernel_distance
 from ganvas.metrics.familiarity import descriptors, learn_familiarity
@@ -137,16 +135,18 @@ def scribble(
     one = ScribbleSettings(
         delta,
         terms,
-        space or [known for known in generator.spaces if known != "s"][-1],
+        space or usual_space(generator),
         (1 if table.grid else CANDIDATES) if candidates is None else candidates,
         steps,
         optimizer,
-        _class(generator, label),
+        class_of(generator, label),
     )
     variants = table.variants(one)
-    found, rows, bad = read_each(sketches, lambda path: _read(path, generator.resolution), "sketches")
+    found, rows, bad = read_each(sketches, lambda _, path: _read(path, generator.resolution), "sketches")
     names = different([sketches[row].stem for row in rows])
-    named = [Sketch(name, *parts) for name, parts in zip(names, found, strict=True)]
+    named = [
+        Sketch(name, *parts, source=str(sketches[row])) for name, parts, row in zip(names, found, rows, strict=True)
+    ]
     look = bundled_features(generator.device)
     work = Scribbling(generator, named, variants, look, measures.nearest)
     make_folder(out)
@@ -262,11 +262,3 @@ def _read(path: Path, resolution: int) -> tuple[Tensor, Tensor]:
     if not bool(alpha.max() > 0):
         raise PictureError(f"'{path}' is transparent everywhere; draw something on it.")
     return colours, alpha
-
-
-def _class(generator: Generator, label: str | None) -> int | None:
-    """Return the class of all pictures."""
-    found = None if label is None else parse_label(label, class_names(generator))
-    if isinstance(found, tuple):
-        raise GanvasError("Pictures of one run are of one class; give one --label.")
-    return found

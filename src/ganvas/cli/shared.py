@@ -13,7 +13,8 @@ from cyclopts import Parameter
 
 from ganvas.checkpoints.files import load, regions
 from ganvas.cli.context import visible
-from ganvas.cli.photo_codes import is_photo, latent_of
+from ganvas.cli.photo_codes import latent_of
+from ganvas.cli.photo_options import is_photo
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import CanMove, Generator, about_of

@@ -129,7 +129,7 @@ class Painter:
         marks = self._marks(pictures.to(generator.device))
         order = sorted(range(len(marks)), key=lambda row: marks[row].loss)
         names = tuple(f"{self.sketch.name} from {name}" for name in latent.names)
-        latent = replace(latent, names=names, source=self.sketch.name).rows(order)
+        latent = replace(latent, names=names, source=self.sketch.source or self.sketch.name).rows(order)
         ordered = tuple(marks[row] for row in order)
         return Painting(self.sketch, self.settings, latent, pictures[order], ordered, self.seconds)
 

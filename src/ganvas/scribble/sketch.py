@@ -1,7 +1,7 @@
 """A sketch, and how far pictures are from it: where it is drawn, and nowhere else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -17,11 +17,14 @@ COMPARED = ("perceptual", "l1", "l2")
 
 @dataclass(frozen=True)
 class Sketch:
-    """What is to be seen: ``colours`` in [-1, 1], and where and how much, by ``alpha`` in [0, 1]."""
+    """What is to be seen: ``colours`` in [-1, 1], and where and how much, by ``alpha`` in [0, 1]; ``source`` is its
+    file.
+    """
 
     name: str
     colours: Float[Tensor, "1 3 h w"]
     alpha: Float[Tensor, "1 alpha_h alpha_w"]
+    source: str = ""
 
     def __post_init__(self) -> None:
         if self.colours.shape[-2:] != self.alpha.shape[-2:]:
@@ -40,7 +43,7 @@ class Sketch:
                 f"The sketch '{self.name}' has {size[1]} x {size[0]} pixels and this generator {side} x {side}; read "
                 f"it by ganvas.read_sketch(path, {side})."
             )
-        return Sketch(self.name, self.colours.to(generator.device), self.alpha.to(generator.device))
+        return replace(self, colours=self.colours.to(generator.device), alpha=self.alpha.to(generator.device))
 
 
 def compared(weights: Weights) -> list[str]:
