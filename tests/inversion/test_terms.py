@@ -65,6 +65,39 @@ def test_a_picture_that_agrees_inside_the_mask_has_no_loss():
     assert all(values.abs().max() == 0 for values in found.values())
 
 
+@pytest.mark.parametrize("strength", [1.0, 0.5, 0.1, 0.01])
+def test_a_mask_of_one_value_is_a_weight_that_a_mean_does_not_notice(strength: float):
+    x, goal = pictures(0), pictures(1)
+    whole, faint = (
+        picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        for mask in (None, torch.full((1, 16, 16), strength))
+    )
+    for name in whole:
+        torch.testing.assert_close(whole[name], faint[name], rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_half_as_strong_counts_half_as_much():
+    """Of two halves that differ by d and by nothing, the mean is d times the first one's share, in every term."""
+    x, goal = pictures(0, side=32), pictures(0, side=32)
+    goal[..., :16] = pictures(1, side=32)[..., :16]
+    for strength in (1.0, 0.5, 0.25):
+        mask = torch.ones(1, 32, 32)
+        mask[..., :16] = strength
+        found = picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        whole = picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved()), x)
+        for name, values in found.items():
+            share = 2 * strength / (strength + 1)
+            torch.testing.assert_close(values, share * whole[name], rtol=0.12, atol=0)  # maps see across the seam
+
+
+def test_a_soft_rim_stays_as_soft_as_it_was_drawn():
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., 4:12] = 1.0
+    mask[..., 3] = 0.3
+    assert torch.equal(terms.cover(mask), mask)
+    torch.testing.assert_close(terms.cover(0.2 * mask), mask)
+
+
 def test_a_mask_of_ones_is_no_mask():
     x, goal = pictures(0), pictures(1)
     whole, masked = (

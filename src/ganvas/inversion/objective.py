@@ -84,7 +84,7 @@ def picture_terms(
     if weights.perceptual and look is not None:
         others: Sequence[Tensor] = target.maps
         if target.mask is not None:
-            others = look(terms.completed(target.pictures, pictures, target.mask))
+            others = look(terms.completed(target.pictures, pictures, terms.cover(target.mask)))
         found["perceptual"] = terms.perceptual(seen or look(pictures), others, target.mask)
     if weights.l1:
         found["l1"] = terms.absolute(pictures, target.pictures, target.mask)

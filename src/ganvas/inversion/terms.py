@@ -19,6 +19,7 @@ from ganvas.errors import GanvasError
 from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.metrics.perceptual import unit_maps
 
+NEAR = 2  # pixels within which a mask's rim is soft
 SMALLEST_NOISE = 8  # pixels: the pyramid of the noise regulariser ends here
 
 
@@ -143,6 +144,16 @@ def perceptual(
         here = None if mask is None else images.resize(mask, *ours.shape[-2:]).clamp(0, 1)
         distances.append(weighted_mean((ours - theirs).square().sum(1, keepdim=True), here))
     return torch.stack(distances).sum(0)
+
+
+def cover(mask: Float[Tensor, "m 1 h w"]) -> Float[Tensor, "m 1 h w"]:
+    """Return how far the target hides the picture: each value of the mask as a share of the highest within two pixels.
+
+    Inside of what is drawn faintly that is 1: how much it counts is the weight's matter, not the picture's. A rim stays
+    as soft as it was drawn.
+    """
+    highest = F.max_pool2d(mask, 2 * NEAR + 1, stride=1, padding=NEAR)
+    return mask / highest.clamp_min(1e-6)
 
 
 def completed(
