@@ -74,7 +74,8 @@ def principal_spread(statistics: Statistics, floor: float = FLOOR) -> Float[Tens
     """Return the matrix whose columns are the space's principal axes, each as long as the deviation along it, but at
     least `floor` of the longest: a step of 1 in x is then as usual along every axis.
     """
-    values, axes = torch.linalg.eigh(statistics.covariance.double())
+    # On the CPU: not every accelerator has float64.
+    values, axes = torch.linalg.eigh(statistics.covariance.cpu().double())
     lengths = values.clamp_min(0).sqrt()
     return (axes * lengths.clamp_min(floor * lengths.max())).to(statistics.covariance)
 

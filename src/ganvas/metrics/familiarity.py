@@ -82,11 +82,12 @@ def fit(known: Float[Tensor, "n d"], others: Float[Tensor, "m d"]) -> Familiarit
     deviation = deviation.clamp_min(0.1 * float(deviation.median()) + 1e-6)
     steps = (known - mean) / deviation
     # As many directions as samples at most: from the small matrix of their products.
-    squares, rows = torch.linalg.eigh((steps @ steps.T).double())
+    # On the CPU, since not every accelerator has float64.
+    squares, rows = torch.linalg.eigh((steps @ steps.T).cpu().double())
     kept = squares > 1e-6 * squares[-1]
     squares, rows = squares[kept].flip(0), rows[:, kept].flip(1)
-    directions = ((rows / squares.sqrt()).T @ steps.double()).float()
-    fitted = Familiarity(mean, deviation, directions, (squares / (len(known) - 1)).float())
+    directions = ((rows / squares.sqrt()).T @ steps.cpu().double()).to(known)
+    fitted = Familiarity(mean, deviation, directions, (squares / (len(known) - 1)).to(known))
     usual = float(fitted.distances(others).quantile(QUANTILE))
     return Familiarity(mean, deviation, directions, fitted.variances, usual)
 
