@@ -68,6 +68,20 @@ def test_cells_are_kept_and_not_made_again(
         table.run(rows, photos, NAMES, tmp_path, QUICK, look=look)
 
 
+def test_all_rows_are_measured_at_the_size_of_the_smallest(tmp_path: Path):
+    """The numbers of the larger generator are those of its pictures made smaller by area."""
+    rows = [Row("small", small_dcgan(16), "z"), Row("large", small_stylegan2(32), "w")]
+    large = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    photos = {32: large, 16: images.resize(large, 16, 16)}
+    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, look=look)
+    shown = table.pictures_of(cells[-1], rows[1].generator, tmp_path, 2)
+    small, goal = torch.nn.functional.avg_pool2d(shown.clamp(-1, 1), 2), photos[16]
+    assert psnr(small, goal).tolist() == pytest.approx(list(cells[-1].psnr), abs=1e-3)
+    expected = (look(small)[0] - look(goal)[0]).square().sum(1).mean((1, 2)).tolist()
+    assert expected == pytest.approx(list(cells[-1].perceptual), rel=1e-3)
+    assert "16 x 16 pixels" in report.markdown(cells, "a distance", table.measured_side(rows))
+
+
 def test_report(generators: dict[str, Generator], photos: dict[int, Tensor], tmp_path: Path):
     rows = [Row("layers", generators["layers"], "w")]
     cells = table.run(rows, photos, NAMES, tmp_path, QUICK, look=look)

@@ -10,6 +10,7 @@ import torch
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import GanvasError, RegionError
+from ganvas.generators.differences import with_differences
 from ganvas.generators.protocol import About
 from ganvas.metrics.features import load_features
 from ganvas.metrics.local import rms_change
@@ -18,7 +19,7 @@ from ganvas.studies.nearness import gain
 from ganvas.studies.photos import command, tuned
 from ganvas.studies.photos.report import GENERATED, INVERTED, TUNED, geometric, kept_ratio
 from ganvas.studies.photos.settings import Settings, quick
-from ganvas.studies.photos.survival import LocalEdit, Survived, edited, find_edits, generated, survived
+from ganvas.studies.photos.survival import Survived, edited, find_edits, generated, survived
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import write_pictures
 
@@ -103,6 +104,7 @@ def test_latent_keeps_its_own_weights(generator):
     latent = generated(generator, TINY).rows([0])
     name, weight = next(iter((n, w) for n, w in generator.named_parameters() if n.endswith("conv1.weight")))
     changed = replace(latent, tuned={name: torch.full_like(weight, 0.2)})
-    plain = edited(generator, latent, edit)
-    assert not torch.allclose(edited(generator, changed, edit), plain, atol=1e-3)
-    assert isinstance(edit, LocalEdit)
+    plain, tuned_ = edited(generator, latent, edit), edited(generator, changed, edit)
+    assert not torch.allclose(tuned_, plain, atol=1e-3)
+    painted = with_differences(generator, changed.tuned).synthesize(changed.codes_for(generator, "w+"))
+    torch.testing.assert_close(tuned_[:, 1], painted, atol=1e-5, rtol=1e-4)

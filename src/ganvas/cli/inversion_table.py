@@ -49,7 +49,11 @@ def compare(
         cells = table.run(rows, by_size, names, out, settings, look=look, say=tell)
     paths = report.write(rows, cells, by_size, out, look.name)
     common.show(
-        [*report.markdown(cells, look.name).splitlines(), *wrote(paths), with_seconds(begun)],
+        [
+            *report.markdown(cells, look.name, table.measured_side(rows)).splitlines(),
+            *wrote(paths),
+            with_seconds(begun),
+        ],
         {"command": "invert --table", "photos": names, "perceptual_distance": look.name, "files": paths},
     )
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ganvas import images
 from ganvas.files import atomic_path
 from ganvas.studies.estimates import Estimate, mean_estimate
-from ganvas.studies.inversion.table import LOSSES, Cell, Row, pictures_of
+from ganvas.studies.inversion.table import LOSSES, Cell, Row, measured_side, pictures_of
 from ganvas.studies.records import write_json
 from ganvas.studies.tables import table
 
@@ -20,8 +20,10 @@ SHOWN = 6
 MEASURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "perceptual": "perceptual", "from_mean": "deviations from the mean"}
 
 
-def markdown(cells: Sequence[Cell], perceptual: str) -> str:
-    """Return the table: rows are generators and spaces, column groups losses; `perceptual` names the distance."""
+def markdown(cells: Sequence[Cell], perceptual: str, side: int) -> str:
+    """Return the table: rows are generators and spaces, column groups losses; `perceptual` names the distance, and
+    `side` the size at which all was measured.
+    """
     columns = [(column, measure) for column in LOSSES for measure in MEASURES]
     head = ["", *(f"{column}: {perceptual if name == 'perceptual' else MEASURES[name]}" for column, name in columns)]
     by_place = {(cell.row, cell.column): cell for cell in cells}
@@ -29,7 +31,8 @@ def markdown(cells: Sequence[Cell], perceptual: str) -> str:
     for row in dict.fromkeys(cell.row for cell in cells):
         numbers = [mean_estimate(getattr(by_place[row, column], name)) for column, name in columns]
         lines.append([row, *(_text(number, name) for number, (_, name) in zip(numbers, columns, strict=True))])
-    return table(lines) + "\n"
+    told = f"PSNR, SSIM and distance of photos and pictures brought to {side} x {side} pixels, by area."
+    return f"{table(lines)}\n\n{told}\n"
 
 
 def _text(number: Estimate, measure: str) -> str:
@@ -62,8 +65,9 @@ def write(
     """Write ``table.md``, ``table.json`` and ``table.png``; returns their paths."""
     words, numbers, picture = (folder / f"table.{suffix}" for suffix in ("md", "json", "png"))
     with atomic_path(words) as temporary:
-        temporary.write_text(markdown(cells, perceptual), "utf-8")
-    write_json(numbers, {"perceptual_distance": perceptual, "cells": [_described(cell) for cell in cells]})
+        temporary.write_text(markdown(cells, perceptual, measured_side(rows)), "utf-8")
+    facts = {"perceptual_distance": perceptual, "measured_at": measured_side(rows)}
+    write_json(numbers, {**facts, "cells": [_described(cell) for cell in cells]})
     images.write_picture(picture, sheet(rows, cells, photos, folder, side))
     return [words, numbers, picture]
 

@@ -61,7 +61,15 @@ def run(
             for some in photos.split(AT_ONCE):
                 parts.append(_look_for(generator, encode, some, way, look))
                 say(way.title, sum(len(part.cards) for part in parts), len(photos))
-            write_cell(Row(about_of(generator).name, generator, "w+"), way.title, parts, photos, place)
+            write_cell(
+                Row(about_of(generator).name, generator, "w+"),
+                way.title,
+                parts,
+                photos,
+                place,
+                look,
+                generator.resolution,
+            )
         cells[way.title] = read_cell(place)
     return cells
 

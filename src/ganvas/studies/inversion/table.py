@@ -1,7 +1,7 @@
 """The table of inversions: the same photos, the same number of steps, a generator and a space a row, a loss a column.
 
 A cell is finished when its file is there, and is not computed again. Distances are of three kinds, of which SSIM is
-never optimised.
+never optimised; all are measured at the size of the smallest generator, so that a column compares the same pictures.
 """
 
 import json
@@ -14,10 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas import images
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.invert import Inversion, InversionSettings, invert
-from ganvas.inversion.terms import FeatureMaps, Weights
+from ganvas.inversion.numbers import distances, psnr
+from ganvas.inversion.objective import Target
+from ganvas.inversion.terms import FeatureMaps, Weights, bundled_features
 from ganvas.inversion.work import joined
 from ganvas.latent_files import load_latent
 from ganvas.metrics.structural import ssim
@@ -98,7 +101,7 @@ def run(
     table.
     """
     claim_folder(folder, _record(rows, photos, names, settings, losses))
-    cells = []
+    eyes, side, cells = look or bundled_features(), measured_side(rows), []
     for row in rows:
         for column, weights in losses.items():
             place = folder / f"{_slug(row.title)}--{_slug(column)}.json"
@@ -106,9 +109,9 @@ def run(
                 told = f"{row.title}, {column}"
                 targets = photos[row.generator.resolution]
                 parts = _invert(
-                    row, weights, targets, names, settings, look, lambda done, all_, told=told: say(told, done, all_)
+                    row, weights, targets, names, settings, eyes, lambda done, all_, told=told: say(told, done, all_)
                 )
-                write_cell(row, column, parts, targets, place)
+                write_cell(row, column, parts, targets, place, eyes, side)
             cells.append(read_cell(place))
     return cells
 
@@ -119,7 +122,7 @@ def _invert(
     photos: Tensor,
     names: Sequence[str],
     settings: Settings,
-    look: FeatureMaps | None,
+    look: FeatureMaps,
     tell: Callable[[int, int], None],
 ) -> list[Inversion]:
     """Return the inversions of all photos, some at a time."""
@@ -137,23 +140,44 @@ def _invert(
     return parts
 
 
-def write_cell(row: Row, column: str, parts: Sequence[Inversion], photos: Tensor, place: Path) -> Cell:
-    """Write the latent of inverted photos and their numbers, with which the cell is finished; returns it."""
+def measured_side(rows: Sequence[Row]) -> int:
+    """Return the size in pixels at which all rows are measured: that of the smallest generator."""
+    return min(row.generator.resolution for row in rows)
+
+
+def write_cell(
+    row: Row,
+    column: str,
+    parts: Sequence[Inversion],
+    photos: Float[Tensor, "n 3 r r"],
+    place: Path,
+    look: FeatureMaps,
+    side: int,
+) -> Cell:
+    """Write the latent of inverted photos and their numbers, with which the cell is finished; returns it. Pictures and
+    photos are compared at `side` pixels.
+    """
     latent = joined([part.latent for part in parts]).save(place.with_suffix(".safetensors"))
     cards = [card for part in parts for card in part.cards]
-    pictures = torch.cat([part.pictures for part in parts])
+    shown = torch.cat([part.pictures for part in parts])
+    pictures, targets = (images.resize(some.cpu().clamp(-1, 1), side, side) for some in (shown, photos))
     cell = Cell(
         row.title,
         column,
-        tuple(card.psnr for card in cards),
-        tuple(card.perceptual for card in cards),
-        tuple(ssim(pictures, photos.cpu()).tolist()),
+        tuple(psnr(pictures, targets).tolist()),
+        tuple(_distances(look, pictures, targets, row.generator.device)),
+        tuple(ssim(pictures, targets).tolist()),
         tuple(card.from_mean for card in cards),
         sum(part.cards[0].seconds for part in parts),
         latent.name,
     )
     write_json(place, asdict(cell))
     return cell
+
+
+def _distances(look: FeatureMaps, pictures: Tensor, targets: Tensor, device: torch.device) -> list[float]:
+    pairs = zip(pictures.split(AT_ONCE), targets.split(AT_ONCE), strict=True)
+    return torch.cat([distances(look, some.to(device), Target(goal.to(device))) for some, goal in pairs]).tolist()
 
 
 def numbers_of(cell: Cell) -> dict[str, Sequence[float]]:
@@ -195,6 +219,7 @@ def _record(
         "photos": list(names),
         "sums": {str(side): round(float(some.double().sum()), 3) for side, some in sorted(photos.items())},
         "settings": asdict(settings),
+        "measured at": measured_side(rows),
         "losses": {name: str(weights) for name, weights in losses.items()},
     }
     return json.loads(json.dumps(record))
