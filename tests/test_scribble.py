@@ -1,4 +1,4 @@
-"""Scribbling: the dial, distances where a sketch is drawn, the closed form of a linear generator, what breaks off."""
+"""Scribbling: distances where a sketch is drawn, the closed form of a linear generator, what breaks off."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,6 @@ from ganvas.inversion.objective import Target, picture_terms
 from ganvas.inversion.starts import mean_start
 from ganvas.inversion.terms import Weights
 from ganvas.latent_files import load_latent, sample_latent
-from ganvas.scribble.dial import POSITIONS, check_weight, position_named, position_of, weight_at
 from ganvas.scribble.nearest import look_at_random
 from ganvas.scribble.paint import Painting, ScribbleSettings, begin, paint_sketch
 from ganvas.scribble.sketch import Sketch
@@ -62,31 +61,6 @@ def face_sketch(side: int) -> tuple[Tensor, Tensor]:
     small = torch.tensor(list(large.resize((side, side), Image.Resampling.BOX).get_flattened_data()))
     values = small.reshape(side, side, 4).movedim(2, 0).float()
     return values[None, :3] / 127.5 - 1, values[3:] / 255
-
-
-@given(st.floats(0, 0.999))
-def test_the_dial_is_the_share_of_the_delta_term(position: float):
-    weight = weight_at(position)
-    assert position_of(weight) == pytest.approx(position, abs=1e-12)
-    assert (1 - position) * weight == pytest.approx(position, abs=1e-12)  # (1 - p) distance + p delta, up to 1 - p
-
-
-def test_names_of_the_dial():
-    assert [position_named(name) for name in POSITIONS] == sorted(POSITIONS.values())
-    assert position_named("0.3") == 0.3
-    assert [weight_at(position_named(name)) for name in ("obey", "balance", "tame")] == [0, 1, 3]  # those of the table
-
-
-@pytest.mark.parametrize("text", ["1", "-0.1", "nan", "loud", "inf"])
-def test_no_position_of_the_dial(text: str):
-    with pytest.raises(GanvasError, match="dial has no position"):
-        position_named(text)
-
-
-@pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
-def test_no_weight(weight: float):
-    with pytest.raises(GanvasError, match="not possible"):
-        check_weight(weight)
 
 
 def closed_form(generator: LinearGenerator, sketch: Sketch, start: Tensor, weight: float) -> Tensor:
