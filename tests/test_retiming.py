@@ -91,7 +91,7 @@ def test_shares_that_meet_stops_still_rise(count, stops):
 def test_a_path_that_stands_still_keeps_its_frames():
     positions, steps = retimed(lambda positions: np.zeros(len(positions) - 1), frame_positions(7))
     assert positions == pytest.approx(frame_positions(7), abs=1e-6)
-    assert Timing(positions, steps, np.ones(7), frame_positions(7)).unevenness == 1
+    assert Timing(positions, steps, np.ones(7), frame_positions(7), steps).unevenness == 1
 
 
 def test_step_lengths_are_those_of_neighbouring_pictures(network):

@@ -1,7 +1,8 @@
 """How fast the picture changes along a path, and re-timing to equal picture speed.
 
 The length of a step is the root of the perceptual distance of its two pictures: a Euclidean distance of the feature
-network's unit maps, so that the lengths of small steps add up to that of the path.
+network's unit maps, so that the lengths of small steps add up to that of the path. Since re-timing makes just these
+even, steps are told by another distance besides, by SSIM, which nothing here evens out.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.interpolation import LatentPath, Positions
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.perceptual import distance_of_maps, unit_maps
+from ganvas.metrics.structural import WINDOW, ssim
 from ganvas.spaces import statistics
 
 STEP = "root of the perceptual distance"
@@ -52,23 +54,45 @@ def step_lengths(
     return torch.cat(lengths).double().numpy()
 
 
+@torch.no_grad()
+def ssim_steps(generator: Generator, path: LatentPath, positions: Positions) -> Float[np.ndarray, "m"]:
+    """Return how far each picture of the path is from the one before by SSIM: the root of 1 - SSIM, which for small
+    steps grows as they do; nan for pictures smaller than its window.
+    """
+    if generator.resolution < WINDOW:
+        return np.full(len(positions) - 1, np.nan)
+    last: list[Tensor] = []
+    lengths: list[Tensor] = []
+    for pictures in path.pictures(generator, positions):
+        chain = torch.cat([*last, pictures])
+        lengths.append((1 - ssim(chain[:-1], chain[1:])).clamp_min(0).sqrt() if len(chain) > 1 else torch.zeros(0))
+        last = [pictures[-1:]]
+    return torch.cat(lengths).double().numpy()
+
+
 @dataclass(frozen=True)
 class Timing:
     """Where the frames of a film lie on a path, t in [0, 1] (the last of a closed one is its first); the length of
     every step; at each frame the distance to the mean in deviations of the space (1 is usual), nan where it is not
-    known; and the part of the path that was asked for at each frame, ``shares``.
+    known; and the part of the path that was asked for at each frame, ``shares``. ``structural`` are the lengths of the
+    steps by SSIM, roots of 1 - SSIM, nan where pictures are too small for it.
     """
 
     positions: Positions
     steps: Float[np.ndarray, "m"]
     deviations: Float[np.ndarray, "n"]
     shares: Positions
+    structural: Float[np.ndarray, "m"]
 
     @property
     def unevenness(self) -> float:
         """The largest step over the largest that was asked for: over the mean step, unless the film eases."""
-        total = float(self.steps.sum())
-        return float(self.steps.max()) / total / float(np.diff(self.shares).max()) if total > 0 else 1.0
+        return unevenness(self.steps, self.shares)
+
+    @property
+    def structural_unevenness(self) -> float:
+        """The same by SSIM, which re-timing does not make small; nan where pictures are too small for it."""
+        return unevenness(self.structural, self.shares)
 
     def summary(self) -> dict[str, float | list[float]]:
         """Return it for JSON."""
@@ -77,10 +101,17 @@ class Timing:
             "largest_step": float(self.steps.max()),
             "mean_step": float(self.steps.mean()),
             "unevenness": self.unevenness,
+            "unevenness_ssim": self.structural_unevenness,
             "positions": self.positions.tolist(),
             "steps": self.steps.tolist(),
             "distance_to_mean": [value for value in self.deviations.tolist() if value == value],
         }
+
+
+def unevenness(steps: Float[np.ndarray, "m"], shares: Positions) -> float:
+    """Return the largest step, as a share of all, over the largest share that was asked for; 1 where nothing moves."""
+    total = float(steps.sum())
+    return 1.0 if total == 0 else float(steps.max()) / total / float(np.diff(shares).max())
 
 
 def cumulative(steps: Float[np.ndarray, "m"]) -> Float[np.ndarray, "n"]:
@@ -159,7 +190,8 @@ def time_path(
         return step_lengths(network, generator, path, positions, lambda done, total: progress(what, done, total))
 
     positions, steps = retimed(measure, shares, path.corners) if evenly else (shares, measure(shares))
-    return Timing(positions, steps, deviations_along_path(generator, path, positions), shares)
+    deviations, structural = (measured(generator, path, positions) for measured in (deviations_along_path, ssim_steps))
+    return Timing(positions, steps, deviations, shares, structural)
 
 
 def deviations_along_path(generator: Generator, path: LatentPath, positions: Positions) -> Float[np.ndarray, "n"]:

@@ -7,11 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
+import ganvas
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.films import can_write_mp4
 from ganvas.generators.differences import weights_of
 from ganvas.generators.protocol import About
 from ganvas.latent_files import load_latent, sample_latent
+from ganvas.metrics.structural import ssim
 from tests.generators.small import small_stylegan2
 
 FILES = {
@@ -31,6 +33,9 @@ def test_a_film_re_timed(run, tmp_path):
     summary = json.loads(outcome.out)
     before, after = summary["timings"].values()
     assert after["unevenness"] < 1.2 < before["unevenness"]
+    frames = torch.cat(list(load_latent(tmp_path / "latent.safetensors").pictures(ganvas.load("faces"))))
+    steps = (1 - ssim(frames[:-1], frames[1:])).sqrt()
+    assert after["unevenness_ssim"] == pytest.approx(float(steps.max() / steps.mean()), rel=0.02)
     assert len(before["steps"]) == len(after["steps"]) == 11
     assert len(before["distance_to_mean"]) == 12
     assert summary["latents"] == ["seed 2", "seed 5"]

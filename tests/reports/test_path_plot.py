@@ -9,7 +9,7 @@ from ganvas.reports.path_plot import path_plot
 from ganvas.retiming import Timing
 
 SHARES = np.linspace(0, 1, 9)
-TIMING = Timing(SHARES, np.linspace(1, 2, 8), np.linspace(0.5, 1, 9), SHARES)
+TIMING = Timing(SHARES, np.linspace(1, 2, 8), np.linspace(0.5, 1, 9), SHARES, np.ones(8))
 
 
 def test_two_timings_are_drawn_and_always_the_same(tmp_path):

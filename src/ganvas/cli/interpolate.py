@@ -181,7 +181,9 @@ def _in_words(name: str, timing: Timing) -> str:
     far = f"; {deviations.min():.2f} to {deviations.max():.2f} deviations from the mean" if deviations.size else ""
     even = np.allclose(np.diff(timing.shares), timing.shares[1])
     asked = "the mean" if even else "the largest that easing asks for"
-    return f"{name}: largest step {timing.unevenness:.2f} times {asked} (target {TARGET:g}){far}"
+    other = timing.structural_unevenness
+    besides = "" if np.isnan(other) else f"; by SSIM, which re-timing does not see, {other:.2f} times"
+    return f"{name}: largest step {timing.unevenness:.2f} times {asked} (target {TARGET:g}){besides}{far}"
 
 
 def _summary(path: LatentPath, timings: Mapping[str, Timing]) -> dict[str, Any]:
