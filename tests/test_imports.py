@@ -20,6 +20,7 @@ GROUPS = (
         "edits",
         "drag",
         "photos",
+        "eyes",
         "inversion",
         "interpolation",
         "retiming",

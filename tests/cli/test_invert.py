@@ -142,6 +142,8 @@ def test_each_photo_has_its_eyes(run: Run, folder: Path, tmp_path: Path):
     assert alone.code == 0, alone.err
     codes = [load_latent(tmp_path / name / "latent.safetensors").codes for name in "ab"]
     torch.testing.assert_close(codes[0][1], codes[1][0], atol=1e-3, rtol=1e-2)
+    told = run("invert", generator, folder / "0.png", "--eyes", "0.3", *SHORT, "--out", tmp_path / "c")
+    assert (told.code, "no eyes" in told.err) == (2, True)
     for more, words in ((second, "given 2 times for 3 photos"), (("--crop", "0,0,1,0.9"), "leave --crop out")):
         given = [folder / "0.png"] * 3
         told = run("invert", generator, *given, *first, *more, *SHORT, "--out", tmp_path / "c")
@@ -252,7 +254,8 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
         (("0.png", "--frames", "1"), "no film"),
         (("0.png", "--tune", "-1"), "not possible"),
         (("0.png", "--eyes", "0.3,0.4;0.6,0.4"), "where eyes belong"),
-        (("0.png", "--eyes", "0.3"), "no eyes"),
+        (("0.png", "--eyes", "0.3"), "where eyes belong"),
+        (("0.png", "--eyes", "auto"), "where eyes belong"),
         (("0.png", "--crop", "1,2"), "no part of a photo"),
         (("0.png", "--label", "3"), "class"),
         (("0.png", "--vanilla", "faces-dcgan"), "give --table too"),

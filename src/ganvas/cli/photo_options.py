@@ -13,6 +13,7 @@ from ganvas.checkpoints.files import regions
 from ganvas.cli.progress import Report
 from ganvas.decoding import SUFFIXES
 from ganvas.errors import GanvasError, PictureError
+from ganvas.eyes import find_eyes
 from ganvas.generators.labels import class_names, parse_label
 from ganvas.generators.protocol import Generator, Label
 from ganvas.metrics.familiarity import learn_familiarity, strangenesses
@@ -31,8 +32,8 @@ class Preparation:
     crop: str | None = None
     """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
     eyes: tuple[str, ...] = ()
-    """Where the left and the right eye are in the photo: X,Y;X,Y in fractions. They come to where the generator has
-    eyes. Once for all photos, or once for each, in their order."""
+    """Where the left and the right eye are in the photo: X,Y;X,Y in fractions, or auto to find a person's (extra
+    align). They come to where the generator has eyes. Once for all photos, or once for each, in their order."""
     background: str = "white"
     """What lies behind transparent photos: a colour's name or #rrggbb."""
     familiar: Literal["auto", "on", "off"] = "auto"
@@ -50,10 +51,10 @@ class Preparation:
 
     def read(self, path: Path, generator: Generator, row: int = 0) -> Tensor:
         """Return the photo at the generator's size; `row` is its place among all, of which each may have its eyes."""
-        eyes = _points(self.eyes[row if len(self.eyes) > 1 else 0]) if self.eyes else None
-        places = None if eyes is None else eye_places_of(regions(generator))
-        if eyes is not None and places is None:
+        places = eye_places_of(regions(generator)) if self.eyes else None
+        if self.eyes and places is None:
             raise GanvasError("This generator does not say where eyes belong; leave --eyes out, or give --crop.")
+        eyes = _eyes(self.eyes[row if len(self.eyes) > 1 else 0], path) if self.eyes else None
         box = (0.0, 0.0, 1.0, 1.0) if self.crop is None else _box(self.crop)
         side = generator.resolution
         return read_photo(path, side, box=box, eyes=eyes, eye_places=places, background=self.background)
@@ -154,12 +155,15 @@ def complaint(bad: Sequence[tuple[Path, PictureError]], count: int, what: str = 
     return f"{len(bad)} of {count} {what} cannot be used; {done}:\n{reasons}"
 
 
-def _points(text: str) -> tuple[Point, Point]:
+def _eyes(text: str, photo: Path) -> tuple[Point, Point]:
+    """Return the eyes meant by "X,Y;X,Y" or, in a photo, by "auto"."""
+    if text == "auto":
+        return find_eyes(photo)
     try:
         first, second = (tuple(map(float, point.split(","))) for point in text.split(";"))
         (left, top), (right, bottom) = first, second
     except ValueError:
-        raise GanvasError(f"'{text}' are no eyes; write X,Y;X,Y such as 0.35,0.4;0.62,0.41.") from None
+        raise GanvasError(f"'{text}' are no eyes; write X,Y;X,Y such as 0.35,0.4;0.62,0.41, or auto.") from None
     return (left, top), (right, bottom)
 
 
