@@ -76,6 +76,7 @@ def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
 
 
 def test_the_table_of_weights_and_steps(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))  # what eight samples teach is for this test alone
     monkeypatch.setattr(familiarity, "SAMPLES", 8)
     monkeypatch.setattr(familiarity, "FITTED", 5)
     table = ("--grid", "--grid-steps", "1,3", "--candidates", "2", "--real", folder / "real", "--familiarity")
