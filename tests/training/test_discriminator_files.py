@@ -74,12 +74,22 @@ def test_adaptation_begins_with_it(tmp_path: Path):
     trained, _ = load_discriminator(tmp_path / "run" / FILE)
     made = recipe.build(CPU).discriminator.state_dict()
     assert all(torch.equal(made[name], weight) for name, weight in trained.state_dict().items())
+    beside = replace(recipe, judge="beside").build(CPU).discriminator.state_dict()
+    assert all(torch.equal(beside[name], weight) for name, weight in made.items())
     finish(begin(recipe, tmp_path / "adapted", 8))
     again = tmp_path / "adapted" / "generator.safetensors"
     assert load_discriminator(tmp_path / "adapted" / FILE)[1] == ganvas.load(again).about.hash
     other = replace(recipe, judge=str(tmp_path / "adapted" / FILE))
     with pytest.raises(TrainingError, match="not the discriminator of"):
         other.build(CPU)
+
+
+def test_none_comes_with_it(tmp_path: Path):
+    finish(begin(DC, tmp_path / "run", 8))
+    model = tmp_path / "run" / "generator.safetensors"
+    recipe = AdaptationRecipe(str(model), ganvas.load(model).about.hash, 32, judge="beside")
+    with pytest.raises(TrainingError, match="No discriminator comes with"):
+        recipe.build(CPU)
 
 
 def test_what_is_none(tmp_path: Path):

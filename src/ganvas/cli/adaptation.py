@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from ganvas.checkpoints.files import load
 from ganvas.cli.shared import device_named
 from ganvas.cli.training import Running, train
-from ganvas.training.adaptation import AdaptationRecipe
+from ganvas.training.adaptation import BESIDE, FEATURES, WITH_DISCRIMINATOR, WITH_FEATURES, AdaptationRecipe
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.discriminator_files import discriminator_beside
 from ganvas.training.distributed import own_device
@@ -40,7 +40,7 @@ def adapt(
     /,
     *,
     batch: int = AdaptationRecipe.batch,
-    rate: float = AdaptationRecipe.rate,
+    rate: float | None = None,
     correspondence: float = AdaptationRecipe.correspondence,
     judge: str = "auto",
     augment: Literal["none", "diff", "adaptive"] = "diff",
@@ -58,7 +58,8 @@ def adapt(
     batch
         Pictures of a step.
     rate
-        Learning rate of both networks.
+        Learning rate of both networks; by default 5e-4 with a trained discriminator, 2e-3 with one that looks at
+        features.
     correspondence
         How strongly pictures go on to differ from each other as they did; with 0 all come to look like the photos.
     judge
@@ -72,23 +73,21 @@ def adapt(
     """
     device = own_device(device_named(running.device))
     generator: Any = load(model)
+    if judge == "auto":
+        judge = BESIDE if discriminator_beside(model) else FEATURES
+    usual = WITH_FEATURES if judge == FEATURES else WITH_DISCRIMINATOR
+    rate = usual.rate if rate is None else rate
     recipe = AdaptationRecipe(
         model,
         generator.about.hash,
         generator.resolution,
-        _judge_named(judge, model),
+        judge,
         batch=batch,
         rate=rate,
         judge_rate=rate,
+        r1=usual.r1,
         correspondence=correspondence,
         precision=running.precision_on(device),
         seed=running.seed,
     )
     train(recipe, photos, Augmentation(augment, running.flip), None, running, device, fewest=1)
-
-
-def _judge_named(judge: str, model: str) -> str:
-    """Return the file of the discriminator that is meant, "" for the one that looks at features."""
-    if judge == "features":
-        return ""
-    return str(discriminator_beside(model) or "") if judge == "auto" else judge

@@ -23,7 +23,7 @@ from ganvas.errors import TrainingError
 from ganvas.generators.protocol import Generator, HasNoise, Noise
 from ganvas.metrics.features import load_features
 from ganvas.training.augment import Augment
-from ganvas.training.discriminator_files import load_discriminator
+from ganvas.training.discriminator_files import discriminator_beside, load_discriminator
 from ganvas.training.discriminators import StyleDiscriminator
 from ganvas.training.distributed import Team
 from ganvas.training.feature_judge import FeatureJudge
@@ -35,6 +35,18 @@ from ganvas.training.settings import check_above_zero, check_range
 BETAS = (0.0, 0.99)
 KNOWN = 64
 UNMOVED = "mapping."
+FEATURES, BESIDE = "features", "beside"
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Learning rate of both networks and weight of the gradient penalty, as they were found to work."""
+
+    rate: float
+    r1: float
+
+
+WITH_DISCRIMINATOR, WITH_FEATURES = Usual(5e-4, 1.0), Usual(2e-3, 0.0)
 
 
 @dataclass(frozen=True)
@@ -42,21 +54,21 @@ class AdaptationRecipe:
     """Everything that a step depends on beside networks and data.
 
     ``model`` is the name or file of the generator to adapt, ``hash`` its hash and ``resolution`` the width of its
-    pictures; ``judge`` the file of its discriminator ("": one that looks at features), of whose maps the ``frozen``
-    finest stay as they are (FreezeD, Mo et al. 2020); ``r1`` the weight gamma of the gradient penalty on real pictures,
-    applied every ``penalty_every`` steps; ``correspondence`` the weight of the term that keeps the differences between
-    pictures; ``half_life`` that of the kept average, in pictures.
+    pictures; ``judge`` is "features", "beside" (the discriminator that comes with the model) or the file of one, of
+    whose maps the ``frozen`` finest stay as they are (FreezeD, Mo et al. 2020); ``r1`` the weight gamma of the gradient
+    penalty on real pictures, applied every ``penalty_every`` steps; ``correspondence`` the weight of the term that
+    keeps the differences between pictures; ``half_life`` that of the kept average, in pictures.
     """
 
     model: str
     hash: str
     resolution: int
-    judge: str = ""
+    judge: str = FEATURES
     frozen: int = 2
     batch: int = 8
-    rate: float = 5e-4
-    judge_rate: float = 5e-4
-    r1: float = 1.0
+    rate: float = WITH_DISCRIMINATOR.rate
+    judge_rate: float = WITH_DISCRIMINATOR.rate
+    r1: float = WITH_DISCRIMINATOR.r1
     penalty_every: int = 4
     correspondence: float = 100.0
     half_life: float = 500.0
@@ -106,13 +118,16 @@ class AdaptationRecipe:
         )
 
     def _judge_of(self, origin: Any) -> nn.Module:
-        if not self.judge:
+        if self.judge == FEATURES:
             known = origin.synthesize(origin.sample(range(KNOWN)), "z")
             return FeatureJudge(load_features(device=origin.device), known)
-        judge, made_for = load_discriminator(Path(self.judge))
+        path = discriminator_beside(self.model) if self.judge == BESIDE else Path(self.judge)
+        if path is None:
+            raise TrainingError(f"No discriminator comes with '{self.model}'; give the file of one, or features.")
+        judge, made_for = load_discriminator(path)
         if made_for not in origin.about.hashes or judge.resolution != origin.resolution:
             raise TrainingError(
-                f"'{self.judge}' is not the discriminator of '{self.model}'; give the one that was trained with it, or "
+                f"'{path}' is not the discriminator of '{self.model}'; give the one that was trained with it, or "
                 "--judge features."
             )
         return judge
