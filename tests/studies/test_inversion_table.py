@@ -15,6 +15,7 @@ from ganvas.inversion.numbers import psnr
 from ganvas.studies.estimates import mean_estimate
 from ganvas.studies.inversion import report, table
 from ganvas.studies.inversion.table import Row, Settings, rows_of
+from ganvas.studies.nearness import Eyes, eyes_for, nearness
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
 from tests.generators.small import small_stylegan2
@@ -29,6 +30,7 @@ def look(pictures: Tensor) -> list[Tensor]:
 
 
 look.name = "a distance for tests"  # type: ignore[attr-defined]
+EYES = Eyes(look)
 
 
 @pytest.fixture(scope="module")
@@ -50,22 +52,22 @@ def test_cells_are_kept_and_not_made_again(
 ):
     rows = rows_of(generators)[::3]
     steps: list[str] = []
-    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, look=look, say=lambda what, *_: steps.append(what))
+    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES, say=lambda what, *_: steps.append(what))
     assert len(cells) == len(rows) * len(table.LOSSES) == len(set(steps))
     shown = table.pictures_of(cells[-1], generators["layers"], tmp_path, 2)
     assert psnr(shown, photos[16]).tolist() == pytest.approx(list(cells[-1].psnr), abs=1e-3)
     (tmp_path / "layers--w+--perceptual.json").unlink()
     steps.clear()
-    again = table.run(rows, photos, NAMES, tmp_path, QUICK, look=look, say=lambda what, *_: steps.append(what))
+    again = table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES, say=lambda what, *_: steps.append(what))
     assert set(steps) == {"layers, w+, perceptual"}
     assert [cell.psnr for cell in again] == [cell.psnr for cell in cells]
     with pytest.raises(GanvasError, match="another folder"):
-        table.run(rows, photos, NAMES, tmp_path, Settings(steps=3), look=look)
+        table.run(rows, photos, NAMES, tmp_path, Settings(steps=3), eyes=EYES)
     with pytest.raises(GanvasError, match="another folder"):
-        table.run(rows, {16: photos[16].flip(3) * 0.5}, NAMES, tmp_path, QUICK, look=look)
+        table.run(rows, {16: photos[16].flip(3) * 0.5}, NAMES, tmp_path, QUICK, eyes=EYES)
     (tmp_path / "plain--z--perceptual.json").write_text("{")
     with pytest.raises(GanvasError, match="damaged cell"):
-        table.run(rows, photos, NAMES, tmp_path, QUICK, look=look)
+        table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES)
 
 
 def test_all_rows_are_measured_at_the_size_of_the_smallest(tmp_path: Path):
@@ -73,7 +75,7 @@ def test_all_rows_are_measured_at_the_size_of_the_smallest(tmp_path: Path):
     rows = [Row("small", small_dcgan(16), "z"), Row("large", small_stylegan2(32), "w")]
     large = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     photos = {32: large, 16: images.resize(large, 16, 16)}
-    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, look=look)
+    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES)
     shown = table.pictures_of(cells[-1], rows[1].generator, tmp_path, 2)
     small, goal = torch.nn.functional.avg_pool2d(shown.clamp(-1, 1), 2), photos[16]
     assert psnr(small, goal).tolist() == pytest.approx(list(cells[-1].psnr), abs=1e-3)
@@ -84,7 +86,7 @@ def test_all_rows_are_measured_at_the_size_of_the_smallest(tmp_path: Path):
 
 def test_report(generators: dict[str, Generator], photos: dict[int, Tensor], tmp_path: Path):
     rows = [Row("layers", generators["layers"], "w")]
-    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, look=look)
+    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES)
     paths = report.write(rows, cells, photos, tmp_path, "a distance for tests", side=16)
     words = paths[0].read_text()
     assert words.splitlines()[0].count("a distance for tests") == len(table.LOSSES)
@@ -128,3 +130,17 @@ def test_command_on_a_folder_of_few_pictures(run: Run, tmp_path: Path, photos: d
         told = run(*command, *option, "--out", tmp_path / "none")
         assert (told.code, "leave --crop, --eyes and --background out" in told.err) == (2, True)
     assert not (tmp_path / "none").exists()
+
+
+def test_judged_by_what_is_not_optimised():
+    """The discriminator that comes with a model is the judge; a table without one for every way leaves it out."""
+    eyes = eyes_for("faces")
+    photos = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    near, far = eyes.near(0.9 * photos, photos), eyes.near(0.2 * photos, photos)
+    assert all(0 < a < b for a, b in zip(near["judged"], far["judged"], strict=True))
+    assert "judged" not in eyes_for("faces-dcgan").near(photos, photos)
+    seconds = {"seconds": [1.0, 1.0]}
+    told = nearness({"far": far | seconds, "near": near | seconds}, "looks")
+    assert "by the discriminator (not optimised)" in told
+    without = {name: values for name, values in (near | seconds).items() if name != "judged"}
+    assert "discriminator" not in nearness({"far": far | seconds, "near": without}, "looks")

@@ -14,6 +14,7 @@ from ganvas.inversion.terms import bundled_features
 from ganvas.latent_files import load_latent
 from ganvas.studies.inversion import __main__ as command
 from ganvas.studies.inversion.starts import WAYS, Way, run
+from ganvas.studies.nearness import Eyes
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import write_pictures
 
@@ -32,8 +33,8 @@ def test_ways(generator, tmp_path: Path):
     """An encoder that sees the very code is at its goal with no step; the mean is not, after three."""
     ws = generator.map(generator.sample([0, 1]), "w+")
     photos = generator.synthesize(ws, "w+")
-    look = bundled_features(torch.device("cpu"))
-    cells = run(generator, lambda _: ws, photos, tmp_path, look, SHORT)
+    eyes = Eyes(bundled_features())
+    cells = run(generator, lambda _: ws, photos, tmp_path, eyes, SHORT)
     assert list(cells) == ["encoder alone", "mean, 3 steps", "encoder, 3 steps"]
     alone, mean, _ = cells.values()
     torch.testing.assert_close(load_latent(tmp_path / alone.latent).codes, ws)
@@ -42,10 +43,10 @@ def test_ways(generator, tmp_path: Path):
     def fail(_):
         raise AssertionError("computed again")
 
-    assert run(generator, fail, photos, tmp_path, look, SHORT) == cells
+    assert run(generator, fail, photos, tmp_path, eyes, SHORT) == cells
     generator.about = replace(generator.about, hash="1" * 64)
     with pytest.raises(GanvasError, match="another folder"):
-        run(generator, fail, photos, tmp_path, look, SHORT)
+        run(generator, fail, photos, tmp_path, eyes, SHORT)
 
 
 def test_neighbours_of_the_table():

@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ganvas.cli.photo_options import Preparation, complaint, pictures_in, read_all
@@ -12,9 +11,9 @@ from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, make_folder, with_seconds, wrote
 from ganvas.errors import GanvasError, PictureError
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.inversion.terms import bundled_features
 from ganvas.studies.inversion import report, table
 from ganvas.studies.inversion.table import Settings
+from ganvas.studies.nearness import eyes_for
 from ganvas.training.data import open_pictures
 
 STARTS = ("mean", "random")
@@ -43,18 +42,18 @@ def compare(
     for generator in generators.values():
         by_size[generator.resolution], names = _photos(photos, generator, preparation, count)
     rows = table.rows_of(generators)
-    look = bundled_features(torch.device(common.device))
+    eyes = eyes_for(models[-1], common.device)
     make_folder(out)
     with progress() as tell:
-        cells = table.run(rows, by_size, names, out, settings, look=look, say=tell)
-    paths = report.write(rows, cells, by_size, out, look.name)
+        cells = table.run(rows, by_size, names, out, settings, eyes=eyes, say=tell)
+    paths = report.write(rows, cells, by_size, out, eyes.look.name)
     common.show(
         [
-            *report.markdown(cells, look.name, table.measured_side(rows)).splitlines(),
+            *report.markdown(cells, eyes.look.name, table.measured_side(rows)).splitlines(),
             *wrote(paths),
             with_seconds(begun),
         ],
-        {"command": "invert --table", "photos": names, "perceptual_distance": look.name, "files": paths},
+        {"command": "invert --table", "photos": names, "perceptual_distance": eyes.look.name, "files": paths},
     )
 
 

@@ -1,26 +1,76 @@
-"""How near pictures came to photos by several ways, as a table: means, and gains photo by photo, with intervals."""
+"""How near pictures came to photos: measured by networks of which one is optimised and one is not, and as a table of
+several ways: means, and gains photo by photo, with intervals.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.inversion.numbers import distances, psnr
+from ganvas.inversion.objective import Target
+from ganvas.inversion.terms import FeatureMaps, bundled_features
+from ganvas.metrics.perceptual import HasMaps, perceptual_distance
+from ganvas.metrics.structural import ssim
 from ganvas.studies.estimates import Estimate, mean_estimate
 from ganvas.studies.tables import table
+from ganvas.training.discriminator_files import discriminator_beside, load_discriminator
 
 Numbers = Mapping[str, Mapping[str, Sequence[float]]]
-"""Way -> measure ("psnr", "ssim", "perceptual", "seconds") -> values photo by photo."""
+"""Way -> measure ("psnr", "ssim", "perceptual", "seconds", and "judged" where there is a judge) -> a value a photo."""
 
-DIGITS = {"psnr": 1, "ssim": 3, "perceptual": 3}
+DIGITS = {"psnr": 1, "ssim": 3, "judged": 3, "perceptual": 3}
+TITLES = {"psnr": "PSNR, dB", "ssim": "SSIM (not optimised)", "judged": "by the discriminator (not optimised)"}
+AT_ONCE = 10
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """By what pictures are compared with photos: ``look`` is the network by which inversion and tuning optimise,
+    ``judge`` one by which they do not (None: there is none). Both are on ``device``.
+    """
+
+    look: FeatureMaps
+    judge: HasMaps | None = None
+    device: torch.device | str = "cpu"
+
+    @torch.no_grad()
+    def near(self, pictures: Float[Tensor, "n 3 h w"], photos: Float[Tensor, "n 3 h w"]) -> dict[str, list[float]]:
+        """Return every measure of how near pictures are to photos, row by row: PSNR in dB, SSIM, both distances."""
+        pictures, photos = pictures.to(self.device).clamp(-1, 1), photos.to(self.device)
+        pairs = list(zip(pictures.split(AT_ONCE), photos.split(AT_ONCE), strict=True))
+        found = {
+            "psnr": psnr(pictures, photos),
+            "ssim": ssim(pictures, photos),
+            "perceptual": torch.cat([distances(self.look, some, Target(goal)) for some, goal in pairs]),
+        }
+        if self.judge is not None:
+            found["judged"] = torch.cat([perceptual_distance(self.judge, some, goal) for some, goal in pairs])
+        return {name: values.tolist() for name, values in found.items()}
+
+
+def eyes_for(model: str, device: torch.device | str = "cpu") -> Eyes:
+    """Return the feature network that Ganvas brings, and as judge the discriminator that comes with a model, whose
+    maps neither inversion nor tuning has seen.
+    """
+    path = discriminator_beside(model)
+    judge = None if path is None else load_discriminator(path)[0].requires_grad_(False).to(device)
+    return Eyes(bundled_features(device), judge, device)
 
 
 def nearness(numbers: Numbers, perceptual: str) -> str:
     """Return the table of how near each way comes to the photos, and by how much each beats the one above it."""
-    titles = {"psnr": "PSNR, dB", "ssim": "SSIM (not optimised)", "perceptual": perceptual}
+    titles = {name: title for name, title in TITLES.items() if all(name in values for values in numbers.values())}
+    titles["perceptual"] = perceptual
     lines = [["", *titles.values(), "seconds a photo"]]
     for way, values in numbers.items():
         means = [number_text(mean_estimate(values[name]), DIGITS[name]) for name in titles]
         lines.append([way, *means, f"{sum(values['seconds']) / len(values['seconds']):.1f}"])
     for better, worse in zip(list(numbers)[1:], numbers, strict=False):
         gains = [gain(numbers[better][name], numbers[worse][name]) for name in titles]
-        told = [number_text(each, digits) for each, digits in zip(gains, DIGITS.values(), strict=True)]
+        told = [number_text(each, DIGITS[name]) for each, name in zip(gains, titles, strict=True)]
         lines.append([f"{better} minus {worse}, photo by photo", *told, ""])
     return table(lines)
 

@@ -9,16 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from ganvas.checkpoints.files import load
 from ganvas.files import atomic_path
 from ganvas.inversion.encoder import encoder_for
-from ganvas.inversion.terms import bundled_features
 from ganvas.process import keep_freed_memory, let_threads_wait
 from ganvas.studies.inversion import starts
 from ganvas.studies.inversion.table import numbers_of
-from ganvas.studies.nearness import nearness
+from ganvas.studies.nearness import eyes_for, nearness
 from ganvas.studies.pictures import write_jpeg
 from ganvas.studies.records import plain, write_json
 from ganvas.studies.running import run_study, tell
@@ -50,13 +47,13 @@ def write(options: argparse.Namespace) -> list[Path]:
     encode = encoder_for(generator, options.encoder)
     held = open_pictures(options.photos, generator.resolution, fewest=options.count)
     photos = held.batch(held.spread(options.count))
-    look = bundled_features(torch.device("cpu"))
+    eyes = eyes_for(options.model)
     cells = starts.run(
         generator,
         encode,
         photos,
         out / "cells",
-        look,
+        eyes,
         starts.WAYS,
         encoder_hash=hash_tensors(encode.state_dict()),
         say=tell,
@@ -66,7 +63,7 @@ def write(options: argparse.Namespace) -> list[Path]:
     words, kept = out / "starts.md", out / "starts.json"
     with atomic_path(words) as temporary:
         told = ", ".join(f"{way} {distance:.2f}" for way, distance in far.items())
-        text = f"{nearness(numbers, look.name)}\n{len(photos)} photos. From the mean, in deviations: {told}.\n"
+        text = f"{nearness(numbers, eyes.look.name)}\n{len(photos)} photos. From the mean, in deviations: {told}.\n"
         temporary.write_text(text, "utf-8")
     write_json(kept, plain(numbers))
     return [words, kept, write_jpeg(out / "starts.jpg", starts.sheet(photos, cells, generator, out / "cells"))]

@@ -13,18 +13,20 @@ from ganvas import images
 from ganvas.files import atomic_path
 from ganvas.studies.estimates import Estimate, mean_estimate
 from ganvas.studies.inversion.table import LOSSES, Cell, Row, measured_side, pictures_of
+from ganvas.studies.nearness import TITLES
 from ganvas.studies.records import write_json
 from ganvas.studies.tables import table
 
 SHOWN = 6
-MEASURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "perceptual": "perceptual", "from_mean": "deviations from the mean"}
+MEASURES = {**TITLES, "perceptual": "perceptual", "from_mean": "deviations from the mean"}
 
 
 def markdown(cells: Sequence[Cell], perceptual: str, side: int) -> str:
     """Return the table: rows are generators and spaces, column groups losses; `perceptual` names the distance, and
     `side` the size at which all was measured.
     """
-    columns = [(column, measure) for column in LOSSES for measure in MEASURES]
+    measures = [name for name in MEASURES if all(getattr(cell, name) is not None for cell in cells)]
+    columns = [(column, measure) for column in LOSSES for measure in measures]
     head = ["", *(f"{column}: {perceptual if name == 'perceptual' else MEASURES[name]}" for column, name in columns)]
     by_place = {(cell.row, cell.column): cell for cell in cells}
     lines = [head]
@@ -73,5 +75,5 @@ def write(
 
 
 def _described(cell: Cell) -> dict[str, Any]:
-    means = {name: asdict(mean_estimate(getattr(cell, name))) for name in MEASURES}
+    means = {name: asdict(mean_estimate(getattr(cell, name))) for name in MEASURES if getattr(cell, name) is not None}
     return {**asdict(cell), "means": means}

@@ -16,6 +16,7 @@ from ganvas.inversion.invert import Inversion, InversionSettings, finish, invert
 from ganvas.inversion.starts import Encode
 from ganvas.inversion.terms import FeatureMaps
 from ganvas.studies.inversion.table import AT_ONCE, Cell, Row, pictures_of, read_cell, write_cell
+from ganvas.studies.nearness import Eyes
 from ganvas.studies.records import claim_folder, plain
 
 SHOWN = 6
@@ -44,7 +45,7 @@ def run(
     encode: Encode,
     photos: Float[Tensor, "n 3 r r"],
     folder: Path,
-    look: FeatureMaps,
+    eyes: Eyes,
     ways: Sequence[Way],
     *,
     encoder_hash: str = "",
@@ -59,7 +60,7 @@ def run(
         if not place.is_file():
             parts = []
             for some in photos.split(AT_ONCE):
-                parts.append(_look_for(generator, encode, some, way, look))
+                parts.append(_look_for(generator, encode, some, way, eyes.look))
                 say(way.title, sum(len(part.cards) for part in parts), len(photos))
             write_cell(
                 Row(about_of(generator).name, generator, "w+"),
@@ -67,7 +68,7 @@ def run(
                 parts,
                 photos,
                 place,
-                look,
+                eyes,
                 generator.resolution,
             )
         cells[way.title] = read_cell(place)

@@ -7,6 +7,7 @@ never optimised; all are measured at the size of the smallest generator, so that
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,16 @@ from ganvas import images
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.invert import Inversion, InversionSettings, invert
-from ganvas.inversion.numbers import distances, psnr
-from ganvas.inversion.objective import Target
 from ganvas.inversion.terms import FeatureMaps, Weights, bundled_features
 from ganvas.inversion.work import joined
 from ganvas.latent_files import load_latent
-from ganvas.metrics.structural import ssim
+from ganvas.studies.nearness import DIGITS, Eyes
 from ganvas.studies.records import claim_folder, write_json
 
 LOSSES: Mapping[str, Weights] = {
     "perceptual": Weights(perceptual=1.0),
     "perceptual + L1 + L2": Weights(perceptual=1.0, l1=1.0, l2=1.0),
 }
-NEARNESS = ("psnr", "perceptual", "ssim")
 AT_ONCE = 10
 SMALLEST = 16  # pixels: below, neither SSIM nor the feature network sees anything
 Say = Callable[[str, int, int], None]
@@ -62,6 +60,7 @@ class Cell:
     from_mean: tuple[float, ...]
     seconds: float
     latent: str
+    judged: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def run(
     settings: Settings = Settings(),
     *,
     losses: Mapping[str, Weights] = LOSSES,
-    look: FeatureMaps | None = None,
+    eyes: Eyes | None = None,
     say: Say = lambda what, done, total: None,
 ) -> list[Cell]:
     """Compute the cells that `folder` does not hold yet; returns all, row by row.
@@ -101,16 +100,14 @@ def run(
     table.
     """
     claim_folder(folder, _record(rows, photos, names, settings, losses))
-    eyes, side, cells = look or bundled_features(), measured_side(rows), []
+    eyes, side, cells = eyes or Eyes(bundled_features()), measured_side(rows), []
     for row in rows:
         for column, weights in losses.items():
             place = folder / f"{_slug(row.title)}--{_slug(column)}.json"
             if not place.is_file():
-                told = f"{row.title}, {column}"
+                told = partial(say, f"{row.title}, {column}")
                 targets = photos[row.generator.resolution]
-                parts = _invert(
-                    row, weights, targets, names, settings, eyes, lambda done, all_, told=told: say(told, done, all_)
-                )
+                parts = _invert(row, weights, targets, names, settings, eyes.look, told)
                 write_cell(row, column, parts, targets, place, eyes, side)
             cells.append(read_cell(place))
     return cells
@@ -151,7 +148,7 @@ def write_cell(
     parts: Sequence[Inversion],
     photos: Float[Tensor, "n 3 r r"],
     place: Path,
-    look: FeatureMaps,
+    eyes: Eyes,
     side: int,
 ) -> Cell:
     """Write the latent of inverted photos and their numbers, with which the cell is finished; returns it. Pictures and
@@ -160,30 +157,24 @@ def write_cell(
     latent = joined([part.latent for part in parts]).save(place.with_suffix(".safetensors"))
     cards = [card for part in parts for card in part.cards]
     shown = torch.cat([part.pictures for part in parts])
-    pictures, targets = (images.resize(some.cpu().clamp(-1, 1), side, side) for some in (shown, photos))
+    near = eyes.near(*(images.resize(some.cpu().clamp(-1, 1), side, side) for some in (shown, photos)))
     cell = Cell(
         row.title,
         column,
-        tuple(psnr(pictures, targets).tolist()),
-        tuple(_distances(look, pictures, targets, row.generator.device)),
-        tuple(ssim(pictures, targets).tolist()),
-        tuple(card.from_mean for card in cards),
-        sum(part.cards[0].seconds for part in parts),
-        latent.name,
+        from_mean=tuple(card.from_mean for card in cards),
+        seconds=sum(part.cards[0].seconds for part in parts),
+        latent=latent.name,
+        **{name: tuple(values) for name, values in near.items()},
     )
     write_json(place, asdict(cell))
     return cell
 
 
-def _distances(look: FeatureMaps, pictures: Tensor, targets: Tensor, device: torch.device) -> list[float]:
-    pairs = zip(pictures.split(AT_ONCE), targets.split(AT_ONCE), strict=True)
-    return torch.cat([distances(look, some.to(device), Target(goal.to(device))) for some, goal in pairs]).tolist()
-
-
 def numbers_of(cell: Cell) -> dict[str, Sequence[float]]:
     """Return a cell's measures of nearness and the seconds, photo by photo, as `studies.nearness` takes them."""
     count = len(cell.psnr)
-    return {name: getattr(cell, name) for name in NEARNESS} | {"seconds": [cell.seconds / count] * count}
+    found = {name: getattr(cell, name) for name in DIGITS if getattr(cell, name) is not None}
+    return found | {"seconds": [cell.seconds / count] * count}
 
 
 @torch.no_grad()

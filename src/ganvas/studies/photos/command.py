@@ -13,12 +13,12 @@ from ganvas.checkpoints.files import load
 from ganvas.errors import GanvasError
 from ganvas.files import atomic_path
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.terms import FeatureMaps, bundled_features
 from ganvas.latent_files import Latent, load_latent
 from ganvas.metrics.features import load_features
 from ganvas.process import keep_freed_memory
 from ganvas.studies.inversion import table
 from ganvas.studies.inversion.table import LOSSES, Row
+from ganvas.studies.nearness import DIGITS, Eyes, eyes_for
 from ganvas.studies.photos import report
 from ganvas.studies.photos.settings import Settings, quick
 from ganvas.studies.photos.survival import LocalEdit, edited, find_edits, generated, survived
@@ -80,10 +80,10 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
         raise GanvasError(f"The study compares z, w and w+; this generator has {', '.join(generator.spaces)}.")
     held = open_pictures(source, generator.resolution, fewest=settings.count)
     photos = held.batch(held.spread(settings.count))
-    look = bundled_features(torch.device("cpu"))
+    eyes = eyes_for(model)
     edits = find_edits(generator, settings)
-    cells, pivots = _inverted(generator, model, photos, out / "inverted", settings, look)
-    tuned = tune_all(generator, photos, pivots, settings.tune, out / f"tuned-{settings.tune}", look, tell)
+    cells, pivots = _inverted(generator, model, photos, out / "inverted", settings, eyes)
+    tuned = tune_all(generator, photos, pivots, settings.tune, out / f"tuned-{settings.tune}", eyes, tell)
     numbers = {space: table.numbers_of(cell) for space, cell in cells.items()} | {report.TUNED: _of_tuned(tuned)}
     shown = _edited(generator, edits, pivots, [one.load(out / f"tuned-{settings.tune}") for one in tuned], settings)
     network = load_features()
@@ -92,7 +92,7 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     }
     words, kept = out / "photos.md", out / "photos.json"
     with atomic_path(words) as temporary:
-        temporary.write_text(report.markdown(numbers, found, settings, Path(model).stem, look.name), "utf-8")
+        temporary.write_text(report.markdown(numbers, found, settings, Path(model).stem, eyes.look.name), "utf-8")
     strengths = {edit.name: edit.strength for edit in edits}
     edits_found = {name: {kind: asdict(one) for kind, one in by_kind.items()} for name, by_kind in found.items()}
     everything = {"settings": asdict(settings), "strengths": strengths, "photos": numbers, "edits": edits_found}
@@ -105,7 +105,7 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
 
 
 def _inverted(
-    generator: Generator, model: str, photos: Tensor, folder: Path, settings: Settings, look: FeatureMaps
+    generator: Generator, model: str, photos: Tensor, folder: Path, settings: Settings, eyes: Eyes
 ) -> tuple[dict[str, table.Cell], Latent]:
     """Return the cells of z, w and w+, and the w+ codes."""
     rows = [Row(Path(model).stem, generator, space) for space in SPACES]
@@ -118,7 +118,7 @@ def _inverted(
         folder,
         table.Settings(settings.steps),
         losses={COLUMN: LOSSES[COLUMN]},
-        look=look,
+        eyes=eyes,
         say=tell,
     )
     return dict(zip(SPACES, cells, strict=True)), load_latent(folder / cells[-1].latent)
@@ -129,7 +129,8 @@ def _latents(cells: Mapping[str, table.Cell], out: Path) -> list[tuple[str, Late
 
 
 def _of_tuned(tuned: Sequence[TunedPhoto]) -> dict[str, Sequence[float]]:
-    return {name: [getattr(one, name) for one in tuned] for name in (*table.NEARNESS, "seconds")}
+    names = [name for name in (*DIGITS, "seconds") if all(getattr(one, name) is not None for one in tuned)]
+    return {name: [getattr(one, name) for one in tuned] for name in names}
 
 
 def _edited(

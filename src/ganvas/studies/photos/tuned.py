@@ -13,10 +13,9 @@ from torch import Tensor
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.invert import InversionSettings, finish, prepare
-from ganvas.inversion.terms import FeatureMaps
 from ganvas.inversion.tuning import Tuning
 from ganvas.latent_files import Latent, load_latent
-from ganvas.metrics.structural import ssim
+from ganvas.studies.nearness import Eyes
 from ganvas.studies.records import write_json
 
 
@@ -29,6 +28,7 @@ class TunedPhoto:
     ssim: float
     seconds: float
     latent: str
+    judged: float | None = None
 
     def load(self, folder: Path) -> Latent:
         """Return the latent with its changed weights."""
@@ -41,7 +41,7 @@ def tune_all(
     pivots: Latent,
     steps: int,
     folder: Path,
-    look: FeatureMaps,
+    eyes: Eyes,
     say: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> list[TunedPhoto]:
     """Tune the generator for every photo alone, where `folder` does not hold it yet; returns all."""
@@ -49,7 +49,7 @@ def tune_all(
     for row in range(len(photos)):
         place = folder / f"photo-{row:03d}.json"
         if not place.is_file():
-            write_json(place, asdict(_tune(generator, photos[row : row + 1], pivots.rows([row]), steps, place, look)))
+            write_json(place, asdict(_tune(generator, photos[row : row + 1], pivots.rows([row]), steps, place, eyes)))
         say("Tuning", row + 1, len(photos))
     return [_read(folder / f"photo-{row:03d}.json") for row in range(len(photos))]
 
@@ -60,17 +60,16 @@ def _tune(
     pivot: Latent,
     steps: int,
     place: Path,
-    look: FeatureMaps,
+    eyes: Eyes,
 ) -> TunedPhoto:
     settings = InversionSettings("w+", steps=1, start=pivot)
-    run = prepare(generator, photo, settings, look=look, names=pivot.captions)
+    run = prepare(generator, photo, settings, look=eyes.look, names=pivot.captions)
     step, begun = next(run.steps()), time.perf_counter()
     *_, last = run.tuning(step, Tuning(steps))
     done = finish(run, step, time.perf_counter() - begun, last)
-    card = done.cards[0]
     latent = done.latent.save(place.with_suffix(".safetensors"))
-    alike = float(ssim(done.pictures, photo.cpu())[0])
-    return TunedPhoto(card.psnr, card.perceptual, alike, card.seconds, latent.name)
+    near = {name: value for name, (value,) in eyes.near(done.pictures, photo).items()}
+    return TunedPhoto(seconds=done.cards[0].seconds, latent=latent.name, **near)
 
 
 def _read(place: Path) -> TunedPhoto:
