@@ -22,8 +22,10 @@ class Adapting(Running):
 
     out: Path = Path("adapted")
     """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
-    pictures: int = 4_000
-    """Pictures to show in all."""
+    pictures: int = 2_000
+    """Pictures to show in all; more learn the photos by heart."""
+    cool: int = 700
+    """Let the learning rates fall to nothing over the last so many pictures."""
     log_every: int = 100
     """Pictures between lines of the log."""
     sheet_every: int = 400
