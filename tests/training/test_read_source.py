@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import ganvas
 from ganvas.errors import TrainingError
 from ganvas.generators import ops
 from ganvas.training import snapshots, starting
@@ -46,8 +47,23 @@ def test_all_networks_come_from_a_snapshot(snapshot: Path):
     torch.testing.assert_close(large.discriminator(pictures), small.discriminator(smaller), atol=1e-5, rtol=1e-4)
 
 
-def test_a_generator_file_starts_the_generator_alone(snapshot: Path):
-    assert starting.read_source("faces").family == "stylegan2"
+def test_a_generator_comes_with_its_discriminator_where_that_has_a_place():
+    channels = ganvas.load("faces").architecture.channels
+    for widths, fits in (
+        (channels, True),
+        ((*channels, 16), True),
+        (channels[:-1], False),
+        ((512, *channels[1:]), False),
+    ):
+        source = starting.read_source("faces", widths)
+        assert source.generator.family == "stylegan2"
+        assert (source.discriminator is not None) == fits
+    assert starting.read_source("faces-dcgan").discriminator is None
+    recipe = StyleGAN2Recipe(channels, channels, z_dim=256, mapping_layers=4)
+    source = starting.read_source("faces", channels)
+    built = recipe.build(CPU, source)
+    pictures = torch.rand(4, 3, 128, 128) * 2 - 1
+    torch.testing.assert_close(built.discriminator(pictures), source.discriminator(pictures))
 
 
 def test_dcgan_from_all_networks():

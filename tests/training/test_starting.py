@@ -12,7 +12,7 @@ from ganvas.errors import TrainingError
 from ganvas.training import snapshots
 from ganvas.training.data import PictureSet
 from ganvas.training.log import read_log
-from ganvas.training.networks import WARMING_STEPS, tensors
+from ganvas.training.networks import WARMING_STEPS, Source, tensors
 from ganvas.training.run import Recipe
 from ganvas.training.starting import newest, recipe_of
 from tests.training.tiny import CPU, DC, STYLE, begin, differing, finish, go_on, unequal
@@ -197,22 +197,22 @@ def test_recipes_travel_through_json():
 
 
 def test_begun_from_another_generator(tmp_path: Path):
-    source = STYLE.build(CPU).average
+    source = Source(STYLE.build(CPU).average)
     run = begin(
         replace(STYLE, channels=(8, 8, 8, 4), judge_channels=(8, 8, 8, 4), seed=5), tmp_path / "a", 8, source=source
     )
-    assert torch.equal(run.networks.average.synthesis.blocks["b4"].const, source.synthesis.blocks["b4"].const)
+    assert torch.equal(run.networks.average.synthesis.blocks["b4"].const, source.generator.synthesis.blocks["b4"].const)
     with pytest.raises(TrainingError, match="A dcgan starts from another dcgan, not from a stylegan2"):
         begin(DC, tmp_path / "b", 8, source=source)
     with pytest.raises(TrainingError, match="starts from one of the same sizes"):
-        begin(replace(DC, width=8), tmp_path / "c", 8, source=DC.build(CPU).average)
-    same = begin(replace(DC, seed=9), tmp_path / "d", 8, source=DC.build(CPU).average)
+        begin(replace(DC, width=8), tmp_path / "c", 8, source=Source(DC.build(CPU).average))
+    same = begin(replace(DC, seed=9), tmp_path / "d", 8, source=Source(DC.build(CPU).average))
     assert torch.equal(same.networks.generator.colours.weight, DC.build(CPU).generator.colours.weight)
 
 
 def test_both_networks_warm_up_from_their_first_step_after_a_start_from_another(tmp_path: Path):
     recipe = replace(STYLE, judge_first=3, rate=2e-3, judge_rate=1e-3, r1=0.0)
-    run = begin(recipe, tmp_path / "run", 80, source=STYLE.build(CPU).average)
+    run = begin(recipe, tmp_path / "run", 80, source=Source(STYLE.build(CPU).average))
     rates = []
     for _ in range(5):
         run.step()

@@ -12,7 +12,8 @@ from ganvas.cli.training import Running, train
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import own_device
-from ganvas.training.snapshots import is_snapshot
+from ganvas.training.networks import Networks, Source
+from ganvas.training.starting import read_source
 from ganvas.training.stylegan2 import StyleGAN2Recipe, parse_channels, standard_channels
 
 STEPS_ALONE = 500
@@ -72,7 +73,8 @@ def dcgan(
         precision=running.precision_on(device),
         seed=running.seed,
     )
-    train(recipe, data, Augmentation(augment, running.flip), start, running, device)
+    beginning = read_source(start) if start else None
+    train(recipe, data, Augmentation(augment, running.flip), beginning, running, device)
 
 
 @app.command
@@ -135,14 +137,14 @@ def stylegan2(
     z_dim
         Width of z and w.
     judge_first
-        Steps at the start in which only the discriminator learns; 500 where --start gives a generator without one.
+        Steps at the start in which only the discriminator learns; 500 where --start gives none that fits.
     match_noise
         Set the noise of the finest maps of what is kept so that its pictures have the grain of the data.
     augment
         adaptive keeps a discriminator of small sets from learning them by heart.
     start
-        A generator to start from, or a training snapshot (its discriminator too): of the same or smaller resolution
-        and channels.
+        A generator to start from, with the discriminator that comes with it where that has the same channels, or a
+        training snapshot: of the same or smaller resolution and channels.
     running
         Where the run goes and how it is watched.
     """
@@ -150,6 +152,7 @@ def stylegan2(
     widths = standard_channels(resolution, channel_base, channel_max)
     if channels:
         widths = parse_channels(channels, resolution)
+    beginning = read_source(start, widths) if start else None
     recipe = StyleGAN2Recipe(
         channels=widths,
         judge_channels=widths,
@@ -164,14 +167,14 @@ def stylegan2(
         penalty_every=penalty_every,
         path=path,
         mixing=mixing,
-        judge_first=_steps_alone(start) if judge_first is None else judge_first,
+        judge_first=_steps_alone(beginning) if judge_first is None else judge_first,
         match_noise=match_noise,
         precision=running.precision_on(device),
         seed=running.seed,
     )
-    train(recipe, data, Augmentation(augment, running.flip), start, running, device)
+    train(recipe, data, Augmentation(augment, running.flip), beginning, running, device)
 
 
-def _steps_alone(start: str | None) -> int:
+def _steps_alone(beginning: Source | Networks | None) -> int:
     """Return the steps that a new discriminator needs to catch up with a trained generator."""
-    return STEPS_ALONE if start and not is_snapshot(Path(start)) else 0
+    return STEPS_ALONE if beginning is not None and beginning.discriminator is None else 0

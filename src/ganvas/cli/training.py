@@ -22,6 +22,7 @@ from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import FEWEST, PictureSet, Survey, open_pictures
 from ganvas.training.distributed import Team, team
 from ganvas.training.hardware import fastest_precision
+from ganvas.training.networks import Networks, Source
 from ganvas.training.run import DISTANCE, Event, Plan, Recipe, Run
 from ganvas.training.snapshots import Progress
 from ganvas.training.yardstick import open_yardstick
@@ -106,7 +107,7 @@ def train(
     recipe: Recipe,
     source: Path,
     augmentation: Augmentation,
-    start: str | None,
+    beginning: Source | Networks | None,
     running: Running,
     device: torch.device,
     fewest: int = FEWEST,
@@ -118,7 +119,6 @@ def train(
     if running.threads:
         torch.set_num_threads(running.threads)
     plan = running.plan({"command": f"ganvas train {recipe.family}"})
-    beginning = starting.read_source(start) if start else None
     with team(device) as members, progress(members.leads, REMEMBERED_SECONDS) as report:
         packing = partial(report, "Packing pictures")
         data = open_pictures(source, recipe.resolution, packing, fewest)
@@ -139,13 +139,13 @@ def train(
         raise KeyboardInterrupt
 
 
-def _begin(task: _Task, running: Running, beginning: Any) -> Run:
+def _begin(task: _Task, running: Running, beginning: Source | Networks | None) -> Run:
     if running.resume:
         return starting.resume(running.resume, **vars(task), change=running.change)
     return starting.begin(**vars(task), source=beginning)
 
 
-def _rehearse(task: _Task, beginning: Any) -> tuple[list[str], dict[str, Any]]:
+def _rehearse(task: _Task, beginning: Source | Networks | None) -> tuple[list[str], dict[str, Any]]:
     """Do a few steps without a file and say how long the run would take."""
     recipe, pictures = task.recipe, task.plan.pictures
     run = starting.prepare(**vars(task), source=beginning)

@@ -19,7 +19,7 @@ from ganvas.training.augment import Augment
 from ganvas.training.discriminators import ConvolutionalDiscriminator
 from ganvas.training.distributed import Team
 from ganvas.training.losses import OBJECTIVES
-from ganvas.training.networks import Networks, adam
+from ganvas.training.networks import Networks, Source, adam
 from ganvas.training.randomness import Randomness
 from ganvas.training.settings import check_above_zero, check_range
 
@@ -69,17 +69,16 @@ class DCGANRecipe:
         """Both networks learn from the start."""
         return 0
 
-    def build(self, device: torch.device, source: DCGAN | Networks | None = None) -> Networks:
+    def build(self, device: torch.device, source: Source | Networks | None = None) -> Networks:
         """Return new networks, with the weights of `source` where a generator or all networks of a run are given."""
         random = torch.Generator().manual_seed(self.seed)
         generator = DCGAN(Architecture.standard(self.resolution, self.width, self.z_dim))
         initialize(generator, random)
         judge = ConvolutionalDiscriminator(self.resolution, self.judge_width, random)
-        if isinstance(source, Networks):
+        if source is not None:
             _copy(source.generator, generator)
-            _copy(source.discriminator, judge)
-        elif source is not None:
-            _copy(source, generator)
+            if source.discriminator is not None:
+                _copy(source.discriminator, judge)
         generator, judge = _fast(generator, device).train(), _fast(judge, device).train()
         average = copy.deepcopy(generator).eval().requires_grad_(False)
         optimisers = adam(generator, self.rate, BETAS), adam(judge, self.judge_rate, BETAS)

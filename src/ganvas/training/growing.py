@@ -1,6 +1,7 @@
 """Starting from networks that were trained before: of a smaller resolution, of fewer channels, or the same."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -46,6 +47,12 @@ def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
     for _, block in generator.synthesis.named_blocks():
         if block.resolution > source.resolution and block.paints:
             block.torgb.weight.zero_()
+
+
+def has_place(channels: Sequence[int], source: Sequence[int]) -> bool:
+    """Tell whether a discriminator of these `channels` can begin as one of `source` (`start_judge_from`)."""
+    shared = tuple(channels[: len(source)]) == tuple(source)
+    return shared and all(count >= 2 * COLOURS for count in channels[len(source) :])
 
 
 @torch.no_grad()

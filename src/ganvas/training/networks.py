@@ -38,6 +38,21 @@ class Networks:
         return {"generator": self.generator_optimiser, "discriminator": self.discriminator_optimiser}
 
 
+@dataclass(frozen=True)
+class Source:
+    """What a run may begin with where only a generator is known, which is its own average, and perhaps the
+    ``discriminator`` that it was trained against.
+    """
+
+    generator: Any
+    discriminator: Any = None
+
+    @property
+    def average(self) -> Any:
+        """The generator itself."""
+        return self.generator
+
+
 def adam(network: nn.Module, rate: float, betas: tuple[float, float], penalty_every: int = 0) -> torch.optim.Adam:
     """Return Adam for a network; with a penalty every `penalty_every` steps, rate and betas are those of ``every /
     (every + 1)`` of a step (lazy regularisation, Karras et al. 2020, appendix B).

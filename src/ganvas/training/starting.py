@@ -1,7 +1,7 @@
 """How a run begins: in an empty folder, or from a snapshot, whole or slim."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,12 @@ from ganvas.training.adaptation import AdaptationRecipe
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
+from ganvas.training.discriminator_files import discriminator_beside, load_discriminator
+from ganvas.training.discriminators import StyleDiscriminator
 from ganvas.training.distributed import Team
+from ganvas.training.growing import has_place
 from ganvas.training.log import LOG, read_log, write_line
-from ganvas.training.networks import Networks, restore
+from ganvas.training.networks import Networks, Source, restore
 from ganvas.training.run import Plan, Recipe, Run, described_data
 from ganvas.training.snapshots import Progress
 from ganvas.training.stylegan2 import StyleGAN2Recipe
@@ -35,7 +38,7 @@ def begin(
     augmentation: Augmentation,
     device: torch.device,
     team: Team,
-    source: Any = None,
+    source: Source | Networks | None = None,
 ) -> Run:
     """Return a run from the start, with the weights of `source` (see `read_source`) where it is given.
 
@@ -48,14 +51,26 @@ def begin(
     return run
 
 
-def read_source(path: str) -> Any:
-    """Return what a run may start from: a generator by name or file, or all networks of a training snapshot."""
+def read_source(path: str, channels: Sequence[int] = ()) -> Source | Networks:
+    """Return what a run may start from: all networks of a training snapshot, or a generator by name or file, with the
+    discriminator that comes with it where a discriminator of these `channels` can begin as that one.
+    """
     if not (Path(path).is_file() and snapshots.is_snapshot(Path(path))):
-        return load(path)
+        generator = load(path)
+        return Source(generator, _discriminator_of(path, generator, channels))
     snapshot = snapshots.read(Path(path))
     networks = recipe_of(snapshot.recipe).build(torch.device("cpu"))
     restore(networks, snapshot.tensors)
     return networks
+
+
+def _discriminator_of(path: str, generator: Any, channels: Sequence[int]) -> StyleDiscriminator | None:
+    beside = discriminator_beside(path)
+    if beside is None:
+        return None
+    discriminator, made_for = load_discriminator(beside)
+    fits = made_for in generator.about.hashes and has_place(channels, discriminator.channels)
+    return discriminator if fits else None
 
 
 def prepare(
@@ -65,12 +80,12 @@ def prepare(
     augmentation: Augmentation,
     device: torch.device,
     team: Team,
-    source: Any = None,
+    source: Source | Networks | None = None,
 ) -> Run:
     """Return a run from the start of which nothing is written yet; raises `TrainingError` where the source is of
     another family.
     """
-    family = source.generator.family if isinstance(source, Networks) else getattr(source, "family", recipe.family)
+    family = recipe.family if source is None else source.generator.family
     if family != recipe.family:
         raise TrainingError(f"A {recipe.family} starts from another {recipe.family}, not from a {family}.")
     networks = recipe.build(device, source)

@@ -22,7 +22,7 @@ from ganvas.training.distributed import Team
 from ganvas.training.finest_noise import match_finest_octave
 from ganvas.training.growing import start_from, start_judge_from
 from ganvas.training.losses import OBJECTIVES, gradient_penalty, path_lengths
-from ganvas.training.networks import Networks, adam
+from ganvas.training.networks import Networks, Source, adam
 from ganvas.training.randomness import Randomness
 from ganvas.training.settings import check_above_zero, check_range
 
@@ -96,7 +96,7 @@ class StyleGAN2Recipe:
         hidden = (self.z_dim,) * self.mapping_layers
         return Architecture(2 ** (len(self.channels) + 1), self.channels, self.z_dim, self.z_dim, hidden)
 
-    def build(self, device: torch.device, source: StyleGAN2 | Networks | None = None) -> Networks:
+    def build(self, device: torch.device, source: Source | Networks | None = None) -> Networks:
         """Return new networks, with the weights of `source` where a generator or all networks of a run are given."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -104,10 +104,10 @@ class StyleGAN2Recipe:
             judge = StyleDiscriminator(self.judge_channels, getattr(torch, self.precision))
             average = copy.deepcopy(generator).eval().requires_grad_(False)
             if source is not None:
-                start_from(generator, source.generator if isinstance(source, Networks) else source)
-                start_from(average, source.average if isinstance(source, Networks) else source)
-            if isinstance(source, Networks):
-                start_judge_from(judge, source.discriminator)
+                start_from(generator, source.generator)
+                start_from(average, source.average)
+                if source.discriminator is not None:
+                    start_judge_from(judge, source.discriminator)
         generator, judge, average = generator.to(device), judge.to(device), average.to(device)
         return Networks(
             generator,
