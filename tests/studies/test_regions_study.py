@@ -22,7 +22,7 @@ from ganvas.studies.regions import command as study
 from ganvas.studies.regions.bench import Bench, Recipe, Trial, ratios, runs
 from ganvas.studies.regions.failures import failures, ways_of
 from ganvas.studies.regions.grams import exact_cover, find_grams, pack, range_jacobians, unpack
-from ganvas.studies.regions.plan import few_names, make_plan, variants_of
+from ganvas.studies.regions.plan import few_names, make_plan, telling_names, variants_of
 from ganvas.studies.regions.report import markdown
 from ganvas.studies.regions.settings import ALL, Settings, quick, thirds
 from tests.fakes import LayeredGenerator
@@ -266,11 +266,18 @@ def test_a_plan_names_what_it_leaves_out():
     assert plan.parts == {"one eye": "one eye: twin", "one nostril": "one nostril: twin"}
     assert set(plan.wanted("s", SHORT)["1"]) == set(plan.parts)
     assert set(plan.wanted("w", SHORT)) == set(SHORT.all_ranges)
-    most = make_plan({"all": Region.box(0.02, 0.02, 0.98, 0.98)}, ["all"], "", 16, SHORT)
-    assert not variants_of(most.regions, "all")
-    assert "nearly the whole picture" in most.reasons[0]
+    frame = ~Region.box(0.2, 0.2, 0.8, 0.8)
+    most = make_plan({"all": Region.box(0.02, 0.02, 0.98, 0.98), "frame": frame}, ["all", "frame"], "", 16, SHORT)
+    for name, reason in zip(("all", "frame"), most.reasons, strict=False):
+        assert not variants_of(most.regions, name)
+        assert f"{name}: a box around it is most of the picture" in reason
     with pytest.raises(GanvasError, match="no region 'tail'"):
         make_plan(FACES, ["tail"], "face", 16, SHORT)
+
+
+def test_sheets_of_several_show_the_telling_regions_first():
+    assert telling_names(("background", "chin", "ears", "eyes", "mouth", "nose")) == ("eyes", "nose", "mouth", "ears")
+    assert telling_names(("sky", "eyes")) == ("eyes", "sky")
 
 
 def test_three_regions_for_the_short_study():

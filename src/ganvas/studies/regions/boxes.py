@@ -35,6 +35,17 @@ def bounding_box(mask: Float[Tensor, "1 h w"]) -> Edges:
     )
 
 
+def box_around(region: Region) -> Edges:
+    """Return the smallest box around a region."""
+    return bounding_box(region.mask(MEASURED_AT, MEASURED_AT))
+
+
+def area(box: Edges) -> float:
+    """Return the share of the picture that a box covers."""
+    left, top, right, bottom = box
+    return (right - left) * (bottom - top)
+
+
 def moved(box: Edges, right: float, down: float) -> Edges:
     """Move a box by shares of its own sides; what leaves the picture is cut off."""
     left, top, far, bottom = box
@@ -72,7 +83,7 @@ def variants(region: Region, amounts: tuple[float, ...], ways: tuple[str, ...]) 
     """Yield each variant of a region by its kind: "box", "rough box", "moved 10%" (once for each way), "larger 10%",
     "smaller 10%".
     """
-    box = bounding_box(region.mask(MEASURED_AT, MEASURED_AT))
+    box = box_around(region)
     yield "box", box
     yield "rough box", rough(box)
     for amount in amounts:
@@ -136,4 +147,4 @@ def _part_region(regions: Mapping[str, Region], names: tuple[str, ...], part: Ed
     known = next((regions[name] for name in names if name in regions), None)
     if known is None:
         raise RegionError(f"the generator names no region '{names[0]}'; it has {', '.join(regions)}.")
-    return Region.box(*within(bounding_box(known.mask(MEASURED_AT, MEASURED_AT)), part))
+    return Region.box(*within(box_around(known), part))

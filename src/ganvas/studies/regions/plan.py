@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from ganvas.errors import GanvasError, RegionError
 from ganvas.region import Region
-from ganvas.studies.regions.boxes import HEAD, small_parts, variants
+from ganvas.studies.regions.boxes import HEAD, area, box_around, small_parts, variants
 from ganvas.studies.regions.settings import Settings
 
 HEAD_NAME = "head"
 LARGEST = 0.6
 WIDE_SPACES = ("w+", "s")
 FEW = ("eyes", "nose", "mouth")
+TELLING = (*FEW, "ears")
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ def make_plan(
             raise GanvasError(f"This generator names no region '{name}'; it has {', '.join(named) or 'none'}.")
     regions, reasons = {name: named[name] for name in names}, []
     for name in names:
-        if float(named[name].mask(resolution, resolution).mean()) > LARGEST:
-            reasons.append(f"{name}: a box around it would be nearly the whole picture, so no boxes were tried.")
+        if area(box_around(named[name])) > LARGEST:
+            reasons.append(f"{name}: a box around it is most of the picture, so no boxes were tried.")
             continue
         found, refused = _variant_regions(name, named[name], resolution, settings)
         regions |= found
@@ -94,6 +95,11 @@ def variants_of(regions: Mapping[str, Region], name: str) -> dict[str, list[str]
 def pair_name(part: str) -> str:
     """Return the name of a part and its twin together."""
     return f"{part}: pair"
+
+
+def telling_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return four regions for sheets of several: eyes, nose, mouth and ears as far as there are such, then others."""
+    return (*(name for name in TELLING if name in names), *(name for name in names if name not in TELLING))[:4]
 
 
 def few_names(named: Mapping[str, Region]) -> tuple[str, ...]:

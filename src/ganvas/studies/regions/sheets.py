@@ -14,7 +14,7 @@ from ganvas.studies.pictures import write_jpeg
 from ganvas.studies.regions.bench import Bench, Recipe, Trial
 from ganvas.studies.regions.failures import ways_of
 from ganvas.studies.regions.parts import usual
-from ganvas.studies.regions.plan import HEAD_NAME, Plan, variants_of
+from ganvas.studies.regions.plan import HEAD_NAME, Plan, telling_names, variants_of
 from ganvas.studies.tables import short
 
 SIZE = 96
@@ -25,12 +25,13 @@ Pictures = Float[Tensor, "_n 3 _h _w"]
 
 def write_sheets(bench: Bench, plan: Plan, folder: Path) -> list[Path]:
     """Write the sheets of all parts; returns their paths."""
+    names = telling_names(plan.names)
     sheets = {f"a-{name}": directions_sheet(bench, name) for name in plan.names}
-    sheets["a-shared"] = shared_sheet(bench, plan.names[:4])
-    sheets["b-layers"] = ranges_sheet(bench, plan.names[:4])
+    sheets["a-shared"] = shared_sheet(bench, names)
+    sheets["b-layers"] = ranges_sheet(bench, names)
     sheets |= {f"c-{name}": boxes_sheet(bench, name) for name in plan.names if variants_of(bench.regions, name)}
-    sheets["d-averages"] = averages_sheet(bench, plan.names[:4])
-    sheets["e-ridge"] = ridges_sheet(bench, plan.names[:4])
+    sheets["d-averages"] = averages_sheet(bench, names)
+    sheets["e-ridge"] = ridges_sheet(bench, names)
     sheets |= {
         f"f-{part}": failures_sheet(bench, plan, part) for part in (*plan.parts, HEAD_NAME) if part in bench.regions
     }
