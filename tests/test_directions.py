@@ -22,9 +22,7 @@ from ganvas.methods import find_directions, origin_of
 from ganvas.region import Region
 from tests.fakes import LayeredGenerator, LinearGenerator
 
-steady = settings(
-    derandomize=True, deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+steady = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SHAPES = {"z": (6,), "w": (6,), "w+": (3, 6), "s": (9,)}
 
 

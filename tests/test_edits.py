@@ -22,7 +22,7 @@ W = GENERATOR.map(GENERATOR.sample([0, 1]), "w")
 WS = GENERATOR.map(GENERATOR.sample([0, 1]))
 strengths = st.floats(-20, 20)
 layer_sets = st.sets(st.integers(0, 2), min_size=1).map(lambda chosen: tuple(sorted(chosen)))
-steady = settings(derandomize=True, deadline=None, max_examples=30)
+steady = settings(max_examples=30)
 
 
 def direction(space="w", layers=(0, 1, 2), seed=0, deviation=math.nan, shape=None):

@@ -164,7 +164,7 @@ def test_empty_files_are_called_empty(tmp_path, file):
             images.read_picture(source)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_damage_is_a_picture_error_or_a_picture(data):
     content = bytearray(SAMPLES[data.draw(st.sampled_from(sorted(SAMPLES)))])
@@ -268,7 +268,6 @@ def test_an_animation_without_frames_is_refused(tmp_path):
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
-@settings(deadline=None, derandomize=True)
 def test_whole_factors_are_exact_area_means(height, width, down, right):
     pictures = noise(2, 3, height * down, width * right).double()
     expected = pictures.view(2, 3, height, down, width, right).mean((3, 5))
@@ -329,7 +328,7 @@ def test_luma_of_greys_is_the_grey_and_of_colours_the_weight():
 
 
 @given(st.integers(1, 7), st.integers(1, 4), st.integers(0, 3))
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(max_examples=30)
 def test_grid_puts_each_picture_in_its_cell(count, columns, gap):
     pictures = noise(count, 3, 2, 3)
     sheet = images.grid(pictures, columns, gap)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganvas.errors import LatentError
@@ -64,7 +64,6 @@ def test_a_path_meets_every_key_at_its_share(count, closed):
     assert torch.allclose(along(keys, places, "linear", closed), torch.cat([keys, keys[:1]])[: pieces + 1])
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1), st.booleans(), st.sampled_from(["linear", "spherical"]))
 def test_a_path_is_continuous_and_lies_between_its_keys(t, closed, mode):
     keys = codes(4)

@@ -14,7 +14,7 @@ from ganvas.generators.protocol import Generator
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 
-steady = settings(derandomize=True, deadline=None, max_examples=40)
+steady = settings(max_examples=40)
 seeds = st.integers(0, 2**32 - 1)
 numbers = st.floats(-3, 3, width=32)
 

@@ -79,7 +79,7 @@ def test_weighted_gram(size: int, dtype: torch.dtype, monkeypatch: pytest.Monkey
 
 
 @given(rows=st.integers(1, 6), others=st.integers(1, 6), pixels=st.integers(1, 9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_product_is_a_matrix_product(rows: int, others: int, pixels: int) -> None:
     a, b = torch.arange(rows * pixels).view(rows, -1).float(), torch.arange(others * pixels).view(others, -1).float()
     torch.testing.assert_close(linalg.product(a, b), a @ b.T)

@@ -14,7 +14,7 @@ from tests.generators.small import small_stylegan2
 LAYERS = st.sets(st.integers(0, 2), min_size=1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(layers=LAYERS, rows=st.integers(1, 3), seed=st.integers(0, 1000))
 def test_rows_come_from_the_source_in_its_layers_and_stay_elsewhere(layers: set[int], rows: int, seed: int):
     generator = LayeredGenerator()

@@ -91,7 +91,7 @@ def test_a_box_is_cut_out(tmp_path):
     assert (found - images.resize(images.read_picture(path)[..., 20:60, 100:140], 20, 20)).abs().max() < 0.01
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(st.tuples(*[st.floats(0.05, 0.45), st.floats(0.2, 0.8), st.floats(0.55, 0.95), st.floats(0.2, 0.8)]))
 def test_eyes_come_to_their_places_without_shear(points):
     eyes, places = ((points[0], points[1]), (points[2], points[3])), ((0.3, 0.35), (0.7, 0.36))
@@ -238,7 +238,7 @@ def test_what_is_no_photo_is_told(tmp_path, name):
         photos.read_photo(tmp_path / "nowhere.png", 16)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_damage_is_an_error_in_words_or_a_photo(tmp_path_factory, data):
     content = bytearray(data.draw(st.sampled_from(SAMPLES)))

@@ -50,7 +50,7 @@ def test_steps_follow_an_easing():
     assert positions**2 == pytest.approx(shares, abs=2e-3)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 10), min_size=2, max_size=30))
 def test_inverting_is_monotone_whatever_the_steps(steps):
     lengths = np.array(steps)

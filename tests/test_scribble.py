@@ -119,7 +119,7 @@ def test_what_lies_under_clear_parts_changes_nothing():
     assert found[0].marks == found[1].marks
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.floats(0.1, 1.0))
 def test_alpha_is_soft_and_counts_as_a_weight(strength: float):
     sketch, generator = random_sketch(side=8), LinearGenerator()

@@ -18,7 +18,7 @@ from ganvas.tangents import make_basis
 from tests.fakes import LayeredGenerator, LinearGenerator, gram
 from tests.generators.small import small_stylegan2
 
-steady = settings(derandomize=True, deadline=None, max_examples=40)
+steady = settings(max_examples=40)
 STYLEGAN2 = small_stylegan2()
 SPACES = [("z", None), ("w", None), ("w", "1-2"), ("w+", None), ("w+", [0, 3]), ("s", None), ("s", "2")]
 

@@ -191,9 +191,7 @@ def test_entries_that_lie_are_refused(tmp_path, entry):
         read(raw(tmp_path / "x", header, bytes(size)))
 
 
-@settings(
-    derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damaged_bytes_end_in_a_reason_or_in_tensors(tmp_path, data):
     good = bytearray(write(tmp_path / "good", note="a").read_bytes())

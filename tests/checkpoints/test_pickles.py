@@ -142,7 +142,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=PLAIN, protocol=st.sampled_from([3, 4, 5]))
 def test_plain_data_comes_back_as_it_was(tmp_path: Path, tree: object, protocol: int):
     assert read_pickle(write(tmp_path, [tree], protocol)) == [tree]

@@ -397,7 +397,7 @@ def test_a_damaged_published_file_never_gives_a_raw_error(shared: Path, tmp_path
     assert set(outcomes[300:]) == {"refused"}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=60))
 def test_random_bytes_never_give_a_raw_error(tmp_path: Path, content: bytes):
     for start in (b"", HEAD):

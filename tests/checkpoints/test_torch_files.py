@@ -110,7 +110,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=PLAIN, old=st.booleans())
 def test_plain_data_comes_back(tmp_path: Path, tree: object, old: bool) -> None:
     assert same(read_tree(write(tmp_path, tree, old)), tree)

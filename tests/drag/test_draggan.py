@@ -69,7 +69,7 @@ def test_points_that_have_arrived_pull_no_more():
 
 
 @given(x=st.floats(-6, 6), y=st.floats(-6, 6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_tracking_finds_the_shift_to_a_fraction_of_a_pixel(x: float, y: float):
     still, moved = map_of(0, 0), map_of(x, y)
     point = pixels((31.3, 30.8))[0]

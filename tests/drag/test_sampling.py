@@ -41,7 +41,7 @@ def random_map(size: int, channels: int = 3, dtype: torch.dtype = torch.float64)
     middle=st.tuples(st.floats(-0.1, 1.1), st.floats(-0.1, 1.1)),
     reach=st.integers(0, 6),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_sampling_equals_enlarging_the_whole_map(size: int, factor: int, middle: tuple[float, float], reach: int):
     """At any place, also between pixels, at the border and beyond it."""
     feature, resolution = random_map(size), size * factor
@@ -87,7 +87,7 @@ def test_a_map_with_margins_shows_the_same_places():
 
 
 @given(position=st.floats(-50, 150), size=st.integers(1, 40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_place_is_a_mean_of_samples(position: float, size: int):
     weights = interpolation_matrix(torch.tensor([position], dtype=torch.float64), size, 0.0, 100.0)
     assert weights.min() >= 0

@@ -125,7 +125,7 @@ def test_resuming_from_a_map_gives_the_same_picture(name: str):
     assert not torch.equal(generator.resume(name, maps[name] + 1, z), maps["picture"])
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**32 - 1), psi=st.floats(0.2, 1.5))
 def test_derivative_equals_forward_mode(seed: int, psi: float):
     generator = small_dcgan(dtype=torch.float64)

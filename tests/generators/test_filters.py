@@ -24,7 +24,7 @@ def one_thread(two_threads: None) -> None:
     torch.set_num_threads(1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(2, 40), st.floats(0.05, 0.9), st.floats(0.02, 0.9), st.floats(4.0, 2000.0))
 def test_lowpass_is_scipys_kaiser_sinc(taps: int, cutoff: float, width: float, rate: float) -> None:
     cutoff, width = cutoff * rate / 2, width * rate / 2

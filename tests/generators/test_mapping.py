@@ -14,7 +14,7 @@ def test_a_layer_is_its_formula() -> None:
     torch.testing.assert_close(layer(x), torch.where(linear > 0, linear, 0.2 * linear) * 2**0.5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.1, 100.0))
 def test_the_length_of_z_does_not_matter(length: float) -> None:
     torch.manual_seed(1)

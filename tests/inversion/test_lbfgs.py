@@ -87,7 +87,7 @@ def test_two_loops_is_the_dense_update():
 
 
 @given(st.lists(st.floats(-2, 2), min_size=4, max_size=4), st.floats(0.01, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_line_search_that_is_given_time_meets_both_conditions_of_wolfe(point: list[float], length: float):
     x = torch.tensor(point, dtype=torch.float64)
     loss, gradient = rosenbrock(x)

@@ -43,7 +43,7 @@ def test_the_perceptual_term_is_the_distance_of_the_bundled_network():
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_nothing_outside_the_mask_counts_neither_in_value_nor_in_gradient(seed: int):
     mask, outside = soft_mask(), (soft_mask() == 0).expand(2, 3, 16, 16)
     x, one, other = pictures(seed), pictures(seed + 1), pictures(seed + 2)

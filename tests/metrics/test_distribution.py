@@ -66,7 +66,7 @@ class TestKernelDistance:
         measured = np.std([distance.value for distance in pool])
         assert np.mean([distance.error for distance in pool]) == pytest.approx(measured, rel=0.3)
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(st.integers(3, 12), st.integers(3, 12), st.integers(1, 6), st.integers(0, 10**6))
     def test_is_symmetric_and_blind_to_order_and_rotation(self, m: int, n: int, width: int, seed: int):
         x, y = normal(m, width, seed), normal(n, width, seed + 1)

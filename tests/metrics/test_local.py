@@ -15,7 +15,7 @@ from tests.fakes import LinearGenerator
 from tests.test_latents import unchecked
 
 
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 2**16), st.floats(0.125, 2))
 def test_the_mean_over_mask_and_channels(seed, scale):
     random = torch.Generator().manual_seed(seed)

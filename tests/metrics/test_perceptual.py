@@ -28,7 +28,7 @@ def test_distance_of_a_picture_from_itself_is_zero(network: FeatureNetwork):
     assert perceptual_distance(network, x, x).tolist() == [0, 0, 0]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 10**6))
 def test_distance_is_symmetric_and_between_0_and_4(network: FeatureNetwork, seed: int):
     x, y = pictures(2, seed), pictures(2, seed + 1)

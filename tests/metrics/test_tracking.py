@@ -21,7 +21,7 @@ def at(*points: tuple[float, float]) -> Tensor:
     return torch.tensor(points, dtype=torch.float64)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(x=st.floats(-0.12, 0.12), y=st.floats(-0.12, 0.12))
 def test_shifts_between_pixels(x: float, y: float):
     seen = track(waves(64), waves(64, x, y), at((0.5, 0.45)))

@@ -53,7 +53,7 @@ def test_averaging_blocks_gives_the_mask_at_half_the_size(points: np.ndarray) ->
     np.testing.assert_allclose(halved(fine), coverage.polygon_coverage(points, 23, 17), atol=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.tuples(fraction, fraction), st.tuples(fraction, fraction), st.integers(1, 20), st.integers(1, 20))
 def test_box_is_its_polygon_and_refines(xs: tuple, ys: tuple, height: int, width: int) -> None:
     (left, right), (top, bottom) = sorted(xs), sorted(ys)
@@ -65,7 +65,7 @@ def test_box_is_its_polygon_and_refines(xs: tuple, ys: tuple, height: int, width
     assert box.mean() == pytest.approx((right - left) * (bottom - top), abs=2e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(fraction, fraction), min_size=3, max_size=8), st.integers(1, 12), st.integers(1, 12))
 def test_any_scribble_refines_and_has_no_sense_or_start(points: list, height: int, width: int) -> None:
     scribble = np.array(points)
@@ -153,7 +153,7 @@ def test_brush_stroke_of_many_points_is_the_stroke_of_few() -> None:
     assert np.abs(coverage.brush_coverage(many, 0.1, 32, 32) - few).max() < 0.02
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 30), st.integers(1, 30))
 def test_resizing_by_area_keeps_mean_and_range(h: int, w: int, height: int, width: int) -> None:
     values = np.random.default_rng(h * w).random((h, w))

@@ -66,7 +66,7 @@ def test_the_ring_is_left_out_of_the_background() -> None:
     assert ignored[0, 20].tolist() == [0] * 6 + [1] * 4 + [0] * 20 + [1] * 4 + [0] * 6
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(0.001, 0.3), st.floats(0.001, 0.3))
 def test_a_wider_ring_leaves_less_background(one: float, other: float) -> None:
     narrow, wide = (TRIANGLE.split(16, 16, ring=ring)[1] for ring in sorted((one, other)))

@@ -9,7 +9,7 @@ from io import BytesIO
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganvas.errors import PictureError
@@ -206,7 +206,6 @@ def test_numbers_read_well(value, text):
 
 
 @given(st.floats(-1e300, 1e300))
-@settings(deadline=None, derandomize=True)
 def test_numbers_keep_three_digits(value):
     text = number(value, signed=True)
     assert text[0] == ("+" if value > 0 else "−" if value < 0 else "0")

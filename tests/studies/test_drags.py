@@ -63,7 +63,7 @@ def one_thread(two_threads: None) -> None:
     torch.set_num_threads(1)
 
 
-@examples(max_examples=20, deadline=None)
+@examples(max_examples=20)
 @given(number=st.integers(0, 500))
 def test_tasks(number: int):
     drawn = draw(pattern(number), number, Settings())

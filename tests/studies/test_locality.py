@@ -64,7 +64,7 @@ def silent(text: str) -> None:
     pass
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8),
     st.floats(0.3, 3),

@@ -104,7 +104,7 @@ def test_the_short_study_is_a_part_of_the_full_one():
     assert max(full.ridges) / min(full.ridges) == pytest.approx(1e4)
 
 
-@examples(deadline=None, max_examples=30)
+@examples(max_examples=30)
 @given(edges)
 def test_the_bounding_box_of_a_box_is_the_box(box):
     found = boxes.bounding_box(Region.box(*box).mask(512, 512))

@@ -93,7 +93,7 @@ def test_gradients_flow(name: str):
 
 
 @given(st.integers(-20, 20), st.integers(-20, 20))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_moving_by_whole_pixels_is_exact_and_leaves_zeros(dx: int, dy: int):
     x = pictures(1, 12)
     expected = torch.zeros_like(x)
@@ -103,7 +103,7 @@ def test_moving_by_whole_pixels_is_exact_and_leaves_zeros(dx: int, dy: int):
 
 
 @given(st.integers(-6, 6), st.integers(-6, 6))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_warping_by_whole_pixels_is_exact_and_mirrors_the_edges(dx: int, dy: int):
     x = pictures(1)
     padded = torch.from_numpy(np.pad(x.numpy(), ((0, 0), (0, 0), (6, 6), (6, 6)), mode="symmetric"))
@@ -153,7 +153,7 @@ def cubic_error(frequency: float) -> float:
 
 
 @given(st.floats(-math.pi, math.pi), st.floats(1, 1.6), st.floats(-9, 9), st.floats(-9, 9), st.floats(0.3, 0.9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_warp_moves_a_wave_as_the_matrix_says(angle: float, size: float, dx: float, dy: float, frequency: float):
     """A wave has values between the pixels too: read at the inverse of each new place, it is the answer."""
     side = 64
