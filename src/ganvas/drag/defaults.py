@@ -3,6 +3,9 @@
 The papers' numbers are for pictures of 512 pixels; rounding them in proportion would leave an empty disc at 64.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -31,12 +34,12 @@ def choose_subject(
 ) -> Subject:
     """Return what to drag by, with defaults for a generator of this size.
 
-    w+ where there is one, else w or z; of w+ the share of rows that the papers train; the finest map of at most
+    w+ where there is one, else z; of w+ the share of rows that the papers train; the finest map of at most
     min(128, R / 2) pixels. Raises `LatentError` for a space, layers or a map that the generator does not have.
     """
     usual = "w+" if "w+" in generator.spaces else "z"
     space = usual if space is None else space
-    check_space(space, tuple(one for one in ("z", "w", "w+") if one in (*generator.spaces,)))
+    check_space(space, tuple(one for one in ("z", "w", "w+") if one in generator.spaces))
     if space != "z" and not generator.layers:
         raise LatentError("A drag in w needs a generator with w+, one row for each layer; drag in z here.")
     if space == "z" and layers is not None:
@@ -82,6 +85,22 @@ def usual_feature(generator: Generator, label: Label = None, truncation: float =
 def _size_on_picture(generator: Generator, name: str, feature: Tensor) -> int:
     left, _, right, _ = feature_extent(generator, name)
     return round(feature.shape[-1] / (right - left))
+
+
+def settings_with(subject: Subject, own: Mapping[str, float], changes: Mapping[str, float | int]) -> dict[str, Any]:
+    """Return a method's settings by name: `changes`; for all else what is usual of its `own` settings, and of those
+    that both methods have: radius, arrival and rate.
+    """
+    resolution = subject.plane.resolution
+    chosen: dict[str, Any] = {
+        "arrived": usual_arrival(resolution),
+        "radius": usual_radius(resolution),
+        **own,
+        **changes,
+    }
+    if "rate" not in chosen:
+        chosen["rate"] = usual_rate(subject.generator, subject.space, subject.label)
+    return chosen
 
 
 def usual_radius(resolution: int) -> float:

@@ -6,14 +6,13 @@ Written from the paper's equations. Where paper and published code differ, `docs
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.drag.defaults import usual_arrival, usual_radius, usual_rate, usual_reach
-from ganvas.drag.sampling import Plane, disc, least_offset, sample_point, sample_square, whole_offsets
+from ganvas.drag.defaults import settings_with, usual_reach
+from ganvas.drag.sampling import Plane, disc, least_offset, off_picture, sample_point, sample_square, whole_offsets
 from ganvas.drag.state import (
     NOT_FINITE,
     REACHED,
@@ -51,17 +50,8 @@ def usual_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float |
 
     Raises `GanvasError` for a change that cannot be.
     """
-    resolution = subject.plane.resolution
-    chosen: dict[str, Any] = {
-        "mask_weight": MASK_WEIGHT,
-        "arrived": usual_arrival(resolution),
-        "radius": usual_radius(resolution),
-        "reach": usual_reach(resolution),
-    }
-    chosen |= changes
-    if "rate" not in chosen:
-        chosen["rate"] = usual_rate(subject.generator, subject.space, subject.label)
-    return DragGAN(**chosen)
+    own = {"mask_weight": MASK_WEIGHT, "reach": usual_reach(subject.plane.resolution)}
+    return DragGAN(**settings_with(subject, own, changes))
 
 
 def start(drag: Drag[DragGAN], codes: Tensor) -> State:
@@ -141,8 +131,7 @@ def track(
     offsets = whole_offsets(reach)
     distances = (sample_square(feature, point, offsets, plane) - wanted[:, None, None]).square().sum(dim=0).cpu()
     rounding = ROUNDING * float(distances.max())
-    outside = [(point[axis] + offsets < 0) | (point[axis] + offsets > plane.resolution) for axis in (0, 1)]
-    distances[outside[1][:, None] | outside[0]] = torch.inf
+    distances[off_picture(point, offsets, plane)] = torch.inf
     found = point + least_offset(distances, offsets, rounding)
     beside = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
     for _ in range(REFINEMENTS):

@@ -8,13 +8,13 @@ Written from the paper's equations. Where paper and published code differ, `docs
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ganvas.drag.defaults import PUBLISHED_PIXELS, usual_arrival, usual_radius, usual_rate, usual_scale
+from ganvas.drag.defaults import PUBLISHED_PIXELS, settings_with, usual_scale
 from ganvas.drag.sampling import Plane, least_offset
 from ganvas.drag.state import (
     NOT_FINITE,
@@ -77,17 +77,8 @@ def usual_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float |
 
     Raises `GanvasError` for a change that cannot be.
     """
-    resolution = subject.plane.resolution
-    chosen: dict[str, Any] = {
-        "mask_weight": MASK_WEIGHT,
-        "arrived": usual_arrival(resolution),
-        "radius": usual_radius(resolution),
-        "distance": PUBLISHED_DISTANCE * resolution / PUBLISHED_PIXELS,
-    }
-    chosen |= changes
-    if "rate" not in chosen:
-        chosen["rate"] = usual_rate(subject.generator, subject.space, subject.label)
-    settings = FreeDrag(**chosen)
+    distance = PUBLISHED_DISTANCE * subject.plane.resolution / PUBLISHED_PIXELS
+    settings = FreeDrag(**settings_with(subject, {"mask_weight": MASK_WEIGHT, "distance": distance}, changes))
     if "scale" in changes:
         return settings
     return replace(settings, scale=usual_scale(fixed.feature, subject.plane, settings.distance))
@@ -186,11 +177,26 @@ def onward(
         )
     ]  # fmt: skip
     points = torch.where(here.finished.cpu()[:, None], state.points, torch.stack(anchors))
-    entered = discrepancies(patches(feature, points, plane, settings.radius), templates)
-    stays = (points == state.points).all(dim=1).to(entered.device)
-    goals = torch.where(stays, state.goals, entered.clamp(LEAST_GOAL * settings.scale, settings.scale))
+    return setting_out(drag, state, feature, points, templates, (points != state.points).any(dim=1))
+
+
+def setting_out(
+    drag: Drag[FreeDrag],
+    state: FreeDragState,
+    feature: Float[Tensor, "1 c h w"],
+    points: Float[Tensor, "k 2"],
+    templates: Float[Tensor, "k c 3 3"],
+    anew: Bool[Tensor, "k"],
+) -> FreeDragState:
+    """Return the state at the beginning of a sub-motion that is to bring the templates to the points; the goal of
+    anchors that set out `anew` is the discrepancy with which they do, kept from a quarter of l to l.
+    """
+    settings = drag.settings
+    entered = discrepancies(patches(feature, points, drag.subject.plane, settings.radius), templates)
+    fresh = entered.clamp(LEAST_GOAL * settings.scale, settings.scale)
+    goals = torch.where(anew.to(entered.device), fresh, state.goals)
     state = replace(state, templates=templates, entered=entered, goals=goals, taken=0)
-    return seen(state, feature, points, targets, settings)
+    return seen(state, feature, points, drag.fixed.targets, settings)
 
 
 def fetching(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, "1 c h w"]) -> FreeDragState:
@@ -215,11 +221,9 @@ def fetching(drag: Drag[FreeDrag], state: FreeDragState, feature: Float[Tensor, 
         points[number], templates[number], begun[number], behind[number] = ahead, first, place, distance
     if torch.equal(behind, state.behind):
         return replace(state, reason=REACHED)
-    entered = discrepancies(patches(feature, points, plane, settings.radius), templates)
-    fetched = (behind != state.behind).to(entered.device)
-    goals = torch.where(fetched, entered.clamp(LEAST_GOAL * settings.scale, settings.scale), state.goals)
-    state = replace(state, templates=templates, entered=entered, goals=goals, begun=begun, behind=behind)
-    return seen(replace(state, nearest=math.inf), feature, points, targets, settings)
+    fetched = behind != state.behind
+    state = replace(state, begun=begun, behind=behind, nearest=math.inf)
+    return setting_out(drag, state, feature, points, templates, fetched)
 
 
 def first_patches(drag: Drag[FreeDrag]) -> Float[Tensor, "k c 3 3"]:
@@ -231,9 +235,9 @@ def left_behind(drag: Drag[FreeDrag], feature: Float[Tensor, "1 c h w"]) -> list
     """Return where the content of each handle is if it is not at its target: within the drag's length of it, and d."""
     settings, fixed = drag.settings, drag.fixed
     return [
-        elsewhere(feature, target, max(float((target - start).norm()), settings.distance), first, drag.subject.plane,
+        elsewhere(feature, target, max(float((target - begun).norm()), settings.distance), first, drag.subject.plane,
                   settings)
-        for start, target, first in zip(fixed.starts, fixed.targets, first_patches(drag), strict=True)
+        for begun, target, first in zip(fixed.starts, fixed.targets, first_patches(drag), strict=True)
     ]  # fmt: skip
 
 

@@ -100,6 +100,12 @@ def sample_square(
     return sample_grid(feature, middle[0] + offsets, middle[1] + offsets, plane)
 
 
+def off_picture(middle: Float[Tensor, "2"], offsets: Float[Tensor, "m"], plane: Plane) -> Bool[Tensor, "m m"]:
+    """Return which of the places that `sample_square` reads lie off the picture: rows, then columns."""
+    columns, rows = ((middle[axis] + offsets < 0) | (middle[axis] + offsets > plane.resolution) for axis in (0, 1))
+    return rows[:, None] | columns
+
+
 def sample_point(feature: Float[Tensor, "1 c h w"], point: Float[Tensor, "2"], plane: Plane) -> Float[Tensor, "c"]:
     """Return the map at one point (x, y)."""
     return sample_square(feature, point, torch.zeros(1, dtype=torch.float64), plane)[:, 0, 0]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ganvas.drag.sampling import Plane, sample_grid, sample_square
+from ganvas.drag.sampling import Plane, off_picture, sample_grid, sample_square
 
 PLACES = 10  # that are looked at on the line
 FINENESS = 4  # places that a search looks at in the spacing of a patch
@@ -94,9 +94,8 @@ def mismatches(
         _strip(feature, middle, beyond, first, min(at_once, len(offsets) - first), template, plane)
         for first in range(0, len(offsets), at_once)
     ]
-    outside = [(middle[axis] + offsets < 0) | (middle[axis] + offsets > plane.resolution) for axis in (0, 1)]
     left = torch.cat(strips).cpu()
-    left[outside[1][:, None] | outside[0]] = torch.inf
+    left[off_picture(middle, offsets, plane)] = torch.inf
     return offsets, left
 
 
