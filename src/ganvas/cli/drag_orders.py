@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ganvas.cli.shared import Codes, region_of
 from ganvas.drag.masks import read_movable
 from ganvas.drag.session import STEPS, Order, Session, open_session
-from ganvas.drag.state import Point, Task
+from ganvas.drag.state import Point, Task, code_space_of
 from ganvas.drag.trace import Trace, read_points, read_trace
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
@@ -133,7 +133,7 @@ def _traced(trace: Trace, generator: Generator, codes: Codes) -> tuple[Session, 
         raise LatentError("This drag's picture has noise maps or weights of its own; give its latent file by --latent.")
     kept = None if codes.latent is None else codes.read(generator, None, "")
     latent = Latent(
-        trace.codes, "z" if trace.space == "z" else "w+", (), (), trace.label, trace.truncation,
+        trace.codes, trace.code_space, (), (), trace.label, trace.truncation,
         generator=trace.generator, generator_hash=trace.generator_hash,
         noise={} if kept is None else kept.noise, tuned={} if kept is None else kept.tuned,
     )  # fmt: skip
@@ -156,7 +156,7 @@ def _session(generator: Generator, latent: Latent, tuning: Tuning) -> Session:
     painter = latent.generator_for(generator)
     usual = "w+" if "w+" in generator.spaces and latent.space != "s" else latent.space
     space = usual if tuning.space is None else tuning.space
-    codes = latent.codes_for(painter, "z" if space == "z" else "w+")
+    codes = latent.codes_for(painter, code_space_of(space))
     known: dict[str, Any] = {"label": latent.label, "truncation": latent.truncation} if space == "z" else {}
     noise = latent.noise_for(painter)
     return open_session(painter, codes, space, tuning.layers, tuning.feature, noise=noise, **known)

@@ -31,6 +31,11 @@ MAY_BE_ZERO = ("mask_weight",)
 Point = tuple[float, float]
 
 
+def code_space_of(space: str) -> str:
+    """Return the space in which codes are written that are dragged in `space`: z, or w+ for w too."""
+    return "z" if space == "z" else "w+"
+
+
 @dataclass(frozen=True)
 class Subject:
     """The picture that is dragged, beside its codes: a generator with what goes along with them.
@@ -52,7 +57,7 @@ class Subject:
     @property
     def code_space(self) -> str:
         """The space that the codes themselves are written in: z or w+."""
-        return "z" if self.space == "z" else "w+"
+        return code_space_of(self.space)
 
     def feature_of(self, codes: Tensor) -> Float[Tensor, "1 c h w"]:
         """Return the followed map; what lies above it is not computed."""

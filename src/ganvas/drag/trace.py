@@ -22,7 +22,7 @@ from torch import Tensor
 from ganvas.drag.masks import LEVELS, settled
 from ganvas.drag.sampling import Plane
 from ganvas.drag.session import METHODS, SETTINGS, Done, Order, Session
-from ganvas.drag.state import CANCELLED, MOST_POINTS, Point, Subject, Task
+from ganvas.drag.state import CANCELLED, MOST_POINTS, Point, Subject, Task, code_space_of
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.files import atomic_path
 from ganvas.generators.protocol import Generator, Noise, about_of, feature_extent
@@ -52,12 +52,17 @@ class Trace:
     codes: Tensor
     orders: tuple[Order, ...]
 
+    @property
+    def code_space(self) -> str:
+        """The space that the codes themselves are written in: z or w+."""
+        return code_space_of(self.space)
+
     def open(self, generator: Generator, noise: Noise = "const") -> Session:
         """Return the session before its first drag; raises `GanvasError` where the generator is another kind, warns
         where it is another one of the same kind.
         """
         check_space(self.space, generator.spaces)
-        expected = generator.dimensions("z" if self.space == "z" else "w+")
+        expected = generator.dimensions(self.code_space)
         if tuple(self.codes.shape[1:]) != expected:
             raise ResultFileError(
                 f"This drag was done on a generator of another shape ({self.generator or 'unnamed'}): its codes have "
