@@ -6,7 +6,6 @@ vector that is added to the rows `layers` of w+.
 
 import math
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -179,13 +178,12 @@ class Directions:
             raise ResultFileError(
                 f"These directions move layer {max(self.layers)}; this generator has layers 0-{generator.layers - 1}."
             )
-        about = about_of(generator)
-        if about.hash and self.origin.generator_hash not in ("", *about.hashes):
-            warnings.warn(
-                f"These directions were found on another generator ({self.origin.generator or 'unnamed'}, hash "
-                f"{self.origin.generator_hash[:12]}; this one is {about.hash[:12]}): they may differ in meaning here.",
-                stacklevel=2,
-            )
+        about_of(generator).warn_of_another(
+            "These directions were found on",
+            self.origin.generator,
+            self.origin.generator_hash,
+            "they may differ in meaning",
+        )
 
 
 def load_directions(path: str | Path, space: str | None = None) -> Directions:

@@ -5,7 +5,6 @@ space they were applied already and are kept for the record.
 """
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,13 +106,9 @@ class Latent:
             )
         if self.tuned:
             self.generator_for(generator)
-        about = about_of(generator)
-        if about.hash and self.generator_hash not in ("", *about.hashes):
-            warnings.warn(
-                f"This latent was made by another generator ({self.generator or 'unnamed'}, hash "
-                f"{self.generator_hash[:12]}; this one is {about.hash[:12]}): its pictures may differ here.",
-                stacklevel=2,
-            )
+        about_of(generator).warn_of_another(
+            "This latent was made by", self.generator, self.generator_hash, "its pictures may differ"
+        )
 
     def generator_for(self, generator: Generator) -> Generator:
         """Return the generator that paints this latent: `generator` itself, or with the weights that were tuned.

@@ -8,7 +8,6 @@ import base64
 import binascii
 import json
 import math
-import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -73,13 +72,9 @@ class Trace:
                 f"This drag followed the map '{self.feature}' and layers {list(self.rows)}; this generator has "
                 f"{', '.join(generator.feature_names)} and {generator.layers} layers."
             )
-        about = about_of(generator)
-        if about.hash and self.generator_hash not in ("", *about.hashes):
-            warnings.warn(
-                f"This drag was done on another generator ({self.generator or 'unnamed'}, hash "
-                f"{self.generator_hash[:12]}; this one is {about.hash[:12]}): it may end elsewhere here.",
-                stacklevel=2,
-            )
+        about_of(generator).warn_of_another(
+            "This drag was done on", self.generator, self.generator_hash, "it may end elsewhere"
+        )
         plane = Plane(generator.resolution, feature_extent(generator, self.feature))
         subject = Subject(generator, self.space, self.rows, self.feature, plane, self.label, self.truncation, noise)
         return Session(subject, self.codes.to(generator.device))

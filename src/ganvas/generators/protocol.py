@@ -1,5 +1,6 @@
 """What every method may ask of a generator. Methods know this protocol, never an architecture."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -29,6 +30,17 @@ class About:
     def hashes(self) -> tuple[str, ...]:
         """The hashes by which it goes: its own, and that of the file it was converted from."""
         return (self.hash, *([self.source["hash"]] if isinstance(self.source.get("hash"), str) else []))
+
+    def warn_of_another(self, made: str, name: str, digest: str, here: str) -> None:
+        """Warn that something was `made` (in words: "This latent was made by") by another generator, of this name and
+        hash, and what that means `here`. Where one of them has no hash nothing is known, and nothing said.
+        """
+        if self.hash and digest not in ("", *self.hashes):
+            warnings.warn(
+                f"{made} another generator ({name or 'unnamed'}, hash {digest[:12]}; this one is {self.hash[:12]}): "
+                f"{here} here.",
+                stacklevel=3,
+            )
 
 
 def about_of(generator: object) -> About:
