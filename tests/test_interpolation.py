@@ -196,6 +196,8 @@ def test_a_common_class_is_kept_in_every_space():
     same, others = sample_latent(generator, [0, 1], label=2), sample_latent(generator, [3], label=1)
     path = path_through(generator, [same, sample_latent(generator, [4], label=2)])
     assert (path.keys.space, path.keys.label) == ("w+", 2)
+    each = [sample_latent(generator, seeds, label=(2, 2)) for seeds in ([0, 1], [4, 5])]
+    assert path_through(generator, each).at(frame_positions(3)).label == 2
     assert path_through(generator, [same, others]).keys.label is None
     assert not np.isnan(deviations_along_path(generator, path, frame_positions(3))).any()
 

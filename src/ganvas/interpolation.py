@@ -95,7 +95,7 @@ def only_layers(keys: Float[Tensor, "k layers d"], layers: Layers) -> Float[Tens
 
 @dataclass(frozen=True)
 class LatentPath:
-    """A path through the rows of a latent, ``keys``: `at` gives latents on it.
+    """A path through the rows of a latent, ``keys``, which have one class if any: `at` gives latents on it.
 
     ``tuned`` are the differences of weights of each key where they are not the same for all; they are blended along the
     path, and every position is painted by weights of its own.
@@ -122,13 +122,11 @@ class LatentPath:
             raise LatentError("The weights change along this path, so that no latent holds several places on it.")
         t = torch.from_numpy(np.ascontiguousarray(positions))
         noise = {name: along(maps, t, "spherical", self.closed) for name, maps in self.keys.noise.items()}
-        label = self.keys.label[0] if isinstance(self.keys.label, tuple) else self.keys.label
         return replace(
             self.keys,
             codes=self.codes(positions),
             seeds=(),
             names=tuple(f"t {place:.3f}" for place in positions.tolist()),
-            label=label,
             noise=noise,
             tuned=self._weights(t) if self.tuned else self.keys.tuned,
         )
@@ -178,11 +176,15 @@ def path_through(
         raise LatentError(f"Layers are rows of w+, and this path lies in space {space}; leave layers out.")
     codes = _codes(generator, latents, space)
     codes = codes if layers is None else only_layers(codes, layers)
-    names = tuple(caption for latent in latents for caption in latent.captions)
-    keys = replace(latents[0], codes=codes.cpu(), space=space, seeds=(), names=names, noise={})
-    sources = dict.fromkeys(latent.source for latent in latents if latent.source)
     keys = replace(
-        keys, source=", ".join(sources), label=_common_label(latents, space), noise=_noises(generator, latents)
+        latents[0],
+        codes=codes.cpu(),
+        space=space,
+        seeds=(),
+        names=tuple(caption for latent in latents for caption in latent.captions),
+        label=_common_label(latents, space),
+        source=", ".join(dict.fromkeys(latent.source for latent in latents if latent.source)),
+        noise=_noises(generator, latents),
     )
     if same_weights([latent.tuned for latent in latents]):
         return LatentPath(keys, mode, closed)
