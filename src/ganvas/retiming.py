@@ -152,7 +152,6 @@ def retimed(
 
     The positions `keys`, where the path may turn a corner, are met by frames, since a step across would cut it short.
     """
-    asked = float(np.diff(shares).max())
     positions = np.union1d(np.linspace(0, 1, DENSER * (len(shares) - 1) + 1), keys)
     steps = measure(positions)
     best: tuple[float, Any, Any] | None = None
@@ -160,10 +159,10 @@ def retimed(
         wanted = meeting(shares, np.interp(keys, positions, cumulative(steps)))
         positions = inverted(positions, steps, wanted)
         steps = measure(positions)
-        unevenness = float(steps.max() / max(float(steps.sum()), 1e-12)) / asked
-        if best is None or unevenness < best[0]:
-            best = unevenness, positions, steps
-        if unevenness <= EVEN_ENOUGH:
+        uneven = unevenness(steps, shares)
+        if best is None or uneven < best[0]:
+            best = uneven, positions, steps
+        if uneven <= EVEN_ENOUGH:
             break
     assert best is not None
     return best[1], best[2]
@@ -202,9 +201,8 @@ def deviations_along_path(generator: Generator, path: LatentPath, positions: Pos
     if keys.space == "s":
         return np.full(len(positions), np.nan)
     codes = path.codes(positions)
-    label = keys.label[0] if isinstance(keys.label, tuple) else keys.label
     try:
-        known = statistics(generator, keys.space, label)
+        known = statistics(generator, keys.space, keys.label)
     except LatentError:  # classes, and codes of w+ no longer say of which they were
         return np.full(len(positions), np.nan)
     return known.distances(codes.to(generator.device)).cpu().double().numpy()
