@@ -81,15 +81,15 @@ class Run:
 
     def alone(self, row: int, step: Step) -> "tuple[Run, Step]":
         """Return the run of one photo, and its part of a step."""
+        part = slice(row, row + 1)
         kept = replace(
             self,
             objective=self.objective.rows([row]),
             variables=self.variables.rows([row]),
-            names=self.names[row : row + 1],
-            sources=self.sources[row : row + 1],
+            names=self.names[part],
+            sources=self.sources[part],
         )
-        terms = {name: values[row : row + 1] for name, values in step.terms.items()}
-        part = slice(row, row + 1)
+        terms = {name: values[part] for name, values in step.terms.items()}
         alone = Step(step.number, step.x[part], step.losses[part], terms, step.pictures[part], step.passes[part])
         return kept, alone
 

@@ -34,7 +34,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of codes and noise maps of a generator, as `Weights` say; make one with `make_objective`."""
+    """The loss of codes and noise maps of a generator, as `Weights` say."""
 
     generator: Generator
     space: str
@@ -67,7 +67,7 @@ class Objective:
 
     def losses(self, found: Mapping[str, Float[Tensor, "n"]]) -> Float[Tensor, "n"]:
         """Return the weighted sum of the terms."""
-        return torch.stack([getattr(self.weights, name) * values for name, values in found.items()]).sum(0)
+        return self.weights.total(found)
 
 
 def picture_terms(

@@ -45,6 +45,10 @@ class Weights:
         if not self.perceptual + self.l1 + self.l2:
             raise GanvasError("No term compares the pictures; give perceptual, l1 or l2.")
 
+    def total(self, found: Mapping[str, Float[Tensor, "*rows"]]) -> Float[Tensor, "*rows"]:
+        """Return the weighted sum of the terms that were found, by name."""
+        return torch.stack([getattr(self, name) * values for name, values in found.items()]).sum(0)
+
     def __str__(self) -> str:
         return " + ".join(f"{weight:g} {name}" for name, weight in asdict(self).items() if weight)
 

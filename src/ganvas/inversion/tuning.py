@@ -80,7 +80,7 @@ def tune(objective: Objective, pivot: Point, settings: Tuning = Tuning()) -> Ite
             put_weights(twin, {name: weight + _change(parts, name, weight) for name, weight in weights.items()})
             pictures = moving.pictures(pivot)
             found = picture_terms(settings.weights, objective.look, objective.target, pictures)
-        losses = torch.stack([getattr(settings.weights, name) * values for name, values in found.items()]).sum(0)
+        losses = settings.weights.total(found)
         told = {name: values.detach() for name, values in found.items()}
         passes += 1
         yield Tuned(number, _kept(parts), losses.detach(), told, pictures.detach(), passes)

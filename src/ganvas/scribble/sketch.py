@@ -53,7 +53,7 @@ def compared(weights: Weights) -> list[str]:
 
 def distance_of(weights: Weights, terms: Mapping[str, Float[Tensor, "*rows"]]) -> Float[Tensor, "*rows"]:
     """Return the masked distance: the weighted sum of the terms that compare pictures."""
-    return torch.stack([getattr(weights, name) * terms[name] for name in compared(weights)]).sum(0)
+    return weights.total({name: terms[name] for name in compared(weights)})
 
 
 def terms_from(
