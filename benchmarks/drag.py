@@ -86,9 +86,6 @@ def prepared(size: int, kind: str) -> Callable[[], object]:
 def opened(size: int, dtype: torch.dtype) -> tuple[Session, Order]:
     """Return a session of the subject of this size and the order of the drag that is timed."""
     generator = subject(size, dtype)
-    for parameter in generator.parameters():
-        if parameter.ndim == 4:  # the layout in which checkpoints are loaded
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         codes = generator.map(generator.sample([0]), truncation=0.7)
     return open_session(generator, codes), Order(TASK)

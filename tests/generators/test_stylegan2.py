@@ -1,5 +1,6 @@
 """StyleGAN2 against the published implementation's outputs, against itself, and against automatic differentiation."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from ganvas.checkpoints.files import load
+from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import LatentError
-from ganvas.generators import stylegan2_synthesis
+from ganvas.generators import stylegan2_synthesis, windows
+from ganvas.generators.protocol import About
 from ganvas.generators.stylegan2_architecture import Kind
 from ganvas.generators.stylegan2_layers import StyledConvolution, ToPicture
+from ganvas.generators.windows import Window
 from tests.generators.small import small_stylegan2
 
 KINDS: tuple[Kind, ...] = ("skip", "resnet", "orig")
@@ -159,6 +163,46 @@ def test_features_stop_at_the_finest_one_asked(monkeypatch: pytest.MonkeyPatch) 
     generator = small_stylegan2(16)
     monkeypatch.setattr(generator.synthesis.blocks["b16"], "forward", lambda *_: pytest.fail("b16 was computed"))
     generator.features(generator.map(generator.sample([0])), ["b8", "b4"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_of_a_map_equals_the_same_part_of_the_whole(kind: Kind) -> None:
+    generator = small_stylegan2(64, kind).double()
+    ws = generator.map(generator.sample([3, 4]).double())
+    noise = {"b16.conv0": torch.randn(2, 1, 16, 16).double(), "b32.conv1": torch.ones(1, 1, 1, 1).double()}
+    whole = generator.features(ws, ["b32"], noise=noise)["b32"]
+    edges = (0, 1, 2, 3, 12, 13, 20, 29, 31, 32)
+    for top, bottom in itertools.combinations(edges, 2):
+        for window in (Window(top, 5, bottom, 24), Window(7, top, 8, bottom), Window(top, top, bottom, bottom)):
+            part = generator.feature_part(ws, "b32", window, noise=noise)
+            torch.testing.assert_close(part, whole[..., *window.slices], rtol=1e-10, atol=1e-12)
+    assert generator.feature_part(ws, "b4", Window(1, 0, 9, 2)).shape[2:] == (2, 3)
+
+
+def test_a_smaller_halo_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = small_stylegan2(32).double()
+    ws = generator.map(generator.sample([3]).double())
+    whole, window = generator.features(ws, ["b32"])["b32"], Window(10, 10, 20, 20)
+    monkeypatch.setattr(windows, "HALO", 1)
+    part = generator.feature_part(ws, "b32", window)
+    assert (part - whole[..., *window.slices]).abs().max() > 1e-3
+
+
+def test_the_derivative_of_a_part_is_that_of_the_whole() -> None:
+    generator, window = small_stylegan2(32).double(), Window(3, 9, 14, 21)
+    ws = generator.map(generator.sample([5]).double()).requires_grad_()
+    whole = generator.features(ws, ["b32"])["b32"][..., *window.slices]
+    (wanted,) = torch.autograd.grad(whole.square().sum(), ws)
+    (found,) = torch.autograd.grad(generator.feature_part(ws, "b32", window).square().sum(), ws)
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_weights_are_stored_as_convolutions_read_them(tmp_path: Path) -> None:
+    made = small_stylegan2(16)
+    loaded = load(save_generator(tmp_path / "small.safetensors", made, About("small", "")))
+    for _, layer in (*made.synthesis.convolutions(), *loaded.synthesis.convolutions()):
+        read = layer.weight.transpose(0, 1) if layer.up else layer.weight
+        assert read.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_noise() -> None:

@@ -63,28 +63,30 @@ def build(recognised: Recognised, path: Path) -> Any:
     with torch.device("meta"):
         generator = FAMILIES[recognised.family].generator(recognised.architecture)
     tensors = recognised.tensors
-    wanted = {name: tensor.shape for name, tensor in generator.state_dict().items()}
+    wanted = generator.state_dict()
     missing, unknown = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     if missing or unknown:
         raise CheckpointError(
             f"'{path}' does not fit a {recognised.family} generator of {generator.resolution} pixels: missing "
             f"{missing[:3]}, unknown {[shown(name) for name in unknown[:3]]}."
         )
-    for name, shape in wanted.items():
-        if tensors[name].shape != shape:
-            raise CheckpointError(
-                f"'{path}': {name} has shape {list(tensors[name].shape)}, but {list(shape)} fits the other weights."
-            )
-    generator.load_state_dict({name: _placed(tensor) for name, tensor in tensors.items()}, assign=True)
+    for name, own in wanted.items():
+        if tensors[name].shape != own.shape:
+            shape = list(tensors[name].shape)
+            raise CheckpointError(f"'{path}': {name} has shape {shape}, but {list(own.shape)} fits the other weights.")
+    generator.load_state_dict({name: _placed(tensors[name], own) for name, own in wanted.items()}, assign=True)
     forgotten = [name for name, buffer in generator.named_buffers() if buffer.is_meta]
     assert not forgotten, f"{recognised.family} has buffers that are not in its state dict: {forgotten}"
     return generator
 
 
-def _placed(tensor: Tensor) -> Tensor:
-    """Return weights of convolutions in the layout in which they are fastest, the rest as it comes."""
-    layout = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
-    return tensor.float().contiguous(memory_format=layout)
+def _placed(tensor: Tensor, own: Tensor) -> Tensor:
+    """Return the tensor in float32 on the CPU, stored in the order that its module has for its `own`; weights of
+    convolutions that have none but the usual in channels_last, in which they are fastest.
+    """
+    if tensor.ndim == 4 and own.is_contiguous():
+        return tensor.float().contiguous(memory_format=torch.channels_last)
+    return torch.empty_like(own, device="cpu", dtype=torch.float32).copy_(tensor)
 
 
 def save_generator(path: str | Path, generator: Any, about: About, *, half: bool = False) -> Path:

@@ -102,6 +102,11 @@ def convolve_up(
     return smooth(spread, kernel, gain=4.0, pad=(kernel.shape[0] - 1) // 2)
 
 
+def stored_for_up(weight: Float[Tensor, "o c k k"]) -> Float[Tensor, "o c k k"]:
+    """Return the same weight, stored in the order in which `convolve_up` reads it; else every pass copies it first."""
+    return weight.transpose(0, 1).contiguous(memory_format=torch.channels_last).transpose(0, 1)
+
+
 def per_channel(values: Float[Tensor, "n c"], like: Tensor) -> Float[Tensor, "n c 1 1"]:
     """Shape per-channel values so that they broadcast over maps, in the maps' dtype."""
     return values[:, :, None, None].to(like.dtype)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from ganvas.generators.windows import Window
 from ganvas.region import Region
 
 
@@ -138,6 +139,25 @@ class Linearizable(Protocol):
 
         Generators with space z only take ``label`` and ``truncation`` here too, as `synthesize` does.
         """
+        ...
+
+
+@runtime_checkable
+class HasParts(Protocol):
+    """A generator that can compute a part of a feature map without the rest."""
+
+    def feature_part(
+        self,
+        codes: Tensor,
+        name: str,
+        window: Window,
+        space: str = "w+",
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
+    ) -> Tensor:
+        """Return a window of the feature map `name`, equal to that of `features` but for rounding."""
         ...
 
 

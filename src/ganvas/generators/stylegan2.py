@@ -15,6 +15,7 @@ from ganvas.generators.protocol import Label, Noise
 from ganvas.generators.style_based import StyleBased
 from ganvas.generators.stylegan2_architecture import Architecture
 from ganvas.generators.stylegan2_synthesis import Synthesis
+from ganvas.generators.windows import Window
 
 
 class StyleGAN2(StyleBased[Synthesis]):
@@ -69,6 +70,24 @@ class StyleGAN2(StyleBased[Synthesis]):
         styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
         image, maps = self.synthesis(styles, self.noise_maps(noise, len(codes)), wanted=names, picture=picture)
         return maps | {"picture": image} if picture else maps
+
+    def feature_part(
+        self,
+        codes: Tensor,
+        name: str,
+        window: Window,
+        space: str = "w+",
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
+    ) -> Float[Tensor, "n c h w"]:
+        """Return a window of the feature map `name`, in about the time of its share of the map: equal to the same
+        window of `features`, but for rounding. Label and truncation count for space z only.
+        """
+        self.check_feature(name)
+        styles = self.styles(codes, space, label=label, truncation=truncation)
+        return self.synthesis.part(styles, self.noise_maps(noise, len(codes)), name, window)
 
     def resume(
         self,

@@ -49,7 +49,8 @@ class StyledConvolution(StyledLayer):
     ) -> None:
         super().__init__()
         self.affine = Affine(w_dim, inputs)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3).to(memory_format=torch.channels_last))
+        weight = torch.randn(outputs, inputs, 3, 3)
+        self.weight = nn.Parameter(ops.stored_for_up(weight) if up else weight.to(memory_format=torch.channels_last))
         self.bias = nn.Parameter(torch.zeros(outputs))
         if noise:
             self.register_buffer("noise", torch.randn(resolution, resolution))

@@ -17,6 +17,7 @@ from ganvas.generators import ops
 from ganvas.generators.stylegan2_architecture import Architecture
 from ganvas.generators.stylegan2_layers import Push, Shortcut, StyledConvolution, StyledLayer, ToPicture
 from ganvas.generators.styles import Affine, StyleSynthesis
+from ganvas.generators.windows import Window, windows_below
 
 CACHE_BYTES = 32 * 2**20
 
@@ -149,6 +150,20 @@ class Synthesis(StyleSynthesis):
                 colours = block.paint(x, colours, colour_style, self.kernel)
         return colours, maps
 
+    def part(
+        self, styles: Sequence[Tensor], noises: Sequence[Tensor | None], name: str, window: Window
+    ) -> Float[Tensor, "n c h w"]:
+        """Return a window of the map `name`; of the maps below it only what it depends on is computed."""
+        parts = list(self._parts(styles, noises))
+        parts = parts[: [known for known, *_ in parts].index(name) + 1]
+        sizes = [block.resolution for _, block, *_ in parts]
+        x, made = self._constant(len(styles[0])), Window(0, 0, sizes[0], sizes[0])
+        for (_, block, (conv_styles, _), conv_noises), wanted in zip(parts, windows_below(window, sizes), strict=True):
+            noises_here = [None if noise is None else _window(noise, block.resolution, made) for noise in conv_noises]
+            x = block(x, conv_styles, noises_here, self.kernel)[..., *wanted.inside(made).slices]
+            made = wanted.doubled()
+        return x
+
     def paint(self, styles: Sequence[Tensor], noises: Sequence[Tensor | None]) -> Float[Tensor, "n 3 h w"]:
         """Return the pictures; without gradients, rows are split where their maps outgrow the cache."""
         if torch.is_grad_enabled():
@@ -261,6 +276,10 @@ def _rows_of_styles(blocks: Sequence[Block]) -> list[int]:
         rows += [first + i for i in range(len(names))]
         first += sum(name != "torgb" for name in names)
     return rows
+
+
+def _window(noise: Tensor, size: int, window: Window) -> Tensor:
+    return noise.expand(*noise.shape[:-2], size, size)[..., *window.slices]
 
 
 def _rows(values: Tensor | None, rows: slice) -> Tensor | None:

@@ -1,0 +1,63 @@
+"""Parts of feature maps, and what of a coarser map a part depends on.
+
+A convolution looks one sample to each side, so that a small part of a fine map needs only a small part of every coarser
+one. Computed from that, with the samples at its rim cut off again, it equals the same part of the whole map.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+HALO = 2
+"""Samples of a map that the part of the next finer one depends on, beyond those under it.
+
+Doubling by a transposed 3x3 convolution and four taps makes sample j of samples (j - 3) / 2 to (j + 2) / 2, and the 3x3
+convolution after it looks one further: of 2a - 1 to 2b, what lies under [a, b) and two more on each side.
+"""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The samples [left, right) x [top, bottom) of a map."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    @property
+    def area(self) -> int:
+        """How many samples there are."""
+        return (self.right - self.left) * (self.bottom - self.top)
+
+    def within(self, size: int) -> "Window":
+        """Return what of the window lies in a map of `size` samples a side."""
+        return Window(max(self.left, 0), max(self.top, 0), min(self.right, size), min(self.bottom, size))
+
+    def inside(self, other: "Window") -> "Window":
+        """Return the window counted from the corner of another."""
+        left, top = other.left, other.top
+        return Window(self.left - left, self.top - top, self.right - left, self.bottom - top)
+
+    def doubled(self) -> "Window":
+        """Return the samples of the map twice as fine that cover the same place."""
+        return Window(2 * self.left, 2 * self.top, 2 * self.right, 2 * self.bottom)
+
+    def below(self) -> "Window":
+        """Return what of the map half as fine a block that doubles and convolves it needs for this window."""
+        return Window(
+            self.left // 2 - HALO, self.top // 2 - HALO, -(-self.right // 2) + HALO, -(-self.bottom // 2) + HALO
+        )
+
+
+def windows_below(window: Window, sizes: list[int]) -> list[Window]:
+    """Return the windows of maps of the given `sizes`, each twice the one before, of which the last is `window`."""
+    found = [window.within(sizes[-1])]
+    for finer, size in pairwise(reversed(sizes)):
+        assert finer == 2 * size
+        found.append(found[-1].below().within(size))
+    return found[::-1]
