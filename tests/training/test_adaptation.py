@@ -17,7 +17,7 @@ from ganvas.metrics.features import load_features
 from ganvas.region import Region
 from ganvas.tensor_files import hash_tensors
 from ganvas.training.adaptation import AdaptationRecipe, correspondence, similarities
-from ganvas.training.discriminator_files import FILE
+from ganvas.training.discriminator_files import DISCRIMINATOR
 from ganvas.training.feature_judge import FeatureJudge
 from ganvas.training.losses import gradient_penalty
 from ganvas.training.networks import tensors
@@ -102,7 +102,7 @@ def test_what_moves_and_what_does_not(recipe: AdaptationRecipe, tmp_path: Path):
 def test_finest_layers_of_the_discriminator_stay(tmp_path: Path, frozen: int):
     finish(begin(STYLE, tmp_path / "old", 8))
     model = tmp_path / "old" / "generator.safetensors"
-    digest, judge = ganvas.load(model).about.hash, str(model.parent / FILE)
+    digest, judge = ganvas.load(model).about.hash, str(model.parent / DISCRIMINATOR)
     run = begin(AdaptationRecipe(str(model), digest, 16, judge=judge, batch=4, frozen=frozen), tmp_path / "run", 16)
     start = {name: t.clone() for name, t in run.networks.discriminator.state_dict().items()}
     finish(run)

@@ -13,7 +13,7 @@ from ganvas.errors import TrainingError
 from ganvas.tensor_files import write_tensors
 from ganvas.training.adaptation import AdaptationRecipe
 from ganvas.training.discriminator_files import (
-    FILE,
+    DISCRIMINATOR,
     KIND,
     discriminator_beside,
     load_discriminator,
@@ -38,7 +38,7 @@ def test_a_run_leaves_its_discriminator(tmp_path: Path):
     finish(run)
     model = tmp_path / "run" / "generator.safetensors"
     path = discriminator_beside(str(model))
-    assert path == tmp_path / "run" / FILE
+    assert path == tmp_path / "run" / DISCRIMINATOR
     discriminator, made_for = load_discriminator(path)
     assert made_for == ganvas.load(model).about.hash
     for name, weight in run.networks.discriminator.state_dict().items():
@@ -70,16 +70,18 @@ def test_adaptation_begins_with_it(tmp_path: Path):
     finish(begin(STYLE, tmp_path / "run", 32))
     model = tmp_path / "run" / "generator.safetensors"
     generator = ganvas.load(model)
-    recipe = AdaptationRecipe(str(model), generator.about.hash, 16, judge=str(tmp_path / "run" / FILE), batch=4)
-    trained, _ = load_discriminator(tmp_path / "run" / FILE)
+    recipe = AdaptationRecipe(
+        str(model), generator.about.hash, 16, judge=str(tmp_path / "run" / DISCRIMINATOR), batch=4
+    )
+    trained, _ = load_discriminator(tmp_path / "run" / DISCRIMINATOR)
     made = recipe.build(CPU).discriminator.state_dict()
     assert all(torch.equal(made[name], weight) for name, weight in trained.state_dict().items())
     beside = replace(recipe, judge="beside").build(CPU).discriminator.state_dict()
     assert all(torch.equal(beside[name], weight) for name, weight in made.items())
     finish(begin(recipe, tmp_path / "adapted", 8))
     again = tmp_path / "adapted" / "generator.safetensors"
-    assert load_discriminator(tmp_path / "adapted" / FILE)[1] == ganvas.load(again).about.hash
-    other = replace(recipe, judge=str(tmp_path / "adapted" / FILE))
+    assert load_discriminator(tmp_path / "adapted" / DISCRIMINATOR)[1] == ganvas.load(again).about.hash
+    other = replace(recipe, judge=str(tmp_path / "adapted" / DISCRIMINATOR))
     with pytest.raises(TrainingError, match="not the discriminator of"):
         other.build(CPU)
 

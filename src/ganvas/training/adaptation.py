@@ -27,7 +27,7 @@ from ganvas.training.discriminator_files import discriminator_beside, load_discr
 from ganvas.training.discriminators import StyleDiscriminator
 from ganvas.training.distributed import Team
 from ganvas.training.feature_judge import FeatureJudge
-from ganvas.training.losses import gradient_penalty, hinge, hinge_generator
+from ganvas.training.losses import gradient_penalty, hinge, hinge_generator, score_means
 from ganvas.training.networks import Networks, adam
 from ganvas.training.randomness import Randomness
 from ganvas.training.settings import check_above_zero, check_range
@@ -196,13 +196,8 @@ def _judge_step(
         (penalty * (recipe.r1 / 2 * recipe.penalty_every)).backward()
     team.average_gradients(judge)
     networks.discriminator_optimiser.step()
-    real_scores, made_scores = (_mean_score(list(scores)).detach() for scores in zip(*pairs, strict=True))
-    return {
-        "D": loss.detach(),
-        "D(x)": real_scores.sigmoid().mean(),
-        "D(G(z))": made_scores.sigmoid().mean(),
-        "sign": real_scores.sign().mean(),
-    }
+    real_scores, made_scores = (_mean_score(list(scores)) for scores in zip(*pairs, strict=True))
+    return {"D": loss.detach(), **score_means(real_scores, made_scores)}
 
 
 def _generator_step(

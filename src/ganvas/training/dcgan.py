@@ -18,7 +18,7 @@ from ganvas.generators.dcgan_layers import MOMENTUM, BatchNorm
 from ganvas.training.augment import Augment
 from ganvas.training.discriminators import ConvolutionalDiscriminator
 from ganvas.training.distributed import Team
-from ganvas.training.losses import OBJECTIVES
+from ganvas.training.losses import OBJECTIVES, score_means
 from ganvas.training.networks import Networks, Source, adam
 from ganvas.training.randomness import Randomness
 from ganvas.training.settings import check_above_zero, check_range
@@ -136,13 +136,7 @@ def _step(
     generator_loss.backward()
     team.average_gradients(networks.generator)
     networks.generator_optimiser.step()
-    return {
-        "D": judge_loss.detach(),
-        "G": generator_loss.detach(),
-        "D(x)": real_scores.detach().sigmoid().mean(),
-        "D(G(z))": made_scores.detach().sigmoid().mean(),
-        "sign": real_scores.detach().sign().mean(),
-    }
+    return {"D": judge_loss.detach(), "G": generator_loss.detach(), **score_means(real_scores, made_scores)}
 
 
 @torch.no_grad()

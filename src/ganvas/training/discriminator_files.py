@@ -8,7 +8,7 @@ from ganvas.tensor_files import read_tensors, write_tensors
 from ganvas.training.discriminators import StyleDiscriminator
 
 KIND = "discriminator"
-FILE = f"{KIND}.safetensors"
+DISCRIMINATOR = f"{KIND}.safetensors"
 
 
 def save_discriminator(path: Path, discriminator: StyleDiscriminator, generator_hash: str) -> Path:
@@ -35,5 +35,5 @@ def discriminator_beside(model: str) -> Path | None:
     """Return the file of the discriminator that comes with a bundled name, or lies beside a generator's file; None
     where there is none.
     """
-    path = bundled_path(f"{model}-{KIND}") if model in BUNDLED else Path(model).parent / FILE
+    path = bundled_path(f"{model}-{KIND}") if model in BUNDLED else Path(model).parent / DISCRIMINATOR
     return path if path.is_file() else None

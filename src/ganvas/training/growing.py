@@ -49,10 +49,15 @@ def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
             block.torgb.weight.zero_()
 
 
-def has_place(channels: Sequence[int], source: Sequence[int]) -> bool:
-    """Tell whether a discriminator of these `channels` can begin as one of `source` (`start_judge_from`)."""
-    shared = tuple(channels[: len(source)]) == tuple(source)
-    return shared and all(count >= 2 * COLOURS for count in channels[len(source) :])
+def misfit(channels: Sequence[int], source: Sequence[int]) -> str:
+    """Return why a discriminator of these `channels` cannot begin as one of `source`, "" where it can."""
+    if tuple(channels[: len(source)]) != tuple(source):
+        return (
+            f"A discriminator of {channels} channels cannot start from one of {source}; coarse maps must have the same "
+            "channels."
+        )
+    narrow = [count for count in channels[len(source) :] if count < 2 * COLOURS]
+    return f"{narrow[0]} channels are too few to pass on colours; give six or more." if narrow else ""
 
 
 @torch.no_grad()
@@ -64,20 +69,15 @@ def start_judge_from(judge: StyleDiscriminator, source: StyleDiscriminator) -> N
     the old ones it knows nothing until these have learnt anew, and a trained generator escapes it. Raises
     `TrainingError` for other widths, or for a new block of fewer than six channels.
     """
-    shared = min(len(judge.channels), len(source.channels))
-    if len(source.channels) > len(judge.channels) or judge.channels[:shared] != source.channels:
-        raise TrainingError(
-            f"A discriminator of {judge.channels} channels cannot start from one of {source.channels}; coarse maps "
-            "must have the same channels."
-        )
+    reason = misfit(judge.channels, source.channels)
+    if reason:
+        raise TrainingError(reason)
     ours = judge.state_dict()
     for name, old in source.state_dict().items():
         if judge.channels == source.channels or not name.startswith("from_rgb."):
             ours[name].copy_(old)
     from_rgb = source.from_rgb
     for size in range(len(source.channels), len(judge.channels)):
-        if judge.channels[size] < 2 * COLOURS:
-            raise TrainingError(f"{judge.channels[size]} channels are too few to pass on colours; give six or more.")
         from_rgb = _pass_colours_on(judge.blocks[f"b{2 ** (size + 2)}"], from_rgb)
     judge.from_rgb.load_state_dict(from_rgb.state_dict())
 

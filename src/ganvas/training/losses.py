@@ -64,6 +64,14 @@ OBJECTIVES = {
 }
 
 
+def score_means(real: Scores, fake: Scores) -> dict[str, Float[Tensor, ""]]:
+    """Return what a log tells of scores: how probably real and made pictures are taken for real, on average, and the
+    mean sign of real scores, by which adaptive augmentation goes.
+    """
+    real, fake = real.detach(), fake.detach()
+    return {"D(x)": real.sigmoid().mean(), "D(G(z))": fake.sigmoid().mean(), "sign": real.sign().mean()}
+
+
 def gradient_penalty(score: Callable[[Tensor], Tensor], pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
     """Return ``|d score / d picture|^2``, averaged over pictures: R1 on real ones, R2 on fake ones (Mescheder et al.
     2018, Eq. 9); the loss adds gamma / 2 of it.

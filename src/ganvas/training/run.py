@@ -25,7 +25,7 @@ from ganvas.training.adaptation import AdaptationRecipe
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
-from ganvas.training.discriminator_files import FILE, save_discriminator
+from ganvas.training.discriminator_files import DISCRIMINATOR, save_discriminator
 from ganvas.training.discriminators import StyleDiscriminator
 from ganvas.training.distributed import Team, check_batch
 from ganvas.training.log import Means, write_line
@@ -206,7 +206,7 @@ class Run:
         )
         paths = [save_generator(self.plan.folder / GENERATOR, generator, about)]
         if isinstance(discriminator, StyleDiscriminator):
-            paths.append(save_discriminator(self.plan.folder / FILE, discriminator, about.hash))
+            paths.append(save_discriminator(self.plan.folder / DISCRIMINATOR, discriminator, about.hash))
         return paths
 
     def _passes(self, before: int, every: int) -> bool:

@@ -19,7 +19,7 @@ from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.discriminator_files import discriminator_beside, load_discriminator
 from ganvas.training.discriminators import StyleDiscriminator
 from ganvas.training.distributed import Team
-from ganvas.training.growing import has_place
+from ganvas.training.growing import misfit
 from ganvas.training.log import LOG, read_log, write_line
 from ganvas.training.networks import Networks, Source, restore
 from ganvas.training.run import Plan, Recipe, Run, described_data
@@ -69,7 +69,7 @@ def _discriminator_of(path: str, generator: Any, channels: Sequence[int]) -> Sty
     if beside is None:
         return None
     discriminator, made_for = load_discriminator(beside)
-    fits = made_for in generator.about.hashes and has_place(channels, discriminator.channels)
+    fits = made_for in generator.about.hashes and not misfit(channels, discriminator.channels)
     return discriminator if fits else None
 
 

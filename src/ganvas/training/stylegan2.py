@@ -21,7 +21,7 @@ from ganvas.training.discriminators import GROUP, StyleDiscriminator
 from ganvas.training.distributed import Team
 from ganvas.training.finest_noise import match_finest_octave
 from ganvas.training.growing import start_from, start_judge_from
-from ganvas.training.losses import OBJECTIVES, gradient_penalty, path_lengths
+from ganvas.training.losses import OBJECTIVES, gradient_penalty, path_lengths, score_means
 from ganvas.training.networks import Networks, Source, adam
 from ganvas.training.randomness import Randomness
 from ganvas.training.settings import check_above_zero, check_range
@@ -184,12 +184,7 @@ def judge_step(
     loss = OBJECTIVES[recipe.objective].discriminator(real_scores, made_scores)
     networks.discriminator_optimiser.zero_grad()
     loss.backward()
-    seen = {
-        "D": loss.detach(),
-        "D(x)": real_scores.detach().sigmoid().mean(),
-        "D(G(z))": made_scores.detach().sigmoid().mean(),
-        "sign": real_scores.detach().sign().mean(),
-    }
+    seen = {"D": loss.detach(), **score_means(real_scores, made_scores)}
     if index % recipe.penalty_every == 0:
         nth = recipe.batch // (recipe.penalty_pictures or recipe.batch)
         for name, gamma, pictures in (("R1", recipe.r1, shown), ("R2", recipe.r2, made)):
