@@ -55,6 +55,12 @@ def test_of_bundled_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     assert files.BUNDLED[0] == "faces"
 
 
+def test_of_a_name_of_the_zoo_none_is_taken_from_where_one_happens_to_be(monkeypatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / DISCRIMINATOR).write_bytes(b"")
+    assert discriminator_beside("stylegan3-t-ffhq") is None
+
+
 @pytest.mark.parametrize("name", files.BUNDLED)
 def test_bundled_ones_belong_to_their_generators(name: str):
     path = discriminator_beside(name)

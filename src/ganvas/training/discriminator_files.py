@@ -35,5 +35,7 @@ def discriminator_beside(model: str) -> Path | None:
     """Return the file of the discriminator that comes with a bundled name, or lies beside a generator's file; None
     where there is none.
     """
+    if model not in BUNDLED and not Path(model).is_file():  # a name of the zoo, which lies beside nothing
+        return None
     path = bundled_path(f"{model}-{KIND}") if model in BUNDLED else Path(model).parent / DISCRIMINATOR
     return path if path.is_file() else None
