@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.drag.defaults import settings_with, usual_reach
+from ganvas.drag.nearby import feature_near
 from ganvas.drag.sampling import Plane, disc, least_offset, off_picture, sample_point, sample_square, whole_offsets
 from ganvas.drag.state import (
     NOT_FINITE,
@@ -31,6 +32,7 @@ from ganvas.drag.state import (
 
 MASK_WEIGHT = 2.0  # the paper's 20 holds everything still
 REFINEMENTS = 3
+FARTHEST = 0.5  # pixels that one of them goes, in either direction
 ROUNDING = 1e-6  # of the largest squared distance in a window: what is nearer by less is no better
 
 
@@ -66,13 +68,18 @@ def step(drag: Drag[DragGAN], state: State) -> State:
     Once all handles have arrived the codes stay what they are, and the reason says so.
     """
     codes = state.codes.detach().requires_grad_()
-    feature = drag.subject.feature_of(codes)
+    feature = feature_near(drag, codes, state.points, margin(drag.settings))
     state = look(drag, state, feature.detach())
     if state.reason:
         return state
     loss = motion_supervision(feature, state.points, drag.fixed.targets, drag.subject.plane, drag.settings)
     loss = loss + drag.settings.mask_weight * changed(feature, drag.fixed)
     return descend(drag.subject, state, codes, loss, drag.settings.rate)
+
+
+def margin(settings: DragGAN) -> float:
+    """Return how far from the handles a step reads, in pixels: where it seeks them, then around where it finds them."""
+    return settings.reach + REFINEMENTS * FARTHEST + max(settings.step + settings.radius, 1.0)
 
 
 def look(drag: Drag[DragGAN], state: State, feature: Float[Tensor, "1 c h w"]) -> State:
@@ -149,4 +156,4 @@ def between_pixels(around: Float[Tensor, "c 3 3"], wanted: Float[Tensor, "c"]) -
     slopes = torch.stack([around[:, 1, 2] - around[:, 1, 0], around[:, 2, 1] - around[:, 0, 1]]).cpu().double() / 2
     left = (wanted - around[:, 1, 1]).cpu().double()
     inverse = torch.linalg.pinv(slopes @ slopes.T, rtol=1e-3, hermitian=True)
-    return (inverse @ (slopes @ left)).clamp(-0.5, 0.5)
+    return (inverse @ (slopes @ left)).clamp(-FARTHEST, FARTHEST)

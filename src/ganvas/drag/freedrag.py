@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ganvas.drag.defaults import PUBLISHED_PIXELS, settings_with, usual_scale
+from ganvas.drag.nearby import feature_near
 from ganvas.drag.sampling import Plane, least_offset
 from ganvas.drag.state import (
     NOT_FINITE,
@@ -103,7 +104,10 @@ def step(drag: Drag[FreeDrag], state: FreeDragState) -> FreeDragState:
     Once all anchors are at their targets and match, the codes stay what they are, and the reason says so.
     """
     codes = state.codes.detach().requires_grad_()
-    feature = drag.subject.feature_of(codes)
+    lines = torch.cat([state.points, state.begun, drag.fixed.targets])
+    feature = feature_near(drag, codes, lines, margin(drag.settings))
+    if compared(drag, state, feature.detach()).finished.all():  # what was left behind is sought on the whole map
+        feature = drag.subject.feature_of(codes)
     state = proceed(drag, state, feature.detach())
     if state.reason:
         return state
@@ -111,6 +115,11 @@ def step(drag: Drag[FreeDrag], state: FreeDragState) -> FreeDragState:
     loss = discrepancies(found, state.templates).sum()
     loss = loss + drag.settings.mask_weight * changed(feature, drag.fixed, over="unmoved")
     return replace(descend(drag.subject, state, codes, loss, drag.settings.rate), taken=state.taken + 1)
+
+
+def margin(settings: FreeDrag) -> float:
+    """Return how far from the lines to the targets a step reads, in pixels: the patches of anchors that go back."""
+    return float(settings.distance + settings.radius)
 
 
 class Compared(NamedTuple):

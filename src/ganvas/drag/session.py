@@ -183,8 +183,14 @@ def run(drag: Drag[Any], state: State, order: Order, cancelled: Callable[[], boo
         elif state.steps >= order.steps:
             state = ended(drag, state, order.method, STEP_LIMIT)
         else:
-            state = method.step(drag, state)
+            state = whole_at_end(drag, method.step(drag, state))
         yield state
+
+
+@torch.no_grad()
+def whole_at_end(drag: Drag[Any], state: State) -> State:
+    """Return the state; one with a reason with all of its map, in which content is looked for."""
+    return replace(state, feature=drag.subject.feature_of(state.seen_codes)) if state.reason else state
 
 
 @torch.no_grad()

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ganvas.drag.sampling import Plane
 from ganvas.errors import GanvasError, RegionError
-from ganvas.generators.protocol import Generator, Label, Noise
+from ganvas.generators.protocol import Generator, HasParts, Label, Noise
+from ganvas.generators.windows import Window
 from ganvas.images import resize
 from ganvas.region import Region
 
@@ -59,9 +60,14 @@ class Subject:
         """The space that the codes themselves are written in: z or w+."""
         return code_space_of(self.space)
 
-    def feature_of(self, codes: Tensor) -> Float[Tensor, "1 c h w"]:
-        """Return the followed map; what lies above it is not computed."""
+    def feature_of(self, codes: Tensor, window: Window | None = None) -> Float[Tensor, "1 c h w"]:
+        """Return the followed map, or a window of it where the generator `HasParts`; what lies above it is not
+        computed.
+        """
         options: dict[str, Any] = {"noise": self.noise, "label": self.label, "truncation": self.truncation}
+        if window is not None:
+            assert isinstance(self.generator, HasParts)
+            return self.generator.feature_part(codes, self.feature, window, self.code_space, **options).float()
         return self.generator.features(codes, [self.feature], self.code_space, **options)[self.feature].float()
 
     def paint(self, feature: Tensor, codes: Tensor) -> Float[Tensor, "1 3 h w"]:
@@ -141,7 +147,7 @@ class Settings:
 class State:
     """How far a drag has come after ``steps`` steps: the next ``codes`` [1, *code] to look at, and what was seen last:
     ``points`` [k, 2] in pixels (DragGAN's tracked handles, FreeDrag's anchors) on the map ``feature`` of
-    ``seen_codes``.
+    ``seen_codes``, of which steps may know only what lies near the points.
 
     ``reason`` is "" while it goes on, then one of `REASONS`; ``loss`` is that of the last step. ``nearest`` is the
     smallest mean distance to the targets so far, in pixels, ``waited`` the steps since it was.
