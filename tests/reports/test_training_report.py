@@ -70,7 +70,7 @@ def test_what_there_is_not_is_not_drawn(tmp_path: Path):
 def test_without_matplotlib_there_are_no_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_log(tmp_path, LINES)
     write_sheets(tmp_path, 2)
-    monkeypatch.setattr(training_report, "find_spec", lambda name: None)
+    monkeypatch.setattr(training_report, "can_plot", lambda: False)
     assert write_training_report(tmp_path) == [tmp_path / "timelapse.webp"]
 
 

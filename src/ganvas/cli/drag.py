@@ -11,12 +11,12 @@ from ganvas.cli.drag_orders import Asked, Tuning, asked_for, replayed
 from ganvas.cli.drag_results import Frame, told, write_film, write_results
 from ganvas.cli.drag_study import Study, measure
 from ganvas.cli.progress import Report, progress
-from ganvas.cli.shared import Codes, Common, make_folder, with_seconds, wrote
+from ganvas.cli.shared import Codes, Common, check_frames, make_folder, with_seconds, wrote
 from ganvas.drag.session import Order, Session, ended, fractions, prepare, run
 from ganvas.drag.state import CANCELLED, Drag, State, remaining
 from ganvas.errors import GanvasError
 
-USUAL_FRAMES, MOST_FRAMES = 60, 200
+USUAL_FRAMES = 60
 
 
 def drag(
@@ -84,8 +84,7 @@ def drag(
         measure(model, study, codes, out, common)
         return
     most = USUAL_FRAMES if frames is None else frames
-    if most != 0 and not 2 <= most <= MOST_FRAMES:
-        raise GanvasError(f"{most} frames make no film; give 2 to {MOST_FRAMES}, or 0 for none.")
+    check_frames(most)
     if undo is not None and replay is None:
         raise GanvasError("--undo leaves out a trace's last drags; give the trace by --replay.")
     generator = common.load(model)

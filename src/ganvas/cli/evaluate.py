@@ -6,7 +6,7 @@ from pathlib import Path
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, device_named, with_seconds
 from ganvas.errors import GanvasError
-from ganvas.generators.labels import class_names, parse_label
+from ganvas.generators.labels import label_of
 from ganvas.latents import parse_seeds
 from ganvas.metrics.distribution import COMPONENTS
 from ganvas.metrics.evaluation import evaluate as measure
@@ -66,7 +66,7 @@ def evaluate(
             real,
             chosen,
             truncation=truncation,
-            label=None if label is None else parse_label(label, class_names(generator)),
+            label=label_of(generator, label),
             real_top_octave=octave,
             progress=lambda done, total: report("Making pictures", done, total),
         )

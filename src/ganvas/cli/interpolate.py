@@ -1,6 +1,5 @@
 """``ganvas interpolate``: a film from one latent to the next."""
 
-import importlib.util
 import json
 import time
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from ganvas.cli.shared import TRUNCATION, Common, Flag, device_named, make_folde
 from ganvas.errors import GanvasError, LatentError
 from ganvas.files import atomic_path
 from ganvas.films import MISSING_VIDEO, can_write_mp4
-from ganvas.generators.labels import class_names, parse_label
+from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import Generator
 from ganvas.interpolation import LatentPath, frame_positions, path_through
 from ganvas.interpolation import ease as eased
@@ -26,6 +25,7 @@ from ganvas.latent_files import Latent, sample_latent
 from ganvas.latents import parse_seeds
 from ganvas.metrics.features import load_features
 from ganvas.reports.path_plot import path_plot
+from ganvas.reports.plots import can_plot
 from ganvas.reports.region_report import on_sheet
 from ganvas.retiming import STEP, TARGET, Timing, time_path
 
@@ -106,7 +106,7 @@ def interpolate(
             timings[name] = time_path(network, generator, path, shares, evenly=name == RETIMED, progress=report)
     paths = _write(out, generator, path, timings, (".mp4",) if mp4 else ())
     said = [_in_words(name, timing) for name, timing in timings.items()]
-    if not _can_plot():
+    if not can_plot():
         said.append('no plot: it needs matplotlib, pip install "ganvas[plots]"')
     if path.tuned:
         said.append("no latent file: every frame is painted by weights of its own, between those that were tuned")
@@ -125,7 +125,7 @@ def _read(
     generator: Generator, text: str, mode: str, space: str | None, truncation: float | None, label: str | None
 ) -> Latent:
     """Return the latent meant by ``seed:4``, ``FILE``, ``FILE:ROWS`` or a photo."""
-    known = None if label is None else parse_label(label, class_names(generator))
+    known = label_of(generator, label)
     if text.startswith("seed:"):
         return sample_latent(
             generator,
@@ -157,7 +157,7 @@ def _write(
         for suffix in (".gif", ".webp", *more)
     ]
     written.append(images.write_picture(out / "interpolate.png", _strip(generator, path, timings)))
-    if _can_plot():
+    if can_plot():
         written.append(path_plot(timings, out / "steps.png"))
     written.append(out / "steps.json")
     with atomic_path(written[-1]) as temporary:
@@ -196,7 +196,3 @@ def _summary(path: LatentPath, timings: Mapping[str, Timing]) -> dict[str, Any]:
         "target": TARGET,
         "timings": {name: timing.summary() for name, timing in timings.items()},
     }
-
-
-def _can_plot() -> bool:
-    return importlib.util.find_spec("matplotlib") is not None

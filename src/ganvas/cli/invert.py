@@ -12,7 +12,7 @@ from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.inversion_table import compare, refuse_beside
 from ganvas.cli.photo_options import Preparation, class_of, complaint, different, pictures_in, read_all
 from ganvas.cli.progress import progress
-from ganvas.cli.shared import Common, Flag, make_folder, region_of, with_seconds, wrote
+from ganvas.cli.shared import Common, Flag, check_frames, make_folder, region_of, with_seconds, wrote
 from ganvas.errors import GanvasError, PictureError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.encoder import encoder_for, is_encoder, usual_start
@@ -170,8 +170,7 @@ def invert(
         return
     if tables.vanilla is not None:
         raise GanvasError("--vanilla names another generator of the table; give --table too, or leave it out.")
-    if frames != 0 and not 2 <= frames <= 200:
-        raise GanvasError(f"{frames} frames make no film; give 2 to 200, or 0 for none.")
+    check_frames(frames)
     generator, then = common.load(model), tuning.settings()
     into = space or usual_space(generator)
     settings = InversionSettings(

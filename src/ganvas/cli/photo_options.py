@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -14,10 +15,10 @@ from ganvas.cli.progress import Report
 from ganvas.decoding import SUFFIXES
 from ganvas.errors import GanvasError, PictureError
 from ganvas.eyes import find_eyes
-from ganvas.generators.labels import class_names, parse_label
+from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import Generator, Label
-from ganvas.metrics.familiarity import learn_familiarity, strangenesses
-from ganvas.metrics.features import load_features
+from ganvas.metrics.familiarity import Familiarity, learn_familiarity, strangenesses
+from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.photos import Box, Point, eye_places_of, read_photo
 
 LARGEST_CHECKED = 256
@@ -66,10 +67,12 @@ class Preparation:
         if self.familiar == "off" or (self.familiar == "auto" and generator.resolution > LARGEST_CHECKED):
             return []
         network = load_features(device=generator.device)
-        known = learn_familiarity(
-            network, generator, label=label, progress=lambda done, total: report("Learning what is usual", done, total)
-        )
-        return strangenesses(network, known, photos, names)
+        return strangenesses(network, usual_of(generator, network, label, report), photos, names)
+
+
+def usual_of(generator: Generator, network: FeatureNetwork, label: Label, report: Report) -> Familiarity:
+    """Return what is usual for a generator, which is learnt from its pictures the first time."""
+    return learn_familiarity(network, generator, label=label, progress=partial(report, "Learning what is usual"))
 
 
 def read_all(
@@ -142,7 +145,7 @@ def different(names: Sequence[str]) -> list[str]:
 
 def class_of(generator: Generator, label: str | None) -> int | None:
     """Return the class of all pictures of a run, None without one; raises `GanvasError` for several."""
-    found = None if label is None else parse_label(label, class_names(generator))
+    found = label_of(generator, label)
     if isinstance(found, tuple):
         raise GanvasError("All pictures of one run are of one class; give one --label.")
     return found

@@ -13,14 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.cli.context import COMMAND_LINE
-from ganvas.cli.photo_options import class_of, complaint, different, read_each
+from ganvas.cli.photo_options import class_of, complaint, different, read_each, usual_of
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Common, Flag, make_folder, with_seconds, wrote
 from ganvas.errors import GanvasError, PictureError
 from ganvas.inversion.invert import usual_space
 from ganvas.inversion.terms import bundled_features, parse_weights
 from ganvas.metrics.distribution import kernel_distance
-from ganvas.metrics.familiarity import descriptors, learn_familiarity
+from ganvas.metrics.familiarity import descriptors
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.photos import read_sketch
 from ganvas.reports.scribble_report import told, variant_name, write_scribbles
@@ -215,12 +215,7 @@ def steps_of(text: str) -> list[int]:
 
 def add_familiarity(lines: Sequence[dict[str, Any]], work: Scribbling, network: FeatureNetwork, report: Report) -> None:
     """Add to the numbers of every candidate how far it is from what the generator makes."""
-    known = learn_familiarity(
-        network,
-        work.generator,
-        label=work.variants[0].label,
-        progress=lambda done, total: report("Learning what is usual", done, total),
-    )
+    known = usual_of(work.generator, network, work.variants[0].label, report)
     pictures = torch.cat([painting.pictures for painting in work.paintings.values()])
     for line, ratio in zip(lines, known.ratios(descriptors(network, pictures)).tolist(), strict=True):
         line["familiarity"] = ratio

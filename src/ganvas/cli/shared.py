@@ -16,7 +16,7 @@ from ganvas.cli.context import visible
 from ganvas.cli.photo_codes import latent_of
 from ganvas.cli.photo_options import is_photo
 from ganvas.errors import GanvasError, LatentError
-from ganvas.generators.labels import class_names, parse_label
+from ganvas.generators.labels import class_names, label_of
 from ganvas.generators.protocol import CanMove, Generator, about_of
 from ganvas.latent_files import Latent, sample_latent
 from ganvas.latents import parse_seeds
@@ -25,6 +25,7 @@ from ganvas.region.named import FFHQ
 from ganvas.region.text import parse_region
 
 TRUNCATION = 0.7
+MOST_FRAMES = 200
 Flag = Annotated[bool, Parameter(negative=())]
 
 
@@ -97,7 +98,7 @@ class Codes:
 
     def label_for(self, generator: Generator) -> int | tuple[int, ...] | None:
         """Return the classes meant by --label, None where it was not given."""
-        return None if self.label is None else parse_label(self.label, class_names(generator))
+        return label_of(generator, self.label)
 
     def refuse_beside(self, what: str, seeds: str | None = None, label: bool = True) -> None:
         """Raise `LatentError` where an option was given that `what` settles already."""
@@ -160,6 +161,12 @@ def layers_of(generator: Generator, space: str, layers: str | None) -> str | Non
     if layers == "all" or space == "z" or generator.layers == 0:
         return None if layers == "all" else layers
     return layers or about_of(generator).edit_layers or None
+
+
+def check_frames(frames: int) -> None:
+    """Raise `GanvasError` for a number of frames that makes no film; 0 stands for none."""
+    if frames != 0 and not 2 <= frames <= MOST_FRAMES:
+        raise GanvasError(f"{frames} frames make no film; give 2 to {MOST_FRAMES}, or 0 for none.")
 
 
 def make_folder(out: Path) -> None:

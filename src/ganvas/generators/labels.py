@@ -101,6 +101,11 @@ def _class(text: str, names: Sequence[str] | None) -> int:
     return int(text) if text.removeprefix("-").isdecimal() else class_number(text, names)
 
 
+def label_of(generator: Generator, text: str | None) -> int | tuple[int, ...] | None:
+    """Return the classes that `parse_label` finds in a text for this generator, None without a text."""
+    return None if text is None else parse_label(text, class_names(generator))
+
+
 def class_names(generator: Generator) -> Sequence[str] | None:
     """Return the names of a generator's classes, None where they have none."""
     return getattr(generator, "class_names", None)

@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from ganvas.generators.protocol import about_of
 from ganvas.inversion.invert import Inversion
 from ganvas.inversion.numbers import Card
 from ganvas.inversion.work import MOST_MOVING, Work
-from ganvas.reports.plots import convergence_plot
+from ganvas.reports.plots import can_plot, convergence_plot
 from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import on_sheet
 
@@ -126,7 +125,7 @@ def write_film(stem: Path, photos: Pictures, moments: Sequence[Pictures]) -> lis
 
 def write_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> list[Path]:
     """Draw the loss of every photo against the steps where matplotlib is installed; returns the path."""
-    if not find_spec("matplotlib") or not any(len(values) > 1 for values in curves.values()):
+    if not can_plot() or not any(len(values) > 1 for values in curves.values()):
         return []
     return [convergence_plot({name: np.array(values) for name, values in curves.items()}, path)]
 

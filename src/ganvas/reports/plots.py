@@ -8,6 +8,7 @@ import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ RESOLUTION = 150  # dots per inch
 LONGEST_LABEL = 24
 Values = Float[np.ndarray, "n"]
 Line = Mapping[str, Any]
+
+
+def can_plot() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
 
 
 @dataclass(frozen=True)

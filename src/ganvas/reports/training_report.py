@@ -1,12 +1,11 @@
 """What a run of training shows: its loss curves and how the same seeds changed."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from ganvas import images
-from ganvas.reports.plots import DistancePoint, distance_plot, loss_plot
+from ganvas.reports.plots import DistancePoint, can_plot, distance_plot, loss_plot
 from ganvas.training.log import read_log
 from ganvas.training.run import DISTANCE, TIMELAPSE
 
@@ -19,14 +18,14 @@ def write_training_report(folder: Path) -> list[Path]:
     """
     lines = read_log(folder)
     paths = []
-    if any("D" in line for line in lines) and find_spec("matplotlib"):
+    if any("D" in line for line in lines) and can_plot():
         paths.append(loss_plot(lines, folder / "losses.png"))
     points = [
         DistancePoint(line["pictures"], line["kernel_distance"], line["kernel_distance_error"])
         for line in lines
         if line.get("event") == DISTANCE
     ]
-    if len(points) > 1 and find_spec("matplotlib"):
+    if len(points) > 1 and can_plot():
         paths.append(distance_plot(points, folder / "distance.png", name="kernel distance to held-out pictures"))
     sheets = sorted(folder.glob("sheet-*.png"))
     if len(sheets) > 1:
