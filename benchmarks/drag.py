@@ -1,11 +1,14 @@
-"""One step of DragGAN against a plain one that does as the published tools do: the whole picture every step, and the
-feature map enlarged to the picture's size. Memory is of a process of its own, beyond what it held before the steps.
+"""One step of a drag, with a mask and without, against a plain step of DragGAN that does as the published tools do: the
+whole picture every step, and the feature map enlarged to the picture's size. Memory is of a process of its own, beyond
+what it held before the steps.
 """
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -13,22 +16,38 @@ from torch import Tensor
 
 from benchmarks.machine import duration, seconds
 from benchmarks.subjects import subject
-from ganvas.drag import draggan
 from ganvas.drag.draggan import DragGAN
-from ganvas.drag.session import Order, Session, open_session, prepare
+from ganvas.drag.session import METHODS, Order, Session, open_session, prepare
 from ganvas.drag.state import Drag, Task
 from ganvas.region import Region
 
 SIZES = (256, 1024)
-TASK = Task(((0.4, 0.6),), ((0.5, 0.5),), Region.box(0.2, 0.2, 0.8, 0.8))
+FREE = Task(((0.4, 0.6),), ((0.5, 0.5),))
+TASKS: Mapping[str, Task] = MappingProxyType(
+    {"a mask": replace(FREE, movable=Region.box(0.2, 0.2, 0.8, 0.8)), "no mask": FREE}
+)
 STEPS = 3
-PLAIN, OURS, BFLOAT16 = "plain", "ours", "ours, bfloat16"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is timed: the plain step or one of ours, by a method and in a precision."""
+
+    name: str
+    plain: bool = False
+    method: str = "draggan"
+    dtype: torch.dtype = torch.float32
+
+
+PLAIN = Kind("plain", plain=True)
+BFLOAT16 = Kind("ours, bfloat16", dtype=torch.bfloat16)
+KINDS = (PLAIN, Kind("ours"), BFLOAT16, Kind("ours, FreeDrag", method="freedrag"))
 
 
 class PlainDrag:
     """DragGAN as its paper writes it: every formula on maps of the picture's size, with torch's Adam."""
 
-    def __init__(self, drag: Drag[DragGAN], codes: Tensor) -> None:
+    def __init__(self, drag: Drag[DragGAN], codes: Tensor, movable: Region | None) -> None:
         self.subject, self.settings, self.fixed = drag.subject, drag.settings, drag.fixed
         self.rows = list(drag.subject.rows)
         self.codes, self.trained = codes, codes[:, self.rows].clone().requires_grad_()
@@ -38,8 +57,7 @@ class PlainDrag:
             self.first = self.enlarged()[0]
         self.point = (drag.fixed.starts[0] - 0.5).round().long()
         self.wanted = self.first[0, :, self.point[1], self.point[0]].clone()
-        assert TASK.movable is not None
-        self.stay = 1 - TASK.movable.mask(self.size, self.size)[None]
+        self.stay = None if movable is None else 1 - movable.mask(self.size, self.size)[None]
 
     def enlarged(self) -> tuple[Tensor, Tensor]:
         """Return the map at the picture's size, and the picture."""
@@ -64,7 +82,8 @@ class PlainDrag:
         around = self.point + grid[grid.square().sum(dim=1) < self.settings.radius**2]
         here, there = (self.read(feature, places) for places in (around, around + ahead))
         loss = (here.detach() - there).abs().mean()
-        loss = loss + self.settings.mask_weight * ((feature - self.first) * self.stay).abs().mean()
+        if self.stay is not None:
+            loss = loss + self.settings.mask_weight * ((feature - self.first) * self.stay).abs().mean()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -76,31 +95,33 @@ class PlainDrag:
         return F.grid_sample(feature, grid, padding_mode="border", align_corners=False)
 
 
-def prepared(size: int, kind: str) -> Callable[[], object]:
+def prepared(size: int, kind: Kind, task: Task) -> Callable[[], object]:
     """Return a function for one step of this kind."""
-    session, order = opened(size, torch.bfloat16 if kind == BFLOAT16 else torch.float32)
+    session, order = opened(size, kind, task)
     drag, state = prepare(session.subject, session.codes, order)
-    return PlainDrag(drag, session.codes).step if kind == PLAIN else lambda: draggan.step(drag, state)
+    if kind.plain:
+        return PlainDrag(drag, session.codes, task.movable).step
+    return lambda: METHODS[kind.method].step(drag, state)
 
 
-def opened(size: int, dtype: torch.dtype) -> tuple[Session, Order]:
+def opened(size: int, kind: Kind, task: Task) -> tuple[Session, Order]:
     """Return a session of the subject of this size and the order of the drag that is timed."""
-    generator = subject(size, dtype)
+    generator = subject(size, kind.dtype)
     with torch.no_grad():
         codes = generator.map(generator.sample([0]), truncation=0.7)
-    return open_session(generator, codes), Order(TASK)
+    return open_session(generator, codes), Order(task, kind.method)
 
 
-def memory(size: int, kind: str, threads: int) -> float:
+def memory(size: int, kind: Kind, task: str, threads: int) -> float:
     """Return MiB that a process took at most for `STEPS` steps of a kind, beyond what it held before."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        return pool.apply(_memory, (size, kind, threads))
+        return pool.apply(_memory, (size, kind, task, threads))
 
 
-def _memory(size: int, kind: str, threads: int) -> float:
+def _memory(size: int, kind: Kind, task: str, threads: int) -> float:
     torch.set_num_threads(threads)
-    step = prepared(size, kind)
+    step = prepared(size, kind, TASKS[task])
     Path("/proc/self/clear_refs").write_text("5")  # begins the highest mark anew
     before = _status("VmRSS")
     for _ in range(STEPS):
@@ -114,28 +135,32 @@ def _status(name: str) -> float:
     return float(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
 
 
-def agreement(size: int) -> float:
+def agreement(size: int, task: Task) -> float:
     """Return the cosine of both precisions' first gradients of the codes."""
     gradients = []
-    for dtype in (torch.float32, torch.bfloat16):
-        session, order = opened(size, dtype)
-        gradients.append(draggan.step(*prepare(session.subject, session.codes, order)).moments.first.double())
+    for kind in (Kind("ours"), BFLOAT16):
+        session, order = opened(size, kind, task)
+        state = METHODS[kind.method].step(*prepare(session.subject, session.codes, order))
+        gradients.append(state.moments.first.double())
     return float(torch.cosine_similarity(*(gradient.flatten() for gradient in gradients), dim=0))
 
 
 def run(sizes: tuple[int, ...] = SIZES) -> Iterator[str]:
     """Yield the lines of a Markdown table of processor times and memory, steps by precision."""
     yield from (
-        "| StyleGAN2 | step | processor time | plain / it | memory beyond the weights | it / plain | gradients, cos |",
-        "|---|---|---|---|---|---|---|",
+        "| StyleGAN2 | drag with | step | processor time | plain / it | memory beyond the weights | it / plain | "
+        "gradients, cos |",
+        "|---|---|---|---|---|---|---|---|",
     )
     for size in (size for size in sizes if size in (64, 128, 256, 512, 1024)):
-        times, held = {}, {}
-        for kind in (PLAIN, OURS, BFLOAT16):
-            times[kind] = seconds(prepared(size, kind), repeats=STEPS, clock=time.process_time)
-            held[kind] = memory(size, kind, torch.get_num_threads())
-            near = f"{agreement(size):.4f}" if kind == BFLOAT16 else ""
-            yield (
-                f"| {size} px | {kind} | {duration(times[kind])} | **{times[PLAIN] / times[kind]:.2f}** | "
-                f"{held[kind]:.0f} MiB | **{held[kind] / held[PLAIN]:.2f}** | {near} |"
-            )
+        for name, task in TASKS.items():
+            times, held = {}, {}
+            for kind in KINDS:
+                times[kind] = seconds(prepared(size, kind, task), repeats=STEPS, clock=time.process_time)
+                held[kind] = memory(size, kind, name, torch.get_num_threads())
+                near = f"{agreement(size, task):.4f}" if kind == BFLOAT16 else ""
+                yield (
+                    f"| {size} px | {name} | {kind.name} | {duration(times[kind])} | "
+                    f"**{times[PLAIN] / times[kind]:.2f}** | {held[kind]:.0f} MiB | "
+                    f"**{held[kind] / held[PLAIN]:.2f}** | {near} |"
+                )
