@@ -41,7 +41,7 @@ def test_the_list_fits_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, c
 
 def test_the_list_as_json(run: Run):
     told = json.loads(run("models", "list", "--json").out)["generators"]
-    assert [row["name"] for row in told[:3]] == ["faces", "cats", "faces-dcgan"]
+    assert [row["name"] for row in told[:4]] == ["faces", "cats", "faces-dcgan", "cats-dcgan"]
     rows = {row["name"]: row for row in told}
     assert rows["stylegan2-ffhq"]["bytes"] == 381_624_121
     assert rows["biggan-deep-256"]["files"][1]["path"].endswith("config.json")

@@ -20,7 +20,7 @@ from ganvas.generators.protocol import About, Generator, about_of
 from ganvas.latents import parse_layers
 from ganvas.region import Region
 
-BUNDLED = ("faces", "cats", "faces-dcgan")
+BUNDLED = ("faces", "cats", "faces-dcgan", "cats-dcgan")
 PRECISIONS = (torch.float32, torch.bfloat16)
 SMALLEST_IN_BFLOAT16 = 64
 
