@@ -20,7 +20,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.interpolation import LatentPath, Positions
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.perceptual import distance_of_maps, unit_maps
-from ganvas.metrics.structural import WINDOW, ssim
+from ganvas.metrics.structural import ssim
 from ganvas.spaces import statistics
 
 STEP = "root of the perceptual distance"
@@ -57,10 +57,8 @@ def step_lengths(
 @torch.no_grad()
 def ssim_steps(generator: Generator, path: LatentPath, positions: Positions) -> Float[np.ndarray, "m"]:
     """Return how far each picture of the path is from the one before by SSIM: the root of 1 - SSIM, which for small
-    steps grows as they do; nan for pictures smaller than its window.
+    steps grows as they do.
     """
-    if generator.resolution < WINDOW:
-        return np.full(len(positions) - 1, np.nan)
     last: list[Tensor] = []
     lengths: list[Tensor] = []
     for pictures in path.pictures(generator, positions):
@@ -75,7 +73,7 @@ class Timing:
     """Where the frames of a film lie on a path, t in [0, 1] (the last of a closed one is its first); the length of
     every step; at each frame the distance to the mean in deviations of the space (1 is usual), nan where it is not
     known; and the part of the path that was asked for at each frame, ``shares``. ``structural`` are the lengths of the
-    steps by SSIM, roots of 1 - SSIM, nan where pictures are too small for it.
+    steps by SSIM, roots of 1 - SSIM.
     """
 
     positions: Positions
@@ -91,7 +89,7 @@ class Timing:
 
     @property
     def structural_unevenness(self) -> float:
-        """The same by SSIM, which re-timing does not make small; nan where pictures are too small for it."""
+        """The same by SSIM, which re-timing does not make small."""
         return unevenness(self.structural, self.shares)
 
     def summary(self) -> dict[str, float | list[float]]:

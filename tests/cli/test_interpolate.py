@@ -88,6 +88,14 @@ def test_a_photo_that_was_tuned_and_a_seed(run, tmp_path):
     assert {path.name for path in (tmp_path / "film").iterdir()} == FILES - {"latent.safetensors"}
 
 
+def test_pictures_too_small_to_be_told_apart_are_refused(run, tmp_path):
+    """So that every step has a length, by SSIM too."""
+    model = save_generator(tmp_path / "small.safetensors", small_stylegan2(8), About("small", "", {}))
+    outcome = run("interpolate", model, "seed:4", "seed:7", "--frames", 3, "--out", tmp_path / "film")
+    assert (outcome.code, "16 pixels and more" in outcome.err) == (2, True), outcome.err
+    assert not (tmp_path / "film").exists()
+
+
 def test_what_is_refused_leaves_nothing(run, tmp_path):
     photo = tmp_path / "me.jpg"
     photo.write_text("no picture")

@@ -23,7 +23,7 @@ from ganvas.interpolation import LatentPath, frame_positions, path_through
 from ganvas.interpolation import ease as eased
 from ganvas.latent_files import Latent, sample_latent
 from ganvas.latents import parse_seeds
-from ganvas.metrics.features import load_features
+from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.reports.path_plot import path_plot
 from ganvas.reports.plots import can_plot
 from ganvas.reports.region_report import on_sheet
@@ -99,6 +99,11 @@ def interpolate(
     path = path_through(generator, given, space=space, mode=mode, layers=layers, closed=loop)
     if len(path.keys) > MOST_KEYS:
         raise LatentError(f"{len(path.keys)} latents are too many for one film; give at most {MOST_KEYS}.")
+    if generator.resolution < SMALLEST:
+        raise GanvasError(
+            f"Steps are measured between pictures of {SMALLEST} pixels and more; those of this generator have "
+            f"{generator.resolution}."
+        )
     make_folder(out)
     timings, network = {}, load_features(None, device_named(common.device))
     with progress() as report:
@@ -181,8 +186,7 @@ def _in_words(name: str, timing: Timing) -> str:
     far = f"; {deviations.min():.2f} to {deviations.max():.2f} deviations from the mean" if deviations.size else ""
     even = np.allclose(np.diff(timing.shares), timing.shares[1])
     asked = "the mean" if even else "the largest that easing asks for"
-    other = timing.structural_unevenness
-    besides = "" if np.isnan(other) else f"; by SSIM, which re-timing does not see, {other:.2f} times"
+    besides = f"; by SSIM, which re-timing does not see, {timing.structural_unevenness:.2f} times"
     return f"{name}: largest step {timing.unevenness:.2f} times {asked} (target {TARGET:g}){besides}{far}"
 
 
