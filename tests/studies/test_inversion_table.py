@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import ganvas
 from ganvas import images
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import GanvasError
@@ -16,6 +17,8 @@ from ganvas.studies.estimates import mean_estimate
 from ganvas.studies.inversion import report, table
 from ganvas.studies.inversion.table import Row, Settings, rows_of
 from ganvas.studies.nearness import Eyes, eyes_for, nearness
+from ganvas.training.discriminator_files import DISCRIMINATOR, save_discriminator
+from ganvas.training.discriminators import StyleDiscriminator
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
 from tests.generators.small import small_stylegan2
@@ -134,13 +137,21 @@ def test_command_on_a_folder_of_few_pictures(run: Run, tmp_path: Path, photos: d
 
 def test_judged_by_what_is_not_optimised():
     """The discriminator that comes with a model is the judge; a table without one for every way leaves it out."""
-    eyes = eyes_for("faces")
+    eyes = eyes_for(ganvas.load("faces"), "faces")
     photos = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     near, far = eyes.near(0.9 * photos, photos), eyes.near(0.2 * photos, photos)
     assert all(0 < a < b for a, b in zip(near["judged"], far["judged"], strict=True))
-    assert "judged" not in eyes_for("faces-dcgan").near(photos, photos)
+    assert "judged" not in eyes_for(ganvas.load("faces-dcgan"), "faces-dcgan").near(photos, photos)
     seconds = {"seconds": [1.0, 1.0]}
     told = nearness({"far": far | seconds, "near": near | seconds}, "looks")
     assert "by the discriminator (not optimised)" in told
     without = {name: values for name, values in (near | seconds).items() if name != "judged"}
     assert "discriminator" not in nearness({"far": far | seconds, "near": without}, "looks")
+
+
+def test_the_discriminator_of_another_generator_is_no_judge(tmp_path: Path):
+    model = save_generator(tmp_path / "small.safetensors", small_stylegan2(16), About("small", ""))
+    generator = ganvas.load(model)
+    for digest, judges in ((generator.about.hash, True), ("that of another", False)):
+        save_discriminator(tmp_path / DISCRIMINATOR, StyleDiscriminator((8, 8, 6)), digest)
+        assert (eyes_for(generator, str(model)).judge is not None) == judges

@@ -32,7 +32,8 @@ def compare(
     begun = time.perf_counter()
     if settings.start.partition(":")[0] not in STARTS:
         raise GanvasError(f"A table starts from the mean or from random codes, not from '{settings.start}'.")
-    generators = {_called(generator, name): generator for name in models for generator in [common.load(name)]}
+    loaded = [common.load(name) for name in models]
+    generators = {_called(generator, name): generator for generator, name in zip(loaded, models, strict=True)}
     if any(generator.resolution < table.SMALLEST for generator in generators.values()):
         raise GanvasError(
             f"The table compares pictures of {table.SMALLEST} pixels and more; this generator's are less."
@@ -42,7 +43,7 @@ def compare(
     for generator in generators.values():
         by_size[generator.resolution], names = _photos(photos, generator, preparation, count)
     rows = table.rows_of(generators)
-    eyes = eyes_for(models[-1], common.device)
+    eyes = eyes_for(loaded[-1], models[-1], common.device)
     make_folder(out)
     with progress() as tell:
         cells = table.run(rows, by_size, names, out, settings, eyes=eyes, say=tell)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.generators.protocol import Generator
 from ganvas.inversion.numbers import distances, psnr
 from ganvas.inversion.objective import Target
 from ganvas.inversion.terms import FeatureMaps, bundled_features
@@ -16,7 +17,7 @@ from ganvas.metrics.perceptual import HasMaps, perceptual_distance
 from ganvas.metrics.structural import ssim
 from ganvas.studies.estimates import Estimate, mean_estimate
 from ganvas.studies.tables import table
-from ganvas.training.discriminator_files import discriminator_beside, load_discriminator
+from ganvas.training.discriminator_files import discriminator_of
 
 Numbers = Mapping[str, Mapping[str, Sequence[float]]]
 """Way -> measure ("psnr", "ssim", "perceptual", "seconds", and "judged" where there is a judge) -> a value a photo."""
@@ -51,13 +52,12 @@ class Eyes:
         return {name: values.tolist() for name, values in found.items()}
 
 
-def eyes_for(model: str, device: torch.device | str = "cpu") -> Eyes:
-    """Return the feature network that Ganvas brings, and as judge the discriminator that comes with a model, whose
-    maps neither inversion nor tuning has seen.
+def eyes_for(generator: Generator, model: str, device: torch.device | str = "cpu") -> Eyes:
+    """Return the feature network that Ganvas brings, and as judge the discriminator that comes with a generator, whose
+    name or file is `model`: its maps neither inversion nor tuning has seen.
     """
-    path = discriminator_beside(model)
-    judge = None if path is None else load_discriminator(path)[0].requires_grad_(False).to(device)
-    return Eyes(bundled_features(device), judge, device)
+    judge = discriminator_of(generator, model)
+    return Eyes(bundled_features(device), None if judge is None else judge.requires_grad_(False).to(device), device)
 
 
 def nearness(numbers: Numbers, perceptual: str) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ganvas.checkpoints.files import BUNDLED, bundled_path
 from ganvas.errors import TrainingError
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.tensor_files import read_tensors, write_tensors
 from ganvas.training.discriminators import StyleDiscriminator
 
@@ -29,6 +30,17 @@ def load_discriminator(path: Path) -> tuple[StyleDiscriminator, str]:
     except (KeyError, TypeError, ValueError, RuntimeError) as reason:
         raise TrainingError(f"'{path}' is a damaged discriminator ({reason}); give another.") from reason
     return discriminator, str(header.get("generator", ""))
+
+
+def discriminator_of(generator: Generator, model: str) -> StyleDiscriminator | None:
+    """Return the discriminator that comes with a generator, whose name or file is `model`; None where there is none, or
+    where the one that lies there is that of another generator.
+    """
+    path = discriminator_beside(model)
+    if path is None:
+        return None
+    discriminator, made_for = load_discriminator(path)
+    return discriminator if made_for in about_of(generator).hashes else None
 
 
 def discriminator_beside(model: str) -> Path | None:

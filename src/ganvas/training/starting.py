@@ -16,8 +16,7 @@ from ganvas.training.adaptation import AdaptationRecipe
 from ganvas.training.augmentation import Augmentation
 from ganvas.training.data import PictureSet
 from ganvas.training.dcgan import DCGANRecipe
-from ganvas.training.discriminator_files import discriminator_beside, load_discriminator
-from ganvas.training.discriminators import StyleDiscriminator
+from ganvas.training.discriminator_files import discriminator_of
 from ganvas.training.distributed import Team
 from ganvas.training.growing import misfit
 from ganvas.training.log import LOG, read_log, write_line
@@ -57,20 +56,13 @@ def read_source(path: str, channels: Sequence[int] = ()) -> Source | Networks:
     """
     if not (Path(path).is_file() and snapshots.is_snapshot(Path(path))):
         generator = load(path)
-        return Source(generator, _discriminator_of(path, generator, channels))
+        discriminator = discriminator_of(generator, path)
+        fits = discriminator is not None and not misfit(channels, discriminator.channels)
+        return Source(generator, discriminator if fits else None)
     snapshot = snapshots.read(Path(path))
     networks = recipe_of(snapshot.recipe).build(torch.device("cpu"))
     restore(networks, snapshot.tensors)
     return networks
-
-
-def _discriminator_of(path: str, generator: Any, channels: Sequence[int]) -> StyleDiscriminator | None:
-    beside = discriminator_beside(path)
-    if beside is None:
-        return None
-    discriminator, made_for = load_discriminator(beside)
-    fits = made_for in generator.about.hashes and not misfit(channels, discriminator.channels)
-    return discriminator if fits else None
 
 
 def prepare(

@@ -47,7 +47,7 @@ def write(options: argparse.Namespace) -> list[Path]:
     encode = encoder_for(generator, options.encoder)
     held = open_pictures(options.photos, generator.resolution, fewest=options.count)
     photos = held.batch(held.spread(options.count))
-    eyes = eyes_for(options.model)
+    eyes = eyes_for(generator, options.model)
     cells = starts.run(
         generator,
         encode,

@@ -80,7 +80,7 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
         raise GanvasError(f"The study compares z, w and w+; this generator has {', '.join(generator.spaces)}.")
     held = open_pictures(source, generator.resolution, fewest=settings.count)
     photos = held.batch(held.spread(settings.count))
-    eyes = eyes_for(model)
+    eyes = eyes_for(generator, model)
     edits = find_edits(generator, settings)
     cells, pivots = _inverted(generator, model, photos, out / "inverted", settings, eyes)
     tuned = tune_all(generator, photos, pivots, settings.tune, out / f"tuned-{settings.tune}", eyes, tell)
