@@ -16,7 +16,7 @@ from ganvas.generators.protocol import About
 from ganvas.metrics.features import load_features
 from ganvas.region import Region
 from ganvas.tensor_files import hash_tensors
-from ganvas.training.adaptation import AdaptationRecipe, correspondence, similarities
+from ganvas.training.adaptation import FEATURES, WITH_FEATURES, AdaptationRecipe, Usual, correspondence, similarities
 from ganvas.training.discriminator_files import DISCRIMINATOR
 from ganvas.training.feature_judge import FeatureJudge
 from ganvas.training.losses import gradient_penalty
@@ -43,6 +43,12 @@ def recipe(tmp_path: Path) -> AdaptationRecipe:
 def maps(seed: int, rows: int = 5) -> dict[str, torch.Tensor]:
     random = torch.Generator().manual_seed(seed)
     return {name: torch.randn(rows, 3, side, side, generator=random) for name, side in (("b4", 4), ("b8", 8))}
+
+
+def test_a_recipe_is_by_default_what_is_usual_with_its_judge():
+    recipe = AdaptationRecipe("faces", "", 16)
+    assert recipe.judge == FEATURES
+    assert Usual(recipe.rate, recipe.r1) == Usual(recipe.judge_rate, recipe.r1) == WITH_FEATURES
 
 
 def test_similarities_against_loops():

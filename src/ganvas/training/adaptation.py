@@ -66,9 +66,9 @@ class AdaptationRecipe:
     judge: str = FEATURES
     frozen: int = 2
     batch: int = 8
-    rate: float = WITH_DISCRIMINATOR.rate
-    judge_rate: float = WITH_DISCRIMINATOR.rate
-    r1: float = WITH_DISCRIMINATOR.r1
+    rate: float = WITH_FEATURES.rate
+    judge_rate: float = WITH_FEATURES.rate
+    r1: float = WITH_FEATURES.r1
     penalty_every: int = 4
     correspondence: float = 100.0
     half_life: float = 500.0
