@@ -139,6 +139,12 @@ def test_points_that_cannot_be(handles: tuple, targets: tuple, told: str):
 
 
 def test_settings_are_checked():
-    for broken in ({"rate": 0.0}, {"rate": float("nan")}, {"radius": -1.0}, {"mask_weight": float("inf")}):
-        with pytest.raises(GanvasError, match="is not possible"):
-            DragGAN(**({"rate": 0.1, "mask_weight": 0.0, "arrived": 0.5} | broken))
+    for name, value, allowed in (
+        ("rate", 0.0, "a number above 0"),
+        ("rate", float("nan"), "a number above 0"),
+        ("radius", -1.0, "a number above 0"),
+        ("mask_weight", float("inf"), "0 or more"),
+        ("mask_weight", -1.0, "0 or more"),
+    ):
+        with pytest.raises(GanvasError, match=f"of {value} is not possible: give {allowed}"):
+            DragGAN(**({"rate": 0.1, "mask_weight": 0.0, "arrived": 0.5} | {name: value}))

@@ -148,6 +148,14 @@ def test_harmful_traces(session, tmp_path: Path, path: tuple, value: Any):
     assert len(str(told.value)) < 400
 
 
+def test_a_setting_that_there_is_not_is_told_with_those_that_there_are(session, tmp_path: Path):
+    content = json.loads(write_trace(tmp_path / "trace.json", session).read_text("utf-8"))
+    file = tmp_path / "harm.json"
+    file.write_text(json.dumps(spoilt(content, "drags", 0, "settings", "speed", value=2.0)), "utf-8")
+    with pytest.raises(ResultFileError, match="draggan has no setting 'speed'; it has rate, mask_weight, arrived"):
+        read_trace(file)
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "[", "null", "[]", "NaN", '{"kind": NaN}', "[" * 100_000, "\x00", '{"a": 1' * 3, "1" * 5000],

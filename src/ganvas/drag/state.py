@@ -136,11 +136,9 @@ class Settings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            least = 0 if field.name in MAY_BE_ZERO else 1e-12
+            least, allowed = (0, "0 or more") if field.name in MAY_BE_ZERO else (1e-12, "a number above 0")
             if not (isinstance(value, int | float) and least <= value < math.inf):
-                raise GanvasError(
-                    f"A {field.name.replace('_', ' ')} of {value} is not possible: give a number above 0."
-                )
+                raise GanvasError(f"A {field.name.replace('_', ' ')} of {value} is not possible: give {allowed}.")
 
 
 @dataclass(frozen=True)

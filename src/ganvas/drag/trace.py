@@ -10,7 +10,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -210,10 +210,10 @@ def _order(drag: Mapping[str, Any]) -> Order:
     method = str(drag["method"])
     if method not in METHODS:
         raise ValueError(f"there is no way to drag called '{method[:40]}'")
-    known, given = SETTINGS[method].__dataclass_fields__, dict(drag["settings"])
+    whole = {field.name for field in fields(SETTINGS[method]) if field.type is int}
     changes = tuple(
-        (str(name), _whole(value, 1, 10**6) if known[name].type is int else _number(value))
-        for name, value in given.items()
+        (str(name), _whole(value, 1, 10**6) if name in whole else _number(value))
+        for name, value in dict(drag["settings"]).items()
     )
     pairs = _pairs([{"handle": h, "target": t} for h, t in zip(drag["handles"], drag["targets"], strict=True)])
     task = Task(tuple(handle for handle, _ in pairs), tuple(target for _, target in pairs), _region(drag))
