@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli import drag_study
-from ganvas.drag import draggan
+from ganvas.drag import defaults
 from ganvas.errors import GanvasError, RegionError, ResultFileError
 from ganvas.generators.protocol import About
 from ganvas.inversion.terms import FeatureMaps
@@ -117,7 +117,7 @@ def test_a_folder_of_other_rules_is_refused(tmp_path: Path, monkeypatch: pytest.
     claim_folder(tmp_path, command.record(bench(tmp_path, replace(SMALL, drags=4))))
     with pytest.raises(GanvasError, match=r"other settings.*\(here: settings\)"):
         command.run(bench(tmp_path, replace(SMALL, steps=7)), "sliding", quiet)
-    monkeypatch.setattr(draggan, "usual_radius", lambda resolution: 5.0)
+    monkeypatch.setattr(defaults, "usual_radius", lambda resolution: 5.0)
     with pytest.raises(GanvasError, match=r"\(here: methods\)"):
         claim_folder(tmp_path, command.record(bench(tmp_path)))
     monkeypatch.undo()
