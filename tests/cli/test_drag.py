@@ -12,6 +12,7 @@ import ganvas
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli import drag as command
 from ganvas.cli import drag_results as results
+from ganvas.drag.session import Session
 from ganvas.drag.trace import read_trace
 from ganvas.generators.protocol import About
 from tests.cli.conftest import Run
@@ -56,8 +57,8 @@ def test_the_film_ends_at_the_end_and_nothing_is_painted_for_nobody(
     run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     films, painted = [], []
-    real = results.painted
-    monkeypatch.setattr(results, "painted", lambda *given: painted.append(1) or real(*given))
+    real = Session.picture
+    monkeypatch.setattr(Session, "picture", lambda *given: painted.append(1) or real(*given))
     monkeypatch.setattr(results.images, "write_animation", lambda path, film, seconds: films.append(film) or path)
     assert run("drag", files["plain"], *POINT, "--steps", "9", "--frames", "4", "--out", tmp_path).code == 0
     assert len(films[0]) == 4 + results.PAUSE

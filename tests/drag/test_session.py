@@ -46,6 +46,16 @@ def test_drags_in_a_row_and_undo(method: str):
         opened().undo()
 
 
+def test_the_picture_of_a_session_is_that_of_its_codes_in_their_space():
+    generator = small_stylegan2(16, label_dim=3)
+    begun = open_session(generator, generator.sample([1]), "z", label=2, truncation=0.6)
+    for session in (begun, begun.drag(Order(RIGHT, steps=2))):
+        expected = generator.synthesize(session.codes, "z", label=2, truncation=0.6)
+        torch.testing.assert_close(session.picture(), expected)
+    torch.testing.assert_close(session.picture(session.start), begun.picture())
+    assert not torch.equal(session.picture(), begun.picture())
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_each_drag_is_as_if_it_were_the_first(method: str):
     """The optimiser's moments and the reference do not survive: the published tools keep the former."""

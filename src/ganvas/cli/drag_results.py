@@ -61,15 +61,9 @@ def told(done: Done, resolution: int) -> Told:
     return Told(done.order.method, done.reason, done.steps, tuple(left))
 
 
-@torch.no_grad()
-def painted(session: Session, codes: Tensor) -> Float[Tensor, "1 3 h w"]:
-    """Return the picture of codes, on the CPU."""
-    return session.subject.paint(session.subject.feature_of(codes), codes).cpu()
-
-
 def write_results(out: Path, session: Session, latent: Latent) -> list[Path]:
     """Write pictures, latent and trace; returns their paths."""
-    before, after = painted(session, session.start), painted(session, session.codes)
+    before, after = session.picture(session.start), session.picture()
     paths = [images.write_picture(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
     paths.append(images.write_picture(out / "drag.png", images.strip(torch.cat(_turns(session, before)))))
     name = f"{latent.captions[0]}, dragged"
@@ -84,7 +78,7 @@ def _turns(session: Session, before: Float[Tensor, "1 3 h w"]) -> list[Float[Ten
     for done in session.done:
         task = done.order.task
         shown[-1] = marked(shown[-1], task.handles, task.targets)
-        shown.append(marked(at_viewing_size(painted(session, done.after)), done.places, task.targets))
+        shown.append(marked(at_viewing_size(session.picture(done.after)), done.places, task.targets))
     return shown
 
 
@@ -102,7 +96,7 @@ def write_film(out: Path, session: Session, frames: Sequence[Frame], most: int, 
 
 
 def _shown(session: Session, frame: Frame) -> Float[Tensor, "1 3 h w"]:
-    return marked(at_viewing_size(painted(session, frame.codes)), frame.handles, frame.targets)
+    return marked(at_viewing_size(session.picture(frame.codes)), frame.handles, frame.targets)
 
 
 def _kinds() -> Iterator[str]:

@@ -21,7 +21,7 @@ WORTH = 0.6  # of the map: a part that is larger is not worth its rim
 def feature_near(
     drag: Drag[Any], codes: Tensor, points: Float[Tensor, "k 2"], margin: float
 ) -> Float[Tensor, "1 c h w"]:
-    """Return the followed map of the codes, right within `margin` pixels of the points in both directions; it may be 0
+    """Return the followed map of the codes, right within `margin` pixels of the box around the points; it may be 0
     elsewhere. All of it is right where some of the picture must stay, and where the generator knows no parts.
     """
     subject, size = drag.subject, drag.fixed.feature.shape[-1]

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.drag import draggan, freedrag
@@ -90,6 +91,12 @@ class Session:
     def codes(self) -> Tensor:
         """The codes after the last drag, [1, *code] in the subject's ``code_space``."""
         return self.done[-1].after if self.done else self.start
+
+    @torch.no_grad()
+    def picture(self, codes: Tensor | None = None) -> Float[Tensor, "1 3 h w"]:
+        """Return the picture of codes of ``code_space``, by default of the present ones, on the CPU."""
+        codes = self.codes if codes is None else codes.to(self.start)
+        return self.subject.paint(self.subject.feature_of(codes), codes).float().cpu()
 
     def undo(self) -> "Session":
         """Return the session without its last drag; raises `GanvasError` where there is none."""
@@ -199,7 +206,7 @@ def ended(drag: Drag[Any], state: State, method: str, reason: str) -> State:
     point is sent on.
     """
     state = METHODS[method].look(drag, state, drag.subject.feature_of(state.codes))
-    return replace(state, reason=state.reason or reason)
+    return replace(whole_at_end(drag, state), reason=state.reason or reason)
 
 
 def fractions(state: State, subject: Subject) -> tuple[Point, ...]:

@@ -157,7 +157,9 @@ class HasParts(Protocol):
         label: Label = None,
         truncation: float = 1.0,
     ) -> Tensor:
-        """Return a window of the feature map `name`, equal to that of `features` but for rounding."""
+        """Return a window of the feature map `name`, or what of it lies in the map, equal to that of `features` but for
+        rounding.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from ganvas.metrics.distortions import warp
 from ganvas.metrics.tracking import track
 from ganvas.studies.drags.settings import Settings
 from ganvas.studies.drags.tasks import corners, even_place, pick
-from ganvas.studies.drags.trials import Bench, Say, painted
+from ganvas.studies.drags.trials import Bench, Say
 
 FARTHEST = 0.1  # of the width, across and down
 GAIN, LEVEL, NOISE = 0.7, 0.15, 0.06  # black to white is 2
@@ -61,7 +61,7 @@ def tracker_accuracy(bench: Bench, say: Say) -> list[Accuracy]:
     count = bench.settings.tracked
     for number in range(count):
         say("Known shifts", number, count)
-        picture = painted(bench.open(bench.settings.first_seed + number))
+        picture = bench.open(bench.settings.first_seed + number).picture()
         for low in (False, True):
             for condition, error in _errors(picture, number, low, bench.settings):
                 errors.setdefault((condition, low), []).append(error)

@@ -20,7 +20,7 @@ from ganvas.errors import ResultFileError
 from ganvas.inversion.numbers import psnr
 from ganvas.metrics.tracking import Tracked, track
 from ganvas.studies.drags.tasks import corners
-from ganvas.studies.drags.trials import Bench, Say, by_all_methods, damaged, painted, point, timed
+from ganvas.studies.drags.trials import Bench, Say, by_all_methods, damaged, point, timed
 from ganvas.tensor_files import read_tensors, write_tensors
 
 KIND, DRAGGED_KIND = "drag pair", "dragged pair"
@@ -107,14 +107,14 @@ def make_pair(bench: Bench, session: Session, number: int) -> tuple[Pair, Tensor
     """Return a pair and the codes of its second picture: the one of several, towards other pictures and by several
     shares, whose farthest corner went nearest to the length of this number.
     """
-    before, wanted = painted(session), bench.settings.length(number)
+    before, wanted = session.picture(), bench.settings.length(number)
     handles = torch.tensor(corners(before, HANDLES), dtype=torch.float64)
     best: tuple[float, Tensor, Tracked] | None = None
     for other in range(OTHERS):
         seed = bench.settings.first_seed + SEED_OFFSET + number * OTHERS + other
         for share in SHARES:
             codes = moved(session.subject, session.start, _towards(session, bench.open(seed), share))
-            seen = track(before, painted(session, codes), handles)
+            seen = track(before, session.picture(codes), handles)
             length = _farthest(handles, seen)
             if int(seen.found.sum()) >= FEWEST and (best is None or abs(length - wanted) < abs(best[0] - wanted)):
                 best = length, codes, seen
@@ -123,7 +123,7 @@ def make_pair(bench: Bench, session: Session, number: int) -> tuple[Pair, Tensor
     if best is None:  # nothing can be followed: a pair of one picture, which no drag can better
         best = 0.0, session.start, track(before, before, handles)
     length, codes, seen = best
-    after = painted(session, codes)
+    after = session.picture(codes)
     kept = seen.found
     return Pair(
         number,
@@ -149,7 +149,7 @@ def _farthest(handles: Float[Tensor, "k 2"], seen: Tracked) -> float:
 def _drag(bench: Bench, number: int, method: str) -> None:
     pair, session, second = pair_of(bench, number)
     ended, seconds = timed(session, Task(pair.handles, pair.targets), method, bench.settings.steps)
-    before, wanted, after = painted(session), painted(session, second), painted(ended)
+    before, wanted, after = session.picture(), session.picture(second), ended.picture()
     seen = track(before, after, torch.tensor(pair.handles, dtype=torch.float64))
     found = zip(_points(seen.places), seen.found.tolist(), strict=True)
     done = ended.done[-1]

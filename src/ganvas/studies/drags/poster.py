@@ -21,7 +21,7 @@ from ganvas.metrics.local import rms_change
 from ganvas.metrics.tracking import track
 from ganvas.region import Region
 from ganvas.studies.drags.tasks import corners
-from ganvas.studies.drags.trials import Bench, Say, damaged, painted, point
+from ganvas.studies.drags.trials import Bench, Say, damaged, point
 from ganvas.tensor_files import read_tensors, write_tensors
 
 KIND = "named drag"
@@ -126,11 +126,11 @@ def task_of(named: str, at: Mapping[str, Point], mouth: Region) -> Task:
 
 def _measure(bench: Bench, regions: Mapping[str, Region], named: str, seed: int, method: str) -> None:
     session = bench.open(seed)
-    before = painted(session)
+    before = session.picture()
     at = landmarks(before, regions)
     task = task_of(named, at, regions["mouth"])
     codes, points, reason, steps = _dragged(session, Order(task, method, bench.settings.steps))
-    after = painted(session, codes[-1:])
+    after = session.picture(codes[-1:])
     seen = track(before, after, torch.tensor([at[name] for name in FOLLOWED], dtype=torch.float64))
     went: dict[str, Point | None] = {}
     for name, place, found in zip(FOLLOWED, seen.places.tolist(), seen.found.tolist(), strict=True):

@@ -13,7 +13,7 @@ from ganvas.drag.state import REACHED
 from ganvas.studies.drags.poster import DIRECTION, FOLLOWED, MOUTH, NAMED, Face, face_path, steps_of
 from ganvas.studies.drags.settings import Settings
 from ganvas.studies.drags.sheets import shown
-from ganvas.studies.drags.trials import Bench, painted
+from ganvas.studies.drags.trials import Bench
 from ganvas.studies.drags.words import NOTHING, mean, name_of, share, told
 from ganvas.studies.estimates import mean_estimate
 from ganvas.studies.pictures import write_jpeg
@@ -148,10 +148,10 @@ def strip(bench: Bench, found: Sequence[Face]) -> Float[Tensor, "1 3 h w"]:
         session = bench.open(seed)
         for face in (face for face in found if face.seed == seed):
             if len(rows.get("before", [])) < seeds.index(seed) + 1:
-                rows.setdefault("before", []).append(shown(painted(session), face.handles, face.targets))
+                rows.setdefault("before", []).append(shown(session.picture(), face.handles, face.targets))
             codes, _ = steps_of(bench.folder, face)
             rows.setdefault(name_of(face.method), []).append(
-                shown(painted(session, codes[-1:]), face.places, face.targets)
+                shown(session.picture(codes[-1:]), face.places, face.targets)
             )
     tiles = torch.cat([tile for row in rows.values() for tile in row])
     return images.labelled_grid(tiles, len(seeds), [f"seed {seed}" for seed in seeds], list(rows), gap=2, text_size=12)
@@ -170,7 +170,7 @@ def _frames(bench: Bench, face: Face) -> Float[Tensor, "n 3 side side"]:
     session, resolution = bench.open(face.seed), bench.generator.resolution
     frames = []
     for number, (code, at) in enumerate(zip(codes, points, strict=True), 1):
-        picture = at_viewing_size(painted(session, code[None]))
+        picture = at_viewing_size(session.picture(code[None]))
         handles = face.places if number == len(codes) else tuple((x, y) for x, y in (at / resolution).tolist())
         frames.append(images.resize(marked(picture, handles, face.targets), FILM_SIDE, FILM_SIDE))
     return torch.cat(frames)

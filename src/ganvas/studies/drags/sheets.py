@@ -13,7 +13,7 @@ from ganvas.drag.state import REACHED, Point
 from ganvas.studies.drags.pairs import Paired, dragged_codes, pair_of
 from ganvas.studies.drags.settings import Settings
 from ganvas.studies.drags.tasks import Drawn
-from ganvas.studies.drags.trials import Bench, Trial, codes_of, painted
+from ganvas.studies.drags.trials import Bench, Trial, codes_of
 from ganvas.studies.drags.words import name_of
 from ganvas.studies.pictures import write_jpeg
 
@@ -45,7 +45,7 @@ def usual_sheet(bench: Bench, trials: Sequence[Trial]) -> Float[Tensor, "1 3 h w
     for number in range(min(USUAL_ROWS, bench.settings.drags)):
         mine = [trial for trial in trials if trial.drawn.number == number]
         drawn = mine[0].drawn
-        tiles.append(shown(painted(bench.open(drawn.seed)), [drawn.handle], [drawn.target]))
+        tiles.append(shown(bench.open(drawn.seed).picture(), [drawn.handle], [drawn.target]))
         for trial in mine:
             tiles += _turned(bench, trial)
         labels.append(f"{100 * drawn.length:g} %, {ground(drawn)}")
@@ -62,7 +62,7 @@ def _turned(bench: Bench, trial: Trial) -> list[Tensor]:
     """Return the pictures there and back: red where the tracker finds the content, blue where it should be."""
     session, codes = bench.open(trial.drawn.seed), codes_of(bench.folder, trial)
     ends = {"there": (trial.there, trial.drawn.target), "back": (trial.back, trial.drawn.handle)}
-    return [shown(painted(session, codes[way]), [leg.place], [goal]) for way, (leg, goal) in ends.items()]
+    return [shown(session.picture(codes[way]), [leg.place], [goal]) for way, (leg, goal) in ends.items()]
 
 
 def pairs_sheet(bench: Bench, pairs: Sequence[Paired]) -> Float[Tensor, "1 3 h w"]:
@@ -74,10 +74,10 @@ def pairs_sheet(bench: Bench, pairs: Sequence[Paired]) -> Float[Tensor, "1 3 h w
     rows = range(min(PAIR_ROWS, bench.settings.pairs))
     for number in rows:
         pair, session, second = pair_of(bench, number)
-        tiles.append(shown(painted(session), pair.handles, pair.targets))
+        tiles.append(shown(session.picture(), pair.handles, pair.targets))
         for result in (one for one in pairs if one.pair.number == number):
-            tiles.append(shown(painted(session, dragged_codes(bench.folder, result)), result.places, pair.targets))
-        tiles.append(shown(painted(session, second), [None] * len(pair.targets), pair.targets))
+            tiles.append(shown(session.picture(dragged_codes(bench.folder, result)), result.places, pair.targets))
+        tiles.append(shown(session.picture(second), [None] * len(pair.targets), pair.targets))
     names = [name_of(method) for method in bench.settings.methods]
     return images.labelled_grid(torch.cat(tiles), len(names) + 2, ["first", *names, "second"], gap=2, text_size=12)
 
@@ -108,7 +108,7 @@ def failures_sheet(bench: Bench, failed: Sequence[tuple[Trial, str]]) -> Float[T
     tiles, labels = [], []
     for trial, kind in failed:
         drawn = trial.drawn
-        tiles.append(shown(painted(bench.open(drawn.seed)), [drawn.handle], [drawn.target]))
+        tiles.append(shown(bench.open(drawn.seed).picture(), [drawn.handle], [drawn.target]))
         tiles += _turned(bench, trial)
         labels.append(f"{name_of(trial.method)}: {kind}, {ground(drawn)}")
     return images.labelled_grid(torch.cat(tiles), 3, ["before", "there", "back"], labels, gap=2, text_size=12)

@@ -94,13 +94,6 @@ class Bench:
         return open_session(self.generator, latent.codes_for(self.generator, "w+"))
 
 
-@torch.no_grad()
-def painted(session: Session, codes: Tensor | None = None) -> Float[Tensor, "1 3 h w"]:
-    """Return the picture of codes, by default of the session's present ones, on the CPU."""
-    codes = session.codes if codes is None else codes.to(session.start)
-    return session.subject.paint(session.subject.feature_of(codes), codes).float().cpu()
-
-
 def trials(bench: Bench, say: Say) -> list[Trial]:
     """Return all trials, number by number, measuring those that the folder lacks."""
     tell = partial(say, "Drags")
@@ -134,7 +127,7 @@ def trial_path(folder: Path, number: int, method: str) -> Path:
 
 def _measure(bench: Bench, number: int, method: str) -> None:
     session = bench.open(bench.settings.first_seed + number)
-    before = painted(session)
+    before = session.picture()
     drawn = draw(before, number, bench.settings)
     keep = 1 - drawn.movable.mask(*before.shape[-2:])
     there, first = timed(session, drawn.there, method, bench.settings.steps)
@@ -162,7 +155,7 @@ def timed(session: Session, task: Task, method: str, steps: int) -> tuple[Sessio
 def _leg(
     bench: Bench, drawn: Drawn, before: Tensor, keep: Tensor, session: Session, seconds: float, goal: Point
 ) -> Leg:
-    after, done = painted(session), session.done[-1]
+    after, done = session.picture(), session.done[-1]
     seen = track(before, after, torch.tensor([drawn.handle], dtype=torch.float64))
     x, y = seen.places[0].tolist()
     place = (x, y) if bool(seen.found[0]) else None
