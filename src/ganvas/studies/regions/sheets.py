@@ -1,4 +1,6 @@
-"""Sheets of pictures for each part of the study, as JPEG. Measures nothing: strengths come from the finished trials."""
+"""Sheets of pictures for each part of the study, as JPEG. Measures nothing: strengths come from the finished trials. A
+white place is a change that was out of reach.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -167,10 +169,12 @@ def _at(bench: Bench, recipe: Recipe, strength: float, rows: Sequence[int]) -> P
 
 
 def _edited(bench: Bench, trial: Trial, row: int, align: Recipe | None = None) -> Pictures:
-    """Return one picture at its measured strength; with `align`, which must not differ in space, on the side of that
-    direction, so that pictures beside each other change the same way.
+    """Return one picture at its measured strength, white where the change was out of reach; with `align`, which must
+    not differ in space, on the side of that direction, so that pictures beside each other change the same way.
     """
-    strengths = np.minimum(bench.cells([trial], "pictures")[trial].strengths[[row]], bench.settings.limit)
+    strengths = bench.cells([trial], "pictures")[trial].strengths[[row]]
+    if not np.isfinite(strengths).all():
+        return torch.ones_like(bench.originals[row : row + 1])
     if align is not None:
         ours, other = bench.direction(trial.recipe).vector, bench.direction(align).vector
         strengths = strengths if float((ours * other).sum()) >= 0 else -strengths
@@ -178,8 +182,13 @@ def _edited(bench: Bench, trial: Trial, row: int, align: Recipe | None = None) -
 
 
 def _with_change(bench: Bench, trial: Trial, row: int, align: Recipe | None = None) -> list[Pictures]:
-    """Return one picture edited, and a map of its change with the outline of the trial's region."""
-    after, before = _shown(_edited(bench, trial, row, align)), _shown(bench.originals[row : row + 1])
+    """Return one picture edited, and a map of its change with the outline of the trial's region; both white where the
+    change was out of reach.
+    """
+    edited = _edited(bench, trial, row, align)
+    after, before = _shown(edited), _shown(bench.originals[row : row + 1])
+    if bool((edited == 1).all()):
+        return [after, after]
     return [after, images.outline(change_map(after, before), bench.mask(trial.region), (0, 0, 0), thickness=1.0)]
 
 
