@@ -19,15 +19,13 @@ from ganvas.inversion.encoder import encoder_for, is_encoder, usual_start
 from ganvas.inversion.invert import InversionSettings, usual_space
 from ganvas.inversion.numbers import Card
 from ganvas.inversion.starts import Encode
-from ganvas.inversion.terms import FeatureMaps, parse_weights
+from ganvas.inversion.terms import USUAL_LOSS, FeatureMaps, parse_weights
 from ganvas.inversion.tuning import Tuning
 from ganvas.inversion.work import Work
 from ganvas.latent_files import Latent, load_latent
 from ganvas.metrics.lpips import load_published
 from ganvas.reports.inversion_report import kept_moments, write_inversion, write_latest
 from ganvas.studies.inversion.table import Settings
-
-USUAL_LOSS = "perceptual+l1+l2"
 
 
 @Parameter(name="*")

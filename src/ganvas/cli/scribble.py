@@ -18,7 +18,7 @@ from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Common, Flag, make_folder, with_seconds, wrote
 from ganvas.errors import GanvasError, PictureError
 from ganvas.inversion.invert import usual_space
-from ganvas.inversion.terms import bundled_features, parse_weights
+from ganvas.inversion.terms import USUAL_LOSS, bundled_features, parse_weights
 from ganvas.metrics.distribution import kernel_distance
 from ganvas.metrics.familiarity import descriptors
 from ganvas.metrics.features import FeatureNetwork
@@ -74,7 +74,7 @@ def scribble(
     *sketches: Path,
     dial: str | None = None,
     weight: float | None = None,
-    loss: str = "perceptual+l1+l2",
+    loss: str = USUAL_LOSS,
     weights: str | None = None,
     candidates: int | None = None,
     space: Literal["z", "w", "w+"] | None = None,

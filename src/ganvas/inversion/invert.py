@@ -19,7 +19,7 @@ from ganvas.inversion.objective import Objective, make_target
 from ganvas.inversion.optimize import Step, adam, limited_memory
 from ganvas.inversion.schedules import schedule_named
 from ganvas.inversion.starts import Encode, Start, encoder_start, latent_start, mean_start, nearest_start
-from ganvas.inversion.terms import USUAL, FeatureMaps, Weights, bundled_features
+from ganvas.inversion.terms import DEFAULT, FeatureMaps, Weights, bundled_features
 from ganvas.inversion.tuning import Tuned, Tuning, tune
 from ganvas.inversion.variables import Variables, make_variables
 from ganvas.latent_files import Latent
@@ -27,7 +27,6 @@ from ganvas.latents import check_space
 from ganvas.spaces import statistics
 
 OPTIMIZERS = ("adam", "lbfgs")
-DEFAULT = Weights(perceptual=USUAL.perceptual, l1=USUAL.l1, l2=USUAL.l2)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ class Weights:
 
 USUAL = Weights(perceptual=1.0, l1=0.1, l2=1.0, prior=0.001, delta=0.001, noise=1.0)
 """What a term counts where it is named without a weight."""
+USUAL_LOSS = "perceptual+l1+l2"
 
 
 def parse_weights(loss: str, weights: str | None = None) -> Weights:
@@ -77,6 +78,9 @@ def parse_weights(loss: str, weights: str | None = None) -> Weights:
         except ValueError:
             raise GanvasError(f"'{part}' is no weight; write such as {name}=0.5.") from None
     return Weights(**given)
+
+
+DEFAULT = parse_weights(USUAL_LOSS)
 
 
 @runtime_checkable

@@ -18,14 +18,13 @@ from ganvas.generators.protocol import Generator
 from ganvas.inversion.invert import InversionSettings, Run, latent_of, prepare
 from ganvas.inversion.optimize import Step
 from ganvas.inversion.starts import mean_start
-from ganvas.inversion.terms import USUAL, FeatureMaps, Weights, bundled_features, in_deviations
+from ganvas.inversion.terms import DEFAULT, FeatureMaps, Weights, bundled_features, in_deviations
 from ganvas.latent_files import Latent
 from ganvas.scribble.dial import BALANCED, check_weight
 from ganvas.scribble.nearest import Nearest, Progress, look_at_random, random_codes
 from ganvas.scribble.sketch import COMPARED, Sketch, distance_of, terms_from
 from ganvas.spaces import statistics
 
-TERMS = Weights(perceptual=USUAL.perceptual, l1=USUAL.l1, l2=USUAL.l2)
 MOST_CANDIDATES = 32
 RANDOM = 200
 
@@ -41,7 +40,7 @@ class ScribbleSettings:
     """
 
     delta: float = BALANCED
-    terms: Weights = TERMS
+    terms: Weights = DEFAULT
     space: str = "w+"
     candidates: int = 3
     steps: int = 300
