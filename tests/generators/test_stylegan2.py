@@ -213,8 +213,9 @@ def test_noise() -> None:
     first = generator.synthesize(ws, noise=torch.Generator().manual_seed(1))
     assert torch.equal(first, generator.synthesize(ws, noise=torch.Generator().manual_seed(1)))
     assert not torch.equal(first, const)
-    silent = {name: torch.zeros(1, 1, 1, 1) for name, _ in generator.synthesis.convolutions()}
-    torch.testing.assert_close(generator.synthesize(ws, noise=silent), none)
+    for shape in ((1, 1, 1, 1), ()):
+        silent = {name: torch.zeros(shape) for name, _ in generator.synthesis.convolutions()}
+        torch.testing.assert_close(generator.synthesize(ws, noise=silent), none)
 
 
 def test_noise_only_where_named() -> None:

@@ -155,7 +155,7 @@ class StyleGAN2(StyleBased[Synthesis]):
                 allowed = ", ".join(layers) or "none"
                 raise LatentError(f"Noise map '{name}' does not exist: this generator has {allowed}.")
             size = layers[name].resolution
-            *many, height, width = (1, 1, *noise.shape)[-4:]
+            *many, height, width = (1, 1, 1, 1, *noise.shape)[-4:]
             plain = {1, size}
             if many[-1] != 1 or many[0] not in (1, rows) or not {height, width} <= plain:
                 fits = f"[{size}, {size}] or [n, 1, {size}, {size}] with n = 1 or {rows}"
