@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ganvas.drag import defaults, freedrag, templates
 from ganvas.drag.defaults import usual_scale
-from ganvas.drag.freedrag import FreeDrag, elsewhere, next_anchor
+from ganvas.drag.freedrag import elsewhere, next_anchor
+from ganvas.drag.freedrag_state import FreeDrag
 from ganvas.drag.sampling import Plane
 from ganvas.drag.session import Order, open_session, prepare, run
 from ganvas.drag.state import REACHED, STALLED, STEP_LIMIT, Task

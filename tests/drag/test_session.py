@@ -10,7 +10,7 @@ from torch import Tensor
 
 import ganvas
 from ganvas.drag.draggan import track as follow
-from ganvas.drag.freedrag import FreeDrag
+from ganvas.drag.freedrag_state import FreeDrag
 from ganvas.drag.sampling import disc, sample_point, sample_square, whole_offsets
 from ganvas.drag.session import METHODS, Order, Session, drag_points, open_session, prepare, run
 from ganvas.drag.state import CANCELLED, NOT_FINITE, REACHED, STALLED, STEP_LIMIT, Drag, Task

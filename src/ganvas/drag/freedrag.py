@@ -7,7 +7,7 @@ Written from the paper's equations. Where paper and published code differ, `docs
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ganvas.drag.defaults import PUBLISHED_PIXELS, settings_with, usual_scale
+from ganvas.drag.freedrag_state import FreeDrag, FreeDragState
 from ganvas.drag.nearby import feature_near
 from ganvas.drag.sampling import Plane, least_offset
 from ganvas.drag.state import (
@@ -23,8 +24,6 @@ from ganvas.drag.state import (
     STALLED,
     Drag,
     Fixed,
-    Settings,
-    State,
     Subject,
     changed,
     descend,
@@ -42,34 +41,6 @@ LEAST_GOAL = 0.25  # of l
 FETCHED = 0.9  # of how far content was behind: nearer than that, a turn was worth it
 TELLING = 0.5  # of the usual discrepancy around: where so little is left, content is found
 CLEARLY = 0.5  # of the discrepancy at the target: so much less is found behind where the content was left there
-
-
-@dataclass(frozen=True)
-class FreeDrag(Settings):
-    """Settings: the ``scale`` l of discrepancies, in units of the features; the longest ``distance`` d of one advance
-    and the half side ``radius`` of a patch, in pixels of the picture; optimisation steps a sub-motion.
-    """
-
-    radius: float = 3.0
-    distance: float = 12.0
-    scale: float = 0.3
-    inner_steps: int = 5
-
-
-@dataclass(frozen=True)
-class FreeDragState(State):
-    """The anchors are ``points``; their ``templates`` [k, c, 3, 3]; the discrepancies [k] that count as l for each of
-    them (``goals``) and with which the sub-motion was ``entered``; how many optimisation steps of it are ``taken``;
-    where the line to each target was ``begun`` [k, 2], and how far, in pixels, each content was ``behind`` when its
-    anchor arrived without it (inf before that).
-    """
-
-    templates: Tensor = torch.empty(0)
-    entered: Tensor = torch.empty(0)
-    goals: Tensor = torch.empty(0)
-    begun: Tensor = torch.empty(0)
-    behind: Tensor = torch.empty(0)
-    taken: int = 0
 
 
 def usual_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float | int]) -> FreeDrag:

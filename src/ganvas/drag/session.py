@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganvas.drag import draggan, freedrag
 from ganvas.drag.defaults import choose_subject
+from ganvas.drag.freedrag_state import FreeDrag
 from ganvas.drag.masks import check_task, settled
 from ganvas.drag.state import (
     CANCELLED,
@@ -34,7 +35,7 @@ from ganvas.region import Region
 from ganvas.spaces import codes_for
 
 METHODS: dict[str, ModuleType] = {"draggan": draggan, "freedrag": freedrag}
-SETTINGS: dict[str, type[Settings]] = {"draggan": draggan.DragGAN, "freedrag": freedrag.FreeDrag}
+SETTINGS: dict[str, type[Settings]] = {"draggan": draggan.DragGAN, "freedrag": FreeDrag}
 STEPS = 300  # the papers' limit when they measure
 
 
