@@ -1,17 +1,27 @@
 """Familiarity: the Mahalanobis distance against its definition, what a quantile is of, the cache, and real photos."""
 
-import io
-import zipfile
-
 import pytest
 import torch
 
-from ganvas import images, load, photos
+from ganvas import load, photos
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import About
+from ganvas.inversion.encoder import again_by_encoder
 from ganvas.metrics import familiarity
-from ganvas.metrics.familiarity import QUANTILE, SHRINKAGE, TOLERANCE, descriptors, fit, learn_familiarity
+from ganvas.metrics.familiarity import (
+    LOSS_TOLERANCE,
+    QUANTILE,
+    SHRINKAGE,
+    TOLERANCE,
+    Again,
+    descriptors,
+    fit,
+    learn_familiarity,
+    strange_ratios,
+)
 from ganvas.metrics.features import Architecture, FeatureNetwork, load_features
+from ganvas.metrics.perceptual import perceptual_distance
+from ganvas.training.data import open_pictures
 from tests.fakes import LayeredGenerator
 
 
@@ -65,25 +75,48 @@ def test_what_is_learnt_is_kept_for_the_same_generator(tmp_path, monkeypatch):
     assert learn_familiarity(network, generator).usual == pytest.approx(first.usual)
 
 
+def test_what_is_lost_when_made_again_counts_where_it_is_more(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path))
+    monkeypatch.setattr(familiarity, "SAMPLES", 30)
+    monkeypatch.setattr(familiarity, "FITTED", 20)
+    torch.manual_seed(0)
+    network = FeatureNetwork(Architecture(16, (4, 6, 8), 8)).eval().requires_grad_(False)
+    generator = LayeredGenerator(resolution=16)
+    generator.about = About("linear", "abc123")
+    again = Again(lambda pictures: pictures + 0.1 * pictures.flip(3), "some encoder")
+    known = learn_familiarity(network, generator, again=again)
+    assert known.lost > 0
+    assert learn_familiarity(network, generator).lost == 0
+    assert len(list((tmp_path / "familiarity").iterdir())) == 2
+    assert learn_familiarity(network, generator, again=again).lost == pytest.approx(known.lost)
+    pictures = torch.randn(4, 3, 16, 16)
+    far = known.ratios(descriptors(network, pictures))
+    exact, blind = Again(lambda x: x, ""), Again(lambda x: -x, "")
+    assert torch.equal(strange_ratios(network, known, pictures, exact), far)
+    lost = perceptual_distance(network, pictures, -pictures) / (LOSS_TOLERANCE * known.lost)
+    assert (lost > far).any()
+    assert torch.allclose(strange_ratios(network, known, pictures, blind), torch.maximum(far, (far * lost).sqrt()))
+    assert torch.equal(strange_ratios(network, known, pictures), far)
+
+
 def test_words_are_said_of_what_is_far_only():
     assert familiarity.strangeness(0.99, "me.jpg") == ""
     assert "'me.jpg' is far" in familiarity.strangeness(1.4, "me.jpg")
 
 
-def test_dogs_are_strange_to_faces_and_faces_are_not(shared, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "kin", "fewest"), [("faces", "utkface-128-test.zip", 8), ("cats", "afhq-cat-128-test.zip", 5)]
+)
+def test_dogs_are_strange_to_faces_and_cats_and_their_own_kind_is_not(shared, tmp_path, monkeypatch, name, kin, fewest):
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path))
-    monkeypatch.setattr(familiarity, "SAMPLES", 150)
-    monkeypatch.setattr(familiarity, "FITTED", 100)
-    network, generator = load_features(), load("faces")
-    known = learn_familiarity(network, generator)
+    network, generator = load_features(), load(name)
+    again = again_by_encoder(generator)
+    known = learn_familiarity(network, generator, again=again)
     dogs = [photos.read_photo(path, generator.resolution) for path in sorted((shared / "photos" / "dogs").iterdir())]
-    with zipfile.ZipFile(shared / "data" / "utkface-128-test.zip") as archive:
-        names = [name for name in sorted(archive.namelist()) if name.endswith(".jpg")][:40]
-        faces = [images.read_picture(io.BytesIO(archive.read(name))) for name in names]
-    faces = [images.resize(face, generator.resolution, generator.resolution) for face in faces]
+    held = open_pictures(shared / "data" / kin, generator.resolution)
     warned = [
-        len(familiarity.strangenesses(network, known, torch.cat(some), [str(n) for n in range(len(some))]))
-        for some in (dogs, faces)
+        len(familiarity.strangenesses(network, known, some, [str(n) for n in range(len(some))], again))
+        for some in (torch.cat(dogs), held.batch(held.spread(40)))
     ]
-    assert warned[0] >= 7
+    assert warned[0] >= fewest
     assert warned[1] <= 4

@@ -22,6 +22,7 @@ from ganvas import images
 from ganvas.checkpoints.files import bundled_path
 from ganvas.errors import CheckpointError
 from ganvas.generators.protocol import Generator, about_of
+from ganvas.metrics.familiarity import Again
 from ganvas.tensor_files import read_header, read_tensors, write_tensors
 
 KIND = "encoder"
@@ -141,6 +142,15 @@ def usual_start(generator: Generator, space: str) -> Encoder | Literal["mean"]:
         with suppress(CheckpointError):
             return encoder_for(generator)
     return "mean"
+
+
+def again_by_encoder(generator: Generator) -> Again | None:
+    """Return what makes pictures again from what the encoder that comes with a generator sees in them, None without."""
+    with suppress(CheckpointError):
+        encoder = encoder_for(generator)
+        mark = f"{sum(float(weight.double().abs().sum()) for weight in encoder.parameters()):.6e}"
+        return Again(lambda pictures: generator.synthesize(encoder(pictures), "w+"), mark)
+    return None
 
 
 def is_encoder(path: str | Path) -> bool:

@@ -1,14 +1,17 @@
-"""How far a picture is from what a generator makes: a Mahalanobis distance of feature maps that knows places.
+"""How far a picture is from what a generator makes: a Mahalanobis distance of feature maps that knows places, and what
+is lost where the generator makes the picture again.
 
-Two of the feature network's maps, as unit vectors on a grid of 8 x 8 places, so that an eye is expected where the
-generator's eyes are (the idea of Defard et al. 2021, "PaDiM", with one covariance over all places instead of one for
-each). Fitted to the generator's own samples; what is far is told by a quantile of others of its samples. Global
-features, which know no places, tell a cat from a face much worse (docs/photos.md).
+For the first, two of the feature network's maps, as unit vectors on a grid of 8 x 8 places, so that an eye is expected
+where the generator's eyes are (the idea of Defard et al. 2021, "PaDiM", with one covariance over all places instead of
+one for each). Fitted to the generator's own samples; what is far is told by a quantile of others of its samples. Global
+features, which know no places, tell a cat from a face much worse (docs/photos.md). The second is for generators that
+have an encoder: it sees a dog as the cat that is nearest to it, and the perceptual distance from the dog to that cat is
+larger than from photos of cats to theirs.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,6 +24,7 @@ from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import Generator, Label, about_of
 from ganvas.metrics.evaluation import made_pictures
 from ganvas.metrics.features import BATCH, FeatureNetwork
+from ganvas.metrics.perceptual import perceptual_distance
 from ganvas.tensor_files import read_tensors, write_tensors
 
 KIND = "familiarity"
@@ -29,15 +33,27 @@ MAPS = (-3, -2)
 SHRINKAGE = 0.5
 SAMPLES, FITTED = 450, 300
 QUANTILE = 0.99
-# Real pictures lie further from a generator's samples than those from each other; set on test sets (docs/photos.md).
-TOLERANCE = 1.1
+# Both set on test sets (docs/photos.md): of real pictures more is lost than of a generator's samples, for which its
+# encoder was made.
+TOLERANCE, LOSS_TOLERANCE = 1.0, 1.25
+
+
+@dataclass(frozen=True)
+class Again:
+    """What ``make``s pictures [n, 3, h, w] again from what a generator's encoder sees in them; the ``mark`` tells one
+    encoder from others.
+    """
+
+    make: Callable[[Tensor], Tensor]
+    mark: str
 
 
 @dataclass(frozen=True)
 class Familiarity:
     """What descriptors of a generator's pictures are like: their `mean` and `deviation` [d], the `directions` [k, d] in
     which they vary once divided by the deviation, with the `variances` [k] along them; and the `usual` distance, which
-    99 of 100 others of its pictures stay below.
+    99 of 100 others of its pictures stay below. ``lost`` is the perceptual distance from those made again that as many
+    stay below, 0 where nothing makes them again.
     """
 
     mean: Float[Tensor, "d"]
@@ -45,6 +61,7 @@ class Familiarity:
     directions: Float[Tensor, "k d"]
     variances: Float[Tensor, "k"]
     usual: float = 1.0
+    lost: float = 0.0
 
     def distances(self, descriptors: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         """Return the Mahalanobis distance per root of d with the covariance ``(1 - rho) C + rho 1`` of descriptors
@@ -89,7 +106,7 @@ def fit(known: Float[Tensor, "n d"], others: Float[Tensor, "m d"]) -> Familiarit
     directions = ((rows / squares.sqrt()).T @ steps.cpu().double()).to(known)
     fitted = Familiarity(mean, deviation, directions, (squares / (len(known) - 1)).to(known))
     usual = float(fitted.distances(others).quantile(QUANTILE))
-    return Familiarity(mean, deviation, directions, fitted.variances, usual)
+    return replace(fitted, usual=usual)
 
 
 def learn_familiarity(
@@ -97,25 +114,52 @@ def learn_familiarity(
     generator: Generator,
     *,
     label: Label = None,
+    again: Again | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Familiarity:
     """Return the familiarity of a generator's pictures: seeds 0-449 at truncation 1, 300 to fit and 150 for the usual
-    distance. Kept in the cache folder for the next time where the generator has a hash.
+    distance and, with `again`, for what is usually lost. Kept in the cache folder for the next time where the generator
+    has a hash.
     """
-    path = _kept_at(network, generator, label)
+    path = _kept_at(network, generator, label, again)
     if path is not None and path.is_file():
         with suppress(ResultFileError, KeyError, TypeError, ValueError):  # damaged or of an older version: made anew
             return _read(path, network.mean.device)
-    parts: list[Tensor] = []
+    parts, losses = list[Tensor](), list[Tensor]()
     for pictures in made_pictures(generator, range(SAMPLES), label=label):
         parts.append(descriptors(network, pictures))
+        if again is not None:
+            losses.append(lost_of(network, pictures, again))
         progress(sum(map(len, parts)), SAMPLES)
     found = torch.cat(parts)
     familiarity = fit(found[:FITTED], found[FITTED:])
+    if losses:
+        familiarity = replace(familiarity, lost=float(torch.cat(losses)[FITTED:].quantile(QUANTILE)))
     if path is not None:
         with suppress(ResultFileError):  # a cache that may not be written costs time, not the result
             _write(path, familiarity)
     return familiarity
+
+
+@torch.no_grad()
+def lost_of(network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], again: Again) -> Float[Tensor, "n"]:
+    """Return the perceptual distance of each picture from itself made again."""
+    parts = [part.to(network.mean.device) for part in pictures.split(BATCH)]
+    return torch.cat([perceptual_distance(network, part, again.make(part)) for part in parts])
+
+
+def strange_ratios(
+    network: FeatureNetwork, familiarity: Familiarity, pictures: Float[Tensor, "n 3 h w"], again: Again | None = None
+) -> Float[Tensor, "n"]:
+    """Return how far pictures are, as multiples of where far begins: by their descriptors, or by the geometric mean of
+    that and of what is lost when they are made again, whichever is more. (Loss alone says little of a photo whose
+    descriptors are usual: encoders lose single faces too.)
+    """
+    far = familiarity.ratios(descriptors(network, pictures))
+    if again is None or familiarity.lost == 0:
+        return far
+    lost = lost_of(network, pictures, again) / (LOSS_TOLERANCE * familiarity.lost)
+    return torch.maximum(far, (far * lost).sqrt())
 
 
 def strangeness(ratio: float, name: str) -> str:
@@ -129,27 +173,32 @@ def strangeness(ratio: float, name: str) -> str:
 
 
 def strangenesses(
-    network: FeatureNetwork, familiarity: Familiarity, photos: Float[Tensor, "n 3 h w"], names: Sequence[str]
+    network: FeatureNetwork,
+    familiarity: Familiarity,
+    photos: Float[Tensor, "n 3 h w"],
+    names: Sequence[str],
+    again: Again | None = None,
 ) -> list[str]:
     """Return a sentence for every photo that is far from what the generator knows. Photos are of its resolution."""
-    ratios = familiarity.ratios(descriptors(network, photos)).tolist()
+    ratios = strange_ratios(network, familiarity, photos, again).tolist()
     words = [strangeness(ratio, name) for ratio, name in zip(ratios, names, strict=True)]
     return [word for word in words if word]
 
 
-def _kept_at(network: FeatureNetwork, generator: Generator, label: Label) -> Path | None:
+def _kept_at(network: FeatureNetwork, generator: Generator, label: Label, again: Again | None) -> Path | None:
     about = about_of(generator)
     if not about.hash or not (label is None or isinstance(label, int)):
         return None
     # Another network has other features; its projection tells it apart.
     mark = f"{float(network.projection.double().abs().sum()):.6e}"
-    return home() / "familiarity" / f"{about.hash[:24]}-{label}-{mark}.safetensors"
+    encoder = "" if again is None else f"-{again.mark}"
+    return home() / "familiarity" / f"{about.hash[:24]}-{label}-{mark}{encoder}.safetensors"
 
 
 def _write(path: Path, familiarity: Familiarity) -> None:
     tensors = {name: getattr(familiarity, name) for name in ("mean", "deviation", "variances")}
     tensors["directions"] = familiarity.directions.half()
-    write_tensors(path, KIND, tensors, {"usual": familiarity.usual}, ResultFileError)
+    write_tensors(path, KIND, tensors, {"usual": familiarity.usual, "lost": familiarity.lost}, ResultFileError)
 
 
 def _read(path: Path, device: torch.device) -> Familiarity:
@@ -157,4 +206,4 @@ def _read(path: Path, device: torch.device) -> Familiarity:
     mean, deviation, directions, variances = (
         tensors[name].float().to(device) for name in ("mean", "deviation", "directions", "variances")
     )
-    return Familiarity(mean, deviation, directions, variances, float(header["usual"]))
+    return Familiarity(mean, deviation, directions, variances, float(header["usual"]), float(header["lost"]))

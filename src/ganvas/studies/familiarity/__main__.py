@@ -16,7 +16,8 @@ from torch import Tensor
 from ganvas import photos
 from ganvas.checkpoints.files import load
 from ganvas.errors import GanvasError
-from ganvas.metrics.familiarity import Familiarity, descriptors, fit, learn_familiarity
+from ganvas.inversion.encoder import again_by_encoder
+from ganvas.metrics.familiarity import Again, Familiarity, descriptors, fit, learn_familiarity, strange_ratios
 from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.training.data import open_pictures
 
@@ -42,9 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(model: str, known: Path, strange: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table: known pictures first, then every set of strange ones."""
     network = load_features()
-    familiarity, resolution = _learnt(network, model)
-    found = {name: _ratios(network, familiarity, Path(source), resolution) for name, source in strange}
-    usual = _ratios(network, familiarity, known, resolution)
+    familiarity, resolution, again = _learnt(network, model)
+
+    def ratios(source: Path) -> Float[Tensor, "n"]:
+        return strange_ratios(network, familiarity, _pictures(source, resolution, MOST), again)
+
+    found, usual = {name: ratios(Path(source)) for name, source in strange}, ratios(known)
     lines = [COLUMNS, "|---|---|---|---|---|---|", _row("known", usual, usual)]
     return lines + [_row(name, ratios, usual) for name, ratios in found.items()]
 
@@ -55,17 +59,14 @@ def roc_area(usual: Float[Tensor, "n"], strange: Float[Tensor, "m"]) -> float:
     return float(further.mean())
 
 
-def _learnt(network: FeatureNetwork, model: str) -> tuple[Familiarity, int]:
+def _learnt(network: FeatureNetwork, model: str) -> tuple[Familiarity, int, Again | None]:
     if Path(model).suffix.lower() != ".zip":
         generator = load(model)
-        return learn_familiarity(network, generator), generator.resolution
+        again = again_by_encoder(generator)
+        return learn_familiarity(network, generator, again=again), generator.resolution, again
     side = network.architecture.resolution
     samples = descriptors(network, _pictures(Path(model), side, 450))
-    return fit(samples[:300], samples[300:]), side
-
-
-def _ratios(network: FeatureNetwork, familiarity: Familiarity, source: Path, side: int) -> Float[Tensor, "n"]:
-    return familiarity.ratios(descriptors(network, _pictures(source, side, MOST)))
+    return fit(samples[:300], samples[300:]), side, None
 
 
 def _pictures(source: Path, side: int, most: int) -> Float[Tensor, "n 3 r r"]:
