@@ -100,7 +100,7 @@ def directions(
     Parameters
     ----------
     model
-        A bundled name (faces), a name of the zoo or a file of a generator.
+        A bundled name (faces, cats), a name of the zoo or a file of a generator.
     region
         A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y;X,Y;X,Y, brush:RADIUS:X,Y;X,Y, mask:FILE or
         labels:FILE:4,5, in fractions of width and height; several with + between, & for their common part, not:

@@ -46,7 +46,7 @@ def drag(
     Parameters
     ----------
     model
-        A bundled name (faces), a name of the zoo or a file of a generator.
+        A bundled name (faces, cats), a name of the zoo or a file of a generator.
     seed
         Which picture; 4 by default. Or --latent FILE (or a photo), with --rows if it holds several.
     method

@@ -51,7 +51,7 @@ def edit(
     Parameters
     ----------
     model
-        A bundled name (faces), a name of the zoo or a file of a generator.
+        A bundled name (faces, cats), a name of the zoo or a file of a generator.
     directions
         A directions file of ganvas directions, or a .npy file of ReSeFa, SeFa or LowRankGAN.
     index

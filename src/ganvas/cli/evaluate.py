@@ -36,7 +36,7 @@ def evaluate(
     Parameters
     ----------
     model
-        A bundled name (faces), a name of the zoo or a file of a generator.
+        A bundled name (faces, cats), a name of the zoo or a file of a generator.
     data
         A folder or a zip of real pictures, better those that the generator was not trained on.
     seeds

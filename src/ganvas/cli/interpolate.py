@@ -61,7 +61,7 @@ def interpolate(
     Parameters
     ----------
     model
-        A bundled name (faces), a name of the zoo or a file of a generator.
+        A bundled name (faces, cats), a name of the zoo or a file of a generator.
     latents
         Two or more, in order: seed:4 or seed:4,7; a latent file, all its rows, or FILE:ROWS such as my.safetensors:0-2;
         a photo, which is inverted first.

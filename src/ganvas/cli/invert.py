@@ -97,7 +97,7 @@ def invert(
     Parameters
     ----------
     model
-        A bundled name (faces), a name of the zoo or a file of a generator.
+        A bundled name (faces, cats), a name of the zoo or a file of a generator.
     photos
         Picture files, or folders of them. One that cannot be read is named at the end; the others are done.
     space

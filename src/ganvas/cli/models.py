@@ -57,8 +57,8 @@ def describe_model(model: str, /, *, common: Common = Common()) -> None:
     Parameters
     ----------
     model
-        A bundled name (faces), a name of the zoo or a file of a generator. Of a name of the zoo that is not on this
-        disk only what is published is told.
+        A bundled name (faces, cats), a name of the zoo or a file of a generator. Of a name of the zoo that is not on
+        this disk only what is published is told.
     common
         Options of every command.
     """

@@ -44,7 +44,7 @@ def sample(
     Parameters
     ----------
     model
-        A bundled name (faces), a name of the zoo or a file of a generator.
+        A bundled name (faces, cats), a name of the zoo or a file of a generator.
     seeds
         Which seeds, such as 0-3 or 1,5,8-11; 0-15 by default, 0-3 with --mix.
     mix

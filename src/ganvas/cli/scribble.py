@@ -95,7 +95,7 @@ def scribble(
     Parameters
     ----------
     model
-        A bundled name (faces), a name of the zoo or a file of a generator.
+        A bundled name (faces, cats), a name of the zoo or a file of a generator.
     sketches
         RGBA pictures; an opaque one, a photo, counts everywhere. One that cannot be read is named at the end; the
         others are done.
