@@ -56,7 +56,9 @@ def test_too_few_are_refused():
         fit(rows(2, 5, 0), rows(3, 5, 1))
 
 
-def test_what_is_learnt_is_kept_for_the_same_generator(tmp_path, monkeypatch):
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A network and a generator of 16 pixels, which 30 pictures are enough for, and a cache folder of their own."""
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path))
     monkeypatch.setattr(familiarity, "SAMPLES", 30)
     monkeypatch.setattr(familiarity, "FITTED", 20)
@@ -64,6 +66,11 @@ def test_what_is_learnt_is_kept_for_the_same_generator(tmp_path, monkeypatch):
     network = FeatureNetwork(Architecture(16, (4, 6, 8), 8)).eval().requires_grad_(False)
     generator = LayeredGenerator(resolution=16)
     generator.about = About("linear", "abc123")
+    return network, generator
+
+
+def test_what_is_learnt_is_kept_for_the_same_generator(tmp_path, small):
+    network, generator = small
     painted = []
     first = learn_familiarity(network, generator, progress=lambda done, total: painted.append(done))
     assert painted[-1] == 30
@@ -75,14 +82,8 @@ def test_what_is_learnt_is_kept_for_the_same_generator(tmp_path, monkeypatch):
     assert learn_familiarity(network, generator).usual == pytest.approx(first.usual)
 
 
-def test_what_is_lost_when_made_again_counts_where_it_is_more(tmp_path, monkeypatch):
-    monkeypatch.setenv("GANVAS_HOME", str(tmp_path))
-    monkeypatch.setattr(familiarity, "SAMPLES", 30)
-    monkeypatch.setattr(familiarity, "FITTED", 20)
-    torch.manual_seed(0)
-    network = FeatureNetwork(Architecture(16, (4, 6, 8), 8)).eval().requires_grad_(False)
-    generator = LayeredGenerator(resolution=16)
-    generator.about = About("linear", "abc123")
+def test_what_is_lost_when_made_again_counts_where_it_is_more(tmp_path, small):
+    network, generator = small
     again = Again(lambda pictures: pictures + 0.1 * pictures.flip(3), "some encoder")
     known = learn_familiarity(network, generator, again=again)
     assert known.lost > 0

@@ -18,7 +18,7 @@ from ganvas.eyes import find_eyes
 from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import Generator, Label
 from ganvas.inversion.encoder import again_by_encoder
-from ganvas.metrics.familiarity import Familiarity, learn_familiarity, strangenesses
+from ganvas.metrics.familiarity import Again, Familiarity, learn_familiarity, strangenesses
 from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.photos import Box, Point, eye_places_of, read_photo
 
@@ -68,14 +68,18 @@ class Preparation:
         if self.familiar == "off" or (self.familiar == "auto" and generator.resolution > LARGEST_CHECKED):
             return []
         network = load_features(device=generator.device)
-        usual = usual_of(generator, network, label, report)
-        return strangenesses(network, usual, photos, names, again_by_encoder(generator))
+        again = again_by_encoder(generator)
+        return strangenesses(network, usual_of(generator, network, label, report, again), photos, names, again)
 
 
-def usual_of(generator: Generator, network: FeatureNetwork, label: Label, report: Report) -> Familiarity:
-    """Return what is usual for a generator, which is learnt from its pictures the first time."""
+def usual_of(
+    generator: Generator, network: FeatureNetwork, label: Label, report: Report, again: Again | None = None
+) -> Familiarity:
+    """Return what is usual for a generator, which is learnt from its pictures the first time; with what is usually lost
+    where they are made `again`.
+    """
     told = partial(report, "Learning what is usual")
-    return learn_familiarity(network, generator, label=label, again=again_by_encoder(generator), progress=told)
+    return learn_familiarity(network, generator, label=label, again=again, progress=told)
 
 
 def read_all(

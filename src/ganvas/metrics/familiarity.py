@@ -127,14 +127,15 @@ def learn_familiarity(
             return _read(path, network.mean.device)
     parts, losses = list[Tensor](), list[Tensor]()
     for pictures in made_pictures(generator, range(SAMPLES), label=label):
+        others = pictures[max(0, FITTED - sum(map(len, parts))) :]
         parts.append(descriptors(network, pictures))
-        if again is not None:
-            losses.append(lost_of(network, pictures, again))
+        if again is not None and len(others):
+            losses.append(lost_of(network, others, again))
         progress(sum(map(len, parts)), SAMPLES)
     found = torch.cat(parts)
     familiarity = fit(found[:FITTED], found[FITTED:])
     if losses:
-        familiarity = replace(familiarity, lost=float(torch.cat(losses)[FITTED:].quantile(QUANTILE)))
+        familiarity = replace(familiarity, lost=float(torch.cat(losses).quantile(QUANTILE)))
     if path is not None:
         with suppress(ResultFileError):  # a cache that may not be written costs time, not the result
             _write(path, familiarity)
