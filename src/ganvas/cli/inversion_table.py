@@ -1,7 +1,7 @@
 """``ganvas invert --table``: the same photos by every space of one or two generators and by two losses."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -58,12 +58,11 @@ def compare(
     )
 
 
-def refuse_beside(given: Mapping[str, object]) -> None:
-    """Raise `GanvasError` where an option was given, that is, is not None, which the table does not listen to."""
-    ignored = [option for option, value in given.items() if value is not None]
-    if ignored:
+def refuse_beside(options: Sequence[str]) -> None:
+    """Raise `GanvasError` where options were given to which the table does not listen."""
+    if options:
         raise GanvasError(
-            f"--table compares all spaces by losses of its own, everywhere in the photos; leave {', '.join(ignored)} "
+            f"--table compares all spaces by losses of its own, everywhere in the photos; leave {', '.join(options)} "
             "out, or --table."
         )
 

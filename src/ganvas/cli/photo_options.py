@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import torch
 from cyclopts import Parameter
@@ -33,7 +33,7 @@ class Preparation:
 
     crop: str | None = None
     """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
-    eyes: tuple[str, ...] = ()
+    eyes: Annotated[tuple[str, ...], Parameter(negative=())] = ()
     """Where the left and the right eye are in the photo: X,Y;X,Y in fractions, or auto to find a person's (extra
     align). They come to where the generator has eyes. Once for all photos, or once for each, in their order."""
     background: str = "white"

@@ -31,7 +31,7 @@ class Tuning:
     """
 
     steps: int = 100
-    rate: float = 2e-3
+    rate: float = 3e-3
     rank: int = 8
     weights: Weights = Weights(perceptual=1.0, l2=1.0)
     locality: float = 0.1

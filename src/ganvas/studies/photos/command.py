@@ -13,6 +13,7 @@ from ganvas.checkpoints.files import load
 from ganvas.errors import GanvasError
 from ganvas.files import atomic_path
 from ganvas.generators.protocol import Generator
+from ganvas.inversion.tuning import Tuning
 from ganvas.latent_files import Latent, load_latent
 from ganvas.metrics.features import load_features
 from ganvas.process import keep_freed_memory
@@ -22,7 +23,7 @@ from ganvas.studies.nearness import DIGITS, Eyes, eyes_for
 from ganvas.studies.photos import report
 from ganvas.studies.photos.settings import Settings, quick
 from ganvas.studies.photos.survival import LocalEdit, edited, find_edits, generated, survived
-from ganvas.studies.photos.tuned import TunedPhoto, pictures_of_tuned, tune_all
+from ganvas.studies.photos.tuned import TunedPhoto, pictures_of_tuned, tune_all, tuned_folder
 from ganvas.studies.pictures import write_jpeg
 from ganvas.studies.records import plain, write_json
 from ganvas.studies.running import run_study, tell
@@ -83,9 +84,11 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     eyes = eyes_for(generator, model)
     edits = find_edits(generator, settings)
     cells, pivots = _inverted(generator, model, photos, out / "inverted", settings, eyes)
-    tuned = tune_all(generator, photos, pivots, settings.tune, out / f"tuned-{settings.tune}", eyes, tell)
+    tuning = Tuning(settings.tune)
+    weights = tuned_folder(out, tuning)
+    tuned = tune_all(generator, photos, pivots, tuning, weights, eyes, tell)
     numbers = {space: table.numbers_of(cell) for space, cell in cells.items()} | {report.TUNED: _of_tuned(tuned)}
-    shown = _edited(generator, edits, pivots, [one.load(out / f"tuned-{settings.tune}") for one in tuned], settings)
+    shown = _edited(generator, edits, pivots, [one.load(weights) for one in tuned], settings)
     network = load_features()
     found = {
         edit.name: {kind: survived(network, [part], edit) for kind, part in shown[edit.name].items()} for edit in edits
@@ -99,7 +102,7 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     write_json(kept, plain(everything))
     few = range(min(report.SHOWN, settings.count))
     became = {space: torch.cat(list(latent.rows(few).pictures(generator))) for space, latent in _latents(cells, out)}
-    became[report.TUNED] = pictures_of_tuned(tuned[: len(few)], generator, out / f"tuned-{settings.tune}")
+    became[report.TUNED] = pictures_of_tuned(tuned[: len(few)], generator, weights)
     sheets = {"photos.jpg": report.photo_sheet(photos, became, shown), "generated.jpg": report.generated_sheet(shown)}
     return [words, kept, *(write_jpeg(out / name, picture) for name, picture in sheets.items())]
 

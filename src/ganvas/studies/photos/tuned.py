@@ -35,11 +35,16 @@ class TunedPhoto:
         return load_latent(folder / self.latent)
 
 
+def tuned_folder(out: Path, tuning: Tuning) -> Path:
+    """Return where photos tuned by these steps at this rate are kept, so that others are not taken for them."""
+    return out / f"tuned-{tuning.steps}-{tuning.rate:g}"
+
+
 def tune_all(
     generator: Generator,
     photos: Float[Tensor, "n 3 r r"],
     pivots: Latent,
-    steps: int,
+    tuning: Tuning,
     folder: Path,
     eyes: Eyes,
     say: Callable[[str, int, int], None] = lambda what, done, total: None,
@@ -49,7 +54,7 @@ def tune_all(
     for row in range(len(photos)):
         place = folder / f"photo-{row:03d}.json"
         if not place.is_file():
-            write_json(place, asdict(_tune(generator, photos[row : row + 1], pivots.rows([row]), steps, place, eyes)))
+            write_json(place, asdict(_tune(generator, photos[row : row + 1], pivots.rows([row]), tuning, place, eyes)))
         say("Tuning", row + 1, len(photos))
     return [_read(folder / f"photo-{row:03d}.json") for row in range(len(photos))]
 
@@ -58,14 +63,14 @@ def _tune(
     generator: Generator,
     photo: Float[Tensor, "1 3 r r"],
     pivot: Latent,
-    steps: int,
+    tuning: Tuning,
     place: Path,
     eyes: Eyes,
 ) -> TunedPhoto:
     settings = InversionSettings("w+", steps=1, start=pivot)
     run = prepare(generator, photo, settings, look=eyes.look, names=pivot.captions)
     step, begun = next(run.steps()), time.perf_counter()
-    *_, last = run.tuning(step, Tuning(steps))
+    *_, last = run.tuning(step, tuning)
     done = finish(run, step, time.perf_counter() - begun, last)
     latent = done.latent.save(place.with_suffix(".safetensors"))
     near = {name: value for name, (value,) in eyes.near(done.pictures, photo).items()}
