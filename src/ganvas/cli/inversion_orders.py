@@ -1,0 +1,132 @@
+"""What ``ganvas invert`` was asked for, as the library takes it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.cli.photo_options import class_of
+from ganvas.cli.shared import region_of
+from ganvas.errors import GanvasError
+from ganvas.generators.protocol import Generator
+from ganvas.inversion.encoder import encoder_for, is_encoder, usual_start
+from ganvas.inversion.invert import InversionSettings, usual_space
+from ganvas.inversion.starts import Encode
+from ganvas.inversion.terms import USUAL_LOSS, FeatureMaps, parse_weights
+from ganvas.inversion.tuning import Tuning
+from ganvas.latent_files import Latent, load_latent
+from ganvas.metrics.lpips import load_published
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Search:
+    """Options of inversion: where codes are looked for, and what is made small."""
+
+    space: Literal["z", "w", "w+"] | None = None
+    """z (what is drawn), w (one style), w+ (one style for each layer: closest to the photo); the last that there is by
+    default."""
+    loss: str = USUAL_LOSS
+    """What is made small: perceptual, l1, l2 compare pictures; prior is the distance to the mean and delta that to the
+    start, in standard deviations; noise keeps noise maps noise."""
+    weights: str | None = None
+    """How much its terms count, where not the usual: l1=0.1,prior=0.01."""
+    perceptual: Path | None = None
+    """A file of VGG-16 or AlexNet (torchvision's) for the perceptual term, instead of Ganvas' own network."""
+    heads: Path | None = None
+    """A file of LPIPS' heads for it (vgg.pth, alex.pth of the package lpips)."""
+    optimizer: Literal["adam", "lbfgs"] = "adam"
+    """adam, or lbfgs: nearer to the photo in fewer steps, further from what the generator usually makes."""
+    schedule: Literal["ganvas", "nvidia"] = "ganvas"
+    """Rates of adam: ganvas, or those of NVIDIA's projector."""
+    steps: int = InversionSettings.steps
+    """Synthesis passes with gradients."""
+    start: str = "auto"
+    """mean, random, random:8 (the nearest of eight), encoder (the one that comes with the generator), the file of an
+    encoder that was trained for it, or a latent file of one code or one for each photo; auto is the encoder for w+
+    where one comes with the generator, and else the mean (in a table always)."""
+    noise: Literal["on", "off"] = "off"
+    """Change noise maps too."""
+    region: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
+    """Match only this part: a name such as eyes, box:LEFT,TOP,RIGHT,BOTTOM, mask:FILE and so on."""
+    label: str | None = None
+    """Class of generators that have classes: a number or a name."""
+    seed: int = 0
+    """Of random starts."""
+
+    def settings(self, generator: Generator) -> InversionSettings:
+        """Return the settings for the library; raises `GanvasError` where they do not fit the generator."""
+        into, noisy = self.space or usual_space(generator), self.noise == "on"
+        loss = f"{self.loss}+noise" if noisy and "noise" not in self.loss else self.loss
+        return InversionSettings(
+            into,
+            parse_weights(loss, self.weights),
+            self.optimizer,
+            self.schedule,
+            self.steps,
+            usual_start(generator, into) if self.start == "auto" else _start(self.start, generator),
+            noisy,
+            self.seed,
+            class_of(generator, self.label),
+        )
+
+    def look(self, generator: Generator) -> FeatureMaps | None:
+        """Return what is looked through: a published network, None for Ganvas' own."""
+        if self.perceptual is None:
+            if self.heads is not None:
+                raise GanvasError("--heads weigh the maps of VGG-16 or AlexNet; give its file with --perceptual.")
+            return None
+        return load_published(self.perceptual, self.heads, generator.device)
+
+    def mask(self, generator: Generator) -> Float[Tensor, "1 h w"] | None:
+        """Return what is matched, None for everything."""
+        if self.region is None:
+            return None
+        return region_of(generator, self.region)[1].split(*[generator.resolution] * 2)[0]
+
+    def beyond_tables(self) -> list[str]:
+        """Return the options that were given and to which a table does not listen."""
+        usual, names = (
+            Search(),
+            ("space", "loss", "weights", "perceptual", "heads", "schedule", "noise", "region", "label"),
+        )
+        return [f"--{name}" for name in names if getattr(self, name) != getattr(usual, name)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TuningOptions:
+    """Options of tuning."""
+
+    tune: int = 0
+    """Then change the generator's weights for each photo, so many steps; 0 for none."""
+    tune_rank: int = Tuning.rank
+    """Rank of the changes of weights, 0 for whole ones: files of half a megabyte or of the generator's size."""
+    tune_rate: float = Tuning.rate
+    """Rate of tuning."""
+    locality: float = Tuning.locality
+    """How much tuning must leave other pictures as they are."""
+
+    def settings(self) -> Tuning | None:
+        """Return the settings for the library, None for no tuning."""
+        if self.tune < 0:
+            raise GanvasError(f"{self.tune} steps of tuning are not possible; give 0 for none, or such as 100.")
+        if self.tune == 0:
+            return None
+        return Tuning(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
+
+
+def _start(start: str, generator: Generator) -> str | Latent | Encode:
+    """Return the start as the library takes it: a word, an encoder, or the latent of a file."""
+    if start == "encoder":
+        return encoder_for(generator)
+    if start == "mean" or start.split(":")[0] == "random":
+        return start
+    if is_encoder(start):
+        return encoder_for(generator, start)
+    latent = load_latent(start)
+    latent.check_fits(generator)
+    return latent
