@@ -17,8 +17,9 @@ from ganvas.studies.drags.settings import Settings
 from ganvas.studies.drags.sheets import failures
 from ganvas.studies.drags.tasks import Drawn
 from ganvas.studies.drags.trials import Leg, Trial
+from ganvas.studies.drags.turns import HEAD, NOSE
 from ganvas.studies.drags.words import share
-from ganvas.studies.estimates import quotient_of_means, share_estimate
+from ganvas.studies.estimates import Estimate, quotient_of_means, share_estimate
 
 
 def leg(reason: str = "reached", off: float | None = 0.0, distance: float = 0.1, **others: float) -> Leg:
@@ -136,18 +137,16 @@ def face(seed: int, went: dict, named: str = DIRECTION, method: str = "draggan")
 
 
 def test_turning_in_words():
-    """By the chin's share of the nose's way, face by face, where the interval of its mean allows to tell."""
-    assert turning([6.0, 8.0, 10.0], [4.0, 4.0, 4.0]).startswith("it does; the chin goes 0.52 (")
-    assert turning([6.0, 6.0, 6.0], [1.0, 1.0, 1.5]).startswith("it does not")
-    assert turning([6.0, 6.0, 6.0], [0.0, 6.0, 0.0]).startswith("this cannot be told; ")
-    assert turning([0.4, 0.2, 0.5], [0.4, 0.1, 0.0]).startswith("no: on 3 of 3 faces")
-    assert turning([6.0, 6.0, 0.5], [6.0, 6.0, 0.0]).startswith("this cannot be told: on 1 of 3 faces")
-    assert "on 2 faces only" in turning([6.0, 8.0], [4.0, 4.0])
+    """By the share of the turn that would carry the nose as far, where its interval allows to tell."""
+    assert turning(Estimate(0.8, 0.34, 1.2), 3) == "yes"
+    assert turning(Estimate(0.1, -0.2, 0.3), 3).startswith("no")
+    assert turning(Estimate(0.4, 0.3, 0.5), 3) == "cannot be told"
+    assert turning(Estimate(1.0, 1.0, 1.0), 2) == "cannot be told from 2"
     assert sideways([face(0, {"nose": (-0.05, 0.0)})], "nose") == [5.0]
 
 
 def test_named_drags_compare_parts_of_the_same_faces():
-    """A nose whose chin is lost says nothing of turning; the corners of one mouth are one number."""
+    """Ways of nose and chin are of the faces on which both are found; the corners of one mouth are one number."""
     setting = replace(Settings(), methods=("draggan",))
     both = {"nose": (-0.08, 0.0), "chin": (-0.04, 0.0)}
     found = [face(n, both) for n in range(3)] + [face(3, {"nose": (0.5, 0.0)}), face(4, {"chin": (0.5, 0.0)})]
@@ -157,9 +156,11 @@ def test_named_drags_compare_parts_of_the_same_faces():
         for n in range(2)
     ]
     assert corners_pulled([*smiles[:1], face(9, {"left mouth corner": (0.0, 0.0)}, SMILE)]) == [(3.0, 3.0)]
-    text = poster_markdown([*found, *smiles], setting, "nobody")
+    turns = {"draggan": [5.0, 7.0, 6.0], HEAD: [12.0, 12.0, 12.0], NOSE: [0.0, 1.2, 0.0]}
+    text = poster_markdown([*found, *smiles], turns, setting, "nobody")
     assert "| 8.0 (8.0–8.0), 3 of 5 | – | – | 4.0 (4.0–4.0), 3 of 5 |" in text
-    assert "DragGAN: it does; the chin goes 0.50 (0.50–0.50) of the nose's way" in text
+    assert "| DragGAN | 6.0 (5.0–7.0) | 0.50 (0.42–0.58) | yes |" in text
+    assert f"| {NOSE} | 0.4 (0.0–1.2) | 0.03 (0.00–0.10) |  |" in text
     assert "| DragGAN | 3.0 (3.0–3.0) | 3.0 (3.0–3.0) |" in text
 
 

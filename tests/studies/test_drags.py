@@ -198,7 +198,7 @@ def test_sizes(drags: int):
 
 def test_named_drags(tmp_path: Path):
     generator = small_stylegan2(32)
-    setting = bench(tmp_path, replace(SMALL, steps=3), generator)
+    setting = bench(tmp_path, replace(SMALL, steps=3, learned=4), generator)
     text, paths = command.run_poster(setting, "nobody", FACES, 1, quiet)
     assert "Does the head turn?" in text
     assert {"face-direction.gif", "smile.webp", "smile-only-the-mouth-may-move.jpg"} <= {path.name for path in paths}

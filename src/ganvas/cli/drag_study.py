@@ -17,7 +17,7 @@ from ganvas.studies.drags.command import run, run_poster
 from ganvas.studies.drags.settings import QUICK, Settings, of_size
 from ganvas.studies.drags.trials import Bench
 
-FACES = 12
+FACES = 32
 
 
 @Parameter(name="*")
@@ -32,7 +32,7 @@ class Study:
     quick: Flag = False
     """A benchmark of ten minutes: 12 drags by each method."""
     drags: int | None = None
-    """Drags by each method (200 by default), or faces (12 by default)."""
+    """Drags by each method (200 by default), or faces (32 by default)."""
 
     @property
     def wanted(self) -> bool:

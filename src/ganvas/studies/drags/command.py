@@ -13,11 +13,11 @@ from ganvas.drag.state import Task
 from ganvas.files import atomic_path
 from ganvas.generators.protocol import about_of
 from ganvas.region import Region
-from ganvas.studies.drags import accuracy, pairs, poster, poster_report, report, sheets, trials
+from ganvas.studies.drags import accuracy, pairs, poster, poster_report, report, sheets, trials, turns
 from ganvas.studies.drags.trials import Bench, Say
 from ganvas.studies.records import claim_folder, plain, write_json
 
-COUNTS = ("drags", "pairs", "tracked", "resamples", "near")
+COUNTS = ("drags", "pairs", "tracked", "resamples", "near", "learned")
 RULES = 3  # raised with every change of what a drag does or of how it is measured, which no setting shows
 ANY_DRAG = Task(((0.5, 0.5),), ((0.6, 0.5),))
 
@@ -49,9 +49,11 @@ def run_poster(bench: Bench, name: str, regions: Mapping[str, Region], count: in
     """Return the tables of the two named drags on `count` faces, and the paths of what was written."""
     claim_folder(bench.folder, record(bench))
     found = poster.faces(bench, regions, count, say)
-    text = poster_report.poster_markdown(found, bench.settings, name)
+    turned = turns.turns_of(bench, found, regions, say)
+    text = poster_report.poster_markdown(found, turned, bench.settings, name)
     numbers = bench.folder / "named.json"
-    write_json(numbers, {**record(bench), **_machine(), "faces": plain([asdict(face) for face in found])})
+    faces = plain([asdict(face) for face in found])
+    write_json(numbers, {**record(bench), **_machine(), "faces": faces, "turns, degrees": turned})
     return text, [_written(bench.folder / "named.md", text), numbers, *poster_report.write_poster(bench, found)]
 
 

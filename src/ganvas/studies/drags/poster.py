@@ -106,10 +106,11 @@ def landmarks(picture: Float[Tensor, "1 3 h w"], regions: Mapping[str, Region]) 
     for corner, part in zip(MOUTH, sides, strict=True):
         masks[corner] = torch.zeros_like(mouth)
         masks[corner][..., part] = mouth[..., part]
-    return {name: (corners(picture, 1, mask) or [_middle(mask)])[0] for name, mask in masks.items()}
+    return {name: (corners(picture, 1, mask) or [middle(mask)])[0] for name, mask in masks.items()}
 
 
-def _middle(mask: Float[Tensor, "1 h w"]) -> Point:
+def middle(mask: Float[Tensor, "1 h w"]) -> Point:
+    """Return the middle of what a mask covers at least half, (x, y) in fractions."""
     rows, columns = (mask[0] > 0.5).nonzero(as_tuple=True)
     return (float(columns.double().mean()) + 0.5) / mask.shape[2], (float(rows.double().mean()) + 0.5) / mask.shape[1]
 

@@ -14,19 +14,19 @@ from ganvas.studies.drags.poster import DIRECTION, FOLLOWED, MOUTH, NAMED, Face,
 from ganvas.studies.drags.settings import Settings
 from ganvas.studies.drags.sheets import shown
 from ganvas.studies.drags.trials import Bench
+from ganvas.studies.drags.turns import HEAD, NOSE, Turns
 from ganvas.studies.drags.words import NOTHING, mean, name_of, share, told
-from ganvas.studies.estimates import mean_estimate
+from ganvas.studies.estimates import Estimate, quotient_of_means
 from ganvas.studies.pictures import write_jpeg
 from ganvas.studies.tables import table
 
 FILM_SIDE, SECONDS, PAUSE = 256, 0.1, 10
 SHOWN = 4
-TURNS = 1 / 3  # of the nose's way: the chin goes so far along where a head turns
-MOVED = 1.0  # % of the width: a nose that goes less cannot take a chin along
+TURNS = 1 / 3  # of the turn that would carry the nose so far: less is a nose that is pulled
 FEWEST = 3  # faces of which something is said
 
 
-def poster_markdown(found: Sequence[Face], settings: Settings, name: str) -> str:
+def poster_markdown(found: Sequence[Face], turns: Turns, settings: Settings, name: str) -> str:
     """Return the tables of both drags with the answers in words."""
     count = len({face.seed for face in found})
     parts = [
@@ -37,15 +37,17 @@ def poster_markdown(found: Sequence[Face], settings: Settings, name: str) -> str
     ]
     for named in NAMED:
         mine = [face for face in found if face.named == named]
-        parts += [f"## {named.capitalize()}", (_direction if named == DIRECTION else _smile)(mine, settings)]
+        tables = _direction(mine, turns, settings) if named == DIRECTION else _smile(mine, settings)
+        parts += [f"## {named.capitalize()}", tables]
     return "\n\n".join(parts) + "\n"
 
 
-def _direction(found: Sequence[Face], settings: Settings) -> str:
-    """Return how far parts go sideways, counted towards the target: nose and chin of the same faces."""
+def _direction(found: Sequence[Face], turns: Turns, settings: Settings) -> str:
+    """Return how far parts go sideways, counted towards the target: nose and chin of the same faces; and how far heads
+    turn.
+    """
     followed = FOLLOWED[:4]
     rows = [["method", "asked of the nose", *(f"{part.replace('_', ' ')} goes" for part in followed), "reached"]]
-    words = []
     for method in settings.methods:
         mine = [face for face in found if face.method == method]
         both = [face for face in mine if face.went["nose"] is not None and face.went["chin"] is not None]
@@ -53,33 +55,33 @@ def _direction(found: Sequence[Face], settings: Settings) -> str:
         asked = mean([100 * abs(face.asked[0]) for face in mine], 1)
         rows.append([name_of(method), asked, *(_cell(ways[part], len(mine)) for part in followed),
                      share([face.reason == REACHED for face in mine])])  # fmt: skip
-        words.append(f"* {name_of(method)}: {turning(ways['nose'], ways['chin'])}")
-    return table(rows) + "\n\nDoes the head turn?\n\n" + "\n".join(words)
+    return "\n\n".join([table(rows), "Does the head turn?", _turning(turns, settings)])
+
+
+def _turning(turns: Turns, settings: Settings) -> str:
+    """Return by how many degrees heads turn, beside the same faces warped by known amounts, and the answer."""
+    rows = [["read from the pictures", "head turns, degrees", "share of the head turned by a warp", "does it turn?"]]
+    for name in (*settings.methods, HEAD, NOSE):
+        degrees = turns[name]
+        part = quotient_of_means(degrees, turns[HEAD], settings.resamples)
+        answer = turning(part, len(degrees)) if name in settings.methods else ""
+        rows.append([name_of(name), mean(degrees, 1), told(part, 2), answer])
+    return table(rows)
+
+
+def turning(part: Estimate, faces: int) -> str:
+    """Return whether heads turn, from the share of the turn that would carry the nose as far: yes from a third on,
+    where the interval allows to tell.
+    """
+    if faces < FEWEST:
+        return f"cannot be told from {faces}"
+    return "yes" if part.low >= TURNS else "no: the nose is pulled" if part.high < TURNS else "cannot be told"
 
 
 def sideways(found: Sequence[Face], part: str) -> list[float]:
     """Return how far a part went along x towards the target, in % of the width, where it was found again."""
     ways = [(face.went[part], face.asked[0]) for face in found]
     return [100 * way[0] * (1 if asked > 0 else -1) for way, asked in ways if way is not None]
-
-
-def turning(nose: Sequence[float], chin: Sequence[float]) -> str:
-    """Return in words whether heads turned, from the ways of nose and chin on the same faces: whether the chin goes a
-    third of the nose's way, where the interval of its mean share allows to tell.
-    """
-    shares = [c / n for n, c in zip(nose, chin, strict=True) if n >= MOVED]
-    if len(nose) < FEWEST:
-        return f"this cannot be told, for nose and chin are both found again on {len(nose)} faces only."
-    still = f"on {len(nose) - len(shares)} of {len(nose)} faces the nose goes less than {MOVED:g} % of the width"
-    if len(shares) < FEWEST:
-        return f"{'no' if 2 * len(shares) < len(nose) else 'this cannot be told'}: {still}."
-    found = mean_estimate(shares)
-    verdict = "this cannot be told"
-    if found.low >= TURNS:
-        verdict = "it does"
-    elif found.high < TURNS:
-        verdict = "it does not: the nose alone is pulled"
-    return f"{verdict}; the chin goes {told(found, 2)} of the nose's way, and {still}."
 
 
 def _smile(found: Sequence[Face], settings: Settings) -> str:
