@@ -207,7 +207,7 @@ def labelled_grid(
         raise PictureError(f"{given} do not fit {columns} columns and {rows} rows.")
     height, width = pictures.shape[-2:]
     line = 2 * text_size
-    left = gap + max((_text_width(label, text_size) for label in row_labels), default=-gap)
+    left = max((_text_width(label, text_size) + 3 * gap for label in row_labels), default=0)
     top = line if column_labels else 0
     sheet = functional.pad(grid(pictures, columns, gap), (left, 0, top, 0), value=1.0)
     for index, label in enumerate(column_labels):
