@@ -1,8 +1,9 @@
 """Photos inverted by the schedule of NVIDIA's projector, 1000 steps from the mean, and by ours, with the same space,
 variables and loss: how many synthesis passes ours needs, photo by photo, to come as near.
 
-The start is free: the nearest of some random codes in w, what the generator's encoder sees in w+. The number of random
-codes was chosen on the first four photos of the test set, in its order.
+The start is ours to choose: in w the nearest of some random codes, whose passes count, in w+ what the generator's
+encoder sees, which takes none. The number of random codes was chosen on the first four photos of the test set, in its
+order.
 """
 
 import math
@@ -59,7 +60,10 @@ def passes_needed(run: Run, goal: Float[Tensor, "n"]) -> tuple[list[float], Step
 def compare(
     generator: Generator, photos: Float[Tensor, "n 3 h w"], space: str, theirs: int = THEIRS, ours: int = OURS
 ) -> str:
-    """Return a line of the table for a space: NVIDIA's schedule of so many steps, ours of so many passes."""
+    """Return a line of the table for a space: NVIDIA's schedule of so many steps, ours of so many passes.
+
+    Raises `CheckpointError` for w+ where no encoder comes with the generator.
+    """
     reference = replace(REFERENCE, space=space, steps=theirs)
     slow = prepare(generator, photos, reference)
     goal = last_of(slow)

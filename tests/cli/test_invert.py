@@ -262,6 +262,9 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
         (("0.png", "--table", "--tune", "5", "--region", "box:0,0,1,1"), "leave --region, --tune out"),
         (("0.png", "--table", "--loss", "l2"), "leave --loss out"),
         (("0.png", "--table", "--frames", "5"), "leave --frames out"),
+        (("0.png", "--table", "--tune", "-3"), "leave --tune out"),
+        (("0.png", "--table", "--tune-rate", "0.1"), "leave --tune-rate out"),
+        (("0.png", "--tune-rate", "0.1"), "give --tune too"),
     ],
 )
 def test_wrong_options(run: Run, folder: Path, tmp_path: Path, options: tuple[str, ...], message: str):

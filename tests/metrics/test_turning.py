@@ -70,3 +70,13 @@ def test_the_middle_of_a_face_goes_as_far_as_said():
         assert float(pushed[0, 0, 64, column]) == pytest.approx(0.5, abs=0.01)
         torch.testing.assert_close(pushed[..., :5, :], x[..., :5, :], atol=1e-4, rtol=0)
     torch.testing.assert_close(turned(x, torch.zeros(1)), x, atol=1e-5, rtol=0)
+
+
+def test_pictures_are_moved_to_the_right_then_turned_counter_clockwise():
+    """A quarter turn is exact on the grid of pixels; what was moved to the right ends further up."""
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    still, quarter, aside = torch.zeros(1), torch.tensor([90.0]), torch.tensor([0.25])
+    torch.testing.assert_close(turned(x, still, quarter), x.rot90(1, (2, 3)), atol=1e-4, rtol=0)
+    moved = turned(x, still, aside=aside)
+    torch.testing.assert_close(moved[..., 4:], x[..., :12], atol=1e-4, rtol=0)
+    torch.testing.assert_close(turned(x, still, quarter, aside), moved.rot90(1, (2, 3)), atol=1e-4, rtol=0)

@@ -11,7 +11,7 @@ from ganvas.studies.drags.contents import found_by_both, paired
 from ganvas.studies.drags.groups import grouped
 from ganvas.studies.drags.pairs import Pair, Paired
 from ganvas.studies.drags.poster import DIRECTION, MASKED_SMILE, SMILE
-from ganvas.studies.drags.poster_report import corners_pulled, poster_markdown, sideways, turning
+from ganvas.studies.drags.poster_report import corners_pulled, poster_markdown, sideways, turning, warps_told_apart
 from ganvas.studies.drags.report import Results, markdown, quotients, round_trips
 from ganvas.studies.drags.settings import Settings
 from ganvas.studies.drags.sheets import failures
@@ -139,9 +139,11 @@ def face(seed: int, went: dict, named: str = DIRECTION, method: str = "draggan")
 def test_turning_in_words():
     """By the share of the turn that would carry the nose as far, where its interval allows to tell."""
     assert turning(Estimate(0.8, 0.34, 1.2), 3) == "yes"
-    assert turning(Estimate(0.1, -0.2, 0.3), 3).startswith("no")
+    assert turning(Estimate(0.1, -0.2, 0.3), 3) == "no"
     assert turning(Estimate(0.4, 0.3, 0.5), 3) == "cannot be told"
     assert turning(Estimate(1.0, 1.0, 1.0), 2) == "cannot be told from 2"
+    for head, nose, apart in ((12.0, 1.0, True), (12.0, 6.0, False), (-2.0, 0.1, False)):
+        assert warps_told_apart({HEAD: [head] * 3, NOSE: [nose] * 3}, 100) is apart
     assert sideways([face(0, {"nose": (-0.05, 0.0)})], "nose") == [5.0]
 
 
@@ -162,6 +164,8 @@ def test_named_drags_compare_parts_of_the_same_faces():
     assert "| DragGAN | 6.0 (5.0–7.0) | 0.50 (0.42–0.58) | yes |" in text
     assert f"| {NOSE} | 0.4 (0.0–1.2) | 0.03 (0.00–0.10) |  |" in text
     assert "| DragGAN | 3.0 (3.0–3.0) | 3.0 (3.0–3.0) |" in text
+    text = poster_markdown([*found, *smiles], {**turns, NOSE: [12.0] * 3}, setting, "nobody")
+    assert "| DragGAN | 6.0 (5.0–7.0) | 0.50 (0.42–0.58) | cannot be told: nor are the warps told apart |" in text
 
 
 def test_a_handle_is_shown_where_its_content_is():

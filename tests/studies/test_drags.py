@@ -1,5 +1,6 @@
 """The benchmark of drags on a generator whose code is a shift: what it measures has closed forms."""
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +26,7 @@ from ganvas.studies.drags.poster import DIRECTION, MASKED_SMILE, SMILE, landmark
 from ganvas.studies.drags.settings import QUICK, Settings, of_size
 from ganvas.studies.drags.tasks import corners, draw
 from ganvas.studies.drags.trials import Bench, along, read_trial, trial_path
+from ganvas.studies.drags.turns import HEAD, NOSE
 from ganvas.studies.records import claim_folder
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
@@ -201,6 +203,8 @@ def test_named_drags(tmp_path: Path):
     setting = bench(tmp_path, replace(SMALL, steps=3, learned=4), generator)
     text, paths = command.run_poster(setting, "nobody", FACES, 1, quiet)
     assert "Does the head turn?" in text
+    turned = json.loads((tmp_path / "named.json").read_text("utf-8"))["turns, degrees"]
+    assert {name: len(degrees) for name, degrees in turned.items()} == {"draggan": 1, "freedrag": 1, HEAD: 1, NOSE: 1}
     assert {"face-direction.gif", "smile.webp", "smile-only-the-mouth-may-move.jpg"} <= {path.name for path in paths}
     with pytest.raises(RegionError, match="no region named nose"):
         command.run_poster(setting, "nobody", {}, 1, quiet)

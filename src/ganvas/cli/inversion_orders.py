@@ -1,5 +1,6 @@
 """What ``ganvas invert`` was asked for, as the library takes it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -89,11 +90,8 @@ class Search:
 
     def beyond_tables(self) -> list[str]:
         """Return the options that were given and to which a table does not listen."""
-        usual, names = (
-            Search(),
-            ("space", "loss", "weights", "perceptual", "heads", "schedule", "noise", "region", "label"),
-        )
-        return [f"--{name}" for name in names if getattr(self, name) != getattr(usual, name)]
+        names = ("space", "loss", "weights", "perceptual", "heads", "schedule", "noise", "region", "label")
+        return _given(self, names)
 
 
 @Parameter(name="*")
@@ -111,12 +109,26 @@ class TuningOptions:
     """How much tuning must leave other pictures as they are."""
 
     def settings(self) -> Tuning | None:
-        """Return the settings for the library, None for no tuning."""
+        """Return the settings for the library, None for no tuning; raises `GanvasError` for what is not possible."""
         if self.tune < 0:
             raise GanvasError(f"{self.tune} steps of tuning are not possible; give 0 for none, or such as 100.")
         if self.tune == 0:
+            if idle := self.beyond_tables():
+                raise GanvasError(
+                    f"Nothing is tuned; give --tune too, such as --tune 100, or leave {', '.join(idle)} out."
+                )
             return None
         return Tuning(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
+
+    def beyond_tables(self) -> list[str]:
+        """Return the options that were given: a table does not tune."""
+        return _given(self, ("tune", "tune_rank", "tune_rate", "locality"))
+
+
+def _given(options: Search | TuningOptions, names: Sequence[str]) -> list[str]:
+    """Return those of the options that are not as usual, as they are written."""
+    usual = type(options)()
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) != getattr(usual, name)]
 
 
 def _start(start: str, generator: Generator) -> str | Latent | Encode:

@@ -78,8 +78,9 @@ def invert(
     if not photos:
         raise GanvasError("No photo was given; name at least one picture file after the generator.")
     if tables.table:
-        others = {"--frames": frames is not None, "--tune": tuning.tune > 0, "--familiar": preparation.familiar == "on"}
-        refuse_beside([*search.beyond_tables(), *(option for option, given in others.items() if given)])
+        others = {"--frames": frames is not None, "--familiar": preparation.familiar == "on"}
+        given = [option for option, is_given in others.items() if is_given]
+        refuse_beside([*search.beyond_tables(), *tuning.beyond_tables(), *given])
         names = [name for name in (tables.vanilla, model) if name]
         start = "mean" if search.start == "auto" else search.start
         settings = Settings(search.steps, search.optimizer, start, search.seed)

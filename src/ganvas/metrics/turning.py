@@ -2,7 +2,7 @@
 
 No network of poses is at hand that may be shipped, so that the answer is learned on pictures that are turned by known
 angles: a head is taken for an ellipsoid in the middle of the picture. What reads the angle also sees heads that are
-tilted and moved aside, and noses pushed aside alone, none of which is a turn.
+tilted and moved aside, and noses pushed aside alone, none of which is a turn. Pictures are in [-1, 1], and square.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,9 +52,9 @@ def learn_turns(
         pushed = pushed_aside(pictures, nose, radius, torch.where(alone, PUSH * push, 0.0))
         changes.append(odd(look, turned(pushed, TURN * turn, TILT * tilt, ASIDE * aside)) - start)
         angles.append(TURN * turn)
-    seen, degrees = torch.cat(changes).double(), torch.cat(angles).double()
+    seen, degrees = (torch.cat(each).cpu().double() for each in (changes, angles))  # mps knows no float64
     gram = seen @ seen.T
-    kept = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    kept = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
     return TurnReader(look, (seen.T @ torch.linalg.solve(gram + kept, degrees)).to(start))
 
 
@@ -78,7 +78,8 @@ def turned(
 ) -> Float[Tensor, "n c h w"]:
     """Return pictures of heads turned about their upright axis, positive to the right: a point of depth Z is moved by
     ``Z sin(degrees)``, to first order in the angle, the depth being that of an ellipsoid. Before that the picture is
-    turned in its plane by `tilt` degrees, and moved by `aside`, a fraction of its width.
+    moved to the right by `aside`, a fraction of its width, and turned in its plane by `tilt` degrees, counter-clockwise
+    as seen.
     """
     x, y = _grid(pictures)
     depth = WIDE * (1 - (x / WIDE).square() - (y / TALL).square()).clamp_min(0).sqrt()
@@ -89,7 +90,9 @@ def turned(
 
 
 def degrees_for(way: float) -> float:
-    """Return by how many degrees a head turns to carry the middle of its face so far, in fractions of the width."""
+    """Return by how many degrees a head turns to carry the middle of its face so far, in fractions of the width; nan
+    for more than half the head's own, 0.45.
+    """
     return float(torch.rad2deg(torch.asin(torch.tensor(2 * way / WIDE))))
 
 

@@ -16,13 +16,13 @@ from ganvas.studies.drags.sheets import shown
 from ganvas.studies.drags.trials import Bench
 from ganvas.studies.drags.turns import HEAD, NOSE, Turns
 from ganvas.studies.drags.words import NOTHING, mean, name_of, share, told
-from ganvas.studies.estimates import Estimate, quotient_of_means
+from ganvas.studies.estimates import Estimate, mean_estimate, quotient_of_means
 from ganvas.studies.pictures import write_jpeg
 from ganvas.studies.tables import table
 
 FILM_SIDE, SECONDS, PAUSE = 256, 0.1, 10
 SHOWN = 4
-TURNS = 1 / 3  # of the turn that would carry the nose so far: less is a nose that is pulled
+TURNS = 1 / 3  # of the turn that would carry the nose where it was to go: with less a head does not turn
 FEWEST = 3  # faces of which something is said
 
 
@@ -60,22 +60,30 @@ def _direction(found: Sequence[Face], turns: Turns, settings: Settings) -> str:
 
 def _turning(turns: Turns, settings: Settings) -> str:
     """Return by how many degrees heads turn, beside the same faces warped by known amounts, and the answer."""
-    rows = [["read from the pictures", "head turns, degrees", "share of the head turned by a warp", "does it turn?"]]
+    rows = [["read from the pictures", "head turns, degrees", "share of the turn by a warp", "does it turn?"]]
+    told_apart = warps_told_apart(turns, settings.resamples)
     for name in (*settings.methods, HEAD, NOSE):
         degrees = turns[name]
         part = quotient_of_means(degrees, turns[HEAD], settings.resamples)
-        answer = turning(part, len(degrees)) if name in settings.methods else ""
+        answer = turning(part, len(degrees)) if told_apart else "cannot be told: nor are the warps told apart"
+        answer = answer if name in settings.methods else ""
         rows.append([name_of(name), mean(degrees, 1), told(part, 2), answer])
     return table(rows)
 
 
 def turning(part: Estimate, faces: int) -> str:
-    """Return whether heads turn, from the share of the turn that would carry the nose as far: yes from a third on,
-    where the interval allows to tell.
+    """Return whether heads turn, from the share of the turn that would carry the nose where it was to go: yes from a
+    third on, where the interval allows to tell. Whether the nose went there instead is another question.
     """
     if faces < FEWEST:
         return f"cannot be told from {faces}"
-    return "yes" if part.low >= TURNS else "no: the nose is pulled" if part.high < TURNS else "cannot be told"
+    return "yes" if part.low >= TURNS else "no" if part.high < TURNS else "cannot be told"
+
+
+def warps_told_apart(turns: Turns, resamples: int) -> bool:
+    """Return whether heads turned by a warp are read as turned, and those whose noses alone are pushed aside as not."""
+    pushed = quotient_of_means(turns[NOSE], turns[HEAD], resamples)
+    return mean_estimate(turns[HEAD], resamples).low > 0 and pushed.high < TURNS
 
 
 def sideways(found: Sequence[Face], part: str) -> list[float]:

@@ -15,6 +15,7 @@ from ganvas.studies.drags.trials import Bench, Say
 
 HEAD, NOSE = "the head turned, by a warp", "the nose alone pushed aside, by a warp"
 Turns = Mapping[str, Sequence[float]]
+"""Degrees towards the target, face by face in the same order, by method and by warp."""
 
 
 def turns_of(bench: Bench, found: Sequence[Face], regions: Mapping[str, Region], say: Say) -> Turns:
