@@ -17,7 +17,7 @@ from ganvas.studies.drags.settings import Settings
 from ganvas.studies.drags.sheets import failures
 from ganvas.studies.drags.tasks import Drawn
 from ganvas.studies.drags.trials import Leg, Trial
-from ganvas.studies.drags.turns import HEAD, NOSE
+from ganvas.studies.drags.turns import HEAD, NOSE, smile
 from ganvas.studies.drags.words import share
 from ganvas.studies.estimates import Estimate, quotient_of_means, share_estimate
 
@@ -138,10 +138,10 @@ def face(seed: int, went: dict, named: str = DIRECTION, method: str = "draggan")
 
 def test_turning_in_words():
     """By the share of the turn that would carry the nose as far, where its interval allows to tell."""
-    assert turning(Estimate(0.8, 0.34, 1.2), 3) == "yes"
-    assert turning(Estimate(0.1, -0.2, 0.3), 3) == "no"
-    assert turning(Estimate(0.4, 0.3, 0.5), 3) == "cannot be told"
-    assert turning(Estimate(1.0, 1.0, 1.0), 2) == "cannot be told from 2"
+    assert turning(Estimate(0.8, 0.34, 1.2), 8) == "yes"
+    assert turning(Estimate(0.1, -0.2, 0.3), 8) == "no"
+    assert turning(Estimate(0.4, 0.3, 0.5), 8) == "cannot be told"
+    assert turning(Estimate(1.0, 1.0, 1.0), 7) == "cannot be told from 7"
     for head, nose, apart in ((12.0, 1.0, True), (12.0, 6.0, False), (-2.0, 0.1, False)):
         assert warps_told_apart({HEAD: [head] * 3, NOSE: [nose] * 3}, 100) is apart
     assert sideways([face(0, {"nose": (-0.05, 0.0)})], "nose") == [5.0]
@@ -158,14 +158,15 @@ def test_named_drags_compare_parts_of_the_same_faces():
         for n in range(2)
     ]
     assert corners_pulled([*smiles[:1], face(9, {"left mouth corner": (0.0, 0.0)}, SMILE)]) == [(3.0, 3.0)]
-    turns = {"draggan": [5.0, 7.0, 6.0], HEAD: [12.0, 12.0, 12.0], NOSE: [0.0, 1.2, 0.0]}
+    turns = {"draggan": [5.0, 7.0] * 4, smile("draggan"): [0.0] * 8, HEAD: [12.0] * 8, NOSE: [0.4] * 8}
     text = poster_markdown([*found, *smiles], turns, setting, "nobody")
     assert "| 8.0 (8.0–8.0), 3 of 5 | – | – | 4.0 (4.0–4.0), 3 of 5 |" in text
-    assert "| DragGAN | 6.0 (5.0–7.0) | 0.50 (0.42–0.58) | yes |" in text
-    assert f"| {NOSE} | 0.4 (0.0–1.2) | 0.03 (0.00–0.10) |  |" in text
+    assert "| DragGAN | 6.0 (5.2–6.8) | 0.50 (0.44–0.56) | yes |" in text
+    assert "| DragGAN, the smile | 0.0 (0.0–0.0) | 0.00 (0.00–0.00) |  |" in text
+    assert f"| {NOSE} | 0.4 (0.4–0.4) | 0.03 (0.03–0.03) |  |" in text
     assert "| DragGAN | 3.0 (3.0–3.0) | 3.0 (3.0–3.0) |" in text
-    text = poster_markdown([*found, *smiles], {**turns, NOSE: [12.0] * 3}, setting, "nobody")
-    assert "| DragGAN | 6.0 (5.0–7.0) | 0.50 (0.42–0.58) | cannot be told: nor are the warps told apart |" in text
+    text = poster_markdown([*found, *smiles], {**turns, NOSE: [12.0] * 8}, setting, "nobody")
+    assert "| cannot be told: nor are the warps told apart |" in text
 
 
 def test_a_handle_is_shown_where_its_content_is():

@@ -14,7 +14,7 @@ from ganvas.studies.drags.poster import DIRECTION, FOLLOWED, MOUTH, NAMED, Face,
 from ganvas.studies.drags.settings import Settings
 from ganvas.studies.drags.sheets import shown
 from ganvas.studies.drags.trials import Bench
-from ganvas.studies.drags.turns import HEAD, NOSE, Turns
+from ganvas.studies.drags.turns import HEAD, NOSE, Turns, smile
 from ganvas.studies.drags.words import NOTHING, mean, name_of, share, told
 from ganvas.studies.estimates import Estimate, mean_estimate, quotient_of_means
 from ganvas.studies.pictures import write_jpeg
@@ -23,7 +23,7 @@ from ganvas.studies.tables import table
 FILM_SIDE, SECONDS, PAUSE = 256, 0.1, 10
 SHOWN = 4
 TURNS = 1 / 3  # of the turn that would carry the nose where it was to go: with less a head does not turn
-FEWEST = 3  # faces of which something is said
+FEWEST = 8  # faces of which something is said
 
 
 def poster_markdown(found: Sequence[Face], turns: Turns, settings: Settings, name: str) -> str:
@@ -62,13 +62,18 @@ def _turning(turns: Turns, settings: Settings) -> str:
     """Return by how many degrees heads turn, beside the same faces warped by known amounts, and the answer."""
     rows = [["read from the pictures", "head turns, degrees", "share of the turn by a warp", "does it turn?"]]
     told_apart = warps_told_apart(turns, settings.resamples)
-    for name in (*settings.methods, HEAD, NOSE):
+    for name in (*settings.methods, *map(smile, settings.methods), HEAD, NOSE):
         degrees = turns[name]
         part = quotient_of_means(degrees, turns[HEAD], settings.resamples)
         answer = turning(part, len(degrees)) if told_apart else "cannot be told: nor are the warps told apart"
         answer = answer if name in settings.methods else ""
-        rows.append([name_of(name), mean(degrees, 1), told(part, 2), answer])
+        rows.append([_title(name, settings), mean(degrees, 1), told(part, 2), answer])
     return table(rows)
+
+
+def _title(name: str, settings: Settings) -> str:
+    method = next((method for method in settings.methods if name.startswith(method)), "")
+    return name_of(method) + name.removeprefix(method)
 
 
 def turning(part: Estimate, faces: int) -> str:

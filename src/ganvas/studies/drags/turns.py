@@ -1,5 +1,5 @@
 """By how many degrees heads turn when their noses are dragged aside, read from the pictures; and how the same faces are
-read when they are turned by a known angle, or when the nose is pushed aside alone.
+read when they are turned by a known angle, when the nose alone is pushed aside, and when they are made to smile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,34 +10,41 @@ from torch import Tensor
 
 from ganvas.metrics.turning import TurnReader, degrees_for, learn_turns, pushed_aside, turned
 from ganvas.region import Region
-from ganvas.studies.drags.poster import DIRECTION, Face, middle, steps_of
+from ganvas.studies.drags.poster import DIRECTION, SMILE, Face, middle, steps_of
 from ganvas.studies.drags.trials import Bench, Say
 
 HEAD, NOSE = "the head turned, by a warp", "the nose alone pushed aside, by a warp"
 Turns = Mapping[str, Sequence[float]]
-"""Degrees towards the target, face by face in the same order, by method and by warp."""
+"""Degrees towards the target, face by face in the same order, by method, by its smiles and by warp."""
 
 
 def turns_of(bench: Bench, found: Sequence[Face], regions: Mapping[str, Region], say: Say) -> Turns:
-    """Return degrees towards the target for every face whose nose was dragged: by method, and for the two warps that
-    bring the nose where it was to go.
+    """Return degrees towards the target for every face whose nose was dragged: by method, for the smile of the same
+    face by the same method, and for the two warps that bring the nose where it was to go.
     """
     nose = regions["nose"]
     reader = _learned(bench, nose, say)
     read: dict[str, list[float]] = {}
-    done = [face for face in found if face.named == DIRECTION]
-    for face in done:
-        session = bench.open(face.seed)
-        before, side = session.picture(), 1.0 if face.asked[0] > 0 else -1.0
+    asked = {(face.seed, face.method): face.asked[0] for face in found if face.named == DIRECTION}
+    for face in found:
+        if face.named not in (DIRECTION, SMILE):
+            continue
+        session, way = bench.open(face.seed), asked[face.seed, face.method]
+        before, side = session.picture(), 1.0 if way > 0 else -1.0
         codes, _ = steps_of(bench.folder, face)
-        read.setdefault(face.method, []).append(side * float(reader.degrees(before, session.picture(codes[-1:]))))
-        if face.method == done[0].method:
-            (place,), way = face.handles, before.new_tensor([face.asked[0]])
-            known = before.new_tensor([side * degrees_for(abs(face.asked[0]))])
-            warped = {HEAD: turned(before, known), NOSE: pushed_aside(before, place, _radius(nose, before), way)}
-            for name, after in warped.items():
-                read.setdefault(name, []).append(side * float(reader.degrees(before, after)))
+        seen = {face.method if face.named == DIRECTION else smile(face.method): session.picture(codes[-1:])}
+        if face.named == DIRECTION and face.method == bench.settings.methods[0]:
+            known, pushed = before.new_tensor([side * degrees_for(abs(way))]), before.new_tensor([way])
+            seen[HEAD] = turned(before, known)
+            seen[NOSE] = pushed_aside(before, face.handles[0], _radius(nose, before), pushed)
+        for name, after in seen.items():
+            read.setdefault(name, []).append(side * float(reader.degrees(before, after)))
     return read
+
+
+def smile(method: str) -> str:
+    """Return what the readings of smiles by a method are called: no turn was asked for."""
+    return f"{method}, the smile"
 
 
 def _learned(bench: Bench, nose: Region, say: Say) -> TurnReader:
