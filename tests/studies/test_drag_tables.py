@@ -137,11 +137,13 @@ def face(seed: int, went: dict, named: str = DIRECTION, method: str = "draggan")
 
 
 def test_turning_in_words():
-    """By the share of the turn that would carry the nose as far, where its interval allows to tell."""
-    assert turning(Estimate(0.8, 0.34, 1.2), 8) == "yes"
-    assert turning(Estimate(0.1, -0.2, 0.3), 8) == "no"
-    assert turning(Estimate(0.4, 0.3, 0.5), 8) == "cannot be told"
-    assert turning(Estimate(1.0, 1.0, 1.0), 7) == "cannot be told from 7"
+    """By what is read beyond a nose pushed aside alone, and by the share of the turn that would carry it as far."""
+    more, none = Estimate(5.0, 3.0, 7.0), Estimate(1.0, -1.0, 3.0)
+    assert turning(more, Estimate(0.8, 0.5, 1.1), 8) == "yes"
+    assert turning(more, Estimate(0.4, 0.2, 0.6), 8) == "in part"
+    assert turning(none, Estimate(0.1, -0.2, 0.3), 8) == "no"
+    assert turning(none, Estimate(0.4, 0.3, 0.5), 8) == "cannot be told"
+    assert turning(more, Estimate(1.0, 1.0, 1.0), 7) == "cannot be told from 7"
     for head, nose, apart in ((12.0, 1.0, True), (12.0, 6.0, False), (-2.0, 0.1, False)):
         assert warps_told_apart({HEAD: [head] * 3, NOSE: [nose] * 3}, 100) is apart
     assert sideways([face(0, {"nose": (-0.05, 0.0)})], "nose") == [5.0]
@@ -161,7 +163,7 @@ def test_named_drags_compare_parts_of_the_same_faces():
     turns = {"draggan": [5.0, 7.0] * 4, smile("draggan"): [0.0] * 8, HEAD: [12.0] * 8, NOSE: [0.4] * 8}
     text = poster_markdown([*found, *smiles], turns, setting, "nobody")
     assert "| 8.0 (8.0–8.0), 3 of 5 | – | – | 4.0 (4.0–4.0), 3 of 5 |" in text
-    assert "| DragGAN | 6.0 (5.2–6.8) | 0.50 (0.44–0.56) | yes |" in text
+    assert "| DragGAN | 6.0 (5.2–6.8) | 0.50 (0.44–0.56) | in part |" in text
     assert "| DragGAN, the smile | 0.0 (0.0–0.0) | 0.00 (0.00–0.00) |  |" in text
     assert f"| {NOSE} | 0.4 (0.4–0.4) | 0.03 (0.03–0.03) |  |" in text
     assert "| DragGAN | 3.0 (3.0–3.0) | 3.0 (3.0–3.0) |" in text

@@ -65,7 +65,8 @@ def _turning(turns: Turns, settings: Settings) -> str:
     for name in (*settings.methods, *map(smile, settings.methods), HEAD, NOSE):
         degrees = turns[name]
         part = quotient_of_means(degrees, turns[HEAD], settings.resamples)
-        answer = turning(part, len(degrees)) if told_apart else "cannot be told: nor are the warps told apart"
+        more = mean_estimate([one - other for one, other in zip(degrees, turns[NOSE], strict=True)], settings.resamples)
+        answer = turning(more, part, len(degrees)) if told_apart else "cannot be told: nor are the warps told apart"
         answer = answer if name in settings.methods else ""
         rows.append([_title(name, settings), mean(degrees, 1), told(part, 2), answer])
     return table(rows)
@@ -76,13 +77,15 @@ def _title(name: str, settings: Settings) -> str:
     return name_of(method) + name.removeprefix(method)
 
 
-def turning(part: Estimate, faces: int) -> str:
-    """Return whether heads turn, from the share of the turn that would carry the nose where it was to go: yes from a
-    third on, where the interval allows to tell. Whether the nose went there instead is another question.
+def turning(more: Estimate, part: Estimate, faces: int) -> str:
+    """Return whether heads turn, from the degrees that are read of them beyond those of a nose pushed aside alone, and
+    from the share of the turn that would carry the nose where it was to go. Whether it went there is another question.
     """
     if faces < FEWEST:
         return f"cannot be told from {faces}"
-    return "yes" if part.low >= TURNS else "no" if part.high < TURNS else "cannot be told"
+    if more.low > 0:
+        return "yes" if part.high >= 1 else "in part"
+    return "no" if part.high < TURNS else "cannot be told"
 
 
 def warps_told_apart(turns: Turns, resamples: int) -> bool:
