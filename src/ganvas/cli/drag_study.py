@@ -30,7 +30,7 @@ class Study:
     named: Flag = False
     """Turn a face and make it smile by both methods, and measure what moves."""
     quick: Flag = False
-    """A benchmark of ten minutes: 12 drags by each method."""
+    """Some minutes: 12 drags by each method, or 4 faces."""
     drags: int | None = None
     """Drags by each method (200 by default), or faces (32 by default)."""
 

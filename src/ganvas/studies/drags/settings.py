@@ -57,4 +57,4 @@ def of_size(drags: int) -> Settings:
 
 
 QUICK = of_size(12)
-"""Ten minutes at 64 pixels."""
+"""Some minutes at 128 pixels."""
