@@ -8,12 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas import images
 from ganvas.metrics.turning import TurnReader, degrees_for, learn_turns, pushed_aside, turned
 from ganvas.region import Region
 from ganvas.studies.drags.poster import DIRECTION, SMILE, Face, middle, steps_of
 from ganvas.studies.drags.trials import Bench, Say
 
 HEAD, NOSE = "the head turned, by a warp", "the nose alone pushed aside, by a warp"
+SIDE = 128
 Turns = Mapping[str, Sequence[float]]
 """Degrees towards the target, face by face in the same order, by method, by its smiles and by warp."""
 
@@ -30,9 +32,9 @@ def turns_of(bench: Bench, found: Sequence[Face], regions: Mapping[str, Region],
         if face.named not in (DIRECTION, SMILE):
             continue
         session, way = bench.open(face.seed), asked[face.seed, face.method]
-        before, side = session.picture(), 1.0 if way > 0 else -1.0
+        before, side = _small(session.picture()), 1.0 if way > 0 else -1.0
         codes, _ = steps_of(bench.folder, face)
-        seen = {face.method if face.named == DIRECTION else smile(face.method): session.picture(codes[-1:])}
+        seen = {face.method if face.named == DIRECTION else smile(face.method): _small(session.picture(codes[-1:]))}
         if face.named == DIRECTION and face.method == bench.settings.methods[0]:
             known, pushed = before.new_tensor([side * degrees_for(abs(way))]), before.new_tensor([way])
             seen[HEAD] = turned(before, known)
@@ -52,9 +54,15 @@ def _learned(bench: Bench, nose: Region, say: Say) -> TurnReader:
     pictures = []
     for number in range(bench.settings.learned):
         say("Pictures to learn turns from", number, bench.settings.learned)
-        pictures.append(bench.open(number).picture())
+        pictures.append(_small(bench.open(number).picture()))
     place = middle(nose.mask(*pictures[0].shape[-2:]))
     return learn_turns(bench.look, torch.cat(pictures), place, _radius(nose, pictures[0]))
+
+
+def _small(picture: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 side side"]:
+    """Return a picture of at most `SIDE` pixels: hundreds are warped at once, and what looks at them sees no more."""
+    side = min(SIDE, picture.shape[-1])
+    return images.resize(picture, side, side)
 
 
 def _radius(nose: Region, picture: Float[Tensor, "1 3 h w"]) -> float:
