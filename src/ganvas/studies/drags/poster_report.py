@@ -61,20 +61,21 @@ def _direction(found: Sequence[Face], turns: Turns, settings: Settings) -> str:
 def _turning(turns: Turns, settings: Settings) -> str:
     """Return by how many degrees heads turn, beside the same faces warped by known amounts, and the answer."""
     rows = [["read from the pictures", "head turns, degrees", "share of the turn by a warp", "does it turn?"]]
-    told_apart = warps_told_apart(turns, settings.resamples)
-    for name in (*settings.methods, *map(smile, settings.methods), HEAD, NOSE):
-        degrees = turns[name]
-        part = quotient_of_means(degrees, turns[HEAD], settings.resamples)
-        more = mean_estimate([one - other for one, other in zip(degrees, turns[NOSE], strict=True)], settings.resamples)
-        answer = turning(more, part, len(degrees)) if told_apart else "cannot be told: nor are the warps told apart"
-        answer = answer if name in settings.methods else ""
-        rows.append([_title(name, settings), mean(degrees, 1), told(part, 2), answer])
+    titles = {method: name_of(method) for method in settings.methods}
+    titles |= {smile(method): smile(name_of(method)) for method in settings.methods} | {HEAD: HEAD, NOSE: NOSE}
+    for name, title in titles.items():
+        answer = _answer(turns, name, settings.resamples) if name in settings.methods else ""
+        part = quotient_of_means(turns[name], turns[HEAD], settings.resamples)
+        rows.append([title, mean(turns[name], 1), told(part, 2), answer])
     return table(rows)
 
 
-def _title(name: str, settings: Settings) -> str:
-    method = next((method for method in settings.methods if name.startswith(method)), "")
-    return name_of(method) + name.removeprefix(method)
+def _answer(turns: Turns, method: str, resamples: int) -> str:
+    if not warps_told_apart(turns, resamples):
+        return "cannot be told: nor are the warps told apart"
+    degrees = turns[method]
+    more = mean_estimate([one - other for one, other in zip(degrees, turns[NOSE], strict=True)], resamples)
+    return turning(more, quotient_of_means(degrees, turns[HEAD], resamples), len(degrees))
 
 
 def turning(more: Estimate, part: Estimate, faces: int) -> str:
