@@ -30,7 +30,7 @@ LEGACY = "legacy file"
 @dataclass(frozen=True)
 class Origin:
     """How directions were found. `region` is the region as drawn; A truncation of None is not known. `resolution` and
-    `channels` say what of the picture counted.
+    `channels` say what of the image counted.
     """
 
     method: str
@@ -54,7 +54,7 @@ class Direction:
     """One unit vector in `space`: [d] for z, w and s, [layers, d] for w+. Numbers that are not known are nan.
 
     ``eigenvalue`` includes the ridge; ``predicted_ratio`` is the mean squared change inside over that outside for a
-    small step, without the ridge; ``deviation`` is the space's standard deviation along the vector.
+    small step, without the ridge; ``std`` is the space's standard deviation along the vector.
     """
 
     vector: Tensor
@@ -62,7 +62,7 @@ class Direction:
     layers: tuple[int, ...] | None
     eigenvalue: float = float("nan")
     predicted_ratio: float = float("nan")
-    deviation: float = float("nan")
+    std: float = float("nan")
     origin: Origin = field(default_factory=lambda: Origin("unknown"))
 
     def length(self, strength: Strength) -> float:
@@ -82,12 +82,12 @@ class Direction:
             raise LatentError(
                 f"'{strength}' is not a strength; write a number such as 3, or 2s for two standard deviations."
             )
-        if unit and not math.isfinite(self.deviation):
+        if unit and not math.isfinite(self.std):
             raise LatentError(
                 f"Strength {strength} counts in standard deviations, which this direction's file does not "
                 "give; write a number."
             )
-        return length * self.deviation if unit else length
+        return length * self.std if unit else length
 
     def align(self, to: "Direction") -> "Direction":
         """Return this direction with the sign that makes its angle with `to` at most 90 degrees, for comparisons.
@@ -114,7 +114,7 @@ class Directions:
     layers: tuple[int, ...] | None
     eigenvalues: Float[Tensor, "k"]
     predicted_ratios: Float[Tensor, "k"]
-    deviations: Float[Tensor, "k"]
+    stds: Float[Tensor, "k"]
     mask: Float[Tensor, "1 h w"] | None
     origin: Origin
 
@@ -141,7 +141,7 @@ class Directions:
             self.layers,
             float(self.eigenvalues[index]),
             float(self.predicted_ratios[index]),
-            float(self.deviations[index]),
+            float(self.stds[index]),
             self.origin,
         )
 
@@ -151,7 +151,7 @@ class Directions:
             "vectors": self.vectors.float(),
             "eigenvalues": self.eigenvalues,
             "predicted_ratios": self.predicted_ratios,
-            "deviations": self.deviations,
+            "stds": self.stds,
         }
         if self.mask is not None:
             tensors["mask"] = self.mask
@@ -217,7 +217,7 @@ def load_directions(path: str | Path, space: str | None = None) -> Directions:
 def _assemble(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Directions:
     """Return what a file holds; raises KeyError, TypeError or ValueError for what cannot be directions."""
     vectors, space, layers = tensors["vectors"], header["space"], header["layers"]
-    numbers = [tensors[name] for name in ("eigenvalues", "predicted_ratios", "deviations")]
+    numbers = [tensors[name] for name in ("eigenvalues", "predicted_ratios", "stds")]
     mask = tensors.get("mask")
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
@@ -233,8 +233,8 @@ def _assemble(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Direc
         raise ValueError(f"its mask of shape {list(mask.shape)} is not [1, h, w] in [0, 1]")
     layers = None if layers is None else tuple(layers)
     mask = None if mask is None else mask.float()
-    eigenvalues, ratios, deviations = (number.double() for number in numbers)
-    return Directions(vectors.float(), space, layers, eigenvalues, ratios, deviations, mask, _origin(header))
+    eigenvalues, ratios, stds = (number.double() for number in numbers)
+    return Directions(vectors.float(), space, layers, eigenvalues, ratios, stds, mask, _origin(header))
 
 
 def _check_vectors(vectors: Tensor, axes: int) -> None:
