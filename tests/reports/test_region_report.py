@@ -53,8 +53,8 @@ def direction(seed: int = 0) -> Direction:
 def test_changes_are_those_of_the_images(faces: Generator, latent: Latent, mask: torch.Tensor):
     report = compare_directions(faces, latent, [Edit(direction(), STRENGTHS, "one")], mask)
     codes = faces.map(faces.sample([4]), truncation=0.7)
-    original = faces.synthesize(codes)
-    edited = faces.synthesize(ganvas.edit(faces, codes, direction(), 3.0))
+    original = faces.synthesize(codes, "w+")
+    edited = faces.synthesize(ganvas.edit(faces, codes, direction(), 3.0), "w+")
     squares = (edited - original).square().mean(1)
     strip = report.strips[0]
     assert strip.inside[2] == pytest.approx(math.sqrt((squares * mask).sum() / mask.sum()), rel=1e-3)
