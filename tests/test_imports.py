@@ -14,6 +14,7 @@ GROUPS = (
     ("errors", "files", "decoding", "films", "images", "process", "linalg", "tensor_files"),
     ("region", "latents", "generators", "spaces", "latent_files", "mixing"),
     ("checkpoints",),
+    ("foreign",),
     ("tangents", "derivative", "jacobian", "directions", "metrics"),
     (
         "methods",

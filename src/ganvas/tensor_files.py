@@ -70,6 +70,15 @@ def _apart(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
         taken.add(place)
 
 
+def is_ours(path: str | Path) -> bool:
+    """Tell whether a file is of safetensors with a Ganvas header; False for any other file, and where there is none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return KEY in (file.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
+        return False
+
+
 def read_header(path: str | Path, error: type[GanvasError]) -> dict[str, Any]:
     """Return the JSON header of one of our files; raises `error` where it is none."""
     with _opened(path, error) as file:
