@@ -65,18 +65,18 @@ def choose_space(
     """Return the space that is meant: the one `given`, the only one possible, the one that the array's `name` in the
     file says, or "w" where the `convention` of this kind of file settles the spaces that are left.
 
-    `what` describes the array in messages. Raises `LatentError` where none or several are left.
+    `what` describes the array in messages. Raises `ResultFileError` where none is left, `LatentError` where several are.
     """
-    named = NAMED.get(name.rpartition(".")[2].lower(), ())
+    named = _spaces_named(name)
     if given is not None:
         if named and given not in named:
-            raise LatentError(f"{what} is called '{name}' in its file, which is not space {given}; leave space out.")
+            raise ResultFileError(f"{what} is called '{name}', which is not space {given}; leave space out.")
         if given not in readings:
-            raise LatentError(f"{what} cannot be read as {_shapes(given)}; {_allowed(readings)}.")
+            raise ResultFileError(f"{what} is none of {_shapes(given)}; {_allowed(readings)}.")
         return given
     left = [space for space in readings if not named or space in named]
-    if named and readings and not left:
-        raise LatentError(f"{what} is called '{name}' in its file, but fits only space {', '.join(readings)}.")
+    if not left:
+        raise ResultFileError(f"{what} is called '{name}' in its file, but fits only space {', '.join(readings)}.")
     if len(left) == 1:
         return left[0]
     if "w" in left and set(left) <= set(convention):
@@ -86,6 +86,7 @@ def choose_space(
 
 
 def _spaces_named(name: str) -> tuple[str, ...]:
+    """Return the spaces that the name of an array may mean, () where it says nothing."""
     return NAMED.get(name.rpartition(".")[2].lower(), ())
 
 
@@ -106,8 +107,7 @@ def wrong_width(what: str, shape: Shape, generator: Generator | None) -> ResultF
     if generator is None:
         return ResultFileError(
             f"{what} holds an array of shape {list(shape)}, not [d], [n, d], [n, 1, d] or [n, layers, d] with d up to "
-            f"{LARGEST_CODE}; if it is flattened, give "
-            "the generator that it is for."
+            f"{LARGEST_CODE}; if it is flattened, give the generator that it is for."
         )
     wanted = ", ".join(f"{space} {list(generator.dimensions(space))}" for space in generator.spaces)
     return ResultFileError(
