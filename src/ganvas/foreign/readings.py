@@ -65,7 +65,8 @@ def choose_space(
     """Return the space that is meant: the one `given`, the only one possible, the one that the array's `name` in the
     file says, or "w" where the `convention` of this kind of file settles the spaces that are left.
 
-    `what` describes the array in messages. Raises `ResultFileError` where none is left, `LatentError` where several are.
+    `what` describes the array in messages. Raises `ResultFileError` where none is left, `LatentError` where several
+    are.
     """
     named = _spaces_named(name)
     if given is not None:
