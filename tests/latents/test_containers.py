@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 import ganvas
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import ResultFileError
-from ganvas.foreign.arrays import read_arrays
+from ganvas.latents.foreign.arrays import read_arrays
 from tests.checkpoints import pickle_parts as parts
 
 steady = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

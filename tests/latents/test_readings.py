@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ganvas.directions import Direction, load_directions
-from ganvas.edits import edit
+from ganvas.directions.direction import Direction, load_directions
+from ganvas.edits.move import edit
 from ganvas.errors import LatentError, ResultFileError
-from ganvas.foreign.codes import read_foreign_codes
-from ganvas.foreign.directions import read_foreign_directions
-from ganvas.foreign.open import open_latent
-from ganvas.latent_files import Latent
+from ganvas.latents.foreign.codes import read_foreign_codes
+from ganvas.latents.foreign.directions import read_foreign_directions
+from ganvas.latents.latent import Latent
+from ganvas.latents.open import open_latent
 from tests.fakes import LayeredGenerator, LinearGenerator
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from ganvas.directions import Directions, load_directions
+from ganvas.directions.direction import Directions, load_directions
 from ganvas.errors import LatentError, ResultFileError
-from ganvas.foreign.codes import read_foreign_codes
-from ganvas.foreign.open import open_latent
+from ganvas.latents.foreign.codes import read_foreign_codes
+from ganvas.latents.open import open_latent
 from tests.fakes import LayeredGenerator, LinearGenerator
 
 
