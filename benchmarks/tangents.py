@@ -37,9 +37,9 @@ def run(sizes: tuple[int, ...] = SIZES) -> Iterator[str]:
 
 
 def run_precision(sizes: tuple[int, ...] = ALL_SIZES) -> Iterator[str]:
-    """Yield the lines of a Markdown table: time and error of bfloat16 pictures against float32 ones."""
+    """Yield the lines of a Markdown table: time and error of bfloat16 images against float32 ones."""
     yield from (
-        "| StyleGAN2 | float32, a row | bfloat16, a row | faster | largest error | RMS error | picture's deviation |",
+        "| StyleGAN2 | float32, a row | bfloat16, a row | faster | largest error | RMS error | image's deviation |",
         "|---|---|---|---|---|---|---|",
     )
     for size in sizes:
@@ -47,11 +47,11 @@ def run_precision(sizes: tuple[int, ...] = ALL_SIZES) -> Iterator[str]:
         ws = exact.map(exact.sample(range(4)), truncation=0.7)
         times = [per_row(generator.synthesize, ws) for generator in (exact, rough)]
         with torch.no_grad():
-            picture = exact.synthesize(ws)
-            error = rough.synthesize(ws) - picture
+            image = exact.synthesize(ws)
+            error = rough.synthesize(ws) - image
         yield (
             f"| {size} px | {duration(times[0])} | {duration(times[1])} | {times[0] / times[1]:.1f} | "
-            f"{error.abs().max():.3f} | {error.square().mean().sqrt():.4f} | {picture.std():.2f} |"
+            f"{error.abs().max():.3f} | {error.square().mean().sqrt():.4f} | {image.std():.2f} |"
         )
     yield from ("", f"On `faces`, {agreement()}")
 

@@ -1,4 +1,4 @@
-"""Linear generators that satisfy the protocol and have closed forms: picture = reshape(M code)."""
+"""Linear generators that satisfy the protocol and have closed forms: image = reshape(M code)."""
 
 from collections.abc import Sequence
 
@@ -56,12 +56,12 @@ class LinearGenerator:
         space: str = "w+",
         *,
         noise: Noise = "const",
-        picture: bool = False,
+        with_image: bool = False,
         label: Label = None,
         truncation: float = 1.0,
     ) -> dict[str, Tensor]:
         painted = self.synthesize(codes, space, label=label, truncation=truncation)
-        return dict.fromkeys((*names, *(["picture"] if picture else [])), painted)
+        return dict.fromkeys((*names, *(["image"] if with_image else [])), painted)
 
     def resume(
         self,

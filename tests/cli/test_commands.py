@@ -19,9 +19,9 @@ def check_whole(paths: list[str]) -> None:
     """Open every file as what its name says."""
     for path in map(Path, paths):
         if path.suffix in (".png", ".gif", ".webp"):
-            with Image.open(path) as picture:
-                picture.load()
-                assert min(picture.size) >= 128
+            with Image.open(path) as image:
+                image.load()
+                assert min(image.size) >= 128
         elif path.suffix == ".html":
             assert path.read_text("utf-8").rstrip().endswith("</html>")
         elif path.name == "latent.safetensors":
@@ -151,10 +151,10 @@ def test_models(run: Run, tmp_path: Path):
 def test_converting_names_regions_and_layers(run: Run, tmp_path: Path):
     """A set, a region drawn on top of it (by the set's names), facts; what is not given stays."""
     drawn = ["--region", "Upper Lip=mouth & box:0,0,1,0.8", "--region", "rest=not:eyes"]
-    options = ["--name", "mine", "--regions", "cats", *drawn, "--layers", "4-6", "--fact", "licence=CC0 = free"]
+    options = ["--name", "mine", "--regions", "cats", *drawn, "--layers", "4-6", "--fact", "license=CC0 = free"]
     assert run("models", "convert", "faces", tmp_path / "named.safetensors", *options).code == 0
     named = ganvas.load(tmp_path / "named.safetensors")
-    assert (named.about.name, named.about.edit_layers, named.about.source["licence"]) == ("mine", "4-6", "CC0 = free")
+    assert (named.about.name, named.about.edit_layers, named.about.source["license"]) == ("mine", "4-6", "CC0 = free")
     assert set(named.about.regions) == {*CATS, "upper_lip", "rest"}
     expected = (CATS["mouth"] & Region.box(0, 0, 1, 0.8)).mask(32, 32)
     np.testing.assert_allclose(named.about.regions["upper_lip"].mask(32, 32), expected, atol=1e-6)
@@ -196,7 +196,7 @@ def test_stopping_keeps_what_is_finished(run: Run, tmp_path: Path, monkeypatch: 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ganvas.cli.sample.pixels.write_picture", stop)
+    monkeypatch.setattr("ganvas.cli.sample.pixels.write_image", stop)
     older = tmp_path / "latent.safetensors"
     older.write_text("finished before")
     told = run("sample", "faces", "--seeds", "0", "--out", tmp_path)

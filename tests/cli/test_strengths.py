@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganvas.cli.strengths import frames_between, parse_strengths, usual_strengths, words
+from ganvas.cli.strengths import default_strengths, frames_between, parse_strengths, words
 from ganvas.directions.direction import Direction, Directions, Origin
 from ganvas.errors import LatentError
 
@@ -47,7 +47,7 @@ def test_any_text_is_read_or_refused(text: str):
         strengths = parse_strengths(text)
     except LatentError:
         return
-    one = Direction(torch.ones(1), "w", None, deviation=0.5)
+    one = Direction(torch.ones(1), "w", None, std=0.5)
     assert all(abs(one.length(strength)) <= 1e6 for strength in strengths)
 
 
@@ -64,14 +64,14 @@ def test_captions():
 
 
 def test_animations_run_through_the_original():
-    one = Direction(torch.ones(1), "w", None, deviation=0.5)
+    one = Direction(torch.ones(1), "w", None, std=0.5)
     assert frames_between(one, ("4s",), 3) == (0, 1, 2)
     assert frames_between(one, (-2.0, 2.0), 3) == (-2, 0, 2)
     assert frames_between(one, (-2.0,), 2) == (-2, 0)
 
 
-def test_usual_strengths_need_no_deviation() -> None:
+def test_default_strengths_need_no_std() -> None:
     known, unknown = torch.ones(1, dtype=torch.float64), torch.full((1,), torch.nan, dtype=torch.float64)
-    for deviations, expected in ((known, "6s"), (unknown, 6.0)):
-        found = Directions(torch.ones(1, 4), "w", None, known, known, deviations, None, Origin("test"))
-        assert usual_strengths(found)[-1] == expected
+    for stds, expected in ((known, "6s"), (unknown, 6.0)):
+        found = Directions(torch.ones(1, 4), "w", None, known, known, stds, None, Origin("test"))
+        assert default_strengths(found)[-1] == expected

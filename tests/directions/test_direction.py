@@ -118,7 +118,7 @@ def test_alignment_turns_towards_and_never_twice(first, second):
     assert (aligned.vector @ there.vector) >= 0
     assert torch.equal(aligned.vector.abs(), here.vector.abs())
     assert torch.equal(aligned.align(there).vector, aligned.vector)
-    assert (aligned.eigenvalue, aligned.predicted_ratio, aligned.deviation) == (2.0, 3.0, 4.0)
+    assert (aligned.eigenvalue, aligned.predicted_ratio, aligned.std) == (2.0, 3.0, 4.0)
     opposite = Direction(-here.vector, "w", None)
     assert torch.equal(here.align(opposite).vector, opposite.vector)
 
@@ -161,7 +161,7 @@ def test_published_arrays_are_read_scaled_and_keep_their_signs(tmp_path, shape, 
     assert found.space == ("w" if len(expected) == 2 else "w+")
     assert found.layers == (None if len(expected) == 2 else (0, 1, 2, 3, 4))
     assert found.eigenvalues.isnan().all()
-    assert found.deviations.isnan().all()
+    assert found.stds.isnan().all()
     assert found.origin.sign == "as in the file"
 
 
@@ -282,7 +282,7 @@ def test_files_that_are_not_there(tmp_path):
 
 
 HEADER = {"kind": "directions", "version": 1, "space": "w", "layers": [0, 2], "method": "resefa"}
-TENSORS = {name: torch.ones(2) for name in ("eigenvalues", "predicted_ratios", "deviations")} | {"vectors": unit(2, 6)}
+TENSORS = {name: torch.ones(2) for name in ("eigenvalues", "predicted_ratios", "stds")} | {"vectors": unit(2, 6)}
 
 
 def load_odd(path, tensors=None, without="", **header):
@@ -338,8 +338,8 @@ def test_headers_of_wrong_types_are_refused(tmp_path, header):
         {"vectors": unit(2, 6).to(torch.complex64)},
         {"eigenvalues": torch.tensor(1.0)},
         {"eigenvalues": torch.ones(2, 1)},
-        {"deviations": torch.ones(3)},
-        {"deviations": torch.ones(2, dtype=torch.complex64)},
+        {"stds": torch.ones(3)},
+        {"stds": torch.ones(2, dtype=torch.complex64)},
         {"predicted_ratios": torch.ones(2, dtype=torch.bool)},
         {"mask": torch.ones(4, 4)},
         {"mask": torch.ones(3, 4, 4)},

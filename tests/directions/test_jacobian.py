@@ -63,7 +63,7 @@ def test_grams_of_a_mask_its_complement_and_the_whole() -> None:
 
 def test_a_ring_belongs_to_neither() -> None:
     _, _, _, jacobian = held("w")
-    inside, outside = Region.box(0.25, 0.25, 0.5, 0.5).split(16, 16, ring=0.1)
+    inside, outside = Region.box(0.25, 0.25, 0.5, 0.5).split(16, 16, ignore_band=0.1)
     dense = jacobian.columns.double()
     _, gram = jacobian.split_grams(inside, outside)
     torch.testing.assert_close(gram, (dense * outside.double().flatten().repeat(3)) @ dense.T, rtol=1e-5, atol=1e-5)
@@ -103,11 +103,11 @@ def test_plans_keep_to_the_budget() -> None:
 
 
 def test_measures() -> None:
-    pictures = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(Measure(8)(pictures), pictures)
-    torch.testing.assert_close(Measure(4)(pictures), torch.nn.functional.avg_pool2d(pictures, 2))
-    assert torch.equal(Measure(4, "sum", "nearest")(pictures), pictures[..., ::2, ::2].sum(1, keepdim=True))
-    assert Measure(4, "luma")(pictures).shape == (2, 1, 4, 4)
+    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(Measure(8)(images), images)
+    torch.testing.assert_close(Measure(4)(images), torch.nn.functional.avg_pool2d(images, 2))
+    assert torch.equal(Measure(4, "sum", "nearest")(images), images[..., ::2, ::2].sum(1, keepdim=True))
+    assert Measure(4, "luma")(images).shape == (2, 1, 4, 4)
     for wrong in ({"channels": "hue"}, {"sampling": "best"}):
         with pytest.raises(GanvasError, match="not known"):
             Measure(4, **wrong)

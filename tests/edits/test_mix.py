@@ -28,13 +28,13 @@ def test_rows_come_from_the_source_in_its_layers_and_stay_elsewhere(layers: set[
         assert torch.equal(mix(generator, source, codes, others), mixed)
 
 
-def test_a_picture_of_a_linear_generator_is_the_sum_of_its_parts():
+def test_a_image_of_a_linear_generator_is_the_sum_of_its_parts():
     generator = LayeredGenerator()
     a, b = generator.map(generator.sample([0, 1]), "w+").split(1)
-    picture = generator.synthesize(mix(generator, a, b, "1-2"))
+    image = generator.synthesize(mix(generator, a, b, "1-2"))
     parts = generator.matrix.unflatten(1, (3, 6))
     expected = parts[:, 0] @ a[0, 0] + parts[:, 1] @ b[0, 1] + parts[:, 2] @ b[0, 2]
-    torch.testing.assert_close(picture.flatten(), expected)
+    torch.testing.assert_close(image.flatten(), expected)
 
 
 def test_w_codes_are_widened_and_one_source_serves_all():

@@ -85,12 +85,12 @@ class TestLibrary:
         again = load_latent(latent.save(tmp_path / "latent.safetensors"))
         assert again.label == (3, 0, 1)
         monkeypatch.setattr("ganvas.latents.latent.PIXELS_AT_ONCE", 2 * generator.resolution**2)
-        painted = torch.cat(list(again.pictures(generator)))
+        painted = torch.cat(list(again.images(generator)))
         assert torch.allclose(painted, generator.synthesize(latent.codes, label=(3, 0, 1), truncation=0.5), atol=1e-5)
         with pytest.raises(ganvas.GanvasError, match="2 labels do not fit 3 codes"):
             Latent(torch.zeros(3, 6), "z", label=(0, 1))
 
-    def test_a_wrong_label_fails_before_the_first_picture(self):
+    def test_a_wrong_label_fails_before_the_first_image(self):
         for label, message in ((None, "needs a label"), (9, "classes 0-3"), ([0, 1], "does not fit 3 codes")):
             with pytest.raises(ganvas.GanvasError, match=message):
                 sample_latent(small_biggan(), [0, 1, 2], label=label)

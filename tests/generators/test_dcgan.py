@@ -50,7 +50,7 @@ def by_torch_layers(generator: DCGAN) -> nn.Sequential:
             }
         )
         layers += [norm, nn.ReLU()]
-    raise AssertionError("no colours")
+    raise AssertionError("no colors")
 
 
 @pytest.mark.parametrize(("resolution", "parameters"), [(32, 1_068_928), (64, 3_576_704), (128, 12_786_560)])
@@ -64,9 +64,9 @@ def test_published_sizes(resolution: int, parameters: int):
 def test_equals_torch_layers_outside_training(resolution: int):
     generator = small_dcgan(resolution)
     z = generator.sample([0, 5])
-    pictures = generator.synthesize(z)
-    assert pictures.shape == (2, 3, resolution, resolution)
-    torch.testing.assert_close(pictures, by_torch_layers(generator).eval()(z[:, :, None, None]), atol=1e-5, rtol=1e-4)
+    images = generator.synthesize(z)
+    assert images.shape == (2, 3, resolution, resolution)
+    torch.testing.assert_close(images, by_torch_layers(generator).eval()(z[:, :, None, None]), atol=1e-5, rtol=1e-4)
 
 
 def test_equals_torch_layers_in_training_with_its_statistics():
@@ -89,7 +89,7 @@ def test_satisfies_the_protocol():
     assert generator.feature_names == ("b4", "b8", "b16")
 
 
-def test_initial_weights_have_the_published_deviations():
+def test_initial_weights_have_the_published_stds():
     generator = initialize(DCGAN(Architecture.standard(64, 32)), torch.Generator().manual_seed(0))
     again = initialize(DCGAN(Architecture.standard(64, 32)), torch.Generator().manual_seed(0))
     for name, parameter in generator.named_parameters():
@@ -115,14 +115,14 @@ def test_rows_do_not_depend_on_their_batch():
 
 
 @pytest.mark.parametrize("name", ["b4", "b8", "b16"])
-def test_resuming_from_a_map_gives_the_same_picture(name: str):
+def test_resuming_from_a_map_gives_the_same_image(name: str):
     generator = small_dcgan()
     z = generator.sample([0, 1])
-    maps = generator.features(z, [name], picture=True)
+    maps = generator.features(z, [name], with_image=True)
     assert maps[name].shape[2:] == (int(name[1:]),) * 2
     assert torch.equal(generator.features(z, [name])[name], maps[name])
-    assert torch.equal(generator.resume(name, maps[name], z), maps["picture"])
-    assert not torch.equal(generator.resume(name, maps[name] + 1, z), maps["picture"])
+    assert torch.equal(generator.resume(name, maps[name], z), maps["image"])
+    assert not torch.equal(generator.resume(name, maps[name] + 1, z), maps["image"])
 
 
 @settings(max_examples=5)
@@ -131,8 +131,8 @@ def test_derivative_equals_forward_mode(seed: int, psi: float):
     generator = small_dcgan(dtype=torch.float64)
     z = generator.sample([seed]).double()
     tangents = torch.eye(7, dtype=torch.float64)
-    picture, push = generator.linearize(z, "z", truncation=psi)
-    torch.testing.assert_close(picture, generator.synthesize(z, truncation=psi))
+    image, push = generator.linearize(z, "z", truncation=psi)
+    torch.testing.assert_close(image, generator.synthesize(z, truncation=psi))
 
     def along(tangent: Tensor) -> Tensor:
         return torch.func.jvp(lambda z: generator.synthesize(z, truncation=psi), (z,), (tangent[None],))[1][0]
@@ -150,7 +150,7 @@ def test_jacobian_uses_the_truncated_code():
     z = generator.sample([0])
     basis, measure = make_basis(generator, "z"), default_measure(generator)
     truncated = derivative(generator, z, basis, measure, truncation=0.5)
-    torch.testing.assert_close(truncated.picture, generator.synthesize(z, truncation=0.5))
+    torch.testing.assert_close(truncated.image, generator.synthesize(z, truncation=0.5))
     torch.testing.assert_close(
         truncated.columns(0, 7), derivative(generator, 0.5 * z, basis, measure).columns(0, 7) / 2
     )

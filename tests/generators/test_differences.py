@@ -47,7 +47,7 @@ def test_a_generator_with_differences(factored: bool):
     assert not torch.equal(twin.synthesize(ws), generator.synthesize(ws))
 
 
-def test_nothing_changed_is_the_same_picture():
+def test_nothing_changed_is_the_same_image():
     generator = small_stylegan2(16)
     ws = generator.map(generator.sample([0]))
     assert torch.equal(with_differences(generator, {}).synthesize(ws), generator.synthesize(ws))

@@ -16,22 +16,22 @@ from ganvas.generators.crops import Window
 from ganvas.generators.protocol import About
 from ganvas.generators.stylegan2 import synthesis as stylegan2_synthesis
 from ganvas.generators.stylegan2.architecture import Kind
-from ganvas.generators.stylegan2.layers import StyledConvolution, ToPicture
+from ganvas.generators.stylegan2.layers import StyledConvolution, ToImage
 from tests.generators.small import small_stylegan2
 
 KINDS: tuple[Kind, ...] = ("skip", "resnet", "orig")
 
 
 @pytest.mark.parametrize("name", ["stylegan2", "stylegan2-conditional", "stylegan2-resnet", "stylegan2-orig"])
-def test_pictures_equal_those_of_the_published_code(shared: Path, name: str) -> None:
+def test_images_equal_those_of_the_published_code(shared: Path, name: str) -> None:
     generator = load(shared / "conformance" / f"{name}.pkl")
     expected = {key: torch.from_numpy(value) for key, value in np.load(shared / "conformance" / f"{name}.npz").items()}
     label = expected["c"].float() if expected.get("c", torch.zeros(0, 0)).shape[1] else None
     z = generator.sample([0, 1, 2])
     assert torch.equal(z, expected["z"])
 
-    def check(picture: torch.Tensor, key: str) -> None:
-        assert (picture - expected[key]).abs().max() < 1e-4 * expected[key].std()
+    def check(image: torch.Tensor, key: str) -> None:
+        assert (image - expected[key]).abs().max() < 1e-4 * expected[key].std()
 
     for psi in (1.0, 0.7):
         ws = generator.map(z, label=label, truncation=psi)
@@ -60,9 +60,9 @@ def test_modulating_activations_equals_modulating_weights() -> None:
     torch.testing.assert_close(layer(x, style, layer.noise_map(), torch.ones(4, 4).double()), torch.cat(rows))
 
 
-def test_colours_are_a_modulated_pointwise_convolution() -> None:
+def test_colors_are_a_modulated_pointwise_convolution() -> None:
     torch.manual_seed(0)
-    layer = ToPicture(3, 6, clamp=None).double().requires_grad_(False)
+    layer = ToImage(3, 6, clamp=None).double().requires_grad_(False)
     x, style = torch.randn(2, 3, 8, 8).double(), torch.randn(2, 3).double()
     expected = [F.conv2d(x[i : i + 1], layer.weight * style[i, None, :, None, None] / 3**0.5) for i in range(2)]
     torch.testing.assert_close(layer(x, style), torch.cat(expected))
@@ -79,8 +79,8 @@ def test_linearize_equals_automatic_forward_mode(
     tangents = torch.zeros(3, generator.layers, 6, dtype=torch.float64)
     rows = list(layers or range(generator.layers))
     tangents[:, rows] = torch.randn(3, len(rows), 6, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    picture, push = generator.linearize(ws, layers=layers)
-    torch.testing.assert_close(picture, generator.synthesize(ws))
+    image, push = generator.linearize(ws, layers=layers)
+    torch.testing.assert_close(image, generator.synthesize(ws))
     for tangent, pushed in zip(tangents, push(tangents), strict=True):
         _, expected = torch.func.jvp(generator.synthesize, (ws,), (tangent[None],))
         torch.testing.assert_close(pushed, expected[0], rtol=1e-9, atol=1e-12)
@@ -115,7 +115,7 @@ def test_splitting_a_batch_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     torch.testing.assert_close(push(ws), whole[1], rtol=1e-5, atol=1e-5)
 
 
-def test_zero_tangents_give_zero_pictures() -> None:
+def test_zero_tangents_give_zero_images() -> None:
     generator = small_stylegan2(8, "orig")
     _, push = generator.linearize(generator.map(generator.sample([0])), layers=())
     assert torch.equal(push(torch.zeros(2, 4, 6)), torch.zeros(2, 3, 8, 8))
@@ -148,16 +148,16 @@ def test_truncation_of_some_layers() -> None:
 def test_features_and_resuming_from_them() -> None:
     generator = small_stylegan2(32, "skip")
     ws = generator.map(generator.sample([3]))
-    found = generator.features(ws, ["b8", "b16"], picture=True)
+    found = generator.features(ws, ["b8", "b16"], with_image=True)
     assert {name: tuple(value.shape[1:]) for name, value in found.items()} == {
         "b8": (5, 8, 8),
         "b16": (5, 16, 16),
-        "picture": (3, 32, 32),
+        "image": (3, 32, 32),
     }
-    assert found.keys() - generator.features(ws, ["b8", "b16"]).keys() == {"picture"}
+    assert found.keys() - generator.features(ws, ["b8", "b16"]).keys() == {"image"}
     torch.testing.assert_close(generator.resume("b16", found["b16"], ws), generator.synthesize(ws))
     moved = generator.resume("b16", found["b16"].roll(4, dims=3), ws)
-    assert (moved - found["picture"]).abs().mean() > 0.01
+    assert (moved - found["image"]).abs().mean() > 0.01
 
 
 def test_features_stop_at_the_finest_one_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,5 +311,5 @@ def test_codes_of_another_precision_are_refused() -> None:
 def test_a_bfloat16_generator_resumes_from_float32_maps() -> None:
     generator = load("faces", dtype=torch.bfloat16)
     ws = generator.map(generator.sample([0]))
-    found = generator.features(ws, ["b32"], picture=True)
-    torch.testing.assert_close(generator.resume("b32", found["b32"].float(), ws), found["picture"])
+    found = generator.features(ws, ["b32"], with_image=True)
+    torch.testing.assert_close(generator.resume("b32", found["b32"].float(), ws), found["image"])

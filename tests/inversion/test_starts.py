@@ -53,11 +53,11 @@ def test_impossible_numbers(count: int):
 
 def test_an_encoder():
     seen = torch.randn(2, 3, 6)
-    pictures = torch.zeros(2, 3, 8, 8)
-    assert torch.equal(encoder_start(G, "w+", lambda _: seen, pictures).codes, seen)
-    assert torch.equal(encoder_start(G, "w", lambda _: seen, pictures).codes, seen.mean(1))
+    images = torch.zeros(2, 3, 8, 8)
+    assert torch.equal(encoder_start(G, "w+", lambda _: seen, images).codes, seen)
+    assert torch.equal(encoder_start(G, "w", lambda _: seen, images).codes, seen.mean(1))
     with pytest.raises(LatentError, match="none of z"):
-        encoder_start(G, "z", lambda _: seen, pictures)
+        encoder_start(G, "z", lambda _: seen, images)
 
 
 def test_a_latent():

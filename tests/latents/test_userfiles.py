@@ -83,7 +83,7 @@ def test_principal_components_are_directions_with_their_std(files: Path, generat
     assert "principal components" in found.origin.notes
     require_unit(found)
     stored = torch.load(files / name, weights_only=True)  # the second implementation
-    torch.testing.assert_close(found.deviations, stored["std"].double())
+    torch.testing.assert_close(found.stds, stored["std"].double())
     torch.testing.assert_close(found.vectors, stored["comp"][:, 0], atol=1e-6, rtol=0)
     assert found[3].length("2s") == pytest.approx(2 * float(stored["std"][3]))
     with pytest.raises(ResultFileError, match="which are directions; read it with load_directions"):

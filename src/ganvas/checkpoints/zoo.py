@@ -42,8 +42,8 @@ class Entry:
     format: str
     data: str
     paper: str
-    licence: str
-    licence_label: str
+    license: str
+    license_label: str
     files: tuple[Remote, ...]
     aliases: tuple[str, ...] = ()
     variant_of: str = ""
@@ -245,7 +245,7 @@ def tell(path: Path, about: About) -> About:
     entry = entries().get(path.parent.name)
     if entry is None or path != entry.path(entry.files[0]):
         return about
-    known = {"zoo": entry.name, "licence": entry.licence, "paper": entry.paper, "data": entry.data}
+    known = {"zoo": entry.name, "license": entry.license, "paper": entry.paper, "data": entry.data}
     record = cache.recorded(path)
     if record is not None:
         known |= {"address": record.origin, "sha256": record.sha256}

@@ -21,15 +21,15 @@ from ganvas.io.process import keep_freed_memory, let_threads_wait
 
 COMMANDS = {
     "demo": "Find directions for regions of a face, and show the edits on a page.",
-    "sample": "Make pictures from seeds.",
+    "sample": "Make images from seeds.",
     "directions": "Find the directions that change a region and leave the rest alone.",
-    "edit": "Move pictures along a direction.",
-    "drag": "Pull points of a picture to where they should be.",
+    "edit": "Move images along a direction.",
+    "drag": "Pull points of an image to where they should be.",
     "invert": "Find the codes of your own photos.",
-    "scribble": "Make pictures that show your sketches.",
-    "interpolate": "Make a film from one picture to the next.",
-    "train": "Train a generator on your own pictures.",
-    "evaluate": "Measure how far a generator's pictures are from real ones.",
+    "scribble": "Make images that show your sketches.",
+    "interpolate": "Make a video from one image to the next.",
+    "train": "Train a generator on your own images.",
+    "evaluate": "Measure how far a generator's images are from real ones.",
     "models": "List, describe, fetch and convert generators.",
 }
 GROUPS_OF_COMMANDS = ("models", "train")
@@ -61,7 +61,7 @@ def make_app() -> App:
     """Return the commands; none of their files is imported yet."""
     app = App(
         name="ganvas",
-        help="Edit pictures through the latent space of a GAN: mark a region, get its directions, edit with them.",
+        help="Edit images through the latent space of a GAN: mark a region, get its directions, edit with them.",
         version=lambda: f"ganvas {metadata.version('ganvas')}",
         suppress_keyboard_interrupt=False,
     )

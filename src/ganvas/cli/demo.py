@@ -25,8 +25,8 @@ REGIONS = ("eyes", "brows", "nose", "mouth")
 STRENGTHS = (-4.5, -3.0, -1.5, 0.0, 1.5, 3.0, 4.5)
 FOUND_AT, SHOWN_AT, TRUNCATION, COUNT = (0, 1, 2, 3), (11, 9, 13, 28), 0.7, 5
 INTRO = (
-    "For each region, the directions of the latent space that change it most and the rest of the picture least. Each "
-    "was found once, from four other pictures, and moves every picture. Here stand the original, with the region "
+    "For each region, the directions of the latent space that change it most and the rest of the image least. Each "
+    "was found once, from four other images, and moves every image. Here stand the original, with the region "
     "outlined, and left and right of it the strongest direction both ways."
 )
 
@@ -61,7 +61,7 @@ def demo(*, out: Path = Path("demo"), common: Common = Common()) -> None:
             page = shown.write_page(
                 out / f"{name}.html", f"Directions of {name}", facts, {"all": "index.html", **others}
             )
-            sheet = pixels.write_picture(out / f"{name}.png", shown.sheet(words(STRENGTHS)))
+            sheet = pixels.write_image(out / f"{name}.png", shown.sheet(words(STRENGTHS)))
             paths += [directions.save(out / f"{name}.safetensors"), sheet, page]
             lines += [f"{name}:", *table(directions)]
             entries.append(_entry(name, shown))
@@ -77,7 +77,7 @@ def demo(*, out: Path = Path("demo"), common: Common = Common()) -> None:
 def _entry(name: str, shown: RegionReport) -> IndexEntry:
     """Return the index's card of a region: its strongest direction, both ways."""
     strip = shown.strips[0]
-    ends = on_sheet(strip.pictures[[0, -1]])
-    picture = sheets.strip(torch.cat([ends[:1], outlined(shown.originals[:1], shown.mask), ends[1:]]))
+    ends = on_sheet(strip.images[[0, -1]])
+    image = sheets.strip(torch.cat([ends[:1], outlined(shown.originals[:1], shown.mask), ends[1:]]))
     text = f"Change inside to change outside, predicted: {number(strip.predicted_ratio)} (mean squares)."
-    return IndexEntry(name, f"{name}.html", picture, text)
+    return IndexEntry(name, f"{name}.html", image, text)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Codes, Common, layers_of, make_folder, parse_rows, region_of, with_seconds, wrote
-from ganvas.cli.strengths import parse_strengths, usual_strengths, words
+from ganvas.cli.strengths import default_strengths, parse_strengths, words
 from ganvas.directions.direction import Directions, Origin
 from ganvas.directions.find import find_directions, origin_of
 from ganvas.directions.linalg import Ridge
@@ -24,7 +24,7 @@ from ganvas.latents.latent import Latent
 from ganvas.reports.html import number
 from ganvas.reports.region_report import Edit, compare_directions, describe
 
-USUAL_SEEDS = "0-3"
+DEFAULT_SEEDS = "0-3"
 ON_PAGE = 10
 
 
@@ -41,16 +41,16 @@ class Finding:
     """What the ridge is a share of: the trace, or the mean eigenvalue."""
     rank: int | None = None
     """Cut the background to this many of its strongest directions."""
-    ring: float = 0.0
-    """Leave out a band around the region, as a fraction of the picture's smaller side."""
+    ignore_band: float = 0.0
+    """Leave out a band around the region, as a fraction of the image's smaller side."""
     resolution: int | None = None
     """Measure change at this size in pixels; the generator's own by default, at most 256."""
     channels: Literal["all", "luma"] = "all"
-    """Measure change in all three colours, or in luma alone."""
+    """Measure change in all three colors, or in luma alone."""
     budget: float = 2.0
     """GiB of memory for the Jacobian."""
     compat: Literal["official"] | None = None
-    """Repeat the published computation of ReSeFa: no truncation, no ridge unless given; --rows chooses pictures among
+    """Repeat the published computation of ReSeFa: no truncation, no ridge unless given; --rows chooses images among
     those drawn from one seed (the first by default)."""
 
     def search(self, space: str, layers: str | None, count: int, latent: Latent) -> Search:
@@ -67,7 +67,7 @@ class Finding:
             layers,
             count,
             ridge,
-            self.ring,
+            self.ignore_band,
             self.resolution,
             self.channels,
             self.rank,
@@ -93,7 +93,7 @@ def directions(
     codes: Codes = Codes(),
     common: Common = Common(),
 ) -> None:
-    """Find the directions that change a region and leave the rest alone, averaged over several pictures.
+    """Find the directions that change a region and leave the rest alone, averaged over several images.
 
     Writes directions.safetensors, directions.png and directions.html.
 
@@ -106,7 +106,7 @@ def directions(
         labels:FILE:4,5, in fractions of width and height; several with + between, & for their common part, not:
         and feather:RADIUS: before one.
     seeds
-        Pictures over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).
+        Images over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).
     space
         Space of the directions; w by default, z for generators that have no other.
     layers
@@ -121,7 +121,7 @@ def directions(
     finding
         How to search.
     codes
-        Which pictures, and how they are truncated.
+        Which images, and how they are truncated.
     common
         Options of every command.
     """
@@ -146,12 +146,12 @@ def directions(
             progress=report,
         )
         paths = [found.save(out / "directions.safetensors")]
-        strengths = strengths or usual_strengths(found)
+        strengths = strengths or default_strengths(found)
         edits = [Edit(one, strengths, f"direction {index}") for index, one in enumerate(found)]
         shown = compare_directions(generator, latent, edits[:ON_PAGE], found.mask, progress=report)
-    paths.append(pixels.write_picture(out / "directions.png", shown.sheet(words(strengths))))
+    paths.append(pixels.write_image(out / "directions.png", shown.sheet(words(strengths))))
     at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
-    shown_at = {"first picture": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
+    shown_at = {"first image": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
     paths.append(
         shown.write_page(out / "directions.html", f"Directions of {name[:60]}", describe(found) | at | shown_at)
     )
@@ -162,9 +162,9 @@ def directions(
 
 
 def _latent(generator: Generator, seeds: str | None, space: str, finding: Finding, codes: Codes) -> Latent:
-    """Return the pictures to search at: of the seeds, or as the published ReSeFa scripts draw them."""
+    """Return the images to search at: of the seeds, or as the published ReSeFa scripts draw them."""
     if finding.compat is None or codes.latent is not None:
-        latent = codes.read(generator, seeds, USUAL_SEEDS, "z" if space == "z" else None)
+        latent = codes.read(generator, seeds, DEFAULT_SEEDS, "z" if space == "z" else None)
         if latent.noise:
             raise LatentError(
                 f"'{codes.latent}' has its own noise maps; directions are found with constant noise only."
@@ -174,7 +174,7 @@ def _latent(generator: Generator, seeds: str | None, space: str, finding: Findin
     numbers, rows = parse_seeds("0" if seeds is None else seeds), parse_rows("0" if codes.rows is None else codes.rows)
     if len(numbers) != 1:
         raise LatentError(
-            f"--compat official draws all pictures from one seed, but {len(numbers)} were given; give one, and --rows."
+            f"--compat official draws all images from one seed, but {len(numbers)} were given; give one, and --rows."
         )
     z = sample_normal_as_resefa(numbers[0], max(rows) + 1, generator.dimensions("z")[0])[rows]
     about = origin_of(generator, finding.method)
@@ -202,7 +202,7 @@ def table(found: Directions, most: int = ON_PAGE) -> list[str]:
     """Return the numbers of the strongest directions, one line each."""
     lines = ["direction  eigenvalue  predicted ratio  deviation (1s)"]
     for index, one in enumerate(list(found)[:most]):
-        values = (number(one.eigenvalue), number(one.predicted_ratio), number(one.deviation))
+        values = (number(one.eigenvalue), number(one.predicted_ratio), number(one.std))
         lines.append(f"{index:>9}  {values[0]:>10}  {values[1]:>15}  {values[2]:>14}")
     return lines
 
@@ -217,5 +217,5 @@ def summary(found: Directions) -> dict[str, object]:
         "ridge": found.origin.ridge,
         "eigenvalues": found.eigenvalues.tolist(),
         "predicted_ratios": found.predicted_ratios.tolist(),
-        "deviations": found.deviations.tolist(),
+        "stds": found.stds.tolist(),
     }

@@ -1,4 +1,4 @@
-"""``ganvas edit``: pictures moved along a direction."""
+"""``ganvas edit``: images moved along a direction."""
 
 import time
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Codes, Common, make_folder, region_of, with_seconds, wrote
-from ganvas.cli.strengths import Strength, frames_between, parse_strengths, usual_strengths, words
+from ganvas.cli.strengths import Strength, default_strengths, frames_between, parse_strengths, words
 from ganvas.directions.direction import Direction, Directions, load_directions
 from ganvas.edits.move import edit as move
 from ganvas.edits.move import space_of
@@ -23,7 +23,7 @@ from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent
 from ganvas.reports.region_report import Edit, compare_rows, describe, on_sheet
 
-USUAL_SEEDS = "4-7"
+DEFAULT_SEEDS = "4-7"
 MOST_MOVING = 4
 SECONDS_PER_FRAME = 0.06
 
@@ -45,9 +45,9 @@ def edit(
     codes: Codes = Codes(),
     common: Common = Common(),
 ) -> None:
-    """Move pictures along a direction, all by the same strengths.
+    """Move images along a direction, all by the same strengths.
 
-    Writes edit.png, edit.gif, edit.webp, edit.html, and latent.safetensors with the codes of every edited picture.
+    Writes edit.png, edit.gif, edit.webp, edit.html, and latent.safetensors with the codes of every edited image.
 
     Parameters
     ----------
@@ -61,10 +61,10 @@ def edit(
         One, a list such as -3,0,3, or a series start:stop:count such as -3:3:7. Distances, or with s (-2s:2s:5) in
         standard deviations. -6s:6s:7 by default; -6:6:7 where the file does not say how far a deviation is.
     add
-        Another direction at a fixed strength and on layers of its own, added to every picture first: INDEX:STRENGTH of
+        Another direction at a fixed strength and on layers of its own, added to every image first: INDEX:STRENGTH of
         the same file, or FILE:INDEX:STRENGTH. May be given several times.
     seeds
-        Which pictures, such as 1,5,8-11; 4-7 by default.
+        Which images, such as 1,5,8-11; 4-7 by default.
     layers
         Layers to edit, such as 3-5, instead of those that the direction was found for; or all.
     space
@@ -72,11 +72,11 @@ def edit(
     region
         The region to outline and to measure; that of the directions by default.
     frames
-        Pictures in the animations, 0 for none.
+        Images in the animations, 0 for none.
     out
         Folder for the results; files of an earlier run there are replaced.
     codes
-        Which pictures, and how they are truncated.
+        Which images, and how they are truncated.
     common
         Options of every command.
     """
@@ -86,15 +86,15 @@ def edit(
         raise GanvasError(f"{frames} frames make no animation; give 2 to 200, or 0 for none.")
     generator = common.load(model)
     found = _fitting(directions, generator, space)
-    strengths = strengths or usual_strengths(found)
+    strengths = strengths or default_strengths(found)
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", _layers(generator, layers))
     step = replace(step, before=tuple(_added(text, found, directions, generator, space) for text in add or ()))
     mask = _mask(generator, found, region)
-    latent = _with_label(codes, found).read(generator, seeds, USUAL_SEEDS, "z" if found.space == "z" else None)
+    latent = _with_label(codes, found).read(generator, seeds, DEFAULT_SEEDS, "z" if found.space == "z" else None)
     make_folder(out)
     with progress() as report:
         shown = compare_rows(generator, latent, step, mask, report)
-    paths = [pixels.write_picture(out / "edit.png", shown.sheet(words(strengths)))]
+    paths = [pixels.write_image(out / "edit.png", shown.sheet(words(strengths)))]
     facts = _facts(found, step, latent)
     paths.append(shown.write_page(out / "edit.html", f"{directions.stem}, direction {index}", facts))
     paths.append(edited_latent(generator, latent, step).save(out / "latent.safetensors"))
@@ -169,14 +169,14 @@ def _mask(generator: Generator, found: Directions, region: str | None) -> torch.
 
 
 def _facts(found: Directions, step: Edit, latent: Latent) -> dict[str, str]:
-    deviation = step.direction.deviation
+    std = step.direction.std
     added = [f"{one.origin.region_name or 'direction'} at {words((amount,))[0]}" for one, amount in step.before]
     facts = {
         **describe(found),
         "edited layers": str(step.layers or ""),
-        "one deviation (1s)": f"{deviation:.3g}" if deviation == deviation else "",
+        "one deviation (1s)": f"{std:.3g}" if std == std else "",
         "added first": ", ".join(added),
-        "pictures": ", ".join(latent.captions),
+        "images": ", ".join(latent.captions),
         "their class": str(latent.label) if isinstance(latent.label, int) else "",
         "their truncation": f"{latent.truncation:g}",
         "command": COMMAND_LINE.get(),
@@ -187,6 +187,6 @@ def _facts(found: Directions, step: Edit, latent: Latent) -> dict[str, str]:
 def _animation(generator: Generator, latent: Latent, step: Edit, frames: int) -> torch.Tensor:
     """Return frames there and back, the rows side by side."""
     lengths: Sequence[float] = frames_between(step.direction, step.strengths, frames)
-    pictures = replace(step, strengths=tuple(lengths)).pictures(generator, latent)
-    there = torch.cat([sheets.strip(on_sheet(moment)) for moment in pictures.transpose(0, 1)])
+    images = replace(step, strengths=tuple(lengths)).images(generator, latent)
+    there = torch.cat([sheets.strip(on_sheet(moment)) for moment in images.transpose(0, 1)])
     return torch.cat([there, there.flip(0)[1:-1]])

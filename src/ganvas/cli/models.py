@@ -102,7 +102,7 @@ def fetch_model(
     lines = [
         *(line for path in paths for line in (f"ready {path}", f"sha256 {_checksum(path)}")),
         *(f"missing {path}" for path in missing),
-        f"licence: {entry.licence}",
+        f"license: {entry.license}",
         f"data: {entry.data}",
         with_seconds(start),
     ]
@@ -145,7 +145,7 @@ def convert_model(
     layers
         The layers that ganvas directions is to use by default, such as 3-5.
     fact
-        What else is to be known of it, as NAME=TEXT, such as licence=CC0. May be given several times.
+        What else is to be known of it, as NAME=TEXT, such as license=CC0. May be given several times.
     common
         Options of every command.
     """
@@ -198,7 +198,7 @@ def _facts(entry: zoo.Entry) -> dict[str, Any]:
         "variant_of": entry.variant_of,
         "aliases": list(entry.aliases),
         "data": entry.data,
-        "licence": entry.licence,
+        "license": entry.license,
         "paper": entry.paper,
         "regions": list(entry.regions),
         "edit_layers": entry.edit_layers,
@@ -225,13 +225,13 @@ def _table(bundled: list[dict[str, Any]], entries: list[zoo.Entry]) -> Table:
     table.add_column("of", no_wrap=True)
     if wide:
         table.add_column("regions", no_wrap=True, max_width=33)
-        table.add_column("licence", no_wrap=True)
+        table.add_column("license", no_wrap=True)
     table.add_column("MB", no_wrap=True, justify="right")
     table.add_column("here", no_wrap=True)
 
-    def add(name: str, pixels: int, title: str, regions: list[str], licence: str, size: int | None, here: str) -> None:
+    def add(name: str, pixels: int, title: str, regions: list[str], license: str, size: int | None, here: str) -> None:
         whole = [region for region in regions if not region.startswith(("left_", "right_"))]
-        middle = [", ".join(whole), licence] if wide else []
+        middle = [", ".join(whole), license] if wide else []
         table.add_row(name, str(pixels), title, *middle, "" if size is None else f"{size / 1e6:.0f}", here)
 
     for own in bundled:
@@ -239,12 +239,12 @@ def _table(bundled: list[dict[str, Any]], entries: list[zoo.Entry]) -> Table:
     table.add_section()
     for entry in entries:
         here = "yes" if entry.here else ""
-        add(entry.name, entry.resolution, entry.title, list(entry.regions), entry.licence_label, entry.bytes, here)
+        add(entry.name, entry.resolution, entry.title, list(entry.regions), entry.license_label, entry.bytes, here)
     return table
 
 
 def _rendered(table: Table) -> list[str]:
-    """Return the lines of a table, as wide as the terminal, without colours."""
+    """Return the lines of a table, as wide as the terminal, without colors."""
     plain = Console(file=io.StringIO(), width=Console().width, color_system=None, markup=False, highlight=False)
     with plain.capture() as captured:
         plain.print(table)

@@ -1,4 +1,4 @@
-"""``ganvas sample``: pictures from seeds, and mixed styles."""
+"""``ganvas sample``: images from seeds, and mixed styles."""
 
 import math
 import time
@@ -23,7 +23,7 @@ from ganvas.reports.mixing_sheet import mixing_sheet
 from ganvas.reports.region_report import captioned_sheet, on_sheet
 
 FEWEST_COLUMNS = 4
-USUAL_SEEDS, USUAL_TARGETS = "0-15", "0-3"
+DEFAULT_SEEDS, DEFAULT_TARGETS = "0-15", "0-3"
 MOST_ON_SHEET = 1024
 
 
@@ -39,7 +39,7 @@ def sample(
     codes: Codes = Codes(),
     common: Common = Common(),
 ) -> None:
-    """Make pictures from seeds: one labelled sheet, and a latent file with their codes.
+    """Make images from seeds: one labeled sheet, and a latent file with their codes.
 
     Parameters
     ----------
@@ -48,16 +48,16 @@ def sample(
     seeds
         Which seeds, such as 0-3 or 1,5,8-11; 0-15 by default, 0-3 with --mix.
     mix
-        Mix styles: seeds whose layers go into every picture. The sheet has these across, the pictures down.
+        Mix styles: seeds whose layers go into every image. The sheet has these across, the images down.
     layers
         Layers to take from the seeds of --mix: coarse, middle, fine, or such as 0-3. May be given several times, for a
         block each; coarse, middle and fine by default.
     out
         Folder for the results; files of an earlier run there are replaced.
     columns
-        Pictures side by side; about as many as rows by default.
+        Images side by side; about as many as rows by default.
     codes
-        Which pictures, and how they are truncated.
+        Which images, and how they are truncated.
     common
         Options of every command.
     """
@@ -65,7 +65,7 @@ def sample(
     _check_options(mix, layers, columns)
     generator = common.load(model)
     chosen = {} if mix is None else _blocks(generator, layers)
-    latent = codes.read(generator, seeds, USUAL_SEEDS if mix is None else USUAL_TARGETS)
+    latent = codes.read(generator, seeds, DEFAULT_SEEDS if mix is None else DEFAULT_TARGETS)
     sources = None if mix is None else _sources(generator, latent, mix)
     _check_size(len(latent), 0 if sources is None else len(sources), len(chosen))
     make_folder(out)
@@ -73,7 +73,7 @@ def sample(
         sheet = _sheet(generator, latent, columns)
     else:
         sheet, latent = _mixed(generator, latent, sources, chosen)
-    paths = [pixels.write_picture(out / "sample.png", sheet), latent.save(out / "latent.safetensors")]
+    paths = [pixels.write_image(out / "sample.png", sheet), latent.save(out / "latent.safetensors")]
     mixing = {} if mix is None else {"layers": {name: list(rows) for name, rows in chosen.items()}}
     common.show(
         [*wrote(paths), with_seconds(start)],
@@ -83,7 +83,7 @@ def sample(
 
 def _check_options(mix: str | None, layers: Sequence[str] | None, columns: int | None) -> None:
     if columns is not None and columns < 1:
-        raise GanvasError(f"{columns} columns cannot hold a picture; give at least 1, or leave --columns out.")
+        raise GanvasError(f"{columns} columns cannot hold an image; give at least 1, or leave --columns out.")
     if mix is None and layers:
         raise GanvasError("--layers says what is taken from the seeds of --mix; give --mix, or leave --layers out.")
     if mix is not None and columns is not None:
@@ -91,24 +91,24 @@ def _check_options(mix: str | None, layers: Sequence[str] | None, columns: int |
 
 
 def _check_size(rows: int, sources: int, blocks: int) -> None:
-    pictures = rows if not sources else sources + rows * (sources + 1) * blocks
-    if pictures > MOST_ON_SHEET:
-        raise GanvasError(f"{pictures} pictures are too many for one sheet; give fewer seeds, at most {MOST_ON_SHEET}.")
+    images = rows if not sources else sources + rows * (sources + 1) * blocks
+    if images > MOST_ON_SHEET:
+        raise GanvasError(f"{images} images are too many for one sheet; give fewer seeds, at most {MOST_ON_SHEET}.")
 
 
 def _sheet(generator: Generator, latent: Latent, columns: int | None) -> Tensor:
     across = min(len(latent), columns or max(FEWEST_COLUMNS, math.ceil(math.sqrt(len(latent)))))
-    return captioned_sheet(_pictures(generator, latent), across, latent.captions)
+    return captioned_sheet(_images(generator, latent), across, latent.captions)
 
 
-def _pictures(generator: Generator, latent: Latent) -> Tensor:
-    """Return the pictures at the size of sheets."""
-    pictures = []
+def _images(generator: Generator, latent: Latent) -> Tensor:
+    """Return the images at the size of sheets."""
+    images = []
     with progress() as report:
-        for some in latent.pictures(generator):
-            pictures.append(on_sheet(some))
-            report("Making pictures", sum(map(len, pictures)), len(latent))
-    return torch.cat(pictures)
+        for some in latent.images(generator):
+            images.append(on_sheet(some))
+            report("Making images", sum(map(len, images)), len(latent))
+    return torch.cat(images)
 
 
 def _blocks(generator: Generator, layers: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
@@ -125,7 +125,7 @@ def _name(text: str, layers: Sequence[int]) -> str:
 def _sources(generator: Generator, latent: Latent, mix: str) -> Latent:
     """Return the codes of the seeds of --mix, of the same class and truncated as those of `latent`."""
     if isinstance(latent.label, tuple) and len(set(latent.label)) > 1:
-        raise GanvasError("Pictures of several classes cannot be mixed with those of one seed each; give one --label.")
+        raise GanvasError("Images of several classes cannot be mixed with those of one seed each; give one --label.")
     label = latent.label[0] if isinstance(latent.label, tuple) else latent.label
     return sample_latent(
         generator,
@@ -139,7 +139,7 @@ def _sources(generator: Generator, latent: Latent, mix: str) -> Latent:
 def _mixed(
     generator: Generator, latent: Latent, sources: Latent, blocks: dict[str, tuple[int, ...]]
 ) -> tuple[Tensor, Latent]:
-    """Return the sheet of every picture mixed with every source, and the mixed codes, block by block."""
+    """Return the sheet of every image mixed with every source, and the mixed codes, block by block."""
     kept, taken = latent.codes_for(generator, "w+"), sources.codes_for(generator, "w+")
     grids = torch.stack([mix_grid(generator, kept, taken, layers) for layers in blocks.values()])
     names = [f"{one}, {name} of {other}" for name in blocks for one in latent.captions for other in sources.captions]
@@ -151,10 +151,10 @@ def _mixed(
         names=tuple(name.replace(" from above", "") for name in names),
         label=None if latent.label is None else sources.label,
     )
-    mixed = _pictures(generator, result).unflatten(0, grids.shape[:3])
+    mixed = _images(generator, result).unflatten(0, grids.shape[:3])
     sheet = mixing_sheet(
-        _pictures(generator, latent),
-        _pictures(generator, sources),
+        _images(generator, latent),
+        _images(generator, sources),
         dict(zip(blocks, mixed, strict=True)),
         latent.captions,
         sources.captions,

@@ -1,4 +1,4 @@
-"""A search that keeps its Jacobians: any region of the same pictures then gets its directions in milliseconds."""
+"""A search that keeps its Jacobians: any region of the same images then gets its directions in milliseconds."""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ from ganvas.regions import Region
 
 @dataclass(frozen=True, eq=False)
 class HeldSearch:
-    """The Jacobians of some pictures and what is needed to solve for a region; make one with `hold_search`."""
+    """The Jacobians of some images and what is needed to solve for a region; make one with `hold_search`."""
 
     generator: Generator
     search: Search
@@ -33,7 +33,7 @@ class HeldSearch:
     def find(self, region: Region, name: str = "") -> Directions:
         """Return the strongest directions for `region`, as `ganvas.find_directions` would; raises `RegionError`s."""
         size = search_measure(self.generator, self.search).resolution
-        masks = region.split(size, size, self.search.ring)
+        masks = region.split(size, size, self.search.ignore_band)
         grams = [mean_grams(jacobian, *masks) for jacobian in self.jacobians]
         means = tuple(torch.stack(part).mean(dim=0) for part in zip(*grams, strict=True))
         about = replace(self.origin, region=region.describe(), region_name=name)
@@ -56,7 +56,7 @@ def hold_search(
     plan = plan_search(generator, search)
     if plan.blocks > 1 or plan.bytes * len(codes) > search.budget:
         sizes = f"{plan.bytes / 2**20:.0f} MiB do not fit the budget of {search.budget / 2**20:.0f} MiB"
-        raise GanvasError(f"{len(codes)} Jacobians of {sizes}; raise it, lower the resolution or give fewer pictures.")
+        raise GanvasError(f"{len(codes)} Jacobians of {sizes}; raise it, lower the resolution or give fewer images.")
     samples = draw_samples(generator, search.space, search.label)
     report = None if progress is None else lambda done, total: progress(str(plan), done, total)
     jacobians = []

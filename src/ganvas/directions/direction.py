@@ -31,7 +31,7 @@ FOREIGN = "foreign file"
 @dataclass(frozen=True)
 class Origin:
     """How directions were found. `region` is the region as drawn; A truncation of None is not known. `resolution` and
-    `channels` say what of the picture counted; `notes` how the file of somebody else was read.
+    `channels` say what of the image counted; `notes` how the file of somebody else was read.
     """
 
     method: str
@@ -56,7 +56,7 @@ class Direction:
     """One unit vector in `space`: [d] for z, w and s, [layers, d] for w+. Numbers that are not known are nan.
 
     ``eigenvalue`` includes the ridge; ``predicted_ratio`` is the mean squared change inside over that outside for a
-    small step, without the ridge; ``deviation`` is the space's standard deviation along the vector. A strength of 1 is
+    small step, without the ridge; ``std`` is the space's standard deviation along the vector. A strength of 1 is
     the Euclidean distance ``scale``: 1, or the length that the vector has in the file of somebody else.
     """
 
@@ -65,14 +65,14 @@ class Direction:
     layers: tuple[int, ...] | None
     eigenvalue: float = float("nan")
     predicted_ratio: float = float("nan")
-    deviation: float = float("nan")
+    std: float = float("nan")
     origin: Origin = field(default_factory=lambda: Origin("unknown"))
     scale: float = 1.0
 
     def length(self, strength: Strength) -> float:
         """Return a strength as a Euclidean distance: a number counts in `scale`, "2s" is two standard deviations.
 
-        Raises `LatentError` for what is no finite number, and for "2s" where the deviation is not known.
+        Raises `LatentError` for what is no finite number, and for "2s" where the std is not known.
         """
         number, unit = strength, ""
         if isinstance(strength, str):
@@ -86,12 +86,12 @@ class Direction:
             raise LatentError(
                 f"'{strength}' is not a strength; write a number such as 3, or 2s for two standard deviations."
             )
-        if unit and not math.isfinite(self.deviation):
+        if unit and not math.isfinite(self.std):
             raise LatentError(
                 f"Strength {strength} counts in standard deviations, which this direction's file does not "
                 "give; write a number."
             )
-        return length * (self.deviation if unit else self.scale)
+        return length * (self.std if unit else self.scale)
 
     def align(self, to: "Direction") -> "Direction":
         """Return this direction with the sign that makes its angle with `to` at most 90 degrees, for comparisons.
@@ -118,7 +118,7 @@ class Directions:
     layers: tuple[int, ...] | None
     eigenvalues: Float[Tensor, "k"]
     predicted_ratios: Float[Tensor, "k"]
-    deviations: Float[Tensor, "k"]
+    stds: Float[Tensor, "k"]
     mask: Float[Tensor, "1 h w"] | None
     origin: Origin
     lengths: Float[Tensor, "k"] | None = None
@@ -146,7 +146,7 @@ class Directions:
             self.layers,
             float(self.eigenvalues[index]),
             float(self.predicted_ratios[index]),
-            float(self.deviations[index]),
+            float(self.stds[index]),
             self.origin,
             1.0 if self.lengths is None else float(self.lengths[index]),
         )
@@ -157,7 +157,7 @@ class Directions:
             "vectors": self.vectors.float(),
             "eigenvalues": self.eigenvalues,
             "predicted_ratios": self.predicted_ratios,
-            "deviations": self.deviations,
+            "stds": self.stds,
         }
         if self.mask is not None:
             tensors["mask"] = self.mask
@@ -247,7 +247,7 @@ def _load_foreign(path: Path, space: str | None, generator: Generator | None) ->
 def _assemble(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Directions:
     """Return what a file holds; raises KeyError, TypeError or ValueError for what cannot be directions."""
     vectors, space, layers = tensors["vectors"], header["space"], header["layers"]
-    numbers = [tensors[name] for name in ("eigenvalues", "predicted_ratios", "deviations")]
+    numbers = [tensors[name] for name in ("eigenvalues", "predicted_ratios", "stds")]
     mask, lengths = tensors.get("mask"), tensors.get("lengths")
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
@@ -266,9 +266,9 @@ def _assemble(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Direc
     layers = None if layers is None else tuple(layers)
     lengths = None if lengths is None else lengths.double()
     mask = None if mask is None else mask.float()
-    eigenvalues, ratios, deviations = (number.double() for number in numbers)
+    eigenvalues, ratios, stds = (number.double() for number in numbers)
     origin = _origin(header)
-    return Directions(vectors.float(), space, layers, eigenvalues, ratios, deviations, mask, origin, lengths)
+    return Directions(vectors.float(), space, layers, eigenvalues, ratios, stds, mask, origin, lengths)
 
 
 def _check_vectors(vectors: Tensor, axes: int) -> None:

@@ -29,7 +29,7 @@ def find_directions(
     layers: Layers = None,
     count: int = 10,
     ridge: Ridge | None = None,
-    ring: float = 0.0,
+    ignore_band: float = 0.0,
     resolution: int | None = None,
     channels: str = "all",
     rank: int | None = None,
@@ -44,11 +44,14 @@ def find_directions(
 
     `codes` are the truncated codes that will be edited: w or w+ for directions of w and w+, w, w+ or s for those of s,
     z for those of z (told apart by shape, so map z codes first where z and w have one width). `origin` says in the
-    file where they came from (`origin_of`). See `ganvas.directions.settings.Search` for the settings. Raises `GanvasError`s.
+    file where they came from (`origin_of`). See `ganvas.directions.settings.Search` for the settings. Raises
+    `GanvasError`s.
     """
     if method not in METHODS:
         raise GanvasError(f"Method '{method}' is not known; there is {', '.join(METHODS)}.")
-    search = Search(space, layers, count, ridge, ring, resolution, channels, rank, label, truncation, budget, compat)
+    search = Search(
+        space, layers, count, ridge, ignore_band, resolution, channels, rank, label, truncation, budget, compat
+    )
     points = codes_for(generator, codes, space)
     numbered = None if isinstance(label, Tensor) and label.is_floating_point() else label
     known = (truncation if space == "z" else None, None, settle_label(numbered, class_names(generator)))

@@ -19,17 +19,17 @@ class Search:
 
     ``space`` is that of the directions; ``layers`` those that will be edited ("4-7", a list, None for all); ``count``
     how many directions. ``ridge`` is added to the background (Eq. 10 of ReSeFa; None: 1e-3 of the trace, with
-    ``compat`` none), ``rank`` cuts the background to its strongest directions (Eq. 12). ``ring`` leaves a band around
-    the region out of the background (fraction of the smaller side). ``resolution`` (None: native, at most 256) and
-    ``channels`` say what of the picture counts. ``label`` and ``truncation`` count for space z only. ``budget`` bounds
-    the bytes of J held. ``compat`` "official" repeats the published computation of ReSeFa.
+    ``compat`` none), ``rank`` cuts the background to its strongest directions (Eq. 12). ``ignore_band`` leaves a band
+    around the region out of the background (fraction of the smaller side). ``resolution`` (None: native, at most 256)
+    and ``channels`` say what of the image counts. ``label`` and ``truncation`` count for space z only. ``budget``
+    bounds the bytes of J held. ``compat`` "official" repeats the published computation of ReSeFa.
     """
 
     space: str = "w"
     layers: Layers = None
     count: int = 10
     ridge: Ridge | None = None
-    ring: float = 0.0
+    ignore_band: float = 0.0
     resolution: int | None = None
     channels: str = "all"
     rank: int | None = None

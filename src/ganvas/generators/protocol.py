@@ -17,7 +17,7 @@ class About:
     """What is known of a generator beside its weights.
 
     ``hash`` is sha256 over sorted (our name, shape, bytes as stored); ``source`` says where the weights come from and
-    under which licence; ``regions`` are its named regions; ``edit_layers`` the layers that its card recommends for
+    under which license; ``regions`` are its named regions; ``edit_layers`` the layers that its card recommends for
     local edits ("" for all).
     """
 
@@ -55,9 +55,9 @@ Noise = str | Mapping[str, Tensor] | torch.Generator
 
 @runtime_checkable
 class Generator(Protocol):
-    """A GAN's G: codes in some spaces to pictures [n, 3, h, w] of about [-1, 1].
+    """A GAN's G: codes in some spaces to images [n, 3, h, w] of about [-1, 1].
 
-    ``resolution`` is the picture's height and width in pixels; ``spaces`` the spaces it has, from the noise inwards;
+    ``resolution`` is the image's height and width in pixels; ``spaces`` the spaces it has, from the noise inwards;
     ``layers`` the rows of its w+ codes, 0 where it has none; ``feature_names`` its feature maps from coarse to fine.
     """
 
@@ -68,7 +68,7 @@ class Generator(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where codes and pictures lie."""
+        """Where codes and images lie."""
         ...
 
     def dimensions(self, space: str) -> tuple[int, ...]:
@@ -94,7 +94,7 @@ class Generator(Protocol):
     def synthesize(
         self, codes: Tensor, space: str = "w+", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
     ) -> Tensor:
-        """Return pictures, differentiable forwards and backwards."""
+        """Return images, differentiable forwards and backwards."""
         ...
 
     def features(
@@ -104,12 +104,12 @@ class Generator(Protocol):
         space: str = "w+",
         *,
         noise: Noise = "const",
-        picture: bool = False,
+        with_image: bool = False,
         label: Label = None,
         truncation: float = 1.0,
     ) -> dict[str, Tensor]:
-        """Return feature maps by name, stopping at the finest one asked; with `picture`, the picture too under
-        "picture". Label and truncation count for space z only, as in `synthesize`.
+        """Return feature maps by name, stopping at the finest one asked; with `with_image`, the image too, under
+        "image". Label and truncation count for space z only, as in `synthesize`.
         """
         ...
 
@@ -124,7 +124,7 @@ class Generator(Protocol):
         label: Label = None,
         truncation: float = 1.0,
     ) -> Tensor:
-        """Return the picture when the feature map `name` is `feature`; label and truncation as in `features`."""
+        """Return the image when the feature map `name` is `feature`; label and truncation as in `features`."""
         ...
 
 
@@ -135,7 +135,7 @@ class Linearizable(Protocol):
     def linearize(
         self, codes: Tensor, space: str = "w+", *, layers: Sequence[int] | None = None, noise: Noise = "const"
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Return the picture of one code and the map from tangents [n, *code] to picture tangents [n, 3, h, w].
+        """Return the image of one code and the map from tangents [n, *code] to image tangents [n, 3, h, w].
 
         Generators with space z only take ``label`` and ``truncation`` here too, as `synthesize` does.
         """
@@ -203,28 +203,28 @@ Extent = tuple[float, float, float, float]
 
 @runtime_checkable
 class CanMove(Protocol):
-    """A generator that can paint its pictures moved and turned."""
+    """A generator that can paint its images moved and turned."""
 
     def transformed(
         self, matrix: Tensor | None = None, *, rotate: float = 0.0, translate: tuple[float, float] = (0.0, 0.0)
     ) -> Generator:
-        """Return the generator with its pictures turned (degrees) and moved (fractions of the width)."""
+        """Return the generator with its images turned (degrees) and moved (fractions of the width)."""
         ...
 
 
 @runtime_checkable
 class HasMargins(Protocol):
-    """A generator whose feature maps cover another part of the plane than the picture: more of it, in their margins."""
+    """A generator whose feature maps cover another part of the plane than the image: more of it, in their margins."""
 
     def extent(self, name: str) -> Extent:
-        """Return (left, top, right, bottom) of what a map covers, in fractions of the picture."""
+        """Return (left, top, right, bottom) of what a map covers, in fractions of the image."""
         ...
 
 
 def feature_extent(generator: Generator, name: str) -> Extent:
-    """Return (left, top, right, bottom) of what the feature map `name` covers, in fractions of the picture.
+    """Return (left, top, right, bottom) of what the feature map `name` covers, in fractions of the image.
 
-    The picture itself, (0, 0, 1, 1), unless the generator says otherwise. A point (x, y) of the picture lies at
+    The image itself, (0, 0, 1, 1), unless the generator says otherwise. A point (x, y) of the image lies at
     ``(x - left) / (right - left)`` of the map's width, and likewise in height.
     """
     return generator.extent(name) if isinstance(generator, HasMargins) else (0.0, 0.0, 1.0, 1.0)

@@ -1,4 +1,4 @@
-"""A sheet of mixed pictures, as Figure 3 of StyleGAN: sources across, targets down, a block for each set of layers."""
+"""A sheet of mixed images, as Figure 3 of StyleGAN: sources across, targets down, a block for each set of layers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,15 +18,15 @@ def mixing_sheet(
     target_names: Sequence[str],
     source_names: Sequence[str],
 ) -> Float[Tensor, "1 3 height width"]:
-    """Return one labelled picture: the sources in the top row, then a block for each of `blocks` under its name, its
+    """Return one labeled image: the sources in the top row, then a block for each of `blocks` under its name, its
     targets at the left and what was mixed beside them.
     """
     across = len(sources) + 1
     top = torch.cat([torch.ones_like(sources[:1]), sources])
-    parts = [sheets.labelled_grid(on_sheet(top), across, ["", *source_names])]
+    parts = [sheets.labeled_grid(on_sheet(top), across, ["", *source_names])]
     for name, mixed in blocks.items():
         rows = torch.cat([torch.cat([target[None], row]) for target, row in zip(targets, mixed, strict=True)])
-        block = sheets.labelled_grid(on_sheet(rows), across, row_labels=target_names)
-        parts.append(sheets.labelled_grid(block, 1, [name]))
+        block = sheets.labeled_grid(on_sheet(rows), across, row_labels=target_names)
+        parts.append(sheets.labeled_grid(block, 1, [name]))
     width = max(part.shape[-1] for part in parts)
     return torch.cat([functional.pad(part, (width - part.shape[-1], 0), value=1.0) for part in parts], dim=2)

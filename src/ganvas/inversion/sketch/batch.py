@@ -17,7 +17,7 @@ from ganvas.latents.latent import Latent
 
 @dataclass
 class Scribbling:
-    """The pictures of sketches by one generator, with each of `variants`, which differ in the dial and in the steps;
+    """The images of sketches by one generator, with each of `variants`, which differ in the dial and in the steps;
     `through` makes them. ``paintings`` are those that there are, by sketch and variant.
     """
 

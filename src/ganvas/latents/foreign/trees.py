@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ganvas.checkpoints.load import recognise_tree
+from ganvas.checkpoints.load import recognize_tree
 from ganvas.checkpoints.own_format import is_own
 from ganvas.checkpoints.safe_pickle.byte_windows import Allowance
 from ganvas.checkpoints.safe_pickle.machine import shown
@@ -121,7 +121,7 @@ def _refuse_weights(tree: Mapping[Any, Any], path: Path) -> None:
     names = [str(name) for part in [tree, *inner] for name in part]
     if len(names) > FEW_ARRAYS:
         try:
-            found = recognise_tree(tree, path)
+            found = recognize_tree(tree, path)
         except CheckpointError:
             pass
         else:
