@@ -19,11 +19,14 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from safetensors.torch import save_file
 
-import ganvas
 from ganvas.checkpoints.own_format import save_generator
+from ganvas.directions.direction import load_directions
 from ganvas.errors import ResultFileError
+from ganvas.generators.protocol import About
 from ganvas.latents.foreign.arrays import read_arrays
+from ganvas.latents.open import open_latent
 from tests.checkpoints import pickle_parts as parts
+from tests.generators.test_dcgan import small_dcgan
 
 steady = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 shapes = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=5)
@@ -289,10 +292,13 @@ def test_damaged_byte_never_leads_to_another_error(tmp_path: Path, kind: str, pl
 
 
 def test_generator_given_by_mistake_is_told_where_it_belongs(tmp_path: Path):
-    faces = ganvas.load("faces-dcgan")
-    path = save_generator(tmp_path / "own.safetensors", faces, faces.about)
+    faces = small_dcgan(16)
+    path = save_generator(tmp_path / "own.safetensors", faces, About("faces", "a" * 64))
     with pytest.raises(ResultFileError, match=r"it is a generator; load it with ganvas\.load"):
         read_arrays(path)
+    for read in (load_directions, lambda path: open_latent(path, faces)):
+        with pytest.raises(ResultFileError, match=r"holds generator, not \w+; load it with ganvas\.load"):
+            read(path)
     torch.save({"features.conv1.weight": torch.ones(4, 3), "features.conv1.bias": torch.ones(4)}, tmp_path / "net.pt")
     with pytest.raises(ResultFileError, match=r"weights of a network \(features\.conv1\.weight, \.\.\.\), not codes"):
         read_arrays(tmp_path / "net.pt")

@@ -40,7 +40,7 @@ def read_foreign_codes(path: str | Path, generator: Generator | None = None, spa
     readings = possible_readings(array.shape, generator, space, name)
     if not readings:
         raise wrong_width(what, array.shape, generator)
-    chosen = choose_space(readings, f"{what}, {list(array.shape)},", space, name)
+    chosen = choose_space(readings, f"{what}, {list(array.shape)},", space, name, option="--latent-space")
     codes = torch.from_numpy(array.reshape(readings[chosen])).float()
     if not codes.isfinite().all():
         raise ResultFileError(f"{what} holds numbers beyond the range of float32; codes are about 1 in size.")

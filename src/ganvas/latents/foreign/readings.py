@@ -60,13 +60,18 @@ def _reading(shape: Shape, space: str, code: Shape | None) -> Shape | None:
 
 
 def choose_space(
-    readings: Mapping[str, Shape], what: str, given: str | None, name: str, convention: Collection[str] = ()
+    readings: Mapping[str, Shape],
+    what: str,
+    given: str | None,
+    name: str,
+    convention: Collection[str] = (),
+    option: str = "--space",
 ) -> str:
     """Return the space that is meant: the one `given`, the only one possible, the one that the array's `name` in the
     file says, or "w" where the `convention` of this kind of file settles the spaces that are left.
 
-    `what` describes the array in messages. Raises `ResultFileError` where none is left, `LatentError` where several
-    are.
+    `what` describes the array in messages, `option` names the space on the command line. Raises `ResultFileError` where
+    none is left, `LatentError` where several are.
     """
     named = _spaces_named(name)
     if given is not None:
@@ -83,7 +88,7 @@ def choose_space(
     if "w" in left and set(left) <= set(convention):
         return "w"
     spaces = " or ".join(f"{_counted(readings[space])} of space {space}" for space in left)
-    raise LatentError(f"{what} can be {spaces}; say which: space='{left[0]}' or another (--space).")
+    raise LatentError(f"{what} can be {spaces}; say which: space='{left[0]}' or another ({option}).")
 
 
 def _spaces_named(name: str) -> tuple[str, ...]:
