@@ -5,7 +5,7 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from ganvas.process import keep_freed_memory, let_threads_wait
+from ganvas.io.process import keep_freed_memory, let_threads_wait
 
 let_threads_wait()  # before torch is imported, which the next lines do
 

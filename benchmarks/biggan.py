@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.machine import duration, seconds
-from ganvas.generators.biggan import BigGAN
-from ganvas.generators.biggan_layers import Attention, Block, Condition
-from ganvas.generators.biggan_synthesis import Architecture
+from ganvas.generators.biggan.generator import BigGAN
+from ganvas.generators.biggan.layers import Attention, Block, Condition
+from ganvas.generators.biggan.synthesis import Architecture
 
 BIGGAN_SIZES = (128, 256, 512)
 ROWS = {128: 8, 256: 8, 512: 4}

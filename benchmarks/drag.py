@@ -19,7 +19,7 @@ from benchmarks.subjects import subject
 from ganvas.drag.draggan import DragGAN
 from ganvas.drag.session import METHODS, Order, Session, open_session, prepare
 from ganvas.drag.state import Drag, Task
-from ganvas.region import Region
+from ganvas.regions import Region
 
 SIZES = (256, 1024)
 FREE = Task(((0.4, 0.6),), ((0.5, 0.5),))

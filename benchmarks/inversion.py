@@ -16,16 +16,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checkpoints.files import load
+from ganvas.checkpoints.load import load
+from ganvas.comparisons.estimates import RESAMPLES, Estimate, median_estimate, share_estimate
 from ganvas.generators.protocol import Generator
+from ganvas.images.datasets import open_pictures
 from ganvas.inversion.encoder import encoder_for
 from ganvas.inversion.invert import InversionSettings, Run, prepare
-from ganvas.inversion.numbers import psnr
 from ganvas.inversion.optimize import Step
+from ganvas.inversion.report_card import psnr
 from ganvas.inversion.terms import Weights
-from ganvas.latent_files import sample_latent
-from ganvas.studies.estimates import RESAMPLES, Estimate, median_estimate, share_estimate
-from ganvas.training.data import open_pictures
+from ganvas.latents.latent import sample_latent
 
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "utkface-128-test.zip"
 THEIRS, OURS, CANDIDATES = 1000, 200, 24

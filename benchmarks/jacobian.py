@@ -9,11 +9,11 @@ from torch import Tensor
 from benchmarks.machine import duration, peak_gib
 from benchmarks.published import reverse_rows, weights_modulated
 from benchmarks.subjects import SIZES, subject
-from ganvas.derivative import Derivative
-from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.jacobian import TANGENTS_AT_ONCE
-from ganvas.methods.resefa import search_derivative
-from ganvas.methods.search import Search
+from ganvas.directions.jacobian import TANGENTS_AT_ONCE
+from ganvas.directions.jvp import Derivative
+from ganvas.directions.resefa import search_derivative
+from ganvas.directions.settings import Search
+from ganvas.generators.stylegan2.generator import StyleGAN2
 
 REVERSE_ROWS = 200
 COLUMNS_AT_1024 = 32

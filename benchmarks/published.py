@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganvas.generators import ops
-from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.generators.stylegan2_layers import StyledConvolution, ToPicture
+from ganvas.generators.stylegan2.generator import StyleGAN2
+from ganvas.generators.stylegan2.layers import StyledConvolution, ToPicture
 
 WARM_UPS = 3
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from benchmarks.machine import duration, seconds
-from ganvas.jacobian import Jacobian
-from ganvas.methods.resefa import factorize, mean_grams
-from ganvas.region import Region
+from ganvas.directions.jacobian import Jacobian
+from ganvas.directions.resefa import factorize, mean_grams
+from ganvas.regions import Region
 
 REGIONS = {
     "box, 1 %": Region.box(0.4, 0.4, 0.5, 0.5),

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.machine import duration, seconds
-from ganvas.generators.filters import Resampler
-from ganvas.generators.stylegan3 import StyleGAN3
-from ganvas.generators.stylegan3_architecture import Architecture
-from ganvas.generators.stylegan3_synthesis import Layer
+from ganvas.generators.stylegan3.architecture import Architecture
+from ganvas.generators.stylegan3.filters import Resampler
+from ganvas.generators.stylegan3.generator import StyleGAN3
+from ganvas.generators.stylegan3.synthesis import Layer
 
 SIZES = (256,)
 ALL_SIZES = (256, 512, 1024)

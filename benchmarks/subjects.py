@@ -4,9 +4,9 @@ not depend on them).
 
 import torch
 
-from ganvas.checkpoints.files import load
-from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.generators.stylegan2_architecture import Architecture
+from ganvas.checkpoints.load import load
+from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.stylegan2.generator import StyleGAN2
 
 SIZES = (64, 256, 1024)
 ALL_SIZES = (64, 128, 256, 512, 1024)

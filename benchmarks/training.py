@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.plain_training import PlainDCGAN, PlainStyleGAN2
-from ganvas.training import augment, averaging
-from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import Team
-from ganvas.training.networks import Networks
+from ganvas.training.gan import augment, averaging
+from ganvas.training.gan.dcgan import DCGANRecipe
+from ganvas.training.gan.networks import Networks
+from ganvas.training.gan.run import Recipe
+from ganvas.training.gan.stylegan2 import StyleGAN2Recipe, standard_channels
 from ganvas.training.randomness import Randomness
-from ganvas.training.run import Recipe
-from ganvas.training.stylegan2 import StyleGAN2Recipe, standard_channels
 
 DCGAN_ROUNDS, STYLE_ROUNDS = 12, 4
 STYLE_BATCH = 16

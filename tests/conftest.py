@@ -30,3 +30,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 def two_threads() -> None:
     """Give the same sums on every machine."""
     torch.set_num_threads(2)
+
+
+@pytest.fixture
+def one_thread(two_threads: None) -> None:
+    """Run small networks on one thread: they are not worth the synchronization of two."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the cache folder of a test a place of its own."""
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"

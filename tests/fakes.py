@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ganvas.generators.codes import check_space, sample_normal, truncate, widen
 from ganvas.generators.protocol import Label, Noise
-from ganvas.latents import check_space, sample_normal, truncate, widen
-from ganvas.spaces import codes_for
+from ganvas.latents.spaces import codes_for
 
 
 class LinearGenerator:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import ganvas
-from ganvas.metrics import familiarity
+from ganvas.metrics import ood
 from tests.generators.biggan_parts import SMALL, small_biggan
 from tests.generators.small_stylegan3 import small_stylegan3
 
@@ -49,8 +49,8 @@ def test_python_of_document_runs(document: str, tmp_path: Path, monkeypatch: pyt
     torch.set_num_threads(1)
     monkeypatch.chdir(tmp_path)
     # Fewer samples than in use, which take half a minute; so what is cached of them stays in this test's folder.
-    monkeypatch.setattr(familiarity, "SAMPLES", 60)
-    monkeypatch.setattr(familiarity, "FITTED", 40)
+    monkeypatch.setattr(ood, "SAMPLES", 60)
+    monkeypatch.setattr(ood, "FITTED", 40)
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
     names = {"__name__": document, **given_names(document)}
     load = ganvas.load

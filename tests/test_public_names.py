@@ -28,12 +28,6 @@ def test_unknown_name_is_an_attribute_error():
         _ = ganvas.lood
 
 
-def test_regions_is_the_function():
-    import ganvas.region  # the package of regions must not take its place
-
-    assert callable(ganvas.regions)
-
-
 def test_importing_the_package_imports_nothing_heavy():
     heavy = "('torch', 'numpy', 'scipy', 'PIL', 'cyclopts', 'rich', 'safetensors')"
     assert run(f"import ganvas, sys; print([m for m in {heavy} if m in sys.modules])").strip() == "[]"

@@ -7,10 +7,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganvas.checkpoints.files import convert, info, load, regions
-    from ganvas.directions import Direction, Directions, load_directions
+    from ganvas.checkpoints.load import convert, info, load, named_regions
+    from ganvas.directions.cached import HeldSearch, hold_search
+    from ganvas.directions.direction import Direction, Directions, load_directions
+    from ganvas.directions.find import find_directions
+    from ganvas.directions.linalg import Ridge
+    from ganvas.directions.settings import Search
     from ganvas.drag.session import drag_points
-    from ganvas.edits import edit, edit_series
+    from ganvas.edits.interpolate import path_through
+    from ganvas.edits.mix import mix, mix_grid
+    from ganvas.edits.move import edit, edit_series
     from ganvas.errors import (
         CheckpointError,
         GanvasError,
@@ -21,20 +27,14 @@ if TYPE_CHECKING:
         UnsafeFileError,
     )
     from ganvas.generators.protocol import Generator
-    from ganvas.generators.wrap import wrap
-    from ganvas.images import read_picture, write_picture
-    from ganvas.interpolation import path_through
+    from ganvas.generators.wrapped.wrap import wrap
+    from ganvas.images.photos import read_photo, read_sketch
+    from ganvas.images.pixels import read_picture, write_picture
     from ganvas.inversion.invert import Inversion, InversionSettings, invert
-    from ganvas.latent_files import Latent, load_latent, sample_latent
-    from ganvas.linalg import Ridge
-    from ganvas.methods import find_directions
-    from ganvas.methods.held import HeldSearch, hold_search
-    from ganvas.methods.search import Search
-    from ganvas.mixing import mix, mix_grid
-    from ganvas.photos import read_photo, read_sketch
-    from ganvas.process import keep_freed_memory
-    from ganvas.region import Region
-    from ganvas.scribble.paint import Painting, ScribbleSettings, paint_sketch
+    from ganvas.inversion.sketch.paint import Painting, ScribbleSettings, paint_sketch
+    from ganvas.io.process import keep_freed_memory
+    from ganvas.latents.latent import Latent, load_latent, sample_latent
+    from ganvas.regions import Region
 
 __all__ = [
     "CheckpointError",
@@ -70,22 +70,22 @@ __all__ = [
     "load_latent",
     "mix",
     "mix_grid",
+    "named_regions",
     "paint_sketch",
     "path_through",
     "read_photo",
     "read_picture",
     "read_sketch",
-    "regions",
     "sample_latent",
     "wrap",
     "write_picture",
 ]
 
 _HOMES = {
-    "checkpoints.files": ("convert", "info", "load", "regions"),
-    "directions": ("Direction", "Directions", "load_directions"),
+    "checkpoints.load": ("convert", "info", "load", "named_regions"),
+    "directions.direction": ("Direction", "Directions", "load_directions"),
     "drag.session": ("drag_points",),
-    "edits": ("edit", "edit_series"),
+    "edits.move": ("edit", "edit_series"),
     "errors": (
         "CheckpointError",
         "GanvasError",
@@ -96,20 +96,20 @@ _HOMES = {
         "UnsafeFileError",
     ),
     "generators.protocol": ("Generator",),
-    "generators.wrap": ("wrap",),
-    "images": ("read_picture", "write_picture"),
+    "generators.wrapped.wrap": ("wrap",),
+    "images.pixels": ("read_picture", "write_picture"),
     "inversion.invert": ("Inversion", "InversionSettings", "invert"),
-    "interpolation": ("path_through",),
-    "latent_files": ("Latent", "load_latent", "sample_latent"),
-    "linalg": ("Ridge",),
-    "methods": ("find_directions",),
-    "methods.held": ("HeldSearch", "hold_search"),
-    "methods.search": ("Search",),
-    "mixing": ("mix", "mix_grid"),
-    "photos": ("read_photo", "read_sketch"),
-    "process": ("keep_freed_memory",),
-    "region": ("Region",),
-    "scribble.paint": ("Painting", "ScribbleSettings", "paint_sketch"),
+    "edits.interpolate": ("path_through",),
+    "latents.latent": ("Latent", "load_latent", "sample_latent"),
+    "directions.linalg": ("Ridge",),
+    "directions.find": ("find_directions",),
+    "directions.cached": ("HeldSearch", "hold_search"),
+    "directions.settings": ("Search",),
+    "edits.mix": ("mix", "mix_grid"),
+    "images.photos": ("read_photo", "read_sketch"),
+    "io.process": ("keep_freed_memory",),
+    "regions": ("Region",),
+    "inversion.sketch.paint": ("Painting", "ScribbleSettings", "paint_sketch"),
 }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganvas.generators.stylegan2 import StyleGAN2
+from ganvas.generators.stylegan2.generator import StyleGAN2
 
 FIR = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas.checkpoints.files import convert, info, load
+from ganvas.checkpoints.load import convert, info, load
 
 FILES = {
     "stylegan2.pkl": ("stylegan2", "NVIDIA pickle"),

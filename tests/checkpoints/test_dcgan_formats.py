@@ -11,7 +11,7 @@ import ganvas
 from ganvas.checkpoints.formats.dcgan import read_dcgan
 from ganvas.checkpoints.own_format import build, save_generator
 from ganvas.errors import CheckpointError
-from ganvas.generators.dcgan import DCGAN, Architecture, initialize
+from ganvas.generators.dcgan.generator import DCGAN, Architecture, initialize
 from ganvas.generators.protocol import About
 
 VECTORS = Path(__file__).parent / "vectors"

@@ -16,8 +16,8 @@ import pytest
 
 from ganvas.checkpoints import fetch as fetching
 from ganvas.checkpoints.fetch import Patience, Remote, copy_in, download
-from ganvas.checkpoints.transfer import open_stream
 from ganvas.errors import DownloadError
+from ganvas.io.transfer import open_stream
 from tests.checkpoints.unreliable import CONTENT, Plan, no_proxies, serving
 
 __all__ = ["no_proxies"]

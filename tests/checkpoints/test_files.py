@@ -10,11 +10,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ganvas.checkpoints import files
-from ganvas.checkpoints.files import convert, hash_tensors, info, load, regions, save_generator
+from ganvas.checkpoints import load as files
+from ganvas.checkpoints.load import convert, hash_tensors, info, load, named_regions, save_generator
 from ganvas.errors import CheckpointError, UnsafeFileError
 from ganvas.generators.protocol import About, Generator
-from ganvas.region import Region
+from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
 
 
@@ -29,7 +29,7 @@ def test_round_trip(tmp_path: Path, half: bool) -> None:
     tolerance = 0.02 if half else 0.0
     torch.testing.assert_close(again.synthesize(z, "z", label=1, truncation=0.7), expected, rtol=0, atol=tolerance)
     assert (again.about.name, again.about.edit_layers, again.about.source["licence"]) == ("small", "2-3", "test")
-    for name, region in regions(again).items():
+    for name, region in named_regions(again).items():
         torch.testing.assert_close(region.mask(16, 16), named[name].mask(16, 16))
 
 
@@ -47,7 +47,7 @@ def test_bundled_faces() -> None:
     faces = load("faces")
     assert isinstance(faces, Generator)
     assert (faces.resolution, faces.layers, faces.about.edit_layers) == (128, 12, "4-6")
-    assert {"eyes", "left_eye", "right_eye", "brows", "nose", "mouth", "chin", "forehead"} == set(regions(faces))
+    assert {"eyes", "left_eye", "right_eye", "brows", "nose", "mouth", "chin", "forehead"} == set(named_regions(faces))
     facts = info("faces")
     assert json.loads(json.dumps(facts))["parameters"] == 4_558_333
     assert "non-commercial" in facts["source"]["licence"]

@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ganvas.checkpoints.files import build, convert, info, load, recognise_tree
 from ganvas.checkpoints.formats import READERS
 from ganvas.checkpoints.formats.stylegan2 import colours_name, convolution_name, stylegan2_completed
-from ganvas.checkpoints.recognised import UNVERIFIED
+from ganvas.checkpoints.load import build, convert, info, load, recognise_tree
+from ganvas.checkpoints.recognized import UNVERIFIED
 from ganvas.errors import CheckpointError
-from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.latents import sample_normal_as_resefa
+from ganvas.generators.codes import sample_normal_as_resefa
+from ganvas.generators.stylegan2.generator import StyleGAN2
 from tests.checkpoints import stylegan2_dresses as dresses
 from tests.generators.small import small_stylegan2
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganvas.checkpoints.files import convert, info, load
 from ganvas.checkpoints.formats.huggingface import fold_spectral_norm, read_biggan
+from ganvas.checkpoints.load import convert, info, load
 from ganvas.errors import CheckpointError
-from ganvas.generators.biggan import BigGAN
-from ganvas.generators.biggan_synthesis import Architecture
+from ganvas.generators.biggan.generator import BigGAN
+from ganvas.generators.biggan.synthesis import Architecture
 
 WEIGHTS, CONFIG = "biggan-deep-pytorch_model.bin", "biggan-deep-config.json"
 TOLERANCE = 1e-4

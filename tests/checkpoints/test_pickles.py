@@ -12,7 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganvas.checkpoints.pickles import PersistentRecord, module_tensors, read_pickle
+from ganvas.checkpoints.safe_pickle.pickles import PersistentRecord, module_tensors, read_pickle
 from ganvas.errors import CheckpointError
 from tests.checkpoints.pickle_parts import EasyDict, Persistent, foreign_modules, storage_bytes, write
 

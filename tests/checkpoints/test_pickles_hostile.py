@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganvas.checkpoints.pickles import PersistentRecord, module_tensors, read_pickle
+from ganvas.checkpoints.safe_pickle.pickles import PersistentRecord, module_tensors, read_pickle
 from ganvas.errors import CheckpointError, UnsafeFileError
 from tests.checkpoints.pickle_parts import (
     HEAD,
@@ -299,7 +299,7 @@ HARMLESS = {
 MEASURE = """
 import resource, sys, time
 from pathlib import Path
-from ganvas.checkpoints.pickles import read_pickle
+from ganvas.checkpoints.safe_pickle.pickles import read_pickle
 from ganvas.errors import CheckpointError
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

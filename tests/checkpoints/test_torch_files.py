@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ganvas.checkpoints.torch_storage import DTYPES
-from ganvas.checkpoints.trees import describe_tree, read_tree
-from ganvas.checkpoints.windows import Window
-from ganvas.checkpoints.zip_directory import read_directory
+from ganvas.checkpoints.safe_pickle.byte_windows import Window
+from ganvas.checkpoints.safe_pickle.torch_storage import DTYPES
+from ganvas.checkpoints.safe_pickle.trees import describe_tree, read_tree
+from ganvas.checkpoints.safe_pickle.zip_directory import read_directory
 from ganvas.errors import CheckpointError, UnsafeFileError
 
 OLD = pytest.mark.parametrize("old", [False, True], ids=["zip", "old"])

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 import ganvas
-from ganvas.checkpoints import cache, zoo
+from ganvas.checkpoints import zoo
 from ganvas.checkpoints.fetch import Patience, Remote
 from ganvas.errors import DownloadError
-from ganvas.region.named import SETS
+from ganvas.io import cache
+from ganvas.regions.named import SETS
 from tests.checkpoints.unreliable import CONTENT, Plan, no_proxies, serving
 
 __all__ = ["no_proxies"]

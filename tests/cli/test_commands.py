@@ -10,8 +10,8 @@ from PIL import Image
 
 import ganvas
 from ganvas.cli import COMMANDS, demo, main
-from ganvas.region import Region
-from ganvas.region.named import CATS
+from ganvas.regions import Region
+from ganvas.regions.named import CATS
 from tests.cli.conftest import Run
 
 
@@ -196,7 +196,7 @@ def test_stopping_keeps_what_is_finished(run: Run, tmp_path: Path, monkeypatch: 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ganvas.cli.sample.images.write_picture", stop)
+    monkeypatch.setattr("ganvas.cli.sample.pixels.write_picture", stop)
     older = tmp_path / "latent.safetensors"
     older.write_text("finished before")
     told = run("sample", "faces", "--seeds", "0", "--out", tmp_path)

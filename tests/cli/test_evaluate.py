@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganvas import images
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
+from ganvas.images import pixels
 from ganvas.metrics.features import Architecture, FeatureNetwork, save_features
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluate")
     (folder / "pictures").mkdir()
     for index, picture in enumerate(torch.rand(20, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
-        images.write_picture(folder / "pictures" / f"{index}.png", picture[None])
+        pixels.write_picture(folder / "pictures" / f"{index}.png", picture[None])
     for name, generator in (("layers", small_stylegan2(16)), ("plain", small_dcgan())):
         save_generator(folder / f"{name}.safetensors", generator, About(name, "", {}))
     torch.manual_seed(0)

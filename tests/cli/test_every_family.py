@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.images import read_picture
+from ganvas.images.pixels import read_picture
 from tests.checkpoints import stylegan2_dresses as dresses
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2

@@ -9,11 +9,11 @@ from PIL import Image
 
 import ganvas
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.films import can_write_mp4
-from ganvas.generators.differences import weights_of
 from ganvas.generators.protocol import About
-from ganvas.latent_files import load_latent, sample_latent
-from ganvas.metrics.structural import ssim
+from ganvas.generators.weight_differences import weights_of
+from ganvas.images.video import can_write_mp4
+from ganvas.latents.latent import load_latent, sample_latent
+from ganvas.metrics.ssim import ssim
 from tests.generators.small import small_stylegan2
 
 FILES = {

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import ganvas
-from ganvas import decoding, images
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli.photo_options import different
 from ganvas.generators.protocol import About
-from ganvas.inversion.work import Work
-from ganvas.latent_files import load_latent
-from ganvas.region import Region
+from ganvas.images import decoding, pixels
+from ganvas.inversion.batch import Work
+from ganvas.latents.latent import load_latent
+from ganvas.regions import Region
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with two photos, a file that is none, and generators."""
     folder = tmp_path_factory.mktemp("invert")
     for index, picture in enumerate(torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
-        images.write_picture(folder / f"{index}.png", picture[None])
+        pixels.write_picture(folder / f"{index}.png", picture[None])
     (folder / "bad.png").write_text("no picture")
     for name, generator in (("layers", small_stylegan2(16)), ("plain", small_dcgan(16))):
         save_generator(folder / f"{name}.safetensors", generator, About(name, "", {}))
@@ -177,7 +177,7 @@ def test_one_photo_too_large_for_the_memory_does_not_end_the_others(
 def test_a_killed_command_loses_one_part_at_most(
     run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("ganvas.inversion.work.PIXELS_AT_ONCE", 256)
+    monkeypatch.setattr("ganvas.inversion.batch.PIXELS_AT_ONCE", 256)
 
     class Killed(BaseException):
         pass
@@ -278,7 +278,7 @@ def test_photos_far_from_the_generator_are_said_to_be_so(run: Run, folder: Path,
     """A photo of its own making is not; the check can be left out."""
     generator = folder / "layers.safetensors"
     made = ganvas.load(generator)
-    own = images.write_picture(tmp_path / "own.png", made.synthesize(made.map(made.sample([1000]))))
+    own = pixels.write_picture(tmp_path / "own.png", made.synthesize(made.map(made.sample([1000]))))
     told = run("invert", generator, folder / "0.png", own, *SHORT, "--out", tmp_path, "--json")
     far = json.loads(told.out)["far"]
     assert len(far) == 1

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 import ganvas
-from ganvas import images
-from ganvas.checkpoints.cache import home
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli import photo_codes
 from ganvas.generators.protocol import About
+from ganvas.images import pixels
+from ganvas.inversion.batch import Work
 from ganvas.inversion.encoder import Architecture, Encoder
 from ganvas.inversion.invert import InversionSettings
-from ganvas.inversion.work import Work
-from ganvas.latent_files import load_latent
+from ganvas.io.cache import home
+from ganvas.latents.latent import load_latent
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
@@ -30,7 +30,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def folder(tmp_path: Path) -> Path:
     """Return a folder with two photos, a file that is none, and generators."""
     for index, picture in enumerate(torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
-        images.write_picture(tmp_path / f"{index}.png", picture[None])
+        pixels.write_picture(tmp_path / f"{index}.png", picture[None])
     (tmp_path / "bad.png").write_text("no picture")
     made = {"layers": small_stylegan2(16), "classes": small_stylegan2(16, label_dim=3), "plain": small_dcgan(16)}
     for name, generator in made.items():

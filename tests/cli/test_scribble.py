@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas import images
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
-from ganvas.latent_files import load_latent
-from ganvas.metrics import familiarity
-from ganvas.scribble.work import Scribbling
+from ganvas.images import pixels
+from ganvas.inversion.sketch.batch import Scribbling
+from ganvas.latents.latent import load_latent
+from ganvas.metrics import ood as familiarity
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
@@ -67,10 +67,10 @@ def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
     assert saved["settings"]["random_pictures"] == 4
     latent = load_latent(tmp_path / "latent.safetensors")
     assert len(latent) == 6
-    best = images.to_bytes(next(latent.pictures(small_stylegan2(16))))[0]
-    written = images.to_bytes(images.read_picture(tmp_path / "a-picture.png"))[0]
+    best = pixels.to_bytes(next(latent.pictures(small_stylegan2(16))))[0]
+    written = pixels.to_bytes(pixels.read_picture(tmp_path / "a-picture.png"))[0]
     assert (best.int() - written.int()).abs().max() <= 1
-    sheet = images.read_picture(tmp_path / "scribble.png")
+    sheet = pixels.read_picture(tmp_path / "scribble.png")
     assert sheet.shape[-1] == 5 * 128 + 4 * 4  # sketch, three candidates, the nearest
     assert run("sample", generator, "--latent", tmp_path / "latent.safetensors", "--out", tmp_path / "s").code == 0
 
@@ -92,7 +92,7 @@ def test_the_table_of_weights_and_steps(run: Run, folder: Path, tmp_path: Path, 
     assert [one["variant"] for one in kernels] == [f"weight {weight:g}, {steps}" for weight, steps in cells]
     assert all("of 4 pictures to 20 real ones" in one["words"] for one in kernels)
     assert (tmp_path / "a-weight-3-steps-3.png").exists()
-    sheet = images.read_picture(tmp_path / "scribble.png")
+    sheet = pixels.read_picture(tmp_path / "scribble.png")
     assert sheet.shape[-2] == 28 + 2 * 128 + 4
     one = ("--nearest", "4", "--candidates", "2", "--weight", "3", "--steps", "3")
     again = run("scribble", *given[:3], *one, "--out", tmp_path / "again", "--json")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganvas.cli.strengths import frames_between, parse_strengths, usual_strengths, words
-from ganvas.directions import Direction, Directions, Origin
+from ganvas.directions.direction import Direction, Directions, Origin
 from ganvas.errors import LatentError
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
-from ganvas.training import snapshots
+from ganvas.training.gan import snapshots
 from tests.cli.conftest import Outcome, Run
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import unequal, write_pictures

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ganvas.generators.codes import check_space, sample_normal
 from ganvas.generators.protocol import Label, Noise
-from ganvas.latents import check_space, sample_normal
 
 WAVES = 12
 

@@ -16,8 +16,8 @@ from ganvas.drag.session import METHODS, Order, Session, drag_points, open_sessi
 from ganvas.drag.state import CANCELLED, NOT_FINITE, REACHED, STALLED, STEP_LIMIT, Drag, Task
 from ganvas.drag.templates import discrepancies, patches
 from ganvas.errors import GanvasError, LatentError, RegionError
-from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.generators.stylegan2_architecture import Architecture
+from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.metrics.tracking import track
 from tests.drag.sliding import SlidingGenerator
 from tests.generators.biggan_parts import small_biggan

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from ganvas.checkpoints.files import read_generator
+from ganvas.checkpoints.load import read_generator
 from ganvas.errors import CheckpointError, LatentError, UnsafeFileError
 from tests.fuzz.mutations import mutate
 

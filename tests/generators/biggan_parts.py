@@ -2,8 +2,8 @@
 
 import torch
 
-from ganvas.generators.biggan import BigGAN
-from ganvas.generators.biggan_synthesis import Architecture
+from ganvas.generators.biggan.generator import BigGAN
+from ganvas.generators.biggan.synthesis import Architecture
 
 SMALL = Architecture(16, (32, 32, 16, 16, 8), (False, True, False, True), 2, 6, 5, 4, 5, 1e-4)
 

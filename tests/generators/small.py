@@ -2,8 +2,8 @@
 
 import torch
 
-from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.generators.stylegan2_architecture import Architecture, Kind
+from ganvas.generators.stylegan2.architecture import Architecture, Kind
+from ganvas.generators.stylegan2.generator import StyleGAN2
 
 
 def small_stylegan2(

@@ -2,8 +2,8 @@
 
 import torch
 
-from ganvas.generators.stylegan3 import StyleGAN3
-from ganvas.generators.stylegan3_architecture import Architecture
+from ganvas.generators.stylegan3.architecture import Architecture
+from ganvas.generators.stylegan3.generator import StyleGAN3
 
 
 def small_stylegan3(

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from scipy.stats import truncnorm
 
 from ganvas.errors import CheckpointError, LatentError
-from ganvas.generators import biggan_synthesis, ops
-from ganvas.generators.biggan import BigGAN, imagenet_names
-from ganvas.generators.biggan_layers import Attention, Block, Condition, ConditionalNorm, statistics_weights
-from ganvas.generators.biggan_synthesis import Architecture
+from ganvas.generators import ops
+from ganvas.generators.biggan import synthesis as biggan_synthesis
+from ganvas.generators.biggan.generator import BigGAN, imagenet_names
+from ganvas.generators.biggan.layers import Attention, Block, Condition, ConditionalNorm, statistics_weights
+from ganvas.generators.biggan.synthesis import Architecture
 from ganvas.generators.protocol import Generator, HasClasses, Linearizable
 from tests.generators.biggan_parts import SMALL, small_biggan
 

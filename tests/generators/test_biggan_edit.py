@@ -7,12 +7,12 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.checkpoints.files import convert
+from ganvas.checkpoints.load import convert
 from ganvas.cli import main
-from ganvas.generators.biggan import BigGAN
-from ganvas.latent_files import Latent, load_latent, sample_latent
-from ganvas.linalg import Ridge
-from ganvas.metrics.local import rms_change
+from ganvas.directions.linalg import Ridge
+from ganvas.generators.biggan.generator import BigGAN
+from ganvas.latents.latent import Latent, load_latent, sample_latent
+from ganvas.metrics.locality import rms_change
 from tests.generators.biggan_parts import small_biggan
 
 REGION = ganvas.Region.box(0.25, 0.25, 0.75, 0.75)
@@ -84,7 +84,7 @@ class TestLibrary:
         assert latent.rows([2, 0]).label == (1, 3)
         again = load_latent(latent.save(tmp_path / "latent.safetensors"))
         assert again.label == (3, 0, 1)
-        monkeypatch.setattr("ganvas.latent_files.PIXELS_AT_ONCE", 2 * generator.resolution**2)
+        monkeypatch.setattr("ganvas.latents.latent.PIXELS_AT_ONCE", 2 * generator.resolution**2)
         painted = torch.cat(list(again.pictures(generator)))
         assert torch.allclose(painted, generator.synthesize(latent.codes, label=(3, 0, 1), truncation=0.5), atol=1e-5)
         with pytest.raises(ganvas.GanvasError, match="2 labels do not fit 3 codes"):

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganvas.derivative import default_measure, derivative
+from ganvas.directions.basis import make_basis
+from ganvas.directions.jvp import default_measure, derivative
 from ganvas.errors import CheckpointError, LatentError
-from ganvas.generators.dcgan import DCGAN, Architecture, initialize
+from ganvas.generators.dcgan.generator import DCGAN, Architecture, initialize
 from ganvas.generators.protocol import Generator
-from ganvas.tangents import make_basis
 
 
 def small_dcgan(resolution: int = 32, dtype: torch.dtype = torch.float32) -> DCGAN:

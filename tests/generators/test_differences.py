@@ -4,8 +4,16 @@ import pytest
 import torch
 
 from ganvas.errors import LatentError, ResultFileError
-from ganvas.generators.differences import LEFT, RIGHT, changed_names, difference, factors, weights_of, with_differences
-from ganvas.generators.wrap import wrap
+from ganvas.generators.weight_differences import (
+    LEFT,
+    RIGHT,
+    changed_names,
+    difference,
+    factors,
+    weights_of,
+    with_differences,
+)
+from ganvas.generators.wrapped.wrap import wrap
 from tests.fakes import LinearGenerator
 from tests.generators.small import small_stylegan2
 

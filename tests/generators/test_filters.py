@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganvas.checkpoints.pickles import module_tensors, read_pickle
-from ganvas.generators import filters
-from ganvas.generators.filters import Resampler, filtered_leaky, kaiser_beta, lowpass, push_filtered_leaky
-from ganvas.generators.stylegan3_architecture import Architecture
-from ganvas.generators.stylegan3_synthesis import design
+from ganvas.checkpoints.safe_pickle.pickles import module_tensors, read_pickle
+from ganvas.generators.stylegan3 import filters
+from ganvas.generators.stylegan3.architecture import Architecture
+from ganvas.generators.stylegan3.filters import Resampler, filtered_leaky, kaiser_beta, lowpass, push_filtered_leaky
+from ganvas.generators.stylegan3.synthesis import design
 
 
 @pytest.fixture(autouse=True)

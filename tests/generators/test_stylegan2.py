@@ -8,14 +8,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganvas.checkpoints.files import load
+from ganvas.checkpoints.load import load
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import LatentError
-from ganvas.generators import stylegan2_synthesis, windows
+from ganvas.generators import crops as windows
+from ganvas.generators.crops import Window
 from ganvas.generators.protocol import About
-from ganvas.generators.stylegan2_architecture import Kind
-from ganvas.generators.stylegan2_layers import StyledConvolution, ToPicture
-from ganvas.generators.windows import Window
+from ganvas.generators.stylegan2 import synthesis as stylegan2_synthesis
+from ganvas.generators.stylegan2.architecture import Kind
+from ganvas.generators.stylegan2.layers import StyledConvolution, ToPicture
 from tests.generators.small import small_stylegan2
 
 KINDS: tuple[Kind, ...] = ("skip", "resnet", "orig")

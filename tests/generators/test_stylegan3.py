@@ -13,15 +13,15 @@ import torch
 import torch.nn.functional as F
 
 from ganvas.checkpoints.families import FAMILIES
-from ganvas.checkpoints.files import load
+from ganvas.checkpoints.load import load
 from ganvas.errors import CheckpointError, LatentError
-from ganvas.generators import stylegan3_synthesis
 from ganvas.generators.protocol import About, Generator, HasMargins, HasStyles, Linearizable, feature_extent
-from ganvas.generators.stylegan3 import StyleGAN3
-from ganvas.generators.stylegan3_architecture import Architecture, LayerShape
-from ganvas.generators.stylegan3_input import moved_waves, placement
-from ganvas.generators.stylegan3_synthesis import Layer
-from ganvas.spaces import codes_for
+from ganvas.generators.stylegan3 import synthesis as stylegan3_synthesis
+from ganvas.generators.stylegan3.architecture import Architecture, LayerShape
+from ganvas.generators.stylegan3.generator import StyleGAN3
+from ganvas.generators.stylegan3.input import moved_waves, placement
+from ganvas.generators.stylegan3.synthesis import Layer
+from ganvas.latents.spaces import codes_for
 from tests.fakes import LinearGenerator
 from tests.generators.small_stylegan3 import small_stylegan3
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ganvas.checkpoints.formats import stylegan3
-from ganvas.checkpoints.plain_trees import PersistentRecord
+from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
 from ganvas.errors import CheckpointError
-from ganvas.generators.stylegan3_synthesis import Layer
+from ganvas.generators.stylegan3.synthesis import Layer
 from tests.generators.small_stylegan3 import small_stylegan3
 
 Tensors = dict[str, torch.Tensor]

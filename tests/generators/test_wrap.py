@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 import ganvas
-from ganvas.derivative import default_measure, derivative
-from ganvas.directions import Directions
+from ganvas.directions.basis import make_basis
+from ganvas.directions.direction import Directions
+from ganvas.directions.jvp import default_measure, derivative
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator
-from ganvas.generators.wrapped import Wrapped
-from ganvas.tangents import make_basis
+from ganvas.generators.wrapped.generator import Wrapped
 from tests.generators.test_dcgan import by_torch_layers, small_dcgan
 
 SIGNS = torch.ones(3, 4, 4).index_fill_(1, torch.tensor([2, 3]), -1)
@@ -265,7 +265,7 @@ def test_modules_without_a_derivative_are_told_so():
 
 def test_regions_and_names():
     generator = ganvas.wrap(Painter(), z_dim=6, name="mine", regions={"middle": BOX}, resolution=8)
-    assert ganvas.regions(generator) == {"middle": BOX}
+    assert ganvas.named_regions(generator) == {"middle": BOX}
     assert generator.about.name == "mine"
 
 

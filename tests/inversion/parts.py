@@ -8,7 +8,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.inversion.objective import Objective, make_target
 from ganvas.inversion.terms import Weights
 from ganvas.inversion.variables import Variables
-from ganvas.spaces import statistics
+from ganvas.latents.spaces import statistics
 
 
 class Convolved:

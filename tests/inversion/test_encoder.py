@@ -7,7 +7,7 @@ import torch
 
 from ganvas.errors import CheckpointError
 from ganvas.inversion.encoder import Architecture, Encoder, load_encoder, save_encoder
-from ganvas.tensor_files import read_tensors, write_tensors
+from ganvas.io.tensor_files import read_tensors, write_tensors
 
 SMALL = Architecture(16, layers=4, w_dim=8, widths=(4, 6, 8), hidden=8)
 

@@ -9,15 +9,15 @@ import torch
 
 import ganvas
 from ganvas.errors import GanvasError, LatentError, PictureError
+from ganvas.inversion.batch import Work
 from ganvas.inversion.invert import InversionSettings, finish, invert, prepare
 from ganvas.inversion.lbfgs import Options
-from ganvas.inversion.numbers import psnr
 from ganvas.inversion.optimize import limited_memory
+from ganvas.inversion.report_card import psnr
 from ganvas.inversion.terms import Weights
 from ganvas.inversion.tuning import Tuning
-from ganvas.inversion.work import Work
-from ganvas.latent_files import load_latent, sample_latent
-from ganvas.region import Region
+from ganvas.latents.latent import load_latent, sample_latent
+from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
 from tests.inversion.parts import Convolved
 
@@ -164,7 +164,7 @@ def test_work_in_parts_is_work_in_one(monkeypatch: pytest.MonkeyPatch):
     generator = small_stylegan2(16)
     whole = Work(generator, photos(3), "abc", SHORT, look=LOOK)
     assert whole.through()
-    monkeypatch.setattr("ganvas.inversion.work.PIXELS_AT_ONCE", 256)
+    monkeypatch.setattr("ganvas.inversion.batch.PIXELS_AT_ONCE", 256)
     saved: list[tuple[str, ...]] = []
     tuning = Tuning(steps=1, rank=1)
     parts = Work(

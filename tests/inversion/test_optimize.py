@@ -12,7 +12,7 @@ from ganvas.inversion.optimize import Step, adam, at_end, limited_memory, with_g
 from ganvas.inversion.schedules import Schedule
 from ganvas.inversion.terms import Weights
 from ganvas.inversion.variables import Variables, make_variables, normalised, principal_spread
-from ganvas.spaces import statistics
+from ganvas.latents.spaces import statistics
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 from tests.inversion.parts import from_zero, objective_on

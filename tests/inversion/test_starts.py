@@ -6,8 +6,8 @@ import torch
 from ganvas.errors import GanvasError, LatentError
 from ganvas.inversion.starts import encoder_start, latent_start, mean_start, nearest_start
 from ganvas.inversion.terms import Weights
-from ganvas.latent_files import Latent, sample_latent
-from ganvas.spaces import sample_codes, statistics
+from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.spaces import sample_codes, statistics
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.inversion.parts import objective_on
 

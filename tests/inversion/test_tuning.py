@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from ganvas.errors import GanvasError, LatentError
-from ganvas.generators.differences import weights_of, with_differences
+from ganvas.generators.weight_differences import weights_of, with_differences
 from ganvas.inversion.terms import Weights
 from ganvas.inversion.tuning import Tuned, Tuning, beside, locality, tune
 from ganvas.inversion.variables import Point
-from ganvas.latent_files import Latent, load_latent
+from ganvas.latents.latent import Latent, load_latent
 from tests.fakes import LayeredGenerator
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan

@@ -4,10 +4,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ganvas import images
 from ganvas.errors import CheckpointError, PictureError
+from ganvas.images import pixels
 from ganvas.metrics import features
-from ganvas.metrics.distortions import blur, shift
+from ganvas.metrics.corruptions import blur, shift
 from ganvas.metrics.features import (
     Architecture,
     FeatureNetwork,
@@ -54,7 +54,7 @@ class TestNetwork:
 
     def test_other_sizes_are_resized(self, network: FeatureNetwork):
         x = pictures(2, side=64)
-        torch.testing.assert_close(network(x), network(images.resize(x, 32, 32)))
+        torch.testing.assert_close(network(x), network(pixels.resize(x, 32, 32)))
         assert network(pictures(1, side=16)).shape == (1, 12)
 
     def test_gradient_flows_to_the_picture(self, network: FeatureNetwork):
@@ -117,7 +117,7 @@ class TestFiles:
         assert torch.nn.functional.cosine_similarity(exact, fast).min() > 0.99
 
     def test_a_file_of_another_kind(self, tmp_path: Path):
-        from ganvas.tensor_files import write_tensors
+        from ganvas.io.tensor_files import write_tensors
 
         path = write_tensors(tmp_path / "g.safetensors", "latent", {"a": torch.zeros(1)}, {}, CheckpointError)
         with pytest.raises(CheckpointError, match="latent, not feature network"):
@@ -137,7 +137,7 @@ class TestFiles:
         ],
     )
     def test_a_description_that_does_not_fit(self, network: FeatureNetwork, tmp_path: Path, description: dict):
-        from ganvas.tensor_files import write_tensors
+        from ganvas.io.tensor_files import write_tensors
 
         tensors = dict(network.state_dict())
         path = write_tensors(

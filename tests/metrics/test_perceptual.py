@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganvas.errors import PictureError
-from ganvas.metrics.distortions import add_noise, blur, shift
+from ganvas.metrics.corruptions import add_noise, blur, shift
 from ganvas.metrics.features import Architecture, FeatureNetwork
 from ganvas.metrics.perceptual import all_distances, distance_of_maps, perceptual_distance, similarity, unit_maps
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganvas import images
 from ganvas.errors import PictureError
+from ganvas.images import pixels
 from ganvas.metrics.spectrum import octave_energies
 
 pytestmark = pytest.mark.usefixtures("two_threads")
@@ -45,7 +45,7 @@ def test_what_does_not_count():
 
 def test_enlarged_pictures_lack_the_finest_octave():
     noise = F.avg_pool2d(torch.randn(4, 3, 66, 66, generator=torch.Generator().manual_seed(0)), 3, 1)
-    enlarged = images.resize(images.resize(noise, 32, 32), 64, 64)
+    enlarged = pixels.resize(pixels.resize(noise, 32, 32), 64, 64)
     share = octave_energies(enlarged).mean(0) / octave_energies(noise).mean(0)
     assert share[0] < 0.15 < 0.5 < share[2]
 

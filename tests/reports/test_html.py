@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganvas.errors import PictureError
-from ganvas.images import enlarge, read_picture, to_bytes
+from ganvas.images.pixels import enlarge, read_picture, to_bytes
 from ganvas.reports.html import DirectionStrip, IndexEntry, ManySeeds, directions_page, index_page, number
 
 HOSTILE = "<script>alert('1')</script> \" onload=\"x & 木"

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from ganvas.errors import PictureError
-from ganvas.images import read_picture
-from ganvas.inversion.numbers import Card
+from ganvas.images.pixels import read_picture
+from ganvas.inversion.report_card import Card
 from ganvas.reports.inversion_report import film_frames, kept_moments, pairs_sheet, write_numbers
 from ganvas.reports.plots import convergence_plot
 

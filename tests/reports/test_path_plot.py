@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from ganvas.edits.retime import Timing
 from ganvas.errors import PictureError
-from ganvas.images import read_picture
+from ganvas.images.pixels import read_picture
 from ganvas.reports.path_plot import path_plot
-from ganvas.retiming import Timing
 
 SHARES = np.linspace(0, 1, 9)
 TIMING = Timing(SHARES, np.linspace(1, 2, 8), np.linspace(0.5, 1, 9), SHARES, np.ones(8))

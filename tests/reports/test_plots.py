@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganvas.errors import PictureError
-from ganvas.images import read_picture
+from ganvas.images.pixels import read_picture
 from ganvas.reports.plots import DistancePoint, curve, distance_plot, loss_plot, smoothed
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.directions import Direction, Directions, Origin
+from ganvas.directions.direction import Direction, Directions, Origin
 from ganvas.generators.protocol import Generator
-from ganvas.latent_files import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample_latent
 from ganvas.reports.region_report import (
     Edit,
     captioned_sheet,
@@ -42,7 +42,7 @@ def latent(faces: Generator) -> Latent:
 
 @pytest.fixture(scope="module")
 def mask(faces: Generator) -> torch.Tensor:
-    return ganvas.regions(faces)["mouth"].mask(faces.resolution, faces.resolution)
+    return ganvas.named_regions(faces)["mouth"].mask(faces.resolution, faces.resolution)
 
 
 def direction(seed: int = 0) -> Direction:

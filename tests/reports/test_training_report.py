@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas import images
+from ganvas.images import pixels
 from ganvas.reports import training_report
 from ganvas.reports.tensorboard import board
 from ganvas.reports.training_report import write_training_report
@@ -24,7 +24,7 @@ def write_log(folder: Path, lines: list[dict]) -> None:
 def write_sheets(folder: Path, count: int) -> None:
     for number in range(count):
         shade = torch.full((1, 3, 8, 16), 2 * number / max(count - 1, 1) - 1)
-        images.write_picture(folder / f"sheet-{1000 * number:09d}.png", shade)
+        pixels.write_picture(folder / f"sheet-{1000 * number:09d}.png", shade)
 
 
 def test_curves_and_timelapse(tmp_path: Path):

@@ -10,15 +10,15 @@ import scipy.linalg
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from studies.locality import report, study
+from studies.locality.statistics import quotient, quotient_estimate
+from studies.matching import match_strength
 
-from ganvas.directions import Direction
+from ganvas.comparisons.estimates import median_estimate
+from ganvas.directions.direction import Direction
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
-from ganvas.region import Region
-from ganvas.studies.estimates import median_estimate
-from ganvas.studies.locality import report, study
-from ganvas.studies.locality.statistics import quotient, quotient_estimate
-from ganvas.studies.matching import match_strength
+from ganvas.regions import Region
 
 SIDE, WIDTH = 8, 6
 TOP = Region.box(0, 0, 1, 0.5)

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from studies.photos import command, tuned
+from studies.photos.report import GENERATED, INVERTED, TUNED, geometric, kept_ratio
+from studies.photos.settings import Settings, quick
+from studies.photos.survival import Survived, edited, find_edits, generated, survived
 
 from ganvas.checkpoints.own_format import save_generator
+from ganvas.comparisons.nearness import gain
 from ganvas.errors import GanvasError, RegionError
-from ganvas.generators.differences import with_differences
 from ganvas.generators.protocol import About
+from ganvas.generators.weight_differences import with_differences
 from ganvas.metrics.features import load_features
-from ganvas.metrics.local import rms_change
-from ganvas.region import Region
-from ganvas.studies.nearness import gain
-from ganvas.studies.photos import command, tuned
-from ganvas.studies.photos.report import GENERATED, INVERTED, TUNED, geometric, kept_ratio
-from ganvas.studies.photos.settings import Settings, quick
-from ganvas.studies.photos.survival import Survived, edited, find_edits, generated, survived
+from ganvas.metrics.locality import rms_change
+from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import write_pictures
 

@@ -11,20 +11,20 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from scipy.linalg import subspace_angles
+from studies.regions import boxes, measures, parts
+from studies.regions import command as study
+from studies.regions.bench import Bench, Recipe, Trial, ratios, runs
+from studies.regions.failures import failures, ways_of
+from studies.regions.grams import exact_cover, find_grams, pack, range_jacobians, unpack
+from studies.regions.plan import few_names, make_plan, telling_names, variants_of
+from studies.regions.report import markdown
+from studies.regions.settings import ALL, Settings, quick, thirds
 
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import About
 from ganvas.metrics.distribution import kernel_distance
-from ganvas.region import Region
-from ganvas.region.named import AFHQ_CAT, FACES
-from ganvas.studies.regions import boxes, measures, parts
-from ganvas.studies.regions import command as study
-from ganvas.studies.regions.bench import Bench, Recipe, Trial, ratios, runs
-from ganvas.studies.regions.failures import failures, ways_of
-from ganvas.studies.regions.grams import exact_cover, find_grams, pack, range_jacobians, unpack
-from ganvas.studies.regions.plan import few_names, make_plan, telling_names, variants_of
-from ganvas.studies.regions.report import markdown
-from ganvas.studies.regions.settings import ALL, Settings, quick, thirds
+from ganvas.regions import Region
+from ganvas.regions.named import AFHQ_CAT, FACES
 from tests.fakes import LayeredGenerator
 
 edges = st.tuples(*[st.floats(0.05, 0.45)] * 2, *[st.floats(0.55, 0.95)] * 2)
@@ -355,7 +355,7 @@ def test_each_way_to_a_part_is_tried(measured):
 def test_what_is_finished_is_not_computed_again(measured, monkeypatch):
     plan, folder, found, bench = measured
     monkeypatch.setattr(Bench, "_measure", None)
-    monkeypatch.setattr("ganvas.studies.regions.grams.seed_grams", None)
+    monkeypatch.setattr("studies.regions.grams.seed_grams", None)
     again, _ = study.run(bench.generator, plan, SHORT, folder, silent)
     assert again == found
 

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from studies.inversion import __main__ as command
+from studies.inversion.starts import WAYS, Way, run
 
 from ganvas.checkpoints.own_format import save_generator
+from ganvas.comparisons.nearness import Eyes
 from ganvas.errors import CheckpointError, GanvasError
 from ganvas.generators.protocol import About
 from ganvas.inversion.encoder import Architecture, Encoder, encoder_for, save_encoder
 from ganvas.inversion.terms import bundled_features
-from ganvas.latent_files import load_latent
-from ganvas.studies.inversion import __main__ as command
-from ganvas.studies.inversion.starts import WAYS, Way, run
-from ganvas.studies.nearness import Eyes
+from ganvas.latents.latent import load_latent
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import write_pictures
 

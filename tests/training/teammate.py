@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from ganvas.training import starting
-from ganvas.training.augmentation import Augmentation
 from ganvas.training.distributed import team
-from ganvas.training.networks import tensors
-from ganvas.training.run import Plan
-from ganvas.training.stylegan2 import StyleGAN2Recipe
+from ganvas.training.gan import starting
+from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.networks import tensors
+from ganvas.training.gan.run import Plan
+from ganvas.training.gan.stylegan2 import StyleGAN2Recipe
 from tests.training.tiny import CPU, STYLE, pictures_at
 
 RECIPE: StyleGAN2Recipe = replace(STYLE, batch=16, penalty_pictures=8, r2=0.5, path=2.0, path_every=4, mixing=0.9)

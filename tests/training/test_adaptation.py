@@ -13,15 +13,22 @@ import ganvas
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import TrainingError
 from ganvas.generators.protocol import About
+from ganvas.io.tensor_files import hash_tensors
 from ganvas.metrics.features import load_features
-from ganvas.region import Region
-from ganvas.tensor_files import hash_tensors
-from ganvas.training.adaptation import FEATURES, WITH_FEATURES, AdaptationRecipe, Usual, correspondence, similarities
-from ganvas.training.discriminator_files import DISCRIMINATOR
-from ganvas.training.feature_judge import FeatureJudge
-from ganvas.training.losses import gradient_penalty
-from ganvas.training.networks import tensors
-from ganvas.training.run import Run
+from ganvas.regions import Region
+from ganvas.training.adapt.adaptation import (
+    FEATURES,
+    WITH_FEATURES,
+    AdaptationRecipe,
+    Usual,
+    correspondence,
+    similarities,
+)
+from ganvas.training.adapt.feature_discriminator import FeatureJudge
+from ganvas.training.gan.discriminator_files import DISCRIMINATOR
+from ganvas.training.gan.losses import gradient_penalty
+from ganvas.training.gan.networks import tensors
+from ganvas.training.gan.run import Run
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import CPU, DC, STYLE, begin, differing, finish, go_on
 

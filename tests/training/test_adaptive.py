@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganvas.training.adaptive import LARGEST, TARGET, AdaptiveStrength, adjusted
+from ganvas.training.gan.adaptive import LARGEST, TARGET, AdaptiveStrength, adjusted
 
 
 def test_it_rises_when_the_discriminator_is_too_sure_and_falls_when_it_is_not():

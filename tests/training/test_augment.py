@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganvas.errors import TrainingError
-from ganvas.training.augment import (
+from ganvas.training.gan.augment import (
     adaptive,
     blits,
     colours,
@@ -22,8 +22,8 @@ from ganvas.training.augment import (
     recoloured,
     unchanged,
 )
+from ganvas.training.gan.warp import quarter_turns, rotation, scaling, soften, softening, translation, warp
 from ganvas.training.randomness import Randomness, Share
-from ganvas.training.warp import quarter_turns, rotation, scaling, soften, softening, translation, warp
 
 ALL = {
     "unchanged": unchanged,

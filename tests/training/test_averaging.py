@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganvas.training.averaging import decay, update
+from ganvas.training.gan.averaging import decay, update
 
 
 def test_half_of_the_old_is_left_after_a_half_life():

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from ganvas.errors import TrainingError
-from ganvas.training import augment
-from ganvas.training.dcgan import SETTLING_BATCHES, SETTLING_ROWS, DCGANRecipe, settled
 from ganvas.training.distributed import Team
-from ganvas.training.networks import Networks
+from ganvas.training.gan import augment
+from ganvas.training.gan.dcgan import SETTLING_BATCHES, SETTLING_ROWS, DCGANRecipe, settled
+from ganvas.training.gan.networks import Networks
 from ganvas.training.randomness import Randomness
 from tests.training.tiny import CPU, DC, pictures_at
 

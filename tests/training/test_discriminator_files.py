@@ -8,18 +8,18 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.checkpoints import files
+from ganvas.checkpoints import load as files
 from ganvas.errors import TrainingError
-from ganvas.tensor_files import write_tensors
-from ganvas.training.adaptation import AdaptationRecipe
-from ganvas.training.discriminator_files import (
+from ganvas.io.tensor_files import write_tensors
+from ganvas.training.adapt.adaptation import AdaptationRecipe
+from ganvas.training.gan.discriminator_files import (
     DISCRIMINATOR,
     KIND,
     discriminator_beside,
     load_discriminator,
     save_discriminator,
 )
-from ganvas.training.discriminators import StyleDiscriminator
+from ganvas.training.gan.discriminators import StyleDiscriminator
 from tests.training.tiny import CPU, DC, STYLE, begin, finish
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -48,7 +48,7 @@ def test_a_run_leaves_its_discriminator(tmp_path: Path):
 
 
 def test_of_bundled_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr("ganvas.training.discriminator_files.bundled_path", lambda name: tmp_path / name)
+    monkeypatch.setattr("ganvas.training.gan.discriminator_files.bundled_path", lambda name: tmp_path / name)
     (tmp_path / "faces-discriminator").write_bytes(b"")
     assert discriminator_beside("faces") == tmp_path / "faces-discriminator"
     assert discriminator_beside("faces-dcgan") is None

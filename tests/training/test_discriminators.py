@@ -4,9 +4,9 @@ import pytest
 import torch
 from benchmarks.plain_training import PlainDiscriminator
 
-from ganvas.generators.dcgan import DCGAN, Architecture
+from ganvas.generators.dcgan.generator import DCGAN, Architecture
 from ganvas.metrics.perceptual import perceptual_distance
-from ganvas.training.discriminators import (
+from ganvas.training.gan.discriminators import (
     GROUP,
     ConvolutionalDiscriminator,
     EqualConvolution,
@@ -14,7 +14,7 @@ from ganvas.training.discriminators import (
     StyleDiscriminator,
     add_deviation,
 )
-from ganvas.training.losses import gradient_penalty
+from ganvas.training.gan.losses import gradient_penalty
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from ganvas.errors import TrainingError
-from ganvas.training import starting
-from ganvas.training.augmentation import Augmentation
 from ganvas.training.distributed import Team, check_batch, own_device
-from ganvas.training.networks import tensors
+from ganvas.training.gan import starting
+from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.networks import tensors
+from ganvas.training.gan.run import Plan
 from ganvas.training.randomness import Share
-from ganvas.training.run import Plan
 from tests.training.teammate import RECIPE, STEPS, STOPS_AT
 from tests.training.tiny import CPU, pictures_at
 

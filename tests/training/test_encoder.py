@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import TrainingError
-from ganvas.generators.stylegan2 import StyleGAN2
+from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.inversion.encoder import Architecture, load_encoder
 from ganvas.metrics.features import Architecture as FeatureArchitecture
 from ganvas.metrics.features import FeatureNetwork
-from ganvas.training import encoder_run
-from ganvas.training.encoder import EncoderRecipe, new_encoder, step
-from ganvas.training.encoder_run import EncoderPlan, EncoderRun, hash_of
+from ganvas.training.encoder import run as encoder_run
+from ganvas.training.encoder.run import EncoderPlan, EncoderRun, hash_of
+from ganvas.training.encoder.training import EncoderRecipe, new_encoder, step
+from ganvas.training.gan.networks import adam
 from ganvas.training.log import read_log
-from ganvas.training.networks import adam
 from ganvas.training.randomness import Randomness
 from tests.training.tiny import STYLE, pictures_at, unequal
 

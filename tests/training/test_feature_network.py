@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from ganvas import images
 from ganvas.errors import TrainingError
+from ganvas.images import pixels
+from ganvas.images.datasets import PictureSet, Survey
 from ganvas.metrics.features import Architecture, FeatureNetwork, load_features, statistics
-from ganvas.training import make_features
-from ganvas.training.data import PictureSet, Survey
-from ganvas.training.feature_network import (
+from ganvas.training.features import make as make_features
+from ganvas.training.features.training import (
     KINDS,
     Learner,
     Settings,
@@ -157,7 +157,7 @@ def test_the_command_makes_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
     (tmp_path / "pictures").mkdir()
     for index, picture in enumerate(normal(32, 3, 16, 16).clamp(-1, 1)):
-        images.write_picture(tmp_path / "pictures" / f"{index}.png", picture[None])
+        pixels.write_picture(tmp_path / "pictures" / f"{index}.png", picture[None])
     out, source = tmp_path / "features.safetensors", str(tmp_path / "pictures")
     settings = Settings(steps=1, batch=8, crops=(24,))
     assert make_features.make([source], out, settings, SMALL) == out

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.latent_files import sample_latent
+from ganvas.latents.latent import sample_latent
 from ganvas.metrics.spectrum import octave_energies
-from ganvas.training.finest_noise import SEEDS, STRONGEST, match_finest_octave
+from ganvas.training.gan.finest_noise import SEEDS, STRONGEST, match_finest_octave
 from tests.training.tiny import CPU, STYLE, begin, differing, finish, go_on
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -7,9 +7,9 @@ import torch
 
 from ganvas.errors import TrainingError
 from ganvas.generators import ops
-from ganvas.generators.stylegan2 import StyleGAN2
-from ganvas.training.discriminators import StyleDiscriminator
-from ganvas.training.growing import start_from, start_judge_from
+from ganvas.generators.stylegan2.generator import StyleGAN2
+from ganvas.training.gan.discriminators import StyleDiscriminator
+from ganvas.training.gan.growing import start_from, start_judge_from
 from tests.generators.small import small_stylegan2
 from tests.training.test_discriminators import style_judge
 

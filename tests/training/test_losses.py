@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from ganvas.training.losses import (
+from ganvas.training.gan.losses import (
     OBJECTIVES,
     cross_entropy,
     gradient_penalty,

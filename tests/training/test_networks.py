@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from ganvas.errors import TrainingError
-from ganvas.training import augment
 from ganvas.training.distributed import Team
-from ganvas.training.networks import Networks, adam, cooling, restore, scale_rates, slim, tensors, warming
+from ganvas.training.gan import augment
+from ganvas.training.gan.networks import Networks, adam, cooling, restore, scale_rates, slim, tensors, warming
+from ganvas.training.gan.run import Recipe
 from ganvas.training.randomness import Randomness
-from ganvas.training.run import Recipe
 from tests.training.tiny import CPU, DC, STYLE, differing, pictures_at
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,12 +9,12 @@ import torch
 import ganvas
 from ganvas.errors import TrainingError
 from ganvas.generators import ops
-from ganvas.training import snapshots, starting
-from ganvas.training.dcgan import DCGANRecipe
-from ganvas.training.networks import Networks
+from ganvas.training.gan import snapshots, starting
+from ganvas.training.gan.dcgan import DCGANRecipe
+from ganvas.training.gan.networks import Networks
+from ganvas.training.gan.snapshots import Progress
+from ganvas.training.gan.stylegan2 import StyleGAN2Recipe, draw_codes, parse_channels
 from ganvas.training.randomness import Randomness
-from ganvas.training.snapshots import Progress
-from ganvas.training.stylegan2 import StyleGAN2Recipe, draw_codes, parse_channels
 
 CPU = torch.device("cpu")
 SMALL = StyleGAN2Recipe((8, 8, 6), (8, 8, 6), z_dim=8, mapping_layers=2, batch=4)

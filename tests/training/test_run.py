@@ -12,10 +12,10 @@ from PIL import Image
 
 import ganvas
 from ganvas.errors import GanvasError, TrainingError
-from ganvas.training import run as running
-from ganvas.training import snapshots
+from ganvas.training.gan import run as running
+from ganvas.training.gan import snapshots
+from ganvas.training.gan.run import Plan, Recipe, Run, fixed_samples
 from ganvas.training.log import read_log
-from ganvas.training.run import Plan, Recipe, Run, fixed_samples
 from tests.training.tiny import DC, STYLE, begin, finish, go_on
 
 pytestmark = pytest.mark.usefixtures("one_thread")

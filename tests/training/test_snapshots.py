@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from ganvas import tensor_files
 from ganvas.errors import TrainingError
-from ganvas.training import snapshots
-from ganvas.training.networks import tensors
-from ganvas.training.snapshots import Progress
+from ganvas.io import tensor_files
+from ganvas.training.gan import snapshots
+from ganvas.training.gan.networks import tensors
+from ganvas.training.gan.snapshots import Progress
 from tests.training.tiny import CPU, DC, unequal
 
 pytestmark = pytest.mark.usefixtures("one_thread")

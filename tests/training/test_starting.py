@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from ganvas.errors import TrainingError
-from ganvas.training import snapshots
-from ganvas.training.data import PictureSet
+from ganvas.images.datasets import PictureSet
+from ganvas.training.gan import snapshots
+from ganvas.training.gan.networks import WARMING_STEPS, Source, tensors
+from ganvas.training.gan.run import Recipe
+from ganvas.training.gan.starting import newest, recipe_of
 from ganvas.training.log import read_log
-from ganvas.training.networks import WARMING_STEPS, Source, tensors
-from ganvas.training.run import Recipe
-from ganvas.training.starting import newest, recipe_of
 from tests.training.tiny import CPU, DC, STYLE, begin, differing, finish, go_on, unequal
 
 pytestmark = pytest.mark.usefixtures("one_thread")

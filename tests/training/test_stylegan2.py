@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganvas.errors import TrainingError
-from ganvas.training import augment, stylegan2
 from ganvas.training.distributed import Team
-from ganvas.training.losses import gradient_penalty
-from ganvas.training.networks import Networks
+from ganvas.training.gan import augment, stylegan2
+from ganvas.training.gan.losses import gradient_penalty
+from ganvas.training.gan.networks import Networks
+from ganvas.training.gan.stylegan2 import StyleGAN2Recipe, draw_codes, every_nth_group, paint, standard_channels
 from ganvas.training.randomness import Randomness
-from ganvas.training.stylegan2 import StyleGAN2Recipe, draw_codes, every_nth_group, paint, standard_channels
 from tests.training.tiny import CPU, STYLE, pictures_at
 
 pytestmark = pytest.mark.usefixtures("one_thread")

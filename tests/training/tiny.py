@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganvas.training import starting
-from ganvas.training.augmentation import Augmentation
-from ganvas.training.data import PictureSet, Survey
-from ganvas.training.dcgan import DCGANRecipe
+from ganvas.images.datasets import PictureSet, Survey
 from ganvas.training.distributed import Team
-from ganvas.training.networks import Networks, tensors
-from ganvas.training.run import Event, Plan, Recipe, Run
-from ganvas.training.stylegan2 import StyleGAN2Recipe
+from ganvas.training.gan import starting
+from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.dcgan import DCGANRecipe
+from ganvas.training.gan.networks import Networks, tensors
+from ganvas.training.gan.run import Event, Plan, Recipe, Run
+from ganvas.training.gan.stylegan2 import StyleGAN2Recipe
 
 CPU = torch.device("cpu")
 STYLE = StyleGAN2Recipe((8, 8, 8), (8, 8, 8), z_dim=8, mapping_layers=1, batch=8, penalty_every=3)

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ganvas.generators import (
-    biggan,
-    biggan_synthesis,
-    dcgan,
-    stylegan2,
-    stylegan2_synthesis,
-    stylegan3,
-    stylegan3_architecture,
-)
+from ganvas.generators.biggan import generator as biggan
+from ganvas.generators.biggan import synthesis as biggan_synthesis
+from ganvas.generators.dcgan import generator as dcgan
+from ganvas.generators.stylegan2 import generator as stylegan2
+from ganvas.generators.stylegan2 import synthesis as stylegan2_synthesis
+from ganvas.generators.stylegan3 import architecture as stylegan3_architecture
+from ganvas.generators.stylegan3 import generator as stylegan3
 
 
 @dataclass(frozen=True)

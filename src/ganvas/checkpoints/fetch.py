@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganvas.checkpoints.cache import HOME, digest_of, exclusive
-from ganvas.checkpoints.transfer import StartAnewError, Stream, TryAgainError, open_stream
 from ganvas.errors import DownloadError
-from ganvas.files import atomic_path
+from ganvas.io.cache import HOME, digest_of, exclusive
+from ganvas.io.files import atomic_path
+from ganvas.io.transfer import StartAnewError, Stream, TryAgainError, open_stream
 
 LARGEST = 8 << 30  # bytes; generators have up to 0.4e9
 SPARE = 64 << 20  # bytes that a download leaves free on the disk

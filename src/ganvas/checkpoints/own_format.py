@@ -9,12 +9,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ganvas.checkpoints.families import FAMILIES
-from ganvas.checkpoints.pickle_machine import shown
-from ganvas.checkpoints.recognised import Recognised
+from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.errors import CheckpointError, RegionError
 from ganvas.generators.protocol import About
-from ganvas.region import Region
-from ganvas.tensor_files import KEY, hash_tensors, read_tensors, write_tensors
+from ganvas.io.tensor_files import KEY, hash_tensors, read_tensors, write_tensors
+from ganvas.regions import Region
 
 FORMAT = "Ganvas safetensors"
 PRIOR = "standard normal, numpy RandomState per seed"

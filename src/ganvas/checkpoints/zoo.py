@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ganvas.checkpoints import cache
 from ganvas.checkpoints.fetch import Patience, Remote, copy_in, download
-from ganvas.checkpoints.trees import read_tree
+from ganvas.checkpoints.safe_pickle.trees import read_tree
 from ganvas.errors import CheckpointError, DownloadError
 from ganvas.generators.protocol import About
-from ganvas.region import Region
-from ganvas.region.named import SETS
+from ganvas.io import cache
+from ganvas.regions import Region
+from ganvas.regions.named import SETS
 
 UNVERIFIED_FORMATS = frozenset({"TensorFlow pickle", "OpenMMLab"})  # docs/formats.md says why
 Report = Callable[[str, int, int | None], None]

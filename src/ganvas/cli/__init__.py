@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError
 
 from ganvas.cli.context import COMMAND_LINE, visible
 from ganvas.errors import GanvasError
-from ganvas.process import keep_freed_memory, let_threads_wait
+from ganvas.io.process import keep_freed_memory, let_threads_wait
 
 COMMANDS = {
     "demo": "Find directions for regions of a face, and show the edits on a page.",

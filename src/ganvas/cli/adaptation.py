@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 from cyclopts import Parameter
 
-from ganvas.checkpoints.files import load
+from ganvas.checkpoints.load import load
 from ganvas.cli.shared import device_named
 from ganvas.cli.training import Running, train
-from ganvas.training.adaptation import BESIDE, FEATURES, WITH_DISCRIMINATOR, WITH_FEATURES, AdaptationRecipe
-from ganvas.training.augmentation import Augmentation
-from ganvas.training.discriminator_files import discriminator_beside
+from ganvas.training.adapt.adaptation import BESIDE, FEATURES, WITH_DISCRIMINATOR, WITH_FEATURES, AdaptationRecipe
 from ganvas.training.distributed import own_device
+from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.discriminator_files import discriminator_beside
 
 
 @Parameter(name="*")

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import torch
 
-from ganvas import images
-from ganvas.checkpoints.files import regions
+from ganvas.checkpoints.load import named_regions
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.directions import summary, table
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, layers_of, make_folder, with_seconds, wrote
 from ganvas.cli.strengths import words
-from ganvas.latent_files import sample_latent
-from ganvas.methods import origin_of, resefa
-from ganvas.methods.resefa import plan_search
-from ganvas.methods.search import Search
+from ganvas.directions import resefa
+from ganvas.directions.find import origin_of
+from ganvas.directions.resefa import plan_search
+from ganvas.directions.settings import Search
+from ganvas.images import pixels, sheets
+from ganvas.latents.latent import sample_latent
 from ganvas.reports.html import IndexEntry, index_page, number
 from ganvas.reports.region_report import Edit, RegionReport, compare_directions, describe, on_sheet, outlined
 
@@ -46,7 +47,7 @@ def demo(*, out: Path = Path("demo"), common: Common = Common()) -> None:
     plan = plan_search(generator, search)
     codes = sample_latent(generator, FOUND_AT, truncation=TRUNCATION).codes_for(generator, "w")
     subjects = sample_latent(generator, SHOWN_AT, truncation=TRUNCATION)
-    named = {name: regions(generator)[name] for name in REGIONS}
+    named = {name: named_regions(generator)[name] for name in REGIONS}
     paths: list[Path] = []
     lines, entries, found = [str(plan)], [], {}
     make_folder(out)
@@ -60,7 +61,7 @@ def demo(*, out: Path = Path("demo"), common: Common = Common()) -> None:
             page = shown.write_page(
                 out / f"{name}.html", f"Directions of {name}", facts, {"all": "index.html", **others}
             )
-            sheet = images.write_picture(out / f"{name}.png", shown.sheet(words(STRENGTHS)))
+            sheet = pixels.write_picture(out / f"{name}.png", shown.sheet(words(STRENGTHS)))
             paths += [directions.save(out / f"{name}.safetensors"), sheet, page]
             lines += [f"{name}:", *table(directions)]
             entries.append(_entry(name, shown))
@@ -77,6 +78,6 @@ def _entry(name: str, shown: RegionReport) -> IndexEntry:
     """Return the index's card of a region: its strongest direction, both ways."""
     strip = shown.strips[0]
     ends = on_sheet(strip.pictures[[0, -1]])
-    picture = images.strip(torch.cat([ends[:1], outlined(shown.originals[:1], shown.mask), ends[1:]]))
+    picture = sheets.strip(torch.cat([ends[:1], outlined(shown.originals[:1], shown.mask), ends[1:]]))
     text = f"Change inside to change outside, predicted: {number(strip.predicted_ratio)} (mean squares)."
     return IndexEntry(name, f"{name}.html", picture, text)

@@ -7,20 +7,20 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ganvas import images
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Codes, Common, layers_of, make_folder, parse_rows, region_of, with_seconds, wrote
 from ganvas.cli.strengths import parse_strengths, usual_strengths, words
-from ganvas.directions import Directions, Origin
+from ganvas.directions.direction import Directions, Origin
+from ganvas.directions.find import find_directions, origin_of
+from ganvas.directions.linalg import Ridge
+from ganvas.directions.resefa import plan_search
+from ganvas.directions.settings import Search
 from ganvas.errors import GanvasError, LatentError
+from ganvas.generators.codes import parse_seeds, sample_normal_as_resefa
 from ganvas.generators.protocol import Generator
-from ganvas.latent_files import Latent
-from ganvas.latents import parse_seeds, sample_normal_as_resefa
-from ganvas.linalg import Ridge
-from ganvas.methods import find_directions, origin_of
-from ganvas.methods.resefa import plan_search
-from ganvas.methods.search import Search
+from ganvas.images import pixels
+from ganvas.latents.latent import Latent
 from ganvas.reports.html import number
 from ganvas.reports.region_report import Edit, compare_directions, describe
 
@@ -149,7 +149,7 @@ def directions(
         strengths = strengths or usual_strengths(found)
         edits = [Edit(one, strengths, f"direction {index}") for index, one in enumerate(found)]
         shown = compare_directions(generator, latent, edits[:ON_PAGE], found.mask, progress=report)
-    paths.append(images.write_picture(out / "directions.png", shown.sheet(words(strengths))))
+    paths.append(pixels.write_picture(out / "directions.png", shown.sheet(words(strengths))))
     at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
     shown_at = {"first picture": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
     paths.append(

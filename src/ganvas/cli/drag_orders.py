@@ -14,8 +14,8 @@ from ganvas.drag.state import Point, Task, code_space_of
 from ganvas.drag.trace import Trace, read_points, read_trace
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
-from ganvas.latent_files import Latent
-from ganvas.region import Region
+from ganvas.latents.latent import Latent
+from ganvas.regions import Region
 
 USUAL_SEED = "4"
 OF_THE_PICTURE = ("space", "layers", "feature")

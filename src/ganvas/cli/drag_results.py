@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas import images
 from ganvas.cli.progress import Report
-from ganvas.drag.film import at_viewing_size, evenly, marked
 from ganvas.drag.session import Done, Session
 from ganvas.drag.state import Point
 from ganvas.drag.trace import write_trace
-from ganvas.films import can_write_mp4
-from ganvas.latent_files import Latent
+from ganvas.drag.video import at_viewing_size, evenly, marked
+from ganvas.images import pixels, sheets
+from ganvas.images.video import can_write_mp4
+from ganvas.latents.latent import Latent
 
 SECONDS_PER_FRAME = 0.08
 PAUSE = 12  # frames for which the film stands still at its end
@@ -64,8 +64,8 @@ def told(done: Done, resolution: int) -> Told:
 def write_results(out: Path, session: Session, latent: Latent) -> list[Path]:
     """Write pictures, latent and trace; returns their paths."""
     before, after = session.picture(session.start), session.picture()
-    paths = [images.write_picture(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
-    paths.append(images.write_picture(out / "drag.png", images.strip(torch.cat(_turns(session, before)))))
+    paths = [pixels.write_picture(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
+    paths.append(pixels.write_picture(out / "drag.png", sheets.strip(torch.cat(_turns(session, before)))))
     name = f"{latent.captions[0]}, dragged"
     dragged = replace(latent, codes=session.codes.cpu(), space=session.subject.code_space, names=(name,))
     paths.append(dragged.save(out / "latent.safetensors"))
@@ -92,7 +92,7 @@ def write_film(out: Path, session: Session, frames: Sequence[Frame], most: int, 
         report("Painting the film", len(shown), len(kept))
         shown.append(_shown(session, frames[number]))
     film = torch.cat([*shown, *shown[-1:] * PAUSE])
-    return [images.write_animation(out / f"drag{kind}", film, SECONDS_PER_FRAME) for kind in _kinds()]
+    return [pixels.write_animation(out / f"drag{kind}", film, SECONDS_PER_FRAME) for kind in _kinds()]
 
 
 def _shown(session: Session, frame: Frame) -> Float[Tensor, "1 3 h w"]:

@@ -7,15 +7,15 @@ from pathlib import Path
 import torch
 from cyclopts import Parameter
 
-from ganvas.checkpoints.files import regions
+from ganvas.checkpoints.load import named_regions
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import TRUNCATION, Codes, Common, Flag, make_folder, with_seconds, wrote
+from ganvas.comparisons.drag.command import run, run_poster
+from ganvas.comparisons.drag.settings import QUICK, Settings, of_size
+from ganvas.comparisons.drag.trials import Bench
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import about_of
 from ganvas.inversion.terms import bundled_features
-from ganvas.studies.drags.command import run, run_poster
-from ganvas.studies.drags.settings import QUICK, Settings, of_size
-from ganvas.studies.drags.trials import Bench
 
 FACES = 32
 
@@ -67,7 +67,7 @@ def measure(model: str, study: Study, codes: Codes, out: Path, common: Common) -
     with progress(remembers=600.0) as tell:
         if study.named:
             count = (4 if study.quick else FACES) if study.drags is None else study.drags
-            text, paths = run_poster(bench, name, regions(generator), count, tell)
+            text, paths = run_poster(bench, name, named_regions(generator), count, tell)
         else:
             text, paths = run(bench, name, tell)
     summary = {"command": "drag", "study": "named" if study.named else "benchmark", "files": paths}

@@ -9,17 +9,17 @@ from typing import Annotated, Literal
 import torch
 from cyclopts import Parameter
 
-from ganvas import images
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Codes, Common, make_folder, region_of, with_seconds, wrote
 from ganvas.cli.strengths import Strength, frames_between, parse_strengths, usual_strengths, words
-from ganvas.directions import Direction, Directions, load_directions
-from ganvas.edits import edit as move
-from ganvas.edits import space_of
+from ganvas.directions.direction import Direction, Directions, load_directions
+from ganvas.edits.move import edit as move
+from ganvas.edits.move import space_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator
-from ganvas.latent_files import Latent
+from ganvas.images import pixels, sheets
+from ganvas.latents.latent import Latent
 from ganvas.reports.region_report import Edit, compare_rows, describe, on_sheet
 
 USUAL_SEEDS = "4-7"
@@ -93,13 +93,13 @@ def edit(
     make_folder(out)
     with progress() as report:
         shown = compare_rows(generator, latent, step, mask, report)
-    paths = [images.write_picture(out / "edit.png", shown.sheet(words(strengths)))]
+    paths = [pixels.write_picture(out / "edit.png", shown.sheet(words(strengths)))]
     facts = _facts(found, step, latent)
     paths.append(shown.write_page(out / "edit.html", f"{directions.stem}, direction {index}", facts))
     paths.append(edited_latent(generator, latent, step).save(out / "latent.safetensors"))
     if frames:
         moving = _animation(generator, latent.rows(range(min(len(latent), MOST_MOVING))), step, frames)
-        paths += [images.write_animation(out / f"edit.{kind}", moving, SECONDS_PER_FRAME) for kind in ("gif", "webp")]
+        paths += [pixels.write_animation(out / f"edit.{kind}", moving, SECONDS_PER_FRAME) for kind in ("gif", "webp")]
     changes = [
         {"row": strip.label, "strengths": strip.strengths, "inside": strip.inside, "outside": strip.outside}
         for strip in shown.strips
@@ -187,5 +187,5 @@ def _animation(generator: Generator, latent: Latent, step: Edit, frames: int) ->
     """Return frames there and back, the rows side by side."""
     lengths: Sequence[float] = frames_between(step.direction, step.strengths, frames)
     pictures = replace(step, strengths=tuple(lengths)).pictures(generator, latent)
-    there = torch.cat([images.strip(on_sheet(moment)) for moment in pictures.transpose(0, 1)])
+    there = torch.cat([sheets.strip(on_sheet(moment)) for moment in pictures.transpose(0, 1)])
     return torch.cat([there, there.flip(0)[1:-1]])

@@ -8,17 +8,17 @@ from typing import Any, Literal
 import torch
 from cyclopts import Parameter
 
-from ganvas.checkpoints.files import load
+from ganvas.checkpoints.load import load
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Flag, device_named, make_folder, show, with_seconds, wrote
 from ganvas.cli.training import FINISHED, REMEMBERED_SECONDS, STOPPED, finishing_the_step, survey_lines
 from ganvas.errors import TrainingError
-from ganvas.generators.stylegan2 import StyleGAN2
+from ganvas.generators.stylegan2.generator import StyleGAN2
+from ganvas.images.datasets import open_pictures
 from ganvas.metrics.features import load_features
-from ganvas.training.data import open_pictures
 from ganvas.training.distributed import own_device
-from ganvas.training.encoder import EncoderRecipe
-from ganvas.training.encoder_run import EncoderPlan, EncoderRun, begin, resume
+from ganvas.training.encoder.run import EncoderPlan, EncoderRun, begin, resume
+from ganvas.training.encoder.training import EncoderRecipe
 from ganvas.training.hardware import fastest_precision
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, device_named, with_seconds
 from ganvas.errors import GanvasError
+from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import label_of
-from ganvas.latents import parse_seeds
 from ganvas.metrics.distribution import COMPONENTS
 from ganvas.metrics.evaluation import evaluate as measure
 from ganvas.metrics.features import load_features
-from ganvas.training.yardstick import real_features, real_top_octave
+from ganvas.training.gan.held_out import real_features, real_top_octave
 
 
 def evaluate(

@@ -9,25 +9,25 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ganvas import images
 from ganvas.cli.photo_codes import inverted, latent_of
 from ganvas.cli.photo_options import is_photo
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import TRUNCATION, Common, Flag, device_named, make_folder, parse_rows, with_seconds, wrote
+from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
+from ganvas.edits.interpolate import ease as eased
+from ganvas.edits.retime import STEP, TARGET, Timing, time_path
 from ganvas.errors import GanvasError, LatentError
-from ganvas.files import atomic_path
-from ganvas.films import MISSING_VIDEO, can_write_mp4
+from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import Generator
-from ganvas.interpolation import LatentPath, frame_positions, path_through
-from ganvas.interpolation import ease as eased
-from ganvas.latent_files import Latent, sample_latent
-from ganvas.latents import parse_seeds
+from ganvas.images import pixels, sheets
+from ganvas.images.video import MISSING_VIDEO, can_write_mp4
+from ganvas.io.files import atomic_path
+from ganvas.latents.latent import Latent, sample_latent
 from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.reports.path_plot import path_plot
 from ganvas.reports.plots import can_plot
 from ganvas.reports.region_report import on_sheet
-from ganvas.retiming import STEP, TARGET, Timing, time_path
 
 SECONDS_PER_FRAME, MOST_FRAMES, MOST_KEYS = 0.06, 1000, 64
 ON_STRIP = 9
@@ -158,10 +158,10 @@ def _write(
     shown = torch.cat([on_sheet(some) for some in path.pictures(generator, positions)])
     film = shown if path.closed else torch.cat([shown, shown.flip(0)[1:-1]])
     written = [
-        images.write_animation(out / f"interpolate{suffix}", film, SECONDS_PER_FRAME)
+        pixels.write_animation(out / f"interpolate{suffix}", film, SECONDS_PER_FRAME)
         for suffix in (".gif", ".webp", *more)
     ]
-    written.append(images.write_picture(out / "interpolate.png", _strip(generator, path, timings)))
+    written.append(pixels.write_picture(out / "interpolate.png", _strip(generator, path, timings)))
     if can_plot():
         written.append(path_plot(timings, out / "steps.png"))
     written.append(out / "steps.json")
@@ -178,7 +178,7 @@ def _strip(generator: Generator, path: LatentPath, timings: Mapping[str, Timing]
     for timing in timings.values():
         rows += [on_sheet(some) for some in path.pictures(generator, timing.positions[chosen])]
     names = list(timings) if len(timings) > 1 else ()
-    return images.labelled_grid(torch.cat(rows), len(chosen), [f"frame {number}" for number in chosen], names)
+    return sheets.labelled_grid(torch.cat(rows), len(chosen), [f"frame {number}" for number in chosen], names)
 
 
 def _in_words(name: str, timing: Timing) -> str:

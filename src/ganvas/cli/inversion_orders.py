@@ -18,7 +18,7 @@ from ganvas.inversion.invert import InversionSettings, usual_space
 from ganvas.inversion.starts import Encode
 from ganvas.inversion.terms import USUAL_LOSS, FeatureMaps, parse_weights
 from ganvas.inversion.tuning import Tuning
-from ganvas.latent_files import Latent, load_latent
+from ganvas.latents.latent import Latent, load_latent
 from ganvas.metrics.lpips import load_published
 
 

@@ -4,17 +4,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from studies.inversion import report
 from torch import Tensor
 
 from ganvas.cli.photo_options import Preparation, complaint, pictures_in, read_all
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, make_folder, with_seconds, wrote
+from ganvas.comparisons.inversion import table
+from ganvas.comparisons.inversion.table import Settings
+from ganvas.comparisons.nearness import eyes_for
 from ganvas.errors import GanvasError, PictureError
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.studies.inversion import report, table
-from ganvas.studies.inversion.table import Settings
-from ganvas.studies.nearness import eyes_for
-from ganvas.training.data import open_pictures
+from ganvas.images.datasets import open_pictures
 
 STARTS = ("mean", "random")
 

@@ -13,12 +13,12 @@ from ganvas.cli.inversion_table import compare, refuse_beside
 from ganvas.cli.photo_options import Preparation, complaint, different, pictures_in, read_all
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, Flag, check_frames, make_folder, with_seconds, wrote
+from ganvas.comparisons.inversion.table import Settings
 from ganvas.errors import GanvasError, PictureError
-from ganvas.inversion.numbers import Card
-from ganvas.inversion.work import Work
-from ganvas.latent_files import Latent
+from ganvas.inversion.batch import Work
+from ganvas.inversion.report_card import Card
+from ganvas.latents.latent import Latent
 from ganvas.reports.inversion_report import kept_moments, write_inversion, write_latest
-from ganvas.studies.inversion.table import Settings
 
 USUAL_FRAMES = 40
 

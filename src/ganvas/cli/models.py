@@ -12,15 +12,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ganvas.checkpoints import cache, zoo
-from ganvas.checkpoints.files import BUNDLED, convert, info
-from ganvas.checkpoints.recognised import UNVERIFIED
+from ganvas.checkpoints import zoo
+from ganvas.checkpoints.load import BUNDLED, convert, info
+from ganvas.checkpoints.recognized import UNVERIFIED
 from ganvas.cli.progress import downloads
 from ganvas.cli.shared import Common, Flag, with_seconds, wrote
 from ganvas.errors import GanvasError, RegionError
-from ganvas.region.named import SETS
-from ganvas.region.region import Region
-from ganvas.region.text import parse_region, region_name
+from ganvas.io import cache
+from ganvas.regions.named import SETS
+from ganvas.regions.region import Region
+from ganvas.regions.text import parse_region, region_name
 
 app = App(name="models", help="List, describe, fetch and convert generators.")
 WIDE = 110  # columns of a terminal from which on the table says more

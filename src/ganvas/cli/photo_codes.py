@@ -8,19 +8,19 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ganvas.checkpoints.cache import home
 from ganvas.cli.context import visible
 from ganvas.cli.photo_options import Preparation, is_photo
 from ganvas.cli.progress import progress
 from ganvas.errors import GanvasError, LatentError
-from ganvas.files import atomic_path
 from ganvas.generators.protocol import Generator, about_of
+from ganvas.inversion.batch import Work
 from ganvas.inversion.encoder import Encoder, usual_start
 from ganvas.inversion.invert import InversionSettings, usual_space
-from ganvas.inversion.work import Work
-from ganvas.latent_files import Latent, load_latent
+from ganvas.io.cache import home
+from ganvas.io.files import atomic_path
+from ganvas.io.tensor_files import hash_tensors
+from ganvas.latents.latent import Latent, load_latent
 from ganvas.metrics.features import BUNDLED_HASH
-from ganvas.tensor_files import hash_tensors
 
 STEPS = InversionSettings.steps
 Classes = int | tuple[int, ...] | None

@@ -10,17 +10,18 @@ import torch
 from cyclopts import Parameter
 from torch import Tensor
 
-from ganvas.checkpoints.files import regions
+from ganvas.checkpoints.load import named_regions
 from ganvas.cli.progress import Report
-from ganvas.decoding import SUFFIXES
 from ganvas.errors import GanvasError, PictureError
-from ganvas.eyes import find_eyes
 from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import Generator, Label
+from ganvas.images.decoding import SUFFIXES
+from ganvas.images.eyes import find_eyes
+from ganvas.images.photos import Box, Point, read_photo
 from ganvas.inversion.encoder import again_by_encoder
-from ganvas.metrics.familiarity import Again, Familiarity, learn_familiarity, strangenesses
 from ganvas.metrics.features import FeatureNetwork, load_features
-from ganvas.photos import Box, Point, eye_places_of, read_photo
+from ganvas.metrics.ood import Again, Familiarity, learn_familiarity, strangenesses
+from ganvas.regions.eyes import eye_places_of
 
 LARGEST_CHECKED = 256
 Read = TypeVar("Read")
@@ -53,7 +54,7 @@ class Preparation:
 
     def read(self, path: Path, generator: Generator, row: int = 0) -> Tensor:
         """Return the photo at the generator's size; `row` is its place among all, of which each may have its eyes."""
-        places = eye_places_of(regions(generator)) if self.eyes else None
+        places = eye_places_of(named_regions(generator)) if self.eyes else None
         if self.eyes and places is None:
             raise GanvasError("This generator does not say where eyes belong; leave --eyes out, or give --crop.")
         eyes = _eyes(self.eyes[row if len(self.eyes) > 1 else 0], path) if self.eyes else None

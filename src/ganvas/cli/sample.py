@@ -11,14 +11,14 @@ import torch
 from cyclopts import Parameter
 from torch import Tensor
 
-from ganvas import images
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Codes, Common, make_folder, with_seconds, wrote
+from ganvas.edits.mix import GROUPS, layer_groups, mix_grid, mixed_layers
 from ganvas.errors import GanvasError
+from ganvas.generators.codes import parse_seeds
 from ganvas.generators.protocol import Generator
-from ganvas.latent_files import Latent, sample_latent
-from ganvas.latents import parse_seeds
-from ganvas.mixing import GROUPS, layer_groups, mix_grid, mixed_layers
+from ganvas.images import pixels
+from ganvas.latents.latent import Latent, sample_latent
 from ganvas.reports.mixing_sheet import mixing_sheet
 from ganvas.reports.region_report import captioned_sheet, on_sheet
 
@@ -73,7 +73,7 @@ def sample(
         sheet = _sheet(generator, latent, columns)
     else:
         sheet, latent = _mixed(generator, latent, sources, chosen)
-    paths = [images.write_picture(out / "sample.png", sheet), latent.save(out / "latent.safetensors")]
+    paths = [pixels.write_picture(out / "sample.png", sheet), latent.save(out / "latent.safetensors")]
     mixing = {} if mix is None else {"layers": {name: list(rows) for name, rows in chosen.items()}}
     common.show(
         [*wrote(paths), with_seconds(start)],

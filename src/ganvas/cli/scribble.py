@@ -17,18 +17,18 @@ from ganvas.cli.photo_options import class_of, complaint, different, read_each, 
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Common, Flag, make_folder, with_seconds, wrote
 from ganvas.errors import GanvasError, PictureError
+from ganvas.images.photos import read_sketch
 from ganvas.inversion.invert import usual_space
+from ganvas.inversion.sketch.batch import Scribbling
+from ganvas.inversion.sketch.fidelity import BALANCED, position_named, weight_at
+from ganvas.inversion.sketch.paint import ScribbleSettings
+from ganvas.inversion.sketch.sketch import Sketch
 from ganvas.inversion.terms import USUAL_LOSS, bundled_features, parse_weights
 from ganvas.metrics.distribution import kernel_distance
-from ganvas.metrics.familiarity import descriptors
 from ganvas.metrics.features import FeatureNetwork
-from ganvas.photos import read_sketch
+from ganvas.metrics.ood import descriptors
 from ganvas.reports.scribble_report import told, variant_name, write_scribbles
-from ganvas.scribble.dial import BALANCED, position_named, weight_at
-from ganvas.scribble.paint import ScribbleSettings
-from ganvas.scribble.sketch import Sketch
-from ganvas.scribble.work import Scribbling
-from ganvas.training.yardstick import real_features
+from ganvas.training.gan.held_out import real_features
 
 CANDIDATES, MOST_REAL = 3, 1000
 

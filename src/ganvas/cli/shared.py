@@ -11,18 +11,18 @@ from typing import Annotated, Any, Literal
 import torch
 from cyclopts import Parameter
 
-from ganvas.checkpoints.files import load, regions
+from ganvas.checkpoints.load import load, named_regions
 from ganvas.cli.context import visible
 from ganvas.cli.photo_codes import latent_of
 from ganvas.cli.photo_options import is_photo
 from ganvas.errors import GanvasError, LatentError
+from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import class_names, label_of
 from ganvas.generators.protocol import CanMove, Generator, about_of
-from ganvas.latent_files import Latent, sample_latent
-from ganvas.latents import parse_seeds
-from ganvas.region import Region
-from ganvas.region.named import FFHQ
-from ganvas.region.text import parse_region
+from ganvas.latents.latent import Latent, sample_latent
+from ganvas.regions import Region
+from ganvas.regions.named import FFHQ
+from ganvas.regions.text import parse_region
 
 TRUNCATION = 0.7
 MOST_FRAMES = 200
@@ -152,7 +152,7 @@ def region_of(generator: Generator, text: str) -> tuple[str, Region]:
     A generator without named regions and classes is offered those of FFHQ as ``ffhq_eyes`` and so on.
     """
     faces = {} if class_names(generator) else {f"ffhq_{name}": region for name, region in FFHQ.items()}
-    named = dict(regions(generator)) or faces
+    named = dict(named_regions(generator)) or faces
     return text.strip(), parse_region(text, named)
 
 

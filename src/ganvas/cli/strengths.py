@@ -1,6 +1,6 @@
 """Strengths as written on the command line."""
 
-from ganvas.directions import Direction, Directions
+from ganvas.directions.direction import Direction, Directions
 from ganvas.errors import LatentError
 from ganvas.reports.html import number
 

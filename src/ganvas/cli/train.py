@@ -9,12 +9,12 @@ from ganvas.cli.adaptation import adapt
 from ganvas.cli.encoder_training import encoder
 from ganvas.cli.shared import Flag, device_named
 from ganvas.cli.training import Running, train
-from ganvas.training.augmentation import Augmentation
-from ganvas.training.dcgan import DCGANRecipe
 from ganvas.training.distributed import own_device
-from ganvas.training.networks import Networks, Source
-from ganvas.training.starting import read_source
-from ganvas.training.stylegan2 import StyleGAN2Recipe, parse_channels, standard_channels
+from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.dcgan import DCGANRecipe
+from ganvas.training.gan.networks import Networks, Source
+from ganvas.training.gan.starting import read_source
+from ganvas.training.gan.stylegan2 import StyleGAN2Recipe, parse_channels, standard_channels
 
 STEPS_ALONE = 500
 

@@ -15,17 +15,17 @@ from cyclopts import Parameter
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Flag, make_folder, show, with_seconds, wrote
 from ganvas.errors import TrainingError
+from ganvas.images.datasets import FEWEST, PictureSet, Survey, open_pictures
 from ganvas.reports.tensorboard import board
 from ganvas.reports.training_report import write_training_report
-from ganvas.training import starting
-from ganvas.training.augmentation import Augmentation
-from ganvas.training.data import FEWEST, PictureSet, Survey, open_pictures
 from ganvas.training.distributed import Team, team
+from ganvas.training.gan import starting
+from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.held_out import open_yardstick
+from ganvas.training.gan.networks import Networks, Source
+from ganvas.training.gan.run import DISTANCE, Event, Plan, Recipe, Run
+from ganvas.training.gan.snapshots import Progress
 from ganvas.training.hardware import fastest_precision
-from ganvas.training.networks import Networks, Source
-from ganvas.training.run import DISTANCE, Event, Plan, Recipe, Run
-from ganvas.training.snapshots import Progress
-from ganvas.training.yardstick import open_yardstick
 
 SHOWN = ("D", "G")
 REMEMBERED_SECONDS = 300.0

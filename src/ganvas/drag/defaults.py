@@ -13,9 +13,9 @@ from torch import Tensor
 from ganvas.drag.sampling import Plane, sample_grid
 from ganvas.drag.state import Subject
 from ganvas.errors import LatentError
+from ganvas.generators.codes import Layers, check_space, parse_layers
 from ganvas.generators.protocol import Generator, Label, Noise, feature_extent
-from ganvas.latents import Layers, check_space, parse_layers
-from ganvas.spaces import sample_codes
+from ganvas.latents.spaces import sample_codes
 
 PUBLISHED_PIXELS = 512
 RATE_IN_DEVIATIONS = 0.008

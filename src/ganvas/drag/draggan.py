@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.drag.crop import feature_near
 from ganvas.drag.defaults import settings_with, usual_reach
-from ganvas.drag.nearby import feature_near
 from ganvas.drag.sampling import Plane, disc, least_offset, off_picture, sample_point, sample_square, whole_offsets
 from ganvas.drag.state import (
     NOT_FINITE,

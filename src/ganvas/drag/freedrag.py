@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ganvas.drag.crop import feature_near
 from ganvas.drag.defaults import PUBLISHED_PIXELS, settings_with, usual_scale
 from ganvas.drag.freedrag_state import FreeDrag, FreeDragState
-from ganvas.drag.nearby import feature_near
 from ganvas.drag.sampling import Plane, least_offset
 from ganvas.drag.state import (
     NOT_FINITE,

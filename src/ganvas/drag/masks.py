@@ -10,8 +10,8 @@ import torch
 
 from ganvas.drag.state import Task
 from ganvas.errors import RegionError
-from ganvas.region import Region
-from ganvas.region.files import read_mask
+from ganvas.regions import Region
+from ganvas.regions.mask_files import read_mask
 
 LEVELS = 255  # of grey, as a file holds them
 HALF_LEVEL = 0.5 / LEVELS

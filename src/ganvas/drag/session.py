@@ -29,10 +29,10 @@ from ganvas.drag.state import (
     begin,
 )
 from ganvas.errors import GanvasError, LatentError
+from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator, Label, Noise
-from ganvas.latents import Layers
-from ganvas.region import Region
-from ganvas.spaces import codes_for
+from ganvas.latents.spaces import codes_for
+from ganvas.regions import Region
 
 METHODS: dict[str, ModuleType] = {"draggan": draggan, "freedrag": freedrag}
 SETTINGS: dict[str, type[Settings]] = {"draggan": draggan.DragGAN, "freedrag": FreeDrag}

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ganvas.drag.sampling import Plane
 from ganvas.errors import GanvasError, RegionError
+from ganvas.generators.crops import Window
 from ganvas.generators.protocol import Generator, HasParts, Label, Noise
-from ganvas.generators.windows import Window
-from ganvas.images import resize
-from ganvas.region import Region
+from ganvas.images.pixels import resize
+from ganvas.regions import Region
 
 REACHED, STEP_LIMIT, STALLED, CANCELLED, NOT_FINITE = REASONS = (
     "reached",

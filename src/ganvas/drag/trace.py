@@ -23,10 +23,10 @@ from ganvas.drag.sampling import Plane
 from ganvas.drag.session import METHODS, SETTINGS, Done, Order, Session
 from ganvas.drag.state import CANCELLED, MOST_POINTS, Point, Subject, Task, code_space_of
 from ganvas.errors import GanvasError, ResultFileError
-from ganvas.files import atomic_path
+from ganvas.generators.codes import check_space
 from ganvas.generators.protocol import Generator, Noise, about_of, feature_extent
-from ganvas.latents import check_space
-from ganvas.region import Region
+from ganvas.io.files import atomic_path
+from ganvas.regions import Region
 
 KIND, VERSION = "drag", 1
 MOST_BYTES = 64 * 2**20

@@ -8,8 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from ganvas.generators.windows import Window
-from ganvas.region import Region
+from ganvas.generators.crops import Window
+from ganvas.regions import Region
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import LatentError
+from ganvas.generators.codes import check_space, sample_normal, truncate, widen
 from ganvas.generators.labels import one_hot
 from ganvas.generators.mapping import MappingNetwork
 from ganvas.generators.protocol import About, Label
 from ganvas.generators.styles import StyleSynthesis
-from ganvas.latents import check_space, sample_normal, truncate, widen
 
 Network = TypeVar("Network", bound=StyleSynthesis)
 PushStyles = Callable[[Sequence[Tensor | None], int], Tensor]

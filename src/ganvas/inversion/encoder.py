@@ -2,7 +2,7 @@
 
 It says how far each layer's code lies from the generator's average, in units of the space's deviation; written from
 the idea of pixel2style2pixel (Richardson et al. 2021, section 3) in a form small enough for a processor. Trained by
-``ganvas.training.encoder``; knows no files of pictures.
+``ganvas.training.encoder.training``; knows no files of pictures.
 """
 
 import itertools
@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganvas import images
-from ganvas.checkpoints.files import bundled_path
+from ganvas.checkpoints.load import bundled_path
 from ganvas.errors import CheckpointError
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.metrics.familiarity import Again
-from ganvas.tensor_files import read_header, read_tensors, write_tensors
+from ganvas.images import pixels
+from ganvas.io.tensor_files import read_header, read_tensors, write_tensors
+from ganvas.metrics.ood import Again
 
 KIND = "encoder"
 SLOPE = 0.2
@@ -88,7 +88,7 @@ class Encoder(nn.Module):
         layer adds.
         """
         a = self.architecture
-        x = self.enter(images.resize(pictures, a.resolution, a.resolution))
+        x = self.enter(pixels.resize(pictures, a.resolution, a.resolution))
         for stage in self.stages:
             x = stage(x)
         x = F.leaky_relu(self.gather(F.leaky_relu(x, SLOPE).flatten(1)), SLOPE)

@@ -13,18 +13,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import GanvasError, LatentError, PictureError
+from ganvas.generators.codes import check_space
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.inversion.numbers import Card, distances, psnr
 from ganvas.inversion.objective import Objective, make_target
 from ganvas.inversion.optimize import Step, adam, limited_memory
+from ganvas.inversion.report_card import Card, distances, psnr
 from ganvas.inversion.schedules import schedule_named
 from ganvas.inversion.starts import Encode, Start, encoder_start, latent_start, mean_start, nearest_start
 from ganvas.inversion.terms import DEFAULT, FeatureMaps, Weights, bundled_features
 from ganvas.inversion.tuning import Tuned, Tuning, tune
 from ganvas.inversion.variables import Variables, make_variables
-from ganvas.latent_files import Latent
-from ganvas.latents import check_space
-from ganvas.spaces import statistics
+from ganvas.latents.latent import Latent
+from ganvas.latents.spaces import statistics
 
 OPTIMIZERS = ("adam", "lbfgs")
 

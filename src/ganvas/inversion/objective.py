@@ -13,7 +13,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.inversion import terms
 from ganvas.inversion.terms import FeatureMaps, Weights
 from ganvas.inversion.variables import Point
-from ganvas.spaces import Statistics
+from ganvas.latents.spaces import Statistics
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.objective import Objective
 from ganvas.inversion.variables import Point
-from ganvas.latent_files import Latent
-from ganvas.spaces import Statistics, codes_for, sample_codes
+from ganvas.latents.latent import Latent
+from ganvas.latents.spaces import Statistics, codes_for, sample_codes
 
 AT_ONCE = 16
 MOST_CANDIDATES = 100_000

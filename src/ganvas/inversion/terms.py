@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas import images
 from ganvas.errors import GanvasError
+from ganvas.images import pixels
 from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.metrics.perceptual import unit_maps
 
@@ -149,7 +149,7 @@ def perceptual(
     """
     distances = []
     for ours, theirs in zip(maps, others, strict=True):
-        here = None if mask is None else images.resize(mask, *ours.shape[-2:]).clamp(0, 1)
+        here = None if mask is None else pixels.resize(mask, *ours.shape[-2:]).clamp(0, 1)
         distances.append(weighted_mean((ours - theirs).square().sum(1, keepdim=True), here))
     return torch.stack(distances).sum(0)
 

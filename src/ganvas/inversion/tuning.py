@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import GanvasError
-from ganvas.generators.differences import LEFT, RIGHT, put_weights, weights_of, with_weights
+from ganvas.generators.weight_differences import LEFT, RIGHT, put_weights, weights_of, with_weights
 from ganvas.inversion.objective import Objective, picture_terms
 from ganvas.inversion.terms import FeatureMaps, Weights, perceptual, squared
 from ganvas.inversion.variables import Point

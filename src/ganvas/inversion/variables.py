@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator, HasNoise
-from ganvas.spaces import Statistics
+from ganvas.latents.spaces import Statistics
 
 FLOOR = 0.05
 

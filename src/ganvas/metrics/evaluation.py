@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas import images
 from ganvas.generators.protocol import Generator, Label
-from ganvas.latent_files import sample_latent
+from ganvas.images import pixels
+from ganvas.latents.latent import sample_latent
 from ganvas.metrics.distribution import KernelDistance, frechet_distance, kernel_distance
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.spectrum import octave_energies
@@ -68,4 +68,4 @@ def made_pictures(
     for first in range(0, len(seeds), MADE_AT_ONCE):
         some = sample_latent(generator, seeds[first : first + MADE_AT_ONCE], label=label, truncation=truncation)
         for pictures in some.pictures(generator):
-            yield images.from_bytes(images.to_bytes(pictures))
+            yield pixels.from_bytes(pixels.to_bytes(pictures))

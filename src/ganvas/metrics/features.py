@@ -1,7 +1,7 @@
 """The feature network: pictures to numbers in which distances mean something, where no Inception, VGG or ArcFace file
 is at hand.
 
-A small convolutional network, trained without labels on faces and cats (``ganvas.training.feature_network``), frozen
+A small convolutional network, trained without labels on faces and cats (``ganvas.training.features.training``), frozen
 and shipped. Its distances have names of their own and are comparable only with each other. Knows no generator.
 """
 
@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganvas import images
 from ganvas.errors import CheckpointError, PictureError
-from ganvas.tensor_files import hash_tensors, read_tensors, write_tensors
+from ganvas.images import pixels
+from ganvas.io.tensor_files import hash_tensors, read_tensors, write_tensors
 
 KIND = "feature network"
 SLOPE = 0.2
@@ -106,7 +106,7 @@ class FeatureNetwork(nn.Module):
                 f"[n, 3, h, w] with sides of at least {SMALLEST} pixels."
             )
         side = self.architecture.resolution
-        x = images.resize(pictures.to(torch.float32), side, side)
+        x = pixels.resize(pictures.to(torch.float32), side, side)
         return x.to(next(self.parameters()).dtype, memory_format=torch.channels_last)
 
 

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganvas.checkpoints.state import need, state_dict
-from ganvas.checkpoints.trees import read_tree
+from ganvas.checkpoints.safe_pickle.trees import read_tree
+from ganvas.checkpoints.state_dict import need, state_dict
 from ganvas.errors import CheckpointError, PictureError
 
 # What takes RGB in [-1, 1] to the statistics of ImageNet (Zhang et al. 2018, as published).

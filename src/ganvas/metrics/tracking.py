@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ganvas.errors import PictureError
-from ganvas.images import resize
+from ganvas.images.pixels import resize
 
 COARSEST = 64  # pixels of width at which all places within reach are looked at
 PATCH = 0.1  # of the width: half side of a patch

@@ -17,8 +17,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import PictureError
-from ganvas.files import atomic_path
-from ganvas.images import enlarge, outline, png_bytes, resize
+from ganvas.images.pixels import enlarge, png_bytes, resize
+from ganvas.images.sheets import outline
+from ganvas.io.files import atomic_path
 
 SMALLEST_SIDE = 192
 LARGEST_SIDE = 512

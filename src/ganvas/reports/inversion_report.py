@@ -14,13 +14,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from ganvas import images
 from ganvas.errors import ResultFileError
-from ganvas.files import atomic_path
 from ganvas.generators.protocol import about_of
+from ganvas.images import pixels, sheets
+from ganvas.inversion.batch import MOST_MOVING, Work
 from ganvas.inversion.invert import Inversion
-from ganvas.inversion.numbers import Card
-from ganvas.inversion.work import MOST_MOVING, Work
+from ganvas.inversion.report_card import Card
+from ganvas.io.files import atomic_path
 from ganvas.reports.plots import can_plot, convergence_plot
 from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import on_sheet
@@ -39,7 +39,7 @@ def write_inversion(folder: Path, work: Work, facts: Mapping[str, Any], film: bo
     if len(work.tuned) == len(pictures):
         rows["tuned"] = torch.cat([one.pictures for one in work.tuned.values()])
     names = [card.name for one in before for card in one.cards]
-    paths.append(images.write_picture(folder / "inverted.png", pairs_sheet(rows, names)))
+    paths.append(pixels.write_picture(folder / "inverted.png", pairs_sheet(rows, names)))
     paths += write_numbers(folder, work.cards(), {**told(work), **facts})
     paths += write_curves(folder / "loss.png", work.curves())
     return paths + (write_film(folder / "way", photos, work.film()) if film else [])
@@ -95,7 +95,7 @@ def pairs_sheet(rows: Mapping[str, Pictures], captions: Sequence[str]) -> Float[
         some = slice(first, first + ACROSS)
         names = [caption[:LONGEST_CAPTION] for caption in captions[some]]
         pictures = torch.cat([on_sheet(row[some].clamp(-1, 1)) for row in rows.values()])
-        blocks.append(images.labelled_grid(pictures, len(names), names, list(rows)))
+        blocks.append(sheets.labelled_grid(pictures, len(names), names, list(rows)))
     width = max(block.shape[-1] for block in blocks)
     return torch.cat([functional.pad(block, (0, width - block.shape[-1]), value=1.0) for block in blocks], dim=2)
 
@@ -106,7 +106,7 @@ def film_frames(photos: Pictures, moments: Sequence[Pictures]) -> Float[Tensor, 
     """
     across = min(MOST_MOVING, len(photos), *(len(now) for now in moments))
     above = on_sheet(photos[:across])
-    return torch.cat([images.grid(torch.cat([above, on_sheet(now[:across])]), across) for now in moments])
+    return torch.cat([sheets.grid(torch.cat([above, on_sheet(now[:across])]), across) for now in moments])
 
 
 def kept_moments(steps: int, frames: int) -> set[int]:
@@ -120,7 +120,7 @@ def write_film(stem: Path, photos: Pictures, moments: Sequence[Pictures]) -> lis
     if len(moments) < 2:
         return []
     frames = film_frames(photos, [*moments, *[moments[-1]] * 8])  # the end stands still for a moment
-    return [images.write_animation(stem.with_suffix(kind), frames, SECONDS_PER_FRAME) for kind in (".gif", ".webp")]
+    return [pixels.write_animation(stem.with_suffix(kind), frames, SECONDS_PER_FRAME) for kind in (".gif", ".webp")]
 
 
 def write_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> list[Path]:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from ganvas import images
+from ganvas.images import sheets
 from ganvas.reports.region_report import on_sheet
 
 
@@ -23,10 +23,10 @@ def mixing_sheet(
     """
     across = len(sources) + 1
     top = torch.cat([torch.ones_like(sources[:1]), sources])
-    parts = [images.labelled_grid(on_sheet(top), across, ["", *source_names])]
+    parts = [sheets.labelled_grid(on_sheet(top), across, ["", *source_names])]
     for name, mixed in blocks.items():
         rows = torch.cat([torch.cat([target[None], row]) for target, row in zip(targets, mixed, strict=True)])
-        block = images.labelled_grid(on_sheet(rows), across, row_labels=target_names)
-        parts.append(images.labelled_grid(block, 1, [name]))
+        block = sheets.labelled_grid(on_sheet(rows), across, row_labels=target_names)
+        parts.append(sheets.labelled_grid(block, 1, [name]))
     width = max(part.shape[-1] for part in parts)
     return torch.cat([functional.pad(part, (width - part.shape[-1], 0), value=1.0) for part in parts], dim=2)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ganvas.edits.retime import STEP, TARGET, Timing
 from ganvas.errors import PictureError
 from ganvas.reports.plots import BLUE, GREY, ORANGE, figure
-from ganvas.retiming import STEP, TARGET, Timing
 
 COLOURS = (BLUE, ORANGE)
 

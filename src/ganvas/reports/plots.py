@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ganvas.errors import PictureError
-from ganvas.files import atomic_path
+from ganvas.io.files import atomic_path
 from ganvas.training.log import read_log
 
 SUFFIXES = (".png", ".svg")

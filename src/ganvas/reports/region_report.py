@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas import images
-from ganvas.directions import Direction, Directions
-from ganvas.edits import edit, edit_series
+from ganvas.directions.direction import Direction, Directions
+from ganvas.edits.move import edit, edit_series
+from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
-from ganvas.latent_files import Latent
-from ganvas.latents import Layers
-from ganvas.metrics.local import rms_change
+from ganvas.images import pixels, sheets
+from ganvas.latents.latent import Latent
+from ganvas.metrics.locality import rms_change
 from ganvas.reports.html import DirectionStrip, ManySeeds, directions_page
 
 Progress = Callable[[str, int, int], None]
@@ -101,7 +101,7 @@ class RegionReport:
             for original, strip in zip(self.originals, self.strips, strict=True)
         ]
         labels = [strip.label for strip in self.strips]
-        return images.labelled_grid(torch.cat(rows), 1 + len(strengths), ["original", *strengths], labels)
+        return sheets.labelled_grid(torch.cat(rows), 1 + len(strengths), ["original", *strengths], labels)
 
 
 def on_sheet(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 height width"]:
@@ -110,8 +110,8 @@ def on_sheet(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 height wi
     side = max(height, width)
     if side > LARGEST_ON_SHEET:
         scale = LARGEST_ON_SHEET / side
-        return images.resize(pictures, max(1, round(height * scale)), max(1, round(width * scale)))
-    return images.enlarge(pictures, math.ceil(SMALLEST_ON_SHEET / side))
+        return pixels.resize(pictures, max(1, round(height * scale)), max(1, round(width * scale)))
+    return pixels.enlarge(pictures, math.ceil(SMALLEST_ON_SHEET / side))
 
 
 def captioned_sheet(
@@ -122,7 +122,7 @@ def captioned_sheet(
     filled = torch.cat([on_sheet(pictures), torch.ones_like(on_sheet(pictures[:1])).expand(missing, -1, -1, -1)])
     words = [*captions, *[""] * missing]
     starts = range(0, len(filled), columns)
-    rows = [images.labelled_grid(filled[i : i + columns], columns, words[i : i + columns]) for i in starts]
+    rows = [sheets.labelled_grid(filled[i : i + columns], columns, words[i : i + columns]) for i in starts]
     return torch.cat(rows, dim=2)
 
 
@@ -130,7 +130,7 @@ def outlined(
     pictures: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "1 mask_h mask_w"] | None
 ) -> Float[Tensor, "n 3 height width"]:
     """Return pictures at the sheet's size with the region drawn on them, if there is one."""
-    return on_sheet(pictures) if mask is None else images.outline(on_sheet(pictures), mask)
+    return on_sheet(pictures) if mask is None else sheets.outline(on_sheet(pictures), mask)
 
 
 def compare_directions(
@@ -192,7 +192,7 @@ def make_strip(
 ) -> DirectionStrip:
     """Return a strip with the root mean square change inside and outside the region under each picture."""
     height, width = original.shape[-2:]
-    region = torch.ones(1, height, width) if mask is None else images.resize(mask[None], height, width)[0].clamp(0, 1)
+    region = torch.ones(1, height, width) if mask is None else pixels.resize(mask[None], height, width)[0].clamp(0, 1)
     inside = rms_change(pictures, original.expand_as(pictures), region)
     outside = None if mask is None else rms_change(pictures, original.expand_as(pictures), 1 - region)
     return DirectionStrip(

@@ -10,16 +10,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas import images
 from ganvas.errors import ResultFileError
-from ganvas.files import atomic_path
-from ganvas.latent_files import sample_latent
+from ganvas.images import pixels, sheets
+from ganvas.inversion.sketch.batch import Scribbling
+from ganvas.inversion.sketch.fidelity import position_of
+from ganvas.inversion.sketch.paint import Mark, Painting
+from ganvas.inversion.sketch.sketch import Sketch
+from ganvas.io.files import atomic_path
+from ganvas.latents.latent import sample_latent
 from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import captioned_sheet, on_sheet
-from ganvas.scribble.dial import position_of
-from ganvas.scribble.paint import Mark, Painting
-from ganvas.scribble.sketch import Sketch
-from ganvas.scribble.work import Scribbling
 
 SQUARES, DARK, LIGHT = 8, 0.35, 0.55
 Pictures = Float[Tensor, "n 3 h w"]
@@ -33,12 +33,12 @@ def write_scribbles(
     """
     several = len(work.variants) > 1
     sheet = variants_sheet(work) if several else candidates_sheet(work)
-    paths = [images.write_picture(folder / "scribble.png", sheet)]
+    paths = [pixels.write_picture(folder / "scribble.png", sheet)]
     for (row, _), painting in work.paintings.items():
         one = painting.settings
         variant = f"weight-{one.delta:g}-steps-{one.steps}" if several else "picture"  # never the sketch's own name
         path = folder / f"{work.sketches[row].name}-{variant}.png"
-        paths.append(images.write_picture(path, painting.pictures[:1]))
+        paths.append(pixels.write_picture(path, painting.pictures[:1]))
     paths.append(work.latent().save(folder / "latent.safetensors"))
     paths.append(folder / "numbers.json")
     with atomic_path(paths[-1], ResultFileError) as temporary:
@@ -92,7 +92,7 @@ def variants_sheet(work: Scribbling) -> Float[Tensor, "1 3 height width"]:
         pictures += [sketch, *(torch.ones_like(sketch) if one is None else shown(one.pictures[:1]) for one in found)]
     heads = [f"{one.delta:g}, {one.steps} steps" for one in work.variants]
     names = [work.sketches[row].name[:20] for row in rows]
-    return images.labelled_grid(torch.cat(pictures), 1 + len(heads), ["weight", *heads], names)
+    return sheets.labelled_grid(torch.cat(pictures), 1 + len(heads), ["weight", *heads], names)
 
 
 def in_short(mark: Mark) -> str:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from ganvas import images
+from ganvas.images import pixels
 from ganvas.reports.plots import DistancePoint, can_plot, distance_plot, loss_plot
+from ganvas.training.gan.run import DISTANCE, TIMELAPSE
 from ganvas.training.log import read_log
-from ganvas.training.run import DISTANCE, TIMELAPSE
 
 MOST_FRAMES, SECONDS_PER_FRAME = 60, 0.25
 
@@ -36,5 +36,5 @@ def write_training_report(folder: Path) -> list[Path]:
 def _timelapse(sheets: list[Path], path: Path) -> Path:
     """Write an animation of at most sixty of the sheets, evenly chosen, the newest last."""
     chosen = sorted({round(i) for i in torch.linspace(0, len(sheets) - 1, min(len(sheets), MOST_FRAMES)).tolist()})
-    frames = torch.cat([images.read_picture(sheets[i]) for i in chosen])
-    return images.write_animation(path, frames, SECONDS_PER_FRAME)
+    frames = torch.cat([pixels.read_picture(sheets[i]) for i in chosen])
+    return pixels.write_animation(path, frames, SECONDS_PER_FRAME)

@@ -12,10 +12,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.checkpoints.recognised import Recognised
+from ganvas.checkpoints.recognized import Recognised
 from ganvas.errors import CheckpointError
-from ganvas.generators.dcgan import Architecture
-from ganvas.generators.dcgan_layers import FIRST, KERNEL
+from ganvas.generators.dcgan.generator import Architecture
+from ganvas.generators.dcgan.layers import FIRST, KERNEL
 
 FORMAT = "PyTorch example DCGAN"
 LOOKED_FOR = (

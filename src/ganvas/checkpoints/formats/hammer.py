@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from ganvas.checkpoints.formats.stylegan2 import colours_name, convolution_name, stylegan2_recognised
-from ganvas.checkpoints.recognised import Recognised
-from ganvas.checkpoints.state import state_dicts
+from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.state_dict import state_dicts
 from ganvas.errors import CheckpointError
 
 HAMMER = "Hammer .pth"

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.checkpoints.recognised import Recognised
+from ganvas.checkpoints.recognized import Recognised
 from ganvas.errors import CheckpointError
-from ganvas.generators.biggan_synthesis import FIRST, Architecture
+from ganvas.generators.biggan.synthesis import FIRST, Architecture
 
 FORMAT = "Hugging Face BigGAN-deep"
 LARGEST_CONFIG = 2**20

@@ -14,8 +14,8 @@ from typing import Any
 from torch import Tensor
 
 from ganvas.checkpoints.formats.stylegan2 import colours_name, convolution_name, stylegan2_completed
-from ganvas.checkpoints.recognised import Recognised
-from ganvas.checkpoints.state import need, state_dict, state_dicts, without_prefix
+from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.state_dict import need, state_dict, state_dicts, without_prefix
 from ganvas.errors import CheckpointError
 
 ROSINALITY = "rosinality .pt"

@@ -11,9 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from ganvas.checkpoints.formats.stylegan2 import stylegan2_recognised
-from ganvas.checkpoints.pickles import module_tensors
-from ganvas.checkpoints.plain_trees import PersistentRecord
-from ganvas.checkpoints.recognised import Recognised
+from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.safe_pickle.pickles import module_tensors
+from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
 
 FORMAT = "NVIDIA pickle"
 LOOKED_FOR = "StyleGAN2 of NVIDIA (.pkl): 'G_ema' with 'synthesis.b4.const'"

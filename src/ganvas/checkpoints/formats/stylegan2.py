@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checkpoints.recognised import Recognised
-from ganvas.checkpoints.state import shape_of, without_prefix
+from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.state_dict import shape_of, without_prefix
 from ganvas.errors import CheckpointError
+from ganvas.generators.codes import sample_normal_as_resefa
 from ganvas.generators.mapping import MappingNetwork
-from ganvas.generators.stylegan2_architecture import Architecture, Kind
-from ganvas.latents import sample_normal_as_resefa
+from ganvas.generators.stylegan2.architecture import Architecture, Kind
 
 CONVOLUTION = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv1\.weight")
 STRENGTH = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv[01]\.noise_strength")

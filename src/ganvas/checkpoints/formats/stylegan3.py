@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from ganvas.checkpoints.formats import hammer, nvidia
-from ganvas.checkpoints.pickles import module_tensors
-from ganvas.checkpoints.plain_trees import PersistentRecord
-from ganvas.checkpoints.recognised import Recognised
-from ganvas.checkpoints.state import need, shape_of, state_dicts
+from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.safe_pickle.pickles import module_tensors
+from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
+from ganvas.checkpoints.state_dict import need, shape_of, state_dicts
 from ganvas.errors import CheckpointError
-from ganvas.generators.stylegan3_architecture import FINER, TAPS_PER_FACTOR, Architecture
-from ganvas.generators.stylegan3_synthesis import design
+from ganvas.generators.stylegan3.architecture import FINER, TAPS_PER_FACTOR, Architecture
+from ganvas.generators.stylegan3.synthesis import design
 
 LOOKED_FOR_NVIDIA = "StyleGAN3 of NVIDIA (.pkl): 'G_ema' with 'synthesis.input.freqs'"
 LOOKED_FOR_HAMMER = (

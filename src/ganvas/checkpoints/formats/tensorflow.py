@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ganvas.checkpoints.formats.stylegan2 import convolution_name, stylegan2_recognised
-from ganvas.checkpoints.plain_trees import NetworkRecord
-from ganvas.checkpoints.recognised import Recognised
+from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord
 from ganvas.errors import CheckpointError
 
 FORMAT = "NVIDIA TensorFlow pickle"

@@ -1,0 +1,163 @@
+"""Generators on disk: ``load``, which recognises a file by its content and never runs code from it, and what can be
+said of a file.
+"""
+
+import importlib.resources
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganvas.checkpoints import zoo
+from ganvas.checkpoints.formats import READERS
+from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own, save_generator
+from ganvas.checkpoints.recognized import UNVERIFIED, Recognised
+from ganvas.checkpoints.safe_pickle.trees import describe_tree, is_safetensors, read_tree
+from ganvas.errors import CheckpointError
+from ganvas.generators.codes import parse_layers
+from ganvas.generators.protocol import About, Generator, about_of
+from ganvas.regions import Region
+
+BUNDLED = ("faces", "cats", "faces-dcgan", "cats-dcgan")
+PRECISIONS = (torch.float32, torch.bfloat16)
+SMALLEST_IN_BFLOAT16 = 64
+
+
+def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> Generator:
+    """Return the generator of a bundled name ("faces") or of a file, of any format of docs/formats.md, told by content.
+
+    Nothing in the file is run. `dtype` float32 (default) or bfloat16 is that of the convolutions. Raises
+    `CheckpointError`, or `UnsafeFileError` for a file that asks for something other than data.
+    """
+    if dtype not in (None, *PRECISIONS):
+        raise CheckpointError(f"{dtype} is not offered; load in torch.float32 or torch.bfloat16.")
+    generator, about = read_generator(resolve(source))
+    if dtype == torch.bfloat16 and generator.resolution < SMALLEST_IN_BFLOAT16:
+        raise CheckpointError(f"bfloat16 is offered from {SMALLEST_IN_BFLOAT16} pixels up; load in float32.")
+    generator.about = about
+    generator.eval().requires_grad_(False).to(device)
+    generator.set_precision(dtype or torch.float32)
+    return generator
+
+
+def resolve(source: str | Path) -> Path:
+    """Return the file of a bundled name, a name of the zoo or a path; raises `CheckpointError` where there is none.
+
+    Nothing is downloaded: a name of the zoo whose file is not on this disk raises `DownloadError`.
+    """
+    if str(source) in BUNDLED:
+        return bundled_path(str(source))
+    if (entry := zoo.find(str(source))) is not None:
+        return zoo.located(entry)
+    path = Path(source)
+    if not path.is_file():
+        raise CheckpointError(
+            f"There is no generator '{source}'{zoo.close_to(str(source))}: give a file, one of the bundled names: "
+            f"{', '.join(BUNDLED)}, or one of the zoo's (ganvas models list)."
+        )
+    return path
+
+
+def bundled_path(name: str) -> Path:
+    """Return where a file of this name lies among the bundled ones, whether there is one or not."""
+    return Path(str(importlib.resources.files("ganvas.checkpoints") / "bundled" / f"{name}.safetensors"))
+
+
+def read_generator(path: Path) -> tuple[Any, About]:
+    """Return a file's generator, on the CPU in float32, and what is known of it."""
+    recognised, about = recognise(path)
+    return build(recognised, path), about
+
+
+def recognise(path: Path) -> tuple[Recognised, About]:
+    """Return a file's generator, not yet built, and what is known of it; raises `CheckpointError`."""
+    if is_safetensors(path) and is_own(path):
+        return read_own(path)
+    recognised = recognise_tree(read_tree(path), path)
+    source = {"file": path.name, "format": recognised.format, **recognised.facts}
+    if not recognised.verified:
+        source["reader"] = UNVERIFIED
+    return recognised, zoo.tell(path, About(path.stem, hash_tensors(recognised.tensors), source))
+
+
+def recognise_tree(tree: Any, path: Path) -> Recognised:
+    """Return what the first reader makes of a tree that knows it; raises `CheckpointError` where none does."""
+    for read, _ in READERS:
+        try:
+            recognised = read(tree, path)
+        except CheckpointError as error:
+            raise type(error)(f"'{path}': {error}") from error
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            # Whatever a file made by hand leads a reader to: a text for a number, a shape that cannot be turned.
+            raise CheckpointError(f"'{path}' is damaged: {error}") from error
+        if recognised is not None:
+            return recognised
+    looked_for = "".join(f"\n  {what}" for _, what in READERS)
+    raise CheckpointError(
+        f"'{path}' is no generator that Ganvas knows. Found: {describe_tree(tree)}. Looked for:{looked_for}"
+    )
+
+
+def convert(
+    source: str | Path,
+    target: str | Path,
+    *,
+    half: bool = False,
+    name: str | None = None,
+    regions: Mapping[str, Region] | None = None,
+    edit_layers: str = "",
+    facts: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a generator in our format, in float16 with `half`; returns the path.
+
+    `name`, `regions` and `edit_layers` (the layers recommended for local edits) go to its header, and `facts` of its
+    source such as its licence and data, beside the hash of the original. Raises `LatentError` for layers that it
+    does not have.
+    """
+    generator, about = read_generator(resolve(source))
+    if edit_layers:
+        parse_layers(edit_layers, generator.layers)
+    about = replace(
+        about,
+        name=name or about.name,
+        regions=regions or about.regions,
+        edit_layers=edit_layers or about.edit_layers,
+        source={**about.source, "hash": about.hash, **(facts or {})},
+    )
+    return save_generator(target, generator, about, half=half)
+
+
+def info(source: str | Path) -> dict[str, Any]:
+    """Return what can be said of a generator: family, format and whether its reader is verified, sizes, spaces, layers,
+    source, named regions.
+    """
+    path = resolve(source)
+    recognised, about = recognise(path)
+    generator = build(recognised, path)
+    architecture = asdict(generator.architecture)
+    return {
+        "name": about.name,
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "format": recognised.format,
+        "verified": "yes" if recognised.verified else UNVERIFIED,
+        "family": generator.family,
+        "resolution": generator.resolution,
+        "parameters": sum(p.numel() for p in generator.parameters()),
+        "spaces": {space: list(generator.dimensions(space)) for space in generator.spaces},
+        "layers": generator.layers,
+        "features": list(generator.feature_names),
+        "classes": architecture.get("label_dim", 0),
+        "architecture": architecture,
+        "regions": list(about.regions),
+        "edit_layers": about.edit_layers,
+        "source": dict(about.source),
+        "hash": about.hash,
+    }
+
+
+def named_regions(generator: Generator) -> Mapping[str, Region]:
+    """Return the generator's named regions, {} where it has none."""
+    return about_of(generator).regions

@@ -1,0 +1,154 @@
+"""Checkpoints of ``torch.save`` (.pt, .pth, .bin), in its zip format and in the older one, read by our own machine.
+
+torch's loader is not asked, not even with ``weights_only``: hostile files get our errors with file and byte, and memory
+stays in proportion to the file. In both formats a pickle describes the objects and names storages of tensors by keys;
+the storages lie beside it, in the zip format as entries, in the older one in a row behind the pickle.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from io import BufferedIOBase
+from pathlib import Path
+
+from ganvas.checkpoints.safe_pickle import numpy_values, torch_storage
+from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Allowance, Window, whole_file
+from ganvas.checkpoints.safe_pickle.machine import Global, Machine, Vocabulary, shown
+from ganvas.checkpoints.safe_pickle.plain_trees import read_checked
+from ganvas.checkpoints.safe_pickle.torch_storage import Storage, StorageHead, read_elements, storage_head
+from ganvas.checkpoints.safe_pickle.zip_directory import read_directory
+from ganvas.errors import CheckpointError, UnsafeFileError
+
+ZIP_HEAD = b"PK\x03\x04"
+MAGIC_WORDS = (torch_storage.MAGIC, torch_storage.VERSION)
+
+
+def read_torch_zip(path: Path) -> object:
+    """Return the tree in a zip archive of ``torch.save``; see `ganvas.checkpoints.safe_pickle.plain_trees.read_checked`."""
+    return read_checked(path, _read_zip)
+
+
+def read_torch_old(path: Path) -> object:
+    """Return the tree in a file of ``torch.save`` from before torch 1.6; see `read_checked`."""
+    return read_checked(path, _read_old)
+
+
+def _read_zip(stream: BufferedIOBase, size: int) -> object:
+    entries = read_directory(stream, size)
+    found = [name for name in entries if name.endswith("/data.pkl")]
+    if any(name.endswith("/constants.pkl") for name in entries):
+        raise UnsafeFileError(
+            "this is a TorchScript archive, a program; give a checkpoint with the weights alone: "
+            "torch.save(model.state_dict(), path)."
+        )
+    if len(found) != 1:
+        names = ", ".join(shown(name, 40) for name in list(entries)[:3]) or "nothing"
+        raise CheckpointError(f"this zip archive has no data.pkl as torch.save writes it; it holds {names}.")
+    folder = found[0].removesuffix("data.pkl")
+    order = entries.get(folder + "byteorder")
+    if order is not None and order.take(min(order.left, 16)) != sys.byteorder.encode():
+        raise CheckpointError(f"its numbers are not {sys.byteorder}-endian; save it again on another computer.")
+    places = {name.removeprefix(folder + "data/"): entry for name, entry in entries.items()}
+    allowance = Allowance(2 * size + SPARE_BYTES, MOST_OPERATIONS)
+    return Machine(entries[found[0]], _vocabulary(_loader(places, allowance)), allowance).run()
+
+
+def _read_old(stream: BufferedIOBase, size: int) -> object:
+    """Read twice: first for what the storages are called, which tells where they lie, then for the tree itself."""
+    window = Window(stream, 0, size, whole_file(size))
+    allowance = Allowance(2 * size + SPARE_BYTES, MOST_OPERATIONS)
+    magic, version, computer = (Machine(window, Vocabulary({}), allowance).run() for _ in range(3))
+    if (magic, version) != MAGIC_WORDS or not isinstance(computer, dict):
+        raise CheckpointError("a head that torch does not write. The file is damaged.")
+    if computer.get("little_endian") is not (sys.byteorder == "little"):
+        raise CheckpointError(f"its numbers are not {sys.byteorder}-endian; save it again on another computer.")
+    again = window.again()
+    heads: dict[str, StorageHead] = {}
+    Machine(window, _vocabulary(lambda head: heads.setdefault(head.key, head), WITHOUT_TENSORS), allowance).run()
+    places = _places(window, heads, allowance)
+    allowance = Allowance(2 * size + SPARE_BYTES, MOST_OPERATIONS)
+    return Machine(again, _vocabulary(_loader(places, allowance)), allowance).run()
+
+
+def _places(window: Window, heads: Mapping[str, StorageHead], allowance: Allowance) -> dict[str, Window]:
+    """Return where the storages of an old file lie: behind a list of their keys, each behind its number of elements."""
+    keys = Machine(window, Vocabulary({}), allowance).run()
+    # Only texts are hashed: a nested tuple could take for ever.
+    if not isinstance(keys, list) or not all(type(key) is str for key in keys) or set(keys) != heads.keys():
+        raise CheckpointError(f"byte {window.position}: a list of storages that the tensors do not name.")
+    places = {}
+    for key in keys:
+        head = heads[key]
+        if int.from_bytes(window.take(8), "little", signed=True) != head.count:
+            raise CheckpointError(f"byte {window.position}: the storage {shown(key)} has another size than announced.")
+        places[key] = window.take_window(head.count * head.dtype.itemsize)
+    return places
+
+
+def _loader(places: Mapping[str, Window], allowance: Allowance) -> Callable[[StorageHead], Storage]:
+    """Return what reads a storage from its place, once, however often it is named."""
+    storages: dict[str, Storage] = {}
+
+    def load(head: StorageHead) -> Storage:
+        if head.key not in places:
+            raise CheckpointError(f"names the storage {shown(head.key)}, which is not in the file.")
+        if head.key not in storages:
+            storages[head.key] = read_elements(places[head.key].again(), head, allowance)
+        storage = storages[head.key]
+        if storage.elements.dtype != head.dtype or len(storage.elements) != head.count:
+            raise UnsafeFileError(f"names the storage {shown(head.key)} in two ways.")
+        return storage
+
+    return load
+
+
+def _vocabulary(
+    load: Callable[[StorageHead], object], instead: Mapping[tuple[str, str], Global] | None = None
+) -> Vocabulary:
+    """Return what a checkpoint may ask for; `load` answers its storages, `instead` takes the place of some names."""
+    return Vocabulary(
+        names={**NAMES, **(instead or {})},
+        builders={**numpy_values.BUILDERS, dict: _forget_state},
+        persistent=lambda named: load(storage_head(named)),
+    )
+
+
+def _forget_state(target: object, state: object, allowance: Allowance) -> None:
+    """Drop what is said about a dictionary: the ``_metadata`` of a state dict, the settings of a ``Namespace``."""
+    if type(state) is not dict:
+        raise UnsafeFileError("sets something else than attributes of a dictionary.")
+
+
+def _make_dict(arguments: tuple, allowance: Allowance) -> dict:
+    if arguments:
+        raise UnsafeFileError("a dictionary that is made of something, where torch's files start with an empty one.")
+    return {}
+
+
+def _make_size(arguments: tuple, allowance: Allowance) -> tuple:
+    match arguments:
+        case (tuple() as lengths,):
+            return torch_storage.require_shape(lengths)
+    raise UnsafeFileError("a shape that is not made of a tuple.")
+
+
+def _make_device(arguments: tuple, allowance: Allowance) -> str:
+    match arguments:
+        case (str() as kind, *_):
+            return kind
+    raise UnsafeFileError("a device that is not made of a text.")
+
+
+NAMES = {
+    ("collections", "OrderedDict"): Global(reduce=_make_dict),
+    ("argparse", "Namespace"): Global(create=_make_dict),
+    ("torch", "Size"): Global(reduce=_make_size),
+    ("torch", "device"): Global(reduce=_make_device),
+    ("torch._utils", "_rebuild_tensor_v2"): Global(reduce=torch_storage.rebuild_tensor),
+    ("torch._utils", "_rebuild_parameter"): Global(reduce=torch_storage.rebuild_parameter),
+    **torch_storage.NAMES,
+    **numpy_values.NAMES,
+}
+WITHOUT_TENSORS = {
+    ("torch._utils", name): Global(reduce=lambda arguments, allowance: None)
+    for name in ("_rebuild_tensor_v2", "_rebuild_parameter")
+}

@@ -1,0 +1,80 @@
+"""A foreign file's tree of plain data, whatever kind of file it is, and words for what is in it. Runs nothing."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ganvas.checkpoints.safe_pickle.machine import shown
+from ganvas.checkpoints.safe_pickle.pickles import module_tensors, read_pickle
+from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord, PersistentRecord
+from ganvas.checkpoints.safe_pickle.torch_files import ZIP_HEAD, read_torch_old, read_torch_zip
+from ganvas.checkpoints.safe_pickle.torch_storage import OLD_HEAD
+from ganvas.errors import CheckpointError
+from ganvas.io.tensor_files import header_place
+
+MOST_NAMES = 3
+DEEPEST_SHOWN = 3
+
+
+def read_tree(path: Path) -> Any:
+    """Return what a foreign file holds: dicts, lists and tuples of tensors, numpy arrays, plain values, records.
+
+    It is a pickle, a checkpoint of torch.save or a file of safetensors, told by its first bytes. Raises
+    `CheckpointError` for a file of another kind or a damaged one, `UnsafeFileError` for one that wants more than data.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(32)
+    if head.startswith(ZIP_HEAD):
+        return read_torch_zip(path)
+    if head.startswith(OLD_HEAD):
+        return read_torch_old(path)
+    return read_safetensors(path) if is_safetensors(path) else read_pickle(path)
+
+
+def is_safetensors(path: Path) -> bool:
+    """Tell by the length of its header and by how that begins."""
+    with path.open("rb") as stream:
+        head = stream.read(9)
+    return len(head) == 9 and 0 < int.from_bytes(head[:8], "little") <= path.stat().st_size - 8 and head[8:] == b"{"
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file of safetensors by their names; raises `CheckpointError`."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{shown(str(path), 500)}: no readable file of safetensors ({shown(str(error), 200)}).{header_place(path)}"
+        ) from error
+
+
+def describe_tree(tree: Any, depth: int = DEEPEST_SHOWN) -> str:
+    """Say in a line what a tree holds: the names at its top, and of the first tensors in them."""
+    if isinstance(tree, PersistentRecord):
+        return f"a {shown(tree.class_name, 60)} with {_names(module_tensors(tree))}"
+    if depth == 0:
+        return "..."
+    if isinstance(tree, NetworkRecord):
+        return f"a TensorFlow network with {describe_tree(tree.state, depth - 1)}"
+    if isinstance(tree, Mapping):
+        nests = [name for name in tree if _is_nest(tree[name])][:MOST_NAMES]
+        if nests:
+            return ", ".join(f"{shown(str(name), 60)} ({describe_tree(tree[name], depth - 1)})" for name in nests)
+        return _names(tree)
+    if isinstance(tree, list | tuple):
+        return f"a {type(tree).__name__} of {len(tree)}" + (f": {describe_tree(tree[-1], depth - 1)}" if tree else "")
+    return f"a {type(tree).__name__}"
+
+
+def _is_nest(node: Any) -> bool:
+    return isinstance(node, PersistentRecord | NetworkRecord) or (isinstance(node, Mapping) and bool(node))
+
+
+def _names(names: Iterable[object]) -> str:
+    listed = [shown(str(name), 60) for name in names]
+    more = f" and {len(listed) - MOST_NAMES} more" if len(listed) > MOST_NAMES else ""
+    return (", ".join(listed[:MOST_NAMES]) + more) or "nothing"

@@ -1,0 +1,1 @@
+"""Comparisons that users run on their own generator: inversion methods, drag methods."""

@@ -1,0 +1,188 @@
+"""Pairs of pictures of one generator with known displacements between them (DragGAN, section 4.2, paired image
+reconstruction): the first is dragged by them, and should become the second.
+
+The second picture has the rows that a drag moves shifted towards another picture's; displacements are the tracker's.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.comparisons.drag.tasks import corners
+from ganvas.comparisons.drag.trials import Bench, Say, by_all_methods, damaged, point, timed
+from ganvas.drag.session import Session
+from ganvas.drag.state import Point, Task, moved
+from ganvas.errors import ResultFileError
+from ganvas.inversion.report_card import psnr
+from ganvas.io.tensor_files import read_tensors, write_tensors
+from ganvas.metrics.tracking import Tracked, track
+
+KIND, DRAGGED_KIND = "drag pair", "dragged pair"
+SHARES = (0.25, 0.5, 0.75, 1.0)  # of the way to the other picture
+OTHERS = 3  # pictures that are tried
+HANDLES, FEWEST = 6, 2
+SIMILAR = 0.8  # of the wanted length: near enough to look no further
+SEED_OFFSET = 1_000_000
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Handles of the first picture, where their content lies in the second, and how far the farthest went, all in
+    fractions; how far the pictures are apart.
+    """
+
+    number: int
+    handles: tuple[Point, ...]
+    targets: tuple[Point, ...]
+    length: float
+    distance: float
+    psnr: float
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """How far each handle is from its target."""
+        return tuple(math.dist(*points) for points in zip(self.handles, self.targets, strict=True))
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What became of a pair by one method: how the drag ended, the picture's distance to the second one, and the
+    ``places`` at which the tracker finds the content of each handle, in fractions, None where it does not.
+    """
+
+    pair: Pair
+    method: str
+    reason: str
+    steps: int
+    seconds: float
+    distance: float
+    psnr: float
+    places: tuple[Point | None, ...]
+
+    @property
+    def offs(self) -> tuple[float | None, ...]:
+        """How far the content of each handle is from its target, in fractions, None where it is not found."""
+        ends = zip(self.places, self.pair.targets, strict=True)
+        return tuple(None if place is None else math.dist(place, target) for place, target in ends)
+
+    @property
+    def found(self) -> float:
+        """The share of handles whose content is found."""
+        return sum(place is not None for place in self.places) / len(self.places)
+
+
+def pairs(bench: Bench, say: Say) -> list[Paired]:
+    """Return all pairs by all methods, making what the folder lacks."""
+    tell = partial(say, "Pairs")
+    return by_all_methods(bench, bench.settings.pairs, dragged_path, _drag, _read, tell)
+
+
+def dragged_path(folder: Path, number: int, method: str) -> Path:
+    """Return where a dragged pair is kept."""
+    return folder / "pairs" / f"{number:04}-{method}.safetensors"
+
+
+def pair_of(bench: Bench, number: int) -> tuple[Pair, Session, Tensor]:
+    """Return a pair, the session of its first picture and the codes of the second, made where the folder lacks it."""
+    path = bench.folder / "pairs" / f"{number:04}.safetensors"
+    session = bench.open(bench.settings.first_seed + number)
+    if not path.is_file():
+        pair, second = make_pair(bench, session, number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_tensors(path, KIND, {"second": second}, {"pair": asdict(pair)}, ResultFileError)
+    tensors, header = read_tensors(path, KIND, ResultFileError)
+    try:
+        return _pair(header["pair"]), session, tensors["second"].to(session.start)
+    except (KeyError, TypeError, ValueError) as reason:
+        raise damaged(path, reason) from reason
+
+
+def make_pair(bench: Bench, session: Session, number: int) -> tuple[Pair, Tensor]:
+    """Return a pair and the codes of its second picture: the one of several, towards other pictures and by several
+    shares, whose farthest corner went nearest to the length of this number.
+    """
+    before, wanted = session.picture(), bench.settings.length(number)
+    handles = torch.tensor(corners(before, HANDLES), dtype=torch.float64)
+    best: tuple[float, Tensor, Tracked] | None = None
+    for other in range(OTHERS):
+        seed = bench.settings.first_seed + SEED_OFFSET + number * OTHERS + other
+        for share in SHARES:
+            codes = moved(session.subject, session.start, _towards(session, bench.open(seed), share))
+            seen = track(before, session.picture(codes), handles)
+            length = _farthest(handles, seen)
+            if int(seen.found.sum()) >= FEWEST and (best is None or abs(length - wanted) < abs(best[0] - wanted)):
+                best = length, codes, seen
+        if best is not None and SIMILAR <= best[0] / wanted <= 1 / SIMILAR:
+            break
+    if best is None:  # nothing can be followed: a pair of one picture, which no drag can better
+        best = 0.0, session.start, track(before, before, handles)
+    length, codes, seen = best
+    after = session.picture(codes)
+    kept = seen.found
+    return Pair(
+        number,
+        _points(handles[kept]),
+        _points(seen.places[kept].clamp(0, 1)),
+        length,
+        bench.distance(before, after),
+        float(psnr(before, after)),
+    ), codes
+
+
+def _towards(session: Session, other: Session, share: float) -> Tensor:
+    """Return by what the trained part of the codes moves, so as to go this share of the way to the other picture's."""
+    way = share * (other.start - session.start)
+    return way if session.subject.space == "z" else way[:, list(session.subject.rows)]
+
+
+def _farthest(handles: Float[Tensor, "k 2"], seen: Tracked) -> float:
+    lengths = (seen.places - handles).norm(dim=1)[seen.found]
+    return float(lengths.max()) if len(lengths) else 0.0
+
+
+def _drag(bench: Bench, number: int, method: str) -> None:
+    pair, session, second = pair_of(bench, number)
+    ended, seconds = timed(session, Task(pair.handles, pair.targets), method, bench.settings.steps)
+    before, wanted, after = session.picture(), session.picture(second), ended.picture()
+    seen = track(before, after, torch.tensor(pair.handles, dtype=torch.float64))
+    found = zip(_points(seen.places), seen.found.tolist(), strict=True)
+    done = ended.done[-1]
+    result = Paired(
+        pair, method, done.reason, done.steps, seconds,
+        bench.distance(after, wanted), float(psnr(after, wanted)),
+        tuple(place if known else None for place, known in found),
+    )  # fmt: skip
+    path = dragged_path(bench.folder, number, method)
+    write_tensors(path, DRAGGED_KIND, {"dragged": ended.codes}, {"result": asdict(result)}, ResultFileError)
+
+
+def dragged_codes(folder: Path, result: Paired) -> Tensor:
+    """Return the codes that a pair's first picture was dragged to."""
+    path = dragged_path(folder, result.pair.number, result.method)
+    return read_tensors(path, DRAGGED_KIND, ResultFileError)[0]["dragged"]
+
+
+def _read(path: Path) -> Paired:
+    _, header = read_tensors(path, DRAGGED_KIND, ResultFileError)
+    try:
+        held = header["result"]
+        places = tuple(None if one is None else point(one) for one in held["places"])
+        return Paired(**(held | {"pair": _pair(held["pair"]), "places": places}))
+    except (KeyError, TypeError, ValueError) as reason:
+        raise damaged(path, reason) from reason
+
+
+def _pair(held: dict[str, Any]) -> Pair:
+    points = {name: tuple(point(one) for one in held[name]) for name in ("handles", "targets")}
+    values: dict[str, Any] = {**held, **points}
+    return Pair(**values)
+
+
+def _points(places: Float[Tensor, "k 2"]) -> tuple[Point, ...]:
+    return tuple((x, y) for x, y in places.tolist())

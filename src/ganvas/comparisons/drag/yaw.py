@@ -1,0 +1,70 @@
+"""By how many degrees heads turn when their noses are dragged aside, read from the pictures; and how the same faces are
+read when they are turned by a known angle, when the nose alone is pushed aside, and when they are made to smile.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.comparisons.drag.qualitative import DIRECTION, SMILE, Face, middle, steps_of
+from ganvas.comparisons.drag.trials import Bench, Say
+from ganvas.images import pixels
+from ganvas.metrics.yaw import TurnReader, degrees_for, learn_turns, pushed_aside, turned
+from ganvas.regions import Region
+
+HEAD, NOSE = "the head turned, by a warp", "the nose alone pushed aside, by a warp"
+SIDE = 128
+Turns = Mapping[str, Sequence[float]]
+"""Degrees towards the target, face by face in the same order, by method, by its smiles and by warp."""
+
+
+def turns_of(bench: Bench, found: Sequence[Face], regions: Mapping[str, Region], say: Say) -> Turns:
+    """Return degrees towards the target for every face whose nose was dragged: by method, for the smile of the same
+    face by the same method, and for the two warps that bring the nose where it was to go.
+    """
+    nose = regions["nose"]
+    reader = _learned(bench, nose, say)
+    read: dict[str, list[float]] = {}
+    asked = {(face.seed, face.method): face.asked[0] for face in found if face.named == DIRECTION}
+    for face in found:
+        if face.named not in (DIRECTION, SMILE):
+            continue
+        session, way = bench.open(face.seed), asked[face.seed, face.method]
+        before, side = _small(session.picture()), 1.0 if way > 0 else -1.0
+        codes, _ = steps_of(bench.folder, face)
+        seen = {face.method if face.named == DIRECTION else smile(face.method): _small(session.picture(codes[-1:]))}
+        if face.named == DIRECTION and face.method == bench.settings.methods[0]:
+            known, pushed = before.new_tensor([side * degrees_for(abs(way))]), before.new_tensor([way])
+            seen[HEAD] = turned(before, known)
+            seen[NOSE] = pushed_aside(before, face.handles[0], _radius(nose, before), pushed)
+        for name, after in seen.items():
+            read.setdefault(name, []).append(side * float(reader.degrees(before, after)))
+    return read
+
+
+def smile(method: str) -> str:
+    """Return what the readings of smiles by a method are called: no turn was asked for."""
+    return f"{method}, the smile"
+
+
+def _learned(bench: Bench, nose: Region, say: Say) -> TurnReader:
+    """Return a reader that learned on pictures of which none is dragged."""
+    pictures = []
+    for number in range(bench.settings.learned):
+        say("Pictures to learn turns from", number, bench.settings.learned)
+        pictures.append(_small(bench.open(number).picture()))
+    place = middle(nose.mask(*pictures[0].shape[-2:]))
+    return learn_turns(bench.look, torch.cat(pictures), place, _radius(nose, pictures[0]))
+
+
+def _small(picture: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 side side"]:
+    """Return a picture of at most `SIDE` pixels: hundreds are warped at once, and what looks at them sees no more."""
+    side = min(SIDE, picture.shape[-1])
+    return pixels.resize(picture, side, side)
+
+
+def _radius(nose: Region, picture: Float[Tensor, "1 3 h w"]) -> float:
+    """Return half of the side of a square of the region's area, in fractions of the picture's."""
+    return float((nose.mask(*picture.shape[-2:]) > 0.5).double().mean().sqrt()) / 2

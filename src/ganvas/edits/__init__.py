@@ -1,0 +1,1 @@
+"""Edits of latents: moves along directions, style mixing, interpolation."""

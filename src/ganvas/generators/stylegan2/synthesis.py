@@ -1,0 +1,298 @@
+"""StyleGAN2's synthesis network (Karras et al. 2020, Fig. 7): blocks from 4 px up, in the skip, resnet and orig
+architectures.
+
+``Synthesis.linearize`` gives the picture at one point and a function from style tangents to picture tangents. Both
+passes split a batch as soon as its maps outgrow the processor's cache: low resolutions want many rows to a convolution,
+high ones few.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ganvas.generators import ops
+from ganvas.generators.crops import Window, windows_below
+from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.stylegan2.layers import Push, Shortcut, StyledConvolution, StyledLayer, ToPicture
+from ganvas.generators.styles import Affine, StyleSynthesis
+
+CACHE_BYTES = 32 * 2**20
+
+
+class Block(nn.Module):
+    """One resolution: a constant or an upsampling convolution, a second convolution, and (last block, or skip) the
+    colours.
+    """
+
+    def __init__(self, index: int, architecture: Architecture) -> None:
+        super().__init__()
+        a = architecture
+        resolution, outputs = a.resolutions[index], a.channels[index]
+        self.resolution = resolution
+        self.first = index == 0
+        self.paints = a.kind == "skip" or index == len(a.channels) - 1
+        self.residual = a.kind == "resnet" and index > 0
+        if self.first:
+            self.const = nn.Parameter(torch.randn(outputs, resolution, resolution))
+        else:
+            self.conv0 = StyledConvolution(
+                a.channels[index - 1], outputs, a.w_dim, resolution, up=True, clamp=a.clamp, gain=1.0, noise=a.noise
+            )
+        gain = 0.5**0.5 if self.residual else 1.0
+        self.conv1 = StyledConvolution(
+            outputs, outputs, a.w_dim, resolution, up=False, clamp=a.clamp, gain=gain, noise=a.noise
+        )
+        if self.paints:
+            self.torgb = ToPicture(outputs, a.w_dim, a.clamp)
+        if self.residual:
+            self.skip = Shortcut(a.channels[index - 1], outputs)
+
+    def convolutions(self) -> Iterator[tuple[str, StyledConvolution]]:
+        """Yield the styled convolutions with their names, in order."""
+        if not self.first:
+            yield "conv0", self.conv0
+        yield "conv1", self.conv1
+
+    def styled_layers(self) -> Iterator[tuple[str, StyledLayer]]:
+        """Yield all that a style feeds, in graph order."""
+        yield from self.convolutions()
+        if self.paints:
+            yield "torgb", self.torgb
+
+    def forward(self, x: Tensor, styles: Sequence[Tensor], noises: Sequence[Tensor | None], kernel: Tensor) -> Tensor:
+        """Return the block's feature map from the one below (or from the constant, expanded by the caller)."""
+        y = x
+        for (_, convolution), style, noise in zip(self.convolutions(), styles, noises, strict=True):
+            y = convolution(y, style, noise, kernel)
+        return y + self.skip(x, kernel) if self.residual else y
+
+    def paint(self, x: Tensor, picture: Tensor | None, style: Tensor | None, kernel: Tensor) -> Tensor | None:
+        """Add this block's colours to the picture so far, doubled in size."""
+        doubled = None if picture is None else ops.upsample(picture, kernel)
+        if style is None:
+            return doubled
+        colours = self.torgb(x, style)
+        return colours if doubled is None else colours + doubled
+
+    def linearize(
+        self, x: Tensor, styles: Sequence[Tensor], noises: Sequence[Tensor | None], kernel: Tensor
+    ) -> tuple[Tensor, Callable[[Tensor | None, Sequence[Tensor | None]], Tensor | None]]:
+        """Return the feature map at one point and its derivative in (map below, styles)."""
+        y, pushes = x, list[Push]()
+        for (_, convolution), style, noise in zip(self.convolutions(), styles, noises, strict=True):
+            y, push = convolution.linearize(y, style, noise, kernel)
+            pushes.append(push)
+
+        def push_block(dx: Tensor | None, dstyles: Sequence[Tensor | None]) -> Tensor | None:
+            dy = dx
+            for push, dstyle in zip(pushes, dstyles, strict=True):
+                dy = push(dy, dstyle)
+            if not self.residual or dx is None:
+                return dy
+            return self.skip(dx, kernel) if dy is None else dy.add_(self.skip(dx, kernel))
+
+        return (y + self.skip(x, kernel) if self.residual else y), push_block
+
+
+class Synthesis(StyleSynthesis):
+    """Styles to picture. Styles are a list of [n, channels], one per styled layer in graph order, toRGB included."""
+
+    kernel: Tensor
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        named = {f"b{r}": Block(i, architecture) for i, r in enumerate(architecture.resolutions)}
+        self.blocks = nn.ModuleDict(named)
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
+        self.register_buffer("kernel", torch.outer(taps, taps) / 64)
+        self.styled = [(f"{b}.{name}", layer) for b, block in named.items() for name, layer in block.styled_layers()]
+        self.rows = _rows_of_styles(list(named.values()))
+
+    def affines(self) -> list[Affine]:
+        """Return what makes each style, in graph order."""
+        return [layer.affine for _, layer in self.styled]
+
+    def named_blocks(self) -> list[tuple[str, Block]]:
+        """Return the blocks with their names, ``b4`` first."""
+        return [(name, cast(Block, block)) for name, block in self.blocks.items()]
+
+    def convolutions(self) -> list[tuple[str, StyledConvolution]]:
+        """Return the styled convolutions with their names (such as ``b32.conv0``), in graph order; each has a noise
+        map.
+        """
+        return [(name, layer) for name, layer in self.styled if isinstance(layer, StyledConvolution)]
+
+    def forward(
+        self,
+        styles: Sequence[Tensor],
+        noises: Sequence[Tensor | None],
+        replace: Mapping[str, Tensor] | None = None,
+        wanted: Sequence[str] = (),
+        picture: bool = True,
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """Return the picture and the `wanted` feature maps; `replace` puts maps of the caller's in place of a block's
+        own.
+
+        Stops at the highest wanted map where no `picture` is asked.
+        """
+        maps: dict[str, Tensor] = {}
+        x, colours = self._constant(len(styles[0])), None
+        for name, block, (conv_styles, colour_style), conv_noises in self._parts(styles, noises):
+            x = replace[name] if replace and name in replace else block(x, conv_styles, conv_noises, self.kernel)
+            if name in wanted:
+                maps[name] = x
+                if not picture and len(maps) == len(set(wanted)):
+                    return None, maps
+            if picture:
+                colours = block.paint(x, colours, colour_style, self.kernel)
+        return colours, maps
+
+    def part(
+        self, styles: Sequence[Tensor], noises: Sequence[Tensor | None], name: str, window: Window
+    ) -> Float[Tensor, "n c h w"]:
+        """Return a window of the map `name`; of the maps below it only what it depends on is computed."""
+        parts = list(self._parts(styles, noises))
+        parts = parts[: [known for known, *_ in parts].index(name) + 1]
+        sizes = [block.resolution for _, block, *_ in parts]
+        x, made = self._constant(len(styles[0])), Window(0, 0, sizes[0], sizes[0])
+        for (_, block, (conv_styles, _), conv_noises), wanted in zip(parts, windows_below(window, sizes), strict=True):
+            noises_here = [None if noise is None else _window(noise, block.resolution, made) for noise in conv_noises]
+            x = block(x, conv_styles, noises_here, self.kernel)[..., *wanted.inside(made).slices]
+            made = wanted.doubled()
+        return x
+
+    def paint(self, styles: Sequence[Tensor], noises: Sequence[Tensor | None]) -> Float[Tensor, "n 3 h w"]:
+        """Return the pictures; without gradients, rows are split where their maps outgrow the cache."""
+        if torch.is_grad_enabled():
+            picture, _ = self.forward(styles, noises)
+            assert picture is not None
+            return picture
+        parts = list(self._parts(styles, noises))
+        return self._paint_from(parts, self._constant(len(styles[0])), None)
+
+    def _paint_from(self, parts: list, x: Tensor, colours: Tensor | None) -> Tensor:
+        for i, (_, block, (conv_styles, colour_style), noises) in enumerate(parts):
+            rows = len(x)
+            if rows > 1 and 4 * x.numel() * x.element_size() > CACHE_BYTES and i > 0:
+                halves = (slice(0, rows // 2), slice(rows // 2, rows))
+                return torch.cat(
+                    [
+                        self._paint_from(_cut(parts[i:], h), x[h], None if colours is None else colours[h])
+                        for h in halves
+                    ]
+                )
+            x = block(x, conv_styles, noises, self.kernel)
+            colours = block.paint(x, colours, colour_style, self.kernel)
+        assert colours is not None
+        return colours
+
+    def linearize(
+        self, styles: Sequence[Tensor], noises: Sequence[Tensor | None]
+    ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Sequence[Tensor | None], int], Tensor]]:
+        """Return the picture at one point, and the map from n style tangents [n, channels] (None: zero), and n, to
+        picture tangents [n, 3, h, w].
+        """
+        x, colours = self._constant(1), None
+        pushes = []
+        for _, block, (conv_styles, colour_style), conv_noises in self._parts(styles, noises):
+            x, push = block.linearize(x, conv_styles, conv_noises, self.kernel)
+            push_colours = None
+            if colour_style is not None:
+                y, push_colours = block.torgb.linearize(x, colour_style)
+                colours = y if colours is None else ops.upsample(colours, self.kernel).add_(y)
+            pushes.append((push, push_colours, x.shape[1] * x.shape[2] * x.shape[3] * x.element_size()))
+        assert colours is not None
+        size = colours.shape
+
+        def push_all(tangents: Sequence[Tensor | None], rows: int) -> Tensor:
+            pushed = self._push_from(pushes, list(self._grouped(tangents)), rows, None, None)
+            return pushed if pushed is not None else self.kernel.new_zeros(rows, *size[1:])
+
+        return colours, push_all
+
+    def _push_from(
+        self, pushes: list, tangents: list, rows: int, dx: Tensor | None, dcolours: Tensor | None
+    ) -> Tensor | None:
+        for i, ((push, push_colours, row_bytes), (conv_tangents, colour_tangent)) in enumerate(
+            zip(pushes, tangents, strict=True)
+        ):
+            if rows > 1 and rows * row_bytes > CACHE_BYTES:
+                parts = [
+                    self._push_from(
+                        pushes[i:],
+                        [([_rows(t, h) for t in convs], _rows(colour, h)) for convs, colour in tangents[i:]],
+                        h.stop - h.start,
+                        _rows(dx, h),
+                        _rows(dcolours, h),
+                    )
+                    for h in (slice(0, rows // 2), slice(rows // 2, rows))
+                ]
+                return None if parts[0] is None or parts[1] is None else torch.cat([parts[0], parts[1]])
+            dx = push(dx, conv_tangents)
+            dcolours = None if dcolours is None else ops.upsample(dcolours, self.kernel)
+            dy = push_colours(dx, colour_tangent) if push_colours is not None else None
+            if dy is not None:
+                dcolours = dy if dcolours is None else dcolours.add_(dy)
+        return dcolours
+
+    @property
+    def map_dtype(self) -> torch.dtype:
+        """The precision of feature maps."""
+        return self.named_blocks()[0][1].conv1.weight.dtype
+
+    def _constant(self, rows: int) -> Tensor:
+        _, first = self.named_blocks()[0]
+        return (
+            first.const[None]
+            .to(first.conv1.weight.dtype)
+            .expand(rows, -1, -1, -1)
+            .contiguous(memory_format=torch.channels_last)
+        )
+
+    def _grouped(self, values: Sequence) -> Iterator[tuple[list, object]]:
+        """Split per-layer values by block: those of its convolutions, and that of its colours (None without)."""
+        remaining = iter(values)
+        for _, block in self.named_blocks():
+            convs = [next(remaining) for _ in block.convolutions()]
+            yield convs, (next(remaining) if block.paints else None)
+
+    def _parts(self, styles: Sequence[Tensor], noises: Sequence[Tensor | None]) -> Iterator[tuple]:
+        remaining = iter(noises)
+        for (name, block), grouped in zip(self.named_blocks(), self._grouped(styles), strict=True):
+            yield name, block, grouped, [next(remaining) for _ in block.convolutions()]
+
+
+def _rows_of_styles(blocks: Sequence[Block]) -> list[int]:
+    """Return the w+ row that feeds each styled layer: a block's colours share the row of the next block's first
+    convolution.
+    """
+    rows: list[int] = []
+    first = 0
+    for block in blocks:
+        names = [name for name, _ in block.styled_layers()]
+        rows += [first + i for i in range(len(names))]
+        first += sum(name != "torgb" for name in names)
+    return rows
+
+
+def _window(noise: Tensor, size: int, window: Window) -> Tensor:
+    return noise.expand(*noise.shape[:-2], size, size)[..., *window.slices]
+
+
+def _rows(values: Tensor | None, rows: slice) -> Tensor | None:
+    return None if values is None else values[rows]
+
+
+def _cut(parts: list, rows: slice) -> list:
+    return [
+        (
+            name,
+            block,
+            ([s[rows] for s in convs], _rows(colour, rows)),
+            [n if n is None or len(n) == 1 else n[rows] for n in noises],
+        )
+        for name, block, (convs, colour), noises in parts
+    ]

@@ -1,0 +1,264 @@
+"""A module that turns codes into pictures, behind the Generator protocol; `ganvas.generators.wrapped.wrap` makes it.
+
+Nothing of the module is changed. Feature maps go by the paths of its submodules ("main.6", "blocks.2.norm"). Its
+derivative is taken by ``torch.func`` (see `ganvas.directions.jvp`).
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ganvas.errors import GanvasError, LatentError
+from ganvas.generators import ops
+from ganvas.generators.codes import check_space, sample_normal, sample_uniform, truncate, widen
+from ganvas.generators.labels import one_hot
+from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.wrapped.hooks import Hooks, Reached
+from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
+
+Prior = str | Callable[[Sequence[int]], Tensor]
+PRIORS: Mapping[str, Callable[[Sequence[int], int], Tensor]] = {"normal": sample_normal, "uniform": sample_uniform}
+LABELS = ("one-hot", "number")
+AVERAGED_CODES = 2048
+
+
+@dataclass(frozen=True)
+class Calling:
+    """How a module is called, and what its answer means.
+
+    ``z_shape`` is the shape in which one code of z goes into the module; ``classes`` the number of classes, with
+    ``class_names`` where they have names; ``label_as`` "one-hot" rows or a "number" each, as the last argument;
+    ``low`` and ``high`` the module's black and white.
+    """
+
+    z_shape: tuple[int, ...]
+    prior: Prior = "normal"
+    low: float = -1.0
+    high: float = 1.0
+    classes: int = 0
+    class_names: tuple[str, ...] | None = None
+    label_as: str = "one-hot"
+
+    def __post_init__(self) -> None:
+        if not self.z_shape or min(self.z_shape) < 1:
+            raise GanvasError(
+                f"Codes of shape {list(self.z_shape)} hold no number; give z_dim such as 128 or (100, 1, 1)."
+            )
+        if not callable(self.prior) and self.prior not in PRIORS:
+            raise GanvasError(
+                f"The prior '{self.prior}' is not known: give {', '.join(PRIORS)}, or a function of seeds."
+            )
+        if not -float("inf") < self.low < self.high < float("inf"):
+            raise GanvasError(f"Pictures from {self.low} (black) to {self.high} (white) cannot be; give (low, high).")
+        if self.label_as not in LABELS:
+            raise GanvasError(f"Labels as '{self.label_as}' are not known: give {' or '.join(LABELS)}.")
+
+    @property
+    def z_dim(self) -> int:
+        """Numbers of a code."""
+        return math.prod(self.z_shape)
+
+
+class Wrapped:
+    """A module as a generator; See `ganvas.generators.protocol.Generator` for its members.
+
+    Without a mapping, truncation pulls codes towards 0: ``z psi``; with one, w towards the average of 2,048 seeds.
+    """
+
+    family = "wrapped"
+    resolution: int
+    feature_names: tuple[str, ...] = ()
+    about: About | None = None
+
+    def __init__(
+        self, module: nn.Module, calling: Calling, mapping: Callable[..., Tensor] | None = None, layers: int = 0
+    ) -> None:
+        if layers < 0 or (layers and mapping is None):
+            raise GanvasError(f"{layers} layers need a mapping from z to w; give mapping, or leave layers out.")
+        self.module, self.calling, self.mapping, self.layers = module, calling, mapping, layers
+        self.spaces = ("z",) if mapping is None else ("z", "w", "w+") if layers else ("z", "w")
+        self.w_dim = 0
+        self._w_avg: Tensor | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module's weights lie; the CPU where it has none."""
+        return next((tensor.device for tensor in self._tensors()), torch.device("cpu"))
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, None where they have none."""
+        return self.calling.class_names
+
+    def dimensions(self, space: str) -> tuple[int, ...]:
+        """Return the shape of one code of `space`."""
+        check_space(space, self.spaces)
+        return {"z": (self.calling.z_dim,), "w": (self.w_dim,), "w+": (self.layers, self.w_dim)}[space]
+
+    def sample(self, seeds: Sequence[int]) -> Float[Tensor, "n z_dim"]:
+        """Return one code of the prior per seed."""
+        prior = self.calling.prior
+        codes = prior(seeds) if callable(prior) else PRIORS[prior](seeds, self.calling.z_dim)
+        return codes.to(self.device, self._code_dtype)
+
+    def one_hot(self, label: Label, rows: int) -> Float[Tensor, "n classes"] | None:
+        """Return the label as one row per code, None without classes; raises `LatentError`."""
+        return one_hot(label, rows, self.calling.classes, self.device, self.calling.class_names)
+
+    def map(
+        self,
+        z: Float[Tensor, "n z_dim"],
+        to: str = "w+",
+        *,
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
+    ) -> Tensor:
+        """Return codes of space w or w+, truncated, where there is a mapping."""
+        if self.mapping is None:
+            refuse_mapping(to)
+        check_space(to, self.spaces[1:])
+        if to == "w" and truncation != 1 and truncation_layers not in (None, self.layers):
+            raise LatentError("Truncation of some layers gives a different w per layer: map to 'w+' instead of 'w'.")
+        check_shape(z, self.dimensions("z"), "z", self._code_dtype)
+        ws = self.map_whole(z, label)[:, None].expand(-1, max(1, self.layers), -1)
+        if truncation != 1:
+            ws = truncate(ws, self._average(), truncation, truncation_layers)
+        return ws[:, 0] if to == "w" else ws
+
+    def synthesize(
+        self, codes: Tensor, space: str = "z", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+    ) -> Float[Tensor, "n 3 h w"]:
+        """Return pictures; label and truncation count for space z only."""
+        return self._run(Hooks(), codes, space, noise, label, truncation)
+
+    def features(
+        self,
+        codes: Tensor,
+        names: Sequence[str],
+        space: str = "z",
+        *,
+        noise: Noise = "const",
+        picture: bool = False,
+        label: Label = None,
+        truncation: float = 1.0,
+    ) -> dict[str, Tensor]:
+        """Return the outputs of submodules by path, stopping at the last one asked; with `picture`, that too under
+        "picture".
+        """
+        for name in names:
+            check_feature(name, self.feature_names)
+        if not names and not picture:
+            return {}
+        hooks = Hooks(tuple(names), stop=not picture)
+        try:
+            image = self._run(hooks, codes, space, noise, label, truncation)
+        except Reached:
+            return hooks.maps
+        return hooks.maps | {"picture": image}
+
+    def resume(
+        self,
+        name: str,
+        feature: Tensor,
+        codes: Tensor,
+        space: str = "z",
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
+    ) -> Float[Tensor, "n 3 h w"]:
+        """Return the picture when the submodule `name` puts out `feature`; what does not come through it still paints
+        by `codes`.
+        """
+        check_feature(name, self.feature_names)
+        return self._run(Hooks(replace={name: feature}), codes, space, noise, label, truncation)
+
+    def _run(
+        self, hooks: Hooks, codes: Tensor, space: str, noise: Noise, label: Label, truncation: float
+    ) -> Float[Tensor, "n 3 h w"]:
+        check_noise(noise)
+        check_shape(codes, self.dimensions(space), space, self._code_dtype)
+        self._require_evaluation()
+        rows, known = len(codes), ()
+        if space == "z" and self.mapping is not None:
+            space = self.spaces[-1]
+            codes = self.map(codes, space, label=label, truncation=truncation)
+        elif space == "z":
+            codes, known = (codes * truncation).reshape(rows, *self.calling.z_shape), self._label(label, rows)
+        if space == "w" and self.layers:
+            codes = widen(codes, "w", self.layers, self.w_dim)
+        with hooks.on(self.module):
+            return self._picture(self.module(codes.to(self._dtype), *known), rows)
+
+    def _picture(self, output: Any, rows: int) -> Float[Tensor, "n 3 h w"]:
+        """Return what the module put out as pictures of three colours in about [-1, 1]."""
+        if not isinstance(output, Tensor) or not output.is_floating_point():
+            raise GanvasError(
+                f"The module returns {_words(output)}; pictures [n, 3, h, w] are needed: wrap it in a module that "
+                "returns them."
+            )
+        shape = list(output.shape)
+        if len(shape) != 4 or shape[0] != rows or shape[1] not in (1, 3) or shape[2] != shape[3]:
+            raise GanvasError(
+                f"The module returns {shape} for {rows} codes; square pictures [{rows}, 3, h, h] or [{rows}, 1, h, h] "
+                "are needed."
+            )
+        pictures = ops.at_least_float32(output)
+        if (self.calling.low, self.calling.high) != (-1, 1):
+            pictures = (pictures - self.calling.low) * (2 / (self.calling.high - self.calling.low)) - 1
+        return pictures.expand(-1, 3, -1, -1)
+
+    def map_whole(self, z: Tensor, label: Label) -> Tensor:
+        """Return what the mapping makes of z, not truncated."""
+        assert self.mapping is not None
+        return self.mapping(z.to(self._dtype), *self._label(label, len(z))).to(self._code_dtype)
+
+    def _label(self, label: Label, rows: int) -> tuple[Tensor, ...]:
+        """Return the label as the module takes it, () where it takes none."""
+        encoded = self.one_hot(label, rows)
+        if encoded is None:
+            return ()
+        return (encoded.to(self._dtype) if self.calling.label_as == "one-hot" else encoded.argmax(dim=1),)
+
+    @torch.no_grad()
+    def _average(self) -> Float[Tensor, "w_dim"]:
+        """Return the average w of `AVERAGED_CODES` seeds, the classes in turn; computed once."""
+        if self._w_avg is None:
+            classes = self.calling.classes
+            labels = [row % classes for row in range(AVERAGED_CODES)] if classes else None
+            self._w_avg = self.map_whole(self.sample(range(AVERAGED_CODES)), labels).mean(dim=0)
+        return self._w_avg
+
+    def _require_evaluation(self) -> None:
+        parts = (self.module, self.mapping) if isinstance(self.mapping, nn.Module) else (self.module,)
+        if any(part.training for whole in parts for part in whole.modules()):
+            raise GanvasError(
+                "The module is in training mode, in which dropout and batch normalisation give a code other pictures "
+                "in other batches, and change its statistics: call module.eval() first."
+            )
+
+    def _tensors(self) -> Iterator[Tensor]:
+        yield from self.module.parameters()
+        yield from self.module.buffers()
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        """Of the module's weights."""
+        return next((t.dtype for t in self._tensors() if t.is_floating_point()), torch.float32)
+
+    @property
+    def _code_dtype(self) -> torch.dtype:
+        """Of codes: float64 for modules in float64, else float32."""
+        return torch.promote_types(self._dtype, torch.float32)
+
+
+def _words(output: Any) -> str:
+    if isinstance(output, Tensor):
+        return f"a tensor of {output.dtype}"
+    return f"a {type(output).__name__}" + (f" of {len(output)}" if isinstance(output, tuple | list | dict) else "")

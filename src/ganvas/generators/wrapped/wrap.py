@@ -1,0 +1,178 @@
+"""``ganvas.wrap(module, z_dim=128)``: any module that turns codes into pictures, as a generator.
+
+The module is called on the codes of two seeds to see what it makes; what cannot serve as a generator is refused here,
+and not in the middle of a search.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import GanvasError
+from ganvas.generators.protocol import About, Label
+from ganvas.generators.wrapped.generator import Calling, Prior, Wrapped
+from ganvas.generators.wrapped.hooks import recorded_calls
+from ganvas.io.tensor_files import hash_tensors
+from ganvas.regions import Region
+
+SAME_PICTURE = 0.01  # of the pictures' deviation: more than rounding makes of another batch size
+FARTHEST = 3.0  # from middle grey; black and white are 1 away
+
+
+def wrap(
+    module: nn.Module,
+    *,
+    z_dim: int | Sequence[int] = 128,
+    sample: Prior = "normal",
+    picture_range: tuple[float | int, float | int] = (-1, 1),
+    resolution: int | None = None,
+    feature_names: Sequence[str] | None = None,
+    classes: int | Sequence[str] = 0,
+    label_as: str = "one-hot",
+    mapping: Callable[..., Tensor] | None = None,
+    layers: int = 0,
+    name: str = "",
+    regions: Mapping[str, Region] | None = None,
+) -> Wrapped:
+    """Return a module that turns codes into square pictures as a generator, for all that Ganvas does with one.
+
+    ``module(codes)`` gets [n, `z_dim`], or [n, 100, 1, 1] where `z_dim` is (100, 1, 1), as modules want that start with
+    a convolution, and returns [n, 3, h, h] or [n, 1, h, h] (grey), black to white as `picture_range` says. `sample` is
+    the prior: "normal", "uniform" in [-1, 1], or a function from seeds to codes [n, z_dim] that gives a seed the same
+    row in every batch. With `classes` (their number, or their names) the label is its second argument, one-hot rows
+    or, with `label_as` "number", class numbers. With a `mapping` from z (and the label) to w [n, w_dim] the module gets
+    w instead, as [n, w_dim], or as w+ [n, `layers`, w_dim] where layers are given. `feature_names` are the submodules
+    whose outputs are feature maps; by default all that give one map [n, c, h, w] a call. `name` and `regions` are what
+    the generator and regions of its pictures are called.
+
+    The module is called on two seeds to see its pictures; `resolution`, if given, is compared with theirs. Raises
+    `GanvasError` for a module in training mode, one that fails, that returns anything but square pictures, draws random
+    numbers, or lets the rows of a batch change each other.
+    """
+    shape = (z_dim,) if isinstance(z_dim, int) else tuple(z_dim)
+    count, names = (classes, None) if isinstance(classes, int) else (len(classes), tuple(classes))
+    calling = Calling(shape, sample, float(picture_range[0]), float(picture_range[1]), count, names, label_as)
+    generator = Wrapped(module, calling, mapping, layers)
+    probe(generator, feature_names, resolution)
+    kind = type(module).__name__
+    generator.about = About(name or kind, _hash(module, mapping), {"module": kind}, dict(regions or {}))
+    return generator
+
+
+def _hash(*parts: object) -> str:
+    """Return the hash of the weights of all `parts` that are modules."""
+    tensors = {
+        f"{number}.{name}": value
+        for number, part in enumerate(parts)
+        if isinstance(part, nn.Module)
+        for name, value in part.state_dict().items()
+        if isinstance(value, Tensor)
+    }
+    return hash_tensors(tensors)
+
+
+@torch.no_grad()
+def probe(generator: Wrapped, feature_names: Sequence[str] | None, resolution: int | None) -> None:
+    """Set the generator's resolution, feature maps and width of w from its pictures of seeds 0 and 1.
+
+    Raises `GanvasError` for a module that is no generator.
+    """
+    z, label = _codes(generator), 0 if generator.calling.classes else None
+    if generator.mapping is not None:
+        generator.w_dim = _width(generator, z, label)
+    with recorded_calls(generator.module) as calls:
+        pictures = _pictures(generator, z, label)
+    generator.resolution = pictures.shape[-1]
+    if resolution not in (None, generator.resolution):
+        raise GanvasError(f"The module makes pictures of {generator.resolution} pixels, not of {resolution}.")
+    paths = [path for path, _ in calls]
+    usable = tuple(path for path, output in calls if paths.count(path) == 1 and _is_map(output, len(z)))
+    generator.feature_names = usable if feature_names is None else _chosen(feature_names, usable)
+    _check_rows(generator, pictures, z, label)
+    _warn_of_range(generator.calling, pictures)
+
+
+def _codes(generator: Wrapped) -> Tensor:
+    """Return the codes of seeds 0 and 1 after a look at the prior."""
+    codes, width = generator.sample([0, 1]), generator.calling.z_dim
+    if codes.shape != (2, width):
+        raise GanvasError(f"The prior gives codes of shape {list(codes.shape)} for two seeds, not [2, {width}].")
+    if not torch.equal(generator.sample([1]), codes[1:]):
+        raise GanvasError(
+            "The prior gives a seed another code in another batch: draw each row from a random state of its own, "
+            "numpy.random.RandomState(seed)."
+        )
+    return codes
+
+
+def _width(generator: Wrapped, z: Tensor, label: Label) -> int:
+    w = generator.map_whole(z, label)
+    if w.ndim != 2 or len(w) != len(z):
+        raise GanvasError(
+            f"The mapping returns {list(w.shape)} for two codes; one w each, [2, w_dim], is needed (give layers where "
+            "the module takes a w for each of its layers)."
+        )
+    return w.shape[1]
+
+
+def _pictures(generator: Wrapped, z: Tensor, label: Label) -> Tensor:
+    """Return the module's pictures; what it raises becomes a `GanvasError`."""
+    try:
+        pictures = generator.synthesize(z, "z", label=label)
+    except GanvasError:
+        raise
+    except Exception as error:  # a foreign module raises anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        shape = ", ".join(map(str, ("n", *generator.calling.z_shape)))
+        raise GanvasError(
+            f"The module fails on codes of shape [{shape}]: {reason}\nGive z_dim, as (100, 1, 1) where it starts "
+            "with a convolution; classes where it takes a label."
+        ) from error
+    if not pictures.isfinite().all():
+        raise GanvasError("The module's pictures hold values that are not finite (nan or inf); is it trained?")
+    return pictures
+
+
+def _check_rows(generator: Wrapped, pictures: Tensor, z: Tensor, label: Label) -> None:
+    """Refuse modules whose pictures depend on chance or on their batch."""
+    alone, again = (generator.synthesize(z[:1], "z", label=label) for _ in range(2))
+    close = SAME_PICTURE * float(pictures.std()) + 1e-6
+    if (alone - again).abs().max() > close:
+        raise GanvasError(
+            "The module gives one code different pictures: it draws random numbers as it runs. Make them constant, for "
+            "example as buffers."
+        )
+    if (alone - pictures[:1]).abs().max() > close:
+        raise GanvasError(
+            "The module gives a code another picture in another batch: it normalises over the batch. Let each row be "
+            "normalised by itself, or by kept statistics."
+        )
+
+
+def _warn_of_range(calling: Calling, pictures: Tensor) -> None:
+    low, high = float(pictures.min()), float(pictures.max())
+    if low >= 0 or high <= 0 or max(-low, high) > FARTHEST:
+        scale, middle = (calling.high - calling.low) / 2, (calling.high + calling.low) / 2
+        warnings.warn(
+            f"The module's pictures go from {low * scale + middle:.3g} to {high * scale + middle:.3g}, which is not "
+            f"black {calling.low:g} to white {calling.high:g}: give picture_range.",
+            stacklevel=4,
+        )
+
+
+def _is_map(output: Any, rows: int) -> bool:
+    return isinstance(output, Tensor) and output.is_floating_point() and output.ndim == 4 and len(output) == rows
+
+
+def _chosen(names: Sequence[str], usable: Sequence[str]) -> tuple[str, ...]:
+    """Return the chosen feature maps in the order in which the module makes them."""
+    for name in names:
+        if name not in usable:
+            raise GanvasError(
+                f"'{name}' is no feature map: no submodule of that path gives one map [n, c, h, w] a call. There are "
+                f"{', '.join(usable) or 'none'}."
+            )
+    return tuple(name for name in usable if name in names)

@@ -1,0 +1,1 @@
+"""Images and photos: decoding, pixels, sheets, video, alignment, datasets. Knows no generator."""

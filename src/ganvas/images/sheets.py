@@ -1,0 +1,123 @@
+"""Sheets of images: grids, strips, labels, outlines of regions. Knows no generator."""
+
+import math
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn import functional
+
+from ganvas.errors import PictureError
+from ganvas.images.pixels import from_bytes, resize
+
+OUTLINE_GREEN = (0, 230, 118)
+
+
+def grid(pictures: Float[Tensor, "n 3 h w"], columns: int, gap: int = 2) -> Float[Tensor, "1 3 height width"]:
+    """Lay pictures out row by row on white, `gap` pixels apart; the last row may stay short.
+
+    Raises:
+        PictureError: no picture, no column or a negative gap.
+    """
+    count, _, height, width = pictures.shape
+    if count == 0 or columns < 1 or gap < 0:
+        raise PictureError(f"Cannot lay out {count} pictures in {columns} columns with a gap of {gap} pixels.")
+    rows = math.ceil(count / columns)
+    sheet = pictures.new_ones(1, 3, rows * (height + gap) - gap, columns * (width + gap) - gap)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[0, :, top : top + height, left : left + width] = picture
+    return sheet
+
+
+def strip(pictures: Float[Tensor, "n 3 h w"], gap: int = 2) -> Float[Tensor, "1 3 h width"]:
+    """Lay pictures side by side on white, `gap` pixels apart."""
+    return grid(pictures, columns=len(pictures), gap=gap)
+
+
+def labelled_grid(
+    pictures: Float[Tensor, "n 3 h w"],
+    columns: int,
+    column_labels: Sequence[str] = (),
+    row_labels: Sequence[str] = (),
+    gap: int = 4,
+    text_size: int = 14,
+) -> Float[Tensor, "1 3 height width"]:
+    """Lay pictures out as `grid` does, with labels above the columns and left of the rows (either may be left out).
+
+    Pillow's own font knows ASCII only: accents are dropped, minus and times signs replaced, any other sign becomes "?".
+
+    Raises:
+        PictureError: the number of labels is not the number of columns or rows.
+    """
+    rows = math.ceil(len(pictures) / max(columns, 1))
+    if len(column_labels) not in (0, columns) or len(row_labels) not in (0, rows):
+        given = f"{len(column_labels)} column labels and {len(row_labels)} row labels"
+        raise PictureError(f"{given} do not fit {columns} columns and {rows} rows.")
+    height, width = pictures.shape[-2:]
+    line = 2 * text_size
+    left = max((_text_width(label, text_size) + 3 * gap for label in row_labels), default=0)
+    top = line if column_labels else 0
+    sheet = functional.pad(grid(pictures, columns, gap), (left, 0, top, 0), value=1.0)
+    for index, label in enumerate(column_labels):
+        start = left + index * (width + gap)
+        sheet[..., :line, start : start + width] = _text(label, text_size, line, width).to(sheet)
+    for index, label in enumerate(row_labels):
+        start = top + index * (height + gap)
+        sheet[..., start : start + height, : left - gap] = _text(label, text_size, height, left - gap).to(sheet)
+    return sheet
+
+
+def _text(label: str, size: int, height: int, width: int) -> Float[Tensor, "1 3 height width"]:
+    """Draw black text in the middle of a white tile, smaller where it would not fit."""
+    while size > 7 and _text_width(label, size) > width:
+        size -= 1
+    tile = Image.new("RGB", (width, height), "white")
+    middle = (width / 2, height / 2)
+    ImageDraw.Draw(tile).text(middle, _plain(label), fill="black", font=ImageFont.load_default(size), anchor="mm")
+    return from_bytes(torch.from_numpy(np.array(tile))[None])
+
+
+def _text_width(label: str, size: int) -> int:
+    return math.ceil(ImageFont.load_default(size).getlength(_plain(label)))
+
+
+def _plain(label: str) -> str:
+    known = label.translate({ord("−"): "-", ord("–"): "-", ord("×"): "x"})
+    bare = (sign for sign in unicodedata.normalize("NFKD", known) if not unicodedata.combining(sign))
+    return "".join(bare).encode("ascii", "replace").decode()
+
+
+def outline(
+    pictures: Float[Tensor, "n 3 h w"],
+    mask: Float[Tensor, "1 mask_h mask_w"],
+    colour: tuple[int, int, int] = OUTLINE_GREEN,
+    thickness: float = 2.0,
+) -> Float[Tensor, "n 3 h w"]:
+    """Draw the contour of a soft mask at level 0.5 over pictures that already have the size they are shown at.
+
+    The line is `thickness` pixels wide with a faint dark edge, so that it is seen on bright and dark; `colour` is 8-bit
+    RGB. What lies inside stays untouched. Where the region meets the border of the picture, the line runs along it.
+    """
+    distance = _distance_to_contour(resize(mask[None], pictures.shape[-2], pictures.shape[-1]))
+    line = (thickness / 2 + 0.5 - distance).clamp(0, 1)
+    shade = 0.4 * (thickness / 2 + 1.5 - distance).clamp(0, 1)
+    painted = pictures.new_tensor(colour).view(1, 3, 1, 1) / 127.5 - 1
+    shaded = pictures.lerp(pictures.new_tensor(-1.0), shade.to(pictures))
+    return shaded.lerp(painted, line.to(pictures))
+
+
+def _distance_to_contour(mask: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 1 h w"]:
+    """Return about how many pixels each pixel lies from the level 0.5: |mask - 0.5| / |gradient| near the contour."""
+    binomial = mask.new_tensor([1, 2, 1]) / 4
+    smooth = functional.conv2d(functional.pad(mask, (2, 2, 2, 2)), torch.outer(binomial, binomial)[None, None])
+    across = (smooth[..., 1:-1, 2:] - smooth[..., 1:-1, :-2]) / 2
+    down = (smooth[..., 2:, 1:-1] - smooth[..., :-2, 1:-1]) / 2
+    slope = (across.square() + down.square()).sqrt()
+    distance = (smooth[..., 1:-1, 1:-1] - 0.5).abs() / slope.clamp(min=1e-6)
+    # A plateau at 0.5 has no contour.
+    return torch.where(slope > 1e-4, distance, torch.inf)

@@ -1,0 +1,1 @@
+"""Sketches to latents: images of a generator that show a drawing."""

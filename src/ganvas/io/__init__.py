@@ -1,0 +1,1 @@
+"""Files and the process: atomic writes, tensor files, the cache folder, downloads, process settings. Knows no image."""

@@ -1,0 +1,1 @@
+"""Latents: codes that know their space, and the ways between spaces."""

@@ -1,0 +1,124 @@
+"""A generator's spaces: the way from one to another, and statistics of codes drawn from the prior."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.errors import LatentError
+from ganvas.generators.codes import check_codes, check_space
+from ganvas.generators.protocol import Generator, HasStyles, Label
+
+SAMPLES = 2048
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What codes of the prior are like in a space: their `mean` and `deviation` [d] and their `covariance` [d, d].
+
+    For w+ those of w, the same on every layer.
+    """
+
+    mean: Float[Tensor, "d"]
+    deviation: Float[Tensor, "d"]
+    covariance: Float[Tensor, "d d"]
+
+    def distances(self, codes: Float[Tensor, "n *rows d"]) -> Float[Tensor, "n"]:
+        """Return how far codes lie from the mean in units of the deviation: the root mean square over their entries,
+        about 1 for codes of the prior.
+        """
+        return ((codes - self.mean) / self.deviation).square().flatten(1).mean(1).sqrt()
+
+
+def statistics(generator: Generator, space: str, label: Label = None) -> Statistics:
+    """Return mean, deviation and covariance of `SAMPLES` untruncated codes of `space` z, w or w+; of z the mean is 0.
+
+    Raises `LatentError` for a space or a label that the generator does not have, and for a label that it needs.
+    """
+    check_space(space, [known for known in generator.spaces if known != "s"])
+    samples = sample_codes(generator, "w" if space == "w+" else space, label=label)
+    mean = torch.zeros_like(samples[0]) if space == "z" else samples.mean(0)
+    covariance = (samples - mean).T @ (samples - mean) / len(samples)
+    return Statistics(mean, covariance.diagonal().sqrt().clamp_min(1e-6), covariance)
+
+
+@torch.no_grad()
+def sample_codes(generator: Generator, space: str, count: int = SAMPLES, label: Label = None) -> Tensor:
+    """Return `count` untruncated codes of `space`, those of seeds from 0 on, of one `label` or of several in turn."""
+    check_space(space, generator.spaces)
+    if isinstance(label, Tensor | Sequence) and not isinstance(label, str) and len(label):
+        turns = [row % len(label) for row in range(count)]
+        label = label[turns] if isinstance(label, Tensor) else [label[turn] for turn in turns]
+    z = generator.sample(range(count))
+    return z if space == "z" else generator.map(z, to=space, label=label)
+
+
+def row_label(label: Label, row: int) -> Label:
+    """Return the label of one of several codes: its own where there is one for each, else the one for all."""
+    if isinstance(label, Tensor):
+        return label[row : row + 1] if len(label) > 1 else label
+    several = isinstance(label, Sequence) and not isinstance(label, str) and len(label) > 1
+    return [label[row]] if several else label
+
+
+def draw_samples(generator: Generator, space: str, label: Label = None) -> Tensor | None:
+    """Return `SAMPLES` untruncated codes of `space`; None where the generator needs a label and none is given.
+
+    Raises `LatentError` for a label that the generator does not have.
+    """
+    check_space(space, generator.spaces)
+    try:
+        return sample_codes(generator, space, label=label)
+    except LatentError:
+        if label is not None:
+            raise
+        return None
+
+
+def deviations_along(samples: Tensor | None, vectors: Tensor) -> Float[Tensor, "k"]:
+    """Return the standard deviation of codes along each vector [k, *code], float64: what a strength of "1s" is.
+
+    `samples` are codes of the vectors' space (for directions of space w they are w: one vector, however many layers it
+    will be added to), or None where none could be drawn: nan then, finished directions must not be lost for that.
+    """
+    if samples is None:
+        return torch.full((len(vectors),), float("nan"), dtype=torch.float64)
+    # On the CPU: not every accelerator has float64.
+    return (samples.flatten(1).cpu().double() @ vectors.flatten(1).cpu().double().T).std(dim=0)
+
+
+def codes_for(generator: Generator, codes: Tensor, space: str) -> Tensor:
+    """Return `codes` (of a space told by their shape) in the space that directions of `space` move: w+ for w and w+,
+    else `space` itself.
+
+    w codes are widened to w+, w and w+ codes become styles where `space` is s. Raises `LatentError` where no such step
+    leads there.
+    """
+    check_space(space, generator.spaces)
+    check_codes(codes)
+    shape = tuple(codes.shape[1:])
+    if space == "z" or generator.layers == 0:
+        if shape != generator.dimensions(space):
+            raise LatentError(
+                f"Directions of space {space} move {space} codes [n, {generator.dimensions(space)[0]}]; these "
+                f"have shape {list(codes.shape)}."
+            )
+        return codes
+    # Rows of their own, not one row seen several times: `torch.func` and changes in place need that.
+    if shape == generator.dimensions("w+"):
+        ws = codes.contiguous()
+    elif shape == generator.dimensions("w"):
+        ws = codes[:, None].repeat(1, generator.layers, 1)
+    elif space == "s" and shape == generator.dimensions("s"):
+        return codes
+    else:
+        raise LatentError(
+            f"Codes of shape {list(codes.shape)} are none that directions of space {space} move; give w or w+ "
+            "codes: G.map(z)."
+        )
+    if space != "s":
+        return ws
+    assert isinstance(generator, HasStyles)
+    return torch.cat(generator.styles(ws, "w+"), dim=1)

@@ -1,0 +1,37 @@
+"""Where a generator's images have their eyes, told by its named regions."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.regions.region import Region
+from ganvas.regions.shapes import Point
+
+REGION_SIDE = 256
+
+
+def eye_places_of(regions: Mapping[str, Region]) -> tuple[Point, Point] | None:
+    """Return where the left and the right eye lie in a generator's pictures: the centres of its regions "left_eye" and
+    "right_eye", else those of the two halves of "eyes"; None where it names none.
+    """
+    if "left_eye" in regions and "right_eye" in regions:
+        left, right = (_mask(regions[name]) for name in ("left_eye", "right_eye"))
+    elif "eyes" in regions:
+        both = _mask(regions["eyes"])
+        columns = torch.arange(REGION_SIDE) < round(_centre(both)[0] * REGION_SIDE)
+        left, right = both * columns, both * ~columns
+    else:
+        return None
+    return _centre(left), _centre(right)
+
+
+def _mask(region: Region) -> Float[Tensor, "h w"]:
+    return region.split(REGION_SIDE, REGION_SIDE)[0][0]
+
+
+def _centre(mask: Float[Tensor, "h w"]) -> Point:
+    """Return the centre of mass of a square mask, in fractions."""
+    places = (torch.arange(len(mask)) + 0.5) / len(mask)
+    return float((mask.sum(0) * places).sum() / mask.sum()), float((mask.sum(1) * places).sum() / mask.sum())

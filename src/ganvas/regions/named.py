@@ -1,0 +1,206 @@
+"""Named regions of aligned faces of people and animals, and of cars, churches and bedrooms. "left" is the left side of
+the picture, the person's right.
+
+They fit most faces, not every one: draw a region of your own where a face is turned or laughs.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ganvas.regions.region import Region
+
+Edges = tuple[float, float, float, float]
+FFHQ_RESOLUTION = 256
+FFHQ_BOXES = {
+    "left_eye": (120, 95, 20, 38),
+    "right_eye": (120, 159, 20, 38),
+    "eyes": (120, 128, 20, 115),
+    "nose": (142, 131, 40, 46),
+    "mouth": (184, 127, 30, 70),
+    "chin": (217, 130, 42, 110),
+    "brows": (105, 126, 15, 118),
+}
+
+
+def _from_centre(row: int, column: int, height: int, width: int) -> Region:
+    """Turn a published box (centre, then size, in pixels at 256) into fractions; halves round down, as published."""
+    top, left = row - height // 2, column - width // 2
+    return Region.box(*(edge / FFHQ_RESOLUTION for edge in (left, top, left + width, top + height)))
+
+
+FFHQ: Mapping[str, Region] = MappingProxyType({name: _from_centre(*box) for name, box in FFHQ_BOXES.items()})
+"""Boxes for generators of faces aligned as in FFHQ (and MetFaces), at any resolution.
+
+They are the published ones of ReSeFa (Zhu et al., ICML 2022; row and column of the centre, height, width at 256x256).
+Changed: its "eyebrow" is called brows here, and its centre (126, 105) is read as (105, 126): the two numbers stand the
+wrong way round there, which put that box on the eyes and off the middle of the face.
+"""
+
+_LEFT_EYE = Region.box(0.18, 0.235, 0.40, 0.345)
+_RIGHT_EYE = Region.box(0.60, 0.235, 0.83, 0.345)
+_LEFT_BROW = Region.polygon(
+    [(0.15, 0.20), (0.24, 0.13), (0.34, 0.13), (0.43, 0.19), (0.43, 0.24), (0.30, 0.215), (0.16, 0.235)]
+)
+_RIGHT_BROW = Region.polygon(
+    [(0.85, 0.20), (0.77, 0.13), (0.67, 0.13), (0.57, 0.19), (0.57, 0.24), (0.70, 0.215), (0.85, 0.235)]
+)
+
+FACES: Mapping[str, Region] = MappingProxyType(
+    {
+        "eyes": _LEFT_EYE | _RIGHT_EYE,
+        "left_eye": _LEFT_EYE,
+        "right_eye": _RIGHT_EYE,
+        "brows": _LEFT_BROW | _RIGHT_BROW,
+        "nose": Region.polygon(
+            [
+                (0.45, 0.30),
+                (0.56, 0.30),
+                (0.60, 0.45),
+                (0.66, 0.52),
+                (0.62, 0.59),
+                (0.40, 0.59),
+                (0.35, 0.52),
+                (0.41, 0.45),
+            ]
+        ),
+        "mouth": Region.box(0.29, 0.62, 0.72, 0.81),
+        "chin": Region.polygon([(0.28, 0.83), (0.73, 0.83), (0.69, 0.93), (0.60, 0.98), (0.42, 0.98), (0.32, 0.93)]),
+        "forehead": Region.polygon([(0.24, 0.0), (0.77, 0.0), (0.80, 0.09), (0.74, 0.13), (0.26, 0.13), (0.20, 0.09)]),
+    }
+)
+"""Regions for the bundled generator of aligned UTKFace faces, measured on its average and single faces."""
+
+_RESEFA_BIGGAN = {
+    "center_small": (120, 120, 80, 80),
+    "center": (120, 120, 130, 130),
+    "center_large": (120, 120, 200, 200),
+    "left_side": (128, 64, 256, 128),
+    "top_side": (64, 128, 128, 256),
+}
+BIGGAN: Mapping[str, Region] = MappingProxyType({name: _from_centre(*box) for name, box in _RESEFA_BIGGAN.items()})
+"""ReSeFa's published boxes for BigGAN: places, not parts, since ImageNet's objects lie anywhere."""
+
+
+def _animal(
+    left_eye: Edges, right_eye: Edges, left_ear: Edges, right_ear: Edges, forehead: Edges, nose: Edges, mouth: Edges
+) -> Mapping[str, Region]:
+    boxes = {
+        "left_eye": Region.box(*left_eye),
+        "right_eye": Region.box(*right_eye),
+        "nose": Region.box(*nose),
+        "mouth": Region.box(*mouth),
+        "forehead": Region.box(*forehead),
+        "left_ear": Region.box(*left_ear),
+        "right_ear": Region.box(*right_ear),
+    }
+    eyes, ears = boxes["left_eye"] | boxes["right_eye"], boxes["left_ear"] | boxes["right_ear"]
+    return MappingProxyType({"eyes": eyes, **boxes, "ears": ears})
+
+
+AFHQ_CAT = _animal(
+    left_eye=(0.26, 0.42, 0.46, 0.57),
+    right_eye=(0.54, 0.42, 0.74, 0.57),
+    left_ear=(0.12, 0.02, 0.40, 0.30),
+    right_ear=(0.60, 0.02, 0.88, 0.30),
+    forehead=(0.36, 0.22, 0.64, 0.41),
+    nose=(0.40, 0.60, 0.60, 0.73),
+    mouth=(0.32, 0.70, 0.68, 0.84),
+)
+AFHQ_DOG = _animal(
+    left_eye=(0.25, 0.37, 0.45, 0.53),
+    right_eye=(0.55, 0.37, 0.75, 0.53),
+    left_ear=(0.02, 0.04, 0.32, 0.34),
+    right_ear=(0.68, 0.04, 0.98, 0.34),
+    forehead=(0.34, 0.14, 0.66, 0.35),
+    nose=(0.36, 0.58, 0.64, 0.76),
+    mouth=(0.30, 0.74, 0.70, 0.91),
+)
+AFHQ_WILD = _animal(
+    left_eye=(0.23, 0.35, 0.45, 0.52),
+    right_eye=(0.55, 0.35, 0.77, 0.52),
+    left_ear=(0.08, 0.04, 0.36, 0.28),
+    right_ear=(0.64, 0.04, 0.92, 0.28),
+    forehead=(0.34, 0.14, 0.66, 0.33),
+    nose=(0.38, 0.60, 0.62, 0.73),
+    mouth=(0.32, 0.72, 0.68, 0.88),
+)
+"""Boxes for the three kinds of AFHQ, drawn over 16 cats, 8 dogs and 8 wild animals of it. Ears differ most."""
+
+_CAT_FACE = Region.polygon(
+    [
+        (0.07, 0.30),
+        (0.10, 0.03),
+        (0.24, 0.06),
+        (0.38, 0.20),
+        (0.62, 0.20),
+        (0.76, 0.06),
+        (0.90, 0.03),
+        (0.93, 0.30),
+        (0.91, 0.60),
+        (0.80, 0.82),
+        (0.64, 0.95),
+        (0.36, 0.95),
+        (0.20, 0.82),
+        (0.09, 0.60),
+    ]
+)
+CATS: Mapping[str, Region] = MappingProxyType(
+    {**AFHQ_CAT, "chin": Region.box(0.36, 0.84, 0.64, 0.94), "background": ~_CAT_FACE}
+)
+"""Regions for the bundled generator of cats, drawn over 18 test pictures of AFHQ; the background is what lies around
+most faces, fur of the neck included.
+"""
+
+AFHQ = _animal(
+    left_eye=(0.23, 0.36, 0.46, 0.57),
+    right_eye=(0.54, 0.36, 0.77, 0.57),
+    left_ear=(0.05, 0.02, 0.38, 0.32),
+    right_ear=(0.62, 0.02, 0.95, 0.32),
+    forehead=(0.34, 0.16, 0.66, 0.37),
+    nose=(0.37, 0.59, 0.63, 0.75),
+    mouth=(0.30, 0.71, 0.70, 0.89),
+)
+"""Boxes for generators of all three kinds of AFHQ at once, large enough for each."""
+
+CAR: Mapping[str, Region] = MappingProxyType(
+    {
+        "wheels": Region.box(0.10, 0.50, 0.40, 0.74) | Region.box(0.60, 0.50, 0.90, 0.74),
+        "body": Region.box(0.08, 0.42, 0.92, 0.68),
+        "window": Region.box(0.26, 0.30, 0.74, 0.44),
+    }
+)
+CHURCH: Mapping[str, Region] = MappingProxyType(
+    {
+        "sky": Region.box(0.0, 0.0, 1.0, 0.26),
+        "tower": Region.box(0.36, 0.08, 0.64, 0.56),
+        "doors": Region.box(0.34, 0.66, 0.66, 0.92),
+    }
+)
+BEDROOM: Mapping[str, Region] = MappingProxyType(
+    {
+        "floor": Region.box(0.0, 0.78, 1.0, 1.0),
+        "wall": Region.box(0.0, 0.08, 1.0, 0.42),
+        "bed": Region.box(0.20, 0.50, 0.86, 0.84),
+        "window": Region.box(0.06, 0.12, 0.34, 0.50),
+    }
+)
+"""Where these parts lie in many pictures of LSUN; estimates, measured on none. Nothing is aligned there: draw a region
+of your own on the picture that you edit.
+"""
+
+SETS: Mapping[str, Mapping[str, Region]] = MappingProxyType(
+    {
+        "faces": FACES,
+        "cats": CATS,
+        "ffhq": FFHQ,
+        "afhq": AFHQ,
+        "afhq_cat": AFHQ_CAT,
+        "afhq_dog": AFHQ_DOG,
+        "afhq_wild": AFHQ_WILD,
+        "car": CAR,
+        "church": CHURCH,
+        "bedroom": BEDROOM,
+        "biggan": BIGGAN,
+    }
+)
+"""The sets by the names that the zoo's rows give, and ``ganvas models convert --regions``."""

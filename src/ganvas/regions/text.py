@@ -1,0 +1,101 @@
+"""Regions as written on the command line: one line of text to a `Region`."""
+
+import difflib
+from collections.abc import Mapping
+from functools import reduce
+from operator import and_, or_
+from pathlib import Path
+
+from ganvas.errors import RegionError
+from ganvas.regions.mask_files import parse_labels
+from ganvas.regions.region import Region
+
+FORMS = {
+    "box": "box:LEFT,TOP,RIGHT,BOTTOM",
+    "polygon": "polygon:X,Y;X,Y;X,Y",
+    "brush": "brush:RADIUS:X,Y;X,Y",
+    "mask": "mask:FILE",
+    "labels": "labels:FILE:4,5",
+    "not": "not:REGION",
+    "feather": "feather:RADIUS:REGION",
+}
+
+
+def parse_region(text: str, named: Mapping[str, Region]) -> Region:
+    """Read a region from text: a named one or one of the forms above, several with ``+`` between for their union and
+    ``&`` for their common part (which binds closer); ``not:REGION`` is the complement, ``feather:RADIUS:REGION``
+    softens.
+
+    Numbers are fractions of width and height, a brush's radius of the smaller side. Names are taken in any case, with
+    space, hyphen or underscore. A file name may hold ``:``; one that holds ``+`` must be the only part. Raises
+    RegionError for what is no region, PictureError for a file that cannot be read.
+    """
+    text = text.strip()
+    if not text:
+        raise RegionError(f"The region is empty text; {_allowed(named)}")
+    if text.startswith("mask:") and Path(text.removeprefix("mask:")).is_file():
+        return Region.from_mask_file(text.removeprefix("mask:"))
+    return reduce(or_, (reduce(and_, (_parse_part(p, named) for p in part.split("&"))) for part in text.split("+")))
+
+
+def region_name(text: str) -> str:
+    """Return a region's name as it is kept: in small letters, underscores for spaces and hyphens."""
+    return "_".join(text.casefold().replace("-", " ").split())
+
+
+def _parse_part(text: str, named: Mapping[str, Region]) -> Region:
+    text = text.strip()
+    kind, colon, rest = text.partition(":")
+    if colon and kind == "not":
+        return ~_parse_part(rest, named)
+    if colon and kind == "feather":
+        radius, _, softened = rest.partition(":")
+        return _parse_part(softened, named).feather(_numbers(kind, radius, count=1)[0])
+    if colon and kind in FORMS:
+        return _parse_form(kind, rest)
+    name = region_name(text)
+    if name in named:
+        return named[name]
+    close = difflib.get_close_matches(kind.casefold() if colon else name, [*named, *FORMS], n=1)
+    question = f" did you mean '{close[0]}'?" if close else ""
+    raise RegionError(f"There is no region '{text[:60]}';{question} {_allowed(named)}")
+
+
+def _parse_form(kind: str, rest: str) -> Region:
+    match kind:
+        case "box":
+            return Region.box(*_numbers(kind, rest, count=4))
+        case "polygon":
+            return Region.polygon(_points(kind, rest))
+        case "brush":
+            radius, _, points = rest.partition(":")
+            return Region.brush(_points(kind, points), _numbers(kind, radius, count=1)[0])
+        case "mask":
+            return Region.from_mask_file(rest)
+        case _:
+            path, _, labels = rest.rpartition(":")
+            if not path:
+                raise RegionError(f"'labels:{rest}' has no labels; write {FORMS['labels']}")
+            return Region.from_labels(path, parse_labels(labels))
+
+
+def _points(kind: str, text: str) -> list[list[float]]:
+    return [_numbers(kind, point, count=2) for point in text.split(";")]
+
+
+def _numbers(kind: str, text: str, count: int) -> list[float]:
+    items = text.split(",")
+    try:
+        numbers = [float(item) for item in items]
+    except ValueError as error:
+        raise RegionError(
+            f"'{text[:60]}' is not made of numbers; write {FORMS[kind]}, fractions from 0 to 1."
+        ) from error
+    if len(numbers) != count:
+        raise RegionError(f"'{text[:60]}' holds {len(numbers)} numbers instead of {count}; write {FORMS[kind]}")
+    return numbers
+
+
+def _allowed(named: Mapping[str, Region]) -> str:
+    names = f"names: {', '.join(sorted(named))}" if named else "this generator has no named regions"
+    return f"{names}; forms: {' | '.join(FORMS.values())}"

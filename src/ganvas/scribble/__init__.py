@@ -1,1 +1,0 @@
-"""Sketches to pictures of a generator."""

@@ -1,0 +1,1 @@
+"""Few-shot adaptation of a trained generator (Ojha et al. 2021)."""

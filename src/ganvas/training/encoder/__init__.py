@@ -1,0 +1,1 @@
+"""Training of encoders: networks from images to latents."""

@@ -1,0 +1,1 @@
+"""Training of generators: DCGAN and StyleGAN2."""

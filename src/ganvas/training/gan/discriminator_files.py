@@ -1,0 +1,53 @@
+"""A trained discriminator on disk, beside its generator: what a few pictures of a new class are judged by."""
+
+from pathlib import Path
+
+from ganvas.checkpoints.load import BUNDLED, bundled_path
+from ganvas.errors import TrainingError
+from ganvas.generators.protocol import Generator, about_of
+from ganvas.io.tensor_files import read_tensors, write_tensors
+from ganvas.training.gan.discriminators import StyleDiscriminator
+
+KIND = "discriminator"
+DISCRIMINATOR = f"{KIND}.safetensors"
+
+
+def save_discriminator(path: Path, discriminator: StyleDiscriminator, generator_hash: str) -> Path:
+    """Write a discriminator in float16, with the hash of the generator that was kept beside it; returns the path."""
+    tensors = {name: tensor.half() for name, tensor in discriminator.state_dict().items()}
+    header = {"channels": list(discriminator.channels), "generator": generator_hash}
+    return write_tensors(path, KIND, tensors, header, TrainingError)
+
+
+def load_discriminator(path: Path) -> tuple[StyleDiscriminator, str]:
+    """Return the discriminator of a file, in float32, and the hash of its generator; raises `TrainingError` where the
+    file is none or its parts do not fit each other.
+    """
+    tensors, header = read_tensors(path, KIND, TrainingError)
+    try:
+        discriminator = StyleDiscriminator(tuple(int(count) for count in header["channels"]))
+        discriminator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as reason:
+        raise TrainingError(f"'{path}' is a damaged discriminator ({reason}); give another.") from reason
+    return discriminator, str(header.get("generator", ""))
+
+
+def discriminator_of(generator: Generator, model: str) -> StyleDiscriminator | None:
+    """Return the discriminator that comes with a generator, whose name or file is `model`; None where there is none, or
+    where the one that lies there is that of another generator.
+    """
+    path = discriminator_beside(model)
+    if path is None:
+        return None
+    discriminator, made_for = load_discriminator(path)
+    return discriminator if made_for in about_of(generator).hashes else None
+
+
+def discriminator_beside(model: str) -> Path | None:
+    """Return the file of the discriminator that comes with a bundled name, or lies beside a generator's file; None
+    where there is none.
+    """
+    if model not in BUNDLED and not Path(model).is_file():  # a name of the zoo, which lies beside nothing
+        return None
+    path = bundled_path(f"{model}-{KIND}") if model in BUNDLED else Path(model).parent / DISCRIMINATOR
+    return path if path.is_file() else None

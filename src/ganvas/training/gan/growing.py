@@ -1,0 +1,114 @@
+"""Starting from networks that were trained before: of a smaller resolution, of fewer channels, or the same."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas.errors import TrainingError
+from ganvas.generators.ops import LEAKY_GAIN, LEAKY_SLOPE
+from ganvas.generators.stylegan2.generator import StyleGAN2
+from ganvas.training.gan.discriminators import EqualConvolution, StyleDiscriminator
+
+MAPPING = ("z_dim", "w_dim", "hidden", "label_dim", "mapping_rate")
+COLOURS = 3
+
+
+@torch.no_grad()
+def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
+    """Put the weights of `source` into a `generator` at least as large, so that both paint the same picture.
+
+    The pictures of a smaller source come out enlarged: the colours of finer blocks start at zero. New channels get
+    random weights of their own, but no weight leads from them into old ones, whose values and demodulation (StyleGAN2,
+    Eq. 3) therefore stay as they were. The mapping network must be the same. Raises `TrainingError` where a part of the
+    source has no place.
+    """
+    ours, theirs = generator.state_dict(), source.state_dict()
+    for name in MAPPING:
+        old, new = getattr(source.architecture, name), getattr(generator.architecture, name)
+        if old != new:
+            raise TrainingError(
+                f"The mapping network must be that of the generator to start from: its {name} is {old}, not {new}."
+            )
+    if source.resolution > generator.resolution or source.architecture.kind != generator.architecture.kind:
+        raise TrainingError(
+            f"A {source.architecture.kind} generator of {source.resolution} pixels cannot start one of "
+            f"{generator.resolution} pixels and kind {generator.architecture.kind}; give a smaller or equal one."
+        )
+    for name, old in theirs.items():
+        if name not in ours or not _fits(old.shape, ours[name].shape):
+            shape = list(ours[name].shape) if name in ours else "no place"
+            raise TrainingError(f"{name} of shape {list(old.shape)} does not fit into the new generator's {shape}.")
+        # Colours and shortcuts are scaled by 1 / sqrt(inputs), which a wider layer must not change.
+        wider = (ours[name].shape[1] / old.shape[1]) ** 0.5 if name.endswith(("torgb.weight", "skip.weight")) else 1.0
+        _place(ours[name], old * wider, linear=name.endswith("weight"))
+    for _, block in generator.synthesis.named_blocks():
+        if block.resolution > source.resolution and block.paints:
+            block.torgb.weight.zero_()
+
+
+def misfit(channels: Sequence[int], source: Sequence[int]) -> str:
+    """Return why a discriminator of these `channels` cannot begin as one of `source`, "" where it can."""
+    if tuple(channels[: len(source)]) != tuple(source):
+        return (
+            f"A discriminator of {channels} channels cannot start from one of {source}; coarse maps must have the same "
+            "channels."
+        )
+    narrow = [count for count in channels[len(source) :] if count < 2 * COLOURS]
+    return f"{narrow[0]} channels are too few to pass on colours; give six or more." if narrow else ""
+
+
+@torch.no_grad()
+def start_judge_from(judge: StyleDiscriminator, source: StyleDiscriminator) -> None:
+    """Put the blocks of `source` into a discriminator of the same widths and of at least its resolution, so that a
+    picture gets the score that `source` gives it made smaller.
+
+    What it knows goes on to count while it learns to look at finer detail: with a new block of random weights before
+    the old ones it knows nothing until these have learnt anew, and a trained generator escapes it. Raises
+    `TrainingError` for other widths, or for a new block of fewer than six channels.
+    """
+    reason = misfit(judge.channels, source.channels)
+    if reason:
+        raise TrainingError(reason)
+    ours = judge.state_dict()
+    for name, old in source.state_dict().items():
+        if judge.channels == source.channels or not name.startswith("from_rgb."):
+            ours[name].copy_(old)
+    from_rgb = source.from_rgb
+    for size in range(len(source.channels), len(judge.channels)):
+        from_rgb = _pass_colours_on(judge.blocks[f"b{2 ** (size + 2)}"], from_rgb)
+    judge.from_rgb.load_state_dict(from_rgb.state_dict())
+
+
+def _pass_colours_on(block: Any, old: Any) -> EqualConvolution:
+    """Let a new residual block make of colours x what the layer `old` made of smaller ones; returns the layer before.
+
+    Colours pass as pairs leaky(x), leaky(-x), whose difference is (1 + slope) x, and (1 + slope^2) x after a second
+    leaky ReLU: linear, so that smoothing them is smoothing x. The other channels do not count yet.
+    """
+    from_rgb = EqualConvolution(COLOURS, block.conv0.weight.shape[1], 1)
+    signs = torch.cat([torch.eye(COLOURS), -torch.eye(COLOURS)]).to(old.weight)  # [6, 3]
+    pairs = len(signs)
+    from_rgb.weight[:pairs] = signs[:, :, None, None] / (from_rgb.gain * LEAKY_GAIN)
+    block.conv0.weight[:pairs] = 0
+    block.conv0.weight[:pairs, :pairs, 1, 1] = torch.eye(pairs).to(old.weight) / (block.conv0.gain * LEAKY_GAIN)
+    # The sum of both paths is halved in power, which the weights make good: sqrt 2 on top of the layer's own scale.
+    block.conv1.weight.zero_()
+    scale = math.sqrt(2) * old.gain / (block.conv1.gain * (1 + LEAKY_SLOPE**2))
+    block.conv1.weight[:, :pairs, 1, 1] = scale * old.weight[:, :, 0, 0] @ signs.T
+    block.conv1.bias.copy_(math.sqrt(2) * old.bias)
+    block.skip.weight.zero_()
+    return from_rgb
+
+
+def _fits(old: torch.Size, new: torch.Size) -> bool:
+    return len(old) == len(new) and all(small <= large for small, large in zip(old, new, strict=True))
+
+
+def _place(new: Tensor, old: Tensor, *, linear: bool) -> None:
+    """Write `old` into the leading corner of `new`; weights from new inputs into old outputs become zero."""
+    if linear and new.ndim > 1:
+        new[: old.shape[0], old.shape[1] :] = 0
+    new[tuple(slice(size) for size in old.shape)] = old

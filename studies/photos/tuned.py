@@ -1,0 +1,89 @@
+"""Photos tuned one by one from their w+ codes; each is kept when it is done."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.comparisons.nearness import Eyes
+from ganvas.comparisons.records import write_json
+from ganvas.errors import GanvasError
+from ganvas.generators.protocol import Generator
+from ganvas.inversion.invert import InversionSettings, finish, prepare
+from ganvas.inversion.tuning import Tuning
+from ganvas.latents.latent import Latent, load_latent
+
+
+@dataclass(frozen=True)
+class TunedPhoto:
+    """What became of a photo: numbers, seconds, and where its latent lies."""
+
+    psnr: float
+    perceptual: float
+    ssim: float
+    seconds: float
+    latent: str
+    judged: float | None = None
+
+    def load(self, folder: Path) -> Latent:
+        """Return the latent with its changed weights."""
+        return load_latent(folder / self.latent)
+
+
+def tuned_folder(out: Path, tuning: Tuning) -> Path:
+    """Return where photos tuned by these steps at this rate are kept, so that others are not taken for them."""
+    return out / f"tuned-{tuning.steps}-{tuning.rate:g}"
+
+
+def tune_all(
+    generator: Generator,
+    photos: Float[Tensor, "n 3 r r"],
+    pivots: Latent,
+    tuning: Tuning,
+    folder: Path,
+    eyes: Eyes,
+    say: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> list[TunedPhoto]:
+    """Tune the generator for every photo alone, where `folder` does not hold it yet; returns all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in range(len(photos)):
+        place = folder / f"photo-{row:03d}.json"
+        if not place.is_file():
+            write_json(place, asdict(_tune(generator, photos[row : row + 1], pivots.rows([row]), tuning, place, eyes)))
+        say("Tuning", row + 1, len(photos))
+    return [_read(folder / f"photo-{row:03d}.json") for row in range(len(photos))]
+
+
+def _tune(
+    generator: Generator,
+    photo: Float[Tensor, "1 3 r r"],
+    pivot: Latent,
+    tuning: Tuning,
+    place: Path,
+    eyes: Eyes,
+) -> TunedPhoto:
+    settings = InversionSettings("w+", steps=1, start=pivot)
+    run = prepare(generator, photo, settings, look=eyes.look, names=pivot.captions)
+    step, begun = next(run.steps()), time.perf_counter()
+    *_, last = run.tuning(step, tuning)
+    done = finish(run, step, time.perf_counter() - begun, last)
+    latent = done.latent.save(place.with_suffix(".safetensors"))
+    near = {name: value for name, (value,) in eyes.near(done.pictures, photo).items()}
+    return TunedPhoto(seconds=done.cards[0].seconds, latent=latent.name, **near)
+
+
+def _read(place: Path) -> TunedPhoto:
+    try:
+        return TunedPhoto(**json.loads(place.read_text("utf-8")))
+    except (ValueError, TypeError) as reason:
+        raise GanvasError(f"'{place}' is damaged ({reason}); remove it to tune for that photo again.") from reason
+
+
+def pictures_of_tuned(tuned: Sequence[TunedPhoto], generator: Generator, folder: Path) -> Float[Tensor, "n 3 r r"]:
+    """Return the pictures of tuned photos."""
+    return torch.cat([picture for one in tuned for picture in one.load(folder).pictures(generator)])

@@ -1,0 +1,227 @@
+"""ReSeFa: against the published computation, against its own prediction, and against a dense solution."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ganvas.checkpoints.load import load, named_regions
+from ganvas.directions import resefa
+from ganvas.directions.find import find_directions
+from ganvas.directions.jacobian import Jacobian
+from ganvas.directions.jvp import Measure
+from ganvas.directions.linalg import NO_RIDGE, Ridge
+from ganvas.directions.settings import Search
+from ganvas.edits.move import edit, space_of
+from ganvas.errors import GanvasError, LatentError, RegionError
+from ganvas.metrics.locality import mean_squared_change
+from ganvas.regions import Region
+from ganvas.regions.named import FFHQ
+from tests.generators.small import small_stylegan2
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.float64])
+@pytest.mark.parametrize("region", ["eyes", "mouth", "nose"])
+@pytest.mark.parametrize(("key", "ridge"), [("ridge0", NO_RIDGE), ("ridge1", Ridge())])
+def test_published_directions(shared: Path, region: str, key: str, ridge: Ridge, precision: torch.dtype) -> None:
+    published = np.load(shared / "conformance" / "resefa-directions.npz")
+    columns = torch.from_numpy(published["jacobian_f16"]).reshape(256 * 256, 16).T.contiguous().to(precision)
+    masks = FFHQ[region].split(256, 256)
+    found = resefa.factorize(*resefa.mean_grams(Jacobian(columns, 1, 256), *masks), 4, ridge)
+    expected = torch.from_numpy(published[f"{region}_{key}_directions"][:4]).double()
+    cosines = (found.vectors.T * expected).sum(1).abs() / expected.norm(dim=1)
+    assert (1 - cosines).max() < (1e-10 if precision == torch.float64 else 1e-6)
+    np.testing.assert_allclose(found.eigenvalues, published[f"{region}_{key}_eigenvalues"][:4], rtol=1e-3)
+
+
+def published_algorithm(generator, w: torch.Tensor, mask: torch.Tensor, size: int, ridge: float) -> np.ndarray:
+    """The published computation, written out: one reverse pass per value of the picture, inverse, non-symmetric
+    eigen-solver.
+    """
+    w = w.clone().requires_grad_()
+    picture = generator.synthesize(w[:, None].expand(-1, generator.layers, -1))
+    values = torch.nn.functional.interpolate(picture, scale_factor=size / generator.resolution).sum(1).flatten()
+    rows = torch.stack([torch.autograd.grad(value, w, retain_graph=True)[0][0] for value in values]).double().numpy()
+    inside = mask.flatten().numpy() > 0
+    front, back = rows[inside], rows[~inside]
+    front_gram, back_gram = front.T @ front / len(front), back.T @ back / len(back)
+    back_gram += ridge * np.trace(back_gram) * np.eye(len(back_gram))
+    values, vectors = np.linalg.eig(np.linalg.inv(back_gram) @ front_gram)
+    return vectors.real[:, np.argsort(-values.real)].T
+
+
+@pytest.mark.parametrize("ridge", [None, Ridge(1e-3)])
+def test_compat_official_end_to_end(monkeypatch: pytest.MonkeyPatch, ridge: Ridge | None) -> None:
+    monkeypatch.setattr(resefa, "OFFICIAL_RESOLUTION", 8)
+    generator = small_stylegan2(32, width=8)
+    w = generator.map(generator.sample([4]), "w")
+    region = Region.box(0.25, 0.375, 0.75, 0.625)
+    expected = published_algorithm(generator, w, region.mask(8, 8), 8, 0.0 if ridge is None else ridge.tau)
+    found = find_directions(generator, w, region, layers="4-7", count=8, compat="official", ridge=ridge)
+    cosines = (found.vectors.double().numpy() * expected).sum(1)
+    assert (1 - np.abs(cosines[:4])).max() < 1e-6
+    assert found.layers == (4, 5, 6, 7)
+    assert (found.origin.channels, found.origin.resolution) == ("sum", 8)
+    assert len(found) == 8
+
+
+def test_compat_official_at_256_pixels_and_below_keeps_three_channels() -> None:
+    measure = resefa.search_measure(small_stylegan2(16), Search(compat="official"))
+    assert measure == Measure(16, "all")
+
+
+def measured_ratio(generator, codes: torch.Tensor, direction, masks, measure: Measure, step: float = 0.01) -> float:
+    """Return the mean squared change inside over that outside, for a small step to both sides."""
+    edited = (edit(generator, codes, direction, sign * step) for sign in (1, -1))
+    ahead, behind = (measure(generator.synthesize(each, space_of(each, direction))) for each in edited)
+    inside, outside = (mean_squared_change(ahead, behind, mask) for mask in masks)
+    return float(inside / outside)
+
+
+@pytest.mark.parametrize(
+    ("name", "space", "layers", "resolution", "channels"),
+    [
+        ("eyes", "w", "3-5", 64, "all"),
+        ("mouth", "w", "3-5", 64, "all"),
+        ("eyes", "w", None, 32, "luma"),
+        ("mouth", "s", "5", 64, "all"),
+    ],
+)
+def test_predicted_ratio_is_the_measured_ratio(
+    name: str, space: str, layers: str | None, resolution: int, channels: str
+) -> None:
+    generator = load("faces")
+    ws = generator.map(generator.sample([2]), truncation=0.7)
+    region = named_regions(generator)[name]
+    found = find_directions(
+        generator, ws, region, space=space, layers=layers, count=3, resolution=resolution, channels=channels
+    )
+    measure = Measure(resolution, channels)
+    masks = region.split(resolution, resolution)
+    code = torch.cat(generator.styles(ws, "w+"), dim=1) if space == "s" else ws
+    for direction in found:
+        ratio = measured_ratio(generator, code, direction, masks, measure)
+        assert ratio == pytest.approx(direction.predicted_ratio, rel=0.02)
+
+
+def test_eigenvalue_includes_the_ridge_and_orders_the_directions() -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([1]))
+    found = find_directions(generator, ws, Region.box(0.2, 0.2, 0.6, 0.6), count=6)
+    assert (found.eigenvalues.diff() <= 0).all()
+    assert (found.eigenvalues < found.predicted_ratios).all()
+    bare = find_directions(generator, ws, Region.box(0.2, 0.2, 0.6, 0.6), count=6, ridge=NO_RIDGE)
+    torch.testing.assert_close(bare.eigenvalues, bare.predicted_ratios, rtol=1e-6, atol=0)
+    assert bare.predicted_ratios[0] >= found.predicted_ratios[0]
+
+
+def test_several_codes_average_their_grams() -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([1, 2]))
+    region = Region.box(0.2, 0.2, 0.6, 0.6)
+    both = find_directions(generator, ws, region)
+    again = find_directions(generator, ws[[1, 0, 0, 1]], region)
+    torch.testing.assert_close(both.eigenvalues, again.eigenvalues, rtol=1e-5, atol=0)
+    first = find_directions(generator, ws[:1], region)
+    assert not torch.allclose(both.eigenvalues, first.eigenvalues, rtol=1e-2)
+
+
+def test_a_small_budget_gives_the_same_directions() -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([1]))
+    region = Region.box(0.2, 0.2, 0.6, 0.6)
+    whole = find_directions(generator, ws, region, count=3)
+    for budget in (4 * 768 * 9, 2 * 768 * 6):
+        small = find_directions(generator, ws, region, count=3, budget=budget)
+        torch.testing.assert_close(small.eigenvalues, whole.eigenvalues, rtol=2e-3, atol=0)
+
+
+def test_full_rank_equals_the_dense_solution() -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([1]))
+    region = Region.box(0.2, 0.2, 0.6, 0.6)
+    dense = find_directions(generator, ws, region, count=3)
+    low = find_directions(generator, ws, region, count=3, rank=6)
+    torch.testing.assert_close(low.eigenvalues, dense.eigenvalues, rtol=1e-8, atol=0)
+    torch.testing.assert_close(low.vectors, dense.vectors, rtol=1e-4, atol=1e-5)
+
+
+def test_directions_are_unit_vectors_of_the_edited_layers() -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([1]))
+    region = Region.box(0.2, 0.2, 0.6, 0.6)
+    for space, shape in (("w", (6,)), ("w+", (6, 6)), ("s", generator.dimensions("s"))):
+        found = find_directions(generator, ws, region, space=space, layers="1,3", count=2)
+        assert found.vectors.shape == (2, *shape)
+        torch.testing.assert_close(found.vectors.flatten(1).norm(dim=1), torch.ones(2))
+        assert found.vectors.flatten(1).gather(1, found.vectors.flatten(1).abs().argmax(1, keepdim=True)).min() > 0
+        if space == "w+":
+            assert found.vectors[:, [0, 2, 4, 5]].abs().max() == 0
+
+
+def test_one_jacobian_serves_many_regions() -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([1]))
+    many = {"a": Region.box(0.2, 0.2, 0.6, 0.6), "b": Region.box(0.5, 0.1, 0.9, 0.4)}
+    calls: list[tuple[str, int, int]] = []
+    found = resefa.find(generator, ws, many, Search(count=2), progress=lambda *call: calls.append(call))
+    assert [call[1:] for call in calls] == [(6, 6)]
+    alone = find_directions(generator, ws, many["b"], count=2)
+    torch.testing.assert_close(found["b"].vectors, alone.vectors, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"space": "v"}, LatentError, "has z, w, w\\+, s"),
+        ({"layers": "3-9"}, LatentError, "layers 0-5"),
+        ({"space": "z"}, LatentError, "move z codes"),
+        ({"count": 0}, GanvasError, "at least 1"),
+        ({"method": "sefa"}, GanvasError, "there is resefa"),
+        ({"rank": 3, "ridge": NO_RIDGE}, GanvasError, "with rank"),
+        ({"compat": "official", "resolution": 8}, GanvasError, "leave yours out"),
+        ({"label": 1}, LatentError, "no classes"),
+        ({"rank": 0}, GanvasError, "at least 1"),
+        ({"resolution": 99}, GanvasError, "at most that"),
+        ({"compat": "unofficial"}, GanvasError, "give 'official'"),
+        ({"budget": 10}, GanvasError, "give at least"),
+    ],
+)
+def test_errors(settings: dict, error: type[Exception], message: str) -> None:
+    generator = small_stylegan2(16)
+    ws = generator.map(generator.sample([1]))
+    with pytest.raises(error, match=message):
+        find_directions(generator, ws, Region.box(0.2, 0.2, 0.6, 0.6), **settings)
+
+
+def test_a_region_that_covers_everything() -> None:
+    generator = small_stylegan2(16)
+    with pytest.raises(RegionError, match="background"):
+        find_directions(generator, generator.map(generator.sample([1])), Region.box(0, 0, 1, 1))
+
+
+def test_every_code_has_its_label() -> None:
+    generator = small_stylegan2(8, label_dim=3)
+    z, region = generator.sample([1, 2]), Region.box(0.2, 0.2, 0.6, 0.6)
+    for label in ([0, 1], torch.tensor([0, 1]), torch.eye(3)[:2]):
+        both = find_directions(generator, z, region, space="z", label=label, count=2)
+        assert len(both) == 2
+    alone = [find_directions(generator, z[i : i + 1], region, space="z", label=i, count=2) for i in (0, 1)]
+    assert not torch.allclose(alone[0].eigenvalues, both.eigenvalues)
+    with pytest.raises(LatentError, match="Label 7"):
+        find_directions(generator, generator.map(z, label=0), region, label=7)
+
+
+def test_a_file_says_only_what_is_known() -> None:
+    generator = small_stylegan2(8)
+    region = Region.box(0.2, 0.2, 0.6, 0.6)
+    assert find_directions(generator, generator.map(generator.sample([1])), region).origin.truncation is None
+    by_z = find_directions(generator, generator.sample([1]), region, space="z", truncation=0.7)
+    assert by_z.origin.truncation == 0.7
+
+
+def test_codes_that_are_not_finite_are_refused() -> None:
+    generator = small_stylegan2(8)
+    with pytest.raises(LatentError, match="not finite"):
+        find_directions(generator, generator.map(generator.sample([1])) * torch.nan, Region.box(0.2, 0.2, 0.6, 0.6))

@@ -1,0 +1,49 @@
+"""What is drawn on the pictures of a drag, and which frames stay."""
+
+from itertools import pairwise
+
+import torch
+
+from ganvas.drag.video import BLUE, RED, at_viewing_size, evenly, marked
+from ganvas.images.pixels import to_bytes
+
+
+def test_points_are_where_they_should_be_and_the_rest_stays():
+    grey = torch.zeros(1, 3, 120, 240)
+    drawn = to_bytes(marked(grey, [(0.25, 0.5)], [(0.75, 0.25)]))[0]
+    assert tuple(drawn[60, 60].tolist()) == RED
+    assert tuple(drawn[30, 180].tolist()) == BLUE
+    assert drawn[45, 120].min() > 200  # the arrow, halfway
+    assert (drawn[100:] == 128).all()
+    assert torch.equal(marked(grey, [], []), grey)
+
+
+def test_no_arrow_where_the_points_touch_and_the_handle_lies_on_top():
+    drawn = to_bytes(marked(torch.zeros(1, 3, 100, 100), [(0.5, 0.5)], [(0.5, 0.5)]))[0]
+    assert tuple(drawn[50, 50].tolist()) == RED
+    assert not (drawn == torch.tensor(BLUE)).all(-1).any()
+
+
+def test_viewing_sizes():
+    assert [at_viewing_size(torch.zeros(1, 3, size, size)).shape[-1] for size in (64, 256, 512, 1024)] == [
+        384, 512, 512, 512,
+    ]  # fmt: skip
+
+
+def test_a_handle_that_was_not_found_has_no_dot():
+    drawn = to_bytes(marked(torch.zeros(1, 3, 100, 100), [None, (0.2, 0.2)], [(0.5, 0.5), (0.2, 0.8)]))[0]
+    assert tuple(drawn[50, 50].tolist()) == BLUE
+    assert tuple(drawn[20, 20].tolist()) == RED
+    assert (drawn == torch.tensor(RED)).all(-1).nonzero().max() < 40
+
+
+def test_films_are_an_even_choice_with_the_first_and_the_last():
+    for most in (2, 5, 60):
+        for count in (1, 5, 9, 100, 301):
+            kept = evenly(count, most)
+            assert len(kept) == min(count, most)
+            assert (kept[0], kept[-1]) == (0, count - 1)
+            gaps = {later - former for former, later in pairwise(kept)}
+            assert not gaps or (min(gaps) >= 1 and max(gaps) - min(gaps) <= 1)
+    assert evenly(5, 0) == []
+    assert evenly(5, 1) == [4]

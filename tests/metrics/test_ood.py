@@ -1,0 +1,124 @@
+"""Familiarity: the Mahalanobis distance against its definition, what a quantile is of, the cache, and real photos."""
+
+import pytest
+import torch
+
+from ganvas import load
+from ganvas.errors import GanvasError
+from ganvas.generators.protocol import About
+from ganvas.images import photos
+from ganvas.images.datasets import open_pictures
+from ganvas.inversion.encoder import again_by_encoder
+from ganvas.metrics import ood as familiarity
+from ganvas.metrics.features import Architecture, FeatureNetwork, load_features
+from ganvas.metrics.ood import (
+    LOSS_TOLERANCE,
+    QUANTILE,
+    SHRINKAGE,
+    TOLERANCE,
+    Again,
+    descriptors,
+    fit,
+    learn_familiarity,
+    strange_ratios,
+)
+from ganvas.metrics.perceptual import perceptual_distance
+from tests.fakes import LayeredGenerator
+
+
+def rows(count: int, width: int, seed: int) -> torch.Tensor:
+    random = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(width, width, generator=torch.Generator().manual_seed(99))
+    return torch.randn(count, width, generator=random) @ mixing + 3
+
+
+@pytest.mark.parametrize(("count", "width"), [(60, 7), (9, 20)])
+def test_the_distance_is_mahalanobis_with_a_shrunk_covariance(count, width):
+    known, others = rows(count, width, 0), rows(50, width, 1)
+    fitted = fit(known, others)
+    steps = (known - known.mean(0)).double() / known.std(0).double()
+    covariance = (1 - SHRINKAGE) * torch.cov(steps.T) + SHRINKAGE * torch.eye(width).double()
+    ours = (others - known.mean(0)).double() / known.std(0).double()
+    expected = ((ours @ torch.linalg.inv(covariance)) * ours).sum(1).div(width).sqrt()
+    assert torch.allclose(fitted.distances(others).double(), expected, rtol=1e-4)
+    assert fitted.usual == pytest.approx(float(expected.quantile(QUANTILE)), rel=1e-4)
+    assert torch.allclose(fitted.ratios(others) * TOLERANCE * fitted.usual, fitted.distances(others))
+
+
+def test_scale_and_shift_of_descriptors_do_not_matter():
+    known, others = rows(40, 12, 0), rows(30, 12, 1)
+    scale, shift = torch.rand(12) + 0.5, torch.randn(12)
+    moved = fit(known * scale + shift, others * scale + shift)
+    assert torch.allclose(moved.distances(others * scale + shift), fit(known, others).distances(others), rtol=1e-3)
+
+
+def test_too_few_are_refused():
+    with pytest.raises(GanvasError, match="too few"):
+        fit(rows(2, 5, 0), rows(3, 5, 1))
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A network and a generator of 16 pixels, which 30 pictures are enough for, and a cache folder of their own."""
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path))
+    monkeypatch.setattr(familiarity, "SAMPLES", 30)
+    monkeypatch.setattr(familiarity, "FITTED", 20)
+    torch.manual_seed(0)
+    network = FeatureNetwork(Architecture(16, (4, 6, 8), 8)).eval().requires_grad_(False)
+    generator = LayeredGenerator(resolution=16)
+    generator.about = About("linear", "abc123")
+    return network, generator
+
+
+def test_what_is_learnt_is_kept_for_the_same_generator(tmp_path, small):
+    network, generator = small
+    painted = []
+    first = learn_familiarity(network, generator, progress=lambda done, total: painted.append(done))
+    assert painted[-1] == 30
+    again = learn_familiarity(network, generator, progress=lambda done, total: pytest.fail("painted again"))
+    found = descriptors(network, torch.randn(4, 3, 16, 16))
+    assert torch.allclose(first.ratios(found), again.ratios(found), rtol=1e-2)
+    (kept,) = (tmp_path / "familiarity").iterdir()
+    kept.write_bytes(b"damaged")
+    assert learn_familiarity(network, generator).usual == pytest.approx(first.usual)
+
+
+def test_what_is_lost_when_made_again_counts_where_it_is_more(tmp_path, small):
+    network, generator = small
+    again = Again(lambda pictures: pictures + 0.1 * pictures.flip(3), "some encoder")
+    known = learn_familiarity(network, generator, again=again)
+    assert known.lost > 0
+    assert learn_familiarity(network, generator).lost == 0
+    assert len(list((tmp_path / "familiarity").iterdir())) == 2
+    assert learn_familiarity(network, generator, again=again).lost == pytest.approx(known.lost)
+    pictures = torch.randn(4, 3, 16, 16)
+    far = known.ratios(descriptors(network, pictures))
+    exact, blind = Again(lambda x: x, ""), Again(lambda x: -x, "")
+    assert torch.equal(strange_ratios(network, known, pictures, exact), far)
+    lost = perceptual_distance(network, pictures, -pictures) / (LOSS_TOLERANCE * known.lost)
+    assert (lost > far).any()
+    assert torch.allclose(strange_ratios(network, known, pictures, blind), torch.maximum(far, (far * lost).sqrt()))
+    assert torch.equal(strange_ratios(network, known, pictures), far)
+
+
+def test_words_are_said_of_what_is_far_only():
+    assert familiarity.strangeness(0.99, "me.jpg") == ""
+    assert "'me.jpg' is far" in familiarity.strangeness(1.4, "me.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "kin", "fewest"), [("faces", "utkface-128-test.zip", 8), ("cats", "afhq-cat-128-test.zip", 5)]
+)
+def test_dogs_are_strange_to_faces_and_cats_and_their_own_kind_is_not(shared, tmp_path, monkeypatch, name, kin, fewest):
+    monkeypatch.setenv("GANVAS_HOME", str(tmp_path))
+    network, generator = load_features(), load(name)
+    again = again_by_encoder(generator)
+    known = learn_familiarity(network, generator, again=again)
+    dogs = [photos.read_photo(path, generator.resolution) for path in sorted((shared / "photos" / "dogs").iterdir())]
+    held = open_pictures(shared / "data" / kin, generator.resolution)
+    warned = [
+        len(familiarity.strangenesses(network, known, some, [str(n) for n in range(len(some))], again))
+        for some in (torch.cat(dogs), held.batch(held.spread(40)))
+    ]
+    assert warned[0] >= fewest
+    assert warned[1] <= 4

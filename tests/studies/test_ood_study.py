@@ -1,0 +1,20 @@
+"""The numbers of the familiarity study."""
+
+import pytest
+import torch
+from studies.ood.__main__ import _row, main, roc_area
+
+
+def test_the_area_is_the_share_of_pairs_in_order():
+    assert roc_area(torch.tensor([0.0, 1.0]), torch.tensor([2.0, 3.0])) == 1
+    assert roc_area(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 2.0])) == pytest.approx((1 + 0 + 1 + 0.5) / 4)
+
+
+def test_a_row_of_the_table():
+    usual, strange = torch.linspace(0, 1, 100), torch.linspace(0.5, 1.5, 10)
+    assert _row("dogs", strange, usual).startswith("| dogs | 10 | 50.0 % | 0.8")
+
+
+def test_what_cannot_be_read_is_told(capsys, tmp_path):
+    assert main(["nowhere.safetensors", "--known", str(tmp_path), "--strange", "a", str(tmp_path)]) == 2
+    assert "nowhere" in capsys.readouterr().err
