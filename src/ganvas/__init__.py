@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from ganvas.latents.open import open_latent
     from ganvas.regions import Region
 
+__version__ = "0.2.0"
+
 __all__ = [
     "CheckpointError",
     "Direction",
