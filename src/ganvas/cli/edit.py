@@ -19,6 +19,7 @@ from ganvas.edits.move import space_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
+from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent
 from ganvas.reports.region_report import Edit, compare_rows, describe, on_sheet
 
@@ -53,7 +54,7 @@ def edit(
     model
         A bundled name (faces, cats), a name of the zoo or a file of a generator.
     directions
-        A directions file of ganvas directions, or a .npy file of ReSeFa, SeFa or LowRankGAN.
+        A directions file of ganvas directions, or directions of others: .npy, .npz, .pt, .pkl or text.
     index
         Which direction of the file, counted from 0.
     strength
@@ -67,7 +68,7 @@ def edit(
     layers
         Layers to edit, such as 3-5, instead of those that the direction was found for; or all.
     space
-        Space of the directions in .npy files, which do not say it: z or s; w or w+ by their shape by default.
+        Space of the directions in files of others, which do not say it; w or w+ by their shape by default.
     region
         The region to outline and to measure; that of the directions by default.
     frames
@@ -123,7 +124,7 @@ def edited_latent(generator: Generator, latent: Latent, step: Edit) -> Latent:
 
 
 def _fitting(path: Path, generator: Generator, space: str | None) -> Directions:
-    found = load_directions(path, space)
+    found = load_directions(path, space, generator)
     found.check_fits(generator)
     return found
 
@@ -145,8 +146,8 @@ def _added(
     if len(strengths) != 1:
         raise LatentError(f"'{text}' gives {len(strengths)} strengths; what is added has one.")
     name = Path(file[0]) if file[0] else path
-    # Only arrays need to be told their space.
-    source = _fitting(name, generator, space if name.suffix.lower() == ".npy" else None) if file[0] else found
+    # Our own files say their space.
+    source = _fitting(name, generator, None if is_ours(name) else space) if file[0] else found
     return _pick(source, int(index), name), strengths[0]
 
 
