@@ -149,6 +149,6 @@ def test_numbers_are_written_shortly():
 
 def test_description_leaves_out_what_is_not_known():
     nan = torch.full((1,), math.nan, dtype=torch.float64)
-    bare = Directions(torch.ones(1, 4), "w", None, nan, nan, nan, None, Origin("legacy file a.npy"))
-    facts = {"method": "legacy file a.npy", "space": "w", "layers": "all", "truncation": "not known", "ridge": "none"}
+    bare = Directions(torch.ones(1, 4), "w", None, nan, nan, nan, None, Origin("foreign file a.npy"))
+    facts = {"method": "foreign file a.npy", "space": "w", "layers": "all", "truncation": "not known", "ridge": "none"}
     assert describe(bare) == facts

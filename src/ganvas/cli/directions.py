@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ganvas.cli.options import Loading, Source, make_folder, region_of
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import Layers, Model, Out, RegionText, Seeds, Space, Strengths
+from ganvas.cli.types import METHOD, Layers, Model, Out, RegionText, Seeds, Space, Strengths
 from ganvas.directions.direction import Directions
 from ganvas.directions.find import find_directions, origin_of
 from ganvas.directions.linalg import Ridge
@@ -28,7 +28,7 @@ DEFAULT_SEEDS = range(4)
 ON_PAGE = 10
 
 
-@Parameter(name="*", group="Method")
+@Parameter(name="*", group=METHOD)
 @dataclass(frozen=True)
 class Method:
     """How to search."""

@@ -11,6 +11,7 @@ from ganvas.directions.strengths import default_strengths, parse_strengths
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
+from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent
 from ganvas.reports.region_report import Edit, captions, compare_rows, describe
 
@@ -41,7 +42,7 @@ def edit(
     Writes edit.png, edit.gif, edit.webp, edit.html, and latent.safetensors with the codes of every edited image.
 
     Args:
-        directions: A directions file of ganvas directions, or a .npy file of ReSeFa, SeFa or LowRankGAN.
+        directions: A directions file of ganvas directions, or of other tools: .npy, .npz, .pt, .pkl or text.
         index: Which direction of the file, counted from 0.
         strength: One, a list such as -3,0,3, or a series start:stop:count such as -3:3:7. Distances, or with s
             (-2s:2s:5) in std. -6s:6s:7 by default; -6:6:7 where the file does not know the std.
@@ -49,7 +50,7 @@ def edit(
             INDEX:STRENGTH of the same file, or FILE:INDEX:STRENGTH. May be given several times.
         seeds: Which images, such as 1,5,8-11; 4-7 by default.
         layers: Layers to edit, such as 3-5, instead of those that the direction was found for; or all.
-        space: Space of the directions in files that do not say it.
+        space: Space of directions of other tools, whose files do not say it; w or w+ by their shape by default.
         region: The region to outline and to measure; that of the directions by default.
         frames: Frames of the animations, 0 for none.
     """
@@ -83,7 +84,7 @@ def edit(
 
 
 def _fitting(path: Path, generator: Generator, space: str | None) -> Directions:
-    found = load_directions(path, space)
+    found = load_directions(path, space, generator)
     found.check_fits(generator)
     return found
 
@@ -105,8 +106,8 @@ def _added(
     if len(strengths) != 1:
         raise LatentError(f"'{text}' gives {len(strengths)} strengths; give one for a direction to add.")
     name = Path(file[0]) if file[0] else path
-    # Only foreign files need to be told their space.
-    source = _fitting(name, generator, space if name.suffix.lower() == ".npy" else None) if file[0] else found
+    # Our own files say their space.
+    source = _fitting(name, generator, None if is_ours(name) else space) if file[0] else found
     return _pick(source, int(index), name), strengths[0]
 
 

@@ -11,11 +11,12 @@ from cyclopts import Parameter
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.cli.photo_codes import latent_of
 from ganvas.cli.show import show_result, written
-from ganvas.cli.types import Flag, Samples, Shift
+from ganvas.cli.types import COMPUTING, LATENTS, Flag, Samples, Shift, Space
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import class_names, label_of
 from ganvas.generators.protocol import CanMove, Generator
 from ganvas.images.decoding import SUFFIXES
+from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample_latent
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
@@ -25,7 +26,7 @@ TRUNCATION = 0.7
 MOST_FRAMES = 200
 
 
-@Parameter(name="*", group="Computing and output")
+@Parameter(name="*", group=COMPUTING)
 @dataclass(frozen=True)
 class Output:
     """How results are shown."""
@@ -40,7 +41,7 @@ class Output:
         show_result([*lines, *written(files)], {"command": command, **facts, "files": files}, self.json)
 
 
-@Parameter(name="*", group="Computing and output")
+@Parameter(name="*", group=COMPUTING)
 @dataclass(frozen=True)
 class Compute(Output):
     """Where and how precisely to compute."""
@@ -76,7 +77,7 @@ class Compute(Output):
         return fastest_precision(device) if precision == "auto" else precision
 
 
-@Parameter(name="*", group="Computing and output")
+@Parameter(name="*", group=COMPUTING)
 @dataclass(frozen=True)
 class Loading(Compute):
     """How a generator is loaded."""
@@ -97,13 +98,16 @@ class Loading(Compute):
         return generator.transformed(rotate=self.rotate, translate=self.translate or (0.0, 0.0))
 
 
-@Parameter(name="*", group="Latents")
+@Parameter(name="*", group=LATENTS)
 @dataclass(frozen=True)
 class Source:
     """Which latents to work on."""
 
     latent: Path | None = None
-    """A latent file to use instead of --seeds, or a photo, which is inverted first."""
+    """A latent file to use instead of --seeds, codes of other tools (.npy, .npz, .pt, .pkl, text), or a photo, which is
+    inverted first."""
+    latent_space: Space | None = None
+    """Space of the codes of other tools, where neither the file nor their shape says it: z, w, w+ or s."""
     samples: Samples | None = None
     """Samples of the latent file, counted from 0, such as 0-3; all by default."""
     truncation: float | None = None
@@ -118,9 +122,12 @@ class Source:
         """Return the latent of the file or photo, else that of the seeds."""
         if self.latent is not None:
             photo = is_photo(self.latent)
-            self.refuse_with("A photo has" if photo else "A latent file holds", label=not photo)
-            latent = latent_of(self.latent, generator, self.label_for(generator) if photo else None)
+            ours = not photo and is_ours(self.latent)
+            self.refuse_with("A photo has" if photo else "A latent file holds", label=ours)
+            latent = latent_of(self.latent, generator, None if ours else self.label_for(generator), self.latent_space)
             return latent if self.samples is None else latent.rows(self.samples)
+        if self.latent_space is not None:
+            raise LatentError("--latent-space is that of the codes in a file; give --latent FILE, or leave it out.")
         if self.samples is not None:
             raise LatentError("--samples chooses samples of a latent file; give --latent FILE, or choose --seeds.")
         return sample_latent(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter, Token
+from cyclopts import Group, Parameter, Token
 
 from ganvas.directions.direction import Strength
 from ganvas.directions.strengths import parse_strengths
@@ -15,6 +15,11 @@ from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.codes import parse_seeds
 
 Point = tuple[float, float]
+
+METHOD = Group("Method", sort_key=1)
+LATENTS = Group("Latents", sort_key=2)
+COMPUTING = Group("Computing and output", sort_key=3)
+"""Panels of the help texts, after a command's own options."""
 
 
 def one(parse: Callable[[str], Any], metavar: str) -> Parameter:

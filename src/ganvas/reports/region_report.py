@@ -243,6 +243,7 @@ def describe(directions: Directions) -> dict[str, str]:
         "truncation": "not known" if origin.truncation is None else f"{origin.truncation:g}",
         "ridge": origin.ridge,
         "background rank": str(origin.rank or ""),
+        "read as": origin.notes,
         "measured at": size,
     }
     return {name: text for name, text in facts.items() if text}
