@@ -1,4 +1,4 @@
-"""The Python of README, of the documentation and of its notebooks runs, document by document, and its assertions hold."""
+"""The Python of README, of the documentation and of the notebooks runs, and its assertions hold."""
 
 import ast
 import json
