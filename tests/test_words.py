@@ -17,6 +17,7 @@ WORDS = {
     r"familiarity": "OOD score",
     r"strangeness(es)?": "OOD score",
     r"yardsticks?": "held-out evaluation",
+    r"kernel distances?": "kernel MMD",
     r"the judges?": "the discriminator",
     r"judged? by": "measured by, discriminator",
 }
