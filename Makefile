@@ -3,11 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test fuzz lint bench install clean
+.PHONY: help demo test test-kernels fuzz lint bench install clean
 
 help:
 	@echo "make demo   find directions for regions of a face and show the edits on a page"
 	@echo "make test   run the tests"
+	@echo "make test-kernels  run the tests with every choice of kernels and print a table (hours)"
 	@echo "make fuzz   spoil checkpoints of every format in 2,000 ways each, and see that none does harm (minutes)"
 	@echo "make lint   check style, types and imports"
 	@echo "make bench  print what is claimed about speed, measured on this machine"
@@ -25,6 +26,9 @@ demo: install
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+test-kernels: install
+	$(BIN)/python -m tests.kernels -n auto --dist worksteal
 
 fuzz: install
 	$(BIN)/python -m tests.fuzz --count 2000
