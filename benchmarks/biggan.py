@@ -32,13 +32,13 @@ def biggan_subject(resolution: int, dtype: torch.dtype = torch.float32) -> BigGA
     return generator.set_precision(dtype)
 
 
-def plain_pictures(generator: BigGAN, z: Tensor) -> Tensor:
-    """Return pictures by the formulas as they stand: pixels are repeated and then convolved, channels come first."""
+def plain_images(generator: BigGAN, z: Tensor) -> Tensor:
+    """Return images by the formulas as they stand: pixels are repeated and then convolved, channels come first."""
     condition = generator.condition(z, "z", "const", LABEL, TRUNCATION)
     x = generator.synthesis.begin(condition).contiguous()
     for stage in generator.synthesis.stages[:-1]:
         x = stage(x, condition) if isinstance(stage, Attention) else _plain_block(stage, x, condition)
-    return generator.synthesis.colours(x, condition)
+    return generator.synthesis.colors(x, condition)
 
 
 def _plain_block(block: Block, x: Tensor, condition: Condition) -> Tensor:
@@ -70,10 +70,10 @@ def _row(size: int, dtype: torch.dtype) -> str:
     generator, rows = biggan_subject(size, dtype), ROWS[size]
     z = generator.sample(range(rows))
     tangents = torch.randn(rows, z.shape[1], generator=torch.Generator().manual_seed(0))
-    _, push = generator.linearize(z[:1], label=LABEL, truncation=TRUNCATION)
+    _, push = generator.linearize(z[:1], "z", label=LABEL, truncation=TRUNCATION)
 
     def paint(code: Tensor) -> Tensor:
-        return generator.synthesize(code, label=LABEL, truncation=TRUNCATION)
+        return generator.synthesize(code, "z", label=LABEL, truncation=TRUNCATION)
 
     def along(tangent: Tensor) -> Tensor:
         return torch.func.jvp(paint, (z[:1],), (tangent[None],))[1][0]
@@ -84,8 +84,8 @@ def _row(size: int, dtype: torch.dtype) -> str:
     forward, tangent = per_row(lambda: paint(z)), per_row(lambda: push(tangents))
     name, first, ratios = str(dtype).removeprefix("torch."), "-", ("-", "-")
     if dtype == torch.float32:
-        assert torch.allclose(plain_pictures(generator, z[:1]), paint(z[:1]), atol=1e-3)
-        plain = per_row(lambda: plain_pictures(generator, z))
+        assert torch.allclose(plain_images(generator, z[:1]), paint(z[:1]), atol=1e-3)
+        plain = per_row(lambda: plain_images(generator, z))
         torch_func = per_row(lambda: torch.func.vmap(along)(tangents))
         first, ratios = duration(plain), (f"{plain / forward:.1f}", f"{torch_func / tangent:.1f}")
     return (

@@ -1,5 +1,5 @@
 """One step of a drag, with a mask and without, against a plain step of DragGAN that does as the published tools do: the
-whole picture every step, and the feature map enlarged to the picture's size. Memory is of a process of its own, beyond
+whole image every step, and the feature map enlarged to the image's size. Memory is of a process of its own, beyond
 what it held before the steps.
 """
 
@@ -45,7 +45,7 @@ KINDS = (PLAIN, Kind("ours"), BFLOAT16, Kind("ours, FreeDrag", method="freedrag"
 
 
 class PlainDrag:
-    """DragGAN as its paper writes it: every formula on maps of the picture's size, with torch's Adam."""
+    """DragGAN as its paper writes it: every formula on maps of the image's size, with torch's Adam."""
 
     def __init__(self, drag: Drag[DragGAN], codes: Tensor, movable: Region | None) -> None:
         self.subject, self.settings, self.fixed = drag.subject, drag.settings, drag.fixed
@@ -60,15 +60,15 @@ class PlainDrag:
         self.stay = None if movable is None else 1 - movable.mask(self.size, self.size)[None]
 
     def enlarged(self) -> tuple[Tensor, Tensor]:
-        """Return the map at the picture's size, and the picture."""
+        """Return the map at the image's size, and the image."""
         codes = torch.cat([self.trained, self.codes[:, len(self.rows) :]], dim=1)
-        found = self.subject.generator.features(codes, [self.subject.feature], picture=True)
+        found = self.subject.generator.features(codes, [self.subject.feature], "w+", with_image=True)
         shape = (self.size, self.size)
-        return F.interpolate(found[self.subject.feature], shape, mode="bilinear", align_corners=False), found["picture"]
+        return F.interpolate(found[self.subject.feature], shape, mode="bilinear", align_corners=False), found["image"]
 
     def step(self) -> Tensor:
-        """Track, pull, and return the picture."""
-        feature, picture = self.enlarged()
+        """Track, pull, and return the image."""
+        feature, image = self.enlarged()
         (x, y), reach, radius = self.point.tolist(), int(self.settings.reach), int(self.settings.radius)
         with torch.no_grad():
             window = feature[0, :, max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
@@ -87,7 +87,7 @@ class PlainDrag:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return picture.detach()
+        return image.detach()
 
     def read(self, feature: Tensor, places: Tensor) -> Tensor:
         """Return the enlarged map at places [n, 2] in pixels."""

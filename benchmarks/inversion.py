@@ -19,7 +19,7 @@ from torch import Tensor
 from ganvas.checkpoints.load import load
 from ganvas.comparisons.estimates import RESAMPLES, Estimate, median_estimate, share_estimate
 from ganvas.generators.protocol import Generator
-from ganvas.images.datasets import open_pictures
+from ganvas.images.datasets import open_images
 from ganvas.inversion.encoder import encoder_for
 from ganvas.inversion.invert import InversionSettings, Run, prepare
 from ganvas.inversion.optimize import Step
@@ -34,7 +34,7 @@ REFERENCE = InversionSettings(weights=Weights(perceptual=1.0), schedule="nvidia"
 
 def read_photos(count: int, side: int) -> Float[Tensor, "n 3 side side"]:
     """Return photos from all over the test set, at `side` pixels."""
-    held = open_pictures(PHOTOS, side, fewest=count)
+    held = open_images(PHOTOS, side, fewest=count)
     return held.batch(held.spread(count))
 
 
@@ -84,7 +84,7 @@ def compare(
 
 def nearness(step: Step, photos: Float[Tensor, "n 3 h w"]) -> str:
     """Return the mean loss and the mean ratio of signal to noise."""
-    return f"{step.losses.mean():.4f}, {psnr(step.pictures, photos).mean():.1f} dB"
+    return f"{step.losses.mean():.4f}, {psnr(step.images, photos).mean():.1f} dB"
 
 
 def in_words(needed: Estimate, theirs: int, most: int) -> str:
@@ -102,9 +102,9 @@ def reached_in_words(reached: Sequence[bool]) -> str:
 
 
 def run(count: int = 12) -> Iterator[str]:
-    """Yield the lines of a Markdown table, and of one on pictures of the generator itself."""
+    """Yield the lines of a Markdown table, and of one on images of the generator itself."""
     generator = load("faces")
-    yield from own_pictures(generator)
+    yield from own_images(generator)
     if not PHOTOS.is_file():
         yield f"Photos are not measured: there is no {PHOTOS}."
         return
@@ -119,9 +119,9 @@ def run(count: int = 12) -> Iterator[str]:
         yield compare(generator, photos, space)
 
 
-def own_pictures(generator: Generator) -> Iterator[str]:
-    """Yield the lines of a table: pictures of the generator, inverted into w+."""
-    own = torch.cat(list(sample_latent(generator, range(100, 104), truncation=0.7).pictures(generator)))
+def own_images(generator: Generator) -> Iterator[str]:
+    """Yield the lines of a table: images of the generator, inverted into w+."""
+    own = torch.cat(list(sample_latent(generator, range(100, 104), truncation=0.7).images(generator)))
     yield from (
         "| seeds 100-103 into w+ | PSNR after 50 | 100 | 200 passes | worst after 200 |",
         "|---|---|---|---|---|",
@@ -138,6 +138,6 @@ def told_at(run: Run, photos: Float[Tensor, "n 3 h w"], moments: Sequence[int]) 
     """Return the ratios of signal to noise after so many passes; where a search ended before, those of its end."""
     found = {}
     for step in run.steps():
-        ratios = psnr(step.pictures, photos)
+        ratios = psnr(step.images, photos)
         found |= {moment: ratios for moment in moments if step.number <= moment}
     return [found[moment] for moment in moments]

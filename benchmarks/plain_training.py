@@ -1,5 +1,5 @@
 """Training steps as they are commonly written, to compare ours with: float32, kernels and maps in PyTorch's default
-layout, real and made pictures judged one after the other. Written from the papers' formulas.
+layout, real and made images judged one after the other. Written from the papers' formulas.
 """
 
 import itertools
@@ -28,22 +28,23 @@ class PlainDCGAN:
             layers += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs)]
             layers += [nn.LeakyReLU(SLOPE, True)]
         layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False), nn.Sigmoid(), nn.Flatten(0)]
-        self.judge = nn.Sequential(*layers)
-        self.optimisers = [
-            torch.optim.Adam(part.parameters(), lr=2e-4, betas=(0.5, 0.999)) for part in (self.generator, self.judge)
+        self.discriminator = nn.Sequential(*layers)
+        self.optimizers = [
+            torch.optim.Adam(part.parameters(), lr=2e-4, betas=(0.5, 0.999))
+            for part in (self.generator, self.discriminator)
         ]
 
     def step(self, real: Tensor) -> None:
         """Let both networks learn once."""
         ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
-        self.judge.zero_grad()
-        self.loss(self.judge(real), ones).backward()
+        self.discriminator.zero_grad()
+        self.loss(self.discriminator(real), ones).backward()
         made = self.generator(torch.randn(len(real), self.z_dim, 1, 1))
-        self.loss(self.judge(made.detach()), zeros).backward()
-        self.optimisers[1].step()
+        self.loss(self.discriminator(made.detach()), zeros).backward()
+        self.optimizers[1].step()
         self.generator.zero_grad()
-        self.loss(self.judge(made), ones).backward()
-        self.optimisers[0].step()
+        self.loss(self.discriminator(made), ones).backward()
+        self.optimizers[0].step()
 
 
 def resample(x: Tensor, kernel: Tensor, pad: tuple[int, int], *, up: int = 1, down: int = 1) -> Tensor:
@@ -58,7 +59,7 @@ def resample(x: Tensor, kernel: Tensor, pad: tuple[int, int], *, up: int = 1, do
 
 
 class Dense(nn.Module):
-    """A linear layer with equalised learning rate."""
+    """A linear layer with equalized learning rate."""
 
     def __init__(self, inputs: int, outputs: int, *, rate: float = 1.0, bend: bool = False, bias: float = 0.0) -> None:
         super().__init__()
@@ -114,7 +115,7 @@ class PlainGenerator(nn.Module):
         self.w_dim = w_dim
         self.mapping = nn.Sequential(*(Dense(w_dim, w_dim, rate=0.01, bend=True) for _ in range(mapping_layers)))
         self.const = nn.Parameter(torch.randn(channels[0], 4, 4))
-        self.layers, self.colours = nn.ModuleList(), nn.ModuleList()
+        self.layers, self.colors = nn.ModuleList(), nn.ModuleList()
         self.biases, self.strengths = nn.ParameterList(), nn.ParameterList()
         for index, (inputs, outputs) in enumerate(itertools.pairwise([channels[0], *channels])):
             for up in (False,) if index == 0 else (True, False):
@@ -123,29 +124,29 @@ class PlainGenerator(nn.Module):
                 self.biases.append(nn.Parameter(torch.zeros(outputs)))
                 self.strengths.append(nn.Parameter(torch.zeros([])))
                 inputs = outputs
-            self.colours.append(Modulated(outputs, 3, w_dim, 1, up=False, demodulate=False, grouped=grouped))
+            self.colors.append(Modulated(outputs, 3, w_dim, 1, up=False, demodulate=False, grouped=grouped))
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
         self.register_buffer("kernel", torch.outer(taps, taps) / 64)
 
     def forward(self, rows: int) -> Tensor:
-        """Return pictures of fresh codes, mixed from two."""
+        """Return images of fresh codes, mixed from two."""
         w, other = (self.mapping(F.normalize(torch.randn(rows, self.w_dim)) * self.w_dim**0.5) for _ in range(2))
         cut = int(torch.randint(1, len(self.layers), ()))
-        x, picture, number = self.const.expand(rows, -1, -1, -1), None, 0
-        for index, colour in enumerate(self.colours):
+        x, image, number = self.const.expand(rows, -1, -1, -1), None, 0
+        for index, color in enumerate(self.colors):
             for _ in range(1 if index == 0 else 2):
                 x = self.layers[number](x, w if number < cut else other, self.kernel)
                 x = x + torch.randn(rows, 1, *x.shape[2:]) * self.strengths[number]
                 x = F.leaky_relu(x + self.biases[number][:, None, None], SLOPE) * GAIN
                 number += 1
-            painted = colour(x, w if number < cut else other, self.kernel)
-            picture = painted if picture is None else painted + resample(picture, self.kernel, (2, 1), up=2)
-        assert picture is not None
-        return picture
+            painted = color(x, w if number < cut else other, self.kernel)
+            image = painted if image is None else painted + resample(image, self.kernel, (2, 1), up=2)
+        assert image is not None
+        return image
 
 
 class Convolution(nn.Module):
-    """A convolution with equalised learning rate, smoothed before it halves the size."""
+    """A convolution with equalized learning rate, smoothed before it halves the size."""
 
     def __init__(self, inputs: int, outputs: int, size: int, *, down: bool = False, bend: bool = True) -> None:
         super().__init__()
@@ -181,15 +182,15 @@ class PlainDiscriminator(nn.Module):
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
         self.register_buffer("kernel", torch.outer(taps, taps) / 64)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Return scores [n]."""
-        x = self.from_rgb(pictures, self.kernel)
+        x = self.from_rgb(images, self.kernel)
         for first, second, skip in self.blocks:  # type: ignore[misc]
             y = second(first(x, self.kernel), self.kernel)
             x = (y + skip(x, self.kernel)) * math.sqrt(0.5)
         groups = x.unflatten(0, (-1, 4))
-        deviation = (groups.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
-        channel = deviation.repeat_interleave(4)[:, None, None, None].expand(-1, 1, 4, 4)
+        std = (groups.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
+        channel = std.repeat_interleave(4)[:, None, None, None].expand(-1, 1, 4, 4)
         x = self.last(torch.cat([x, channel], dim=1), self.kernel)
         return self.score(self.hidden(x.flatten(1)))[:, 0]
 
@@ -199,25 +200,26 @@ class PlainStyleGAN2:
 
     def __init__(self, channels: Sequence[int], w_dim: int, mapping_layers: int, *, grouped: bool) -> None:
         self.generator = PlainGenerator(channels, w_dim, mapping_layers, grouped)
-        self.judge = PlainDiscriminator(channels)
-        self.optimisers = [
-            torch.optim.Adam(part.parameters(), lr=2.5e-3, betas=(0.0, 0.99)) for part in (self.generator, self.judge)
+        self.discriminator = PlainDiscriminator(channels)
+        self.optimizers = [
+            torch.optim.Adam(part.parameters(), lr=2.5e-3, betas=(0.0, 0.99))
+            for part in (self.generator, self.discriminator)
         ]
 
     def step(self, real: Tensor, *, penalty: bool) -> None:
         """Let both networks learn once."""
-        self.judge.requires_grad_(False)
-        self.optimisers[0].zero_grad()
-        F.softplus(-self.judge(self.generator(len(real)))).mean().backward()
-        self.optimisers[0].step()
-        self.judge.requires_grad_(True)
-        self.optimisers[1].zero_grad()
+        self.discriminator.requires_grad_(False)
+        self.optimizers[0].zero_grad()
+        F.softplus(-self.discriminator(self.generator(len(real)))).mean().backward()
+        self.optimizers[0].step()
+        self.discriminator.requires_grad_(True)
+        self.optimizers[1].zero_grad()
         with torch.no_grad():
             made = self.generator(len(real))
-        F.softplus(self.judge(made)).mean().backward()
-        F.softplus(-self.judge(real)).mean().backward()
+        F.softplus(self.discriminator(made)).mean().backward()
+        F.softplus(-self.discriminator(real)).mean().backward()
         if penalty:
             leaf = real.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(self.judge(leaf).sum(), leaf, create_graph=True)
+            (slope,) = torch.autograd.grad(self.discriminator(leaf).sum(), leaf, create_graph=True)
             (slope.square().sum(dim=(1, 2, 3)).mean() * 8).backward()
-        self.optimisers[1].step()
+        self.optimizers[1].step()

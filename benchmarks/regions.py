@@ -24,7 +24,7 @@ REGIONS = {
 
 
 def smooth_jacobian(size: int = 512, resolution: int = 256) -> Jacobian:
-    """Return a J whose columns are smooth pictures of falling strength, as those of a generator are."""
+    """Return a J whose columns are smooth images of falling strength, as those of a generator are."""
     rng = torch.Generator().manual_seed(0)
     coarse = torch.randn(size, 3, 32, 32, generator=rng) * torch.logspace(0, -2, size)[:, None, None, None]
     fine = torch.nn.functional.interpolate(coarse, size=(resolution, resolution), mode="bilinear")
@@ -50,7 +50,7 @@ def run() -> Iterator[str]:
     whole = seconds(lambda: Jacobian(jacobian.columns, 3, 256).whole(), repeats=3)
     jacobian.whole()
     yield from (
-        f"Gram of the whole, once a picture: {duration(whole)}; J held: {jacobian.bytes / 2**20:.0f} MiB.",
+        f"Gram of the whole, once an image: {duration(whole)}; J held: {jacobian.bytes / 2**20:.0f} MiB.",
         "",
         "| region | ours: to ten sorted directions | published solution | ratio |",
         "|---|---|---|---|",

@@ -30,8 +30,8 @@ def stylegan3_subject(resolution: int, radial: bool, dtype: torch.dtype = torch.
     return generator.set_precision(dtype)
 
 
-def plain_pictures(generator: StyleGAN3, ws: Tensor) -> Tensor:
-    """Return pictures by the formulas as they stand: weights are modulated row by row, zeros inserted, filters of two
+def plain_images(generator: StyleGAN3, ws: Tensor) -> Tensor:
+    """Return images by the formulas as they stand: weights are modulated row by row, zeros inserted, filters of two
     dimensions, the fine grid written out, channels first.
     """
     rows = []
@@ -46,14 +46,14 @@ def plain_pictures(generator: StyleGAN3, ws: Tensor) -> Tensor:
 
 def _plain_layer(layer: Layer, x: Tensor, style: Tensor) -> Tensor:
     weight, gain = layer.weight.contiguous(), layer.magnitude.rsqrt()
-    if layer.colours:
+    if layer.colors:
         weight = weight * (style[0] * layer.shape.channels_in**-0.5)[:, None, None]
     else:
         weight = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
         weight = weight * (style * style.square().mean().rsqrt())[0][:, None, None]
         weight = weight * (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).rsqrt()
     y = F.conv2d(x, weight * gain, padding=weight.shape[-1] - 1) + layer.bias[:, None, None]
-    return y if layer.colours else _plain_nonlinearity(y, layer.resampler())
+    return y if layer.colors else _plain_nonlinearity(y, layer.resampler())
 
 
 def _plain_nonlinearity(y: Tensor, resampler: Resampler) -> Tensor:
@@ -92,17 +92,17 @@ def _row(size: int, radial: bool, dtype: torch.dtype) -> str:
     generator = stylegan3_subject(size, radial, dtype)
     ws = generator.map(generator.sample(range(ROWS)))
     tangents = torch.randn(TANGENTS, *ws.shape[1:], generator=torch.Generator().manual_seed(0))
-    _, push = generator.linearize(ws[:1])
+    _, push = generator.linearize(ws[:1], "w+")
 
     def best(function: Callable[[], object], rows: int) -> float:
         return seconds(function, repeats=2, clock=time.process_time) / rows
 
-    forward, tangent = best(lambda: generator.synthesize(ws), ROWS), best(lambda: push(tangents), TANGENTS)
+    forward, tangent = best(lambda: generator.synthesize(ws, "w+"), ROWS), best(lambda: push(tangents), TANGENTS)
     first, ratio = "-", "-"
     if dtype == torch.float32:
-        picture = generator.synthesize(ws[:1])
-        assert (plain_pictures(generator, ws[:1]) - picture).abs().max() < 1e-3 * picture.std()
-        plain = best(lambda: plain_pictures(generator, ws[:1]), 1)
+        image = generator.synthesize(ws[:1], "w+")
+        assert (plain_images(generator, ws[:1]) - image).abs().max() < 1e-3 * image.std()
+        plain = best(lambda: plain_images(generator, ws[:1]), 1)
         first, ratio = duration(plain), f"**{plain / forward:.1f}**"
     kind, name = "R" if radial else "T", str(dtype).removeprefix("torch.")
     return (

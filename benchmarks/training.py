@@ -56,7 +56,7 @@ def dcgan(batch: int = 64) -> Iterator[str]:
         recipe = DCGANRecipe(batch=batch, precision=precision)
         networks = recipe.build(CPU)
         steps[f"ours, {precision}"] = lambda r=recipe, n=networks: our_step(r, n, ours, 0)
-    yield from ("| DCGAN, 64 px, batch 64 | pictures a second | ratio |", "|---|---|---|")
+    yield from ("| DCGAN, 64 px, batch 64 | images a second | ratio |", "|---|---|---|")
     times = in_turn(steps, DCGAN_ROUNDS)
     reference = next(iter(times.values()))
     for name, taken in times.items():
@@ -86,7 +86,7 @@ def stylegan2(resolution: int = 128, batch: int = STYLE_BATCH) -> Iterator[str]:
     # One step in sixteen has the penalty; rounds of the two kinds are put together in their order.
     whole = {name: [15 * a + b for a, b in zip(parts[0][name], 2 * parts[1][name], strict=True)] for name in parts[0]}
     first, second = names.values()
-    yield f"| StyleGAN2, {resolution} px, batch {batch} | pictures a second | ratio to the first | to the second |"
+    yield f"| StyleGAN2, {resolution} px, batch {batch} | images a second | ratio to the first | to the second |"
     yield "|---|---|---|---|"
     for name, taken in whole.items():
         rate = 16 * batch / statistics.median(taken)

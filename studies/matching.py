@@ -1,6 +1,6 @@
 """Strengths at which edits change a region equally, so that what they do elsewhere can be compared.
 
-Knows numbers only, no pictures.
+Knows numbers only, no images.
 """
 
 import math

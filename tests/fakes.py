@@ -1,4 +1,4 @@
-"""Linear generators that satisfy the protocol and have closed forms: picture = reshape(M code)."""
+"""Linear generators that satisfy the protocol and have closed forms: image = reshape(M code)."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ganvas.generators.codes import check_space, sample_normal, truncate, widen
 from ganvas.generators.protocol import Label, Noise
+from ganvas.generators.takes_latent import takes_latent
 from ganvas.latents.spaces import codes_for
 
 
@@ -43,32 +44,35 @@ class LinearGenerator:
         check_space(to, self.spaces[1:])
         raise NotImplementedError
 
+    @takes_latent
     def synthesize(
-        self, codes: Tensor, space: str = "w+", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
     ) -> Tensor:
         codes = codes_for(self, codes, space)
         return (codes.flatten(1) @ self.matrix.T).unflatten(1, (3, self.resolution, self.resolution))
 
+    @takes_latent
     def features(
         self,
         codes: Tensor,
         names: Sequence[str],
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
-        picture: bool = False,
+        with_image: bool = False,
         label: Label = None,
         truncation: float = 1.0,
     ) -> dict[str, Tensor]:
         painted = self.synthesize(codes, space, label=label, truncation=truncation)
-        return dict.fromkeys((*names, *(["picture"] if picture else [])), painted)
+        return dict.fromkeys((*names, *(["image"] if with_image else [])), painted)
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Tensor,
         codes: Tensor,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -101,8 +105,9 @@ class LayeredGenerator(LinearGenerator):
         ws = truncate(ws, self.average, truncation, truncation_layers)
         return ws[:, 0] if to == "w" else ws
 
+    @takes_latent
     def synthesize(
-        self, codes: Tensor, space: str = "w+", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
     ) -> Tensor:
         if space == "z":
             codes, space = self.map(codes, "w+", truncation=truncation), "w+"

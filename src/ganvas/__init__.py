@@ -1,4 +1,4 @@
-"""Ganvas: edit pictures through the latent space of a GAN, locally and with reason.
+"""Ganvas: edit images through the latent space of a GAN, locally and with reason.
 
 The public names are resolved when they are first used, so that importing the package costs nothing.
 """
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ganvas.errors import (
         CheckpointError,
         GanvasError,
+        ImageError,
         LatentError,
-        PictureError,
         RegionError,
         ResultFileError,
         UnsafeFileError,
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from ganvas.generators.protocol import Generator
     from ganvas.generators.wrapped.wrap import wrap
     from ganvas.images.photos import read_photo, read_sketch
-    from ganvas.images.pixels import read_picture, write_picture
+    from ganvas.images.pixels import read_image, write_image
     from ganvas.inversion.invert import Inversion, InversionSettings, invert
     from ganvas.inversion.sketch.paint import Painting, ScribbleSettings, paint_sketch
     from ganvas.io.process import keep_freed_memory
     from ganvas.latents.latent import Latent, load_latent, sample_latent
+    from ganvas.latents.open import open_latent
     from ganvas.regions import Region
+
+__version__ = "0.2.0"
 
 __all__ = [
     "CheckpointError",
@@ -43,12 +46,12 @@ __all__ = [
     "GanvasError",
     "Generator",
     "HeldSearch",
+    "ImageError",
     "Inversion",
     "InversionSettings",
     "Latent",
     "LatentError",
     "Painting",
-    "PictureError",
     "Region",
     "RegionError",
     "ResultFileError",
@@ -71,14 +74,15 @@ __all__ = [
     "mix",
     "mix_grid",
     "named_regions",
+    "open_latent",
     "paint_sketch",
     "path_through",
+    "read_image",
     "read_photo",
-    "read_picture",
     "read_sketch",
     "sample_latent",
     "wrap",
-    "write_picture",
+    "write_image",
 ]
 
 _HOMES = {
@@ -90,17 +94,18 @@ _HOMES = {
         "CheckpointError",
         "GanvasError",
         "LatentError",
-        "PictureError",
+        "ImageError",
         "RegionError",
         "ResultFileError",
         "UnsafeFileError",
     ),
     "generators.protocol": ("Generator",),
     "generators.wrapped.wrap": ("wrap",),
-    "images.pixels": ("read_picture", "write_picture"),
+    "images.pixels": ("read_image", "write_image"),
     "inversion.invert": ("Inversion", "InversionSettings", "invert"),
     "edits.interpolate": ("path_through",),
     "latents.latent": ("Latent", "load_latent", "sample_latent"),
+    "latents.open": ("open_latent",),
     "directions.linalg": ("Ridge",),
     "directions.find": ("find_directions",),
     "directions.cached": ("HeldSearch", "hold_search"),

@@ -7,9 +7,9 @@
     │   ├── UnsafeFileError  ... because it asks for something other than data
     │   └── DownloadError    ... because it is not on this disk, or what came is not what it should be
     ├── ResultFileError      a latent or directions file that cannot be read or does not fit
-    ├── RegionError          a region that is empty, off the picture or of the wrong size
+    ├── RegionError          a region that is empty, off the image or of the wrong size
     ├── LatentError          codes, spaces, layers, labels or seeds that a generator does not have
-    ├── PictureError         a picture file that cannot be read or written
+    ├── ImageError         an image file that cannot be read or written
     └── TrainingError        data, settings or a snapshot that training cannot go on with
 
 A message says what was given, what is allowed and what to do; the command line prints it without a traceback.
@@ -37,15 +37,15 @@ class ResultFileError(GanvasError):
 
 
 class RegionError(GanvasError):
-    """A region is empty, covers everything, lies off the picture or has the wrong size."""
+    """A region is empty, covers everything, lies off the image or has the wrong size."""
 
 
 class LatentError(GanvasError):
     """Codes, a space, layers, a label or seeds that the generator does not have."""
 
 
-class PictureError(GanvasError):
-    """A picture file cannot be read or written."""
+class ImageError(GanvasError):
+    """An image file cannot be read or written."""
 
 
 class TrainingError(GanvasError):

@@ -1,1 +1,1 @@
-"""What the feature network sees and what not, on pictures that it was not trained on."""
+"""What the feature network sees and what not, on images that it was not trained on."""

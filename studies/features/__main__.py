@@ -1,8 +1,8 @@
-"""Measure the feature network on test pictures: ``python -m studies.features --out OUT --set NAME TRAIN TEST``.
+"""Measure the feature network on test images: ``python -m studies.features --out OUT --set NAME TRAIN TEST``.
 
-Writes ``features.md`` (tables), ``features.json`` (all numbers) and two sheets of made pictures with their distances.
+Writes ``features.md`` (tables), ``features.json`` (all numbers) and two sheets of made images with their distances.
 Beside the trained network an untrained one of the same architecture is measured, whose weights are random and whose
-normalisation is fitted.
+normalization is fitted.
 """
 
 import argparse
@@ -16,10 +16,10 @@ from torch import Tensor
 
 from ganvas.checkpoints.load import load
 from ganvas.images import pixels
-from ganvas.images.datasets import PictureSet, open_pictures
+from ganvas.images.datasets import ImageSet, open_images
 from ganvas.io.files import atomic_path
 from ganvas.metrics.distribution import frechet_distance, kernel_distance
-from ganvas.metrics.evaluation import made_pictures
+from ganvas.metrics.evaluation import made_images
 from ganvas.metrics.features import FeatureNetwork, global_features, load_features
 from ganvas.training.features.training import Settings, train
 from ganvas.training.randomness import shuffled
@@ -45,11 +45,11 @@ def write(folder: Path, sources: Sequence[Sequence[str]], features: Path | None)
     """Measure both networks on all sets and write the four files; returns their paths."""
     network = load_features(features)
     side = network.architecture.resolution
-    training = {name: open_pictures(source, side) for name, source, _ in sources}
-    tests = {name: _pictures(open_pictures(source, side), TESTS) for name, _, source in sources}
+    training = {name: open_images(source, side) for name, source, _ in sources}
+    tests = {name: _images(open_images(source, side), TESTS) for name, _, source in sources}
     untrained = train(list(training.values()), Settings(steps=0), network.architecture)
     results = {
-        title: {name: measure(each, training[name], pictures) for name, pictures in tests.items()}
+        title: {name: measure(each, training[name], images) for name, images in tests.items()}
         for title, each in (("trained", network), ("untrained", untrained))
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,34 +58,34 @@ def write(folder: Path, sources: Sequence[Sequence[str]], features: Path | None)
         temporary.write_text(report.markdown(results) + "\n", "utf-8")
     with atomic_path(numbers) as temporary:
         temporary.write_text(json.dumps(report.to_json(results), indent=1), "utf-8")
-    # Made pictures may be shown, which not all real ones may.
-    made = pixels.resize(torch.cat(list(made_pictures(load("faces"), range(TESTS), truncation=SHOWN_AT))), side, side)
+    # Made images may be shown, which not all real ones may.
+    made = pixels.resize(torch.cat(list(made_images(load("faces"), range(TESTS), truncation=SHOWN_AT))), side, side)
     firsts = {f"seed {seed}": made[seed : seed + 1] for seed in SHOWN}
     return [
         tables,
         numbers,
-        pixels.write_picture(folder / "features-distances.jpg", report.distorted_sheet(network, firsts)),
-        pixels.write_picture(folder / "features-alike.jpg", report.alike_sheet(network, made)),
+        pixels.write_image(folder / "features-distances.jpg", report.distorted_sheet(network, firsts)),
+        pixels.write_image(folder / "features-alike.jpg", report.alike_sheet(network, made)),
     ]
 
 
-def measure(network: FeatureNetwork, training: PictureSet, pictures: Tensor) -> report.SetResult:
-    """Return what a network sees in test pictures, against a thousand training pictures."""
-    real = global_features(network, _pictures(training, REFERENCES))
+def measure(network: FeatureNetwork, training: ImageSet, images: Tensor) -> report.SetResult:
+    """Return what a network sees in test images, against a thousand training images."""
+    real = global_features(network, _images(training, REFERENCES))
     faults = {}
-    for fault, spoiled in measures.as_if_made(pictures).items():
+    for fault, spoiled in measures.as_if_made(images).items():
         found = global_features(network, spoiled)
         faults[fault] = (kernel_distance(real, found), float(frechet_distance(real, found)))
     return report.SetResult(
-        {kind: measures.rising(network, pictures, real, kind) for kind in measures.KINDS},
-        measures.nearest_to_itself(network, pictures),
-        measures.found_again(network, pictures),
+        {kind: measures.rising(network, images, real, kind) for kind in measures.KINDS},
+        measures.nearest_to_itself(network, images),
+        measures.found_again(network, images),
         faults,
     )
 
 
-def _pictures(source: PictureSet, most: int) -> Tensor:
-    """Return at most so many pictures of a set, any of them but always the same."""
+def _images(source: ImageSet, most: int) -> Tensor:
+    """Return at most so many images of a set, any of them but always the same."""
     return source.batch(shuffled(0, 0, min(most, len(source)), len(source))).contiguous()
 
 

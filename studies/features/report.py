@@ -1,4 +1,4 @@
-"""The study's numbers as tables, and pictures to look at. Measures nothing but the distances it writes on pictures."""
+"""The study's numbers as tables, and images to look at. Measures nothing but the distances it writes on images."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,8 +20,8 @@ UNITS = {"noise": "noise {:g}", "blur": "blur {:g} px", "shift": "shift {:g} px"
 
 @dataclass(frozen=True)
 class SetResult:
-    """What one network sees in one set of test pictures; ``faults`` are kernel and Fréchet distances from training
-    pictures by what was done to the test pictures.
+    """What one network sees in one set of test images; ``faults`` are kernel and Fréchet distances from training
+    images by what was done to the test images.
     """
 
     rising: Mapping[str, Rising]
@@ -54,7 +54,7 @@ def _shares(results: Results) -> list[list[str]]:
         for kind in KINDS
     ]
     rows.append([f"shifted by {SHIFT} px: nearest to itself"] + [_percent(cell.nearest) for cell in cells])
-    rows.append(["crop in other colours: most alike to its own picture"] + [_percent(cell.found) for cell in cells])
+    rows.append(["crop in other colors: most alike to its own image"] + [_percent(cell.found) for cell in cells])
     return rows
 
 
@@ -78,29 +78,29 @@ def to_json(results: Results) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def distorted_sheet(network: FeatureNetwork, pictures: Mapping[str, Float[Tensor, "1 3 h w"]]) -> Tensor:
-    """Return one picture of each set at five levels of every distortion, with its perceptual distance from itself."""
+def distorted_sheet(network: FeatureNetwork, images: Mapping[str, Float[Tensor, "1 3 h w"]]) -> Tensor:
+    """Return one image of each set at five levels of every distortion, with its perceptual distance from itself."""
     strips = []
-    for name, picture in pictures.items():
+    for name, image in images.items():
         for kind, (spoil, levels) in KINDS.items():
-            row = torch.cat([picture, *(spoil(picture, level).clamp(-1, 1) for level in levels)])
-            distances = perceptual_distance(network, row[1:], picture).tolist()
+            row = torch.cat([image, *(spoil(image, level).clamp(-1, 1) for level in levels)])
+            distances = perceptual_distance(network, row[1:], image).tolist()
             labels = [
                 f"{UNITS[kind].format(level)}: {distance:.3f}"
                 for level, distance in zip(levels, distances, strict=True)
             ]
-            strips.append(sheets.labelled_grid(row, len(row), [name, *labels]))
+            strips.append(sheets.labeled_grid(row, len(row), [name, *labels]))
     return torch.cat(strips, dim=2)
 
 
 @torch.no_grad()
-def alike_sheet(network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], rows: int = 4, columns: int = 6) -> Tensor:
-    """Return the first pictures, each followed by those most alike to it among the rest, with their similarity."""
-    codes = F.normalize(global_features(network, pictures), dim=1)
+def alike_sheet(network: FeatureNetwork, images: Float[Tensor, "n 3 h w"], rows: int = 4, columns: int = 6) -> Tensor:
+    """Return the first images, each followed by those most alike to it among the rest, with their similarity."""
+    codes = F.normalize(global_features(network, images), dim=1)
     likeness = codes @ codes.T
     strips = []
     for index in range(rows):
         nearest = likeness[index].argsort(descending=True)[:columns]
-        labels = ["picture", *(f"{value:.2f}" for value in likeness[index, nearest[1:]].tolist())]
-        strips.append(sheets.labelled_grid(pictures[nearest], columns, labels))
+        labels = ["image", *(f"{value:.2f}" for value in likeness[index, nearest[1:]].tolist())]
+        strips.append(sheets.labeled_grid(images[nearest], columns, labels))
     return torch.cat(strips, dim=2)

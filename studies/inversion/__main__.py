@@ -14,7 +14,7 @@ from ganvas.comparisons.inversion.table import numbers_of
 from ganvas.comparisons.nearness import eyes_for, nearness
 from ganvas.comparisons.records import plain, write_json
 from ganvas.comparisons.sheets import write_jpeg
-from ganvas.images.datasets import open_pictures
+from ganvas.images.datasets import open_images
 from ganvas.inversion.encoder import encoder_for
 from ganvas.io.files import atomic_path
 from ganvas.io.process import keep_freed_memory, let_threads_wait
@@ -45,7 +45,7 @@ def write(options: argparse.Namespace) -> list[Path]:
     """Do what is left of the study and write its files; returns their paths."""
     generator, out = load(options.model), options.out
     encode = encoder_for(generator, options.encoder)
-    held = open_pictures(options.photos, generator.resolution, fewest=options.count)
+    held = open_images(options.photos, generator.resolution, fewest=options.count)
     photos = held.batch(held.spread(options.count))
     eyes = eyes_for(generator, options.model)
     cells = starts.run(

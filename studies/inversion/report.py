@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.estimates import Estimate, mean_estimate
-from ganvas.comparisons.inversion.table import LOSSES, Cell, Row, measured_side, pictures_of
+from ganvas.comparisons.inversion.table import LOSSES, Cell, Row, images_of, measured_side
 from ganvas.comparisons.nearness import TITLES
 from ganvas.comparisons.records import write_json
 from ganvas.comparisons.tables import table
@@ -33,7 +33,7 @@ def markdown(cells: Sequence[Cell], perceptual: str, side: int) -> str:
     for row in dict.fromkeys(cell.row for cell in cells):
         numbers = [mean_estimate(getattr(by_place[row, column], name)) for column, name in columns]
         lines.append([row, *(_text(number, name) for number, (_, name) in zip(numbers, columns, strict=True))])
-    told = f"PSNR, SSIM and distance of photos and pictures brought to {side} x {side} pixels, by area."
+    told = f"PSNR, SSIM and distance of photos and images brought to {side} x {side} pixels, by area."
     return f"{table(lines)}\n\n{told}\n"
 
 
@@ -50,10 +50,10 @@ def sheet(
     largest = photos[max(photos)][:SHOWN].cpu()
     lines, labels = [largest], ["photo"]
     for cell in cells:
-        lines.append(pictures_of(cell, generators[cell.row], folder, SHOWN))
+        lines.append(images_of(cell, generators[cell.row], folder, SHOWN))
         labels.append(f"{cell.row}: {cell.column}")
-    pictures = torch.cat([pixels.resize(line.clamp(-1, 1), side, side) for line in lines])
-    return sheets.labelled_grid(pictures, len(largest), row_labels=labels)
+    images = torch.cat([pixels.resize(line.clamp(-1, 1), side, side) for line in lines])
+    return sheets.labeled_grid(images, len(largest), row_labels=labels)
 
 
 def write(
@@ -65,13 +65,13 @@ def write(
     side: int = 128,
 ) -> list[Path]:
     """Write ``table.md``, ``table.json`` and ``table.png``; returns their paths."""
-    words, numbers, picture = (folder / f"table.{suffix}" for suffix in ("md", "json", "png"))
+    words, numbers, image = (folder / f"table.{suffix}" for suffix in ("md", "json", "png"))
     with atomic_path(words) as temporary:
         temporary.write_text(markdown(cells, perceptual, measured_side(rows)), "utf-8")
     facts = {"perceptual_distance": perceptual, "measured_at": measured_side(rows)}
     write_json(numbers, {**facts, "cells": [_described(cell) for cell in cells]})
-    pixels.write_picture(picture, sheet(rows, cells, photos, folder, side))
-    return [words, numbers, picture]
+    pixels.write_image(image, sheet(rows, cells, photos, folder, side))
+    return [words, numbers, image]
 
 
 def _described(cell: Cell) -> dict[str, Any]:

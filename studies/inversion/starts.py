@@ -1,4 +1,4 @@
-"""What an encoder saves: its first reconstruction against steps of optimisation from the mean, and both together."""
+"""What an encoder saves: its first reconstruction against steps of optimization from the mean, and both together."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.inversion.table import AT_ONCE, Cell, Row, pictures_of, read_cell, write_cell
+from ganvas.comparisons.inversion.table import AT_ONCE, Cell, Row, images_of, read_cell, write_cell
 from ganvas.comparisons.nearness import Eyes
 from ganvas.comparisons.records import claim_folder, plain
 from ganvas.generators.protocol import Generator, about_of
@@ -37,7 +37,7 @@ class Way:
 
 
 WAYS = (Way(True, 0), Way(False, 100), Way(True, 100), Way(False, 300), Way(True, 300))
-"""In the order in which the table compares neighbours."""
+"""In the order in which the table compares neighbors."""
 
 
 def run(
@@ -95,6 +95,6 @@ def sheet(
 ) -> Float[Tensor, "1 3 height width"]:
     """Return the first photos in a row each, and what they became by every way."""
     few = photos[:SHOWN].cpu()
-    columns = {"photo": few, **{way: pictures_of(cell, generator, folder, len(few)) for way, cell in cells.items()}}
+    columns = {"photo": few, **{way: images_of(cell, generator, folder, len(few)) for way, cell in cells.items()}}
     cells_in_order = torch.stack([some.float().clamp(-1, 1) for some in columns.values()], dim=1).flatten(0, 1)
-    return sheets.labelled_grid(cells_in_order, len(columns), [name.replace(" steps", "") for name in columns])
+    return sheets.labeled_grid(cells_in_order, len(columns), [name.replace(" steps", "") for name in columns])

@@ -1,4 +1,4 @@
-"""``python -m studies.locality MODEL --out out/locality``: runs the study, writes numbers, tables, picture.
+"""``python -m studies.locality MODEL --out out/locality``: runs the study, writes numbers, tables, image.
 
 What is finished is not computed again when the command is given again with the same folder.
 """
@@ -46,15 +46,15 @@ def write(model: str, folder: Path) -> list[Path]:
         raise GanvasError(f"'{model}' has none of the regions {', '.join(REGIONS)}; name some: ganvas models convert.")
     trials, cells = study.run(generator, chosen, settings, folder, lambda text: print(text, file=sys.stderr))
     found = report.results(cells, settings)
-    numbers, tables, picture = (folder / f"locality.{suffix}" for suffix in ("json", "md", "png"))
+    numbers, tables, image = (folder / f"locality.{suffix}" for suffix in ("json", "md", "png"))
     machine = f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
     record = study.study_record(generator, chosen, settings)
     finished = datetime.now(UTC).strftime("%Y-%m-%d")
     write_json(numbers, {**record, "machine": machine, "date": finished, "results": report.to_json(found)})
     with atomic_path(tables) as temporary:
         temporary.write_text(report.markdown(found), "utf-8")
-    report.write_small_png(picture, report.sheet(generator, trials, cells, chosen, settings))
-    return [numbers, tables, picture]
+    report.write_small_png(image, report.sheet(generator, trials, cells, chosen, settings))
+    return [numbers, tables, image]
 
 
 if __name__ == "__main__":

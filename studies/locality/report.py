@@ -1,4 +1,4 @@
-"""The result of the study as numbers, as tables in Markdown and as a picture."""
+"""The result of the study as numbers, as tables in Markdown and as an image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from torch import Tensor
 from ganvas.comparisons.estimates import Estimate, median_estimate
 from ganvas.comparisons.records import plain
 from ganvas.comparisons.tables import table, text
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
 from ganvas.io.files import atomic_path
@@ -26,7 +26,7 @@ from studies.locality.study import Cell, Cells, Settings, Trial, move, study_cod
 UNREACHED = {"ours": np.inf, "other sign": np.inf, "one seed": np.inf, "foreground": 0.0, "random": 0.0}
 SHOWN_SEEDS = 4
 SHOWN_SIZE = 80
-COLOURS = 160
+COLORS = 160
 BLACK_CHANGE = 0.3
 
 
@@ -109,26 +109,26 @@ def sheet(
 ) -> Float[Tensor, "1 3 height width"]:
     """Return a sheet: originals on top, then for each region our first and the first random direction, matched.
 
-    Beside each picture stands its change with the region's outline: white for none, black for `BLACK_CHANGE` and more.
+    Beside each image stands its change with the region's outline: white for none, black for `BLACK_CHANGE` and more.
     Where the target was not reached, the original stands.
     """
     seeds = settings.seeds[:SHOWN_SEEDS]
     codes = study_codes(generator, seeds, settings)
-    before = _pictures(generator, trials[0], codes, np.zeros(len(seeds)), settings)
+    before = _images(generator, trials[0], codes, np.zeros(len(seeds)), settings)
     tiles, labels = [_beside(before, torch.ones_like(before))], ["before"]
     for trial in trials:
         if trial.index == 0 and trial.kind in ("ours", "random"):
             strengths = cells[trial.region, trial.kind, 0].strengths[: len(seeds)]
-            after = _pictures(generator, trial, codes, np.where(np.isfinite(strengths), strengths, 0), settings)
+            after = _images(generator, trial, codes, np.where(np.isfinite(strengths), strengths, 0), settings)
             mask = regions[trial.region].mask(SHOWN_SIZE, SHOWN_SIZE)
             tiles.append(_beside(after, sheets.outline(change_map(after, before), mask, (0, 0, 0), thickness=1.0)))
             labels.append(f"{trial.region}: {trial.kind}")
     columns = [label for seed in seeds for label in (f"seed {seed}", "change")]
-    grid = sheets.labelled_grid(torch.cat(tiles), len(columns), columns, labels, gap=3)
+    grid = sheets.labeled_grid(torch.cat(tiles), len(columns), columns, labels, gap=3)
     return torch.nn.functional.pad(grid, (4, 4, 4, 4), value=1.0)
 
 
-def _pictures(
+def _images(
     generator: Generator, trial: Trial, codes: Tensor, strengths: np.ndarray, settings: Settings
 ) -> Float[Tensor, "n 3 h w"]:
     moved = move(generator, codes, trial, torch.from_numpy(strengths).to(codes), settings)
@@ -145,9 +145,9 @@ def _beside(left: Float[Tensor, "n 3 h w"], right: Float[Tensor, "n 3 h w"]) -> 
     return torch.stack([left, right], dim=1).flatten(0, 1)
 
 
-def write_small_png(path: Path, picture: Float[Tensor, "1 3 h w"]) -> Path:
-    """Write a PNG of `COLOURS` colours, a third of the size of one of all colours."""
-    values = Image.fromarray(pixels.to_bytes(picture)[0].cpu().numpy())
-    with atomic_path(path, PictureError) as temporary:
-        values.quantize(COLOURS, dither=Image.Dither.NONE).save(temporary, format="PNG", optimize=True)
+def write_small_png(path: Path, image: Float[Tensor, "1 3 h w"]) -> Path:
+    """Write a PNG of `COLORS` colors, a third of the size of one of all colors."""
+    values = Image.fromarray(pixels.to_bytes(image)[0].cpu().numpy())
+    with atomic_path(path, ImageError) as temporary:
+        values.quantize(COLORS, dither=Image.Dither.NONE).save(temporary, format="PNG", optimize=True)
     return path

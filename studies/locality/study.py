@@ -40,7 +40,7 @@ OVERWHELMING_RIDGE = Ridge(1e9)
 class Settings:
     """What is measured. `found_on` and `seeds` are seeds of codes that share no member; the rest as in `Search`.
 
-    `target` is the root mean square change inside the region, in picture units (black to white is 2); `limit` the
+    `target` is the root mean square change inside the region, in image units (black to white is 2); `limit` the
     largest strength tried (Euclid).
     """
 
@@ -85,7 +85,7 @@ class Cell:
     """What one trial gave, a number per fresh seed; where the target was not reached, strength is inf and the others
     nan.
 
-    ``inside`` and ``outside`` are mean squared changes in picture units.
+    ``inside`` and ``outside`` are mean squared changes in image units.
     """
 
     strengths: Float[np.ndarray, "n"]
@@ -166,14 +166,14 @@ def measure(
     inside, outside = torch.full_like(strengths, torch.nan), torch.full_like(strengths, torch.nan)
     if reached.any():
         rows = reached.nonzero()[:, 0]
-        pictures = edited(rows, strengths[rows])
-        inside[rows] = mean_squared_change(pictures, originals[rows], foreground)
-        outside[rows] = mean_squared_change(pictures, originals[rows], background)
+        images = edited(rows, strengths[rows])
+        inside[rows] = mean_squared_change(images, originals[rows], foreground)
+        outside[rows] = mean_squared_change(images, originals[rows], background)
     return Cell(*(values.double().numpy() for values in (strengths, inside, outside)))
 
 
 def move(generator: Generator, codes: Tensor, trial: Trial, strengths: Tensor, settings: Settings) -> Tensor:
-    """Return the pictures of `codes`, each moved by its own strength along the trial's direction."""
+    """Return the images of `codes`, each moved by its own strength along the trial's direction."""
     basis = make_basis(generator, settings.space, trial.direction.layers)
     vector = trial.direction.vector[None]
     # Directions of wider spaces are stored as changes of codes already.

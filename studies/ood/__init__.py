@@ -1,1 +1,1 @@
-"""The familiarity study: which pictures a generator's warning holds for strange, and how well that tells them apart."""
+"""The familiarity study: which images a generator's warning holds for strange, and how well that tells them apart."""

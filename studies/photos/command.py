@@ -17,7 +17,7 @@ from ganvas.comparisons.records import plain, write_json
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
-from ganvas.images.datasets import open_pictures
+from ganvas.images.datasets import open_images
 from ganvas.inversion.tuning import Tuning
 from ganvas.io.files import atomic_path
 from ganvas.io.process import keep_freed_memory
@@ -26,7 +26,7 @@ from ganvas.metrics.features import load_features
 from studies.photos import report
 from studies.photos.settings import Settings, quick
 from studies.photos.survival import LocalEdit, edited, find_edits, generated, survived
-from studies.photos.tuned import TunedPhoto, pictures_of_tuned, tune_all, tuned_folder
+from studies.photos.tuned import TunedPhoto, images_of_tuned, tune_all, tuned_folder
 from studies.running import run_study, tell
 
 COLUMN = "perceptual + L1 + L2"
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    usual = Settings()
+    default = Settings()
     parser = argparse.ArgumentParser(
         prog="python -m studies.photos",
         description="How near photos come by inversion and tuning, and whether edits survive it. Given again with the "
@@ -53,25 +53,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("photos", type=Path, help="a folder or a zip of photos; some from all over it are taken")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--quick", action="store_true", help="four photos, few steps: minutes")
-    parser.add_argument("--count", type=int, help=f"photos ({usual.count})")
-    parser.add_argument("--edited", type=int, help=f"of them edited ({usual.edited})")
-    parser.add_argument("--steps", type=int, help=f"steps of inversion ({usual.steps})")
-    parser.add_argument("--tune", type=int, help=f"steps of tuning ({usual.tune})")
-    parser.add_argument("--regions", nargs="+", metavar="NAME", help=f"regions to edit ({' '.join(usual.regions)})")
+    parser.add_argument("--count", type=int, help=f"photos ({default.count})")
+    parser.add_argument("--edited", type=int, help=f"of them edited ({default.edited})")
+    parser.add_argument("--steps", type=int, help=f"steps of inversion ({default.steps})")
+    parser.add_argument("--tune", type=int, help=f"steps of tuning ({default.tune})")
+    parser.add_argument("--regions", nargs="+", metavar="NAME", help=f"regions to edit ({' '.join(default.regions)})")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     return parser
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """Return the settings that were asked for."""
-    usual = quick(Settings()) if options.quick else Settings()
+    default = quick(Settings()) if options.quick else Settings()
     given = {field.name: getattr(options, field.name, None) for field in fields(Settings)}
     changes: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None
     }
     if "count" in changes and "edited" not in changes:
-        changes["edited"] = min(usual.edited, changes["count"])
-    return replace(usual, **changes)
+        changes["edited"] = min(default.edited, changes["count"])
+    return replace(default, **changes)
 
 
 def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]:
@@ -79,7 +79,7 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     generator = load(model)
     if not all(space in generator.spaces for space in SPACES):
         raise GanvasError(f"The study compares z, w and w+; this generator has {', '.join(generator.spaces)}.")
-    held = open_pictures(source, generator.resolution, fewest=settings.count)
+    held = open_images(source, generator.resolution, fewest=settings.count)
     photos = held.batch(held.spread(settings.count))
     eyes = eyes_for(generator, model)
     edits = find_edits(generator, settings)
@@ -101,10 +101,10 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     everything = {"settings": asdict(settings), "strengths": strengths, "photos": numbers, "edits": edits_found}
     write_json(kept, plain(everything))
     few = range(min(report.SHOWN, settings.count))
-    became = {space: torch.cat(list(latent.rows(few).pictures(generator))) for space, latent in _latents(cells, out)}
-    became[report.TUNED] = pictures_of_tuned(tuned[: len(few)], generator, weights)
+    became = {space: torch.cat(list(latent.rows(few).images(generator))) for space, latent in _latents(cells, out)}
+    became[report.TUNED] = images_of_tuned(tuned[: len(few)], generator, weights)
     sheets = {"photos.jpg": report.photo_sheet(photos, became, shown), "generated.jpg": report.generated_sheet(shown)}
-    return [words, kept, *(write_jpeg(out / name, picture) for name, picture in sheets.items())]
+    return [words, kept, *(write_jpeg(out / name, image) for name, image in sheets.items())]
 
 
 def _inverted(
@@ -139,7 +139,7 @@ def _of_tuned(tuned: Sequence[TunedPhoto]) -> dict[str, Sequence[float]]:
 def _edited(
     generator: Generator, edits: Sequence[LocalEdit], pivots: Latent, tuned: Sequence[Latent], settings: Settings
 ) -> dict[str, dict[str, Tensor]]:
-    """Return the pictures of every edit, by kind."""
+    """Return the images of every edit, by kind."""
     some = range(settings.edited)
     shown: dict[str, dict[str, Any]] = {}
     for place, edit in enumerate(edits):

@@ -16,12 +16,12 @@ from studies.photos.survival import Survived
 
 GENERATED, INVERTED, TUNED = "generated", "inverted", "tuned"
 SHOWN = 5
-SMALLEST = 128  # pixels of a picture on a sheet
+SMALLEST = 128  # pixels of an image on a sheet
 
 
 def survival(found: Mapping[str, Mapping[str, Survived]]) -> str:
-    """Return the table of what each edit did to generated pictures, inverted photos and tuned ones."""
-    head = ["edit", "pictures", "change inside", "change outside", "inside / outside", "alike (cosine)"]
+    """Return the table of what each edit did to generated images, inverted photos and tuned ones."""
+    head = ["edit", "images", "change inside", "change outside", "inside / outside", "alike (cosine)"]
     lines = [head]
     for edit, by_kind in found.items():
         for kind, done in by_kind.items():
@@ -55,9 +55,9 @@ def markdown(
             f"{settings.count} photos, {settings.steps} steps each from the mean (perceptual + L1 + L2); w+ codes then "
             f"tuned by {settings.tune} steps. Means with 95 % intervals (bootstrap over photos).\n",
             nearness(numbers, perceptual),
-            f"\n## Edits\n\nThe first direction of each region, found on {len(settings.found_on)} generated pictures, "
+            f"\n## Edits\n\nThe first direction of each region, found on {len(settings.found_on)} generated images, "
             f"both ways, at the distance where it changes the region of those by {settings.inside:g} (root of mean "
-            f"squares; black to white is 2). {settings.edited} pictures of each kind; the ratio is of mean squared "
+            f"squares; black to white is 2). {settings.edited} images of each kind; the ratio is of mean squared "
             "changes, geometric mean.\n",
             survival(found),
             f"\nThe ratio after tuning as a share of that before, photo by photo: {'; '.join(shares)}.\n",
@@ -66,7 +66,7 @@ def markdown(
 
 
 Edits = Mapping[str, Mapping[str, Float[Tensor, "n 3 3 h w"]]]
-"""Pictures moved back, as they are and moved forth, by edit and kind."""
+"""Images moved back, as they are and moved forth, by edit and kind."""
 
 
 def photo_sheet(
@@ -81,7 +81,7 @@ def photo_sheet(
 
 
 def generated_sheet(edits: Edits) -> Float[Tensor, "1 3 height width"]:
-    """Return a row for each of the first generated pictures and its edits, both ways."""
+    """Return a row for each of the first generated images and its edits, both ways."""
     columns = {GENERATED: next(iter(edits.values()))[GENERATED][:, 1]}
     for name, by_kind in edits.items():
         columns |= _both_ways(name, by_kind[GENERATED])
@@ -95,4 +95,4 @@ def _both_ways(name: str, moved: Tensor) -> dict[str, Tensor]:
 def _sheet(columns: Mapping[str, Tensor], rows: int) -> Float[Tensor, "1 3 height width"]:
     side = max(SMALLEST, next(iter(columns.values())).shape[-1])
     cells = [pixels.resize(some[:rows].float().clamp(-1, 1), side, side) for some in columns.values()]
-    return sheets.labelled_grid(torch.stack(cells, dim=1).flatten(0, 1), len(columns), list(columns))
+    return sheets.labeled_grid(torch.stack(cells, dim=1).flatten(0, 1), len(columns), list(columns))

@@ -8,11 +8,11 @@ from ganvas.errors import GanvasError
 @dataclass(frozen=True)
 class Settings:
     """``count`` photos are inverted by ``steps`` steps into every space, and the w+ codes tuned by ``tune`` steps; the
-    first ``edited`` of them, and as many generated pictures, are edited in ``regions``.
+    first ``edited`` of them, and as many generated images, are edited in ``regions``.
 
-    Directions are found on generated pictures of ``found_on`` at ``truncation``; generated pictures that are edited
+    Directions are found on generated images of ``found_on`` at ``truncation``; generated images that are edited
     have the seeds from ``first_seed`` on. ``inside`` is the mean change that an edit makes in its region of generated
-    pictures, as a root of mean squares (black to white is 2).
+    images, as a root of mean squares (black to white is 2).
     """
 
     count: int = 50

@@ -1,4 +1,4 @@
-"""Edits on generated pictures, on inverted photos and on tuned ones, measured alike."""
+"""Edits on generated images, on inverted photos and on tuned ones, measured alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class LocalEdit:
 
 @dataclass(frozen=True)
 class Survived:
-    """What an edit did to each picture, averaged over both ways: mean squared change in the region and elsewhere, and
-    how alike the picture stayed (cosine of global features).
+    """What an edit did to each image, averaged over both ways: mean squared change in the region and elsewhere, and
+    how alike the image stayed (cosine of global features).
     """
 
     inside: tuple[float, ...]
@@ -45,12 +45,12 @@ class Survived:
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Change inside divided by that outside, picture by picture."""
+        """Change inside divided by that outside, image by image."""
         return tuple(one / other for one, other in zip(self.inside, self.outside, strict=True))
 
 
 def find_edits(generator: Generator, settings: Settings) -> list[LocalEdit]:
-    """Return an edit for each region of the settings, found and scaled on generated pictures.
+    """Return an edit for each region of the settings, found and scaled on generated images.
 
     Raises `RegionError` where the generator has no region of such a name.
     """
@@ -80,14 +80,14 @@ def _strength(generator: Generator, codes: Tensor, direction: Direction, mask: T
 
 
 def generated(generator: Generator, settings: Settings) -> Latent:
-    """Return the generated pictures that are edited: others than those on which directions were found."""
+    """Return the generated images that are edited: others than those on which directions were found."""
     seeds = range(settings.first_seed, settings.first_seed + settings.edited)
     return sample_latent(generator, seeds, truncation=settings.truncation)
 
 
 @torch.no_grad()
 def edited(generator: Generator, latent: Latent, edit: LocalEdit) -> Float[Tensor, "n 3 3 h w"]:
-    """Return each picture of a latent moved back, as it is, and moved forth, painted by its own weights."""
+    """Return each image of a latent moved back, as it is, and moved forth, painted by its own weights."""
     painter = latent.generator_for(generator)
     codes = latent.codes_for(painter, "w+")
     strengths = (-edit.strength, 0.0, edit.strength)
@@ -99,9 +99,9 @@ def edited(generator: Generator, latent: Latent, edit: LocalEdit) -> Float[Tenso
 
 
 @torch.no_grad()
-def survived(network: FeatureNetwork, pictures: Sequence[Float[Tensor, "n 3 3 h w"]], edit: LocalEdit) -> Survived:
-    """Return what an edit did to pictures: back, as they are, forth."""
-    series = torch.cat(list(pictures))
+def survived(network: FeatureNetwork, images: Sequence[Float[Tensor, "n 3 3 h w"]], edit: LocalEdit) -> Survived:
+    """Return what an edit did to images: back, as they are, forth."""
+    series = torch.cat(list(images))
     back, before, forth = series.unbind(1)
     outside = 1 - edit.mask
     ways = [
@@ -109,6 +109,6 @@ def survived(network: FeatureNetwork, pictures: Sequence[Float[Tensor, "n 3 3 h 
         for after in (back, forth)
     ]
     inside, outside_change = (torch.stack(parts).mean(0) for parts in zip(*ways, strict=True))
-    usual = network(before)
-    alike = torch.stack([torch.cosine_similarity(network(after), usual) for after in (back, forth)]).mean(0)
+    default = network(before)
+    alike = torch.stack([torch.cosine_similarity(network(after), default) for after in (back, forth)]).mean(0)
     return Survived(tuple(inside.tolist()), tuple(outside_change.tolist()), tuple(alike.tolist()))

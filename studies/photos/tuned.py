@@ -73,7 +73,7 @@ def _tune(
     *_, last = run.tuning(step, tuning)
     done = finish(run, step, time.perf_counter() - begun, last)
     latent = done.latent.save(place.with_suffix(".safetensors"))
-    near = {name: value for name, (value,) in eyes.near(done.pictures, photo).items()}
+    near = {name: value for name, (value,) in eyes.near(done.images, photo).items()}
     return TunedPhoto(seconds=done.cards[0].seconds, latent=latent.name, **near)
 
 
@@ -84,6 +84,6 @@ def _read(place: Path) -> TunedPhoto:
         raise GanvasError(f"'{place}' is damaged ({reason}); remove it to tune for that photo again.") from reason
 
 
-def pictures_of_tuned(tuned: Sequence[TunedPhoto], generator: Generator, folder: Path) -> Float[Tensor, "n 3 r r"]:
-    """Return the pictures of tuned photos."""
-    return torch.cat([picture for one in tuned for picture in one.load(folder).pictures(generator)])
+def images_of_tuned(tuned: Sequence[TunedPhoto], generator: Generator, folder: Path) -> Float[Tensor, "n 3 r r"]:
+    """Return the images of tuned photos."""
+    return torch.cat([image for one in tuned for image in one.load(folder).images(generator)])

@@ -76,7 +76,7 @@ def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 class Bench:
-    """Everything that the parts of the study share; directions are solved once, pictures made when they are needed."""
+    """Everything that the parts of the study share; directions are solved once, images made when they are needed."""
 
     def __init__(
         self,
@@ -134,12 +134,12 @@ class Bench:
 
     @cached_property
     def originals(self) -> Float[Tensor, "n 3 h w"]:
-        """The unedited pictures of the held-out seeds."""
+        """The unedited images of the held-out seeds."""
         with torch.no_grad():
             return self.generator.synthesize(self.codes("w"), "w+")
 
     def mask(self, region: str) -> Float[Tensor, "1 h w"]:
-        """Return a region's mask at the size of the pictures."""
+        """Return a region's mask at the size of the images."""
         return self.regions[region].mask(self.generator.resolution, self.generator.resolution)
 
     def cells(self, trials: Iterable[Trial], part: str) -> dict[Trial, locality.Cell]:
@@ -166,10 +166,10 @@ class Bench:
         return locality.measure(self.generator, self.codes(space), self.originals, moved, region, matching)
 
     @torch.no_grad()
-    def pictures(
+    def images(
         self, recipe: Recipe, strengths: Float[np.ndarray, "k"], rows: Sequence[int]
     ) -> Float[Tensor, "k 3 h w"]:
-        """Return some of the held-out pictures, each at its own strength; unedited where that is infinite."""
+        """Return some of the held-out images, each at its own strength; unedited where that is infinite."""
         codes = self.codes(recipe.space)[list(rows)]
         lengths = torch.from_numpy(np.where(np.isfinite(strengths), strengths, 0)).to(codes)
         moved = locality.Trial("", "ours", recipe.index, self.direction(recipe))
@@ -183,7 +183,7 @@ class Bench:
         return json.loads(path.read_text("utf-8"))
 
     def change_in(self, region: str, edited: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n"]:
-        """Return the mean squared change of all held-out pictures in a region."""
+        """Return the mean squared change of all held-out images in a region."""
         return mean_squared_change(edited, self.originals, self.mask(region))
 
 

@@ -41,20 +41,20 @@ def box_around(region: Region) -> Edges:
 
 
 def area(box: Edges) -> float:
-    """Return the share of the picture that a box covers."""
+    """Return the share of the image that a box covers."""
     left, top, right, bottom = box
     return (right - left) * (bottom - top)
 
 
 def moved(box: Edges, right: float, down: float) -> Edges:
-    """Move a box by shares of its own sides; what leaves the picture is cut off."""
+    """Move a box by shares of its own sides; what leaves the image is cut off."""
     left, top, far, bottom = box
     across, along = right * (far - left), down * (bottom - top)
     return _cut((left + across, top + along, far + across, bottom + along))
 
 
 def scaled(box: Edges, factor: float) -> Edges:
-    """Scale a box about its middle, cut at the picture's edges."""
+    """Scale a box about its middle, cut at the image's edges."""
     left, top, right, bottom = box
     x, y = (left + right) / 2, (top + bottom) / 2
     half_width, half_height = factor * (right - left) / 2, factor * (bottom - top) / 2
@@ -133,7 +133,7 @@ def small_parts(
     for name in dict.fromkeys(name for parts in SMALL_PARTS.values() for name in parts):
         part = SMALL_PARTS.get(subject, {}).get(name)
         if part is None:
-            reasons.append(f"{name}: there is no box for it in pictures of '{subject or 'unknown'}'.")
+            reasons.append(f"{name}: there is no box for it in images of '{subject or 'unknown'}'.")
             continue
         try:
             region = _part_region(regions, part.of, part.box)

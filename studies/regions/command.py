@@ -1,6 +1,6 @@
 """``python -m studies.regions MODEL --out DIR``: which directions regions give and what they depend on.
 
-Writes ``regions.md`` (tables with 95 % intervals), ``regions.json`` (all numbers) and a sheet of pictures for each
+Writes ``regions.md`` (tables with 95 % intervals), ``regions.json`` (all numbers) and a sheet of images for each
 part. What is finished is not computed again when the command is given again with the same folder.
 """
 

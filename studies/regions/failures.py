@@ -24,7 +24,7 @@ class FailureRow:
     """(f) The first directions of one part, found in one way, at the strong change of the part.
 
     ``twin`` is the twin's share of the change in both (0.5 where both change alike), ``best_twin`` the smallest median
-    among the directions; ``odd`` the share of the whole picture's change that changes sign in the mirror, ``motion``
+    among the directions; ``odd`` the share of the whole image's change that changes sign in the mirror, ``motion``
     the share that an affine motion explains, ``best_motion`` the largest median among the directions.
     """
 
@@ -55,19 +55,19 @@ def ways_of(bench: Bench, part: str) -> dict[str, list[Recipe]]:
         return {}
     chosen = bench.settings
     indices = range(min(3, chosen.count)) if part == HEAD_NAME else range(chosen.compared)
-    usual = [bench.recipe(part, index=index) for index in indices]
+    default = [bench.recipe(part, index=index) for index in indices]
     if part == HEAD_NAME:
         first = chosen.ranges[0]
         return {
-            f"layers {chosen.layers}": usual,
+            f"layers {chosen.layers}": default,
             f"layers {first}": [bench.recipe(part, first, index=index) for index in indices],
             f"layers {first}, background ignored": [
                 bench.recipe(part, first, index=index, tau=OVERWHELMING_TAU) for index in indices
             ],
         }
     few = chosen.found_on[: chosen.few]
-    counted = "1 picture" if len(few) == 1 else f"{len(few)} pictures"
-    found = {f"w, {len(chosen.found_on)} pictures": usual}
+    counted = "1 image" if len(few) == 1 else f"{len(few)} images"
+    found = {f"w, {len(chosen.found_on)} images": default}
     if pair_name(part) in bench.regions:
         found["w, the pair as region"] = [bench.recipe(pair_name(part), index=index) for index in indices]
     found[f"w, {counted}"] = [bench.recipe(part, seeds=few, index=index) for index in indices]
@@ -105,9 +105,9 @@ def _failure_row(bench: Bench, part: str, way: str, twin: str, trials: Sequence[
 
 
 def _shares(bench: Bench, trial: Trial, twin: str) -> dict[str, list[float]]:
-    """Return the shares of every held-out picture; where the change is out of reach they are measured at the limit."""
+    """Return the shares of every held-out image; where the change is out of reach they are measured at the limit."""
     strengths = np.minimum(bench.cells([trial], "f")[trial].strengths, bench.settings.limit)
-    edited = bench.pictures(trial.recipe, strengths, range(len(strengths)))
+    edited = bench.images(trial.recipe, strengths, range(len(strengths)))
     change = edited - bench.originals
     found = {"odd": odd_share(change), "motion": motion_share(change, bench.originals)}
     if twin:

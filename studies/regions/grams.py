@@ -26,7 +26,7 @@ from ganvas.latents.spaces import codes_for
 from studies.regions.settings import ALL
 
 KIND = "study grams"
-WHOLE = "whole picture"
+WHOLE = "whole image"
 Masks = Mapping[str, Float[Tensor, "1 h w"]]
 Say = Callable[[str], None]
 

@@ -1,5 +1,5 @@
 """Numbers of the study, each a function of tensors: angles between directions, what an edit does to twins and to the
-pose, and how much farther from unedited pictures it leads.
+pose, and how much farther from unedited images it leads.
 """
 
 from collections.abc import Iterator
@@ -51,22 +51,22 @@ def odd_share(change: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
     return odd.square().flatten(1).sum(1) / change.square().flatten(1).sum(1)
 
 
-def motion_share(change: Float[Tensor, "n c h w"], picture: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
-    """Return the share of a change that an affine motion of the picture explains, in [0, 1].
+def motion_share(change: Float[Tensor, "n c h w"], image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
+    """Return the share of a change that an affine motion of the image explains, in [0, 1].
 
     Least squares of the change on ``I_x, x I_x, y I_x, I_y, x I_y, y I_y`` (Horn and Schunck 1981, with a velocity
-    linear in x and y), all colours at once: shifts, turns, zooms and shears, no change of what is shown.
+    linear in x and y), all colors at once: shifts, turns, zooms and shears, no change of what is shown.
     """
-    x, y = _coordinates(picture)
-    down, across = torch.gradient(picture.double(), dim=(2, 3))
+    x, y = _coordinates(image)
+    down, across = torch.gradient(image.double(), dim=(2, 3))
     terms = torch.stack([slope * weight for slope in (across, down) for weight in (torch.ones_like(x), x, y)], dim=1)
     terms, wanted = terms.flatten(2).mT, change.double().flatten(1)[..., None]  # [n, chw, 6], [n, chw, 1]
     fitted = terms @ torch.linalg.lstsq(terms, wanted).solution
     return (fitted.square().sum((1, 2)) / wanted.square().sum((1, 2))).to(change)
 
 
-def _coordinates(picture: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "h w"], Float[Tensor, "h w"]]:
-    height, width = picture.shape[2:]
+def _coordinates(image: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "h w"], Float[Tensor, "h w"]]:
+    height, width = image.shape[2:]
     x = torch.linspace(-1, 1, width, dtype=torch.float64).expand(height, width)
     y = torch.linspace(-1, 1, height, dtype=torch.float64)[:, None].expand(height, width)
     return x, y
@@ -76,7 +76,7 @@ def kernel_excess(
     reference: Float[Tensor, "m d"], before: Float[Tensor, "n d"], after: Float[Tensor, "n d"]
 ) -> Estimate:
     """Return how much larger the kernel distance from `reference` is after editing than before, row by row the same
-    pictures; its interval by the jackknife over these pairs, normal (a resampled set counts a picture twice, which the
+    images; its interval by the jackknife over these pairs, normal (a resampled set counts an image twice, which the
     unbiased distance of a set from itself takes for likeness).
     """
 

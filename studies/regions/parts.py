@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganvas.comparisons.estimates import Estimate, median_estimate
 from ganvas.images import pixels
-from ganvas.metrics.evaluation import made_pictures
+from ganvas.metrics.evaluation import made_images
 from ganvas.metrics.features import global_features, load_features
 from studies.locality.study import Cell
 from studies.regions.bench import Bench, Recipe, Trial, ratios
@@ -26,7 +26,7 @@ SPAN = 3
 @dataclass(frozen=True)
 class DirectionRow:
     """(a) One direction of a region: its eigenvalue from the averaged Grams, and those of the direction of the same
-    number on single pictures (median, interval over the seeds of discovery); then what it does to held-out pictures.
+    number on single images (median, interval over the seeds of discovery); then what it does to held-out images.
     """
 
     region: str
@@ -52,7 +52,7 @@ class RangeRow:
 @dataclass(frozen=True)
 class BoxRow:
     """(c) Directions found with another shape than the region, all of one kind: |cos| of the first with that of the
-    region, from averaged Grams and on single pictures (median, interval over the seeds of discovery); the largest of
+    region, from averaged Grams and on single images (median, interval over the seeds of discovery); the largest of
     the principal angles of the spans of the first three, in degrees; and the quotient of the ratios, inside and outside
     the region itself, pair by pair.
     """
@@ -68,12 +68,12 @@ class BoxRow:
 
 @dataclass(frozen=True)
 class SeedsRow:
-    """(d) The first direction from Grams averaged over so many pictures: the ratio that its own pictures predict, that
-    on held-out ones, and its |cos| with the direction of all (median over the groups of pictures).
+    """(d) The first direction from Grams averaged over so many images: the ratio that its own images predict, that
+    on held-out ones, and its |cos| with the direction of all (median over the groups of images).
     """
 
     region: str
-    pictures: int
+    images: int
     groups: int
     predicted: float
     ratio: Estimate
@@ -84,7 +84,7 @@ class SeedsRow:
 @dataclass(frozen=True)
 class RidgeRow:
     """(e) The first direction with one ridge (a share of the trace); at the strong change, how much larger the kernel
-    distance from unedited pictures of other seeds is after editing than before (interval by the jackknife).
+    distance from unedited images of other seeds is after editing than before (interval by the jackknife).
     """
 
     region: str
@@ -101,12 +101,12 @@ class RidgeRow:
 
 def directions_of_regions(bench: Bench, names: Sequence[str]) -> list[DirectionRow]:
     """Part (a): the first directions of each region."""
-    wanted = [usual(bench, name, index) for name in names for index in range(bench.settings.count)]
+    wanted = [default(bench, name, index) for name in names for index in range(bench.settings.count)]
     cells = bench.cells(wanted, "a")
     return [_direction_row(bench, trial, cells[trial]) for trial in wanted]
 
 
-def usual(bench: Bench, name: str, index: int = 0, target: float = 0.0) -> Trial:
+def default(bench: Bench, name: str, index: int = 0, target: float = 0.0) -> Trial:
     """Return the trial of a region's own direction as the study finds it."""
     return Trial(bench.recipe(name, index=index), name, target or bench.settings.target)
 
@@ -163,7 +163,7 @@ def robustness(bench: Bench, names: Sequence[str]) -> list[BoxRow]:
     """Part (c): the region as drawn against boxes around it; the exact region decides inside and outside."""
     kinds = {(name, kind): members for name in names for kind, members in variants_of(bench.regions, name).items()}
     wanted = {key: [_variant_trial(bench, key[0], member) for member in members] for key, members in kinds.items()}
-    own = {name: usual(bench, name) for name in names}
+    own = {name: default(bench, name) for name in names}
     cells = bench.cells([*own.values(), *(trial for trials in wanted.values() for trial in trials)], "c")
     return [
         _box_row(bench, own[name], cells[own[name]], kind, trials, [cells[trial] for trial in trials])
@@ -202,7 +202,7 @@ def _angles(bench: Bench, first: Recipe, second: Recipe) -> Tensor:
 
 
 def averages(bench: Bench, names: Sequence[str]) -> list[SeedsRow]:
-    """Part (d): one picture against averages over several."""
+    """Part (d): one image against averages over several."""
     chosen = bench.settings
     groups = {size: list(groups_of(chosen.found_on, size, chosen.groups)) for size in chosen.averages}
     wanted = {
@@ -262,16 +262,16 @@ def _excesses(bench: Bench, strong: Sequence[tuple[Trial, Cell]]) -> Iterator[Es
     network = load_features()
     known: list[Tensor] = []
 
-    def features(pictures: Tensor) -> Tensor:
-        return global_features(network, pixels.from_bytes(pixels.to_bytes(pictures)))
+    def features(images: Tensor) -> Tensor:
+        return global_features(network, pixels.from_bytes(pixels.to_bytes(images)))
 
     def excess(trial: Trial, cell: Cell) -> Estimate:
         if not known:
             seeds, psi = bench.settings.reference, bench.settings.truncation
-            made = made_pictures(bench.generator, seeds, truncation=psi)
+            made = made_images(bench.generator, seeds, truncation=psi)
             known.extend((torch.cat([features(part) for part in made]), features(bench.originals)))
         lengths = np.minimum(cell.strengths, bench.settings.limit)
-        edited = bench.pictures(trial.recipe, lengths, range(len(lengths)))
+        edited = bench.images(trial.recipe, lengths, range(len(lengths)))
         return kernel_excess(known[0], known[1], features(edited))
 
     for trial, cell in strong:

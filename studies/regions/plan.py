@@ -49,7 +49,7 @@ def make_plan(
     regions, reasons = {name: named[name] for name in names}, []
     for name in names:
         if area(box_around(named[name])) > LARGEST:
-            reasons.append(f"{name}: a box around it is most of the picture, so no boxes were tried.")
+            reasons.append(f"{name}: a box around it is most of the image, so no boxes were tried.")
             continue
         found, refused = _variant_regions(name, named[name], resolution, settings)
         regions |= found
@@ -104,5 +104,5 @@ def telling_names(names: Sequence[str]) -> tuple[str, ...]:
 
 def few_names(named: Mapping[str, Region]) -> tuple[str, ...]:
     """Return three regions for the short study: eyes, nose and mouth where there are such, else the first three."""
-    usual = tuple(name for name in FEW if name in named)
-    return usual if len(usual) == len(FEW) else tuple(named)[: len(FEW)]
+    default = tuple(name for name in FEW if name in named)
+    return default if len(default) == len(FEW) else tuple(named)[: len(FEW)]

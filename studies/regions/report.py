@@ -36,7 +36,7 @@ def markdown(found: Results, settings: Settings, name: str, reasons: Sequence[st
         ("(a) Directions of each region", directions_table(found.directions)),
         ("(b) Layer ranges", ranges_table(found.ranges)),
         ("(c) Other shapes than the region", boxes_table(found.boxes)),
-        ("(d) Averaging over pictures", averages_table(found.averages)),
+        ("(d) Averaging over images", averages_table(found.averages)),
         ("(e) The ridge", ridges_table(found.ridges)),
         ("(f) Where it fails", failures_table(found.failures)),
     ]
@@ -55,7 +55,7 @@ def directions_table(rows: Sequence[DirectionRow]) -> str:
         "region",
         "number",
         "eigenvalue",
-        "eigenvalue on one picture",
+        "eigenvalue on one image",
         "inside / outside",
         "strength",
         "out of reach",
@@ -93,7 +93,7 @@ def ranges_table(rows: Sequence[RangeRow]) -> str:
 
 def boxes_table(rows: Sequence[BoxRow]) -> str:
     """Return the table of part (c)."""
-    head = ["region", "found with", "cos", "cos on one picture", "angles of the first three", "ratio / own ratio"]
+    head = ["region", "found with", "cos", "cos on one image", "angles of the first three", "ratio / own ratio"]
     lines = [
         [
             row.region,
@@ -111,11 +111,11 @@ def boxes_table(rows: Sequence[BoxRow]) -> str:
 
 def averages_table(rows: Sequence[SeedsRow]) -> str:
     """Return the table of part (d)."""
-    head = ["region", "pictures", "tried", "predicted by its own", "held out", "cos with that of all", "out of reach"]
+    head = ["region", "images", "tried", "predicted by its own", "held out", "cos with that of all", "out of reach"]
     lines = [
         [
             row.region,
-            str(row.pictures),
+            str(row.images),
             str(row.groups),
             short(row.predicted),
             text(row.ratio),

@@ -12,11 +12,11 @@ ALL = "all"
 @dataclass(frozen=True)
 class Settings:
     """`found_on` are the seeds of discovery, `held_out` those that everything is measured on, `reference` those of
-    unedited pictures for the kernel distance; no seed is in two of them.
+    unedited images for the kernel distance; no seed is in two of them.
 
     ``layers`` are those of all parts but the comparison of ``ranges``, which also compares `ALL` layers. ``count`` is
     how many directions a region gets, ``compared`` how many of them a comparison takes. ``averages`` are numbers of
-    pictures to average Gram matrices over, at most ``groups`` times each. ``amounts`` are shares of a box's sides.
+    images to average Gram matrices over, at most ``groups`` times each. ``amounts`` are shares of a box's sides.
     ``target`` and ``strong`` are root mean square changes inside a region (black to white is 2), ``limit`` the largest
     strength tried. ``few`` of the seeds of discovery serve the spaces that are wider than w.
     """
@@ -47,7 +47,7 @@ class Settings:
             raise GanvasError("A seed stands in two of found_on, held_out and reference; they must share none.")
         if max(self.averages) > len(self.found_on):
             raise GanvasError(
-                f"An average over {max(self.averages)} pictures needs as many seeds of discovery; there are "
+                f"An average over {max(self.averages)} images needs as many seeds of discovery; there are "
                 f"{len(self.found_on)}."
             )
 

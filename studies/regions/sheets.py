@@ -1,4 +1,4 @@
-"""Sheets of pictures for each part of the study, as JPEG. Measures nothing: strengths come from the finished trials. A
+"""Sheets of images for each part of the study, as JPEG. Measures nothing: strengths come from the finished trials. A
 white place is a change that was out of reach.
 """
 
@@ -16,13 +16,13 @@ from ganvas.images import pixels, sheets
 from studies.locality.report import change_map
 from studies.regions.bench import Bench, Recipe, Trial
 from studies.regions.failures import ways_of
-from studies.regions.parts import usual
+from studies.regions.parts import default
 from studies.regions.plan import HEAD_NAME, Plan, telling_names, variants_of
 
 SIZE = 96
 TWIN_BLUE = (64, 128, 255)
 SHOWN_KINDS = ("rough box", "moved 10%", "moved 20%", "moved 30%", "larger 30%", "smaller 30%")
-Pictures = Float[Tensor, "_n 3 _h _w"]
+Images = Float[Tensor, "_n 3 _h _w"]
 
 
 def write_sheets(bench: Bench, plan: Plan, folder: Path) -> list[Path]:
@@ -40,41 +40,41 @@ def write_sheets(bench: Bench, plan: Plan, folder: Path) -> list[Path]:
     return [write_jpeg(folder / f"{name.replace(' ', '-')}.jpg", sheet) for name, sheet in sheets.items()]
 
 
-def directions_sheet(bench: Bench, name: str) -> Pictures:
-    """Return the directions of a region as rows; a few held-out pictures at -s, 0 and +s as columns.
+def directions_sheet(bench: Bench, name: str) -> Images:
+    """Return the directions of a region as rows; a few held-out images at -s, 0 and +s as columns.
 
     s changes the region by the strong change in the median, as far as the change grows evenly.
     """
     rows, tiles, labels = _first(bench, 3), [], []
     for index in range(bench.settings.count):
         recipe = bench.recipe(name, index=index)
-        strength = _typical(bench, usual(bench, name, index)) * bench.settings.strong / bench.settings.target
+        strength = _typical(bench, default(bench, name, index)) * bench.settings.strong / bench.settings.target
         steps = [_shown(_at(bench, recipe, sign * strength, rows)) for sign in (-1, 0, 1)]
         steps[1] = sheets.outline(steps[1], bench.mask(name), thickness=1.0)
         tiles.append(torch.stack(steps, dim=1).flatten(0, 1))
         labels.append(f"{index}: {short(bench.direction(recipe).eigenvalue)}, s {strength:.1f}")
     columns = [text for seed in _seeds(bench, rows) for text in ("-s", f"seed {seed}", "+s")]
-    return sheets.labelled_grid(torch.cat(tiles), len(columns), columns, labels, gap=2, text_size=12)
+    return sheets.labeled_grid(torch.cat(tiles), len(columns), columns, labels, gap=2, text_size=12)
 
 
-def shared_sheet(bench: Bench, names: Sequence[str]) -> Pictures:
-    """Return many held-out pictures as rows, and the first direction of each region at -s and +s as columns."""
+def shared_sheet(bench: Bench, names: Sequence[str]) -> Images:
+    """Return many held-out images as rows, and the first direction of each region at -s and +s as columns."""
     rows = _first(bench, 8)
     before = bench.originals[list(rows)]
     for name in names:
         before = sheets.outline(_shown(before), bench.mask(name), thickness=1.0)
     columns, labels = [before], ["before"]
     for name in names:
-        strength = _typical(bench, usual(bench, name)) * bench.settings.strong / bench.settings.target
+        strength = _typical(bench, default(bench, name)) * bench.settings.strong / bench.settings.target
         columns += [_shown(_at(bench, bench.recipe(name), sign * strength, rows)) for sign in (-1, 1)]
         labels += [f"{name} -", f"{name} +"]
     tiles = torch.stack(columns, dim=1).flatten(0, 1)
     seeds = [str(seed) for seed in _seeds(bench, rows)]
-    return sheets.labelled_grid(tiles, len(columns), labels, seeds, gap=2, text_size=12)
+    return sheets.labeled_grid(tiles, len(columns), labels, seeds, gap=2, text_size=12)
 
 
-def ranges_sheet(bench: Bench, names: Sequence[str], row: int = 0) -> Pictures:
-    """Return regions as rows; one held-out picture edited in each range of layers, with its change, as columns."""
+def ranges_sheet(bench: Bench, names: Sequence[str], row: int = 0) -> Images:
+    """Return regions as rows; one held-out image edited in each range of layers, with its change, as columns."""
     ranges = bench.settings.all_ranges
     tiles = []
     for name in names:
@@ -86,11 +86,11 @@ def ranges_sheet(bench: Bench, names: Sequence[str], row: int = 0) -> Pictures:
         f"seed {_seeds(bench, [row])[0]}",
         *(text for layers in ranges for text in (f"layers {layers}", "change")),
     ]
-    return sheets.labelled_grid(torch.cat(tiles), len(labels), labels, list(names), gap=2, text_size=12)
+    return sheets.labeled_grid(torch.cat(tiles), len(labels), labels, list(names), gap=2, text_size=12)
 
 
-def boxes_sheet(bench: Bench, name: str) -> Pictures:
-    """Return shapes as columns: where they lie, and held-out pictures edited by their first directions."""
+def boxes_sheet(bench: Bench, name: str) -> Images:
+    """Return shapes as columns: where they lie, and held-out images edited by their first directions."""
     rows, found = _first(bench, 2), variants_of(bench.regions, name)
     shown = {"region": name} | {kind: found[kind][0] for kind in SHOWN_KINDS if kind in found}
     tiles = []
@@ -101,11 +101,11 @@ def boxes_sheet(bench: Bench, name: str) -> Pictures:
         trials = [Trial(bench.recipe(mask), name, bench.settings.target) for mask in shown.values()]
         tiles += [_shown(_edited(bench, trial, row, align=bench.recipe(name))) for trial in trials]
     labels = [label for seed in _seeds(bench, rows) for label in (f"seed {seed}", "edited")]
-    return sheets.labelled_grid(torch.cat(tiles), len(shown) + 1, ["before", *shown], labels, gap=2, text_size=12)
+    return sheets.labeled_grid(torch.cat(tiles), len(shown) + 1, ["before", *shown], labels, gap=2, text_size=12)
 
 
-def averages_sheet(bench: Bench, names: Sequence[str]) -> Pictures:
-    """Return regions as rows; held-out pictures edited by directions from so many pictures, with their changes."""
+def averages_sheet(bench: Bench, names: Sequence[str]) -> Images:
+    """Return regions as rows; held-out images edited by directions from so many images, with their changes."""
     rows, sizes = _first(bench, 2), bench.settings.averages
     tiles = []
     for name in names:
@@ -117,11 +117,11 @@ def averages_sheet(bench: Bench, names: Sequence[str]) -> Pictures:
                 tiles += _with_change(bench, trial, row, align=bench.recipe(name))
     counted = [text for size in sizes for text in (f"from {size}", "change")]
     labels = [text for seed in _seeds(bench, rows) for text in (f"seed {seed}", *counted)]
-    return sheets.labelled_grid(torch.cat(tiles), len(labels), labels, list(names), gap=2, text_size=12)
+    return sheets.labeled_grid(torch.cat(tiles), len(labels), labels, list(names), gap=2, text_size=12)
 
 
-def ridges_sheet(bench: Bench, names: Sequence[str], row: int = 0) -> Pictures:
-    """Return regions as rows; one held-out picture at the strong change with each ridge as columns."""
+def ridges_sheet(bench: Bench, names: Sequence[str], row: int = 0) -> Images:
+    """Return regions as rows; one held-out image at the strong change with each ridge as columns."""
     taus = bench.settings.ridges
     tiles = []
     for name in names:
@@ -130,11 +130,11 @@ def ridges_sheet(bench: Bench, names: Sequence[str], row: int = 0) -> Pictures:
             trial = Trial(bench.recipe(name, tau=tau), name, bench.settings.strong)
             tiles += _with_change(bench, trial, row, align=bench.recipe(name))
     labels = [f"seed {_seeds(bench, [row])[0]}", *(text for tau in taus for text in (f"ridge {tau:g}", "change"))]
-    return sheets.labelled_grid(torch.cat(tiles), len(labels), labels, list(names), gap=2, text_size=12)
+    return sheets.labeled_grid(torch.cat(tiles), len(labels), labels, list(names), gap=2, text_size=12)
 
 
-def failures_sheet(bench: Bench, plan: Plan, part: str) -> Pictures:
-    """Return ways of finding directions as rows; held-out pictures with the part (green) and its twin (blue) outlined,
+def failures_sheet(bench: Bench, plan: Plan, part: str) -> Images:
+    """Return ways of finding directions as rows; held-out images with the part (green) and its twin (blue) outlined,
     edited by the first direction at the strong change, and their changes.
     """
     twin = plan.parts.get(part, "")
@@ -146,7 +146,7 @@ def failures_sheet(bench: Bench, plan: Plan, part: str) -> Pictures:
             tiles.append(sheets.outline(before, bench.mask(twin), TWIN_BLUE, 1.0) if twin else before)
             tiles += _with_change(bench, Trial(recipes[0], part, bench.settings.strong), row)
     columns = [text for seed in _seeds(bench, rows) for text in (f"seed {seed}", "edited", "change")]
-    return sheets.labelled_grid(torch.cat(tiles), len(columns), columns, labels, gap=2, text_size=12)
+    return sheets.labeled_grid(torch.cat(tiles), len(columns), columns, labels, gap=2, text_size=12)
 
 
 def _first(bench: Bench, count: int) -> Sequence[int]:
@@ -159,30 +159,30 @@ def _seeds(bench: Bench, rows: Sequence[int]) -> list[int]:
 
 def _typical(bench: Bench, trial: Trial) -> float:
     """Return the median strength over the seeds at which the target was reached, the limit where none was."""
-    strengths = bench.cells([trial], "pictures")[trial].strengths
+    strengths = bench.cells([trial], "images")[trial].strengths
     reached = strengths[np.isfinite(strengths)]
     return float(np.median(reached)) if len(reached) else bench.settings.limit
 
 
-def _at(bench: Bench, recipe: Recipe, strength: float, rows: Sequence[int]) -> Pictures:
-    return bench.pictures(recipe, np.full(len(rows), strength), rows)
+def _at(bench: Bench, recipe: Recipe, strength: float, rows: Sequence[int]) -> Images:
+    return bench.images(recipe, np.full(len(rows), strength), rows)
 
 
-def _edited(bench: Bench, trial: Trial, row: int, align: Recipe | None = None) -> Pictures:
-    """Return one picture at its measured strength, white where the change was out of reach; with `align`, which must
-    not differ in space, on the side of that direction, so that pictures beside each other change the same way.
+def _edited(bench: Bench, trial: Trial, row: int, align: Recipe | None = None) -> Images:
+    """Return one image at its measured strength, white where the change was out of reach; with `align`, which must
+    not differ in space, on the side of that direction, so that images beside each other change the same way.
     """
-    strengths = bench.cells([trial], "pictures")[trial].strengths[[row]]
+    strengths = bench.cells([trial], "images")[trial].strengths[[row]]
     if not np.isfinite(strengths).all():
         return torch.ones_like(bench.originals[row : row + 1])
     if align is not None:
         ours, other = bench.direction(trial.recipe).vector, bench.direction(align).vector
         strengths = strengths if float((ours * other).sum()) >= 0 else -strengths
-    return bench.pictures(trial.recipe, strengths, [row])
+    return bench.images(trial.recipe, strengths, [row])
 
 
-def _with_change(bench: Bench, trial: Trial, row: int, align: Recipe | None = None) -> list[Pictures]:
-    """Return one picture edited, and a map of its change with the outline of the trial's region; both white where the
+def _with_change(bench: Bench, trial: Trial, row: int, align: Recipe | None = None) -> list[Images]:
+    """Return one image edited, and a map of its change with the outline of the trial's region; both white where the
     change was out of reach.
     """
     edited = _edited(bench, trial, row, align)
@@ -192,9 +192,9 @@ def _with_change(bench: Bench, trial: Trial, row: int, align: Recipe | None = No
     return [after, sheets.outline(change_map(after, before), bench.mask(trial.region), (0, 0, 0), thickness=1.0)]
 
 
-def _shown(pictures: Pictures) -> Pictures:
-    return pixels.resize(pictures, SIZE, SIZE).clamp(-1, 1)
+def _shown(images: Images) -> Images:
+    return pixels.resize(images, SIZE, SIZE).clamp(-1, 1)
 
 
-def _outlined(bench: Bench, pictures: Pictures, region: str) -> Pictures:
-    return sheets.outline(_shown(pictures), bench.mask(region), thickness=1.0)
+def _outlined(bench: Bench, images: Images, region: str) -> Images:
+    return sheets.outline(_shown(images), bench.mask(region), thickness=1.0)

@@ -113,7 +113,7 @@ def numbered(generator: StyleGAN2, names: dict[str, str], noise: str) -> dict:
 
 
 def openmmlab(generator: StyleGAN2) -> dict:
-    """A flat state dict; layer 0 of the mapping normalises; colours are blue, green, red; there is no average w."""
+    """A flat state dict; layer 0 of the mapping normalizes; colors are blue, green, red; there is no average w."""
     ours = generator.state_dict()
     names = {
         "conv.style_modulation.linear.weight_orig": "affine.weight",

@@ -1,4 +1,4 @@
-"""DCGAN files: PyTorch's example against its own pictures, its descendants, and what cannot be read."""
+"""DCGAN files: PyTorch's example against its own images, its descendants, and what cannot be read."""
 
 from pathlib import Path
 
@@ -23,22 +23,22 @@ def named() -> dict[str, Tensor]:
     return dict(torch.load(EXAMPLE, weights_only=True))
 
 
-def picture_of(tree: object) -> Tensor:
-    recognised = read_dcgan(tree, EXAMPLE)
-    assert recognised is not None
-    generator = build(recognised, EXAMPLE).eval()
-    return generator.synthesize(generator.sample([0, 1])).detach()
+def image_of(tree: object) -> Tensor:
+    recognized = read_dcgan(tree, EXAMPLE)
+    assert recognized is not None
+    generator = build(recognized, EXAMPLE).eval()
+    return generator.synthesize(generator.sample([0, 1]), "z").detach()
 
 
-def test_the_example_gives_its_own_pictures(named: dict[str, Tensor]):
+def test_the_example_gives_its_own_images(named: dict[str, Tensor]):
     with np.load(VECTORS / "dcgan-example.npz") as vector:
-        pictures, z = torch.from_numpy(vector["image"]), torch.from_numpy(vector["z"])
-    recognised = read_dcgan(named, EXAMPLE)
-    assert recognised is not None
-    assert recognised.architecture == Architecture(64, (24, 12, 6, 3), 6)
-    generator = build(recognised, EXAMPLE).eval()
+        images, z = torch.from_numpy(vector["image"]), torch.from_numpy(vector["z"])
+    recognized = read_dcgan(named, EXAMPLE)
+    assert recognized is not None
+    assert recognized.architecture == Architecture(64, (24, 12, 6, 3), 6)
+    generator = build(recognized, EXAMPLE).eval()
     assert torch.equal(generator.sample([0, 1]), z)
-    assert (generator.synthesize(z) - pictures).abs().max() < 1e-4 * pictures.std()
+    assert (generator.synthesize(z, "z") - images).abs().max() < 1e-4 * images.std()
 
 
 def test_load_and_convert(tmp_path: Path):
@@ -57,29 +57,29 @@ def test_own_format_keeps_what_training_made(tmp_path: Path):
     generator.eval()
     path = save_generator(tmp_path / "own.safetensors", generator, About("own", ""))
     z = generator.sample([0])
-    torch.testing.assert_close(ganvas.load(path).synthesize(z, "z"), generator.synthesize(z).detach())
+    torch.testing.assert_close(ganvas.load(path).synthesize(z, "z"), generator.synthesize(z, "z").detach())
 
 
 def test_prefixes_and_checkpoints_around_it_do_not_matter(named: dict[str, Tensor]):
-    expected = picture_of(named)
+    expected = image_of(named)
     for prefix in ("module.main.", "", "net.generator."):
         renamed = {name.replace("main.", prefix): tensor for name, tensor in named.items()}
-        assert torch.equal(picture_of(renamed), expected)
+        assert torch.equal(image_of(renamed), expected)
     discriminator = {"main.0.weight": torch.zeros(4, 3, 4, 4), "main.2.weight": torch.zeros(1, 4, 4, 4)}
-    assert torch.equal(picture_of({"epoch": 3, "netD": discriminator, "netG": named}), expected)
+    assert torch.equal(image_of({"epoch": 3, "netD": discriminator, "netG": named}), expected)
     averaged = {name: tensor * 0.5 if tensor.ndim == 4 else tensor for name, tensor in named.items()}
-    assert torch.equal(picture_of({"netG": named, "netG_ema": averaged}), picture_of(averaged))
+    assert torch.equal(image_of({"netG": named, "netG_ema": averaged}), image_of(averaged))
 
 
-def test_biases_before_normalisation_go_into_its_mean(named: dict[str, Tensor]):
+def test_biases_before_normalization_go_into_its_mean(named: dict[str, Tensor]):
     torch.manual_seed(0)
     network = nn.Sequential(nn.ConvTranspose2d(5, 4, 4), nn.BatchNorm2d(4), nn.ReLU())
     network.extend([nn.ConvTranspose2d(4, 3, 4, 2, 1, bias=False), nn.Tanh()])
     network(torch.randn(9, 5, 1, 1))
-    recognised = read_dcgan(dict(network.eval().state_dict()), EXAMPLE)
-    assert recognised is not None
+    recognized = read_dcgan(dict(network.eval().state_dict()), EXAMPLE)
+    assert recognized is not None
     z = torch.randn(2, 5)
-    torch.testing.assert_close(build(recognised, EXAMPLE).eval()(z), network(z[:, :, None, None]))
+    torch.testing.assert_close(build(recognized, EXAMPLE).eval()(z), network(z[:, :, None, None]))
 
 
 def changed(named: dict[str, Tensor], name: str, tensor: Tensor | None) -> dict[str, Tensor]:
@@ -109,7 +109,7 @@ def test_other_trees_are_left_to_others(tree: object):
 
 def test_shapes_that_contradict_each_other_are_refused(named: dict[str, Tensor]):
     broken = changed(named, "main.4.weight", torch.ones(11))
-    recognised = read_dcgan(broken, EXAMPLE)
-    assert recognised is not None
+    recognized = read_dcgan(broken, EXAMPLE)
+    assert recognized is not None
     with pytest.raises(CheckpointError, match="has shape"):
-        build(recognised, EXAMPLE)
+        build(recognized, EXAMPLE)

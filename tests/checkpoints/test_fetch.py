@@ -23,7 +23,7 @@ from tests.checkpoints.unreliable import CONTENT, Plan, no_proxies, serving
 __all__ = ["no_proxies"]
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 OTHER = bytes(reversed(CONTENT))
-USUAL = Patience(answer=20.0, silence=10.0, attempts=3, pause=0.01)  # a machine with other work may be slow
+DEFAULT = Patience(answer=20.0, silence=10.0, attempts=3, pause=0.01)  # a machine with other work may be slow
 QUICK = Patience(answer=0.6, silence=0.3, attempts=3, pause=0.01)
 BOUND = 15.0  # seconds, far above what it takes
 
@@ -35,7 +35,7 @@ def served() -> Iterator:
         yield lambda plan: stack.enter_context(serving(plan)) + "/file.pkl"
 
 
-def get(address: str | tuple[str, ...], target: Path, patience: Patience = USUAL, **known: object) -> str:
+def get(address: str | tuple[str, ...], target: Path, patience: Patience = DEFAULT, **known: object) -> str:
     addresses = (address,) if isinstance(address, str) else address
     return download(Remote("file.pkl", addresses, **known), target, patience=patience)[0]
 
@@ -146,7 +146,7 @@ def test_more_bytes_than_the_file_has_are_dropped(served, tmp_path: Path):
 )
 def test_what_is_not_the_file_is_refused(served, tmp_path: Path, changes: dict, message: str):
     start = time.monotonic()
-    patience = QUICK if "silent" in "".join(changes) else USUAL
+    patience = QUICK if "silent" in "".join(changes) else DEFAULT
     with pytest.raises(DownloadError, match=message):
         get(served(Plan(**changes)), tmp_path / "file.pkl", patience, sha256=SHA256, bytes=len(CONTENT))
     assert not (tmp_path / "file.pkl").exists()

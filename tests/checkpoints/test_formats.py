@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from ganvas.checkpoints.formats import READERS
-from ganvas.checkpoints.formats.stylegan2 import colours_name, convolution_name, stylegan2_completed
-from ganvas.checkpoints.load import build, convert, info, load, recognise_tree
+from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_completed
+from ganvas.checkpoints.load import build, convert, info, load, recognize_tree
 from ganvas.checkpoints.recognized import UNVERIFIED
 from ganvas.errors import CheckpointError
 from ganvas.generators.codes import sample_normal_as_resefa
@@ -45,8 +45,8 @@ def small() -> StyleGAN2:
     return small_stylegan2(8, width=8)
 
 
-def same_pictures(one: StyleGAN2, other: StyleGAN2) -> None:
-    """Compare pictures at psi 1 and the single tensors; the average w may be estimated."""
+def same_images(one: StyleGAN2, other: StyleGAN2) -> None:
+    """Compare images at psi 1 and the single tensors; the average w may be estimated."""
     z = one.sample([1, 2])
     label = 1 if one.architecture.label_dim else None
     torch.testing.assert_close(
@@ -60,13 +60,13 @@ def test_round_trip_through_a_format(original: StyleGAN2, tmp_path: Path, format
     dress, verified = DRESSES[format]
     path = dresses.write_torch(tmp_path / "network.bin", dress(original), old)
     read = load(path)
-    same_pictures(original, read)
+    same_images(original, read)
     facts = info(path)
     assert (facts["format"], facts["family"]) == (format, "stylegan2")
     assert facts["verified"] == ("yes" if verified else UNVERIFIED)
     assert (facts["source"].get("reader") == UNVERIFIED) is not verified
     again = load(convert(path, tmp_path / "ours.safetensors"))
-    same_pictures(read, again)
+    same_images(read, again)
     assert again.about.source["format"] == format
     assert again.about.source.get("reader") == facts["source"].get("reader")
 
@@ -81,7 +81,7 @@ def test_round_trip_through_tensorflow(
     path = dresses.write_tensorflow(tmp_path / "network.pkl", networks, monkeypatch, protocol)
     read = load(path)
     assert read.architecture == original.architecture
-    same_pictures(original, read)
+    same_images(original, read)
     torch.testing.assert_close(read.mapping.w_avg, original.mapping.w_avg)
     assert info(path)["verified"] == UNVERIFIED
 
@@ -131,7 +131,7 @@ def test_noise_maps_that_are_not_in_the_file_are_drawn(original: StyleGAN2, tmp_
 def test_a_bare_state_dict_in_safetensors(original: StyleGAN2, tmp_path: Path) -> None:
     tensors = {name: tensor.contiguous() for name, tensor in dresses.rosinality(original)["g_ema"].items()}
     save_file({name: tensor.clone() for name, tensor in tensors.items()}, tmp_path / "g.safetensors")
-    same_pictures(original, load(tmp_path / "g.safetensors"))
+    same_images(original, load(tmp_path / "g.safetensors"))
 
 
 @pytest.mark.parametrize("format", DRESSES)
@@ -146,12 +146,12 @@ def test_every_tensor_counts(small: StyleGAN2, format: str) -> None:
         tensor = holder.pop(name)
         if not re.search(r"noises|noise_\d|w_avg", name) or format.startswith(("Hammer", "GenForce")):
             with pytest.raises(CheckpointError, match=r"^'network\.pth'"):
-                build(recognise_tree(tree, path), path)
+                build(recognize_tree(tree, path), path)
         holder[name] = next(strange)
         with pytest.raises(CheckpointError, match=r"^'network\.pth'"):
-            build(recognise_tree(tree, path), path)
+            build(recognize_tree(tree, path), path)
         holder[name] = tensor
-    build(recognise_tree(tree, path), path)
+    build(recognize_tree(tree, path), path)
 
 
 def test_relatives_of_stylegan2_are_refused(original: StyleGAN2, tmp_path: Path) -> None:
@@ -182,4 +182,4 @@ def test_names_by_number() -> None:
         "b16.conv0",
         "b16.conv1",
     ]
-    assert colours_name(3) == "synthesis.blocks.b32.torgb"
+    assert colors_name(3) == "synthesis.blocks.b32.torgb"

@@ -19,7 +19,7 @@ from ganvas.generators.biggan.synthesis import Architecture
 
 WEIGHTS, CONFIG = "biggan-deep-pytorch_model.bin", "biggan-deep-config.json"
 TOLERANCE = 1e-4
-"""Of the picture's standard deviation, as the README of the vectors says."""
+"""Of the image's standard deviation, as the README of the vectors says."""
 CONFORMING = Architecture(64, (128, 128, 64, 64, 32, 32, 16, 16, 8), (False, True) * 4, 4, 32, 32, 10, 51, 1e-4)
 
 
@@ -50,29 +50,29 @@ def check_vectors(generator: Any, shared: Path) -> None:
         wanted = stored[f"image_truncation{truncation}"]
         for compat in (None, "official"):
             generator.set_compat(compat)
-            picture = generator.synthesize(stored["z"], label=stored["class_vector"], truncation=truncation)
-            assert float((picture - wanted).abs().max() / wanted.std()) < TOLERANCE
+            image = generator.synthesize(stored["z"], "z", label=stored["class_vector"], truncation=truncation)
+            assert float((image - wanted).abs().max() / wanted.std()) < TOLERANCE
 
 
 class TestVectors:
-    def test_pictures(self, shared: Path):
+    def test_images(self, shared: Path):
         check_vectors(load(shared / "conformance" / WEIGHTS), shared)
 
-    def test_pictures_without_a_config(self, weights: Path, shared: Path):
+    def test_images_without_a_config(self, weights: Path, shared: Path):
         generator = load(weights)
         assert generator.architecture == CONFORMING
         check_vectors(generator, shared)
 
-    def test_pictures_of_our_own_file(self, shared: Path, tmp_path: Path):
+    def test_images_of_our_own_file(self, shared: Path, tmp_path: Path):
         ours = convert(shared / "conformance" / WEIGHTS, tmp_path / "ours.safetensors")
         check_vectors(load(ours), shared)
         assert info(ours)["classes"] == 10
 
-    def test_in_float16_pictures_are_near(self, shared: Path, tmp_path: Path):
+    def test_in_float16_images_are_near(self, shared: Path, tmp_path: Path):
         ours = convert(shared / "conformance" / WEIGHTS, tmp_path / "ours.safetensors", half=True)
         exact, near = load(shared / "conformance" / WEIGHTS), load(ours)
         z = exact.sample([0, 1])
-        difference = near.synthesize(z, label=3) - exact.synthesize(z, label=3)
+        difference = near.synthesize(z, "z", label=3) - exact.synthesize(z, "z", label=3)
         assert float(difference.square().mean().sqrt()) < 0.02
 
 
@@ -98,24 +98,24 @@ class TestConfig:
     @pytest.mark.parametrize("name", [CONFIG, "config.json"])
     def test_is_found_by_both_names(self, name: str, weights: Path, config: dict, tree: dict):
         weights.with_name(name).write_text(json.dumps(config | {"eps": 0.001}))
-        recognised = read_biggan(tree, weights)
-        assert recognised is not None
-        assert recognised.architecture.epsilon == 0.001
-        assert recognised.facts == {"config": name}
+        recognized = read_biggan(tree, weights)
+        assert recognized is not None
+        assert recognized.architecture.epsilon == 0.001
+        assert recognized.facts == {"config": name}
 
     def test_says_which_blocks_double(self, weights: Path, config: dict, tree: dict):
         config["layers"][0][0], config["layers"][1][0] = True, False  # as many as before: the size stays
         weights.with_name(CONFIG).write_text(json.dumps(config))
-        recognised = read_biggan(tree, weights)
-        assert recognised is not None
-        assert recognised.architecture.up[:2] == (True, False)
+        recognized = read_biggan(tree, weights)
+        assert recognized is not None
+        assert recognized.architecture.up[:2] == (True, False)
 
     def test_of_something_else_is_left_alone(self, weights: Path, tree: dict):
         weights.with_name("config.json").write_text('{"model_type": "bert"}')
-        recognised = read_biggan(tree, weights)
-        assert recognised is not None
-        assert recognised.architecture == CONFORMING
-        assert recognised.facts == {"config": "none: read from the shapes"}
+        recognized = read_biggan(tree, weights)
+        assert recognized is not None
+        assert recognized.architecture == CONFORMING
+        assert recognized.facts == {"config": "none: read from the shapes"}
 
     @pytest.mark.parametrize(
         ("change", "message"),
@@ -145,7 +145,7 @@ class TestConfig:
 
 
 class TestDamage:
-    def test_other_trees_are_not_recognised(self, tmp_path: Path):
+    def test_other_trees_are_not_recognized(self, tmp_path: Path):
         for tree in (None, [], {}, {"embeddings.weight": torch.zeros(2, 2)}, {"state_dict": {}}):
             assert read_biggan(tree, tmp_path / "x.bin") is None
 
@@ -192,4 +192,4 @@ class TestDamage:
         generator = load(weights)
         assert isinstance(generator, BigGAN)
         assert generator.architecture.attention is None
-        assert generator.synthesize(generator.sample([0]), label=0).isfinite().all()
+        assert generator.synthesize(generator.sample([0]), "z", label=0).isfinite().all()

@@ -54,15 +54,15 @@ def test_every_dtype(tmp_path: Path, old: bool) -> None:
 
 @OLD
 def test_what_training_checkpoints_hold(tmp_path: Path, old: bool) -> None:
-    """Modules' state dicts with their metadata, an optimiser with keys of old torch, arguments, numpy's numbers."""
+    """Modules' state dicts with their metadata, an optimizer with keys of old torch, arguments, numpy's numbers."""
     network = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3))
-    optimiser = torch.optim.Adam(network.parameters())
+    optimizer = torch.optim.Adam(network.parameters())
     network(torch.randn(2, 2, 4, 4)).sum().backward()
-    optimiser.step()
+    optimizer.step()
     tree = {
         "g": network.state_dict(),
         "parameter": nn.Parameter(torch.ones(2)),
-        "optimiser": optimiser.state_dict(),
+        "optimizer": optimizer.state_dict(),
         "old": {140_234_567_890_123: {"step": 3}},
         "args": argparse.Namespace(size=64, path="data"),
         "fid": np.float64(2.5),
@@ -74,7 +74,7 @@ def test_what_training_checkpoints_hold(tmp_path: Path, old: bool) -> None:
     read = read_tree(write(tmp_path, tree, old))
     assert isinstance(read, dict)
     assert same(read["g"], dict(network.state_dict()))
-    assert same(read["optimiser"], optimiser.state_dict())
+    assert same(read["optimizer"], optimizer.state_dict())
     assert same(read["parameter"], torch.ones(2))
     assert same(read["mean"], tree["mean"])
     told = {name: read[name] for name in ("old", "args", "fid", "size", "device", "nothing")}

@@ -60,7 +60,7 @@ def test_every_generator_that_people_ask_for_is_known(name: str):
 def test_rows_are_sound(entry: zoo.Entry):
     assert re.fullmatch(r"[a-z0-9-]+", entry.name)
     assert entry.resolution in (128, 256, 512, 1024)
-    assert all((entry.title, entry.label, entry.format, entry.data, entry.licence, entry.licence_label))
+    assert all((entry.title, entry.label, entry.format, entry.data, entry.license, entry.license_label))
     assert re.search(r"arXiv:\d{4}\.\d{5}$", entry.paper)
     assert not entry.variant_of or entry.variant_of in zoo.entries()
     assert bool(entry.edit_layers) == bool(entry.edit_layers_source)
@@ -110,7 +110,7 @@ def test_a_fetched_generator_loads_by_name_and_knows_where_it_is_from(shared: Pa
     generator = ganvas.load("small")
     about = generator.about
     assert (about.name, about.edit_layers, set(about.regions)) == ("small", "4-7", set(SETS["ffhq"]))
-    assert about.source["licence"].startswith("Nvidia Source Code License")
+    assert about.source["license"].startswith("Nvidia Source Code License")
     assert about.source["sha256"] == cache.sha256_of(entry.path(entry.files[0]))
     assert ganvas.info("small")["name"] == "small"
 

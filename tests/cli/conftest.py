@@ -22,7 +22,7 @@ Run = Callable[..., Outcome]
 
 @pytest.fixture(autouse=True)
 def one_thread(two_threads: None) -> None:
-    """Small pictures are not worth the threads' meeting each other, on a machine that does other things as well."""
+    """Small images are not worth the threads' meeting each other, on a machine that does other things as well."""
     torch.set_num_threads(1)
 
 

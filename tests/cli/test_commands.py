@@ -19,9 +19,9 @@ def check_whole(paths: list[str]) -> None:
     """Open every file as what its name says."""
     for path in map(Path, paths):
         if path.suffix in (".png", ".gif", ".webp"):
-            with Image.open(path) as picture:
-                picture.load()
-                assert min(picture.size) >= 128
+            with Image.open(path) as image:
+                image.load()
+                assert min(image.size) >= 128
         elif path.suffix == ".html":
             assert path.read_text("utf-8").rstrip().endswith("</html>")
         elif path.name == "latent.safetensors":
@@ -89,13 +89,13 @@ def test_directions_of_other_spaces_can_edit(run: Run, tmp_path: Path, space: st
 
 
 def test_official_draws_as_published(run: Run, tmp_path: Path):
-    options = ("--region", "mouth", "--seeds", "5", "--rows", "1", "--count", "1")
+    options = ("--region", "mouth", "--seeds", "5", "--samples", "1", "--count", "1")
     told = run("directions", "faces", "--compat", "official", *options, "--strength", "1", "--out", tmp_path, "--json")
     assert told.code == 0, told.err
     assert json.loads(told.out)["ridge"] == "none"
     origin = ganvas.load_directions(tmp_path / "directions.safetensors").origin
     assert (origin.truncation, origin.resolution) == (1.0, 128)
-    assert "row 1 of seed 5" in (tmp_path / "directions.html").read_text()
+    assert "sample 1 of seed 5" in (tmp_path / "directions.html").read_text()
 
 
 def test_edit(run: Run, found: Path, tmp_path: Path):
@@ -104,7 +104,7 @@ def test_edit(run: Run, found: Path, tmp_path: Path):
     summary = json.loads(told.out)
     check_whole(summary["files"])
     assert {Path(path).suffix for path in summary["files"]} == {".png", ".html", ".safetensors", ".gif", ".webp"}
-    assert [change["row"] for change in summary["changes"]] == ["seed 4", "seed 7"]
+    assert [change["sample"] for change in summary["changes"]] == ["seed 4", "seed 7"]
     assert all(change["inside"][1] > 0 for change in summary["changes"])  # at strength 0 what was added still shows
     with Image.open(tmp_path / "edit.gif") as moving:
         assert moving.n_frames == 4  # there and back
@@ -121,7 +121,7 @@ def test_edits_can_follow_each_other(run: Run, found: Path, tmp_path: Path):
     common = ("--frames", "0", "--strength", "2")
     assert run("edit", "faces", path, "--seeds", "4-5", *common, "--out", tmp_path / "a").code == 0
     latent = tmp_path / "a" / "latent.safetensors"
-    told = run("edit", "faces", path, "--latent", latent, "--rows", "1", *common, "--out", tmp_path / "b")
+    told = run("edit", "faces", path, "--latent", latent, "--samples", "1", *common, "--out", tmp_path / "b")
     assert told.code == 0
     twice = ganvas.load_latent(tmp_path / "b" / "latent.safetensors")
     once = ganvas.load_latent(latent)
@@ -151,10 +151,10 @@ def test_models(run: Run, tmp_path: Path):
 def test_converting_names_regions_and_layers(run: Run, tmp_path: Path):
     """A set, a region drawn on top of it (by the set's names), facts; what is not given stays."""
     drawn = ["--region", "Upper Lip=mouth & box:0,0,1,0.8", "--region", "rest=not:eyes"]
-    options = ["--name", "mine", "--regions", "cats", *drawn, "--layers", "4-6", "--fact", "licence=CC0 = free"]
+    options = ["--name", "mine", "--regions", "cats", *drawn, "--layers", "4-6", "--fact", "license=CC0 = free"]
     assert run("models", "convert", "faces", tmp_path / "named.safetensors", *options).code == 0
     named = ganvas.load(tmp_path / "named.safetensors")
-    assert (named.about.name, named.about.edit_layers, named.about.source["licence"]) == ("mine", "4-6", "CC0 = free")
+    assert (named.about.name, named.about.edit_layers, named.about.source["license"]) == ("mine", "4-6", "CC0 = free")
     assert set(named.about.regions) == {*CATS, "upper_lip", "rest"}
     expected = (CATS["mouth"] & Region.box(0, 0, 1, 0.8)).mask(32, 32)
     np.testing.assert_allclose(named.about.regions["upper_lip"].mask(32, 32), expected, atol=1e-6)
@@ -196,7 +196,7 @@ def test_stopping_keeps_what_is_finished(run: Run, tmp_path: Path, monkeypatch: 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ganvas.cli.sample.pixels.write_picture", stop)
+    monkeypatch.setattr("ganvas.cli.sample.pixels.write_image", stop)
     older = tmp_path / "latent.safetensors"
     older.write_text("finished before")
     told = run("sample", "faces", "--seeds", "0", "--out", tmp_path)

@@ -43,8 +43,8 @@ def test_a_drag_and_the_same_again(run: Run, files: dict[str, Path], tmp_path: P
     assert summary["drags"][0]["reason"] == "step limit"
     written = {Path(path).name for path in summary["files"]}
     assert written >= {"start.png", "end.png", "drag.png", "drag.gif", "drag.webp", "latent.safetensors", "trace.json"}
-    with Image.open(tmp_path / "a" / "drag.webp") as film:
-        assert film.width == 384
+    with Image.open(tmp_path / "a" / "drag.webp") as video:
+        assert video.width == 384
     again = run("drag", files["plain"], "--replay", tmp_path / "a" / "trace.json", "--out", tmp_path / "b")
     assert (again.code, again.err) == (0, "")
     assert f"{method}: step limit after 4 steps, " in again.out
@@ -53,18 +53,18 @@ def test_a_drag_and_the_same_again(run: Run, files: dict[str, Path], tmp_path: P
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_the_film_ends_at_the_end_and_nothing_is_painted_for_nobody(
+def test_the_video_ends_at_the_end_and_nothing_is_painted_for_nobody(
     run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    films, painted = [], []
-    real = Session.picture
-    monkeypatch.setattr(Session, "picture", lambda *given: painted.append(1) or real(*given))
-    monkeypatch.setattr(results.images, "write_animation", lambda path, film, seconds: films.append(film) or path)
+    videos, painted = [], []
+    real = Session.image
+    monkeypatch.setattr(Session, "image", lambda *given: painted.append(1) or real(*given))
+    monkeypatch.setattr(results.images, "write_animation", lambda path, video, seconds: videos.append(video) or path)
     assert run("drag", files["plain"], *POINT, "--steps", "9", "--frames", "4", "--out", tmp_path).code == 0
-    assert len(films[0]) == 4 + results.PAUSE
+    assert len(videos[0]) == 4 + results.PAUSE
     assert len(painted) == 4 + 3  # start, end, and the end beside the start
-    beside = ganvas.read_picture(tmp_path / "drag.png")
-    assert (films[0][-1].clamp(-1, 1) - beside[0, :, :, -384:]).abs().max() < 0.01
+    beside = ganvas.read_image(tmp_path / "drag.png")
+    assert (videos[0][-1].clamp(-1, 1) - beside[0, :, :, -384:]).abs().max() < 0.01
 
 
 def test_more_drags_after_a_trace_and_fewer(run: Run, files: dict[str, Path], tmp_path: Path):
@@ -91,17 +91,17 @@ def test_more_drags_after_a_trace_and_fewer(run: Run, files: dict[str, Path], tm
 
 
 @pytest.mark.parametrize(
-    ("grey", "code", "told"),
+    ("gray", "code", "told"),
     [(255, 0, "step limit"), (110, 0, "step limit"), (0, 2, "black all over, so that nothing may move")],
 )
-def test_masks_that_are_even(run: Run, files: dict[str, Path], tmp_path: Path, grey: int, code: int, told: str):
+def test_masks_that_are_even(run: Run, files: dict[str, Path], tmp_path: Path, gray: int, code: int, told: str):
     mask = tmp_path / "mask.png"
-    Image.fromarray(np.full((16, 16), grey, np.uint8)).save(mask)
+    Image.fromarray(np.full((16, 16), gray, np.uint8)).save(mask)
     short = ("--steps", "3", "--frames", "0")
     outcome = run("drag", files["plain"], *POINT, *short, "--mask", mask, "--out", tmp_path / "a")
     assert outcome.code == code
     assert told in outcome.out + outcome.err
-    if grey == 255:
+    if gray == 255:
         assert run("drag", files["plain"], *POINT, *short, "--out", tmp_path / "b").code == 0
         assert (tmp_path / "a" / "end.png").read_bytes() == (tmp_path / "b" / "end.png").read_bytes()
 
@@ -127,7 +127,7 @@ def test_a_generator_with_z_only(run: Run, files: dict[str, Path], tmp_path: Pat
     dragged = ganvas.load_latent(tmp_path / "latent.safetensors")
     generator = ganvas.load(files["dcgan"])
     assert (dragged.space, dragged.truncation) == ("z", 0.7)
-    ours, theirs = next(dragged.pictures(generator)), ganvas.read_picture(tmp_path / "end.png")
+    ours, theirs = next(dragged.images(generator)), ganvas.read_image(tmp_path / "end.png")
     assert (ours.clamp(-1, 1) - theirs).abs().max() < 1 / 127
 
 
@@ -142,7 +142,7 @@ def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: 
     monkeypatch.setattr(command, "run", stopped)
     told = run("drag", files["plain"], *POINT, "--out", tmp_path / "a")
     assert told.code == 130
-    assert "draggan: cancelled after 3 steps" in told.out
+    assert "draggan: canceled after 3 steps" in told.out
     monkeypatch.undo()
     assert run("drag", files["plain"], "--replay", tmp_path / "a" / "trace.json", "--out", tmp_path / "b").code == 0
     assert (tmp_path / "a" / "end.png").read_bytes() == (tmp_path / "b" / "end.png").read_bytes()
@@ -154,8 +154,8 @@ def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: 
         ((), "No point was given"),
         (("--point", "0.4,0.4"), "write X,Y>X,Y"),
         (("--point", "0.4>0.5"), "write X,Y>X,Y"),
-        (("--point", "1.4,0.4>0.5,0.5"), "lies off the picture"),
-        (("--point", "nan,0.4>0.5,0.5"), "lies off the picture"),
+        (("--point", "1.4,0.4>0.5,0.5"), "lies off the image"),
+        (("--point", "nan,0.4>0.5,0.5"), "lies off the image"),
         ((*POINT, "--mask", "box:0.8,0.8,0.9,0.9"), "lies outside of what the mask lets move"),
         ((*POINT, "--mask", "nowhere.png"), "nowhere.png"),
         ((*POINT, "--steps", "0"), "at least 1"),
@@ -173,7 +173,7 @@ def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: 
         (("--method", "freedrag", "--replay", "nowhere"), "leave out what says others, or add a --point"),
         (("--steps", "3", "--replay", "nowhere"), "leave out what says others, or add a --point"),
         (("--truncation", "0.5", "--replay", "nowhere"), "leave --truncation out"),
-        (("--rows", "1", "--replay", "nowhere"), "holds its own picture"),
+        (("--samples", "1", "--replay", "nowhere"), "holds its own image"),
         ((*POINT, "--undo", "1"), "give the trace by --replay"),
         ((*POINT, "--inner-steps", "3"), "draggan has no setting 'inner_steps'"),
         ((*POINT, "--patience", "0"), "not possible"),
@@ -190,11 +190,11 @@ def test_refusals(run: Run, files: dict[str, Path], tmp_path: Path, options: tup
     assert not (tmp_path / "none").exists()
 
 
-def test_a_latent_file_with_several_pictures(run: Run, files: dict[str, Path], tmp_path: Path):
+def test_a_latent_file_with_several_images(run: Run, files: dict[str, Path], tmp_path: Path):
     latent = ganvas.sample_latent(ganvas.load(files["plain"]), [1, 2]).save(tmp_path / "latent.safetensors")
     options = (*POINT, "--steps", "1", "--frames", "0", "--latent", latent)
     assert "choose one to drag by --rows" in run("drag", files["plain"], *options).err
-    assert run("drag", files["plain"], *options, "--rows", "1", "--out", tmp_path / "out").code == 0
+    assert run("drag", files["plain"], *options, "--samples", "1", "--out", tmp_path / "out").code == 0
 
 
 def test_damaged_weights(run: Run, tmp_path: Path):

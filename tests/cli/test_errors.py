@@ -41,7 +41,7 @@ def check(told, *words: str) -> None:
         (["sample", "faces", "--truncation", "much"], "much"),
         (["sample", "faces", "--truncation-layers", "13"], "has 12"),
         (["sample", "faces", "--label", "1"], "no classes"),
-        (["sample", "faces", "--rows", "1"], "--latent FILE"),
+        (["sample", "faces", "--samples", "1"], "--latent FILE"),
         (["sample", "faces", "--columns", "0"], "at least 1"),
         (["sample", "faces", "--rotate", "15"], "are for StyleGAN3"),
         (["sample", "faces", "--device", "quantum"], "give cpu"),
@@ -61,7 +61,7 @@ def test_wrong_words(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     ("arguments", "word"),
     [
         (["--region", "mouht"], "did you mean 'mouth'"),
-        (["--region", "box:0,0,1,1"], "whole picture"),
+        (["--region", "box:0,0,1,1"], "whole image"),
         (["--region", "box:1,2"], "instead of 4"),
         (["--region", "mask:nowhere.png"], "nowhere.png"),
         (["--region", ""], "empty"),
@@ -74,7 +74,7 @@ def test_wrong_words(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         (["--ridge", "nan"], "not possible"),
         (["--ridge-of", "mean"], "give --ridge too"),
         (["--rank", "0"], "rank 0"),
-        (["--ring", "2"], "ring"),
+        (["--ignore-band", "2"], "ignore_band"),
         (["--resolution", "200"], "128 pixels"),
         (["--budget", "0"], "budget"),
         (["--budget", "1e-9"], "give at least"),
@@ -104,7 +104,7 @@ def test_wrong_search(run: Run, tmp_path: Path, arguments: list[str], word: str)
         (["--add", "nowhere:0:1"], "no file 'nowhere'"),
         (["--add", "0:1,2"], "2 strengths"),
         (["--layers", "12"], "has layers 0-11"),
-        (["--region", "box:0,0,1,1"], "whole picture"),
+        (["--region", "box:0,0,1,1"], "whole image"),
         (["--frames", "1"], "2 to 200"),
     ],
 )
@@ -147,8 +147,8 @@ def test_latent_settles_what_it_holds(run: Run, tmp_path: Path):
     latent = ganvas.sample_latent(ganvas.load("faces"), [4]).save(tmp_path / "latent.safetensors")
     for option, value in (("--seeds", "4"), ("--truncation", "0.5"), ("--label", "1")):
         check(run("sample", "faces", "--latent", latent, option, value), f"leave {option} out")
-    check(run("sample", "faces", "--latent", latent, "--rows", "1"), "rows 0-0")
-    check(run("sample", "faces", "--latent", latent, "--rows", "x"), "does not name rows")
+    check(run("sample", "faces", "--latent", latent, "--samples", "1"), "rows 0-0")
+    check(run("sample", "faces", "--latent", latent, "--samples", "x"), "does not name samples")
 
 
 def test_debug_shows_the_traceback(run: Run):

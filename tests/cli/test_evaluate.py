@@ -1,4 +1,4 @@
-"""``ganvas evaluate``: distances of a generator from real pictures."""
+"""``ganvas evaluate``: distances of a generator from real images."""
 
 import json
 from pathlib import Path
@@ -17,11 +17,11 @@ from tests.generators.test_dcgan import small_dcgan
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with 20 pictures, generators and a small feature network."""
+    """Return a folder with 20 images, generators and a small feature network."""
     folder = tmp_path_factory.mktemp("evaluate")
-    (folder / "pictures").mkdir()
-    for index, picture in enumerate(torch.rand(20, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
-        pixels.write_picture(folder / "pictures" / f"{index}.png", picture[None])
+    (folder / "images").mkdir()
+    for index, image in enumerate(torch.rand(20, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
+        pixels.write_image(folder / "images" / f"{index}.png", image[None])
     for name, generator in (("layers", small_stylegan2(16)), ("plain", small_dcgan())):
         save_generator(folder / f"{name}.safetensors", generator, About(name, "", {}))
     torch.manual_seed(0)
@@ -38,35 +38,35 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["layers", "plain"])
 def test_distances_are_told_and_the_same_each_time(run: Run, folder: Path, name: str):
-    given = ("evaluate", folder / f"{name}.safetensors", folder / "pictures", "--seeds", "0-19", "--json")
+    given = ("evaluate", folder / f"{name}.safetensors", folder / "images", "--seeds", "0-19", "--json")
     told, again = (run(*given, "--features", folder / "features.safetensors") for _ in range(2))
     assert (told.code, told.err) == (0, "")
     summary = json.loads(told.out)
     assert summary == json.loads(again.out)
-    assert summary["kernel_distance"] > summary["kernel_distance_error"] > 0
+    assert summary["kernel_mmd"] > summary["kernel_mmd_error"] > 0
     assert summary["frechet_distance"] > 0
-    assert (summary["real_pictures"], len(summary["seeds"])) == (20, 20)
+    assert (summary["real_images"], len(summary["seeds"])) == (20, 20)
 
 
 def test_as_text(run: Run, folder: Path):
-    given = ("evaluate", folder / "layers.safetensors", folder / "pictures", "--seeds", "0-4", "--pictures", "18")
+    given = ("evaluate", folder / "layers.safetensors", folder / "images", "--seeds", "0-4", "--images", "18")
     told = run(*given, "--features", folder / "features.safetensors")
     assert told.code == 0
-    assert "kernel distance" in told.out
+    assert "kernel MMD" in told.out
     assert "on 17 components" in told.out
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--pictures", "2"), "2 pictures are too few"),
-        (("--seeds", "0-1"), "20 and 2 pictures are too small"),
+        (("--images", "2"), "2 images are too few"),
+        (("--seeds", "0-1"), "20 and 2 images are too small"),
         (("--features", "nowhere"), "no file 'nowhere'"),
         (("--label", "3"), "class"),
     ],
 )
 def test_wrong_options(run: Run, folder: Path, options: tuple[str, ...], message: str):
-    given = ["evaluate", folder / "layers.safetensors", folder / "pictures", *options]
+    given = ["evaluate", folder / "layers.safetensors", folder / "images", *options]
     if "--features" not in options:
         given += ["--features", folder / "features.safetensors"]
     if "--seeds" not in options:

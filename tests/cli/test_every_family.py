@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.images.pixels import read_picture
+from ganvas.images.pixels import read_image
 from tests.checkpoints import stylegan2_dresses as dresses
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
@@ -29,7 +29,7 @@ WRITTEN = {"genforce": dresses.genforce, "openmmlab": dresses.openmmlab}
 
 
 def check_main_job(run: Run, model: Path, folder: Path) -> None:
-    """Find two directions of a region and edit the picture that they were found at by a small step."""
+    """Find two directions of a region and edit the image that they were found at by a small step."""
     facts = ganvas.info(model)
     space = "w" if "w" in facts["spaces"] else "z"
     layers = ("--layers", "2-4") if space == "w" else ()
@@ -82,12 +82,12 @@ def test_our_format(run: Run, shared: Path, tmp_path: Path) -> None:
     check_main_job(run, model, tmp_path)
 
 
-def test_a_moved_picture(run: Run, shared: Path, tmp_path: Path) -> None:
+def test_a_moved_image(run: Run, shared: Path, tmp_path: Path) -> None:
     model = shared / "conformance" / "stylegan3-r.pkl"
     moved = ("--rotate", "90", "--translate", "0.25,0")
     assert run("sample", model, "--seeds", "0", "--out", tmp_path / "still").code == 0
     assert run("sample", model, "--seeds", "0", "--out", tmp_path / "moved", *moved).code == 0
-    sheets = [read_picture(tmp_path / folder / "sample.png") for folder in ("still", "moved")]
+    sheets = [read_image(tmp_path / folder / "sample.png") for folder in ("still", "moved")]
     assert not torch.equal(*sheets)
     latent = tmp_path / "moved" / "latent.safetensors"
     assert "hash" in run("sample", model, "--latent", latent, "--out", tmp_path / "again").err

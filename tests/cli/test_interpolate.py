@@ -26,14 +26,14 @@ FILES = {
 }
 
 
-def test_a_film_re_timed(run, tmp_path):
+def test_a_video_re_timed(run, tmp_path):
     outcome = run("interpolate", "faces", "seed:2", "seed:5", "--frames", 12, "--retime", "--out", tmp_path, "--json")
     assert (outcome.code, outcome.err) == (0, "")
     assert {path.name for path in tmp_path.iterdir()} == FILES
     summary = json.loads(outcome.out)
     before, after = summary["timings"].values()
     assert after["unevenness"] < 1.2 < before["unevenness"]
-    frames = torch.cat(list(load_latent(tmp_path / "latent.safetensors").pictures(ganvas.load("faces"))))
+    frames = torch.cat(list(load_latent(tmp_path / "latent.safetensors").images(ganvas.load("faces"))))
     steps = (1 - ssim(frames[:-1], frames[1:])).sqrt()
     assert after["unevenness_ssim"] == pytest.approx(float(steps.max() / steps.mean()), rel=0.02)
     assert len(before["steps"]) == len(after["steps"]) == 11
@@ -41,23 +41,23 @@ def test_a_film_re_timed(run, tmp_path):
     assert summary["latents"] == ["seed 2", "seed 5"]
     assert json.loads((tmp_path / "steps.json").read_text())["timings"] == summary["timings"]
     assert len(load_latent(tmp_path / "latent.safetensors")) == 12
-    with Image.open(tmp_path / "interpolate.webp") as film:
-        assert film.n_frames == 22  # there and back
+    with Image.open(tmp_path / "interpolate.webp") as video:
+        assert video.n_frames == 22  # there and back
 
 
 def test_latent_files_rows_loops_and_layers(run, tmp_path):
     assert run("sample", "faces", "--seeds", "0-3", "--out", tmp_path / "one").code == 0
     file = tmp_path / "one" / "latent.safetensors"
-    options = ["--loop", "--frames", 6, "--layers", "4-5", "--ease", "--out", tmp_path / "film"]
+    options = ["--loop", "--frames", 6, "--layers", "4-5", "--ease", "--out", tmp_path / "video"]
     outcome = run("interpolate", "faces", f"{file}:1-2", "seed:9", *options)
     assert outcome.code == 0
     assert "easing" in outcome.out
-    found = load_latent(tmp_path / "film" / "latent.safetensors")
+    found = load_latent(tmp_path / "video" / "latent.safetensors")
     first = load_latent(file).codes[1]
     assert torch.allclose(found.codes[0], first.expand(found.codes.shape[1], -1), atol=1e-6)
     assert torch.allclose(found.codes[:, 0], first.expand(6, -1), atol=1e-6)
-    with Image.open(tmp_path / "film" / "interpolate.gif") as film:
-        assert film.n_frames == 6
+    with Image.open(tmp_path / "video" / "interpolate.gif") as video:
+        assert video.n_frames == 6
 
 
 def test_spherical_paths_and_the_last_frame(run, tmp_path):
@@ -72,7 +72,7 @@ def test_styles_have_no_distance_to_the_mean_to_tell_of(run, tmp_path):
     assert outcome.code == 0, outcome.err
     assert "largest step" in outcome.out
     assert "nan" not in outcome.out
-    assert "deviations" not in outcome.out
+    assert "stds" not in outcome.out
 
 
 def test_a_photo_that_was_tuned_and_a_seed(run, tmp_path):
@@ -82,23 +82,23 @@ def test_a_photo_that_was_tuned_and_a_seed(run, tmp_path):
     name, weight = next((n, v) for n, v in weights_of(generator).items() if n.endswith("conv1.weight"))
     photo = replace(sample_latent(generator, [0]), seeds=(), generator="", tuned={name: torch.full_like(weight, 0.1)})
     file = photo.save(tmp_path / "photo.safetensors")
-    outcome = run("interpolate", model, file, "seed:7", "--frames", 3, "--retime", "--out", tmp_path / "film")
+    outcome = run("interpolate", model, file, "seed:7", "--frames", 3, "--retime", "--out", tmp_path / "video")
     assert outcome.code == 0, outcome.err
     assert "no latent file" in outcome.out
-    assert {path.name for path in (tmp_path / "film").iterdir()} == FILES - {"latent.safetensors"}
+    assert {path.name for path in (tmp_path / "video").iterdir()} == FILES - {"latent.safetensors"}
 
 
-def test_pictures_too_small_to_be_told_apart_are_refused(run, tmp_path):
+def test_images_too_small_to_be_told_apart_are_refused(run, tmp_path):
     """So that every step has a length, by SSIM too."""
     model = save_generator(tmp_path / "small.safetensors", small_stylegan2(8), About("small", "", {}))
-    outcome = run("interpolate", model, "seed:4", "seed:7", "--frames", 3, "--out", tmp_path / "film")
+    outcome = run("interpolate", model, "seed:4", "seed:7", "--frames", 3, "--out", tmp_path / "video")
     assert (outcome.code, "16 pixels and more" in outcome.err) == (2, True), outcome.err
-    assert not (tmp_path / "film").exists()
+    assert not (tmp_path / "video").exists()
 
 
 def test_what_is_refused_leaves_nothing(run, tmp_path):
     photo = tmp_path / "me.jpg"
-    photo.write_text("no picture")
+    photo.write_text("no image")
     for arguments, words in (
         (["seed:4", photo], "me.jpg"),
         (["seed:4"], "at least two"),
@@ -112,15 +112,15 @@ def test_what_is_refused_leaves_nothing(run, tmp_path):
         (["seed:4", "seed:7", "--space", "w", "--mode", "spherical"], "Spherical"),
         (["seed:0-99"], "at most 64"),
     ):
-        outcome = run("interpolate", "faces", *arguments, "--out", tmp_path / "film")
+        outcome = run("interpolate", "faces", *arguments, "--out", tmp_path / "video")
         assert outcome.code == 2, arguments
         assert words in outcome.err, arguments
-    assert not (tmp_path / "film").exists()
+    assert not (tmp_path / "video").exists()
 
 
 @pytest.mark.skipif(can_write_mp4(), reason="the extra video is installed")
 def test_mp4_is_refused_at_once_without_its_extra(run, tmp_path):
-    outcome = run("interpolate", "faces", "seed:4", "seed:7", "--mp4", "--out", tmp_path / "film")
+    outcome = run("interpolate", "faces", "seed:4", "seed:7", "--mp4", "--out", tmp_path / "video")
     assert outcome.code == 2
     assert "ganvas[video]" in outcome.err
 

@@ -26,9 +26,9 @@ SHORT = ("--steps", "3", "--frames", "3")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with two photos, a file that is none, and generators."""
     folder = tmp_path_factory.mktemp("invert")
-    for index, picture in enumerate(torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
-        pixels.write_picture(folder / f"{index}.png", picture[None])
-    (folder / "bad.png").write_text("no picture")
+    for index, image in enumerate(torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
+        pixels.write_image(folder / f"{index}.png", image[None])
+    (folder / "bad.png").write_text("no image")
     for name, generator in (("layers", small_stylegan2(16)), ("plain", small_dcgan(16))):
         save_generator(folder / f"{name}.safetensors", generator, About(name, "", {}))
     return folder
@@ -71,7 +71,7 @@ def test_tuned_latents_and_noise_are_edited_and_sampled(run: Run, folder: Path, 
     latent = load_latent(tmp_path / "latent.safetensors")
     assert latent.tuned
     assert latent.noise
-    painted = next(latent.pictures(small_stylegan2(16)))
+    painted = next(latent.images(small_stylegan2(16)))
     found = ("directions", generator, "--region", "box:0.2,0.2,0.6,0.6", "--seeds", "0", "--count", "1")
     assert run(*found, "--strength", "-1,1", "--out", tmp_path / "found").code == 0
     options = ("--latent", tmp_path / "latent.safetensors", "--strength", "0,1", "--frames", "0")
@@ -79,7 +79,7 @@ def test_tuned_latents_and_noise_are_edited_and_sampled(run: Run, folder: Path, 
     assert (edited.code, edited.err) == (0, "")
     again = load_latent(tmp_path / "e" / "latent.safetensors")
     assert len(again) == 2
-    torch.testing.assert_close(next(again.pictures(small_stylegan2(16)))[:1], painted, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(next(again.images(small_stylegan2(16)))[:1], painted, atol=1e-4, rtol=1e-3)
     sampled = run("sample", generator, "--latent", tmp_path / "latent.safetensors", "--out", tmp_path / "s")
     assert sampled.code == 0
 
@@ -119,13 +119,13 @@ def test_names_are_different(names: list[str], expected: list[str]):
     assert different(names) == expected
 
 
-def test_a_folder_stands_for_its_pictures(run: Run, folder: Path, tmp_path: Path):
+def test_a_folder_stands_for_its_images(run: Run, folder: Path, tmp_path: Path):
     told = run("invert", folder / "layers.safetensors", folder, *SHORT, "--out", tmp_path / "out")
     assert (told.code, "1 of 3 photos cannot be used" in told.err) == (2, True)
     assert load_latent(tmp_path / "out" / "latent.safetensors").captions == ("0", "1")
     (tmp_path / "empty").mkdir()
     told = run("invert", folder / "layers.safetensors", tmp_path / "empty", *SHORT, "--out", tmp_path / "out")
-    assert (told.code, "holds no picture" in told.err) == (2, True)
+    assert (told.code, "holds no image" in told.err) == (2, True)
 
 
 def test_each_photo_has_its_eyes(run: Run, folder: Path, tmp_path: Path):
@@ -182,7 +182,7 @@ def test_a_killed_command_loses_one_part_at_most(
     class Killed(BaseException):
         pass
 
-    def killed(folder, work, facts, film=True):
+    def killed(folder, work, facts, video=True):
         raise Killed
 
     monkeypatch.setattr("ganvas.cli.invert.write_inversion", killed)
@@ -251,7 +251,7 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
         (("0.png", "--heads", "vgg.pth"), "give its file with --perceptual"),
         (("0.png", "--perceptual", "nowhere.pth"), "nowhere.pth"),
         (("0.png", "--steps", "0"), "0 steps"),
-        (("0.png", "--frames", "1"), "no film"),
+        (("0.png", "--frames", "1"), "no video"),
         (("0.png", "--tune", "-1"), "not possible"),
         (("0.png", "--eyes", "0.3,0.4;0.6,0.4"), "where eyes belong"),
         (("0.png", "--eyes", "0.3"), "where eyes belong"),
@@ -278,7 +278,7 @@ def test_photos_far_from_the_generator_are_said_to_be_so(run: Run, folder: Path,
     """A photo of its own making is not; the check can be left out."""
     generator = folder / "layers.safetensors"
     made = ganvas.load(generator)
-    own = pixels.write_picture(tmp_path / "own.png", made.synthesize(made.map(made.sample([1000]))))
+    own = pixels.write_image(tmp_path / "own.png", made.synthesize(made.map(made.sample([1000])), "w+"))
     told = run("invert", generator, folder / "0.png", own, *SHORT, "--out", tmp_path, "--json")
     far = json.loads(told.out)["far"]
     assert len(far) == 1

@@ -65,7 +65,7 @@ def test_fetch_from_the_web_and_by_hand(run: Run, home: Path, tmp_path: Path, mo
         told = run("models", "fetch", "small")
     assert (told.code, told.err) == (0, "")
     assert f"ready {home / 'models' / 'small' / 'g.pkl'}" in told.out
-    assert "licence: MIT" in told.out
+    assert "license: MIT" in told.out
     assert "1 of 1 fetched" in run("models", "list").out
     (tmp_path / "mine.bin").write_bytes(CONTENT)
     entry.path(files[1]).unlink()

@@ -29,9 +29,9 @@ def few_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with two photos, a file that is none, and generators."""
-    for index, picture in enumerate(torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
-        pixels.write_picture(tmp_path / f"{index}.png", picture[None])
-    (tmp_path / "bad.png").write_text("no picture")
+    for index, image in enumerate(torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1):
+        pixels.write_image(tmp_path / f"{index}.png", image[None])
+    (tmp_path / "bad.png").write_text("no image")
     made = {"layers": small_stylegan2(16), "classes": small_stylegan2(16, label_dim=3), "plain": small_dcgan(16)}
     for name, generator in made.items():
         save_generator(tmp_path / f"{name}.safetensors", generator, About(name, name * 9, {}))
@@ -58,17 +58,17 @@ def test_a_photo_is_sampled_dragged_and_edited(run: Run, folder: Path, monkeypat
     assert load_latent(folder / "c" / "latent.safetensors").source == str(photo)
 
 
-def test_a_film_from_photo_to_photo(run: Run, folder: Path):
+def test_a_video_from_photo_to_photo(run: Run, folder: Path):
     photos = (folder / "0.png", folder / "1.png", "seed:3")
-    told = run("interpolate", folder / "layers.safetensors", *photos, "--frames", "4", "--out", folder / "film")
+    told = run("interpolate", folder / "layers.safetensors", *photos, "--frames", "4", "--out", folder / "video")
     assert told.code == 0, told.err
     assert told.err.count("inverted ") == 2
-    assert (folder / "film" / "interpolate.gif").exists()
+    assert (folder / "video" / "interpolate.gif").exists()
 
 
 def test_photos_and_seeds_of_a_class(run: Run, folder: Path):
     command = ("interpolate", folder / "classes.safetensors", folder / "0.png", "seed:3", "--frames", "4")
-    told = run(*command, "--label", "1", "--out", folder / "film")
+    told = run(*command, "--label", "1", "--out", folder / "video")
     assert told.code == 0, told.err
     told = run(*command, "--out", folder / "other")
     assert (told.code, "needs a label" in told.err) == (2, True)

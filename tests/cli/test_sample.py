@@ -69,7 +69,7 @@ def test_z_only_generators_are_sampled_at_their_truncated_codes(run: Run, files:
     generator = ganvas.load(files["dcgan"])
     assert (latent.space, latent.truncation) == ("z", 0.5)
     assert torch.equal(latent.codes, generator.sample([3, 5]))
-    torch.testing.assert_close(next(latent.pictures(generator)), generator.synthesize(0.5 * latent.codes, "z"))
+    torch.testing.assert_close(next(latent.images(generator)), generator.synthesize(0.5 * latent.codes, "z"))
 
 
 def test_generators_with_classes_need_a_label(run: Run, files: dict[str, Path], tmp_path: Path):

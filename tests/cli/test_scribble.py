@@ -22,7 +22,7 @@ SHORT = ("--steps", "2", "--nearest", "4")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with two sketches, an opaque photo, files that are none, real pictures, and generators."""
+    """Return a folder with two sketches, an opaque photo, files that are none, real images, and generators."""
     folder = tmp_path_factory.mktemp("scribble")
     random = np.random.RandomState(0)
     for name in ("a", "b"):
@@ -31,11 +31,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(values).save(folder / f"{name}.png")
     Image.fromarray(random.randint(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / "photo.jpg")
     Image.new("RGBA", (20, 20)).save(folder / "clear.png")
-    (folder / "bad.png").write_text("no picture")
+    (folder / "bad.png").write_text("no image")
     (folder / "real").mkdir()
     for index in range(20):
-        picture = Image.fromarray(random.randint(0, 256, (16, 16, 3), dtype=np.uint8))
-        picture.save(folder / "real" / f"{index}.png")
+        image = Image.fromarray(random.randint(0, 256, (16, 16, 3), dtype=np.uint8))
+        image.save(folder / "real" / f"{index}.png")
     for name, generator in (("layers", small_stylegan2(16)), ("plain", small_dcgan(16))):
         save_generator(folder / f"{name}.safetensors", generator, About(name, "", {}))
     return folder
@@ -48,13 +48,13 @@ def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
     assert (told.code, told.err) == (0, "")
     summary = json.loads(told.out)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "a-picture.png",
-        "photo-picture.png",
+        "a-image.png",
+        "photo-image.png",
         "scribble.png",
         "latent.safetensors",
         "numbers.json",
     }
-    lines = summary["pictures"]
+    lines = summary["images"]
     assert [(line["sketch"], line["candidate"], line["dial"], line["delta_weight"]) for line in lines] == [
         (name, place, 0.75, 3.0) for name in ("a", "photo") for place in range(3)
     ]
@@ -63,14 +63,14 @@ def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
         parts = line["perceptual"] + 0.1 * line["l1"] + line["l2"]
         assert line["distance"] == pytest.approx(parts, rel=1e-5)
     saved = json.loads((tmp_path / "numbers.json").read_text())
-    assert saved["pictures"] == lines
-    assert saved["settings"]["random_pictures"] == 4
+    assert saved["images"] == lines
+    assert saved["settings"]["random_images"] == 4
     latent = load_latent(tmp_path / "latent.safetensors")
     assert len(latent) == 6
-    best = pixels.to_bytes(next(latent.pictures(small_stylegan2(16))))[0]
-    written = pixels.to_bytes(pixels.read_picture(tmp_path / "a-picture.png"))[0]
+    best = pixels.to_bytes(next(latent.images(small_stylegan2(16))))[0]
+    written = pixels.to_bytes(pixels.read_image(tmp_path / "a-image.png"))[0]
     assert (best.int() - written.int()).abs().max() <= 1
-    sheet = pixels.read_picture(tmp_path / "scribble.png")
+    sheet = pixels.read_image(tmp_path / "scribble.png")
     assert sheet.shape[-1] == 5 * 128 + 4 * 4  # sketch, three candidates, the nearest
     assert run("sample", generator, "--latent", tmp_path / "latent.safetensors", "--out", tmp_path / "s").code == 0
 
@@ -84,19 +84,19 @@ def test_the_table_of_weights_and_steps(run: Run, folder: Path, tmp_path: Path, 
     told = run("scribble", *given, "--json")
     assert (told.code, told.err) == (0, "")
     summary = json.loads(told.out)
-    best = [line for line in summary["pictures"] if line["candidate"] == 0]
+    best = [line for line in summary["images"] if line["candidate"] == 0]
     cells = [(0.0, 1), (0.0, 3), (1.0, 1), (1.0, 3), (3.0, 1), (3.0, 3)]
     assert [(line["delta_weight"], line["steps"]) for line in best] == 2 * cells
-    assert all(line["familiarity"] > 0 for line in summary["pictures"])
+    assert all(line["familiarity"] > 0 for line in summary["images"])
     kernels = summary["kernel_distances"]
     assert [one["variant"] for one in kernels] == [f"weight {weight:g}, {steps}" for weight, steps in cells]
-    assert all("of 4 pictures to 20 real ones" in one["words"] for one in kernels)
+    assert all("of 4 images to 20 real ones" in one["words"] for one in kernels)
     assert (tmp_path / "a-weight-3-steps-3.png").exists()
-    sheet = pixels.read_picture(tmp_path / "scribble.png")
+    sheet = pixels.read_image(tmp_path / "scribble.png")
     assert sheet.shape[-2] == 28 + 2 * 128 + 4
     one = ("--nearest", "4", "--candidates", "2", "--weight", "3", "--steps", "3")
     again = run("scribble", *given[:3], *one, "--out", tmp_path / "again", "--json")
-    alone = [line for line in json.loads(again.out)["pictures"] if line["candidate"] == 0]
+    alone = [line for line in json.loads(again.out)["images"] if line["candidate"] == 0]
     assert [line["distance"] for line in alone] == [best[5]["distance"], best[11]["distance"]]
 
 
@@ -107,7 +107,7 @@ def test_text_and_generators_with_z_only(run: Run, folder: Path, tmp_path: Path)
     assert "of the nearest" in told.out
     assert f"wrote {tmp_path / 'scribble.png'}" in told.out
     assert load_latent(tmp_path / "latent.safetensors").space == "z"
-    line = json.loads((tmp_path / "numbers.json").read_text())["pictures"][0]
+    line = json.loads((tmp_path / "numbers.json").read_text())["images"][0]
     assert (line["nearest"], line["quotient"], line["perceptual"]) == (None, None, None)
 
 
@@ -117,7 +117,7 @@ def test_bad_sketches_are_named_and_the_others_are_done(run: Run, folder: Path, 
     assert told.code == 2
     assert "3 of 4 sketches cannot be used; the others are done" in told.err
     assert "transparent everywhere" in told.err
-    assert (tmp_path / "a-picture.png").exists()
+    assert (tmp_path / "a-image.png").exists()
 
 
 def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -135,7 +135,7 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
     told = run("scribble", *given, "--out", tmp_path)
     assert told.code == 130
     assert load_latent(tmp_path / "latent.safetensors").captions[0].startswith("a from ")
-    assert {line["sketch"] for line in json.loads((tmp_path / "numbers.json").read_text())["pictures"]} == {"a", "b"}
+    assert {line["sketch"] for line in json.loads((tmp_path / "numbers.json").read_text())["images"]} == {"a", "b"}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ganvas.generators.protocol import About
 from ganvas.training.gan import probe, snapshots
 from tests.cli.conftest import Outcome, Run
 from tests.generators.small import small_stylegan2
-from tests.training.tiny import unequal, write_pictures
+from tests.training.tiny import unequal, write_images
 
 TINY = ("--resolution", "32", "--width", "4", "--batch", "8", "--precision", "float32", "--threads", "1")
 SMALL = ("--resolution", "8", "--channel-base", "64", "--channel-max", "8", "--z-dim", "8", "--mapping-layers", "1")
@@ -31,22 +31,22 @@ def no_step_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("pictures"), 20, (32, 32))
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("images"), 20, (32, 32))
 
 
 def held(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_trained_and_used(run: Run, tmp_path: Path, pictures: Path):
+def test_trained_and_used(run: Run, tmp_path: Path, images: Path):
     """What a run makes is read by the other commands."""
-    (pictures / "notes.txt").write_text("not a picture")
-    options = (*SMALL, "--batch", "8", "--pictures", "32", "--sheet-every", "16", "--log-every", "8", "--threads", "1")
-    told = run("train", "stylegan2", pictures, *options, "--out", tmp_path / "mine")
+    (images / "notes.txt").write_text("not an image")
+    options = (*SMALL, "--batch", "8", "--images", "32", "--sheet-every", "16", "--log-every", "8", "--threads", "1")
+    told = run("train", "stylegan2", images, *options, "--out", tmp_path / "mine")
     assert told.code == 0, told.err
-    assert told.out.startswith(f"20 pictures at 8 pixels from {pictures}\n")
-    assert "finished after 32 pictures" in told.out
+    assert told.out.startswith(f"20 images at 8 pixels from {images}\n")
+    assert "finished after 32 images" in told.out
     for name in ("sheet-000000032.png", "snapshot-000000032.safetensors", "generator.safetensors", "timelapse.webp"):
         assert f"wrote {tmp_path / 'mine' / name}\n" in told.out
         assert (tmp_path / "mine" / name).stat().st_size > 0
@@ -61,72 +61,72 @@ def test_trained_and_used(run: Run, tmp_path: Path, pictures: Path):
     assert edit.code == 0, edit.err
 
 
-def test_adapted_and_used(run: Run, tmp_path: Path, pictures: Path):
-    """A generator moves to three pictures, and goes through the other commands as any other."""
+def test_adapted_and_used(run: Run, tmp_path: Path, images: Path):
+    """A generator moves to three images, and goes through the other commands as any other."""
     small = save_generator(tmp_path / "small.safetensors", small_stylegan2(16), About("small", ""))
     few = tmp_path / "few"
     few.mkdir()
-    for picture in sorted(pictures.glob("*.png"))[:3]:
-        (few / picture.name).write_bytes(picture.read_bytes())
+    for image in sorted(images.glob("*.png"))[:3]:
+        (few / image.name).write_bytes(image.read_bytes())
     out = tmp_path / "moved"
-    told = run("train", "adapt", small, few, "--pictures", "16", "--batch", "4", "--threads", "1", "--out", out)
+    told = run("train", "adapt", small, few, "--images", "16", "--batch", "4", "--threads", "1", "--out", out)
     assert told.code == 0, told.err
-    assert told.out.startswith("3 pictures at 16 pixels")
-    assert "finished after 16 pictures" in told.out
+    assert told.out.startswith("3 images at 16 pixels")
+    assert "finished after 16 images" in told.out
     about = json.loads(run("models", "info", out / "generator.safetensors", "--json").out)
     assert (about["name"], about["source"]["command"]) == ("moved", "ganvas train adapt")
     assert run("sample", out / "generator.safetensors", "--seeds", "0-3", "--out", tmp_path / "sample").code == 0
-    again = run("train", "adapt", small, few, "--pictures", "24", "--batch", "4", "--threads", "1", "--out", out)
+    again = run("train", "adapt", small, few, "--images", "24", "--batch", "4", "--threads", "1", "--out", out)
     assert (again.code, "holds a run already" in again.err) == (2, True)
-    more = ("--pictures", "24", "--batch", "4", "--threads", "1", "--resume", "auto", "--out", out)
-    assert "finished after 24 pictures" in run("train", "adapt", small, few, *more).out
+    more = ("--images", "24", "--batch", "4", "--threads", "1", "--resume", "auto", "--out", out)
+    assert "finished after 24 images" in run("train", "adapt", small, few, *more).out
     missing = run("train", "adapt", "no-such-generator", few, "--out", tmp_path / "other")
     assert (missing.code, "There is no generator" in missing.err) == (2, True)
 
 
-def test_measured_by_pictures_that_were_held_out(run: Run, tmp_path: Path, pictures: Path):
-    test = ("--test", pictures, "--test-every", "8", "--pictures", "16")
-    told = run("train", "dcgan", pictures, *TINY, *test, "--out", tmp_path / "mine")
+def test_measured_by_images_that_were_held_out(run: Run, tmp_path: Path, images: Path):
+    test = ("--test", images, "--test-every", "8", "--images", "16")
+    told = run("train", "dcgan", images, *TINY, *test, "--out", tmp_path / "mine")
     assert told.code == 0, told.err
-    assert re.search(r"^kernel distance \d+\.\d{4} after 16 pictures$", told.out, re.MULTILINE)
+    assert re.search(r"^kernel distance \d+\.\d{4} after 16 images$", told.out, re.MULTILINE)
     assert f"wrote {tmp_path / 'mine' / 'distance.png'}\n" in told.out
     for command, said in (
-        (("stylegan2", pictures, *SMALL, *test), "8 pixels are too small"),
-        (("dcgan", pictures, *TINY, "--test", tmp_path / "nowhere"), "does not exist"),
+        (("stylegan2", images, *SMALL, *test), "8 pixels are too small"),
+        (("dcgan", images, *TINY, "--test", tmp_path / "nowhere"), "does not exist"),
     ):
         refused = run("train", *command, "--out", tmp_path / "other")
         assert (refused.code, said in refused.err, held(tmp_path / "other")) == (2, True, [])
 
 
-def test_json_for_programs(run: Run, tmp_path: Path, pictures: Path):
-    told = run("train", "dcgan", pictures, *TINY, "--pictures", "16", "--out", tmp_path / "mine", "--json")
+def test_json_for_programs(run: Run, tmp_path: Path, images: Path):
+    told = run("train", "dcgan", images, *TINY, "--images", "16", "--out", tmp_path / "mine", "--json")
     summary = json.loads(told.out)
-    assert [summary[name] for name in ("command", "state", "pictures", "alarms")] == ["train", "finished", 16, []]
+    assert [summary[name] for name in ("command", "state", "images", "alarms")] == ["train", "finished", 16, []]
     assert summary["survey"]["count"] == 20
     assert all(Path(path).exists() for path in summary["files"])
     assert told.err == ""
 
 
 @pytest.mark.parametrize("family", ["dcgan", "stylegan2"])
-def test_dry_run_writes_nothing(run: Run, tmp_path: Path, pictures: Path, family: str):
-    sizes = TINY if family == "dcgan" else (*SMALL, "--batch", "8", "--judge-first", "500")
-    told = run("train", family, pictures, *sizes, "--out", tmp_path / "mine", "--dry-run")
+def test_dry_run_writes_nothing(run: Run, tmp_path: Path, images: Path, family: str):
+    sizes = TINY if family == "dcgan" else (*SMALL, "--batch", "8", "--discriminator-warmup", "500")
+    told = run("train", family, images, *sizes, "--out", tmp_path / "mine", "--dry-run")
     assert told.code == 0, told.err
-    assert "pictures a second on cpu: 300,000 would take about" in told.out
+    assert "images a second on cpu: 300,000 would take about" in told.out
     assert "dry run" in told.out
     assert not (tmp_path / "mine").exists()
-    summary = json.loads(run("train", family, pictures, *sizes, "--dry-run", "--json").out)
+    summary = json.loads(run("train", family, images, *sizes, "--dry-run", "--json").out)
     assert summary["rate"] > 0
     assert summary["parameters"]["generator"] > 1000
 
 
 def test_what_is_left_out_is_said(run: Run, tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 20, (40, 30))
+    source = write_images(tmp_path / "in", 20, (40, 30))
     for number in range(7):
         (source / f"broken{number}.png").write_bytes(b"x")
     (source / "20.png").write_bytes((source / "03.png").read_bytes())
     told = run("train", "dcgan", source, *TINY, "--dry-run")
-    assert "21 pictures at 32 pixels" in told.out
+    assert "21 images at 32 pixels" in told.out
     assert "21 were not square: the middle was taken" in told.out
     assert "21 are smaller than 32 pixels and were enlarged" in told.out
     assert "1 are the same as others" in told.out
@@ -153,8 +153,8 @@ def check(told: Outcome, word: str) -> None:
         ("dcgan", ["--rate", "nan"], "rate nan"),
         ("dcgan", ["--width", "0"], "width 0"),
         ("dcgan", ["--augment", "much"], "--augment"),
-        ("dcgan", ["--pictures", "0"], "pictures 0 is not possible; give 1 or more"),
-        ("dcgan", ["--pictures", "many"], "many"),
+        ("dcgan", ["--images", "0"], "images 0 is not possible; give 1 or more"),
+        ("dcgan", ["--images", "many"], "many"),
         ("dcgan", ["--keep", "0"], "keep 0"),
         ("dcgan", ["--threads", "-1"], "--threads -1"),
         ("dcgan", ["--device", "quantum"], "give cpu"),
@@ -172,13 +172,11 @@ def check(told: Outcome, word: str) -> None:
     ],
 )
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["", "dry"])
-def test_wrong_options(
-    run: Run, tmp_path: Path, pictures: Path, family: str, options: list[str], word: str, dry: tuple
-):
+def test_wrong_options(run: Run, tmp_path: Path, images: Path, family: str, options: list[str], word: str, dry: tuple):
     sizes = TINY if family == "dcgan" else SMALL
     given = dict(zip(sizes[::2], sizes[1::2], strict=True)) | dict(zip(options[::2], options[1::2], strict=True))
     parts = [part for pair in given.items() for part in pair]
-    check(run("train", family, pictures, *parts, "--out", tmp_path / "mine", *dry), word)
+    check(run("train", family, images, *parts, "--out", tmp_path / "mine", *dry), word)
     assert held(tmp_path / "mine") == []
 
 
@@ -191,40 +189,40 @@ def test_one_of_a_team_says_what_is_wrong(run: Run, tmp_path: Path, monkeypatch:
 def test_wrong_data(run: Run, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.zip").write_text("no zip")
-    check(run("train", "dcgan", tmp_path / "nowhere"), "does not exist; give a folder or a zip of pictures")
-    check(run("train", "dcgan", tmp_path / "empty"), "holds no pictures")
+    check(run("train", "dcgan", tmp_path / "nowhere"), "does not exist; give a folder or a zip of images")
+    check(run("train", "dcgan", tmp_path / "empty"), "holds no images")
     check(run("train", "dcgan", tmp_path / "text.zip"), "is neither; give a folder or a zip")
-    check(run("train", "dcgan", write_pictures(tmp_path / "one", 1)), "1 readable picture")
+    check(run("train", "dcgan", write_images(tmp_path / "one", 1)), "1 readable image")
     check(run("train", "dcgan"), "DATA")
     assert not Path("training").exists()
 
 
-def test_folders_in_use_and_other_settings(run: Run, tmp_path: Path, pictures: Path):
-    train = ("train", "dcgan", pictures, *TINY, *OFTEN, "--out", tmp_path / "mine")
+def test_folders_in_use_and_other_settings(run: Run, tmp_path: Path, images: Path):
+    train = ("train", "dcgan", images, *TINY, *OFTEN, "--out", tmp_path / "mine")
     check(run(*train, "--resume", "auto"), "holds no snapshot to go on from; start without --resume")
-    assert run(*train, "--pictures", "32").code == 0
+    assert run(*train, "--images", "32").code == 0
     check(run(*train), "holds a run already: go on with --resume auto, or give another --out")
     check(run(*train, "--resume", "auto", "--seed", "3"), "seed was 0, now 3. Give those, or --change")
     check(run(*train, "--resume", "auto", "--augment", "diff"), "augment was none, now diff")
     generator = tmp_path / "mine" / "generator.safetensors"
     check(run(*train, "--resume", generator), "holds generator, not training snapshot")
-    assert run(*train, "--pictures", "40", "--resume", "auto", "--seed", "3", "--change").code == 0
+    assert run(*train, "--images", "40", "--resume", "auto", "--seed", "3", "--change").code == 0
 
 
 @pytest.mark.parametrize("source", ["made", "cats"])
 def test_killed_run_goes_on_bit_for_bit(
-    run: Run, tmp_path: Path, pictures: Path, source: str, request: pytest.FixtureRequest
+    run: Run, tmp_path: Path, images: Path, source: str, request: pytest.FixtureRequest
 ):
-    data = pictures if source == "made" else request.getfixturevalue("shared") / "data" / "grumpy-cat-64.zip"
+    data = images if source == "made" else request.getfixturevalue("shared") / "data" / "grumpy-cat-64.zip"
     train = ["train", "dcgan", data, *TINY, *OFTEN, "--augment", "adaptive"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = start([*train, "--out", killed, "--pictures", "2000"])
+    process = start([*train, "--out", killed, "--images", "2000"])
     wait_for(lambda: len(snapshots.all_in(killed)) > 1, process)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     reached = int(snapshots.all_in(killed)[-1].stem.split("-")[1])
-    goal = ["--pictures", str(reached + 48)]
+    goal = ["--images", str(reached + 48)]
     assert run(*train, "--out", killed, *goal, "--resume", "auto").code == 0
     assert run(*train, "--out", whole, *goal).code == 0
     names = [path.name for path in snapshots.all_in(whole)]
@@ -233,9 +231,9 @@ def test_killed_run_goes_on_bit_for_bit(
         assert unequal(*(snapshots.read(folder / name).tensors for folder in (killed, whole))) == []
 
 
-def test_interrupt_saves_and_ends(tmp_path: Path, pictures: Path):
+def test_interrupt_saves_and_ends(tmp_path: Path, images: Path):
     folder = tmp_path / "mine"
-    process = start(["train", "dcgan", pictures, *TINY, "--out", folder, "--log-every", "8"])
+    process = start(["train", "dcgan", images, *TINY, "--out", folder, "--log-every", "8"])
     wait_for((folder / "log.jsonl").exists, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
@@ -247,14 +245,14 @@ def test_interrupt_saves_and_ends(tmp_path: Path, pictures: Path):
     assert not any(name.startswith(".") for name in held(folder))
 
 
-def test_two_processes_by_torchrun(tmp_path: Path, pictures: Path):
+def test_two_processes_by_torchrun(tmp_path: Path, images: Path):
     """One of them speaks, and both end."""
-    options = [*SMALL, "--batch", "8", "--pictures", "32", "--log-every", "8", "--threads", "1"]
+    options = [*SMALL, "--batch", "8", "--images", "32", "--log-every", "8", "--threads", "1"]
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "ganvas"]
-    process = start(["train", "stylegan2", pictures, *options, "--out", tmp_path / "mine"], launcher)
+    process = start(["train", "stylegan2", images, *options, "--out", tmp_path / "mine"], launcher)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    assert out.count("finished after 32 pictures") == 1
+    assert out.count("finished after 32 images") == 1
     assert len((tmp_path / "mine" / "log.jsonl").read_text().splitlines()) == 4
 
 
@@ -276,24 +274,24 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 240) -> None
         time.sleep(0.02)
 
 
-def test_encoder_of_a_generator(run: Run, tmp_path: Path, pictures: Path):
+def test_encoder_of_a_generator(run: Run, tmp_path: Path, images: Path):
     options = (
         "--resolution",
         "16",
         *SMALL[2:],
         "--batch",
         "8",
-        "--pictures",
+        "--images",
         "8",
         "--sheet-every",
         "0",
         "--threads",
         "1",
     )
-    assert run("train", "stylegan2", pictures, *options, "--out", tmp_path / "mine").code == 0
+    assert run("train", "stylegan2", images, *options, "--out", tmp_path / "mine").code == 0
     generator = tmp_path / "mine" / "generator.safetensors"
     often = ("--batch", "4", "--steps", "4", "--real-from", "2", "--log-every", "1", "--save-every", "2")
-    train = ("train", "encoder", generator, pictures, *often, "--precision", "float32", "--out", tmp_path / "encoder")
+    train = ("train", "encoder", generator, images, *often, "--precision", "float32", "--out", tmp_path / "encoder")
     told = run(*train, "--json")
     assert told.code == 0, told.err
     found = json.loads(told.out)
@@ -302,12 +300,12 @@ def test_encoder_of_a_generator(run: Run, tmp_path: Path, pictures: Path):
     check(run(*train), "holds a training already: go on with --resume")
     assert "finished after 4 steps" in run(*train, "--resume").out
     mine = ("--start", tmp_path / "encoder" / "encoder.safetensors", "--steps", "1", "--frames", "0", "--out", tmp_path)
-    photo = next(path for path in sorted(pictures.iterdir()) if path.suffix == ".png")
+    photo = next(path for path in sorted(images.iterdir()) if path.suffix == ".png")
     told = run("invert", generator, photo, *mine)
     assert told.code == 0, told.err
     check(run("invert", "faces", photo, *mine), "is the encoder of another generator")
     check(run(*train, "--resume", "--rate", "1"), "other settings (rate 0.001)")
     check(run("train", "encoder", generator, tmp_path / "nowhere", "--out", tmp_path / "other"), "does not exist")
-    check(run("train", "encoder", "nowhere", pictures, "--out", tmp_path / "other"), "no generator 'nowhere'")
-    check(run("train", "encoder", generator, pictures, "--steps", "0", "--out", tmp_path / "other"), "steps 0")
+    check(run("train", "encoder", "nowhere", images, "--out", tmp_path / "other"), "no generator 'nowhere'")
+    check(run("train", "encoder", generator, images, "--steps", "0", "--out", tmp_path / "other"), "steps 0")
     assert held(tmp_path / "other") == []

@@ -41,8 +41,8 @@ class Plain:
 
     name = "a distance for tests"
 
-    def __call__(self, pictures: Tensor) -> list[Tensor]:
-        return [pictures]
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        return [images]
 
 
 LOOK: FeatureMaps = Plain()
@@ -57,7 +57,7 @@ def bench(folder: Path, settings: Settings = SMALL, generator: object = None) ->
 
 
 def pattern(seed: int) -> Tensor:
-    return SlidingGenerator(64).synthesize(torch.randn(1, 3, generator=torch.Generator().manual_seed(seed)))
+    return SlidingGenerator(64).synthesize(torch.randn(1, 3, generator=torch.Generator().manual_seed(seed)), "z")
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +119,7 @@ def test_a_folder_of_other_rules_is_refused(tmp_path: Path, monkeypatch: pytest.
     claim_folder(tmp_path, command.record(bench(tmp_path, replace(SMALL, drags=4))))
     with pytest.raises(GanvasError, match=r"other settings.*\(here: settings\)"):
         command.run(bench(tmp_path, replace(SMALL, steps=7)), "sliding", quiet)
-    monkeypatch.setattr(defaults, "usual_radius", lambda resolution: 5.0)
+    monkeypatch.setattr(defaults, "default_radius", lambda resolution: 5.0)
     with pytest.raises(GanvasError, match=r"\(here: methods\)"):
         claim_folder(tmp_path, command.record(bench(tmp_path)))
     monkeypatch.undo()
@@ -132,7 +132,7 @@ def test_a_folder_of_other_rules_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_a_drag_did_is_what_the_code_says(tmp_path: Path):
-    """The picture slides by a tenth of the code: the truth of what the tracker says, there and back."""
+    """The image slides by a tenth of the code: the truth of what the tracker says, there and back."""
     setting = bench(tmp_path, replace(SMALL, drags=1, steps=100, methods=("draggan",)))
     (trial,) = trials.trials(setting, quiet)
     codes = trials.codes_of(tmp_path, trial)
@@ -169,14 +169,14 @@ def test_pairs_are_as_far_as_the_code_says(tmp_path: Path):
 
 
 def test_known_shifts_are_known():
-    """Moving by splines is sliding, away from the border; a warped picture shows what its places say."""
+    """Moving by splines is sliding, away from the border; a warped image shows what its places say."""
     generator = SlidingGenerator(64)
-    still, slid = (generator.synthesize(torch.tensor([[10 * x / 64, 0.0, 0.0]])) for x in (0.0, 2.3))
+    still, slid = (generator.synthesize(torch.tensor([[10 * x / 64, 0.0, 0.0]]), "z") for x in (0.0, 2.3))
     shifted = accuracy.moved_by(still, torch.tensor([2.3, 0.0]).double().numpy())
     assert (shifted - slid)[..., 8:-8, 8:-8].abs().max() < 1e-3
     bent, places = accuracy.warped(still, 3)
     x, y = places[0, :, 30, 20].tolist()
-    moved = generator.synthesize(torch.tensor([[10 * ((20.5 / 64) - x), 10 * ((30.5 / 64) - y), 0.0]]))
+    moved = generator.synthesize(torch.tensor([[10 * ((20.5 / 64) - x), 10 * ((30.5 / 64) - y), 0.0]]), "z")
     assert (bent - moved)[0, :, 30, 20].abs().max() < 0.02
 
 
@@ -239,13 +239,13 @@ def test_command(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (("--quick",), "one of them"),
         (("--benchmark", "--quick", "--drags", "3"), "both say how many"),
         (("--benchmark", "--drags", "0"), "give 1 or more"),
-        (("--benchmark", "--point", "0.4,0.4>0.5,0.5"), "draws its own pictures and points"),
-        (("--benchmark", "--rate", "0.1"), "draws its own pictures and points"),
+        (("--benchmark", "--point", "0.4,0.4>0.5,0.5"), "draws its own images and points"),
+        (("--benchmark", "--rate", "0.1"), "draws its own images and points"),
         (("--benchmark", "--method", "freedrag"), "measures both methods"),
         (("--named", "--steps", "10"), "measures both methods"),
         (("--benchmark", "--frames", "0"), "measures both methods"),
         (("--benchmark", "--undo", "1"), "measures both methods"),
-        (("--benchmark", "--latent", "x.safetensors"), "draws its own pictures"),
+        (("--benchmark", "--latent", "x.safetensors"), "draws its own images"),
     ],
 )
 def test_options_that_contradict(run: Run, tmp_path: Path, options: tuple[str, ...], told: str):

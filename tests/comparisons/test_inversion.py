@@ -29,8 +29,8 @@ QUICK = Settings(steps=2)
 NAMES = ["one", "two"]
 
 
-def look(pictures: Tensor) -> list[Tensor]:
-    return [torch.nn.functional.avg_pool2d(pictures, 4)]
+def look(images: Tensor) -> list[Tensor]:
+    return [torch.nn.functional.avg_pool2d(images, 4)]
 
 
 look.name = "a distance for tests"  # type: ignore[attr-defined]
@@ -58,7 +58,7 @@ def test_cells_are_kept_and_not_made_again(
     steps: list[str] = []
     cells = table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES, say=lambda what, *_: steps.append(what))
     assert len(cells) == len(rows) * len(table.LOSSES) == len(set(steps))
-    shown = table.pictures_of(cells[-1], generators["layers"], tmp_path, 2)
+    shown = table.images_of(cells[-1], generators["layers"], tmp_path, 2)
     assert psnr(shown, photos[16]).tolist() == pytest.approx(list(cells[-1].psnr), abs=1e-3)
     (tmp_path / "layers--w+--perceptual.json").unlink()
     steps.clear()
@@ -75,12 +75,12 @@ def test_cells_are_kept_and_not_made_again(
 
 
 def test_all_rows_are_measured_at_the_size_of_the_smallest(tmp_path: Path):
-    """The numbers of the larger generator are those of its pictures made smaller by area."""
+    """The numbers of the larger generator are those of its images made smaller by area."""
     rows = [Row("small", small_dcgan(16), "z"), Row("large", small_stylegan2(32), "w")]
     large = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     photos = {32: large, 16: pixels.resize(large, 16, 16)}
     cells = table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES)
-    shown = table.pictures_of(cells[-1], rows[1].generator, tmp_path, 2)
+    shown = table.images_of(cells[-1], rows[1].generator, tmp_path, 2)
     small, goal = torch.nn.functional.avg_pool2d(shown.clamp(-1, 1), 2), photos[16]
     assert psnr(small, goal).tolist() == pytest.approx(list(cells[-1].psnr), abs=1e-3)
     expected = (look(small)[0] - look(goal)[0]).square().sum(1).mean((1, 2)).tolist()
@@ -109,7 +109,7 @@ def test_interval_of_a_mean():
 
 def test_command(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
     model = save_generator(tmp_path / "plain.safetensors", small_dcgan(16), About("plain", "", {}))
-    photo = pixels.write_picture(tmp_path / "photo.png", photos[16][:1].repeat(1, 1, 2, 2))
+    photo = pixels.write_image(tmp_path / "photo.png", photos[16][:1].repeat(1, 1, 2, 2))
     again = ("invert", model, photo, "--table", "--steps", "1", "--out", tmp_path / "out")
     told = run(*again)
     assert told.code == 0, told.err
@@ -119,11 +119,11 @@ def test_command(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
     assert (told.code, "starts from the mean" in told.err) == (2, True)
 
 
-def test_command_on_a_folder_of_few_pictures(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
+def test_command_on_a_folder_of_few_images(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
     model = save_generator(tmp_path / "plain.safetensors", small_dcgan(16), About("plain", "", {}))
     for number in range(3):
         (tmp_path / "photos").mkdir(exist_ok=True)
-        pixels.write_picture(tmp_path / "photos" / f"{number}.png", photos[16][:1].roll(number, 3))
+        pixels.write_image(tmp_path / "photos" / f"{number}.png", photos[16][:1].roll(number, 3))
     command = ("invert", model, tmp_path / "photos", "--table", "--steps", "1")
     told = run(*command, "--out", tmp_path / "all", "--json")
     assert told.code == 0, told.err
@@ -136,8 +136,10 @@ def test_command_on_a_folder_of_few_pictures(run: Run, tmp_path: Path, photos: d
     assert not (tmp_path / "none").exists()
 
 
-def test_judged_by_what_is_not_optimised():
-    """The discriminator that comes with a model is the judge; a table without one for every way leaves it out."""
+def test_judged_by_what_is_not_optimized():
+    """The discriminator that comes with a model is the discriminator; a table without one for every way leaves it
+    out.
+    """
     eyes = eyes_for(ganvas.load("faces"), "faces")
     photos = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     near, far = eyes.near(0.9 * photos, photos), eyes.near(0.2 * photos, photos)
@@ -145,14 +147,14 @@ def test_judged_by_what_is_not_optimised():
     assert "judged" not in eyes_for(ganvas.load("faces-dcgan"), "faces-dcgan").near(photos, photos)
     seconds = {"seconds": [1.0, 1.0]}
     told = nearness({"far": far | seconds, "near": near | seconds}, "looks")
-    assert "by the discriminator (not optimised)" in told
+    assert "by the discriminator (not optimized)" in told
     without = {name: values for name, values in (near | seconds).items() if name != "judged"}
     assert "discriminator" not in nearness({"far": far | seconds, "near": without}, "looks")
 
 
-def test_the_discriminator_of_another_generator_is_no_judge(tmp_path: Path):
+def test_the_discriminator_of_another_generator_is_no_discriminator(tmp_path: Path):
     model = save_generator(tmp_path / "small.safetensors", small_stylegan2(16), About("small", ""))
     generator = ganvas.load(model)
-    for digest, judges in ((generator.about.hash, True), ("that of another", False)):
+    for digest, discriminators in ((generator.about.hash, True), ("that of another", False)):
         save_discriminator(tmp_path / DISCRIMINATOR, StyleDiscriminator((8, 8, 6)), digest)
-        assert (eyes_for(generator, str(model)).judge is not None) == judges
+        assert (eyes_for(generator, str(model)).discriminator is not None) == discriminators

@@ -5,7 +5,7 @@ import torch
 
 from ganvas.directions import jacobian as jacobian_module
 from ganvas.directions.basis import make_basis
-from ganvas.directions.jacobian import Jacobian, hold, plan_columns, streamed_grams
+from ganvas.directions.jacobian import Jacobian, Plan, hold, plan_columns, streamed_grams
 from ganvas.directions.jvp import Measure, default_measure, derivative
 from ganvas.errors import GanvasError, LatentError
 from ganvas.regions import Region
@@ -63,7 +63,7 @@ def test_grams_of_a_mask_its_complement_and_the_whole() -> None:
 
 def test_a_ring_belongs_to_neither() -> None:
     _, _, _, jacobian = held("w")
-    inside, outside = Region.box(0.25, 0.25, 0.5, 0.5).split(16, 16, ring=0.1)
+    inside, outside = Region.box(0.25, 0.25, 0.5, 0.5).split(16, 16, ignore_band=0.1)
     dense = jacobian.columns.double()
     _, gram = jacobian.split_grams(inside, outside)
     torch.testing.assert_close(gram, (dense * outside.double().flatten().repeat(3)) @ dense.T, rtol=1e-5, atol=1e-5)
@@ -83,7 +83,9 @@ def test_streamed_grams_equal_held_ones(blocks: int, monkeypatch: pytest.MonkeyP
     _, _, linear, jacobian = held("w")
     masks = list(Region.box(0.3, 0.3, 0.7, 0.6).split(16, 16))
     seen: list[tuple[int, int]] = []
-    grams = streamed_grams(linear, masks, blocks, lambda done, total: seen.append((done, total)))
+    grams = streamed_grams(
+        linear, masks, Plan(torch.float32, blocks, 0), lambda what, done, total: seen.append((done, total))
+    )
     for gram, mask in zip(grams, masks, strict=True):
         torch.testing.assert_close(gram, jacobian.gram(mask), rtol=1e-5, atol=1e-6)
     assert seen[-1][0] == seen[-1][1]
@@ -103,11 +105,11 @@ def test_plans_keep_to_the_budget() -> None:
 
 
 def test_measures() -> None:
-    pictures = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(Measure(8)(pictures), pictures)
-    torch.testing.assert_close(Measure(4)(pictures), torch.nn.functional.avg_pool2d(pictures, 2))
-    assert torch.equal(Measure(4, "sum", "nearest")(pictures), pictures[..., ::2, ::2].sum(1, keepdim=True))
-    assert Measure(4, "luma")(pictures).shape == (2, 1, 4, 4)
+    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(Measure(8)(images), images)
+    torch.testing.assert_close(Measure(4)(images), torch.nn.functional.avg_pool2d(images, 2))
+    assert torch.equal(Measure(4, "sum", "nearest")(images), images[..., ::2, ::2].sum(1, keepdim=True))
+    assert Measure(4, "luma")(images).shape == (2, 1, 4, 4)
     for wrong in ({"channels": "hue"}, {"sampling": "best"}):
         with pytest.raises(GanvasError, match="not known"):
             Measure(4, **wrong)

@@ -122,7 +122,7 @@ def test_directions_of_a_linear_generator_are_those_of_its_closed_form(make, spa
     inside, outside = region.split(8, 8)
     codes = generator.sample([0, 1]) if space == "z" else generator.map(generator.sample([0, 1]))
     found = find_directions(generator, codes, region, space=space, count=6, ridge=NO_RIDGE)
-    # How the picture's codes answer to the direction: the map of LayeredGenerator doubles z, all layers get the same.
+    # How the image's codes answer to the direction: the map of LayeredGenerator doubles z, all layers get the same.
     gain = 2 if space == "z" and generator.layers else 1
     blocks = gain * torch.eye(6, dtype=torch.float64).repeat(max(1, generator.layers), 1)
     a, b = (blocks.T @ gram(generator, mask) @ blocks / (3 * mask.sum().double()) for mask in (inside, outside))

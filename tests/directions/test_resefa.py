@@ -36,12 +36,12 @@ def test_published_directions(shared: Path, region: str, key: str, ridge: Ridge,
 
 
 def published_algorithm(generator, w: torch.Tensor, mask: torch.Tensor, size: int, ridge: float) -> np.ndarray:
-    """The published computation, written out: one reverse pass per value of the picture, inverse, non-symmetric
+    """The published computation, written out: one reverse pass per value of the image, inverse, non-symmetric
     eigen-solver.
     """
     w = w.clone().requires_grad_()
-    picture = generator.synthesize(w[:, None].expand(-1, generator.layers, -1))
-    values = torch.nn.functional.interpolate(picture, scale_factor=size / generator.resolution).sum(1).flatten()
+    image = generator.synthesize(w[:, None].expand(-1, generator.layers, -1), "w+")
+    values = torch.nn.functional.interpolate(image, scale_factor=size / generator.resolution).sum(1).flatten()
     rows = torch.stack([torch.autograd.grad(value, w, retain_graph=True)[0][0] for value in values]).double().numpy()
     inside = mask.flatten().numpy() > 0
     front, back = rows[inside], rows[~inside]

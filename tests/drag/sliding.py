@@ -1,4 +1,4 @@
-"""A generator whose code is a shift: picture and feature map are a smooth pattern moved by (x, y), so that the codes
+"""A generator whose code is a shift: image and feature map are a smooth pattern moved by (x, y), so that the codes
 that a drag has to find are known in closed form.
 """
 
@@ -9,13 +9,14 @@ from torch import Tensor
 
 from ganvas.generators.codes import check_space, sample_normal
 from ganvas.generators.protocol import Label, Noise
+from ganvas.generators.takes_latent import takes_latent
 
 WAVES = 12
 
 
 class SlidingGenerator:
     """z = (x, y, unused) moves the pattern by ``10 (x, y)`` percent of the width. The map "f" has half the size of the
-    picture; with a `margin`, it also shows so much (a fraction of the width) beyond each edge. A `broken` one gives
+    image; with a `margin`, it also shows so much (a fraction of the width) beyond each edge. A `broken` one gives
     nan.
     """
 
@@ -52,32 +53,35 @@ class SlidingGenerator:
         moved = torch.sin(waves[0][:, :, None, :] + waves[1][:, :, :, None] + self.phases[:, None, None])
         return (moved + (torch.nan if self.broken else 0)).to(codes.dtype)
 
+    @takes_latent
     def features(
         self,
         codes: Tensor,
         names: Sequence[str],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
-        picture: bool = False,
+        with_image: bool = False,
         label: Label = None,
         truncation: float = 1.0,
     ) -> dict[str, Tensor]:
         sizes = {"f": self.resolution // 2, "late": self.resolution}
         found = {name: self.pattern(codes, round(sizes[name] * (1 + 2 * self.margin)), self.margin) for name in names}
-        return found | ({"picture": self.synthesize(codes, space)} if picture else {})
+        return found | ({"image": self.synthesize(codes, space)} if with_image else {})
 
+    @takes_latent
     def synthesize(
-        self, codes: Tensor, space: str = "z", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
     ) -> Tensor:
         return self.pattern(codes, self.resolution, 0.0)[:, :3]
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Tensor,
         codes: Tensor,
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,

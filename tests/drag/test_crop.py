@@ -12,7 +12,7 @@ from ganvas.drag import crop as nearby
 from ganvas.drag.crop import samples_near
 from ganvas.drag.sampling import Plane, sample_square, whole_offsets
 from ganvas.drag.session import METHODS, Order, Session, ended, open_session, prepare, run
-from ganvas.drag.state import CANCELLED, NOT_FINITE, State, Task
+from ganvas.drag.state import CANCELED, NOT_FINITE, State, Task
 from ganvas.generators.stylegan2.architecture import Kind
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.regions import Region
@@ -82,7 +82,7 @@ FAR = {
 def test_no_step_depends_on_what_is_not_computed(
     method: str, task: Task, kind: Kind, space: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Steps are so large that handles jump and anchors go back, off the picture too. With nan in place of the rest of
+    """Steps are so large that handles jump and anchors go back, off the image too. With nan in place of the rest of
     the map, which would be the nearest of all places, drags are the same to the last bit.
     """
     order = Order(task, method, 30, (*FAR[method], ("rate", 0.3)))
@@ -121,6 +121,6 @@ def test_a_drag_that_ends_with_a_broken_map_keeps_all_of_the_last_one(
         return {name: value / sound for name, value in features(generator, codes, *given, **options).items()}
 
     monkeypatch.setattr(StyleGAN2, "features", breaking)
-    last = ended(drag, state, method, CANCELLED)
+    last = ended(drag, state, method, CANCELED)
     assert last.reason == NOT_FINITE
     assert torch.equal(last.feature, whole)

@@ -25,13 +25,13 @@ def pixels(*points: tuple[float, float]) -> Tensor:
 
 
 def map_of(x: float, y: float, resolution: int = 64) -> Tensor:
-    """Return the map of the pattern moved by (x, y) pixels of the picture."""
+    """Return the map of the pattern moved by (x, y) pixels of the image."""
     codes = torch.tensor([[x, y, 0.0]], dtype=torch.float64) * 10 / resolution
-    return SlidingGenerator(resolution).features(codes, ["f"])["f"].float()
+    return SlidingGenerator(resolution).features(codes, ["f"], "z")["f"].float()
 
 
 def plain_supervision(feature: Tensor, point: Tensor, target: Tensor, radius: float) -> Tensor:
-    """Eq. 1 of the paper, pixel by pixel on the map enlarged to the picture's size."""
+    """Eq. 1 of the paper, pixel by pixel on the map enlarged to the image's size."""
     whole = F.interpolate(feature, size=(64, 64), mode="bilinear", align_corners=False)
     way = target - point
     ahead = way / way.norm() * min(1.0, float(way.norm()))
@@ -77,7 +77,7 @@ def test_tracking_finds_the_shift_to_a_fraction_of_a_pixel(x: float, y: float):
     assert (found - point - pixels((x, y))[0]).norm() < 0.1
 
 
-def test_tracking_stays_on_the_picture_and_finds_itself():
+def test_tracking_stays_on_the_image_and_finds_itself():
     feature = map_of(0, 0)
     for point in pixels((0.0, 0.0), (64.0, 3.2), (31.0, 64.0)):
         wanted = sample_point(feature, point, PLANE)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganvas.drag import defaults, freedrag, templates
-from ganvas.drag.defaults import usual_scale
+from ganvas.drag.defaults import default_scale
 from ganvas.drag.freedrag import elsewhere, next_anchor
 from ganvas.drag.freedrag_state import FreeDrag
 from ganvas.drag.sampling import Plane
@@ -84,7 +84,7 @@ def test_backtrack_seeks_the_best_match_on_both_sides():
     assert on(into=0.7 * SCALE, out=0.8 * SCALE, at=40.0) < 40
 
 
-def test_localisation_looks_at_ten_places():
+def test_localization_looks_at_ten_places():
     feature = ramp()
     template = patches(feature, place(20.0, 30.0)[None], PLANE, 2.0)[0]
     found = localized(feature, place(20.0, 30.0), place(40.0, 30.0), template, 5.0, 0.2, PLANE, 2.0)
@@ -100,9 +100,9 @@ def test_patches_are_nine_samples_a_radius_apart():
 
 def test_the_scale_is_what_an_advance_changes_and_follows_the_features():
     feature = ramp()
-    one = usual_scale(feature, PLANE, 1.0)
-    assert usual_scale(feature, PLANE, 2.0) == pytest.approx(2 * one, rel=0.05)
-    assert usual_scale(7 * feature, PLANE, 1.0) == pytest.approx(7 * one)
+    one = default_scale(feature, PLANE, 1.0)
+    assert default_scale(feature, PLANE, 2.0) == pytest.approx(2 * one, rel=0.05)
+    assert default_scale(7 * feature, PLANE, 1.0) == pytest.approx(7 * one)
     # Half of 0.1 a pixel, for the map changes along x only, but for the last column, which repeats itself.
     assert one == pytest.approx(defaults.SCALE_IN_DIFFERENCES * 0.05, rel=0.05)
 
@@ -110,12 +110,12 @@ def test_the_scale_is_what_an_advance_changes_and_follows_the_features():
 def test_the_scale_follows_a_distance_that_was_asked_for():
     session = open_session(SlidingGenerator(), torch.zeros(1, 3))
     order = Order(Task(((0.3, 0.3),), ((0.5, 0.4),)), "freedrag")
-    usual, longer, both = (
+    default, longer, both = (
         prepare(session.subject, session.codes, replace(order, changes=changes))[0].settings
         for changes in ((), (("distance", 3.0),), (("distance", 3.0), ("scale", 0.7)))
     )
     assert (longer.distance, both.distance) == (3.0, 3.0)
-    assert longer.scale > 1.5 * usual.scale
+    assert longer.scale > 1.5 * default.scale
     assert both.scale == 0.7
 
 
@@ -246,7 +246,7 @@ def test_content_that_looks_different_is_located_where_all_else_is_less_alike():
 
 
 def test_a_pin_that_slides_has_not_arrived():
-    """The picture can only slide as a whole: what brings the one point to its target carries the pin away."""
+    """The image can only slide as a whole: what brings the one point to its target carries the pin away."""
     session = open_session(SlidingGenerator(), torch.zeros(1, 3))
     task = Task(((0.3, 0.3), (0.7, 0.6)), ((0.4, 0.3), (0.7, 0.6)))
     order = Order(task, "freedrag", 300, (("rate", 0.03),))

@@ -42,7 +42,7 @@ def test_white_is_no_mask_and_black_is_told(tmp_path: Path):
 
 
 def test_soft_values_count(tmp_path: Path):
-    """A handle under a grey of 110 may move; under black it may not, but a pin may lie there."""
+    """A handle under a gray of 110 may move; under black it may not, but a pin may lie there."""
     values = np.zeros((64, 64))
     values[10:30, 10:30] = 110
     region = read_movable(file(tmp_path, values))

@@ -19,7 +19,7 @@ from ganvas.drag.sampling import (
 
 
 def enlarged(feature: Tensor, points: Tensor, resolution: int) -> Tensor:
-    """Return [c, n]: the whole map enlarged to the picture's size, then read at points [n, 2] in pixels, by torch."""
+    """Return [c, n]: the whole map enlarged to the image's size, then read at points [n, 2] in pixels, by torch."""
     whole = F.interpolate(feature, size=(resolution, resolution), mode="bilinear", align_corners=False)
     places = points.to(feature) / resolution * 2 - 1
     return F.grid_sample(whole, places[None, None], mode="bilinear", padding_mode="border", align_corners=False)[
@@ -73,7 +73,7 @@ def test_gradients_are_those_of_the_enlarged_map():
 
 
 def test_a_map_with_margins_shows_the_same_places():
-    """A map of 20 samples of which 16 lie on the picture: reading inside equals reading the part inside, away from its
+    """A map of 20 samples of which 16 lie on the image: reading inside equals reading the part inside, away from its
     edge, and a margin is read where the part would repeat its border.
     """
     whole = random_map(20)

@@ -13,7 +13,7 @@ from ganvas.drag.draggan import track as follow
 from ganvas.drag.freedrag_state import FreeDrag
 from ganvas.drag.sampling import disc, sample_point, sample_square, whole_offsets
 from ganvas.drag.session import METHODS, Order, Session, drag_points, open_session, prepare, run
-from ganvas.drag.state import CANCELLED, NOT_FINITE, REACHED, STALLED, STEP_LIMIT, Drag, Task
+from ganvas.drag.state import CANCELED, NOT_FINITE, REACHED, STALLED, STEP_LIMIT, Drag, Task
 from ganvas.drag.templates import discrepancies, patches
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.stylegan2.architecture import Architecture
@@ -46,19 +46,19 @@ def test_drags_in_a_row_and_undo(method: str):
         opened().undo()
 
 
-def test_the_picture_of_a_session_is_that_of_its_codes_in_their_space():
+def test_the_image_of_a_session_is_that_of_its_codes_in_their_space():
     generator = small_stylegan2(16, label_dim=3)
     begun = open_session(generator, generator.sample([1]), "z", label=2, truncation=0.6)
     for session in (begun, begun.drag(Order(RIGHT, steps=2))):
         expected = generator.synthesize(session.codes, "z", label=2, truncation=0.6)
-        torch.testing.assert_close(session.picture(), expected)
-    torch.testing.assert_close(session.picture(session.start), begun.picture())
-    assert not torch.equal(session.picture(), begun.picture())
+        torch.testing.assert_close(session.image(), expected)
+    torch.testing.assert_close(session.image(session.start), begun.image())
+    assert not torch.equal(session.image(), begun.image())
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_drag_is_as_if_it_were_the_first(method: str):
-    """The optimiser's moments and the reference do not survive: the published tools keep the former."""
+    """The optimizer's moments and the reference do not survive: the published tools keep the former."""
     order = Order(RIGHT, method, 200, FAST)
     once = opened().drag(order)
     fresh = open_session(SlidingGenerator(), once.codes)
@@ -81,7 +81,7 @@ def test_reasons(method: str):
     assert unmoved.steps < 40
     asked = iter([False, False, True])
     stopped = opened().drag(Order(RIGHT, method, 50, FAST), lambda: next(asked)).done[0]
-    assert (stopped.reason, stopped.steps) == (CANCELLED, 2)
+    assert (stopped.reason, stopped.steps) == (CANCELED, 2)
     still = Task(((0.5, 0.5),), ((0.5, 0.5),))
     equal = opened().drag(Order(still, method, 50)).done[0]
     assert (equal.reason, equal.steps) == (REACHED, 0)
@@ -90,7 +90,7 @@ def test_reasons(method: str):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_seen_last_belongs_to_the_codes(method: str):
-    """The published tools show the picture before the last step; here map, points and codes are of one moment."""
+    """The published tools show the image before the last step; here map, points and codes are of one moment."""
     session = opened()
     for steps in (3, 200):
         order = Order(RIGHT, method, steps, FAST)
@@ -154,7 +154,7 @@ def test_orders_are_checked():
     ):
         with pytest.raises(GanvasError, match=told):
             Order(RIGHT, **wrong)
-    with pytest.raises(LatentError, match="One picture is dragged at a time; 2"):
+    with pytest.raises(LatentError, match="One image is dragged at a time; 2"):
         open_session(SlidingGenerator(), torch.zeros(2, 3))
     with pytest.raises(LatentError, match="have shape"):
         open_session(SlidingGenerator(), torch.zeros(1, 4))
@@ -229,12 +229,12 @@ def ahead(drag: Drag[Any], first: Any, codes: Tensor) -> float:
 
 @pytest.mark.parametrize("margin", [0.0, 0.125])
 @pytest.mark.parametrize("method", METHODS)
-def test_the_picture_shows_what_the_method_says(method: str, margin: float):
+def test_the_image_shows_what_the_method_says(method: str, margin: float):
     """A tracker that knows no features finds the content at the target, and where the method does."""
     generator, handle, target = SlidingGenerator(64, margin), (0.45, 0.5), (0.53, 0.46)
     done = drag_points(generator, torch.zeros(1, 3), [(handle, target)], method=method, rate=0.02)
     assert done.reason == REACHED
-    before, after = (generator.synthesize(codes) for codes in (torch.zeros(1, 3), done.after))
+    before, after = (generator.synthesize(codes, "z") for codes in (torch.zeros(1, 3), done.after))
     seen = track(before, after, torch.tensor([handle], dtype=torch.float64))
     assert bool(seen.found)
     place = (float(seen.places[0, 0]), float(seen.places[0, 1]))
@@ -245,7 +245,7 @@ def test_the_picture_shows_what_the_method_says(method: str, margin: float):
 
 
 def test_stylegan3s_content_lies_where_its_plane_says():
-    """Its input can be moved by a known way: the map, with its margins, and the picture move by just that."""
+    """Its input can be moved by a known way: the map, with its margins, and the image move by just that."""
     generator = small_stylegan3(64)
     codes, way = generator.map(generator.sample([1])), torch.tensor([0.06, -0.04], dtype=torch.float64)
     still = open_session(generator, codes)
@@ -257,13 +257,13 @@ def test_stylegan3s_content_lies_where_its_plane_says():
 
 
 def test_points_of_the_published_kind_of_generator():
-    """`faces`, from Python: an eye moves where it was asked to, by the generator's own picture."""
+    """`faces`, from Python: an eye moves where it was asked to, by the generator's own image."""
     generator, handle, target = ganvas.load("faces"), (0.29, 0.295), (0.29, 0.265)
     codes = generator.map(generator.sample([4]), truncation=0.7)
     done = ganvas.drag_points(generator, codes, [(handle, target)], steps=60)
     assert done.reason == REACHED
     with torch.no_grad():
-        before, after = (generator.synthesize(one) for one in (codes, done.after))
+        before, after = (generator.synthesize(one, "w+") for one in (codes, done.after))
     seen = track(before, after, torch.tensor([handle], dtype=torch.float64))
     assert bool(seen.found)
     assert float((seen.places[0] - torch.tensor(target)).norm()) < 0.4 * math.dist(handle, target)

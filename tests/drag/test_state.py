@@ -7,12 +7,12 @@ import torch.nn.functional as F
 import ganvas
 from ganvas.drag.defaults import (
     choose_subject,
-    usual_arrival,
-    usual_feature,
-    usual_radius,
-    usual_rate,
-    usual_reach,
-    usual_rows,
+    default_arrival,
+    default_feature,
+    default_radius,
+    default_rate,
+    default_reach,
+    default_rows,
 )
 from ganvas.drag.draggan import DragGAN
 from ganvas.drag.sampling import Plane, disc
@@ -27,33 +27,37 @@ BOX = ganvas.Region.box(0.25, 0.25, 0.75, 0.75)
 
 @pytest.mark.parametrize(("layers", "count"), [(10, 4), (12, 4), (14, 5), (16, 6), (18, 6), (1, 1)])
 def test_the_papers_share_of_rows(layers: int, count: int):
-    assert usual_rows(layers) == tuple(range(count))
+    assert default_rows(layers) == tuple(range(count))
 
 
 @pytest.mark.parametrize(
     ("resolution", "radius", "reach", "arrival"),
     [(64, 2, 4, 0.5), (256, 2, 6, 1), (512, 3, 12, 2), (1024, 6, 24, 4)],
 )
-def test_sizes_follow_the_pictures(resolution: int, radius: float, reach: float, arrival: float):
-    assert (usual_radius(resolution), usual_reach(resolution), usual_arrival(resolution)) == (radius, reach, arrival)
-    assert disc(usual_radius(resolution)).any()
+def test_sizes_follow_the_images(resolution: int, radius: float, reach: float, arrival: float):
+    assert (default_radius(resolution), default_reach(resolution), default_arrival(resolution)) == (
+        radius,
+        reach,
+        arrival,
+    )
+    assert disc(default_radius(resolution)).any()
 
 
-def test_the_map_is_the_finest_of_half_the_picture():
-    assert usual_feature(small_stylegan2(32)) == "b16"
-    assert usual_feature(small_stylegan2(64)) == "b32"
+def test_the_map_is_the_finest_of_half_the_image():
+    assert default_feature(small_stylegan2(32)) == "b16"
+    assert default_feature(small_stylegan2(64)) == "b32"
     generator = small_stylegan3(32)
-    name = usual_feature(generator)
+    name = default_feature(generator)
     left, _, right, _ = generator.extent(name)
-    size = generator.features(generator.map(generator.sample([0])), [name])[name].shape[-1]
+    size = generator.features(generator.map(generator.sample([0])), [name], "w+")[name].shape[-1]
     assert round(size / (right - left)) <= 16 < size * 2
 
 
 def test_rates_follow_the_space():
     generator = small_stylegan2(16)
     w = generator.map(generator.sample(range(256)), "w").double()
-    assert usual_rate(generator, "w+") == pytest.approx(0.008 * float(w.var(dim=0).mean().sqrt()))
-    assert usual_rate(generator, "z") == pytest.approx(0.008, rel=0.1)
+    assert default_rate(generator, "w+") == pytest.approx(0.008 * float(w.var(dim=0).mean().sqrt()))
+    assert default_rate(generator, "z") == pytest.approx(0.008, rel=0.1)
 
 
 def test_what_is_trained():
@@ -127,9 +131,9 @@ def test_masks_that_leave_nothing_or_all_are_no_regions(value: float):
     [
         ((), (), "at least one handle"),
         (((0.5, 0.5),), (), "a target for each"),
-        (((1.2, 0.5),), ((0.5, 0.5),), r"The handle \(1.2, 0.5\) lies off the picture"),
-        (((0.5, 0.5),), ((0.5, -0.1),), "The target .* lies off the picture"),
-        (((float("nan"), 0.5),), ((0.5, 0.5),), "off the picture"),
+        (((1.2, 0.5),), ((0.5, 0.5),), r"The handle \(1.2, 0.5\) lies off the image"),
+        (((0.5, 0.5),), ((0.5, -0.1),), "The target .* lies off the image"),
+        (((float("nan"), 0.5),), ((0.5, 0.5),), "off the image"),
         (((0.5, 0.5),) * 1001, ((0.6, 0.5),) * 1001, "at most 1000"),
     ],
 )

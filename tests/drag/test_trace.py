@@ -1,4 +1,4 @@
-"""Traces and files of points: there and back, the same picture again, and files that are out to do harm."""
+"""Traces and files of points: there and back, the same image again, and files that are out to do harm."""
 
 import base64
 import copy
@@ -13,7 +13,7 @@ import torch
 
 import ganvas
 from ganvas.drag.session import Order, open_session
-from ganvas.drag.state import CANCELLED, Task
+from ganvas.drag.state import CANCELED, Task
 from ganvas.drag.trace import read_points, read_trace, write_trace
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import About
@@ -39,20 +39,20 @@ def session(generator):
     return begun.drag(Order(POINTS, "freedrag", 50), lambda: next(asked))
 
 
-def test_a_replay_gives_the_same_picture_bit_for_bit(generator, session, tmp_path: Path):
+def test_a_replay_gives_the_same_image_bit_for_bit(generator, session, tmp_path: Path):
     trace = read_trace(write_trace(tmp_path / "trace.json", session))
     again = trace.replay(generator)
     assert torch.equal(again.codes, session.codes)
-    assert torch.equal(generator.synthesize(again.codes), generator.synthesize(session.codes))
+    assert torch.equal(generator.synthesize(again.codes, "w+"), generator.synthesize(session.codes, "w+"))
     assert [done.path for done in again.done] == [done.path for done in session.done]
-    assert session.done[-1].reason == CANCELLED
+    assert session.done[-1].reason == CANCELED
     assert again.done[-1].steps == session.done[-1].steps == 3
     assert trace.rows == (1, 2, 3)
 
 
-def test_what_was_cancelled_before_its_first_step_is_not_in_the_trace(generator, session, tmp_path: Path):
+def test_what_was_canceled_before_its_first_step_is_not_in_the_trace(generator, session, tmp_path: Path):
     stopped = session.drag(Order(POINTS, "freedrag", 50), lambda: True)
-    assert (stopped.done[-1].reason, stopped.done[-1].steps) == (CANCELLED, 0)
+    assert (stopped.done[-1].reason, stopped.done[-1].steps) == (CANCELED, 0)
     trace = read_trace(write_trace(tmp_path / "trace.json", stopped))
     assert len(trace.orders) == len(session.done)
     assert torch.equal(trace.replay(generator).codes, stopped.codes)

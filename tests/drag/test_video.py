@@ -1,4 +1,4 @@
-"""What is drawn on the pictures of a drag, and which frames stay."""
+"""What is drawn on the images of a drag, and which frames stay."""
 
 from itertools import pairwise
 
@@ -9,13 +9,13 @@ from ganvas.images.pixels import to_bytes
 
 
 def test_points_are_where_they_should_be_and_the_rest_stays():
-    grey = torch.zeros(1, 3, 120, 240)
-    drawn = to_bytes(marked(grey, [(0.25, 0.5)], [(0.75, 0.25)]))[0]
+    gray = torch.zeros(1, 3, 120, 240)
+    drawn = to_bytes(marked(gray, [(0.25, 0.5)], [(0.75, 0.25)]))[0]
     assert tuple(drawn[60, 60].tolist()) == RED
     assert tuple(drawn[30, 180].tolist()) == BLUE
     assert drawn[45, 120].min() > 200  # the arrow, halfway
     assert (drawn[100:] == 128).all()
-    assert torch.equal(marked(grey, [], []), grey)
+    assert torch.equal(marked(gray, [], []), gray)
 
 
 def test_no_arrow_where_the_points_touch_and_the_handle_lies_on_top():
@@ -37,7 +37,7 @@ def test_a_handle_that_was_not_found_has_no_dot():
     assert (drawn == torch.tensor(RED)).all(-1).nonzero().max() < 40
 
 
-def test_films_are_an_even_choice_with_the_first_and_the_last():
+def test_videos_are_an_even_choice_with_the_first_and_the_last():
     for most in (2, 5, 60):
         for count in (1, 5, 9, 100, 301):
             kept = evenly(count, most)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganvas.edits.interpolate import along, ease, frame_positions, linear, only_layers, path_through, spherical
-from ganvas.edits.retime import deviations_along_path
+from ganvas.edits.retime import stds_along_path
 from ganvas.errors import LatentError
 from ganvas.generators.weight_differences import LEFT, RIGHT, weights_of, with_weights
 from ganvas.latents.latent import Latent, load_latent, sample_latent
@@ -113,7 +113,7 @@ def test_a_path_of_latents_of_several_kinds(closed):
     ends = path.at(frame_positions(5, closed)[[0, -1]])
     assert torch.allclose(ends.codes[0], expected[0])
     assert torch.allclose(ends.codes[1], expected[0] if closed else generator.map(generator.sample([3]))[0])
-    assert len(next(iter(ends.pictures(generator)))) == 2
+    assert len(next(iter(ends.images(generator)))) == 2
 
 
 def test_spherical_paths_lie_in_z_and_are_mapped_afterwards():
@@ -129,7 +129,7 @@ def test_latents_without_a_common_path():
     generator = LayeredGenerator()
     z = [sample_latent(generator, [seed], space="z", truncation=0.5 + seed / 4) for seed in (0, 1)]
     w = sample_latent(generator, [0, 1])
-    labelled = [Latent(generator.sample([seed]), "z", label=seed) for seed in (0, 1)]
+    labeled = [Latent(generator.sample([seed]), "z", label=seed) for seed in (0, 1)]
     for latents, options, words in (
         ([w], {"mode": "spherical"}, r"do not lead back to z.*ganvas invert --space z"),
         ([w], {"mode": "spherical", "space": "w"}, "Spherical"),
@@ -137,7 +137,7 @@ def test_latents_without_a_common_path():
         ([w], {"space": "s"}, "does not exist"),
         ([w.rows([0])], {}, "at least two"),
         (z, {"space": "z"}, "truncations"),
-        (labelled, {"space": "z"}, "classes"),
+        (labeled, {"space": "z"}, "classes"),
         ([z[0], z[0]], {"space": "z", "layers": "0"}, "Layers are rows"),
     ):
         with pytest.raises(LatentError, match=words):
@@ -164,14 +164,14 @@ def test_weights_tuned_for_different_photos_are_blended_evenly():
     seed = sample_latent(generator, [2])
     for a, b in ((one, other), (one, seed), (seed, other), (one, replace(one, codes=other.codes, tuned=double(one)))):
         path = path_through(generator, [a, b])
-        pictures = torch.cat(list(path.pictures(generator, frame_positions(3))))
+        images = torch.cat(list(path.images(generator, frame_positions(3))))
         painters = [latent.generator_for(generator) for latent in (a, b)]
         weights = [{name: value.detach() for name, value in weights_of(painter).items()} for painter in painters]
         middle = with_weights(generator, {name: (weights[0][name] + weights[1][name]) / 2 for name in weights[0]})
         codes = path.codes(frame_positions(3))
-        for painter, code, picture in zip((painters[0], middle, painters[1]), codes, pictures, strict=True):
-            torch.testing.assert_close(painter.synthesize(code[None])[0], picture, atol=2e-3, rtol=0)
-        assert (pictures[1] - pictures[0]).abs().max() > 0.05
+        for painter, code, image in zip((painters[0], middle, painters[1]), codes, images, strict=True):
+            torch.testing.assert_close(painter.synthesize(code[None], "w+")[0], image, atol=2e-3, rtol=0)
+        assert (images[1] - images[0]).abs().max() > 0.05
         with pytest.raises(LatentError, match="weights change along this path"):
             path.at(frame_positions(3))
         assert [len(latent) for latent in path.each(frame_positions(3))] == [1, 1, 1]
@@ -199,7 +199,7 @@ def test_a_common_class_is_kept_in_every_space():
     each = [sample_latent(generator, seeds, label=(2, 2)) for seeds in ([0, 1], [4, 5])]
     assert path_through(generator, each).at(frame_positions(3)).label == 2
     assert path_through(generator, [same, others]).keys.label is None
-    assert not np.isnan(deviations_along_path(generator, path, frame_positions(3))).any()
+    assert not np.isnan(stds_along_path(generator, path, frame_positions(3))).any()
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (1, 1, 8, 8)])
@@ -209,7 +209,7 @@ def test_noise_maps_as_latents_may_have_them(shape):
     maps = torch.randn(*shape, generator=torch.Generator().manual_seed(2))
     path = path_through(generator, [replace(w.rows([0]), noise={name: maps}), w.rows([1])])
     assert torch.equal(path.keys.noise[name][0, 0], maps.reshape(8, 8))
-    assert len(torch.cat(list(path.pictures(generator, frame_positions(3))))) == 3
+    assert len(torch.cat(list(path.images(generator, frame_positions(3))))) == 3
 
 
 def test_generators_with_z_only():

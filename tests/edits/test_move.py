@@ -25,10 +25,10 @@ layer_sets = st.sets(st.integers(0, 2), min_size=1).map(lambda chosen: tuple(sor
 steady = settings(max_examples=30)
 
 
-def direction(space="w", layers=(0, 1, 2), seed=0, deviation=math.nan, shape=None):
+def direction(space="w", layers=(0, 1, 2), seed=0, std=math.nan, shape=None):
     shape = shape or ((3, 6) if space == "w+" else (6,))
     vector = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    return Direction(vector / vector.norm(), space, layers, deviation=deviation)
+    return Direction(vector / vector.norm(), space, layers, std=std)
 
 
 @steady
@@ -107,8 +107,8 @@ def test_zero_leaves_codes_and_no_direction_does_too():
     assert torch.equal(edit(GENERATOR, WS, [], []), WS)
 
 
-def test_strengths_count_in_deviations_where_they_say_so():
-    along = direction(deviation=1.5)
+def test_strengths_count_in_stds_where_they_say_so():
+    along = direction(std=1.5)
     for text, distance in {"2s": 3.0, "-2s": -3.0, "2": 2.0, "+.5": 0.5, " 1e1s ": 15.0, "-0s": 0.0, "2.": 2.0}.items():
         assert along.length(text) == distance
         torch.testing.assert_close(edit(GENERATOR, WS, along, text), edit(GENERATOR, WS, along, distance))
@@ -117,9 +117,9 @@ def test_strengths_count_in_deviations_where_they_say_so():
         assert torch.equal(edit(GENERATOR, WS, along, number), edit(GENERATOR, WS, along, 2.0))
 
 
-@pytest.mark.parametrize("deviation", [math.nan, math.inf])
-def test_deviations_that_are_not_known_are_told(deviation):
-    along = direction(deviation=deviation)
+@pytest.mark.parametrize("std", [math.nan, math.inf])
+def test_stds_that_are_not_known_are_told(std):
+    along = direction(std=std)
     with pytest.raises(LatentError, match="standard deviations, which this direction's file does not give"):
         edit(GENERATOR, WS, along, "2s")
     assert along.length("2") == 2.0
@@ -148,7 +148,7 @@ def test_deviations_that_are_not_known_are_told(deviation):
 )
 def test_what_is_no_strength_is_refused(wrong):
     with pytest.raises(LatentError, match="is not a strength; write a number such as 3, or 2s"):
-        unchecked(Direction.length)(direction(deviation=1.0), wrong)
+        unchecked(Direction.length)(direction(std=1.0), wrong)
 
 
 def test_one_strength_per_direction():
@@ -199,29 +199,29 @@ def test_a_style_direction_moves_styles():
     along = Direction(vector, "s", (0, 1))
     moved = edit(generator, styles, along, 3.0)
     torch.testing.assert_close(moved - styles, (3 * vector).expand_as(styles), atol=1e-5, rtol=0)
-    pictures = edit_series(generator, styles, along, [0.0, 3.0])
-    torch.testing.assert_close(pictures[:, 0], generator.synthesize(styles, "s"))
-    torch.testing.assert_close(pictures[:, 1], generator.synthesize(moved, "s"))
+    images = edit_series(generator, styles, along, [0.0, 3.0])
+    torch.testing.assert_close(images[:, 0], generator.synthesize(styles, "s"))
+    torch.testing.assert_close(images[:, 1], generator.synthesize(moved, "s"))
     with pytest.raises(LatentError, match="A direction of space s moves codes of shape"):
         edit(generator, generator.map(generator.sample([0])), along, 1.0)
 
 
 @pytest.mark.parametrize(("codes", "layers"), [(W, (0, 1, 2)), (W, (1,)), (WS, (0, 2))])
 def test_in_a_series_all_rows_share_the_direction(codes, layers):
-    along = direction(layers=layers, deviation=0.5)
-    pictures = edit_series(GENERATOR, codes, along, [-2.0, 0.0, "4s"])
-    assert pictures.shape == (2, 3, 3, 8, 8)
+    along = direction(layers=layers, std=0.5)
+    images = edit_series(GENERATOR, codes, along, [-2.0, 0.0, "4s"])
+    assert images.shape == (2, 3, 3, 8, 8)
     plain = GENERATOR.synthesize(WS, "w+")
-    torch.testing.assert_close(pictures[:, 1], plain)
-    # The generator is linear, so the change of picture is one and the same: -2 and 2 are opposite.
-    torch.testing.assert_close(pictures[:, 0] - plain, plain - pictures[:, 2], atol=1e-3, rtol=0)
-    torch.testing.assert_close(pictures[0] - pictures[0, 1], pictures[1] - pictures[1, 1], atol=1e-3, rtol=0)
+    torch.testing.assert_close(images[:, 1], plain)
+    # The generator is linear, so the change of image is one and the same: -2 and 2 are opposite.
+    torch.testing.assert_close(images[:, 0] - plain, plain - images[:, 2], atol=1e-3, rtol=0)
+    torch.testing.assert_close(images[0] - images[0, 1], images[1] - images[1, 1], atol=1e-3, rtol=0)
 
 
 def test_a_series_of_z_codes_and_one_without_strengths():
     generator = LinearGenerator()
     along = direction("z", None)
-    pictures = edit_series(generator, generator.sample([0]), along, [1.0], truncation=1.0)
-    torch.testing.assert_close(pictures[0], generator.synthesize(generator.sample([0]) + along.vector, "z"))
+    images = edit_series(generator, generator.sample([0]), along, [1.0], truncation=1.0)
+    torch.testing.assert_close(images[0], generator.synthesize(generator.sample([0]) + along.vector, "z"))
     with pytest.raises(LatentError, match="No strength was given"):
         edit_series(generator, generator.sample([0]), along, [])

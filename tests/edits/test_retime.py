@@ -1,4 +1,4 @@
-"""Re-timing: steps of curves whose lengths are known, and pictures of a generator."""
+"""Re-timing: steps of curves whose lengths are known, and images of a generator."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganvas.edits.interpolate import ease, frame_positions, path_through
-from ganvas.edits.retime import Timing, deviations_along_path, inverted, meeting, retimed, step_lengths, time_path
+from ganvas.edits.retime import Timing, inverted, meeting, retimed, stds_along_path, step_lengths, time_path
 from ganvas.latents.latent import Latent, sample_latent
 from ganvas.latents.spaces import statistics
 from ganvas.metrics.features import Architecture, FeatureNetwork
@@ -94,16 +94,16 @@ def test_a_path_that_stands_still_keeps_its_frames():
     assert Timing(positions, steps, np.ones(7), frame_positions(7), steps).unevenness == 1
 
 
-def test_step_lengths_are_those_of_neighbouring_pictures(network):
+def test_step_lengths_are_those_of_neighboring_images(network):
     generator = LayeredGenerator(resolution=16)
     path = path_through(generator, [sample_latent(generator, [0, 1, 2])])
     positions = frame_positions(37)  # more than are looked at together
-    pictures = torch.cat(list(path.at(positions).pictures(generator)))
-    expected = perceptual_distance(network, pictures[1:], pictures[:-1]).sqrt()
+    images = torch.cat(list(path.at(positions).images(generator)))
+    expected = perceptual_distance(network, images[1:], images[:-1]).sqrt()
     assert step_lengths(network, generator, path, positions) == pytest.approx(expected.numpy(), abs=1e-4)
 
 
-def test_timing_a_path_of_pictures(network):
+def test_timing_a_path_of_images(network):
     generator = LayeredGenerator(resolution=16)
     path = path_through(generator, [sample_latent(generator, [0, 1, 2])], closed=True)
     shares, said = frame_positions(24, closed=True), []
@@ -120,7 +120,7 @@ def test_distances_to_the_mean_along_a_path():
     mean = statistics(generator, "w+").mean
     codes = torch.stack([mean - 3, mean + 3])
     path = path_through(generator, [Latent(codes, "w")])
-    distances = deviations_along_path(generator, path, frame_positions(3))
+    distances = stds_along_path(generator, path, frame_positions(3))
     assert distances[1] == pytest.approx(0, abs=1e-5)
     assert distances[0] == pytest.approx(distances[2])
     assert distances[0] == pytest.approx(1.5, rel=0.05)  # w = 2 z + average
@@ -130,7 +130,7 @@ def test_a_line_in_z_dips_towards_the_mean_and_a_circle_does_not():
     generator = LinearGenerator(width=200)
     latent = sample_latent(generator, [0, 1])
     line, circle = (
-        deviations_along_path(generator, path_through(generator, [latent], mode=mode), frame_positions(3))
+        stds_along_path(generator, path_through(generator, [latent], mode=mode), frame_positions(3))
         for mode in ("linear", "spherical")
     )
     assert line[1] == pytest.approx(np.sqrt(0.5), abs=0.1)

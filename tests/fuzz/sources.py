@@ -49,7 +49,7 @@ def made(folder: Path) -> dict[str, Path]:
 
 
 def small_dcgan() -> dict[str, torch.Tensor]:
-    """Return the state dict of PyTorch's DCGAN example for pictures of 32 pixels, with few channels."""
+    """Return the state dict of PyTorch's DCGAN example for images of 32 pixels, with few channels."""
     torch.manual_seed(0)
     widths = [8, 16, 8, 4]
     state: dict[str, torch.Tensor] = {}

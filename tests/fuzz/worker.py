@@ -96,7 +96,7 @@ def limit() -> int:
 
 
 def _load(path: Path, draw: bool = False) -> tuple[str, Exception | None]:
-    """Return "loaded", "refused", "unsafe", or what else came, and the error; `draw` a picture of what loads."""
+    """Return "loaded", "refused", "unsafe", or what else came, and the error; `draw` an image of what loads."""
     try:
         generator, _ = read_generator(path)
         if draw:
@@ -111,11 +111,11 @@ def _load(path: Path, draw: bool = False) -> tuple[str, Exception | None]:
 
 
 def _draw(generator: Any) -> None:
-    """Make a picture: what was loaded has to work, whatever it shows."""
+    """Make an image: what was loaded has to work, whatever it shows."""
     classes = max(getattr(generator.architecture, name, 0) for name in ("classes", "label_dim"))
     with torch.no_grad(), suppress(LatentError):
-        picture = generator.synthesize(generator.sample([0]), "z", label=0 if classes else None)
-        assert picture.shape == (1, 3, generator.resolution, generator.resolution)
+        image = generator.synthesize(generator.sample([0]), "z", label=0 if classes else None)
+        assert image.shape == (1, 3, generator.resolution, generator.resolution)
 
 
 def observe(index: int, mutation: str, path: Path, witness: Witness, idle: int) -> Outcome:

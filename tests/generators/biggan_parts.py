@@ -20,7 +20,7 @@ def small_biggan(architecture: Architecture = SMALL, *, dtype: torch.dtype = tor
             tensor.copy_(drawn / tensor[0].numel() ** 0.5)
         else:
             tensor.copy_(0.3 * drawn)
-    generator.synthesis.colours.norm.scale.data += 1
+    generator.synthesis.colors.norm.scale.data += 1
     if architecture.attention is not None:
         generator.synthesis.attention.gain.fill_(0.7)
     return generator.to(dtype)

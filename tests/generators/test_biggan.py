@@ -20,7 +20,7 @@ from ganvas.generators.protocol import Generator, HasClasses, Linearizable
 from tests.generators.biggan_parts import SMALL, small_biggan
 
 MISROUNDED = (0.14, 0.28, 0.56, 0.58, 0.94)
-"""Truncations at which pytorch-pretrained-BigGAN takes the neighbour's statistics."""
+"""Truncations at which pytorch-pretrained-BigGAN takes the neighbor's statistics."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ class TestParts:
         plain = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), weight, padding=1)
         torch.testing.assert_close(ops.convolve_doubled(x, ops.doubled_taps(weight)), plain)
 
-    def test_conditional_normalisation(self):
+    def test_conditional_normalization(self):
         norm, x = self.filled(ConditionalNorm(5, 4, 3, 1e-4)), torch.randn(2, 5, 3, 3).double()
         normal = F.batch_norm(x, norm.means[1], norm.variances[1], eps=1e-4)
         scale, offset = self.condition.code @ norm.scale.T, self.condition.code @ norm.offset.T
@@ -117,33 +117,33 @@ class TestDerivative:
         tangents = torch.randn(4, 6, generator=torch.Generator().manual_seed(3)).double()
 
         def paint(code: torch.Tensor) -> torch.Tensor:
-            return generator.synthesize(code, label=2, truncation=truncation)
+            return generator.synthesize(code, "z", label=2, truncation=truncation)
 
         def along(tangent: torch.Tensor) -> torch.Tensor:
             return torch.func.jvp(paint, (z,), (tangent[None],))[1][0]
 
-        picture, push = generator.linearize(z, label=2, truncation=truncation)
-        torch.testing.assert_close(picture, paint(z))
+        image, push = generator.linearize(z, "z", label=2, truncation=truncation)
+        torch.testing.assert_close(image, paint(z))
         torch.testing.assert_close(push(tangents), torch.func.vmap(along)(tangents))
 
     def test_backwards_agrees_with_differences(self):
         generator = small_biggan(dtype=torch.float64)
         z = rows(generator, 1).requires_grad_(True)
         assert torch.autograd.gradcheck(
-            lambda code: generator.synthesize(code, label=1, truncation=0.6)[..., ::9, ::9], z
+            lambda code: generator.synthesize(code, "z", label=1, truncation=0.6)[..., ::9, ::9], z
         )
 
     def test_tangents_split_at_the_cache_are_the_same(self, monkeypatch: pytest.MonkeyPatch):
         generator = small_biggan(dtype=torch.float64)
         tangents = torch.eye(6).double()
-        _, push = generator.linearize(rows(generator, 1), label=0)
+        _, push = generator.linearize(rows(generator, 1), "z", label=0)
         whole = push(tangents)
         monkeypatch.setattr(biggan_synthesis, "CACHE_BYTES", 20_000)
         torch.testing.assert_close(push(tangents), whole)
 
     def test_layers_are_refused(self):
         with pytest.raises(LatentError, match="has none: leave layers out"):
-            small_biggan().linearize(torch.zeros(1, 6), layers=[0], label=0)
+            small_biggan().linearize(torch.zeros(1, 6), "z", layers=[0], label=0)
 
 
 class TestProtocol:
@@ -161,64 +161,64 @@ class TestProtocol:
             drawn = truncnorm.rvs(-2, 2, size=6, random_state=np.random.RandomState(seed))
             assert np.allclose(row, drawn, atol=1e-6)
 
-    def test_a_row_has_one_picture_whatever_its_batch(self, monkeypatch: pytest.MonkeyPatch):
+    def test_a_row_has_one_image_whatever_its_batch(self, monkeypatch: pytest.MonkeyPatch):
         generator = small_biggan()
         z, labels = rows(generator), (3, 0, 1)
-        alone = torch.cat([generator.synthesize(z[i : i + 1], label=labels[i], truncation=0.5) for i in range(3)])
-        torch.testing.assert_close(generator.synthesize(z, label=labels, truncation=0.5), alone)
+        alone = torch.cat([generator.synthesize(z[i : i + 1], "z", label=labels[i], truncation=0.5) for i in range(3)])
+        torch.testing.assert_close(generator.synthesize(z, "z", label=labels, truncation=0.5), alone)
         monkeypatch.setattr(biggan_synthesis, "CACHE_BYTES", 20_000)
         with torch.no_grad():
-            torch.testing.assert_close(generator.synthesize(z, label=labels, truncation=0.5), alone)
+            torch.testing.assert_close(generator.synthesize(z, "z", label=labels, truncation=0.5), alone)
 
     def test_truncation_shortens_the_code_and_chooses_statistics(self):
         generator = small_biggan()
         z = rows(generator)
-        half = generator.synthesize(z, label=1, truncation=0.5)
-        assert not torch.allclose(half, generator.synthesize(0.5 * z, label=1), atol=1e-3)
+        half = generator.synthesize(z, "z", label=1, truncation=0.5)
+        assert not torch.allclose(half, generator.synthesize(0.5 * z, "z", label=1), atol=1e-3)
         for norm in (module for module in generator.modules() if hasattr(module, "means")):
             norm.means[:], norm.variances[:] = norm.means[2].clone(), norm.variances[2].clone()  # that of 0.5
-        torch.testing.assert_close(half, generator.synthesize(0.5 * z, label=1))
+        torch.testing.assert_close(half, generator.synthesize(0.5 * z, "z", label=1))
 
     def test_one_hot_rows_mix_classes(self):
         generator = small_biggan()
         z = rows(generator)
         torch.testing.assert_close(
-            generator.synthesize(z, label=torch.eye(4)[[2] * 3]), generator.synthesize(z, label=2)
+            generator.synthesize(z, "z", label=torch.eye(4)[[2] * 3]), generator.synthesize(z, "z", label=2)
         )
-        mixed = generator.synthesize(z, label=torch.full((3, 4), 0.25))
+        mixed = generator.synthesize(z, "z", label=torch.full((3, 4), 0.25))
         assert mixed.isfinite().all()
 
     @pytest.mark.parametrize("name", small_biggan().feature_names)
-    def test_resuming_from_a_feature_map_gives_the_picture(self, name: str):
+    def test_resuming_from_a_feature_map_gives_the_image(self, name: str):
         generator = small_biggan()
         z, known = rows(generator), {"label": (0, 1, 2), "truncation": 0.7}
-        found = generator.features(z, [name], picture=True, **known)
+        found = generator.features(z, [name], "z", with_image=True, **known)
         size = int(name.split("_")[1])
         assert found[name].shape[2:] == (size, size)
-        torch.testing.assert_close(found["picture"], generator.synthesize(z, **known))
-        torch.testing.assert_close(generator.resume(name, found[name], z, **known), found["picture"])
-        torch.testing.assert_close(generator.features(z, [name], **known)[name], found[name])
+        torch.testing.assert_close(found["image"], generator.synthesize(z, "z", **known))
+        torch.testing.assert_close(generator.resume(name, found[name], z, "z", **known), found["image"])
+        torch.testing.assert_close(generator.features(z, [name], "z", **known)[name], found[name])
 
     def test_several_feature_maps_and_none(self):
         generator = small_biggan()
         z = rows(generator)
-        assert set(generator.features(z, ["block3_16", "block0_4"], label=0)) == {"block3_16", "block0_4"}
-        assert generator.features(z, [], label=0) == {}
-        assert set(generator.features(z, [], picture=True, label=0)) == {"picture"}
+        assert set(generator.features(z, ["block3_16", "block0_4"], "z", label=0)) == {"block3_16", "block0_4"}
+        assert generator.features(z, [], "z", label=0) == {}
+        assert set(generator.features(z, [], "z", with_image=True, label=0)) == {"image"}
 
     def test_bfloat16_is_near(self):
         exact, rounded = small_biggan(), small_biggan().set_precision(torch.bfloat16)
         z = rows(exact)
-        picture = exact.synthesize(z, label=1)
-        assert rounded.synthesize(z, label=1).dtype == torch.float32
-        assert float((rounded.synthesize(z, label=1) - picture).square().mean().sqrt() / picture.std()) < 0.05
+        image = exact.synthesize(z, "z", label=1)
+        assert rounded.synthesize(z, "z", label=1).dtype == torch.float32
+        assert float((rounded.synthesize(z, "z", label=1) - image).square().mean().sqrt() / image.std()) < 0.05
 
     def test_compat_counts_between_the_rows_only(self):
         ours, official = small_biggan(), small_biggan().set_compat("official")
         z = rows(ours)
         for truncation, same in ((0.5, True), (1.0, True), (0.6, False)):
-            pictures = [one.synthesize(z, label=1, truncation=truncation) for one in (ours, official)]
-            assert torch.equal(*pictures) == same
+            images = [one.synthesize(z, "z", label=1, truncation=truncation) for one in (ours, official)]
+            assert torch.equal(*images) == same
         with pytest.raises(LatentError, match="Compat 'both' is not known"):
             ours.set_compat("both")
 
@@ -241,13 +241,13 @@ class TestProtocol:
     )
     def test_what_cannot_be_is_refused(self, arguments: dict, message: str):
         with pytest.raises(LatentError, match=message):
-            small_biggan().synthesize(**{"codes": torch.zeros(3, 6), "label": 0} | arguments)
+            small_biggan().synthesize(**{"codes": torch.zeros(3, 6), "space": "z", "label": 0} | arguments)
 
     def test_there_is_nothing_to_map_to(self):
         with pytest.raises(LatentError, match="has space z only"):
             small_biggan().map(torch.zeros(1, 6), "w")
         with pytest.raises(LatentError, match="Feature map 'b8' does not exist: this generator has block0_4"):
-            small_biggan().features(torch.zeros(1, 6), ["b8"], label=0)
+            small_biggan().features(torch.zeros(1, 6), ["b8"], "z", label=0)
 
 
 class TestImageNet:
@@ -262,10 +262,10 @@ class TestImageNet:
     def test_classes_by_name(self):
         generator = small_biggan(replace(SMALL, label_dim=1000))
         z = rows(generator, 2)
-        named = generator.synthesize(z, label=["Golden Retriever", "goldfish"])
-        torch.testing.assert_close(named, generator.synthesize(z, label=[207, 1]))
+        named = generator.synthesize(z, "z", label=["Golden Retriever", "goldfish"])
+        torch.testing.assert_close(named, generator.synthesize(z, "z", label=[207, 1]))
         with pytest.raises(LatentError, match="golden retriever"):
-            generator.synthesize(z, label="golden retreiver")
+            generator.synthesize(z, "z", label="golden retreiver")
 
 
 class TestArchitecture:
@@ -273,14 +273,14 @@ class TestArchitecture:
     def test_parameters_are_as_many_as_published(self, size: int, published: int):
         with torch.device("meta"):
             generator = BigGAN(Architecture.standard(size))
-        never_seen = 125 * (128 * 9 + 1)  # colours beyond the third
+        never_seen = 125 * (128 * 9 + 1)  # colors beyond the third
         assert sum(parameter.numel() for parameter in generator.parameters()) + never_seen == published
         assert "attention_64" in generator.feature_names
 
     @pytest.mark.parametrize(
         ("changed", "message"),
         [
-            ({"resolution": 32}, "2 doublings do not make pictures of 32 pixels"),
+            ({"resolution": 32}, "2 doublings do not make images of 32 pixels"),
             ({"channels": (32, 32, 16, 8)}, "4 blocks and 4 widths"),
             ({"channels": (32, 32, 16, 64, 8)}, "never adds channels"),
             ({"channels": (32, 32, 16, 16, 0)}, "whole numbers"),

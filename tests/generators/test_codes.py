@@ -162,13 +162,13 @@ def test_generators_satisfy_the_protocol(make):
     generator = make()
     assert isinstance(generator, Generator)
     codes = generator.sample([0, 1])
-    pictures = generator.synthesize(codes, "z")
-    assert pictures.shape == (2, 3, generator.resolution, generator.resolution)
+    images = generator.synthesize(codes, "z")
+    assert images.shape == (2, 3, generator.resolution, generator.resolution)
     assert codes.shape[1:] == generator.dimensions("z")
     name = generator.feature_names[-1]
     space = "w+" if generator.layers else "z"
     codes = generator.map(codes) if generator.layers else codes
-    maps = generator.features(codes, [name], space, picture=True)
-    assert maps.keys() == {name, "picture"}
-    torch.testing.assert_close(generator.resume(name, maps[name], codes, space), maps["picture"])
+    maps = generator.features(codes, [name], space, with_image=True)
+    assert maps.keys() == {name, "image"}
+    torch.testing.assert_close(generator.resume(name, maps[name], codes, space), maps["image"])
     assert not isinstance(object(), Generator)

@@ -91,7 +91,7 @@ def by_definition(x: torch.Tensor, resampler: Resampler, clamp: float) -> torch.
     stuffed = F.pad(stuffed.reshape(rows, channels, size * factor, size * factor), (length,) * 4)
     full = F.conv2d(stuffed, _kernel(resampler.up_taps, channels) * factor**2, groups=channels)
     fine = resampler.fine
-    # Both grids have the same centre: that of the stuffed one lies half a factor before its middle.
+    # Both grids have the same center: that of the stuffed one lies half a factor before its middle.
     start = round((full.shape[-1] - (factor - 1) - fine) / 2)
     full = full[:, :, start : start + fine, start : start + fine]
     active = (F.leaky_relu(full, 0.2) * 2**0.5).clamp(-clamp, clamp)

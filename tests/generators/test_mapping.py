@@ -23,7 +23,7 @@ def test_the_length_of_z_does_not_matter(length: float) -> None:
     torch.testing.assert_close(mapping(z * length, None), mapping(z, None), rtol=1e-5, atol=1e-6)
 
 
-def test_a_label_joins_as_a_normalised_embedding() -> None:
+def test_a_label_joins_as_a_normalized_embedding() -> None:
     torch.manual_seed(2)
     mapping = MappingNetwork(5, 4, (4,), 3, 0.01).double()
     z, label = torch.randn(1, 5).double(), torch.tensor([[0.0, 1.0, 0.0]]).double()

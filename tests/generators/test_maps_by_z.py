@@ -21,14 +21,14 @@ MADE = {
 
 
 @pytest.mark.parametrize("family", MADE)
-def test_maps_and_pictures_of_z_codes_belong_together(family: str) -> None:
+def test_maps_and_images_of_z_codes_belong_together(family: str) -> None:
     generator: Generator = MADE[family]()
     z = generator.sample([0, 5])
     label = None if family == "dcgan" else 2
     name = generator.feature_names[-2]
-    found = generator.features(z, [name], "z", picture=True, label=label, truncation=0.6)
+    found = generator.features(z, [name], "z", with_image=True, label=label, truncation=0.6)
     expected = generator.synthesize(z, "z", label=label, truncation=0.6)
-    torch.testing.assert_close(found["picture"], expected)
+    torch.testing.assert_close(found["image"], expected)
     resumed = generator.resume(name, found[name], z, "z", label=label, truncation=0.6)
     torch.testing.assert_close(resumed, expected)
     alone = generator.features(z, [name], "z", label=label, truncation=0.6)[name]

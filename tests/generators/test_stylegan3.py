@@ -36,12 +36,12 @@ def read_vectors(path: Path) -> dict[str, torch.Tensor]:
     return {key: torch.from_numpy(value) for key, value in np.load(path).items()}
 
 
-def error(picture: torch.Tensor, expected: torch.Tensor) -> float:
-    return float((picture - expected).abs().max() / expected.std())
+def error(image: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((image - expected).abs().max() / expected.std())
 
 
 @pytest.mark.parametrize("kind", ["t", "r"])
-def test_pictures_equal_those_of_the_published_code(shared: Path, kind: str) -> None:
+def test_images_equal_those_of_the_published_code(shared: Path, kind: str) -> None:
     generator = load(shared / "conformance" / f"stylegan3-{kind}.pkl")
     assert isinstance(generator, StyleGAN3)
     expected = read_vectors(shared / "conformance" / f"stylegan3-{kind}.npz")
@@ -50,27 +50,27 @@ def test_pictures_equal_those_of_the_published_code(shared: Path, kind: str) -> 
     for psi in (1.0, 0.7):
         ws = generator.map(z, truncation=psi)
         torch.testing.assert_close(ws, expected[f"ws_psi{psi}"], rtol=1e-5, atol=1e-5)
-        assert error(generator.synthesize(ws), expected[f"image_psi{psi}"]) < 1e-4
+        assert error(generator.synthesize(ws, "w+"), expected[f"image_psi{psi}"]) < 1e-4
     ws = generator.map(z)
     moved = generator.transformed(expected["inverse_transform"].double().inverse())
-    assert error(moved.synthesize(ws), expected["image_transformed_psi1.0"]) < 1e-4
+    assert error(moved.synthesize(ws, "w+"), expected["image_transformed_psi1.0"]) < 1e-4
     ws = ws.clone()
     ws[:, 3:5] += 0.5
-    assert error(generator.synthesize(ws), expected["image_layers3to5_plus0.5"]) < 1e-4
+    assert error(generator.synthesize(ws, "w+"), expected["image_layers3to5_plus0.5"]) < 1e-4
 
 
 @pytest.mark.parametrize("kind", ["t", "r"])
-def test_pictures_equal_those_of_hammer(shared: Path, kind: str) -> None:
+def test_images_equal_those_of_hammer(shared: Path, kind: str) -> None:
     generator = load(shared / "conformance" / f"genforce-stylegan3-{kind}.pth")
     expected = read_vectors(shared / "conformance" / f"genforce-stylegan3-{kind}.npz")
     ws = generator.map(expected["z"])
     torch.testing.assert_close(ws[:, 0], expected["w"], rtol=1e-5, atol=1e-5)
-    assert error(generator.synthesize(ws), expected["image_psi1"]) < 1e-4
+    assert error(generator.synthesize(ws, "w+"), expected["image_psi1"]) < 1e-4
     some = generator.map(expected["z"], truncation=0.7, truncation_layers=8)
-    assert error(generator.synthesize(some), expected["image_psi07_layers0to8"]) < 1e-4
+    assert error(generator.synthesize(some, "w+"), expected["image_psi07_layers0to8"]) < 1e-4
     ws = ws.clone()
     ws[:, 3:5] += 0.5
-    assert error(generator.synthesize(ws), expected["image_layers3to5_plus0.5"]) < 1e-4
+    assert error(generator.synthesize(ws, "w+"), expected["image_layers3to5_plus0.5"]) < 1e-4
 
 
 def test_the_published_examples_have_the_published_layers() -> None:
@@ -105,7 +105,7 @@ def test_the_published_examples_have_the_published_number_of_parameters(
 
 
 def test_a_layer_is_its_formula() -> None:
-    """Normalise, modulate, demodulate literally, row by row, as second implementation of the modulated convolution."""
+    """Normalize, modulate, demodulate literally, row by row, as second implementation of the modulated convolution."""
     torch.manual_seed(0)
     shape = LayerShape(4, 3, 3, 36, 36, 16, 16, 2.0, 2.0, 6.0, 6.0, 2, False)
     layer = Layer(shape, 5, clamp=None).double().requires_grad_(False)
@@ -141,10 +141,10 @@ def test_linearize_equals_automatic_forward_mode(radial: bool, clamp: float, lay
     rows = list(layers if layers is not None else range(generator.layers))
     tangents = torch.zeros(3, generator.layers, 5, dtype=torch.float64)
     tangents[:, rows] = torch.randn(3, len(rows), 5, dtype=torch.float64, generator=random)
-    picture, push = generator.linearize(ws, layers=layers)
-    torch.testing.assert_close(picture, generator.synthesize(ws))
+    image, push = generator.linearize(ws, "w+", layers=layers)
+    torch.testing.assert_close(image, generator.synthesize(ws, "w+"))
     for tangent, pushed in zip(tangents, push(tangents), strict=True):
-        _, expected = torch.func.jvp(generator.synthesize, (ws,), (tangent[None],))
+        _, expected = torch.func.jvp(lambda codes: generator.synthesize(codes, "w+"), (ws,), (tangent[None],))
         torch.testing.assert_close(pushed, expected[0], rtol=1e-8, atol=1e-11)
 
 
@@ -159,14 +159,16 @@ def test_linearize_in_other_spaces(space: str) -> None:
     torch.testing.assert_close(push(tangent), expected, rtol=1e-8, atol=1e-11)
 
 
-def test_derivative_of_a_moved_picture_by_differences() -> None:
+def test_derivative_of_a_moved_image_by_differences() -> None:
     generator = small_stylegan3(dtype=torch.float64).transformed(rotate=20.0, translate=(0.1, -0.05))
     random = torch.Generator().manual_seed(4)
     ws = torch.randn(1, generator.layers, 5, dtype=torch.float64, generator=random)
     tangent = torch.randn(1, generator.layers, 5, dtype=torch.float64, generator=random)
-    _, push = generator.linearize(ws)
+    _, push = generator.linearize(ws, "w+")
     step = 1e-6
-    differences = (generator.synthesize(ws + step * tangent) - generator.synthesize(ws - step * tangent)) / (2 * step)
+    differences = (
+        generator.synthesize(ws + step * tangent, "w+") - generator.synthesize(ws - step * tangent, "w+")
+    ) / (2 * step)
     scale = differences.abs().max()
     torch.testing.assert_close(push(tangent) / scale, differences / scale, rtol=0, atol=1e-4)
 
@@ -176,8 +178,8 @@ def test_gradients_backwards() -> None:
     ws = torch.randn(1, generator.layers, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     weights = torch.randn(3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
     ws.requires_grad_()
-    (gradient,) = torch.autograd.grad((generator.synthesize(ws) * weights).sum(), ws)
-    _, push = generator.linearize(ws.detach())
+    (gradient,) = torch.autograd.grad((generator.synthesize(ws, "w+") * weights).sum(), ws)
+    _, push = generator.linearize(ws.detach(), "w+")
     basis = torch.eye(ws.numel(), dtype=torch.float64).unflatten(1, ws.shape[1:])
     torch.testing.assert_close(gradient.flatten(), (push(basis) * weights).sum(dim=(1, 2, 3)), rtol=1e-8, atol=1e-10)
 
@@ -185,38 +187,38 @@ def test_gradients_backwards() -> None:
 def test_tangents_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan3()
     ws = generator.map(generator.sample(range(5)))
-    _, push = generator.linearize(ws[:1])
+    _, push = generator.linearize(ws[:1], "w+")
     whole = push(ws)
     monkeypatch.setattr(stylegan3_synthesis, "PUSHED_BYTES", 1)
-    _, push = generator.linearize(ws[:1])
+    _, push = generator.linearize(ws[:1], "w+")
     torch.testing.assert_close(push(ws), whole, rtol=1e-4, atol=1e-5)
     assert push(ws[:0]).shape == (0, 3, 32, 32)
-    _, push = generator.linearize(ws[:1], layers=())
+    _, push = generator.linearize(ws[:1], "w+", layers=())
     assert not push(ws).any()
 
 
-def test_a_turned_r_network_paints_the_turned_picture() -> None:
+def test_a_turned_r_network_paints_the_turned_image() -> None:
     """By quarter turns all grids, filters and margins of an R network fall on themselves: equal to rounding."""
     generator = small_stylegan3(kernel=1, radial=True, dtype=torch.float64)
     ws = generator.map(generator.sample([0]).double())
-    picture = generator.synthesize(ws)
+    image = generator.synthesize(ws, "w+")
     for turns in (1, 2, 3):
-        turned = generator.transformed(rotate=90.0 * turns).synthesize(ws)
-        torch.testing.assert_close(turned, picture.rot90(turns, dims=(2, 3)))
-    assert error(picture.rot90(1, dims=(2, 3)), picture) > 1
+        turned = generator.transformed(rotate=90.0 * turns).synthesize(ws, "w+")
+        torch.testing.assert_close(turned, image.rot90(turns, dims=(2, 3)))
+    assert error(image.rot90(1, dims=(2, 3)), image) > 1
 
 
 @pytest.mark.parametrize("radial", [False, True])
-def test_a_moved_network_paints_the_moved_picture(radial: bool) -> None:
+def test_a_moved_network_paints_the_moved_image(radial: bool) -> None:
     """By sixteenths of the width every map moves by whole samples: equal but for what comes in from the borders."""
     generator = small_stylegan3(64, kernel=1 if radial else 3, radial=radial, layers=8, margin=10, dtype=torch.float64)
     ws = generator.map(generator.sample([1]).double())
-    moved = generator.transformed(translate=(1 / 16, -2 / 16)).synthesize(ws)
-    picture = generator.synthesize(ws)
-    expected = picture.roll((-8, 4), dims=(2, 3))
+    moved = generator.transformed(translate=(1 / 16, -2 / 16)).synthesize(ws, "w+")
+    image = generator.synthesize(ws, "w+")
+    expected = image.roll((-8, 4), dims=(2, 3))
     inside = (..., slice(8, -16), slice(12, -8))
     assert error(moved[inside], expected[inside]) < 0.02
-    assert error(moved[inside], picture[inside]) > 0.3
+    assert error(moved[inside], image[inside]) > 0.3
 
 
 def test_transforms_follow_one_another() -> None:
@@ -224,14 +226,14 @@ def test_transforms_follow_one_another() -> None:
     ws = generator.map(generator.sample([0]))
     both = generator.transformed(rotate=30.0).transformed(translate=(0.2, 0.1))
     at_once = generator.transformed(rotate=30.0, translate=(0.2, 0.1))
-    torch.testing.assert_close(both.synthesize(ws), at_once.synthesize(ws))
+    torch.testing.assert_close(both.synthesize(ws, "w+"), at_once.synthesize(ws, "w+"))
     back = both.transformed(at_once.transform.inverse())
-    torch.testing.assert_close(back.synthesize(ws), generator.synthesize(ws), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(back.synthesize(ws, "w+"), generator.synthesize(ws, "w+"), rtol=1e-4, atol=1e-4)
     assert torch.equal(generator.transform, placement())
     assert both.synthesis is generator.synthesis
 
 
-def test_waves_move_with_the_picture() -> None:
+def test_waves_move_with_the_image() -> None:
     """What the moved waves show at a point's new place is what the unmoved ones show at its old place."""
     random = torch.Generator().manual_seed(7)
     frequencies, phases = torch.randn(6, 2, generator=random).double(), torch.randn(6, generator=random).double()
@@ -244,12 +246,12 @@ def test_waves_move_with_the_picture() -> None:
 
 
 @pytest.mark.parametrize("name", ["L0", "L1", "L3"])
-def test_a_point_of_the_picture_lies_where_the_extent_says(name: str) -> None:
-    """A bump put into a map appears in the picture at the place of that sample."""
+def test_a_point_of_the_image_lies_where_the_extent_says(name: str) -> None:
+    """A bump put into a map appears in the image at the place of that sample."""
     generator = small_stylegan3(64, kernel=1, radial=True)
     name = next(feature for feature in generator.feature_names if feature.startswith(f"{name}_"))
     ws = generator.map(generator.sample([0]))
-    found = generator.features(ws, [name], picture=True)
+    found = generator.features(ws, [name], "w+", with_image=True)
     left, top, right, bottom = feature_extent(generator, name)
     size = found[name].shape[-1]
     for x, y in ((0.5, 0.5), (0.3, 0.7)):
@@ -257,11 +259,11 @@ def test_a_point_of_the_picture_lies_where_the_extent_says(name: str) -> None:
         row = min(int((y - top) / (bottom - top) * size), size - 1)
         bumped = found[name].clone()
         bumped[:, :, row, column] += 3
-        change = (generator.resume(name, bumped, ws) - found["picture"]).square().sum(dim=(0, 1))
-        centres = (torch.arange(64) + 0.5) / 64
+        change = (generator.resume(name, bumped, ws, "w+") - found["image"]).square().sum(dim=(0, 1))
+        centers = (torch.arange(64) + 0.5) / 64
         where = (
-            float((change.sum(dim=0) * centres).sum() / change.sum()),
-            float((change.sum(dim=1) * centres).sum() / change.sum()),
+            float((change.sum(dim=0) * centers).sum() / change.sum()),
+            float((change.sum(dim=1) * centers).sum() / change.sum()),
         )
         exact = (left + (column + 0.5) * (right - left) / size, top + (row + 0.5) * (bottom - top) / size)
         assert math.dist(where, exact) < max((right - left) / size / 2, 1.5 / 64)
@@ -286,7 +288,7 @@ def test_it_is_a_generator() -> None:
 def test_spaces_agree() -> None:
     generator = small_stylegan3()
     z = generator.sample([5, 6])
-    by_w_plus = generator.synthesize(generator.map(z, truncation=0.6))
+    by_w_plus = generator.synthesize(generator.map(z, truncation=0.6), "w+")
     torch.testing.assert_close(generator.synthesize(z, "z", truncation=0.6), by_w_plus)
     torch.testing.assert_close(generator.synthesize(generator.map(z, "w", truncation=0.6), "w"), by_w_plus)
     torch.testing.assert_close(generator.synthesize(generator.map(z, "s", truncation=0.6), "s"), by_w_plus)
@@ -297,31 +299,33 @@ def test_spaces_agree() -> None:
 def test_a_row_is_the_same_in_every_batch() -> None:
     generator = small_stylegan3()
     ws = generator.map(generator.sample([1, 2, 3])).clone()
-    ws[0] *= 100  # the published style normalisation would let this row change the others
-    torch.testing.assert_close(generator.synthesize(ws)[1:2], generator.synthesize(ws[1:2]), rtol=1e-5, atol=1e-5)
+    ws[0] *= 100  # the published style normalization would let this row change the others
+    torch.testing.assert_close(
+        generator.synthesize(ws, "w+")[1:2], generator.synthesize(ws[1:2], "w+"), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_features_and_resuming_from_them() -> None:
     generator = small_stylegan3(64)
     ws = generator.map(generator.sample([3, 4]))
     names = generator.feature_names[1], generator.feature_names[3]
-    found = generator.features(ws, names, picture=True)
-    assert set(found) == {*names, "picture"}
-    torch.testing.assert_close(found["picture"], generator.synthesize(ws))
+    found = generator.features(ws, names, "w+", with_image=True)
+    assert set(found) == {*names, "image"}
+    torch.testing.assert_close(found["image"], generator.synthesize(ws, "w+"))
     for name in names:
         _, size, channels = name.split("_")
         assert found[name].shape == (2, int(channels), int(size), int(size))
-        torch.testing.assert_close(generator.resume(name, found[name], ws), found["picture"])
+        torch.testing.assert_close(generator.resume(name, found[name], ws, "w+"), found["image"])
     last = generator.feature_names[-1]
-    torch.testing.assert_close(generator.features(ws, [last])[last] * 0.25, found["picture"])
-    assert generator.features(ws, []) == {}
+    torch.testing.assert_close(generator.features(ws, [last], "w+")[last] * 0.25, found["image"])
+    assert generator.features(ws, [], "w+") == {}
 
 
 def test_features_stop_at_the_finest_one_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan3()
     for layer in list(generator.synthesis.layers)[2:]:
         monkeypatch.setattr(layer, "forward", lambda *_: pytest.fail("a layer above was computed"))
-    generator.features(generator.map(generator.sample([0])), [generator.feature_names[1]])
+    generator.features(generator.map(generator.sample([0])), [generator.feature_names[1]], "w+")
 
 
 def test_labels() -> None:
@@ -334,19 +338,22 @@ def test_labels() -> None:
 def test_bfloat16_is_close_to_float32(shared: Path) -> None:
     exact, rough = (load(shared / "conformance" / "stylegan3-t.pkl", dtype=t) for t in (None, torch.bfloat16))
     ws = exact.map(exact.sample([0]))
-    picture = exact.synthesize(ws)
-    difference = rough.synthesize(ws) - picture
+    image = exact.synthesize(ws, "w+")
+    difference = rough.synthesize(ws, "w+") - image
     assert difference.dtype == torch.float32
-    assert difference.square().mean().sqrt() < 0.02 * picture.std()
+    assert difference.square().mean().sqrt() < 0.02 * image.std()
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda g: g.synthesize(torch.zeros(1, 6, 5), noise="loud"), "'const' or 'none'"),
-        (lambda g: g.synthesize(torch.zeros(1, 6, 5), noise={"L0": torch.zeros(1)}), "a StyleGAN3 has none"),
-        (lambda g: g.features(torch.zeros(1, 6, 5), ["b32"]), "has L0_22_4, L1"),
-        (lambda g: g.resume("L0_22_4", torch.zeros(1, 4, 21, 22), torch.zeros(1, 6, 5)), r"\[1, 4, 22, 22\] fits"),
+        (lambda g: g.synthesize(torch.zeros(1, 6, 5), "w+", noise="loud"), "'const' or 'none'"),
+        (lambda g: g.synthesize(torch.zeros(1, 6, 5), "w+", noise={"L0": torch.zeros(1)}), "a StyleGAN3 has none"),
+        (lambda g: g.features(torch.zeros(1, 6, 5), ["b32"], "w+"), "has L0_22_4, L1"),
+        (
+            lambda g: g.resume("L0_22_4", torch.zeros(1, 4, 21, 22), torch.zeros(1, 6, 5), "w+"),
+            r"\[1, 4, 22, 22\] fits",
+        ),
         (lambda g: g.extent("b4"), "does not exist"),
         (lambda g: g.transformed(torch.zeros(3, 3)), "last row"),
         (lambda g: g.transformed(torch.eye(2)), "3x3"),
@@ -391,12 +398,12 @@ def test_impossible_architectures_are_refused(changes: dict, message: str) -> No
 def test_a_moved_generator_goes_by_a_hash_of_its_own():
     generator = small_stylegan3()
     assert generator.transformed(rotate=1.0).about is None
-    generator.about = About("small", "abc", {"hash": "of the original", "licence": "none"})
+    generator.about = About("small", "abc", {"hash": "of the original", "license": "none"})
     moved = generator.transformed(rotate=90.0)
     again = generator.transformed(rotate=90.0)
     assert moved.about is not None
     assert again.about is not None
     assert moved.about.hashes == again.about.hashes
     assert not set(moved.about.hashes) & set(generator.about.hashes)
-    assert moved.about.source["licence"] == "none"
+    assert moved.about.source["license"] == "none"
     assert moved.about.source["transform"] == moved.transform.tolist()

@@ -1,4 +1,4 @@
-"""Pictures to train on: what is found, what is left out and why, and the packed file."""
+"""Images to train on: what is found, what is left out and why, and the packed file."""
 
 import io
 import json
@@ -14,13 +14,13 @@ from PIL import Image
 from ganvas.errors import TrainingError
 from ganvas.images import datasets as data
 from ganvas.images import pixels
-from ganvas.images.datasets import PictureSet, open_pictures
-from tests.training.tiny import write_pictures
+from ganvas.images.datasets import ImageSet, open_images
+from tests.training.tiny import write_images
 
 pytestmark = pytest.mark.usefixtures("home", "one_thread")
 
 
-def picture_bytes(seed: int = 0, size: tuple[int, int] = (20, 20), **options) -> bytes:
+def image_bytes(seed: int = 0, size: tuple[int, int] = (20, 20), **options) -> bytes:
     stream = io.BytesIO()
     values = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(values).save(stream, **({"format": "PNG"} | options))
@@ -34,68 +34,68 @@ def zipped(path: Path, entries: dict[str, bytes], **options) -> Path:
     return path
 
 
-def first(pictures: PictureSet) -> torch.Tensor:
-    return pictures.batch(np.array([0]))
+def first(images: ImageSet) -> torch.Tensor:
+    return images.batch(np.array([0]))
 
 
 def left_in(home: Path) -> list[str]:
-    return sorted(path.name for path in (home / "pictures").iterdir() if not path.name.endswith(".guard"))
+    return sorted(path.name for path in (home / "images").iterdir() if not path.name.endswith(".guard"))
 
 
 def test_a_folder_with_folders_in_it(tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 20)
-    write_pictures(source / "more" / "below", 5)
-    pictures = open_pictures(source, 16)
-    assert len(pictures) == pictures.survey.count == 25
-    assert pictures.values.shape == (25, 16, 16, 3)
-    assert pictures.survey.sizes == {"20 x 20": 25}
-    assert (pictures.survey.skipped, pictures.survey.cropped, pictures.survey.enlarged) == ({}, 0, 0)
+    source = write_images(tmp_path / "in", 20)
+    write_images(source / "more" / "below", 5)
+    images = open_images(source, 16)
+    assert len(images) == images.survey.count == 25
+    assert images.values.shape == (25, 16, 16, 3)
+    assert images.survey.sizes == {"20 x 20": 25}
+    assert (images.survey.skipped, images.survey.cropped, images.survey.enlarged) == ({}, 0, 0)
 
 
-def test_pictures_come_as_the_library_reads_them(tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 16, (16, 16))
-    pictures = open_pictures(source, 16)
-    batch = pictures.batch(np.array([3, 0, 3]))
+def test_images_come_as_the_library_reads_them(tmp_path: Path):
+    source = write_images(tmp_path / "in", 16, (16, 16))
+    images = open_images(source, 16)
+    batch = images.batch(np.array([3, 0, 3]))
     assert batch.shape == (3, 3, 16, 16)
     assert batch.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(batch[1:2], pixels.read_picture(source / "00.png"))
-    assert torch.equal(batch[0:1], pixels.read_picture(source / "03.png"))
+    assert torch.equal(batch[1:2], pixels.read_image(source / "00.png"))
+    assert torch.equal(batch[0:1], pixels.read_image(source / "03.png"))
 
 
 def test_a_zip_is_the_same_as_a_folder(tmp_path: Path):
-    folder = write_pictures(tmp_path / "in", 20)
+    folder = write_images(tmp_path / "in", 20)
     archive = zipped(tmp_path / "in.zip", {path.name: path.read_bytes() for path in folder.iterdir()})
-    by_folder, by_zip = open_pictures(folder, 16), open_pictures(archive, 16)
+    by_folder, by_zip = open_images(folder, 16), open_images(archive, 16)
     assert np.array_equal(by_folder.values, by_zip.values)
     assert by_zip.survey.source == str(archive)
 
 
 def test_what_cannot_be_read_is_named_and_left_out(tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 20)
+    source = write_images(tmp_path / "in", 20)
     (source / "empty.png").touch()
-    (source / "text.jpg").write_text("not a picture")
-    (source / "cut.png").write_bytes(picture_bytes(size=(60, 60))[:2000])
-    pictures = open_pictures(source, 16)
-    assert len(pictures) == 20
-    assert sorted(pictures.survey.skipped) == ["cut.png", "empty.png", "text.jpg"]
-    assert all("damaged" in reason or "Cannot read" in reason for reason in pictures.survey.skipped.values())
+    (source / "text.jpg").write_text("not an image")
+    (source / "cut.png").write_bytes(image_bytes(size=(60, 60))[:2000])
+    images = open_images(source, 16)
+    assert len(images) == 20
+    assert sorted(images.survey.skipped) == ["cut.png", "empty.png", "text.jpg"]
+    assert all("damaged" in reason or "Cannot read" in reason for reason in images.survey.skipped.values())
 
 
 def test_damage_in_a_zip_is_named(tmp_path: Path):
-    entries = {f"{i}.png": picture_bytes(i, (40, 40)) for i in range(17)}
+    entries = {f"{i}.png": image_bytes(i, (40, 40)) for i in range(17)}
     archive = zipped(tmp_path / "in.zip", entries, compression=zipfile.ZIP_DEFLATED)
     content = bytearray(archive.read_bytes())
     with zipfile.ZipFile(archive) as opened:
         start = opened.getinfo("4.png").header_offset
     content[start + 60 : start + 400] = bytes(340)
     archive.write_bytes(bytes(content))
-    pictures = open_pictures(archive, 16)
-    assert len(pictures) == 16
-    assert list(pictures.survey.skipped) == ["4.png"]
+    images = open_images(archive, 16)
+    assert len(images) == 16
+    assert list(images.survey.skipped) == ["4.png"]
 
 
 def test_a_zip_with_a_password_is_told(tmp_path: Path):
-    archive = zipped(tmp_path / "in.zip", {f"{i}.png": picture_bytes(i) for i in range(16)})
+    archive = zipped(tmp_path / "in.zip", {f"{i}.png": image_bytes(i) for i in range(16)})
     content = bytearray(archive.read_bytes())
     for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # where the flag for encryption stands
         at = content.find(signature)
@@ -103,131 +103,131 @@ def test_a_zip_with_a_password_is_told(tmp_path: Path):
             content[at + place] |= 1
             at = content.find(signature, at + 1)
     archive.write_bytes(bytes(content))
-    with pytest.raises(TrainingError, match=r"0 readable pictures \(16 cannot be read\).*encrypted"):
-        open_pictures(archive, 16)
+    with pytest.raises(TrainingError, match=r"0 readable images \(16 cannot be read\).*encrypted"):
+        open_images(archive, 16)
 
 
 def test_a_zip_with_a_broken_list_is_told(tmp_path: Path):
-    archive = zipped(tmp_path / "in.zip", {f"{i}.png": picture_bytes(i) for i in range(16)})
+    archive = zipped(tmp_path / "in.zip", {f"{i}.png": image_bytes(i) for i in range(16)})
     content = bytearray(archive.read_bytes())
     at = content.find(b"PK\x01\x02")
     content[at : at + 4] = b"XXXX"
     archive.write_bytes(bytes(content))
     with pytest.raises(TrainingError, match=r"in\.zip. cannot be read"):
-        open_pictures(archive, 16)
+        open_images(archive, 16)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK"])
-def test_other_kinds_of_pictures(tmp_path: Path, mode: str):
+def test_other_kinds_of_images(tmp_path: Path, mode: str):
     if mode == "CMYK":
         for number in range(16):
             (tmp_path / "in").mkdir(exist_ok=True)
             Image.new("CMYK", (20, 20), (number, 0, 0, 0)).save(tmp_path / "in" / f"{number}.jpg")
         source = tmp_path / "in"
     else:
-        source = write_pictures(tmp_path / "in", 16, mode=mode)
-    pictures = open_pictures(source, 16)
-    assert len(pictures) == 16
+        source = write_images(tmp_path / "in", 16, mode=mode)
+    images = open_images(source, 16)
+    assert len(images) == 16
     if mode == "L":
-        assert np.ptp(pictures.values, axis=3).max() == 0
+        assert np.ptp(images.values, axis=3).max() == 0
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 16, (16, 16))
+    source = write_images(tmp_path / "in", 16, (16, 16))
     Image.new("RGBA", (16, 16), (0, 0, 0, 0)).save(source / "+.png")
-    assert (open_pictures(source, 16).values[0] == 255).all()
+    assert (open_images(source, 16).values[0] == 255).all()
 
 
 def test_sixteen_bits(tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 16, (16, 16))
+    source = write_images(tmp_path / "in", 16, (16, 16))
     Image.fromarray(np.full((16, 16), 32768, dtype=np.uint16)).save(source / "+.png")
-    assert (open_pictures(source, 16).values[0] == 128).all()
+    assert (open_images(source, 16).values[0] == 128).all()
 
 
 def test_the_middle_square_is_taken(tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 16, (16, 16))
+    source = write_images(tmp_path / "in", 16, (16, 16))
     wide = np.zeros((16, 48, 3), dtype=np.uint8)
     wide[:, 16:32] = 200
     Image.fromarray(wide).save(source / "+.png")
     Image.fromarray(wide[:8, :8]).save(source / "-.png")
-    pictures = open_pictures(source, 16)
-    assert (pictures.values[0] == 200).all()
-    assert (pictures.survey.cropped, pictures.survey.enlarged) == (1, 1)
-    assert pictures.survey.sizes["48 x 16"] == 1
+    images = open_images(source, 16)
+    assert (images.values[0] == 200).all()
+    assert (images.survey.cropped, images.survey.enlarged) == (1, 1)
+    assert images.survey.sizes["48 x 16"] == 1
 
 
 def test_extreme_shapes(tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 16)
+    source = write_images(tmp_path / "in", 16)
     Image.new("RGB", (1, 1), (9, 9, 9)).save(source / "+.png")
     Image.new("RGB", (3000, 1)).save(source / "-.png")
-    pictures = open_pictures(source, 16)
-    assert len(pictures) == 18
-    assert (pictures.values[0] == 9).all()
+    images = open_images(source, 16)
+    assert len(images) == 18
+    assert (images.values[0] == 9).all()
 
 
-def test_same_pictures_are_counted(tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 16)
+def test_same_images_are_counted(tmp_path: Path):
+    source = write_images(tmp_path / "in", 16)
     for name in ("copy.png", "another.png"):
         (source / name).write_bytes((source / "03.png").read_bytes())
-    pictures = open_pictures(source, 16)
-    assert (len(pictures), pictures.survey.repeated) == (18, 2)
+    images = open_images(source, 16)
+    assert (len(images), images.survey.repeated) == (18, 2)
 
 
 def test_hidden_files_are_not_looked_at(tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 16)
+    source = write_images(tmp_path / "in", 16)
     for name in (".DS_Store", "._00.png", ".thumbnails/00.png", "__MACOSX/x.jpg", "notes.txt", "list.csv"):
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_bytes(b"junk")
-    assert open_pictures(source, 16).survey.skipped == {}
+    assert open_images(source, 16).survey.skipped == {}
     entries = {path.relative_to(source).as_posix(): path.read_bytes() for path in source.rglob("*") if path.is_file()}
-    assert open_pictures(zipped(tmp_path / "in.zip", entries), 16).survey.skipped == {}
+    assert open_images(zipped(tmp_path / "in.zip", entries), 16).survey.skipped == {}
 
 
-def test_what_has_no_pictures_is_told(tmp_path: Path):
+def test_what_has_no_images_is_told(tmp_path: Path):
     with pytest.raises(TrainingError, match=r"'.*none' does not exist; give a folder or a zip"):
-        open_pictures(tmp_path / "none", 16)
+        open_images(tmp_path / "none", 16)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TrainingError, match=r"empty' holds no pictures: files that end in .png, .jpg"):
-        open_pictures(tmp_path / "empty", 16)
-    (tmp_path / "file.png").write_bytes(picture_bytes())
+    with pytest.raises(TrainingError, match=r"empty' holds no images: files that end in .png, .jpg"):
+        open_images(tmp_path / "empty", 16)
+    (tmp_path / "file.png").write_bytes(image_bytes())
     with pytest.raises(TrainingError, match=r"file\.png. is neither; give a folder or a zip"):
-        open_pictures(tmp_path / "file.png", 16)
-    with pytest.raises(TrainingError, match="holds no pictures"):
-        open_pictures(zipped(tmp_path / "empty.zip", {"readme.txt": b""}), 16)
+        open_images(tmp_path / "file.png", 16)
+    with pytest.raises(TrainingError, match="holds no images"):
+        open_images(zipped(tmp_path / "empty.zip", {"readme.txt": b""}), 16)
 
 
-def test_a_single_picture_is_too_few(tmp_path: Path, home: Path):
-    source = write_pictures(tmp_path / "in", 1)
+def test_a_single_image_is_too_few(tmp_path: Path, home: Path):
+    source = write_images(tmp_path / "in", 1)
     (source / "broken.png").write_bytes(b"")
-    with pytest.raises(TrainingError, match=r"1 readable picture \(1 cannot be read\).* at least 16.* broken.png: "):
-        open_pictures(source, 16)
+    with pytest.raises(TrainingError, match=r"1 readable image \(1 cannot be read\).* at least 16.* broken.png: "):
+        open_images(source, 16)
     assert left_in(home) == []
 
 
 def test_huge_files_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    source = write_pictures(tmp_path / "in", 16)
-    (source / "huge.png").write_bytes(picture_bytes(size=(60, 60)))
+    source = write_images(tmp_path / "in", 16)
+    (source / "huge.png").write_bytes(image_bytes(size=(60, 60)))
     monkeypatch.setattr(data, "LARGEST_FILE", 5000)
-    assert "make it smaller" in open_pictures(source, 16).survey.skipped["huge.png"]
+    assert "make it smaller" in open_images(source, 16).survey.skipped["huge.png"]
 
 
 def test_packed_once(tmp_path: Path, home: Path):
-    source = write_pictures(tmp_path / "in", 20)
+    source = write_images(tmp_path / "in", 20)
     told: list[tuple[int, int]] = []
-    once = open_pictures(source, 16, lambda done, total: told.append((done, total)))
+    once = open_images(source, 16, lambda done, total: told.append((done, total)))
     assert told == [(i, 20) for i in range(1, 21)]
-    again = open_pictures(source, 16, lambda done, total: pytest.fail("packed again"))
+    again = open_images(source, 16, lambda done, total: pytest.fail("packed again"))
     assert np.array_equal(once.values, again.values)
     assert once.survey == again.survey
-    open_pictures(source, 8, lambda done, total: told.append((done, total)))
+    open_images(source, 8, lambda done, total: told.append((done, total)))
     assert len(told) == 40
     assert len(left_in(home)) == 4
 
 
 @pytest.mark.parametrize("change", ["content", "more", "fewer", "name"])
 def test_packed_anew_when_files_change(tmp_path: Path, change: str):
-    source = write_pictures(tmp_path / "in", 20, (16, 16))
-    before = first(open_pictures(source, 16))
+    source = write_images(tmp_path / "in", 20, (16, 16))
+    before = first(open_images(source, 16))
     if change == "content":
         (source / "00.png").write_bytes((source / "01.png").read_bytes())
         os.utime(source / "00.png", (1, 1))
@@ -237,13 +237,13 @@ def test_packed_anew_when_files_change(tmp_path: Path, change: str):
         (source / "00.png").unlink()
     else:
         (source / "00.png").rename(source / "zz.png")
-    assert not torch.equal(first(open_pictures(source, 16)), before)
+    assert not torch.equal(first(open_images(source, 16)), before)
 
 
 def test_a_moved_zip_is_told_by_its_new_name(tmp_path: Path, home: Path):
-    entries = {f"{i}.png": picture_bytes(i) for i in range(16)}
-    open_pictures(zipped(tmp_path / "one.zip", entries), 16)
-    moved = open_pictures(zipped(tmp_path / "two.zip", entries), 16)
+    entries = {f"{i}.png": image_bytes(i) for i in range(16)}
+    open_images(zipped(tmp_path / "one.zip", entries), 16)
+    moved = open_images(zipped(tmp_path / "two.zip", entries), 16)
     assert moved.survey.source == str(tmp_path / "two.zip")
     assert len(left_in(home)) == 2
 
@@ -254,49 +254,49 @@ def test_interrupted_packing_leaves_nothing(tmp_path: Path, home: Path, stop: ty
         if done == 10:
             raise stop
 
-    source = write_pictures(tmp_path / "in", 20)
+    source = write_images(tmp_path / "in", 20)
     with pytest.raises(stop):
-        open_pictures(source, 16, interrupt)
+        open_images(source, 16, interrupt)
     assert left_in(home) == []
-    assert len(open_pictures(source, 16)) == 20
+    assert len(open_images(source, 16)) == 20
 
 
-def test_no_place_for_packed_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_no_place_for_packed_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "file"))
     with pytest.raises(Exception, match="choose another folder with") as told:
-        open_pictures(write_pictures(tmp_path / "in", 16), 16)
+        open_images(write_images(tmp_path / "in", 16), 16)
     assert "GANVAS_HOME" in str(told.value)
 
 
 def test_header_holds_the_number_kept(tmp_path: Path, home: Path):
-    source = write_pictures(tmp_path / "in", 100)
+    source = write_images(tmp_path / "in", 100)
     for number in range(91, 100):
         (source / f"{number}.png").write_bytes(b"")
-    pictures = open_pictures(source, 8)
-    (packed,) = (home / "pictures").glob("*.npy")
-    assert len(pictures) == 91
+    images = open_images(source, 8)
+    (packed,) = (home / "images").glob("*.npy")
+    assert len(images) == 91
     assert len(np.load(packed)) == 91
-    described = json.loads(next((home / "pictures").glob("*.json")).read_text("utf-8"))
+    described = json.loads(next((home / "images").glob("*.json")).read_text("utf-8"))
     assert described["count"] == 91
 
 
 def test_shared_cats(shared: Path):
-    pictures = open_pictures(shared / "data" / "grumpy-cat-64.zip", 32)
-    assert len(pictures) > 100
-    assert pictures.survey.skipped == {}
+    images = open_images(shared / "data" / "grumpy-cat-64.zip", 32)
+    assert len(images) > 100
+    assert images.survey.skipped == {}
 
 
 def test_as_few_as_a_task_needs(tmp_path: Path):
-    source = write_pictures(tmp_path / "in", 3)
-    assert len(open_pictures(source, 16, fewest=3)) == 3
+    source = write_images(tmp_path / "in", 3)
+    assert len(open_images(source, 16, fewest=3)) == 3
     for fewest in (4, 16):  # also where they are packed already
-        with pytest.raises(TrainingError, match=f"3 readable pictures .* at least {fewest}"):
-            open_pictures(source, 16, fewest=fewest)
+        with pytest.raises(TrainingError, match=f"3 readable images .* at least {fewest}"):
+            open_images(source, 16, fewest=fewest)
 
 
 def test_some_from_all_over_the_set(tmp_path: Path):
-    pictures = open_pictures(write_pictures(tmp_path / "in", 20), 16)
-    assert pictures.spread(3).tolist() == [0, 10, 19]
-    assert pictures.spread(1).tolist() == [0]
-    assert pictures.spread(99).tolist() == list(range(20))
+    images = open_images(write_images(tmp_path / "in", 20), 16)
+    assert images.spread(3).tolist() == [0, 10, 19]
+    assert images.spread(1).tolist() == [0]
+    assert images.spread(99).tolist() == list(range(20))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas.errors import GanvasError, PictureError
+from ganvas.errors import GanvasError, ImageError
 from ganvas.images.eyes import find_eyes, in_photo
 
 FFHQ = ((0.385, 0.48), (0.615, 0.48))  # where photos that are cut as for FFHQ have them
@@ -28,8 +28,8 @@ def test_eyes_of_people(shared, tmp_path):
             assert math.dist(eye, place) < 0.2 * 0.23, file.name
     # The same on a wide page, turned by ten degrees.
     with Image.open(files[0]) as image:
-        page = Image.new("RGB", (1536, 1024), "grey")
-        page.paste(image.rotate(10, Image.Resampling.BICUBIC, fillcolor="grey"), (512, 0))
+        page = Image.new("RGB", (1536, 1024), "gray")
+        page.paste(image.rotate(10, Image.Resampling.BICUBIC, fillcolor="gray"), (512, 0))
     page.save(tmp_path / "page.png")
     (x1, y1), (x2, y2) = find_eyes(tmp_path / "page.png")
     assert x1 > 1 / 3
@@ -39,7 +39,7 @@ def test_eyes_of_people(shared, tmp_path):
 def test_no_face(tmp_path):
     pytest.importorskip("cv2", reason=NO_CASCADES)
     Image.fromarray(np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))).save(tmp_path / "ramp.png")
-    with pytest.raises(PictureError, match=r"No face was found in .*ramp.png.*--eyes X,Y;X,Y"):
+    with pytest.raises(ImageError, match=r"No face was found in .*ramp.png.*--eyes X,Y;X,Y"):
         find_eyes(tmp_path / "ramp.png")
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.images import photos, pixels
 from ganvas.regions import Region
 from ganvas.regions.named import AFHQ_CAT, FACES
@@ -26,8 +26,8 @@ def smooth(height: int, width: int, seed: int = 0) -> torch.Tensor:
     return pixels.resize(torch.rand(1, 3, 6, 6, generator=random) * 2 - 1, height, width).clamp(-1, 1)
 
 
-def written(path, picture: torch.Tensor, **options):
-    Image.fromarray(pixels.to_bytes(picture)[0].numpy()).save(path, **options)
+def written(path, image: torch.Tensor, **options):
+    Image.fromarray(pixels.to_bytes(image)[0].numpy()).save(path, **options)
     return path
 
 
@@ -38,7 +38,7 @@ def oriented(path, orientation: int, size: tuple[int, int] = (40, 24), **options
 
 
 LOSSLESS = {"jpg": {"quality": 98, "subsampling": 0}, "webp": {"lossless": True}}
-# What makes a stored picture upright, by its orientation (EXIF 2.3: where row 0 and column 0 of the photo are seen).
+# What makes a stored image upright, by its orientation (EXIF 2.3: where row 0 and column 0 of the photo are seen).
 BACK = {
     1: lambda x: x,
     2: lambda x: x.flip(3),
@@ -52,15 +52,15 @@ BACK = {
 
 
 def test_whole_factors_are_the_exact_mean_of_the_middle_square(tmp_path):
-    picture = smooth(48, 80)
-    path = written(tmp_path / "photo.png", picture)
-    exact = pixels.resize(pixels.read_picture(path)[..., 16:64], 16, 16)
+    image = smooth(48, 80)
+    path = written(tmp_path / "photo.png", image)
+    exact = pixels.resize(pixels.read_image(path)[..., 16:64], 16, 16)
     assert (photos.read_photo(path, 16) - exact).abs().max() < 0.01  # a level and a rounding in between
 
 
-def test_the_same_size_is_the_picture_itself(tmp_path):
+def test_the_same_size_is_the_image_itself(tmp_path):
     path = written(tmp_path / "photo.png", smooth(32, 32))
-    assert (photos.read_photo(path, 32) - pixels.read_picture(path)).abs().max() < 1e-4
+    assert (photos.read_photo(path, 32) - pixels.read_image(path)).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("side", [21, 50, 63, 150, 333])
@@ -88,7 +88,7 @@ def test_orientation_is_part_of_the_map(tmp_path, orientation, size, kind):
 def test_a_box_is_cut_out(tmp_path):
     path = written(tmp_path / "photo.png", smooth(100, 200))
     found = photos.read_photo(path, 20, box=(0.5, 0.2, 0.7, 0.6))
-    assert (found - pixels.resize(pixels.read_picture(path)[..., 20:60, 100:140], 20, 20)).abs().max() < 0.01
+    assert (found - pixels.resize(pixels.read_image(path)[..., 20:60, 100:140], 20, 20)).abs().max() < 0.01
 
 
 @settings(max_examples=50)
@@ -106,19 +106,19 @@ def test_eyes_come_to_their_places_without_shear(points):
 
 
 def test_aligned_spots_lie_where_the_eyes_belong(tmp_path):
-    picture = torch.ones(1, 3, 240, 320)
+    image = torch.ones(1, 3, 240, 320)
     rows, columns = torch.meshgrid(torch.arange(240) + 0.5, torch.arange(320) + 0.5, indexing="ij")
     spots = ((120.0, 100.0), (200.0, 130.0))
     for x, y in spots:
-        picture -= 1.9 * torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 60)
-    path = written(tmp_path / "photo.png", picture.clamp(-1, 1))
+        image -= 1.9 * torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 60)
+    path = written(tmp_path / "photo.png", image.clamp(-1, 1))
     eyes = tuple((x / 320, y / 240) for x, y in spots)
     found = photos.read_photo(path, 64, eyes=eyes, eye_places=((0.3, 0.4), (0.7, 0.4)))
     darkness = (1 - found[0, 0]).clamp_min(0.3) - 0.3
     for half, place in ((darkness[:, :32], (0.3, 0.4)), (darkness[:, 32:], (0.7 - 0.5, 0.4))):
         y, x = torch.meshgrid((torch.arange(64) + 0.5) / 64, (torch.arange(32) + 0.5) / 64, indexing="ij")
-        centre = [float((half * axis).sum() / half.sum()) for axis in (x, y)]
-        assert centre == pytest.approx(place, abs=0.004)
+        center = [float((half * axis).sum() / half.sum()) for axis in (x, y)]
+        assert center == pytest.approx(place, abs=0.004)
 
 
 def test_eye_places_follow_the_regions():
@@ -136,23 +136,23 @@ def test_transparency_over_a_background(tmp_path):
     values[16:, :, :3] = (0, 255, 0)  # what lies under clear pixels must not be seen
     path = tmp_path / "clear.png"
     Image.fromarray(values).save(path)
-    for name, colour in {"white": (1, 1, 1), "#0000ff": (-1, -1, 1)}.items():
+    for name, color in {"white": (1, 1, 1), "#0000ff": (-1, -1, 1)}.items():
         found = photos.read_photo(path, 8, background=name)
         assert found[0, :, :4].mean((1, 2)).tolist() == pytest.approx([1, -1, -1], abs=1e-3)
-        assert found[0, :, 4:].mean((1, 2)).tolist() == pytest.approx(colour, abs=1e-3)
+        assert found[0, :, 4:].mean((1, 2)).tolist() == pytest.approx(color, abs=1e-3)
 
 
-def test_sketches_keep_colour_and_soft_alpha_apart(tmp_path):
+def test_sketches_keep_color_and_soft_alpha_apart(tmp_path):
     values = np.zeros((64, 64, 4), np.uint8)
     values[..., :3] = (0, 255, 0)
     values[:, :30] = (255, 0, 0, 255)
     path = tmp_path / "sketch.png"
     Image.fromarray(values).save(path)
-    colours, alpha = photos.read_sketch(path, 16)
+    colors, alpha = photos.read_sketch(path, 16)
     assert alpha.shape == (1, 16, 16)
     assert alpha[0, :, 7].mean() == pytest.approx(0.5, abs=0.01)
     assert (alpha[0, :, :6].min(), alpha[0, :, 9:].max()) == pytest.approx((1, 0), abs=1e-3)
-    red = colours[0][:, (alpha[0] > 0.05)]
+    red = colors[0][:, (alpha[0] > 0.05)]
     assert (red - torch.tensor([[1.0], [-1.0], [-1.0]])).abs().max() < 1e-3
 
 
@@ -165,15 +165,15 @@ def test_a_wide_sketch_is_kept_whole(tmp_path):
 
 @pytest.mark.parametrize("mode", ["L", "1", "CMYK", "LA", "P", "RGBA", "I;16"])
 def test_every_mode(tmp_path, mode):
-    grey = Image.fromarray(pixels.to_bytes(smooth(40, 40))[0].numpy()).convert("L")
-    image = Image.fromarray(np.array(grey).astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+    gray = Image.fromarray(pixels.to_bytes(smooth(40, 40))[0].numpy()).convert("L")
+    image = Image.fromarray(np.array(gray).astype(np.uint16) * 257) if mode == "I;16" else gray.convert(mode)
     path = tmp_path / ("photo.tiff" if mode == "CMYK" else "photo.png")
     image.save(path)
     found = photos.read_photo(path, 10)
     assert found.shape == (1, 3, 10, 10)
-    grey.save(tmp_path / "grey.png")
+    gray.save(tmp_path / "gray.png")
     tolerance = 0.35 if mode == "1" else 0.02  # dots of black and white
-    assert (found - photos.read_photo(tmp_path / "grey.png", 10)).abs().mean() < tolerance
+    assert (found - photos.read_photo(tmp_path / "gray.png", 10)).abs().mean() < tolerance
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -190,7 +190,7 @@ def test_a_jpeg_above_the_limit_is_read_and_a_progressive_one_refused(tmp_path, 
     path = written(tmp_path / "large.jpg", smooth(600, 600))
     assert photos.read_photo(path, 16).shape == (1, 3, 16, 16)
     for file, resolution in ((path, 512), (written(tmp_path / "slow.jpg", smooth(600, 600), progressive=True), 16)):
-        with pytest.raises(PictureError, match="megapixels"):
+        with pytest.raises(ImageError, match="megapixels"):
             photos.read_photo(file, resolution)
 
 
@@ -214,12 +214,12 @@ BAD = {
     "tiny.png": (file_of("PNG", (1, 1)), "1 x 1 pixels"),
     "huge.png": (png_of_size(20_000, 20_000), "megapixels"),
     "empty.jpg": (b"", "empty"),
-    "text.png": (b"not a picture", "none of PNG"),
+    "text.png": (b"not an image", "none of PNG"),
     "cut.jpg": (file_of("JPEG")[:700], "its end is missing"),
     "cut.png": (file_of("PNG")[:700], "its end is missing"),
     "moving.gif": (
         file_of("GIF", save_all=True, append_images=[Image.new("RGB", (64, 64), "red")]),
-        "2 pictures",
+        "2 images",
     ),
 }
 
@@ -231,10 +231,10 @@ def test_what_is_no_photo_is_told(tmp_path, name):
     for read in (photos.read_photo, photos.read_sketch):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            with pytest.raises(PictureError, match=words) as caught:
+            with pytest.raises(ImageError, match=words) as caught:
                 read(tmp_path / name, 16)
         assert name in str(caught.value)
-    with pytest.raises(PictureError, match="No such file"):
+    with pytest.raises(ImageError, match="No such file"):
         photos.read_photo(tmp_path / "nowhere.png", 16)
 
 
@@ -248,7 +248,7 @@ def test_any_damage_is_an_error_in_words_or_a_photo(tmp_path_factory, data):
     path.write_bytes(bytes(content))
     try:
         photo = photos.read_photo(path, 16)
-    except PictureError:
+    except ImageError:
         return
     assert photo.shape == (1, 3, 16, 16)
     assert photo.isfinite().all()
@@ -263,20 +263,20 @@ def test_options_that_cannot_be_are_refused(tmp_path):
     for options, words in (
         ({"box": (0.5, 0.0, 0.5, 1.0)}, "no box"),
         ({"box": (0.0, 0.0, 1.0, math.nan)}, "no box"),
-        ({"background": "puce-ish"}, "no colour"),
+        ({"background": "puce-ish"}, "no color"),
         ({"eyes": ((0.6, 0.4), (0.3, 0.4)), "eye_places": places}, "further left"),
         ({"eyes": ((0.3, 0.4), (1.3, 0.4)), "eye_places": places}, "do not lie"),
         ({"eyes": places}, "eye_places"),
         ({"box": (0.0, 0.0, 0.3, 0.3)}, "10 of its 32 x 32"),
     ):
-        with pytest.raises(PictureError, match=words):
+        with pytest.raises(ImageError, match=words):
             photos.read_photo(path, 16, **options)
 
 
 def test_real_sketches_and_photos(shared):
-    colours, alpha = photos.read_sketch(shared / "photos" / "sketches" / "cat-1.png", 64)
+    colors, alpha = photos.read_sketch(shared / "photos" / "sketches" / "cat-1.png", 64)
     assert 0 < alpha.mean() < 1
-    assert colours.shape == (1, 3, 64, 64)
+    assert colors.shape == (1, 3, 64, 64)
     photo = photos.read_photo(shared / "photos" / "dogs" / "pixabay_dog_000121.jpg", 64)
-    other = pixels.resize(pixels.read_picture(shared / "photos" / "dogs" / "pixabay_dog_000121.jpg"), 64, 64)
+    other = pixels.resize(pixels.read_image(shared / "photos" / "dogs" / "pixabay_dog_000121.jpg"), 64, 64)
     assert (photo - other).abs().max() < 0.05

@@ -1,4 +1,4 @@
-"""Pictures: exact values through files, exact areas, and files that mean harm."""
+"""Images: exact values through files, exact areas, and files that mean harm."""
 
 import io
 import zlib
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.images import pixels, sheets
 
 
@@ -22,8 +22,8 @@ def smooth(count: int, side: int, seed: int = 0) -> torch.Tensor:
     return pixels.resize(noise(count, 3, 6, 6, seed=seed), side, side)
 
 
-def exact(picture: torch.Tensor) -> torch.Tensor:
-    return pixels.from_bytes(pixels.to_bytes(picture))
+def exact(image: torch.Tensor) -> torch.Tensor:
+    return pixels.from_bytes(pixels.to_bytes(image))
 
 
 def save(path, image: Image.Image, **options):
@@ -33,11 +33,11 @@ def save(path, image: Image.Image, **options):
 
 def test_bytes_come_back_for_all_256_values():
     values = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1).expand(-1, -1, -1, 3).contiguous()
-    pictures = pixels.from_bytes(values)
-    assert pictures.amin() == -1
-    assert pictures.amax() == 1
-    assert torch.equal(pixels.to_bytes(pictures), values)
-    assert torch.equal(pixels.to_bytes(pictures.double()), values)
+    images = pixels.from_bytes(values)
+    assert images.amin() == -1
+    assert images.amax() == 1
+    assert torch.equal(pixels.to_bytes(images), values)
+    assert torch.equal(pixels.to_bytes(images.double()), values)
 
 
 def test_rounding_is_half_to_even_and_clamped():
@@ -47,51 +47,51 @@ def test_rounding_is_half_to_even_and_clamped():
 
 
 def test_values_that_are_not_numbers_are_refused():
-    pictures = noise(3, 3, 2, 2)
-    pictures[1, 0, 0, 0] = torch.nan
-    with pytest.raises(PictureError, match=r"\[1\]"):
-        pixels.to_bytes(pictures)
+    images = noise(3, 3, 2, 2)
+    images[1, 0, 0, 0] = torch.nan
+    with pytest.raises(ImageError, match=r"\[1\]"):
+        pixels.to_bytes(images)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".PNG"])
 def test_lossless_files_keep_every_value(tmp_path, suffix):
-    picture = exact(noise(1, 3, 9, 7))
-    path = pixels.write_picture(tmp_path / "new" / f"picture{suffix}", picture)
-    assert torch.equal(pixels.read_picture(path), picture)
-    assert torch.equal(pixels.read_picture(str(path)), picture)
+    image = exact(noise(1, 3, 9, 7))
+    path = pixels.write_image(tmp_path / "new" / f"image{suffix}", image)
+    assert torch.equal(pixels.read_image(path), image)
+    assert torch.equal(pixels.read_image(str(path)), image)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_jpeg_is_close_and_keeps_colour_detail(tmp_path):
-    picture = smooth(1, 48)
-    path = pixels.write_picture(tmp_path / "picture.jpg", picture)
-    assert (pixels.read_picture(path) - picture.clamp(-1, 1)).abs().mean() < 0.02
+def test_jpeg_is_close_and_keeps_color_detail(tmp_path):
+    image = smooth(1, 48)
+    path = pixels.write_image(tmp_path / "image.jpg", image)
+    assert (pixels.read_image(path) - image.clamp(-1, 1)).abs().mean() < 0.02
 
 
 def test_unknown_suffix_lists_the_allowed_ones(tmp_path):
-    with pytest.raises(PictureError, match=r"'\.tga'; allowed are \.png, \.jpg, \.jpeg, \.webp"):
-        pixels.write_picture(tmp_path / "picture.tga", noise(1, 3, 4, 4))
-    with pytest.raises(PictureError, match=r"allowed are \.gif, \.webp, \.mp4"):
-        pixels.write_animation(tmp_path / "picture.mov", noise(2, 3, 4, 4), 0.1)
+    with pytest.raises(ImageError, match=r"'\.tga'; allowed are \.png, \.jpg, \.jpeg, \.webp"):
+        pixels.write_image(tmp_path / "image.tga", noise(1, 3, 4, 4))
+    with pytest.raises(ImageError, match=r"allowed are \.gif, \.webp, \.mp4"):
+        pixels.write_animation(tmp_path / "image.mov", noise(2, 3, 4, 4), 0.1)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_size_that_the_format_does_not_have_is_told(tmp_path):
-    with pytest.raises(PictureError, match="20000 x 1"):
-        pixels.write_picture(tmp_path / "wide.webp", torch.zeros(1, 3, 1, 20000))
+    with pytest.raises(ImageError, match="20000 x 1"):
+        pixels.write_image(tmp_path / "wide.webp", torch.zeros(1, 3, 1, 20000))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_png_bytes_are_a_png_file_and_always_the_same():
-    picture = exact(noise(1, 3, 5, 6))
-    assert torch.equal(pixels.read_picture(io.BytesIO(pixels.png_bytes(picture))), picture)
-    assert pixels.png_bytes(picture) == pixels.png_bytes(picture.clone())
+    image = exact(noise(1, 3, 5, 6))
+    assert torch.equal(pixels.read_image(io.BytesIO(pixels.png_bytes(image))), image)
+    assert pixels.png_bytes(image) == pixels.png_bytes(image.clone())
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(tmp_path, orientation):
     upright = exact(noise(1, 3, 4, 6))
-    # How the sensor must have seen the picture for each orientation tag.
+    # How the sensor must have seen the image for each orientation tag.
     undo = {
         1: lambda p: p,
         2: lambda p: p.flip(3),
@@ -105,76 +105,76 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = Image.fromarray(pixels.to_bytes(undo(upright))[0].numpy())
-    assert torch.equal(pixels.read_picture(save(tmp_path / "turned.png", stored, exif=exif)), upright)
+    assert torch.equal(pixels.read_image(save(tmp_path / "turned.png", stored, exif=exif)), upright)
 
 
 def test_transparency_is_laid_on_white(tmp_path):
     values = np.array([[[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 0, 127]]], dtype=np.uint8)
-    picture = pixels.read_picture(save(tmp_path / "clear.png", Image.fromarray(values)))
-    assert pixels.to_bytes(picture)[0, 0].tolist() == [[255, 0, 0], [255, 255, 255], [128, 128, 128]]
+    image = pixels.read_image(save(tmp_path / "clear.png", Image.fromarray(values)))
+    assert pixels.to_bytes(image)[0, 0].tolist() == [[255, 0, 0], [255, 255, 255], [128, 128, 128]]
 
 
-def test_palette_with_a_transparent_colour_and_first_frame(tmp_path):
+def test_palette_with_a_transparent_color_and_first_frame(tmp_path):
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.putpixel((1, 0), 1)
     path = save(tmp_path / "palette.gif", image, transparency=0, save_all=True, append_images=[Image.new("P", (2, 1))])
-    assert pixels.to_bytes(pixels.read_picture(path))[0, 0].tolist() == [[255, 255, 255], [200, 100, 50]]
+    assert pixels.to_bytes(pixels.read_image(path))[0, 0].tolist() == [[255, 255, 255], [200, 100, 50]]
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "CMYK", "LA", "RGB"])
 def test_every_mode_becomes_rgb(tmp_path, mode):
-    path = save(tmp_path / ("picture.tiff" if mode == "CMYK" else "picture.png"), Image.new(mode, (3, 2)))
-    picture = pixels.read_picture(path)
-    assert picture.shape == (1, 3, 2, 3)
+    path = save(tmp_path / ("image.tiff" if mode == "CMYK" else "image.png"), Image.new(mode, (3, 2)))
+    image = pixels.read_image(path)
+    assert image.shape == (1, 3, 2, 3)
     # All zero is black, but no ink and no opacity are white.
-    assert pixels.to_bytes(picture).unique().tolist() == [255 if mode in ("CMYK", "LA") else 0]
+    assert pixels.to_bytes(image).unique().tolist() == [255 if mode in ("CMYK", "LA") else 0]
 
 
-def test_sixteen_bit_grey_keeps_its_depth(tmp_path):
+def test_sixteen_bit_gray_keeps_its_depth(tmp_path):
     values = np.array([[0, 1, 32768, 65535]], dtype=np.uint16)
-    picture = pixels.read_picture(save(tmp_path / "deep.png", Image.fromarray(values)))
-    assert torch.equal(picture[0, 0], picture[0, 2])
-    assert ((picture[0, 0] + 1) * 32767.5).round().flatten().tolist() == values.flatten().tolist()
+    image = pixels.read_image(save(tmp_path / "deep.png", Image.fromarray(values)))
+    assert torch.equal(image[0, 0], image[0, 2])
+    assert ((image[0, 0] + 1) * 32767.5).round().flatten().tolist() == values.flatten().tolist()
 
 
-def test_grey_of_unknown_white_is_refused(tmp_path):
+def test_gray_of_unknown_white_is_refused(tmp_path):
     path = save(tmp_path / "measured.tiff", Image.fromarray(np.array([[0.25, 3.5]], dtype=np.float32)))
-    with pytest.raises(PictureError, match=r"measured\.tiff.*not 16-bit"):
-        pixels.read_picture(path)
+    with pytest.raises(ImageError, match=r"measured\.tiff.*not 16-bit"):
+        pixels.read_image(path)
 
 
 def test_missing_and_damaged_files(tmp_path):
-    with pytest.raises(PictureError, match="No such file"):
-        pixels.read_picture(tmp_path / "nowhere.png")
-    with pytest.raises(PictureError, match="Is a directory"):
-        pixels.read_picture(tmp_path)
+    with pytest.raises(ImageError, match="No such file"):
+        pixels.read_image(tmp_path / "nowhere.png")
+    with pytest.raises(ImageError, match="Is a directory"):
+        pixels.read_image(tmp_path)
     whole = pixels.png_bytes(noise(1, 3, 32, 32))
     for name, content in {"text": b"hello", "half": whole[: len(whole) // 2], "head": whole[:20]}.items():
         (tmp_path / f"{name}.png").write_bytes(content)
-        with pytest.raises(PictureError, match=rf"{name}\.png'.*damaged"):
-            pixels.read_picture(tmp_path / f"{name}.png")
+        with pytest.raises(ImageError, match=rf"{name}\.png'.*damaged"):
+            pixels.read_image(tmp_path / f"{name}.png")
 
 
 @pytest.mark.parametrize("file", ["empty.png", "empty.jpg"])
 def test_empty_files_are_called_empty(tmp_path, file):
     (tmp_path / file).write_bytes(b"")
     for source in (tmp_path / file, io.BytesIO()):
-        with pytest.raises(PictureError, match="empty"):
-            pixels.read_picture(source)
+        with pytest.raises(ImageError, match="empty"):
+            pixels.read_image(source)
 
 
 @settings(max_examples=60)
 @given(st.data())
-def test_any_damage_is_a_picture_error_or_a_picture(data):
+def test_any_damage_is_a_image_error_or_a_image(data):
     content = bytearray(SAMPLES[data.draw(st.sampled_from(sorted(SAMPLES)))])
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     try:
-        picture = pixels.read_picture(io.BytesIO(bytes(content)))
-    except PictureError:
+        image = pixels.read_image(io.BytesIO(bytes(content)))
+    except ImageError:
         return
-    assert picture.isfinite().all()
+    assert image.isfinite().all()
 
 
 def sample_file(format: str) -> bytes:
@@ -196,15 +196,15 @@ def test_decompression_bombs_are_not_unpacked(tmp_path, side):
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
     )
     (tmp_path / "bomb.png").write_bytes(content)
-    with pytest.raises(PictureError, match="megapixels"):
-        pixels.read_picture(tmp_path / "bomb.png")
+    with pytest.raises(ImageError, match="megapixels"):
+        pixels.read_image(tmp_path / "bomb.png")
 
 
 def test_formats_that_start_programs_are_not_opened(tmp_path):
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
-    with pytest.raises(PictureError, match="none of PNG"):
-        pixels.read_picture(path)
+    with pytest.raises(ImageError, match="none of PNG"):
+        pixels.read_image(path)
 
 
 def frames_of(path) -> list[np.ndarray]:
@@ -250,36 +250,36 @@ def test_gif_does_not_flicker_where_nothing_moves(tmp_path):
 def test_gif_dither_keeps_the_mean_of_a_slow_gradient(tmp_path):
     # A palette alone would make steps; the mean over each 8 x 8 block of the pattern must follow the gradient.
     ramp = torch.linspace(-0.2, 0.2, 64).view(1, 1, 1, 64).expand(1, 3, 64, 64)
-    colourful = torch.cat([ramp, noise(3, 3, 64, 64)])
-    first = frames_of(pixels.write_animation(tmp_path / "move.gif", colourful, 0.05))[0]
+    colorful = torch.cat([ramp, noise(3, 3, 64, 64)])
+    first = frames_of(pixels.write_animation(tmp_path / "move.gif", colorful, 0.05))[0]
     error = pixels.from_bytes(torch.from_numpy(first)[None]) - ramp
     assert pixels.resize(error, 8, 8).abs().mean() < 0.04
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.004, float("nan"), -1.0])
 def test_times_that_browsers_do_not_keep_are_refused(tmp_path, seconds):
-    with pytest.raises(PictureError, match=r"0\.02 to 60"):
+    with pytest.raises(ImageError, match=r"0\.02 to 60"):
         pixels.write_animation(tmp_path / "move.gif", smooth(2, 8), seconds)
 
 
 def test_an_animation_without_frames_is_refused(tmp_path):
-    with pytest.raises(PictureError, match="at least one frame"):
+    with pytest.raises(ImageError, match="at least one frame"):
         pixels.write_animation(tmp_path / "move.webp", torch.zeros(0, 3, 4, 4), 0.1)
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
 def test_whole_factors_are_exact_area_means(height, width, down, right):
-    pictures = noise(2, 3, height * down, width * right).double()
-    expected = pictures.view(2, 3, height, down, width, right).mean((3, 5))
-    torch.testing.assert_close(pixels.resize(pictures, height, width), expected)
+    images = noise(2, 3, height * down, width * right).double()
+    expected = images.view(2, 3, height, down, width, right).mean((3, 5))
+    torch.testing.assert_close(pixels.resize(images, height, width), expected)
 
 
 @pytest.mark.parametrize("size", [(7, 5), (3, 11), (15, 14), (10, 10), (5, 2)])
 def test_resize_keeps_constants_and_gradients(size):
     constant = pixels.resize(torch.full((1, 3, 10, 10), 0.3), *size)
     torch.testing.assert_close(constant, torch.full((1, 3, *size), 0.3))
-    pictures = noise(1, 1, 10, 10).double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda p: pixels.resize(p, *size), pictures)
+    images = noise(1, 1, 10, 10).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda p: pixels.resize(p, *size), images)
 
 
 def test_resize_agrees_with_pillow():
@@ -291,18 +291,18 @@ def test_resize_agrees_with_pillow():
 
 
 def test_shrinking_never_leaves_the_range():
-    pictures = noise(1, 3, 17, 17).sign()
-    assert pixels.resize(pictures, 5, 9).abs().amax() <= 1 + 1e-6
+    images = noise(1, 3, 17, 17).sign()
+    assert pixels.resize(images, 5, 9).abs().amax() <= 1 + 1e-6
 
 
 # torch's own transforms still load a module that warns of torch.jit.script.
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 @pytest.mark.parametrize("size", [(4, 4), (5, 3), (16, 9)])
 def test_resize_under_jvp_and_vmap(size):
-    pictures, tangents = noise(1, 3, 8, 8).double(), noise(4, 1, 3, 8, 8, seed=1).double()
+    images, tangents = noise(1, 3, 8, 8).double(), noise(4, 1, 3, 8, 8, seed=1).double()
 
     def push(tangent):
-        return torch.func.jvp(lambda p: pixels.resize(p, *size), (pictures,), (tangent,))[1]
+        return torch.func.jvp(lambda p: pixels.resize(p, *size), (images,), (tangent,))[1]
 
     # Resizing is linear, so its derivative is itself.
     expected = torch.stack([pixels.resize(tangent, *size) for tangent in tangents])
@@ -310,18 +310,18 @@ def test_resize_under_jvp_and_vmap(size):
 
 
 def test_resize_refuses_no_pixels():
-    with pytest.raises(PictureError, match="0 x 3"):
+    with pytest.raises(ImageError, match="0 x 3"):
         pixels.resize(noise(1, 3, 4, 4), 3, 0)
 
 
-def test_enlarge_keeps_smooth_pictures():
+def test_enlarge_keeps_smooth_images():
     ramp = torch.linspace(-1, 1, 16).view(1, 1, 1, 16).expand(1, 3, 16, 16)
     large = pixels.enlarge(ramp, 4)
     assert large.shape == (1, 3, 64, 64)
     torch.testing.assert_close(pixels.resize(large, 16, 16)[..., 2:-2], ramp[..., 2:-2], atol=1e-4, rtol=0)
 
 
-def test_luma_of_greys_is_the_grey_and_of_colours_the_weight():
+def test_luma_of_grays_is_the_gray_and_of_colors_the_weight():
     torch.testing.assert_close(pixels.luma(torch.full((2, 3, 2, 2), 0.4)), torch.full((2, 1, 2, 2), 0.4))
     green = torch.tensor([-1.0, 1.0, -1.0]).view(1, 3, 1, 1)
     torch.testing.assert_close(pixels.luma(green).flatten(), torch.tensor([2 * 0.7152 - 1]))
@@ -329,32 +329,32 @@ def test_luma_of_greys_is_the_grey_and_of_colours_the_weight():
 
 @given(st.integers(1, 7), st.integers(1, 4), st.integers(0, 3))
 @settings(max_examples=30)
-def test_grid_puts_each_picture_in_its_cell(count, columns, gap):
-    pictures = noise(count, 3, 2, 3)
-    sheet = sheets.grid(pictures, columns, gap)
+def test_grid_puts_each_image_in_its_cell(count, columns, gap):
+    images = noise(count, 3, 2, 3)
+    sheet = sheets.grid(images, columns, gap)
     rows = -(-count // columns)
     assert sheet.shape == (1, 3, rows * 2 + (rows - 1) * gap, columns * 3 + (columns - 1) * gap)
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         top, left = index // columns * (2 + gap), index % columns * (3 + gap)
-        assert torch.equal(sheet[0, :, top : top + 2, left : left + 3], picture)
-    assert torch.isclose(sheet.double().sum(), pictures.double().sum() + sheet.numel() - pictures.numel())
+        assert torch.equal(sheet[0, :, top : top + 2, left : left + 3], image)
+    assert torch.isclose(sheet.double().sum(), images.double().sum() + sheet.numel() - images.numel())
 
 
 def test_strip_is_one_row():
-    pictures = noise(3, 3, 4, 4)
-    assert torch.equal(sheets.strip(pictures, 1), sheets.grid(pictures, 3, 1))
+    images = noise(3, 3, 4, 4)
+    assert torch.equal(sheets.strip(images, 1), sheets.grid(images, 3, 1))
 
 
 @pytest.mark.parametrize(("count", "columns", "gap"), [(0, 2, 1), (2, 0, 1), (2, 2, -1)])
 def test_grids_that_cannot_be_are_refused(count, columns, gap):
-    with pytest.raises(PictureError, match="Cannot lay out"):
+    with pytest.raises(ImageError, match="Cannot lay out"):
         sheets.grid(torch.zeros(count, 3, 2, 2), columns, gap)
 
 
-def test_labelled_grid_leaves_the_pictures_whole_and_writes_beside_them():
-    pictures = -torch.ones(6, 3, 40, 50)
-    sheet = sheets.labelled_grid(pictures, 3, ["−1", "0", "a label that is far too long"], ["seed 4", "é"], gap=4)
-    plain = sheets.grid(pictures, 3, 4)
+def test_labeled_grid_leaves_the_images_whole_and_writes_beside_them():
+    images = -torch.ones(6, 3, 40, 50)
+    sheet = sheets.labeled_grid(images, 3, ["−1", "0", "a label that is far too long"], ["seed 4", "é"], gap=4)
+    plain = sheets.grid(images, 3, 4)
     height, width = plain.shape[2:]
     assert torch.equal(sheet[..., -height:, -width:], plain)
     top, left = sheet[..., :-height, -width:], sheet[..., -height:, :-width]
@@ -364,15 +364,15 @@ def test_labelled_grid_leaves_the_pictures_whole_and_writes_beside_them():
         assert left[..., row * 44 : row * 44 + 40, :].amin() < 0
     assert sheet[..., :-height, :-width].amin() == 1
     assert torch.equal(
-        sheet, sheets.labelled_grid(pictures, 3, ["-1", "0", "a label that is far too long"], ["seed 4", "e"])
+        sheet, sheets.labeled_grid(images, 3, ["-1", "0", "a label that is far too long"], ["seed 4", "e"])
     )
 
 
 def test_labels_may_be_left_out_but_not_miscounted():
-    pictures = noise(4, 3, 20, 20)
-    assert torch.equal(sheets.labelled_grid(pictures, 2), sheets.grid(pictures, 2, 4))
-    with pytest.raises(PictureError, match="3 column labels and 0 row labels"):
-        sheets.labelled_grid(pictures, 2, ["a", "b", "c"])
+    images = noise(4, 3, 20, 20)
+    assert torch.equal(sheets.labeled_grid(images, 2), sheets.grid(images, 2, 4))
+    with pytest.raises(ImageError, match="3 column labels and 0 row labels"):
+        sheets.labeled_grid(images, 2, ["a", "b", "c"])
 
 
 def disc(side: int, radius: float) -> torch.Tensor:
@@ -381,20 +381,20 @@ def disc(side: int, radius: float) -> torch.Tensor:
 
 
 def test_outline_follows_the_contour_and_is_thin():
-    picture = torch.zeros(2, 3, 128, 128)
-    changed = (sheets.outline(picture, disc(128, 40), thickness=1.5) != picture).any(1)[0]
+    image = torch.zeros(2, 3, 128, 128)
+    changed = (sheets.outline(image, disc(128, 40), thickness=1.5) != image).any(1)[0]
     axis = torch.arange(128) + 0.5 - 64
     radius = (axis[:, None].square() + axis.square()).sqrt()
     assert not changed[(radius - 40).abs() > 3.5].any()
     assert changed[(radius - 40).abs() < 1].all()
 
 
-def test_outline_has_its_colour_on_the_line():
-    painted = sheets.outline(torch.ones(1, 3, 64, 64), disc(64, 20), colour=(255, 0, 0), thickness=2.0)
+def test_outline_has_its_color_on_the_line():
+    painted = sheets.outline(torch.ones(1, 3, 64, 64), disc(64, 20), color=(255, 0, 0), thickness=2.0)
     assert pixels.to_bytes(painted)[0].flatten(0, 1).tolist().count([255, 0, 0]) > 60
 
 
-def test_outline_of_a_coarse_mask_on_a_large_picture():
+def test_outline_of_a_coarse_mask_on_a_large_image():
     box = torch.zeros(1, 16, 16)
     box[:, 4:12, 4:12] = 1
     changed = (sheets.outline(torch.zeros(1, 3, 64, 64), box) != 0).any(1)[0]
@@ -404,10 +404,10 @@ def test_outline_of_a_coarse_mask_on_a_large_picture():
 
 
 def test_outline_along_the_border_and_none_without_a_contour():
-    picture = torch.zeros(1, 3, 20, 20)
-    framed = (sheets.outline(picture, torch.ones(1, 20, 20)) != 0).any(1)[0]
+    image = torch.zeros(1, 3, 20, 20)
+    framed = (sheets.outline(image, torch.ones(1, 20, 20)) != 0).any(1)[0]
     assert framed[0].all()
     assert not framed[4:-4, 4:-4].any()
-    assert torch.equal(sheets.outline(picture, torch.zeros(1, 20, 20)), picture)
-    plateau = (sheets.outline(picture, torch.full((1, 20, 20), 0.5)) != 0).any(1)[0]
+    assert torch.equal(sheets.outline(image, torch.zeros(1, 20, 20)), image)
+    plateau = (sheets.outline(image, torch.full((1, 20, 20), 0.5)) != 0).any(1)[0]
     assert not plateau[4:-4, 4:-4].any()

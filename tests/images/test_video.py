@@ -1,4 +1,4 @@
-"""Films: even sides, and MP4 where the extra is there; GIF and WebP are tested with the pictures."""
+"""Videos: even sides, and MP4 where the extra is there; GIF and WebP are tested with the images."""
 
 import importlib
 
@@ -7,13 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.images import pixels
 from ganvas.images.video import even_sides
 
 
 @given(st.integers(1, 7), st.integers(1, 7))
-def test_sides_become_even_and_the_picture_stays(height: int, width: int):
+def test_sides_become_even_and_the_image_stays(height: int, width: int):
     frames = torch.randint(0, 256, (2, height, width, 3), dtype=torch.uint8)
     even = even_sides(frames)
     assert even.shape[1] % 2 == even.shape[2] % 2 == 0
@@ -26,7 +26,7 @@ def test_without_the_extra_the_way_to_it_is_told_and_nothing_is_left(tmp_path, m
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(PictureError, match=r'pip install "ganvas\[video\]"'):
+    with pytest.raises(ImageError, match=r'pip install "ganvas\[video\]"'):
         pixels.write_animation(tmp_path / "move.mp4", torch.zeros(2, 3, 8, 8), 0.1)
     assert list(tmp_path.iterdir()) == []
 
@@ -35,9 +35,9 @@ def test_mp4_keeps_frames_and_their_time(tmp_path):
     av = pytest.importorskip("av", reason="needs the extra video")
     levels = torch.linspace(-0.8, 0.8, 5).view(5, 1, 1, 1)
     path = pixels.write_animation(tmp_path / "move.mp4", levels.expand(5, 3, 33, 47).contiguous(), 0.08)
-    with av.open(str(path)) as film:
-        stream = film.streams.video[0]
+    with av.open(str(path)) as video:
+        stream = video.streams.video[0]
         assert float(stream.average_rate) == pytest.approx(12.5)
-        frames = torch.stack([torch.from_numpy(frame.to_ndarray(format="rgb24")) for frame in film.decode(stream)])
+        frames = torch.stack([torch.from_numpy(frame.to_ndarray(format="rgb24")) for frame in video.decode(stream)])
     assert frames.shape == (5, 34, 48, 3)
     assert (pixels.from_bytes(frames).mean((1, 2, 3)) - levels.flatten()).abs().max() < 0.03

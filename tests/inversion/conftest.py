@@ -6,5 +6,5 @@ import torch
 
 @pytest.fixture(autouse=True)
 def one_thread(two_threads: None) -> None:
-    """Small pictures are not worth the threads' meeting each other."""
+    """Small images are not worth the threads' meeting each other."""
     torch.set_num_threads(1)

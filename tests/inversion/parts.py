@@ -12,13 +12,13 @@ from ganvas.latents.spaces import statistics
 
 
 class Convolved:
-    """Two maps: a convolution with fixed taps, and its half; in the precision of the pictures."""
+    """Two maps: a convolution with fixed taps, and its half; in the precision of the images."""
 
     name = "test distance"
 
-    def __call__(self, pictures: Tensor) -> list[Tensor]:
-        taps = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(pictures)
-        feature = F.conv2d(pictures, taps, padding=1).tanh()
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        taps = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(images)
+        feature = F.conv2d(images, taps, padding=1).tanh()
         return [feature, F.avg_pool2d(feature, 2)]
 
 

@@ -16,7 +16,7 @@ def encoder(architecture: Architecture = SMALL) -> Encoder:
     torch.manual_seed(0)
     made = Encoder(architecture)
     made.mean.normal_()
-    made.deviation.uniform_(0.5, 2)
+    made.std.uniform_(0.5, 2)
     torch.nn.init.normal_(made.apart.weight)
     return made
 
@@ -35,17 +35,17 @@ def test_untrained_layers_agree():
     assert torch.equal(codes, codes[:, :1].expand(-1, 4, -1))
 
 
-def test_codes_are_steps_from_the_mean_in_deviations():
-    made, pictures = encoder(), torch.randn(3, 3, 16, 16)
-    steps = (made(pictures) - made.mean) / made.deviation
+def test_codes_are_steps_from_the_mean_in_stds():
+    made, images = encoder(), torch.randn(3, 3, 16, 16)
+    steps = (made(images) - made.mean) / made.std
     made.mean.fill_(3.0)
-    made.deviation.fill_(0.1)
-    assert torch.allclose((made(pictures) - 3.0) / 0.1, steps, atol=1e-4)
+    made.std.fill_(0.1)
+    assert torch.allclose((made(images) - 3.0) / 0.1, steps, atol=1e-4)
 
 
 def test_rows_do_not_depend_on_each_other_and_sizes_are_free():
-    made, pictures = encoder(), torch.randn(3, 3, 40, 24)
-    assert torch.allclose(made(pictures)[1:2], made(pictures[1:2]), atol=1e-5)
+    made, images = encoder(), torch.randn(3, 3, 40, 24)
+    assert torch.allclose(made(images)[1:2], made(images[1:2]), atol=1e-5)
 
 
 def test_written_and_read(tmp_path: Path):
@@ -55,8 +55,8 @@ def test_written_and_read(tmp_path: Path):
     assert of == "abc"
     assert again.architecture == SMALL
     assert not any(parameter.requires_grad for parameter in again.parameters())
-    pictures = torch.randn(2, 3, 16, 16)
-    difference = (again(pictures) - made(pictures)).abs().max() / made(pictures).std()
+    images = torch.randn(2, 3, 16, 16)
+    difference = (again(images) - made(images)).abs().max() / made(images).std()
     assert difference < 0.01  # half precision
 
 
@@ -68,7 +68,7 @@ def test_written_and_read(tmp_path: Path):
         ({"hidden": "many"}, "encoder"),
         ({"widths": 3}, "damaged encoder"),
         ({"w_dim": 9}, "damaged encoder"),
-        ({"colour": 1}, "damaged encoder"),
+        ({"color": 1}, "damaged encoder"),
     ],
 )
 def test_damaged_files(tmp_path: Path, change: dict, word: str):

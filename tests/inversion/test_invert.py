@@ -1,4 +1,4 @@
-"""Inversion as a whole: own pictures come back, numbers are right, results are whole latents."""
+"""Inversion as a whole: own images come back, numbers are right, results are whole latents."""
 
 from dataclasses import replace
 from functools import partial
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.errors import GanvasError, LatentError, PictureError
+from ganvas.errors import GanvasError, ImageError, LatentError
 from ganvas.inversion.batch import Work
 from ganvas.inversion.invert import InversionSettings, finish, invert, prepare
 from ganvas.inversion.lbfgs import Options
@@ -29,10 +29,10 @@ def photos(rows: int, side: int = 16) -> torch.Tensor:
     return torch.rand(rows, 3, side, side, generator=torch.Generator().manual_seed(3)) * 2 - 1
 
 
-def test_a_picture_of_the_generator_itself_comes_back_at_over_30_db():
+def test_a_image_of_the_generator_itself_comes_back_at_over_30_db():
     torch.set_num_threads(1)
     generator = ganvas.load("faces")
-    own = next(sample_latent(generator, [101], truncation=0.7).pictures(generator))
+    own = next(sample_latent(generator, [101], truncation=0.7).images(generator))
     found = invert(generator, own, InversionSettings(optimizer="lbfgs", steps=45))
     assert found.cards[0].psnr > 30
     assert found.cards[0].passes == 46  # that of the result included
@@ -42,9 +42,9 @@ def test_the_numbers_of_a_card(tmp_path: Path):
     generator = small_stylegan2(16)
     found = invert(generator, photos(2), SHORT, look=LOOK, names=("ann", "bob"))
     latent = load_latent(found.latent.save(tmp_path / "a.safetensors"))
-    pictures = next(latent.pictures(generator))
-    torch.testing.assert_close(pictures, found.pictures)
-    torch.testing.assert_close(psnr(pictures, photos(2)), torch.tensor([card.psnr for card in found.cards]))
+    images = next(latent.images(generator))
+    torch.testing.assert_close(images, found.images)
+    torch.testing.assert_close(psnr(images, photos(2)), torch.tensor([card.psnr for card in found.cards]))
     assert [card.name for card in found.cards] == ["ann", "bob"] == list(latent.captions)
     assert latent.source == "ann, bob"
     assert len(found.history) == SHORT.steps + 1
@@ -61,7 +61,7 @@ def test_the_numbers_of_a_card(tmp_path: Path):
     ],
 )
 @pytest.mark.parametrize("tuning", [None, Tuning(steps=3, rank=1), Tuning(steps=3, rank=1, locality=0.0)])
-def test_passes_are_the_pictures_that_were_synthesized(settings, tuning, monkeypatch: pytest.MonkeyPatch):
+def test_passes_are_the_images_that_were_synthesized(settings, tuning, monkeypatch: pytest.MonkeyPatch):
     generator = small_stylegan2(16)
     painted, synthesize = [0], type(generator).synthesize
 
@@ -94,12 +94,12 @@ def test_the_loss_of_a_card_is_one_function_of_what_is_written():
     mask = Region.box(0.0, 0.0, 0.5, 1.0).mask(16, 16)
     for tuning in (None, Tuning(steps=3, rank=1)):
         found = invert(generator, photos(1), settings, mask=mask, look=LOOK, tuning=tuning)
-        squares = (found.pictures - photos(1))[..., :8].square().mean()
+        squares = (found.images - photos(1))[..., :8].square().mean()
         assert found.cards[0].loss == pytest.approx(float(squares) + 0.5 * found.cards[0].from_mean ** 2, rel=1e-4)
 
 
 def test_what_is_measured_is_the_region_alone():
-    """Pictures that differ outside have the numbers of those that do not."""
+    """Images that differ outside have the numbers of those that do not."""
     generator, mask = small_stylegan2(16), Region.box(0.0, 0.0, 0.5, 1.0).mask(16, 16)
     other = photos(1)
     other[..., 8:] = -other[..., 8:]
@@ -114,13 +114,13 @@ def test_tuning_looks_where_the_inversion_did_not():
     *_, last = run.steps()
     told = list(run.tuning(last, Tuning(steps=2, rank=1)))
     assert set(told[0].terms) == {"perceptual", "l2"}
-    expected = sum((a - b).square().sum(1).mean() for a, b in zip(LOOK(told[0].pictures), LOOK(photos(1)), strict=True))
+    expected = sum((a - b).square().sum(1).mean() for a, b in zip(LOOK(told[0].images), LOOK(photos(1)), strict=True))
     assert float(told[0].terms["perceptual"]) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_psnr_by_hand():
-    black, grey = -torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
-    assert psnr(black, grey).item() == pytest.approx(6.0206, abs=1e-3)  # 10 log10(4)
+    black, gray = -torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
+    assert psnr(black, gray).item() == pytest.approx(6.0206, abs=1e-3)  # 10 log10(4)
     assert psnr(black, black).item() == pytest.approx(120, abs=1e-3)
     assert psnr(black - 5, black).item() == pytest.approx(120, abs=1e-3)
 
@@ -139,7 +139,7 @@ def test_noise_maps_come_with_the_latent_row_by_row(tmp_path: Path):
     found = invert(generator, photos(3), settings, look=LOOK)
     latent = load_latent(found.latent.save(tmp_path / "a.safetensors"))
     assert set(latent.noise) == set(generator.own_noise())
-    torch.testing.assert_close(next(latent.rows([2]).pictures(generator)), found.pictures[2:], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(next(latent.rows([2]).images(generator)), found.images[2:], atol=1e-5, rtol=1e-4)
 
 
 def test_a_region_alone_is_matched():
@@ -187,17 +187,17 @@ def test_work_in_parts_is_work_in_one(monkeypatch: pytest.MonkeyPatch):
         ("a.png, b.png, c.png", "0", "1"),
         ("a.png, b.png, c.png", "0", "1", "2"),
     ]
-    assert [len(moment) for moment in parts.film()] == [1, 1, 1]  # of the first part alone
+    assert [len(moment) for moment in parts.video()] == [1, 1, 1]  # of the first part alone
     assert (len(whole.parts), len(parts.parts)) == (1, 3)
     torch.testing.assert_close(parts.latent().codes, whole.latent().codes, atol=1e-3, rtol=1e-3)
     assert list(parts.curves()) == ["a", "b", "c"]
 
 
-def test_a_film_ends_with_the_end_though_the_search_ends_early(flat: None):
+def test_a_video_ends_with_the_end_though_the_search_ends_early(flat: None):
     settings = replace(SHORT, optimizer="lbfgs")
     work = Work(small_stylegan2(16), photos(8), "abcdefgh", settings, look=LOOK, kept={0, SHORT.steps})
     assert work.through()
-    assert [len(moment) for moment in work.film()] == [6, 6]
+    assert [len(moment) for moment in work.video()] == [6, 6]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
@@ -228,7 +228,7 @@ def test_work_that_is_broken_off_keeps_what_there_is():
 
 def test_what_cannot_be():
     generator = small_stylegan2(16)
-    with pytest.raises(PictureError, match=r"give \[n, 3, 16, 16\]"):
+    with pytest.raises(ImageError, match=r"give \[n, 3, 16, 16\]"):
         prepare(generator, photos(1, 8), SHORT, look=LOOK)
     with pytest.raises(GanvasError, match="no start"):
         prepare(generator, photos(1), replace(SHORT, start="median"), look=LOOK)

@@ -11,7 +11,7 @@ from ganvas.inversion.lbfgs import Options
 from ganvas.inversion.optimize import Step, adam, at_end, limited_memory, with_gradient
 from ganvas.inversion.schedules import Schedule
 from ganvas.inversion.terms import Weights
-from ganvas.inversion.variables import Variables, make_variables, normalised, principal_spread
+from ganvas.inversion.variables import Variables, make_variables, normalized, principal_spread
 from ganvas.latents.spaces import statistics
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
@@ -103,7 +103,7 @@ def test_lbfgs_counts_evaluations_and_keeps_the_best():
     for step in steps[::3]:
         here = at_end(objective, variables, step.x)
         torch.testing.assert_close(step.losses, here.losses, atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(step.pictures, here.pictures, atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(step.images, here.images, atol=1e-4, rtol=1e-3)
 
 
 def test_rows_that_are_done_are_painted_no_more():
@@ -141,7 +141,7 @@ def test_variables_lead_from_zero_to_the_start_and_its_noise():
     point = variables.at(variables.zeros())
     assert torch.equal(point.codes, start)
     for name, noise in point.noise.items():
-        torch.testing.assert_close(noise[1:], normalised(generator.own_noise()[name]))
+        torch.testing.assert_close(noise[1:], normalized(generator.own_noise()[name]))
         assert noise.mean().abs() < 1e-5
         assert noise[0].square().mean() == pytest.approx(1, abs=1e-4)
     moved = variables.at(torch.randn(variables.zeros().shape, generator=torch.Generator().manual_seed(0)))

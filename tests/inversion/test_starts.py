@@ -30,7 +30,7 @@ def test_the_mean_of_z():
 
 
 def test_the_nearest_of_several_by_going_through_them():
-    target = torch.cat([G.synthesize(G.map(G.sample([seed]))) for seed in (7, 3)]) + 0.01
+    target = torch.cat([G.synthesize(G.map(G.sample([seed])), "w+") for seed in (7, 3)]) + 0.01
     objective = objective_on(G, "w+", target, Weights(l1=1.0, l2=1.0))
     start = nearest_start(objective, 40)
     assert start.passes == 40
@@ -53,11 +53,11 @@ def test_impossible_numbers(count: int):
 
 def test_an_encoder():
     seen = torch.randn(2, 3, 6)
-    pictures = torch.zeros(2, 3, 8, 8)
-    assert torch.equal(encoder_start(G, "w+", lambda _: seen, pictures).codes, seen)
-    assert torch.equal(encoder_start(G, "w", lambda _: seen, pictures).codes, seen.mean(1))
+    images = torch.zeros(2, 3, 8, 8)
+    assert torch.equal(encoder_start(G, "w+", lambda _: seen, images).codes, seen)
+    assert torch.equal(encoder_start(G, "w", lambda _: seen, images).codes, seen.mean(1))
     with pytest.raises(LatentError, match="none of z"):
-        encoder_start(G, "z", lambda _: seen, pictures)
+        encoder_start(G, "z", lambda _: seen, images)
 
 
 def test_a_latent():

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from ganvas.errors import GanvasError
 from ganvas.inversion import terms
-from ganvas.inversion.objective import make_target, picture_terms
+from ganvas.inversion.objective import image_terms, make_target
 from ganvas.inversion.terms import Weights, bundled_features, parse_weights
 from ganvas.metrics.perceptual import perceptual_distance
 from tests.inversion.parts import Convolved
 
 
-def pictures(seed: int, rows: int = 2, side: int = 16, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def images(seed: int, rows: int = 2, side: int = 16, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.rand(rows, 3, side, side, generator=torch.Generator().manual_seed(seed), dtype=dtype) * 2 - 1
 
 
@@ -29,7 +29,7 @@ def soft_mask(side: int = 16) -> torch.Tensor:
 
 
 def test_pixel_terms_are_the_weighted_means_of_numpy():
-    a, b, mask = pictures(0), pictures(1), soft_mask()
+    a, b, mask = images(0), images(1), soft_mask()
     weights = mask.expand(2, 3, 16, 16).double().numpy()
     for term, difference in ((terms.absolute, np.abs), (terms.squared, np.square)):
         expected = [np.average(difference((a - b).double().numpy()[row]), weights=weights[row]) for row in range(2)]
@@ -38,7 +38,7 @@ def test_pixel_terms_are_the_weighted_means_of_numpy():
 
 
 def test_the_perceptual_term_is_the_distance_of_the_bundled_network():
-    a, b, look = pictures(0, side=32), pictures(1, side=32), bundled_features()
+    a, b, look = images(0, side=32), images(1, side=32), bundled_features()
     torch.testing.assert_close(terms.perceptual(look(a), look(b)), perceptual_distance(look.network, a, b))
 
 
@@ -46,30 +46,30 @@ def test_the_perceptual_term_is_the_distance_of_the_bundled_network():
 @settings(max_examples=20)
 def test_nothing_outside_the_mask_counts_neither_in_value_nor_in_gradient(seed: int):
     mask, outside = soft_mask(), (soft_mask() == 0).expand(2, 3, 16, 16)
-    x, one, other = pictures(seed), pictures(seed + 1), pictures(seed + 2)
+    x, one, other = images(seed), images(seed + 1), images(seed + 2)
     changed = torch.where(outside, other, one)
     told = []
     for goal in (one, changed):
         leaf = x.clone().requires_grad_()
-        found = picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), leaf)
+        found = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), leaf)
         total = torch.stack(list(found.values()))
         told.append((total.detach(), torch.autograd.grad(total.sum(), leaf)[0]))
     assert torch.equal(told[0][0], told[1][0])
     assert torch.equal(told[0][1], told[1][1])
 
 
-def test_a_picture_that_agrees_inside_the_mask_has_no_loss():
-    x, goal, mask = pictures(0), pictures(1), soft_mask()
+def test_a_image_that_agrees_inside_the_mask_has_no_loss():
+    x, goal, mask = images(0), images(1), soft_mask()
     same = torch.where((mask > 0).expand_as(x), goal, x)
-    found = picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), same)
+    found = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), same)
     assert all(values.abs().max() == 0 for values in found.values())
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.5, 0.1, 0.01])
 def test_a_mask_of_one_value_is_a_weight_that_a_mean_does_not_notice(strength: float):
-    x, goal = pictures(0), pictures(1)
+    x, goal = images(0), images(1)
     whole, faint = (
-        picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
         for mask in (None, torch.full((1, 16, 16), strength))
     )
     for name in whole:
@@ -78,13 +78,13 @@ def test_a_mask_of_one_value_is_a_weight_that_a_mean_does_not_notice(strength: f
 
 def test_what_is_half_as_strong_counts_half_as_much():
     """Of two halves that differ by d and by nothing, the mean is d times the first one's share, in every term."""
-    x, goal = pictures(0, side=32), pictures(0, side=32)
-    goal[..., :16] = pictures(1, side=32)[..., :16]
+    x, goal = images(0, side=32), images(0, side=32)
+    goal[..., :16] = images(1, side=32)[..., :16]
     for strength in (1.0, 0.5, 0.25):
         mask = torch.ones(1, 32, 32)
         mask[..., :16] = strength
-        found = picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
-        whole = picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved()), x)
+        found = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        whole = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved()), x)
         for name, values in found.items():
             share = 2 * strength / (strength + 1)
             torch.testing.assert_close(values, share * whole[name], rtol=0.12, atol=0)  # maps see across the seam
@@ -99,9 +99,9 @@ def test_a_soft_rim_stays_as_soft_as_it_was_drawn():
 
 
 def test_a_mask_of_ones_is_no_mask():
-    x, goal = pictures(0), pictures(1)
+    x, goal = images(0), images(1)
     whole, masked = (
-        picture_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
         for mask in (None, torch.ones(1, 16, 16))
     )
     for name in whole:
@@ -109,20 +109,20 @@ def test_a_mask_of_ones_is_no_mask():
 
 
 def test_the_masked_perceptual_term_has_a_right_derivative():
-    goal, mask = pictures(1, 1, 8, torch.float64), torch.rand(1, 1, 8, 8, dtype=torch.float64)
+    goal, mask = images(1, 1, 8, torch.float64), torch.rand(1, 1, 8, 8, dtype=torch.float64)
 
     def loss(x: torch.Tensor) -> torch.Tensor:
         look = Convolved()
         return terms.perceptual(look(x), look(terms.completed(goal, x, mask)), mask)
 
-    assert torch.autograd.gradcheck(loss, pictures(0, 1, 8, torch.float64).requires_grad_())
+    assert torch.autograd.gradcheck(loss, images(0, 1, 8, torch.float64).requires_grad_())
 
 
-def test_in_deviations_is_one_for_codes_a_deviation_away():
-    deviation = torch.tensor([0.5, 1.0, 4.0])
-    codes = deviation * torch.tensor([[1.0, -1.0, 1.0], [2.0, 2.0, -2.0]])
-    torch.testing.assert_close(terms.in_deviations(codes, deviation), torch.tensor([1.0, 4.0]))
-    torch.testing.assert_close(terms.in_deviations(codes[:, None].repeat(1, 3, 1), deviation), torch.tensor([1.0, 4.0]))
+def test_in_stds_is_one_for_codes_a_std_away():
+    std = torch.tensor([0.5, 1.0, 4.0])
+    codes = std * torch.tensor([[1.0, -1.0, 1.0], [2.0, 2.0, -2.0]])
+    torch.testing.assert_close(terms.in_stds(codes, std), torch.tensor([1.0, 4.0]))
+    torch.testing.assert_close(terms.in_stds(codes[:, None].repeat(1, 3, 1), std), torch.tensor([1.0, 4.0]))
 
 
 def slow_regularity(noise: np.ndarray) -> float:
@@ -177,14 +177,14 @@ def test_what_is_no_loss(loss: str, weights: str | None, message: str):
 
 def test_an_empty_mask_is_refused():
     with pytest.raises(GanvasError, match="nothing to match"):
-        make_target(pictures(0), None, torch.zeros(1, 16, 16))
+        make_target(images(0), None, torch.zeros(1, 16, 16))
     with pytest.raises(GanvasError, match="another size"):
-        make_target(pictures(0), None, torch.ones(1, 8, 8))
+        make_target(images(0), None, torch.ones(1, 8, 8))
 
 
 def test_distances_do_not_depend_on_where_a_row_stands():
     assert math.isclose(
-        float(terms.squared(pictures(0, 5), pictures(1, 5))[3]),
-        float(terms.squared(pictures(0, 5)[3:4], pictures(1, 5)[3:4])[0]),
+        float(terms.squared(images(0, 5), images(1, 5))[3]),
+        float(terms.squared(images(0, 5)[3:4], images(1, 5)[3:4])[0]),
         rel_tol=1e-6,
     )

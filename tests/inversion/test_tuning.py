@@ -1,4 +1,4 @@
-"""Tuning: nearer to the photo, small enough to keep, and other pictures left as they are."""
+"""Tuning: nearer to the photo, small enough to keep, and other images left as they are."""
 
 from dataclasses import replace
 
@@ -41,9 +41,9 @@ def test_it_comes_nearer_and_the_kept_changes_paint_what_it_came_to(rank: int):
     steps = list(tune(objective, point(generator), replace(FEW, rank=rank)))
     assert [step.number for step in steps] == list(range(16))
     assert steps[-1].losses < 0.9 * steps[0].losses
-    torch.testing.assert_close(steps[0].pictures, generator.synthesize(point(generator).codes))
-    painted = with_differences(generator, steps[-1].differences).synthesize(point(generator).codes)
-    torch.testing.assert_close(painted, steps[-1].pictures, atol=5e-3, rtol=0)
+    torch.testing.assert_close(steps[0].images, generator.synthesize(point(generator).codes, "w+"))
+    painted = with_differences(generator, steps[-1].differences).synthesize(point(generator).codes, "w+")
+    torch.testing.assert_close(painted, steps[-1].images, atol=5e-3, rtol=0)
     assert all(torch.equal(weight, before[name]) for name, weight in weights_of(generator).items())
     assert not any(name.startswith("mapping") for name in steps[-1].differences)
 
@@ -62,7 +62,7 @@ def test_a_generator_of_noise_alone():
     assert steps[-1].losses < steps[0].losses
 
 
-def test_locality_keeps_other_pictures():
+def test_locality_keeps_other_images():
     generator = small_stylegan2(16)
     objective = objective_on(generator, "w+", goal(), Weights(l2=1.0))
     others = generator.map(generator.sample(range(20, 36)), truncation=0.5)
@@ -70,7 +70,7 @@ def test_locality_keeps_other_pictures():
     for weight in (0.0, 3.0):
         settings = replace(FEW, weights=Weights(l2=1.0), locality=weight, distance=2.0)
         twin = with_differences(generator, last_of(tune(objective, point(generator), settings)).differences)
-        moved.append((twin.synthesize(others) - generator.synthesize(others)).square().mean())
+        moved.append((twin.synthesize(others, "w+") - generator.synthesize(others, "w+")).square().mean())
     assert moved[1] < 0.7 * moved[0]
 
 
@@ -101,11 +101,11 @@ def test_a_tuned_latent_paints_by_its_weights_everywhere(tmp_path):
         Latent(point(generator).codes, "w+", tuned=dict(last.differences)).save(tmp_path / "a.safetensors")
     )
     latent.check_fits(generator)
-    torch.testing.assert_close(next(latent.pictures(generator)), last.pictures, atol=5e-3, rtol=0)
+    torch.testing.assert_close(next(latent.images(generator)), last.images, atol=5e-3, rtol=0)
     once = latent.generator_for(generator)
     assert latent.generator_for(once) is once
     assert latent.rows([0]).generator_for(once) is once
-    assert torch.equal(next(latent.pictures(once)), next(latent.pictures(generator)))
+    assert torch.equal(next(latent.images(once)), next(latent.images(generator)))
 
 
 def test_what_cannot_be_tuned():

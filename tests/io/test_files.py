@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.errors import GanvasError, PictureError
+from ganvas.errors import GanvasError, ImageError
 from ganvas.io.files import atomic_path
 
 
@@ -37,7 +37,7 @@ def test_a_failure_keeps_the_older_file_and_leaves_nothing_else(tmp_path, interr
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_new_files_get_the_usual_permissions(tmp_path):
+def test_new_files_get_the_default_permissions(tmp_path):
     plain, target = tmp_path / "plain", tmp_path / "target"
     plain.write_bytes(b"")
     with atomic_path(target) as temporary:
@@ -48,8 +48,8 @@ def test_new_files_get_the_usual_permissions(tmp_path):
 def test_a_refusal_of_the_system_names_the_target_and_uses_the_given_class(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with (
-        pytest.raises(PictureError, match=r"file/result\.png' cannot be written: "),
-        atomic_path(tmp_path / "file" / "result.png", PictureError),
+        pytest.raises(ImageError, match=r"file/result\.png' cannot be written: "),
+        atomic_path(tmp_path / "file" / "result.png", ImageError),
     ):
         pytest.fail("a file is no folder")
 

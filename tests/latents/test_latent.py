@@ -58,23 +58,23 @@ def test_same_input_same_bytes(tmp_path: Path):
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_pictures_are_the_generators(faces: Generator):
+def test_images_are_the_generators(faces: Generator):
     latent = sample_latent(faces, [4, 7], truncation=0.7)
-    expected = faces.synthesize(faces.map(faces.sample([4, 7]), truncation=0.7))
+    expected = faces.synthesize(faces.map(faces.sample([4, 7]), truncation=0.7), "w+")
     assert latent.space == "w"
     assert latent.captions == ("seed 4", "seed 7")
-    torch.testing.assert_close(torch.cat(list(latent.pictures(faces))), expected)
+    torch.testing.assert_close(torch.cat(list(latent.images(faces))), expected)
     late = sample_latent(faces, [4, 7], truncation=0.7, space="z")
-    torch.testing.assert_close(torch.cat(list(late.pictures(faces))), expected)
+    torch.testing.assert_close(torch.cat(list(late.images(faces))), expected)
 
 
 @pytest.mark.parametrize("space", ["w", "w+", "s"])
-def test_codes_for_directions_give_the_same_picture(faces: Generator, space: str):
+def test_codes_for_directions_give_the_same_image(faces: Generator, space: str):
     for own in ("z", "w", "w+"):
         latent = sample_latent(faces, [5], truncation=0.5, space=own)
         codes = latent.codes_for(faces, space)
-        picture = faces.synthesize(codes, "s" if space == "s" else "w+")
-        torch.testing.assert_close(picture, next(latent.pictures(faces)), atol=1e-4, rtol=1e-4)
+        image = faces.synthesize(codes, "s" if space == "s" else "w+")
+        torch.testing.assert_close(image, next(latent.images(faces)), atol=1e-4, rtol=1e-4)
 
 
 def test_truncation_of_some_layers_needs_w_plus(faces: Generator):
@@ -102,8 +102,8 @@ def test_rows_keep_what_belongs_to_them():
 def test_own_noise_maps_are_used(faces: Generator):
     latent = sample_latent(faces, [0])
     name = next(name for name, _ in faces.synthesis.convolutions())
-    pictures = next(replace(latent, noise={name: torch.zeros(4, 4)}).pictures(faces))
-    assert not torch.equal(pictures, next(latent.pictures(faces)))
+    images = next(replace(latent, noise={name: torch.zeros(4, 4)}).images(faces))
+    assert not torch.equal(images, next(latent.images(faces)))
 
 
 def test_noise_maps_of_one_row_each_go_with_their_rows():

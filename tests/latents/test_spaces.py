@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from ganvas.errors import LatentError
-from ganvas.latents.spaces import SAMPLES, codes_for, deviations_along, draw_samples, sample_codes
+from ganvas.latents.spaces import SAMPLES, codes_for, draw_samples, sample_codes, stds_along
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 
 
 def along(generator, vectors: torch.Tensor, space: str, label=None) -> torch.Tensor:
-    return deviations_along(draw_samples(generator, space, label), vectors)
+    return stds_along(draw_samples(generator, space, label), vectors)
 
 
 def test_codes_are_those_of_the_seeds_in_order_untruncated():
@@ -25,7 +25,7 @@ def test_codes_are_those_of_the_seeds_in_order_untruncated():
         sample_codes(generator, "s", 5)
 
 
-def test_the_deviation_is_that_of_the_codes_along_each_vector():
+def test_the_std_is_that_of_the_codes_along_each_vector():
     generator = LayeredGenerator()
     vectors = torch.nn.functional.normalize(torch.randn(3, 6), dim=1)
     covariance = torch.cov(sample_codes(generator, "w").double().T)
@@ -45,13 +45,13 @@ def test_in_w_plus_the_vector_of_all_layers_has_its_frobenius_length():
     torch.testing.assert_close(along(generator, spread, "w+"), math.sqrt(3) * along(generator, vector, "w"))
 
 
-def test_a_z_only_generator_has_deviations_too():
+def test_a_z_only_generator_has_stds_too():
     assert along(LinearGenerator(), torch.eye(6), "z").sub(1).abs().max() < 0.1
     with pytest.raises(LatentError):
         along(LinearGenerator(), torch.eye(6), "w")
 
 
-def test_without_the_label_that_codes_need_deviations_are_unknown_and_nothing_is_lost():
+def test_without_the_label_that_codes_need_stds_are_unknown_and_nothing_is_lost():
     generator = small_stylegan2(label_dim=3)
     vectors = torch.eye(6)[:2]
     assert along(generator, vectors, "w").isnan().all()

@@ -150,7 +150,7 @@ class TestWrongInput:
             distance(torch.zeros(4, 3), torch.zeros(4, 2))
 
     def test_too_few(self, distance):
-        with pytest.raises(GanvasError, match="1 and 4 pictures are too small"):
+        with pytest.raises(GanvasError, match="1 and 4 images are too small"):
             distance(torch.zeros(1, 3), torch.zeros(4, 3))
 
     def test_not_numbers(self, distance):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ganvas.metrics.evaluation import evaluate, made_pictures
+from ganvas.metrics.evaluation import evaluate, made_images
 from ganvas.metrics.features import Architecture, FeatureNetwork, global_features
 from ganvas.metrics.spectrum import octave_energies
 from tests.fakes import LayeredGenerator, LinearGenerator
@@ -14,23 +14,23 @@ def network() -> FeatureNetwork:
     return small
 
 
-def test_pictures_are_those_of_files_whatever_the_batch():
+def test_images_are_those_of_files_whatever_the_batch():
     generator = LayeredGenerator(resolution=16)
-    together = torch.cat(list(made_pictures(generator, range(20), truncation=0.5)))
-    alone = torch.cat(list(made_pictures(generator, [19], truncation=0.5)))
+    together = torch.cat(list(made_images(generator, range(20), truncation=0.5)))
+    alone = torch.cat(list(made_images(generator, [19], truncation=0.5)))
     torch.testing.assert_close(together[19:], alone)
     assert together.abs().max() <= 1
     torch.testing.assert_close((together + 1) * 127.5, ((together + 1) * 127.5).round(), atol=1e-3, rtol=0)
 
 
-def test_a_generator_is_nearer_to_its_own_pictures():
-    judge, reports = network(), []
+def test_a_generator_is_nearer_to_its_own_images():
+    discriminator, reports = network(), []
     generator, other = LinearGenerator(resolution=16), LayeredGenerator(resolution=16)
     for each in (generator, other):
         each.matrix /= 10
-    real = global_features(judge, torch.cat(list(made_pictures(generator, range(100, 140)))))
-    own = evaluate(judge, generator, real, range(40), progress=lambda *counts: reports.append(counts))
-    foreign = evaluate(judge, other, real, range(40))
+    real = global_features(discriminator, torch.cat(list(made_images(generator, range(100, 140)))))
+    own = evaluate(discriminator, generator, real, range(40), progress=lambda *counts: reports.append(counts))
+    foreign = evaluate(discriminator, other, real, range(40))
     assert abs(own.kernel.value) < 3 * own.kernel.error
     assert foreign.kernel.value > own.kernel.value + 3 * own.kernel.error
     assert foreign.frechet > own.frechet
@@ -42,7 +42,7 @@ def test_a_generator_is_nearer_to_its_own_pictures():
 def test_finest_octave_as_a_share_of_the_real_one():
     generator = LinearGenerator(resolution=16)
     generator.matrix /= 10
-    pictures = torch.cat(list(made_pictures(generator, range(8))))
-    energy = float(octave_energies(pictures)[:, 0].mean())
-    real = global_features(network(), pictures)
+    images = torch.cat(list(made_images(generator, range(8))))
+    energy = float(octave_energies(images)[:, 0].mean())
+    real = global_features(network(), images)
     assert evaluate(network(), generator, real, range(8), real_top_octave=2 * energy).top_octave == pytest.approx(0.5)

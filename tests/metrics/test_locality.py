@@ -58,21 +58,21 @@ def test_the_ratio_of_a_linear_generator_is_the_predicted_one_at_any_strength():
         assert float(ratio) == pytest.approx(along.predicted_ratio, rel=1e-4)
 
 
-PICTURE, MASK = torch.zeros(1, 3, 4, 6), torch.ones(1, 4, 6)
+IMAGE, MASK = torch.zeros(1, 3, 4, 6), torch.ones(1, 4, 6)
 
 
 @pytest.mark.parametrize(
     ("edited", "original", "mask", "error", "message"),
     [
-        (PICTURE, torch.zeros(2, 3, 4, 6), MASK, GanvasError, "cannot be compared"),
-        (PICTURE, torch.zeros(1, 1, 4, 6), MASK, GanvasError, "cannot be compared"),
-        (PICTURE[0], PICTURE[0], MASK, GanvasError, "cannot be compared"),
-        (PICTURE.byte(), PICTURE.byte(), MASK, GanvasError, "give floats in"),
-        (PICTURE, PICTURE, torch.ones(1, 6, 4), RegionError, r"does not fit pictures of 6x4 pixels; give \[1, 4, 6\]"),
-        (PICTURE, PICTURE, torch.ones(4, 6), RegionError, "does not fit"),
-        (PICTURE, PICTURE, torch.ones(1, 1, 1), RegionError, "does not fit"),
-        (PICTURE, PICTURE, 0 * MASK, RegionError, "The mask is empty"),
-        (PICTURE, PICTURE, MASK * float("nan"), RegionError, "The mask is empty"),
+        (IMAGE, torch.zeros(2, 3, 4, 6), MASK, GanvasError, "cannot be compared"),
+        (IMAGE, torch.zeros(1, 1, 4, 6), MASK, GanvasError, "cannot be compared"),
+        (IMAGE[0], IMAGE[0], MASK, GanvasError, "cannot be compared"),
+        (IMAGE.byte(), IMAGE.byte(), MASK, GanvasError, "give floats in"),
+        (IMAGE, IMAGE, torch.ones(1, 6, 4), RegionError, r"does not fit images of 6x4 pixels; give \[1, 4, 6\]"),
+        (IMAGE, IMAGE, torch.ones(4, 6), RegionError, "does not fit"),
+        (IMAGE, IMAGE, torch.ones(1, 1, 1), RegionError, "does not fit"),
+        (IMAGE, IMAGE, 0 * MASK, RegionError, "The mask is empty"),
+        (IMAGE, IMAGE, MASK * float("nan"), RegionError, "The mask is empty"),
     ],
 )
 def test_what_does_not_meet_is_refused(edited, original, mask, error, message):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import CheckpointError, PictureError
+from ganvas.errors import CheckpointError, ImageError
 from ganvas.inversion.terms import FeatureMaps, perceptual
 from ganvas.metrics.lpips import load_published
 
@@ -41,9 +41,9 @@ def lpips(layers: nn.Sequential, taps: tuple[int, ...], heads: list[Tensor], a: 
     """Zhang et al. 2018, Eq. 1: sum over layers of the mean over pixels of |w * (a - b)|^2 of unit vectors."""
     total = torch.zeros(len(a))
     maps = []
-    for pictures in (a, b):
+    for images in (a, b):
         shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
-        x = (pictures - shift[:, None, None]) / scale[:, None, None]
+        x = (images - shift[:, None, None]) / scale[:, None, None]
         seen = []
         for number, layer in enumerate(layers):
             x = layer(x)
@@ -74,7 +74,7 @@ def test_against_a_second_writing(tmp_path: Path, make: Callable[[], nn.Sequenti
     assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-7)
     assert not any(parameter.requires_grad for parameter in features.parameters())
     small = torch.zeros(1, 3, 15, 15)
-    with pytest.raises(PictureError, match="too small for LPIPS"):
+    with pytest.raises(ImageError, match="too small for LPIPS"):
         features(small)
 
 

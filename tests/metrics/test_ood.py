@@ -7,7 +7,7 @@ from ganvas import load
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import About
 from ganvas.images import photos
-from ganvas.images.datasets import open_pictures
+from ganvas.images.datasets import open_images
 from ganvas.inversion.encoder import again_by_encoder
 from ganvas.metrics import ood as familiarity
 from ganvas.metrics.features import Architecture, FeatureNetwork, load_features
@@ -41,8 +41,8 @@ def test_the_distance_is_mahalanobis_with_a_shrunk_covariance(count, width):
     ours = (others - known.mean(0)).double() / known.std(0).double()
     expected = ((ours @ torch.linalg.inv(covariance)) * ours).sum(1).div(width).sqrt()
     assert torch.allclose(fitted.distances(others).double(), expected, rtol=1e-4)
-    assert fitted.usual == pytest.approx(float(expected.quantile(QUANTILE)), rel=1e-4)
-    assert torch.allclose(fitted.ratios(others) * TOLERANCE * fitted.usual, fitted.distances(others))
+    assert fitted.default == pytest.approx(float(expected.quantile(QUANTILE)), rel=1e-4)
+    assert torch.allclose(fitted.ratios(others) * TOLERANCE * fitted.default, fitted.distances(others))
 
 
 def test_scale_and_shift_of_descriptors_do_not_matter():
@@ -59,7 +59,7 @@ def test_too_few_are_refused():
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """A network and a generator of 16 pixels, which 30 pictures are enough for, and a cache folder of their own."""
+    """A network and a generator of 16 pixels, which 30 images are enough for, and a cache folder of their own."""
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path))
     monkeypatch.setattr(familiarity, "SAMPLES", 30)
     monkeypatch.setattr(familiarity, "FITTED", 20)
@@ -80,25 +80,25 @@ def test_what_is_learnt_is_kept_for_the_same_generator(tmp_path, small):
     assert torch.allclose(first.ratios(found), again.ratios(found), rtol=1e-2)
     (kept,) = (tmp_path / "familiarity").iterdir()
     kept.write_bytes(b"damaged")
-    assert learn_familiarity(network, generator).usual == pytest.approx(first.usual)
+    assert learn_familiarity(network, generator).default == pytest.approx(first.default)
 
 
 def test_what_is_lost_when_made_again_counts_where_it_is_more(tmp_path, small):
     network, generator = small
-    again = Again(lambda pictures: pictures + 0.1 * pictures.flip(3), "some encoder")
+    again = Again(lambda images: images + 0.1 * images.flip(3), "some encoder")
     known = learn_familiarity(network, generator, again=again)
     assert known.lost > 0
     assert learn_familiarity(network, generator).lost == 0
     assert len(list((tmp_path / "familiarity").iterdir())) == 2
     assert learn_familiarity(network, generator, again=again).lost == pytest.approx(known.lost)
-    pictures = torch.randn(4, 3, 16, 16)
-    far = known.ratios(descriptors(network, pictures))
+    images = torch.randn(4, 3, 16, 16)
+    far = known.ratios(descriptors(network, images))
     exact, blind = Again(lambda x: x, ""), Again(lambda x: -x, "")
-    assert torch.equal(strange_ratios(network, known, pictures, exact), far)
-    lost = perceptual_distance(network, pictures, -pictures) / (LOSS_TOLERANCE * known.lost)
+    assert torch.equal(strange_ratios(network, known, images, exact), far)
+    lost = perceptual_distance(network, images, -images) / (LOSS_TOLERANCE * known.lost)
     assert (lost > far).any()
-    assert torch.allclose(strange_ratios(network, known, pictures, blind), torch.maximum(far, (far * lost).sqrt()))
-    assert torch.equal(strange_ratios(network, known, pictures), far)
+    assert torch.allclose(strange_ratios(network, known, images, blind), torch.maximum(far, (far * lost).sqrt()))
+    assert torch.equal(strange_ratios(network, known, images), far)
 
 
 def test_words_are_said_of_what_is_far_only():
@@ -115,7 +115,7 @@ def test_dogs_are_strange_to_faces_and_cats_and_their_own_kind_is_not(shared, tm
     again = again_by_encoder(generator)
     known = learn_familiarity(network, generator, again=again)
     dogs = [photos.read_photo(path, generator.resolution) for path in sorted((shared / "photos" / "dogs").iterdir())]
-    held = open_pictures(shared / "data" / kin, generator.resolution)
+    held = open_images(shared / "data" / kin, generator.resolution)
     warned = [
         len(familiarity.strangenesses(network, known, some, [str(n) for n in range(len(some))], again))
         for some in (torch.cat(dogs), held.batch(held.spread(40)))

@@ -1,4 +1,4 @@
-"""Octaves of pictures: waves fall into the right one, energies add up, enlarged pictures lack the finest."""
+"""Octaves of images: waves fall into the right one, energies add up, enlarged images lack the finest."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.images import pixels
 from ganvas.metrics.spectrum import octave_energies
 
@@ -26,24 +26,24 @@ def test_a_wave_lies_in_its_octave(cycles: tuple[int, int], octave: int):
 
 
 def test_energies_add_up_to_the_variance_under_the_window():
-    pictures = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     window = torch.outer(torch.hann_window(32), torch.hann_window(32))
-    mean = (pictures * window).sum((2, 3), keepdim=True) / window.sum()
-    total = ((pictures - mean) * window).square().mean((1, 2, 3))
-    torch.testing.assert_close(octave_energies(pictures).sum(1), total, rtol=1e-4, atol=1e-6)
+    mean = (images * window).sum((2, 3), keepdim=True) / window.sum()
+    total = ((images - mean) * window).square().mean((1, 2, 3))
+    torch.testing.assert_close(octave_energies(images).sum(1), total, rtol=1e-4, atol=1e-6)
 
 
 def test_what_does_not_count():
-    pictures = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    found = octave_energies(pictures)
-    torch.testing.assert_close(octave_energies(pictures + 0.3), found, rtol=1e-3, atol=1e-6)  # brightness
-    torch.testing.assert_close(octave_energies(pictures.flip(3)).sum(1), found.sum(1), rtol=0.1, atol=1e-3)
-    torch.testing.assert_close(octave_energies(2 * pictures), 4 * found, rtol=1e-4, atol=1e-6)
+    images = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = octave_energies(images)
+    torch.testing.assert_close(octave_energies(images + 0.3), found, rtol=1e-3, atol=1e-6)  # brightness
+    torch.testing.assert_close(octave_energies(images.flip(3)).sum(1), found.sum(1), rtol=0.1, atol=1e-3)
+    torch.testing.assert_close(octave_energies(2 * images), 4 * found, rtol=1e-4, atol=1e-6)
     ramp = torch.linspace(-1, 1, 64).expand(1, 3, 64, -1)  # a step from border to border
     assert float(octave_energies(ramp)[0, 0] / octave_energies(ramp).sum()) < 1e-6
 
 
-def test_enlarged_pictures_lack_the_finest_octave():
+def test_enlarged_images_lack_the_finest_octave():
     noise = F.avg_pool2d(torch.randn(4, 3, 66, 66, generator=torch.Generator().manual_seed(0)), 3, 1)
     enlarged = pixels.resize(pixels.resize(noise, 32, 32), 64, 64)
     share = octave_energies(enlarged).mean(0) / octave_energies(noise).mean(0)
@@ -51,5 +51,5 @@ def test_enlarged_pictures_lack_the_finest_octave():
 
 
 def test_too_small():
-    with pytest.raises(PictureError, match="4 pixels and more"):
+    with pytest.raises(ImageError, match="4 pixels and more"):
         octave_energies(torch.zeros(1, 3, 2, 8))

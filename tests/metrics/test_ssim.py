@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.metrics.ssim import ssim
 
 
@@ -48,7 +48,7 @@ def test_rows_and_sides_do_not_matter():
 
 
 def test_too_small_or_unequal():
-    with pytest.raises(PictureError, match="11"):
+    with pytest.raises(ImageError, match="11"):
         ssim(torch.zeros(1, 3, 10, 20), torch.zeros(1, 3, 10, 20))
-    with pytest.raises(PictureError, match="as many of both"):
+    with pytest.raises(ImageError, match="as many of both"):
         ssim(torch.zeros(1, 3, 20, 20), torch.zeros(2, 3, 20, 20))

@@ -1,4 +1,4 @@
-"""The tracker on pictures whose displacements are known in closed form, and corners by a second computation."""
+"""The tracker on images whose displacements are known in closed form, and corners by a second computation."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.metrics.tracking import corner_strength, correlation, gaussian, read, track
 from tests.drag.sliding import SlidingGenerator
 
 
 def waves(size: int, x: float = 0.0, y: float = 0.0) -> Tensor:
     """Return a pattern of waves moved by (x, y) in fractions of the width: exact between pixels too."""
-    return 0.3 * SlidingGenerator(size).synthesize(torch.tensor([[10 * x, 10 * y, 0.0]]))
+    return 0.3 * SlidingGenerator(size).synthesize(torch.tensor([[10 * x, 10 * y, 0.0]]), "z")
 
 
 def at(*points: tuple[float, float]) -> Tensor:
@@ -61,8 +61,8 @@ def test_points_at_the_edge():
 def test_correlation_is_numpys():
     random = np.random.default_rng(0)
     first, second = random.normal(size=(2, 3, 25))
-    centred = [values - values.mean(axis=1, keepdims=True) for values in (first, second)]
-    expected = np.corrcoef(*(values.ravel() for values in centred))[0, 1]
+    centered = [values - values.mean(axis=1, keepdims=True) for values in (first, second)]
+    expected = np.corrcoef(*(values.ravel() for values in centered))[0, 1]
     weights = torch.full((25,), 1 / 25).double()
     found = correlation(torch.from_numpy(first), torch.from_numpy(second), weights)
     assert float(found) == pytest.approx(expected)
@@ -70,8 +70,8 @@ def test_correlation_is_numpys():
 
 
 def test_corners_are_those_of_the_structure_tensor():
-    picture = waves(32)
-    values = torch.nn.functional.pad(picture.double(), (1, 1, 1, 1), mode="replicate")
+    image = waves(32)
+    values = torch.nn.functional.pad(image.double(), (1, 1, 1, 1), mode="replicate")
     across, down = (torch.gradient(values, dim=axis)[0][..., 1:-1, 1:-1] for axis in (3, 2))
     reach = 2  # three deviations of 0.02 * 32
     taps = gaussian(reach, 0.02 * 32)
@@ -81,7 +81,7 @@ def test_corners_are_those_of_the_structure_tensor():
     slopes = torch.stack([across[part], down[part]])
     tensor = torch.einsum("anchw,bnchw,hw->ab", slopes, slopes, window)
     expected = torch.linalg.eigvalsh(tensor)[0]
-    assert float(corner_strength(picture)[row, column]) == pytest.approx(float(expected), rel=1e-6)
+    assert float(corner_strength(image)[row, column]) == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_edges_and_even_places_are_no_corners():
@@ -94,11 +94,11 @@ def test_edges_and_even_places_are_no_corners():
 
 
 def test_reading_at_the_middles_of_pixels():
-    picture = waves(32).double()
-    torch.testing.assert_close(read(picture, at((10.5, 7.5)))[:, 0], picture[0, :, 7, 10])
+    image = waves(32).double()
+    torch.testing.assert_close(read(image, at((10.5, 7.5)))[:, 0], image[0, :, 7, 10])
 
 
 @pytest.mark.parametrize("side", [8, 31])
-def test_pictures_that_are_too_small(side: int):
-    with pytest.raises(PictureError, match="Nothing can be followed"):
+def test_images_that_are_too_small(side: int):
+    with pytest.raises(ImageError, match="Nothing can be followed"):
         track(torch.zeros(1, 3, side, side), torch.zeros(1, 3, side, side), at((0.5, 0.5)))

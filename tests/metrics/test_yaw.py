@@ -15,23 +15,23 @@ def heads(count: int, seed: int = 0, side: int = 64) -> Tensor:
     random = torch.Generator().manual_seed(seed)
     at = (torch.arange(side) + 0.5) / side
     x, y = at[None, None], at[None, :, None]
-    colours = torch.rand(count, 4, 3, generator=random) * 1.6 - 0.8
+    colors = torch.rand(count, 4, 3, generator=random) * 1.6 - 0.8
     place = 0.02 * torch.randn(count, 2, 1, 1, generator=random)
     x, y = x - place[:, 0], y - place[:, 1]
 
     def spot(left: float, top: float, wide: float, tall: float) -> Tensor:
         return torch.exp(-((((x - left) / wide) ** 2 + ((y - top) / tall) ** 2) ** 2))[:, None]
 
-    picture = colours[:, 0, :, None, None].expand(-1, -1, side, side)
+    image = colors[:, 0, :, None, None].expand(-1, -1, side, side)
     parts = [
         spot(0.5, 0.5, 0.4, 0.5),
         spot(0.35, 0.4, 0.07, 0.05) + spot(0.65, 0.4, 0.07, 0.05),
         spot(0.5, 0.75, 0.16, 0.04),
     ]
-    for part, colour in zip(parts, colours[:, 1:].unbind(1), strict=True):
-        picture = picture + part * (colour[:, :, None, None] - picture)
+    for part, color in zip(parts, colors[:, 1:].unbind(1), strict=True):
+        image = image + part * (color[:, :, None, None] - image)
     nose = spot(*NOSE, 0.05, 0.08)
-    return (picture * (1 - 0.6 * nose)).float()
+    return (image * (1 - 0.6 * nose)).float()
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_mirrors_turn_signs_around(reader: TurnReader):
 
 
 def test_the_middle_of_a_face_goes_as_far_as_said():
-    """What lies in the middle of an ellipsoid of the picture's width comes to where the angle says."""
+    """What lies in the middle of an ellipsoid of the image's width comes to where the angle says."""
     x = ((torch.arange(128) + 0.5) / 128).expand(1, 3, 128, 128)
     for way in (-0.1, 0.05):
         moved = turned(x, torch.tensor([degrees_for(way)]))
@@ -72,7 +72,7 @@ def test_the_middle_of_a_face_goes_as_far_as_said():
     torch.testing.assert_close(turned(x, torch.zeros(1)), x, atol=1e-5, rtol=0)
 
 
-def test_pictures_are_moved_to_the_right_then_turned_counter_clockwise():
+def test_images_are_moved_to_the_right_then_turned_counter_clockwise():
     """A quarter turn is exact on the grid of pixels; what was moved to the right ends further up."""
     x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     still, quarter, aside = torch.zeros(1), torch.tensor([90.0]), torch.tensor([0.25])

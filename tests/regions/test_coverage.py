@@ -140,7 +140,7 @@ def test_brush_dot_is_round_in_pixels_and_counts_the_smaller_side() -> None:
     np.testing.assert_allclose(dot[:, 20:60], dot[:, 20:60].T, atol=1e-12)
 
 
-def test_brush_paints_nothing_beyond_the_picture() -> None:
+def test_brush_paints_nothing_beyond_the_image() -> None:
     corner = coverage.brush_coverage(np.array([[0.0, 0.0]]), 0.5, 32, 32)
     assert corner.mean() == pytest.approx(np.pi * 0.25 / 4, rel=1e-9)
     assert coverage.brush_coverage(np.array([[1.0, 1.0]]), 0.5, 32, 32)[::-1, ::-1] == pytest.approx(corner)
@@ -171,14 +171,14 @@ def test_resizing_by_area_averages_blocks_and_repeats_pixels() -> None:
     np.testing.assert_array_equal(coverage.resize_by_area(values, 12, 10), values)
 
 
-@pytest.mark.parametrize("deviation", [1e-3, 0.2, 1.5, 20.0])
-def test_blur_keeps_sum_range_and_constants(deviation: float) -> None:
+@pytest.mark.parametrize("std", [1e-3, 0.2, 1.5, 20.0])
+def test_blur_keeps_sum_range_and_constants(std: float) -> None:
     values = np.random.default_rng(1).random((15, 22))
-    blurred = coverage.blur(values, deviation)
+    blurred = coverage.blur(values, std)
     assert blurred.sum() == pytest.approx(values.sum(), rel=1e-12)
     assert blurred.min() >= values.min()
     assert blurred.max() <= values.max()
-    np.testing.assert_allclose(coverage.blur(np.full((9, 7), 0.3), deviation), 0.3)
+    np.testing.assert_allclose(coverage.blur(np.full((9, 7), 0.3), std), 0.3)
 
 
 def test_blurring_twice_adds_variances() -> None:

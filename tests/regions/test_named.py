@@ -1,4 +1,4 @@
-"""Named regions lie in the picture, on their own sides, and apart where they should."""
+"""Named regions lie in the image, on their own sides, and apart where they should."""
 
 import pytest
 
@@ -8,14 +8,14 @@ ALL = {**SETS, "faces": FACES, "cats": CATS}
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_region_has_a_place_in_small_pictures(name: str):
+def test_every_region_has_a_place_in_small_images(name: str):
     for region in ALL[name].values():
         mask = region.mask(64, 64)
         assert 0 < float(mask.mean()) < 0.9
 
 
 @pytest.mark.parametrize("name", ["faces", "cats", "ffhq", "afhq", "afhq_cat", "afhq_dog", "afhq_wild"])
-def test_left_is_the_left_of_the_picture_and_pairs_are_their_parts(name: str):
+def test_left_is_the_left_of_the_image_and_pairs_are_their_parts(name: str):
     parts = ALL[name]
     for part in ("eye", "ear"):
         if f"left_{part}" in parts:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ganvas.errors import PictureError, RegionError
+from ganvas.errors import ImageError, RegionError
 from ganvas.regions.mask_files import parse_labels
 from ganvas.regions.named import FACES, FFHQ
 from ganvas.regions.region import Region
@@ -60,7 +60,7 @@ def test_foreground_and_background_sum_to_one(region: Region) -> None:
 
 
 def test_the_ring_is_left_out_of_the_background() -> None:
-    foreground, background = Region.box(0.25, 0.25, 0.75, 0.75).split(40, 40, ring=0.1)
+    foreground, background = Region.box(0.25, 0.25, 0.75, 0.75).split(40, 40, ignore_band=0.1)
     ignored = 1 - foreground - background
     assert foreground[0, 20].tolist() == [0] * 10 + [1] * 20 + [0] * 10
     assert ignored[0, 20].tolist() == [0] * 6 + [1] * 4 + [0] * 20 + [1] * 4 + [0] * 6
@@ -69,7 +69,7 @@ def test_the_ring_is_left_out_of_the_background() -> None:
 @settings(max_examples=25)
 @given(st.floats(0.001, 0.3), st.floats(0.001, 0.3))
 def test_a_wider_ring_leaves_less_background(one: float, other: float) -> None:
-    narrow, wide = (TRIANGLE.split(16, 16, ring=ring)[1] for ring in sorted((one, other)))
+    narrow, wide = (TRIANGLE.split(16, 16, ignore_band=ignore_band)[1] for ignore_band in sorted((one, other)))
     assert bool((wide <= narrow).all())
     assert bool((narrow <= TRIANGLE.split(16, 16)[1]).all())
 
@@ -146,7 +146,7 @@ def test_bad_descriptions_are_refused(description: dict) -> None:
         ((0.5, 0.2, 0.4, 0.8), "right = 0.4 must be greater than left = 0.5"),
         ((0.5, 0.2, 0.5, 0.8), "empty"),
         ((0.1, 0.8, 0.4, 0.2), "bottom = 0.2 must be greater"),
-        ((0.0, 0.0, 1.0, 1.0), "whole picture"),
+        ((0.0, 0.0, 1.0, 1.0), "whole image"),
         ((-0.1, 0.0, 0.5, 1.0), "left edge"),
         ((0.1, -0.1, 0.5, 1.0), "top edge"),
         ((0.1, 0.0, 1.5, 1.0), "right edge"),
@@ -166,7 +166,7 @@ def test_bad_polygons_and_strokes_are_refused() -> None:
     for points, message in [
         (corners[:2], "3 to"),
         ([(0.1, 0.1), (0.2, 0.2), (0.4, 0.4)], "one line"),
-        (corners, "whole picture"),
+        (corners, "whole image"),
         ([*corners[:3], (0.5, 1.2)], "bottom edge"),
         ([(0.1, 0.1), (0.2, float("nan")), (0.4, 0.4)], "not a number"),
         ([(0.1, 0.1, 0.1)] * 3, "3 numbers"),
@@ -191,7 +191,7 @@ def test_bad_polygons_and_strokes_are_refused() -> None:
     ("mask", "message"),
     [
         (torch.zeros(4, 4), "empty"),
-        (torch.ones(4, 4), "whole picture"),
+        (torch.ones(4, 4), "whole image"),
         (torch.full((4, 4), torch.nan), "from nan to nan"),
         (torch.arange(256).reshape(16, 16), "divide 8-bit values by 255"),
         (-torch.eye(4), "from -1 to"),
@@ -205,10 +205,10 @@ def test_bad_masks_are_refused(mask: torch.Tensor, message: str) -> None:
         Region.from_mask(mask)
 
 
-def test_a_mask_fits_pictures_of_its_aspect_only() -> None:
+def test_a_mask_fits_images_of_its_aspect_only() -> None:
     wide = Region.from_mask(torch.rand(667, 1000) / 2, origin="wide.png")
     assert wide.mask(43, 64).shape == (1, 43, 64)
-    with pytest.raises(RegionError, match=r"wide.png of 1000x667 pixels does not fit a picture of 64x64"):
+    with pytest.raises(RegionError, match=r"wide.png of 1000x667 pixels does not fit an image of 64x64"):
         wide.mask(64, 64)
 
 
@@ -220,34 +220,34 @@ def test_a_mask_is_a_copy() -> None:
     assert torch.equal(Region.from_mask(torch.eye(4).bool()).mask(4, 4)[0], torch.eye(4))
 
 
-def test_use_judges_empty_and_whole_at_the_size() -> None:
+def test_use_discriminators_empty_and_whole_at_the_size() -> None:
     with pytest.raises(RegionError, match="empty at 8x8"):
         Region.box(0.5, 0.5, 0.501, 0.501).split(8, 8)
     with pytest.raises(RegionError, match="nothing is left"):
         (Region.box(0, 0, 0.6, 1) | Region.box(0.4, 0, 1, 1)).split(10, 10)
     with pytest.raises(RegionError, match=r"ring of 0\.5"):
-        BOX.split(16, 16, ring=0.5)
+        BOX.split(16, 16, ignore_band=0.5)
     with pytest.raises(RegionError, match="ring's width -1"):
-        BOX.split(16, 16, ring=-1)
+        BOX.split(16, 16, ignore_band=-1)
     with pytest.raises(RegionError, match="at least one pixel"):
         BOX.mask(0, 5)
 
 
 def save(values: np.ndarray, path: Path, mode: str | None = None) -> Path:
-    picture = Image.fromarray(values)
-    (picture.convert(mode) if mode else picture).save(path)
+    image = Image.fromarray(values)
+    (image.convert(mode) if mode else image).save(path)
     return path
 
 
 def test_mask_files_keep_soft_values(tmp_path: Path) -> None:
-    grey = np.arange(0, 240, 15, dtype=np.uint8).reshape(4, 4)
-    wanted = torch.from_numpy(grey / 255).float()
-    assert torch.equal(Region.from_mask_file(save(grey, tmp_path / "grey.png")).mask(4, 4)[0], wanted)
-    colour = np.repeat(grey[..., None], 3, axis=2)
-    assert torch.equal(Region.from_mask_file(save(colour, tmp_path / "colour.png")).mask(4, 4)[0], wanted)
-    painted = np.dstack([np.full((4, 4, 3), 77, np.uint8), grey])
+    gray = np.arange(0, 240, 15, dtype=np.uint8).reshape(4, 4)
+    wanted = torch.from_numpy(gray / 255).float()
+    assert torch.equal(Region.from_mask_file(save(gray, tmp_path / "gray.png")).mask(4, 4)[0], wanted)
+    color = np.repeat(gray[..., None], 3, axis=2)
+    assert torch.equal(Region.from_mask_file(save(color, tmp_path / "color.png")).mask(4, 4)[0], wanted)
+    painted = np.dstack([np.full((4, 4, 3), 77, np.uint8), gray])
     assert torch.equal(Region.from_mask_file(save(painted, tmp_path / "alpha.png")).mask(4, 4)[0], wanted)
-    opaque = np.dstack([colour, np.full((4, 4), 255, np.uint8)])
+    opaque = np.dstack([color, np.full((4, 4), 255, np.uint8)])
     assert torch.equal(Region.from_mask_file(save(opaque, tmp_path / "opaque.png")).mask(4, 4)[0], wanted)
     deep = np.array([[1, 300], [30000, 65535]], dtype=np.uint16)
     torch.testing.assert_close(
@@ -257,15 +257,15 @@ def test_mask_files_keep_soft_values(tmp_path: Path) -> None:
 
 def test_bad_mask_files_are_refused(tmp_path: Path) -> None:
     text = tmp_path / "text.png"
-    text.write_bytes(b"no picture")
+    text.write_bytes(b"no image")
     for path, message in [(text, "cannot be read"), (tmp_path / "none.png", "no file"), (tmp_path, "cannot be read")]:
-        with pytest.raises(PictureError, match=message):
+        with pytest.raises(ImageError, match=message):
             Region.from_mask_file(path)
-    with pytest.raises(PictureError, match="32 bits"):
+    with pytest.raises(ImageError, match="32 bits"):
         Region.from_mask_file(save(np.ones((2, 2), np.float32), tmp_path / "float.tiff"))
     whole = save(np.array([[0, 9], [4, 10]], np.uint8), tmp_path / "cut.png").read_bytes()
     text.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(PictureError, match="cannot be read"):
+    with pytest.raises(ImageError, match="cannot be read"):
         Region.from_mask_file(text)
 
 
@@ -282,8 +282,8 @@ def test_labels_are_numbers(tmp_path: Path) -> None:
     assert Region.from_labels(tmp_path / "palette.png", [2]).mask(2, 2)[0].tolist() == [[0, 0], [1, 1]]
     with pytest.raises(RegionError, match=r"Label 2, 5 is not in the label map; it has 0, 1, 10, 300"):
         Region.from_labels(label_map, "1,2,5")
-    with pytest.raises(PictureError, match="not a label map"):
-        Region.from_labels(save(np.zeros((2, 2, 3), np.uint8), tmp_path / "colour.png"), 1)
+    with pytest.raises(ImageError, match="not a label map"):
+        Region.from_labels(save(np.zeros((2, 2, 3), np.uint8), tmp_path / "color.png"), 1)
     for labels in ("", "a", "1,,2", "1.5"):
         with pytest.raises(RegionError, match="whole numbers"):
             parse_labels(labels)
@@ -338,9 +338,9 @@ def test_bad_text_is_refused_in_few_words(text: str, message: str) -> None:
 
 
 def test_text_of_missing_files_and_names() -> None:
-    with pytest.raises(PictureError, match=r"no file nowhere\.png"):
+    with pytest.raises(ImageError, match=r"no file nowhere\.png"):
         parse_region("mask:nowhere.png", {})
-    with pytest.raises(PictureError, match=r"no file nowhere\.png"):
+    with pytest.raises(ImageError, match=r"no file nowhere\.png"):
         parse_region("labels:nowhere.png:3", {})
     with pytest.raises(RegionError, match="no named regions"):
         parse_region("mouth", {})
@@ -389,5 +389,5 @@ def test_text_of_common_part_complement_and_feather() -> None:
 
 def test_a_mask_of_very_many_pixels_is_refused_before_it_is_read(tmp_path: Path) -> None:
     Image.new("L", (5000, 4000), 255).save(tmp_path / "large.png")
-    with pytest.raises(PictureError, match="5000x4000"):
+    with pytest.raises(ImageError, match="5000x4000"):
         Region.from_mask_file(tmp_path / "large.png")

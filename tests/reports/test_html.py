@@ -12,8 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganvas.errors import PictureError
-from ganvas.images.pixels import enlarge, read_picture, to_bytes
+from ganvas.errors import ImageError
+from ganvas.images.pixels import enlarge, read_image, to_bytes
 from ganvas.reports.html import DirectionStrip, IndexEntry, ManySeeds, directions_page, index_page, number
 
 HOSTILE = "<script>alert('1')</script> \" onload=\"x & 木"
@@ -63,7 +63,7 @@ def strip(label: str = "direction 0", eigenvalue: float = 40.123) -> DirectionSt
         eigenvalue=eigenvalue,
         predicted_ratio=6.02,
         strengths=(-3.0, 0.0, 1.5),
-        pictures=noise(3, 3, 64, 64),
+        images=noise(3, 3, 64, 64),
         inside=(0.25, 0.0, 0.125),
         outside=(0.0001, 0.0, 0.05),
     )
@@ -72,7 +72,7 @@ def strip(label: str = "direction 0", eigenvalue: float = 40.123) -> DirectionSt
 def write(path, name: str = "direction 0", side: int = 64) -> str:
     mask = torch.zeros(1, 16, 16)
     mask[:, 4:9, 3:12] = 1
-    many = ManySeeds(label=name, seeds=(4, 7), strengths=(-2.0, 2.0), pictures=noise(2, 2, 3, side, side))
+    many = ManySeeds(label=name, seeds=(4, 7), strengths=(-2.0, 2.0), images=noise(2, 2, 3, side, side))
     written = directions_page(
         path / "out" / "page.html",
         title=f"Mouth {name}",
@@ -93,25 +93,25 @@ def decoded(image: dict[str, str | None]) -> torch.Tensor:
     assert source.startswith(prefix)
     content = base64.b64decode(source.removeprefix(prefix), validate=True)
     assert content.startswith(b"\x89PNG")
-    return read_picture(BytesIO(content))
+    return read_image(BytesIO(content))
 
 
-def test_every_picture_is_inside_and_has_the_size_it_claims(tmp_path):
-    pictures = Page(write(tmp_path)).all("img")
-    assert len(pictures) == 1 + 2 * 3 + 4
-    for image in pictures:
+def test_every_image_is_inside_and_has_the_size_it_claims(tmp_path):
+    images = Page(write(tmp_path)).all("img")
+    assert len(images) == 1 + 2 * 3 + 4
+    for image in images:
         assert decoded(image).shape[-2:] == (int(image["height"]), int(image["width"]))
         assert image["alt"]
 
 
-def test_small_pictures_are_enlarged_whole_and_in_order(tmp_path):
-    pictures = Page(write(tmp_path)).all("img")
-    expected = to_bytes(enlarge(strip().pictures, 3))
-    for image, values in zip(pictures[1:4], expected, strict=True):
+def test_small_images_are_enlarged_whole_and_in_order(tmp_path):
+    images = Page(write(tmp_path)).all("img")
+    expected = to_bytes(enlarge(strip().images, 3))
+    for image, values in zip(images[1:4], expected, strict=True):
         assert torch.equal(to_bytes(decoded(image))[0], values)
 
 
-def test_large_pictures_are_made_smaller(tmp_path):
+def test_large_images_are_made_smaller(tmp_path):
     sizes = {image["width"] for image in Page(write(tmp_path, side=1024)).all("img")}
     assert sizes == {"512", "192"}
 
@@ -160,18 +160,18 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     assert write(tmp_path / "one") == write(tmp_path / "two")
 
 
-def test_a_broken_picture_leaves_the_older_page(tmp_path):
+def test_a_broken_image_leaves_the_older_page(tmp_path):
     path = tmp_path / "page.html"
     path.write_text("older")
-    with pytest.raises(PictureError, match="not numbers"):
+    with pytest.raises(ImageError, match="not numbers"):
         index_page(path, title="", intro="", entries=[IndexEntry("a", "a.html", noise(1, 3, 4, 4) * torch.nan, "")])
     assert path.read_text() == "older"
 
 
 def test_miscounted_strips_are_refused():
-    with pytest.raises(PictureError, match="'direction 0' needs as many strengths as pictures"):
+    with pytest.raises(ImageError, match="'direction 0' needs as many strengths as images"):
         DirectionStrip("direction 0", 1.0, 1.0, (0.0, 1.0), noise(3, 3, 4, 4), (0.0, 1.0), (0.0, 1.0))
-    with pytest.raises(PictureError, match="one picture for every seed and strength"):
+    with pytest.raises(ImageError, match="one image for every seed and strength"):
         ManySeeds("direction 0", (1, 2), (0.0,), noise(1, 1, 3, 4, 4))
 
 

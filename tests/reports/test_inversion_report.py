@@ -1,4 +1,4 @@
-"""What an inversion leaves beside its latent: sheets, films, curves and tables."""
+"""What an inversion leaves beside its latent: sheets, videos, curves and tables."""
 
 import csv
 import json
@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from ganvas.errors import PictureError
-from ganvas.images.pixels import read_picture
+from ganvas.errors import ImageError
+from ganvas.images.pixels import read_image
 from ganvas.inversion.report_card import Card
-from ganvas.reports.inversion_report import film_frames, kept_moments, pairs_sheet, write_numbers
+from ganvas.reports.inversion_report import kept_moments, pairs_sheet, video_frames, write_numbers
 from ganvas.reports.plots import convergence_plot
 
 
-def pictures(rows: int) -> torch.Tensor:
+def images(rows: int) -> torch.Tensor:
     return torch.rand(rows, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 4 - 2
 
 
 def test_a_sheet_has_eight_photos_across():
     few, many = (
-        pairs_sheet({"photo": pictures(n), "inverted": pictures(n)}, [f"photo {i}" for i in range(n)]) for n in (2, 11)
+        pairs_sheet({"photo": images(n), "inverted": images(n)}, [f"photo {i}" for i in range(n)]) for n in (2, 11)
     )
     assert few.shape[2] * 2 == many.shape[2]
     assert few.shape[3] < many.shape[3]
@@ -34,8 +34,8 @@ def test_moments_begin_and_end_with_the_run(steps: int, frames: int):
     assert len(kept) <= frames
 
 
-def test_a_film_shows_six_at_most():
-    assert film_frames(pictures(9), [pictures(9)] * 3).shape == film_frames(pictures(6), [pictures(6)] * 3).shape
+def test_a_video_shows_six_at_most():
+    assert video_frames(images(9), [images(9)] * 3).shape == video_frames(images(6), [images(6)] * 3).shape
 
 
 def test_numbers_in_both_files(tmp_path: Path):
@@ -54,9 +54,9 @@ def test_curves(tmp_path: Path, curves: int):
     drawn = {f"photo {i}": np.geomspace(1, 0.01 * (i + 1), 30) for i in range(curves)}
     paths = [convergence_plot(drawn, tmp_path / name) for name in ("a.png", "b.png")]
     assert paths[0].read_bytes() == paths[1].read_bytes()
-    assert read_picture(paths[0]).std() > 0.1
+    assert read_image(paths[0]).std() > 0.1
 
 
 def test_no_curve(tmp_path: Path):
-    with pytest.raises(PictureError, match="no loss to draw"):
+    with pytest.raises(ImageError, match="no loss to draw"):
         convergence_plot({"a": np.array([])}, tmp_path / "a.png")

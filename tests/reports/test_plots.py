@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganvas.errors import PictureError
-from ganvas.images.pixels import read_picture
+from ganvas.errors import ImageError
+from ganvas.images.pixels import read_image
 from ganvas.reports.plots import DistancePoint, curve, distance_plot, loss_plot, smoothed
 
 
@@ -20,11 +20,11 @@ def log(lines: int = 300) -> list[dict[str, Any]]:
     written: list[dict[str, Any]] = []
     for i in range(1, lines):
         chance = random.normal(size=4)
-        line = {"pictures": i * 1000, "D": 0.7 + 0.3 * chance[0] / 4, "G": 2 - 300 / (i + 300) + chance[1] / 4}
+        line = {"images": i * 1000, "D": 0.7 + 0.3 * chance[0] / 4, "G": 2 - 300 / (i + 300) + chance[1] / 4}
         line |= {"D(x)": 0.75 + 0.05 * chance[2], "D(G(z))": 0.25 + 0.05 * chance[3], "rate": 30.0, "strength": i / 900}
         written.append(line | ({"R1": 0.1} if i % 16 == 0 else {}))
         if i == 200:
-            written.append({"event": "joined", "pictures": i * 1000, "from": "slim-000200000.safetensors"})
+            written.append({"event": "joined", "images": i * 1000, "from": "slim-000200000.safetensors"})
     return written
 
 
@@ -35,25 +35,25 @@ def test_a_curve_takes_the_lines_that_have_it():
 
 
 def test_of_a_stretch_trained_twice_the_later_lines_hold():
-    lines = [{"pictures": n, "D": float(value)} for n, value in ((1, 10), (2, 20), (3, 30), (2, 21), (4, 41))]
+    lines = [{"images": n, "D": float(value)} for n, value in ((1, 10), (2, 20), (3, 30), (2, 21), (4, 41))]
     seen, values = curve(lines, "D")
     assert seen.tolist() == [1, 2, 4]
     assert values.tolist() == [10, 21, 41]
 
 
 def test_values_that_are_no_numbers_are_left_out():
-    lines = [{"pictures": 1, "D": None}, {"pictures": 2, "D": float("nan")}, {"D": 1.0}, {"pictures": 4, "D": 2}]
+    lines = [{"images": 1, "D": None}, {"images": 2, "D": float("nan")}, {"D": 1.0}, {"images": 4, "D": 2}]
     assert curve(lines, "D")[1].tolist() == [2]
 
 
 @given(st.lists(st.floats(-100, 100), max_size=40), st.just(0.0) | st.floats(0.01, 10))
-def test_smoothing_stays_between_the_values_and_keeps_a_constant(values: list[float], deviation: float):
-    result = smoothed(np.array(values), deviation)
+def test_smoothing_stays_between_the_values_and_keeps_a_constant(values: list[float], std: float):
+    result = smoothed(np.array(values), std)
     assert len(result) == len(values)
     if values:
         assert min(values) - 1e-9 <= result.min()
         assert result.max() <= max(values) + 1e-9
-    np.testing.assert_allclose(smoothed(np.full(9, 3.5), deviation), 3.5)
+    np.testing.assert_allclose(smoothed(np.full(9, 3.5), std), 3.5)
 
 
 def test_smoothing_keeps_a_straight_line_away_from_its_ends():
@@ -71,32 +71,32 @@ def test_the_same_numbers_give_the_same_file(tmp_path: Path, suffix: str):
 
 
 def test_a_run_is_read_from_its_folder(tmp_path: Path):
-    text = "".join(json.dumps(line) + "\n" for line in log()) + '{"pictures": 300000, "D'
+    text = "".join(json.dumps(line) + "\n" for line in log()) + '{"images": 300000, "D'
     (tmp_path / "log.jsonl").write_text(text, "utf-8")
     path = loss_plot(tmp_path, tmp_path / "folder.png")
     assert path.read_bytes() == loss_plot(log(), tmp_path / "lines.png").read_bytes()
-    assert read_picture(path).shape == (1, 3, 750, 1500)
+    assert read_image(path).shape == (1, 3, 750, 1500)
 
 
 def test_the_words_of_the_figure(tmp_path: Path):
     # matplotlib writes each text that it turns into outlines as a comment beside them.
     text = loss_plot(log(), tmp_path / "loss.svg").read_text("utf-8")
-    for word in ("Losses", "pictures seen (thousands)", "generator", "D(G(z)), made pictures", "augmentation strength"):
+    for word in ("Losses", "images seen (thousands)", "generator", "D(G(z)), made images", "augmentation strength"):
         assert f"<!-- {word} -->" in text
     assert text.count("<!-- from a slim snapshot -->") == 2
     assert "<!-- 100 -->" in text
-    bare = loss_plot([{"pictures": 1000, "D": 1.0}, {"pictures": 2000, "D": 0.5}], tmp_path / "bare.svg")
+    bare = loss_plot([{"images": 1000, "D": 1.0}, {"images": 2000, "D": 0.5}], tmp_path / "bare.svg")
     assert "slim" not in bare.read_text("utf-8")
 
 
 def test_what_cannot_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(PictureError, match=r"no losses yet; train on, or give the folder that holds log\.jsonl"):
-        loss_plot([{"event": "joined", "pictures": 3}], tmp_path / "loss.png")
-    with pytest.raises(PictureError, match="no losses yet"):
+    with pytest.raises(ImageError, match=r"no losses yet; train on, or give the folder that holds log\.jsonl"):
+        loss_plot([{"event": "joined", "images": 3}], tmp_path / "loss.png")
+    with pytest.raises(ImageError, match="no losses yet"):
         loss_plot(tmp_path, tmp_path / "loss.png")
-    with pytest.raises(PictureError, match="no distances to draw"):
+    with pytest.raises(ImageError, match="no distances to draw"):
         distance_plot([], tmp_path / "distance.png")
-    with pytest.raises(PictureError, match=r"loss\.pdf' cannot be written; give a name that ends in \.png or \.svg"):
+    with pytest.raises(ImageError, match=r"loss\.pdf' cannot be written; give a name that ends in \.png or \.svg"):
         loss_plot(log(), tmp_path / "loss.pdf")
     ordinary = builtins.__import__
 
@@ -106,6 +106,6 @@ def test_what_cannot_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return ordinary(name, *others)
 
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
-    with pytest.raises(PictureError, match=r'pip install "ganvas\[plots\]"'):
+    with pytest.raises(ImageError, match=r'pip install "ganvas\[plots\]"'):
         loss_plot(log(), tmp_path / "loss.png")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Directions at work: the numbers under the pictures are those of the pictures, and the sheets are whole."""
+"""Directions at work: the numbers under the images are those of the images, and the sheets are whole."""
 
 import math
 from dataclasses import replace
@@ -26,7 +26,7 @@ STRENGTHS = (-2.0, 0.0, 3.0)
 
 @pytest.fixture(autouse=True)
 def one_thread(two_threads: None) -> None:
-    """Small pictures are not worth the threads' meeting each other, on a machine that does other things as well."""
+    """Small images are not worth the threads' meeting each other, on a machine that does other things as well."""
     torch.set_num_threads(1)
 
 
@@ -50,17 +50,17 @@ def direction(seed: int = 0) -> Direction:
     return Direction(vector / vector.norm(), "w", (3, 4, 5), 4.0, 5.0, 0.5)
 
 
-def test_changes_are_those_of_the_pictures(faces: Generator, latent: Latent, mask: torch.Tensor):
+def test_changes_are_those_of_the_images(faces: Generator, latent: Latent, mask: torch.Tensor):
     report = compare_directions(faces, latent, [Edit(direction(), STRENGTHS, "one")], mask)
     codes = faces.map(faces.sample([4]), truncation=0.7)
-    original = faces.synthesize(codes)
-    edited = faces.synthesize(ganvas.edit(faces, codes, direction(), 3.0))
+    original = faces.synthesize(codes, "w+")
+    edited = faces.synthesize(ganvas.edit(faces, codes, direction(), 3.0), "w+")
     squares = (edited - original).square().mean(1)
     strip = report.strips[0]
     assert strip.inside[2] == pytest.approx(math.sqrt((squares * mask).sum() / mask.sum()), rel=1e-3)
     assert strip.outside is not None
     assert strip.outside[2] == pytest.approx(math.sqrt((squares * (1 - mask)).sum() / (1 - mask).sum()), rel=1e-3)
-    torch.testing.assert_close(strip.pictures[2:], edited, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(strip.images[2:], edited, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(report.originals, original, atol=1e-4, rtol=1e-4)
 
 
@@ -74,7 +74,7 @@ def test_only_the_shared_edits_stand_on_all_rows(faces: Generator, latent: Laten
     edits = [Edit(direction(seed), STRENGTHS, str(seed)) for seed in range(2)]
     report = compare_directions(faces, latent, edits, mask, shared=1)
     assert [(block.label, block.seeds) for block in report.many] == [("0", (4, 7))]
-    torch.testing.assert_close(report.many[0].pictures[0], report.strips[0].pictures)
+    torch.testing.assert_close(report.many[0].images[0], report.strips[0].images)
     assert compare_directions(faces, latent.rows([0]), edits, mask).many == ()
 
 
@@ -83,19 +83,19 @@ def test_rows_share_the_direction(faces: Generator, latent: Latent, mask: torch.
     report = compare_rows(faces, latent, Edit(direction(), STRENGTHS), mask, lambda *call: calls.append(call))
     assert [strip.label for strip in report.strips] == ["seed 4", "seed 7"]
     assert calls == [("Drawing edits", 1, 2), ("Drawing edits", 2, 2)]
-    wide = compare_directions(faces, latent, [Edit(direction(), STRENGTHS)], mask).many[0].pictures
+    wide = compare_directions(faces, latent, [Edit(direction(), STRENGTHS)], mask).many[0].images
     for row, strip in enumerate(report.strips):
-        torch.testing.assert_close(strip.pictures, wide[row], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(strip.images, wide[row], atol=1e-4, rtol=1e-4)
 
 
-def test_deviations_become_distances():
+def test_stds_become_distances():
     assert Edit(direction(), ("-2s", 0.0, "3s")).lengths == (-1.0, 0.0, 1.5)
 
 
 def test_what_comes_before_is_added(faces: Generator, latent: Latent, mask: torch.Tensor):
     both = Edit(direction(0), (0.0,), before=((direction(1), 2.0),))
     alone = Edit(direction(1), (2.0,))
-    torch.testing.assert_close(both.pictures(faces, latent), alone.pictures(faces, latent))
+    torch.testing.assert_close(both.images(faces, latent), alone.images(faces, latent))
 
 
 @pytest.mark.parametrize("space", ["z", "w+", "s"])
@@ -108,10 +108,10 @@ def test_other_spaces(faces: Generator, mask: torch.Tensor, space: str):
     assert strip.inside[1] < 1e-4 < strip.inside[2]
 
 
-def test_without_a_region_the_whole_picture_counts(faces: Generator, latent: Latent, tmp_path: Path):
+def test_without_a_region_the_whole_image_counts(faces: Generator, latent: Latent, tmp_path: Path):
     nameless = replace(direction(), eigenvalue=math.nan, predicted_ratio=math.nan)
     report = compare_rows(faces, latent, Edit(nameless, STRENGTHS), None)
-    change = report.strips[0].pictures[2] - report.originals[0]
+    change = report.strips[0].images[2] - report.originals[0]
     assert report.strips[0].inside[2] == pytest.approx(float(change.square().mean().sqrt()), rel=1e-4)
     assert report.strips[0].outside is None
     text = report.write_page(tmp_path / "page.html", "No region", {}).read_text()
@@ -149,6 +149,13 @@ def test_numbers_are_written_shortly():
 
 def test_description_leaves_out_what_is_not_known():
     nan = torch.full((1,), math.nan, dtype=torch.float64)
-    bare = Directions(torch.ones(1, 4), "w", None, nan, nan, nan, None, Origin("legacy file a.npy"))
-    facts = {"method": "legacy file a.npy", "space": "w", "layers": "all", "truncation": "not known", "ridge": "none"}
+    bare = Directions(torch.ones(1, 4), "w", None, nan, nan, nan, None, Origin("foreign file a.npy"))
+    facts = {"method": "foreign file a.npy", "space": "w", "layers": "all", "truncation": "not known", "ridge": "none"}
     assert describe(bare) == facts
+
+
+def test_description_says_how_a_foreign_file_was_read():
+    nan = torch.full((1,), math.nan, dtype=torch.float64)
+    origin = Origin("foreign file a.npy", notes="a strength of 1 is the length in the file, 2")
+    found = Directions(torch.eye(4)[:1], "w", None, nan, nan, nan, None, origin, torch.full((1,), 2.0).double())
+    assert describe(found)["read as"] == "a strength of 1 is the length in the file, 2"

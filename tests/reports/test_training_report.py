@@ -14,7 +14,7 @@ from ganvas.reports import training_report
 from ganvas.reports.tensorboard import board
 from ganvas.reports.training_report import write_training_report
 
-LINES = [{"pictures": 1000 * i, "D": 1.0 / i, "G": 0.7 + 0.1 * i, "D(x)": 0.6, "D(G(z))": 0.4} for i in range(1, 30)]
+LINES = [{"images": 1000 * i, "D": 1.0 / i, "G": 0.7 + 0.1 * i, "D(x)": 0.6, "D(G(z))": 0.4} for i in range(1, 30)]
 
 
 def write_log(folder: Path, lines: list[dict]) -> None:
@@ -24,22 +24,22 @@ def write_log(folder: Path, lines: list[dict]) -> None:
 def write_sheets(folder: Path, count: int) -> None:
     for number in range(count):
         shade = torch.full((1, 3, 8, 16), 2 * number / max(count - 1, 1) - 1)
-        pixels.write_picture(folder / f"sheet-{1000 * number:09d}.png", shade)
+        pixels.write_image(folder / f"sheet-{1000 * number:09d}.png", shade)
 
 
 def test_curves_and_timelapse(tmp_path: Path):
     write_log(tmp_path, LINES)
     write_sheets(tmp_path, 3)
     assert write_training_report(tmp_path) == [tmp_path / "losses.png", tmp_path / "timelapse.webp"]
-    with Image.open(tmp_path / "timelapse.webp") as film:
-        assert film.n_frames == 3
+    with Image.open(tmp_path / "timelapse.webp") as video:
+        assert video.n_frames == 3
     with Image.open(tmp_path / "losses.png") as plot:
         assert plot.size[0] > 1000
 
 
 def test_the_distance_where_it_was_measured(tmp_path: Path):
-    def measured(pictures: int) -> dict:
-        return {"event": "distance", "pictures": pictures, "kernel_distance": 0.3, "kernel_distance_error": 0.02}
+    def measured(images: int) -> dict:
+        return {"event": "distance", "images": images, "kernel_distance": 0.3, "kernel_distance_error": 0.02}
 
     write_log(tmp_path, [measured(1000)])
     assert write_training_report(tmp_path) == []  # a point is no curve
@@ -50,12 +50,12 @@ def test_the_distance_where_it_was_measured(tmp_path: Path):
 def test_timelapse_of_many_sheets_is_short_and_ends_with_the_newest(tmp_path: Path):
     write_sheets(tmp_path, 150)
     (path,) = write_training_report(tmp_path)
-    with Image.open(path) as film:
-        assert film.n_frames == training_report.MOST_FRAMES
+    with Image.open(path) as video:
+        assert video.n_frames == training_report.MOST_FRAMES
         shades = []
-        for number in (0, film.n_frames - 1):
-            film.seek(number)
-            shades.append(film.convert("L").getpixel((4, 4)))
+        for number in (0, video.n_frames - 1):
+            video.seek(number)
+            shades.append(video.convert("L").getpixel((4, 4)))
     assert shades[0] < 5
     assert shades[1] > 250
 
@@ -63,7 +63,7 @@ def test_timelapse_of_many_sheets_is_short_and_ends_with_the_newest(tmp_path: Pa
 def test_what_there_is_not_is_not_drawn(tmp_path: Path):
     assert write_training_report(tmp_path) == []
     write_sheets(tmp_path, 1)
-    write_log(tmp_path, [{"event": "joined", "pictures": 0}])
+    write_log(tmp_path, [{"event": "joined", "images": 0}])
     assert write_training_report(tmp_path) == []
 
 
@@ -100,7 +100,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeWriter]:
 
 def test_numbers_go_to_tensorboard(tmp_path: Path, fake: type[FakeWriter]):
     with board(tmp_path) as record:
-        record(1000, {"pictures": 1000, "D": 0.5, "G": 1.5, "rate": 30.0, "seconds": 33.0})
+        record(1000, {"images": 1000, "D": 0.5, "G": 1.5, "rate": 30.0, "seconds": 33.0})
     (writer,) = fake.made
     assert writer.folder == str(tmp_path / "tensorboard")
     assert writer.purge_step is None

@@ -28,7 +28,7 @@ SETTINGS = study.Settings(
 
 
 class LinearFake:
-    """Pictures that depend linearly on w+, so that changes grow as the strength's square; only layer 1 counts."""
+    """Images that depend linearly on w+, so that changes grow as the strength's square; only layer 1 counts."""
 
     resolution, spaces, layers, feature_names = SIDE, ("w", "w+"), 2, ()
     device = torch.device("cpu")
@@ -46,7 +46,7 @@ class LinearFake:
     def synthesize(self, codes, space="w+", *, noise="const", label=None, truncation=1.0):
         return (codes[:, 1] @ self.weight.T).view(-1, 3, SIDE, SIDE)
 
-    def features(self, codes, names, space="w+", *, noise="const", picture=False):
+    def features(self, codes, names, space="w+", *, noise="const", with_image=False):
         return {}
 
     def resume(self, name, feature, codes, space="w+", *, noise="const"):

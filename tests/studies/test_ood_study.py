@@ -11,8 +11,8 @@ def test_the_area_is_the_share_of_pairs_in_order():
 
 
 def test_a_row_of_the_table():
-    usual, strange = torch.linspace(0, 1, 100), torch.linspace(0.5, 1.5, 10)
-    assert _row("dogs", strange, usual).startswith("| dogs | 10 | 50.0 % | 0.8")
+    default, strange = torch.linspace(0, 1, 100), torch.linspace(0.5, 1.5, 10)
+    assert _row("dogs", strange, default).startswith("| dogs | 10 | 50.0 % | 0.8")
 
 
 def test_what_cannot_be_read_is_told(capsys, tmp_path):

@@ -21,7 +21,7 @@ from ganvas.metrics.features import load_features
 from ganvas.metrics.locality import rms_change
 from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
-from tests.training.tiny import write_pictures
+from tests.training.tiny import write_images
 
 TINY = Settings(2, 2, 2, 2, ("middle",), (0, 1), inside=0.05)
 
@@ -37,8 +37,8 @@ def generator():
 def test_edits_change_the_region_by_what_was_asked(generator):
     (edit,) = find_edits(generator, TINY)
     codes = generator.map(generator.sample(TINY.found_on), "w+", truncation=TINY.truncation)
-    before = generator.synthesize(codes)
-    after = generator.synthesize(codes + edit.strength * edit.direction.vector)
+    before = generator.synthesize(codes, "w+")
+    after = generator.synthesize(codes + edit.strength * edit.direction.vector, "w+")
     assert float(rms_change(after, before, edit.mask).mean()) == pytest.approx(0.05, rel=0.02)
     with pytest.raises(RegionError, match="no region nose; there is middle"):
         find_edits(generator, replace(TINY, regions=("nose",)))
@@ -46,18 +46,18 @@ def test_edits_change_the_region_by_what_was_asked(generator):
 
 def test_what_survives_is_what_changed(generator):
     (edit,) = find_edits(generator, TINY)
-    pictures = edited(generator, generated(generator, TINY), edit)
-    assert pictures.shape == (2, 3, 3, 16, 16)
-    done = survived(load_features(), [pictures], edit)
+    images = edited(generator, generated(generator, TINY), edit)
+    assert images.shape == (2, 3, 3, 16, 16)
+    done = survived(load_features(), [images], edit)
     inside, outside = [], []
-    for back, before, forth in pictures:
+    for back, before, forth in images:
         for after in (back, forth):
             squares = (after - before).square().mean(0)[None]
             inside.append(float((squares * edit.mask).sum() / edit.mask.sum()))
             outside.append(float((squares * (1 - edit.mask)).sum() / (1 - edit.mask).sum()))
     assert done.inside == pytest.approx([(inside[0] + inside[1]) / 2, (inside[2] + inside[3]) / 2], rel=1e-4)
     assert done.outside == pytest.approx([(outside[0] + outside[1]) / 2, (outside[2] + outside[3]) / 2], rel=1e-4)
-    still = survived(load_features(), [pictures[:, 1:2].expand(-1, 3, -1, -1, -1)], edit)
+    still = survived(load_features(), [images[:, 1:2].expand(-1, 3, -1, -1, -1)], edit)
     assert still.inside == (0, 0)
     assert still.alike == pytest.approx((1, 1), abs=1e-5)
 
@@ -73,7 +73,7 @@ def test_estimates():
 
 def test_whole_study_and_again(generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     model = save_generator(tmp_path / "small.safetensors", generator, generator.about)
-    photos = write_pictures(tmp_path / "photos", 3, (16, 16))
+    photos = write_images(tmp_path / "photos", 3, (16, 16))
     paths = command.write(str(model), photos, tmp_path / "out", TINY)
     assert [path.name for path in paths] == ["photos.md", "photos.json", "photos.jpg", "generated.jpg"]
     told = json.loads(paths[1].read_text())
@@ -106,5 +106,5 @@ def test_latent_keeps_its_own_weights(generator):
     changed = replace(latent, tuned={name: torch.full_like(weight, 0.2)})
     plain, tuned_ = edited(generator, latent, edit), edited(generator, changed, edit)
     assert not torch.allclose(tuned_, plain, atol=1e-3)
-    painted = with_differences(generator, changed.tuned).synthesize(changed.codes_for(generator, "w+"))
+    painted = with_differences(generator, changed.tuned).synthesize(changed.codes_for(generator, "w+"), "w+")
     torch.testing.assert_close(tuned_[:, 1], painted, atol=1e-5, rtol=1e-4)

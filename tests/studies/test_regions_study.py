@@ -120,7 +120,7 @@ def test_moving_there_and_back(box, right, down):
 
 
 @given(edges, st.floats(0.5, 2))
-def test_scaling_keeps_the_middle_and_the_picture(box, factor):
+def test_scaling_keeps_the_middle_and_the_image(box, factor):
     left, top, right, bottom = boxes.scaled(box, factor)
     assert 0 <= left < right <= 1
     assert 0 <= top < bottom <= 1
@@ -199,7 +199,7 @@ def test_shares_of_twins_and_of_the_mirror():
 
 
 def wave(shift: float, turn: float = 0.0) -> torch.Tensor:
-    """Return a smooth picture, moved and turned."""
+    """Return a smooth image, moved and turned."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, 48), torch.linspace(-1, 1, 48), indexing="ij")
     x, y = x * math.cos(turn) - y * math.sin(turn) + shift, x * math.sin(turn) + y * math.cos(turn)
     return torch.stack([torch.sin(3 * x + y), torch.cos(2 * y - x), torch.sin(x * y * 3)])[None]
@@ -270,7 +270,7 @@ def test_a_plan_names_what_it_leaves_out():
     most = make_plan({"all": Region.box(0.02, 0.02, 0.98, 0.98), "frame": frame}, ["all", "frame"], "", 16, SHORT)
     for name, reason in zip(("all", "frame"), most.reasons, strict=False):
         assert not variants_of(most.regions, name)
-        assert f"{name}: a box around it is most of the picture" in reason
+        assert f"{name}: a box around it is most of the image" in reason
     with pytest.raises(GanvasError, match="no region 'tail'"):
         make_plan(FACES, ["tail"], "face", 16, SHORT)
 
@@ -304,10 +304,10 @@ def test_the_first_direction_of_a_linear_generator_does_what_it_predicts(measure
         assert row.unreached == 0
 
 
-def test_where_pictures_do_not_matter_neither_do_averages(measured):
+def test_where_images_do_not_matter_neither_do_averages(measured):
     _, _, found, _ = measured
     assert [row.cosine for row in found.averages] == pytest.approx([1] * len(found.averages), abs=1e-4)
-    assert {(row.pictures, row.groups) for row in found.averages} == {(1, 2), (2, 1)}
+    assert {(row.images, row.groups) for row in found.averages} == {(1, 2), (2, 1)}
 
 
 def test_tables_have_a_row_for_everything(measured):
@@ -341,7 +341,7 @@ def test_a_shape_that_is_the_region_gives_its_direction(measured):
 def test_each_way_to_a_part_is_tried(measured):
     plan, _, found, bench = measured
     ways = ways_of(bench, "one eye")
-    assert list(ways) == ["w, 2 pictures", "w, the pair as region", "w, 1 picture", "w+, 1 picture"]
+    assert list(ways) == ["w, 2 images", "w, the pair as region", "w, 1 image", "w+, 1 image"]
     assert ways_of(bench, "one ear") == {}
     eye = {row.way: row for row in found.failures if row.part == "one eye"}
     assert set(eye) == set(ways)
@@ -413,6 +413,6 @@ def test_the_command_writes_tables_and_sheets_and_refuses_another_study(measured
     assert "another" in capsys.readouterr().err
 
 
-def test_boxes_beside_the_picture_are_left_out():
+def test_boxes_beside_the_image_are_left_out():
     with pytest.raises(RegionError):
         Region.box(*boxes.moved((0.0, 0.0, 0.2, 0.2), -1.0, 0.0))

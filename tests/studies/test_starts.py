@@ -16,7 +16,7 @@ from ganvas.inversion.encoder import Architecture, Encoder, encoder_for, save_en
 from ganvas.inversion.terms import bundled_features
 from ganvas.latents.latent import load_latent
 from tests.generators.small import small_stylegan2
-from tests.training.tiny import write_pictures
+from tests.training.tiny import write_images
 
 SHORT = (Way(True, 0), Way(False, 3), Way(True, 3))
 
@@ -49,7 +49,7 @@ def test_ways(generator, tmp_path: Path):
         run(generator, fail, photos, tmp_path, eyes, SHORT)
 
 
-def test_neighbours_of_the_table():
+def test_neighbors_of_the_table():
     """Each way is compared with the one before it: steps with none, the encoder with the mean at equal steps."""
     assert [way.title for way in WAYS] == [
         "encoder alone",
@@ -62,7 +62,7 @@ def test_neighbours_of_the_table():
 
 def test_command(generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     model = save_generator(tmp_path / "small.safetensors", generator, generator.about)
-    photos = write_pictures(tmp_path / "photos", 16, (16, 16))
+    photos = write_images(tmp_path / "photos", 16, (16, 16))
     made = Encoder(Architecture(16, *generator.dimensions("w+"), (4, 6, 8), hidden=8))
     encoder = save_encoder(tmp_path / "encoder.safetensors", made, "1" * 64, {})
     monkeypatch.setattr(command.starts, "WAYS", SHORT)

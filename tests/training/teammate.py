@@ -14,9 +14,9 @@ from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.networks import tensors
 from ganvas.training.gan.run import Plan
 from ganvas.training.gan.stylegan2 import StyleGAN2Recipe
-from tests.training.tiny import CPU, STYLE, pictures_at
+from tests.training.tiny import CPU, STYLE, images_at
 
-RECIPE: StyleGAN2Recipe = replace(STYLE, batch=16, penalty_pictures=8, r2=0.5, path=2.0, path_every=4, mixing=0.9)
+RECIPE: StyleGAN2Recipe = replace(STYLE, batch=16, penalty_images=8, r2=0.5, path=2.0, path_every=4, mixing=0.9)
 STEPS = 20
 STOPS_AT = 4
 
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     with team(CPU) as members:
         rank = members.share.rank
-        parts = pictures_at(RECIPE.resolution), Augmentation("adaptive"), CPU, members
+        parts = images_at(RECIPE.resolution), Augmentation("adaptive"), CPU, members
         plan = Plan(folder / "run", STEPS * RECIPE.batch, log_every=80, sheet_every=0, snapshot_every=0)
         plan.folder.mkdir(exist_ok=True)
         run = starting.begin(RECIPE, plan, *parts)

@@ -1,4 +1,4 @@
-"""Few-shot adaptation: the generator moves, w keeps its meaning, and pictures go on to differ as they did."""
+"""Few-shot adaptation: the generator moves, w keeps its meaning, and images go on to differ as they did."""
 
 import math
 from dataclasses import replace
@@ -24,7 +24,7 @@ from ganvas.training.adapt.adaptation import (
     correspondence,
     similarities,
 )
-from ganvas.training.adapt.feature_discriminator import FeatureJudge
+from ganvas.training.adapt.feature_discriminator import FeatureDiscriminator
 from ganvas.training.gan.discriminator_files import DISCRIMINATOR
 from ganvas.training.gan.losses import gradient_penalty
 from ganvas.training.gan.networks import tensors
@@ -52,10 +52,10 @@ def maps(seed: int, rows: int = 5) -> dict[str, torch.Tensor]:
     return {name: torch.randn(rows, 3, side, side, generator=random) for name, side in (("b4", 4), ("b8", 8))}
 
 
-def test_a_recipe_is_by_default_what_is_usual_with_its_judge():
+def test_a_recipe_is_by_default_what_is_default_with_its_discriminator():
     recipe = AdaptationRecipe("faces", "", 16)
-    assert recipe.judge == FEATURES
-    assert Usual(recipe.rate, recipe.r1) == Usual(recipe.judge_rate, recipe.r1) == WITH_FEATURES
+    assert recipe.discriminator == FEATURES
+    assert Usual(recipe.rate, recipe.r1) == Usual(recipe.discriminator_rate, recipe.r1) == WITH_FEATURES
 
 
 def test_similarities_against_loops():
@@ -71,7 +71,7 @@ def test_correspondence_is_a_divergence_of_relations():
     old, new = maps(0), maps(1)
     assert float(correspondence(old, old)) == pytest.approx(0, abs=1e-7)
     assert float(correspondence(new, old)) > 1e-3
-    # All pictures may change alike: in contrast, or by the same rotation of all their values.
+    # All images may change alike: in contrast, or by the same rotation of all their values.
     rotation = torch.linalg.qr(torch.randn(48, 48, generator=torch.Generator().manual_seed(3)))[0]
     turned = {"b4": 3 * (old["b4"].flatten(1) @ rotation).view(5, 3, 4, 4), "b8": 0.5 * old["b8"]}
     assert float(correspondence(turned, old)) == pytest.approx(0, abs=1e-6)
@@ -79,18 +79,20 @@ def test_correspondence_is_a_divergence_of_relations():
 
 def test_discriminator_looks_at_features_and_keeps_none():
     torch.manual_seed(0)
-    look, pictures = load_features(), torch.rand(6, 3, 32, 32) * 2 - 1
-    judge = FeatureJudge(look, pictures)
-    scores = judge(pictures)
+    look, images = load_features(), torch.rand(6, 3, 32, 32) * 2 - 1
+    discriminator = FeatureDiscriminator(look, images)
+    scores = discriminator(images)
     assert [tuple(each.shape) for each in scores] == [(6, side * side) for side in (64, 32, 16, 8)]
-    assert not any(weight.data_ptr() == own.data_ptr() for weight in look.parameters() for own in judge.parameters())
-    assert not any(name.startswith("_look") for name in judge.state_dict())
-    for head, feature in zip(judge.heads, look.maps(pictures)[1:], strict=True):
-        usual = (feature - head.mean) / head.deviation
-        torch.testing.assert_close(usual.mean(dim=(0, 2, 3)), torch.zeros(feature.shape[1]), atol=1e-4, rtol=0)
-    pictures.requires_grad_()
-    sum(each.sum() for each in judge(pictures)).backward()
-    assert pictures.grad.abs().max() > 0
+    assert not any(
+        weight.data_ptr() == own.data_ptr() for weight in look.parameters() for own in discriminator.parameters()
+    )
+    assert not any(name.startswith("_look") for name in discriminator.state_dict())
+    for head, feature in zip(discriminator.heads, look.maps(images)[1:], strict=True):
+        default = (feature - head.mean) / head.std
+        torch.testing.assert_close(default.mean(dim=(0, 2, 3)), torch.zeros(feature.shape[1]), atol=1e-4, rtol=0)
+    images.requires_grad_()
+    sum(each.sum() for each in discriminator(images)).backward()
+    assert images.grad.abs().max() > 0
     assert all(weight.grad is None for weight in look.parameters())
 
 
@@ -115,8 +117,12 @@ def test_what_moves_and_what_does_not(recipe: AdaptationRecipe, tmp_path: Path):
 def test_finest_layers_of_the_discriminator_stay(tmp_path: Path, frozen: int):
     finish(begin(STYLE, tmp_path / "old", 8))
     model = tmp_path / "old" / "generator.safetensors"
-    digest, judge = ganvas.load(model).about.hash, str(model.parent / DISCRIMINATOR)
-    run = begin(AdaptationRecipe(str(model), digest, 16, judge=judge, batch=4, frozen=frozen), tmp_path / "run", 16)
+    digest, discriminator = ganvas.load(model).about.hash, str(model.parent / DISCRIMINATOR)
+    run = begin(
+        AdaptationRecipe(str(model), digest, 16, discriminator=discriminator, batch=4, frozen=frozen),
+        tmp_path / "run",
+        16,
+    )
     start = {name: t.clone() for name, t in run.networks.discriminator.state_dict().items()}
     finish(run)
     end = run.networks.discriminator.state_dict()
@@ -126,15 +132,15 @@ def test_finest_layers_of_the_discriminator_stay(tmp_path: Path, frozen: int):
 
 
 def steepness(run: Run) -> float:
-    """Return how steep a run's discriminator is at real pictures."""
-    judge, pictures = run.networks.discriminator, run.data.batch(np.arange(8))
-    return float(gradient_penalty(lambda x: torch.cat(judge(x), dim=1).mean(dim=1), pictures).detach())
+    """Return how steep a run's discriminator is at real images."""
+    discriminator, images = run.networks.discriminator, run.data.batch(np.arange(8))
+    return float(gradient_penalty(lambda x: torch.cat(discriminator(x), dim=1).mean(dim=1), images).detach())
 
 
 def test_gradient_penalty_flattens_the_discriminator(recipe: AdaptationRecipe, tmp_path: Path):
     steep = {}
     for r1 in (0.0, 100.0):
-        run = begin(replace(recipe, r1=r1, penalty_every=1, judge_rate=1e-2), tmp_path / str(r1), 96)
+        run = begin(replace(recipe, r1=r1, penalty_every=1, discriminator_rate=1e-2), tmp_path / str(r1), 96)
         finish(run)
         steep[r1] = steepness(run)
     assert steep[100.0] < 0.5 * steep[0.0]
@@ -166,7 +172,7 @@ def test_any_family(tmp_path: Path):
     run = begin(recipe, tmp_path / "run", 8)
     before = tensors(run.networks)
     finish(run)
-    assert not torch.equal(before["average.colours.weight"], recipe.build(CPU).average.colours.weight)
+    assert not torch.equal(before["average.colors.weight"], recipe.build(CPU).average.colors.weight)
     assert ganvas.load(tmp_path / "run" / "generator.safetensors").family == "dcgan"
 
 

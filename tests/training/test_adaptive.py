@@ -20,14 +20,14 @@ def test_it_rises_when_the_discriminator_is_too_sure_and_falls_when_it_is_not():
 
 @given(st.floats(0, LARGEST), st.floats(-1, 1), st.integers(1, 4096), st.integers(1, 64))
 def test_it_stays_between_its_bounds(strength: float, sign: float, batch: int, every: int):
-    p = adjusted(torch.tensor(strength), torch.tensor(sign), batch, every, pictures=1000)
+    p = adjusted(torch.tensor(strength), torch.tensor(sign), batch, every, images=1000)
     assert 0 <= p <= torch.tensor(LARGEST)
 
 
-def test_it_goes_from_nothing_to_all_within_the_pictures_given():
+def test_it_goes_from_nothing_to_all_within_the_images_given():
     state = AdaptiveStrength.start()
     for _ in range(600):
-        state = state.after(torch.tensor(1.0), 100, pictures=100_000)
+        state = state.after(torch.tensor(1.0), 100, images=100_000)
     assert state.strength == pytest.approx(0.6, abs=1e-4)
 
 
@@ -57,5 +57,5 @@ def test_it_settles_where_overfitting_is_at_its_target():
     """A discriminator that is the less sure, the more is augmented: r = 0.9 - p."""
     state = AdaptiveStrength.start()
     for _ in range(800):
-        state = state.after(0.9 - state.strength, 64, pictures=50_000)
+        state = state.after(0.9 - state.strength, 64, images=50_000)
     assert state.strength == pytest.approx(0.9 - TARGET, abs=0.01)

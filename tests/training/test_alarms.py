@@ -12,10 +12,10 @@ UNSURE = {"D(x)": 0.7, "D(G(z))": 0.3}
 
 
 def test_spread_is_the_distance_of_pairs():
-    pictures = torch.randn(5, 3, 4, 4, dtype=torch.float64).float()
-    pairs = [(a - b).square().mean() for a, b in itertools.combinations(pictures, 2)]
-    assert spread(pictures) == pytest.approx(float(torch.stack(pairs).mean().sqrt()), rel=1e-5)
-    assert spread(pictures[:1].expand(4, -1, -1, -1)) == 0
+    images = torch.randn(5, 3, 4, 4, dtype=torch.float64).float()
+    pairs = [(a - b).square().mean() for a, b in itertools.combinations(images, 2)]
+    assert spread(images) == pytest.approx(float(torch.stack(pairs).mean().sqrt()), rel=1e-5)
+    assert spread(images[:1].expand(4, -1, -1, -1)) == 0
 
 
 def test_certain_discriminator_is_told_once_until_it_passes():
@@ -38,15 +38,15 @@ def varied(by: float) -> torch.Tensor:
 
 def test_collapse_is_told_once_until_it_passes():
     watch = Watch(spread(varied(1.0)))
-    told = [bool(watch.pictures(varied(by), 1000)) for by in (0.9, 0.1, 0.1, 0.8, 0.1)]
+    told = [bool(watch.images(varied(by), 1000)) for by in (0.9, 0.1, 0.1, 0.8, 0.1)]
     assert told == [False, True, False, False, True]
-    assert "10%" in Watch(spread(varied(1.0)), widest=1.0).pictures(varied(0.1), 0)
+    assert "10%" in Watch(spread(varied(1.0)), widest=1.0).images(varied(0.1), 0)
 
 
-def test_grey_pictures_at_the_start_are_no_collapse():
+def test_gray_images_at_the_start_are_no_collapse():
     watch = Watch(spread(varied(1.0)))
-    assert watch.pictures(varied(0.1), 5_000) == ""
-    assert watch.pictures(varied(0.1), 25_000) != ""
+    assert watch.images(varied(0.1), 5_000) == ""
+    assert watch.images(varied(0.1), 25_000) != ""
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

@@ -13,13 +13,13 @@ from ganvas.errors import TrainingError
 from ganvas.training.gan.augment import (
     adaptive,
     blits,
-    colours,
+    colors,
     cut_out,
     differentiable,
     geometry,
     jittered,
     moved,
-    recoloured,
+    recolored,
     unchanged,
 )
 from ganvas.training.gan.warp import quarter_turns, rotation, scaling, soften, softening, translation, warp
@@ -33,7 +33,7 @@ ALL = {
 }
 
 
-def pictures(n: int = 6, side: int = 16, dtype: torch.dtype = torch.float32) -> Tensor:
+def images(n: int = 6, side: int = 16, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.rand(n, 3, side, side, generator=torch.Generator().manual_seed(1), dtype=dtype) * 2 - 1
 
 
@@ -42,42 +42,42 @@ def rows(*values: float) -> Tensor:
 
 
 def test_parts_have_names():
-    with pytest.raises(TrainingError, match=r"no augmentation 'blur' here; choose of blit, geometry, colour\."):
+    with pytest.raises(TrainingError, match=r"no augmentation 'blur' here; choose of blit, geometry, color\."):
         adaptive(0.5, ("blit", "blur"))
     with pytest.raises(TrainingError, match="'geometry'"):
         differentiable(("geometry",))
 
 
 def test_no_parts_and_no_strength_change_nothing():
-    x = pictures()
+    x = images()
     for augment in (adaptive(0.0), adaptive(torch.tensor(0.0)), adaptive(1.0, ()), differentiable(()), unchanged):
         assert torch.equal(augment(x, Randomness(0, 0)), x)
 
 
 def test_rows_without_a_draw_stay_bit_for_bit():
-    x = pictures(64)
+    x = images(64)
     same = (adaptive(0.1)(x, Randomness(0, 0)) == x).flatten(1).all(dim=1)
     assert 15 < same.sum() < 45  # about 0.9^13 of the rows for thirteen chances, some of which change nothing
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_two_processes_see_together_what_one_sees(name: str):
-    x, augment = pictures(8), ALL[name]
+    x, augment = images(8), ALL[name]
     whole = augment(x, Randomness(3, 5))
     parts = [augment(part, Randomness(3, 5, Share(rank, 2))) for rank, part in enumerate(x.chunk(2))]
     torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_same_draws_give_the_same_pictures_and_others_do_not(name: str):
-    x, augment = pictures(8), ALL[name]
+def test_the_same_draws_give_the_same_images_and_others_do_not(name: str):
+    x, augment = images(8), ALL[name]
     assert torch.equal(augment(x, Randomness(0, 0)), augment(x, Randomness(0, 0)))
     assert name == "unchanged" or not torch.equal(augment(x, Randomness(0, 0)), augment(x, Randomness(0, 1)))
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_layout_and_precision_do_not_matter(name: str):
-    x, augment = pictures(8), ALL[name]
+    x, augment = images(8), ALL[name]
     expected = augment(x, Randomness(0, 0))
     last = augment(x.to(memory_format=torch.channels_last), Randomness(0, 0))
     torch.testing.assert_close(last, expected, rtol=0, atol=1e-5)
@@ -88,14 +88,14 @@ def test_layout_and_precision_do_not_matter(name: str):
 
 @pytest.mark.parametrize("name", ALL)
 def test_gradients_flow(name: str):
-    x, augment = pictures(3, 8, torch.float64), ALL[name]
+    x, augment = images(3, 8, torch.float64), ALL[name]
     assert torch.autograd.gradcheck(lambda x: augment(x, Randomness(2, 0)), x.requires_grad_(), fast_mode=True)
 
 
 @given(st.integers(-20, 20), st.integers(-20, 20))
 @settings(max_examples=20)
 def test_moving_by_whole_pixels_is_exact_and_leaves_zeros(dx: int, dy: int):
-    x = pictures(1, 12)
+    x = images(1, 12)
     expected = torch.zeros_like(x)
     padded = torch.nn.functional.pad(x, (20, 20, 20, 20))
     expected = padded[:, :, 20 - dy : 32 - dy, 20 - dx : 32 - dx]
@@ -105,7 +105,7 @@ def test_moving_by_whole_pixels_is_exact_and_leaves_zeros(dx: int, dy: int):
 @given(st.integers(-6, 6), st.integers(-6, 6))
 @settings(max_examples=20)
 def test_warping_by_whole_pixels_is_exact_and_mirrors_the_edges(dx: int, dy: int):
-    x = pictures(1)
+    x = images(1)
     padded = torch.from_numpy(np.pad(x.numpy(), ((0, 0), (0, 0), (6, 6), (6, 6)), mode="symmetric"))
     expected = padded[:, :, 6 - dy : 22 - dy, 6 - dx : 22 - dx]
     result = warp(x, translation(rows(dx), rows(dy)))
@@ -115,7 +115,7 @@ def test_warping_by_whole_pixels_is_exact_and_mirrors_the_edges(dx: int, dy: int
 
 
 def test_flips_and_right_angles_are_exact():
-    x = pictures(4)
+    x = images(4)
     flip = scaling(-torch.ones(4), torch.ones(4))
     assert torch.equal(warp(x, flip), x.flip(3))
     assert torch.equal(warp(warp(x, flip), flip), x)
@@ -132,11 +132,11 @@ def test_cutout_is_a_square_cut_by_the_edges():
 
 
 def test_jitter_is_brightness_then_saturation_then_contrast():
-    x = pictures(4)
+    x = images(4)
     brightness, saturation, contrast = rows(0.3, -0.5, 0, 0.1), rows(0, 2, 1, 0.5), rows(0.5, 1.5, 1, 1.2)
     expected = x + brightness[:, None, None, None]
-    grey = expected.mean(dim=1, keepdim=True)
-    expected = (expected - grey) * saturation[:, None, None, None] + grey
+    gray = expected.mean(dim=1, keepdim=True)
+    expected = (expected - gray) * saturation[:, None, None, None] + gray
     mean = expected.mean(dim=(1, 2, 3), keepdim=True)
     expected = (expected - mean) * contrast[:, None, None, None] + mean
     torch.testing.assert_close(jittered(x, brightness, saturation, contrast), expected)
@@ -192,7 +192,7 @@ def test_shrinking_leaves_less_moire_than_leaving_pixels_out():
 
 
 def plain_motion(*steps: tuple[str, float, float]) -> np.ndarray:
-    """Multiply one picture's motions, the first one first: a second implementation."""
+    """Multiply one image's motions, the first one first: a second implementation."""
     product = np.eye(3)
     for kind, a, b in steps:
         if kind == "move":
@@ -226,7 +226,7 @@ class Recorded(Randomness):
         return self._keep(super().whole(below, total, *shape))
 
 
-def test_blits_are_composed_as_one_picture_after_the_other():
+def test_blits_are_composed_as_one_image_after_the_other():
     draws, strength = Recorded(0), 0.6
     result = blits(draws, 40, strength, 64)
     flips, flip_chance, turns, turn_chance, moves, move_chance = draws.seen
@@ -238,7 +238,7 @@ def test_blits_are_composed_as_one_picture_after_the_other():
         np.testing.assert_allclose(result[i].numpy(), expected, atol=1e-6)
 
 
-def test_geometry_is_composed_as_one_picture_after_the_other():
+def test_geometry_is_composed_as_one_image_after_the_other():
     draws, strength = Recorded(0), 0.6
     result = geometry(draws, 40, strength, 64)
     scales, scale_chance, stretches, stretch_chance, *turns, moves, move_chance = draws.seen
@@ -255,28 +255,28 @@ def test_geometry_is_composed_as_one_picture_after_the_other():
         np.testing.assert_allclose(result[i].numpy(), expected, atol=1e-5)
 
 
-def test_colours_are_composed_as_one_picture_after_the_other():
+def test_colors_are_composed_as_one_image_after_the_other():
     draws, strength = Recorded(0), 0.6
-    result = colours(draws, 40, strength)
+    result = colors(draws, 40, strength)
     drawn = draws.seen[::2]
     brightness, contrast, inverted, hue, saturation = (
         np.where(chance < strength, values, neutral)
         for values, chance, neutral in zip(drawn, draws.seen[1::2], (0, 0, 0, 0.5, 0), strict=True)
     )
-    grey = np.full(3, 3**-0.5)
+    gray = np.full(3, 3**-0.5)
     for i in range(40):
-        colour = np.array([0.3, -0.2, 0.7])
-        expected = (colour + 0.2 * brightness[i]) * 2 ** (0.5 * contrast[i])
-        expected = expected - 2 * grey * (grey @ expected) * inverted[i]
+        color = np.array([0.3, -0.2, 0.7])
+        expected = (color + 0.2 * brightness[i]) * 2 ** (0.5 * contrast[i])
+        expected = expected - 2 * gray * (gray @ expected) * inverted[i]
         angle = (2 * hue[i] - 1) * math.pi
-        along = grey * (grey @ expected)
-        turned = (expected - along) * math.cos(angle) + np.cross(grey, expected) * math.sin(angle)
+        along = gray * (gray @ expected)
+        turned = (expected - along) * math.cos(angle) + np.cross(gray, expected) * math.sin(angle)
         expected = along + turned * 2 ** saturation[i]
-        found = recoloured(torch.tensor(colour, dtype=torch.float32)[None, :, None, None], result[i : i + 1])
+        found = recolored(torch.tensor(color, dtype=torch.float32)[None, :, None, None], result[i : i + 1])
         np.testing.assert_allclose(found.flatten().numpy(), expected, atol=1e-5)
 
 
-def test_draws_have_the_chances_and_deviations_of_the_paper():
+def test_draws_have_the_chances_and_stds_of_the_paper():
     n, strength = 20_000, 0.4
     motions = geometry(Randomness(0, 0), n, strength, 64)
     still = (motions == torch.eye(3)).flatten(1).all(dim=1).double().mean()
@@ -287,7 +287,7 @@ def test_draws_have_the_chances_and_deviations_of_the_paper():
     motions = blits(Randomness(0, 1), n, 1.0, 64)
     assert (torch.linalg.det(motions[:, :2, :2]) < 0).double().mean() == pytest.approx(0.5, abs=0.02)
     assert motions[:, :2, 2].abs().max() == 8
-    matrices = colours(Randomness(0, 2), n, strength)
+    matrices = colors(Randomness(0, 2), n, strength)
     assert (matrices == torch.eye(4)).flatten(1).all(dim=1).double().mean() == pytest.approx(
         (1 - strength) ** 4 * (1 - strength / 2), abs=0.01
     )
@@ -298,13 +298,13 @@ def test_draws_have_the_chances_and_deviations_of_the_paper():
 
 def test_differentiable_draws_reach_as_far_as_the_paper_says():
     inside = torch.ones(2000, 3, 16, 16)
-    grey = differentiable(("translation",))(inside, Randomness(0, 0))[:, 0] == 0
-    left, right = grey[:, 8].long().argmin(dim=1), grey[:, 8].flip(1).long().argmin(dim=1)
+    gray = differentiable(("translation",))(inside, Randomness(0, 0))[:, 0] == 0
+    left, right = gray[:, 8].long().argmin(dim=1), gray[:, 8].flip(1).long().argmin(dim=1)
     shift = left - right
     assert (shift.min(), shift.max()) == (-2, 2)  # an eighth of 16
     assert torch.bincount(shift + 2).div(2000).tolist() == pytest.approx([0.2] * 5, abs=0.03)
     cut = (differentiable(("cutout",))(inside, Randomness(0, 0)) == 0).float().mean(dim=(1, 2, 3))
     assert (cut.min(), cut.max()) == (1 / 16, 1 / 4)  # half of a side, a quarter of it in a corner
-    mean = differentiable(("colour",))(inside * 0, Randomness(0, 0)).mean(dim=(1, 2, 3))
+    mean = differentiable(("color",))(inside * 0, Randomness(0, 0)).mean(dim=(1, 2, 3))
     assert mean.std() == pytest.approx(1 / math.sqrt(12), rel=0.05)
     assert mean.abs().max() < 0.5

@@ -14,7 +14,7 @@ def test_half_of_the_old_is_left_after_a_half_life():
 
 def test_the_start_is_forgotten_sooner():
     assert decay(32, 10_000.0, 0) == 0.5
-    factors = [decay(32, 10_000.0, pictures) for pictures in range(0, 400_000, 10_000)]
+    factors = [decay(32, 10_000.0, images) for images in range(0, 400_000, 10_000)]
     assert factors == sorted(factors)
     assert factors[-1] == 0.5 ** (32 / 10_000)
 

@@ -13,10 +13,10 @@ from ganvas.training.gan import augment
 from ganvas.training.gan.dcgan import SETTLING_BATCHES, SETTLING_ROWS, DCGANRecipe, settled
 from ganvas.training.gan.networks import Networks
 from ganvas.training.randomness import Randomness
-from tests.training.tiny import CPU, DC, pictures_at
+from tests.training.tiny import CPU, DC, images_at
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-REAL = pictures_at(32).batch(torch.arange(8).numpy())
+REAL = images_at(32).batch(torch.arange(8).numpy())
 
 
 def step(recipe: DCGANRecipe, networks: Networks, index: int = 0) -> dict[str, torch.Tensor]:
@@ -24,27 +24,29 @@ def step(recipe: DCGANRecipe, networks: Networks, index: int = 0) -> dict[str, t
 
 
 def test_step_is_the_published_one():
-    """Binary cross entropy of sigmoids; real and made pictures apart; the generator with labels turned."""
+    """Binary cross entropy of sigmoids; real and made images apart; the generator with labels turned."""
     networks = DC.build(CPU)
-    generator, judge = copy.deepcopy(networks.generator), copy.deepcopy(networks.discriminator)
-    optimisers = [torch.optim.Adam(part.parameters(), lr=2e-4, betas=(0.5, 0.999)) for part in (generator, judge)]
+    generator, discriminator = copy.deepcopy(networks.generator), copy.deepcopy(networks.discriminator)
+    optimizers = [
+        torch.optim.Adam(part.parameters(), lr=2e-4, betas=(0.5, 0.999)) for part in (generator, discriminator)
+    ]
     loss, ones = nn.BCELoss(), torch.ones(8)
     for index in range(3):
         made = generator(Randomness(0, index).normal(8, DC.z_dim))
-        optimisers[1].zero_grad()
-        of_real = loss(judge(REAL).sigmoid(), ones)
+        optimizers[1].zero_grad()
+        of_real = loss(discriminator(REAL).sigmoid(), ones)
         of_real.backward()
-        of_made = loss(judge(made.detach()).sigmoid(), 0 * ones)
+        of_made = loss(discriminator(made.detach()).sigmoid(), 0 * ones)
         of_made.backward()
-        optimisers[1].step()
-        optimisers[0].zero_grad()
-        fooled = loss(judge(made).sigmoid(), ones)
+        optimizers[1].step()
+        optimizers[0].zero_grad()
+        fooled = loss(discriminator(made).sigmoid(), ones)
         fooled.backward()
-        optimisers[0].step()
+        optimizers[0].step()
         seen = step(DC, networks, index)
         assert float(seen["D"]) == pytest.approx(float((of_real + of_made).detach()), rel=1e-4)
         assert float(seen["G"]) == pytest.approx(float(fooled.detach()), rel=1e-4)
-    for ours, theirs in ((networks.generator, generator), (networks.discriminator, judge)):
+    for ours, theirs in ((networks.generator, generator), (networks.discriminator, discriminator)):
         for name, tensor in ours.state_dict().items():
             torch.testing.assert_close(tensor, theirs.state_dict()[name], atol=2e-5, rtol=1e-3)
 
@@ -52,7 +54,7 @@ def test_step_is_the_published_one():
 @pytest.mark.parametrize("objective", ["bce", "hinge"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_losses_fall_into_balance(objective: str, precision: str):
-    recipe = replace(DC, objective=objective, precision=precision, rate=1e-3, judge_rate=1e-3)
+    recipe = replace(DC, objective=objective, precision=precision, rate=1e-3, discriminator_rate=1e-3)
     networks = recipe.build(CPU)
     seen = [step(recipe, networks, index) for index in range(30)]
     assert float(seen[-1]["D"]) < 0.8 * float(seen[0]["D"])
@@ -98,8 +100,8 @@ def test_keeping_changes_nothing_of_the_run():
 
 def test_seeds_decide_the_weights():
     one, same, other = DC.build(CPU), DC.build(CPU), replace(DC, seed=1).build(CPU)
-    assert torch.equal(one.generator.colours.weight, same.generator.colours.weight)
-    assert not torch.equal(one.generator.colours.weight, other.generator.colours.weight)
+    assert torch.equal(one.generator.colors.weight, same.generator.colors.weight)
+    assert not torch.equal(one.generator.colors.weight, other.generator.colors.weight)
 
 
 @pytest.mark.parametrize(

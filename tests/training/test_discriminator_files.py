@@ -27,10 +27,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def test_scores_as_it_did(tmp_path: Path):
     torch.manual_seed(0)
-    discriminator, pictures = StyleDiscriminator((8, 8, 6)), torch.randn(4, 3, 16, 16)
+    discriminator, images = StyleDiscriminator((8, 8, 6)), torch.randn(4, 3, 16, 16)
     loaded, made_for = load_discriminator(save_discriminator(tmp_path / "d.safetensors", discriminator, "abc"))
     assert (made_for, loaded.resolution) == ("abc", 16)
-    torch.testing.assert_close(loaded(pictures), discriminator(pictures), atol=0.01, rtol=0.01)
+    torch.testing.assert_close(loaded(images), discriminator(images), atol=0.01, rtol=0.01)
 
 
 def test_a_run_leaves_its_discriminator(tmp_path: Path):
@@ -43,7 +43,7 @@ def test_a_run_leaves_its_discriminator(tmp_path: Path):
     assert made_for == ganvas.load(model).about.hash
     for name, weight in run.networks.discriminator.state_dict().items():
         torch.testing.assert_close(discriminator.state_dict()[name], weight, atol=2e-3, rtol=1e-3)
-    finish(begin(DC, tmp_path / "dcgan", 8))  # one with batch normalisation is not left: it judges by its batch
+    finish(begin(DC, tmp_path / "dcgan", 8))  # one with batch normalization is not left: it judges by its batch
     assert discriminator_beside(str(tmp_path / "dcgan" / "generator.safetensors")) is None
 
 
@@ -77,17 +77,17 @@ def test_adaptation_begins_with_it(tmp_path: Path):
     model = tmp_path / "run" / "generator.safetensors"
     generator = ganvas.load(model)
     recipe = AdaptationRecipe(
-        str(model), generator.about.hash, 16, judge=str(tmp_path / "run" / DISCRIMINATOR), batch=4
+        str(model), generator.about.hash, 16, discriminator=str(tmp_path / "run" / DISCRIMINATOR), batch=4
     )
     trained, _ = load_discriminator(tmp_path / "run" / DISCRIMINATOR)
     made = recipe.build(CPU).discriminator.state_dict()
     assert all(torch.equal(made[name], weight) for name, weight in trained.state_dict().items())
-    beside = replace(recipe, judge="beside").build(CPU).discriminator.state_dict()
+    beside = replace(recipe, discriminator="beside").build(CPU).discriminator.state_dict()
     assert all(torch.equal(beside[name], weight) for name, weight in made.items())
     finish(begin(recipe, tmp_path / "adapted", 8))
     again = tmp_path / "adapted" / "generator.safetensors"
     assert load_discriminator(tmp_path / "adapted" / DISCRIMINATOR)[1] == ganvas.load(again).about.hash
-    other = replace(recipe, judge=str(tmp_path / "adapted" / DISCRIMINATOR))
+    other = replace(recipe, discriminator=str(tmp_path / "adapted" / DISCRIMINATOR))
     with pytest.raises(TrainingError, match="not the discriminator of"):
         other.build(CPU)
 
@@ -95,7 +95,7 @@ def test_adaptation_begins_with_it(tmp_path: Path):
 def test_none_comes_with_it(tmp_path: Path):
     finish(begin(DC, tmp_path / "run", 8))
     model = tmp_path / "run" / "generator.safetensors"
-    recipe = AdaptationRecipe(str(model), ganvas.load(model).about.hash, 32, judge="beside")
+    recipe = AdaptationRecipe(str(model), ganvas.load(model).about.hash, 32, discriminator="beside")
     with pytest.raises(TrainingError, match="No discriminator comes with"):
         recipe.build(CPU)
 

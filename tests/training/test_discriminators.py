@@ -12,7 +12,7 @@ from ganvas.training.gan.discriminators import (
     EqualConvolution,
     ResidualBlock,
     StyleDiscriminator,
-    add_deviation,
+    add_std,
 )
 from ganvas.training.gan.losses import gradient_penalty
 
@@ -21,18 +21,18 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def test_style_discriminator_is_the_plain_one():
     """A second writing, of the benchmarks: other layout, other resampling, linear layers at the end."""
-    judge, plain = style_judge(), PlainDiscriminator((16, 16, 8))
-    pairs = [(judge.from_rgb, plain.from_rgb), (judge.last, plain.last)]
-    for ours, (first, second, skip) in zip(judge.blocks.values(), plain.blocks, strict=True):
+    discriminator, plain = style_discriminator(), PlainDiscriminator((16, 16, 8))
+    pairs = [(discriminator.from_rgb, plain.from_rgb), (discriminator.last, plain.last)]
+    for ours, (first, second, skip) in zip(discriminator.blocks.values(), plain.blocks, strict=True):
         pairs += [(ours.conv0, first), (ours.conv1, second), (ours.skip, skip)]
-    pairs += [(judge.hidden, plain.hidden), (judge.score, plain.score)]
+    pairs += [(discriminator.hidden, plain.hidden), (discriminator.score, plain.score)]
     with torch.no_grad():
         for ours, theirs in pairs:
             theirs.weight.copy_(ours.weight.view_as(theirs.weight))
             if ours.bias is not None:
                 theirs.bias.copy_(ours.bias.normal_())
-    pictures = torch.randn(8, 3, 16, 16)
-    torch.testing.assert_close(judge(pictures), plain(pictures), atol=1e-5, rtol=1e-5)
+    images = torch.randn(8, 3, 16, 16)
+    torch.testing.assert_close(discriminator(images), plain(images), atol=1e-5, rtol=1e-5)
 
 
 def count(module: torch.nn.Module) -> int:
@@ -43,7 +43,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def style_judge(dtype: torch.dtype = torch.float32) -> StyleDiscriminator:
+def style_discriminator(dtype: torch.dtype = torch.float32) -> StyleDiscriminator:
     torch.manual_seed(0)
     return StyleDiscriminator((16, 16, 8), dtype)
 
@@ -54,20 +54,23 @@ def test_published_sizes_of_dcgan():
 
 
 def test_a_second_way_to_see():
-    """Its maps measure how different pictures look: nothing for the same, more for more noise, at any size."""
-    judge, pictures = style_judge(), torch.randn(3, 3, 16, 16)
-    little, much = (pictures + amount * torch.randn(3, 3, 16, 16) for amount in (0.1, 0.5))
-    near, far = (perceptual_distance(judge, pictures, others) for others in (little, much))
-    assert float(perceptual_distance(judge, pictures, pictures).detach().max()) < 1e-6
+    """Its maps measure how different images look: nothing for the same, more for more noise, at any size."""
+    discriminator, images = style_discriminator(), torch.randn(3, 3, 16, 16)
+    little, much = (images + amount * torch.randn(3, 3, 16, 16) for amount in (0.1, 0.5))
+    near, far = (perceptual_distance(discriminator, images, others) for others in (little, much))
+    assert float(perceptual_distance(discriminator, images, images).detach().max()) < 1e-6
     assert bool((near > 0).all())
     assert bool((near < far).all())
-    assert [tuple(each.shape) for each in judge.maps(torch.randn(2, 3, 32, 32))] == [(2, 16, 8, 8), (2, 16, 4, 4)]
+    assert [tuple(each.shape) for each in discriminator.maps(torch.randn(2, 3, 32, 32))] == [
+        (2, 16, 8, 8),
+        (2, 16, 4, 4),
+    ]
 
 
 @pytest.mark.parametrize("resolution", [32, 64, 128])
-def test_dcgan_s_gives_one_score_a_picture(resolution: int):
-    judge = ConvolutionalDiscriminator(resolution, 4, seeded())
-    assert judge(torch.randn(3, 3, resolution, resolution)).shape == (3,)
+def test_dcgan_s_gives_one_score_a_image(resolution: int):
+    discriminator = ConvolutionalDiscriminator(resolution, 4, seeded())
+    assert discriminator(torch.randn(3, 3, resolution, resolution)).shape == (3,)
 
 
 def test_dcgan_s_weights_are_as_published_and_from_the_seed():
@@ -84,25 +87,25 @@ def test_dcgan_s_weights_are_as_published_and_from_the_seed():
 
 @pytest.mark.parametrize("rows", [4, 8, 12])
 def test_scores_do_not_depend_on_how_whole_groups_are_cut(rows: int):
-    judge, pictures = style_judge(), torch.randn(rows, 3, 16, 16)
-    parts = torch.cat([judge(part) for part in pictures.split(GROUP)])
-    torch.testing.assert_close(judge(pictures), parts, atol=1e-5, rtol=1e-5)
-    assert judge(pictures).shape == (rows,)
+    discriminator, images = style_discriminator(), torch.randn(rows, 3, 16, 16)
+    parts = torch.cat([discriminator(part) for part in images.split(GROUP)])
+    torch.testing.assert_close(discriminator(images), parts, atol=1e-5, rtol=1e-5)
+    assert discriminator(images).shape == (rows,)
 
 
 def test_rows_of_a_group_are_judged_together():
-    judge, pictures = style_judge(), torch.randn(8, 3, 16, 16)
-    changed = pictures.clone()
+    discriminator, images = style_discriminator(), torch.randn(8, 3, 16, 16)
+    changed = images.clone()
     changed[0] = 0
-    moved = (judge(pictures) - judge(changed)).abs()
+    moved = (discriminator(images) - discriminator(changed)).abs()
     assert (moved[:4] > 1e-6).all()
     torch.testing.assert_close(moved[4:], torch.zeros(4), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(("rows", "group"), [(8, 4), (6, 2), (3, 1), (4, 4), (2, 2)])
-def test_deviation_in_closed_form(rows: int, group: int):
+def test_std_in_closed_form(rows: int, group: int):
     x = torch.randn(rows, 5, 4, 4)
-    widened = add_deviation(x, 4)
+    widened = add_std(x, 4)
     assert torch.equal(widened[:, :5], x)
     for first in range(0, rows, group):
         part = x[first : first + group].double().numpy()
@@ -110,13 +113,13 @@ def test_deviation_in_closed_form(rows: int, group: int):
         torch.testing.assert_close(widened[first : first + group, 5], expected, atol=2e-4, rtol=1e-4)
 
 
-def test_all_the_same_pictures_can_be_judged_and_learnt_from():
-    judge = style_judge()
-    judge(torch.zeros(4, 3, 16, 16)).sum().backward()
-    assert all(parameter.grad.isfinite().all() for parameter in judge.parameters())
+def test_all_the_same_images_can_be_judged_and_learnt_from():
+    discriminator = style_discriminator()
+    discriminator(torch.zeros(4, 3, 16, 16)).sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in discriminator.parameters())
 
 
-def test_equalised_layers_keep_unit_variance():
+def test_equalized_layers_keep_unit_variance():
     torch.manual_seed(0)
     x = torch.randn(64, 64, 8, 8)
     with torch.no_grad():
@@ -130,7 +133,7 @@ def test_equalised_layers_keep_unit_variance():
 def test_a_block_keeps_the_energy_of_smooth_maps():
     torch.manual_seed(0)
     flat = torch.randn(64, 128, 1, 1).expand(-1, -1, 16, 16).contiguous()
-    kernel = style_judge().kernel
+    kernel = style_discriminator().kernel
     with torch.no_grad():
         y = ResidualBlock(128, 128)(flat, kernel)[..., 2:-2, 2:-2]
     assert float(y.square().mean()) == pytest.approx(1, rel=0.12)
@@ -151,11 +154,11 @@ def test_penalty_in_half_precision_is_near_that_in_float32():
     images, found = torch.randn(16, 3, 16, 16, generator=seeded()), []
     for dtype in (torch.float32, torch.bfloat16):
         torch.manual_seed(0)
-        judge = StyleDiscriminator((32, 32, 16), dtype)
-        penalty = gradient_penalty(judge, images)
+        discriminator = StyleDiscriminator((32, 32, 16), dtype)
+        penalty = gradient_penalty(discriminator, images)
         penalty.backward()
-        assert all(p.grad is None or p.grad.dtype == torch.float32 for p in judge.parameters())
-        slopes = {name: p.grad.flatten() for name, p in judge.named_parameters() if name.endswith("weight")}
+        assert all(p.grad is None or p.grad.dtype == torch.float32 for p in discriminator.parameters())
+        slopes = {name: p.grad.flatten() for name, p in discriminator.named_parameters() if name.endswith("weight")}
         found.append((float(penalty.detach()), slopes))
     (exact, slopes), (rounded, rounded_slopes) = found
     assert rounded == pytest.approx(exact, rel=0.05)
@@ -164,15 +167,15 @@ def test_penalty_in_half_precision_is_near_that_in_float32():
 
 
 def test_penalty_s_derivative_in_float64():
-    judge, pictures = style_judge(torch.float64).double(), torch.randn(4, 3, 16, 16, dtype=torch.float64)
-    weight = judge.blocks["b8"].conv1.weight
-    (gradient,) = torch.autograd.grad(gradient_penalty(judge, pictures), weight)
+    discriminator, images = style_discriminator(torch.float64).double(), torch.randn(4, 3, 16, 16, dtype=torch.float64)
+    weight = discriminator.blocks["b8"].conv1.weight
+    (gradient,) = torch.autograd.grad(gradient_penalty(discriminator, images), weight)
     direction, step = torch.randn_like(weight), 1e-5
     values = []
     for sign in (1, -1):
         with torch.no_grad():
             weight.add_(direction, alpha=sign * step)
-        values.append(float(gradient_penalty(judge, pictures).detach()))
+        values.append(float(gradient_penalty(discriminator, images).detach()))
         with torch.no_grad():
             weight.sub_(direction, alpha=sign * step)
     assert float((gradient * direction).sum()) == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4)

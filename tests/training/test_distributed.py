@@ -18,7 +18,7 @@ from ganvas.training.gan.networks import tensors
 from ganvas.training.gan.run import Plan
 from ganvas.training.randomness import Share
 from tests.training.teammate import RECIPE, STEPS, STOPS_AT
-from tests.training.tiny import CPU, pictures_at
+from tests.training.tiny import CPU, images_at
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     torch.set_num_threads(1)
     plan = Plan(tmp_path_factory.mktemp("one"), STEPS * RECIPE.batch, log_every=80, sheet_every=0, snapshot_every=0)
-    run = starting.begin(RECIPE, plan, pictures_at(RECIPE.resolution), Augmentation("adaptive"), CPU, Team())
+    run = starting.begin(RECIPE, plan, images_at(RECIPE.resolution), Augmentation("adaptive"), CPU, Team())
     for _ in run.events():
         pass
     return tensors(run.networks)
@@ -66,7 +66,7 @@ def test_two_processes_come_to_the_same_weights_as_one(trained, alone: dict[str,
     for rank in range(2):
         found = torch.load(folder / f"{rank}.pt", weights_only=True)
         for name, expected in alone.items():
-            if not name.startswith("optimiser"):
+            if not name.startswith("optimizer"):
                 assert float((found[name] - expected).abs().max()) < TOLERANCE, name
     moved = (
         RECIPE.build(CPU).generator.synthesis.blocks["b16"].conv1.weight

@@ -18,7 +18,7 @@ from ganvas.training.encoder.training import EncoderRecipe, new_encoder, step
 from ganvas.training.gan.networks import adam
 from ganvas.training.log import read_log
 from ganvas.training.randomness import Randomness
-from tests.training.tiny import STYLE, pictures_at, unequal
+from tests.training.tiny import STYLE, images_at, unequal
 
 RECIPE = EncoderRecipe(batch=8, real_from=2, steps=6, rate=3e-3)
 PIXELS = 16
@@ -39,8 +39,8 @@ def features() -> FeatureNetwork:
     return FeatureNetwork(FeatureArchitecture(PIXELS, (4, 8), 4)).eval().requires_grad_(False)
 
 
-def pixel_distance(pictures: Tensor, others: Tensor) -> Tensor:
-    return (pictures - others).square().mean((1, 2, 3))
+def pixel_distance(images: Tensor, others: Tensor) -> Tensor:
+    return (images - others).square().mean((1, 2, 3))
 
 
 def test_rate_falls_over_the_last_third():
@@ -54,36 +54,36 @@ def test_guessing_the_mean_costs_one(generator: StyleGAN2):
     torch.nn.init.zeros_(encoder.common.weight)
     torch.nn.init.zeros_(encoder.common.bias)
     recipe = replace(RECIPE, batch=512, mixing=0.0)
-    optimiser = adam(encoder, 1e-3, (0.9, 0.99))
-    args = (optimiser, torch.zeros(0, 3, PIXELS, PIXELS), 0, Randomness(1, 0), pixel_distance)
+    optimizer = adam(encoder, 1e-3, (0.9, 0.99))
+    args = (optimizer, torch.zeros(0, 3, PIXELS, PIXELS), 0, Randomness(1, 0), pixel_distance)
     assert step(recipe, encoder, generator, *args)["codes"] == pytest.approx(1.0, abs=0.1)
 
 
 def test_it_learns_where_codes_lie(generator: StyleGAN2):
     encoder = new_encoder(generator, architecture=SMALL)
     recipe = replace(RECIPE, batch=16, real_from=1000, steps=60, mixing=0.0, rate=1e-2)
-    optimiser = adam(encoder, recipe.rate, (0.9, 0.99))
+    optimizer = adam(encoder, recipe.rate, (0.9, 0.99))
     nothing = torch.zeros(0, 3, PIXELS, PIXELS)
     losses = [
         float(
-            step(recipe, encoder, generator, optimiser, nothing, index, Randomness(0, index), pixel_distance)["codes"]
+            step(recipe, encoder, generator, optimizer, nothing, index, Randomness(0, index), pixel_distance)["codes"]
         )
         for index in range(recipe.steps)
     ]
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
 
 
-def test_real_pictures_are_rebuilt(generator: StyleGAN2):
-    """Without known codes it learns to look like the pictures; the prior holds codes near the mean."""
+def test_real_images_are_rebuilt(generator: StyleGAN2):
+    """Without known codes it learns to look like the images; the prior holds codes near the mean."""
     with torch.no_grad():
-        real = generator.synthesize(generator.map(generator.sample(range(16))))
+        real = generator.synthesize(generator.map(generator.sample(range(16))), "w+")
     found = {}
     for prior in (0.0, 10.0):
         encoder = new_encoder(generator, architecture=SMALL)
         recipe = replace(RECIPE, batch=16, real_from=0, steps=40, prior=prior, codes=0.0, rate=1e-2)
-        optimiser = adam(encoder, recipe.rate, (0.9, 0.99))
+        optimizer = adam(encoder, recipe.rate, (0.9, 0.99))
         found[prior] = [
-            step(recipe, encoder, generator, optimiser, real, index, Randomness(0, index), pixel_distance)
+            step(recipe, encoder, generator, optimizer, real, index, Randomness(0, index), pixel_distance)
             for index in range(recipe.steps)
         ]
     pixels = [float(seen["pixels"]) for seen in found[0.0]]
@@ -93,7 +93,7 @@ def test_real_pictures_are_rebuilt(generator: StyleGAN2):
 
 def begin(folder: Path, generator: StyleGAN2, features: FeatureNetwork, recipe: EncoderRecipe = RECIPE) -> EncoderRun:
     folder.mkdir(exist_ok=True)
-    return encoder_run.begin(recipe, EncoderPlan(folder, 2, 2), generator, pictures_at(PIXELS), features)
+    return encoder_run.begin(recipe, EncoderPlan(folder, 2, 2), generator, images_at(PIXELS), features)
 
 
 def test_stopped_and_gone_on_bit_for_bit(tmp_path: Path, generator: StyleGAN2, features: FeatureNetwork):
@@ -101,10 +101,10 @@ def test_stopped_and_gone_on_bit_for_bit(tmp_path: Path, generator: StyleGAN2, f
     list(whole.events())
     stopped = begin(tmp_path / "stopped", generator, features)
     for event in stopped.events():
-        stopped.stopping = event.pictures >= 3 * RECIPE.batch
+        stopped.stopping = event.images >= 3 * RECIPE.batch
     assert stopped.done == 3
     plan = EncoderPlan(tmp_path / "stopped", 2, 2)
-    resumed = encoder_run.resume(RECIPE, plan, generator, pictures_at(PIXELS), features)
+    resumed = encoder_run.resume(RECIPE, plan, generator, images_at(PIXELS), features)
     assert resumed.done == 3
     list(resumed.events())
     assert unequal(whole.encoder.state_dict(), resumed.encoder.state_dict()) == []
@@ -115,7 +115,7 @@ def test_stopped_and_gone_on_bit_for_bit(tmp_path: Path, generator: StyleGAN2, f
 
 
 def test_refusals(tmp_path: Path, generator: StyleGAN2, features: FeatureNetwork):
-    data, plan = pictures_at(PIXELS), EncoderPlan(tmp_path, 2, 2)
+    data, plan = images_at(PIXELS), EncoderPlan(tmp_path, 2, 2)
     with pytest.raises(TrainingError, match="no snapshot to go on from"):
         encoder_run.resume(RECIPE, plan, generator, data, features)
     begin(tmp_path, generator, features).save()

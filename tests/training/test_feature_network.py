@@ -8,7 +8,7 @@ from torch import nn
 
 from ganvas.errors import TrainingError
 from ganvas.images import pixels
-from ganvas.images.datasets import PictureSet, Survey
+from ganvas.images.datasets import ImageSet, Survey
 from ganvas.metrics.features import Architecture, FeatureNetwork, load_features, statistics
 from ganvas.training.features import make as make_features
 from ganvas.training.features.training import (
@@ -33,13 +33,13 @@ SMALL = Architecture(32, (4, 6, 8), 16)
 
 @pytest.fixture(autouse=True)
 def one_thread(two_threads: None) -> None:
-    """Small pictures are not worth the threads' meeting each other."""
+    """Small images are not worth the threads' meeting each other."""
     torch.set_num_threads(1)
 
 
-def picture_set(count: int = 40, seed: int = 0) -> PictureSet:
+def image_set(count: int = 40, seed: int = 0) -> ImageSet:
     values = np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    return PictureSet(values, Survey("noise", 32, count, {}, 0, 0, {}))
+    return ImageSet(values, Survey("noise", 32, count, {}, 0, 0, {}))
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -61,25 +61,25 @@ def test_instance_loss_is_least_for_equal_views():
 
 
 def test_both_views_are_spoiled_alike_and_differ():
-    pictures = picture_set(40).batch(np.arange(40))
+    images = image_set(40).batch(np.arange(40))
     draws = Randomness(0, 0)
     what = draw_spoiling(draws, 40)
-    first, second = draw_view(pictures, 24, what, draws), draw_view(pictures, 24, what, draws)
+    first, second = draw_view(images, 24, what, draws), draw_view(images, 24, what, draws)
     assert first.shape == second.shape == (40, 3, 24, 24)
     assert not torch.equal(first, second)
     again = Randomness(0, 0)
-    assert torch.equal(draw_view(pictures, 24, draw_spoiling(again, 40), again), first)
+    assert torch.equal(draw_view(images, 24, draw_spoiling(again, 40), again), first)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_changes_its_rows_alone_and_more_at_higher_levels(kind: str):
-    pictures = nn.functional.avg_pool2d(normal(6, 3, 64, 64), 5, stride=1, padding=2)
+    images = nn.functional.avg_pool2d(normal(6, 3, 64, 64), 5, stride=1, padding=2)
     kinds = torch.tensor([KINDS.index(kind), -1] * 3)
     changes = []
     for level in (0.05, 0.5, 1.0):
-        spoiled = spoil(pictures, Spoiling(kinds, torch.full((6,), level)), Randomness(0, 0))
-        torch.testing.assert_close(spoiled[1::2], pictures[1::2])
-        changes.append(float((spoiled - pictures)[::2].square().mean()))
+        spoiled = spoil(images, Spoiling(kinds, torch.full((6,), level)), Randomness(0, 0))
+        torch.testing.assert_close(spoiled[1::2], images[1::2])
+        changes.append(float((spoiled - images)[::2].square().mean()))
     assert 0 < changes[0] < changes[1] < changes[2]
 
 
@@ -101,7 +101,7 @@ def test_folding_changes_nothing():
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_features_have_unit_deviation_and_components_are_uncorrelated():
+def test_features_have_unit_std_and_components_are_uncorrelated():
     seen = normal(200, 12) @ normal(12, 12, seed=1) + 3
     told = normal(12, 2, seed=2)
     features = (seen - seen.mean(0)) @ features_of_statistics(seen, told, 7)
@@ -125,15 +125,15 @@ def test_rate_rises_then_falls_to_nothing():
     assert rates[-1] < 0.01 * settings.rate
 
 
-def test_training_is_repeatable_and_learns_to_judge():
-    sets, seen = [picture_set(48), picture_set(48, seed=1)], []
+def test_training_is_repeatable_and_learns_to_discriminator():
+    sets, seen = [image_set(48), image_set(48, seed=1)], []
     settings = Settings(steps=6, horizon=6, batch=16, crops=(16, 32), rate=1e-2, precision=torch.float32)
     network = train(sets, settings, SMALL, progress=lambda step, losses: seen.append((step, losses)))
     assert [step for step, _ in seen] == list(range(1, 7))
     assert seen[-1][1]["judging"] < seen[0][1]["judging"]
     again = train(sets, settings, SMALL)
-    pictures = sets[0].batch(np.arange(8))
-    torch.testing.assert_close(network(pictures), again(pictures))
+    images = sets[0].batch(np.arange(8))
+    torch.testing.assert_close(network(images), again(images))
     assert isinstance(network, FeatureNetwork)
     found = network(torch.cat([each.batch(np.arange(48)) for each in sets]))
     torch.testing.assert_close(found.mean(0), torch.zeros(16), rtol=0, atol=1e-3)
@@ -141,27 +141,27 @@ def test_training_is_repeatable_and_learns_to_judge():
 
 
 def test_statistics_of_crops_are_not_those_kept():
-    """The frozen network's maps have the statistics of whole pictures: zero mean before the activation's bend."""
-    network = train([picture_set(48)], Settings(steps=0), SMALL)
-    first = network.stem(picture_set(48).batch(np.arange(48)))
+    """The frozen network's maps have the statistics of whole images: zero mean before the activation's bend."""
+    network = train([image_set(48)], Settings(steps=0), SMALL)
+    first = network.stem(image_set(48).batch(np.arange(48)))
     torch.testing.assert_close(first.mean((0, 2, 3)), torch.zeros(4), rtol=0, atol=0.02)
     assert statistics([first]).shape == (48, 8)
 
 
-def test_too_few_pictures_are_told_before_the_work():
-    with pytest.raises(TrainingError, match="24 pictures are too few for 16 features; give at least 32"):
-        train([picture_set(24)], Settings(), SMALL)
+def test_too_few_images_are_told_before_the_work():
+    with pytest.raises(TrainingError, match="24 images are too few for 16 features; give at least 32"):
+        train([image_set(24)], Settings(), SMALL)
 
 
 def test_the_command_makes_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
-    (tmp_path / "pictures").mkdir()
-    for index, picture in enumerate(normal(32, 3, 16, 16).clamp(-1, 1)):
-        pixels.write_picture(tmp_path / "pictures" / f"{index}.png", picture[None])
-    out, source = tmp_path / "features.safetensors", str(tmp_path / "pictures")
+    (tmp_path / "images").mkdir()
+    for index, image in enumerate(normal(32, 3, 16, 16).clamp(-1, 1)):
+        pixels.write_image(tmp_path / "images" / f"{index}.png", image[None])
+    out, source = tmp_path / "features.safetensors", str(tmp_path / "images")
     settings = Settings(steps=1, batch=8, crops=(24,))
     assert make_features.make([source], out, settings, SMALL) == out
     assert "step 1 of 1: telling apart" in capsys.readouterr().err
     assert load_features(out).architecture == SMALL
     assert make_features.main([source, "--out", str(out), "--threads", "1"]) == 2
-    assert "32 pictures are too few" in capsys.readouterr().err
+    assert "32 images are too few" in capsys.readouterr().err

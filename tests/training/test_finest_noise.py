@@ -23,8 +23,8 @@ def grainy(strength: float = 0.05):
 
 
 def energy(generator) -> float:
-    pictures = torch.cat(list(sample_latent(generator, SEEDS).pictures(generator)))
-    return float(octave_energies(pictures.clamp(-1, 1))[:, 0].mean())
+    images = torch.cat(list(sample_latent(generator, SEEDS).images(generator)))
+    return float(octave_energies(images.clamp(-1, 1))[:, 0].mean())
 
 
 def strengths(generator) -> dict[str, float]:

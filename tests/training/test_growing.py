@@ -9,9 +9,9 @@ from ganvas.errors import TrainingError
 from ganvas.generators import ops
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.training.gan.discriminators import StyleDiscriminator
-from ganvas.training.gan.growing import start_from, start_judge_from
+from ganvas.training.gan.growing import start_discriminator_from, start_from
 from tests.generators.small import small_stylegan2
-from tests.training.test_discriminators import style_judge
+from tests.training.test_discriminators import style_discriminator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -27,13 +27,13 @@ def larger(source: StyleGAN2, blocks: int = 0, width: int = 5, **changes) -> Sty
 
 
 def painted(generator: StyleGAN2, noise: dict | str = "const") -> torch.Tensor:
-    """Return pictures of the same codes, in w of the source's layers and those that follow."""
-    return generator.synthesize(generator.map(generator.sample([0, 1, 2])), noise=noise)
+    """Return images of the same codes, in w of the source's layers and those that follow."""
+    return generator.synthesize(generator.map(generator.sample([0, 1, 2])), "w+", noise=noise)
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
 @pytest.mark.parametrize("width", [5, 9])
-def test_enlarged_picture(blocks: int, width: int):
+def test_enlarged_image(blocks: int, width: int):
     source = small_stylegan2(16)
     expected = painted(source)
     kernel = torch.outer(*[torch.tensor([1.0, 3.0, 3.0, 1.0])] * 2) / 64
@@ -45,7 +45,7 @@ def test_enlarged_picture(blocks: int, width: int):
 
 
 @pytest.mark.parametrize("kind", ["skip", "resnet", "orig"])
-def test_wider_generator_paints_the_same_picture(kind):
+def test_wider_generator_paints_the_same_image(kind):
     source = small_stylegan2(16, kind)
     for width in (5, 8):
         torch.testing.assert_close(painted(larger(source, 0, width)), painted(source), atol=1e-5, rtol=1e-5)
@@ -73,8 +73,8 @@ def test_the_mapping_and_its_average_come_along():
 def test_what_is_new_can_learn():
     generator = larger(small_stylegan2(16), 1, 8).requires_grad_(True)
     # Weights that are zero and lead from new channels learn at once, those before them as soon as these have.
-    picture = generator.synthesize(generator.map(generator.sample([0, 1])))
-    (picture * torch.randn_like(picture)).sum().backward()
+    image = generator.synthesize(generator.map(generator.sample([0, 1])), "w+")
+    (image * torch.randn_like(image)).sum().backward()
     finest, coarse = generator.synthesis.blocks["b32"], generator.synthesis.blocks["b16"]
     assert finest.torgb.weight.grad.abs().min() > 0
     assert coarse.conv1.weight.grad[:5, 5:].abs().min() > 0
@@ -111,35 +111,35 @@ def test_a_refusal_changes_nothing_of_the_source():
 
 @pytest.mark.parametrize("finer", [(6,), (8, 6)])
 def test_discriminator_gives_the_scores_of_a_smaller_one(finer: tuple[int, ...]):
-    source = style_judge()
+    source = style_discriminator()
     torch.manual_seed(3)
     for parameter in source.parameters():
         parameter.data.add_(torch.randn_like(parameter), alpha=0.1)  # biases too
-    judge = StyleDiscriminator((*source.channels, *finer))
-    start_judge_from(judge, source)
-    pictures = torch.randn(8, 3, 16 * 2 ** len(finer), 16 * 2 ** len(finer))
-    smaller = pictures
+    discriminator = StyleDiscriminator((*source.channels, *finer))
+    start_discriminator_from(discriminator, source)
+    images = torch.randn(8, 3, 16 * 2 ** len(finer), 16 * 2 ** len(finer))
+    smaller = images
     for _ in finer:
         smaller = ops.smooth(smaller, source.kernel, 1.0, pad=1)[..., ::2, ::2]
-    torch.testing.assert_close(judge(pictures), source(smaller), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(discriminator(images), source(smaller), atol=1e-5, rtol=1e-4)
     assert source(smaller).std() > 0.01
 
 
 def test_what_is_new_in_a_discriminator_can_learn():
-    judge = StyleDiscriminator((*style_judge().channels, 8))
-    start_judge_from(judge, style_judge())
-    judge(torch.randn(4, 3, 32, 32)).sum().backward()
-    block = judge.blocks["b32"]
+    discriminator = StyleDiscriminator((*style_discriminator().channels, 8))
+    start_discriminator_from(discriminator, style_discriminator())
+    discriminator(torch.randn(4, 3, 32, 32)).sum().backward()
+    block = discriminator.blocks["b32"]
     # Weights that are zero learn at once, those before them as soon as these have.
     for weight in (block.conv1.weight, block.skip.weight):
         assert weight.grad.abs().min() > 0
 
 
 def test_equal_discriminator_is_copied():
-    source = style_judge()
-    judge = StyleDiscriminator(source.channels)
-    start_judge_from(judge, source)
-    assert all(torch.equal(judge.state_dict()[name], weight) for name, weight in source.state_dict().items())
+    source = style_discriminator()
+    discriminator = StyleDiscriminator(source.channels)
+    start_discriminator_from(discriminator, source)
+    assert all(torch.equal(discriminator.state_dict()[name], weight) for name, weight in source.state_dict().items())
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_equal_discriminator_is_copied():
     [
         ((16, 8, 8, 8), "coarse maps must"),
         ((16, 16), "coarse maps must"),
-        ((16, 16, 8, 4), "4 channels are too few to pass on colours; give six or more"),
+        ((16, 16, 8, 4), "4 channels are too few to pass on colors; give six or more"),
     ],
 )
 def test_other_discriminators_are_refused(channels: tuple[int, ...], said: str):
     with pytest.raises(TrainingError, match=said):
-        start_judge_from(StyleDiscriminator(channels), style_judge())
+        start_discriminator_from(StyleDiscriminator(channels), style_discriminator())

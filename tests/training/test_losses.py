@@ -84,17 +84,17 @@ def test_discriminator_and_generator_pull_apart():
 
 def test_penalty_of_a_linear_score_is_its_slope_squared():
     slope = torch.randn(3, 4, 4, dtype=torch.float64)
-    pictures = torch.randn(5, 3, 4, 4, dtype=torch.float64)
-    penalty = gradient_penalty(lambda x: (x * slope).sum(dim=(1, 2, 3)) + 7, pictures)
+    images = torch.randn(5, 3, 4, 4, dtype=torch.float64)
+    penalty = gradient_penalty(lambda x: (x * slope).sum(dim=(1, 2, 3)) + 7, images)
     torch.testing.assert_close(penalty, slope.square().sum())
-    assert not pictures.requires_grad
+    assert not images.requires_grad
 
 
 def test_penalty_can_be_trained_on():
-    pictures = torch.randn(2, 3, 2, 2, dtype=torch.float64)
+    images = torch.randn(2, 3, 2, 2, dtype=torch.float64)
 
     def penalty(weight: Tensor) -> Tensor:
-        return gradient_penalty(lambda x: (x * weight).sum(dim=(1, 2, 3)).tanh(), pictures)
+        return gradient_penalty(lambda x: (x * weight).sum(dim=(1, 2, 3)).tanh(), images)
 
     assert gradcheck(penalty, torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True))
 

@@ -11,14 +11,14 @@ from ganvas.training.gan import augment
 from ganvas.training.gan.networks import Networks, adam, cooling, restore, scale_rates, slim, tensors, warming
 from ganvas.training.gan.run import Recipe
 from ganvas.training.randomness import Randomness
-from tests.training.tiny import CPU, DC, STYLE, differing, pictures_at
+from tests.training.tiny import CPU, DC, STYLE, differing, images_at
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def trained(recipe: Recipe, steps: int = 2) -> Networks:
     networks = recipe.build(CPU)
-    real = pictures_at(recipe.resolution).batch(torch.arange(recipe.batch).numpy())
+    real = images_at(recipe.resolution).batch(torch.arange(recipe.batch).numpy())
     for index in range(steps):
         recipe.step(networks, real, index, Randomness(0, index), augment.unchanged, Team())
     return networks
@@ -43,7 +43,7 @@ def test_layout_of_memory_survives():
 def test_slim_holds_weights_in_half_the_bytes(recipe: Recipe):
     networks, fresh = trained(recipe), recipe.build(CPU)
     held = slim(networks)
-    assert not any(name.startswith("optimiser") for name in held)
+    assert not any(name.startswith("optimizer") for name in held)
     assert restore(fresh, held) is False
     for name, weight in networks.generator.named_parameters():
         torch.testing.assert_close(fresh.generator.state_dict()[name], weight.detach(), atol=0, rtol=2**-8)
@@ -56,7 +56,7 @@ def test_other_networks_are_refused():
     with pytest.raises(TrainingError, match="generator has other layers"):
         restore(replace(STYLE, channels=(8, 8, 4)).build(CPU), held)
     with pytest.raises(TrainingError, match="discriminator has other layers"):
-        restore(replace(STYLE, judge_channels=(8, 8, 4)).build(CPU), held)
+        restore(replace(STYLE, discriminator_channels=(8, 8, 4)).build(CPU), held)
     with pytest.raises(TrainingError, match="other layers"):
         restore(DC.build(CPU), held)
 
@@ -76,8 +76,11 @@ def test_rates_warm_up():
     assert factors == sorted(factors)
     assert factors[-1] == 1
     networks = DC.build(CPU)
-    scale_rates(networks, generator=0.25, judge=0.5)
-    assert [o.param_groups[0]["lr"] for o in networks.optimisers.values()] == [0.25 * DC.rate, 0.5 * DC.judge_rate]
+    scale_rates(networks, generator=0.25, discriminator=0.5)
+    assert [o.param_groups[0]["lr"] for o in networks.optimizers.values()] == [
+        0.25 * DC.rate,
+        0.5 * DC.discriminator_rate,
+    ]
 
 
 def test_rates_cool_down():

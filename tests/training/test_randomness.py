@@ -1,4 +1,4 @@
-"""Chance that depends on seed and step alone, and epochs that visit each picture once."""
+"""Chance that depends on seed and step alone, and epochs that visit each image once."""
 
 import itertools
 
@@ -59,7 +59,7 @@ def test_distributions():
 
 
 @given(size=st.integers(1, 30), cuts=st.lists(st.integers(1, 17), min_size=1, max_size=12), seed=st.integers(0, 99))
-def test_each_epoch_visits_each_picture_once_whatever_the_cut(size: int, cuts: list[int], seed: int):
+def test_each_epoch_visits_each_image_once_whatever_the_cut(size: int, cuts: list[int], seed: int):
     ends = np.cumsum([0, *cuts]).tolist()
     row = np.concatenate([shuffled(seed, a, b, size) for a, b in itertools.pairwise(ends)])
     assert len(row) == ends[-1]

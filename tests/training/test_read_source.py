@@ -18,7 +18,7 @@ from ganvas.training.randomness import Randomness
 
 CPU = torch.device("cpu")
 SMALL = StyleGAN2Recipe((8, 8, 6), (8, 8, 6), z_dim=8, mapping_layers=2, batch=4)
-LARGE = replace(SMALL, channels=(8, 8, 6, 6), judge_channels=(8, 8, 6, 6), seed=5)
+LARGE = replace(SMALL, channels=(8, 8, 6, 6), discriminator_channels=(8, 8, 6, 6), seed=5)
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def test_all_networks_come_from_a_snapshot(snapshot: Path):
         wide = torch.cat([codes, codes[:, -2:]], dim=1)
         enlarged = ops.upsample(coarse.synthesize(codes, "w+", noise="none"), coarse.synthesis.kernel)
         torch.testing.assert_close(fine.synthesize(wide, "w+", noise="none"), enlarged)
-    pictures = torch.randn(4, 3, 32, 32)
-    smaller = ops.smooth(pictures, small.discriminator.kernel, 1.0, pad=1)[..., ::2, ::2]
-    torch.testing.assert_close(large.discriminator(pictures), small.discriminator(smaller), atol=1e-5, rtol=1e-4)
+    images = torch.randn(4, 3, 32, 32)
+    smaller = ops.smooth(images, small.discriminator.kernel, 1.0, pad=1)[..., ::2, ::2]
+    torch.testing.assert_close(large.discriminator(images), small.discriminator(smaller), atol=1e-5, rtol=1e-4)
 
 
 def test_a_generator_comes_with_its_discriminator_where_that_has_a_place():
@@ -62,12 +62,12 @@ def test_a_generator_comes_with_its_discriminator_where_that_has_a_place():
     recipe = StyleGAN2Recipe(channels, channels, z_dim=256, mapping_layers=4)
     source = starting.read_source("faces", channels)
     built = recipe.build(CPU, source)
-    pictures = torch.rand(4, 3, 128, 128) * 2 - 1
-    torch.testing.assert_close(built.discriminator(pictures), source.discriminator(pictures))
+    images = torch.rand(4, 3, 128, 128) * 2 - 1
+    torch.testing.assert_close(built.discriminator(images), source.discriminator(images))
 
 
 def test_dcgan_from_all_networks():
-    recipe = DCGANRecipe(32, width=4, judge_width=4, batch=4)
+    recipe = DCGANRecipe(32, width=4, discriminator_width=4, batch=4)
     source = recipe.build(CPU)
     built = replace(recipe, seed=3).build(CPU, source)
     for name, module in built.modules.items():

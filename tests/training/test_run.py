@@ -28,7 +28,7 @@ def names(folder: Path, pattern: str = "*") -> list[str]:
 
 def test_what_comes_when(tmp_path: Path):
     run = begin(DC, tmp_path / "run", 100, log_every=24, sheet_every=50, snapshot_every=40, slim_every=64)
-    events = [(event.kind, event.pictures) for event in finish(run)]
+    events = [(event.kind, event.images) for event in finish(run)]
     counts = {kind: [n for what, n in events if what == kind] for kind in ("log", "sheet", "snapshot")}
     assert counts == {"log": [24, 48, 72, 96], "sheet": [0, 56, 104], "snapshot": [40, 64, 80, 104]}
     assert names(tmp_path / "run") == [
@@ -43,7 +43,7 @@ def test_what_comes_when(tmp_path: Path):
         "snapshot-000000080.safetensors",
         "snapshot-000000104.safetensors",
     ]
-    assert run.progress.pictures == 104
+    assert run.progress.images == 104
 
 
 def test_the_newest_snapshots_are_kept(tmp_path: Path):
@@ -55,7 +55,7 @@ def test_the_newest_snapshots_are_kept(tmp_path: Path):
 def test_log_lines(tmp_path: Path, recipe: Recipe):
     finish(begin(recipe, tmp_path / "run", 48, kind="adaptive"))
     lines = read_log(tmp_path / "run")
-    assert [line["pictures"] for line in lines] == [16, 32, 48]
+    assert [line["images"] for line in lines] == [16, 32, 48]
     for line in lines:
         assert {"D", "G", "D(x)", "D(G(z))", "sign", "rate", "seconds", "strength"} <= line.keys()
         assert 0 <= line["D(x)"] <= 1
@@ -64,8 +64,8 @@ def test_log_lines(tmp_path: Path, recipe: Recipe):
 
 
 def test_a_line_cut_short_is_left_out(tmp_path: Path):
-    (tmp_path / "log.jsonl").write_text('{"pictures": 1}\n{"pictures": 2, "D": 0.\n{"pictures": 3}\n{"pict', "utf-8")
-    assert [line["pictures"] for line in read_log(tmp_path)] == [1, 3]
+    (tmp_path / "log.jsonl").write_text('{"images": 1}\n{"images": 2, "D": 0.\n{"images": 3}\n{"pict', "utf-8")
+    assert [line["images"] for line in read_log(tmp_path)] == [1, 3]
     assert read_log(tmp_path / "none") == []
 
 
@@ -73,7 +73,7 @@ def test_settings_are_written(tmp_path: Path):
     begin(STYLE, tmp_path / "run", 48, kind="diff")
     written = json.loads((tmp_path / "run" / "settings.json").read_text("utf-8"))
     assert written["recipe"]["channels"] == [8, 8, 8]
-    assert (written["plan"]["pictures"], written["augmentation"]) == (48, {"kind": "diff", "flip": True})
+    assert (written["plan"]["images"], written["augmentation"]) == (48, {"kind": "diff", "flip": True})
 
 
 @BOTH
@@ -86,11 +86,11 @@ def test_sheet_shows_the_generator_that_is_kept(tmp_path: Path, recipe: Recipe):
     expected = fixed_samples(recipe.usable(run.networks))
     torch.testing.assert_close(fixed_samples(exported), expected, atol=1e-5, rtol=1e-5)
     assert exported.about.name == "trained"
-    assert exported.about.source["pictures"] == 16
+    assert exported.about.source["images"] == 16
     assert exported.about.source["data"] == "made"
 
 
-def test_pictures_of_samples_are_those_of_the_seeds():
+def test_images_of_samples_are_those_of_the_seeds():
     networks = STYLE.build(torch.device("cpu"))
     generator = networks.average
     z = generator.sample(range(32))
@@ -100,14 +100,14 @@ def test_pictures_of_samples_are_those_of_the_seeds():
 def test_stopping_saves_after_the_step(tmp_path: Path):
     run = begin(DC, tmp_path / "run", 1000)
     for event in run.events():
-        run.stopping = run.stopping or (event.kind, event.pictures) == ("step", 24)
-    assert run.progress.pictures == 24
+        run.stopping = run.stopping or (event.kind, event.images) == ("step", 24)
+    assert run.progress.images == 24
     assert names(tmp_path / "run", "snapshot-*") == ["snapshot-000000024.safetensors"]
-    assert finish(go_on(DC, tmp_path / "run", 32))[-1].pictures == 32
+    assert finish(go_on(DC, tmp_path / "run", 32))[-1].images == 32
 
 
 def test_nothing_is_written_twice_at_the_end(tmp_path: Path):
-    saved = [event.pictures for event in finish(begin(DC, tmp_path / "run", 64)) if event.kind == "snapshot"]
+    saved = [event.images for event in finish(begin(DC, tmp_path / "run", 64)) if event.kind == "snapshot"]
     assert saved == [32, 64]
 
 
@@ -133,12 +133,12 @@ def test_no_number_stops_and_nothing_broken_is_written(tmp_path: Path, recipe: R
 def test_broken_weights_are_not_saved(tmp_path: Path, part: str):
     run = begin(DC, tmp_path / "run", 32)
     break_weights(run, part)
-    with pytest.raises(TrainingError, match=r"no longer a number after 0 pictures. No snapshot was written yet"):
+    with pytest.raises(TrainingError, match=r"no longer a number after 0 images. No snapshot was written yet"):
         run.save()
     assert names(tmp_path / "run", "*.safetensors") == []
 
 
-@pytest.mark.parametrize("what", ["snapshots.write", "save_generator", "images.write_picture"])
+@pytest.mark.parametrize("what", ["snapshots.write", "save_generator", "images.write_image"])
 def test_full_disk_names_the_last_good_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str):
     folder = tmp_path / "run"
     finish(begin(DC, folder, 32))
@@ -170,10 +170,10 @@ def test_alarms_are_told_and_logged_once(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(DC.__class__, "step", lambda *_: dict(certain))
     events = finish(begin(DC, tmp_path / "run", 200, sheet_every=40))
     told = [event for event in events if event.kind == "alarm"]
-    assert [event.pictures for event in told] == [80]
+    assert [event.images for event in told] == [80]
     assert "98% certainty" in told[0].text
     assert [line for line in read_log(tmp_path / "run") if line.get("event") == "alarm"] == [
-        {"event": "alarm", "pictures": 80, "text": told[0].text}
+        {"event": "alarm", "images": 80, "text": told[0].text}
     ]
 
 
@@ -182,15 +182,15 @@ def test_collapse_is_told(tmp_path: Path):
     watched = [event.text for event in run.events() if event.kind == "alarm"]
     assert watched == []
     late = go_on(DC, tmp_path / "run", 40, sheet_every=8)
-    late.progress = replace(late.progress, pictures=30_000)
-    late.plan = replace(late.plan, pictures=30_024)
+    late.progress = replace(late.progress, images=30_000)
+    late.plan = replace(late.plan, images=30_024)
     assert sum("modes may have collapsed" in event.text for event in late.events()) == 1
 
 
 @pytest.mark.parametrize(
     ("numbers", "said"),
     [
-        ({"pictures": 0}, "pictures 0 is not possible; give 1 or more"),
+        ({"images": 0}, "images 0 is not possible; give 1 or more"),
         ({"keep": 0}, "keep 0"),
         ({"log_every": -1}, "log every -1 is not possible; give 0 or more"),
         ({"slim_every": -5}, "slim every"),
@@ -198,7 +198,7 @@ def test_collapse_is_told(tmp_path: Path):
 )
 def test_plans_that_make_no_sense(tmp_path: Path, numbers: dict, said: str):
     with pytest.raises(TrainingError, match=said):
-        Plan(tmp_path, **({"pictures": 10} | numbers))
+        Plan(tmp_path, **({"images": 10} | numbers))
 
 
 def test_a_batch_that_groups_do_not_divide(tmp_path: Path):
@@ -210,6 +210,6 @@ def test_older_snapshots_than_the_newest_survive_being_killed_while_writing(tmp_
     folder = tmp_path / "run"
     finish(begin(DC, folder, 32))
     (folder / ".ganvas-abc.safetensors").write_bytes(b"a part")  # what kill -9 leaves
-    assert finish(go_on(DC, folder, 40))[-1].pictures == 40
+    assert finish(go_on(DC, folder, 40))[-1].images == 40
     assert names(folder, ".ganvas*") == []
     assert len(snapshots.all_in(folder)) == 2

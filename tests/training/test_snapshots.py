@@ -22,13 +22,13 @@ PROGRESS = Progress(7, 56, 3)
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     return snapshots.write(
-        snapshots.path_of(tmp_path, 56), DC.build(CPU), PROGRESS, {"batch": 8}, {"data": "40 pictures"}
+        snapshots.path_of(tmp_path, 56), DC.build(CPU), PROGRESS, {"batch": 8}, {"data": "40 images"}
     )
 
 
 def test_read_as_written(written: Path):
     held = snapshots.read(written)
-    assert (held.progress, held.recipe, held.data) == (PROGRESS, {"batch": 8}, {"data": "40 pictures"})
+    assert (held.progress, held.recipe, held.data) == (PROGRESS, {"batch": 8}, {"data": "40 images"})
     assert unequal(held.tensors, tensors(DC.build(CPU))) == []
 
 
@@ -100,8 +100,8 @@ def named(folder: Path, *names: str) -> list[str]:
 
 
 def test_the_newest_are_kept(tmp_path: Path):
-    for pictures in (8, 1000, 16, 123_456_789, 90):
-        snapshots.path_of(tmp_path, pictures).touch()
+    for images in (8, 1000, 16, 123_456_789, 90):
+        snapshots.path_of(tmp_path, images).touch()
     named(tmp_path, "slim-000000008.safetensors", "generator.safetensors", "sheet-000000008.png")
     snapshots.retire(tmp_path, 2)
     assert snapshots.all_in(tmp_path) == [snapshots.path_of(tmp_path, 1000), snapshots.path_of(tmp_path, 123_456_789)]

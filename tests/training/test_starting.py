@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ganvas.errors import TrainingError
-from ganvas.images.datasets import PictureSet
+from ganvas.images.datasets import ImageSet
 from ganvas.training.gan import snapshots
 from ganvas.training.gan.networks import WARMING_STEPS, Source, tensors
 from ganvas.training.gan.run import Recipe
@@ -29,7 +29,7 @@ def numbers(folder: Path) -> list[dict]:
     ("recipe", "kind"),
     [
         (replace(STYLE, path=2.0, path_every=2, r2=0.5, precision="bfloat16"), "adaptive"),
-        (replace(STYLE, objective="relativistic", judge_first=3), "none"),
+        (replace(STYLE, objective="relativistic", discriminator_warmup=3), "none"),
         (DC, "diff"),
         (replace(DC, objective="hinge"), "adaptive"),
     ],
@@ -53,11 +53,11 @@ def test_resumed_is_bit_for_bit_the_run_never_stopped(tmp_path: Path, recipe: Re
 def test_data_do_not_repeat_where_the_run_was_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen: list[int] = []
 
-    def batch(self: PictureSet, indices: np.ndarray, device: object = "cpu") -> torch.Tensor:
+    def batch(self: ImageSet, indices: np.ndarray, device: object = "cpu") -> torch.Tensor:
         seen.extend(indices)
         return torch.zeros(len(indices), 3, 32, 32)
 
-    monkeypatch.setattr(PictureSet, "batch", batch)
+    monkeypatch.setattr(ImageSet, "batch", batch)
     finish(begin(DC, tmp_path / "run", 24))
     finish(go_on(DC, tmp_path / "run", 40))
     after_the_cut = seen[-16:]
@@ -73,13 +73,13 @@ def test_a_slim_snapshot_warms_up_and_marks_the_join(tmp_path: Path):
     run = go_on(STYLE, tmp_path / "run", 64, path=str(slim))
     assert run.progress.fresh_since == 4
     run.step()
-    rate = run.networks.generator_optimiser.param_groups[0]["lr"]
+    rate = run.networks.generator_optimizer.param_groups[0]["lr"]
     assert rate == pytest.approx(STYLE.rate / WARMING_STEPS)
     for old, new in zip(first.networks.generator.parameters(), run.networks.generator.parameters(), strict=True):
         torch.testing.assert_close(new, old, atol=0.05, rtol=0.01)
     finish(run)
     joins = [line for line in read_log(tmp_path / "run") if line.get("event") == "joined"]
-    assert joins == [{"event": "joined", "pictures": 32, "from": slim.name}]
+    assert joins == [{"event": "joined", "images": 32, "from": slim.name}]
     again = go_on(STYLE, tmp_path / "run", 72)
     assert again.progress.fresh_since == 4  # the warming up goes on
 
@@ -124,13 +124,13 @@ def test_change_goes_on_with_other_settings_and_says_so(tmp_path: Path):
     other = replace(STYLE, rate=1e-3, batch=4)
     run = go_on(other, tmp_path / "run", 32, change=True)
     finish(run)
-    assert run.progress.pictures == 32
-    assert run.networks.generator_optimiser.param_groups[0]["lr"] == 1e-3
+    assert run.progress.images == 32
+    assert run.networks.generator_optimizer.param_groups[0]["lr"] == 1e-3
     assert "strength" not in run.networks.extra
     assert [line for line in read_log(tmp_path / "run") if line.get("event") == "changed"] == [
         {
             "event": "changed",
-            "pictures": 16,
+            "images": 16,
             "settings": "augment was adaptive, now none; batch was 8, now 4; rate was 0.0025, now 0.001",
         }
     ]
@@ -140,7 +140,7 @@ def test_change_goes_on_with_other_settings_and_says_so(tmp_path: Path):
 
 def test_another_precision_needs_no_leave(tmp_path: Path):
     finish(begin(STYLE, tmp_path / "run", 16))
-    assert finish(go_on(replace(STYLE, precision="bfloat16"), tmp_path / "run", 32))[-1].pictures == 32
+    assert finish(go_on(replace(STYLE, precision="bfloat16"), tmp_path / "run", 32))[-1].images == 32
 
 
 def test_going_back_sets_aside_what_was_given_up(tmp_path: Path):
@@ -152,7 +152,7 @@ def test_going_back_sets_aside_what_was_given_up(tmp_path: Path):
         *(f"sheet-{n:09d}.png" for n in (64, 96)),
         *(f"snapshot-{n:09d}.safetensors" for n in (64, 96)),
     ]
-    assert [line["pictures"] for line in read_log(folder)] == [16, 32, 48, 64]
+    assert [line["images"] for line in read_log(folder)] == [16, 32, 48, 64]
     assert newest(folder).name == "snapshot-000000064.safetensors"
 
 
@@ -181,14 +181,14 @@ def test_a_damaged_snapshot_is_told_and_an_older_one_serves(tmp_path: Path):
     latest.write_bytes(latest.read_bytes()[:-100])
     with pytest.raises(TrainingError, match="not a readable safetensors file"):
         go_on(DC, folder, 96)
-    assert finish(go_on(DC, folder, 96, path=str(older)))[-1].pictures == 96
+    assert finish(go_on(DC, folder, 96, path=str(older)))[-1].images == 96
 
 
 def test_settings_of_another_version_are_told():
     with pytest.raises(TrainingError, match="does not know"):
         recipe_of({"family": "stylegan9"})
     with pytest.raises(TrainingError, match="does not know"):
-        recipe_of({"family": "dcgan", "colour": 3})
+        recipe_of({"family": "dcgan", "color": 3})
 
 
 def test_recipes_travel_through_json():
@@ -199,7 +199,10 @@ def test_recipes_travel_through_json():
 def test_begun_from_another_generator(tmp_path: Path):
     source = Source(STYLE.build(CPU).average)
     run = begin(
-        replace(STYLE, channels=(8, 8, 8, 4), judge_channels=(8, 8, 8, 4), seed=5), tmp_path / "a", 8, source=source
+        replace(STYLE, channels=(8, 8, 8, 4), discriminator_channels=(8, 8, 8, 4), seed=5),
+        tmp_path / "a",
+        8,
+        source=source,
     )
     assert torch.equal(run.networks.average.synthesis.blocks["b4"].const, source.generator.synthesis.blocks["b4"].const)
     with pytest.raises(TrainingError, match="A dcgan starts from another dcgan, not from a stylegan2"):
@@ -207,24 +210,24 @@ def test_begun_from_another_generator(tmp_path: Path):
     with pytest.raises(TrainingError, match="starts from one of the same sizes"):
         begin(replace(DC, width=8), tmp_path / "c", 8, source=Source(DC.build(CPU).average))
     same = begin(replace(DC, seed=9), tmp_path / "d", 8, source=Source(DC.build(CPU).average))
-    assert torch.equal(same.networks.generator.colours.weight, DC.build(CPU).generator.colours.weight)
+    assert torch.equal(same.networks.generator.colors.weight, DC.build(CPU).generator.colors.weight)
 
 
 def test_both_networks_warm_up_from_their_first_step_after_a_start_from_another(tmp_path: Path):
-    recipe = replace(STYLE, judge_first=3, rate=2e-3, judge_rate=1e-3, r1=0.0)
+    recipe = replace(STYLE, discriminator_warmup=3, rate=2e-3, discriminator_rate=1e-3, r1=0.0)
     run = begin(recipe, tmp_path / "run", 80, source=Source(STYLE.build(CPU).average))
     rates = []
     for _ in range(5):
         run.step()
-        rates.append([optimiser.param_groups[0]["lr"] for optimiser in run.networks.optimisers.values()])
-    generator, judge = (np.array(each) * WARMING_STEPS for each in zip(*rates, strict=True))
+        rates.append([optimizer.param_groups[0]["lr"] for optimizer in run.networks.optimizers.values()])
+    generator, discriminator = (np.array(each) * WARMING_STEPS for each in zip(*rates, strict=True))
     assert generator == pytest.approx(2e-3 * np.array([0, 0, 0, 1, 2]))
-    assert judge == pytest.approx(1e-3 * np.array([1, 2, 3, 4, 5]))
+    assert discriminator == pytest.approx(1e-3 * np.array([1, 2, 3, 4, 5]))
     assert begin(recipe, tmp_path / "new", 80).progress.fresh_since is None
 
 
 def test_two_processes_that_grow_from_one_source_are_equal(tmp_path: Path):
-    larger = replace(STYLE, channels=(8, 8, 8, 8), judge_channels=(8, 8, 8, 8))
+    larger = replace(STYLE, channels=(8, 8, 8, 8), discriminator_channels=(8, 8, 8, 8))
     source = STYLE.build(CPU)
     assert unequal(tensors(larger.build(CPU, source)), tensors(larger.build(CPU, source))) == []
 
@@ -234,7 +237,7 @@ def test_rates_fall_towards_the_end_and_a_resumed_run_is_the_same(tmp_path: Path
     rates = []
     for event in whole.events():
         if event.kind == "step":
-            rates.append(whole.networks.discriminator_optimiser.param_groups[0]["lr"] / DC.judge_rate)
+            rates.append(whole.networks.discriminator_optimizer.param_groups[0]["lr"] / DC.discriminator_rate)
     assert rates == pytest.approx([1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
     cut = go_on(DC, tmp_path / "cut", 64, cool=32, path=str(tmp_path / "whole" / "snapshot-000000048.safetensors"))
     finish(cut)

@@ -14,10 +14,10 @@ from ganvas.training.gan.losses import gradient_penalty
 from ganvas.training.gan.networks import Networks
 from ganvas.training.gan.stylegan2 import StyleGAN2Recipe, draw_codes, every_nth_group, paint, standard_channels
 from ganvas.training.randomness import Randomness
-from tests.training.tiny import CPU, STYLE, pictures_at
+from tests.training.tiny import CPU, STYLE, images_at
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-REAL = pictures_at(16).batch(torch.arange(8).numpy())
+REAL = images_at(16).batch(torch.arange(8).numpy())
 
 
 def step(recipe: StyleGAN2Recipe, networks: Networks, index: int = 0) -> dict[str, Tensor]:
@@ -32,18 +32,18 @@ def test_discriminator_descends_the_loss_and_the_penalty():
     """Its gradient is that of the whole sum, written down once more."""
     recipe = replace(STYLE, r1=2.0, r2=3.0, penalty_every=4)
     networks, draws = recipe.build(CPU), Randomness(0, 0)
-    judge = networks.discriminator
+    discriminator = networks.discriminator
     made = paint(networks.generator, draw_codes(networks.generator, draws, 8, 0.5), draws, 8, torch.float32).detach()
     real = REAL.clone().requires_grad_()
     made.requires_grad_()
-    real_scores, made_scores = judge(torch.cat([real, made])).chunk(2)
+    real_scores, made_scores = discriminator(torch.cat([real, made])).chunk(2)
     total = F.softplus(-real_scores).mean() + F.softplus(made_scores).mean()
-    for pictures, gamma in ((real, 2.0), (made, 3.0)):
-        (slope,) = torch.autograd.grad(judge(pictures).sum(), pictures, create_graph=True)
+    for images, gamma in ((real, 2.0), (made, 3.0)):
+        (slope,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
         total = total + gamma / 2 * 4 * slope.square().sum() / 8
-    expected = torch.autograd.grad(total, list(judge.parameters()))
-    stylegan2.judge_step(recipe, networks, REAL, 0, Randomness(0, 0), augment.unchanged, Team())
-    for parameter, gradient in zip(judge.parameters(), expected, strict=True):
+    expected = torch.autograd.grad(total, list(discriminator.parameters()))
+    stylegan2.discriminator_step(recipe, networks, REAL, 0, Randomness(0, 0), augment.unchanged, Team())
+    for parameter, gradient in zip(discriminator.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, atol=1e-5, rtol=1e-3)
 
 
@@ -55,11 +55,11 @@ def test_penalties_come_every_so_many_steps():
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
-def test_penalty_of_some_pictures_is_that_of_the_same_ones_for_any_team(processes: int):
+def test_penalty_of_some_images_is_that_of_the_same_ones_for_any_team(processes: int):
     batch = torch.arange(32.0)[:, None, None, None].expand(-1, 3, 2, 2)
     some = torch.cat([every_nth_group(part, 2) for part in batch.chunk(processes)])
     assert some[:, 0, 0, 0].tolist() == [*range(4), *range(8, 12), *range(16, 20), *range(24, 28)]
-    seen = step(replace(STYLE, penalty_pictures=4), STYLE.build(CPU))["R1"]
+    seen = step(replace(STYLE, penalty_images=4), STYLE.build(CPU))["R1"]
     expected = gradient_penalty(STYLE.build(CPU).discriminator, REAL[:4])
     torch.testing.assert_close(seen, expected.detach())
 
@@ -76,7 +76,7 @@ def test_path_penalty_goes_to_the_running_mean():
 
 
 def test_at_first_only_the_discriminator_learns():
-    recipe = replace(STYLE, judge_first=2)
+    recipe = replace(STYLE, discriminator_warmup=2)
     networks = recipe.build(CPU)
     before = weights(networks.generator)
     for index in range(2):
@@ -92,9 +92,9 @@ def test_both_learn(objective: str, precision: str):
     """Against a generator that stands still the discriminator comes to know; against a discriminator that stands still
     the generator comes to please it.
     """
-    recipe = replace(STYLE, objective=objective, precision=precision, rate=0.01, judge_rate=0.01)
+    recipe = replace(STYLE, objective=objective, precision=precision, rate=0.01, discriminator_rate=0.01)
     networks, team = recipe.build(CPU), Team()
-    same = [stylegan2.judge_step, stylegan2.generator_step]
+    same = [stylegan2.discriminator_step, stylegan2.generator_step]
     for part, name in zip(same, "DG", strict=True):
         losses = [
             float(part(recipe, networks, REAL, index + 1, Randomness(0, index), augment.unchanged, team)[name])
@@ -144,7 +144,7 @@ def test_painted_as_synthesis_does():
             name: draws.normal(4, 1, layer.resolution, layer.resolution)
             for name, layer in generator.synthesis.convolutions()
         }
-        torch.testing.assert_close(found, generator.synthesize(ws, noise=noise))
+        torch.testing.assert_close(found, generator.synthesize(ws, "w+", noise=noise))
 
 
 def test_mean_w_follows():
@@ -159,18 +159,18 @@ def test_mean_w_follows():
     ("changes", "said"),
     [
         ({"objective": "wasserstein"}, "'wasserstein' is not known; give one of bce, hinge, relativistic"),
-        ({"batch": 2}, "at least 4 pictures"),
-        ({"judge_channels": (8, 8)}, "same number of maps"),
+        ({"batch": 2}, "at least 4 images"),
+        ({"discriminator_channels": (8, 8)}, "same number of maps"),
         ({"rate": 0.0}, "rate 0.0 is not possible; give a number above 0"),
         ({"rate": float("nan")}, "rate nan"),
         ({"r1": -1.0}, "r1 -1.0 is not possible; give 0 or more"),
         ({"r2": float("inf")}, "r2 inf"),
         ({"mixing": 1.5}, "mixing 1.5 is not possible; give 0 to 1"),
         ({"penalty_every": 0}, "penalty every 0 is not possible; give 1 or more"),
-        ({"penalty_pictures": 16}, "penalty pictures 16 is not possible; give 0 to 8"),
+        ({"penalty_images": 16}, "penalty images 16 is not possible; give 0 to 8"),
         ({"z_dim": 0}, "z dim 0"),
         ({"mapping_layers": 0}, "mapping layers 0"),
-        ({"judge_first": -1}, "judge first -1"),
+        ({"discriminator_warmup": -1}, "judge first -1"),
     ],
 )
 def test_settings_that_make_no_sense(changes: dict, said: str):

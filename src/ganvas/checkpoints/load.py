@@ -1,4 +1,4 @@
-"""Generators on disk: ``load``, which recognises a file by its content and never runs code from it, and what can be
+"""Generators on disk: ``load``, which recognizes a file by its content and never runs code from it, and what can be
 said of a file.
 """
 
@@ -13,7 +13,7 @@ import torch
 from ganvas.checkpoints import zoo
 from ganvas.checkpoints.formats import READERS
 from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own, save_generator
-from ganvas.checkpoints.recognized import UNVERIFIED, Recognised
+from ganvas.checkpoints.recognized import UNVERIFIED, Recognized
 from ganvas.checkpoints.safe_pickle.trees import describe_tree, is_safetensors, read_tree
 from ganvas.errors import CheckpointError
 from ganvas.generators.codes import parse_layers
@@ -67,33 +67,33 @@ def bundled_path(name: str) -> Path:
 
 def read_generator(path: Path) -> tuple[Any, About]:
     """Return a file's generator, on the CPU in float32, and what is known of it."""
-    recognised, about = recognise(path)
-    return build(recognised, path), about
+    recognized, about = recognize(path)
+    return build(recognized, path), about
 
 
-def recognise(path: Path) -> tuple[Recognised, About]:
+def recognize(path: Path) -> tuple[Recognized, About]:
     """Return a file's generator, not yet built, and what is known of it; raises `CheckpointError`."""
     if is_safetensors(path) and is_own(path):
         return read_own(path)
-    recognised = recognise_tree(read_tree(path), path)
-    source = {"file": path.name, "format": recognised.format, **recognised.facts}
-    if not recognised.verified:
+    recognized = recognize_tree(read_tree(path), path)
+    source = {"file": path.name, "format": recognized.format, **recognized.facts}
+    if not recognized.verified:
         source["reader"] = UNVERIFIED
-    return recognised, zoo.tell(path, About(path.stem, hash_tensors(recognised.tensors), source))
+    return recognized, zoo.tell(path, About(path.stem, hash_tensors(recognized.tensors), source))
 
 
-def recognise_tree(tree: Any, path: Path) -> Recognised:
+def recognize_tree(tree: Any, path: Path) -> Recognized:
     """Return what the first reader makes of a tree that knows it; raises `CheckpointError` where none does."""
     for read, _ in READERS:
         try:
-            recognised = read(tree, path)
+            recognized = read(tree, path)
         except CheckpointError as error:
             raise type(error)(f"'{path}': {error}") from error
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             # Whatever a file made by hand leads a reader to: a text for a number, a shape that cannot be turned.
             raise CheckpointError(f"'{path}' is damaged: {error}") from error
-        if recognised is not None:
-            return recognised
+        if recognized is not None:
+            return recognized
     looked_for = "".join(f"\n  {what}" for _, what in READERS)
     raise CheckpointError(
         f"'{path}' is no generator that Ganvas knows. Found: {describe_tree(tree)}. Looked for:{looked_for}"
@@ -113,7 +113,7 @@ def convert(
     """Write a generator in our format, in float16 with `half`; returns the path.
 
     `name`, `regions` and `edit_layers` (the layers recommended for local edits) go to its header, and `facts` of its
-    source such as its licence and data, beside the hash of the original. Raises `LatentError` for layers that it
+    source such as its license and data, beside the hash of the original. Raises `LatentError` for layers that it
     does not have.
     """
     generator, about = read_generator(resolve(source))
@@ -130,19 +130,25 @@ def convert(
 
 
 def info(source: str | Path) -> dict[str, Any]:
-    """Return what can be said of a generator: family, format and whether its reader is verified, sizes, spaces, layers,
-    source, named regions.
+    """Return the facts about a generator: family, format and whether its reader is verified, sizes, spaces, layers,
+    source, named regions. Of a name of the zoo that is not on this disk, what is published.
     """
-    path = resolve(source)
-    recognised, about = recognise(path)
-    generator = build(recognised, path)
+    entry = zoo.find(str(source))
+    if entry is not None:
+        return entry.facts() | (_facts(zoo.located(entry)) if entry.here else {})
+    return _facts(resolve(source))
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    recognized, about = recognize(path)
+    generator = build(recognized, path)
     architecture = asdict(generator.architecture)
     return {
         "name": about.name,
         "file": str(path),
         "bytes": path.stat().st_size,
-        "format": recognised.format,
-        "verified": "yes" if recognised.verified else UNVERIFIED,
+        "format": recognized.format,
+        "verified": "yes" if recognized.verified else UNVERIFIED,
         "family": generator.family,
         "resolution": generator.resolution,
         "parameters": sum(p.numel() for p in generator.parameters()),

@@ -1,4 +1,4 @@
-"""``ganvas train adapt``: move a generator to a new class from a handful of pictures."""
+"""``ganvas train adapt``: move a generator to a new class from a handful of images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +22,18 @@ class Adapting(Running):
 
     out: Path = Path("adapted")
     """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
-    pictures: int = 2_000
-    """Pictures to show in all; more learn the photos by heart."""
+    images: int = 2_000
+    """Images to show in all; more learn the photos by heart."""
     cool: int = 700
-    """Let the learning rates fall to nothing over the last so many pictures."""
+    """Let the learning rates fall to nothing over the last so many images."""
     log_every: int = 100
-    """Pictures between lines of the log."""
+    """Images between lines of the log."""
     sheet_every: int = 400
-    """Pictures between sheets of samples."""
+    """Images between sheets of samples."""
     test_every: int = 1_000
-    """With --test: pictures between measurements."""
+    """With --test: images between measurements."""
     snapshot_every: int = 1_000
-    """Pictures between snapshots."""
+    """Images between snapshots."""
 
 
 def adapt(
@@ -44,50 +44,50 @@ def adapt(
     batch: int = AdaptationRecipe.batch,
     rate: float | None = None,
     correspondence: float = AdaptationRecipe.correspondence,
-    judge: str = "auto",
+    discriminator: str = "auto",
     augment: Literal["none", "diff", "adaptive"] = "diff",
     running: Adapting = Adapting(),
 ) -> None:
-    """Move a generator to a new class from a handful of pictures (few-shot; Ojha et al. 2021): cats to eight dogs.
+    """Move a generator to a new class from a handful of images (few-shot; Ojha et al. 2021): cats to eight dogs.
 
     Parameters
     ----------
     model
         The generator to begin with: a bundled name, a name of the zoo or a file.
     photos
-        A folder or a zip of pictures of the new class, framed as the generator's own; each is cut to its middle square
+        A folder or a zip of images of the new class, framed as the generator's own; each is cut to its middle square
         and resized.
     batch
-        Pictures of a step.
+        Images of a step.
     rate
         Learning rate of both networks; by default 5e-4 with a trained discriminator, 2e-3 with one that looks at
         features.
     correspondence
-        How strongly pictures go on to differ from each other as they did; with 0 all come to look like the photos.
-    judge
+        How strongly images go on to differ from each other as they did; with 0 all come to look like the photos.
+    discriminator
         The discriminator to begin with: a file that training left (discriminator.safetensors), or features, small heads
         on the frozen feature network, which any generator can do with; auto takes the one that comes with a bundled
         name or lies beside the generator's file, else features.
     augment
-        diff changes colours, shifts and cuts out before the discriminator sees a picture (DiffAugment).
+        diff changes colors, shifts and cuts out before the discriminator sees an image (DiffAugment).
     running
         Where the run goes and how it is watched.
     """
     device = own_device(device_named(running.device))
     generator: Any = load(model)
-    if judge == "auto":
-        judge = BESIDE if discriminator_beside(model) else FEATURES
-    usual = WITH_FEATURES if judge == FEATURES else WITH_DISCRIMINATOR
-    rate = usual.rate if rate is None else rate
+    if discriminator == "auto":
+        discriminator = BESIDE if discriminator_beside(model) else FEATURES
+    default = WITH_FEATURES if discriminator == FEATURES else WITH_DISCRIMINATOR
+    rate = default.rate if rate is None else rate
     recipe = AdaptationRecipe(
         model,
         generator.about.hash,
         generator.resolution,
-        judge,
+        discriminator,
         batch=batch,
         rate=rate,
-        judge_rate=rate,
-        r1=usual.r1,
+        discriminator_rate=rate,
+        r1=default.r1,
         correspondence=correspondence,
         precision=running.precision_on(device),
         seed=running.seed,

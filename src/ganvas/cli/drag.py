@@ -1,4 +1,4 @@
-"""``ganvas drag``: points of a picture pulled to where they should be."""
+"""``ganvas drag``: points of an image pulled to where they should be."""
 
 import time
 from dataclasses import asdict
@@ -8,15 +8,15 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ganvas.cli.drag_orders import Asked, Tuning, asked_for, replayed
-from ganvas.cli.drag_results import Frame, told, write_film, write_results
+from ganvas.cli.drag_results import Frame, told, write_results, write_video
 from ganvas.cli.drag_study import Study, measure
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Codes, Common, check_frames, make_folder, with_seconds, wrote
 from ganvas.drag.session import Order, Session, ended, fractions, prepare, run
-from ganvas.drag.state import CANCELLED, Drag, State, remaining
+from ganvas.drag.state import CANCELED, Drag, State, remaining
 from ganvas.errors import GanvasError
 
-USUAL_FRAMES = 60
+DEFAULT_FRAMES = 60
 
 
 def drag(
@@ -38,7 +38,7 @@ def drag(
     codes: Codes = Codes(),
     common: Common = Common(),
 ) -> None:
-    """Pull points of a picture to where they should be: the picture follows.
+    """Pull points of an image to where they should be: the image follows.
 
     Writes start.png, end.png, drag.png (both with the points), drag.gif and drag.webp (and drag.mp4 with the extra
     video), latent.safetensors, and trace.json, from which --replay does the same again.
@@ -48,7 +48,7 @@ def drag(
     model
         A bundled name (faces, cats), a name of the zoo or a file of a generator.
     seed
-        Which picture; 4 by default. Or --latent FILE (or a photo), with --rows if it holds several.
+        Which image; 4 by default. Or --latent FILE (or a photo), with --rows if it holds several.
     method
         draggan (by default) follows the points by their features; freedrag carries their features along the line.
     point
@@ -60,7 +60,7 @@ def drag(
     steps
         At most so many steps; 300 by default.
     frames
-        Pictures in the film at most, 0 for none; 60 by default.
+        Images in the video at most, 0 for none; 60 by default.
     replay
         A trace.json to do again; with points, to go on from where it ends.
     undo
@@ -72,7 +72,7 @@ def drag(
     study
         What to measure instead of dragging points.
     codes
-        Which picture, and how it is truncated.
+        Which image, and how it is truncated.
     common
         Options of every command.
     """
@@ -80,10 +80,10 @@ def drag(
     asked = Asked(seed, method, point or (), points, mask, steps, tuning)
     if study.wanted:
         if asked.drags or asked.says_how or asked.says_which or not (frames is replay is undo is None):
-            raise GanvasError("A benchmark draws its own pictures and points, and measures both methods as they are.")
+            raise GanvasError("A benchmark draws its own images and points, and measures both methods as they are.")
         measure(model, study, codes, out, common)
         return
-    most = USUAL_FRAMES if frames is None else frames
+    most = DEFAULT_FRAMES if frames is None else frames
     check_frames(most)
     if undo is not None and replay is None:
         raise GanvasError("--undo leaves out a trace's last drags; give the trace by --replay.")
@@ -92,17 +92,17 @@ def drag(
         session, latent, orders = asked_for(asked, generator, codes)
     else:
         session, latent, orders = replayed(replay, undo or 0, asked, generator, codes)
-    film, stopped = list[Frame](), False
+    video, stopped = list[Frame](), False
     with progress() as report:
         for order in orders:
             drag, first = prepare(session.subject, session.codes, order)
             make_folder(out)  # now that the drag can be done
-            session, stopped = _dragged(session, order, drag, first, film, report)
+            session, stopped = _dragged(session, order, drag, first, video, report)
             if stopped:
                 break
         make_folder(out)
         paths = write_results(out, session, latent)
-        paths += write_film(out, session, film, most, report)
+        paths += write_video(out, session, video, most, report)
     done = [told(one, generator.resolution) for one in session.done]
     summary = {"command": "drag", "drags": [asdict(one) for one in done], "files": paths}
     common.show([*map(str, done), *wrote(paths), with_seconds(begun)], summary)
@@ -111,11 +111,11 @@ def drag(
 
 
 def _dragged(
-    session: Session, order: Order, drag: Drag[Any], first: State, film: list[Frame], report: Report
+    session: Session, order: Order, drag: Drag[Any], first: State, video: list[Frame], report: Report
 ) -> tuple[Session, bool]:
     """Return the session after one more drag, and whether Ctrl-C stopped it; what was done until then is kept.
 
-    Its moments are added to `film`. On the way FreeDrag's anchors are shown; in the end where the content is.
+    Its moments are added to `video`. On the way FreeDrag's anchors are shown; in the end where the content is.
     """
     state, path, targets = first, [], order.task.targets
     followed = "anchors" if order.method == "freedrag" else "handles"
@@ -123,14 +123,14 @@ def _dragged(
     try:
         for state in run(drag, first, order):
             path.append(fractions(state, session.subject))
-            film.append(Frame(state.seen_codes, path[-1], targets))
+            video.append(Frame(state.seen_codes, path[-1], targets))
             left = float(remaining(state.points, drag.fixed.targets).mean())
             report("Dragging", state.steps, order.steps, f"{followed} {left:.1f} pixels from their targets")
     except KeyboardInterrupt:
-        stopped, state = True, ended(drag, state, order.method, CANCELLED)
+        stopped, state = True, ended(drag, state, order.method, CANCELED)
         path.append(fractions(state, session.subject))
     else:
-        film.pop()
+        video.pop()
     session = session.with_done(order, drag, path, state)
-    film.append(Frame(session.codes, session.done[-1].places, targets))
+    video.append(Frame(session.codes, session.done[-1].places, targets))
     return session, stopped

@@ -1,4 +1,4 @@
-"""What ``ganvas drag`` is to drag: the picture and its drags, from options, from a latent file, from a trace."""
+"""What ``ganvas drag`` is to drag: the image and its drags, from options, from a latent file, from a trace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 
-USUAL_SEED = "4"
-OF_THE_PICTURE = ("space", "layers", "feature")
+DEFAULT_SEED = "4"
+OF_THE_IMAGE = ("space", "layers", "feature")
 
 
 @Parameter(name="*")
@@ -27,11 +27,11 @@ class Tuning:
     """How to drag, where the rules by the generator's size are not to hold."""
 
     space: Literal["z", "w", "w+"] | None = None
-    """Where the picture moves: w+ by default where there is one (each layer by itself), w (one step for all), or z."""
+    """Where the image moves: w+ by default where there is one (each layer by itself), w (one step for all), or z."""
     layers: str | None = None
     """Rows of w+ that may move, such as 0-5; by default the first 6 of 17, in proportion."""
     feature: str | None = None
-    """Feature map by which points are followed; by default the finest of at most half the picture's size and 128."""
+    """Feature map by which points are followed; by default the finest of at most half the image's size and 128."""
     rate: float | None = None
     """Adam's step; 0.008 of the space's deviation by default."""
     mask_weight: float | None = None
@@ -55,7 +55,7 @@ class Tuning:
 
     def changes(self) -> tuple[tuple[str, float | int], ...]:
         """Return the settings of the method that were given."""
-        given = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in OF_THE_PICTURE}
+        given = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in OF_THE_IMAGE}
         return tuple((name, value) for name, value in given.items() if value is not None)
 
 
@@ -83,8 +83,8 @@ class Asked:
 
     @property
     def says_which(self) -> bool:
-        """Whether anything was given of which picture moves where."""
-        return self.seed is not None or any(getattr(self.tuning, name) is not None for name in OF_THE_PICTURE)
+        """Whether anything was given of which image moves where."""
+        return self.seed is not None or any(getattr(self.tuning, name) is not None for name in OF_THE_IMAGE)
 
     def order(self, generator: Generator) -> Order:
         """Return the drag; raises `RegionError` where there is no point, or for a mask that cannot be."""
@@ -99,26 +99,26 @@ class Asked:
 
 
 Work = tuple[Session, Latent, tuple[Order, ...]]
-"""A picture before its drags, the same as a latent, and the drags."""
+"""An image before its drags, the same as a latent, and the drags."""
 
 
 def asked_for(asked: Asked, generator: Generator, codes: Codes) -> Work:
     """Return the one drag that options ask for."""
     order = asked.order(generator)
-    latent = one_picture(codes, generator, asked.seed, asked.tuning.space)
+    latent = one_image(codes, generator, asked.seed, asked.tuning.space)
     return _session(generator, latent, asked.tuning), latent, (order,)
 
 
 def replayed(path: Path, undo: int, asked: Asked, generator: Generator, codes: Codes) -> Work:
     """Return the drags of a trace without the last `undo`, and perhaps one more that options ask for."""
     if asked.says_which:
-        raise GanvasError("A trace holds its own picture, space, layers and feature map; leave out what says others.")
+        raise GanvasError("A trace holds its own image, space, layers and feature map; leave out what says others.")
     if asked.says_how and not asked.drags:
         raise GanvasError("A trace holds its own points and settings; leave out what says others, or add a --point.")
     if codes.latent is None:
         codes.refuse_beside("A trace holds")
         if codes.rows is not None:
-            raise LatentError("--rows chooses rows of a latent file, and a trace holds its own picture; leave it out.")
+            raise LatentError("--rows chooses rows of a latent file, and a trace holds its own image; leave it out.")
     trace = read_trace(path)
     if not 0 <= undo <= len(trace.orders):
         raise GanvasError(f"This trace holds {len(trace.orders)} drags; --undo takes 0 to {len(trace.orders)}.")
@@ -128,9 +128,9 @@ def replayed(path: Path, undo: int, asked: Asked, generator: Generator, codes: C
 
 
 def _traced(trace: Trace, generator: Generator, codes: Codes) -> tuple[Session, Latent]:
-    """Return the session of a trace before its drags, and its picture as a latent."""
+    """Return the session of a trace before its drags, and its image as a latent."""
     if trace.own_weights and codes.latent is None:
-        raise LatentError("This drag's picture has noise maps or weights of its own; give its latent file by --latent.")
+        raise LatentError("This drag's image has noise maps or weights of its own; give its latent file by --latent.")
     kept = None if codes.latent is None else codes.read(generator, None, "")
     latent = Latent(
         trace.codes, trace.code_space, (), (), trace.label, trace.truncation,
@@ -141,21 +141,21 @@ def _traced(trace: Trace, generator: Generator, codes: Codes) -> tuple[Session, 
     return trace.open(painter, latent.noise_for(painter)), latent
 
 
-def one_picture(codes: Codes, generator: Generator, seed: int | None, space: str | None) -> Latent:
-    """Return the picture meant by the options; raises `LatentError` where they mean several, or contradict."""
+def one_image(codes: Codes, generator: Generator, seed: int | None, space: str | None) -> Latent:
+    """Return the image meant by the options; raises `LatentError` where they mean several, or contradict."""
     if seed is not None and codes.latent is not None:
         raise LatentError("A latent file holds its own codes; leave --seed out.")
     seeds = None if seed is None else str(seed)
-    latent = codes.read(generator, seeds, USUAL_SEED, "z" if space == "z" else None)
+    latent = codes.read(generator, seeds, DEFAULT_SEED, "z" if space == "z" else None)
     if len(latent) != 1:
-        raise LatentError(f"{len(latent)} pictures are in this latent file; choose one to drag by --rows.")
+        raise LatentError(f"{len(latent)} images are in this latent file; choose one to drag by --rows.")
     return latent
 
 
 def _session(generator: Generator, latent: Latent, tuning: Tuning) -> Session:
     painter = latent.generator_for(generator)
-    usual = "w+" if "w+" in generator.spaces and latent.space != "s" else latent.space
-    space = usual if tuning.space is None else tuning.space
+    default = "w+" if "w+" in generator.spaces and latent.space != "s" else latent.space
+    space = default if tuning.space is None else tuning.space
     codes = latent.codes_for(painter, code_space_of(space))
     known: dict[str, Any] = {"label": latent.label, "truncation": latent.truncation} if space == "z" else {}
     noise = latent.noise_for(painter)
@@ -163,7 +163,7 @@ def _session(generator: Generator, latent: Latent, tuning: Tuning) -> Session:
 
 
 def movable(generator: Generator, mask: str | None) -> Region | None:
-    """Return what may move by a mask file or a region in words; None for all of the picture."""
+    """Return what may move by a mask file or a region in words; None for all of the image."""
     if mask is None:
         return None
     file = mask.removeprefix("mask:")

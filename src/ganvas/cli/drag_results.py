@@ -1,4 +1,4 @@
-"""What ``ganvas drag`` says and writes of the drags that it did: pictures, film, latent, trace."""
+"""What ``ganvas drag`` says and writes of the drags that it did: images, video, latent, trace."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,12 +19,12 @@ from ganvas.images.video import can_write_mp4
 from ganvas.latents.latent import Latent
 
 SECONDS_PER_FRAME = 0.08
-PAUSE = 12  # frames for which the film stands still at its end
+PAUSE = 12  # frames for which the video stands still at its end
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A moment of a drag: the codes of its picture, and where its points were, in fractions."""
+    """A moment of a drag: the codes of its image, and where its points were, in fractions."""
 
     codes: Tensor
     handles: tuple[Point | None, ...]
@@ -53,7 +53,7 @@ class Told:
 
 
 def told(done: Done, resolution: int) -> Told:
-    """Return what is said of a finished drag on a picture of this many pixels."""
+    """Return what is said of a finished drag on an image of this many pixels."""
     left = (
         None if place is None else math.dist(place, target) * resolution
         for place, target in zip(done.places, done.order.task.targets, strict=True)
@@ -62,10 +62,10 @@ def told(done: Done, resolution: int) -> Told:
 
 
 def write_results(out: Path, session: Session, latent: Latent) -> list[Path]:
-    """Write pictures, latent and trace; returns their paths."""
-    before, after = session.picture(session.start), session.picture()
-    paths = [pixels.write_picture(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
-    paths.append(pixels.write_picture(out / "drag.png", sheets.strip(torch.cat(_turns(session, before)))))
+    """Write images, latent and trace; returns their paths."""
+    before, after = session.image(session.start), session.image()
+    paths = [pixels.write_image(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
+    paths.append(pixels.write_image(out / "drag.png", sheets.strip(torch.cat(_turns(session, before)))))
     name = f"{latent.captions[0]}, dragged"
     dragged = replace(latent, codes=session.codes.cpu(), space=session.subject.code_space, names=(name,))
     paths.append(dragged.save(out / "latent.safetensors"))
@@ -73,30 +73,30 @@ def write_results(out: Path, session: Session, latent: Latent) -> list[Path]:
 
 
 def _turns(session: Session, before: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]]:
-    """Return the picture before the first drag and after each, with the points that begin and end there."""
+    """Return the image before the first drag and after each, with the points that begin and end there."""
     shown = [at_viewing_size(before)]
     for done in session.done:
         task = done.order.task
         shown[-1] = marked(shown[-1], task.handles, task.targets)
-        shown.append(marked(at_viewing_size(session.picture(done.after)), done.places, task.targets))
+        shown.append(marked(at_viewing_size(session.image(done.after)), done.places, task.targets))
     return shown
 
 
-def write_film(out: Path, session: Session, frames: Sequence[Frame], most: int, report: Report) -> list[Path]:
-    """Write a film of at most `most` of the frames, none for 0, as GIF, WebP and, where that is possible, MP4."""
+def write_video(out: Path, session: Session, frames: Sequence[Frame], most: int, report: Report) -> list[Path]:
+    """Write a video of at most `most` of the frames, none for 0, as GIF, WebP and, where that is possible, MP4."""
     kept = evenly(len(frames), most)
     if not kept:
         return []
     shown = []
     for number in kept:
-        report("Painting the film", len(shown), len(kept))
+        report("Painting the video", len(shown), len(kept))
         shown.append(_shown(session, frames[number]))
-    film = torch.cat([*shown, *shown[-1:] * PAUSE])
-    return [pixels.write_animation(out / f"drag{kind}", film, SECONDS_PER_FRAME) for kind in _kinds()]
+    video = torch.cat([*shown, *shown[-1:] * PAUSE])
+    return [pixels.write_animation(out / f"drag{kind}", video, SECONDS_PER_FRAME) for kind in _kinds()]
 
 
 def _shown(session: Session, frame: Frame) -> Float[Tensor, "1 3 h w"]:
-    return marked(at_viewing_size(session.picture(frame.codes)), frame.handles, frame.targets)
+    return marked(at_viewing_size(session.image(frame.codes)), frame.handles, frame.targets)
 
 
 def _kinds() -> Iterator[str]:

@@ -26,7 +26,7 @@ class Study:
     """What to measure instead of dragging points; the same command goes on where it was stopped."""
 
     benchmark: Flag = False
-    """Drag many pictures by both methods, there and back, and measure what becomes of them."""
+    """Drag many images by both methods, there and back, and measure what becomes of them."""
     named: Flag = False
     """Turn a face and make it smile by both methods, and measure what moves."""
     quick: Flag = False
@@ -55,7 +55,7 @@ def measure(model: str, study: Study, codes: Codes, out: Path, common: Common) -
     begun = time.perf_counter()
     settings = study.settings()
     if codes.latent is not None or codes.rows is not None or codes.truncation_layers is not None:
-        raise GanvasError("A benchmark draws its own pictures; leave --latent, --rows and --truncation-layers out.")
+        raise GanvasError("A benchmark draws its own images; leave --latent, --rows and --truncation-layers out.")
     settings = replace(settings, truncation=TRUNCATION if codes.truncation is None else codes.truncation)
     generator = common.load(model)
     label = codes.label_for(generator)

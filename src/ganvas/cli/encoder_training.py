@@ -14,7 +14,7 @@ from ganvas.cli.shared import Flag, device_named, make_folder, show, with_second
 from ganvas.cli.training import FINISHED, REMEMBERED_SECONDS, STOPPED, finishing_the_step, survey_lines
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2.generator import StyleGAN2
-from ganvas.images.datasets import open_pictures
+from ganvas.images.datasets import open_images
 from ganvas.metrics.features import load_features
 from ganvas.training.distributed import own_device
 from ganvas.training.encoder.run import EncoderPlan, EncoderRun, begin, resume
@@ -60,24 +60,24 @@ def encoder(
     seed: int = 0,
     watching: Watching = Watching(),
 ) -> None:
-    """Train the companion encoder of a StyleGAN2: from a picture to the w+ code whose picture it resembles.
+    """Train the companion encoder of a StyleGAN2: from an image to the w+ code whose image it resembles.
 
     Parameters
     ----------
     model
         The generator: a bundled name, a name of the zoo or a file.
     data
-        A folder or a zip of real pictures of the kind that the generator makes.
+        A folder or a zip of real images of the kind that the generator makes.
     steps
         Steps in all.
     batch
-        Pictures of a step.
+        Images of a step.
     real_from
-        The step from which on half of the pictures are real; before, all are the generator's own.
+        The step from which on half of the images are real; before, all are the generator's own.
     rate
         Learning rate; it falls to nothing over the last third.
     prior
-        How strongly codes of real pictures are held near the generator's average.
+        How strongly codes of real images are held near the generator's average.
     seed
         Of all chance.
     watching
@@ -97,7 +97,7 @@ def encoder(
     generator.set_precision(getattr(torch, precision))
     make_folder(watching.out)
     with progress(remembers=REMEMBERED_SECONDS) as report:
-        real = open_pictures(data, generator.resolution, lambda done, total: report("Packing pictures", done, total))
+        real = open_images(data, generator.resolution, lambda done, total: report("Packing images", done, total))
         plan = EncoderPlan(watching.out, watching.log_every, watching.save_every)
         make = resume if watching.resume else begin
         run = make(recipe, plan, generator, real, load_features(device=device))
@@ -116,7 +116,7 @@ def _watch(run: EncoderRun, report: Report) -> list[Path]:
     with finishing_the_step(run):
         for event in run.events():
             note = _note(event.numbers) if event.kind == "log" else note
-            report("Training", event.pictures, run.recipe.steps * run.recipe.batch, note)
+            report("Training", event.images, run.recipe.steps * run.recipe.batch, note)
             paths = list(event.paths) or paths
     return paths
 

@@ -1,4 +1,4 @@
-"""``ganvas interpolate``: a film from one latent to the next."""
+"""``ganvas interpolate``: a video from one latent to the next."""
 
 import json
 import time
@@ -51,11 +51,11 @@ def interpolate(
     out: Path = Path("interpolate"),
     common: Common = Common(),
 ) -> None:
-    """Make a film from one picture to the next, and measure how evenly it moves.
+    """Make a video from one image to the next, and measure how evenly it moves.
 
     Writes interpolate.gif, .webp and with --mp4 .mp4; interpolate.png, a strip of frames; steps.png and steps.json, the
     length of every step and the distance to the mean; latent.safetensors with the codes of all frames, unless latents
-    were tuned for different photos: then the weights change from frame to frame. Films of paths that do not loop go
+    were tuned for different photos: then the weights change from frame to frame. Videos of paths that do not loop go
     there and back.
 
     Parameters
@@ -66,7 +66,7 @@ def interpolate(
         Two or more, in order: seed:4 or seed:4,7; a latent file, all its rows, or FILE:ROWS such as my.safetensors:0-2;
         a photo, which is inverted first.
     frames
-        Pictures on the way.
+        Images on the way.
     mode
         linear, or spherical, in space z: codes keep the length that noise has.
     layers
@@ -82,7 +82,7 @@ def interpolate(
     mp4
         Write an MP4 too; needs the extra video.
     truncation
-        Of seeds: 1 is none, 0 the average picture; 0.7 by default.
+        Of seeds: 1 is none, 0 the average image; 0.7 by default.
     label
         Class of seeds and photos, for generators that have classes: a number or a name.
     out
@@ -98,10 +98,10 @@ def interpolate(
     given = [_read(generator, text, mode, space, truncation, label) for text in latents]
     path = path_through(generator, given, space=space, mode=mode, layers=layers, closed=loop)
     if len(path.keys) > MOST_KEYS:
-        raise LatentError(f"{len(path.keys)} latents are too many for one film; give at most {MOST_KEYS}.")
+        raise LatentError(f"{len(path.keys)} latents are too many for one video; give at most {MOST_KEYS}.")
     if generator.resolution < SMALLEST:
         raise GanvasError(
-            f"Steps are measured between pictures of {SMALLEST} pixels and more; those of this generator have "
+            f"Steps are measured between images of {SMALLEST} pixels and more; those of this generator have "
             f"{generator.resolution}."
         )
     make_folder(out)
@@ -121,7 +121,7 @@ def interpolate(
 
 def _shares(frames: int, loop: bool, slowly: bool) -> np.ndarray:
     if frames > MOST_FRAMES:
-        raise GanvasError(f"{frames} frames are too many for one film; give at most {MOST_FRAMES}.")
+        raise GanvasError(f"{frames} frames are too many for one video; give at most {MOST_FRAMES}.")
     positions = frame_positions(frames, loop)
     return eased(positions) if slowly else positions
 
@@ -155,13 +155,13 @@ def _write(
 ) -> list[Path]:
     timing = list(timings.values())[-1]
     positions = timing.positions[:-1] if path.closed else timing.positions
-    shown = torch.cat([on_sheet(some) for some in path.pictures(generator, positions)])
-    film = shown if path.closed else torch.cat([shown, shown.flip(0)[1:-1]])
+    shown = torch.cat([on_sheet(some) for some in path.images(generator, positions)])
+    video = shown if path.closed else torch.cat([shown, shown.flip(0)[1:-1]])
     written = [
-        pixels.write_animation(out / f"interpolate{suffix}", film, SECONDS_PER_FRAME)
+        pixels.write_animation(out / f"interpolate{suffix}", video, SECONDS_PER_FRAME)
         for suffix in (".gif", ".webp", *more)
     ]
-    written.append(pixels.write_picture(out / "interpolate.png", _strip(generator, path, timings)))
+    written.append(pixels.write_image(out / "interpolate.png", _strip(generator, path, timings)))
     if can_plot():
         written.append(path_plot(timings, out / "steps.png"))
     written.append(out / "steps.json")
@@ -176,14 +176,14 @@ def _strip(generator: Generator, path: LatentPath, timings: Mapping[str, Timing]
     chosen = np.linspace(0, last, min(ON_STRIP, last + 1)).round().astype(int)
     rows = []
     for timing in timings.values():
-        rows += [on_sheet(some) for some in path.pictures(generator, timing.positions[chosen])]
+        rows += [on_sheet(some) for some in path.images(generator, timing.positions[chosen])]
     names = list(timings) if len(timings) > 1 else ()
-    return sheets.labelled_grid(torch.cat(rows), len(chosen), [f"frame {number}" for number in chosen], names)
+    return sheets.labeled_grid(torch.cat(rows), len(chosen), [f"frame {number}" for number in chosen], names)
 
 
 def _in_words(name: str, timing: Timing) -> str:
-    deviations = timing.deviations[~np.isnan(timing.deviations)]
-    far = f"; {deviations.min():.2f} to {deviations.max():.2f} deviations from the mean" if deviations.size else ""
+    stds = timing.stds[~np.isnan(timing.stds)]
+    far = f"; {stds.min():.2f} to {stds.max():.2f} deviations from the mean" if stds.size else ""
     even = np.allclose(np.diff(timing.shares), timing.shares[1])
     asked = "the mean" if even else "the largest that easing asks for"
     besides = f"; by SSIM, which re-timing does not see, {timing.structural_unevenness:.2f} times"

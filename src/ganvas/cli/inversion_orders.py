@@ -13,12 +13,13 @@ from ganvas.cli.photo_options import class_of
 from ganvas.cli.shared import region_of
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.encoder import encoder_for, is_encoder, usual_start
-from ganvas.inversion.invert import InversionSettings, usual_space
+from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
+from ganvas.inversion.invert import InversionSettings, default_space
 from ganvas.inversion.starts import Encode
-from ganvas.inversion.terms import USUAL_LOSS, FeatureMaps, parse_weights
+from ganvas.inversion.terms import DEFAULT_LOSS, FeatureMaps, parse_weights
 from ganvas.inversion.tuning import Tuning
-from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.latent import Latent
+from ganvas.latents.open import open_latent
 from ganvas.metrics.lpips import load_published
 
 
@@ -30,8 +31,8 @@ class Search:
     space: Literal["z", "w", "w+"] | None = None
     """z (what is drawn), w (one style), w+ (one style for each layer: closest to the photo); the last that there is by
     default."""
-    loss: str = USUAL_LOSS
-    """What is made small: perceptual, l1, l2 compare pictures; prior is the distance to the mean and delta that to the
+    loss: str = DEFAULT_LOSS
+    """What is made small: perceptual, l1, l2 compare images; prior is the distance to the mean and delta that to the
     start, in standard deviations; noise keeps noise maps noise."""
     weights: str | None = None
     """How much its terms count, where not the usual: l1=0.1,prior=0.01."""
@@ -60,7 +61,7 @@ class Search:
 
     def settings(self, generator: Generator) -> InversionSettings:
         """Return the settings for the library; raises `GanvasError` where they do not fit the generator."""
-        into, noisy = self.space or usual_space(generator), self.noise == "on"
+        into, noisy = self.space or default_space(generator), self.noise == "on"
         loss = f"{self.loss}+noise" if noisy and "noise" not in self.loss else self.loss
         return InversionSettings(
             into,
@@ -68,7 +69,7 @@ class Search:
             self.optimizer,
             self.schedule,
             self.steps,
-            usual_start(generator, into) if self.start == "auto" else _start(self.start, generator),
+            default_start(generator, into) if self.start == "auto" else _start(self.start, generator),
             noisy,
             self.seed,
             class_of(generator, self.label),
@@ -106,7 +107,7 @@ class TuningOptions:
     tune_rate: float = Tuning.rate
     """Rate of tuning."""
     locality: float = Tuning.locality
-    """How much tuning must leave other pictures as they are."""
+    """How much tuning must leave other images as they are."""
 
     def settings(self) -> Tuning | None:
         """Return the settings for the library, None for no tuning; raises `GanvasError` for what is not possible."""
@@ -127,8 +128,8 @@ class TuningOptions:
 
 def _given(options: Search | TuningOptions, names: Sequence[str]) -> list[str]:
     """Return those of the options that are not as usual, as they are written."""
-    usual = type(options)()
-    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) != getattr(usual, name)]
+    default = type(options)()
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) != getattr(default, name)]
 
 
 def _start(start: str, generator: Generator) -> str | Latent | Encode:
@@ -139,6 +140,4 @@ def _start(start: str, generator: Generator) -> str | Latent | Encode:
         return start
     if is_encoder(start):
         return encoder_for(generator, start)
-    latent = load_latent(start)
-    latent.check_fits(generator)
-    return latent
+    return open_latent(start, generator)

@@ -7,15 +7,15 @@ from pathlib import Path
 from studies.inversion import report
 from torch import Tensor
 
-from ganvas.cli.photo_options import Preparation, complaint, pictures_in, read_all
+from ganvas.cli.photo_options import Preparation, complaint, images_in, read_all
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, make_folder, with_seconds, wrote
 from ganvas.comparisons.inversion import table
 from ganvas.comparisons.inversion.table import Settings
 from ganvas.comparisons.nearness import eyes_for
-from ganvas.errors import GanvasError, PictureError
+from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.images.datasets import open_pictures
+from ganvas.images.datasets import open_images
 
 STARTS = ("mean", "random")
 
@@ -36,9 +36,7 @@ def compare(
     loaded = [common.load(name) for name in models]
     generators = {_called(generator, name): generator for generator, name in zip(loaded, models, strict=True)}
     if any(generator.resolution < table.SMALLEST for generator in generators.values()):
-        raise GanvasError(
-            f"The table compares pictures of {table.SMALLEST} pixels and more; this generator's are less."
-        )
+        raise GanvasError(f"The table compares images of {table.SMALLEST} pixels and more; this generator's are less.")
     by_size: dict[int, Tensor] = {}
     names: list[str] = []
     for generator in generators.values():
@@ -85,11 +83,11 @@ def _photos(
                 "Of a folder or zip the table takes the middle squares, over white; leave --crop, --eyes and "
                 "--background out, or name the photos one by one."
             )
-        held = open_pictures(paths[0], generator.resolution, fewest=1)
+        held = open_images(paths[0], generator.resolution, fewest=1)
         chosen = held.spread(count)
         return held.batch(chosen), [f"photo {number}" for number in chosen.tolist()]
-    files = pictures_in(paths)
+    files = images_in(paths)
     photos, rows, bad = read_all(files, generator, preparation)
     if bad:
-        raise PictureError(complaint(bad, len(files)))
+        raise ImageError(complaint(bad, len(files)))
     return photos, [f"{number} {files[row].stem}" for number, row in enumerate(rows)]

@@ -10,17 +10,17 @@ from cyclopts import Parameter
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.inversion_orders import Search, TuningOptions
 from ganvas.cli.inversion_table import compare, refuse_beside
-from ganvas.cli.photo_options import Preparation, complaint, different, pictures_in, read_all
+from ganvas.cli.photo_options import Preparation, complaint, different, images_in, read_all
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, Flag, check_frames, make_folder, with_seconds, wrote
 from ganvas.comparisons.inversion.table import Settings
-from ganvas.errors import GanvasError, PictureError
+from ganvas.errors import GanvasError, ImageError
 from ganvas.inversion.batch import Work
 from ganvas.inversion.report_card import Card
 from ganvas.latents.latent import Latent
 from ganvas.reports.inversion_report import kept_moments, write_inversion, write_latest
 
-USUAL_FRAMES = 40
+DEFAULT_FRAMES = 40
 
 
 @Parameter(name="*")
@@ -49,19 +49,19 @@ def invert(
     tables: TableOptions = TableOptions(),
     common: Common = Common(),
 ) -> None:
-    """Find the codes of a generator whose pictures are like photos.
+    """Find the codes of a generator whose images are like photos.
 
     Writes latent.safetensors, which ganvas edit MODEL DIRECTIONS --latent FILE opens; the photos beside what became of
-    them, numbers, the curve of the loss and a film of the way.
+    them, numbers, the curve of the loss and a video of the way.
 
     Parameters
     ----------
     model
         A bundled name (faces, cats), a name of the zoo or a file of a generator.
     photos
-        Picture files, or folders of them. One that cannot be read is named at the end; the others are done.
+        Image files, or folders of them. One that cannot be read is named at the end; the others are done.
     frames
-        Pictures in the film, 0 for none; 40 by default.
+        Images in the video, 0 for none; 40 by default.
     out
         Folder for the results; files of an earlier run there are replaced.
     search
@@ -76,7 +76,7 @@ def invert(
         Options of every command.
     """
     if not photos:
-        raise GanvasError("No photo was given; name at least one picture file after the generator.")
+        raise GanvasError("No photo was given; name at least one image file after the generator.")
     if tables.table:
         others = {"--frames": frames is not None, "--familiar": preparation.familiar == "on"}
         given = [option for option, is_given in others.items() if is_given]
@@ -88,7 +88,7 @@ def invert(
         return
     if tables.vanilla is not None:
         raise GanvasError("--vanilla names another generator of the table; give --table too, or leave it out.")
-    shown = USUAL_FRAMES if frames is None else frames
+    shown = DEFAULT_FRAMES if frames is None else frames
     check_frames(shown)
     _invert(model, photos, shown, out, search, preparation, tuning, common)
 
@@ -106,15 +106,15 @@ def _invert(
     begun = time.perf_counter()
     generator, then = common.load(model), tuning.settings()
     settings, look, mask = search.settings(generator), search.look(generator), search.mask(generator)
-    files = pictures_in(photos)
-    pictures, rows, bad = read_all(files, generator, preparation)
+    files = images_in(photos)
+    images, rows, bad = read_all(files, generator, preparation)
     if isinstance(settings.start, Latent) and len(settings.start) == len(files):
         settings = replace(settings, start=settings.start.rows(rows))
     names = different([files[row].stem for row in rows])
     make_folder(out)
     work = Work(
         generator,
-        pictures,
+        images,
         names,
         settings,
         mask,
@@ -125,10 +125,10 @@ def _invert(
         saved=lambda done: write_latest(out, done),
     )
     with progress() as report:
-        far = preparation.warnings(generator, pictures, names, settings.label, report)
+        far = preparation.warnings(generator, images, names, settings.label, report)
         whole = work.through(report)
     region = search.region
-    paths = write_inversion(out, work, {"region": region, "command": COMMAND_LINE.get()}, film=frames > 0)
+    paths = write_inversion(out, work, {"region": region, "command": COMMAND_LINE.get()}, video=frames > 0)
     distance = work.finished[0].run.look.name
     inside = [] if region is None else [f"measured in the region {region} alone"]
     common.show(
@@ -146,7 +146,7 @@ def _invert(
     if not whole:
         raise KeyboardInterrupt
     if bad:
-        raise PictureError(complaint(bad, len(files)))
+        raise ImageError(complaint(bad, len(files)))
 
 
 def table(cards: Sequence[tuple[str, Card]], look: str) -> list[str]:

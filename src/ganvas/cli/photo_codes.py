@@ -14,28 +14,29 @@ from ganvas.cli.progress import progress
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.batch import Work
-from ganvas.inversion.encoder import Encoder, usual_start
-from ganvas.inversion.invert import InversionSettings, usual_space
+from ganvas.inversion.encoder import Encoder, default_start
+from ganvas.inversion.invert import InversionSettings, default_space
 from ganvas.io.cache import home
 from ganvas.io.files import atomic_path
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.open import open_latent
 from ganvas.metrics.features import BUNDLED_HASH
 
 STEPS = InversionSettings.steps
 Classes = int | tuple[int, ...] | None
 
 
-def latent_of(path: Path, generator: Generator, label: Classes = None) -> Latent:
-    """Return the codes of a latent file, or of a photo, by its name's ending.
+def latent_of(path: Path, generator: Generator, label: Classes = None, space: str | None = None) -> Latent:
+    """Return the codes of a latent file, of ours or of others, or of a photo, by its name's ending.
 
-    Raises `LatentError` where a latent does not fit the generator, `PictureError` where the photo cannot be read.
+    `label` is the class of a photo or of codes of others, which do not say theirs. Raises `GanvasError` where the codes
+    do not fit the generator, `ImageError` where the photo cannot be read.
     """
     if is_photo(path):
         return inverted(path, generator, label)
-    latent = load_latent(path)
-    latent.check_fits(generator)
-    return latent
+    latent = open_latent(path, generator, space)
+    return latent if label is None else replace(latent, label=label)
 
 
 def inverted(path: Path, generator: Generator, label: Classes = None) -> Latent:
@@ -45,16 +46,16 @@ def inverted(path: Path, generator: Generator, label: Classes = None) -> Latent:
     """
     if isinstance(label, tuple):
         raise LatentError("A photo is of one class; give one --label.")
-    picture = Preparation().read(path, generator)
-    space = usual_space(generator)
-    settings = InversionSettings(space, steps=STEPS, start=usual_start(generator, space), label=label)
-    kept = home() / "inversions" / f"{_fingerprint(generator, picture, settings)}.safetensors"
+    image = Preparation().read(path, generator)
+    space = default_space(generator)
+    settings = InversionSettings(space, steps=STEPS, start=default_start(generator, space), label=label)
+    kept = home() / "inversions" / f"{_fingerprint(generator, image, settings)}.safetensors"
     with suppress(GanvasError, OSError):  # what is missing or damaged is made again
         found, said = load_latent(kept), kept.with_suffix(".txt").read_text("utf-8")
         return _told(path, found, said)
-    work = Work(generator, picture, [path.stem], settings)
+    work = Work(generator, image, [path.stem], settings)
     with progress() as report:
-        far = Preparation().warnings(generator, picture, [path.stem], label, report)
+        far = Preparation().warnings(generator, image, [path.stem], label, report)
         if not work.through(report):
             raise KeyboardInterrupt
     card = work.cards()[-1][1]
@@ -73,8 +74,8 @@ def _told(path: Path, latent: Latent, said: str) -> Latent:
     return replace(latent, names=(path.stem,), source=str(path))
 
 
-def _fingerprint(generator: Generator, picture: Tensor, settings: InversionSettings) -> str:
+def _fingerprint(generator: Generator, image: Tensor, settings: InversionSettings) -> str:
     encoder = settings.start
     start = hash_tensors(encoder.state_dict()) if isinstance(encoder, Encoder) else str(encoder)
     parts = (about_of(generator).hash, BUNDLED_HASH, repr(replace(settings, start=start)))
-    return hashlib.sha256("\n".join(parts).encode() + picture.cpu().numpy().tobytes()).hexdigest()[:32]
+    return hashlib.sha256("\n".join(parts).encode() + image.cpu().numpy().tobytes()).hexdigest()[:32]

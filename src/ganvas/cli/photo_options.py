@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganvas.checkpoints.load import named_regions
 from ganvas.cli.progress import Report
-from ganvas.errors import GanvasError, PictureError
+from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import Generator, Label
 from ganvas.images.decoding import SUFFIXES
@@ -38,9 +38,9 @@ class Preparation:
     """Where the left and the right eye are in the photo: X,Y;X,Y in fractions, or auto to find a person's (extra
     align). They come to where the generator has eyes. Once for all photos, or once for each, in their order."""
     background: str = "white"
-    """What lies behind transparent photos: a colour's name or #rrggbb."""
+    """What lies behind transparent photos: a color's name or #rrggbb."""
     familiar: Literal["auto", "on", "off"] = "auto"
-    """Warn of photos that are far from what the generator knows, which takes 450 of its pictures once; auto does so up
+    """Warn of photos that are far from what the generator knows, which takes 450 of its images once; auto does so up
     to 256 pixels."""
 
     def check(self, photos: int) -> None:
@@ -70,13 +70,13 @@ class Preparation:
             return []
         network = load_features(device=generator.device)
         again = again_by_encoder(generator)
-        return strangenesses(network, usual_of(generator, network, label, report, again), photos, names, again)
+        return strangenesses(network, default_of(generator, network, label, report, again), photos, names, again)
 
 
-def usual_of(
+def default_of(
     generator: Generator, network: FeatureNetwork, label: Label, report: Report, again: Again | None = None
 ) -> Familiarity:
-    """Return what is usual for a generator, which is learnt from its pictures the first time; with what is usually lost
+    """Return what is usual for a generator, which is learnt from its images the first time; with what is usually lost
     where they are made `again`.
     """
     told = partial(report, "Learning what is usual")
@@ -85,52 +85,52 @@ def usual_of(
 
 def read_all(
     paths: Sequence[Path], generator: Generator, preparation: Preparation
-) -> tuple[Tensor, list[int], list[tuple[Path, PictureError]]]:
+) -> tuple[Tensor, list[int], list[tuple[Path, ImageError]]]:
     """Return the photos that can be read, their places among `paths`, and what is wrong with the others.
 
-    Raises `PictureError` where none can be read.
+    Raises `ImageError` where none can be read.
     """
     preparation.check(len(paths))
-    pictures, rows, bad = read_each(paths, lambda row, path: preparation.read(path, generator, row))
-    return torch.cat(pictures), rows, bad
+    images, rows, bad = read_each(paths, lambda row, path: preparation.read(path, generator, row))
+    return torch.cat(images), rows, bad
 
 
 def read_each(
     paths: Sequence[Path], read: Callable[[int, Path], Read], what: str = "photos"
-) -> tuple[list[Read], list[int], list[tuple[Path, PictureError]]]:
+) -> tuple[list[Read], list[int], list[tuple[Path, ImageError]]]:
     """Return what `read` makes, by place and path, of the files that it can read, their places among `paths`, and what
-    is wrong with the others; raises `PictureError` where it can read none. Messages say `what` they are.
+    is wrong with the others; raises `ImageError` where it can read none. Messages say `what` they are.
     """
-    found, rows, bad = list[Read](), list[int](), list[tuple[Path, PictureError]]()
+    found, rows, bad = list[Read](), list[int](), list[tuple[Path, ImageError]]()
     for row, path in enumerate(paths):
         try:
             found.append(read(row, path))
             rows.append(row)
-        except PictureError as error:
+        except ImageError as error:
             bad.append((path, error))
         except MemoryError:
-            bad.append((path, PictureError(f"Cannot read '{path}': there is too little memory; make it smaller.")))
+            bad.append((path, ImageError(f"Cannot read '{path}': there is too little memory; make it smaller.")))
     if not found:
-        raise bad[0][1] if len(bad) == 1 else PictureError(complaint(bad, len(paths), what))
+        raise bad[0][1] if len(bad) == 1 else ImageError(complaint(bad, len(paths), what))
     return found, rows, bad
 
 
-def pictures_in(paths: Sequence[Path]) -> list[Path]:
-    """Return the files meant by paths, of which a folder stands for the pictures in it, sorted by name.
+def images_in(paths: Sequence[Path]) -> list[Path]:
+    """Return the files meant by paths, of which a folder stands for the images in it, sorted by name.
 
-    Raises `GanvasError` for a folder without a picture.
+    Raises `GanvasError` for a folder without an image.
     """
     found: list[Path] = []
     for path in paths:
         inside = sorted(one for one in path.iterdir() if is_photo(one)) if path.is_dir() else [path]
         if not inside:
-            raise GanvasError(f"The folder '{path}' holds no picture ({', '.join(SUFFIXES)}); give another.")
+            raise GanvasError(f"The folder '{path}' holds no image ({', '.join(SUFFIXES)}); give another.")
         found += inside
     return found
 
 
 def is_photo(path: Path) -> bool:
-    """Tell by its name whether a file is a picture that is not hidden."""
+    """Tell by its name whether a file is an image that is not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
@@ -152,15 +152,15 @@ def different(names: Sequence[str]) -> list[str]:
 
 
 def class_of(generator: Generator, label: str | None) -> int | None:
-    """Return the class of all pictures of a run, None without one; raises `GanvasError` for several."""
+    """Return the class of all images of a run, None without one; raises `GanvasError` for several."""
     found = label_of(generator, label)
     if isinstance(found, tuple):
-        raise GanvasError("All pictures of one run are of one class; give one --label.")
+        raise GanvasError("All images of one run are of one class; give one --label.")
     return found
 
 
-def complaint(bad: Sequence[tuple[Path, PictureError]], count: int, what: str = "photos") -> str:
-    """Return what is wrong with the pictures that cannot be used."""
+def complaint(bad: Sequence[tuple[Path, ImageError]], count: int, what: str = "photos") -> str:
+    """Return what is wrong with the images that cannot be used."""
     reasons = "\n".join(f"  {error}" for _, error in bad)
     done = "nothing was made" if len(bad) == count else "the others are done"
     return f"{len(bad)} of {count} {what} cannot be used; {done}:\n{reasons}"

@@ -64,7 +64,7 @@ def progress(shown: bool = True, remembers: float = 30.0) -> Iterator[Report]:
         def report(what: str, done: int, total: int, note: str = "") -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total, note=note)
-            elif done < reached[what]:  # the same again, for the next picture
+            elif done < reached[what]:  # the same again, for the next image
                 bars.reset(tasks[what], total=total)
             reached[what] = done
             bars.update(tasks[what], completed=done, total=total, note=note)

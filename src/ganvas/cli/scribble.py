@@ -1,4 +1,4 @@
-"""``ganvas scribble``: sketches to pictures of a generator."""
+"""``ganvas scribble``: sketches to images of a generator."""
 
 import itertools
 import time
@@ -13,17 +13,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.cli.context import COMMAND_LINE
-from ganvas.cli.photo_options import class_of, complaint, different, read_each, usual_of
+from ganvas.cli.photo_options import class_of, complaint, default_of, different, read_each
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Common, Flag, make_folder, with_seconds, wrote
-from ganvas.errors import GanvasError, PictureError
+from ganvas.errors import GanvasError, ImageError
 from ganvas.images.photos import read_sketch
-from ganvas.inversion.invert import usual_space
+from ganvas.inversion.invert import default_space
 from ganvas.inversion.sketch.batch import Scribbling
 from ganvas.inversion.sketch.fidelity import BALANCED, position_named, weight_at
 from ganvas.inversion.sketch.paint import ScribbleSettings
 from ganvas.inversion.sketch.sketch import Sketch
-from ganvas.inversion.terms import USUAL_LOSS, bundled_features, parse_weights
+from ganvas.inversion.terms import DEFAULT_LOSS, bundled_features, parse_weights
 from ganvas.metrics.distribution import kernel_distance
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.ood import descriptors
@@ -59,12 +59,12 @@ class Measures:
     """Options on what is measured besides."""
 
     nearest: int = 200
-    """Random pictures of the generator to look at: candidates start there, and the nearest is what results are measured
+    """Random images of the generator to look at: candidates start there, and the nearest is what results are measured
     by; 0 for none."""
     real: Path | None = None
-    """A folder or a zip of real pictures: print the kernel distance of the results to them, for each weight."""
+    """A folder or a zip of real images: print the kernel distance of the results to them, for each weight."""
     familiarity: Flag = False
-    """Measure too how unlike the generator's own pictures the results are: above 1 is far. Takes 450 of its pictures
+    """Measure too how unlike the generator's own images the results are: above 1 is far. Takes 450 of its images
     once."""
 
 
@@ -74,7 +74,7 @@ def scribble(
     *sketches: Path,
     dial: str | None = None,
     weight: float | None = None,
-    loss: str = USUAL_LOSS,
+    loss: str = DEFAULT_LOSS,
     weights: str | None = None,
     candidates: int | None = None,
     space: Literal["z", "w", "w+"] | None = None,
@@ -86,10 +86,10 @@ def scribble(
     measures: Measures = Measures(),
     common: Common = Common(),
 ) -> None:
-    """Make pictures that show sketches.
+    """Make images that show sketches.
 
-    Where a sketch is transparent, the picture is free. Writes scribble.png with the sketches, what became of them and
-    the nearest random pictures; the best picture of each; numbers.json; latent.safetensors with all codes, which ganvas
+    Where a sketch is transparent, the image is free. Writes scribble.png with the sketches, what became of them and
+    the nearest random images; the best image of each; numbers.json; latent.safetensors with all codes, which ganvas
     edit MODEL DIRECTIONS --latent FILE opens.
 
     Parameters
@@ -97,7 +97,7 @@ def scribble(
     model
         A bundled name (faces, cats), a name of the zoo or a file of a generator.
     sketches
-        RGBA pictures; an opaque one, a photo, counts everywhere. One that cannot be read is named at the end; the
+        RGBA images; an opaque one, a photo, counts everywhere. One that cannot be read is named at the end; the
         others are done.
     dial
         From 0 (obey the sketch) to below 1 (look like what the generator makes), or obey, follow, balance, tame,
@@ -105,11 +105,11 @@ def scribble(
     weight
         The weight of the code's way from its start, instead of the dial: 0 obeys the sketch.
     loss
-        What compares the picture with the sketch: perceptual, l1, l2; prior is the distance to the mean besides.
+        What compares the image with the sketch: perceptual, l1, l2; prior is the distance to the mean besides.
     weights
         How much its terms count, where not the usual: l1=0.5,prior=0.01.
     candidates
-        Pictures for each sketch: one starts at the mean, the others at the nearest random pictures; 3 by default.
+        Images for each sketch: one starts at the mean, the others at the nearest random images; 3 by default.
     space
         z, w or w+ (one style for each layer: closest to the sketch); the last that there is by default.
     optimizer
@@ -129,13 +129,13 @@ def scribble(
     """
     begun = time.perf_counter()
     if not sketches:
-        raise GanvasError("No sketch was given; name at least one picture file after the generator.")
+        raise GanvasError("No sketch was given; name at least one image file after the generator.")
     delta, terms = delta_of(dial, weight), parse_weights(loss, weights)
     generator = common.load(model)
     one = ScribbleSettings(
         delta,
         terms,
-        space or usual_space(generator),
+        space or default_space(generator),
         (1 if table.grid else CANDIDATES) if candidates is None else candidates,
         steps,
         optimizer,
@@ -163,7 +163,7 @@ def scribble(
         "terms": str(terms),
         "perceptual_distance": look.name,
         "optimizer": optimizer,
-        "random_pictures": measures.nearest,
+        "random_images": measures.nearest,
         "command": COMMAND_LINE.get(),
     }
     paths = write_scribbles(out, work, lines, {**facts, "kernel_distances": kernels})
@@ -177,7 +177,7 @@ def scribble(
         {
             "command": "scribble",
             **facts,
-            "pictures": lines,
+            "images": lines,
             "kernel_distances": kernels,
             "unread": [path for path, _ in bad],
             "files": paths,
@@ -186,7 +186,7 @@ def scribble(
     if not whole:
         raise KeyboardInterrupt
     if bad:
-        raise PictureError(complaint(bad, len(sketches), "sketches"))
+        raise ImageError(complaint(bad, len(sketches), "sketches"))
 
 
 def delta_of(dial: str | None, weight: float | None) -> float:
@@ -215,23 +215,23 @@ def steps_of(text: str) -> list[int]:
 
 def add_familiarity(lines: Sequence[dict[str, Any]], work: Scribbling, network: FeatureNetwork, report: Report) -> None:
     """Add to the numbers of every candidate how far it is from what the generator makes."""
-    known = usual_of(work.generator, network, work.variants[0].label, report)
-    pictures = torch.cat([painting.pictures for painting in work.paintings.values()])
-    for line, ratio in zip(lines, known.ratios(descriptors(network, pictures)).tolist(), strict=True):
+    known = default_of(work.generator, network, work.variants[0].label, report)
+    images = torch.cat([painting.images for painting in work.paintings.values()])
+    for line, ratio in zip(lines, known.ratios(descriptors(network, images)).tolist(), strict=True):
         line["familiarity"] = ratio
 
 
 @torch.no_grad()
 def kernels_of(work: Scribbling, network: FeatureNetwork, real: Float[Tensor, "n d"]) -> list[dict[str, Any]]:
-    """Return the kernel distance to real pictures of all candidates of each variant that has at least three."""
+    """Return the kernel distance to real images of all candidates of each variant that has at least three."""
     told = []
     for column in range(len(work.variants)):
         some = [painting for (_, variant), painting in work.paintings.items() if variant == column]
-        pictures = torch.cat([one.pictures for one in some]) if some else torch.zeros(0, 3, 1, 1)
-        if len(pictures) < 3:
+        images = torch.cat([one.images for one in some]) if some else torch.zeros(0, 3, 1, 1)
+        if len(images) < 3:
             continue
-        found = kernel_distance(real, network(pictures.to(network.mean.device)))
-        words = f"kernel distance {found} of {len(pictures)} pictures to {len(real)} real ones"
+        found = kernel_distance(real, network(images.to(network.mean.device)))
+        words = f"kernel distance {found} of {len(images)} images to {len(real)} real ones"
         told.append({"variant": variant_name(some[0]), "value": found.value, "error": found.error, "words": words})
     return told
 
@@ -252,8 +252,8 @@ def in_words(lines: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _read(path: Path, resolution: int) -> tuple[Tensor, Tensor]:
-    """Return a sketch's colours and alpha; raises `PictureError` for one that is transparent everywhere."""
-    colours, alpha = read_sketch(path, resolution)
+    """Return a sketch's colors and alpha; raises `ImageError` for one that is transparent everywhere."""
+    colors, alpha = read_sketch(path, resolution)
     if not bool(alpha.max() > 0):
-        raise PictureError(f"'{path}' is transparent everywhere; draw something on it.")
-    return colours, alpha
+        raise ImageError(f"'{path}' is transparent everywhere; draw something on it.")
+    return colors, alpha

@@ -19,6 +19,7 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import class_names, label_of
 from ganvas.generators.protocol import CanMove, Generator, about_of
+from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample_latent
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
@@ -39,9 +40,9 @@ class Common:
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the generator's convolutions; bfloat16 takes about half the time, with errors of about 1 % of the contrast."""
     rotate: float = 0.0
-    """Turn the pictures of a StyleGAN3 by so many degrees, counter-clockwise."""
+    """Turn the images of a StyleGAN3 by so many degrees, counter-clockwise."""
     translate: str | None = None
-    """Move the pictures of a StyleGAN3 by X,Y in fractions of the width, right and down."""
+    """Move the images of a StyleGAN3 by X,Y in fractions of the width, right and down."""
     json: Flag = False
     """Print a machine-readable summary on stdout instead of text."""
     debug: Flag = False
@@ -53,7 +54,7 @@ class Common:
         if self.rotate == 0 and self.translate is None:
             return generator
         if not isinstance(generator, CanMove):
-            raise GanvasError("--rotate and --translate are for StyleGAN3; this generator cannot move its pictures.")
+            raise GanvasError("--rotate and --translate are for StyleGAN3; this generator cannot move its images.")
         return generator.transformed(rotate=self.rotate, translate=_pair(self.translate or "0,0"))
 
     def show(self, lines: Sequence[str], summary: Mapping[str, Any]) -> None:
@@ -64,32 +65,38 @@ class Common:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Codes:
-    """Options on which pictures to work."""
+    """Options on which images to work."""
 
     latent: Path | None = None
-    """A latent file to use instead of --seeds, or a photo, which is inverted first."""
+    """A latent file to use instead of --seeds, codes of others (.npy, .npz, .pt, .pkl, text), or a photo, which is
+    inverted first."""
+    latent_space: str | None = None
+    """Space of the codes in a file of others, where neither it nor their shape says it: z, w, w+ or s."""
     rows: str | None = None
     """Rows of the latent file, counted from 0, such as 0-3; all by default."""
     truncation: float | None = None
-    """Truncation psi: 1 is none, 0 the average picture; 0.7 by default."""
+    """Truncation psi: 1 is none, 0 the average image; 0.7 by default."""
     truncation_layers: int | None = None
     """Truncate only this many first layers; all by default."""
     label: str | None = None
-    """Class of generators that have classes: a number or a name; one for each picture with commas between.
+    """Class of generators that have classes: a number or a name; one for each image with commas between.
     ganvas edit takes that of the directions by default."""
 
-    def read(self, generator: Generator, seeds: str | None, usual: str, space: str | None = None) -> Latent:
-        """Return the codes of the latent file, else of the seeds, else of the `usual` seeds."""
+    def read(self, generator: Generator, seeds: str | None, default: str, space: str | None = None) -> Latent:
+        """Return the codes of the latent file, else of the seeds, else of the `default` seeds."""
         if self.latent is not None:
             photo = is_photo(self.latent)
-            self.refuse_beside("A photo has" if photo else "A latent file holds", seeds, label=not photo)
-            latent = latent_of(self.latent, generator, self.label_for(generator) if photo else None)
+            ours = not photo and is_ours(self.latent)
+            self.refuse_beside("A photo has" if photo else "A latent file holds", seeds, label=ours)
+            latent = latent_of(self.latent, generator, None if ours else self.label_for(generator), self.latent_space)
             return latent if self.rows is None else latent.rows(parse_rows(self.rows))
         if self.rows is not None:
             raise LatentError("--rows chooses rows of a latent file; give --latent FILE, or choose --seeds.")
+        if self.latent_space is not None:
+            raise LatentError("--latent-space is that of the codes in a file; give --latent FILE, or leave it out.")
         return sample_latent(
             generator,
-            parse_seeds(usual if seeds is None else seeds),
+            parse_seeds(default if seeds is None else seeds),
             label=self.label_for(generator),
             truncation=TRUNCATION if self.truncation is None else self.truncation,
             truncation_layers=self.truncation_layers,
@@ -164,9 +171,9 @@ def layers_of(generator: Generator, space: str, layers: str | None) -> str | Non
 
 
 def check_frames(frames: int) -> None:
-    """Raise `GanvasError` for a number of frames that makes no film; 0 stands for none."""
+    """Raise `GanvasError` for a number of frames that makes no video; 0 stands for none."""
     if frames != 0 and not 2 <= frames <= MOST_FRAMES:
-        raise GanvasError(f"{frames} frames make no film; give 2 to {MOST_FRAMES}, or 0 for none.")
+        raise GanvasError(f"{frames} frames make no video; give 2 to {MOST_FRAMES}, or 0 for none.")
 
 
 def make_folder(out: Path) -> None:

@@ -9,9 +9,9 @@ FORM = "write one or a list such as -3,0,3, or a series start:stop:count such as
 Strength = float | str
 
 
-def usual_strengths(directions: Directions) -> tuple[Strength, ...]:
+def default_strengths(directions: Directions) -> tuple[Strength, ...]:
     """Return six deviations both ways; plain distances where the directions do not say how far a deviation is."""
-    return parse_strengths("-6s:6s:7" if bool(directions.deviations.isfinite().all()) else "-6:6:7")
+    return parse_strengths("-6s:6s:7" if bool(directions.stds.isfinite().all()) else "-6:6:7")
 
 
 def parse_strengths(text: str) -> tuple[Strength, ...]:

@@ -1,4 +1,4 @@
-"""``ganvas train``: make a generator from a folder or a zip of pictures."""
+"""``ganvas train``: make a generator from a folder or a zip of images."""
 
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from ganvas.training.gan.stylegan2 import StyleGAN2Recipe, parse_channels, stand
 
 STEPS_ALONE = 500
 
-app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of pictures.")
+app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of images.")
 app.command(encoder)
 app.command(adapt)
 
@@ -42,11 +42,11 @@ def dcgan(
     Parameters
     ----------
     data
-        A folder or a zip of pictures; each is cut to its middle square and resized.
+        A folder or a zip of images; each is cut to its middle square and resized.
     resolution
-        Width and height of the pictures in pixels.
+        Width and height of the images in pixels.
     batch
-        Pictures of a step.
+        Images of a step.
     loss
         bce is the published one.
     rate
@@ -54,8 +54,8 @@ def dcgan(
     width
         Channels of the finest map.
     augment
-        diff changes colours, shifts and cuts out before the discriminator sees a picture (DiffAugment): for sets of
-        hundreds of pictures.
+        diff changes colors, shifts and cuts out before the discriminator sees an image (DiffAugment): for sets of
+        hundreds of images.
     start
         A DCGAN to start from instead of random weights.
     running
@@ -65,11 +65,11 @@ def dcgan(
     recipe = DCGANRecipe(
         resolution=resolution,
         width=width,
-        judge_width=width,
+        discriminator_width=width,
         batch=batch,
         objective=loss,
         rate=rate,
-        judge_rate=rate,
+        discriminator_rate=rate,
         precision=running.precision_on(device),
         seed=running.seed,
     )
@@ -96,7 +96,7 @@ def stylegan2(
     channels: str | None = None,
     mapping_layers: int = 4,
     z_dim: int = 256,
-    judge_first: int | None = None,
+    discriminator_warmup: int | None = None,
     match_noise: Flag = False,
     augment: Literal["none", "diff", "adaptive"] = "none",
     start: str | None = None,
@@ -107,25 +107,25 @@ def stylegan2(
     Parameters
     ----------
     data
-        A folder or a zip of pictures; each is cut to its middle square and resized.
+        A folder or a zip of images; each is cut to its middle square and resized.
     resolution
-        Width and height of the pictures in pixels, a power of two.
+        Width and height of the images in pixels, a power of two.
     batch
-        Pictures of a step.
+        Images of a step.
     loss
-        bce is the published one; relativistic compares real and made pictures in pairs (R3GAN), with --r2 too.
+        bce is the published one; relativistic compares real and made images in pairs (R3GAN), with --r2 too.
     rate
         Learning rate of both networks.
     r1
-        Weight of the gradient penalty on real pictures.
+        Weight of the gradient penalty on real images.
     r2
-        Weight of the gradient penalty on made pictures.
+        Weight of the gradient penalty on made images.
     penalty_every
         Steps between gradient penalties.
     path
         Weight of the path length penalty; 2 is the published one, 0 leaves it out.
     mixing
-        Share of pictures made from two codes.
+        Share of images made from two codes.
     channel_base
         Channels times pixels of the fine maps: the map of r pixels has channel_base / r of them.
     channel_max
@@ -136,10 +136,10 @@ def stylegan2(
         Layers from z to w.
     z_dim
         Width of z and w.
-    judge_first
+    discriminator_warmup
         Steps at the start in which only the discriminator learns; 500 where --start gives none that fits.
     match_noise
-        Set the noise of the finest maps of what is kept so that its pictures have the grain of the data.
+        Set the noise of the finest maps of what is kept so that its images have the grain of the data.
     augment
         adaptive keeps a discriminator of small sets from learning them by heart.
     start
@@ -155,19 +155,19 @@ def stylegan2(
     beginning = read_source(start, widths) if start else None
     recipe = StyleGAN2Recipe(
         channels=widths,
-        judge_channels=widths,
+        discriminator_channels=widths,
         z_dim=z_dim,
         mapping_layers=mapping_layers,
         batch=batch,
         objective=loss,
         rate=rate,
-        judge_rate=rate,
+        discriminator_rate=rate,
         r1=r1,
         r2=r2,
         penalty_every=penalty_every,
         path=path,
         mixing=mixing,
-        judge_first=_steps_alone(beginning) if judge_first is None else judge_first,
+        discriminator_warmup=_steps_alone(beginning) if discriminator_warmup is None else discriminator_warmup,
         match_noise=match_noise,
         precision=running.precision_on(device),
         seed=running.seed,

@@ -1,4 +1,4 @@
-"""What all ``ganvas train`` commands do: open the pictures, begin or go on, show progress, stop at a signal."""
+"""What all ``ganvas train`` commands do: open the images, begin or go on, show progress, stop at a signal."""
 
 import signal
 import time
@@ -16,7 +16,7 @@ from cyclopts import Parameter
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Flag, make_folder, show, with_seconds, wrote
 from ganvas.errors import TrainingError
-from ganvas.images.datasets import FEWEST, PictureSet, Survey, open_pictures
+from ganvas.images.datasets import FEWEST, ImageSet, Survey, open_images
 from ganvas.reports.tensorboard import board
 from ganvas.reports.training_report import write_training_report
 from ganvas.training.distributed import Team, team
@@ -43,10 +43,10 @@ class Running:
 
     out: Path = Path("training")
     """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
-    pictures: int = 300_000
-    """Pictures to show in all."""
+    images: int = 300_000
+    """Images to show in all."""
     cool: int = 0
-    """Let the learning rates fall to nothing over the last so many pictures: a third of --pictures is a good end."""
+    """Let the learning rates fall to nothing over the last so many images: a third of --images is a good end."""
     resume: str | None = None
     """Go on: auto for the newest snapshot in --out, or the file of one, whole or slim."""
     seed: int = 0
@@ -54,21 +54,21 @@ class Running:
     change: Flag = False
     """With --resume: go on with settings other than the snapshot's; the networks keep their shapes."""
     log_every: int = 1_000
-    """Pictures between lines of the log."""
+    """Images between lines of the log."""
     sheet_every: int = 5_000
-    """Pictures between sheets of samples."""
+    """Images between sheets of samples."""
     test: Path | None = None
-    """A folder or zip of pictures that were held out: the kernel distance to them is told and drawn."""
+    """A folder or zip of images that were held out: the kernel distance to them is told and drawn."""
     test_every: int = 20_000
-    """With --test: pictures between measurements."""
+    """With --test: images between measurements."""
     snapshot_every: int = 10_000
-    """Pictures between snapshots."""
+    """Images between snapshots."""
     slim_every: int = 0
-    """Pictures between slim snapshots (weights in bfloat16), which all stay; 0 for none."""
+    """Images between slim snapshots (weights in bfloat16), which all stay; 0 for none."""
     keep: int = 3
     """Snapshots kept, the newest ones."""
     flip: bool = True
-    """Mirror real pictures at random."""
+    """Mirror real images at random."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -99,7 +99,7 @@ class _Task:
 
     recipe: Recipe
     plan: Plan
-    data: PictureSet
+    data: ImageSet
     augmentation: Augmentation
     device: torch.device
     team: Team
@@ -114,7 +114,7 @@ def train(
     device: torch.device,
     fewest: int = FEWEST,
 ) -> None:
-    """Train by a recipe on the pictures of `source`, at least `fewest`, or rehearse it, and show what came of it."""
+    """Train by a recipe on the images of `source`, at least `fewest`, or rehearse it, and show what came of it."""
     began = time.perf_counter()
     if running.threads < 0:
         raise TrainingError(f"--threads {running.threads} is not possible; give 1 or more, or 0 for all.")
@@ -123,8 +123,8 @@ def train(
     plan = running.plan({"command": f"ganvas train {recipe.family}"})
     with team(device) as members, progress(members.leads, REMEMBERED_SECONDS) as report:
         recipe = _safe(recipe, augmentation, running, device, members)
-        packing = partial(report, "Packing pictures")
-        data = open_pictures(source, recipe.resolution, packing, fewest)
+        packing = partial(report, "Packing images")
+        data = open_images(source, recipe.resolution, packing, fewest)
         task = _Task(recipe, plan, data, augmentation, device, members)
         if running.dry_run:
             lines, facts = _rehearse(task, beginning)
@@ -148,7 +148,7 @@ def _safe(recipe: Recipe, augmentation: Augmentation, running: Running, device: 
     if running.resume and not chosen:
         recorded = starting.recorded_precision(running.resume, running.out)
         recipe = replace(recipe, precision=recorded or recipe.precision)
-    steps = running.pictures // recipe.batch
+    steps = running.images // recipe.batch
     recipe, note = safe_recipe(recipe, augmentation, device, members, steps, may_change=not chosen)
     if note and members.leads:
         warnings.warn(note, stacklevel=2)
@@ -163,9 +163,9 @@ def _begin(task: _Task, running: Running, beginning: Source | Networks | None) -
 
 def _rehearse(task: _Task, beginning: Source | Networks | None) -> tuple[list[str], dict[str, Any]]:
     """Do a few steps without a file and say how long the run would take."""
-    recipe, pictures = task.recipe, task.plan.pictures
+    recipe, images = task.recipe, task.plan.images
     run = starting.prepare(**vars(task), source=beginning)
-    run.progress = Progress(step=recipe.judge_first)  # both networks learn from there on
+    run.progress = Progress(step=recipe.discriminator_warmup)  # both networks learn from there on
     run.step()
     began = time.perf_counter()
     for _ in range(REHEARSED_STEPS):
@@ -174,7 +174,7 @@ def _rehearse(task: _Task, beginning: Source | Networks | None) -> tuple[list[st
     sizes = {name: sum(p.numel() for p in module.parameters()) for name, module in run.networks.modules.items()}
     lines = [
         f"generator {sizes['generator']:,} parameters, discriminator {sizes['discriminator']:,}, in {recipe.precision}",
-        f"{rate:.1f} pictures a second on {task.device}: {pictures:,} would take about {_spoken(pictures / rate)}",
+        f"{rate:.1f} images a second on {task.device}: {images:,} would take about {_spoken(images / rate)}",
         "dry run: no step was kept and nothing written to --out",
     ]
     return lines, {"parameters": sizes, "precision": recipe.precision, "rate": rate}
@@ -187,7 +187,7 @@ def _spoken(seconds: float) -> str:
 
 def survey_lines(survey: Survey) -> list[str]:
     """Return what was found in the data, for people."""
-    lines = [f"{survey.count:,} pictures at {survey.resolution} pixels from {survey.source}"]
+    lines = [f"{survey.count:,} images at {survey.resolution} pixels from {survey.source}"]
     if survey.cropped:
         lines.append(f"{survey.cropped:,} were not square: the middle was taken")
     if survey.repeated:
@@ -205,23 +205,23 @@ def _watch(run: Run, report: Report) -> tuple[list[str], dict[str, Any]]:
     """Go through a run's events, showing them; returns what to tell people and programs at the end."""
     newest: dict[str, tuple[Path, ...]] = {}
     alarms, note, distance = [], "", ""
-    with finishing_the_step(run), board(run.plan.folder, run.progress.pictures, run.team.leads) as record:
+    with finishing_the_step(run), board(run.plan.folder, run.progress.images, run.team.leads) as record:
         for event in run.events():
             if event.kind == "log":
-                record(event.pictures, event.numbers)
+                record(event.images, event.numbers)
                 note = _note(event)
             elif event.kind == DISTANCE:
-                distance = f"kernel distance {event.numbers['kernel_distance']:.4f} after {event.pictures:,} pictures"
+                distance = f"kernel distance {event.numbers['kernel_distance']:.4f} after {event.images:,} images"
             elif event.kind == "alarm":
-                alarms.append(f"alarm after {event.pictures:,} pictures: {event.text}")
-            report("Training", event.pictures, run.plan.pictures, note)
+                alarms.append(f"alarm after {event.images:,} images: {event.text}")
+            report("Training", event.images, run.plan.images, note)
             newest[event.kind] = event.paths or newest.get(event.kind, ())
     paths = [path for written in newest.values() for path in written]
     if run.team.leads:
         paths += write_training_report(run.plan.folder)
-    state, pictures = STOPPED if run.stopping else FINISHED, run.progress.pictures
-    lines = [*alarms, *filter(None, [distance]), f"{state} after {pictures:,} pictures", *wrote(paths)]
-    return lines, {"state": state, "pictures": pictures, "alarms": alarms, "files": paths}
+    state, images = STOPPED if run.stopping else FINISHED, run.progress.images
+    lines = [*alarms, *filter(None, [distance]), f"{state} after {images:,} images", *wrote(paths)]
+    return lines, {"state": state, "images": images, "alarms": alarms, "files": paths}
 
 
 def _note(event: Event) -> str:

@@ -35,7 +35,7 @@ def median_estimate(ratios: Float[np.ndarray, "k n"], resamples: int, seed: int 
 
 
 def mean_estimate(values: Sequence[float], resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
-    """Return the mean of values, one for each picture; the interval resamples pictures."""
+    """Return the mean of values, one for each image; the interval resamples images."""
     numbers = np.array(values, dtype=float)
     draws = _draws(len(numbers), resamples, seed)
     return estimate(float(numbers.mean()), numbers[draws].mean(axis=1))
@@ -55,7 +55,7 @@ def share_estimate(values: Sequence[bool]) -> Estimate:
 def quotient_of_means(
     over: Sequence[float], under: Sequence[float], resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """Return the mean of `over` divided by that of `under`, of the same pictures, which the interval resamples."""
+    """Return the mean of `over` divided by that of `under`, of the same images, which the interval resamples."""
     first, second = np.array(over, dtype=float), np.array(under, dtype=float)
     draws = _draws(len(first), resamples, seed)
     with np.errstate(divide="ignore", invalid="ignore"):

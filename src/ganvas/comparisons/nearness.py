@@ -1,4 +1,4 @@
-"""How near pictures came to photos: measured by networks of which one is optimised and one is not, and as a table of
+"""How near images came to photos: measured by networks of which one is optimized and one is not, and as a table of
 several ways: means, and gains photo by photo, with intervals.
 """
 
@@ -20,35 +20,36 @@ from ganvas.metrics.ssim import ssim
 from ganvas.training.gan.discriminator_files import discriminator_of
 
 Numbers = Mapping[str, Mapping[str, Sequence[float]]]
-"""Way -> measure ("psnr", "ssim", "perceptual", "seconds", and "judged" where there is a judge) -> a value a photo."""
+"""Way -> measure ("psnr", "ssim", "perceptual", "seconds", and "judged" where there is a discriminator) -> a value a
+photo."""
 
 DIGITS = {"psnr": 1, "ssim": 3, "judged": 3, "perceptual": 3}
-TITLES = {"psnr": "PSNR, dB", "ssim": "SSIM (not optimised)", "judged": "by the discriminator (not optimised)"}
+TITLES = {"psnr": "PSNR, dB", "ssim": "SSIM (not optimized)", "judged": "by the discriminator (not optimized)"}
 AT_ONCE = 10
 
 
 @dataclass(frozen=True)
 class Eyes:
-    """By what pictures are compared with photos: ``look`` is the network by which inversion and tuning optimise,
-    ``judge`` one by which they do not (None: there is none). Both are on ``device``.
+    """By what images are compared with photos: ``look`` is the network by which inversion and tuning optimize,
+    ``discriminator`` one by which they do not (None: there is none). Both are on ``device``.
     """
 
     look: FeatureMaps
-    judge: HasMaps | None = None
+    discriminator: HasMaps | None = None
     device: torch.device | str = "cpu"
 
     @torch.no_grad()
-    def near(self, pictures: Float[Tensor, "n 3 h w"], photos: Float[Tensor, "n 3 h w"]) -> dict[str, list[float]]:
-        """Return every measure of how near pictures are to photos, row by row: PSNR in dB, SSIM, both distances."""
-        pictures, photos = pictures.to(self.device).clamp(-1, 1), photos.to(self.device)
-        pairs = list(zip(pictures.split(AT_ONCE), photos.split(AT_ONCE), strict=True))
+    def near(self, images: Float[Tensor, "n 3 h w"], photos: Float[Tensor, "n 3 h w"]) -> dict[str, list[float]]:
+        """Return every measure of how near images are to photos, row by row: PSNR in dB, SSIM, both distances."""
+        images, photos = images.to(self.device).clamp(-1, 1), photos.to(self.device)
+        pairs = list(zip(images.split(AT_ONCE), photos.split(AT_ONCE), strict=True))
         found = {
-            "psnr": psnr(pictures, photos),
-            "ssim": ssim(pictures, photos),
+            "psnr": psnr(images, photos),
+            "ssim": ssim(images, photos),
             "perceptual": torch.cat([distances(self.look, some, Target(goal)) for some, goal in pairs]),
         }
-        if self.judge is not None:
-            found["judged"] = torch.cat([perceptual_distance(self.judge, some, goal) for some, goal in pairs])
+        if self.discriminator is not None:
+            found["judged"] = torch.cat([perceptual_distance(self.discriminator, some, goal) for some, goal in pairs])
         return {name: values.tolist() for name, values in found.items()}
 
 
@@ -56,8 +57,12 @@ def eyes_for(generator: Generator, model: str, device: torch.device | str = "cpu
     """Return the feature network that Ganvas brings, and as judge the discriminator that comes with a generator, whose
     name or file is `model`: its maps neither inversion nor tuning has seen.
     """
-    judge = discriminator_of(generator, model)
-    return Eyes(bundled_features(device), None if judge is None else judge.requires_grad_(False).to(device), device)
+    discriminator = discriminator_of(generator, model)
+    return Eyes(
+        bundled_features(device),
+        None if discriminator is None else discriminator.requires_grad_(False).to(device),
+        device,
+    )
 
 
 def nearness(numbers: Numbers, perceptual: str) -> str:

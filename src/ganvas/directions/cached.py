@@ -1,4 +1,4 @@
-"""A search that keeps its Jacobians: any region of the same pictures then gets its directions in milliseconds."""
+"""A search that keeps its Jacobians: any region of the same images then gets its directions in milliseconds."""
 
 from dataclasses import dataclass, replace
 
@@ -9,16 +9,17 @@ from ganvas.directions.direction import Directions, Origin
 from ganvas.directions.find import default_origin
 from ganvas.directions.jacobian import Jacobian, hold
 from ganvas.directions.resefa import mean_grams, plan_search, search_basis, search_derivative, search_measure, solve
-from ganvas.directions.settings import Progress, Search
+from ganvas.directions.settings import Search
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
+from ganvas.io.progress import Progress
 from ganvas.latents.spaces import codes_for, draw_samples
 from ganvas.regions import Region
 
 
 @dataclass(frozen=True, eq=False)
 class HeldSearch:
-    """The Jacobians of some pictures and what is needed to solve for a region; make one with `hold_search`."""
+    """The Jacobians of some images and what is needed to solve for a region; make one with `hold_search`."""
 
     generator: Generator
     search: Search
@@ -34,7 +35,7 @@ class HeldSearch:
     def find(self, region: Region, name: str = "") -> Directions:
         """Return the strongest directions for `region`, as `ganvas.find_directions` would; raises `RegionError`s."""
         size = search_measure(self.generator, self.search).resolution
-        masks = region.split(size, size, self.search.ring)
+        masks = region.split(size, size, self.search.ignore_band)
         grams = [mean_grams(jacobian, *masks) for jacobian in self.jacobians]
         means = tuple(torch.stack(part).mean(dim=0) for part in zip(*grams, strict=True))
         about = replace(self.origin, region=region.describe(), region_name=name)
@@ -58,12 +59,11 @@ def hold_search(
     plan = plan_search(generator, search)
     if plan.blocks > 1 or plan.bytes * len(codes) > search.budget:
         sizes = f"{plan.bytes / 2**20:.0f} MiB do not fit the budget of {search.budget / 2**20:.0f} MiB"
-        raise GanvasError(f"{len(codes)} Jacobians of {sizes}; raise it, lower the resolution or give fewer pictures.")
+        raise GanvasError(f"{len(codes)} Jacobians of {sizes}; raise it, lower the resolution or give fewer images.")
     samples = draw_samples(generator, search.space, search.label)
-    report = None if progress is None else lambda done, total: progress(str(plan), done, total)
     jacobians = []
     for row in range(len(points)):
-        jacobians.append(hold(search_derivative(generator, points[row : row + 1], search, row), plan, report))
+        jacobians.append(hold(search_derivative(generator, points[row : row + 1], search, row), plan, progress))
         jacobians[-1].whole()
     about = origin or default_origin(generator, "resefa", search)
     return HeldSearch(generator, search, tuple(jacobians), samples, about)

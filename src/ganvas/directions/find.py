@@ -8,11 +8,12 @@ from ganvas.directions import resefa
 from ganvas.directions.direction import Directions, Origin
 from ganvas.directions.jacobian import DEFAULT_BUDGET
 from ganvas.directions.linalg import Ridge
-from ganvas.directions.settings import Progress, Search
+from ganvas.directions.settings import Search
 from ganvas.errors import GanvasError
 from ganvas.generators.codes import Layers
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, Label, about_of
+from ganvas.io.progress import Progress
 from ganvas.latents.spaces import codes_for
 from ganvas.regions import Region
 
@@ -29,7 +30,7 @@ def find_directions(
     layers: Layers = None,
     count: int = 10,
     ridge: Ridge | None = None,
-    ring: float = 0.0,
+    ignore_band: float = 0.0,
     resolution: int | None = None,
     channels: str = "all",
     rank: int | None = None,
@@ -44,11 +45,14 @@ def find_directions(
 
     `codes` are the truncated codes that will be edited: w or w+ for directions of w and w+, w, w+ or s for those of s,
     z for those of z (told apart by shape, so map z codes first where z and w have one width). `origin` says in the
-    file where they came from (`origin_of`). See `ganvas.directions.settings.Search` for the settings. Raises `GanvasError`s.
+    file where they came from (`origin_of`). See `ganvas.directions.settings.Search` for the settings. Raises
+    `GanvasError`s.
     """
     if method not in METHODS:
         raise GanvasError(f"Method '{method}' is not known; there is {', '.join(METHODS)}.")
-    search = Search(space, layers, count, ridge, ring, resolution, channels, rank, label, truncation, budget, compat)
+    search = Search(
+        space, layers, count, ridge, ignore_band, resolution, channels, rank, label, truncation, budget, compat
+    )
     points = codes_for(generator, codes, space)
     about = origin or default_origin(generator, method, search)
     name = about.region_name

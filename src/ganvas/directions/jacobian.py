@@ -1,11 +1,11 @@
-"""The Jacobian of a picture held as its columns, and the Gram matrices of regions from it.
+"""The Jacobian of an image held as its columns, and the Gram matrices of regions from it.
 
-J is the derivative of what counts of the picture by the d coordinates of a direction. It is computed column by column,
+J is the derivative of what counts of the image by the d coordinates of a direction. It is computed column by column,
 never by one reverse pass per pixel, and held within a memory budget. Where it does not fit, its Gram matrices are
 formed from blocks of columns.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -16,8 +16,8 @@ from torch import Tensor
 from ganvas.directions.jvp import Derivative
 from ganvas.directions.linalg import PIXELS_AT_ONCE, product, sum_gram, weighted_gram
 from ganvas.errors import GanvasError
+from ganvas.io.progress import Progress
 
-Progress = Callable[[int, int], None]
 DEFAULT_BUDGET = 2 * 2**30
 TANGENTS_AT_ONCE = 32
 PICKING_COST = 2.5  # measured: a pixel picked out one by one, in pixels of a whole rectangle
@@ -63,7 +63,7 @@ def plan_columns(columns: int, pixels: int, budget: int = DEFAULT_BUDGET) -> Pla
 
 @dataclass
 class Jacobian:
-    """A J held whole, for many regions of one picture. ``columns`` [d, c r r]; float16 is widened block by block as it
+    """A J held whole, for many regions of one image. ``columns`` [d, c r r]; float16 is widened block by block as it
     is used.
     """
 
@@ -155,28 +155,28 @@ class _Support:
 
 def hold(derivative: Derivative, plan: Plan, progress: Progress | None = None) -> Jacobian:
     """Compute J whole, in chunks of tangents, in the plan's dtype."""
-    size, pixels = derivative.basis.size, derivative.picture.numel()
-    columns = torch.empty(size, pixels, dtype=plan.dtype, device=derivative.picture.device)
+    size, pixels = derivative.basis.size, derivative.image.numel()
+    columns = torch.empty(size, pixels, dtype=plan.dtype, device=derivative.image.device)
     for first, last in _chunks(0, size):
         columns[first:last] = derivative.columns(first, last)
         if progress:
-            progress(last, size)
-    return Jacobian(columns, derivative.picture.shape[1], derivative.picture.shape[-1])
+            progress(str(plan), last, size)
+    return Jacobian(columns, derivative.image.shape[1], derivative.image.shape[-1])
 
 
 def streamed_grams(
-    derivative: Derivative, masks: Sequence[Float[Tensor, "1 h w"]], blocks: int, progress: Progress | None = None
+    derivative: Derivative, masks: Sequence[Float[Tensor, "1 h w"]], plan: Plan, progress: Progress | None = None
 ) -> list[Tensor]:
     """Return ``J^T diag(m) J`` for each mask without ever holding J: one block of columns against all later columns at
     a time.
     """
     size = derivative.basis.size
-    weights = [mask[0].flatten().repeat(derivative.picture.shape[1]).to(derivative.picture.device) for mask in masks]
+    weights = [mask[0].flatten().repeat(derivative.image.shape[1]).to(derivative.image.device) for mask in masks]
     grams = [torch.zeros(size, size, dtype=torch.float64) for _ in masks]
-    edges = [round(i * size / blocks) for i in range(blocks + 1)]
+    edges = [round(i * size / plan.blocks) for i in range(plan.blocks + 1)]
     done, total = 0, sum(size - first for first in edges[:-1])
     for start, stop in pairwise(edges):
-        held = torch.empty(stop - start, derivative.picture.numel(), device=derivative.picture.device)
+        held = torch.empty(stop - start, derivative.image.numel(), device=derivative.image.device)
         for first, last in (*_chunks(start, stop), *_chunks(stop, size)):
             columns = derivative.columns(first, last)
             if first < stop:
@@ -187,7 +187,7 @@ def streamed_grams(
                 gram[first:last, start : start + len(partners)] = corner
             done += last - first
             if progress:
-                progress(done, total)
+                progress(str(plan), done, total)
     return [gram.tril() + gram.tril(-1).T for gram in grams]
 
 

@@ -21,10 +21,10 @@ DEFAULT_RESOLUTION = 256
 
 @dataclass(frozen=True)
 class Measure:
-    """What of a picture counts as change: at which resolution, which channels.
+    """What of an image counts as change: at which resolution, which channels.
 
-    ``channels`` are "all" three colours or their "luma". ``sampling`` "area" reduces the picture by averaging over
-    areas; "nearest" takes one pixel of each block and ``channels`` "sum" adds the three colours, both only to reproduce
+    ``channels`` are "all" three colors or their "luma". ``sampling`` "area" reduces the image by averaging over
+    areas; "nearest" takes one pixel of each block and ``channels`` "sum" adds the three colors, both only to reproduce
     published results.
     """
 
@@ -38,17 +38,17 @@ class Measure:
         if self.sampling not in ("area", "nearest"):
             raise GanvasError(f"Sampling '{self.sampling}' is not known; give 'area' or 'nearest'.")
 
-    def __call__(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c r r"]:
-        """Return what counts of `pictures`; linear, so it acts on tangents as on pictures."""
-        if pictures.shape[-1] != self.resolution:
+    def __call__(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c r r"]:
+        """Return what counts of `images`; linear, so it acts on tangents as on images."""
+        if images.shape[-1] != self.resolution:
             if self.sampling == "nearest":
-                step = pictures.shape[-1] // self.resolution
-                pictures = pictures[..., ::step, ::step]
+                step = images.shape[-1] // self.resolution
+                images = images[..., ::step, ::step]
             else:
-                pictures = pixels.resize(pictures, self.resolution, self.resolution)
+                images = pixels.resize(images, self.resolution, self.resolution)
         if self.channels == "all":
-            return pictures
-        return pixels.luma(pictures) if self.channels == "luma" else pictures.sum(1, keepdim=True)
+            return images
+        return pixels.luma(images) if self.channels == "luma" else images.sum(1, keepdim=True)
 
     @property
     def channel_count(self) -> int:
@@ -61,7 +61,7 @@ def default_measure(generator: Generator, resolution: int | None = None, channel
     wanted = min(generator.resolution, DEFAULT_RESOLUTION) if resolution is None else resolution
     if not 1 <= wanted <= generator.resolution:
         raise GanvasError(
-            f"Resolution {wanted} is not possible: this generator's pictures have {generator.resolution} "
+            f"Resolution {wanted} is not possible: this generator's images have {generator.resolution} "
             "pixels; give at most that."
         )
     return Measure(wanted, channels)
@@ -71,13 +71,13 @@ def default_measure(generator: Generator, resolution: int | None = None, channel
 class Derivative:
     """J at one code as a linear map: ``columns(first, last)`` gives columns first..last-1 as rows [k, c h w]."""
 
-    picture: Float[Tensor, "1 c r r"]
+    image: Float[Tensor, "1 c r r"]
     push: Callable[[Tensor], Tensor]
     basis: Basis
     measure: Measure
 
     def columns(self, first: int, last: int) -> Float[Tensor, "k p"]:
-        """Return the changes of what counts of the picture along basis directions first..last-1."""
+        """Return the changes of what counts of the image along basis directions first..last-1."""
         return self.measure(self.push(self.basis.tangents(first, last))).flatten(1)
 
 
@@ -94,22 +94,22 @@ def derivative(
     # Label and truncation mean something for space z only; elsewhere the codes are already mapped and truncated.
     known: dict[str, Any] = {"label": label, "truncation": truncation} if basis.acts_in == "z" else {}
     if isinstance(generator, Linearizable) and not (known and generator.layers):
-        picture, push = generator.linearize(codes, basis.acts_in, layers=basis.layers, **known)
+        image, push = generator.linearize(codes, basis.acts_in, layers=basis.layers, **known)
     elif isinstance(generator, Linearizable):
-        picture, push = _through_mapping(generator, codes, label, truncation)
+        image, push = _through_mapping(generator, codes, label, truncation)
     else:
-        picture, push = _by_torch_func(lambda code: generator.synthesize(code, basis.acts_in, **known), codes)
-    return Derivative(measure(picture), push, basis, measure)
+        image, push = _by_torch_func(lambda code: generator.synthesize(code, basis.acts_in, **known), codes)
+    return Derivative(measure(image), push, basis, measure)
 
 
 def _through_mapping(
     generator: Generator, z: Tensor, label: Label, truncation: float
 ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Differentiate z -> w+ by torch.func (a few small layers) and w+ -> picture by the generator itself."""
+    """Differentiate z -> w+ by torch.func (a few small layers) and w+ -> image by the generator itself."""
     assert isinstance(generator, Linearizable)
     ws, push_mapping = _by_torch_func(lambda code: generator.map(code, "w+", label=label, truncation=truncation), z)
-    picture, push_picture = generator.linearize(ws, "w+")
-    return picture, lambda tangents: push_picture(push_mapping(tangents))
+    image, push_image = generator.linearize(ws, "w+")
+    return image, lambda tangents: push_image(push_mapping(tangents))
 
 
 def _by_torch_func(function: Callable[[Tensor], Tensor], codes: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:

@@ -1,5 +1,5 @@
-"""Linear algebra of the methods: Gram matrices, the generalised symmetric eigenproblem, ridge and low-rank inverse.
-Knows no pictures.
+"""Linear algebra of the methods: Gram matrices, the generalized symmetric eigenproblem, ridge and low-rank inverse.
+Knows no images.
 
 Matrices of the eigenproblem are float64 on the CPU: they are small (d x d), and float32 loses the small eigenvalues
 that decide here.
@@ -131,7 +131,7 @@ def require_definite(b: Float[Tensor, "d d"]) -> None:
     values = torch.linalg.eigvalsh(b)
     if float(values[0]) <= torch.finfo(torch.float32).eps * float(values[-1]):
         raise GanvasError(
-            "The background's Gram matrix is singular: some directions change nothing in the picture, or nothing "
+            "The background's Gram matrix is singular: some directions change nothing in the image, or nothing "
             "outside the region. Use a ridge (for example 1e-3)."
         )
 

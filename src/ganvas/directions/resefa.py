@@ -18,10 +18,11 @@ from ganvas.directions.direction import Directions, Origin
 from ganvas.directions.jacobian import Jacobian, Plan, hold, plan_columns, streamed_grams
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
 from ganvas.directions.linalg import Ridge
-from ganvas.directions.settings import Progress, Search
+from ganvas.directions.settings import Search
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import Generator
-from ganvas.latents.spaces import deviations_along, draw_samples, row_label
+from ganvas.io.progress import Progress
+from ganvas.latents.spaces import draw_samples, row_label, stds_along
 from ganvas.regions import Region
 
 Grams = tuple[Tensor, Tensor]
@@ -79,12 +80,11 @@ def region_grams(
     """Return A and B for each (foreground, background) from one derivative, holding J as the plan says; J is dropped
     afterwards.
     """
-    report = None if progress is None else lambda done, total: progress(str(plan), done, total)
     if plan.blocks == 1:
-        jacobian = hold(linear, plan, report)
+        jacobian = hold(linear, plan, progress)
         return [mean_grams(jacobian, *pair) for pair in masks]
     flat = [mask for pair in masks for mask in pair]
-    grams = streamed_grams(linear, flat, plan.blocks, report)
+    grams = streamed_grams(linear, flat, plan, progress)
     rows = linear.measure.channel_count
     means = [gram / (rows * mask.sum()) for gram, mask in zip(grams, flat, strict=True)]
     return list(zip(means[::2], means[1::2], strict=True))
@@ -98,14 +98,14 @@ def find(
     origin: Origin = Origin("resefa"),
     progress: Progress | None = None,
 ) -> dict[str, Directions]:
-    """Return the strongest directions for each region of the same pictures; one J per picture serves all of them.
+    """Return the strongest directions for each region of the same images; one J per image serves all of them.
 
     `codes` [n, *code] are the truncated codes that will be edited, in the space that the basis of ``search.space``
     moves (w+ for w and w+, else the space itself); the Gram matrices of several rows are averaged. `origin` carries
     what the caller knows of them (seeds, truncation).
     """
     basis, measure = search_basis(generator, search), search_measure(generator, search)
-    masks = [region.split(measure.resolution, measure.resolution, search.ring) for region in regions.values()]
+    masks = [region.split(measure.resolution, measure.resolution, search.ignore_band) for region in regions.values()]
     plan = plan_search(generator, search)
     samples = draw_samples(generator, search.space, search.label)  # a wrong label fails here, not after the Jacobian
     sums: list[Grams] = []
@@ -140,7 +140,7 @@ def solve(
         basis.layers if basis.layers is None else parse_layers(search.layers, generator.layers),
         factors.eigenvalues,
         factors.predicted_ratios,
-        deviations_along(samples, vectors),
+        stds_along(samples, vectors),
         mask,
         replace(
             origin,
@@ -169,7 +169,7 @@ def plan_search(generator: Generator, search: Search) -> Plan:
 
 
 def search_measure(generator: Generator, search: Search) -> Measure:
-    """Return what of the picture counts; the published code above 256 takes every n-th pixel and sums the colours."""
+    """Return what of the image counts; the published code above 256 takes every n-th pixel and sums the colors."""
     if search.compat is None:
         return default_measure(generator, search.resolution, search.channels)
     if generator.resolution <= OFFICIAL_RESOLUTION:

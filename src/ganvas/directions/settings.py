@@ -1,6 +1,5 @@
 """The settings that all methods share."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ganvas.directions.jacobian import DEFAULT_BUDGET
@@ -9,9 +8,6 @@ from ganvas.errors import GanvasError
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Label
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
-
 
 @dataclass(frozen=True)
 class Search:
@@ -19,17 +15,17 @@ class Search:
 
     ``space`` is that of the directions; ``layers`` those that will be edited ("4-7", a list, None for all); ``count``
     how many directions. ``ridge`` is added to the background (Eq. 10 of ReSeFa; None: 1e-3 of the trace, with
-    ``compat`` none), ``rank`` cuts the background to its strongest directions (Eq. 12). ``ring`` leaves a band around
-    the region out of the background (fraction of the smaller side). ``resolution`` (None: native, at most 256) and
-    ``channels`` say what of the picture counts. ``label`` and ``truncation`` count for space z only. ``budget`` bounds
-    the bytes of J held. ``compat`` "official" repeats the published computation of ReSeFa.
+    ``compat`` none), ``rank`` cuts the background to its strongest directions (Eq. 12). ``ignore_band`` leaves a band
+    around the region out of the background (fraction of the smaller side). ``resolution`` (None: native, at most 256)
+    and ``channels`` say what of the image counts. ``label`` and ``truncation`` count for space z only. ``budget``
+    bounds the bytes of J held. ``compat`` "official" repeats the published computation of ReSeFa.
     """
 
     space: str = "w"
     layers: Layers = None
     count: int = 10
     ridge: Ridge | None = None
-    ring: float = 0.0
+    ignore_band: float = 0.0
     resolution: int | None = None
     channels: str = "all"
     rank: int | None = None

@@ -22,7 +22,7 @@ def feature_near(
     drag: Drag[Any], codes: Tensor, points: Float[Tensor, "k 2"], margin: float
 ) -> Float[Tensor, "1 c h w"]:
     """Return the followed map of the codes, right within `margin` pixels of the box around the points; it may be 0
-    elsewhere. All of it is right where some of the picture must stay, and where the generator knows no parts.
+    elsewhere. All of it is right where some of the image must stay, and where the generator knows no parts.
     """
     subject, size = drag.subject, drag.fixed.feature.shape[-1]
     window = samples_near(points, margin, subject.plane, size)
@@ -35,7 +35,7 @@ def feature_near(
 
 def samples_near(points: Float[Tensor, "k 2"], margin: float, plane: Plane, size: int) -> Window:
     """Return the samples of a map of `size` a side that are read within `margin` pixels of the points, as one box;
-    places off the picture are read at its edge.
+    places off the image are read at its edge.
     """
     inside = points.clamp(0, plane.resolution)
     sides = []

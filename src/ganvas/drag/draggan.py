@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.drag.crop import feature_near
-from ganvas.drag.defaults import settings_with, usual_reach
-from ganvas.drag.sampling import Plane, disc, least_offset, off_picture, sample_point, sample_square, whole_offsets
+from ganvas.drag.defaults import default_reach, settings_with
+from ganvas.drag.sampling import Plane, disc, least_offset, off_image, sample_point, sample_square, whole_offsets
 from ganvas.drag.state import (
     NOT_FINITE,
     REACHED,
@@ -39,7 +39,7 @@ ROUNDING = 1e-6  # of the largest squared distance in a window: what is nearer b
 @dataclass(frozen=True)
 class DragGAN(Settings):
     """Settings: ``radius`` r1 of the disc that is pulled, ``reach`` r2 of the window in which a handle is sought, and
-    the largest ``step`` that supervision asks for, all in pixels of the picture.
+    the largest ``step`` that supervision asks for, all in pixels of the image.
     """
 
     radius: float = 3.0
@@ -47,12 +47,12 @@ class DragGAN(Settings):
     step: float = 1.0
 
 
-def usual_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float | int]) -> DragGAN:
-    """Return `changes` and, for all else, the settings that follow from the picture's size and the space's deviation.
+def default_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float | int]) -> DragGAN:
+    """Return `changes` and, for all else, the settings that follow from the image's size and the space's deviation.
 
     Raises `GanvasError` for a change that cannot be.
     """
-    own = {"mask_weight": MASK_WEIGHT, "reach": usual_reach(subject.plane.resolution)}
+    own = {"mask_weight": MASK_WEIGHT, "reach": default_reach(subject.plane.resolution)}
     return DragGAN(**settings_with(subject, own, changes))
 
 
@@ -63,7 +63,7 @@ def start(drag: Drag[DragGAN], codes: Tensor) -> State:
 
 
 def step(drag: Drag[DragGAN], state: State) -> State:
-    """Return the state after one step: track the handles on the picture of ``codes``, then pull them on.
+    """Return the state after one step: track the handles on the image of ``codes``, then pull them on.
 
     Once all handles have arrived the codes stay what they are, and the reason says so.
     """
@@ -132,13 +132,13 @@ def track(
 ) -> Float[Tensor, "2"]:
     """Return where in the square of half side `reach` around `point` the map is nearest to `wanted` (Eq. 2), in L2.
 
-    First among whole pixels of distance from `point`, on the picture, of which the nearest of equal ones is taken; then
+    First among whole pixels of distance from `point`, on the image, of which the nearest of equal ones is taken; then
     between them, see `between_pixels`.
     """
     offsets = whole_offsets(reach)
     distances = (sample_square(feature, point, offsets, plane) - wanted[:, None, None]).square().sum(dim=0).cpu()
     rounding = ROUNDING * float(distances.max())
-    distances[off_picture(point, offsets, plane)] = torch.inf
+    distances[off_image(point, offsets, plane)] = torch.inf
     found = point + least_offset(distances, offsets, rounding)
     beside = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
     for _ in range(REFINEMENTS):
@@ -150,7 +150,7 @@ def track(
 def between_pixels(around: Float[Tensor, "c 3 3"], wanted: Float[Tensor, "c"]) -> Float[Tensor, "2"]:
     """Return how far (x, y), at most half a pixel each, from the middle of 3x3 samples the map is nearest to `wanted`.
 
-    The published code keeps to whole pixels, of which a 64-pixel picture has too few. This is one step of Lucas and
+    The published code keeps to whole pixels, of which a 64-pixel image has too few. This is one step of Lucas and
     Kanade: least squares by the map's slopes; along an edge, where they do not tell, it stays.
     """
     slopes = torch.stack([around[:, 1, 2] - around[:, 1, 0], around[:, 2, 1] - around[:, 0, 1]]).cpu().double() / 2

@@ -1,5 +1,5 @@
 """FreeDrag (Ling et al. 2024). No tracking: the feature of each handle, its template, is carried along the straight
-line to the target. A sub-motion makes the picture's features at the next place of the line equal to the template; the
+line to the target. A sub-motion makes the image's features at the next place of the line equal to the template; the
 template then takes over more of what came of it, the better it went.
 
 Written from the paper's equations. Where paper and published code differ, `docs/drag.md` says what is done here.
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ganvas.drag.crop import feature_near
-from ganvas.drag.defaults import PUBLISHED_PIXELS, settings_with, usual_scale
+from ganvas.drag.defaults import PUBLISHED_PIXELS, default_scale, settings_with
 from ganvas.drag.freedrag_state import FreeDrag, FreeDragState
 from ganvas.drag.sampling import Plane, least_offset
 from ganvas.drag.state import (
@@ -43,8 +43,8 @@ TELLING = 0.5  # of the usual discrepancy around: where so little is left, conte
 CLEARLY = 0.5  # of the discrepancy at the target: so much less is found behind where the content was left there
 
 
-def usual_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float | int]) -> FreeDrag:
-    """Return `changes` and, for all else, the settings that follow from the picture's size, the space's deviation, and
+def default_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float | int]) -> FreeDrag:
+    """Return `changes` and, for all else, the settings that follow from the image's size, the space's deviation, and
     what the map itself changes over d.
 
     Raises `GanvasError` for a change that cannot be.
@@ -53,7 +53,7 @@ def usual_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float |
     settings = FreeDrag(**settings_with(subject, {"mask_weight": MASK_WEIGHT, "distance": distance}, changes))
     if "scale" in changes:
         return settings
-    return replace(settings, scale=usual_scale(fixed.feature, subject.plane, settings.distance))
+    return replace(settings, scale=default_scale(fixed.feature, subject.plane, settings.distance))
 
 
 def start(drag: Drag[FreeDrag], codes: Tensor) -> FreeDragState:
@@ -70,7 +70,7 @@ def start(drag: Drag[FreeDrag], codes: Tensor) -> FreeDragState:
 
 
 def step(drag: Drag[FreeDrag], state: FreeDragState) -> FreeDragState:
-    """Return the state after one optimisation step: where a sub-motion is over, the next begins first.
+    """Return the state after one optimization step: where a sub-motion is over, the next begins first.
 
     Once all anchors are at their targets and match, the codes stay what they are, and the reason says so.
     """

@@ -11,7 +11,7 @@ from ganvas.drag.state import Settings, State
 @dataclass(frozen=True)
 class FreeDrag(Settings):
     """Settings: the ``scale`` l of discrepancies, in units of the features; the longest ``distance`` d of one advance
-    and the half side ``radius`` of a patch, in pixels of the picture; optimisation steps a sub-motion.
+    and the half side ``radius`` of a patch, in pixels of the image; optimization steps a sub-motion.
     """
 
     radius: float = 3.0
@@ -23,7 +23,7 @@ class FreeDrag(Settings):
 @dataclass(frozen=True)
 class FreeDragState(State):
     """The anchors are ``points``; their ``templates`` [k, c, 3, 3]; the discrepancies [k] that count as l for each of
-    them (``goals``) and with which the sub-motion was ``entered``; how many optimisation steps of it are ``taken``;
+    them (``goals``) and with which the sub-motion was ``entered``; how many optimization steps of it are ``taken``;
     where the line to each target was ``begun`` [k, 2], and how far, in pixels, each content was ``behind`` when its
     anchor arrived without it (inf before that).
     """

@@ -13,14 +13,14 @@ from ganvas.errors import RegionError
 from ganvas.regions import Region
 from ganvas.regions.mask_files import read_mask
 
-LEVELS = 255  # of grey, as a file holds them
+LEVELS = 255  # of gray, as a file holds them
 HALF_LEVEL = 0.5 / LEVELS
 
 
 def read_movable(path: str | PathLike[str]) -> Region | None:
     """Return a mask file as what may move, soft values as they are; None where it is white all over.
 
-    Raises `PictureError` where it cannot be read, `RegionError` where it is black all over.
+    Raises `ImageError` where it cannot be read, `RegionError` where it is black all over.
     """
     values = read_mask(path)
     if values.min() >= 1 - HALF_LEVEL:
@@ -37,10 +37,10 @@ def settled(region: Region | None, resolution: int) -> Region | None:
     """
     if region is None or not region.has_mask:
         return region
-    grey = (region.mask(resolution, resolution) * LEVELS).round()
-    if not grey.any():
+    gray = (region.mask(resolution, resolution) * LEVELS).round()
+    if not gray.any():
         raise RegionError(f"The mask {region} lets nothing move; mark what may move with 1.")
-    return None if (grey == LEVELS).all() else Region.from_mask(grey / LEVELS)
+    return None if (gray == LEVELS).all() else Region.from_mask(gray / LEVELS)
 
 
 def check_task(task: Task, resolution: int, radius: float) -> None:

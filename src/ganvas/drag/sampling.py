@@ -1,11 +1,11 @@
-"""Feature maps read at points of the picture as if they had been enlarged to its size, without enlarging them.
+"""Feature maps read at points of the image as if they had been enlarged to its size, without enlarging them.
 
 DragGAN and FreeDrag ask for features on square grids around points: a disc, a search window, a patch. On such a grid
 bilinear enlarging and bilinear reading are both products of a matrix for the rows and one for the columns, so that only
 the few native rows and columns under the grid are touched. Knows no method and no generator.
 
-Positions are in pixels of the picture, origin at the top left corner of the top left pixel: the middle of pixel i lies
-at i + 0.5. They are float64 on the CPU, whatever the map's device and precision: a 1024-pixel picture in float32 would
+Positions are in pixels of the image, origin at the top left corner of the top left pixel: the middle of pixel i lies
+at i + 0.5. They are float64 on the CPU, whatever the map's device and precision: a 1024-pixel image in float32 would
 round them to 1/16384.
 """
 
@@ -22,20 +22,20 @@ WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class Plane:
-    """Where a feature map lies: the picture's size in pixels, and what the map covers of it, in its fractions."""
+    """Where a feature map lies: the image's size in pixels, and what the map covers of it, in its fractions."""
 
     resolution: int
     extent: Extent = WHOLE
 
     def ends(self, axis: int) -> tuple[float, float]:
-        """Return where the map begins and ends along the columns (0) or the rows (1), in pixels of the picture."""
+        """Return where the map begins and ends along the columns (0) or the rows (1), in pixels of the image."""
         return self.extent[axis] * self.resolution, self.extent[axis + 2] * self.resolution
 
 
 def interpolation_matrix(positions: Float[Tensor, "m"], size: int, low: float, high: float) -> Float[Tensor, "m size"]:
     """Return what each of `size` native samples contributes at each position of an enlarged line, float64.
 
-    The line runs from `low` to `high`, in pixels of the picture. First the two enlarged pixels beside a position are
+    The line runs from `low` to `high`, in pixels of the image. First the two enlarged pixels beside a position are
     blended (linear, the last one repeated at the border); each of them is itself a blend of the two native samples
     beside it (``align_corners=False``), as `torch.nn.functional.interpolate` and `grid_sample` compute in turn.
     """
@@ -51,7 +51,7 @@ def interpolation_matrix(positions: Float[Tensor, "m"], size: int, low: float, h
 def sample_grid(
     feature: Float[Tensor, "1 c h w"], xs: Float[Tensor, "m"], ys: Float[Tensor, "k"], plane: Plane
 ) -> Float[Tensor, "c k m"]:
-    """Return the map on the grid of columns `xs` and rows `ys`, as if it had been enlarged to the picture's size."""
+    """Return the map on the grid of columns `xs` and rows `ys`, as if it had been enlarged to the image's size."""
     height, width = feature.shape[-2:]
     across, columns = _touched(interpolation_matrix(xs, width, *plane.ends(0)))
     down, rows = _touched(interpolation_matrix(ys, height, *plane.ends(1)))
@@ -100,8 +100,8 @@ def sample_square(
     return sample_grid(feature, middle[0] + offsets, middle[1] + offsets, plane)
 
 
-def off_picture(middle: Float[Tensor, "2"], offsets: Float[Tensor, "m"], plane: Plane) -> Bool[Tensor, "m m"]:
-    """Return which of the places that `sample_square` reads lie off the picture: rows, then columns."""
+def off_image(middle: Float[Tensor, "2"], offsets: Float[Tensor, "m"], plane: Plane) -> Bool[Tensor, "m m"]:
+    """Return which of the places that `sample_square` reads lie off the image: rows, then columns."""
     columns, rows = ((middle[axis] + offsets < 0) | (middle[axis] + offsets > plane.resolution) for axis in (0, 1))
     return rows[:, None] | columns
 

@@ -1,7 +1,7 @@
-"""Drags from start to end: any number of them in a row on one picture, each ending for a reason; undo.
+"""Drags from start to end: any number of them in a row on one image, each ending for a reason; undo.
 
 States are plain data and a session is a list of finished drags, so that undoing is leaving out the last one. Every
-drag begins with fresh moments of the optimiser and a fresh reference, as if it were the first.
+drag begins with fresh moments of the optimizer and a fresh reference, as if it were the first.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ from ganvas.drag.defaults import choose_subject
 from ganvas.drag.freedrag_state import FreeDrag
 from ganvas.drag.masks import check_task, settled
 from ganvas.drag.state import (
-    CANCELLED,
+    CANCELED,
     STEP_LIMIT,
     Drag,
     Point,
@@ -82,7 +82,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Session:
-    """A picture and the drags done to it, the last of which gave its ``codes``. A change is a new session."""
+    """An image and the drags done to it, the last of which gave its ``codes``. A change is a new session."""
 
     subject: Subject
     start: Tensor
@@ -94,8 +94,8 @@ class Session:
         return self.done[-1].after if self.done else self.start
 
     @torch.no_grad()
-    def picture(self, codes: Tensor | None = None) -> Float[Tensor, "1 3 h w"]:
-        """Return the picture of codes of ``code_space``, by default of the present ones, on the CPU."""
+    def image(self, codes: Tensor | None = None) -> Float[Tensor, "1 3 h w"]:
+        """Return the image of codes of ``code_space``, by default of the present ones, on the CPU."""
         codes = self.codes if codes is None else codes.to(self.start)
         return self.subject.paint(self.subject.feature_of(codes), codes).float().cpu()
 
@@ -105,11 +105,11 @@ class Session:
             raise GanvasError("There is no drag to undo.")
         return replace(self, done=self.done[:-1])
 
-    def drag(self, order: Order, cancelled: Callable[[], bool] = lambda: False) -> "Session":
+    def drag(self, order: Order, canceled: Callable[[], bool] = lambda: False) -> "Session":
         """Return the session after one more drag; see `run` for the steps of one."""
         drag, first = prepare(self.subject, self.codes, order)
         state, path = first, []
-        for state in run(drag, first, order, cancelled):
+        for state in run(drag, first, order, canceled):
             path.append(fractions(state, self.subject))
         return self.with_done(order, drag, path, state)
 
@@ -117,7 +117,7 @@ class Session:
         """Return the session after a drag that was run elsewhere: where its points were, and its last state."""
         found = METHODS[order.method].located(drag, last)
         places = tuple(None if place is None else _fraction(place, self.subject) for place in found)
-        done = Done(order, drag.settings, last.seen_codes, tuple(path), places, last.steps, last.reason or CANCELLED)
+        done = Done(order, drag.settings, last.seen_codes, tuple(path), places, last.steps, last.reason or CANCELED)
         return replace(self, done=(*self.done, done))
 
 
@@ -132,16 +132,16 @@ def open_session(
     noise: Noise = "const",
     code_space: str | None = None,
 ) -> Session:
-    """Return the session of one picture: codes [1, *code] of `code_space`, dragged in `space`.
+    """Return the session of one image: codes [1, *code] of `code_space`, dragged in `space`.
 
     By default it is dragged in w+ where there is one, else in z, and codes are of w or w+ (told by their shape), or of
     z in a drag in z. For a drag of z codes in w or w+ say ``code_space="z"``: z and w often have one shape, and only z
     is still to be mapped. Label and truncation count for codes of z. Raises `LatentError` for what `choose_subject`
-    refuses, for codes of another space, for more than one picture, and for a label or a truncation that other codes
+    refuses, for codes of another space, for more than one image, and for a label or a truncation that other codes
     have behind them.
     """
     if len(codes) != 1:
-        raise LatentError(f"One picture is dragged at a time; {len(codes)} codes were given.")
+        raise LatentError(f"One image is dragged at a time; {len(codes)} codes were given.")
     subject = choose_subject(generator, space, layers, feature, label, truncation, noise)
     codes = codes.detach().to(generator.device)
     if subject.space == "z":
@@ -173,21 +173,21 @@ def prepare(subject: Subject, codes: Tensor, order: Order) -> tuple[Drag[Any], S
             "The generator's feature map holds values that are not finite (nan or inf) before any step: its weights or "
             "the codes are damaged."
         )
-    settings = method.usual_settings(subject, fixed, dict(order.changes))
+    settings = method.default_settings(subject, fixed, dict(order.changes))
     check_task(task, resolution, settings.radius)
     drag = Drag(subject, fixed, settings)
     return drag, method.start(drag, codes)
 
 
-def run(drag: Drag[Any], state: State, order: Order, cancelled: Callable[[], bool] = lambda: False) -> Iterator[State]:
+def run(drag: Drag[Any], state: State, order: Order, canceled: Callable[[], bool] = lambda: False) -> Iterator[State]:
     """Yield the state after every step; the last one has a reason, and codes that were looked at (``seen_codes``).
 
-    `cancelled` is asked before each step.
+    `canceled` is asked before each step.
     """
     method = METHODS[order.method]
     while not state.reason:
-        if cancelled():
-            state = ended(drag, state, order.method, CANCELLED)
+        if canceled():
+            state = ended(drag, state, order.method, CANCELED)
         elif state.steps >= order.steps:
             state = ended(drag, state, order.method, STEP_LIMIT)
         else:
@@ -211,7 +211,7 @@ def ended(drag: Drag[Any], state: State, method: str, reason: str) -> State:
 
 
 def fractions(state: State, subject: Subject) -> tuple[Point, ...]:
-    """Return where the points of a state are, in fractions of the picture."""
+    """Return where the points of a state are, in fractions of the image."""
     return tuple(_fraction(point, subject) for point in state.points)
 
 
@@ -237,9 +237,9 @@ def drag_points(
     code_space: str | None = None,
     **settings: float,
 ) -> Done:
-    """Drag points of one picture: each handle (x, y) to its target, in fractions; returns what `Done` says.
+    """Drag points of one image: each handle (x, y) to its target, in fractions; returns what `Done` says.
 
-    The picture is ``generator.synthesize(done.after, ...)``, in w+ where the generator has it, else in z with the same
+    The image is ``generator.synthesize(done.after, ...)``, in w+ where the generator has it, else in z with the same
     label and truncation. All but the points is as in `open_session`; `settings` are those of the method, such as
     ``rate`` or ``radius``.
     """

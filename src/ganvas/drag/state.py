@@ -1,7 +1,7 @@
-"""What dragging works on: the picture that is dragged, what is asked of it, how far it has come; and the parts that
+"""What dragging works on: the image that is dragged, what is asked of it, how far it has come; and the parts that
 both methods share, as pure functions: the mask term, Adam, when nothing comes nearer any more.
 
-Points are (x, y) in fractions of the picture in `Task`, as everywhere; in `State` they are in its pixels, float64 on
+Points are (x, y) in fractions of the image in `Task`, as everywhere; in `State` they are in its pixels, float64 on
 the CPU. Knows no method and no files.
 """
 
@@ -20,11 +20,11 @@ from ganvas.generators.protocol import Generator, HasParts, Label, Noise
 from ganvas.images.pixels import resize
 from ganvas.regions import Region
 
-REACHED, STEP_LIMIT, STALLED, CANCELLED, NOT_FINITE = REASONS = (
+REACHED, STEP_LIMIT, STALLED, CANCELED, NOT_FINITE = REASONS = (
     "reached",
     "step limit",
     "stalled",
-    "cancelled",
+    "canceled",
     "not finite",
 )
 MOST_POINTS = 1000
@@ -39,7 +39,7 @@ def code_space_of(space: str) -> str:
 
 @dataclass(frozen=True)
 class Subject:
-    """The picture that is dragged, beside its codes: a generator with what goes along with them.
+    """The image that is dragged, beside its codes: a generator with what goes along with them.
 
     ``space`` is that of the way: w+ (every trained row by itself), w (the same for all of them) or z. ``rows`` of w+
     are trained, () for z. ``feature`` is the map that is followed, ``plane`` where it lies. Label and truncation count
@@ -71,7 +71,7 @@ class Subject:
         return self.generator.features(codes, [self.feature], self.code_space, **options)[self.feature].float()
 
     def paint(self, feature: Tensor, codes: Tensor) -> Float[Tensor, "1 3 h w"]:
-        """Return the picture above a map that `feature_of` gave."""
+        """Return the image above a map that `feature_of` gave."""
         options: dict[str, Any] = {"noise": self.noise, "label": self.label, "truncation": self.truncation}
         return self.generator.resume(self.feature, feature, codes, self.code_space, **options)
 
@@ -96,7 +96,7 @@ class Task:
             for x, y in points:
                 if not (0 <= x <= 1 and 0 <= y <= 1):
                     raise RegionError(
-                        f"The {what} ({x:g}, {y:g}) lies off the picture: points are (x, y) in fractions of width and "
+                        f"The {what} ({x:g}, {y:g}) lies off the image: points are (x, y) in fractions of width and "
                         "height, from 0 to 1."
                     )
 
@@ -169,7 +169,7 @@ Chosen = TypeVar("Chosen", bound=Settings)
 
 @dataclass(frozen=True)
 class Drag(Generic[Chosen]):
-    """One drag: of which picture, what is fixed throughout it, and the settings of its method."""
+    """One drag: of which image, what is fixed throughout it, and the settings of its method."""
 
     subject: Subject
     fixed: Fixed
@@ -177,7 +177,7 @@ class Drag(Generic[Chosen]):
 
 
 def begin(subject: Subject, codes: Tensor, task: Task) -> Fixed:
-    """Return what stays the same throughout the drag of one picture with `codes` [1, *code] of ``code_space``."""
+    """Return what stays the same throughout the drag of one image with `codes` [1, *code] of ``code_space``."""
     with torch.no_grad():
         feature = subject.feature_of(codes)
     resolution = subject.plane.resolution
@@ -209,7 +209,7 @@ def staying_weights(movable: Region, height: int, width: int, plane: Plane) -> F
 def changed(feature: Float[Tensor, "1 c h w"], fixed: Fixed, over: str = "map") -> Float[Tensor, ""]:
     """Return ``mean |(F - F0) (1 - M)|`` over the map (DragGAN, Eq. 1), or over what must stay (FreeDrag): 0 without.
 
-    M is the mask at the map's own size: the papers' codes enlarge the maps to the picture instead.
+    M is the mask at the map's own size: the papers' codes enlarge the maps to the image instead.
     """
     if fixed.must_stay is None:
         return feature.new_zeros(())

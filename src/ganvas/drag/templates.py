@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ganvas.drag.sampling import Plane, off_picture, sample_grid, sample_square
+from ganvas.drag.sampling import Plane, off_image, sample_grid, sample_square
 
 PLACES = 10  # that are looked at on the line
 FINENESS = 4  # places that a search looks at in the spacing of a patch
@@ -18,7 +18,7 @@ VALUES_AT_ONCE = 2**22  # that a search reads of the map: 16 MiB
 def patches(
     feature: Float[Tensor, "1 c h w"], points: Float[Tensor, "k 2"], plane: Plane, radius: float
 ) -> Float[Tensor, "k c 3 3"]:
-    """Return F_r at each point: 3x3 samples, `radius` pixels of the picture apart (section 3.1)."""
+    """Return F_r at each point: 3x3 samples, `radius` pixels of the image apart (section 3.1)."""
     offsets = torch.tensor([-radius, 0.0, radius], dtype=torch.float64)
     return torch.stack([sample_square(feature, point, offsets, plane) for point in points])
 
@@ -81,7 +81,7 @@ def mismatches(
     radius: float,
 ) -> tuple[Float[Tensor, "m"], Float[Tensor, "m m"]]:
     """Return offsets of at least `reach` to both sides, a quarter of `radius` apart, and the discrepancy of the
-    template from the patch at `middle` plus each pair of them (rows, then columns), on the CPU: inf off the picture.
+    template from the patch at `middle` plus each pair of them (rows, then columns), on the CPU: inf off the image.
 
     All patches are samples of one grid, of which some rows are read at a time: all of it can be gibibytes.
     """
@@ -95,7 +95,7 @@ def mismatches(
         for first in range(0, len(offsets), at_once)
     ]
     left = torch.cat(strips).cpu()
-    left[off_picture(middle, offsets, plane)] = torch.inf
+    left[off_image(middle, offsets, plane)] = torch.inf
     return offsets, left
 
 

@@ -1,5 +1,5 @@
 """A session as JSON: the codes that it began with and every drag as it was done, enough to do it again to the same
-picture. Also files of points. Everything that is read may be hostile: it is data, of bounded size, checked before use.
+image. Also files of points. Everything that is read may be hostile: it is data, of bounded size, checked before use.
 
 Numbers are written so that float32 comes back bit for bit. A mask's pixels are 8-bit, packed, in base64.
 """
@@ -21,7 +21,7 @@ from torch import Tensor
 from ganvas.drag.masks import LEVELS, settled
 from ganvas.drag.sampling import Plane
 from ganvas.drag.session import METHODS, SETTINGS, Done, Order, Session
-from ganvas.drag.state import CANCELLED, MOST_POINTS, Point, Subject, Task, code_space_of
+from ganvas.drag.state import CANCELED, MOST_POINTS, Point, Subject, Task, code_space_of
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.codes import check_space
 from ganvas.generators.protocol import Generator, Noise, about_of, feature_extent
@@ -37,7 +37,7 @@ LARGEST_MASK = 4096  # pixels a side
 @dataclass(frozen=True)
 class Trace:
     """What a trace file holds: codes [1, *code] of ``code_space`` at the start, by what they were dragged, and the
-    orders. ``own_weights`` says that the picture has noise maps or tuned weights that are in its latent file only.
+    orders. ``own_weights`` says that the image has noise maps or tuned weights that are in its latent file only.
     """
 
     generator: str
@@ -88,7 +88,7 @@ class Trace:
 
 
 def write_trace(path: str | Path, session: Session, own_weights: bool = False) -> Path:
-    """Write a session as JSON, whole or not at all; returns the path. A drag that was cancelled before its first step
+    """Write a session as JSON, whole or not at all; returns the path. A drag that was canceled before its first step
     is left out: it did nothing, and no order asks for that.
     """
     subject = session.subject
@@ -111,7 +111,7 @@ def write_trace(path: str | Path, session: Session, own_weights: bool = False) -
         "drags": [
             _drag_as_json(done, subject.plane.resolution)
             for done in session.done
-            if done.steps > 0 or done.reason != CANCELLED
+            if done.steps > 0 or done.reason != CANCELED
         ],
     }
     with atomic_path(path, ResultFileError) as temporary:
@@ -127,7 +127,7 @@ def _drag_as_json(done: Done, resolution: int) -> dict[str, Any]:
         packed = base64.b64encode(zlib.compress(values.numpy().tobytes())).decode()
     return {
         "method": order.method,
-        "steps": done.steps if done.reason == CANCELLED else order.steps,
+        "steps": done.steps if done.reason == CANCELED else order.steps,
         "settings": asdict(done.settings),
         "handles": order.task.handles,
         "targets": order.task.targets,
@@ -191,7 +191,7 @@ def _trace(content: Any) -> Trace:
         raise ValueError(f"its drags are no list of at most {MOST_DRAGS}")
     codes = torch.tensor(content["codes"], dtype=torch.float32)
     if codes.ndim not in (2, 3) or len(codes) != 1 or not codes.isfinite().all():
-        raise ValueError("its codes are not those of one picture")
+        raise ValueError("its codes are not those of one image")
     return Trace(
         str(content["generator"]),
         str(content["generator_hash"]),

@@ -1,4 +1,4 @@
-"""Pictures of a drag: handles red, targets blue, an arrow between them. Draws on pictures; paints none by itself."""
+"""Images of a drag: handles red, targets blue, an arrow between them. Draws on images; paints none by itself."""
 
 import math
 from collections.abc import Sequence
@@ -13,27 +13,27 @@ from ganvas.drag.state import Point
 from ganvas.images import pixels
 
 RED, BLUE, WHITE = (230, 30, 40), (30, 100, 255), (255, 255, 255)
-SMALLEST, LARGEST = 384, 512  # pixels: points are still seen apart, and a film of them fits into memory
+SMALLEST, LARGEST = 384, 512  # pixels: points are still seen apart, and a video of them fits into memory
 SMOOTHER = 4  # marks are drawn so many times larger and shrunk
 RADIUS = 1 / 72  # of the width, of a point
 
 
-def at_viewing_size(picture: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 h2 w2"]:
-    """Return the picture enlarged by a whole factor to at least 384 pixels, or shrunk to 512."""
-    size = picture.shape[-1]
+def at_viewing_size(image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 h2 w2"]:
+    """Return the image enlarged by a whole factor to at least 384 pixels, or shrunk to 512."""
+    size = image.shape[-1]
     if size > LARGEST:
-        return pixels.resize(picture, LARGEST, LARGEST)
-    return pixels.enlarge(picture, math.ceil(SMALLEST / size))
+        return pixels.resize(image, LARGEST, LARGEST)
+    return pixels.enlarge(image, math.ceil(SMALLEST / size))
 
 
 def marked(
-    picture: Float[Tensor, "1 3 h w"], handles: Sequence[Point | None], targets: Sequence[Point]
+    image: Float[Tensor, "1 3 h w"], handles: Sequence[Point | None], targets: Sequence[Point]
 ) -> Float[Tensor, "1 3 h w"]:
-    """Return the picture with the points, (x, y) in fractions, drawn on it: a red dot for each handle, a blue one for
+    """Return the image with the points, (x, y) in fractions, drawn on it: a red dot for each handle, a blue one for
     each target, both rimmed in white, and an arrow from one to the other where they lie apart. A handle of None, one
     that was not found, has no dot.
     """
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     layer = Image.new("RGBA", (width * SMOOTHER, height * SMOOTHER), (*WHITE, 0))
     brush = ImageDraw.Draw(layer)
     size = np.array([layer.width, layer.height], dtype=float)
@@ -45,13 +45,13 @@ def marked(
         _dot(brush, np.array(target) * size, radius, BLUE)
     for handle, _ in pairs:
         _dot(brush, np.array(handle) * size, radius, RED)
-    over = torch.from_numpy(np.array(layer.resize((width, height), Image.Resampling.BOX))).to(picture.device)
+    over = torch.from_numpy(np.array(layer.resize((width, height), Image.Resampling.BOX))).to(image.device)
     opacity = over[None, ..., 3:].movedim(3, 1) / 255
-    return picture.lerp(pixels.from_bytes(over[None, ..., :3]).to(picture), opacity.to(picture))
+    return image.lerp(pixels.from_bytes(over[None, ..., :3]).to(image), opacity.to(image))
 
 
-def _dot(brush: ImageDraw.ImageDraw, middle: np.ndarray, radius: float, colour: tuple[int, int, int]) -> None:
-    for reach, shade in ((radius * 1.35, WHITE), (radius, colour)):
+def _dot(brush: ImageDraw.ImageDraw, middle: np.ndarray, radius: float, color: tuple[int, int, int]) -> None:
+    for reach, shade in ((radius * 1.35, WHITE), (radius, color)):
         brush.ellipse((*(middle - reach), *(middle + reach)), fill=(*shade, 255))
 
 
@@ -71,7 +71,9 @@ def _arrow(brush: ImageDraw.ImageDraw, start: np.ndarray, end: np.ndarray, radiu
 
 
 def evenly(count: int, most: int) -> list[int]:
-    """Return which of `count` frames make a film of at most `most`: the first, the last, and an even choice between."""
+    """Return which of `count` frames make a video of at most `most`: the first, the last, and an even choice
+    between.
+    """
     if min(count, most) < 2:
         return list(range(count))[-1:] if most > 0 else []
     kept = min(count, most)

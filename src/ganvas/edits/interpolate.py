@@ -1,6 +1,6 @@
 """Paths between latents: functions of t in [0, 1], linear or spherical, through two codes or many, open or closed.
 
-How fast the picture changes along them is measured and evened out by ``ganvas.edits.retime``.
+How fast the image changes along them is measured and evened out by ``ganvas.edits.retime``.
 """
 
 import math
@@ -141,10 +141,10 @@ class LatentPath:
         for some in np.split(positions, len(positions)) if self.tuned else [positions]:
             yield self.at(some)
 
-    def pictures(self, generator: Generator, positions: Positions) -> Iterator[Float[Tensor, "n 3 h w"]]:
-        """Yield the pictures at these t, some at a time, on the CPU."""
+    def images(self, generator: Generator, positions: Positions) -> Iterator[Float[Tensor, "n 3 h w"]]:
+        """Yield the images at these t, some at a time, on the CPU."""
         for latent in self.each(positions):
-            yield from latent.pictures(generator)
+            yield from latent.images(generator)
 
     def _weights(self, t: Float[Tensor, "1"]) -> Differences:
         (start,), (share,) = (part.tolist() for part in pieces_at(t, len(self.keys), self.closed))

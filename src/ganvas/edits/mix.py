@@ -1,7 +1,7 @@
-"""Style mixing: some layers of one picture's w+ codes, the others of another's (StyleGAN, Karras et al. 2019, 3.1).
+"""Style mixing: some layers of one image's w+ codes, the others of another's (StyleGAN, Karras et al. 2019, 3.1).
 
 Coarse layers (4 and 8 px) carry pose, hair and the shape of a face, middle ones (16 and 32 px) its features, fine ones
-(from 64 px) colours and texture: Figure 3 of the paper.
+(from 64 px) colors and texture: Figure 3 of the paper.
 """
 
 import torch

@@ -83,18 +83,18 @@ def edit_series(
     label: Label = None,
     truncation: float = 1.0,
 ) -> Float[Tensor, "rows k 3 h w"]:
-    """Return the pictures of every row of `codes` at every strength along one direction: all rows share it, as in
+    """Return the images of every row of `codes` at every strength along one direction: all rows share it, as in
     Figure 1 of ReSeFa.
     """
     if len(strengths) == 0:
         raise LatentError("No strength was given; give at least one, for example 3.")
-    pictures = []
+    images = []
     for strength in strengths:
         edited = edit(generator, codes, direction, strength, layers)
-        pictures.append(
+        images.append(
             generator.synthesize(edited, space_of(edited, direction), noise=noise, label=label, truncation=truncation)
         )
-    return torch.stack(pictures, dim=1)
+    return torch.stack(images, dim=1)
 
 
 def space_of(codes: Tensor, direction: Direction) -> str:

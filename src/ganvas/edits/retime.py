@@ -1,6 +1,6 @@
-"""How fast the picture changes along a path, and re-timing to equal picture speed.
+"""How fast the image changes along a path, and re-timing to equal image speed.
 
-The length of a step is the root of the perceptual distance of its two pictures: a Euclidean distance of the feature
+The length of a step is the root of the perceptual distance of its two images: a Euclidean distance of the feature
 network's unit maps, so that the lengths of small steps add up to that of the path. Since re-timing makes just these
 even, steps are told by another distance besides, by SSIM, which nothing here evens out.
 """
@@ -18,6 +18,7 @@ from torch import Tensor
 from ganvas.edits.interpolate import LatentPath, Positions
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
+from ganvas.io.progress import Progress
 from ganvas.latents.spaces import statistics
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.perceptual import distance_of_maps, unit_maps
@@ -29,7 +30,6 @@ EVEN_ENOUGH = 1.1
 ROUNDS = 8
 DENSER = 4
 AT_ONCE = 16
-Progress = Callable[[str, int, int], None]
 
 
 @torch.no_grad()
@@ -40,12 +40,12 @@ def step_lengths(
     positions: Positions,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Float[np.ndarray, "m"]:
-    """Return how far each picture of the path is from the one before: the root of the perceptual distance."""
+    """Return how far each image of the path is from the one before: the root of the perceptual distance."""
     last: list[Tensor] | None = None
     lengths: list[Tensor] = []
     done = 0
-    for pictures in path.pictures(generator, positions):
-        for some in pictures.split(AT_ONCE):
+    for images in path.images(generator, positions):
+        for some in images.split(AT_ONCE):
             maps = unit_maps(network, some.to(network.mean.device))
             chain = maps if last is None else [torch.cat(pair) for pair in zip(last, maps, strict=True)]
             lengths.append(distance_of_maps([each[:-1] for each in chain], [each[1:] for each in chain]).sqrt().cpu())
@@ -56,21 +56,21 @@ def step_lengths(
 
 @torch.no_grad()
 def ssim_steps(generator: Generator, path: LatentPath, positions: Positions) -> Float[np.ndarray, "m"]:
-    """Return how far each picture of the path is from the one before by SSIM: the root of 1 - SSIM, which for small
+    """Return how far each image of the path is from the one before by SSIM: the root of 1 - SSIM, which for small
     steps grows as they do.
     """
     last: list[Tensor] = []
     lengths: list[Tensor] = []
-    for pictures in path.pictures(generator, positions):
-        chain = torch.cat([*last, pictures])
+    for images in path.images(generator, positions):
+        chain = torch.cat([*last, images])
         lengths.append((1 - ssim(chain[:-1], chain[1:])).clamp_min(0).sqrt() if len(chain) > 1 else torch.zeros(0))
-        last = [pictures[-1:]]
+        last = [images[-1:]]
     return torch.cat(lengths).double().numpy()
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Where the frames of a film lie on a path, t in [0, 1] (the last of a closed one is its first); the length of
+    """Where the frames of a video lie on a path, t in [0, 1] (the last of a closed one is its first); the length of
     every step; at each frame the distance to the mean in deviations of the space (1 is usual), nan where it is not
     known; and the part of the path that was asked for at each frame, ``shares``. ``structural`` are the lengths of the
     steps by SSIM, roots of 1 - SSIM.
@@ -78,13 +78,13 @@ class Timing:
 
     positions: Positions
     steps: Float[np.ndarray, "m"]
-    deviations: Float[np.ndarray, "n"]
+    stds: Float[np.ndarray, "n"]
     shares: Positions
     structural: Float[np.ndarray, "m"]
 
     @property
     def unevenness(self) -> float:
-        """The largest step over the largest that was asked for: over the mean step, unless the film eases."""
+        """The largest step over the largest that was asked for: over the mean step, unless the video eases."""
         return unevenness(self.steps, self.shares)
 
     @property
@@ -102,7 +102,7 @@ class Timing:
             "unevenness_ssim": self.structural_unevenness,
             "positions": self.positions.tolist(),
             "steps": self.steps.tolist(),
-            "distance_to_mean": [value for value in self.deviations.tolist() if value == value],
+            "distance_to_mean": [value for value in self.stds.tolist() if value == value],
         }
 
 
@@ -127,7 +127,7 @@ def inverted(
     position over cumulative length: one round of de Boor's equidistribution (1974), whose fixed point has equal steps.
     """
     found = np.clip(PchipInterpolator(cumulative(steps), positions)(shares), 0.0, 1.0)
-    return np.where(shares == 1, positions[-1], found)  # the last picture is the one that was given, to the last bit
+    return np.where(shares == 1, positions[-1], found)  # the last image is the one that was given, to the last bit
 
 
 def meeting(shares: Float[np.ndarray, "s"], stops: Float[np.ndarray, "k"]) -> Float[np.ndarray, "s"]:
@@ -175,7 +175,7 @@ def time_path(
     evenly: bool = False,
     progress: Progress = lambda what, done, total: None,
 ) -> Timing:
-    """Return the frames of a path at t = `shares`; or, `evenly`, where the pictures have come that part of their way
+    """Return the frames of a path at t = `shares`; or, `evenly`, where the images have come that part of their way
     (`retimed`). `progress` is told what is measured, and how much of how much.
     """
     rounds = 0
@@ -187,11 +187,11 @@ def time_path(
         return step_lengths(network, generator, path, positions, lambda done, total: progress(what, done, total))
 
     positions, steps = retimed(measure, shares, path.corners) if evenly else (shares, measure(shares))
-    deviations, structural = (measured(generator, path, positions) for measured in (deviations_along_path, ssim_steps))
-    return Timing(positions, steps, deviations, shares, structural)
+    stds, structural = (measured(generator, path, positions) for measured in (stds_along_path, ssim_steps))
+    return Timing(positions, steps, stds, shares, structural)
 
 
-def deviations_along_path(generator: Generator, path: LatentPath, positions: Positions) -> Float[np.ndarray, "n"]:
+def stds_along_path(generator: Generator, path: LatentPath, positions: Positions) -> Float[np.ndarray, "n"]:
     """Return the distance of codes to the mean of their space in its deviations, about 1 for codes of the prior (0.7 at
     truncation 0.7); nan in space s.
     """

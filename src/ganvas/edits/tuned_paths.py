@@ -1,7 +1,7 @@
 """Between weights that were tuned for different photos: differences of weights blended as codes are.
 
-Differences are whole tensors or pairs of factors (see `ganvas.generators.weight_differences`). A sum of products of factors is
-one product of longer factors, so that what was small stays small.
+Differences are whole tensors or pairs of factors (see `ganvas.generators.weight_differences`). A sum of products of
+factors is one product of longer factors, so that what was small stays small.
 """
 
 from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from ganvas.generators import ops
 
 
 class FullyConnected(nn.Module):
-    """``lrelu(x W^T rate / sqrt(inputs) + rate b) sqrt 2``, or the same without the nonlinearity (equalised learning
+    """``lrelu(x W^T rate / sqrt(inputs) + rate b) sqrt 2``, or the same without the nonlinearity (equalized learning
     rate).
     """
 
@@ -30,7 +30,7 @@ class FullyConnected(nn.Module):
 
 
 class MappingNetwork(nn.Module):
-    """z (and a label) to w: both normalised, then fully connected layers of the widths `hidden`; keeps the average w.
+    """z (and a label) to w: both normalized, then fully connected layers of the widths `hidden`; keeps the average w.
 
     `rate` is the learning-rate multiplier of the layers; `label_dim` 0 means no label.
     """

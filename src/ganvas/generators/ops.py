@@ -77,7 +77,7 @@ def smooth(
 
 
 def upsample(x: Float[Tensor, "n c h w"], kernel: Float[Tensor, "a b"]) -> Float[Tensor, "n c h2 w2"]:
-    """Double the size: insert zeros, then convolve with `kernel` (even-sized, sum one) at gain 4; the picture does not
+    """Double the size: insert zeros, then convolve with `kernel` (even-sized, sum one) at gain 4; the image does not
     shift.
     """
     channels = x.shape[1]

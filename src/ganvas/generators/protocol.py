@@ -17,7 +17,7 @@ class About:
     """What is known of a generator beside its weights.
 
     ``hash`` is sha256 over sorted (our name, shape, bytes as stored); ``source`` says where the weights come from and
-    under which licence; ``regions`` are its named regions; ``edit_layers`` the layers that its card recommends for
+    under which license; ``regions`` are its named regions; ``edit_layers`` the layers that its card recommends for
     local edits ("" for all).
     """
 
@@ -54,10 +54,32 @@ Noise = str | Mapping[str, Tensor] | torch.Generator
 
 
 @runtime_checkable
-class Generator(Protocol):
-    """A GAN's G: codes in some spaces to pictures [n, 3, h, w] of about [-1, 1].
+class CodesWithSpace(Protocol):
+    """Codes that know their space: what generators need of a `ganvas.latents.latent.Latent`, which is built on them."""
 
-    ``resolution`` is the picture's height and width in pixels; ``spaces`` the spaces it has, from the noise inwards;
+    codes: Tensor
+    space: str
+    label: int | tuple[int, ...] | None
+    truncation: float
+    truncation_layers: int | None
+
+    def noise_for(self, generator: "Generator") -> Noise:
+        """Return the noise maps that belong to the codes, or "const"."""
+        ...
+
+    def generator_for(self, generator: "Generator") -> "Generator":
+        """Return the generator that paints the codes: `generator`, or one with tuned weights."""
+        ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A GAN's G: codes in some spaces to images [n, 3, h, w] of about [-1, 1].
+
+    Methods that take ``codes`` take a tensor with its ``space``, or a latent, which knows its space, label, truncation,
+    noise and tuned weights (`ganvas.generators.takes_latent` adds that to a family).
+
+    ``resolution`` is the image's height and width in pixels; ``spaces`` the spaces it has, from the noise inwards;
     ``layers`` the rows of its w+ codes, 0 where it has none; ``feature_names`` its feature maps from coarse to fine.
     """
 
@@ -68,7 +90,7 @@ class Generator(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where codes and pictures lie."""
+        """Where codes and images lie."""
         ...
 
     def dimensions(self, space: str) -> tuple[int, ...]:
@@ -92,24 +114,30 @@ class Generator(Protocol):
         ...
 
     def synthesize(
-        self, codes: Tensor, space: str = "w+", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+        self,
+        codes: Tensor | CodesWithSpace,
+        space: str | None = None,
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
     ) -> Tensor:
-        """Return pictures, differentiable forwards and backwards."""
+        """Return images, differentiable forwards and backwards."""
         ...
 
     def features(
         self,
-        codes: Tensor,
+        codes: Tensor | CodesWithSpace,
         names: Sequence[str],
-        space: str = "w+",
+        space: str | None = None,
         *,
         noise: Noise = "const",
-        picture: bool = False,
+        with_image: bool = False,
         label: Label = None,
         truncation: float = 1.0,
     ) -> dict[str, Tensor]:
-        """Return feature maps by name, stopping at the finest one asked; with `picture`, the picture too under
-        "picture". Label and truncation count for space z only, as in `synthesize`.
+        """Return feature maps by name, stopping at the finest one asked; with `with_image`, the image too, under
+        "image". Label and truncation count for space z only, as in `synthesize`.
         """
         ...
 
@@ -117,14 +145,14 @@ class Generator(Protocol):
         self,
         name: str,
         feature: Tensor,
-        codes: Tensor,
-        space: str = "w+",
+        codes: Tensor | CodesWithSpace,
+        space: str | None = None,
         *,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
     ) -> Tensor:
-        """Return the picture when the feature map `name` is `feature`; label and truncation as in `features`."""
+        """Return the image when the feature map `name` is `feature`; label and truncation as in `features`."""
         ...
 
 
@@ -133,9 +161,14 @@ class Linearizable(Protocol):
     """A generator that shares one primal pass among many tangents; others are differentiated by ``torch.func``."""
 
     def linearize(
-        self, codes: Tensor, space: str = "w+", *, layers: Sequence[int] | None = None, noise: Noise = "const"
+        self,
+        codes: Tensor | CodesWithSpace,
+        space: str | None = None,
+        *,
+        layers: Sequence[int] | None = None,
+        noise: Noise = "const",
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Return the picture of one code and the map from tangents [n, *code] to picture tangents [n, 3, h, w].
+        """Return the image of one code and the map from tangents [n, *code] to image tangents [n, 3, h, w].
 
         Generators with space z only take ``label`` and ``truncation`` here too, as `synthesize` does.
         """
@@ -148,10 +181,10 @@ class HasParts(Protocol):
 
     def feature_part(
         self,
-        codes: Tensor,
+        codes: Tensor | CodesWithSpace,
         name: str,
         window: Window,
-        space: str = "w+",
+        space: str | None = None,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -203,28 +236,28 @@ Extent = tuple[float, float, float, float]
 
 @runtime_checkable
 class CanMove(Protocol):
-    """A generator that can paint its pictures moved and turned."""
+    """A generator that can paint its images moved and turned."""
 
     def transformed(
         self, matrix: Tensor | None = None, *, rotate: float = 0.0, translate: tuple[float, float] = (0.0, 0.0)
     ) -> Generator:
-        """Return the generator with its pictures turned (degrees) and moved (fractions of the width)."""
+        """Return the generator with its images turned (degrees) and moved (fractions of the width)."""
         ...
 
 
 @runtime_checkable
 class HasMargins(Protocol):
-    """A generator whose feature maps cover another part of the plane than the picture: more of it, in their margins."""
+    """A generator whose feature maps cover another part of the plane than the image: more of it, in their margins."""
 
     def extent(self, name: str) -> Extent:
-        """Return (left, top, right, bottom) of what a map covers, in fractions of the picture."""
+        """Return (left, top, right, bottom) of what a map covers, in fractions of the image."""
         ...
 
 
 def feature_extent(generator: Generator, name: str) -> Extent:
-    """Return (left, top, right, bottom) of what the feature map `name` covers, in fractions of the picture.
+    """Return (left, top, right, bottom) of what the feature map `name` covers, in fractions of the image.
 
-    The picture itself, (0, 0, 1, 1), unless the generator says otherwise. A point (x, y) of the picture lies at
+    The image itself, (0, 0, 1, 1), unless the generator says otherwise. A point (x, y) of the image lies at
     ``(x - left) / (right - left)`` of the map's width, and likewise in height.
     """
     return generator.extent(name) if isinstance(generator, HasMargins) else (0.0, 0.0, 1.0, 1.0)

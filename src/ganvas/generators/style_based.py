@@ -1,7 +1,7 @@
 """What StyleGAN2 and StyleGAN3 share: a mapping network, the spaces z, w, w+ and s, and a derivative through styles.
 
 Codes of space ``s`` are [n, sum of channels], every layer's style in graph order (StyleSpace, Wu et al. 2021). Of a
-synthesis network it knows only that styles go in and pictures come out.
+synthesis network it knows only that styles go in and images come out.
 """
 
 from collections.abc import Callable, Sequence
@@ -119,7 +119,7 @@ class StyleBased(nn.Module, Generic[Network]):
         layers: Sequence[int] | None,
         linearize: Callable[[list[Tensor]], tuple[Tensor, PushStyles]],
     ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
-        """Return the picture of one code (w, w+ or s) and the map from tangents [n, *code] to [n, 3, h, w].
+        """Return the image of one code (w, w+ or s) and the map from tangents [n, *code] to [n, 3, h, w].
 
         `linearize` is the synthesis network's, from styles on. Tangents count on `layers` (rows of w+; None: all) only.
         """
@@ -128,7 +128,7 @@ class StyleBased(nn.Module, Generic[Network]):
             raise LatentError(f"A derivative is taken at one code; {len(codes)} were given.")
         active = frozenset(range(self.layers) if layers is None else layers)
         with torch.no_grad():
-            picture, push_styles = linearize(self.styles(codes, space))
+            image, push_styles = linearize(self.styles(codes, space))
 
         @torch.no_grad()
         def push(tangents: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class StyleBased(nn.Module, Generic[Network]):
             rows = widen(tangents, space, self.layers, self.architecture.w_dim)
             return push_styles(self.synthesis.push_styles(rows, active), len(tangents))
 
-        return picture, push
+        return image, push
 
     def check_codes(self, space: str, codes: Tensor) -> None:
         """Raise `LatentError` unless `codes` lie in `space` and have the generator's precision."""

@@ -29,7 +29,7 @@ class Affine(nn.Module):
 
 
 class StyleSynthesis(nn.Module):
-    """A network from styles to pictures: row ``rows[i]`` of w+ makes its i-th style through ``affines()[i]``."""
+    """A network from styles to images: row ``rows[i]`` of w+ makes its i-th style through ``affines()[i]``."""
 
     rows: list[int]
 

@@ -92,7 +92,7 @@ def with_weights(generator: AnyGenerator, changed: Mapping[str, Tensor]) -> AnyG
 
 def put_weights(generator: object, changed: Mapping[str, Tensor]) -> None:
     """Change weights of a generator that `with_weights` made, in place; where one carries a gradient, so do the
-    pictures.
+    images.
     """
     module = _module(generator)
     for name, weight in changed.items():

@@ -1,4 +1,4 @@
-"""What generators with space z only have in common: one code per picture, no layers, no noise maps, no mapping."""
+"""What generators with space z only have in common: one code per image, no layers, no noise maps, no mapping."""
 
 from collections.abc import Mapping, Sequence
 from typing import NoReturn

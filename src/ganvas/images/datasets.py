@@ -1,7 +1,7 @@
-"""Pictures to train on: a folder or a zip, looked through once and packed into one file of square 8-bit pictures.
+"""Images to train on: a folder or a zip, looked through once and packed into one file of square 8-bit images.
 
 The packed file lies in the cache folder (``GANVAS_HOME``), is mapped into memory and read by index, so that a batch
-costs a copy. It is made anew when names, sizes or times of the pictures change.
+costs a copy. It is made anew when names, sizes or times of the images change.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ LARGEST_FILE = 256 * 2**20
 
 @dataclass(frozen=True)
 class Survey:
-    """What a source holds: pictures used, sizes (as "width x height": count) before cropping, and what was left out
+    """What a source holds: images used, sizes (as "width x height": count) before cropping, and what was left out
     with the reason; ``cropped`` were not square, ``enlarged`` smaller than the resolution, ``repeated`` are at this
     resolution the same, value for value, as one before them, and used all the same.
     """
@@ -47,8 +47,8 @@ class Survey:
     repeated: int = 0
 
 
-class PictureSet:
-    """Packed pictures: ``len``, ``survey``, and batches by index."""
+class ImageSet:
+    """Packed images: ``len``, ``survey``, and batches by index."""
 
     def __init__(self, values: np.ndarray, survey: Survey) -> None:
         self.values, self.survey = values, survey
@@ -57,42 +57,42 @@ class PictureSet:
         return len(self.values)
 
     def spread(self, count: int) -> Int[np.ndarray, "n"]:
-        """Return the indices of `count` pictures from all over the set, at equal distances: a set that is in an order,
+        """Return the indices of `count` images from all over the set, at equal distances: a set that is in an order,
         of ages or of sizes, shows all of it. All of them where there are fewer.
         """
         return np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
 
     def batch(self, indices: Int[np.ndarray, "n"], device: torch.device | str = "cpu") -> Float[Tensor, "n 3 r r"]:
-        """Return the pictures of these indices, in [-1, 1], channels_last."""
+        """Return the images of these indices, in [-1, 1], channels_last."""
         chosen = torch.from_numpy(self.values[indices]).to(device)
         return (chosen.float() / 127.5 - 1).permute(0, 3, 1, 2)
 
 
-def open_pictures(
+def open_images(
     source: str | Path,
     resolution: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
     fewest: int = FEWEST,
-) -> PictureSet:
-    """Return the pictures of a folder (with all folders in it) or a zip at `resolution` pixels: cut to the middle
+) -> ImageSet:
+    """Return the images of a folder (with all folders in it) or a zip at `resolution` pixels: cut to the middle
     square and resized by area.
 
     Files that cannot be read are left out and named in the survey; hidden ones are not looked at. `progress` is told
-    how many of how many are packed. Processes that open the same pictures at the same time pack them once.
-    Raises `TrainingError` where the source is missing, is no folder or zip, or has fewer than `fewest` pictures that
+    how many of how many are packed. Processes that open the same images at the same time pack them once.
+    Raises `TrainingError` where the source is missing, is no folder or zip, or has fewer than `fewest` images that
     can be read.
     """
-    files = _list_pictures(Path(source))
+    files = _list_images(Path(source))
     key = _fingerprint(files, resolution)
-    packed, described = (home() / "pictures" / f"{key}{suffix}" for suffix in (".npy", ".json"))
+    packed, described = (home() / "images" / f"{key}{suffix}" for suffix in (".npy", ".json"))
     with exclusive(packed):
         if not (packed.is_file() and described.is_file()):
             _pack(files, Path(source), resolution, packed, described, progress, fewest)
     survey = Survey(**json.loads(described.read_text("utf-8")))
     if survey.count < fewest:  # packed for what needs fewer
         raise TrainingError(_too_few(Path(source), survey.count, survey.skipped, fewest))
-    # The same pictures may have been packed from another place.
-    return PictureSet(np.load(packed, mmap_mode="r"), replace(survey, source=str(source)))
+    # The same images may have been packed from another place.
+    return ImageSet(np.load(packed, mmap_mode="r"), replace(survey, source=str(source)))
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class _File:
     read: Callable[[], bytes]
 
 
-def _list_pictures(source: Path) -> list[_File]:
+def _list_images(source: Path) -> list[_File]:
     try:
         if source.is_dir():
             files = list(_in_folder(source))
@@ -111,13 +111,13 @@ def _list_pictures(source: Path) -> list[_File]:
             files = list(_in_zip(source))
         else:
             found = "is neither" if source.exists() else "does not exist"
-            raise TrainingError(f"'{source}' {found}; give a folder or a zip of pictures.")
+            raise TrainingError(f"'{source}' {found}; give a folder or a zip of images.")
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as reason:
         said = getattr(reason, "strerror", None) or reason
-        raise TrainingError(f"'{source}' cannot be read ({said}); give a folder or a zip of pictures.") from reason
+        raise TrainingError(f"'{source}' cannot be read ({said}); give a folder or a zip of images.") from reason
     if not files:
         raise TrainingError(
-            f"'{source}' holds no pictures: files that end in {', '.join(SUFFIXES)} were looked for, in all folders."
+            f"'{source}' holds no images: files that end in {', '.join(SUFFIXES)} were looked for, in all folders."
         )
     return sorted(files, key=lambda file: file.name)
 
@@ -143,7 +143,7 @@ def _in_zip(source: Path) -> Iterator[_File]:
 
 
 def _is_shown(path: Path) -> bool:
-    """Whether a path is that of a picture which people put there, not of a system's thumbnails or notes."""
+    """Whether a path is that of an image which people put there, not of a system's thumbnails or notes."""
     return path.suffix.lower() in SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in path.parts)
 
 
@@ -197,28 +197,28 @@ def _decoded(pool: ThreadPoolExecutor, files: Sequence[_File], resolution: int) 
 
 
 def _decode(file: _File, resolution: int) -> str | tuple[tuple[int, int], bytes]:
-    """Return a picture's size and its bytes at `resolution`, or the reason why it cannot be read."""
+    """Return an image's size and its bytes at `resolution`, or the reason why it cannot be read."""
     if file.size > LARGEST_FILE:
         return f"it has {file.size / 2**20:,.0f} MB; make it smaller."
     try:
-        picture = pixels.read_picture(io.BytesIO(file.read()))
+        image = pixels.read_image(io.BytesIO(file.read()))
     except Exception as reason:  # zip files with damage, passwords or rare compression raise errors of many types
         return str(reason)
-    height, width = picture.shape[-2:]
-    square = middle_square(picture)
+    height, width = image.shape[-2:]
+    square = middle_square(image)
     return (width, height), pixels.to_bytes(pixels.resize(square, resolution, resolution)).numpy().tobytes()
 
 
-def middle_square(picture: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
+def middle_square(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
     """Cut the largest square from the middle."""
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    return picture[..., top : top + side, left : left + side]
+    return image[..., top : top + side, left : left + side]
 
 
 def _rewrite_count(path: Path, kept: int, resolution: int) -> None:
-    """Put the number of pictures that could be read into the header, which has room for it."""
+    """Put the number of images that could be read into the header, which has room for it."""
     with path.open("r+b") as stream:
         np.lib.format.write_array_header_1_0(
             stream, {"descr": "|u1", "fortran_order": False, "shape": (kept, resolution, resolution, 3)}
@@ -228,6 +228,6 @@ def _rewrite_count(path: Path, kept: int, resolution: int) -> None:
 def _too_few(source: Path, kept: int, skipped: Mapping[str, str], fewest: int) -> str:
     damaged = "".join(f" {name}: {reason}" for name, reason in list(skipped.items())[:3])
     return (
-        f"'{source}' has {kept} readable picture{'' if kept == 1 else 's'} ({len(skipped)} cannot be read); this "
+        f"'{source}' has {kept} readable image{'' if kept == 1 else 's'} ({len(skipped)} cannot be read); this "
         f"needs at least {fewest}, and training from scratch a few hundred to learn anything.{damaged}"
     )

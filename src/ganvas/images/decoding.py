@@ -1,6 +1,6 @@
-"""Picture files to numbers, with Pillow: what may be opened, how large it may be, and what is wrong with it in words.
+"""Image files to numbers, with Pillow: what may be opened, how large it may be, and what is wrong with it in words.
 
-Values are levels from 0 to 255, RGB or RGBA with the colours not multiplied by alpha. Knows no pictures in [-1, 1].
+Values are levels from 0 to 255, RGB or RGBA with the colors not multiplied by alpha. Knows no images in [-1, 1].
 """
 
 import io
@@ -16,12 +16,12 @@ from jaxtyping import Float
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 
 # Named one by one: Pillow also knows formats that start other programs (EPS calls Ghostscript).
 READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")  # by which they are sought
-LARGEST_JPEG = 2**30  # pixels that may be walked through for a smaller picture: some seconds
+LARGEST_JPEG = 2**30  # pixels that may be walked through for a smaller image: some seconds
 JPEG_START = b"\xff\xd8\xff"
 QUARTER_TURNS = (5, 6, 7, 8)
 ORIENTATION = 0x0112
@@ -30,14 +30,14 @@ File = str | Path | io.BytesIO
 
 @contextmanager
 def opened(file: File, shrinkable: bool = False) -> Iterator[Image.Image]:
-    """Give the picture of a file, not yet decoded; whatever goes wrong in the block becomes a `PictureError` that names
+    """Give the image of a file, not yet decoded; whatever goes wrong in the block becomes a `ImageError` that names
     the file.
 
     Above Pillow's limit against decompression bombs a file is refused, unless it is a `shrinkable` JPEG: `shrink` then
     says whether it can be decoded.
 
     Raises:
-        PictureError: the file is missing, empty, damaged, no picture, or too large.
+        ImageError: the file is missing, empty, damaged, no image, or too large.
     """
     try:
         with warnings.catch_warnings():
@@ -49,12 +49,12 @@ def opened(file: File, shrinkable: bool = False) -> Iterator[Image.Image]:
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise almost any type on damaged data
-        name = f"'{file}'" if isinstance(file, str | Path) else "the picture"
-        raise PictureError(f"Cannot read {name}: {_reason(error, file)}") from error
+        name = f"'{file}'" if isinstance(file, str | Path) else "the image"
+        raise ImageError(f"Cannot read {name}: {_reason(error, file)}") from error
 
 
 def shrink(image: Image.Image, factor: float) -> int:
-    """Let a JPEG decode itself smaller, by 2, 4 or 8, at most by `factor`; returns by how much. Other pictures stay as
+    """Let a JPEG decode itself smaller, by 2, 4 or 8, at most by `factor`; returns by how much. Other images stay as
     they are: 1.
 
     Raises `Image.DecompressionBombError` where what would have to be in memory is above Pillow's limit.
@@ -92,13 +92,13 @@ def orientation_of(image: Image.Image) -> int:
 
 def levels(image: Image.Image, factor: int = 1) -> Float[Tensor, "1 c h w"]:
     """Decode to levels from 0 to 255 as they lie in the file, RGB, or RGBA where anything is transparent; each `factor`
-    x `factor` pixels averaged (at the right and lower edge what is left of them), colours by their alpha.
+    x `factor` pixels averaged (at the right and lower edge what is left of them), colors by their alpha.
 
-    Grey, palette and CMYK pictures become RGB; 16-bit grey keeps its depth; the first frame of an animation is taken.
-    Colour profiles are not applied. Raises `PictureError` for grey values that are not 16-bit.
+    Gray, palette and CMYK images become RGB; 16-bit gray keeps its depth; the first frame of an animation is taken.
+    Color profiles are not applied. Raises `ImageError` for gray values that are not 16-bit.
     """
     if image.mode == "F" or image.mode.startswith("I"):
-        deep = _deep_grey(np.array(image, dtype=np.float32))
+        deep = _deep_gray(np.array(image, dtype=np.float32))
         return F.avg_pool2d(deep, factor, ceil_mode=True, count_include_pad=False).expand(1, 3, -1, -1).contiguous()
     image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if factor > 1 and image.mode == "RGBA":
@@ -109,16 +109,16 @@ def levels(image: Image.Image, factor: int = 1) -> Float[Tensor, "1 c h w"]:
 
 
 def over(values: Float[Tensor, "1 c h w"], background: Float[Tensor, "3"]) -> Float[Tensor, "1 3 h w"]:
-    """Lay RGBA levels over a background colour, RGB levels are returned as they are: ``a c + (1 - a) b``."""
+    """Lay RGBA levels over a background color, RGB levels are returned as they are: ``a c + (1 - a) b``."""
     if values.shape[1] == 3:
         return values
     alpha = values[:, 3:] / 255
     return alpha * values[:, :3] + (1 - alpha) * background.view(1, 3, 1, 1)
 
 
-def _deep_grey(values: np.ndarray) -> Float[Tensor, "1 1 h w"]:
+def _deep_gray(values: np.ndarray) -> Float[Tensor, "1 1 h w"]:
     if not (values.min() >= 0 and values.max() <= 65535 and (values == np.rint(values)).all()):
-        raise PictureError("its grey values are not 16-bit, so that white is unknown; save it with 8 or 16 bits.")
+        raise ImageError("its gray values are not 16-bit, so that white is unknown; save it with 8 or 16 bits.")
     return torch.from_numpy(values / np.float32(257))[None, None]
 
 
@@ -130,7 +130,7 @@ def _starts(file: File, bytes_: bytes) -> bool:
 
 
 def _reason(error: Exception, file: File) -> str:
-    if isinstance(error, PictureError):
+    if isinstance(error, ImageError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"it has more than {(Image.MAX_IMAGE_PIXELS or 0) // 1_000_000} megapixels; make it smaller first."

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from ganvas.errors import GanvasError, PictureError
+from ganvas.errors import GanvasError, ImageError
 from ganvas.images.decoding import opened, upright_size
 from ganvas.images.photos import Point, read_sketch
 from ganvas.images.pixels import LUMA_WEIGHTS
@@ -21,46 +21,46 @@ from ganvas.images.pixels import LUMA_WEIGHTS
 SIDE = 512  # pixels at which photos are looked at
 SMALLEST_FACE = 0.2  # of the longer side
 # Where eyes lie in a box of the face cascade, in shares of it (12 photos of people, 60 of UTKFace: within 0.02).
-USUAL: tuple[Point, Point] = ((0.302, 0.385), (0.702, 0.385))
+DEFAULT: tuple[Point, Point] = ((0.302, 0.385), (0.702, 0.385))
 FARTHEST = 0.15  # an eye that is found further from its usual place, in widths of the face, is something else
 UPPER = (0.15, 0.6)  # the part of the box in which eyes are sought, from its top
 FACE, EYE = "haarcascade_frontalface_alt2.xml", "haarcascade_eye_tree_eyeglasses.xml"
-Grey = UInt8[np.ndarray, "h w"]
+Gray = UInt8[np.ndarray, "h w"]
 
 
 def find_eyes(path: str | Path) -> tuple[Point, Point]:
     """Return the eye further left and the one further right of the largest face, in fractions of the upright photo.
 
     Where only the face is seen, both are at their usual places in it. Raises `GanvasError` without OpenCV,
-    `PictureError` where the file cannot be read, or where no face is found.
+    `ImageError` where the file cannot be read, or where no face is found.
     """
     faces, eyes = _cascade(FACE), _cascade(EYE)
-    colours, _ = read_sketch(path, SIDE)
-    luma = torch.einsum("c,chw->hw", torch.tensor(LUMA_WEIGHTS), colours[0])
-    grey = ((luma + 1) * 127.5).round().clamp(0, 255).byte().numpy()
-    face = _largest(faces, grey, round(SMALLEST_FACE * SIDE), SIDE, 4, 1.05)
+    colors, _ = read_sketch(path, SIDE)
+    luma = torch.einsum("c,chw->hw", torch.tensor(LUMA_WEIGHTS), colors[0])
+    gray = ((luma + 1) * 127.5).round().clamp(0, 255).byte().numpy()
+    face = _largest(faces, gray, round(SMALLEST_FACE * SIDE), SIDE, 4, 1.05)
     if face is None:
-        raise PictureError(
+        raise ImageError(
             f"No face was found in '{path}'; give its eyes by --eyes X,Y;X,Y in fractions of the photo, or --crop."
         )
     with opened(path, shrinkable=True) as image:
         width, height = upright_size(image)
-    left, right = (in_photo(place, width, height) for place in eyes_in_face(eyes, grey, face))
+    left, right = (in_photo(place, width, height) for place in eyes_in_face(eyes, gray, face))
     return left, right
 
 
-def eyes_in_face(cascade: Any, grey: Grey, face: tuple[int, int, int, int]) -> tuple[Point, Point]:
+def eyes_in_face(cascade: Any, gray: Gray, face: tuple[int, int, int, int]) -> tuple[Point, Point]:
     """Return the places of both eyes, in pixels, of a face in a box x, y, width, height."""
     x, y, width, height = face
-    usual = tuple((x + across * width, y + down * height) for across, down in USUAL)
+    default = tuple((x + across * width, y + down * height) for across, down in DEFAULT)
     top, bottom, middle = y + round(UPPER[0] * height), y + round(UPPER[1] * height), x + width // 2
     found = []
     for start, end in ((x, middle), (middle, x + width)):
-        box = _largest(cascade, grey[top:bottom, start:end], width // 8, width // 2, 3, 1.03)
+        box = _largest(cascade, gray[top:bottom, start:end], width // 8, width // 2, 3, 1.03)
         if box is not None:
             found.append((start + box[0] + box[2] / 2, top + box[1] + box[3] / 2))
-    near = [math.dist(eye, place) <= FARTHEST * width for eye, place in zip(found, usual, strict=False)]
-    left, right = found if near == [True, True] else usual
+    near = [math.dist(eye, place) <= FARTHEST * width for eye, place in zip(found, default, strict=False)]
+    left, right = found if near == [True, True] else default
     return left, right
 
 
@@ -74,11 +74,11 @@ def in_photo(place: Point, width: int, height: int) -> Point:
 
 
 def _largest(
-    cascade: Any, grey: Grey, smallest: int, largest: int, neighbours: int, factor: float
+    cascade: Any, gray: Gray, smallest: int, largest: int, neighbors: int, factor: float
 ) -> tuple[int, int, int, int] | None:
     """Return the largest box that a cascade finds, None for nothing."""
     boxes = cascade.detectMultiScale(
-        np.ascontiguousarray(grey), factor, neighbours, minSize=(smallest, smallest), maxSize=(largest, largest)
+        np.ascontiguousarray(gray), factor, neighbors, minSize=(smallest, smallest), maxSize=(largest, largest)
     )
     found = [(int(x), int(y), int(width), int(height)) for x, y, width, height in boxes]
     return max(found, key=lambda box: box[2], default=None)

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from PIL import Image, ImageColor
 from torch import Tensor
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.images import decoding
 
 Point = tuple[float, float]
@@ -46,16 +46,16 @@ def read_photo(
     background: str = "white",
 ) -> Float[Tensor, "1 3 r r"]:
     """Read a photo at `resolution` pixels: the middle square of `box`, or turned and scaled so that its two `eyes` come
-    to `eye_places` (those of the generator: `ganvas.regions.eyes`); transparent parts over `background`, a colour's name or
-    "#rrggbb". What an alignment asks for beyond the photo's edge is mirrored.
+    to `eye_places` (those of the generator: `ganvas.regions.eyes`); transparent parts over `background`, a color's
+    name or "#rrggbb". What an alignment asks for beyond the photo's edge is mirrored.
 
     Raises:
-        PictureError: no picture, an animation, empty, damaged, too large (a JPEG may be large: it is decoded smaller),
+        ImageError: no image, an animation, empty, damaged, too large (a JPEG may be large: it is decoded smaller),
             fewer than 16 pixels of it to a side, or a box, eyes or a background that cannot be.
     """
     if eyes is not None and eye_places is None:
-        raise PictureError("Eyes were given, but not where they belong: give eye_places, of a generator with eyes.")
-    colour = _colour(background)
+        raise ImageError("Eyes were given, but not where they belong: give eye_places, of a generator with eyes.")
+    color = _color(background)
     _check_box(box)
     if eyes is not None and eye_places is not None:
         _check_eyes(eyes, eye_places)
@@ -66,19 +66,19 @@ def read_photo(
         return square_by_eyes(width, height, eyes, eye_places)
 
     values = _read(path, resolution, frame, "reflection")
-    return (decoding.over(straight(values), colour) / 127.5 - 1).clamp(-1, 1)
+    return (decoding.over(straight(values), color) / 127.5 - 1).clamp(-1, 1)
 
 
 def read_sketch(path: str | Path, resolution: int) -> tuple[Float[Tensor, "1 3 r r"], Float[Tensor, "1 r r"]]:
-    """Read a sketch whole at `resolution` pixels, as colours in [-1, 1] and their alpha in [0, 1], soft at the rim.
+    """Read a sketch whole at `resolution` pixels, as colors in [-1, 1] and their alpha in [0, 1], soft at the rim.
 
-    Sketches that are not square get a transparent margin. Colours are averaged by their alpha, so that none of what
-    lies under a transparent pixel comes in; where alpha is 0 they are white. Raises `PictureError` as `read_photo`.
+    Sketches that are not square get a transparent margin. Colors are averaged by their alpha, so that none of what
+    lies under a transparent pixel comes in; where alpha is 0 they are white. Raises `ImageError` as `read_photo`.
     """
     values = straight(_read(path, resolution, enclosing_square, "zeros"))
     alpha = values[:, 3:] / 255
-    colours = torch.where(alpha > 0, values[:, :3], 255.0)
-    return (colours / 127.5 - 1).clamp(-1, 1), alpha[0].clamp(0, 1)
+    colors = torch.where(alpha > 0, values[:, :3], 255.0)
+    return (colors / 127.5 - 1).clamp(-1, 1), alpha[0].clamp(0, 1)
 
 
 def middle_square(width: int, height: int, box: Box = WHOLE) -> Frame:
@@ -91,7 +91,7 @@ def middle_square(width: int, height: int, box: Box = WHOLE) -> Frame:
 
 
 def enclosing_square(width: int, height: int) -> Frame:
-    """Return the map onto the smallest square around the whole picture."""
+    """Return the map onto the smallest square around the whole image."""
     side = max(width, height)
     return _square((width - side) / 2, (height - side) / 2, float(side), width, height)
 
@@ -119,9 +119,9 @@ def square_by_eyes(width: int, height: int, eyes: tuple[Point, Point], eye_place
 def resample(
     values: Float[Tensor, "1 c h w"], frame: Frame, resolution: int, beyond: str = "reflection"
 ) -> Float[Tensor, "1 c r r"]:
-    """Return the square that `frame` maps into the picture, at `resolution` pixels: each pixel the mean over its area.
+    """Return the square that `frame` maps into the image, at `resolution` pixels: each pixel the mean over its area.
 
-    The area is sampled by bicubic interpolation at points that lie no wider apart than the picture's pixels; for whole
+    The area is sampled by bicubic interpolation at points that lie no wider apart than the image's pixels; for whole
     factors and squares cut at whole pixels that is the exact mean. `beyond` the edge: "reflection" or "zeros".
     """
     height, width = values.shape[-2:]
@@ -136,26 +136,26 @@ def resample(
 
 
 def straight(values: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
-    """Return RGBA levels whose colours were multiplied by alpha with them divided by it again; RGB as it is."""
+    """Return RGBA levels whose colors were multiplied by alpha with them divided by it again; RGB as it is."""
     if values.shape[1] == 3:
         return values
-    colours, alpha = values[:, :3], values[:, 3:]
-    return torch.cat([(colours / (alpha / 255).clamp_min(1e-6)).clamp(0, 255), alpha], dim=1)
+    colors, alpha = values[:, :3], values[:, 3:]
+    return torch.cat([(colors / (alpha / 255).clamp_min(1e-6)).clamp(0, 255), alpha], dim=1)
 
 
 def _read(
     path: str | Path, resolution: int, choose: Callable[[int, int], Frame], beyond: str
 ) -> Float[Tensor, "1 c r r"]:
-    """Return levels at `resolution`, colours multiplied by alpha; RGBA where something is, or `beyond` is, clear."""
+    """Return levels at `resolution`, colors multiplied by alpha; RGBA where something is, or `beyond` is, clear."""
     if resolution < 1:
-        raise PictureError(f"A photo of {resolution} pixels cannot be made; give the generator's resolution.")
+        raise ImageError(f"A photo of {resolution} pixels cannot be made; give the generator's resolution.")
     with decoding.opened(path, shrinkable=True) as image:
         _check_single(image)
         upright = decoding.upright_size(image)
         frame = choose(*upright)
         across = _pixels_across(frame, *upright)
         if across < SMALLEST:
-            raise PictureError(
+            raise ImageError(
                 f"only {across:.0f} of its {upright[0]} x {upright[1]} pixels lie along a side of what is asked for, "
                 f"and at least {SMALLEST} are needed. Give a larger photo or a larger part of it."
             )
@@ -180,39 +180,39 @@ def in_file(frame: Frame, orientation: Any) -> Frame:
 
 
 def premultiplied(values: Float[Tensor, "1 c h w"], always: bool = False) -> Float[Tensor, "1 d h w"]:
-    """Return RGBA levels with colours multiplied by alpha; RGB as it is, or as opaque RGBA where `always`."""
+    """Return RGBA levels with colors multiplied by alpha; RGB as it is, or as opaque RGBA where `always`."""
     if values.shape[1] == 3:
         return torch.cat([values, torch.full_like(values[:, :1], 255)], dim=1) if always else values
     return torch.cat([values[:, :3] * values[:, 3:] / 255, values[:, 3:]], dim=1)
 
 
 def _pixels_across(frame: Frame, width: int, height: int) -> float:
-    """Return how many pixels of the picture a side of the square is long."""
+    """Return how many pixels of the image a side of the square is long."""
     return math.sqrt(abs(float(torch.linalg.det(frame[:, :2]))) * width * height)
 
 
 def _check_single(image: Image.Image) -> None:
     count = getattr(image, "n_frames", 1)
     if count > 1:
-        raise PictureError(f"it holds {count} pictures (an animation or pages); save the one that you want as PNG.")
+        raise ImageError(f"it holds {count} images (an animation or pages); save the one that you want as PNG.")
 
 
 def _check_box(box: Box) -> None:
     left, top, right, bottom = box
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise PictureError(f"{box} is no box in a photo; give left, top, right, bottom from 0 to 1, such as 0,0,0.5,1.")
+        raise ImageError(f"{box} is no box in a photo; give left, top, right, bottom from 0 to 1, such as 0,0,0.5,1.")
 
 
 def _check_eyes(eyes: tuple[Point, Point], eye_places: tuple[Point, Point]) -> None:
     (left, right), (left_place, right_place) = eyes, eye_places
     if not all(0 <= part <= 1 for part in (*left, *right)):
-        raise PictureError(f"Eyes at {left} and {right} do not lie in the photo; give fractions from 0 to 1.")
+        raise ImageError(f"Eyes at {left} and {right} do not lie in the photo; give fractions from 0 to 1.")
     if left[0] >= right[0] or left_place[0] >= right_place[0]:
-        raise PictureError(f"The eye at {left} is not left of the one at {right}: give first the one further left.")
+        raise ImageError(f"The eye at {left} is not left of the one at {right}: give first the one further left.")
 
 
-def _colour(name: str) -> Float[Tensor, "3"]:
+def _color(name: str) -> Float[Tensor, "3"]:
     try:
         return torch.tensor(ImageColor.getrgb(name)[:3]).float()
     except ValueError:
-        raise PictureError(f"'{name}' is no colour; give a name such as white, or one such as #80a0c0.") from None
+        raise ImageError(f"'{name}' is no color; give a name such as white, or one such as #80a0c0.") from None

@@ -11,58 +11,58 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.images.pixels import from_bytes, resize
 
 OUTLINE_GREEN = (0, 230, 118)
 
 
-def grid(pictures: Float[Tensor, "n 3 h w"], columns: int, gap: int = 2) -> Float[Tensor, "1 3 height width"]:
-    """Lay pictures out row by row on white, `gap` pixels apart; the last row may stay short.
+def grid(images: Float[Tensor, "n 3 h w"], columns: int, gap: int = 2) -> Float[Tensor, "1 3 height width"]:
+    """Lay images out row by row on white, `gap` pixels apart; the last row may stay short.
 
     Raises:
-        PictureError: no picture, no column or a negative gap.
+        ImageError: no image, no column or a negative gap.
     """
-    count, _, height, width = pictures.shape
+    count, _, height, width = images.shape
     if count == 0 or columns < 1 or gap < 0:
-        raise PictureError(f"Cannot lay out {count} pictures in {columns} columns with a gap of {gap} pixels.")
+        raise ImageError(f"Cannot lay out {count} images in {columns} columns with a gap of {gap} pixels.")
     rows = math.ceil(count / columns)
-    sheet = pictures.new_ones(1, 3, rows * (height + gap) - gap, columns * (width + gap) - gap)
-    for index, picture in enumerate(pictures):
+    sheet = images.new_ones(1, 3, rows * (height + gap) - gap, columns * (width + gap) - gap)
+    for index, image in enumerate(images):
         top, left = index // columns * (height + gap), index % columns * (width + gap)
-        sheet[0, :, top : top + height, left : left + width] = picture
+        sheet[0, :, top : top + height, left : left + width] = image
     return sheet
 
 
-def strip(pictures: Float[Tensor, "n 3 h w"], gap: int = 2) -> Float[Tensor, "1 3 h width"]:
-    """Lay pictures side by side on white, `gap` pixels apart."""
-    return grid(pictures, columns=len(pictures), gap=gap)
+def strip(images: Float[Tensor, "n 3 h w"], gap: int = 2) -> Float[Tensor, "1 3 h width"]:
+    """Lay images side by side on white, `gap` pixels apart."""
+    return grid(images, columns=len(images), gap=gap)
 
 
-def labelled_grid(
-    pictures: Float[Tensor, "n 3 h w"],
+def labeled_grid(
+    images: Float[Tensor, "n 3 h w"],
     columns: int,
     column_labels: Sequence[str] = (),
     row_labels: Sequence[str] = (),
     gap: int = 4,
     text_size: int = 14,
 ) -> Float[Tensor, "1 3 height width"]:
-    """Lay pictures out as `grid` does, with labels above the columns and left of the rows (either may be left out).
+    """Lay images out as `grid` does, with labels above the columns and left of the rows (either may be left out).
 
     Pillow's own font knows ASCII only: accents are dropped, minus and times signs replaced, any other sign becomes "?".
 
     Raises:
-        PictureError: the number of labels is not the number of columns or rows.
+        ImageError: the number of labels is not the number of columns or rows.
     """
-    rows = math.ceil(len(pictures) / max(columns, 1))
+    rows = math.ceil(len(images) / max(columns, 1))
     if len(column_labels) not in (0, columns) or len(row_labels) not in (0, rows):
         given = f"{len(column_labels)} column labels and {len(row_labels)} row labels"
-        raise PictureError(f"{given} do not fit {columns} columns and {rows} rows.")
-    height, width = pictures.shape[-2:]
+        raise ImageError(f"{given} do not fit {columns} columns and {rows} rows.")
+    height, width = images.shape[-2:]
     line = 2 * text_size
     left = max((_text_width(label, text_size) + 3 * gap for label in row_labels), default=0)
     top = line if column_labels else 0
-    sheet = functional.pad(grid(pictures, columns, gap), (left, 0, top, 0), value=1.0)
+    sheet = functional.pad(grid(images, columns, gap), (left, 0, top, 0), value=1.0)
     for index, label in enumerate(column_labels):
         start = left + index * (width + gap)
         sheet[..., :line, start : start + width] = _text(label, text_size, line, width).to(sheet)
@@ -93,22 +93,22 @@ def _plain(label: str) -> str:
 
 
 def outline(
-    pictures: Float[Tensor, "n 3 h w"],
+    images: Float[Tensor, "n 3 h w"],
     mask: Float[Tensor, "1 mask_h mask_w"],
-    colour: tuple[int, int, int] = OUTLINE_GREEN,
+    color: tuple[int, int, int] = OUTLINE_GREEN,
     thickness: float = 2.0,
 ) -> Float[Tensor, "n 3 h w"]:
-    """Draw the contour of a soft mask at level 0.5 over pictures that already have the size they are shown at.
+    """Draw the contour of a soft mask at level 0.5 over images that already have the size they are shown at.
 
-    The line is `thickness` pixels wide with a faint dark edge, so that it is seen on bright and dark; `colour` is 8-bit
-    RGB. What lies inside stays untouched. Where the region meets the border of the picture, the line runs along it.
+    The line is `thickness` pixels wide with a faint dark edge, so that it is seen on bright and dark; `color` is 8-bit
+    RGB. What lies inside stays untouched. Where the region meets the border of the image, the line runs along it.
     """
-    distance = _distance_to_contour(resize(mask[None], pictures.shape[-2], pictures.shape[-1]))
+    distance = _distance_to_contour(resize(mask[None], images.shape[-2], images.shape[-1]))
     line = (thickness / 2 + 0.5 - distance).clamp(0, 1)
     shade = 0.4 * (thickness / 2 + 1.5 - distance).clamp(0, 1)
-    painted = pictures.new_tensor(colour).view(1, 3, 1, 1) / 127.5 - 1
-    shaded = pictures.lerp(pictures.new_tensor(-1.0), shade.to(pictures))
-    return shaded.lerp(painted, line.to(pictures))
+    painted = images.new_tensor(color).view(1, 3, 1, 1) / 127.5 - 1
+    shaded = images.lerp(images.new_tensor(-1.0), shade.to(images))
+    return shaded.lerp(painted, line.to(images))
 
 
 def _distance_to_contour(mask: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 1 h w"]:

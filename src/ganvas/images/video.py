@@ -1,5 +1,5 @@
-"""Frames of 8-bit values as the two kinds of film that Pillow does not make well by itself: GIFs that do not flicker,
-and MP4. Knows nothing of pictures as tensors in [-1, 1]; ``images.write_animation`` is the way in.
+"""Frames of 8-bit values as the two kinds of video that Pillow does not make well by itself: GIFs that do not flicker,
+and MP4. Knows nothing of images as tensors in [-1, 1]; ``images.write_animation`` is the way in.
 """
 
 import importlib
@@ -14,14 +14,14 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.io.files import atomic_path
 
 MISSING_VIDEO = 'MP4 needs the package av: pip install "ganvas[video]"; or write .webp or .gif.'
 
 
 def dithered(frames: UInt8[Tensor, "n h w 3"]) -> list[Image.Image]:
-    """Bring all frames to one palette of 256 colours with an ordered dither.
+    """Bring all frames to one palette of 256 colors with an ordered dither.
 
     Error diffusion looks finer in one frame, but a change at the mouth then moves the noise of everything below it.
     """
@@ -29,7 +29,7 @@ def dithered(frames: UInt8[Tensor, "n h w 3"]) -> list[Image.Image]:
     step = max(1, math.isqrt(frames[..., 0].numel() // 250_000))
     sample = frames[:, ::step, ::step].reshape(1, -1, 3).numpy()
     palette = Image.fromarray(sample).quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=2)
-    # 8 of 255 levels: about the distance between neighbouring colours of a palette made for portraits.
+    # 8 of 255 levels: about the distance between neighboring colors of a palette made for portraits.
     pattern = 8 * _bayer(3).repeat(math.ceil(height / 8), math.ceil(width / 8))[:height, :width, None]
     shifted = (frames + pattern).round().clamp(0, 255).to(torch.uint8).numpy()
     return [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in shifted]
@@ -55,23 +55,23 @@ def write_mp4(path: Path, frames: UInt8[Tensor, "n h w 3"], seconds_per_frame: f
     Odd sides are made even by repeating the last row or column, which H.264 demands.
 
     Raises:
-        PictureError: the package av is missing, or the file cannot be written.
+        ImageError: the package av is missing, or the file cannot be written.
     """
     try:
         av = importlib.import_module("av")
     except ImportError as missing:
-        raise PictureError(MISSING_VIDEO) from missing
+        raise ImageError(MISSING_VIDEO) from missing
     values = even_sides(frames).numpy()
     rate = Fraction(1 / seconds_per_frame).limit_denominator(1000)
     try:
-        with atomic_path(path, PictureError) as temporary, av.open(str(temporary), "w", format="mp4") as film:
-            stream = film.add_stream("libx264", rate=rate, options={"crf": "16"})
+        with atomic_path(path, ImageError) as temporary, av.open(str(temporary), "w", format="mp4") as video:
+            stream = video.add_stream("libx264", rate=rate, options={"crf": "16"})
             stream.height, stream.width, stream.pix_fmt = *values.shape[1:3], "yuv420p"
             for frame in values:
-                film.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
-            film.mux(stream.encode(None))
+                video.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            video.mux(stream.encode(None))
     except av.error.FFmpegError as reason:
-        raise PictureError(f"'{path}' cannot be written as MP4 ({reason}); write .webp instead.") from reason
+        raise ImageError(f"'{path}' cannot be written as MP4 ({reason}); write .webp instead.") from reason
     return path
 
 

@@ -18,11 +18,11 @@ from ganvas.inversion.report_card import Card
 from ganvas.inversion.starts import Encode
 from ganvas.inversion.terms import FeatureMaps, bundled_features
 from ganvas.inversion.tuning import Tuning
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 
 PIXELS_AT_ONCE = 2**18
-MOST_MOVING = 6  # photos in the film
-Progress = Callable[[str, int, int], None]
+MOST_MOVING = 6  # photos in the video
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Part:
 class Work:
     """The inversion of photos [n, 3, h, w] by one generator with one `InversionSettings`; `through` does it.
 
-    ``kept`` are the numbers of the steps at which the first photos' pictures are kept for a film, in ``moments``; with
+    ``kept`` are the numbers of the steps at which the first photos' images are kept for a video, in ``moments``; with
     ``tuning`` the weights are tuned for each photo alone afterwards. ``sources`` are the files of the photos. ``saved``
     is called with the work after each part and after each photo that was tuned for, so that it can be kept.
     """
@@ -101,12 +101,12 @@ class Work:
             for row, name in enumerate(part.run.names)
         }
 
-    def film(self) -> list[Float[Tensor, "n 3 h w"]]:
-        """Return the pictures of the first photos at the moments that were kept, the end last."""
+    def video(self) -> list[Float[Tensor, "n 3 h w"]]:
+        """Return the images of the first photos at the moments that were kept, the end last."""
         first = self.finished[0].last
         assert first is not None
         # L-BFGS may end before the step that was to be kept.
-        return self.moments if first.number in self.kept else [*self.moments, first.pictures[:MOST_MOVING].cpu()]
+        return self.moments if first.number in self.kept else [*self.moments, first.images[:MOST_MOVING].cpu()]
 
     def cards(self) -> list[tuple[str, Card]]:
         """Return the numbers of every photo, and again after tuning."""
@@ -125,7 +125,7 @@ class Work:
                 part.last, part.seconds = step, time.perf_counter() - begun
                 part.losses.append(step.losses.cpu())
                 if step.number in self.kept and part is self.parts[0]:
-                    self.moments.append(step.pictures[:MOST_MOVING].cpu())
+                    self.moments.append(step.images[:MOST_MOVING].cpu())
                 progress(what, step.number, self.settings.steps)
             self.saved(self)
 

@@ -1,8 +1,8 @@
-"""A companion network of one generator: a picture to the w+ code whose picture it resembles, in one pass.
+"""A companion network of one generator: an image to the w+ code whose image it resembles, in one pass.
 
 It says how far each layer's code lies from the generator's average, in units of the space's deviation; written from
 the idea of pixel2style2pixel (Richardson et al. 2021, section 3) in a form small enough for a processor. Trained by
-``ganvas.training.encoder.training``; knows no files of pictures.
+``ganvas.training.encoder.training``; knows no files of images.
 """
 
 import itertools
@@ -32,7 +32,7 @@ LAST = 4
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of an encoder: it looks at pictures of ``resolution`` pixels through maps of ``widths`` channels, each of
+    """Sizes of an encoder: it looks at images of ``resolution`` pixels through maps of ``widths`` channels, each of
     half the size of the one before, down to 4 pixels, and gives codes [layers, w_dim].
     """
 
@@ -65,10 +65,10 @@ class Stage(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Pictures [n, 3, h, w] to w+ codes; ``mean`` and ``deviation`` are those of the generator's w."""
+    """Images [n, 3, h, w] to w+ codes; ``mean`` and ``std`` are those of the generator's w."""
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -81,19 +81,19 @@ class Encoder(nn.Module):
         nn.init.zeros_(self.apart.weight)
         nn.init.zeros_(self.apart.bias)
         self.register_buffer("mean", torch.zeros(a.w_dim))
-        self.register_buffer("deviation", torch.ones(a.w_dim))
+        self.register_buffer("std", torch.ones(a.w_dim))
 
-    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n layers w_dim"]:
-        """Return codes of pictures in [-1, 1] of any size, float32: one deviation common to all layers, and what each
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n layers w_dim"]:
+        """Return codes of images in [-1, 1] of any size, float32: one deviation common to all layers, and what each
         layer adds.
         """
         a = self.architecture
-        x = self.enter(pixels.resize(pictures, a.resolution, a.resolution))
+        x = self.enter(pixels.resize(images, a.resolution, a.resolution))
         for stage in self.stages:
             x = stage(x)
         x = F.leaky_relu(self.gather(F.leaky_relu(x, SLOPE).flatten(1)), SLOPE)
         steps = self.common(x)[:, None] + self.apart(x).unflatten(1, (a.layers, a.w_dim))
-        return self.mean + self.deviation * steps.float()
+        return self.mean + self.std * steps.float()
 
 
 def save_encoder(path: str | Path, encoder: Encoder, generator_hash: str, facts: Mapping[str, Any]) -> Path:
@@ -136,7 +136,7 @@ def encoder_for(generator: Generator, source: str | Path | None = None) -> Encod
     return encoder
 
 
-def usual_start(generator: Generator, space: str) -> Encoder | Literal["mean"]:
+def default_start(generator: Generator, space: str) -> Encoder | Literal["mean"]:
     """Return what inversion into a space begins with: for w+ the encoder that comes with a generator, else the mean."""
     if space == "w+":
         with suppress(CheckpointError):
@@ -145,11 +145,11 @@ def usual_start(generator: Generator, space: str) -> Encoder | Literal["mean"]:
 
 
 def again_by_encoder(generator: Generator) -> Again | None:
-    """Return what makes pictures again from what the encoder that comes with a generator sees in them, None without."""
+    """Return what makes images again from what the encoder that comes with a generator sees in them, None without."""
     with suppress(CheckpointError):
         encoder = encoder_for(generator)
         mark = f"{sum(float(weight.double().abs().sum()) for weight in encoder.parameters()):.6e}"
-        return Again(lambda pictures: generator.synthesize(encoder(pictures), "w+"), mark)
+        return Again(lambda images: generator.synthesize(encoder(images), "w+"), mark)
     return None
 
 

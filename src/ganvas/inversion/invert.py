@@ -1,4 +1,4 @@
-"""Photos to codes: target, start, variables and optimiser put together.
+"""Photos to codes: target, start, variables and optimizer put together.
 
 ``prepare`` checks everything and gives a `Run`; its ``steps`` are the work; ``finish`` makes of any step, the last or
 one at which somebody lost patience, the `Inversion` with its latent and its numbers.
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import GanvasError, LatentError, PictureError
+from ganvas.errors import GanvasError, ImageError, LatentError
 from ganvas.generators.codes import check_space
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.objective import Objective, make_target
@@ -89,7 +89,7 @@ class Run:
             sources=self.sources[part],
         )
         terms = {name: values[part] for name, values in step.terms.items()}
-        alone = Step(step.number, step.x[part], step.losses[part], terms, step.pictures[part], step.passes[part])
+        alone = Step(step.number, step.x[part], step.losses[part], terms, step.images[part], step.passes[part])
         return kept, alone
 
     def tuning(self, step: Step, settings: Tuning) -> Iterator[Tuned]:
@@ -99,17 +99,17 @@ class Run:
         """
         objective = self.objective
         if settings.weights.perceptual and objective.look is None:
-            target = make_target(objective.target.pictures, self.look, objective.target.mask)
+            target = make_target(objective.target.images, self.look, objective.target.mask)
             objective = replace(objective, look=self.look, target=target)
         return tune(objective, self.variables.at(step.x), settings)
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """What became of photos: their `latent`, the `pictures` it paints [n, 3, h, w], a `Card` of numbers for each."""
+    """What became of photos: their `latent`, the `images` it paints [n, 3, h, w], a `Card` of numbers for each."""
 
     latent: Latent
-    pictures: Float[Tensor, "n 3 h w"]
+    images: Float[Tensor, "n 3 h w"]
     cards: tuple[Card, ...]
     history: tuple[Float[Tensor, "n"], ...] = field(repr=False, default=())
 
@@ -125,9 +125,9 @@ def invert(
     tuning: Tuning | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Inversion:
-    """Return codes whose pictures are like `photos`, which have the generator's size and values in [-1, 1].
+    """Return codes whose images are like `photos`, which have the generator's size and values in [-1, 1].
 
-    Photos are optimised side by side and do not influence each other, but for `tuning`, which then changes the
+    Photos are optimized side by side and do not influence each other, but for `tuning`, which then changes the
     generator's weights for all of them together. `mask` says where they must be matched. `look` is what the perceptual
     term sees by, the bundled feature network by default. Raises `GanvasError` for what the generator does not have.
     """
@@ -158,7 +158,7 @@ def prepare(
     """Return an inversion with its start found; see `invert`. `sources` are the files of the photos."""
     side = generator.resolution
     if photos.ndim != 4 or len(photos) == 0 or photos.shape[1:] != (3, side, side):
-        raise PictureError(
+        raise ImageError(
             f"Photos of shape {list(photos.shape)} are none for this generator; give [n, 3, {side}, {side}]."
         )
     check_space(settings.space, generator.spaces)
@@ -183,18 +183,18 @@ def prepare(
     return Run(objective, variables, settings, start, eyes, kept, tuple(sources))
 
 
-def usual_space(generator: Generator) -> str:
+def default_space(generator: Generator) -> str:
     """Return the space into which photos are inverted unless another is asked for: the last of z, w, w+ there is."""
     return [known for known in generator.spaces if known != "s"][-1]
 
 
 def find_start(objective: Objective, start: str | Latent | Encode, seed: int = 0) -> Start:
     """Return where rows set out, as `InversionSettings` say; raises `GanvasError` for other words."""
-    generator, space, rows = objective.generator, objective.space, len(objective.target.pictures)
+    generator, space, rows = objective.generator, objective.space, len(objective.target.images)
     if isinstance(start, Latent):
         return latent_start(generator, space, start, rows)
     if not isinstance(start, str):
-        return encoder_start(generator, space, start, objective.target.pictures)
+        return encoder_start(generator, space, start, objective.target.images)
     if start == "mean":
         return mean_start(generator, space, objective.statistics, rows, objective.label)
     word, _, count = start.partition(":")
@@ -207,21 +207,21 @@ def finish(run: Run, step: Step, seconds: float, tuned: Tuned | None = None) -> 
     """Return what a step of a run, and perhaps of its tuning, comes to."""
     latent = latent_of(run, step, tuned)
     objective, point = run.objective, run.variables.at(step.x)
-    pictures = torch.cat(list(latent.pictures(objective.generator)))
-    target, painted = objective.target, pictures.to(objective.target.pictures)
+    images = torch.cat(list(latent.images(objective.generator)))
+    target, painted = objective.target, images.to(objective.target.images)
     with torch.no_grad():  # of what is written, by what was inverted with: one number for every stage
         losses = objective.losses(objective.terms(point, painted))
     passes = step.passes + run.start.passes + (tuned.passes if tuned else 0) + 1
     told = zip(
         run.names,
-        psnr(painted, target.pictures, target.mask).tolist(),
+        psnr(painted, target.images, target.mask).tolist(),
         distances(run.look, painted, target).tolist(),
         losses.tolist(),
         objective.statistics.distances(point.codes).tolist(),
         strict=True,
     )
     cards = tuple(Card(*one, count, seconds) for one, count in zip(told, passes.tolist(), strict=True))
-    return Inversion(latent, pictures, cards)
+    return Inversion(latent, images, cards)
 
 
 def latent_of(run: Run, step: Step, tuned: Tuned | None = None) -> Latent:

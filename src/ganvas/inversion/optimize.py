@@ -1,5 +1,5 @@
 """Adam and L-BFGS on the vectors of an inversion, all rows at once and each for itself: they yield every step, so that
-progress, films and an early end need no hooks.
+progress, videos and an early end need no hooks.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ EPSILON = 1e-8
 @dataclass(frozen=True)
 class Step:
     """What is known at the step `number`, counted from 0: the vectors, the loss of each row with its terms (of codes
-    with the schedule's noise on them, where there is one), its picture, and how many pictures were synthesized for it
+    with the schedule's noise on them, where there is one), its image, and how many images were synthesized for it
     so far, with and without gradients, on the CPU.
     """
 
@@ -28,20 +28,20 @@ class Step:
     x: Float[Tensor, "n size"]
     losses: Float[Tensor, "n"]
     terms: dict[str, Float[Tensor, "n"]]
-    pictures: Float[Tensor, "n 3 h w"]
+    images: Float[Tensor, "n 3 h w"]
     passes: Int[Tensor, "n"]
 
 
 def evaluate(
     objective: Objective, variables: Variables, x: Float[Tensor, "n size"], shift: Tensor | None = None
 ) -> Step:
-    """Return losses, terms and pictures at vectors, with `shift` added to the codes; differentiable in x: one pass."""
+    """Return losses, terms and images at vectors, with `shift` added to the codes; differentiable in x: one pass."""
     point = variables.at(x)
     if shift is not None:
         point = Point(point.codes + shift, point.delta, point.noise)
-    pictures = objective.pictures(point)
-    found = objective.terms(point, pictures)
-    return Step(0, x, objective.losses(found), found, pictures, torch.ones(len(x), dtype=torch.int64))
+    images = objective.images(point)
+    found = objective.terms(point, images)
+    return Step(0, x, objective.losses(found), found, images, torch.ones(len(x), dtype=torch.int64))
 
 
 def adam(
@@ -136,7 +136,7 @@ def at_end(objective: Objective, variables: Variables, x: Float[Tensor, "n size"
 def detached(step: Step) -> Step:
     """Return a step that holds no graph."""
     terms = {name: values.detach() for name, values in step.terms.items()}
-    return replace(step, x=step.x.detach(), losses=step.losses.detach(), terms=terms, pictures=step.pictures.detach())
+    return replace(step, x=step.x.detach(), losses=step.losses.detach(), terms=terms, images=step.images.detach())
 
 
 def lowest(best: Step, here: Step, rows: list[int]) -> Step:
@@ -156,6 +156,6 @@ def lowest(best: Step, here: Step, rows: list[int]) -> Step:
         put(best.x, here.x),
         put(best.losses, here.losses),
         {name: put(values, here.terms[name]) for name, values in best.terms.items()},
-        put(best.pictures, here.pictures),
+        put(best.images, here.images),
         passes,
     )

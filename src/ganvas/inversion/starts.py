@@ -21,7 +21,7 @@ Encode = Callable[[Float[Tensor, "n 3 h w"]], Float[Tensor, "n layers d"]]
 
 @dataclass(frozen=True)
 class Start:
-    """Codes [n, d] or [n, layers, d], what they are called, and how many pictures were made for each row to find
+    """Codes [n, d] or [n, layers, d], what they are called, and how many images were made for each row to find
     them.
     """
 
@@ -33,7 +33,7 @@ class Start:
 def mean_start(generator: Generator, space: str, statistics: Statistics, rows: int, label: int | None = None) -> Start:
     """Return the mean of the space for every row.
 
-    The mean of z, 0, has no picture where z is brought to unit length before it is mapped to w: there it is the code of
+    The mean of z, 0, has no image where z is brought to unit length before it is mapped to w: there it is the code of
     the seed, of `SAMPLES`, whose w is nearest to the mean of w.
     """
     codes = statistics.mean[None]
@@ -48,7 +48,7 @@ def mean_start(generator: Generator, space: str, statistics: Statistics, rows: i
 
 @torch.no_grad()
 def nearest_start(objective: Objective, count: int, seed: int = 0) -> Start:
-    """Return, for every row, that of the codes of `count` seeds from `seed` on whose picture has the smallest loss; of
+    """Return, for every row, that of the codes of `count` seeds from `seed` on whose image has the smallest loss; of
     one seed its code for every row.
 
     The same candidates for all rows, so that a row's start does not depend on the others.
@@ -58,7 +58,7 @@ def nearest_start(objective: Objective, count: int, seed: int = 0) -> Start:
         raise GanvasError(f"{count} random starts are not possible; give 1 to {MOST_CANDIDATES}.")
     z = generator.sample(range(seed, seed + count))
     codes = z if space == "z" else generator.map(z, to=space, label=objective.label)
-    rows = len(objective.target.pictures)
+    rows = len(objective.target.images)
     if count == 1:
         return Start(codes.expand(rows, *codes.shape[1:]), f"random, seed {seed}")
     losses = torch.cat([_losses_of(objective, some) for some in codes.split(AT_ONCE)])  # [count, rows]
@@ -66,24 +66,24 @@ def nearest_start(objective: Objective, count: int, seed: int = 0) -> Start:
 
 
 def _losses_of(objective: Objective, codes: Tensor) -> Float[Tensor, "some rows"]:
-    """Return the loss of every picture of `codes` for every row's target."""
+    """Return the loss of every image of `codes` for every row's target."""
     point = Point(codes, torch.zeros_like(codes), {})
-    rows = len(objective.target.pictures)
+    rows = len(objective.target.images)
     one = objective.rows([0])
-    pictures = one.pictures(point)
+    images = one.images(point)
     losses = []
     for row in range(rows):
         repeated = objective.rows([row] * len(codes))
-        losses.append(repeated.losses(repeated.terms(point, pictures)))
+        losses.append(repeated.losses(repeated.terms(point, images)))
     return torch.stack(losses, dim=1)
 
 
 @torch.no_grad()
-def encoder_start(generator: Generator, space: str, encode: Encode, pictures: Float[Tensor, "n 3 h w"]) -> Start:
-    """Return what an encoder sees in the pictures: its w+ codes, or the mean of their rows for w."""
+def encoder_start(generator: Generator, space: str, encode: Encode, images: Float[Tensor, "n 3 h w"]) -> Start:
+    """Return what an encoder sees in the images: its w+ codes, or the mean of their rows for w."""
     if space not in ("w", "w+"):
         raise LatentError(f"An encoder gives codes of w+, and none of {space}; give --space w or w+, or another start.")
-    ws = encode(pictures.to(generator.device))
+    ws = encode(images.to(generator.device))
     return Start(ws.mean(1) if space == "w" else ws, "encoder")
 
 

@@ -1,7 +1,7 @@
 """The terms of which a loss is made, each a pure function with a number per row; and how much each counts.
 
 Means are over entries, so that a weight means the same at every size. A mask [1 or n, 1, h, w] in [0, 1] says where
-pictures must agree; where it is 0, neither a value nor a derivative depends on the pictures that are compared with.
+images must agree; where it is 0, neither a value nor a derivative depends on the images that are compared with.
 """
 
 import math
@@ -20,14 +20,14 @@ from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.metrics.perceptual import unit_maps
 
 NEAR = 2  # pixels within which a mask's rim is soft
-SMALLEST_NOISE = 8  # pixels: the pyramid of the noise regulariser ends here
+SMALLEST_NOISE = 8  # pixels: the pyramid of the noise regularizer ends here
 
 
 @dataclass(frozen=True)
 class Weights:
     """How much each term counts; 0 leaves it out.
 
-    ``perceptual``, ``l1`` and ``l2`` compare pictures; ``prior`` is the distance of codes to the mean, ``delta`` that
+    ``perceptual``, ``l1`` and ``l2`` compare images; ``prior`` is the distance of codes to the mean, ``delta`` that
     to the start; ``noise`` keeps noise maps noise.
     """
 
@@ -43,7 +43,7 @@ class Weights:
             if not 0 <= weight < math.inf:
                 raise GanvasError(f"A weight of {weight:g} for {name} is not possible; give 0 or more.")
         if not self.perceptual + self.l1 + self.l2:
-            raise GanvasError("No term compares the pictures; give perceptual, l1 or l2.")
+            raise GanvasError("No term compares the images; give perceptual, l1 or l2.")
 
     def total(self, found: Mapping[str, Float[Tensor, "*rows"]]) -> Float[Tensor, "*rows"]:
         """Return the weighted sum of the terms that were found, by name."""
@@ -53,9 +53,9 @@ class Weights:
         return " + ".join(f"{weight:g} {name}" for name, weight in asdict(self).items() if weight)
 
 
-USUAL = Weights(perceptual=1.0, l1=0.1, l2=1.0, prior=0.001, delta=0.001, noise=1.0)
+DEFAULT = Weights(perceptual=1.0, l1=0.1, l2=1.0, prior=0.001, delta=0.001, noise=1.0)
 """What a term counts where it is named without a weight."""
-USUAL_LOSS = "perceptual+l1+l2"
+DEFAULT_LOSS = "perceptual+l1+l2"
 
 
 def parse_weights(loss: str, weights: str | None = None) -> Weights:
@@ -68,7 +68,7 @@ def parse_weights(loss: str, weights: str | None = None) -> Weights:
     for name in (part.strip().lower() for part in loss.split("+")):
         if name not in known:
             raise GanvasError(f"A loss has no term '{name}'; there are {', '.join(known)}, with + between.")
-        given[name] = getattr(USUAL, name)
+        given[name] = getattr(DEFAULT, name)
     for part in (weights or "").split(",") if weights else ():
         name, _, number = (word.strip().lower() for word in part.partition("="))
         if name not in given:
@@ -80,12 +80,12 @@ def parse_weights(loss: str, weights: str | None = None) -> Weights:
     return Weights(**given)
 
 
-DEFAULT = parse_weights(USUAL_LOSS)
+DEFAULT = parse_weights(DEFAULT_LOSS)
 
 
 @runtime_checkable
 class FeatureMaps(Protocol):
-    """What a perceptual term looks through: maps of pictures whose squared differences, summed over channels, averaged
+    """What a perceptual term looks through: maps of images whose squared differences, summed over channels, averaged
     over pixels and summed over maps, are its distance. Weights of maps and channels are in the maps, as their roots.
     """
 
@@ -94,8 +94,8 @@ class FeatureMaps(Protocol):
         """What its distance is called."""
         ...
 
-    def __call__(self, pictures: Float[Tensor, "n 3 h w"]) -> Sequence[Tensor]:
-        """Return the maps [n, c, h, w] of pictures in [-1, 1], differentiable, row by row."""
+    def __call__(self, images: Float[Tensor, "n 3 h w"]) -> Sequence[Tensor]:
+        """Return the maps [n, c, h, w] of images in [-1, 1], differentiable, row by row."""
         ...
 
 
@@ -106,9 +106,9 @@ class BundledFeatures:
     network: FeatureNetwork
     name: str = "Ganvas perceptual distance"
 
-    def __call__(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Tensor]:
+    def __call__(self, images: Float[Tensor, "n 3 h w"]) -> list[Tensor]:
         """Return unit vectors at every pixel; the maps count the same."""
-        maps = unit_maps(self.network, pictures)
+        maps = unit_maps(self.network, images)
         return [feature / math.sqrt(len(maps)) for feature in maps]
 
 
@@ -126,17 +126,17 @@ def weighted_mean(values: Float[Tensor, "n c h w"], mask: Float[Tensor, "m 1 h w
 
 
 def absolute(
-    pictures: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "m 1 h w"] | None = None
+    images: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "m 1 h w"] | None = None
 ) -> Float[Tensor, "n"]:
     """Return the mean absolute difference (L1)."""
-    return weighted_mean((pictures - target).abs(), mask)
+    return weighted_mean((images - target).abs(), mask)
 
 
 def squared(
-    pictures: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "m 1 h w"] | None = None
+    images: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "m 1 h w"] | None = None
 ) -> Float[Tensor, "n"]:
     """Return the mean squared difference (L2)."""
-    return weighted_mean((pictures - target).square(), mask)
+    return weighted_mean((images - target).square(), mask)
 
 
 def perceptual(
@@ -155,9 +155,9 @@ def perceptual(
 
 
 def cover(mask: Float[Tensor, "m 1 h w"]) -> Float[Tensor, "m 1 h w"]:
-    """Return how far the target hides the picture: each value of the mask as a share of the highest within two pixels.
+    """Return how far the target hides the image: each value of the mask as a share of the highest within two pixels.
 
-    Inside of what is drawn faintly that is 1: how much it counts is the weight's matter, not the picture's. A rim stays
+    Inside of what is drawn faintly that is 1: how much it counts is the weight's matter, not the image's. A rim stays
     as soft as it was drawn.
     """
     highest = F.max_pool2d(mask, 2 * NEAR + 1, stride=1, padding=NEAR)
@@ -165,18 +165,18 @@ def cover(mask: Float[Tensor, "m 1 h w"]) -> Float[Tensor, "m 1 h w"]:
 
 
 def completed(
-    target: Float[Tensor, "n 3 h w"], pictures: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "m 1 h w"]
+    target: Float[Tensor, "n 3 h w"], images: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "m 1 h w"]
 ) -> Float[Tensor, "n 3 h w"]:
-    """Return the target inside the mask and the picture itself outside, ``m t + (1 - m) x``.
+    """Return the target inside the mask and the image itself outside, ``m t + (1 - m) x``.
 
-    A feature network that looks at this, and at the picture, meets no edge at the mask's rim that only one of them has.
+    A feature network that looks at this, and at the image, meets no edge at the mask's rim that only one of them has.
     """
-    return pictures + mask * (target - pictures)
+    return images + mask * (target - images)
 
 
-def in_deviations(codes: Float[Tensor, "n *rows d"], deviation: Float[Tensor, "d"]) -> Float[Tensor, "n"]:
+def in_stds(codes: Float[Tensor, "n *rows d"], std: Float[Tensor, "d"]) -> Float[Tensor, "n"]:
     """Return the mean over entries of (code / deviation)^2: of what is left when a mean or a start is subtracted."""
-    return (codes / deviation).square().flatten(1).mean(1)
+    return (codes / std).square().flatten(1).mean(1)
 
 
 def noise_regularity(maps: Mapping[str, Float[Tensor, "n 1 _h _w"]]) -> Float[Tensor, "n"]:

@@ -1,4 +1,4 @@
-"""Tuning: with the code held still (the pivot), the generator's weights are changed until its picture is the photo
+"""Tuning: with the code held still (the pivot), the generator's weights are changed until its image is the photo
 (pivotal tuning inversion, Roich et al. 2021, sections 3.2 and 3.3).
 
 The change of every weight is a product of two thin matrices (LoRA, Hu et al. 2021), and so small enough to be kept with
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ganvas.errors import GanvasError
 from ganvas.generators.weight_differences import LEFT, RIGHT, put_weights, weights_of, with_weights
-from ganvas.inversion.objective import Objective, picture_terms
+from ganvas.inversion.objective import Objective, image_terms
 from ganvas.inversion.terms import FeatureMaps, Weights, perceptual, squared
 from ganvas.inversion.variables import Point
 
@@ -25,7 +25,7 @@ class Tuning:
     """How weights are tuned.
 
     At most `steps` of Adam at `rate`, until the perceptual distance is below `enough`. `rank` is that of the weights'
-    changes, 0 for whole ones. `locality` weighs the term that keeps other pictures as they are: those of codes
+    changes, 0 for whole ones. `locality` weighs the term that keeps other images as they are: those of codes
     `distance` from the pivot towards random codes of truncation `truncation`, one a step, by L2 and perceptual
     distance.
     """
@@ -47,15 +47,15 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What is known after `number` steps: the changes of weights, the loss of each row and its terms, the pictures, and
-    how many pictures were synthesized for each row so far, those of the locality term included.
+    """What is known after `number` steps: the changes of weights, the loss of each row and its terms, the images, and
+    how many images were synthesized for each row so far, those of the locality term included.
     """
 
     number: int
     differences: Mapping[str, Tensor]
     losses: Float[Tensor, "n"]
     terms: Mapping[str, Float[Tensor, "n"]]
-    pictures: Float[Tensor, "n 3 h w"]
+    images: Float[Tensor, "n 3 h w"]
     passes: int
 
 
@@ -78,12 +78,12 @@ def tune(objective: Objective, pivot: Point, settings: Tuning = Tuning()) -> Ite
         last = number == settings.steps
         with torch.set_grad_enabled(not last):
             put_weights(twin, {name: weight + _change(parts, name, weight) for name, weight in weights.items()})
-            pictures = moving.pictures(pivot)
-            found = picture_terms(settings.weights, objective.look, objective.target, pictures)
+            images = moving.images(pivot)
+            found = image_terms(settings.weights, objective.look, objective.target, images)
         losses = settings.weights.total(found)
         told = {name: values.detach() for name, values in found.items()}
         passes += 1
-        yield Tuned(number, _kept(parts), losses.detach(), told, pictures.detach(), passes)
+        yield Tuned(number, _kept(parts), losses.detach(), told, images.detach(), passes)
         if last or ("perceptual" in told and float(told["perceptual"].max()) < settings.enough):
             return
         loss = losses.sum()
@@ -96,12 +96,12 @@ def tune(objective: Objective, pivot: Point, settings: Tuning = Tuning()) -> Ite
 
 
 def locality(objective: Objective, moving: Objective, point: Point, look: FeatureMaps | None) -> Float[Tensor, ""]:
-    """Return how much the pictures of codes beside the pivot have changed: L2 and perceptual distance between the old
+    """Return how much the images of codes beside the pivot have changed: L2 and perceptual distance between the old
     and the new generator (Roich et al. 2021, Eq. 6-8), summed over rows.
     """
     with torch.no_grad():
-        before = objective.pictures(point)
-    after = moving.pictures(point)
+        before = objective.images(point)
+    after = moving.images(point)
     change = squared(after, before)
     if look is not None:
         with torch.no_grad():
@@ -136,13 +136,13 @@ def _elsewhere(objective: Objective, pivot: Point, settings: Tuning) -> Iterator
 
 
 def _tunable(objective: Objective, pivot: Point) -> dict[str, Tensor]:
-    """Return the weights on which the pictures of the pivot depend: matrices and kernels; biases are left alone."""
+    """Return the weights on which the images of the pivot depend: matrices and kernels; biases are left alone."""
     found = {name: weight for name, weight in weights_of(objective.generator).items() if weight.ndim >= 2}
     leaves = {name: weight.detach().float().requires_grad_() for name, weight in found.items()}
     twin = with_weights(objective.generator, leaves)
     with torch.enable_grad():
-        pictures = replace(objective.rows([0]), generator=twin).pictures(_first(pivot))
-        gradients = torch.autograd.grad(pictures.square().mean(), list(leaves.values()), allow_unused=True)
+        images = replace(objective.rows([0]), generator=twin).images(_first(pivot))
+        gradients = torch.autograd.grad(images.square().mean(), list(leaves.values()), allow_unused=True)
     used = [name for name, gradient in zip(leaves, gradients, strict=True) if gradient is not None]
     return {name: leaves[name].detach() for name in used}
 
@@ -152,7 +152,7 @@ def _first(pivot: Point) -> Point:
 
 
 def _zero_change(weights: Mapping[str, Tensor], rank: int, seed: int) -> dict[str, Tensor]:
-    """Return what is optimised for every weight: nothing yet, since the left factors are 0."""
+    """Return what is optimized for every weight: nothing yet, since the left factors are 0."""
     random = torch.Generator().manual_seed(seed)
     parts: dict[str, Tensor] = {}
     for name, weight in weights.items():

@@ -1,5 +1,5 @@
 """What an inversion may change: codes, as an additive difference from their start, and perhaps noise maps, as one
-vector a row. Knows no loss and no optimiser.
+vector a row. Knows no loss and no optimizer.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Variables:
     """The way from a vector x a row, 0 at first, to codes and noise maps.
 
     ``codes = start + spread x``, with a matrix ``spread`` [d, d] for each layer alike (None: 1), and noise maps of zero
-    mean and unit deviation, ``normalised(own + x)`` (NVIDIA's projector sets them so after every step).
+    mean and unit deviation, ``normalized(own + x)`` (NVIDIA's projector sets them so after every step).
     """
 
     start: Tensor
@@ -58,16 +58,16 @@ class Variables:
         if self.spread is not None:
             delta = delta @ self.spread.T
         noise = {
-            name: normalised(own + change.reshape(-1, *own.shape[1:]))
+            name: normalized(own + change.reshape(-1, *own.shape[1:]))
             for (name, own), change in zip(self.own_noise.items(), changes, strict=True)
         }
         return Point(self.start + delta, delta, noise)
 
 
-def normalised(noise: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
+def normalized(noise: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
     """Return maps with zero mean and unit deviation."""
-    centred = noise - noise.mean((2, 3), keepdim=True)
-    return centred / centred.square().mean((2, 3), keepdim=True).sqrt().clamp_min(1e-8)
+    centered = noise - noise.mean((2, 3), keepdim=True)
+    return centered / centered.square().mean((2, 3), keepdim=True).sqrt().clamp_min(1e-8)
 
 
 def principal_spread(statistics: Statistics, floor: float = FLOOR) -> Float[Tensor, "d d"]:

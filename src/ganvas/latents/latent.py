@@ -1,4 +1,4 @@
-"""The latent file: codes with all that is needed to make their pictures again; and codes from seeds as such a record.
+"""The latent file: codes with all that is needed to make their images again; and codes from seeds as such a record.
 
 For codes of space ``z`` the label and the truncation are still to be applied, by `map` or `synthesize`; in any other
 space they were applied already and are kept for the record.
@@ -30,7 +30,7 @@ class Latent:
     """Codes [n, d] or [n, layers, d] of one `space`, and where they come from.
 
     ``seeds`` are empty or one per row; ``names`` say in a word what each row is ("seed 4 at +3"), empty or one per row;
-    ``label`` is the class of all rows, or one per row; ``source`` is the picture file that was inverted. ``noise``
+    ``label`` is the class of all rows, or one per row; ``source`` is the image file that was inverted. ``noise``
     holds the noise maps where they are not the generator's own, for all rows [h, w] or one for each [n, 1, h, w];
     ``tuned`` the differences of tuned weights, for all rows (see `ganvas.generators.weight_differences`).
     """
@@ -107,7 +107,7 @@ class Latent:
         if self.tuned:
             self.generator_for(generator)
         about_of(generator).warn_of_another(
-            "This latent was made by", self.generator, self.generator_hash, "its pictures may differ"
+            "This latent was made by", self.generator, self.generator_hash, "its images may differ"
         )
 
     def generator_for(self, generator: Generator) -> Generator:
@@ -143,8 +143,8 @@ class Latent:
         return {name: values.to(generator.device) for name, values in self.noise.items()} or "const"
 
     @torch.no_grad()
-    def pictures(self, generator: Generator) -> Iterator[Float[Tensor, "n 3 h w"]]:
-        """Yield the pictures, some rows at a time, on the CPU."""
+    def images(self, generator: Generator) -> Iterator[Float[Tensor, "n 3 h w"]]:
+        """Yield the images, some rows at a time, on the CPU."""
         generator = self.generator_for(generator)
         at_once = max(1, PIXELS_AT_ONCE // generator.resolution**2)
         for first in range(0, len(self), at_once):
@@ -184,7 +184,7 @@ def sample_latent(
     z = generator.sample(seeds)
     label = settle_label(label, class_names(generator))
     if isinstance(generator, HasClasses):
-        generator.one_hot(label, len(seeds))  # a wrong label fails here, not at the first picture
+        generator.one_hot(label, len(seeds))  # a wrong label fails here, not at the first image
     if wanted != "z":
         known: dict[str, Any] = {"truncation": truncation, "truncation_layers": truncation_layers}
         with torch.no_grad():

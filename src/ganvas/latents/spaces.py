@@ -16,20 +16,20 @@ SAMPLES = 2048
 
 @dataclass(frozen=True)
 class Statistics:
-    """What codes of the prior are like in a space: their `mean` and `deviation` [d] and their `covariance` [d, d].
+    """What codes of the prior are like in a space: their `mean` and `std` [d] and their `covariance` [d, d].
 
     For w+ those of w, the same on every layer.
     """
 
     mean: Float[Tensor, "d"]
-    deviation: Float[Tensor, "d"]
+    std: Float[Tensor, "d"]
     covariance: Float[Tensor, "d d"]
 
     def distances(self, codes: Float[Tensor, "n *rows d"]) -> Float[Tensor, "n"]:
         """Return how far codes lie from the mean in units of the deviation: the root mean square over their entries,
         about 1 for codes of the prior.
         """
-        return ((codes - self.mean) / self.deviation).square().flatten(1).mean(1).sqrt()
+        return ((codes - self.mean) / self.std).square().flatten(1).mean(1).sqrt()
 
 
 def statistics(generator: Generator, space: str, label: Label = None) -> Statistics:
@@ -77,7 +77,7 @@ def draw_samples(generator: Generator, space: str, label: Label = None) -> Tenso
         return None
 
 
-def deviations_along(samples: Tensor | None, vectors: Tensor) -> Float[Tensor, "k"]:
+def stds_along(samples: Tensor | None, vectors: Tensor) -> Float[Tensor, "k"]:
     """Return the standard deviation of codes along each vector [k, *code], float64: what a strength of "1s" is.
 
     `samples` are codes of the vectors' space (for directions of space w they are w: one vector, however many layers it

@@ -1,1 +1,1 @@
-"""Measures of pictures and of edits."""
+"""Measures of images and of edits."""

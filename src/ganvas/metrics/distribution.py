@@ -1,4 +1,4 @@
-"""Distances between two sets of pictures, as functions of their features. Knows no network and no picture.
+"""Distances between two sets of images, as functions of their features. Knows no network and no image.
 
 The formulas are those of KID and FID; the features are not Inception's, so that the numbers are other ones and have
 other names.
@@ -18,7 +18,7 @@ ROWS = 1024
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """A kernel distance and its standard error: how much it would vary if other pictures of the same two kinds had been
+    """A kernel distance and its standard error: how much it would vary if other images of the same two kinds had been
     taken. Around 0, and below it at times, where the kinds do not differ.
     """
 
@@ -33,7 +33,7 @@ def kernel_distance(first: Float[Tensor, "m d"], second: Float[Tensor, "n _d"]) 
     """Return the unbiased estimate of the squared maximum mean discrepancy with the kernel ``(x.y / d + 1)^3``
     (Bińkowski et al. 2018, Eq. 4), float64, and its standard error by the jackknife over both sets.
 
-    Symmetric; its expectation does not depend on the numbers of pictures. Raises `GanvasError` for sets of fewer than 3
+    Symmetric; its expectation does not depend on the numbers of images. Raises `GanvasError` for sets of fewer than 3
     or features that do not fit.
     """
     _check(first, second, fewest=3)
@@ -76,7 +76,7 @@ def frechet_distance(
     """Return the Fréchet distance of two Gaussians fitted to the features, both projected onto the first `components`
     principal components of the `real` ones, or as many as there are; float64.
 
-    Biased upwards for few pictures, and blind to what real pictures do not vary in: the kernel distance leads. Raises
+    Biased upwards for few images, and blind to what real images do not vary in: the kernel distance leads. Raises
     `GanvasError` for sets of fewer than 2 or features that do not fit.
     """
     _check(real, made, fewest=2)
@@ -86,16 +86,16 @@ def frechet_distance(
 
 def principal_basis(features: Float[Tensor, "n d"], count: int) -> Float[Tensor, "d k"]:
     """Return the `count` directions of largest variance as columns, at most n - 1 and d; float64."""
-    centred = features.double() - features.double().mean(0)
+    centered = features.double() - features.double().mean(0)
     count = min(count, len(features) - 1, features.shape[1])
-    return torch.linalg.svd(centred, full_matrices=False).Vh[:count].T
+    return torch.linalg.svd(centered, full_matrices=False).Vh[:count].T
 
 
 def moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:
     """Return mean and covariance (over n - 1) of rows."""
     mean = features.mean(0)
-    centred = features - mean
-    return mean, centred.T @ centred / (len(features) - 1)
+    centered = features - mean
+    return mean, centered.T @ centered / (len(features) - 1)
 
 
 def gaussian_distance(
@@ -127,8 +127,8 @@ def _check(first: Tensor, second: Tensor, fewest: int) -> None:
         )
     if min(len(first), len(second)) < fewest:
         raise GanvasError(
-            f"Sets of {len(first)} and {len(second)} pictures are too small; give at least {fewest} of each, better "
+            f"Sets of {len(first)} and {len(second)} images are too small; give at least {fewest} of each, better "
             "some hundred."
         )
     if not (first.isfinite().all() and second.isfinite().all()):
-        raise GanvasError("Some features are not finite: a picture holds values that are not numbers. Leave it out.")
+        raise GanvasError("Some features are not finite: an image holds values that are not numbers. Leave it out.")

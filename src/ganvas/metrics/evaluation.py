@@ -1,4 +1,4 @@
-"""How far a generator's pictures are from real ones, as sets."""
+"""How far a generator's images are from real ones, as sets."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ MADE_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Distances between `real` and `made` pictures, counted; comparable only at the same real pictures and about the
-    same numbers. ``top_octave`` is the energy of the finest octave (`octave_energies`), 1 for that of real pictures,
+    """Distances between `real` and `made` images, counted; comparable only at the same real images and about the
+    same numbers. ``top_octave`` is the energy of the finest octave (`octave_energies`), 1 for that of real images,
     None where that was not given.
     """
 
@@ -42,17 +42,17 @@ def evaluate(
     real_top_octave: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Return the distances of the generator's pictures of `seeds` from real ones, whose features are given.
+    """Return the distances of the generator's images of `seeds` from real ones, whose features are given.
 
-    `real_top_octave` is the mean energy of the finest octave of real pictures of the generator's size. `progress` is
-    told how many of how many pictures are made.
+    `real_top_octave` is the mean energy of the finest octave of real images of the generator's size. `progress` is
+    told how many of how many images are made.
     """
     parts, energies = [], []
-    for pictures in made_pictures(generator, seeds, truncation=truncation, label=label):
+    for images in made_images(generator, seeds, truncation=truncation, label=label):
         with torch.no_grad():
-            parts.append(network(pictures.to(network.mean.device)))
+            parts.append(network(images.to(network.mean.device)))
         if real_top_octave is not None:
-            energies.append(octave_energies(pictures)[:, 0])
+            energies.append(octave_energies(images)[:, 0])
         progress(sum(map(len, parts)), len(seeds))
     made = torch.cat(parts)
     real = real.to(made)
@@ -61,11 +61,11 @@ def evaluate(
 
 
 @torch.no_grad()
-def made_pictures(
+def made_images(
     generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, label: Label = None
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
-    """Yield the generator's pictures of `seeds` a few at a time, as files would hold them: 8 bits, cut to [-1, 1]."""
+    """Yield the generator's images of `seeds` a few at a time, as files would hold them: 8 bits, cut to [-1, 1]."""
     for first in range(0, len(seeds), MADE_AT_ONCE):
         some = sample_latent(generator, seeds[first : first + MADE_AT_ONCE], label=label, truncation=truncation)
-        for pictures in some.pictures(generator):
-            yield pixels.from_bytes(pixels.to_bytes(pictures))
+        for images in some.images(generator):
+            yield pixels.from_bytes(pixels.to_bytes(images))

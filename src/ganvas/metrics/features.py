@@ -1,4 +1,4 @@
-"""The feature network: pictures to numbers in which distances mean something, where no Inception, VGG or ArcFace file
+"""The feature network: images to numbers in which distances mean something, where no Inception, VGG or ArcFace file
 is at hand.
 
 A small convolutional network, trained without labels on faces and cats (``ganvas.training.features.training``), frozen
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganvas.errors import CheckpointError, PictureError
+from ganvas.errors import CheckpointError, ImageError
 from ganvas.images import pixels
 from ganvas.io.tensor_files import hash_tensors, read_tensors, write_tensors
 
@@ -30,7 +30,7 @@ BUNDLED_HASH = "af98f64517d6730dd66967e4c7a0afce0a015c388d46135dc304520876bbe94f
 
 @dataclass(frozen=True)
 class Architecture:
-    """The sizes of a feature network: pictures of ``resolution`` pixels, the channels of its maps from full size on,
+    """The sizes of a feature network: images of ``resolution`` pixels, the channels of its maps from full size on,
     each map of half the size of the one before, and the number of global ``features``.
     """
 
@@ -66,8 +66,8 @@ class Stage(nn.Module):
 
 
 class FeatureNetwork(nn.Module):
-    """Pictures to maps, coarser and wider from one to the next, and to global features: linear combinations of the
-    maps' statistics, of zero mean and unit deviation over the pictures it was trained on.
+    """Images to maps, coarser and wider from one to the next, and to global features: linear combinations of the
+    maps' statistics, of zero mean and unit deviation over the images it was trained on.
     """
 
     mean: Tensor
@@ -81,37 +81,37 @@ class FeatureNetwork(nn.Module):
         self.register_buffer("mean", torch.zeros(architecture.statistics))
         self.register_buffer("projection", torch.zeros(architecture.statistics, architecture.features))
 
-    def maps(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
-        """Return the maps of pictures in [-1, 1] of any size from 16 pixels up, which are first brought to the
-        network's resolution; differentiable. Raises `PictureError` for smaller pictures or other shapes.
+    def maps(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        """Return the maps of images in [-1, 1] of any size from 16 pixels up, which are first brought to the
+        network's resolution; differentiable. Raises `ImageError` for smaller images or other shapes.
         """
-        return self.maps_at_size(self._prepare(pictures))
+        return self.maps_at_size(self._prepare(images))
 
     def maps_at_size(self, x: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
-        """Return the maps of pictures as they are, of whatever size."""
+        """Return the maps of images as they are, of whatever size."""
         maps = [F.leaky_relu(self.stem(x), SLOPE)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
         return maps
 
-    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
-        """Return the global features of pictures, float32; they do not depend on other rows."""
-        return (statistics(self.maps(pictures)) - self.mean) @ self.projection
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """Return the global features of images, float32; they do not depend on other rows."""
+        return (statistics(self.maps(images)) - self.mean) @ self.projection
 
-    def _prepare(self, pictures: Tensor) -> Tensor:
-        shape = pictures.shape
-        if pictures.ndim != 4 or shape[1] != 3 or min(shape[2:]) < SMALLEST or not pictures.is_floating_point():
-            raise PictureError(
-                f"{pictures.dtype} of shape {list(shape)} is no batch of pictures; give floats in [-1, 1] of shape "
+    def _prepare(self, images: Tensor) -> Tensor:
+        shape = images.shape
+        if images.ndim != 4 or shape[1] != 3 or min(shape[2:]) < SMALLEST or not images.is_floating_point():
+            raise ImageError(
+                f"{images.dtype} of shape {list(shape)} is no batch of images; give floats in [-1, 1] of shape "
                 f"[n, 3, h, w] with sides of at least {SMALLEST} pixels."
             )
         side = self.architecture.resolution
-        x = pixels.resize(pictures.to(torch.float32), side, side)
+        x = pixels.resize(images.to(torch.float32), side, side)
         return x.to(next(self.parameters()).dtype, memory_format=torch.channels_last)
 
 
 def halve(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
-    """Return half the size, smoothed with (1, 3, 3, 1) / 8 both ways first, so that a shift of the picture by a pixel
+    """Return half the size, smoothed with (1, 3, 3, 1) / 8 both ways first, so that a shift of the image by a pixel
     moves the map instead of changing it (Zhang 2019, "Making convolutional networks shift-invariant again").
     """
     taps = x.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
@@ -134,10 +134,10 @@ def statistics(maps: list[Float[Tensor, "n _c _h _w"]]) -> Float[Tensor, "n d"]:
 
 @torch.no_grad()
 def global_features(
-    network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], batch: int = BATCH
+    network: FeatureNetwork, images: Float[Tensor, "n 3 h w"], batch: int = BATCH
 ) -> Float[Tensor, "n d"]:
-    """Return the global features of many pictures, `batch` at a time, without gradients; float32."""
-    return torch.cat([network(part.to(network.mean.device)) for part in pictures.split(batch)])
+    """Return the global features of many images, `batch` at a time, without gradients; float32."""
+    return torch.cat([network(part.to(network.mean.device)) for part in images.split(batch)])
 
 
 def load_features(

@@ -1,4 +1,4 @@
-"""How much an edit changes a region and how much the rest: mean squared change of pictures in [-1, 1], unclamped."""
+"""How much an edit changes a region and how much the rest: mean squared change of images in [-1, 1], unclamped."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,7 +11,7 @@ def mean_squared_change(
 ) -> Float[Tensor, "n"]:
     """Return ``sum m (edited - original)^2 / (c sum m)`` for each row: the mean over the mask and all channels.
 
-    Raises `GanvasError` where the pictures are not of one shape or hold whole numbers, `RegionError` where the mask is
+    Raises `GanvasError` where the images are not of one shape or hold whole numbers, `RegionError` where the mask is
     of another size or empty.
     """
     _check(edited, original, mask)
@@ -23,22 +23,22 @@ def mean_squared_change(
 def rms_change(
     edited: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"], mask: Float[Tensor, "1 h w"]
 ) -> Float[Tensor, "n"]:
-    """Return the root of `mean_squared_change`, in picture units: the range from black to white is 2."""
+    """Return the root of `mean_squared_change`, in image units: the range from black to white is 2."""
     return mean_squared_change(edited, original, mask).sqrt()
 
 
 def _check(edited: Tensor, original: Tensor, mask: Tensor) -> None:
     if edited.ndim != 4 or edited.shape != original.shape:
         raise GanvasError(
-            f"Pictures of shapes {list(edited.shape)} and {list(original.shape)} cannot be compared; give two of one "
+            f"Images of shapes {list(edited.shape)} and {list(original.shape)} cannot be compared; give two of one "
             "shape [n, c, h, w]."
         )
     # Differences of unsigned bytes would wrap around.
     if not (edited.is_floating_point() and original.is_floating_point()):
-        raise GanvasError(f"Pictures of {edited.dtype} and {original.dtype} were given; give floats in [-1, 1].")
+        raise GanvasError(f"Images of {edited.dtype} and {original.dtype} were given; give floats in [-1, 1].")
     if mask.shape != (1, *edited.shape[2:]):
         raise RegionError(
-            f"A mask of shape {list(mask.shape)} does not fit pictures of {edited.shape[3]}x{edited.shape[2]} pixels; "
+            f"A mask of shape {list(mask.shape)} does not fit images of {edited.shape[3]}x{edited.shape[2]} pixels; "
             f"give [1, {edited.shape[2]}, {edited.shape[3]}]."
         )
     if not mask.sum() > 0:

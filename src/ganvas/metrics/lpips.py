@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ganvas.checkpoints.safe_pickle.trees import read_tree
 from ganvas.checkpoints.state_dict import need, state_dict
-from ganvas.errors import CheckpointError, PictureError
+from ganvas.errors import CheckpointError, ImageError
 
 # What takes RGB in [-1, 1] to the statistics of ImageNet (Zhang et al. 2018, as published).
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
@@ -76,7 +76,7 @@ ALEXNET = Trunk(
 
 
 class PublishedFeatures(nn.Module):
-    """Pictures to maps whose squared differences, summed over channels, averaged over pixels and summed over maps, are
+    """Images to maps whose squared differences, summed over channels, averaged over pixels and summed over maps, are
     the distance ``name``: LPIPS with heads, else the same with equal weights for all channels.
     """
 
@@ -97,26 +97,26 @@ class PublishedFeatures(nn.Module):
         self.register_buffer("shift", torch.tensor(SHIFT).view(3, 1, 1), persistent=False)
         self.register_buffer("scale", torch.tensor(SCALE).view(3, 1, 1), persistent=False)
 
-    def raw_maps(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
-        """Return the tapped maps, after their ReLU; raises `PictureError` for pictures that are too small."""
-        if min(pictures.shape[-2:]) < self.trunk.smallest:
-            raise PictureError(
-                f"Pictures of {pictures.shape[-1]}x{pictures.shape[-2]} pixels are too small for {self.name}, which "
+    def raw_maps(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        """Return the tapped maps, after their ReLU; raises `ImageError` for images that are too small."""
+        if min(images.shape[-2:]) < self.trunk.smallest:
+            raise ImageError(
+                f"Images of {images.shape[-1]}x{images.shape[-2]} pixels are too small for {self.name}, which "
                 f"needs {self.trunk.smallest}; enlarge them, or use Ganvas' own features."
             )
-        x, maps = (pictures - self.shift) / self.scale, []
+        x, maps = (images - self.shift) / self.scale, []
         for each, weight, bias in zip(self.trunk.convolutions, self.weights, self.biases, strict=True):
             x = F.max_pool2d(x, each.pool, 2) if each.pool else x
             x = F.relu(F.conv2d(x, weight, bias, each.stride, padding=2 if each.stride > 1 else each.size // 2))
             maps += [x] if each.tap else []
         return maps
 
-    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
-        """Return the maps of pictures in [-1, 1], differentiable: a vector of unit length at every pixel, channels
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        """Return the maps of images in [-1, 1], differentiable: a vector of unit length at every pixel, channels
         weighted by the roots of the heads.
         """
         roots = [head.sqrt()[:, None, None] for head in self.heads]
-        maps = self.raw_maps(pictures)
+        maps = self.raw_maps(images)
         return [x / (x.norm(dim=1, keepdim=True) + FAINTEST) * root for x, root in zip(maps, roots, strict=True)]
 
 

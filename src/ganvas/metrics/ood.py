@@ -1,5 +1,5 @@
-"""How far a picture is from what a generator makes: a Mahalanobis distance of feature maps that knows places, and what
-is lost where the generator makes the picture again.
+"""How far an image is from what a generator makes: a Mahalanobis distance of feature maps that knows places, and what
+is lost where the generator makes the image again.
 
 For the first, two of the feature network's maps, as unit vectors on a grid of 8 x 8 places, so that an eye is expected
 where the generator's eyes are (the idea of Defard et al. 2021, "PaDiM", with one covariance over all places instead of
@@ -23,7 +23,7 @@ from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import Generator, Label, about_of
 from ganvas.io.cache import home
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.metrics.evaluation import made_pictures
+from ganvas.metrics.evaluation import made_images
 from ganvas.metrics.features import BATCH, FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
 
@@ -33,14 +33,14 @@ MAPS = (-3, -2)
 SHRINKAGE = 0.5
 SAMPLES, FITTED = 450, 300
 QUANTILE = 0.99
-# Both set on test sets (docs/photos.md): of real pictures more is lost than of a generator's samples, for which its
+# Both set on test sets (docs/photos.md): of real images more is lost than of a generator's samples, for which its
 # encoder was made.
 TOLERANCE, LOSS_TOLERANCE = 1.0, 1.25
 
 
 @dataclass(frozen=True)
 class Again:
-    """What ``make``s pictures [n, 3, h, w] again from what a generator's encoder sees in them; the ``mark`` tells one
+    """What ``make``s images [n, 3, h, w] again from what a generator's encoder sees in them; the ``mark`` tells one
     encoder from others.
     """
 
@@ -50,39 +50,39 @@ class Again:
 
 @dataclass(frozen=True)
 class Familiarity:
-    """What descriptors of a generator's pictures are like: their `mean` and `deviation` [d], the `directions` [k, d] in
-    which they vary once divided by the deviation, with the `variances` [k] along them; and the `usual` distance, which
-    99 of 100 others of its pictures stay below. ``lost`` is the perceptual distance from those made again that as many
-    stay below, 0 where nothing makes them again.
+    """What descriptors of a generator's images are like: their `mean` and `std` [d], the `directions` [k, d] in
+    which they vary once divided by the deviation, with the `variances` [k] along them; and the `default` distance,
+    which 99 of 100 others of its images stay below. ``lost`` is the perceptual distance from those made again that as
+    many stay below, 0 where nothing makes them again.
     """
 
     mean: Float[Tensor, "d"]
-    deviation: Float[Tensor, "d"]
+    std: Float[Tensor, "d"]
     directions: Float[Tensor, "k d"]
     variances: Float[Tensor, "k"]
-    usual: float = 1.0
+    default: float = 1.0
     lost: float = 0.0
 
     def distances(self, descriptors: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         """Return the Mahalanobis distance per root of d with the covariance ``(1 - rho) C + rho 1`` of descriptors
         divided by their deviation, rho 0.5: there are more numbers in a descriptor than samples.
         """
-        steps = (descriptors - self.mean) / self.deviation
+        steps = (descriptors - self.mean) / self.std
         along = steps @ self.directions.T
         rest = (steps.square().sum(1) - along.square().sum(1)).clamp_min(0)
         squares = (along.square() / ((1 - SHRINKAGE) * self.variances + SHRINKAGE)).sum(1) + rest / SHRINKAGE
         return (squares / steps.shape[1]).sqrt()
 
     def ratios(self, descriptors: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        """Return distances as multiples of the one from which on a picture is far: above 1 it is."""
-        return self.distances(descriptors) / (TOLERANCE * self.usual)
+        """Return distances as multiples of the one from which on an image is far: above 1 it is."""
+        return self.distances(descriptors) / (TOLERANCE * self.default)
 
 
 @torch.no_grad()
-def descriptors(network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
-    """Return what of pictures is compared: unit vectors of two maps at 8 x 8 places, float32."""
+def descriptors(network: FeatureNetwork, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+    """Return what of images is compared: unit vectors of two maps at 8 x 8 places, float32."""
     parts = []
-    for some in pictures.split(BATCH):
+    for some in images.split(BATCH):
         maps = network.maps(some.to(network.mean.device))
         grids = [F.adaptive_avg_pool2d(maps[index].float(), PLACES) for index in MAPS]
         parts.append(torch.cat([F.normalize(grid, dim=1).flatten(1) for grid in grids], dim=1))
@@ -94,19 +94,19 @@ def fit(known: Float[Tensor, "n d"], others: Float[Tensor, "m d"]) -> Familiarit
     kind: known ones are nearer, since they were fitted. Raises `GanvasError` for fewer than 3 known or none others.
     """
     if len(known) < 3 or len(others) == 0:
-        raise GanvasError(f"{len(known)} and {len(others)} pictures are too few to learn from; give some hundred.")
-    mean, deviation = known.mean(0), known.std(0)
-    deviation = deviation.clamp_min(0.1 * float(deviation.median()) + 1e-6)
-    steps = (known - mean) / deviation
+        raise GanvasError(f"{len(known)} and {len(others)} images are too few to learn from; give some hundred.")
+    mean, std = known.mean(0), known.std(0)
+    std = std.clamp_min(0.1 * float(std.median()) + 1e-6)
+    steps = (known - mean) / std
     # As many directions as samples at most: from the small matrix of their products.
     # On the CPU, since not every accelerator has float64.
     squares, rows = torch.linalg.eigh((steps @ steps.T).cpu().double())
     kept = squares > 1e-6 * squares[-1]
     squares, rows = squares[kept].flip(0), rows[:, kept].flip(1)
     directions = ((rows / squares.sqrt()).T @ steps.cpu().double()).to(known)
-    fitted = Familiarity(mean, deviation, directions, (squares / (len(known) - 1)).to(known))
-    usual = float(fitted.distances(others).quantile(QUANTILE))
-    return replace(fitted, usual=usual)
+    fitted = Familiarity(mean, std, directions, (squares / (len(known) - 1)).to(known))
+    default = float(fitted.distances(others).quantile(QUANTILE))
+    return replace(fitted, default=default)
 
 
 def learn_familiarity(
@@ -117,7 +117,7 @@ def learn_familiarity(
     again: Again | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Familiarity:
-    """Return the familiarity of a generator's pictures: seeds 0-449 at truncation 1, 300 to fit and 150 for the usual
+    """Return the familiarity of a generator's images: seeds 0-449 at truncation 1, 300 to fit and 150 for the usual
     distance and, with `again`, for what is usually lost. Kept in the cache folder for the next time where the generator
     has a hash.
     """
@@ -126,9 +126,9 @@ def learn_familiarity(
         with suppress(ResultFileError, KeyError, TypeError, ValueError):  # damaged or of an older version: made anew
             return _read(path, network.mean.device)
     parts, losses = list[Tensor](), list[Tensor]()
-    for pictures in made_pictures(generator, range(SAMPLES), label=label):
-        others = pictures[max(0, FITTED - sum(map(len, parts))) :]
-        parts.append(descriptors(network, pictures))
+    for images in made_images(generator, range(SAMPLES), label=label):
+        others = images[max(0, FITTED - sum(map(len, parts))) :]
+        parts.append(descriptors(network, images))
         if again is not None and len(others):
             losses.append(lost_of(network, others, again))
         progress(sum(map(len, parts)), SAMPLES)
@@ -143,23 +143,23 @@ def learn_familiarity(
 
 
 @torch.no_grad()
-def lost_of(network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], again: Again) -> Float[Tensor, "n"]:
-    """Return the perceptual distance of each picture from itself made again."""
-    parts = [part.to(network.mean.device) for part in pictures.split(BATCH)]
+def lost_of(network: FeatureNetwork, images: Float[Tensor, "n 3 h w"], again: Again) -> Float[Tensor, "n"]:
+    """Return the perceptual distance of each image from itself made again."""
+    parts = [part.to(network.mean.device) for part in images.split(BATCH)]
     return torch.cat([perceptual_distance(network, part, again.make(part)) for part in parts])
 
 
 def strange_ratios(
-    network: FeatureNetwork, familiarity: Familiarity, pictures: Float[Tensor, "n 3 h w"], again: Again | None = None
+    network: FeatureNetwork, familiarity: Familiarity, images: Float[Tensor, "n 3 h w"], again: Again | None = None
 ) -> Float[Tensor, "n"]:
-    """Return how far pictures are, as multiples of where far begins: by their descriptors, or by the geometric mean of
+    """Return how far images are, as multiples of where far begins: by their descriptors, or by the geometric mean of
     that and of what is lost when they are made again, whichever is more. (Loss alone says little of a photo whose
     descriptors are usual: encoders lose single faces too.)
     """
-    far = familiarity.ratios(descriptors(network, pictures))
+    far = familiarity.ratios(descriptors(network, images))
     if again is None or familiarity.lost == 0:
         return far
-    lost = lost_of(network, pictures, again) / (LOSS_TOLERANCE * familiarity.lost)
+    lost = lost_of(network, images, again) / (LOSS_TOLERANCE * familiarity.lost)
     return torch.maximum(far, (far * lost).sqrt())
 
 
@@ -197,14 +197,14 @@ def _kept_at(network: FeatureNetwork, generator: Generator, label: Label, again:
 
 
 def _write(path: Path, familiarity: Familiarity) -> None:
-    tensors = {name: getattr(familiarity, name) for name in ("mean", "deviation", "variances")}
+    tensors = {name: getattr(familiarity, name) for name in ("mean", "std", "variances")}
     tensors["directions"] = familiarity.directions.half()
-    write_tensors(path, KIND, tensors, {"usual": familiarity.usual, "lost": familiarity.lost}, ResultFileError)
+    write_tensors(path, KIND, tensors, {"default": familiarity.default, "lost": familiarity.lost}, ResultFileError)
 
 
 def _read(path: Path, device: torch.device) -> Familiarity:
     tensors, header = read_tensors(path, KIND, ResultFileError)
-    mean, deviation, directions, variances = (
-        tensors[name].float().to(device) for name in ("mean", "deviation", "directions", "variances")
+    mean, std, directions, variances = (
+        tensors[name].float().to(device) for name in ("mean", "std", "directions", "variances")
     )
-    return Familiarity(mean, deviation, directions, variances, float(header["usual"]), float(header["lost"]))
+    return Familiarity(mean, std, directions, variances, float(header["default"]), float(header["lost"]))

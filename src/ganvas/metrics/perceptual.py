@@ -1,4 +1,4 @@
-"""How different two pictures look, and how alike they are in what they show, by the feature network.
+"""How different two images look, and how alike they are in what they show, by the feature network.
 
 In the manner of Zhang et al. 2018 ("The unreasonable effectiveness of deep features"), Eq. 1, without weights learnt
 from people's answers: our own distance, with a scale of its own.
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.metrics.features import FeatureNetwork
 
 FAINTEST = 1e-6
@@ -19,30 +19,30 @@ FAINTEST = 1e-6
 
 @runtime_checkable
 class HasMaps(Protocol):
-    """A network that sees pictures in maps: the feature network, or a discriminator."""
+    """A network that sees images in maps: the feature network, or a discriminator."""
 
-    def maps(self, pictures: Float[Tensor, "n 3 h w"]) -> Sequence[Float[Tensor, "n _c _h _w"]]:
-        """Return maps of pictures in [-1, 1], differentiable, row by row."""
+    def maps(self, images: Float[Tensor, "n 3 h w"]) -> Sequence[Float[Tensor, "n _c _h _w"]]:
+        """Return maps of images in [-1, 1], differentiable, row by row."""
         ...
 
 
 def perceptual_distance(
-    network: HasMaps, pictures: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
+    network: HasMaps, images: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
 ) -> Float[Tensor, "_rows"]:
-    """Return how different each picture looks from the other of its row, from 0 (the same) to 4, float32; symmetric and
+    """Return how different each image looks from the other of its row, from 0 (the same) to 4, float32; symmetric and
     differentiable. A single row on one side is compared with all of the other.
 
-    Raises `PictureError` for numbers of pictures that do not fit.
+    Raises `ImageError` for numbers of images that do not fit.
     """
-    _check(pictures, others)
-    return distance_of_maps(unit_maps(network, pictures), unit_maps(network, others))
+    _check(images, others)
+    return distance_of_maps(unit_maps(network, images), unit_maps(network, others))
 
 
-def unit_maps(network: HasMaps, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+def unit_maps(network: HasMaps, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
     """Return the network's maps with a vector of unit length at every pixel, float32: what `distance_of_maps` takes, so
-    that a picture that is compared often is looked at once.
+    that an image that is compared often is looked at once.
     """
-    return [F.normalize(feature.float(), dim=1, eps=FAINTEST) for feature in network.maps(pictures)]
+    return [F.normalize(feature.float(), dim=1, eps=FAINTEST) for feature in network.maps(images)]
 
 
 def distance_of_maps(
@@ -56,16 +56,16 @@ def distance_of_maps(
 
 
 def similarity(
-    network: FeatureNetwork, pictures: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
+    network: FeatureNetwork, images: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
 ) -> Float[Tensor, "_rows"]:
-    """Return how alike each picture is to the other of its row, from -1 to 1 (the same), around 0 for two pictures by
-    chance: the cosine of the global features, which do not know where in the picture something is. Not an identity: it
+    """Return how alike each image is to the other of its row, from -1 to 1 (the same), around 0 for two images by
+    chance: the cosine of the global features, which do not know where in the image something is. Not an identity: it
     knows no persons.
 
-    A single row on one side is compared with all of the other; raises `PictureError` for numbers that do not fit.
+    A single row on one side is compared with all of the other; raises `ImageError` for numbers that do not fit.
     """
-    _check(pictures, others)
-    return F.cosine_similarity(network(pictures), network(others), dim=1)
+    _check(images, others)
+    return F.cosine_similarity(network(images), network(others), dim=1)
 
 
 def all_distances(
@@ -80,8 +80,8 @@ def all_distances(
     return total.clamp_min(0) / len(maps)
 
 
-def _check(pictures: Tensor, others: Tensor) -> None:
-    if len(pictures) != len(others) and 1 not in (len(pictures), len(others)):
-        raise PictureError(
-            f"{len(pictures)} pictures cannot be compared with {len(others)}; give as many of both, or one of one."
+def _check(images: Tensor, others: Tensor) -> None:
+    if len(images) != len(others) and 1 not in (len(images), len(others)):
+        raise ImageError(
+            f"{len(images)} images cannot be compared with {len(others)}; give as many of both, or one of one."
         )

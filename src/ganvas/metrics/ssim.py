@@ -1,5 +1,5 @@
-"""How alike two pictures are in structure: SSIM (Wang, Bovik, Sheikh and Simoncelli 2004). Knows no network, so that it
-can judge what was optimised by one.
+"""How alike two images are in structure: SSIM (Wang, Bovik, Sheikh and Simoncelli 2004). Knows no network, so that it
+can judge what was optimized by one.
 """
 
 import torch
@@ -7,26 +7,26 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 
-WINDOW, DEVIATION = 11, 1.5  # pixels
+WINDOW, STD = 11, 1.5  # pixels
 STABLE_MEANS, STABLE_VARIANCES = 0.01, 0.03
 RANGE = 2.0  # black to white
 
 
-def ssim(pictures: Float[Tensor, "n 3 h w"], others: Float[Tensor, "_n 3 _h _w"]) -> Float[Tensor, "n"]:
+def ssim(images: Float[Tensor, "n 3 h w"], others: Float[Tensor, "_n 3 _h _w"]) -> Float[Tensor, "n"]:
     """Return the structural similarity of each pair, from -1 to 1 (the same), averaged over channels and over all
-    places where the window lies within the picture (Wang et al. 2004, Eq. 13, with C1 and C2 of Eq. 7 and 9).
+    places where the window lies within the image (Wang et al. 2004, Eq. 13, with C1 and C2 of Eq. 7 and 9).
 
-    Pictures are clamped to [-1, 1], as files are. Raises `PictureError` where they are smaller than the window, 11
+    Images are clamped to [-1, 1], as files are. Raises `ImageError` where they are smaller than the window, 11
     pixels, or differ in size.
     """
-    if pictures.shape != others.shape or min(pictures.shape[-2:]) < WINDOW:
-        raise PictureError(
-            f"Pictures of shapes {list(pictures.shape)} and {list(others.shape)} cannot be compared by structure; give "
+    if images.shape != others.shape or min(images.shape[-2:]) < WINDOW:
+        raise ImageError(
+            f"Images of shapes {list(images.shape)} and {list(others.shape)} cannot be compared by structure; give "
             f"as many of both, of the same size from {WINDOW} pixels up."
         )
-    x, y = (values.clamp(-1, 1).flatten(0, 1)[:, None] for values in (pictures, others))  # [n 3, 1, h, w]
+    x, y = (values.clamp(-1, 1).flatten(0, 1)[:, None] for values in (images, others))  # [n 3, 1, h, w]
     mean_x, mean_y = smoothed(x), smoothed(y)
     variance_x, variance_y = smoothed(x * x) - mean_x**2, smoothed(y * y) - mean_y**2
     covariance = smoothed(x * y) - mean_x * mean_y
@@ -35,12 +35,12 @@ def ssim(pictures: Float[Tensor, "n 3 h w"], others: Float[Tensor, "_n 3 _h _w"]
     c1, c2 = (STABLE_MEANS * RANGE) ** 2, (STABLE_VARIANCES * RANGE) ** 2
     alike = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     alike = alike * (2 * covariance + c2) / (variance_x + variance_y + c2)
-    return alike.flatten(1).mean(1).unflatten(0, pictures.shape[:2]).mean(1)
+    return alike.flatten(1).mean(1).unflatten(0, images.shape[:2]).mean(1)
 
 
 def smoothed(x: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h2 w2"]:
     """Return means under a Gaussian window of 11 x 11 pixels, deviation 1.5, where it lies within."""
     places = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
-    taps = torch.exp(-places.square() / (2 * DEVIATION**2))
+    taps = torch.exp(-places.square() / (2 * STD**2))
     taps = taps / taps.sum()
     return F.conv2d(F.conv2d(x, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))

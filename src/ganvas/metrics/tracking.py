@@ -1,5 +1,5 @@
-"""Where the content of a place of one picture lies in another: normalised cross-correlation of patches, coarse to fine,
-then least squares between pixels. And where a picture has corners to follow.
+"""Where the content of a place of one image lies in another: normalized cross-correlation of patches, coarse to fine,
+then least squares between pixels. And where an image has corners to follow.
 
 Knows no generator and no features, so that it can judge methods that follow points by features of their own. What it
 does not find again when it looks back is told, not guessed.
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.images.pixels import resize
 
 COARSEST = 64  # pixels of width at which all places within reach are looked at
@@ -48,59 +48,59 @@ def track(before: Float[Tensor, "1 3 h w"], after: Float[Tensor, "1 3 h w"], poi
     (Kalal, Mikolajczyk and Matas 2010, "Forward-backward error").
 
     Content may have moved by 0.3 of the width, changed its brightness, and each channel its level; it is followed as
-    it stands, not turned and not resized. Raises `PictureError` for pictures of different sizes or under 32 pixels.
+    it stands, not turned and not resized. Raises `ImageError` for images of different sizes or under 32 pixels.
     """
     if before.shape != after.shape or min(before.shape[-2:]) < SMALLEST:
-        raise PictureError(
-            f"Nothing can be followed from a picture of {list(before.shape)} to one of {list(after.shape)}; give two "
+        raise ImageError(
+            f"Nothing can be followed from an image of {list(before.shape)} to one of {list(after.shape)}; give two "
             f"of one size, from {SMALLEST} pixels up."
         )
-    before, after = (picture.detach().cpu().double().clamp(-1, 1) for picture in (before, after))
+    before, after = (image.detach().cpu().double().clamp(-1, 1) for image in (before, after))
     there, scores = _follow(before, after, points.double())
     back, _ = _follow(after, before, there)
     return Tracked(there, scores, (back - points.double()).norm(dim=1))
 
 
-def corner_strength(picture: Float[Tensor, "1 3 h w"], deviation: float = 0.02) -> Float[Tensor, "h w"]:
+def corner_strength(image: Float[Tensor, "1 3 h w"], std: float = 0.02) -> Float[Tensor, "h w"]:
     """Return the smaller eigenvalue of the structure tensor at each pixel (Shi and Tomasi 1994, "Good features to
     track"): large at corners, 0 on edges and even skin.
 
-    The tensor is the sum over channels of the products of slopes, under a Gaussian of `deviation` (of the width).
+    The tensor is the sum over channels of the products of slopes, under a Gaussian of `std` (of the width).
     """
-    values = F.pad(picture.detach().cpu().double(), (1, 1, 1, 1), mode="replicate")
+    values = F.pad(image.detach().cpu().double(), (1, 1, 1, 1), mode="replicate")
     across = (values[..., 1:-1, 2:] - values[..., 1:-1, :-2]) / 2
     down = (values[..., 2:, 1:-1] - values[..., :-2, 1:-1]) / 2
     products = torch.cat([(a * b).sum(1, keepdim=True) for a, b in ((across, across), (down, down), (across, down))])
-    xx, yy, xy = _smoothed(products, deviation * picture.shape[-1])[:, 0]
+    xx, yy, xy = _smoothed(products, std * image.shape[-1])[:, 0]
     return (xx + yy) / 2 - (((xx - yy) / 2).square() + xy.square()).sqrt()
 
 
-def _smoothed(values: Float[Tensor, "n 1 h w"], deviation: float) -> Float[Tensor, "n 1 h w"]:
-    reach = math.ceil(3 * deviation)
-    taps = gaussian(reach, deviation)
+def _smoothed(values: Float[Tensor, "n 1 h w"], std: float) -> Float[Tensor, "n 1 h w"]:
+    reach = math.ceil(3 * std)
+    taps = gaussian(reach, std)
     padded = F.pad(values, (reach,) * 4, mode="replicate")
     return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))
 
 
-def gaussian(reach: int, deviation: float) -> Float[Tensor, "side"]:
+def gaussian(reach: int, std: float) -> Float[Tensor, "side"]:
     """Return a Gaussian on the whole numbers from -reach to reach, of sum 1."""
-    taps = torch.exp(-(torch.arange(-reach, reach + 1).double() / deviation).square() / 2)
+    taps = torch.exp(-(torch.arange(-reach, reach + 1).double() / std).square() / 2)
     return taps / taps.sum()
 
 
 def correlation(
     template: Float[Tensor, "*#some 3 p"], patches: Float[Tensor, "*some 3 p"], weights: Float[Tensor, "p"]
 ) -> Float[Tensor, "*some"]:
-    """Return the normalised cross-correlation of patches of p pixels, each channel less its mean: from -1 to 1, the
+    """Return the normalized cross-correlation of patches of p pixels, each channel less its mean: from -1 to 1, the
     same for any brightness of the whole and any level of a channel. `weights` of the pixels have sum 1.
     """
-    first, second = _centred(template, weights), _centred(patches, weights)
+    first, second = _centered(template, weights), _centered(patches, weights)
     product = (first * second * weights).sum((-2, -1))
     sizes = [(values.square() * weights).sum((-2, -1)) for values in (first, second)]
     return product / (sizes[0] * sizes[1]).clamp_min(FAINT**2).sqrt()
 
 
-def _centred(values: Float[Tensor, "*some 3 p"], weights: Float[Tensor, "p"]) -> Float[Tensor, "*some 3 p"]:
+def _centered(values: Float[Tensor, "*some 3 p"], weights: Float[Tensor, "p"]) -> Float[Tensor, "*some 3 p"]:
     return values - (values * weights).sum(-1, keepdim=True)
 
 
@@ -109,7 +109,7 @@ def _follow(
 ) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k"]]:
     """Return the places and scores of the one way."""
     places, scores = [], []
-    pyramids = [_pyramid(picture) for picture in (before, after)]
+    pyramids = [_pyramid(image) for image in (before, after)]
     for point in points:
         found = point
         for level, (old, new) in enumerate(zip(*pyramids, strict=True)):
@@ -121,9 +121,9 @@ def _follow(
     return torch.stack(places), torch.stack(scores)
 
 
-def _pyramid(picture: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]]:
-    """Return the picture at falling halves down to the coarsest size, from coarse to fine."""
-    levels = [picture]
+def _pyramid(image: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]]:
+    """Return the image at falling halves down to the coarsest size, from coarse to fine."""
+    levels = [image]
     while levels[0].shape[-1] >= 2 * COARSEST and all(side % 2 == 0 for side in levels[0].shape[-2:]):
         height, width = levels[0].shape[-2:]
         levels.insert(0, resize(levels[0], height // 2, width // 2))
@@ -137,8 +137,8 @@ def _square(reach: int) -> Float[Tensor, "side side 2"]:
     return torch.stack([x, y], dim=-1)
 
 
-def _half_side(picture: Tensor) -> int:
-    return max(3, round(PATCH * picture.shape[-1]))
+def _half_side(image: Tensor) -> int:
+    return max(3, round(PATCH * image.shape[-1]))
 
 
 def _weights(reach: int) -> Float[Tensor, "p"]:
@@ -147,23 +147,23 @@ def _weights(reach: int) -> Float[Tensor, "p"]:
     return torch.outer(taps, taps).flatten()
 
 
-def _size(picture: Tensor) -> Float[Tensor, "2"]:
-    return torch.tensor([picture.shape[-1], picture.shape[-2]]).double()
+def _size(image: Tensor) -> Float[Tensor, "2"]:
+    return torch.tensor([image.shape[-1], image.shape[-2]]).double()
 
 
-def read(picture: Float[Tensor, "1 3 h w"], places: Float[Tensor, "*some 2"]) -> Float[Tensor, "3 *some"]:
-    """Return the picture at places (x, y) in its pixels, between them bicubic, beyond its border as at the border."""
-    grid = (places * 2 / _size(picture) - 1).reshape(1, 1, -1, 2)
-    values = F.grid_sample(picture, grid, mode="bicubic", padding_mode="border", align_corners=False)
+def read(image: Float[Tensor, "1 3 h w"], places: Float[Tensor, "*some 2"]) -> Float[Tensor, "3 *some"]:
+    """Return the image at places (x, y) in its pixels, between them bicubic, beyond its border as at the border."""
+    grid = (places * 2 / _size(image) - 1).reshape(1, 1, -1, 2)
+    values = F.grid_sample(image, grid, mode="bicubic", padding_mode="border", align_corners=False)
     return values[0, :, 0].unflatten(1, places.shape[:-1])
 
 
 def _best_whole(old: Tensor, new: Tensor, point: Tensor, around: Tensor, reach: int) -> Float[Tensor, "2"]:
-    """Return the place of highest correlation, in fractions, whole pixels from `around`, within the picture."""
+    """Return the place of highest correlation, in fractions, whole pixels from `around`, within the image."""
     size, half = _size(old), _half_side(old)
     template = read(old, point * size + _square(half)).flatten(1)  # [3, p]
-    neighbourhood = read(new, around * size + _square(half + reach))
-    patches = F.unfold(neighbourhood[None], 2 * half + 1)[0].unflatten(0, (3, -1)).permute(2, 0, 1)  # [m, 3, p]
+    neighborhood = read(new, around * size + _square(half + reach))
+    patches = F.unfold(neighborhood[None], 2 * half + 1)[0].unflatten(0, (3, -1)).permute(2, 0, 1)  # [m, 3, p]
     places = (around * size + _square(reach)).flatten(0, 1)
     scores = correlation(template, patches, _weights(half))
     scores[((places < 0) | (places > size)).any(1)] = -torch.inf

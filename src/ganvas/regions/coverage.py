@@ -1,6 +1,6 @@
 """How much of each pixel a shape covers: pure functions of numpy arrays in float64.
 
-Shapes come in fractions of width and height, origin at the top left corner of the picture; pixel i of n covers
+Shapes come in fractions of width and height, origin at the top left corner of the image; pixel i of n covers
 [i/n, (i+1)/n]. Boxes and polygons are covered by exact area, so that averaging a mask over blocks of 2x2 pixels gives
 the mask at half the size. Nothing here knows torch, files or what a region is.
 """
@@ -40,12 +40,12 @@ def brush_coverage(
     """Cover the stroke of a round brush through ``points``; ``radius`` in fractions of the smaller side.
 
     Each straight piece is covered exactly (its round ends by a polygon of 64 sides and the same area), the stroke is
-    the largest of its pieces. What is painted over the edge of the picture is not there.
+    the largest of its pieces. What is painted over the edge of the image is not there.
     """
-    centres = points * [width, height]
+    centers = points * [width, height]
     total = np.zeros((height, width))
-    stops = centres[1:] if len(centres) > 1 else centres
-    for start, stop in zip(centres, stops, strict=False):
+    stops = centers[1:] if len(centers) > 1 else centers
+    for start, stop in zip(centers, stops, strict=False):
         outline = _capsule(start, stop, radius * min(height, width))
         low = np.clip(np.floor(outline.min(axis=0)).astype(int), 0, [width, height])
         high = np.clip(np.ceil(outline.max(axis=0)).astype(int), 0, [width, height])
@@ -80,8 +80,8 @@ def signed_coverage(
     rise = (pieces[:, 3] - pieces[:, 1]) * signs[owner[owner_row]]
     row = np.floor((pieces[:, 1] + pieces[:, 3]) / 2).astype(int)
     x = np.clip((pieces[:, 0] + pieces[:, 2]) / 2, 0, width)
-    on_picture = (row >= 0) & (row < height)
-    rise, row, x = rise[on_picture], row[on_picture], x[on_picture]
+    on_image = (row >= 0) & (row < height)
+    rise, row, x = rise[on_image], row[on_image], x[on_image]
     column = np.floor(x).astype(int)
     cell = row * (width + 2) + column
     right_part = column + 1 - x
@@ -198,14 +198,14 @@ def _average_along(values: Float[np.ndarray, "h w"], count: int, axis: int) -> F
     return np.moveaxis(np.diff(at_borders, axis=0) * (count / len(lines)), 0, axis)
 
 
-def blur(values: Float[np.ndarray, "h w"], deviation: float) -> Float[np.ndarray, "h w"]:
-    """Blur by a Gaussian of ``deviation`` pixels, exactly as if each pixel were a square of even value.
+def blur(values: Float[np.ndarray, "h w"], std: float) -> Float[np.ndarray, "h w"]:
+    """Blur by a Gaussian of ``std`` pixels, exactly as if each pixel were a square of even value.
 
     The kernel is the Gaussian averaged over the square that gives and the square that takes, so that deviations far
-    below a pixel are right too. The picture is mirrored at its edges: a constant stays, and so does the sum.
+    below a pixel are right too. The image is mirrored at its edges: a constant stays, and so does the sum.
     """
-    reach = int(np.ceil(4 * deviation)) + 1
-    x = np.arange(-reach - 1, reach + 2) / deviation
+    reach = int(np.ceil(4 * std)) + 1
+    x = np.arange(-reach - 1, reach + 2) / std
     twice_integrated = x * ndtr(x) + np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
     kernel = np.maximum(np.diff(twice_integrated, 2), 0)
     kernel /= kernel.sum()

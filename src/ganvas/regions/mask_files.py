@@ -1,4 +1,4 @@
-"""Masks and label maps from picture files, as numpy arrays; knows no regions."""
+"""Masks and label maps from image files, as numpy arrays; knows no regions."""
 
 from collections.abc import Iterable
 from operator import index
@@ -8,54 +8,54 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 from PIL import Image, ImageOps
 
-from ganvas.errors import PictureError, RegionError
+from ganvas.errors import ImageError, RegionError
 
 MOST_PIXELS = 4096 * 4096
 MOST_LISTED = 30
 
 
 def read_mask(path: str | PathLike[str]) -> Float[np.ndarray, "h w"]:
-    """Read any picture as a soft mask in [0, 1]: opacity if some of it is transparent, else luminance (Rec. 601).
+    """Read any image as a soft mask in [0, 1]: opacity if some of it is transparent, else luminance (Rec. 601).
 
-    Grey pictures of 16 bits keep them. Raises PictureError.
+    Gray images of 16 bits keep them. Raises ImageError.
     """
-    picture = _open(path)
-    if picture.has_transparency_data:
-        alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
+    image = _open(path)
+    if image.has_transparency_data:
+        alpha = np.asarray(image.convert("RGBA").getchannel("A"))
         if alpha.min() < 255:
             return alpha.astype(np.float32) / 255
-        picture = picture.convert("RGB")
-    if picture.mode.startswith("I;16"):
-        return np.asarray(picture).astype(np.float32) / 65535
-    if picture.mode in ("I", "F"):
-        raise PictureError(f"{path} has 32 bits per pixel; save the mask with 8 or 16 bits, grey or colour.")
-    return np.asarray(picture.convert("L")).astype(np.float32) / 255
+        image = image.convert("RGB")
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.float32) / 65535
+    if image.mode in ("I", "F"):
+        raise ImageError(f"{path} has 32 bits per pixel; save the mask with 8 or 16 bits, gray or color.")
+    return np.asarray(image.convert("L")).astype(np.float32) / 255
 
 
 def read_label_map(path: str | PathLike[str]) -> Integer[np.ndarray, "h w"]:
-    """Read a grey picture's values or a palette picture's indices. Raises PictureError, also for colour pictures."""
-    picture = _open(path)
-    if picture.mode not in ("1", "L", "P", "I") and not picture.mode.startswith("I;16"):
-        raise PictureError(
-            f"{path} is a picture of mode {picture.mode}, not a label map: save the labels as a grey (8 or 16 bit) or "
+    """Read a gray image's values or a palette image's indices. Raises ImageError, also for color images."""
+    image = _open(path)
+    if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
+        raise ImageError(
+            f"{path} is an image of mode {image.mode}, not a label map: save the labels as a gray (8 or 16 bit) or "
             "palette PNG, one number per pixel."
         )
-    return np.asarray(picture).astype(np.int64)
+    return np.asarray(image).astype(np.int64)
 
 
 def _open(path: str | PathLike[str]) -> Image.Image:
     try:
         with Image.open(path) as file:
             if file.width * file.height > MOST_PIXELS:
-                raise PictureError(
+                raise ImageError(
                     f"{fspath(path)} has {file.width}x{file.height} pixels; a mask of at most 4096x4096 says as much."
                 )
             file.load()
             return ImageOps.exif_transpose(file)
     except FileNotFoundError as error:
-        raise PictureError(f"There is no file {fspath(path)}.") from error
+        raise ImageError(f"There is no file {fspath(path)}.") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{fspath(path)} cannot be read as a picture: {error}") from error
+        raise ImageError(f"{fspath(path)} cannot be read as an image: {error}") from error
 
 
 def parse_labels(labels: str | int | Iterable[int]) -> tuple[int, ...]:

@@ -1,5 +1,5 @@
 """Named regions of aligned faces of people and animals, and of cars, churches and bedrooms. "left" is the left side of
-the picture, the person's right.
+the image, the person's right.
 
 They fit most faces, not every one: draw a region of your own where a face is turned or laughs.
 """
@@ -22,17 +22,17 @@ FFHQ_BOXES = {
 }
 
 
-def _from_centre(row: int, column: int, height: int, width: int) -> Region:
-    """Turn a published box (centre, then size, in pixels at 256) into fractions; halves round down, as published."""
+def _from_center(row: int, column: int, height: int, width: int) -> Region:
+    """Turn a published box (center, then size, in pixels at 256) into fractions; halves round down, as published."""
     top, left = row - height // 2, column - width // 2
     return Region.box(*(edge / FFHQ_RESOLUTION for edge in (left, top, left + width, top + height)))
 
 
-FFHQ: Mapping[str, Region] = MappingProxyType({name: _from_centre(*box) for name, box in FFHQ_BOXES.items()})
+FFHQ: Mapping[str, Region] = MappingProxyType({name: _from_center(*box) for name, box in FFHQ_BOXES.items()})
 """Boxes for generators of faces aligned as in FFHQ (and MetFaces), at any resolution.
 
-They are the published ones of ReSeFa (Zhu et al., ICML 2022; row and column of the centre, height, width at 256x256).
-Changed: its "eyebrow" is called brows here, and its centre (126, 105) is read as (105, 126): the two numbers stand the
+They are the published ones of ReSeFa (Zhu et al., ICML 2022; row and column of the center, height, width at 256x256).
+Changed: its "eyebrow" is called brows here, and its center (126, 105) is read as (105, 126): the two numbers stand the
 wrong way round there, which put that box on the eyes and off the middle of the face.
 """
 
@@ -77,7 +77,7 @@ _RESEFA_BIGGAN = {
     "left_side": (128, 64, 256, 128),
     "top_side": (64, 128, 128, 256),
 }
-BIGGAN: Mapping[str, Region] = MappingProxyType({name: _from_centre(*box) for name, box in _RESEFA_BIGGAN.items()})
+BIGGAN: Mapping[str, Region] = MappingProxyType({name: _from_center(*box) for name, box in _RESEFA_BIGGAN.items()})
 """ReSeFa's published boxes for BigGAN: places, not parts, since ImageNet's objects lie anywhere."""
 
 
@@ -147,7 +147,7 @@ _CAT_FACE = Region.polygon(
 CATS: Mapping[str, Region] = MappingProxyType(
     {**AFHQ_CAT, "chin": Region.box(0.36, 0.84, 0.64, 0.94), "background": ~_CAT_FACE}
 )
-"""Regions for the bundled generator of cats, drawn over 18 test pictures of AFHQ; the background is what lies around
+"""Regions for the bundled generator of cats, drawn over 18 test images of AFHQ; the background is what lies around
 most faces, fur of the neck included.
 """
 
@@ -184,8 +184,8 @@ BEDROOM: Mapping[str, Region] = MappingProxyType(
         "window": Region.box(0.06, 0.12, 0.34, 0.50),
     }
 )
-"""Where these parts lie in many pictures of LSUN; estimates, measured on none. Nothing is aligned there: draw a region
-of your own on the picture that you edit.
+"""Where these parts lie in many images of LSUN; estimates, measured on none. Nothing is aligned there: draw a region
+of your own on the image that you edit.
 """
 
 SETS: Mapping[str, Mapping[str, Region]] = MappingProxyType(

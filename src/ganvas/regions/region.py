@@ -1,4 +1,4 @@
-"""A region: which part of the picture to change, described without pixels, a soft mask at any size.
+"""A region: which part of the image to change, described without pixels, a soft mask at any size.
 
 Coordinates are fractions of width and height, points (x, y), origin at the top left corner of the top left pixel;
 pixel i of n covers [i/n, (i+1)/n]. The shapes are in `shapes`, their areas in `coverage`, mask and label files in
@@ -23,12 +23,12 @@ from ganvas.regions.coverage import farther_than
 from ganvas.regions.shapes import Box, Brush, Complement, Feather, Intersection, Mask, Polygon, Shape, Union
 
 Number = float | int
-HALF_GREY_LEVEL = 1 / 512
+HALF_GRAY_LEVEL = 1 / 512
 
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the picture; make one with `box`, `polygon`, `brush`, `from_mask`, `from_mask_file`, `from_labels`.
+    """A part of the image; make one with `box`, `polygon`, `brush`, `from_mask`, `from_mask_file`, `from_labels`.
 
     ``a | b`` is the union (the larger value at each pixel), ``a & b`` the common part (the smaller), ``~a`` the
     complement (one minus), ``a - b`` is ``a & ~b``. These act on masks of the asked size: where the edges of two
@@ -52,8 +52,8 @@ class Region:
     def brush(cls, points: Iterable[Sequence[Number]], radius: Number) -> "Region":
         """Make the stroke of a round brush through ``points`` (x, y), a dot if there is one.
 
-        ``radius`` counts in fractions of the picture's smaller side, so that the brush is round. The points must lie on
-        the picture; what the brush paints beyond its edges is lost, as on paper.
+        ``radius`` counts in fractions of the image's smaller side, so that the brush is round. The points must lie on
+        the image; what the brush paints beyond its edges is lost, as on paper.
         """
         return cls(Brush(_as_points(points), float(radius)))
 
@@ -67,9 +67,9 @@ class Region:
 
     @classmethod
     def from_mask_file(cls, path: str | PathLike[str]) -> "Region":
-        """Read a mask from a picture file: its opacity if any of it is transparent, else its luminance, as soft values.
+        """Read a mask from an image file: its opacity if any of it is transparent, else its luminance, as soft values.
 
-        Raises `PictureError` when the file cannot be read.
+        Raises `ImageError` when the file cannot be read.
         """
         return cls(Mask(files.read_mask(path), fspath(path)))
 
@@ -79,8 +79,8 @@ class Region:
     ) -> "Region":
         """Take the pixels of a label map that hold one of ``labels``.
 
-        ``source`` is an array of whole numbers or a grey (8, 16 bit) or palette picture file; ``labels`` are numbers,
-        or a text such as "4,5" ("10" means ten). All of them must be in the map. Raises `PictureError` for the file.
+        ``source`` is an array of whole numbers or a gray (8, 16 bit) or palette image file; ``labels`` are numbers,
+        or a text such as "4,5" ("10" means ten). All of them must be in the map. Raises `ImageError` for the file.
         """
         wanted = files.parse_labels(labels)
         if isinstance(source, np.ndarray):
@@ -105,8 +105,8 @@ class Region:
     def feather(self, radius: Number) -> "Region":
         """Soften the edge: blur the mask by a Gaussian whose standard deviation is half of ``radius``.
 
-        ``radius`` counts in fractions of the picture's smaller side. On a straight edge the value is 1/2, and 95 % of
-        the fall from 1 to 0 happens within ``radius`` on both sides of it. The picture is mirrored at its edges, so
+        ``radius`` counts in fractions of the image's smaller side. On a straight edge the value is 1/2, and 95 % of
+        the fall from 1 to 0 happens within ``radius`` on both sides of it. The image is mirrored at its edges, so
         that the area of the region stays. A radius of 0 returns the region itself.
         """
         return self if radius == 0 else Region(Feather(self.shape, float(radius)))
@@ -118,28 +118,28 @@ class Region:
         return torch.from_numpy(self.shape.coverage(height, width).astype(np.float32))[None]
 
     def split(
-        self, height: int, width: int, ring: Number = 0.0
+        self, height: int, width: int, ignore_band: Number = 0.0
     ) -> tuple[Float[Tensor, "1 height width"], Float[Tensor, "1 height width"]]:
         """Return the masks of foreground and background at a size, float32 in [0, 1].
 
-        The background is the complement, so that both add up to one; with ``ring`` (fraction of the smaller side) it
-        leaves out what lies nearer than that to the region (to where the mask is at least half its largest value).
-        Raises `RegionError` when either would be empty: below half a grey level of 8 bits everywhere.
+        The background is the complement, so that both add up to one; with ``ignore_band`` (fraction of the smaller
+        side) it leaves out what lies nearer than that to the region (to where the mask is at least half its largest
+        value). Raises `RegionError` when either would be empty: below half a gray level of 8 bits everywhere.
         """
-        if not 0 <= ring < 1:
-            raise RegionError(f"The ring's width {ring:g} must be 0 or a fraction of the smaller side below 1.")
+        if not 0 <= ignore_band < 1:
+            raise RegionError(f"The ring's width {ignore_band:g} must be 0 or a fraction of the smaller side below 1.")
         foreground = self.mask(height, width)
-        if foreground.max() < HALF_GREY_LEVEL:
+        if foreground.max() < HALF_GRAY_LEVEL:
             raise RegionError(f"The region {self} is empty at {width}x{height} pixels; make it larger.")
         background = 1 - foreground
-        if ring > 0:
+        if ignore_band > 0:
             inside = (foreground >= foreground.max() / 2)[0].numpy()
-            outside = farther_than(inside, ring * min(height, width)).astype(np.float32)
+            outside = farther_than(inside, ignore_band * min(height, width)).astype(np.float32)
             background = torch.minimum(background, torch.from_numpy(outside)[None])
-        if background.max() < HALF_GREY_LEVEL:
-            beside = f" and its ring of {ring:g}" if ring > 0 else ""
+        if background.max() < HALF_GRAY_LEVEL:
+            beside = f" and its ring of {ignore_band:g}" if ignore_band > 0 else ""
             raise RegionError(
-                f"The region {self}{beside} covers the whole picture at {width}x{height} pixels, "
+                f"The region {self}{beside} covers the whole image at {width}x{height} pixels, "
                 "nothing is left for the background; make it smaller."
             )
         return foreground, background

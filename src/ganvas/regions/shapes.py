@@ -34,7 +34,7 @@ class Shape(Protocol):
         ...
 
 
-def _refuse_off_picture(what: str, name: str, value: float, low_edge: str, high_edge: str) -> None:
+def _refuse_off_image(what: str, name: str, value: float, low_edge: str, high_edge: str) -> None:
     if not math.isfinite(value):
         raise RegionError(f"The {what} has {name} = {value}, which is not a number; give fractions from 0 to 1.")
     if -EDGE_TOLERANCE <= value <= 1 + EDGE_TOLERANCE:
@@ -42,7 +42,7 @@ def _refuse_off_picture(what: str, name: str, value: float, low_edge: str, high_
     edge = low_edge if value < 0 else high_edge
     hint = " (pixel numbers? divide by the size)" if value > 2 else ""
     raise RegionError(
-        f"The {what} lies beyond the {edge} edge of the picture: {name} = {value:g}{hint}. "
+        f"The {what} lies beyond the {edge} edge of the image: {name} = {value:g}{hint}. "
         "Coordinates are fractions of width and height, from 0 to 1."
     )
 
@@ -51,13 +51,13 @@ def _refuse_bad_points(what: str, points: Sequence[Point], fewest: int) -> None:
     if not fewest <= len(points) <= MOST_POINTS:
         raise RegionError(f"A {what} has {fewest} to {MOST_POINTS} points (x, y); {len(points)} were given.")
     for x, y in points:
-        _refuse_off_picture(what, "x", x, "left", "right")
-        _refuse_off_picture(what, "y", y, "top", "bottom")
+        _refuse_off_image(what, "x", x, "left", "right")
+        _refuse_off_image(what, "y", y, "top", "bottom")
 
 
 def _refuse_whole(what: str, whole: bool) -> None:
     if whole:
-        raise RegionError(f"The {what} covers the whole picture, nothing is left for the background; make it smaller.")
+        raise RegionError(f"The {what} covers the whole image, nothing is left for the background; make it smaller.")
 
 
 def _array(points: Sequence[Point]) -> Float[np.ndarray, "n 2"]:
@@ -80,9 +80,9 @@ class Box:
 
     def __post_init__(self) -> None:
         for name in ("left", "right"):
-            _refuse_off_picture("box", name, getattr(self, name), "left", "right")
+            _refuse_off_image("box", name, getattr(self, name), "left", "right")
         for name in ("top", "bottom"):
-            _refuse_off_picture("box", name, getattr(self, name), "top", "bottom")
+            _refuse_off_image("box", name, getattr(self, name), "top", "bottom")
         for low, high in (("left", "right"), ("top", "bottom")):
             if getattr(self, high) - getattr(self, low) <= EDGE_TOLERANCE:
                 raise RegionError(
@@ -136,7 +136,7 @@ class Polygon:
 
 @dataclass(frozen=True)
 class Brush:
-    """The stroke of a round brush; ``radius`` in fractions of the picture's smaller side."""
+    """The stroke of a round brush; ``radius`` in fractions of the image's smaller side."""
 
     points: tuple[Point, ...]
     radius: float
@@ -146,7 +146,7 @@ class Brush:
         refuse_radius("brush", self.radius)
 
     def coverage(self, height: int, width: int) -> Float[np.ndarray, "height width"]:
-        """Cover what the stroke paints on the picture."""
+        """Cover what the stroke paints on the image."""
         return coverage.brush_coverage(_array(self.points), self.radius, height, width)
 
     def describe(self) -> dict[str, Any]:
@@ -190,13 +190,13 @@ class Mask:
         return f" {self.origin}" if self.origin else ""
 
     def coverage(self, height: int, width: int) -> Float[np.ndarray, "height width"]:
-        """Resize by area; the aspect ratio must be the picture's."""
+        """Resize by area; the aspect ratio must be the image's."""
         rows, columns = self.values.shape
         fitting_width = height * columns / rows
         if abs(width - fitting_width) > max(ASPECT_TOLERANCE * width, 0.5 + EDGE_TOLERANCE):
             raise RegionError(
-                f"The mask{self._from} of {columns}x{rows} pixels does not fit a picture of {width}x{height}: "
-                "the ratio of width to height must be the same. Crop it as the picture was cropped."
+                f"The mask{self._from} of {columns}x{rows} pixels does not fit an image of {width}x{height}: "
+                "the ratio of width to height must be the same. Crop it as the image was cropped."
             )
         return coverage.resize_by_area(self.values, height, width)
 

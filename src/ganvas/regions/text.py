@@ -28,7 +28,7 @@ def parse_region(text: str, named: Mapping[str, Region]) -> Region:
 
     Numbers are fractions of width and height, a brush's radius of the smaller side. Names are taken in any case, with
     space, hyphen or underscore. A file name may hold ``:``; one that holds ``+`` must be the only part. Raises
-    RegionError for what is no region, PictureError for a file that cannot be read.
+    RegionError for what is no region, ImageError for a file that cannot be read.
     """
     text = text.strip()
     if not text:

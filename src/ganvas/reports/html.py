@@ -1,6 +1,6 @@
 """One HTML page for the directions of a region, and an index of such pages. Computes nothing but the look.
 
-A page holds all it shows: pictures as PNG inside the page, its style and its script. Its content security policy
+A page holds all it shows: images as PNG inside the page, its style and its script. Its content security policy
 forbids every request, so that it opens from disk and sends nothing anywhere.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.images.pixels import enlarge, png_bytes, resize
 from ganvas.images.sheets import outline
 from ganvas.io.files import atomic_path
@@ -36,10 +36,10 @@ _LEGEND = {
 
 @dataclass(frozen=True)
 class DirectionStrip:
-    """One direction on one picture: `pictures[i]` was made at `strengths[i]`.
+    """One direction on one image: `images[i]` was made at `strengths[i]`.
 
-    `inside` and `outside` are root mean square changes against the original, on the scale of pictures in [-1, 1];
-    `outside` is None where no region is known, and `inside` then counts the whole picture. Numbers that are not known
+    `inside` and `outside` are root mean square changes against the original, on the scale of images in [-1, 1];
+    `outside` is None where no region is known, and `inside` then counts the whole image. Numbers that are not known
     are nan and left out.
     """
 
@@ -47,20 +47,20 @@ class DirectionStrip:
     eigenvalue: float
     predicted_ratio: float
     strengths: tuple[float, ...]
-    pictures: Float[Tensor, "k 3 h w"]
+    images: Float[Tensor, "k 3 h w"]
     inside: tuple[float, ...]
     outside: tuple[float, ...] | None
 
     def __post_init__(self) -> None:
         outside = self.inside if self.outside is None else self.outside
-        counts = {len(self.strengths), len(self.pictures), len(self.inside), len(outside)}
+        counts = {len(self.strengths), len(self.images), len(self.inside), len(outside)}
         if counts == {0} or len(counts) > 1:
-            raise PictureError(f"'{self.label}' needs as many strengths as pictures and changes, and at least one.")
+            raise ImageError(f"'{self.label}' needs as many strengths as images and changes, and at least one.")
 
 
 @dataclass(frozen=True)
 class ManySeeds:
-    """One direction on several pictures: `pictures[row, i]` is the picture of `seeds[row]` at `strengths[i]`.
+    """One direction on several images: `images[row, i]` is the image of `seeds[row]` at `strengths[i]`.
 
     A row that has no seed is told by a word of its own.
     """
@@ -68,20 +68,20 @@ class ManySeeds:
     label: str
     seeds: tuple[int | str, ...]
     strengths: tuple[float, ...]
-    pictures: Float[Tensor, "rows k 3 h w"]
+    images: Float[Tensor, "rows k 3 h w"]
 
     def __post_init__(self) -> None:
-        if self.pictures.shape[:2] != (len(self.seeds), len(self.strengths)) or 0 in self.pictures.shape:
-            raise PictureError(f"'{self.label}' on many seeds needs one picture for every seed and strength.")
+        if self.images.shape[:2] != (len(self.seeds), len(self.strengths)) or 0 in self.images.shape:
+            raise ImageError(f"'{self.label}' on many seeds needs one image for every seed and strength.")
 
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One page that the index shows: its name, its address relative to the index, a picture and a few words."""
+    """One page that the index shows: its name, its address relative to the index, an image and a few words."""
 
     title: str
     href: str
-    picture: Float[Tensor, "1 3 h w"]
+    image: Float[Tensor, "1 3 h w"]
     text: str
 
 
@@ -102,7 +102,7 @@ def directions_page(
     `links` are names and addresses relative to the page. The same input gives the same bytes. Returns the path.
 
     Raises:
-        PictureError: a picture holds values that are not numbers, or the page cannot be written.
+        ImageError: an image holds values that are not numbers, or the page cannot be written.
     """
     shown = _fit(original, LARGEST_SIDE * 3 // 4)
     caption = "The original"
@@ -122,13 +122,13 @@ def directions_page(
 
 
 def index_page(path: str | Path, *, title: str, intro: str, entries: Sequence[IndexEntry]) -> Path:
-    """Write a page of linked pictures, one per region or result. Returns the path.
+    """Write a page of linked images, one per region or result. Returns the path.
 
     Raises:
-        PictureError: a picture holds values that are not numbers, or the page cannot be written.
+        ImageError: an image holds values that are not numbers, or the page cannot be written.
     """
     cards = [
-        f'<a class="card" href="{escape(entry.href)}">{_img(_fit(entry.picture, 320), "")}'
+        f'<a class="card" href="{escape(entry.href)}">{_img(_fit(entry.image, 320), "")}'
         f"<strong>{escape(entry.title)}</strong><span>{escape(entry.text)}</span></a>"
         for entry in entries
     ]
@@ -167,7 +167,7 @@ def _write_page(path: str | Path, title: str, body: Sequence[str]) -> Path:
         *body,
         f"</main>\n<footer>Made with Ganvas</footer>\n<script>{script}</script>\n</body>\n</html>\n",
     ]
-    with atomic_path(path, PictureError) as temporary:
+    with atomic_path(path, ImageError) as temporary:
         temporary.write_text("\n".join(page), encoding="utf-8", errors="replace")
     return Path(path)
 
@@ -213,9 +213,9 @@ def _cell(row: DirectionStrip, index: int, longest_bar: float) -> str:
     if row.outside is not None:
         changes.append(("out", "outside", row.outside[index]))
     bars = "".join(_bar(kind, name, change, longest_bar) for kind, name, change in changes)
-    picture = _img(_fit(row.pictures[index : index + 1]), f"{row.label} at strength {strength}")
+    image = _img(_fit(row.images[index : index + 1]), f"{row.label} at strength {strength}")
     base = ' class="base"' if row.strengths[index] == 0 else ""
-    return f'<figure{base}>{picture}<figcaption><b class="strength">{strength}</b>{bars}</figcaption></figure>'
+    return f'<figure{base}>{image}<figcaption><b class="strength">{strength}</b>{bars}</figcaption></figure>'
 
 
 def _bar(kind: str, name: str, change: float, longest: float) -> str:
@@ -230,13 +230,13 @@ def _bar(kind: str, name: str, change: float, longest: float) -> str:
 def _many(block: ManySeeds) -> str:
     head = "".join(f'<th scope="col">{number(strength, signed=True)}</th>' for strength in block.strengths)
     rows = []
-    for seed, pictures in zip(block.seeds, block.pictures, strict=True):
+    for seed, images in zip(block.seeds, block.images, strict=True):
         named = isinstance(seed, str)
         alts = [
             f"{seed if named else f'Seed {seed}'}, {block.label} at strength {number(strength, signed=True)}"
             for strength in block.strengths
         ]
-        cells = [f"<td>{_img(_fit(picture[None]), alt)}</td>" for picture, alt in zip(pictures, alts, strict=True)]
+        cells = [f"<td>{_img(_fit(image[None]), alt)}</td>" for image, alt in zip(images, alts, strict=True)]
         head_cell = escape(seed) if named else f"<span>seed</span> {seed}"
         rows.append(f'<tr><th scope="row">{head_cell}</th>{"".join(cells)}</tr>')
     return (
@@ -246,17 +246,17 @@ def _many(block: ManySeeds) -> str:
     )
 
 
-def _fit(picture: Float[Tensor, "1 3 h w"], smallest: int = SMALLEST_SIDE) -> Float[Tensor, "1 3 new_h new_w"]:
+def _fit(image: Float[Tensor, "1 3 h w"], smallest: int = SMALLEST_SIDE) -> Float[Tensor, "1 3 new_h new_w"]:
     """Enlarge by a whole factor to at least `smallest` pixels a side, or shrink to `LARGEST_SIDE`."""
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     side = max(height, width)
     if side > LARGEST_SIDE:
         scale = LARGEST_SIDE / side
-        return resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
-    return enlarge(picture, math.ceil(smallest / side))
+        return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+    return enlarge(image, math.ceil(smallest / side))
 
 
-def _img(picture: Float[Tensor, "1 3 h w"], alt: str) -> str:
-    height, width = picture.shape[-2:]
-    data = base64.b64encode(png_bytes(picture)).decode()
+def _img(image: Float[Tensor, "1 3 h w"], alt: str) -> str:
+    height, width = image.shape[-2:]
+    data = base64.b64encode(png_bytes(image)).decode()
     return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{escape(alt)}">'

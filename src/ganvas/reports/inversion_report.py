@@ -1,4 +1,4 @@
-"""What an inversion leaves beside its latent: photos and pictures in pairs, numbers, curves, a film of the way."""
+"""What an inversion leaves beside its latent: photos and images in pairs, numbers, curves, a video of the way."""
 
 import csv
 import io
@@ -26,23 +26,23 @@ from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import on_sheet
 
 ACROSS, SECONDS_PER_FRAME, LONGEST_CAPTION = 8, 0.08, 20
-Pictures = Float[Tensor, "n 3 h w"]
+Images = Float[Tensor, "n 3 h w"]
 
 
-def write_inversion(folder: Path, work: Work, facts: Mapping[str, Any], film: bool = True) -> list[Path]:
-    """Write all that there is of a work into a folder: latents, sheet, numbers, curves and film; returns the paths."""
+def write_inversion(folder: Path, work: Work, facts: Mapping[str, Any], video: bool = True) -> list[Path]:
+    """Write all that there is of a work into a folder: latents, sheet, numbers, curves and video; returns the paths."""
     before = work.inversions()
-    pictures = torch.cat([one.pictures for one in before])
-    photos = work.photos[: len(pictures)]
-    rows = {"photo": photos, "inverted": pictures}
+    images = torch.cat([one.images for one in before])
+    photos = work.photos[: len(images)]
+    rows = {"photo": photos, "inverted": images}
     paths = write_latents(folder, work)
-    if len(work.tuned) == len(pictures):
-        rows["tuned"] = torch.cat([one.pictures for one in work.tuned.values()])
+    if len(work.tuned) == len(images):
+        rows["tuned"] = torch.cat([one.images for one in work.tuned.values()])
     names = [card.name for one in before for card in one.cards]
-    paths.append(pixels.write_picture(folder / "inverted.png", pairs_sheet(rows, names)))
+    paths.append(pixels.write_image(folder / "inverted.png", pairs_sheet(rows, names)))
     paths += write_numbers(folder, work.cards(), {**told(work), **facts})
     paths += write_curves(folder / "loss.png", work.curves())
-    return paths + (write_film(folder / "way", photos, work.film()) if film else [])
+    return paths + (write_video(folder / "way", photos, work.video()) if video else [])
 
 
 def write_latents(folder: Path, work: Work) -> list[Path]:
@@ -86,21 +86,21 @@ def told(work: Work) -> dict[str, Any]:
     }
 
 
-def pairs_sheet(rows: Mapping[str, Pictures], captions: Sequence[str]) -> Float[Tensor, "1 3 height width"]:
-    """Return one labelled picture: a line for each of `rows` (photo, inverted, ...), a column for each photo, eight
+def pairs_sheet(rows: Mapping[str, Images], captions: Sequence[str]) -> Float[Tensor, "1 3 height width"]:
+    """Return one labeled image: a line for each of `rows` (photo, inverted, ...), a column for each photo, eight
     across.
     """
     blocks = []
     for first in range(0, len(captions), ACROSS):
         some = slice(first, first + ACROSS)
         names = [caption[:LONGEST_CAPTION] for caption in captions[some]]
-        pictures = torch.cat([on_sheet(row[some].clamp(-1, 1)) for row in rows.values()])
-        blocks.append(sheets.labelled_grid(pictures, len(names), names, list(rows)))
+        images = torch.cat([on_sheet(row[some].clamp(-1, 1)) for row in rows.values()])
+        blocks.append(sheets.labeled_grid(images, len(names), names, list(rows)))
     width = max(block.shape[-1] for block in blocks)
     return torch.cat([functional.pad(block, (0, width - block.shape[-1]), value=1.0) for block in blocks], dim=2)
 
 
-def film_frames(photos: Pictures, moments: Sequence[Pictures]) -> Float[Tensor, "moments 3 height width"]:
+def video_frames(photos: Images, moments: Sequence[Images]) -> Float[Tensor, "moments 3 height width"]:
     """Return frames for an animation: the photos above what they looked like at every moment; six of those that every
     moment shows.
     """
@@ -115,11 +115,11 @@ def kept_moments(steps: int, frames: int) -> set[int]:
     return {round(float(place) * steps) for place in places}
 
 
-def write_film(stem: Path, photos: Pictures, moments: Sequence[Pictures]) -> list[Path]:
+def write_video(stem: Path, photos: Images, moments: Sequence[Images]) -> list[Path]:
     """Write the way of at least two moments as .gif and .webp; returns the paths."""
     if len(moments) < 2:
         return []
-    frames = film_frames(photos, [*moments, *[moments[-1]] * 8])  # the end stands still for a moment
+    frames = video_frames(photos, [*moments, *[moments[-1]] * 8])  # the end stands still for a moment
     return [pixels.write_animation(stem.with_suffix(kind), frames, SECONDS_PER_FRAME) for kind in (".gif", ".webp")]
 
 

@@ -1,4 +1,4 @@
-"""Curves of a training: losses and scores, and the distance to real pictures. Computes nothing but a smooth line.
+"""Curves of a training: losses and scores, and the distance to real images. Computes nothing but a smooth line.
 
 matplotlib is an extra and is imported when something is drawn; no window, no global state, and the same file for the
 same numbers.
@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ganvas.errors import PictureError
+from ganvas.errors import ImageError
 from ganvas.io.files import atomic_path
 from ganvas.training.log import read_log
 
 SUFFIXES = (".png", ".svg")
-# Of the palette of Okabe and Ito, which colour-blind people tell apart.
-BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#767676"
+# Of the palette of Okabe and Ito, which color-blind people tell apart.
+BLUE, ORANGE, GREEN, GRAY = "#0072b2", "#d55e00", "#009e73", "#767676"
 LOSSES = {"D": ("discriminator", BLUE), "G": ("generator", ORANGE)}
-SCORES = {"D(x)": ("D(x), real pictures", BLUE), "D(G(z))": ("D(G(z)), made pictures", ORANGE)}
+SCORES = {"D(x)": ("D(x), real images", BLUE), "D(G(z))": ("D(G(z)), made images", ORANGE)}
 STRENGTH = {"strength": ("augmentation strength", GREEN)}
 SMOOTHED_PART = 0.02  # of a curve: the deviation of the bell that smooths it
 RESOLUTION = 150  # dots per inch
@@ -39,32 +39,32 @@ def can_plot() -> bool:
 
 @dataclass(frozen=True)
 class DistancePoint:
-    """The distance measured after so many pictures, and its standard error (0 where it is not known)."""
+    """The distance measured after so many images, and its standard error (0 where it is not known)."""
 
-    pictures: int
+    images: int
     distance: float
     error: float = 0.0
 
 
 def loss_plot(log: Sequence[Line] | Path, out: str | Path) -> Path:
-    """Draw the losses of G and D and the mean scores D(x) and D(G(z)) against the pictures seen; returns `out`.
+    """Draw the losses of G and D and the mean scores D(x) and D(G(z)) against the images seen; returns `out`.
 
-    `log` is the folder of a run or the lines of its log: mappings with "pictures" and any of "D", "G", "D(x)",
+    `log` is the folder of a run or the lines of its log: mappings with "images" and any of "D", "G", "D(x)",
     "D(G(z))", "strength". A faint line is what was logged, a strong one is smoothed. Where a run went on from a slim
-    snapshot (an "event" that is "joined") a vertical line stands. Where lines go back in pictures, the later ones hold.
+    snapshot (an "event" that is "joined") a vertical line stands. Where lines go back in images, the later ones hold.
 
     Raises:
-        PictureError: nothing to draw, another suffix than .png and .svg, no place to write, or no matplotlib.
+        ImageError: nothing to draw, another suffix than .png and .svg, no place to write, or no matplotlib.
     """
     lines = read_log(log) if isinstance(log, Path) else log
     panels = [{name: curve(lines, name) for name in names} for names in (LOSSES, SCORES | STRENGTH)]
     if not any(len(seen) for panel in panels for seen, _ in panel.values()):
-        raise PictureError("The log has no losses yet; train on, or give the folder that holds log.jsonl.")
+        raise ImageError("The log has no losses yet; train on, or give the folder that holds log.jsonl.")
     with figure(out, columns=2) as (losses, scores):
-        for name, (label, colour) in LOSSES.items():
-            _draw_curve(losses, *panels[0][name], label, colour)
-        for name, (label, colour) in (SCORES | STRENGTH).items():
-            _draw_curve(scores, *panels[1][name], label, colour)
+        for name, (label, color) in LOSSES.items():
+            _draw_curve(losses, *panels[0][name], label, color)
+        for name, (label, color) in (SCORES | STRENGTH).items():
+            _draw_curve(scores, *panels[1][name], label, color)
         _name_axes(losses, "Losses", "loss")
         _name_axes(scores, "Scores of the discriminator", "mean probability of being real")
         scores.set_ylim(-0.02, 1.02)
@@ -79,25 +79,25 @@ def distance_plot(
     points: Sequence[DistancePoint],
     out: str | Path,
     *,
-    name: str = "kernel distance to the test pictures",
+    name: str = "kernel distance to the test images",
     references: Mapping[str, float] | None = None,
 ) -> Path:
-    """Draw a distance with its standard errors against the pictures seen, and level lines of `references` by name;
+    """Draw a distance with its standard errors against the images seen, and level lines of `references` by name;
     returns `out`.
 
     Raises:
-        PictureError: no points, another suffix than .png and .svg, no place to write, or no matplotlib.
+        ImageError: no points, another suffix than .png and .svg, no place to write, or no matplotlib.
     """
     if not points:
-        raise PictureError("There are no distances to draw; measure at least one snapshot.")
-    ordered = sorted(points, key=lambda point: point.pictures)
+        raise ImageError("There are no distances to draw; measure at least one snapshot.")
+    ordered = sorted(points, key=lambda point: point.images)
     seen, distances, errors = (
-        np.array([float(getattr(point, part)) for point in ordered]) for part in ("pictures", "distance", "error")
+        np.array([float(getattr(point, part)) for point in ordered]) for part in ("images", "distance", "error")
     )
     with figure(out, columns=1) as (panel,):
         panel.errorbar(seen, distances, errors, color=BLUE, marker="o", markersize=4, capsize=3, label=name)
         for (label, level), style in zip((references or {}).items(), _styles(), strict=False):
-            panel.axhline(level, color=GREY, linestyle=style, linewidth=1.2, label=label)
+            panel.axhline(level, color=GRAY, linestyle=style, linewidth=1.2, label=label)
         _name_axes(panel, "Distance while training", name)
         panel.set_ylim(bottom=min(0.0, float((distances - errors).min()) * 1.05))
         _explain(panel)
@@ -105,20 +105,20 @@ def distance_plot(
 
 
 def convergence_plot(curves: Mapping[str, Values], out: str | Path, *, name: str = "loss") -> Path:
-    """Draw a loss against the steps, a curve for each name (grey and one legend for more than eight), on a logarithmic
+    """Draw a loss against the steps, a curve for each name (gray and one legend for more than eight), on a logarithmic
     scale; returns `out`.
 
     Raises:
-        PictureError: nothing to draw, another suffix than .png and .svg, no place to write, or no matplotlib.
+        ImageError: nothing to draw, another suffix than .png and .svg, no place to write, or no matplotlib.
     """
     if not any(len(values) for values in curves.values()):
-        raise PictureError("There is no loss to draw; take at least one step.")
-    colours = (BLUE, ORANGE, GREEN, "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#b8a000")
-    few = len(curves) <= len(colours)
+        raise ImageError("There is no loss to draw; take at least one step.")
+    colors = (BLUE, ORANGE, GREEN, "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#b8a000")
+    few = len(curves) <= len(colors)
     with figure(out, columns=1) as (panel,):
         for number, (label, values) in enumerate(curves.items()):
-            told = label[:LONGEST_LABEL] if few else f"{len(curves)} pictures" if number == 0 else None
-            panel.plot(values, color=colours[number] if few else GREY, linewidth=1.6 if few else 0.8, label=told)
+            told = label[:LONGEST_LABEL] if few else f"{len(curves)} images" if number == 0 else None
+            panel.plot(values, color=colors[number] if few else GRAY, linewidth=1.6 if few else 0.8, label=told)
         panel.set_yscale("log")
         panel.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
         # As few powers of ten as a loss runs through, its scale needs numbers between them.
@@ -133,12 +133,12 @@ def convergence_plot(curves: Mapping[str, Values], out: str | Path, *, name: str
 
 
 def curve(lines: Sequence[Line], name: str) -> tuple[Values, Values]:
-    """Return the pictures seen and the values of `name`, in the order of pictures; of a stretch that was trained twice
+    """Return the images seen and the values of `name`, in the order of images; of a stretch that was trained twice
     the later lines. Values that are no numbers are left out.
     """
     kept: list[tuple[float, float]] = []
     for line in lines:
-        value, seen = line.get(name), line.get("pictures")
+        value, seen = line.get(name), line.get("images")
         if not isinstance(value, int | float) or not isinstance(seen, int | float) or not math.isfinite(value):
             continue
         while kept and kept[-1][0] >= seen:
@@ -148,14 +148,14 @@ def curve(lines: Sequence[Line], name: str) -> tuple[Values, Values]:
     return points[:, 0], points[:, 1]
 
 
-def smoothed(values: Values, deviation: float) -> Values:
-    """Return the mean of each value's neighbours under a bell of this deviation, in places; at the ends under the part
+def smoothed(values: Values, std: float) -> Values:
+    """Return the mean of each value's neighbors under a bell of this deviation, in places; at the ends under the part
     of the bell that there is.
     """
-    reach = math.ceil(3 * deviation)
+    reach = math.ceil(3 * std)
     if reach == 0 or len(values) == 0:
         return values
-    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / std) ** 2)
     middle = slice(reach, reach + len(values))
     return np.convolve(values, bell)[middle] / np.convolve(np.ones_like(values), bell)[middle]
 
@@ -165,13 +165,13 @@ def figure(out: str | Path, columns: int) -> Generator[tuple[Any, ...]]:
     """Give panels side by side and write them to `out` at the end."""
     suffix = Path(out).suffix.lower()
     if suffix not in SUFFIXES:
-        raise PictureError(f"A plot '{out}' cannot be written; give a name that ends in {' or '.join(SUFFIXES)}.")
+        raise ImageError(f"A plot '{out}' cannot be written; give a name that ends in {' or '.join(SUFFIXES)}.")
     try:
         import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as missing:
-        raise PictureError('Plots need matplotlib: pip install "ganvas[plots]"') from missing
+        raise ImageError('Plots need matplotlib: pip install "ganvas[plots]"') from missing
     # A salt of our own: matplotlib otherwise names the parts of an SVG by chance.
     with matplotlib.rc_context({"svg.hashsalt": "ganvas", "font.size": 10.5}):
         sheet = Figure(figsize=(10, 5), layout="constrained")
@@ -179,29 +179,29 @@ def figure(out: str | Path, columns: int) -> Generator[tuple[Any, ...]]:
         panels = sheet.subplots(1, columns, squeeze=False)[0]
         yield tuple(panels)
         undated = {"Software": None} if suffix == ".png" else {"Creator": None, "Date": None}
-        with atomic_path(out, PictureError) as temporary:
+        with atomic_path(out, ImageError) as temporary:
             sheet.savefig(temporary, format=suffix[1:], dpi=RESOLUTION, metadata=undated)
 
 
-def _draw_curve(panel: Any, seen: Values, values: Values, label: str, colour: str) -> None:
+def _draw_curve(panel: Any, seen: Values, values: Values, label: str, color: str) -> None:
     if len(values) == 0:
         return
-    panel.plot(seen, values, color=colour, alpha=0.25, linewidth=0.8)
-    panel.plot(seen, smoothed(values, SMOOTHED_PART * len(values)), color=colour, linewidth=1.8, label=label)
+    panel.plot(seen, values, color=color, alpha=0.25, linewidth=0.8)
+    panel.plot(seen, smoothed(values, SMOOTHED_PART * len(values)), color=color, linewidth=1.8, label=label)
 
 
 def _draw_joins(panel: Any, lines: Sequence[Line]) -> None:
-    joins = [line["pictures"] for line in lines if line.get("event") == "joined"]
-    for number, pictures in enumerate(joins):
+    joins = [line["images"] for line in lines if line.get("event") == "joined"]
+    for number, images in enumerate(joins):
         label = "from a slim snapshot" if number == 0 else None
-        panel.axvline(pictures, color=GREY, linestyle="--", linewidth=1, label=label)
+        panel.axvline(images, color=GRAY, linestyle="--", linewidth=1, label=label)
 
 
 def _name_axes(panel: Any, title: str, vertical: str) -> None:
     panel.set_title(title)
-    panel.set_xlabel("pictures seen (thousands)")
+    panel.set_xlabel("images seen (thousands)")
     panel.set_ylabel(vertical)
-    panel.xaxis.set_major_formatter(lambda pictures, position: f"{pictures / 1000:,.10g}")
+    panel.xaxis.set_major_formatter(lambda images, position: f"{images / 1000:,.10g}")
     panel.set_xlim(left=0)
     panel.grid(alpha=0.25, linewidth=0.6)
     panel.spines[["top", "right"]].set_visible(False)

@@ -1,28 +1,29 @@
-"""Directions shown at work: their pictures, how much they change the region and the rest, as a page and as a sheet.
+"""Directions shown at work: their images, how much they change the region and the rest, as a page and as a sheet.
 
-What the commands demo, directions and edit show comes from here. Original and edited pictures are compared unclamped;
+What the commands demo, directions and edit show comes from here. Original and edited images are compared unclamped;
 the outside is all but the region.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.direction import Direction, Directions
-from ganvas.edits.move import edit, edit_series
+from ganvas.directions.direction import Direction, Directions, Strength
+from ganvas.directions.strengths import frames_between
+from ganvas.edits.move import edit, edit_series, space_of
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.metrics.locality import rms_change
-from ganvas.reports.html import DirectionStrip, ManySeeds, directions_page
+from ganvas.reports.html import DirectionStrip, ManySeeds, directions_page, number
 
-Progress = Callable[[str, int, int], None]
 SMALLEST_ON_SHEET, LARGEST_ON_SHEET = 128, 256
 
 
@@ -31,14 +32,14 @@ class Edit:
     """One direction at several strengths, and how it is called.
 
     Strengths are Euclid distances or "2s"; `layers` overrides those of a direction of space w. `before` are directions
-    with the strength at which each is added first, to every picture.
+    with the strength at which each is added first, to every image.
     """
 
     direction: Direction
-    strengths: tuple[float | str, ...]
+    strengths: tuple[Strength, ...]
     label: str = ""
     layers: Layers = None
-    before: tuple[tuple[Direction, float | str], ...] = ()
+    before: tuple[tuple[Direction, Strength], ...] = ()
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -50,8 +51,8 @@ class Edit:
         codes = latent.codes_for(generator, self.direction.space)
         return edit(generator, codes, [one for one, _ in self.before], [amount for _, amount in self.before])
 
-    def pictures(self, generator: Generator, latent: Latent) -> Float[Tensor, "rows k 3 h w"]:
-        """Return the picture of every row at every strength, on the CPU."""
+    def images(self, generator: Generator, latent: Latent) -> Float[Tensor, "rows k 3 h w"]:
+        """Return the image of every row at every strength, on the CPU."""
         generator = latent.generator_for(generator)
         return edit_series(
             generator,
@@ -64,11 +65,31 @@ class Edit:
             truncation=latent.truncation,
         ).cpu()
 
+    def latent(self, generator: Generator, latent: Latent) -> Latent:
+        """Return the latent of every sample at every strength, sample by sample."""
+        generator = latent.generator_for(generator)
+        begun = self.start(generator, latent)
+        moved = [edit(generator, begun, self.direction, strength, self.layers) for strength in self.strengths]
+        names = [f"{sample} at {strength}" for sample in latent.captions for strength in captions(self.strengths)]
+        return replace(
+            latent.rows([row for row in range(len(latent)) for _ in self.strengths]),
+            codes=torch.stack(moved, dim=1).flatten(0, 1).cpu(),
+            space=space_of(moved[0], self.direction),
+            names=tuple(names),
+        )
+
+    def frames(self, generator: Generator, latent: Latent, count: int) -> Float[Tensor, "frames 3 height width"]:
+        """Return `count` frames from the smallest strength to the largest and back, the samples side by side."""
+        lengths = frames_between(self.direction, self.strengths, count)
+        images = replace(self, strengths=lengths).images(generator, latent)
+        forward = torch.cat([sheets.strip(on_sheet(moment)) for moment in images.transpose(0, 1)])
+        return torch.cat([forward, forward.flip(0)[1:-1]])
+
 
 @dataclass(frozen=True)
 class RegionReport:
-    """What there is to show: one strip per row of the page, each with its `originals` [strips, 3, h, w], and blocks of
-    one direction on many pictures. ``mask`` [1, h, w] is the region, None where it is not known.
+    """What is shown: one strip per row of the page, each with its `originals` [strips, 3, h, w], and blocks of one
+    direction on many images. ``mask`` [1, h, w] is the region, None where it is not known.
     """
 
     originals: Float[Tensor, "strips 3 h w"]
@@ -92,45 +113,45 @@ class RegionReport:
         )
 
     def sheet(self, strengths: Sequence[str]) -> Float[Tensor, "1 3 height width"]:
-        """Return one labelled picture: a row for each strip, the original with the region outlined, then the edits.
+        """Return one labeled image: a row for each strip, the original with the region outlined, then the edits.
 
         `strengths` are the words above the columns.
         """
         rows = [
-            torch.cat([outlined(original[None], self.mask), on_sheet(strip.pictures)])
+            torch.cat([outlined(original[None], self.mask), on_sheet(strip.images)])
             for original, strip in zip(self.originals, self.strips, strict=True)
         ]
         labels = [strip.label for strip in self.strips]
-        return sheets.labelled_grid(torch.cat(rows), 1 + len(strengths), ["original", *strengths], labels)
+        return sheets.labeled_grid(torch.cat(rows), 1 + len(strengths), ["original", *strengths], labels)
 
 
-def on_sheet(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 height width"]:
-    """Return pictures at the size in which sheets show them: small ones enlarged by a whole factor."""
-    height, width = pictures.shape[-2:]
+def on_sheet(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 height width"]:
+    """Return images at the size in which sheets show them: small ones enlarged by a whole factor."""
+    height, width = images.shape[-2:]
     side = max(height, width)
     if side > LARGEST_ON_SHEET:
         scale = LARGEST_ON_SHEET / side
-        return pixels.resize(pictures, max(1, round(height * scale)), max(1, round(width * scale)))
-    return pixels.enlarge(pictures, math.ceil(SMALLEST_ON_SHEET / side))
+        return pixels.resize(images, max(1, round(height * scale)), max(1, round(width * scale)))
+    return pixels.enlarge(images, math.ceil(SMALLEST_ON_SHEET / side))
 
 
 def captioned_sheet(
-    pictures: Float[Tensor, "n 3 h w"], columns: int, captions: Sequence[str]
+    images: Float[Tensor, "n 3 h w"], columns: int, captions: Sequence[str]
 ) -> Float[Tensor, "1 3 height width"]:
-    """Return one picture of all, row by row, each with its caption above."""
-    missing = -len(pictures) % columns
-    filled = torch.cat([on_sheet(pictures), torch.ones_like(on_sheet(pictures[:1])).expand(missing, -1, -1, -1)])
+    """Return one image of all, row by row, each with its caption above."""
+    missing = -len(images) % columns
+    filled = torch.cat([on_sheet(images), torch.ones_like(on_sheet(images[:1])).expand(missing, -1, -1, -1)])
     words = [*captions, *[""] * missing]
     starts = range(0, len(filled), columns)
-    rows = [sheets.labelled_grid(filled[i : i + columns], columns, words[i : i + columns]) for i in starts]
+    rows = [sheets.labeled_grid(filled[i : i + columns], columns, words[i : i + columns]) for i in starts]
     return torch.cat(rows, dim=2)
 
 
 def outlined(
-    pictures: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "1 mask_h mask_w"] | None
+    images: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "1 mask_h mask_w"] | None
 ) -> Float[Tensor, "n 3 height width"]:
-    """Return pictures at the sheet's size with the region drawn on them, if there is one."""
-    return on_sheet(pictures) if mask is None else sheets.outline(on_sheet(pictures), mask)
+    """Return images at the sheet's size with the region drawn on them, if there is one."""
+    return on_sheet(images) if mask is None else sheets.outline(on_sheet(images), mask)
 
 
 def compare_directions(
@@ -144,21 +165,21 @@ def compare_directions(
 ) -> RegionReport:
     """Show every edit on the first row of `latent`, and the first `shared` of them on all its rows.
 
-    `mask` is the region at any size of the picture's shape. `progress` is called with what is done, how much of it, and
+    `mask` is the region at any size of the image's shape. `progress` is called with what is done, how much of it, and
     how much there is.
     """
     generator = latent.generator_for(generator)
     first = latent.rows([0])
-    original = next(first.pictures(generator))
+    original = next(first.images(generator))
     # Of the same batch as the edits: another batch size changes the last digits, and no change shall be exactly 0.
-    original_among_all = next(latent.pictures(generator))[:1]
+    original_among_all = next(latent.images(generator))[:1]
     strips, many = [], []
     for done, one in enumerate(edits, start=1):
         wide = done <= shared and len(latent) > 1
-        pictures = one.pictures(generator, latent if wide else first)
-        strips.append(make_strip(one, pictures[0], original_among_all if wide else original, mask))
+        images = one.images(generator, latent if wide else first)
+        strips.append(make_strip(one, images[0], original_among_all if wide else original, mask))
         if wide:
-            many.append(ManySeeds(one.label, latent.seeds or latent.captions, one.lengths, pictures))
+            many.append(ManySeeds(one.label, latent.seeds or latent.captions, one.lengths, images))
         if progress:
             progress("Drawing edits", done, len(edits))
     return RegionReport(original.expand(len(strips), -1, -1, -1), mask, tuple(strips), tuple(many))
@@ -176,8 +197,8 @@ def compare_rows(
     originals, strips = [], []
     for row, caption in enumerate(latent.captions):
         alone = latent.rows([row])
-        originals += latent.rows([row]).pictures(generator)
-        strips.append(make_strip(one, one.pictures(generator, alone)[0], originals[-1], mask, caption))
+        originals += latent.rows([row]).images(generator)
+        strips.append(make_strip(one, one.images(generator, alone)[0], originals[-1], mask, caption))
         if progress:
             progress("Drawing edits", row + 1, len(latent))
     return RegionReport(torch.cat(originals), mask, tuple(strips))
@@ -185,22 +206,22 @@ def compare_rows(
 
 def make_strip(
     one: Edit,
-    pictures: Float[Tensor, "k 3 h w"],
+    images: Float[Tensor, "k 3 h w"],
     original: Float[Tensor, "1 3 h w"],
     mask: Float[Tensor, "1 mask_h mask_w"] | None,
     label: str = "",
 ) -> DirectionStrip:
-    """Return a strip with the root mean square change inside and outside the region under each picture."""
+    """Return a strip with the root mean square change inside and outside the region under each image."""
     height, width = original.shape[-2:]
     region = torch.ones(1, height, width) if mask is None else pixels.resize(mask[None], height, width)[0].clamp(0, 1)
-    inside = rms_change(pictures, original.expand_as(pictures), region)
-    outside = None if mask is None else rms_change(pictures, original.expand_as(pictures), 1 - region)
+    inside = rms_change(images, original.expand_as(images), region)
+    outside = None if mask is None else rms_change(images, original.expand_as(images), 1 - region)
     return DirectionStrip(
         label or one.label,
         one.direction.eigenvalue,
         one.direction.predicted_ratio,
         one.lengths,
-        pictures,
+        images,
         tuple(inside.tolist()),
         None if outside is None else tuple(outside.tolist()),
     )
@@ -210,7 +231,7 @@ def describe(directions: Directions) -> dict[str, str]:
     """Return what a page says of directions: how they were found, in words."""
     origin = directions.origin
     size = f"{origin.resolution} px, channels {origin.channels}" if origin.resolution else ""
-    seeds = f"{numbers(origin.seeds)} ({'averaged' if len(origin.seeds) > 1 else 'one picture'})"
+    seeds = f"{numbers(origin.seeds)} ({'averaged' if len(origin.seeds) > 1 else 'one image'})"
     facts = {
         "generator": origin.generator,
         "region": origin.region_name,
@@ -222,9 +243,20 @@ def describe(directions: Directions) -> dict[str, str]:
         "truncation": "not known" if origin.truncation is None else f"{origin.truncation:g}",
         "ridge": origin.ridge,
         "background rank": str(origin.rank or ""),
+        "read as": origin.notes,
         "measured at": size,
     }
     return {name: text for name, text in facts.items() if text}
+
+
+def captions(strengths: Sequence[Strength]) -> list[str]:
+    """Write strengths as captions: "+3", "0", "−2s"."""
+    texts = []
+    for strength in strengths:
+        unit = "s" if isinstance(strength, str) else ""
+        value = float(str(strength).removesuffix("s"))
+        texts.append("0" if value == 0 else number(value, signed=True) + unit)
+    return texts
 
 
 def numbers(values: Sequence[int]) -> str:

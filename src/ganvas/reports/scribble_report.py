@@ -1,4 +1,4 @@
-"""What scribbling leaves: a sheet of sketches with their pictures, a picture file for each, codes, and numbers."""
+"""What scribbling leaves: a sheet of sketches with their images, an image file for each, codes, and numbers."""
 
 import json
 import math
@@ -22,27 +22,27 @@ from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import captioned_sheet, on_sheet
 
 SQUARES, DARK, LIGHT = 8, 0.35, 0.55
-Pictures = Float[Tensor, "n 3 h w"]
+Images = Float[Tensor, "n 3 h w"]
 
 
 def write_scribbles(
     folder: Path, work: Scribbling, lines: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
 ) -> list[Path]:
-    """Write what there is of a work into a folder: the sheet, the best picture of each sketch (with several variants of
+    """Write what there is of a work into a folder: the sheet, the best image of each sketch (with several variants of
     each of these), all codes, and the numbers of `told` with `facts`; returns the paths.
     """
     several = len(work.variants) > 1
     sheet = variants_sheet(work) if several else candidates_sheet(work)
-    paths = [pixels.write_picture(folder / "scribble.png", sheet)]
+    paths = [pixels.write_image(folder / "scribble.png", sheet)]
     for (row, _), painting in work.paintings.items():
         one = painting.settings
-        variant = f"weight-{one.delta:g}-steps-{one.steps}" if several else "picture"  # never the sketch's own name
+        variant = f"weight-{one.delta:g}-steps-{one.steps}" if several else "image"  # never the sketch's own name
         path = folder / f"{work.sketches[row].name}-{variant}.png"
-        paths.append(pixels.write_picture(path, painting.pictures[:1]))
+        paths.append(pixels.write_image(path, painting.images[:1]))
     paths.append(work.latent().save(folder / "latent.safetensors"))
     paths.append(folder / "numbers.json")
     with atomic_path(paths[-1], ResultFileError) as temporary:
-        text = json.dumps({"settings": dict(facts), "pictures": [without_nan(line) for line in lines]}, indent=1)
+        text = json.dumps({"settings": dict(facts), "images": [without_nan(line) for line in lines]}, indent=1)
         temporary.write_text(text + "\n", "utf-8")
     return paths
 
@@ -64,60 +64,60 @@ def told(work: Scribbling) -> list[dict[str, Any]]:
 
 
 def variant_name(painting: Painting) -> str:
-    """Return what the settings of a picture are called on a sheet."""
+    """Return what the settings of an image are called on a sheet."""
     return f"weight {painting.settings.delta:g}, {painting.settings.steps}"
 
 
 def candidates_sheet(work: Scribbling) -> Float[Tensor, "1 3 height width"]:
-    """Return one picture: a line for each sketch, with its candidates, the best first, and the nearest random picture;
-    above each the start and the masked distance, as a multiple of the nearest random picture's where there is one.
+    """Return one image: a line for each sketch, with its candidates, the best first, and the nearest random image;
+    above each the start and the masked distance, as a multiple of the nearest random image's where there is one.
     """
-    pictures, captions = [], []
+    images, captions = [], []
     for (row, _), painting in work.paintings.items():
-        pictures += [laid_on_squares(work.sketches[row]), shown(painting.pictures)]
+        images += [laid_on_squares(work.sketches[row]), shown(painting.images)]
         captions += [painting.sketch.name, *(f"{mark.start}: {in_short(mark)}" for mark in painting.marks)]
         if work.random:
-            pictures.append(shown(nearest_picture(work, row)))
+            images.append(shown(nearest_image(work, row)))
             captions.append(f"nearest of {work.random}")
     columns = 1 + work.variants[0].candidates + bool(work.random)
-    return captioned_sheet(torch.cat(pictures), columns, captions)
+    return captioned_sheet(torch.cat(images), columns, captions)
 
 
 def variants_sheet(work: Scribbling) -> Float[Tensor, "1 3 height width"]:
-    """Return one picture: a line for each sketch, with the best picture of every variant; what is missing is white."""
-    pictures, rows = [], sorted({row for row, _ in work.paintings})
+    """Return one image: a line for each sketch, with the best image of every variant; what is missing is white."""
+    images, rows = [], sorted({row for row, _ in work.paintings})
     for row in rows:
         sketch = laid_on_squares(work.sketches[row])
         found = [work.paintings.get((row, column)) for column in range(len(work.variants))]
-        pictures += [sketch, *(torch.ones_like(sketch) if one is None else shown(one.pictures[:1]) for one in found)]
+        images += [sketch, *(torch.ones_like(sketch) if one is None else shown(one.images[:1]) for one in found)]
     heads = [f"{one.delta:g}, {one.steps} steps" for one in work.variants]
     names = [work.sketches[row].name[:20] for row in rows]
-    return sheets.labelled_grid(torch.cat(pictures), 1 + len(heads), ["weight", *heads], names)
+    return sheets.labeled_grid(torch.cat(images), 1 + len(heads), ["weight", *heads], names)
 
 
 def in_short(mark: Mark) -> str:
-    """Return the masked distance as a multiple of the nearest random picture's, else as it is."""
+    """Return the masked distance as a multiple of the nearest random image's, else as it is."""
     return f"{mark.distance:.3f}" if math.isnan(mark.quotient) else f"{mark.quotient:.2f}"
 
 
 def laid_on_squares(sketch: Sketch) -> Float[Tensor, "1 3 height width"]:
-    """Return a sketch at the size of sheets over grey squares, on which white and black strokes are seen."""
-    colours, alpha = (
-        on_sheet(sketch.colours.cpu()),
+    """Return a sketch at the size of sheets over gray squares, on which white and black strokes are seen."""
+    colors, alpha = (
+        on_sheet(sketch.colors.cpu()),
         on_sheet(sketch.alpha[None].expand(-1, 3, -1, -1).cpu()).clamp(0, 1),
     )
-    places = torch.arange(colours.shape[-1]) // SQUARES
-    squares = torch.where((places[:, None] + places) % 2 == 0, LIGHT, DARK).to(colours)
-    return alpha * colours.clamp(-1, 1) + (1 - alpha) * squares
+    places = torch.arange(colors.shape[-1]) // SQUARES
+    squares = torch.where((places[:, None] + places) % 2 == 0, LIGHT, DARK).to(colors)
+    return alpha * colors.clamp(-1, 1) + (1 - alpha) * squares
 
 
-def nearest_picture(work: Scribbling, row: int) -> Pictures:
-    """Return the picture, of the random ones that were looked at, that is nearest to a sketch."""
+def nearest_image(work: Scribbling, row: int) -> Images:
+    """Return the image, of the random ones that were looked at, that is nearest to a sketch."""
     assert work.nearest is not None
     seeds = work.nearest.seeds(row, 1)
-    return torch.cat(list(sample_latent(work.generator, seeds, label=work.variants[0].label).pictures(work.generator)))
+    return torch.cat(list(sample_latent(work.generator, seeds, label=work.variants[0].label).images(work.generator)))
 
 
-def shown(pictures: Pictures) -> Float[Tensor, "n 3 height width"]:
-    """Return pictures as sheets show them."""
-    return on_sheet(pictures.clamp(-1, 1))
+def shown(images: Images) -> Float[Tensor, "n 3 height width"]:
+    """Return images as sheets show them."""
+    return on_sheet(images.clamp(-1, 1))

@@ -9,10 +9,10 @@ FOLDER = "tensorboard"
 
 
 @contextmanager
-def board(folder: Path, pictures: int = 0, wanted: bool = True) -> Iterator[Record]:
-    """Give a function to call with the pictures seen and the numbers then, which go to ``tensorboard`` in `folder`.
+def board(folder: Path, images: int = 0, wanted: bool = True) -> Iterator[Record]:
+    """Give a function to call with the images seen and the numbers then, which go to ``tensorboard`` in `folder`.
 
-    A run that goes on after so many `pictures` replaces what came later. Does nothing unless `wanted`, or where
+    A run that goes on after so many `images` replaces what came later. Does nothing unless `wanted`, or where
     TensorBoard is not installed.
     """
     try:
@@ -20,14 +20,14 @@ def board(folder: Path, pictures: int = 0, wanted: bool = True) -> Iterator[Reco
             raise ImportError
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        yield lambda pictures, numbers: None
+        yield lambda images, numbers: None
         return
-    writer = SummaryWriter(str(folder / FOLDER), purge_step=pictures + 1 if pictures else None)
+    writer = SummaryWriter(str(folder / FOLDER), purge_step=images + 1 if images else None)
 
-    def record(pictures: int, numbers: Mapping[str, float | int]) -> None:
+    def record(images: int, numbers: Mapping[str, float | int]) -> None:
         for name, value in numbers.items():
-            if name not in ("pictures", "seconds"):
-                writer.add_scalar(name, value, pictures)
+            if name not in ("images", "seconds"):
+                writer.add_scalar(name, value, images)
 
     try:
         yield record

@@ -21,12 +21,12 @@ def write_training_report(folder: Path) -> list[Path]:
     if any("D" in line for line in lines) and can_plot():
         paths.append(loss_plot(lines, folder / "losses.png"))
     points = [
-        DistancePoint(line["pictures"], line["kernel_distance"], line["kernel_distance_error"])
+        DistancePoint(line["images"], line["kernel_distance"], line["kernel_distance_error"])
         for line in lines
         if line.get("event") == DISTANCE
     ]
     if len(points) > 1 and can_plot():
-        paths.append(distance_plot(points, folder / "distance.png", name="kernel distance to held-out pictures"))
+        paths.append(distance_plot(points, folder / "distance.png", name="kernel distance to held-out images"))
     sheets = sorted(folder.glob("sheet-*.png"))
     if len(sheets) > 1:
         paths.append(_timelapse(sheets, folder / TIMELAPSE))
@@ -36,5 +36,5 @@ def write_training_report(folder: Path) -> list[Path]:
 def _timelapse(sheets: list[Path], path: Path) -> Path:
     """Write an animation of at most sixty of the sheets, evenly chosen, the newest last."""
     chosen = sorted({round(i) for i in torch.linspace(0, len(sheets) - 1, min(len(sheets), MOST_FRAMES)).tolist()})
-    frames = torch.cat([pixels.read_picture(sheets[i]) for i in chosen])
+    frames = torch.cat([pixels.read_image(sheets[i]) for i in chosen])
     return pixels.write_animation(path, frames, SECONDS_PER_FRAME)

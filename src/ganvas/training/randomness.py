@@ -53,7 +53,7 @@ class Randomness:
 
 
 def shuffled(seed: int, first: int, last: int, size: int) -> Int[np.ndarray, "count"]:
-    """Return which of `size` pictures stand at positions first..last-1 of an endless row of shuffled epochs."""
+    """Return which of `size` images stand at positions first..last-1 of an endless row of shuffled epochs."""
     parts = []
     for epoch in range(first // size, (last - 1) // size + 1):
         order = np.random.Generator(np.random.PCG64([seed, epoch])).permutation(size)

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 import ganvas
-from ganvas.errors import GanvasError, LatentError, PictureError
-from ganvas.inversion.objective import Target, picture_terms
+from ganvas.errors import GanvasError, ImageError, LatentError
+from ganvas.inversion.objective import Target, image_terms
 from ganvas.inversion.sketch.batch import Scribbling
 from ganvas.inversion.sketch.nearest import look_at_random
 from ganvas.inversion.sketch.paint import Painting, ScribbleSettings, begin, paint_sketch
@@ -50,27 +50,27 @@ def face_sketch(side: int) -> tuple[Tensor, Tensor]:
     """An oval of skin, two dark eyes and a red mouth, on nothing; drawn large and made smaller: rims are soft."""
     large = Image.new("RGBA", (512, 512))
     draw = ImageDraw.Draw(large)
-    for centre, radii, colour in (
+    for center, radii, color in (
         ((256, 246), (210, 262), (225, 180, 150)),
         ((150, 150), (44, 20), (30, 25, 25)),
         ((362, 150), (44, 20), (30, 25, 25)),
         ((256, 358), (92, 30), (190, 50, 60)),
     ):
-        box = [centre[0] - radii[0], centre[1] - radii[1], centre[0] + radii[0], centre[1] + radii[1]]
-        draw.ellipse(box, fill=(*colour, 255))
+        box = [center[0] - radii[0], center[1] - radii[1], center[0] + radii[0], center[1] + radii[1]]
+        draw.ellipse(box, fill=(*color, 255))
     small = torch.tensor(list(large.resize((side, side), Image.Resampling.BOX).get_flattened_data()))
     values = small.reshape(side, side, 4).movedim(2, 0).float()
     return values[None, :3] / 127.5 - 1, values[3:] / 255
 
 
 def closed_form(generator: LinearGenerator, sketch: Sketch, start: Tensor, weight: float) -> Tensor:
-    """Return the minimum of ``sum m |M c - t|^2 / (3 sum m) + weight mean(((c - s) / deviation)^2)``: ridge regression
+    """Return the minimum of ``sum m |M c - t|^2 / (3 sum m) + weight mean(((c - s) / std)^2)``: ridge regression
     from a start s.
     """
     matrix, mask = generator.matrix.double(), sketch.alpha.double().flatten().repeat(3)
     share = mask / (3 * sketch.alpha.double().sum())
-    ridge = weight / generator.width * statistics(generator, "z").deviation.double() ** -2
-    rest = sketch.colours.double().flatten() - matrix @ start.double()
+    ridge = weight / generator.width * statistics(generator, "z").std.double() ** -2
+    rest = sketch.colors.double().flatten() - matrix @ start.double()
     return start + torch.linalg.solve(matrix.T @ (share[:, None] * matrix) + ridge.diag(), matrix.T @ (share * rest))
 
 
@@ -97,7 +97,7 @@ def test_a_heavier_weight_stays_nearer_to_the_start_and_further_from_the_sketch(
     settings = ScribbleSettings(0.0, L2, "w+", candidates=1, steps=25, optimizer="lbfgs")
     marks = [
         paint_sketch(
-            generator, sketch.colours, sketch.alpha, replace(settings, delta=weight), look=LOOK, random=0
+            generator, sketch.colors, sketch.alpha, replace(settings, delta=weight), look=LOOK, random=0
         ).marks[0]
         for weight in (0.0, 3.0, 300.0, 30000.0)
     ]
@@ -109,11 +109,11 @@ def test_a_heavier_weight_stays_nearer_to_the_start_and_further_from_the_sketch(
 
 def test_what_lies_under_clear_parts_changes_nothing():
     generator, sketch = small_stylegan2(SIDE), random_sketch()
-    other = torch.where(sketch.alpha > 0, sketch.colours, 1 - 2 * torch.rand_like(sketch.colours))
+    other = torch.where(sketch.alpha > 0, sketch.colors, 1 - 2 * torch.rand_like(sketch.colors))
     settings = replace(SHORT, candidates=1)
     found = [
-        paint_sketch(generator, colours, sketch.alpha, settings, look=LOOK, random=4)
-        for colours in (sketch.colours, other)
+        paint_sketch(generator, colors, sketch.alpha, settings, look=LOOK, random=4)
+        for colors in (sketch.colors, other)
     ]
     assert torch.equal(found[0].latent.codes, found[1].latent.codes)
     assert found[0].marks == found[1].marks
@@ -123,19 +123,17 @@ def test_what_lies_under_clear_parts_changes_nothing():
 @given(st.floats(0.1, 1.0))
 def test_alpha_is_soft_and_counts_as_a_weight(strength: float):
     sketch, generator = random_sketch(side=8), LinearGenerator()
-    fainter = Sketch("fainter", sketch.colours, sketch.alpha * strength)
+    fainter = Sketch("fainter", sketch.colors, sketch.alpha * strength)
     found = look_at_random(generator, [sketch, fainter], 3, L2, LOOK).distances
     torch.testing.assert_close(found[:, 0], found[:, 1], rtol=1e-4, atol=1e-5)  # a mean over what is drawn
-    halved = Sketch(
-        "halved", sketch.colours, torch.where(sketch.alpha > 0.5, sketch.alpha, sketch.alpha * strength / 2)
-    )
+    halved = Sketch("halved", sketch.colors, torch.where(sketch.alpha > 0.5, sketch.alpha, sketch.alpha * strength / 2))
     assert not torch.allclose(look_at_random(generator, [halved], 3, L2, LOOK).distances[:, 0], found[:, 0])
 
 
 def test_no_edge_is_asked_for_at_the_rim():
-    """A part of one of the generator's own pictures is met by that picture, whatever is round the part."""
+    """A part of one of the generator's own images is met by that image, whatever is round the part."""
     generator = small_stylegan2(SIDE)
-    own = next(sample_latent(generator, [5]).pictures(generator))
+    own = next(sample_latent(generator, [5]).images(generator))
     alpha = torch.zeros(1, SIDE, SIDE)
     alpha[:, 3:11, 4:12] = 1
     alpha[:, 4:10, 3] = 0.4
@@ -145,22 +143,22 @@ def test_no_edge_is_asked_for_at_the_rim():
     assert found.distances[:, 0].sort().values[1] > 0.01
 
 
-def test_random_pictures_are_looked_at_once_and_measured_as_one_by_one():
+def test_random_images_are_looked_at_once_and_measured_as_one_by_one():
     generator, sketches = small_stylegan2(SIDE), [random_sketch(seed) for seed in range(3)]
     rows = 0
 
     class Counted(Convolved):
-        def __call__(self, pictures: Tensor) -> list[Tensor]:
+        def __call__(self, images: Tensor) -> list[Tensor]:
             nonlocal rows
-            rows += len(pictures)
-            return super().__call__(pictures)
+            rows += len(images)
+            return super().__call__(images)
 
     found = look_at_random(generator, sketches, 20, MIXED, Counted())
     assert rows == 20 * (1 + len(sketches))
     for seed, column in ((0, 0), (17, 2)):
-        picture = next(sample_latent(generator, [seed]).pictures(generator))
-        target = Target(sketches[column].colours, sketches[column].alpha[None])
-        terms = picture_terms(MIXED, LOOK, target, picture)
+        image = next(sample_latent(generator, [seed]).images(generator))
+        target = Target(sketches[column].colors, sketches[column].alpha[None])
+        terms = image_terms(MIXED, LOOK, target, image)
         expected = 0.1 * terms["perceptual"] + 0.2 * terms["l1"] + terms["l2"]
         torch.testing.assert_close(found.distances[seed, column], expected[0], rtol=1e-5, atol=1e-6)
     order = found.seeds(1, 20)
@@ -181,7 +179,7 @@ def test_candidates_start_at_the_mean_and_at_the_nearest_and_do_not_know_each_ot
     for _ in painter.steps():
         pass
     together = painter.painting()
-    alone = paint_sketch(generator, sketch.colours, sketch.alpha, replace(SHORT, candidates=1), look=LOOK, random=0)
+    alone = paint_sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, candidates=1), look=LOOK, random=0)
     place = [mark.start for mark in together.marks].index("the mean")
     torch.testing.assert_close(together.latent.codes[place], alone.latent.codes[0], atol=1e-4, rtol=1e-3)
     assert math.isnan(alone.marks[0].nearest)
@@ -194,14 +192,14 @@ def test_candidates_start_at_the_mean_and_at_the_nearest_and_do_not_know_each_ot
 
 
 @pytest.mark.parametrize("space", ["z", "w", "w+"])
-def test_every_space_gives_a_latent_that_paints_the_pictures(space: str, tmp_path):
+def test_every_space_gives_a_latent_that_paints_the_images(space: str, tmp_path):
     generator, sketch = small_stylegan2(SIDE), random_sketch()
-    found = paint_sketch(generator, sketch.colours, sketch.alpha, replace(SHORT, space=space), look=LOOK, random=5)
+    found = paint_sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, space=space), look=LOOK, random=5)
     latent = load_latent(found.latent.save(tmp_path / "a.safetensors"))
     assert latent.space == space
     assert latent.captions == tuple(f"sketch from {mark.start}" for mark in found.marks)
-    torch.testing.assert_close(next(latent.pictures(generator)), found.pictures)
-    seen = picture_terms(MIXED, LOOK, Target(sketch.colours.expand(2, -1, -1, -1), sketch.alpha[None]), found.pictures)
+    torch.testing.assert_close(next(latent.images(generator)), found.images)
+    seen = image_terms(MIXED, LOOK, Target(sketch.colors.expand(2, -1, -1, -1), sketch.alpha[None]), found.images)
     for name, values in seen.items():
         assert [getattr(mark, name) for mark in found.marks] == pytest.approx(values.tolist(), rel=1e-4)
 
@@ -209,20 +207,20 @@ def test_every_space_gives_a_latent_that_paints_the_pictures(space: str, tmp_pat
 def test_classes():
     generator, sketch = small_stylegan2(SIDE, label_dim=3), random_sketch()
     settings = replace(SHORT, label=2, steps=2)
-    found = paint_sketch(generator, sketch.colours, sketch.alpha, settings, look=LOOK, random=3)
+    found = paint_sketch(generator, sketch.colors, sketch.alpha, settings, look=LOOK, random=3)
     assert found.latent.label == 2
     with pytest.raises(LatentError):
-        paint_sketch(generator, sketch.colours, sketch.alpha, replace(SHORT, steps=2), look=LOOK, random=3)
+        paint_sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, steps=2), look=LOOK, random=3)
 
 
 def test_a_drawn_face_becomes_a_face_that_follows_it():
     faces = ganvas.load("faces")
-    colours, alpha = face_sketch(faces.resolution)
+    colors, alpha = face_sketch(faces.resolution)
     assert bool(((alpha > 0) & (alpha < 1)).any())
-    found = paint_sketch(faces, colours, alpha, ScribbleSettings(steps=12, candidates=1), random=8)
+    found = paint_sketch(faces, colors, alpha, ScribbleSettings(steps=12, candidates=1), random=8)
     assert found.marks[0].quotient < 0.75
-    mean = faces.synthesize(mean_start(faces, "w+", statistics(faces, "w+"), 1).codes)
-    from_mean = ((mean - colours).abs().mean(1) * alpha).sum() / alpha.sum()
+    mean = faces.synthesize(mean_start(faces, "w+", statistics(faces, "w+"), 1).codes, "w+")
+    from_mean = ((mean - colors).abs().mean(1) * alpha).sum() / alpha.sum()
     assert found.marks[0].l1 < 0.75 * from_mean
     assert found.marks[0].from_mean < 1
 
@@ -235,7 +233,7 @@ def test_a_work_of_sketches_and_variants_and_its_end_by_ctrl_c():
     seen = []
     assert work.through(lambda what, done, total: seen.append((what, done, total)))
     assert list(work.paintings) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert seen[0] == ("Looking at random pictures", 4, 4)
+    assert seen[0] == ("Looking at random images", 4, 4)
     assert seen[-1] == ("Scribbling", 24, 24)
     assert len(work.latent()) == 4
     first, second = work.paintings[1, 0].marks[0], work.paintings[1, 1].marks[0]
@@ -265,12 +263,12 @@ def test_variants_are_measured_alike():
 
 def painted(**changes) -> Painting:
     sketch = random_sketch()
-    given = {"colours": sketch.colours, "alpha": sketch.alpha, "random": 1} | {
-        name: changes.pop(name) for name in ("colours", "alpha", "random") if name in changes
+    given = {"colors": sketch.colors, "alpha": sketch.alpha, "random": 1} | {
+        name: changes.pop(name) for name in ("colors", "alpha", "random") if name in changes
     }
     settings = replace(SHORT, **changes)
     return paint_sketch(
-        small_stylegan2(SIDE), given["colours"], given["alpha"], settings, look=LOOK, random=given["random"]
+        small_stylegan2(SIDE), given["colors"], given["alpha"], settings, look=LOOK, random=given["random"]
     )
 
 
@@ -279,17 +277,17 @@ def painted(**changes) -> Painting:
     [
         ({"alpha": torch.zeros(1, SIDE, SIDE)}, "transparent everywhere"),
         ({"alpha": torch.ones(1, 8, 8)}, "do not fit"),
-        ({"alpha": torch.ones(1, 8, 8), "colours": torch.ones(1, 3, 8, 8)}, "8 x 8 pixels and this generator 16 x 16"),
-        ({"candidates": 5}, "4 random pictures, and 1 are looked at"),
+        ({"alpha": torch.ones(1, 8, 8), "colors": torch.ones(1, 3, 8, 8)}, "8 x 8 pixels and this generator 16 x 16"),
+        ({"candidates": 5}, "4 random images, and 1 are looked at"),
         ({"candidates": 0}, "0 candidates"),
         ({"delta": -1.0}, "weight of -1"),
         ({"terms": Weights(l2=1.0, delta=1.0)}, "leave delta and noise out"),
         ({"steps": 0}, "0 steps"),
         ({"space": "s"}, "z, w or w"),
         ({"optimizer": "sgd"}, "no optimizer"),
-        ({"random": -1}, "-1 random pictures"),
+        ({"random": -1}, "-1 random images"),
     ],
 )
 def test_wrong_input(changes: dict, message: str):
-    with pytest.raises((GanvasError, PictureError), match=message):
+    with pytest.raises((GanvasError, ImageError), match=message):
         painted(**changes)

@@ -1,7 +1,7 @@
 """DCGAN generators as PyTorch's example and its many descendants save them: the state dict of one ``nn.Sequential``.
 
 Its names end in a layer's number and a member (``main.0.weight``, ``module.main.1.running_mean``), whatever stands
-before; transposed convolutions of kernel 4 alternate with batch normalisation. Sizes and widths come from the shapes.
+before; transposed convolutions of kernel 4 alternate with batch normalization. Sizes and widths come from the shapes.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.recognized import Recognized
 from ganvas.errors import CheckpointError
 from ganvas.generators.dcgan.generator import Architecture
 from ganvas.generators.dcgan.layers import FIRST, KERNEL
@@ -27,15 +27,15 @@ DEEPEST = 3
 Layer = Mapping[str, Tensor]
 
 
-def read_dcgan(tree: Any, path: Path) -> Recognised | None:
+def read_dcgan(tree: Any, path: Path) -> Recognized | None:
     """Read the generator out of a state dict, or out of a checkpoint that holds one among others.
 
-    Raises `CheckpointError` for a DCGAN of other colours than three, and for layers that the published one has not.
+    Raises `CheckpointError` for a DCGAN of other colors than three, and for layers that the published one has not.
     """
     for named in _state_dicts(tree, DEEPEST):
         layers = _layers(named)
         if layers and _is_generator(layers):
-            return _recognised(layers)
+            return _recognized(layers)
     return None
 
 
@@ -64,7 +64,7 @@ def _layers(named: Mapping[str, Tensor]) -> list[Layer]:
 
 
 def _is_generator(layers: Sequence[Layer]) -> bool:
-    """Tell a generator from a discriminator: convolutions and normalisation in turn, channels handed on input first."""
+    """Tell a generator from a discriminator: convolutions and normalization in turn, channels handed on input first."""
     convolutions, norms = layers[::2], layers[1::2]
     if len(layers) % 2 == 0 or len(layers) < 3 or not all("running_mean" in norm for norm in norms):
         return False
@@ -74,7 +74,7 @@ def _is_generator(layers: Sequence[Layer]) -> bool:
     return all(first[1] == second[0] for first, second in pairwise(shapes))
 
 
-def _recognised(layers: Sequence[Layer]) -> Recognised:
+def _recognized(layers: Sequence[Layer]) -> Recognized:
     convolutions, norms = layers[::2], layers[1::2]
     shapes = [tuple(layer["weight"].shape) for layer in convolutions]
     kernels = sorted({shape[2:] for shape in shapes})
@@ -82,27 +82,27 @@ def _recognised(layers: Sequence[Layer]) -> Recognised:
         raise CheckpointError(f"This DCGAN has kernels of sizes {kernels}; a DCGAN of 4x4 kernels can be read.")
     if shapes[-1][1] != 3:
         raise CheckpointError(
-            f"This DCGAN makes pictures of {shapes[-1][1]} channel(s); Ganvas reads those of 3 (red, green, blue). "
-            "A grey one can be used through ganvas.wrap."
+            f"This DCGAN makes images of {shapes[-1][1]} channel(s); Ganvas reads those of 3 (red, green, blue). "
+            "A gray one can be used through ganvas.wrap."
         )
     if "bias" in convolutions[-1]:
         raise CheckpointError("This DCGAN's last layer has a bias, which the published one has not: use ganvas.wrap.")
     if any(norm.keys() - {"num_batches_tracked"} != NORM.keys() for norm in norms):
-        raise CheckpointError(f"A batch normalisation of this DCGAN lacks one of {', '.join(NORM)}: it is damaged.")
+        raise CheckpointError(f"A batch normalization of this DCGAN lacks one of {', '.join(NORM)}: it is damaged.")
     architecture = Architecture(FIRST * 2 ** len(norms), tuple(shape[1] for shape in shapes[:-1]), shapes[0][0])
-    tensors = {"colours.weight": convolutions[-1]["weight"]}
+    tensors = {"colors.weight": convolutions[-1]["weight"]}
     for size, convolution, norm in zip(architecture.resolutions, convolutions, norms, strict=False):
         tensors[f"blocks.b{size}.weight"] = convolution["weight"]
         tensors |= {f"blocks.b{size}.norm.{ours}": norm[theirs] for theirs, ours in NORM.items()}
-        if "bias" in convolution:  # what is added before normalisation moves the mean that it takes away
+        if "bias" in convolution:  # what is added before normalization moves the mean that it takes away
             moved = norm["running_mean"] - _of_shape(convolution["bias"], norm["running_mean"])
             tensors[f"blocks.b{size}.norm.mean"] = moved
-    return Recognised("dcgan", architecture, tensors, FORMAT)
+    return Recognized("dcgan", architecture, tensors, FORMAT)
 
 
 def _of_shape(tensor: Tensor, like: Tensor) -> Tensor:
     if tensor.shape != like.shape:
         raise CheckpointError(
-            f"A bias of this DCGAN has shape {list(tensor.shape)}, its normalisation {list(like.shape)}: it is damaged."
+            f"A bias of this DCGAN has shape {list(tensor.shape)}, its normalization {list(like.shape)}: it is damaged."
         )
     return tensor

@@ -1,6 +1,6 @@
 """StyleGAN2 in the ``.pth`` files of genforce: Hammer's (ReSeFa), and the older ones (GenForce, SeFa).
 
-Both count layers in graph order (``layer{k}``) and colours by block (``output{b}``). The older code keeps the average w
+Both count layers in graph order (``layer{k}``) and colors by block (``output{b}``). The older code keeps the average w
 in a module of its own, adds 1 to every style at run time, and stores the upsampling convolutions turned by half a turn.
 """
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.checkpoints.formats.stylegan2 import colours_name, convolution_name, stylegan2_recognised
-from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_recognized
+from ganvas.checkpoints.recognized import Recognized
 from ganvas.checkpoints.state_dict import state_dicts
 from ganvas.errors import CheckpointError
 
@@ -31,15 +31,15 @@ MEMBERS = {"style.weight": "affine.weight", "style.bias": "affine.bias"}
 GAIN_OF_DOUBLING = 4
 
 
-def read_hammer(tree: Any, path: Path) -> Recognised | None:
+def read_hammer(tree: Any, path: Path) -> Recognized | None:
     """Read a StyleGAN2 of Hammer's."""
     theirs = _find(tree, "w_avg")
     if theirs is None:
         return None
-    return stylegan2_recognised(dict(_renamed(theirs)), HAMMER)
+    return stylegan2_recognized(dict(_renamed(theirs)), HAMMER)
 
 
-def read_genforce(tree: Any, path: Path) -> Recognised | None:
+def read_genforce(tree: Any, path: Path) -> Recognized | None:
     """Read a StyleGAN2 of the older code; raises `CheckpointError` for one with classes, which it joins to z as no
     other does.
     """
@@ -58,7 +58,7 @@ def read_genforce(tree: Any, path: Path) -> Recognised | None:
             ours[name] = tensor + 1
     if "synthesis.kernel" in ours:
         ours["synthesis.kernel"] = ours["synthesis.kernel"] / GAIN_OF_DOUBLING
-    return stylegan2_recognised(ours, GENFORCE, verified=False)
+    return stylegan2_recognized(ours, GENFORCE, verified=False)
 
 
 def _find(tree: Any, average: str) -> dict[str, Tensor] | None:
@@ -78,7 +78,7 @@ def _renamed(theirs: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
         elif name.endswith((".filter", ".filter.kernel", ".upsample.kernel")):
             continue
         elif match:
-            layer = (colours_name if match[1] == "output" else convolution_name)(int(match[2]))
+            layer = (colors_name if match[1] == "output" else convolution_name)(int(match[2]))
             own_shape = tensor.reshape(tensor.shape[-2:]) if match[3] == "noise" else tensor
             yield f"{layer}.{MEMBERS.get(match[3], match[3])}", own_shape
         else:

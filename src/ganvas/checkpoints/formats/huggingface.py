@@ -1,7 +1,7 @@
 """BigGAN-deep as Hugging Face published it: ``biggan-deep-*-pytorch_model.bin``, a state dict, beside it a config.
 
-Spectral normalisation is folded away: a weight is stored as ``weight_orig`` W with u and v, and used as
-``W / u^T W v``. Of the colours' 128 channels only the first three are kept: the published forward pass looks at no
+Spectral normalization is folded away: a weight is stored as ``weight_orig`` W with u and v, and used as
+``W / u^T W v``. Of the colors' 128 channels only the first three are kept: the published forward pass looks at no
 others. Shapes tell nearly everything; only which blocks double the size and the epsilon come from the config, and
 without one they are what every published BigGAN-deep has.
 """
@@ -15,21 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.recognized import Recognized
 from ganvas.errors import CheckpointError
 from ganvas.generators.biggan.synthesis import FIRST, Architecture
 
 FORMAT = "Hugging Face BigGAN-deep"
 LARGEST_CONFIG = 2**20
-COLOURS = 3
+COLORS = 3
 LAYER = re.compile(r"generator\.layers\.(\d{1,3})\.(.+)")
 RENAMED = (
     (r"^embeddings\.weight$", "embedding"),
     (r"^generator\.gen_z\.", "synthesis.start."),
-    (r"^generator\.bn\.weight$", "synthesis.colours.norm.scale"),
-    (r"^generator\.bn\.bias$", "synthesis.colours.norm.offset"),
-    (r"^generator\.bn\.", "synthesis.colours.norm."),
-    (r"^generator\.conv_to_rgb\.", "synthesis.colours.conv."),
+    (r"^generator\.bn\.weight$", "synthesis.colors.norm.scale"),
+    (r"^generator\.bn\.bias$", "synthesis.colors.norm.offset"),
+    (r"^generator\.bn\.", "synthesis.colors.norm."),
+    (r"^generator\.conv_to_rgb\.", "synthesis.colors.conv."),
     (r"\.snconv1x1_theta\.", ".query."),
     (r"\.snconv1x1_phi\.", ".key."),
     (r"\.snconv1x1_g\.", ".value."),
@@ -43,7 +43,7 @@ RENAMED = (
 )
 
 
-def read_biggan(tree: Any, path: Path) -> Recognised | None:
+def read_biggan(tree: Any, path: Path) -> Recognized | None:
     """Read a BigGAN-deep generator and the config beside it, where there is one."""
     if not isinstance(tree, Mapping) or not {"embeddings.weight", "generator.conv_to_rgb.bias"} <= tree.keys():
         return None
@@ -54,10 +54,10 @@ def read_biggan(tree: Any, path: Path) -> Recognised | None:
     gain = ours.get("synthesis.attention.gain")
     if gain is not None and gain.numel() == 1:
         ours["synthesis.attention.gain"] = gain.reshape(())
-    for name, dimensions in (("synthesis.colours.conv.weight", 4), ("synthesis.colours.conv.bias", 1)):
+    for name, dimensions in (("synthesis.colors.conv.weight", 4), ("synthesis.colors.conv.bias", 1)):
         _size(ours, name, dimensions)
-        ours[name] = ours[name][:COLOURS].clone()
-    return Recognised("biggan", architecture, ours, FORMAT, facts={"config": source or "none: read from the shapes"})
+        ours[name] = ours[name][:COLORS].clone()
+    return Recognized("biggan", architecture, ours, FORMAT, facts={"config": source or "none: read from the shapes"})
 
 
 def fold_spectral_norm(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:

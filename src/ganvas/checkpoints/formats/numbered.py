@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.checkpoints.formats.stylegan2 import colours_name, convolution_name, stylegan2_completed
-from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_completed
+from ganvas.checkpoints.recognized import Recognized
 from ganvas.checkpoints.state_dict import need, state_dict, state_dicts, without_prefix
 from ganvas.errors import CheckpointError
 
@@ -40,7 +40,7 @@ MEMBERS = {
 }
 
 
-def read_rosinality(tree: Any, path: Path) -> Recognised | None:
+def read_rosinality(tree: Any, path: Path) -> Recognized | None:
     """Read a StyleGAN2; its average w is ``latent_avg``, estimated where the file has none."""
     places = ("g_ema", "g", "generator", "state_dict", "")
     theirs = next((t for t in state_dicts(tree, places) if "style.1.weight" in t and "input.input" in t), None)
@@ -56,7 +56,7 @@ def read_rosinality(tree: Any, path: Path) -> Recognised | None:
     return stylegan2_completed(ours, ROSINALITY)
 
 
-def read_openmmlab(tree: Any, path: Path) -> Recognised | None:
+def read_openmmlab(tree: Any, path: Path) -> Recognized | None:
     """Read a StyleGAN2 from the flat state dict of OpenMMLab, the averaged generator where it has one."""
     for whole in state_dicts(tree, ("state_dict", "")):
         for prefix in ("generator_ema.", "generator.", ""):
@@ -104,11 +104,11 @@ def _layer_name(theirs: str) -> str:
     """Return our name of ``conv1``, ``convs.{i}``, ``to_rgb1`` or ``to_rgbs.{i}``."""
     kind, _, number = theirs.partition(".")
     index = int(number) + 1 if number else 0
-    return colours_name(index) if kind.startswith("to_rgb") else convolution_name(index)
+    return colors_name(index) if kind.startswith("to_rgb") else convolution_name(index)
 
 
 def _plain_shape(member: str, tensor: Tensor) -> Tensor:
-    """Drop the axes of length one: weights are [1, o, i, k, k] there, strengths [1], biases of colours [1, 3, 1, 1]."""
+    """Drop the axes of length one: weights are [1, o, i, k, k] there, strengths [1], biases of colors [1, 3, 1, 1]."""
     if member == "weight" and tensor.ndim == 5:
         return tensor[0]
     if member == "noise_strength":

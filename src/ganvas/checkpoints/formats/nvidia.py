@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.checkpoints.formats.stylegan2 import stylegan2_recognised
-from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.formats.stylegan2 import stylegan2_recognized
+from ganvas.checkpoints.recognized import Recognized
 from ganvas.checkpoints.safe_pickle.pickles import module_tensors
 from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
 
@@ -36,7 +36,7 @@ def settings(record: PersistentRecord, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def read_stylegan2(tree: Any, path: Path) -> Recognised | None:
+def read_stylegan2(tree: Any, path: Path) -> Recognized | None:
     """Read a StyleGAN2 generator in any of its architectures (skip, resnet, orig), with or without classes."""
     record = generator_record(tree)
     if record is None:
@@ -53,7 +53,7 @@ def read_stylegan2(tree: Any, path: Path) -> Recognised | None:
                 name = re.sub(pattern, replacement, name)
             ours[name] = tensor
     rate = float(settings(record, "mapping_kwargs").get("lr_multiplier", 0.01))
-    return stylegan2_recognised(ours, FORMAT, clamp=_clamp(record), mapping_rate=rate)
+    return stylegan2_recognized(ours, FORMAT, clamp=_clamp(record), mapping_rate=rate)
 
 
 def _clamp(record: PersistentRecord) -> float | None:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.recognized import Recognized
 from ganvas.checkpoints.state_dict import shape_of, without_prefix
 from ganvas.errors import CheckpointError
 from ganvas.generators.codes import sample_normal_as_resefa
@@ -28,7 +28,7 @@ AVERAGED = 10_000
 ROWS_AT_ONCE = 1_000
 
 
-def stylegan2_recognised(
+def stylegan2_recognized(
     tensors: Mapping[str, Tensor],
     format: str,
     *,
@@ -36,7 +36,7 @@ def stylegan2_recognised(
     mapping_rate: float = 0.01,
     verified: bool = True,
     facts: Mapping[str, Any] | None = None,
-) -> Recognised:
+) -> Recognized:
     """Return the StyleGAN2 that these tensors under our names make; raises `CheckpointError` where they make none."""
     architecture = stylegan2_architecture(tensors, clamp, mapping_rate)
     kernel = shape_of(tensors, "synthesis.kernel", 2)
@@ -45,13 +45,13 @@ def stylegan2_recognised(
             f"this StyleGAN2 resamples with a filter of shape {list(kernel)}; a 4x4 filter of sum 1 was expected."
         )
     ours = {**tensors, "synthesis.kernel": tensors["synthesis.kernel"].float()}
-    return Recognised("stylegan2", architecture, ours, format, verified, facts or {})
+    return Recognized("stylegan2", architecture, ours, format, verified, facts or {})
 
 
 def stylegan2_completed(
     tensors: Mapping[str, Tensor], format: str, *, mapping_rate: float = 0.01, verified: bool = True
-) -> Recognised:
-    """As `stylegan2_recognised`, for formats that may lack the average w or the noise maps; the facts say what was put
+) -> Recognized:
+    """As `stylegan2_recognized`, for formats that may lack the average w or the noise maps; the facts say what was put
     in their place.
     """
     facts, ours = {}, dict(tensors)
@@ -60,14 +60,14 @@ def stylegan2_completed(
     for name in sorted(name for name in lacking if name not in ours):
         size = int(name.split(".")[2][1:])
         if size > 1 << 13:
-            raise CheckpointError(f"this StyleGAN2 has a layer of {size} pixels, which is no size of pictures.")
+            raise CheckpointError(f"this StyleGAN2 has a layer of {size} pixels, which is no size of images.")
         ours[name] = torch.randn(size, size, generator=random)
         facts["noise"] = "the file has no noise maps; they were drawn from seed 0"
     if "mapping.w_avg" not in ours:
         architecture = stylegan2_architecture(ours, None, mapping_rate)
         ours["mapping.w_avg"] = average_w(ours, architecture)
         facts["w_avg"] = f"the file has no average w; it is the mean w of {AVERAGED} codes drawn from seed 0"
-    return stylegan2_recognised(ours, format, mapping_rate=mapping_rate, verified=verified, facts=facts)
+    return stylegan2_recognized(ours, format, mapping_rate=mapping_rate, verified=verified, facts=facts)
 
 
 def stylegan2_architecture(tensors: Mapping[str, Tensor], clamp: float | None, mapping_rate: float) -> Architecture:
@@ -77,10 +77,10 @@ def stylegan2_architecture(tensors: Mapping[str, Tensor], clamp: float | None, m
         raise CheckpointError(
             f"this StyleGAN2 has blocks of {resolutions} pixels; 4, 8, 16, ... up to its resolution were expected."
         )
-    colours = shape_of(tensors, f"synthesis.blocks.b{resolutions[-1]}.torgb.weight", 4)[0]
-    if colours != 3:
+    colors = shape_of(tensors, f"synthesis.blocks.b{resolutions[-1]}.torgb.weight", 4)[0]
+    if colors != 3:
         raise CheckpointError(
-            f"this generator makes pictures of {colours} channels; Ganvas edits pictures of 3 (red, green, blue)."
+            f"this generator makes images of {colors} channels; Ganvas edits images of 3 (red, green, blue)."
         )
     hidden = [shape_of(tensors, "mapping.fc.0.weight", 2)[0]]
     while f"mapping.fc.{len(hidden)}.weight" in tensors:
@@ -129,6 +129,6 @@ def convolution_name(index: int) -> str:
     return f"synthesis.blocks.b{4 << (index + 1) // 2}.conv{1 if index % 2 == 0 else 0}"
 
 
-def colours_name(block: int) -> str:
-    """Return our name of the colours of the block with this number, 0 being that of 4 pixels."""
+def colors_name(block: int) -> str:
+    """Return our name of the colors of the block with this number, 0 being that of 4 pixels."""
     return f"synthesis.blocks.b{4 << block}.torgb"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganvas.checkpoints.formats import hammer, nvidia
-from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.recognized import Recognized
 from ganvas.checkpoints.safe_pickle.pickles import module_tensors
 from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
 from ganvas.checkpoints.state_dict import need, shape_of, state_dicts
@@ -63,7 +63,7 @@ FROM_HAMMER = (
 DERIVED = re.compile(r"synthesis\.(input\.(transform|grid)|layers\.\d+\.(up|down)_filter)")
 
 
-def read_nvidia(tree: Any, path: Path) -> Recognised | None:
+def read_nvidia(tree: Any, path: Path) -> Recognized | None:
     """Read NVIDIA's pickle of a StyleGAN3; raises `CheckpointError` where it is damaged or not one that we know."""
     record = nvidia.generator_record(tree)
     if record is None:
@@ -71,18 +71,18 @@ def read_nvidia(tree: Any, path: Path) -> Recognised | None:
     tensors = module_tensors(record)
     if "synthesis.input.freqs" not in tensors:
         return None
-    return _recognised(_renamed(tensors, FROM_NVIDIA), _settings(record), nvidia.FORMAT)
+    return _recognized(_renamed(tensors, FROM_NVIDIA), _settings(record), nvidia.FORMAT)
 
 
-def read_hammer(tree: Any, path: Path) -> Recognised | None:
+def read_hammer(tree: Any, path: Path) -> Recognized | None:
     """Read a Hammer checkpoint of a StyleGAN3; its settings are not in the file, the published ones are tried."""
     for theirs in state_dicts(tree, hammer.PLACES):
         if "synthesis.early_layer.frequency" in theirs:
-            return _recognised(_renamed(theirs, FROM_HAMMER), {}, hammer.HAMMER)
+            return _recognized(_renamed(theirs, FROM_HAMMER), {}, hammer.HAMMER)
     return None
 
 
-def _recognised(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], form: str) -> Recognised:
+def _recognized(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], form: str) -> Recognized:
     architecture = stylegan3_architecture(tensors, settings)
     _check_filters(tensors, architecture)
     facts = {}
@@ -90,7 +90,7 @@ def _recognised(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], form
     if transform is not None and not torch.equal(transform.float(), torch.eye(3)):
         facts["transform"] = "the file's own input transform was left out: use transformed()"
     kept = {name: tensor for name, tensor in tensors.items() if not DERIVED.fullmatch(name)}
-    return Recognised("stylegan3", architecture, kept, form, facts=facts)
+    return Recognized("stylegan3", architecture, kept, form, facts=facts)
 
 
 def stylegan3_architecture(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Architecture:
@@ -100,7 +100,7 @@ def stylegan3_architecture(tensors: Mapping[str, Tensor], settings: Mapping[str,
         raise CheckpointError(f"This StyleGAN3 has {len(weights)} layers; 15 were expected.")
     if weights[-1][0] != 3:
         raise CheckpointError(
-            f"This generator makes pictures of {weights[-1][0]} channels; Ganvas edits those of 3 (red, green, blue)."
+            f"This generator makes images of {weights[-1][0]} channels; Ganvas edits those of 3 (red, green, blue)."
         )
     (w_dim,) = shape_of(tensors, "mapping.w_avg", 1)
     label_dim = shape_of(tensors, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.checkpoints.formats.stylegan2 import convolution_name, stylegan2_recognised
-from ganvas.checkpoints.recognized import Recognised
+from ganvas.checkpoints.formats.stylegan2 import convolution_name, stylegan2_recognized
+from ganvas.checkpoints.recognized import Recognized
 from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord
 from ganvas.errors import CheckpointError
 
@@ -25,10 +25,10 @@ CONST = "synthesis/4x4/Const/const"
 LAYER = re.compile(r"synthesis/(\d{1,4})x\1/(\w+)/(\w+)")
 LAYERS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb", "Skip": "skip"}
 DEEPEST = 4
-USUAL_TAPS = (1, 3, 3, 1)
+DEFAULT_TAPS = (1, 3, 3, 1)
 
 
-def read_stylegan2(tree: Any, path: Path) -> Recognised | None:
+def read_stylegan2(tree: Any, path: Path) -> Recognized | None:
     """Read the averaged generator Gs; raises `CheckpointError` for a network of TensorFlow that is no StyleGAN2."""
     if not isinstance(tree, tuple | list) or not tree or not isinstance(tree[-1], NetworkRecord):
         return None
@@ -47,8 +47,8 @@ def read_stylegan2(tree: Any, path: Path) -> Recognised | None:
     settings = network.state.get("static_kwargs")
     settings = settings if isinstance(settings, dict) else {}
     bound = settings.get("conv_clamp")
-    ours = {**dict(_renamed(theirs)), "synthesis.kernel": _kernel(settings.get("resample_kernel") or USUAL_TAPS)}
-    return stylegan2_recognised(
+    ours = {**dict(_renamed(theirs)), "synthesis.kernel": _kernel(settings.get("resample_kernel") or DEFAULT_TAPS)}
+    return stylegan2_recognized(
         ours,
         FORMAT,
         clamp=None if bound is None else float(bound),
@@ -102,6 +102,6 @@ def _member(layer: str, member: str, tensor: Tensor) -> tuple[str, Tensor]:
 def _kernel(taps: Any) -> Tensor:
     """Return the filter of these taps, with sum one."""
     row = torch.tensor([float(tap) for tap in taps])
-    if len(row) != len(USUAL_TAPS):
-        raise CheckpointError(f"this StyleGAN2 resamples with {len(row)} taps; {len(USUAL_TAPS)} were expected.")
+    if len(row) != len(DEFAULT_TAPS):
+        raise CheckpointError(f"this StyleGAN2 resamples with {len(row)} taps; {len(DEFAULT_TAPS)} were expected.")
     return torch.outer(row, row) / row.sum() ** 2

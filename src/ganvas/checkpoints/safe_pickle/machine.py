@@ -23,7 +23,7 @@ from ganvas.errors import CheckpointError, UnsafeFileError
 
 LONG_BYTES = 64  # longer runs of bytes stay in the file
 LONGEST_KEY = 512  # characters
-LARGEST_KEY = 1 << 48  # optimisers of old torch count by addresses in memory; hashes of such numbers still spread
+LARGEST_KEY = 1 << 48  # optimizers of old torch count by addresses in memory; hashes of such numbers still spread
 NEWEST_PROTOCOL = 5
 OPERATION_NAMES = {operation.code: operation.name for operation in pickletools.opcodes}
 

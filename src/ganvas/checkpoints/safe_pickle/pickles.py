@@ -34,8 +34,8 @@ FOREIGN_HEADS = (
     (b"\x1f\x8b", "a gzip archive: unpack it first"),
     (b"\x93NUMPY", "an array of numpy (.npy)"),
     (b"\x89HDF", "an HDF5 file"),
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
 )
 WEB_PAGE_HEADS = (b"<!doctype", b"<html", b"<head", b"<body", b"<?xml", b"<!--")
 
@@ -43,9 +43,9 @@ WEB_PAGE_HEADS = (b"<!doctype", b"<html", b"<head", b"<body", b"<?xml", b"<!--")
 def read_pickle(path: Path) -> object:
     """Return the tree of plain data in a ``.pkl`` file, as a rule a dict with "G", "D" and "G_ema", or a tuple of them.
 
-    See `ganvas.checkpoints.safe_pickle.plain_trees.read_checked` for what it can hold: dict also stands for OrderedDict and
-    EasyDict, tensors are contiguous and on the CPU, parameters too; numpy's single numbers become Python's. Keys are
-    short texts or small whole numbers.
+    See `ganvas.checkpoints.safe_pickle.plain_trees.read_checked` for what it can hold: dict also stands for
+    OrderedDict and EasyDict, tensors are contiguous and on the CPU, parameters too; numpy's single numbers become
+    Python's. Keys are short texts or small whole numbers.
 
     Time and memory are in proportion to the file's size. Raises `UnsafeFileError` for a file that asks for anything but
     such data, `CheckpointError` for one that is missing, damaged or of another kind; nothing of the file is ever run.

@@ -23,7 +23,9 @@ MAGIC_WORDS = (torch_storage.MAGIC, torch_storage.VERSION)
 
 
 def read_torch_zip(path: Path) -> object:
-    """Return the tree in a zip archive of ``torch.save``; see `ganvas.checkpoints.safe_pickle.plain_trees.read_checked`."""
+    """Return the tree in a zip archive of ``torch.save``; see
+    `ganvas.checkpoints.safe_pickle.plain_trees.read_checked`.
+    """
     return read_checked(path, _read_zip)
 
 

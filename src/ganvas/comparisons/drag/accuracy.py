@@ -1,4 +1,4 @@
-"""How far the tracker errs, where the truth is known: pictures moved by parts of pixels, darkened, noisy, warped."""
+"""How far the tracker errs, where the truth is known: images moved by parts of pixels, darkened, noisy, warped."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,60 +32,60 @@ class Accuracy:
 
 
 Known = tuple[Tensor, Tensor]
-"""A picture that was moved, and where in it the content of a place lies, [1, 2]."""
+"""An image that was moved, and where in it the content of a place lies, [1, 2]."""
 
 
-def moved_by(picture: Float[Tensor, "1 3 h w"], shift: Float[np.ndarray, "2"]) -> Float[Tensor, "1 3 h w"]:
-    """Return the picture moved by `shift` (x, y) in pixels by splines of degree 5, which the tracker does not use."""
-    values = ndimage.shift(picture[0].double().numpy(), (0, shift[1], shift[0]), order=5, mode="mirror")
-    return torch.from_numpy(values)[None].to(picture)
+def moved_by(image: Float[Tensor, "1 3 h w"], shift: Float[np.ndarray, "2"]) -> Float[Tensor, "1 3 h w"]:
+    """Return the image moved by `shift` (x, y) in pixels by splines of degree 5, which the tracker does not use."""
+    values = ndimage.shift(image[0].double().numpy(), (0, shift[1], shift[0]), order=5, mode="mirror")
+    return torch.from_numpy(values)[None].to(image)
 
 
-def warped(picture: Float[Tensor, "1 3 h w"], seed: int) -> tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 2 h w"]]:
-    """Return the picture warped smoothly, and where in the unwarped one each of its pixels' content lies, in fractions.
+def warped(image: Float[Tensor, "1 3 h w"], seed: int) -> tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 2 h w"]]:
+    """Return the image warped smoothly, and where in the unwarped one each of its pixels' content lies, in fractions.
 
-    The places are those of a picture of x and y that is warped the same way, exact but where the border is mirrored.
+    The places are those of an image of x and y that is warped the same way, exact but where the border is mirrored.
     """
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     random = torch.Generator().manual_seed(seed)
-    normal = torch.randn(1, 2, GRID, GRID, generator=random).to(picture)
-    amount = picture.new_tensor([WARPED * width])
-    x, y = ((torch.arange(size).to(picture) + 0.5) / size for size in (width, height))
+    normal = torch.randn(1, 2, GRID, GRID, generator=random).to(image)
+    amount = image.new_tensor([WARPED * width])
+    x, y = ((torch.arange(size).to(image) + 0.5) / size for size in (width, height))
     places = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])[None]
-    return warp(picture, amount, normal), warp(places, amount, normal)
+    return warp(image, amount, normal), warp(places, amount, normal)
 
 
 def tracker_accuracy(bench: Bench, say: Say) -> list[Accuracy]:
-    """Return the tracker's errors on the first pictures: by condition, at corners and on low texture."""
+    """Return the tracker's errors on the first images: by condition, at corners and on low texture."""
     errors: dict[tuple[str, bool], list[float | None]] = {}
     count = bench.settings.tracked
     for number in range(count):
         say("Known shifts", number, count)
-        picture = bench.open(bench.settings.first_seed + number).picture()
+        image = bench.open(bench.settings.first_seed + number).image()
         for low in (False, True):
-            for condition, error in _errors(picture, number, low, bench.settings):
+            for condition, error in _errors(image, number, low, bench.settings):
                 errors.setdefault((condition, low), []).append(error)
     return [Accuracy(condition, low, tuple(found)) for (condition, low), found in errors.items()]
 
 
-def _errors(picture: Tensor, number: int, low: bool, settings: Settings) -> list[tuple[str, float | None]]:
-    """Return the errors at one place of one picture, by condition."""
+def _errors(image: Tensor, number: int, low: bool, settings: Settings) -> list[tuple[str, float | None]]:
+    """Return the errors at one place of one image, by condition."""
     rng = np.random.default_rng([settings.first_seed, number, low])
-    width = picture.shape[-1]
+    width = image.shape[-1]
     choose: Callable[[Tensor], tuple[float, float]] = (
         (lambda shown: even_place(shown, rng)) if low else (lambda shown: pick(corners(shown, 8), rng))
     )
-    place = torch.tensor([choose(picture)], dtype=torch.float64)
+    place = torch.tensor([choose(image)], dtype=torch.float64)
     shift = rng.uniform(-FARTHEST, FARTHEST, 2) * width
-    plain = moved_by(picture, shift)
+    plain = moved_by(image, shift)
     noise = torch.from_numpy(rng.normal(0, NOISE, plain.shape)).to(plain)
     there = place + torch.from_numpy(shift)[None] / width
     changed = {"moved": plain, "moved, brightness changed": GAIN * plain + LEVEL, "moved, noise added": plain + noise}
-    found = [(condition, _error(picture, other, place, there)) for condition, other in changed.items()]
-    bent, sources = warped(picture, number)
+    found = [(condition, _error(image, other, place, there)) for condition, other in changed.items()]
+    bent, sources = warped(image, number)
     x, y = choose(bent)
-    from_ = sources[0, :, int(y * picture.shape[-2]), int(x * width)][None].double()
-    return [*found, ("warped", _error(bent, picture, torch.tensor([[x, y]], dtype=torch.float64), from_))]
+    from_ = sources[0, :, int(y * image.shape[-2]), int(x * width)][None].double()
+    return [*found, ("warped", _error(bent, image, torch.tensor([[x, y]], dtype=torch.float64), from_))]
 
 
 def _error(before: Tensor, after: Tensor, place: Tensor, truth: Tensor) -> float | None:

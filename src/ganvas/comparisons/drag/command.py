@@ -61,7 +61,7 @@ def run_poster(bench: Bench, name: str, regions: Mapping[str, Region], count: in
 
 
 def record(bench: Bench) -> dict[str, Any]:
-    """Return what makes two benchmarks the same: rules, generator, the settings that are used on the first picture, and
+    """Return what makes two benchmarks the same: rules, generator, the settings that are used on the first image, and
     where it is computed; not how many drags there are.
     """
     settings = {name: value for name, value in asdict(bench.settings).items() if name not in COUNTS}
@@ -80,7 +80,7 @@ def record(bench: Bench) -> dict[str, Any]:
 
 
 def _used(bench: Bench, method: str) -> dict[str, Any]:
-    """Return the settings of a drag of the first picture, to four digits: the last ones differ between machines."""
+    """Return the settings of a drag of the first image, to four digits: the last ones differ between machines."""
     session = bench.open(bench.settings.first_seed)
     drag, _ = prepare(session.subject, session.codes, Order(ANY_DRAG, method))
     return {name: float(f"{value:.4g}") for name, value in asdict(drag.settings).items()}

@@ -63,7 +63,7 @@ def _compared(values: Sequence[Sequence[float]], digits: int) -> list[str]:
 
 
 def paired(pairs: Sequence[Paired], settings: Settings) -> str:
-    """Return how far the dragged picture is from the pair's second one, beside how far the first was."""
+    """Return how far the dragged image is from the pair's second one, beside how far the first was."""
     if not pairs:
         return NOTHING
     sides = [[one for one in pairs if one.method == method] for method in settings.methods]

@@ -37,7 +37,7 @@ def group_table(
     cells: Callable[[Sequence[Trial]], list[str]],
     still: Sequence[str] | None = None,
 ) -> str:
-    """Return a table of `cells` by group and method; `still` are those of pictures that nobody drags."""
+    """Return a table of `cells` by group and method; `still` are those of images that nobody drags."""
     rows = [["handles", "method", "drags", *head]]
     for title, members in groups.items():
         sides = by_method(members, settings)

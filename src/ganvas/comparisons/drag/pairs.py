@@ -1,7 +1,7 @@
-"""Pairs of pictures of one generator with known displacements between them (DragGAN, section 4.2, paired image
+"""Pairs of images of one generator with known displacements between them (DragGAN, section 4.2, paired image
 reconstruction): the first is dragged by them, and should become the second.
 
-The second picture has the rows that a drag moves shifted towards another picture's; displacements are the tracker's.
+The second image has the rows that a drag moves shifted towards another image's; displacements are the tracker's.
 """
 
 import math
@@ -24,8 +24,8 @@ from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.metrics.tracking import Tracked, track
 
 KIND, DRAGGED_KIND = "drag pair", "dragged pair"
-SHARES = (0.25, 0.5, 0.75, 1.0)  # of the way to the other picture
-OTHERS = 3  # pictures that are tried
+SHARES = (0.25, 0.5, 0.75, 1.0)  # of the way to the other image
+OTHERS = 3  # images that are tried
 HANDLES, FEWEST = 6, 2
 SIMILAR = 0.8  # of the wanted length: near enough to look no further
 SEED_OFFSET = 1_000_000
@@ -33,8 +33,8 @@ SEED_OFFSET = 1_000_000
 
 @dataclass(frozen=True)
 class Pair:
-    """Handles of the first picture, where their content lies in the second, and how far the farthest went, all in
-    fractions; how far the pictures are apart.
+    """Handles of the first image, where their content lies in the second, and how far the farthest went, all in
+    fractions; how far the images are apart.
     """
 
     number: int
@@ -52,7 +52,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Paired:
-    """What became of a pair by one method: how the drag ended, the picture's distance to the second one, and the
+    """What became of a pair by one method: how the drag ended, the image's distance to the second one, and the
     ``places`` at which the tracker finds the content of each handle, in fractions, None where it does not.
     """
 
@@ -89,7 +89,7 @@ def dragged_path(folder: Path, number: int, method: str) -> Path:
 
 
 def pair_of(bench: Bench, number: int) -> tuple[Pair, Session, Tensor]:
-    """Return a pair, the session of its first picture and the codes of the second, made where the folder lacks it."""
+    """Return a pair, the session of its first image and the codes of the second, made where the folder lacks it."""
     path = bench.folder / "pairs" / f"{number:04}.safetensors"
     session = bench.open(bench.settings.first_seed + number)
     if not path.is_file():
@@ -104,26 +104,26 @@ def pair_of(bench: Bench, number: int) -> tuple[Pair, Session, Tensor]:
 
 
 def make_pair(bench: Bench, session: Session, number: int) -> tuple[Pair, Tensor]:
-    """Return a pair and the codes of its second picture: the one of several, towards other pictures and by several
+    """Return a pair and the codes of its second image: the one of several, towards other images and by several
     shares, whose farthest corner went nearest to the length of this number.
     """
-    before, wanted = session.picture(), bench.settings.length(number)
+    before, wanted = session.image(), bench.settings.length(number)
     handles = torch.tensor(corners(before, HANDLES), dtype=torch.float64)
     best: tuple[float, Tensor, Tracked] | None = None
     for other in range(OTHERS):
         seed = bench.settings.first_seed + SEED_OFFSET + number * OTHERS + other
         for share in SHARES:
             codes = moved(session.subject, session.start, _towards(session, bench.open(seed), share))
-            seen = track(before, session.picture(codes), handles)
+            seen = track(before, session.image(codes), handles)
             length = _farthest(handles, seen)
             if int(seen.found.sum()) >= FEWEST and (best is None or abs(length - wanted) < abs(best[0] - wanted)):
                 best = length, codes, seen
         if best is not None and SIMILAR <= best[0] / wanted <= 1 / SIMILAR:
             break
-    if best is None:  # nothing can be followed: a pair of one picture, which no drag can better
+    if best is None:  # nothing can be followed: a pair of one image, which no drag can better
         best = 0.0, session.start, track(before, before, handles)
     length, codes, seen = best
-    after = session.picture(codes)
+    after = session.image(codes)
     kept = seen.found
     return Pair(
         number,
@@ -136,7 +136,7 @@ def make_pair(bench: Bench, session: Session, number: int) -> tuple[Pair, Tensor
 
 
 def _towards(session: Session, other: Session, share: float) -> Tensor:
-    """Return by what the trained part of the codes moves, so as to go this share of the way to the other picture's."""
+    """Return by what the trained part of the codes moves, so as to go this share of the way to the other image's."""
     way = share * (other.start - session.start)
     return way if session.subject.space == "z" else way[:, list(session.subject.rows)]
 
@@ -149,7 +149,7 @@ def _farthest(handles: Float[Tensor, "k 2"], seen: Tracked) -> float:
 def _drag(bench: Bench, number: int, method: str) -> None:
     pair, session, second = pair_of(bench, number)
     ended, seconds = timed(session, Task(pair.handles, pair.targets), method, bench.settings.steps)
-    before, wanted, after = session.picture(), session.picture(second), ended.picture()
+    before, wanted, after = session.image(), session.image(second), ended.image()
     seen = track(before, after, torch.tensor(pair.handles, dtype=torch.float64))
     found = zip(_points(seen.places), seen.found.tolist(), strict=True)
     done = ended.done[-1]
@@ -163,7 +163,7 @@ def _drag(bench: Bench, number: int, method: str) -> None:
 
 
 def dragged_codes(folder: Path, result: Paired) -> Tensor:
-    """Return the codes that a pair's first picture was dragged to."""
+    """Return the codes that a pair's first image was dragged to."""
     path = dragged_path(folder, result.pair.number, result.method)
     return read_tensors(path, DRAGGED_KIND, ResultFileError)[0]["dragged"]
 

@@ -95,9 +95,9 @@ def face_path(folder: Path, named: str, seed: int, method: str) -> Path:
     return folder / "named" / f"{named.replace(', ', '-').replace(' ', '-')}-{seed}-{method}.safetensors"
 
 
-def landmarks(picture: Float[Tensor, "1 3 h w"], regions: Mapping[str, Region]) -> dict[str, Point]:
+def landmarks(image: Float[Tensor, "1 3 h w"], regions: Mapping[str, Region]) -> dict[str, Point]:
     """Return the strongest corner in each part, for the mouth in its left and its right third; (x, y) in fractions."""
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     masks = {part: regions[part].mask(height, width) for part in PARTS}
     mouth = masks.pop("mouth")
     columns = (mouth[0] > 0.5).any(0).nonzero()[:, 0]
@@ -106,7 +106,7 @@ def landmarks(picture: Float[Tensor, "1 3 h w"], regions: Mapping[str, Region]) 
     for corner, part in zip(MOUTH, sides, strict=True):
         masks[corner] = torch.zeros_like(mouth)
         masks[corner][..., part] = mouth[..., part]
-    return {name: (corners(picture, 1, mask) or [middle(mask)])[0] for name, mask in masks.items()}
+    return {name: (corners(image, 1, mask) or [middle(mask)])[0] for name, mask in masks.items()}
 
 
 def middle(mask: Float[Tensor, "1 h w"]) -> Point:
@@ -127,11 +127,11 @@ def task_of(named: str, at: Mapping[str, Point], mouth: Region) -> Task:
 
 def _measure(bench: Bench, regions: Mapping[str, Region], named: str, seed: int, method: str) -> None:
     session = bench.open(seed)
-    before = session.picture()
+    before = session.image()
     at = landmarks(before, regions)
     task = task_of(named, at, regions["mouth"])
     codes, points, reason, steps = _dragged(session, Order(task, method, bench.settings.steps))
-    after = session.picture(codes[-1:])
+    after = session.image(codes[-1:])
     seen = track(before, after, torch.tensor([at[name] for name in FOLLOWED], dtype=torch.float64))
     went: dict[str, Point | None] = {}
     for name, place, found in zip(FOLLOWED, seen.places.tolist(), seen.found.tolist(), strict=True):

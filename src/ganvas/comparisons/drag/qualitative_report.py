@@ -1,4 +1,4 @@
-"""The two named drags as tables, strips and films of both methods side by side. Measures nothing."""
+"""The two named drags as tables, strips and videos of both methods side by side. Measures nothing."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ from ganvas.drag.state import REACHED
 from ganvas.drag.video import at_viewing_size, marked
 from ganvas.images import pixels, sheets
 
-FILM_SIDE, SECONDS, PAUSE = 256, 0.1, 10
+VIDEO_SIDE, SECONDS, PAUSE = 256, 0.1, 10
 SHOWN = 4
 TURNS = 1 / 3  # of the turn that would carry the nose where it was to go: with less a head does not turn
 FEWEST = 8  # faces of which something is said
@@ -60,7 +60,7 @@ def _direction(found: Sequence[Face], turns: Turns, settings: Settings) -> str:
 
 def _turning(turns: Turns, settings: Settings) -> str:
     """Return by how many degrees heads turn, beside the same faces warped by known amounts, and the answer."""
-    rows = [["read from the pictures", "head turns, degrees", "share of the turn by a warp", "does it turn?"]]
+    rows = [["read from the images", "head turns, degrees", "share of the turn by a warp", "does it turn?"]]
     titles = {method: name_of(method) for method in settings.methods}
     titles |= {smile(method): smile(name_of(method)) for method in settings.methods} | {HEAD: HEAD, NOSE: NOSE}
     for name, title in titles.items():
@@ -146,14 +146,14 @@ def _cell(values: Sequence[float], count: int) -> str:
 
 
 def write_poster(bench: Bench, found: Sequence[Face]) -> list[Path]:
-    """Write a strip of the first faces, and films of the first one, for each named drag; returns their paths."""
+    """Write a strip of the first faces, and videos of the first one, for each named drag; returns their paths."""
     paths = []
     for named in NAMED:
         mine = [face for face in found if face.named == named]
         stem = face_path(Path(), named, 0, "").stem.removesuffix("-0-")
         paths.append(write_jpeg(bench.folder / f"{stem}.jpg", strip(bench, mine)))
-        film = side_by_side(bench, [face for face in mine if face.seed == mine[0].seed])
-        paths += [pixels.write_animation(bench.folder / f"{stem}.{kind}", film, SECONDS) for kind in ("gif", "webp")]
+        video = side_by_side(bench, [face for face in mine if face.seed == mine[0].seed])
+        paths += [pixels.write_animation(bench.folder / f"{stem}.{kind}", video, SECONDS) for kind in ("gif", "webp")]
     return paths
 
 
@@ -167,17 +167,17 @@ def strip(bench: Bench, found: Sequence[Face]) -> Float[Tensor, "1 3 h w"]:
         session = bench.open(seed)
         for face in (face for face in found if face.seed == seed):
             if len(rows.get("before", [])) < seeds.index(seed) + 1:
-                rows.setdefault("before", []).append(shown(session.picture(), face.handles, face.targets))
+                rows.setdefault("before", []).append(shown(session.image(), face.handles, face.targets))
             codes, _ = steps_of(bench.folder, face)
             rows.setdefault(name_of(face.method), []).append(
-                shown(session.picture(codes[-1:]), face.places, face.targets)
+                shown(session.image(codes[-1:]), face.places, face.targets)
             )
     tiles = torch.cat([tile for row in rows.values() for tile in row])
-    return sheets.labelled_grid(tiles, len(seeds), [f"seed {seed}" for seed in seeds], list(rows), gap=2, text_size=12)
+    return sheets.labeled_grid(tiles, len(seeds), [f"seed {seed}" for seed in seeds], list(rows), gap=2, text_size=12)
 
 
 def side_by_side(bench: Bench, found: Sequence[Face]) -> Float[Tensor, "n 3 h w"]:
-    """Return a film of one face by all methods beside each other; who ends first waits."""
+    """Return a video of one face by all methods beside each other; who ends first waits."""
     reels = [_frames(bench, face) for face in found]
     longest = max(map(len, reels)) + PAUSE
     full = [torch.cat([reel, reel[-1:].expand(longest - len(reel), -1, -1, -1)]) for reel in reels]
@@ -189,7 +189,7 @@ def _frames(bench: Bench, face: Face) -> Float[Tensor, "n 3 side side"]:
     session, resolution = bench.open(face.seed), bench.generator.resolution
     frames = []
     for number, (code, at) in enumerate(zip(codes, points, strict=True), 1):
-        picture = at_viewing_size(session.picture(code[None]))
+        image = at_viewing_size(session.image(code[None]))
         handles = face.places if number == len(codes) else tuple((x, y) for x, y in (at / resolution).tolist())
-        frames.append(pixels.resize(marked(picture, handles, face.targets), FILM_SIDE, FILM_SIDE))
+        frames.append(pixels.resize(marked(image, handles, face.targets), VIDEO_SIDE, VIDEO_SIDE))
     return torch.cat(frames)

@@ -57,8 +57,8 @@ def markdown(found: Results, settings: Settings, name: str) -> str:
 
 
 def round_trips(groups: Groups, settings: Settings) -> str:
-    """Return how far the last picture is from the first, beside how far the turning point was: who moves nothing comes
-    back unharmed. Undragged pictures have distance 0.
+    """Return how far the last image is from the first, beside how far the turning point was: who moves nothing comes
+    back unharmed. Undragged images have distance 0.
     """
 
     def cells(mine: Sequence[Trial]) -> list[str]:
@@ -89,7 +89,7 @@ def quotients(groups: Groups, settings: Settings) -> str:
         both = [pair for pair, moved in zip(legs, carried, strict=True) if moved]
         rows.append([title, str(len(legs)), _quotient(legs, settings), str(len(both)), _quotient(both, settings)])
     names = [name_of(method) for method in settings.methods]
-    about = f"Mean distance from first to last picture, {names[1]} over {names[0]}"
+    about = f"Mean distance from first to last image, {names[1]} over {names[0]}"
     told_first = [f": **{row[2]}** from corners" for row in rows if row[0] == CORNERS]
     carried_about = "Carried: the content is found at least half way along."
     return f"{about}{''.join(told_first)}. {carried_about}\n\n" + table(rows)
@@ -139,8 +139,8 @@ def endings(groups: Groups, settings: Settings) -> str:
 
 
 def accuracies(found: Sequence[Accuracy], resolution: int) -> str:
-    """Return the tracker's errors by condition, in pixels of this generator's pictures."""
-    rows = [["condition", "handles", "pictures", "says it found", "error, median px", "95 % are below", "over 2 %"]]
+    """Return the tracker's errors by condition, in pixels of this generator's images."""
+    rows = [["condition", "handles", "images", "says it found", "error, median px", "95 % are below", "over 2 %"]]
     for one in found:
         errors = resolution * np.array([error for error in one.errors if error is not None])
         known = [f"{np.median(errors):.2f}", f"{np.quantile(errors, 0.95):.2f}"] if len(errors) else [NOTHING] * 2

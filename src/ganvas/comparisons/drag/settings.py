@@ -8,14 +8,14 @@ from ganvas.errors import GanvasError
 
 @dataclass(frozen=True)
 class Settings:
-    """`drags` of each method go there and back, `pairs` have a picture that they should lead to. ``lengths`` are those
+    """`drags` of each method go there and back, `pairs` have an image that they should lead to. ``lengths`` are those
     of the drags, in fractions of the width, in turn; two thirds of the handles are corners, one third lies on low
-    texture. ``first_seed`` is that of the first picture: every drag has a picture of its own. ``tracked`` pictures show
+    texture. ``first_seed`` is that of the first image: every drag has an image of its own. ``tracked`` images show
     how far the tracker errs. A handle counts as brought where its content ends within ``near`` of the way from its
-    target, but at least a pixel. From ``learned`` pictures, none of which is dragged, it is learned how turned heads
+    target, but at least a pixel. From ``learned`` images, none of which is dragged, it is learned how turned heads
     look.
 
-    Pictures of seeds around 5000 have been looked at while the weights of masks were chosen; these have not.
+    Images of seeds around 5000 have been looked at while the weights of masks were chosen; these have not.
     """
 
     drags: int = 200
@@ -46,13 +46,13 @@ class Settings:
 
 
 def of_size(drags: int) -> Settings:
-    """Return the benchmark of so many drags a method, with pairs and pictures for the tracker in proportion."""
-    usual = Settings()
+    """Return the benchmark of so many drags a method, with pairs and images for the tracker in proportion."""
+    default = Settings()
     return replace(
-        usual,
+        default,
         drags=drags,
-        pairs=max(1, round(drags * usual.pairs / usual.drags)),
-        tracked=min(usual.tracked, max(4, drags)),
+        pairs=max(1, round(drags * default.pairs / default.drags)),
+        tracked=min(default.tracked, max(4, drags)),
     )
 
 

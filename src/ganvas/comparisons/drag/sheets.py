@@ -1,4 +1,4 @@
-"""Pictures of the benchmark: drags as they usually go, pairs, and what failed. Measures nothing."""
+"""Images of the benchmark: drags as they usually go, pairs, and what failed. Measures nothing."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,13 +18,13 @@ from ganvas.drag.video import at_viewing_size, marked
 from ganvas.images import pixels, sheets
 
 SIDE = 160
-USUAL_ROWS, PAIR_ROWS = 6, 6
+DEFAULT_ROWS, PAIR_ROWS = 6, 6
 HARMFUL = 0.5
 
 
 def write_sheets(bench: Bench, trials: Sequence[Trial], pairs: Sequence[Paired]) -> list[Path]:
     """Write ``drags.jpg``, ``pairs.jpg`` and ``failures.jpg``; returns their paths."""
-    sheets = {"drags": usual_sheet(bench, trials), "pairs": pairs_sheet(bench, pairs)}
+    sheets = {"drags": default_sheet(bench, trials), "pairs": pairs_sheet(bench, pairs)}
     failed = failures(trials, bench.settings, bench.generator.resolution)
     if failed:
         sheets["failures"] = failures_sheet(bench, failed)
@@ -32,25 +32,25 @@ def write_sheets(bench: Bench, trials: Sequence[Trial], pairs: Sequence[Paired])
 
 
 def shown(
-    picture: Float[Tensor, "1 3 h w"], handles: Iterable[Point | None] = (), targets: Iterable[Point] = ()
+    image: Float[Tensor, "1 3 h w"], handles: Iterable[Point | None] = (), targets: Iterable[Point] = ()
 ) -> Float[Tensor, "1 3 side side"]:
-    """Return a picture as a tile, with points on it."""
-    return pixels.resize(marked(at_viewing_size(picture), tuple(handles), tuple(targets)), SIDE, SIDE)
+    """Return an image as a tile, with points on it."""
+    return pixels.resize(marked(at_viewing_size(image), tuple(handles), tuple(targets)), SIDE, SIDE)
 
 
-def usual_sheet(bench: Bench, trials: Sequence[Trial]) -> Float[Tensor, "1 3 h w"]:
-    """Return the first drags as rows: the picture, and each method's turning point and last picture."""
+def default_sheet(bench: Bench, trials: Sequence[Trial]) -> Float[Tensor, "1 3 h w"]:
+    """Return the first drags as rows: the image, and each method's turning point and last image."""
     tiles, labels = [], []
     methods = bench.settings.methods
-    for number in range(min(USUAL_ROWS, bench.settings.drags)):
+    for number in range(min(DEFAULT_ROWS, bench.settings.drags)):
         mine = [trial for trial in trials if trial.drawn.number == number]
         drawn = mine[0].drawn
-        tiles.append(shown(bench.open(drawn.seed).picture(), [drawn.handle], [drawn.target]))
+        tiles.append(shown(bench.open(drawn.seed).image(), [drawn.handle], [drawn.target]))
         for trial in mine:
             tiles += _turned(bench, trial)
         labels.append(f"{100 * drawn.length:g} %, {ground(drawn)}")
     columns = ["before", *(f"{name_of(method)} {way}" for method in methods for way in ("there", "back"))]
-    return sheets.labelled_grid(torch.cat(tiles), len(columns), columns, labels, gap=2, text_size=12)
+    return sheets.labeled_grid(torch.cat(tiles), len(columns), columns, labels, gap=2, text_size=12)
 
 
 def ground(drawn: Drawn) -> str:
@@ -59,27 +59,27 @@ def ground(drawn: Drawn) -> str:
 
 
 def _turned(bench: Bench, trial: Trial) -> list[Tensor]:
-    """Return the pictures there and back: red where the tracker finds the content, blue where it should be."""
+    """Return the images there and back: red where the tracker finds the content, blue where it should be."""
     session, codes = bench.open(trial.drawn.seed), codes_of(bench.folder, trial)
     ends = {"there": (trial.there, trial.drawn.target), "back": (trial.back, trial.drawn.handle)}
-    return [shown(session.picture(codes[way]), [leg.place], [goal]) for way, (leg, goal) in ends.items()]
+    return [shown(session.image(codes[way]), [leg.place], [goal]) for way, (leg, goal) in ends.items()]
 
 
 def pairs_sheet(bench: Bench, pairs: Sequence[Paired]) -> Float[Tensor, "1 3 h w"]:
-    """Return the first pairs as rows: the first picture with its points, what each method made, the second picture.
+    """Return the first pairs as rows: the first image with its points, what each method made, the second image.
 
-    Blue is where content should be, red where the tracker finds it; on the second picture both are the same place.
+    Blue is where content should be, red where the tracker finds it; on the second image both are the same place.
     """
     tiles = []
     rows = range(min(PAIR_ROWS, bench.settings.pairs))
     for number in rows:
         pair, session, second = pair_of(bench, number)
-        tiles.append(shown(session.picture(), pair.handles, pair.targets))
+        tiles.append(shown(session.image(), pair.handles, pair.targets))
         for result in (one for one in pairs if one.pair.number == number):
-            tiles.append(shown(session.picture(dragged_codes(bench.folder, result)), result.places, pair.targets))
-        tiles.append(shown(session.picture(second), [None] * len(pair.targets), pair.targets))
+            tiles.append(shown(session.image(dragged_codes(bench.folder, result)), result.places, pair.targets))
+        tiles.append(shown(session.image(second), [None] * len(pair.targets), pair.targets))
     names = [name_of(method) for method in bench.settings.methods]
-    return sheets.labelled_grid(torch.cat(tiles), len(names) + 2, ["first", *names, "second"], gap=2, text_size=12)
+    return sheets.labeled_grid(torch.cat(tiles), len(names) + 2, ["first", *names, "second"], gap=2, text_size=12)
 
 
 def failures(trials: Sequence[Trial], settings: Settings, resolution: int) -> list[tuple[Trial, str]]:
@@ -108,7 +108,7 @@ def failures_sheet(bench: Bench, failed: Sequence[tuple[Trial, str]]) -> Float[T
     tiles, labels = [], []
     for trial, kind in failed:
         drawn = trial.drawn
-        tiles.append(shown(bench.open(drawn.seed).picture(), [drawn.handle], [drawn.target]))
+        tiles.append(shown(bench.open(drawn.seed).image(), [drawn.handle], [drawn.target]))
         tiles += _turned(bench, trial)
         labels.append(f"{name_of(trial.method)}: {kind}, {ground(drawn)}")
-    return sheets.labelled_grid(torch.cat(tiles), 3, ["before", "there", "back"], labels, gap=2, text_size=12)
+    return sheets.labeled_grid(torch.cat(tiles), 3, ["before", "there", "back"], labels, gap=2, text_size=12)

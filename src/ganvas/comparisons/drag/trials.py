@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Leg:
-    """What became of one drag, against the first picture.
+    """What became of one drag, against the first image.
 
     ``place`` is where the tracker finds the handle's content, ``off`` how far from where it should be, in fractions of
     the width, ``along`` which share of the way from handle to target it has gone: None where it is not found again;
@@ -72,7 +72,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Bench:
-    """What all parts of the benchmark share: the generator, what looks at its pictures, and where results are kept."""
+    """What all parts of the benchmark share: the generator, what looks at its images, and where results are kept."""
 
     generator: Generator
     look: FeatureMaps
@@ -81,12 +81,12 @@ class Bench:
     label: int | None = None
 
     @torch.no_grad()
-    def distance(self, picture: Float[Tensor, "1 3 h w"], other: Float[Tensor, "1 3 h w"]) -> float:
-        """Return the perceptual distance of two pictures."""
-        return float(perceptual(self.look(picture), self.look(other)))
+    def distance(self, image: Float[Tensor, "1 3 h w"], other: Float[Tensor, "1 3 h w"]) -> float:
+        """Return the perceptual distance of two images."""
+        return float(perceptual(self.look(image), self.look(other)))
 
     def open(self, seed: int) -> Session:
-        """Return the session of the picture of a seed, in the space in which this generator is dragged by default."""
+        """Return the session of the image of a seed, in the space in which this generator is dragged by default."""
         truncation = self.settings.truncation
         latent = sample_latent(self.generator, [seed], label=self.label, truncation=truncation)
         if "w+" not in self.generator.spaces:
@@ -127,7 +127,7 @@ def trial_path(folder: Path, number: int, method: str) -> Path:
 
 def _measure(bench: Bench, number: int, method: str) -> None:
     session = bench.open(bench.settings.first_seed + number)
-    before = session.picture()
+    before = session.image()
     drawn = draw(before, number, bench.settings)
     keep = 1 - drawn.movable.mask(*before.shape[-2:])
     there, first = timed(session, drawn.there, method, bench.settings.steps)
@@ -155,7 +155,7 @@ def timed(session: Session, task: Task, method: str, steps: int) -> tuple[Sessio
 def _leg(
     bench: Bench, drawn: Drawn, before: Tensor, keep: Tensor, session: Session, seconds: float, goal: Point
 ) -> Leg:
-    after, done = session.picture(), session.done[-1]
+    after, done = session.image(), session.done[-1]
     seen = track(before, after, torch.tensor([drawn.handle], dtype=torch.float64))
     x, y = seen.places[0].tolist()
     place = (x, y) if bool(seen.found[0]) else None

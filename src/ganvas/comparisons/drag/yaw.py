@@ -1,4 +1,4 @@
-"""By how many degrees heads turn when their noses are dragged aside, read from the pictures; and how the same faces are
+"""By how many degrees heads turn when their noses are dragged aside, read from the images; and how the same faces are
 read when they are turned by a known angle, when the nose alone is pushed aside, and when they are made to smile.
 """
 
@@ -32,9 +32,9 @@ def turns_of(bench: Bench, found: Sequence[Face], regions: Mapping[str, Region],
         if face.named not in (DIRECTION, SMILE):
             continue
         session, way = bench.open(face.seed), asked[face.seed, face.method]
-        before, side = _small(session.picture()), 1.0 if way > 0 else -1.0
+        before, side = _small(session.image()), 1.0 if way > 0 else -1.0
         codes, _ = steps_of(bench.folder, face)
-        seen = {face.method if face.named == DIRECTION else smile(face.method): _small(session.picture(codes[-1:]))}
+        seen = {face.method if face.named == DIRECTION else smile(face.method): _small(session.image(codes[-1:]))}
         if face.named == DIRECTION and face.method == bench.settings.methods[0]:
             known, pushed = before.new_tensor([side * degrees_for(abs(way))]), before.new_tensor([way])
             seen[HEAD] = turned(before, known)
@@ -50,21 +50,21 @@ def smile(method: str) -> str:
 
 
 def _learned(bench: Bench, nose: Region, say: Say) -> TurnReader:
-    """Return a reader that learned on pictures of which none is dragged."""
-    pictures = []
+    """Return a reader that learned on images of which none is dragged."""
+    images = []
     for number in range(bench.settings.learned):
-        say("Pictures to learn turns from", number, bench.settings.learned)
-        pictures.append(_small(bench.open(number).picture()))
-    place = middle(nose.mask(*pictures[0].shape[-2:]))
-    return learn_turns(bench.look, torch.cat(pictures), place, _radius(nose, pictures[0]))
+        say("Images to learn turns from", number, bench.settings.learned)
+        images.append(_small(bench.open(number).image()))
+    place = middle(nose.mask(*images[0].shape[-2:]))
+    return learn_turns(bench.look, torch.cat(images), place, _radius(nose, images[0]))
 
 
-def _small(picture: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 side side"]:
-    """Return a picture of at most `SIDE` pixels: hundreds are warped at once, and what looks at them sees no more."""
-    side = min(SIDE, picture.shape[-1])
-    return pixels.resize(picture, side, side)
+def _small(image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 side side"]:
+    """Return an image of at most `SIDE` pixels: hundreds are warped at once, and what looks at them sees no more."""
+    side = min(SIDE, image.shape[-1])
+    return pixels.resize(image, side, side)
 
 
-def _radius(nose: Region, picture: Float[Tensor, "1 3 h w"]) -> float:
-    """Return half of the side of a square of the region's area, in fractions of the picture's."""
-    return float((nose.mask(*picture.shape[-2:]) > 0.5).double().mean().sqrt()) / 2
+def _radius(nose: Region, image: Float[Tensor, "1 3 h w"]) -> float:
+    """Return half of the side of a square of the region's area, in fractions of the image's."""
+    return float((nose.mask(*image.shape[-2:]) > 0.5).double().mean().sqrt()) / 2

@@ -1,7 +1,7 @@
 """The table of inversions: the same photos, the same number of steps, a generator and a space a row, a loss a column.
 
 A cell is finished when its file is there, and is not computed again. Distances are of three kinds, of which SSIM is
-never optimised; all are measured at the size of the smallest generator, so that a column compares the same pictures.
+never optimized; all are measured at the size of the smallest generator, so that a column compares the same images.
 """
 
 import json
@@ -151,12 +151,12 @@ def write_cell(
     eyes: Eyes,
     side: int,
 ) -> Cell:
-    """Write the latent of inverted photos and their numbers, with which the cell is finished; returns it. Pictures and
+    """Write the latent of inverted photos and their numbers, with which the cell is finished; returns it. Images and
     photos are compared at `side` pixels.
     """
     latent = joined([part.latent for part in parts]).save(place.with_suffix(".safetensors"))
     cards = [card for part in parts for card in part.cards]
-    shown = torch.cat([part.pictures for part in parts])
+    shown = torch.cat([part.images for part in parts])
     near = eyes.near(*(pixels.resize(some.cpu().clamp(-1, 1), side, side) for some in (shown, photos)))
     cell = Cell(
         row.title,
@@ -178,10 +178,10 @@ def numbers_of(cell: Cell) -> dict[str, Sequence[float]]:
 
 
 @torch.no_grad()
-def pictures_of(cell: Cell, generator: Generator, folder: Path, count: int) -> Float[Tensor, "n 3 r r"]:
+def images_of(cell: Cell, generator: Generator, folder: Path, count: int) -> Float[Tensor, "n 3 r r"]:
     """Return what the first photos became in a cell."""
     latent = load_latent(folder / cell.latent)
-    return torch.cat(list(latent.rows(range(min(count, len(latent)))).pictures(generator)))
+    return torch.cat(list(latent.rows(range(min(count, len(latent)))).images(generator)))
 
 
 def read_cell(place: Path) -> Cell:

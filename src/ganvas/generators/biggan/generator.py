@@ -1,7 +1,7 @@
 """BigGAN-deep (Brock et al. 2019) behind the Generator protocol: space z with a class, feature maps, derivative.
 
-A picture is ``G(z psi, class, psi)``: the truncation psi shortens the code and chooses the running statistics that the
-batch normalisations use. Codes here are z, draws of the prior, not yet shortened.
+An image is ``G(z psi, class, psi)``: the truncation psi shortens the code and chooses the running statistics that the
+batch normalizations use. Codes here are z, draws of the prior, not yet shortened.
 """
 
 import importlib.resources
@@ -19,6 +19,7 @@ from ganvas.generators.biggan.synthesis import Architecture, Synthesis
 from ganvas.generators.codes import check_space, sample_truncated_normal
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.takes_latent import takes_latent
 from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
 
 IMAGENET_CLASSES = 1000
@@ -68,7 +69,7 @@ class BigGAN(nn.Module):
         return cast(Tensor, one_hot(label, rows, self.architecture.label_dim, self.device, self.class_names))
 
     def set_precision(self, dtype: torch.dtype) -> "BigGAN":
-        """Convolve in `dtype` (float32 or bfloat16); the condition, softmax and colours stay in float32."""
+        """Convolve in `dtype` (float32 or bfloat16); the condition, softmax and colors stay in float32."""
         for module in self.modules():
             if isinstance(module, Convolution):
                 module.weight.data = module.weight.data.to(dtype)
@@ -102,36 +103,38 @@ class BigGAN(nn.Module):
         """Refuse: there is space z only."""
         return refuse_mapping(to)
 
+    @takes_latent
     def synthesize(
         self,
         codes: Float[Tensor, "n z_dim"],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
     ) -> Float[Tensor, "n 3 h w"]:
-        """Return pictures in [-1, 1] of the codes times `truncation` (above 0, at most 1), of the classes `label`."""
+        """Return images in [-1, 1] of the codes times `truncation` (above 0, at most 1), of the classes `label`."""
         condition = self.condition(codes, space, noise, label, truncation)
         return self.synthesis.run(self.synthesis.begin(condition), condition)
 
+    @takes_latent
     def features(
         self,
         codes: Float[Tensor, "n z_dim"],
         names: Sequence[str],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
-        picture: bool = False,
+        with_image: bool = False,
         label: Label = None,
         truncation: float = 1.0,
     ) -> dict[str, Tensor]:
         """Return feature maps by name ("block3_16": after the fourth block, of 16 px; "attention_64"), before ReLU;
-        with `picture`, that too under "picture".
+        with `image`, that too under "image".
         """
         for name in names:
             check_feature(name, self.feature_names)
-        if not names and not picture:
+        if not names and not with_image:
             return {}
         condition = self.condition(codes, space, noise, label, truncation)
         x, done, maps = self.synthesis.begin(condition), 0, {}
@@ -139,46 +142,48 @@ class BigGAN(nn.Module):
             x, done = self.synthesis.run(x, condition, done, stop), stop
             maps[self.feature_names[stop - 1]] = x
         # Some stages add to a fresh map in place, never to the one they were given: maps stay what they were.
-        return maps | ({"picture": self.synthesis.run(x, condition, done)} if picture else {})
+        return maps | ({"image": self.synthesis.run(x, condition, done)} if with_image else {})
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Float[Tensor, "n c h w"],
         codes: Float[Tensor, "n z_dim"],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
     ) -> Float[Tensor, "n 3 h2 w2"]:
-        """Return the picture when the map `name` is `feature`; later blocks still hear of `codes` and `label`."""
+        """Return the image when the map `name` is `feature`; later blocks still hear of `codes` and `label`."""
         check_feature(name, self.feature_names)
         condition = self.condition(codes, space, noise, label, truncation)
         return self.synthesis.run(feature.to(self.synthesis.map_dtype), condition, self.feature_names.index(name) + 1)
 
+    @takes_latent
     def linearize(
         self,
         codes: Float[Tensor, "1 z_dim"],
-        space: str = "z",
+        space: str,
         *,
         layers: Sequence[int] | None = None,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
     ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
-        """Return the picture of one code and its derivative by that code, from tangents [n, z_dim] to [n, 3, h, w]."""
+        """Return the image of one code and its derivative by that code, from tangents [n, z_dim] to [n, 3, h, w]."""
         if layers is not None:
             raise LatentError("Layers were given, but this generator has none: leave layers out.")
         with torch.no_grad():
-            picture, push_code = self.synthesis.linearize(self.condition(codes, space, noise, label, truncation))
+            image, push_code = self.synthesis.linearize(self.condition(codes, space, noise, label, truncation))
 
         @torch.no_grad()
         def push(tangents: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n 3 h w"]:
             still = tangents.new_zeros(len(tangents), self.architecture.embed_dim)
             return push_code(torch.cat([tangents * truncation, still], dim=1))
 
-        return picture, push
+        return image, push
 
     def condition(
         self, codes: Float[Tensor, "n z_dim"], space: str, noise: Noise, label: Label, truncation: float

@@ -57,7 +57,7 @@ def statistics_weights(count: int, truncation: float, *, official: bool = False)
 
 
 class Norm(nn.Module):
-    """Batch normalisation by the statistics of one truncation, then ReLU: ``relu(a x + b)`` with a and b per channel.
+    """Batch normalization by the statistics of one truncation, then ReLU: ``relu(a x + b)`` with a and b per channel.
 
     ``means``, ``variances`` [statistics, channels] are the running statistics at each truncation.
     """
@@ -84,7 +84,7 @@ class Norm(nn.Module):
         return None
 
     def forward(self, x: Float[Tensor, "n c h w"], condition: Condition) -> Float[Tensor, "n c h w"]:
-        """Return the normalised map, not below zero."""
+        """Return the normalized map, not below zero."""
         a, b = self.affine(condition)
         return torch.addcmul(ops.per_channel(b, x), x, ops.per_channel(a, x)).relu_()
 
@@ -106,7 +106,7 @@ class Norm(nn.Module):
 
 
 class ConditionalNorm(Norm):
-    """``(x - mean) / deviation (1 + W_a c) + W_b c`` with the condition's code c."""
+    """``(x - mean) / std (1 + W_a c) + W_b c`` with the condition's code c."""
 
     def __init__(self, channels: int, code: int, statistics: int, epsilon: float) -> None:
         super().__init__(channels, statistics, epsilon)
@@ -127,7 +127,7 @@ class ConditionalNorm(Norm):
 
 
 class PlainNorm(Norm):
-    """``(x - mean) / deviation scale + offset``, the same for every code: the last one, before the colours."""
+    """``(x - mean) / std scale + offset``, the same for every code: the last one, before the colors."""
 
     def __init__(self, channels: int, statistics: int, epsilon: float) -> None:
         super().__init__(channels, statistics, epsilon)
@@ -167,7 +167,7 @@ class Convolution(nn.Module):
 
 
 class Block(nn.Module):
-    """A bottleneck (Fig. 16): four times normalise, ReLU and convolve (1x1, 3x3, 3x3, 1x1), and a shortcut.
+    """A bottleneck (Fig. 16): four times normalize, ReLU and convolve (1x1, 3x3, 3x3, 1x1), and a shortcut.
 
     The shortcut drops channels from the end instead of mixing them, and repeats pixels where the block doubles the
     size.
@@ -188,7 +188,7 @@ class Block(nn.Module):
         self.up, self.outputs = up, outputs
 
     def layers(self) -> list[tuple[ConditionalNorm, Convolution]]:
-        """Return normalisations and the convolutions that follow them, in order."""
+        """Return normalizations and the convolutions that follow them, in order."""
         pairs = zip(self.norms, self.convs, strict=True)
         return [(cast(ConditionalNorm, norm), cast(Convolution, conv)) for norm, conv in pairs]
 

@@ -1,4 +1,4 @@
-"""BigGAN-deep's generator network (Brock et al. 2019, appendix B): a linear start, blocks, one attention, colours.
+"""BigGAN-deep's generator network (Brock et al. 2019, appendix B): a linear start, blocks, one attention, colors.
 
 Both the forward pass and the derivative run through the same list of stages and split a batch as soon as its maps
 outgrow the processor's cache.
@@ -34,7 +34,7 @@ class Architecture:
 
     ``channels`` are those of the map of 4 px and after each block; ``up`` says which blocks double the size;
     ``attention`` is the number of blocks before it, None without; ``statistics`` the number of truncations whose
-    running statistics each normalisation keeps.
+    running statistics each normalization keeps.
     """
 
     resolution: int
@@ -55,7 +55,7 @@ class Architecture:
         if not 1 <= blocks <= MOST_BLOCKS or len(self.channels) != blocks + 1 or not set(self.up) <= {True, False}:
             raise CheckpointError(f"{blocks} blocks and {len(self.channels)} widths are no BigGAN-deep.")
         if sum(self.up) > MOST_DOUBLINGS or self.resolution != FIRST * 2 ** sum(self.up):
-            raise CheckpointError(f"{sum(self.up)} doublings do not make pictures of {self.resolution} pixels.")
+            raise CheckpointError(f"{sum(self.up)} doublings do not make images of {self.resolution} pixels.")
         if any(out > width or width < MIDDLE_REDUCTION for width, out in pairwise(self.channels)):
             raise CheckpointError(f"Widths {self.channels} are no BigGAN-deep's: a block never adds channels.")
         place = self.attention
@@ -101,8 +101,8 @@ class Start(nn.Module):
         return _as_map(F.linear(dcode, self.weight))
 
 
-class Colours(nn.Module):
-    """The end: normalise, ReLU, a convolution to three colours, and tanh in float32."""
+class Colors(nn.Module):
+    """The end: normalize, ReLU, a convolution to three colors, and tanh in float32."""
 
     def __init__(self, channels: int, statistics: int, epsilon: float) -> None:
         super().__init__()
@@ -110,22 +110,22 @@ class Colours(nn.Module):
         self.conv = Convolution(channels, 3, 3)
 
     def forward(self, x: Float[Tensor, "n c h w"], condition: Condition) -> Float[Tensor, "n 3 h w"]:
-        """Return pictures in [-1, 1]."""
+        """Return images in [-1, 1]."""
         return ops.at_least_float32(self.conv(self.norm(x, condition))).tanh()
 
     def linearize(self, x: Float[Tensor, "1 c h w"], condition: Condition) -> tuple[Tensor, Push]:
-        """Return the picture at one point and its derivative, ``(1 - picture^2) W dy``."""
+        """Return the image at one point and its derivative, ``(1 - image^2) W dy``."""
         y, push_norm = self.norm.linearize(x, condition)
-        picture = ops.at_least_float32(self.conv(y)).tanh()
-        slope, convolve = 1 - picture.square(), self.conv.prepared()
-        return picture, lambda dx, dcode: ops.at_least_float32(convolve(push_norm(dx, dcode))) * slope
+        image = ops.at_least_float32(self.conv(y)).tanh()
+        slope, convolve = 1 - image.square(), self.conv.prepared()
+        return image, lambda dx, dcode: ops.at_least_float32(convolve(push_norm(dx, dcode))) * slope
 
 
-Stage = Block | Attention | Colours
+Stage = Block | Attention | Colors
 
 
 class Synthesis(nn.Module):
-    """Condition to picture: ``start``, then the stages ``names`` in order, of which the last makes the colours."""
+    """Condition to image: ``start``, then the stages ``names`` in order, of which the last makes the colors."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -141,21 +141,21 @@ class Synthesis(nn.Module):
         if a.attention is not None:
             self.attention = Attention(a.channels[a.attention])
             stages.insert(a.attention, (f"attention_{a.size_after(a.attention)}", self.attention))
-        self.colours = Colours(a.channels[-1], a.statistics, a.epsilon)
+        self.colors = Colors(a.channels[-1], a.statistics, a.epsilon)
         self.names = tuple(name for name, _ in stages)
-        self.stages: list = [*(stage for _, stage in stages), self.colours]
+        self.stages: list = [*(stage for _, stage in stages), self.colors]
 
     @property
     def map_dtype(self) -> torch.dtype:
         """The precision of feature maps."""
-        return self.colours.conv.weight.dtype
+        return self.colors.conv.weight.dtype
 
     def begin(self, condition: Condition) -> Float[Tensor, "n c 4 4"]:
         """Return the map of 4 px."""
         return self.start(condition.code).to(self.map_dtype)
 
     def run(self, x: Tensor, condition: Condition, first: int = 0, stop: int | None = None) -> Tensor:
-        """Return what stages first..stop-1 make of `x` (the picture where stop is None).
+        """Return what stages first..stop-1 make of `x` (the image where stop is None).
 
         Without gradients, rows are split where their maps outgrow the cache.
         """
@@ -166,26 +166,26 @@ class Synthesis(nn.Module):
             x = self.stages[index](x, condition)
         return x
 
-    def linearize(self, condition: Condition) -> tuple[Float[Tensor, "1 3 h w"], "PushPictures"]:
-        """Return the picture of one condition and the map from tangents of its code [n, d] to those of the picture."""
+    def linearize(self, condition: Condition) -> tuple[Float[Tensor, "1 3 h w"], "PushImages"]:
+        """Return the image of one condition and the map from tangents of its code [n, d] to those of the image."""
         x, pushes = self.begin(condition), list[tuple[Push, int]]()
         for stage in self.stages:
             row_bytes = x.numel() * x.element_size()
             x, push = stage.linearize(x, condition)
             pushes.append((push, row_bytes))
-        return x, PushPictures(self.start, self.map_dtype, pushes)
+        return x, PushImages(self.start, self.map_dtype, pushes)
 
 
 @dataclass(frozen=True)
-class PushPictures:
-    """The derivative of a picture by the condition's code: ``start``, then each stage's derivative."""
+class PushImages:
+    """The derivative of an image by the condition's code: ``start``, then each stage's derivative."""
 
     start: Start
     map_dtype: torch.dtype
     pushes: Sequence[tuple[Push, int]]
 
     def __call__(self, dcode: Float[Tensor, "n d"]) -> Float[Tensor, "n 3 h w"]:
-        """Return the picture's tangents."""
+        """Return the image's tangents."""
         return self._from(0, self.start.push(dcode).to(self.map_dtype), dcode)
 
     def _from(self, index: int, dx: Tensor, dcode: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """DCGAN (Radford et al. 2016) behind the Generator protocol: space z, one feature map per block, derivative.
 
 A linear layer makes 4 x 4 maps of the code, every further layer is a transposed convolution that doubles the size
-(kernel 4, stride 2, no bias); batch normalisation and ReLU follow each but the last, which ends in tanh. A module in
-training mode normalises by its batch and updates its statistics, as `torch.nn.BatchNorm2d` does; every other mode of
-use (and all that Ganvas loads) normalises by the statistics, so that a code has one picture.
+(kernel 4, stride 2, no bias); batch normalization and ReLU follow each but the last, which ends in tanh. A module in
+training mode normalizes by its batch and updates its statistics, as `torch.nn.BatchNorm2d` does; every other mode of
+use (and all that Ganvas loads) normalizes by the statistics, so that a code has one image.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from ganvas.errors import CheckpointError, LatentError
 from ganvas.generators.codes import check_space, sample_normal
-from ganvas.generators.dcgan.layers import FIRST, INITIAL_DEVIATION, Block, Colours
+from ganvas.generators.dcgan.layers import FIRST, INITIAL_STD, Block, Colors
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.takes_latent import takes_latent
 from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
 
 LARGEST_WIDTH, MOST_BLOCKS = 65536, 9
@@ -28,7 +29,7 @@ LARGEST_WIDTH, MOST_BLOCKS = 65536, 9
 class Architecture:
     """All that fixes the shapes of a DCGAN generator; `standard` gives the published one.
 
-    ``channels`` are those of the maps of 4, 8, ... pixels, up to half the resolution; three colours follow.
+    ``channels`` are those of the maps of 4, 8, ... pixels, up to half the resolution; three colors follow.
     """
 
     resolution: int
@@ -41,7 +42,7 @@ class Architecture:
             raise CheckpointError(f"Sizes of a DCGAN are whole numbers from 1 to {LARGEST_WIDTH}; found others.")
         if not 1 <= len(self.channels) <= MOST_BLOCKS or self.resolution != FIRST * 2 ** len(self.channels):
             raise CheckpointError(
-                f"{len(self.channels)} maps do not make pictures of {self.resolution} pixels: a DCGAN has maps of "
+                f"{len(self.channels)} maps do not make images of {self.resolution} pixels: a DCGAN has maps of "
                 "4, 8, ... pixels up to half its resolution."
             )
 
@@ -82,23 +83,23 @@ class DCGAN(nn.Module):
                 for i, size in enumerate(architecture.resolutions)
             }
         )
-        self.colours = Colours(inputs[-1])
+        self.colors = Colors(inputs[-1])
         self.feature_names = tuple(self.blocks)
 
     @property
     def device(self) -> torch.device:
         """Where the weights lie."""
-        return self.colours.weight.device
+        return self.colors.weight.device
 
     def set_precision(self, dtype: torch.dtype) -> "DCGAN":
-        """Convolve in `dtype` (float32 or bfloat16); normalisation and colours stay in float32."""
+        """Convolve in `dtype` (float32 or bfloat16); normalization and colors stay in float32."""
         for layer in self.parts():
             layer.weight.data = layer.weight.data.to(dtype)
         return self
 
-    def parts(self) -> "list[Block | Colours]":
-        """Return the blocks and the colours, in order."""
-        return [*(cast(Block, block) for block in self.blocks.values()), self.colours]
+    def parts(self) -> "list[Block | Colors]":
+        """Return the blocks and the colors, in order."""
+        return [*(cast(Block, block) for block in self.blocks.values()), self.colors]
 
     def dimensions(self, space: str) -> tuple[int, ...]:
         """Return the shape of one code of `space`."""
@@ -126,74 +127,78 @@ class DCGAN(nn.Module):
         refuse_mapping(to)
 
     def forward(self, z: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n 3 h w"]:
-        """Return pictures in [-1, 1] of codes z."""
+        """Return images in [-1, 1] of codes z."""
         return self._run(z)[0]
 
+    @takes_latent
     def synthesize(
         self,
         codes: Float[Tensor, "n z_dim"],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
     ) -> Float[Tensor, "n 3 h w"]:
-        """Return pictures in [-1, 1] of the codes times `truncation`."""
+        """Return images in [-1, 1] of the codes times `truncation`."""
         return self._run(self._codes(codes, space, noise, label) * truncation)[0]
 
+    @takes_latent
     def features(
         self,
         codes: Float[Tensor, "n z_dim"],
         names: Sequence[str],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
-        picture: bool = False,
+        with_image: bool = False,
         label: Label = None,
         truncation: float = 1.0,
     ) -> dict[str, Tensor]:
-        """Return feature maps by name ("b32": the block of 32 pixels, after ReLU); with `picture`, that too under
-        "picture".
+        """Return feature maps by name ("b32": the block of 32 pixels, after ReLU); with `image`, that too under
+        "image".
         """
         for name in names:
             check_feature(name, self.feature_names)
-        if not names and not picture:
+        if not names and not with_image:
             return {}
-        last = None if picture else max(names, key=self.feature_names.index)
+        last = None if with_image else max(names, key=self.feature_names.index)
         image, maps = self._run(self._codes(codes, space, noise, label) * truncation, last=last)
-        return {name: maps[name] for name in names} | ({"picture": image} if picture else {})
+        return {name: maps[name] for name in names} | ({"image": image} if with_image else {})
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Float[Tensor, "n c h w"],
         codes: Float[Tensor, "n z_dim"],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
     ) -> Float[Tensor, "n 3 h2 w2"]:
-        """Return the picture when the map `name` is `feature`, which settles it: `codes` only have their shape
+        """Return the image when the map `name` is `feature`, which settles it: `codes` only have their shape
         checked.
         """
         check_feature(name, self.feature_names)
         self._codes(codes, space, noise, label)
         return self._run(feature, after=name)[0]
 
+    @takes_latent
     def linearize(
         self,
         codes: Float[Tensor, "1 z_dim"],
-        space: str = "z",
+        space: str,
         *,
         layers: Sequence[int] | None = None,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
     ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
-        """Return the picture of one code and its derivative by that code, from tangents [n, z_dim] to [n, 3, h, w].
+        """Return the image of one code and its derivative by that code, from tangents [n, z_dim] to [n, 3, h, w].
 
-        Raises `LatentError` in training mode, where a picture depends on its batch.
+        Raises `LatentError` in training mode, where an image depends on its batch.
         """
         if self.training:
             raise LatentError("A generator in training mode has no derivative of its own: call eval() first.")
@@ -227,17 +232,17 @@ class DCGAN(nn.Module):
         return next(self.buffers()).dtype
 
     def _run(self, x: Tensor, after: str = "", last: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the picture (or the map `last`) and all maps on the way, from codes or from the map `after`."""
+        """Return the image (or the map `last`) and all maps on the way, from codes or from the map `after`."""
         maps = {}
         for name in self.feature_names[self.feature_names.index(after) + 1 if after else 0 :]:
             maps[name] = x = self.blocks[name](x)
             if name == last:
                 return x, maps
-        return self.colours(x), maps
+        return self.colors(x), maps
 
 
 def initialize(generator: DCGAN, random: torch.Generator) -> DCGAN:
-    """Draw the weights as published: convolutions from N(0, 0.02), the normalisation's from N(1, 0.02), its biases 0.
+    """Draw the weights as published: convolutions from N(0, 0.02), the normalization's from N(1, 0.02), its biases 0.
 
     `random` decides them, whatever the device of the generator.
     """
@@ -246,6 +251,6 @@ def initialize(generator: DCGAN, random: torch.Generator) -> DCGAN:
             if name.endswith("norm.bias"):
                 parameter.zero_()
                 continue
-            drawn = torch.randn(parameter.shape, generator=random, device=random.device) * INITIAL_DEVIATION
+            drawn = torch.randn(parameter.shape, generator=random, device=random.device) * INITIAL_STD
             parameter.copy_(drawn + 1 if name.endswith("norm.weight") else drawn)
     return generator

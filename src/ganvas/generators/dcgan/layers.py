@@ -15,7 +15,7 @@ from ganvas.generators import ops
 
 FIRST, KERNEL = 4, 4
 EPSILON, MOMENTUM = 1e-5, 0.1
-INITIAL_DEVIATION = 0.02
+INITIAL_STD = 0.02
 
 
 def double(x: Float[Tensor, "n i h w"], weight: Float[Tensor, "i o 4 4"]) -> Float[Tensor, "n o h2 w2"]:
@@ -40,7 +40,7 @@ class BatchNorm(nn.Module):
         self.register_buffer("variance", torch.ones(channels))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """Return normalised maps."""
+        """Return normalized maps."""
         return F.batch_norm(
             x, self.mean, self.variance, self.weight, self.bias, self.training, momentum=MOMENTUM, eps=EPSILON
         )
@@ -52,12 +52,12 @@ class BatchNorm(nn.Module):
 
 
 class Block(nn.Module):
-    """Linear from the code (the first block) or a transposed convolution, batch normalisation, ReLU."""
+    """Linear from the code (the first block) or a transposed convolution, batch normalization, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, *, first: bool) -> None:
         super().__init__()
         self.first = first
-        self.weight = nn.Parameter(torch.randn(inputs, outputs, KERNEL, KERNEL) * INITIAL_DEVIATION)
+        self.weight = nn.Parameter(torch.randn(inputs, outputs, KERNEL, KERNEL) * INITIAL_STD)
         self.norm = BatchNorm(outputs)
 
     def forward(self, x: Tensor) -> Float[Tensor, "n o h2 w2"]:
@@ -73,7 +73,7 @@ class Block(nn.Module):
         return double(x, weight)
 
     def linearize(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Return the map at one point and its derivative: the weights times the normalisation's scale, where ReLU
+        """Return the map at one point and its derivative: the weights times the normalization's scale, where ReLU
         lets through.
         """
         scale, shift = self.norm.affine()
@@ -83,19 +83,19 @@ class Block(nn.Module):
         return y, lambda dx: self.expand(dx, weight).mul_(open_here)
 
 
-class Colours(nn.Module):
-    """The last layer: a transposed convolution to three colours, and tanh in float32."""
+class Colors(nn.Module):
+    """The last layer: a transposed convolution to three colors, and tanh in float32."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(inputs, 3, KERNEL, KERNEL) * INITIAL_DEVIATION)
+        self.weight = nn.Parameter(torch.randn(inputs, 3, KERNEL, KERNEL) * INITIAL_STD)
 
     def forward(self, x: Float[Tensor, "n i h w"]) -> Float[Tensor, "n 3 h2 w2"]:
-        """Return pictures in [-1, 1]."""
+        """Return images in [-1, 1]."""
         return ops.at_least_float32(double(x, self.weight)).tanh()
 
     def linearize(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Return the picture at one point and its derivative, ``(1 - tanh^2) W dx``."""
+        """Return the image at one point and its derivative, ``(1 - tanh^2) W dx``."""
         y = self.forward(x)
         slope = 1 - y.square()
         return y, lambda dx: ops.at_least_float32(double(dx, self.weight)) * slope

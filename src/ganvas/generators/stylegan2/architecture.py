@@ -34,7 +34,7 @@ class Architecture:
         if not all(isinstance(size, int) and 0 < size <= LARGEST_SIZE for size in sizes):
             raise CheckpointError(f"Sizes of a StyleGAN2 are whole numbers from 1 to {LARGEST_SIZE}; found others.")
         if not 1 <= len(self.channels) <= MOST_BLOCKS or self.resolution != 2 ** (len(self.channels) + 1):
-            raise CheckpointError(f"{len(self.channels)} blocks do not make pictures of {self.resolution} pixels.")
+            raise CheckpointError(f"{len(self.channels)} blocks do not make images of {self.resolution} pixels.")
         if self.kind not in ("skip", "resnet", "orig") or not self.hidden or self.hidden[-1] != self.w_dim:
             raise CheckpointError(f"A StyleGAN2 of kind {self.kind!r} with mapping layers {self.hidden} is not known.")
         if not isinstance(self.label_dim, int) or not 0 <= self.label_dim <= LARGEST_SIZE:

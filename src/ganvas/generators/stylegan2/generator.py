@@ -1,4 +1,4 @@
-"""StyleGAN2 behind the Generator protocol: pictures, feature maps, noise maps, derivative; its spaces and its mapping
+"""StyleGAN2 behind the Generator protocol: images, feature maps, noise maps, derivative; its spaces and its mapping
 are those of every style-based generator.
 
 Written from Karras et al. 2020. Styles include toRGB's.
@@ -16,6 +16,7 @@ from ganvas.generators.protocol import Label, Noise
 from ganvas.generators.style_based import StyleBased
 from ganvas.generators.stylegan2.architecture import Architecture
 from ganvas.generators.stylegan2.synthesis import Synthesis
+from ganvas.generators.takes_latent import takes_latent
 
 
 class StyleGAN2(StyleBased[Synthesis]):
@@ -29,54 +30,57 @@ class StyleGAN2(StyleBased[Synthesis]):
         self.feature_names = tuple(self.synthesis.blocks)
 
     def set_precision(self, dtype: torch.dtype) -> "StyleGAN2":
-        """Convolve in `dtype` (float32 or bfloat16); styles, demodulation, colours and the mapping stay in float32."""
+        """Convolve in `dtype` (float32 or bfloat16); styles, demodulation, colors and the mapping stay in float32."""
         for _, layer in self.synthesis.convolutions():
             layer.weight.data = layer.weight.data.to(dtype)
         return self
 
+    @takes_latent
     def synthesize(
         self,
         codes: Tensor,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
         truncation_layers: int | None = None,
     ) -> Float[Tensor, "n 3 h w"]:
-        """Return pictures, about [-1, 1]; label and truncation count for space z only."""
+        """Return images, about [-1, 1]; label and truncation count for space z only."""
         styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
         return self.synthesis.paint(styles, self.noise_maps(noise, len(codes)))
 
+    @takes_latent
     def features(
         self,
         codes: Tensor,
         names: Sequence[str],
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
-        picture: bool = False,
+        with_image: bool = False,
         label: Label = None,
         truncation: float = 1.0,
         truncation_layers: int | None = None,
     ) -> dict[str, Tensor]:
-        """Return feature maps by name ("b32": after the last convolution of the 32-px block); with `picture`, that too
-        under "picture". Label and truncation count for space z only.
+        """Return feature maps by name ("b32": after the last convolution of the 32-px block); with `image`, that too
+        under "image". Label and truncation count for space z only.
         """
         for name in names:
             self.check_feature(name)
-        if not names and not picture:
+        if not names and not with_image:
             return {}
         styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        image, maps = self.synthesis(styles, self.noise_maps(noise, len(codes)), wanted=names, picture=picture)
-        return maps | {"picture": image} if picture else maps
+        image, maps = self.synthesis(styles, self.noise_maps(noise, len(codes)), wanted=names, with_image=with_image)
+        return maps | {"image": image} if with_image else maps
 
+    @takes_latent
     def feature_part(
         self,
         codes: Tensor,
         name: str,
         window: Window,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -89,19 +93,20 @@ class StyleGAN2(StyleBased[Synthesis]):
         styles = self.styles(codes, space, label=label, truncation=truncation)
         return self.synthesis.part(styles, self.noise_maps(noise, len(codes)), name, window)
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Float[Tensor, "n c h w"],
         codes: Tensor,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
         truncation_layers: int | None = None,
     ) -> Float[Tensor, "n 3 h2 w2"]:
-        """Return the picture when the map `name` is `feature`; what lies below it still paints by `codes`."""
+        """Return the image when the map `name` is `feature`; what lies below it still paints by `codes`."""
         self.check_feature(name)
         styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
         map_here = feature.to(self.synthesis.map_dtype)
@@ -109,10 +114,11 @@ class StyleGAN2(StyleBased[Synthesis]):
         assert image is not None
         return image
 
+    @takes_latent
     def linearize(
-        self, codes: Tensor, space: str = "w+", *, layers: Sequence[int] | None = None, noise: Noise = "const"
+        self, codes: Tensor, space: str, *, layers: Sequence[int] | None = None, noise: Noise = "const"
     ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
-        """Return the picture of one code (w, w+ or s) and its derivative, a map from tangents [n, *code] to [n, 3, h,
+        """Return the image of one code (w, w+ or s) and its derivative, a map from tangents [n, *code] to [n, 3, h,
         w].
 
         Tangents must be zero outside `layers` (rows of w+; None: all): what lies below the first of them is then not

@@ -21,7 +21,7 @@ Push = Callable[[Tensor | None, Tensor | None], Tensor | None]
 
 
 class StyledLayer(nn.Module):
-    """What a style feeds: a convolution or the colours. ``affine`` makes its style from a row of w+."""
+    """What a style feeds: a convolution or the colors. ``affine`` makes its style from a row of w+."""
 
     affine: Affine
     weight: nn.Parameter
@@ -119,33 +119,33 @@ class StyledConvolution(StyledLayer):
         return y, push
 
 
-class ToPicture(StyledLayer):
-    """A modulated 1x1 convolution to three colours, without demodulation (toRGB); always float32 at its output."""
+class ToImage(StyledLayer):
+    """A modulated 1x1 convolution to three colors, without demodulation (toRGB); always float32 at its output."""
 
-    def __init__(self, inputs: int, w_dim: int, clamp: float | None, colours: int = 3) -> None:
+    def __init__(self, inputs: int, w_dim: int, clamp: float | None, colors: int = 3) -> None:
         super().__init__()
         self.affine = Affine(w_dim, inputs)
-        self.weight = nn.Parameter(torch.randn(colours, inputs, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(colours))
+        self.weight = nn.Parameter(torch.randn(colors, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(colors))
         self.gain = 1 / math.sqrt(inputs)
         self.clamp = clamp
 
     def forward(self, x: Float[Tensor, "n i h w"], style: Float[Tensor, "n i"]) -> Float[Tensor, "n c h w"]:
-        """Return the colours; weights are modulated, since three rows of them are smaller than the activations."""
+        """Return the colors; weights are modulated, since three rows of them are smaller than the activations."""
         return self._clamped(self._mix(x, style).add_(self.bias[:, None, None]))
 
     def _mix(self, x: Tensor, style: Tensor) -> Float[Tensor, "n c h w"]:
         rows, channels, height, width = x.shape
         weights = self.weight[:, :, 0, 0] * (style * self.gain)[:, None]  # [n, c, i]
         pixels = x.permute(0, 2, 3, 1).reshape(rows, height * width, channels)
-        colours = torch.bmm(pixels, weights.transpose(1, 2).to(x.dtype))  # [n, h w, c]
-        return ops.at_least_float32(colours).view(rows, height, width, -1).permute(0, 3, 1, 2)
+        colors = torch.bmm(pixels, weights.transpose(1, 2).to(x.dtype))  # [n, h w, c]
+        return ops.at_least_float32(colors).view(rows, height, width, -1).permute(0, 3, 1, 2)
 
     def _clamped(self, y: Tensor) -> Tensor:
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
 
     def linearize(self, x: Float[Tensor, "1 i h w"], style: Float[Tensor, "1 i"]) -> tuple[Tensor, Push]:
-        """Return the colours at (x, style) and the derivative ``W (dx s + x ds)``."""
+        """Return the colors at (x, style) and the derivative ``W (dx s + x ds)``."""
         y = self.forward(x, style)
         kept = None if self.clamp is None else (y.abs() < self.clamp).to(y.dtype)
 

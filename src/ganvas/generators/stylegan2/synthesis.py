@@ -1,7 +1,7 @@
 """StyleGAN2's synthesis network (Karras et al. 2020, Fig. 7): blocks from 4 px up, in the skip, resnet and orig
 architectures.
 
-``Synthesis.linearize`` gives the picture at one point and a function from style tangents to picture tangents. Both
+``Synthesis.linearize`` gives the image at one point and a function from style tangents to image tangents. Both
 passes split a batch as soon as its maps outgrow the processor's cache: low resolutions want many rows to a convolution,
 high ones few.
 """
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ganvas.generators import ops
 from ganvas.generators.crops import Window, windows_below
 from ganvas.generators.stylegan2.architecture import Architecture
-from ganvas.generators.stylegan2.layers import Push, Shortcut, StyledConvolution, StyledLayer, ToPicture
+from ganvas.generators.stylegan2.layers import Push, Shortcut, StyledConvolution, StyledLayer, ToImage
 from ganvas.generators.styles import Affine, StyleSynthesis
 
 CACHE_BYTES = 32 * 2**20
@@ -24,7 +24,7 @@ CACHE_BYTES = 32 * 2**20
 
 class Block(nn.Module):
     """One resolution: a constant or an upsampling convolution, a second convolution, and (last block, or skip) the
-    colours.
+    colors.
     """
 
     def __init__(self, index: int, architecture: Architecture) -> None:
@@ -46,7 +46,7 @@ class Block(nn.Module):
             outputs, outputs, a.w_dim, resolution, up=False, clamp=a.clamp, gain=gain, noise=a.noise
         )
         if self.paints:
-            self.torgb = ToPicture(outputs, a.w_dim, a.clamp)
+            self.torgb = ToImage(outputs, a.w_dim, a.clamp)
         if self.residual:
             self.skip = Shortcut(a.channels[index - 1], outputs)
 
@@ -69,13 +69,13 @@ class Block(nn.Module):
             y = convolution(y, style, noise, kernel)
         return y + self.skip(x, kernel) if self.residual else y
 
-    def paint(self, x: Tensor, picture: Tensor | None, style: Tensor | None, kernel: Tensor) -> Tensor | None:
-        """Add this block's colours to the picture so far, doubled in size."""
-        doubled = None if picture is None else ops.upsample(picture, kernel)
+    def paint(self, x: Tensor, image: Tensor | None, style: Tensor | None, kernel: Tensor) -> Tensor | None:
+        """Add this block's colors to the image so far, doubled in size."""
+        doubled = None if image is None else ops.upsample(image, kernel)
         if style is None:
             return doubled
-        colours = self.torgb(x, style)
-        return colours if doubled is None else colours + doubled
+        colors = self.torgb(x, style)
+        return colors if doubled is None else colors + doubled
 
     def linearize(
         self, x: Tensor, styles: Sequence[Tensor], noises: Sequence[Tensor | None], kernel: Tensor
@@ -98,7 +98,7 @@ class Block(nn.Module):
 
 
 class Synthesis(StyleSynthesis):
-    """Styles to picture. Styles are a list of [n, channels], one per styled layer in graph order, toRGB included."""
+    """Styles to image. Styles are a list of [n, channels], one per styled layer in graph order, toRGB included."""
 
     kernel: Tensor
 
@@ -131,24 +131,24 @@ class Synthesis(StyleSynthesis):
         noises: Sequence[Tensor | None],
         replace: Mapping[str, Tensor] | None = None,
         wanted: Sequence[str] = (),
-        picture: bool = True,
+        with_image: bool = True,
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """Return the picture and the `wanted` feature maps; `replace` puts maps of the caller's in place of a block's
+        """Return the image and the `wanted` feature maps; `replace` puts maps of the caller's in place of a block's
         own.
 
-        Stops at the highest wanted map where no `picture` is asked.
+        Stops at the highest wanted map where no `image` is asked.
         """
         maps: dict[str, Tensor] = {}
-        x, colours = self._constant(len(styles[0])), None
-        for name, block, (conv_styles, colour_style), conv_noises in self._parts(styles, noises):
+        x, colors = self._constant(len(styles[0])), None
+        for name, block, (conv_styles, color_style), conv_noises in self._parts(styles, noises):
             x = replace[name] if replace and name in replace else block(x, conv_styles, conv_noises, self.kernel)
             if name in wanted:
                 maps[name] = x
-                if not picture and len(maps) == len(set(wanted)):
+                if not with_image and len(maps) == len(set(wanted)):
                     return None, maps
-            if picture:
-                colours = block.paint(x, colours, colour_style, self.kernel)
-        return colours, maps
+            if with_image:
+                colors = block.paint(x, colors, color_style, self.kernel)
+        return colors, maps
 
     def part(
         self, styles: Sequence[Tensor], noises: Sequence[Tensor | None], name: str, window: Window
@@ -165,78 +165,75 @@ class Synthesis(StyleSynthesis):
         return x
 
     def paint(self, styles: Sequence[Tensor], noises: Sequence[Tensor | None]) -> Float[Tensor, "n 3 h w"]:
-        """Return the pictures; without gradients, rows are split where their maps outgrow the cache."""
+        """Return the images; without gradients, rows are split where their maps outgrow the cache."""
         if torch.is_grad_enabled():
-            picture, _ = self.forward(styles, noises)
-            assert picture is not None
-            return picture
+            image, _ = self.forward(styles, noises)
+            assert image is not None
+            return image
         parts = list(self._parts(styles, noises))
         return self._paint_from(parts, self._constant(len(styles[0])), None)
 
-    def _paint_from(self, parts: list, x: Tensor, colours: Tensor | None) -> Tensor:
-        for i, (_, block, (conv_styles, colour_style), noises) in enumerate(parts):
+    def _paint_from(self, parts: list, x: Tensor, colors: Tensor | None) -> Tensor:
+        for i, (_, block, (conv_styles, color_style), noises) in enumerate(parts):
             rows = len(x)
             if rows > 1 and 4 * x.numel() * x.element_size() > CACHE_BYTES and i > 0:
                 halves = (slice(0, rows // 2), slice(rows // 2, rows))
                 return torch.cat(
-                    [
-                        self._paint_from(_cut(parts[i:], h), x[h], None if colours is None else colours[h])
-                        for h in halves
-                    ]
+                    [self._paint_from(_cut(parts[i:], h), x[h], None if colors is None else colors[h]) for h in halves]
                 )
             x = block(x, conv_styles, noises, self.kernel)
-            colours = block.paint(x, colours, colour_style, self.kernel)
-        assert colours is not None
-        return colours
+            colors = block.paint(x, colors, color_style, self.kernel)
+        assert colors is not None
+        return colors
 
     def linearize(
         self, styles: Sequence[Tensor], noises: Sequence[Tensor | None]
     ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Sequence[Tensor | None], int], Tensor]]:
-        """Return the picture at one point, and the map from n style tangents [n, channels] (None: zero), and n, to
-        picture tangents [n, 3, h, w].
+        """Return the image at one point, and the map from n style tangents [n, channels] (None: zero), and n, to
+        image tangents [n, 3, h, w].
         """
-        x, colours = self._constant(1), None
+        x, colors = self._constant(1), None
         pushes = []
-        for _, block, (conv_styles, colour_style), conv_noises in self._parts(styles, noises):
+        for _, block, (conv_styles, color_style), conv_noises in self._parts(styles, noises):
             x, push = block.linearize(x, conv_styles, conv_noises, self.kernel)
-            push_colours = None
-            if colour_style is not None:
-                y, push_colours = block.torgb.linearize(x, colour_style)
-                colours = y if colours is None else ops.upsample(colours, self.kernel).add_(y)
-            pushes.append((push, push_colours, x.shape[1] * x.shape[2] * x.shape[3] * x.element_size()))
-        assert colours is not None
-        size = colours.shape
+            push_colors = None
+            if color_style is not None:
+                y, push_colors = block.torgb.linearize(x, color_style)
+                colors = y if colors is None else ops.upsample(colors, self.kernel).add_(y)
+            pushes.append((push, push_colors, x.shape[1] * x.shape[2] * x.shape[3] * x.element_size()))
+        assert colors is not None
+        size = colors.shape
 
         def push_all(tangents: Sequence[Tensor | None], rows: int) -> Tensor:
             pushed = self._push_from(pushes, list(self._grouped(tangents)), rows, None, None)
             return pushed if pushed is not None else self.kernel.new_zeros(rows, *size[1:])
 
-        return colours, push_all
+        return colors, push_all
 
     def _push_from(
-        self, pushes: list, tangents: list, rows: int, dx: Tensor | None, dcolours: Tensor | None
+        self, pushes: list, tangents: list, rows: int, dx: Tensor | None, dcolors: Tensor | None
     ) -> Tensor | None:
-        for i, ((push, push_colours, row_bytes), (conv_tangents, colour_tangent)) in enumerate(
+        for i, ((push, push_colors, row_bytes), (conv_tangents, color_tangent)) in enumerate(
             zip(pushes, tangents, strict=True)
         ):
             if rows > 1 and rows * row_bytes > CACHE_BYTES:
                 parts = [
                     self._push_from(
                         pushes[i:],
-                        [([_rows(t, h) for t in convs], _rows(colour, h)) for convs, colour in tangents[i:]],
+                        [([_rows(t, h) for t in convs], _rows(color, h)) for convs, color in tangents[i:]],
                         h.stop - h.start,
                         _rows(dx, h),
-                        _rows(dcolours, h),
+                        _rows(dcolors, h),
                     )
                     for h in (slice(0, rows // 2), slice(rows // 2, rows))
                 ]
                 return None if parts[0] is None or parts[1] is None else torch.cat([parts[0], parts[1]])
             dx = push(dx, conv_tangents)
-            dcolours = None if dcolours is None else ops.upsample(dcolours, self.kernel)
-            dy = push_colours(dx, colour_tangent) if push_colours is not None else None
+            dcolors = None if dcolors is None else ops.upsample(dcolors, self.kernel)
+            dy = push_colors(dx, color_tangent) if push_colors is not None else None
             if dy is not None:
-                dcolours = dy if dcolours is None else dcolours.add_(dy)
-        return dcolours
+                dcolors = dy if dcolors is None else dcolors.add_(dy)
+        return dcolors
 
     @property
     def map_dtype(self) -> torch.dtype:
@@ -253,7 +250,7 @@ class Synthesis(StyleSynthesis):
         )
 
     def _grouped(self, values: Sequence) -> Iterator[tuple[list, object]]:
-        """Split per-layer values by block: those of its convolutions, and that of its colours (None without)."""
+        """Split per-layer values by block: those of its convolutions, and that of its colors (None without)."""
         remaining = iter(values)
         for _, block in self.named_blocks():
             convs = [next(remaining) for _ in block.convolutions()]
@@ -266,7 +263,7 @@ class Synthesis(StyleSynthesis):
 
 
 def _rows_of_styles(blocks: Sequence[Block]) -> list[int]:
-    """Return the w+ row that feeds each styled layer: a block's colours share the row of the next block's first
+    """Return the w+ row that feeds each styled layer: a block's colors share the row of the next block's first
     convolution.
     """
     rows: list[int] = []
@@ -291,8 +288,8 @@ def _cut(parts: list, rows: slice) -> list:
         (
             name,
             block,
-            ([s[rows] for s in convs], _rows(colour, rows)),
+            ([s[rows] for s in convs], _rows(color, rows)),
             [n if n is None or len(n) == 1 else n[rows] for n in noises],
         )
-        for name, block, (convs, colour), noises in parts
+        for name, block, (convs, color), noises in parts
     ]

@@ -1,7 +1,7 @@
 """What fixes a StyleGAN3's shapes and filters: the sampling rates and cutoff frequencies of its layers.
 
 Written from Karras et al. 2021, section 3.2, appendix D and Fig. 4 ("flexible layer specifications"). Frequencies and
-rates are in cycles and samples per picture width.
+rates are in cycles and samples per image width.
 """
 
 import functools
@@ -19,7 +19,7 @@ FINER = 2  # the nonlinearity's grid against the finer of a layer's two
 class LayerShape:
     """One layer: channels, sizes in pixels (margins included), rates, and its filters' cutoffs and half widths.
 
-    ``factor`` is how many times finer than its input the nonlinearity's grid is; the last layer, which makes colours,
+    ``factor`` is how many times finer than its input the nonlinearity's grid is; the last layer, which makes colors,
     has none (0).
     """
 
@@ -39,7 +39,7 @@ class LayerShape:
 
     @property
     def fine_rate(self) -> int:
-        """Samples of the nonlinearity's grid per picture width."""
+        """Samples of the nonlinearity's grid per image width."""
         return self.rate_in * self.factor
 
 
@@ -47,10 +47,10 @@ class LayerShape:
 class Architecture:
     """All that fixes the shapes of a StyleGAN3: what a checkpoint's header must hold.
 
-    ``channels`` are those of the layers before the colours; ``hidden`` the widths of the mapping network's layers, its
+    ``channels`` are those of the layers before the colors; ``hidden`` the widths of the mapping network's layers, its
     output included; ``kernel`` that of the convolutions, 3 (T) or 1 (R); ``radial`` whether the downsampling filters
     are (R). ``first_cutoff``, ``first_stopband`` and ``last_stopband`` (the latter over the last cutoff) fix the
-    frequencies, ``critical`` is the number of layers at full bandwidth, ``margin`` the pixels around the picture.
+    frequencies, ``critical`` is the number of layers at full bandwidth, ``margin`` the pixels around the image.
     """
 
     resolution: int
@@ -81,7 +81,7 @@ class Architecture:
         if type(self.resolution) is not int or not 16 <= self.resolution <= LARGEST_RESOLUTION:
             raise CheckpointError(f"A StyleGAN3 of {self.resolution!r} pixels is not known; 16 to 4096 are.")
         if self.resolution & (self.resolution - 1):
-            raise CheckpointError(f"A StyleGAN3 makes pictures of 2^n pixels; found {self.resolution}.")
+            raise CheckpointError(f"A StyleGAN3 makes images of 2^n pixels; found {self.resolution}.")
         if self.kernel not in (1, 3) or type(self.radial) is not bool:
             raise CheckpointError(f"A StyleGAN3 has kernels of 1 or 3 pixels; found {self.kernel!r}.")
         if not self.hidden or self.hidden[-1] != self.w_dim:
@@ -114,29 +114,29 @@ class Architecture:
 
     @property
     def layers(self) -> int:
-        """Rows of w+: one for the input, one for each layer, the colours included."""
+        """Rows of w+: one for the input, one for each layer, the colors included."""
         return len(self.channels) + 2
 
     @property
     def input_rate(self) -> int:
-        """Samples per picture width of the Fourier features."""
+        """Samples per image width of the Fourier features."""
         return self.shapes[0].rate_in
 
     @functools.cached_property
     def shapes(self) -> tuple[LayerShape, ...]:
-        """The layers in order, the colours last."""
+        """The layers in order, the colors last."""
         count = len(self.channels)
         grids = [self._grid(max(i, 0)) for i in range(-1, count + 1)]
         channels = (self.channels[0], *self.channels, 3)
         shapes = []
         for i in range(count + 1):
             (rate_in, size_in, cut_in, half_in), (rate_out, size_out, cut_out, half_out) = grids[i : i + 2]
-            colours = i == count
+            colors = i == count
             shapes.append(
                 LayerShape(
                     channels[i],
                     channels[i + 1],
-                    1 if colours else self.kernel,
+                    1 if colors else self.kernel,
                     size_in,
                     size_out,
                     rate_in,
@@ -145,7 +145,7 @@ class Architecture:
                     cut_out,
                     half_in,
                     half_out,
-                    0 if colours else FINER * max(rate_in, rate_out) // rate_in,
+                    0 if colors else FINER * max(rate_in, rate_out) // rate_in,
                     self.radial and i < count - self.critical,
                 )
             )

@@ -2,7 +2,7 @@
 
 Written from Karras et al. 2021, "Alias-Free Generative Adversarial Networks", section 3 and appendix C: a pointwise
 nonlinearity makes frequencies that a grid cannot hold, so it is applied on a grid twice as fine (or finer), between
-windowed sinc filters. Filters are designed in float64 numpy; frequencies are in cycles per picture width.
+windowed sinc filters. Filters are designed in float64 numpy; frequencies are in cycles per image width.
 
 On a CPU the fine grid is what costs: it has 4 to 16 times the samples of the map, and written out it is memory, not
 arithmetic, that is waited for. So it is never written out: the work goes tile by tile (some channels, some rows), each
@@ -27,7 +27,7 @@ from ganvas.generators import ops
 DOWN = 2
 TILE = 2**19  # samples of the fine grid
 FEWEST_CHANNELS = 16  # of a tile: a vector of the processor
-FEWEST_ROWS = 32  # of a tile on the fine grid, beyond the rows that neighbours need too
+FEWEST_ROWS = 32  # of a tile on the fine grid, beyond the rows that neighbors need too
 
 
 def kaiser_beta(taps: int, width: float, rate: float) -> float:
@@ -69,7 +69,7 @@ class Tile:
 
 @dataclass(frozen=True, eq=False)
 class Resampler:
-    """Up by `factor`, down by 2, from `size_in` to `size_out` pixels a side, both grids centred on the picture.
+    """Up by `factor`, down by 2, from `size_in` to `size_out` pixels a side, both grids centered on the image.
 
     ``up_taps`` is separable, ``down_taps`` too unless it has two dimensions. Beyond the map there is zero.
     """

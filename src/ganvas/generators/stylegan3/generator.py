@@ -1,4 +1,4 @@
-"""StyleGAN3 (T and R) behind the Generator protocol: pictures that can be moved and turned, feature maps with margins,
+"""StyleGAN3 (T and R) behind the Generator protocol: images that can be moved and turned, feature maps with margins,
 derivative; its spaces and its mapping are those of every style-based generator.
 
 Written from Karras et al. 2021. The first style, which row 0 of w+ feeds, is four numbers: the turn (cosine, sine) and
@@ -20,6 +20,7 @@ from ganvas.generators.style_based import StyleBased
 from ganvas.generators.stylegan3.architecture import Architecture
 from ganvas.generators.stylegan3.input import check_placement, placement
 from ganvas.generators.stylegan3.synthesis import Synthesis
+from ganvas.generators.takes_latent import takes_latent
 
 
 class StyleGAN3(StyleBased[Synthesis]):
@@ -39,11 +40,11 @@ class StyleGAN3(StyleBased[Synthesis]):
     def transformed(
         self, matrix: Tensor | None = None, *, rotate: float = 0.0, translate: tuple[float, float] = (0.0, 0.0)
     ) -> "StyleGAN3":
-        """Return this generator with its pictures turned by `rotate` degrees counter-clockwise, then moved by
+        """Return this generator with its images turned by `rotate` degrees counter-clockwise, then moved by
         `translate` = (x, y) in fractions of the width, right and down; or transformed by a `matrix` [3, 3].
 
         The two share weights, but not the hash: results of one are used with a warning on the other. A generator that
-        is already transformed has its pictures moved further. What comes into the picture is painted, not empty. Only R
+        is already transformed has its images moved further. What comes into the image is painted, not empty. Only R
         networks turn well; T networks move well and turn roughly.
         """
         wanted = placement(rotate, translate) if matrix is None else matrix.detach().cpu().double()
@@ -60,7 +61,7 @@ class StyleGAN3(StyleBased[Synthesis]):
         return self
 
     def extent(self, name: str) -> tuple[float, float, float, float]:
-        """Return (left, top, right, bottom) of what a feature map covers, in fractions of the picture: below 0 and
+        """Return (left, top, right, bottom) of what a feature map covers, in fractions of the image: below 0 and
         above 1 in its margin.
         """
         self.check_feature(name)
@@ -68,60 +69,63 @@ class StyleGAN3(StyleBased[Synthesis]):
         beyond = (shape.size_out / shape.rate_out - 1) / 2
         return (-beyond, -beyond, 1 + beyond, 1 + beyond)
 
+    @takes_latent
     def synthesize(
         self,
         codes: Tensor,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
         truncation_layers: int | None = None,
     ) -> Float[Tensor, "n 3 h w"]:
-        """Return pictures, about [-1, 1]; label and truncation count for space z only."""
+        """Return images, about [-1, 1]; label and truncation count for space z only."""
         check_noise(noise)
         styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        picture, _ = self.synthesis(styles, self._inverse())
-        assert picture is not None
-        return picture
+        image, _ = self.synthesis(styles, self._inverse())
+        assert image is not None
+        return image
 
+    @takes_latent
     def features(
         self,
         codes: Tensor,
         names: Sequence[str],
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
-        picture: bool = False,
+        with_image: bool = False,
         label: Label = None,
         truncation: float = 1.0,
         truncation_layers: int | None = None,
     ) -> dict[str, Tensor]:
         """Return feature maps by name ("L3_52_512": of layer 3, 52 px a side, 512 channels), margins included; with
-        `picture`, that too under "picture". Label and truncation count for space z only.
+        `image`, that too under "image". Label and truncation count for space z only.
         """
         check_noise(noise)
         for name in names:
             self.check_feature(name)
-        if not names and not picture:
+        if not names and not with_image:
             return {}
         styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        image, maps = self.synthesis(styles, self._inverse(), wanted=names, picture=picture)
-        return maps | {"picture": image} if picture else maps
+        image, maps = self.synthesis(styles, self._inverse(), wanted=names, with_image=with_image)
+        return maps | {"image": image} if with_image else maps
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Float[Tensor, "n c h w"],
         codes: Tensor,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
         truncation_layers: int | None = None,
     ) -> Float[Tensor, "n 3 h2 w2"]:
-        """Return the picture when the map `name` is `feature`, which has all that lies below it."""
+        """Return the image when the map `name` is `feature`, which has all that lies below it."""
         check_noise(noise)
         self.check_feature(name)
         shape = self.architecture.shapes[self.feature_names.index(name)]
@@ -129,14 +133,15 @@ class StyleGAN3(StyleBased[Synthesis]):
         if list(feature.shape) != expected:
             raise LatentError(f"Feature map '{name}' has shape {list(feature.shape)}; {expected} fits these codes.")
         styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        picture, _ = self.synthesis(styles, self._inverse(), (name, feature))
-        assert picture is not None
-        return picture
+        image, _ = self.synthesis(styles, self._inverse(), (name, feature))
+        assert image is not None
+        return image
 
+    @takes_latent
     def linearize(
-        self, codes: Tensor, space: str = "w+", *, layers: Sequence[int] | None = None, noise: Noise = "const"
+        self, codes: Tensor, space: str, *, layers: Sequence[int] | None = None, noise: Noise = "const"
     ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
-        """Return the picture of one code (w, w+ or s) and its derivative, a map from tangents [n, *code] to [n, 3, h,
+        """Return the image of one code (w, w+ or s) and its derivative, a map from tangents [n, *code] to [n, 3, h,
         w].
 
         Tangents must be zero outside `layers` (rows of w+; None: all): what lies below the first of them is then not
@@ -152,7 +157,7 @@ class StyleGAN3(StyleBased[Synthesis]):
 
 
 def _about_moved(about: About, transform: Float[Tensor, "3 3"]) -> About:
-    """Return what is known of a generator whose pictures are transformed so: it goes by a hash of its own."""
+    """Return what is known of a generator whose images are transformed so: it goes by a hash of its own."""
     rows = transform.tolist()
     source = {name: value for name, value in about.source.items() if name != "hash"} | {"transform": rows}
     return replace(about, hash=hashlib.sha256(f"{about.hash} {rows}".encode()).hexdigest(), source=source)

@@ -1,7 +1,7 @@
-"""Where a StyleGAN3's picture begins: a map of sinusoids, which is a continuous signal that can be moved and turned.
+"""Where a StyleGAN3's image begins: a map of sinusoids, which is a continuous signal that can be moved and turned.
 
 Written from Karras et al. 2021, section 3.2 "Fourier features" and appendix F. Positions are in fractions of the
-picture's width from its centre, x to the right and y down.
+image's width from its center, x to the right and y down.
 """
 
 import math
@@ -15,10 +15,10 @@ from ganvas.generators.styles import Affine
 
 
 def placement(rotate: float = 0.0, translate: tuple[float, float] = (0.0, 0.0)) -> Float[Tensor, "3 3"]:
-    """Return the matrix that turns a picture about its centre by `rotate` degrees counter-clockwise as seen, then moves
+    """Return the matrix that turns an image about its center by `rotate` degrees counter-clockwise as seen, then moves
     it by `translate` = (x, y) in fractions of its width, right and down; float64.
 
-    It takes a point of the unmoved picture to where it is afterwards.
+    It takes a point of the unmoved image to where it is afterwards.
     """
     angle = math.radians(rotate)
     cosine, sine = math.cos(angle), math.sin(angle)

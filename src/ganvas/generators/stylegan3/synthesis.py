@@ -1,7 +1,7 @@
 """StyleGAN3's synthesis network (Karras et al. 2021, Fig. 4b): Fourier features, then layers that each convolve and
-apply a filtered nonlinearity, and at the end colours. Each forward formula has its derivative beside it.
+apply a filtered nonlinearity, and at the end colors. Each forward formula has its derivative beside it.
 
-Pictures are made one row at a time: maps are large, and one style's scales then go into the weights, so that between
+Images are made one row at a time: maps are large, and one style's scales then go into the weights, so that between
 two convolutions only the filters pass over a map.
 """
 
@@ -24,7 +24,7 @@ PUSHED_BYTES = 256 * 2**20
 
 
 class Layer(nn.Module):
-    """Modulated convolution, bias, filtered leaky ReLU; for the colours, no demodulation and no nonlinearity.
+    """Modulated convolution, bias, filtered leaky ReLU; for the colors, no demodulation and no nonlinearity.
 
     ``magnitude`` is the running mean square of the layer's input, by whose root the input is divided.
     """
@@ -39,25 +39,25 @@ class Layer(nn.Module):
         self.weight = nn.Parameter(torch.randn(shape.channels_out, shape.channels_in, shape.kernel, shape.kernel))
         self.bias = nn.Parameter(torch.zeros(shape.channels_out))
         self.register_buffer("magnitude", torch.ones([]))
-        self.shape, self.clamp, self.colours = shape, clamp, shape.factor == 0
-        if not self.colours:
+        self.shape, self.clamp, self.colors = shape, clamp, shape.factor == 0
+        if not self.colors:
             up, down = design(shape)
             self.register_buffer("up_filter", up, persistent=False)
             self.register_buffer("down_filter", down, persistent=False)
 
     def forward(self, x: Float[Tensor, "1 i h w"], style: Float[Tensor, "1 i"]) -> Float[Tensor, "1 o h2 w2"]:
-        """Return the layer's map, or the colours."""
+        """Return the layer's map, or the colors."""
         return self.activate(self.convolve(x, style[0] * self.scale(style)[:, None], self.bias))
 
     def scale(self, style: Float[Tensor, "1 i"]) -> Float[Tensor, "o"]:
         """Return what each output channel is multiplied by: demodulation and the input's magnitude.
 
-        Weights are normalised per output and styles per row before (appendix D.1 of the paper), which demodulation
+        Weights are normalized per output and styles per row before (appendix D.1 of the paper), which demodulation
         undoes but for its epsilon: ``1 / sqrt(sum_i s_i^2 E_ij + 1e-8 mean_i(s_i^2) mean(w_j^2))``. So a row depends on
-        itself alone; the published code normalises styles by the whole batch.
+        itself alone; the published code normalizes styles by the whole batch.
         """
         gain = ops.at_least_float32(self.magnitude).rsqrt()
-        if self.colours:
+        if self.colors:
             return (gain * self.shape.channels_in**-0.5).expand(self.shape.channels_out)
         energy = self.energy()
         return gain * (style.square() @ energy + torch.finfo(style.dtype).tiny).rsqrt()[0]
@@ -76,7 +76,7 @@ class Layer(nn.Module):
 
     def activate(self, convolved: Float[Tensor, "1 o h w"]) -> Float[Tensor, "1 o h2 w2"]:
         """Apply what follows the convolution and the bias."""
-        if self.colours:
+        if self.colors:
             return convolved if self.clamp is None else convolved.clamp(-self.clamp, self.clamp)
         return filtered_leaky(convolved, self.resampler(), self.clamp)
 
@@ -96,7 +96,7 @@ class Layer(nn.Module):
         steady = away_from_zero(style)
         factors = scale[:, None] * steady[0]
         convolved = self.convolve(x, factors, self.bias)
-        energy = None if self.colours else self.energy()
+        energy = None if self.colors else self.energy()
 
         def push(dx: Tensor | None, dstyle: Tensor | None) -> Tensor | None:
             if dx is None and dstyle is None:
@@ -109,7 +109,7 @@ class Layer(nn.Module):
             if dstyle is not None and energy is not None:
                 of_scale = -((style * dstyle) @ energy) / (style.square() @ energy + torch.finfo(style.dtype).tiny)
                 da.addcmul_(convolved - self.bias[:, None, None], ops.per_channel(of_scale, da))
-            if self.colours:
+            if self.colors:
                 return da if self.clamp is None else da * (convolved.abs() < self.clamp)
             return push_filtered_leaky(convolved, da, self.resampler(), self.clamp)
 
@@ -126,7 +126,7 @@ def design(shape: LayerShape) -> tuple[Tensor, Tensor]:
 
 
 class Synthesis(StyleSynthesis):
-    """Styles to pictures: a list of [n, channels], the four numbers that steer the input first, the colours last.
+    """Styles to images: a list of [n, channels], the four numbers that steer the input first, the colors last.
 
     `inverse` is the inverse of the user's transform, [3, 3].
     """
@@ -155,21 +155,21 @@ class Synthesis(StyleSynthesis):
         inverse: Tensor,
         start: tuple[str, Tensor] | None = None,
         wanted: Sequence[str] = (),
-        picture: bool = True,
+        with_image: bool = True,
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """Return pictures and the `wanted` maps; `start` is the name of a map and what to take for it.
+        """Return images and the `wanted` maps; `start` is the name of a map and what to take for it.
 
-        Begins after `start`, and stops at the highest wanted map where no `picture` is asked.
+        Begins after `start`, and stops at the highest wanted map where no `image` is asked.
         """
         first = 0 if start is None else self.names.index(start[0]) + 1
-        last = len(self.names) if picture else max(self.names.index(name) for name in wanted) + 1
+        last = len(self.names) if with_image else max(self.names.index(name) for name in wanted) + 1
         rows = []
         for i in range(len(styles[0])):
             own = [style[i : i + 1] for style in styles]
             x = self.input(own[0], inverse) if start is None else start[1][i : i + 1]
             rows.append(self._row(x, own, range(first, last), wanted))
-        pictures = torch.cat([x for x, _ in rows]) * self.scale if picture else None
-        return pictures, {name: torch.cat([maps[name] for _, maps in rows]) for name in wanted}
+        images = torch.cat([x for x, _ in rows]) * self.scale if with_image else None
+        return images, {name: torch.cat([maps[name] for _, maps in rows]) for name in wanted}
 
     def _row(
         self, x: Tensor, styles: Sequence[Tensor], numbers: range, wanted: Sequence[str]
@@ -187,8 +187,8 @@ class Synthesis(StyleSynthesis):
     def linearize(
         self, styles: Sequence[Tensor], inverse: Tensor
     ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Sequence[Tensor | None], int], Tensor]]:
-        """Return the picture at one point, and the map from n style tangents [n, channels] (None: zero), and n, to
-        picture tangents [n, 3, h, w].
+        """Return the image at one point, and the map from n style tangents [n, channels] (None: zero), and n, to
+        image tangents [n, 3, h, w].
         """
         x, columns = self.input.linearize(styles[0], inverse)
         pushes = []

@@ -1,4 +1,4 @@
-"""A module that turns codes into pictures, behind the Generator protocol; `ganvas.generators.wrapped.wrap` makes it.
+"""A module that turns codes into images, behind the Generator protocol; `ganvas.generators.wrapped.wrap` makes it.
 
 Nothing of the module is changed. Feature maps go by the paths of its submodules ("main.6", "blocks.2.norm"). Its
 derivative is taken by ``torch.func`` (see `ganvas.directions.jvp`).
@@ -18,6 +18,7 @@ from ganvas.generators import ops
 from ganvas.generators.codes import check_space, sample_normal, sample_uniform, truncate, widen
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.takes_latent import takes_latent
 from ganvas.generators.wrapped.hooks import Hooks, Reached
 from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
 
@@ -54,7 +55,7 @@ class Calling:
                 f"The prior '{self.prior}' is not known: give {', '.join(PRIORS)}, or a function of seeds."
             )
         if not -float("inf") < self.low < self.high < float("inf"):
-            raise GanvasError(f"Pictures from {self.low} (black) to {self.high} (white) cannot be; give (low, high).")
+            raise GanvasError(f"Images from {self.low} (black) to {self.high} (white) cannot be; give (low, high).")
         if self.label_as not in LABELS:
             raise GanvasError(f"Labels as '{self.label_as}' are not known: give {' or '.join(LABELS)}.")
 
@@ -131,49 +132,52 @@ class Wrapped:
             ws = truncate(ws, self._average(), truncation, truncation_layers)
         return ws[:, 0] if to == "w" else ws
 
+    @takes_latent
     def synthesize(
-        self, codes: Tensor, space: str = "z", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
     ) -> Float[Tensor, "n 3 h w"]:
-        """Return pictures; label and truncation count for space z only."""
+        """Return images; label and truncation count for space z only."""
         return self._run(Hooks(), codes, space, noise, label, truncation)
 
+    @takes_latent
     def features(
         self,
         codes: Tensor,
         names: Sequence[str],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
-        picture: bool = False,
+        with_image: bool = False,
         label: Label = None,
         truncation: float = 1.0,
     ) -> dict[str, Tensor]:
-        """Return the outputs of submodules by path, stopping at the last one asked; with `picture`, that too under
-        "picture".
+        """Return the outputs of submodules by path, stopping at the last one asked; with `image`, that too under
+        "image".
         """
         for name in names:
             check_feature(name, self.feature_names)
-        if not names and not picture:
+        if not names and not with_image:
             return {}
-        hooks = Hooks(tuple(names), stop=not picture)
+        hooks = Hooks(tuple(names), stop=not with_image)
         try:
             image = self._run(hooks, codes, space, noise, label, truncation)
         except Reached:
             return hooks.maps
-        return hooks.maps | {"picture": image}
+        return hooks.maps | {"image": image}
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Tensor,
         codes: Tensor,
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
         truncation: float = 1.0,
     ) -> Float[Tensor, "n 3 h w"]:
-        """Return the picture when the submodule `name` puts out `feature`; what does not come through it still paints
+        """Return the image when the submodule `name` puts out `feature`; what does not come through it still paints
         by `codes`.
         """
         check_feature(name, self.feature_names)
@@ -194,25 +198,25 @@ class Wrapped:
         if space == "w" and self.layers:
             codes = widen(codes, "w", self.layers, self.w_dim)
         with hooks.on(self.module):
-            return self._picture(self.module(codes.to(self._dtype), *known), rows)
+            return self._image(self.module(codes.to(self._dtype), *known), rows)
 
-    def _picture(self, output: Any, rows: int) -> Float[Tensor, "n 3 h w"]:
-        """Return what the module put out as pictures of three colours in about [-1, 1]."""
+    def _image(self, output: Any, rows: int) -> Float[Tensor, "n 3 h w"]:
+        """Return what the module put out as images of three colors in about [-1, 1]."""
         if not isinstance(output, Tensor) or not output.is_floating_point():
             raise GanvasError(
-                f"The module returns {_words(output)}; pictures [n, 3, h, w] are needed: wrap it in a module that "
+                f"The module returns {_words(output)}; images [n, 3, h, w] are needed: wrap it in a module that "
                 "returns them."
             )
         shape = list(output.shape)
         if len(shape) != 4 or shape[0] != rows or shape[1] not in (1, 3) or shape[2] != shape[3]:
             raise GanvasError(
-                f"The module returns {shape} for {rows} codes; square pictures [{rows}, 3, h, h] or [{rows}, 1, h, h] "
+                f"The module returns {shape} for {rows} codes; square images [{rows}, 3, h, h] or [{rows}, 1, h, h] "
                 "are needed."
             )
-        pictures = ops.at_least_float32(output)
+        images = ops.at_least_float32(output)
         if (self.calling.low, self.calling.high) != (-1, 1):
-            pictures = (pictures - self.calling.low) * (2 / (self.calling.high - self.calling.low)) - 1
-        return pictures.expand(-1, 3, -1, -1)
+            images = (images - self.calling.low) * (2 / (self.calling.high - self.calling.low)) - 1
+        return images.expand(-1, 3, -1, -1)
 
     def map_whole(self, z: Tensor, label: Label) -> Tensor:
         """Return what the mapping makes of z, not truncated."""
@@ -239,7 +243,7 @@ class Wrapped:
         parts = (self.module, self.mapping) if isinstance(self.mapping, nn.Module) else (self.module,)
         if any(part.training for whole in parts for part in whole.modules()):
             raise GanvasError(
-                "The module is in training mode, in which dropout and batch normalisation give a code other pictures "
+                "The module is in training mode, in which dropout and batch normalization give a code other images "
                 "in other batches, and change its statistics: call module.eval() first."
             )
 

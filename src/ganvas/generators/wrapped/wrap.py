@@ -1,4 +1,4 @@
-"""``ganvas.wrap(module, z_dim=128)``: any module that turns codes into pictures, as a generator.
+"""``ganvas.wrap(module, z_dim=128)``: any module that turns codes into images, as a generator.
 
 The module is called on the codes of two seeds to see what it makes; what cannot serve as a generator is refused here,
 and not in the middle of a search.
@@ -18,8 +18,8 @@ from ganvas.generators.wrapped.hooks import recorded_calls
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.regions import Region
 
-SAME_PICTURE = 0.01  # of the pictures' deviation: more than rounding makes of another batch size
-FARTHEST = 3.0  # from middle grey; black and white are 1 away
+SAME_IMAGE = 0.01  # of the images' deviation: more than rounding makes of another batch size
+FARTHEST = 3.0  # from middle gray; black and white are 1 away
 
 
 def wrap(
@@ -27,7 +27,7 @@ def wrap(
     *,
     z_dim: int | Sequence[int] = 128,
     sample: Prior = "normal",
-    picture_range: tuple[float | int, float | int] = (-1, 1),
+    image_range: tuple[float | int, float | int] = (-1, 1),
     resolution: int | None = None,
     feature_names: Sequence[str] | None = None,
     classes: int | Sequence[str] = 0,
@@ -37,24 +37,24 @@ def wrap(
     name: str = "",
     regions: Mapping[str, Region] | None = None,
 ) -> Wrapped:
-    """Return a module that turns codes into square pictures as a generator, for all that Ganvas does with one.
+    """Return a module that turns codes into square images as a generator, for all that Ganvas does with one.
 
     ``module(codes)`` gets [n, `z_dim`], or [n, 100, 1, 1] where `z_dim` is (100, 1, 1), as modules want that start with
-    a convolution, and returns [n, 3, h, h] or [n, 1, h, h] (grey), black to white as `picture_range` says. `sample` is
+    a convolution, and returns [n, 3, h, h] or [n, 1, h, h] (gray), black to white as `image_range` says. `sample` is
     the prior: "normal", "uniform" in [-1, 1], or a function from seeds to codes [n, z_dim] that gives a seed the same
     row in every batch. With `classes` (their number, or their names) the label is its second argument, one-hot rows
     or, with `label_as` "number", class numbers. With a `mapping` from z (and the label) to w [n, w_dim] the module gets
     w instead, as [n, w_dim], or as w+ [n, `layers`, w_dim] where layers are given. `feature_names` are the submodules
     whose outputs are feature maps; by default all that give one map [n, c, h, w] a call. `name` and `regions` are what
-    the generator and regions of its pictures are called.
+    the generator and regions of its images are called.
 
-    The module is called on two seeds to see its pictures; `resolution`, if given, is compared with theirs. Raises
-    `GanvasError` for a module in training mode, one that fails, that returns anything but square pictures, draws random
+    The module is called on two seeds to see its images; `resolution`, if given, is compared with theirs. Raises
+    `GanvasError` for a module in training mode, one that fails, that returns anything but square images, draws random
     numbers, or lets the rows of a batch change each other.
     """
     shape = (z_dim,) if isinstance(z_dim, int) else tuple(z_dim)
     count, names = (classes, None) if isinstance(classes, int) else (len(classes), tuple(classes))
-    calling = Calling(shape, sample, float(picture_range[0]), float(picture_range[1]), count, names, label_as)
+    calling = Calling(shape, sample, float(image_range[0]), float(image_range[1]), count, names, label_as)
     generator = Wrapped(module, calling, mapping, layers)
     probe(generator, feature_names, resolution)
     kind = type(module).__name__
@@ -76,7 +76,7 @@ def _hash(*parts: object) -> str:
 
 @torch.no_grad()
 def probe(generator: Wrapped, feature_names: Sequence[str] | None, resolution: int | None) -> None:
-    """Set the generator's resolution, feature maps and width of w from its pictures of seeds 0 and 1.
+    """Set the generator's resolution, feature maps and width of w from its images of seeds 0 and 1.
 
     Raises `GanvasError` for a module that is no generator.
     """
@@ -84,15 +84,15 @@ def probe(generator: Wrapped, feature_names: Sequence[str] | None, resolution: i
     if generator.mapping is not None:
         generator.w_dim = _width(generator, z, label)
     with recorded_calls(generator.module) as calls:
-        pictures = _pictures(generator, z, label)
-    generator.resolution = pictures.shape[-1]
+        images = _images(generator, z, label)
+    generator.resolution = images.shape[-1]
     if resolution not in (None, generator.resolution):
-        raise GanvasError(f"The module makes pictures of {generator.resolution} pixels, not of {resolution}.")
+        raise GanvasError(f"The module makes images of {generator.resolution} pixels, not of {resolution}.")
     paths = [path for path, _ in calls]
     usable = tuple(path for path, output in calls if paths.count(path) == 1 and _is_map(output, len(z)))
     generator.feature_names = usable if feature_names is None else _chosen(feature_names, usable)
-    _check_rows(generator, pictures, z, label)
-    _warn_of_range(generator.calling, pictures)
+    _check_rows(generator, images, z, label)
+    _warn_of_range(generator.calling, images)
 
 
 def _codes(generator: Wrapped) -> Tensor:
@@ -118,10 +118,10 @@ def _width(generator: Wrapped, z: Tensor, label: Label) -> int:
     return w.shape[1]
 
 
-def _pictures(generator: Wrapped, z: Tensor, label: Label) -> Tensor:
-    """Return the module's pictures; what it raises becomes a `GanvasError`."""
+def _images(generator: Wrapped, z: Tensor, label: Label) -> Tensor:
+    """Return the module's images; what it raises becomes a `GanvasError`."""
     try:
-        pictures = generator.synthesize(z, "z", label=label)
+        images = generator.synthesize(z, "z", label=label)
     except GanvasError:
         raise
     except Exception as error:  # a foreign module raises anything
@@ -131,34 +131,34 @@ def _pictures(generator: Wrapped, z: Tensor, label: Label) -> Tensor:
             f"The module fails on codes of shape [{shape}]: {reason}\nGive z_dim, as (100, 1, 1) where it starts "
             "with a convolution; classes where it takes a label."
         ) from error
-    if not pictures.isfinite().all():
-        raise GanvasError("The module's pictures hold values that are not finite (nan or inf); is it trained?")
-    return pictures
+    if not images.isfinite().all():
+        raise GanvasError("The module's images hold values that are not finite (nan or inf); is it trained?")
+    return images
 
 
-def _check_rows(generator: Wrapped, pictures: Tensor, z: Tensor, label: Label) -> None:
-    """Refuse modules whose pictures depend on chance or on their batch."""
+def _check_rows(generator: Wrapped, images: Tensor, z: Tensor, label: Label) -> None:
+    """Refuse modules whose images depend on chance or on their batch."""
     alone, again = (generator.synthesize(z[:1], "z", label=label) for _ in range(2))
-    close = SAME_PICTURE * float(pictures.std()) + 1e-6
+    close = SAME_IMAGE * float(images.std()) + 1e-6
     if (alone - again).abs().max() > close:
         raise GanvasError(
-            "The module gives one code different pictures: it draws random numbers as it runs. Make them constant, for "
+            "The module gives one code different images: it draws random numbers as it runs. Make them constant, for "
             "example as buffers."
         )
-    if (alone - pictures[:1]).abs().max() > close:
+    if (alone - images[:1]).abs().max() > close:
         raise GanvasError(
-            "The module gives a code another picture in another batch: it normalises over the batch. Let each row be "
-            "normalised by itself, or by kept statistics."
+            "The module gives a code another image in another batch: it normalizes over the batch. Let each row be "
+            "normalized by itself, or by kept statistics."
         )
 
 
-def _warn_of_range(calling: Calling, pictures: Tensor) -> None:
-    low, high = float(pictures.min()), float(pictures.max())
+def _warn_of_range(calling: Calling, images: Tensor) -> None:
+    low, high = float(images.min()), float(images.max())
     if low >= 0 or high <= 0 or max(-low, high) > FARTHEST:
         scale, middle = (calling.high - calling.low) / 2, (calling.high + calling.low) / 2
         warnings.warn(
-            f"The module's pictures go from {low * scale + middle:.3g} to {high * scale + middle:.3g}, which is not "
-            f"black {calling.low:g} to white {calling.high:g}: give picture_range.",
+            f"The module's images go from {low * scale + middle:.3g} to {high * scale + middle:.3g}, which is not "
+            f"black {calling.low:g} to white {calling.high:g}: give image_range.",
             stacklevel=4,
         )
 

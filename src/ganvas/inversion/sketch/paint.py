@@ -1,4 +1,4 @@
-"""One sketch to pictures: the search from several starts, and what came of it in numbers.
+"""One sketch to images: the search from several starts, and what came of it in numbers.
 
 The loss is that of `ganvas.inversion`, with the sketch's alpha as the mask and the dial's weight for the delta term.
 Knows no files.
@@ -18,10 +18,11 @@ from ganvas.generators.protocol import Generator
 from ganvas.inversion.invert import InversionSettings, Run, latent_of, prepare
 from ganvas.inversion.optimize import Step
 from ganvas.inversion.sketch.fidelity import BALANCED, check_weight
-from ganvas.inversion.sketch.nearest import Nearest, Progress, look_at_random, random_codes
+from ganvas.inversion.sketch.nearest import Nearest, look_at_random, random_codes
 from ganvas.inversion.sketch.sketch import COMPARED, Sketch, distance_of, terms_from
 from ganvas.inversion.starts import mean_start
-from ganvas.inversion.terms import DEFAULT, FeatureMaps, Weights, bundled_features, in_deviations
+from ganvas.inversion.terms import DEFAULT, FeatureMaps, Weights, bundled_features, in_stds
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import statistics
 
@@ -31,12 +32,12 @@ RANDOM = 200
 
 @dataclass(frozen=True)
 class ScribbleSettings:
-    """How sketches become pictures.
+    """How sketches become images.
 
-    ``delta`` is the weight of the delta term, `ganvas.inversion.sketch.fidelity.weight_at` a position of the dial; ``terms`` are
-    the weights of what compares the picture with the sketch. The first of the ``candidates`` starts at the mean of
-    ``space``, the others at the random codes whose pictures are nearest to the sketch. ``steps`` are synthesis passes
-    with gradients.
+    ``delta`` is the weight of the delta term, `ganvas.inversion.sketch.fidelity.weight_at` a position of the dial;
+    ``terms`` are the weights of what compares the image with the sketch. The first of the ``candidates`` starts at the
+    mean of ``space``, the others at the random codes whose images are nearest to the sketch. ``steps`` are synthesis
+    passes with gradients.
     """
 
     delta: float = BALANCED
@@ -66,7 +67,7 @@ class Mark:
     """One candidate in numbers.
 
     ``distance`` is the masked distance from the sketch, the weighted sum of ``perceptual``, ``l1`` and ``l2`` (nan
-    where they do not count); ``nearest`` that of the nearest random picture, and ``quotient`` the one by the other, nan
+    where they do not count); ``nearest`` that of the nearest random image, and ``quotient`` the one by the other, nan
     where none was looked at. ``delta`` is the mean of (delta / deviation)^2; ``loss`` is what was made small;
     ``from_mean`` the distance of the code to the mean in deviations, about 1 for random codes.
     """
@@ -90,19 +91,19 @@ class Mark:
 
 @dataclass(frozen=True)
 class Painting:
-    """What became of one sketch, the candidate of the smallest loss first: codes, pictures and numbers."""
+    """What became of one sketch, the candidate of the smallest loss first: codes, images and numbers."""
 
     sketch: Sketch
     settings: ScribbleSettings
     latent: Latent
-    pictures: Float[Tensor, "k 3 h w"]
+    images: Float[Tensor, "k 3 h w"]
     marks: tuple[Mark, ...]
     seconds: float
 
 
 @dataclass
 class Painter:
-    """The search for pictures of one sketch, to be gone through step by step."""
+    """The search for images of one sketch, to be gone through step by step."""
 
     sketch: Sketch
     settings: ScribbleSettings
@@ -124,24 +125,24 @@ class Painter:
         assert self.last is not None, "take a step first"
         generator = self.run.objective.generator
         latent = latent_of(self.run, self.last)
-        pictures = torch.cat(list(latent.pictures(generator)))
-        marks = self._marks(pictures.to(generator.device))
+        images = torch.cat(list(latent.images(generator)))
+        marks = self._marks(images.to(generator.device))
         order = sorted(range(len(marks)), key=lambda row: marks[row].loss)
         names = tuple(f"{self.sketch.name} from {name}" for name in latent.names)
         latent = replace(latent, names=names, source=self.sketch.source or self.sketch.name).rows(order)
         ordered = tuple(marks[row] for row in order)
-        return Painting(self.sketch, self.settings, latent, pictures[order], ordered, self.seconds)
+        return Painting(self.sketch, self.settings, latent, images[order], ordered, self.seconds)
 
-    def _marks(self, pictures: Float[Tensor, "k 3 h w"]) -> list[Mark]:
+    def _marks(self, images: Float[Tensor, "k 3 h w"]) -> list[Mark]:
         assert self.last is not None
         objective, point = self.run.objective, self.run.variables.at(self.last.x)
         terms = {
             name: values[:, 0]
-            for name, values in terms_from([self.sketch], pictures, self.settings.terms, self.run.look).items()
+            for name, values in terms_from([self.sketch], images, self.settings.terms, self.run.look).items()
         }
         distances = distance_of(self.settings.terms, terms)
-        deltas = in_deviations(point.delta, objective.statistics.deviation).cpu()
-        priors = in_deviations(point.codes - objective.statistics.mean, objective.statistics.deviation).cpu()
+        deltas = in_stds(point.delta, objective.statistics.std).cpu()
+        priors = in_stds(point.codes - objective.statistics.mean, objective.statistics.std).cpu()
         losses = distances + self.settings.delta * deltas + self.settings.terms.prior * priors
         return [
             Mark(
@@ -167,16 +168,16 @@ def begin(
     nearest: Nearest,
     column: int = 0,
 ) -> Painter:
-    """Return the search for pictures of a sketch, the one of a `column` of `nearest`, ready to start.
+    """Return the search for images of a sketch, the one of a `column` of `nearest`, ready to start.
 
-    Raises `GanvasError` where fewer random pictures were looked at than candidates start from.
+    Raises `GanvasError` where fewer random images were looked at than candidates start from.
     """
     count = settings.candidates
     check_candidates(count, len(nearest.distances))
     here, start = sketch.on(generator), candidate_starts(generator, settings, nearest.seeds(column, count - 1))
     run = prepare(
         generator,
-        here.colours.expand(count, -1, -1, -1),
+        here.colors.expand(count, -1, -1, -1),
         settings.search(start),
         mask=here.alpha,
         look=look,
@@ -186,10 +187,10 @@ def begin(
 
 
 def check_candidates(count: int, random: int) -> None:
-    """Raise `GanvasError` where fewer `random` pictures are looked at than candidates start from."""
+    """Raise `GanvasError` where fewer `random` images are looked at than candidates start from."""
     if count - 1 > random >= 0:
         raise GanvasError(
-            f"{count} candidates start at the mean and at {count - 1} random pictures, and {random} are looked at; "
+            f"{count} candidates start at the mean and at {count - 1} random images, and {random} are looked at; "
             "look at more, or ask for fewer candidates."
         )
 
@@ -205,7 +206,7 @@ def candidate_starts(generator: Generator, settings: ScribbleSettings, seeds: Se
 
 def paint_sketch(
     generator: Generator,
-    colours: Float[Tensor, "1 3 h w"],
+    colors: Float[Tensor, "1 3 h w"],
     alpha: Float[Tensor, "1 alpha_h alpha_w"],
     settings: ScribbleSettings = ScribbleSettings(),
     *,
@@ -213,14 +214,14 @@ def paint_sketch(
     random: int = RANDOM,
     progress: Progress = lambda what, done, total: None,
 ) -> Painting:
-    """Return pictures of the generator that show a sketch: what `ganvas.read_sketch` reads at its resolution.
+    """Return images of the generator that show a sketch: what `ganvas.read_sketch` reads at its resolution.
 
-    `random` pictures of the generator are looked at for starts and for comparison; `look` is what the perceptual term
+    `random` images of the generator are looked at for starts and for comparison; `look` is what the perceptual term
     sees by, the bundled feature network by default. Raises `GanvasError` for a sketch of another size or without a
     stroke, and for what the generator does not have.
     """
     check_candidates(settings.candidates, random)
-    sketch, eyes = Sketch("sketch", colours, alpha).on(generator), look or bundled_features(generator.device)
+    sketch, eyes = Sketch("sketch", colors, alpha).on(generator), look or bundled_features(generator.device)
     nearest = look_at_random(generator, [sketch], random, settings.terms, eyes, label=settings.label, progress=progress)
     painter = begin(generator, sketch, settings, eyes, nearest)
     for step in painter.steps():

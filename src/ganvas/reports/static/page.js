@@ -1,11 +1,11 @@
 "use strict";
 
-// Gives each direction a larger picture and a slider through the pictures of its strip. Without this the strip stands alone.
+// Gives each direction a larger image and a slider through the images of its strip. Without this the strip stands alone.
 function addViewer(section) {
   const cells = [...section.querySelectorAll(".strip figure")];
   const strengths = cells.map((cell) => cell.querySelector(".strength").textContent);
   const viewer = document.createElement("div");
-  const picture = new Image();
+  const image = new Image();
   const slider = document.createElement("input");
   const readout = document.createElement("output");
   viewer.className = "viewer";
@@ -14,7 +14,7 @@ function addViewer(section) {
 
   function show(index) {
     const source = cells[index].querySelector("img");
-    Object.assign(picture, { src: source.src, alt: source.alt, width: source.width, height: source.height });
+    Object.assign(image, { src: source.src, alt: source.alt, width: source.width, height: source.height });
     slider.value = index;
     slider.setAttribute("aria-valuetext", strengths[index]);
     readout.textContent = `strength ${strengths[index]}`;
@@ -23,7 +23,7 @@ function addViewer(section) {
 
   slider.addEventListener("input", () => show(Number(slider.value)));
   cells.forEach((cell, index) => cell.addEventListener("click", () => show(index)));
-  viewer.append(picture, slider, readout);
+  viewer.append(image, slider, readout);
   section.querySelector(".strip").before(viewer);
   show(cells.length - 1);
 }

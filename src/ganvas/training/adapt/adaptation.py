@@ -1,10 +1,10 @@
-"""Few-shot adaptation: a trained generator moves to a new class from a handful of pictures, step by step.
+"""Few-shot adaptation: a trained generator moves to a new class from a handful of images, step by step.
 
-The discriminator is the one that the generator was trained against, which has seen thousands of pictures of a class
-nearby, or where that is lost the one of `ganvas.training.adapt.feature_discriminator`. Pictures that differed go on to differ in the
-same way: the similarities between the maps of different codes are held to those of the generator as it was
-(cross-domain correspondence, Ojha et al. 2021, section 3.1). The mapping network stays as it is, so that w keeps its
-meaning.
+The discriminator is the one that the generator was trained against, which has seen thousands of images of a class
+nearby, or where that is lost the one of `ganvas.training.adapt.feature_discriminator`. Images that differed go on to
+differ in the same way: the similarities between the maps of different codes are held to those of the generator as it
+was (cross-domain correspondence, Ojha et al. 2021, section 3.1). The mapping network stays as it is, so that w keeps
+its meaning.
 """
 
 import copy
@@ -22,7 +22,7 @@ from ganvas.checkpoints.load import load
 from ganvas.errors import TrainingError
 from ganvas.generators.protocol import Generator, HasNoise, Noise
 from ganvas.metrics.features import load_features
-from ganvas.training.adapt.feature_discriminator import FeatureJudge
+from ganvas.training.adapt.feature_discriminator import FeatureDiscriminator
 from ganvas.training.distributed import Team
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.discriminator_files import discriminator_beside, load_discriminator
@@ -54,20 +54,20 @@ class AdaptationRecipe:
     """Everything that a step depends on beside networks and data.
 
     ``model`` is the name or file of the generator to adapt, ``hash`` its hash and ``resolution`` the width of its
-    pictures; ``judge`` is "features", "beside" (the discriminator that comes with the model) or the file of one, of
-    whose maps the ``frozen`` finest stay as they are (FreezeD, Mo et al. 2020); ``r1`` the weight gamma of the gradient
-    penalty on real pictures, applied every ``penalty_every`` steps; ``correspondence`` the weight of the term that
-    keeps the differences between pictures; ``half_life`` that of the kept average, in pictures.
+    images; ``discriminator`` is "features", "beside" (the discriminator that comes with the model) or the file of one,
+    of whose maps the ``frozen`` finest stay as they are (FreezeD, Mo et al. 2020); ``r1`` the weight gamma of the
+    gradient penalty on real images, applied every ``penalty_every`` steps; ``correspondence`` the weight of the term
+    that keeps the differences between images; ``half_life`` that of the kept average, in images.
     """
 
     model: str
     hash: str
     resolution: int
-    judge: str = FEATURES
+    discriminator: str = FEATURES
     frozen: int = 2
     batch: int = 8
     rate: float = WITH_FEATURES.rate
-    judge_rate: float = WITH_FEATURES.rate
+    discriminator_rate: float = WITH_FEATURES.rate
     r1: float = WITH_FEATURES.r1
     penalty_every: int = 4
     correspondence: float = 100.0
@@ -78,8 +78,8 @@ class AdaptationRecipe:
 
     def __post_init__(self) -> None:
         if self.batch < 4:
-            raise TrainingError(f"A batch of {self.batch} shows too few differences between pictures; give 4 or more.")
-        check_above_zero(rate=self.rate, judge_rate=self.judge_rate, half_life=self.half_life)
+            raise TrainingError(f"A batch of {self.batch} shows too few differences between images; give 4 or more.")
+        check_above_zero(rate=self.rate, discriminator_rate=self.discriminator_rate, half_life=self.half_life)
         check_range(0, correspondence=self.correspondence, r1=self.r1, frozen=self.frozen)
         check_range(1, penalty_every=self.penalty_every)
 
@@ -89,7 +89,7 @@ class AdaptationRecipe:
         return 4
 
     @property
-    def judge_first(self) -> int:
+    def discriminator_warmup(self) -> int:
         """Both networks learn from the start, their rates rising."""
         return 0
 
@@ -107,38 +107,38 @@ class AdaptationRecipe:
             weight.requires_grad_(not name.startswith(UNMOVED))
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(self.seed)
-            judge = self._judge_of(origin).to(device)
+            discriminator = self._discriminator_of(origin).to(device)
         return Adapting(
             generator,
-            judge,
+            discriminator,
             average,
             adam(generator, self.rate, BETAS),
-            adam(judge, self.judge_rate, BETAS),
+            adam(discriminator, self.discriminator_rate, BETAS),
             origin=origin,
         )
 
-    def _judge_of(self, origin: Any) -> nn.Module:
-        if self.judge == FEATURES:
+    def _discriminator_of(self, origin: Any) -> nn.Module:
+        if self.discriminator == FEATURES:
             known = origin.synthesize(origin.sample(range(KNOWN)), "z")
-            return FeatureJudge(load_features(device=origin.device), known)
-        path = discriminator_beside(self.model) if self.judge == BESIDE else Path(self.judge)
+            return FeatureDiscriminator(load_features(device=origin.device), known)
+        path = discriminator_beside(self.model) if self.discriminator == BESIDE else Path(self.discriminator)
         if path is None:
             raise TrainingError(f"No discriminator comes with '{self.model}'; give the file of one, or features.")
-        judge, made_for = load_discriminator(path)
-        if made_for not in origin.about.hashes or judge.resolution != origin.resolution:
+        discriminator, made_for = load_discriminator(path)
+        if made_for not in origin.about.hashes or discriminator.resolution != origin.resolution:
             raise TrainingError(
                 f"'{path}' is not the discriminator of '{self.model}'; give the one that was trained with it, or "
-                "--judge features."
+                "--discriminator features."
             )
-        return judge
+        return discriminator
 
     def step(
         self, networks: Networks, real: Tensor, index: int, draws: Randomness, augment: Augment, team: Team
     ) -> dict[str, Tensor]:
-        """Do one step on this process's share of the `real` pictures; returns losses and mean scores."""
+        """Do one step on this process's share of the `real` images; returns losses and mean scores."""
         assert isinstance(networks, Adapting)
         with torch.autocast(real.device.type, getattr(torch, self.precision), enabled=self.precision != "float32"):
-            seen = _judge_step(self, networks, real, index, draws, augment, team)
+            seen = _discriminator_step(self, networks, real, index, draws, augment, team)
             return seen | _generator_step(self, networks, draws, augment, team)
 
     def usable(self, networks: Networks) -> Any:
@@ -174,7 +174,7 @@ def similarities(maps: Float[Tensor, "n *_map"]) -> Float[Tensor, "n others"]:
     return cosines[others].view(len(unit), -1).log_softmax(dim=1)
 
 
-def _judge_step(
+def _discriminator_step(
     recipe: AdaptationRecipe,
     networks: Adapting,
     real: Tensor,
@@ -183,19 +183,19 @@ def _judge_step(
     augment: Augment,
     team: Team,
 ) -> dict[str, Tensor]:
-    judge = _free_to_learn(networks.discriminator, recipe.frozen)
+    discriminator = _free_to_learn(networks.discriminator, recipe.frozen)
     with torch.no_grad():
-        made = _paint(networks.generator, *_draw(networks.generator, draws, recipe.batch), ())["picture"]
+        made = _paint(networks.generator, *_draw(networks.generator, draws, recipe.batch), ())["image"]
         shown, made = augment(real, draws), augment(made, draws)
-    pairs = list(zip(_scores(judge, shown), _scores(judge, made), strict=True))
+    pairs = list(zip(_scores(discriminator, shown), _scores(discriminator, made), strict=True))
     loss = torch.stack([hinge(ours.flatten(), theirs.flatten()) for ours, theirs in pairs]).mean()
-    networks.discriminator_optimiser.zero_grad()
+    networks.discriminator_optimizer.zero_grad()
     loss.backward()
     if recipe.r1 and index % recipe.penalty_every == 0:
-        penalty = gradient_penalty(lambda pictures: _mean_score(_scores(judge, pictures)), shown)
+        penalty = gradient_penalty(lambda images: _mean_score(_scores(discriminator, images)), shown)
         (penalty * (recipe.r1 / 2 * recipe.penalty_every)).backward()
-    team.average_gradients(judge)
-    networks.discriminator_optimiser.step()
+    team.average_gradients(discriminator)
+    networks.discriminator_optimizer.step()
     real_scores, made_scores = (_mean_score(list(scores)) for scores in zip(*pairs, strict=True))
     return {"D": loss.detach(), **score_means(real_scores, made_scores)}
 
@@ -203,10 +203,10 @@ def _judge_step(
 def _generator_step(
     recipe: AdaptationRecipe, networks: Adapting, draws: Randomness, augment: Augment, team: Team
 ) -> dict[str, Tensor]:
-    generator, judge = networks.generator, networks.discriminator.requires_grad_(False)
+    generator, discriminator = networks.generator, networks.discriminator.requires_grad_(False)
     codes, noise = _draw(generator, draws, recipe.batch)
     painted = _paint(generator, codes, noise, generator.feature_names)
-    scores = _scores(judge, augment(painted["picture"], draws))
+    scores = _scores(discriminator, augment(painted["image"], draws))
     loss = torch.stack([hinge_generator(None, each.flatten()) for each in scores]).mean()
     seen = {"G": loss.detach()}
     if recipe.correspondence:
@@ -214,10 +214,10 @@ def _generator_step(
             before = _paint(networks.origin, codes, noise, generator.feature_names)
         seen["correspondence"] = term = correspondence(painted, before)
         loss = loss + recipe.correspondence * term
-    networks.generator_optimiser.zero_grad()
+    networks.generator_optimizer.zero_grad()
     loss.backward()
     team.average_gradients(generator)
-    networks.generator_optimiser.step()
+    networks.generator_optimizer.step()
     return {name: value.detach() for name, value in seen.items()}
 
 
@@ -233,29 +233,29 @@ def _draw(generator: Any, draws: Randomness, total: int) -> tuple[Tensor, Noise]
 
 
 def _paint(generator: Generator, codes: Tensor, noise: Noise, names: Sequence[str]) -> dict[str, Tensor]:
-    """Return the maps of these names and the picture."""
+    """Return the maps of these names and the image."""
     space = "w+" if "w" in generator.spaces else "z"
     if not names:
-        return {"picture": generator.synthesize(codes, space, noise=noise)}
-    return generator.features(codes, names, space, noise=noise, picture=True)
+        return {"image": generator.synthesize(codes, space, noise=noise)}
+    return generator.features(codes, names, space, noise=noise, with_image=True)
 
 
-def _scores(judge: nn.Module, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _patches"]]:
-    """Return the scores of patches, or of whole pictures as of one patch."""
-    found = judge(pictures)
+def _scores(discriminator: nn.Module, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _patches"]]:
+    """Return the scores of patches, or of whole images as of one patch."""
+    found = discriminator(images)
     return [found[:, None]] if isinstance(found, Tensor) else found
 
 
-def _free_to_learn(judge: nn.Module, frozen: int) -> nn.Module:
-    """Let a discriminator learn, but for the layers that see the finest details where it looks at pictures itself."""
-    judge.requires_grad_(True)
-    if isinstance(judge, StyleDiscriminator) and frozen:
-        judge.from_rgb.requires_grad_(False)
-        for block in list(judge.blocks.values())[: frozen - 1]:
+def _free_to_learn(discriminator: nn.Module, frozen: int) -> nn.Module:
+    """Let a discriminator learn, but for the layers that see the finest details where it looks at images itself."""
+    discriminator.requires_grad_(True)
+    if isinstance(discriminator, StyleDiscriminator) and frozen:
+        discriminator.from_rgb.requires_grad_(False)
+        for block in list(discriminator.blocks.values())[: frozen - 1]:
             block.requires_grad_(False)
-    return judge
+    return discriminator
 
 
 def _mean_score(scores: Sequence[Float[Tensor, "n _patches"]]) -> Float[Tensor, "n"]:
-    """Return each picture's score: the mean over patches and maps."""
+    """Return each image's score: the mean over patches and maps."""
     return torch.stack([each.float().mean(dim=1) for each in scores]).mean(dim=0)

@@ -1,8 +1,8 @@
-"""A discriminator for a handful of pictures: small heads on the maps of the frozen feature network.
+"""A discriminator for a handful of images: small heads on the maps of the frozen feature network.
 
-A discriminator of its own would learn eight pictures by heart before it had learnt to see. One that looks at features
-known before needs few weights, and looks at patches, of which a handful of pictures has many (Projected GANs, Sauer et
-al. 2021, section 3; patches for few pictures: Ojha et al. 2021, section 3.2).
+A discriminator of its own would learn eight images by heart before it had learnt to see. One that looks at features
+known before needs few weights, and looks at patches, of which a handful of images has many (Projected GANs, Sauer et
+al. 2021, section 3; patches for few images: Ojha et al. 2021, section 3.2).
 """
 
 import torch
@@ -13,24 +13,24 @@ from ganvas.metrics.features import FeatureNetwork
 from ganvas.training.gan.discriminators import EqualConvolution
 
 WIDTH = 64
-FINEST = 1  # the first map, of the size of the picture, tells noise from no noise and little else
+FINEST = 1  # the first map, of the size of the image, tells noise from no noise and little else
 
 
-class FeatureJudge(nn.Module):
-    """Pictures [n, 3, h, w] to scores of their patches, one [n, patches] for every map of the feature network but the
-    finest; `known` pictures say what is usual in each channel, [k, 3, h, w].
+class FeatureDiscriminator(nn.Module):
+    """Images [n, 3, h, w] to scores of their patches, one [n, patches] for every map of the feature network but the
+    finest; `known` images say what is usual in each channel, [k, 3, h, w].
     """
 
     def __init__(self, look: FeatureNetwork, known: Float[Tensor, "k 3 h w"]) -> None:
         super().__init__()
         self._look = (look,)  # in a tuple it is no part of this module: neither trained nor in snapshots
         with torch.no_grad():
-            usual = [_usual(feature) for feature in look.maps(known)[FINEST:]]
-        self.heads = nn.ModuleList(Head(mean, deviation) for mean, deviation in usual)
+            default = [_default(feature) for feature in look.maps(known)[FINEST:]]
+        self.heads = nn.ModuleList(Head(mean, std) for mean, std in default)
 
-    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _patches"]]:
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _patches"]]:
         """Return the scores of patches, logits of "real", from the finest map to the coarsest."""
-        maps = self._look[0].maps(pictures)[FINEST:]
+        maps = self._look[0].maps(images)[FINEST:]
         return [head(feature) for head, feature in zip(self.heads, maps, strict=True)]
 
 
@@ -38,23 +38,23 @@ class Head(nn.Module):
     """A map to the scores of its patches; the map is brought to zero mean and unit deviation first."""
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
-    def __init__(self, mean: Float[Tensor, "1 c 1 1"], deviation: Float[Tensor, "1 c 1 1"]) -> None:
+    def __init__(self, mean: Float[Tensor, "1 c 1 1"], std: Float[Tensor, "1 c 1 1"]) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
-        self.register_buffer("deviation", deviation)
+        self.register_buffer("std", std)
         self.enter = EqualConvolution(mean.shape[1], WIDTH, 3)
         self.refine = EqualConvolution(WIDTH, WIDTH, 3)
         self.score = EqualConvolution(WIDTH, 1, 1, linear=True)
 
     def forward(self, feature: Float[Tensor, "n c h w"]) -> Float[Tensor, "n patches"]:
         """Return a score for every pixel of the map."""
-        x = (feature - self.mean) / self.deviation
+        x = (feature - self.mean) / self.std
         return self.score(self.refine(self.enter(x))).flatten(1).float()
 
 
-def _usual(feature: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, "1 c 1 1"]]:
+def _default(feature: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, "1 c 1 1"]]:
     """Return mean and standard deviation of every channel."""
     variance, mean = torch.var_mean(feature.float(), dim=(0, 2, 3), keepdim=True)
     return mean, variance.sqrt().clamp_min(1e-3)

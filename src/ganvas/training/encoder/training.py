@@ -1,6 +1,6 @@
-"""Training a generator's companion encoder: first on pictures whose codes are known, then on real ones too.
+"""Training a generator's companion encoder: first on images whose codes are known, then on real ones too.
 
-Made pictures teach where a code lies; real pictures, of which no code is known, that the code's picture should look
+Made images teach where a code lies; real images, of which no code is known, that the code's image should look
 like the photo. Knows no files.
 """
 
@@ -25,8 +25,8 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class EncoderRecipe:
-    """What a step depends on: ``batch`` pictures, of which, from step ``real_from`` on, half are real; the weights of
-    the losses in codes, pixels and what they look like; ``prior`` pulls codes of real pictures towards the average.
+    """What a step depends on: ``batch`` images, of which, from step ``real_from`` on, half are real; the weights of
+    the losses in codes, pixels and what they look like; ``prior`` pulls codes of real images towards the average.
     """
 
     batch: int = 32
@@ -56,7 +56,7 @@ class EncoderRecipe:
 
 
 def standard_architecture(generator: StyleGAN2) -> Architecture:
-    """Return the sizes of a generator's encoder: it looks at 128 pixels, or at fewer where the pictures have fewer."""
+    """Return the sizes of a generator's encoder: it looks at 128 pixels, or at fewer where the images have fewer."""
     halvings = (min(generator.resolution, LARGEST) // LAST).bit_length() - 1
     widths = WIDTHS[-halvings - 1 :]
     return Architecture(LAST * 2**halvings, generator.layers, generator.architecture.w_dim, widths)
@@ -71,7 +71,7 @@ def new_encoder(generator: StyleGAN2, seed: int = 0, architecture: Architecture 
     draws = Randomness(seed, 0, device=generator.device)
     w = generator.mapping(draws.normal(STATISTICS_ROWS, generator.architecture.z_dim), None)
     encoder.mean.copy_(generator.mapping.w_avg)
-    encoder.deviation.copy_((w - generator.mapping.w_avg).square().mean(0).sqrt())
+    encoder.std.copy_((w - generator.mapping.w_avg).square().mean(0).sqrt())
     return encoder.to(generator.device)
 
 
@@ -79,13 +79,13 @@ def step(
     recipe: EncoderRecipe,
     encoder: Encoder,
     generator: StyleGAN2,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     real: Float[Tensor, "n 3 r r"],
     index: int,
     draws: Randomness,
     looks: Distance,
 ) -> dict[str, Tensor]:
-    """Do step `index`; returns its losses. `looks` gives the perceptual distance of rows of pictures."""
+    """Do step `index`; returns its losses. `looks` gives the perceptual distance of rows of images."""
     with_real = index >= recipe.real_from
     rows = recipe.batch // 2 if with_real else recipe.batch
     precision = getattr(torch, recipe.precision)
@@ -104,17 +104,17 @@ def step(
         seen |= {
             "pixels": (again - photos).abs().mean(),
             "looks": looks(again, photos).mean(),
-            "prior": ((found[rows:] - encoder.mean) / encoder.deviation).square().mean(),
+            "prior": ((found[rows:] - encoder.mean) / encoder.std).square().mean(),
         }
         loss = loss + recipe.pixels * seen["pixels"] + recipe.looks * seen["looks"] + recipe.prior * seen["prior"]
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = recipe.rate_at(index)
-    optimiser.zero_grad()
+    optimizer.zero_grad()
     loss.backward()
-    optimiser.step()
+    optimizer.step()
     return {name: value.detach() for name, value in seen.items()}
 
 
 def _misfit(encoder: Encoder, found: Tensor, codes: Tensor) -> Float[Tensor, ""]:
     """Return the mean squared difference of codes in units of the space's deviation."""
-    return ((found - codes) / encoder.deviation).square().mean()
+    return ((found - codes) / encoder.std).square().mean()

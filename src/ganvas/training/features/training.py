@@ -1,9 +1,9 @@
-"""Training the feature network without labels, on pictures alone.
+"""Training the feature network without labels, on images alone.
 
-Two tasks at once. Telling apart: two views of a picture (crop, mirror, colours) have to find each other among a batch
-of one kind of pictures (instance discrimination, the loss of SimCLR, Chen et al. 2020, Eq. 1). Judging: views are
+Two tasks at once. Telling apart: two views of an image (crop, mirror, colors) have to find each other among a batch
+of one kind of images (instance discrimination, the loss of SimCLR, Chen et al. 2020, Eq. 1). Judging: views are
 blurred, noisy, enlarged, warped or patched, and how much of which has to be read linearly from the statistics of all
-maps. Both views of a picture are spoiled alike, so that telling apart never rewards blindness to it.
+maps. Both views of an image are spoiled alike, so that telling apart never rewards blindness to it.
 """
 
 import copy
@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ganvas.errors import TrainingError
-from ganvas.images.datasets import PictureSet
+from ganvas.images.datasets import ImageSet
 from ganvas.images.pixels import resize
 from ganvas.metrics import corruptions as distortions
 from ganvas.metrics.distribution import principal_basis
@@ -30,9 +30,9 @@ KINDS = ("blur", "noise", "coarse", "warp", "patch")
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a training depends on beside the pictures.
+    """Everything a training depends on beside the images.
 
-    ``batch`` pictures in two views each, for ``steps`` steps of a plan for ``horizon`` steps: views grow from the first
+    ``batch`` images in two views each, for ``steps`` steps of a plan for ``horizon`` steps: views grow from the first
     to the last of ``crops``, in pixels, in equal parts of it; ``rate`` is Adam's at its height, falling along half a
     cosine, and ``decay`` that of the weights; ``temperature`` that of telling apart, ``judging`` the weight of the
     other task; ``precision`` that of the maps.
@@ -51,14 +51,14 @@ class Settings:
 
 
 class Learner(nn.Module):
-    """A feature network with batch normalisation after every convolution, and a head for each of the two tasks."""
+    """A feature network with batch normalization after every convolution, and a head for each of the two tasks."""
 
     def __init__(self, architecture: Architecture, embedding: int = 128) -> None:
         super().__init__()
-        self.network = with_normalisation(FeatureNetwork(architecture))
+        self.network = with_normalization(FeatureNetwork(architecture))
         width = architecture.widths[-1]
         self.project = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, embedding))
-        self.judge = nn.Sequential(
+        self.discriminator = nn.Sequential(
             nn.BatchNorm1d(architecture.statistics), nn.Linear(architecture.statistics, len(KINDS))
         )
 
@@ -69,12 +69,12 @@ class Learner(nn.Module):
         maps = self.network.maps_at_size(views.contiguous(memory_format=torch.channels_last))
         codes = self.project(maps[-1].float().mean(dim=(2, 3)))
         judged = statistics([feature[: len(feature) // 2] for feature in maps])
-        return F.normalize(codes.float(), dim=1), self.judge(judged).float()
+        return F.normalize(codes.float(), dim=1), self.discriminator(judged).float()
 
 
 def instance_loss(first: Float[Tensor, "n e"], second: Float[Tensor, "n e"], temperature: float) -> Float[Tensor, ""]:
     """Return the mean of ``-log(exp(a.b / t) / sum_k exp(a.k / t))`` over all 2 n codes a, with b the other view of the
-    same picture and k all codes but a (Chen et al. 2020, Eq. 1); codes have unit length.
+    same image and k all codes but a (Chen et al. 2020, Eq. 1); codes have unit length.
     """
     codes = torch.cat([first, second])
     likeness = codes @ codes.T / temperature
@@ -104,67 +104,67 @@ def draw_spoiling(draws: Randomness, rows: int) -> Spoiling:
     return Spoiling(kinds, levels)
 
 
-def spoil(pictures: Float[Tensor, "n 3 s s"], what: Spoiling, draws: Randomness) -> Float[Tensor, "n 3 s s"]:
-    """Return the pictures with it done to them: blurred by 0.3 to 4 pixels, noise of deviation 0.02 to 0.5, brought to
-    1/4 of the size and back at most, points moved by 0.5 to 4 pixels, a round piece of another picture of radius 0.1 to
+def spoil(images: Float[Tensor, "n 3 s s"], what: Spoiling, draws: Randomness) -> Float[Tensor, "n 3 s s"]:
+    """Return the images with it done to them: blurred by 0.3 to 4 pixels, noise of deviation 0.02 to 0.5, brought to
+    1/4 of the size and back at most, points moved by 0.5 to 4 pixels, a round piece of another image of radius 0.1 to
     0.35.
     """
-    size, out = pictures.shape[-1], pictures.clone()
+    size, out = images.shape[-1], images.clone()
     of = {kind: (what.kinds == number).nonzero().flatten() for number, kind in enumerate(KINDS)}
     level = {kind: what.levels[rows] for kind, rows in of.items()}
-    noise = draws.normal(len(pictures), 3, size, size)[of["noise"]]
-    bends = draws.normal(len(pictures), 2, 6, 6)[of["warp"]]
-    centres = draws.uniform(len(pictures), 2)[of["patch"]] * 0.6 + 0.2
-    out[of["blur"]] = distortions.blur(pictures[of["blur"]], 0.3 * (4 / 0.3) ** level["blur"])
-    out[of["noise"]] = distortions.add_noise(pictures[of["noise"]], 0.02 * 25 ** level["noise"], noise)
+    noise = draws.normal(len(images), 3, size, size)[of["noise"]]
+    bends = draws.normal(len(images), 2, 6, 6)[of["warp"]]
+    centers = draws.uniform(len(images), 2)[of["patch"]] * 0.6 + 0.2
+    out[of["blur"]] = distortions.blur(images[of["blur"]], 0.3 * (4 / 0.3) ** level["blur"])
+    out[of["noise"]] = distortions.add_noise(images[of["noise"]], 0.02 * 25 ** level["noise"], noise)
     if len(of["coarse"]):
-        out[of["coarse"]] = distortions.coarsen(pictures[of["coarse"]], round(size * 4 ** -float(level["coarse"][0])))
-    out[of["warp"]] = distortions.warp(pictures[of["warp"]], 0.5 * 8 ** level["warp"], bends)
-    others = pictures.roll(1, 0)[of["patch"]]
-    out[of["patch"]] = distortions.transplant(pictures[of["patch"]], others, centres, 0.1 + 0.25 * level["patch"])
+        out[of["coarse"]] = distortions.coarsen(images[of["coarse"]], round(size * 4 ** -float(level["coarse"][0])))
+    out[of["warp"]] = distortions.warp(images[of["warp"]], 0.5 * 8 ** level["warp"], bends)
+    others = images.roll(1, 0)[of["patch"]]
+    out[of["patch"]] = distortions.transplant(images[of["patch"]], others, centers, 0.1 + 0.25 * level["patch"])
     return out
 
 
 def draw_view(
-    pictures: Float[Tensor, "n 3 r r"], size: int, what: Spoiling, draws: Randomness
+    images: Float[Tensor, "n 3 r r"], size: int, what: Spoiling, draws: Randomness
 ) -> Float[Tensor, "n 3 size size"]:
-    """Return a crop of each picture, mirrored or not, in other colours, and spoiled.
+    """Return a crop of each image, mirrored or not, in other colors, and spoiled.
 
     Crops are cut at their size or up to 4/3 of it and made smaller, never larger, which would blur them.
     """
-    rows, resolution = len(pictures), pictures.shape[-1]
+    rows, resolution = len(images), images.shape[-1]
     largest = min(resolution, size * 4 // 3)
     side = size + int(draws.whole(largest - size + 1, 1))
     corners = draws.whole(resolution - side + 1, rows, 2)
-    views = resize(distortions.crop(pictures, corners, side), size, size)
+    views = resize(distortions.crop(images, corners, side), size, size)
     views = torch.where(draws.chance(0.5, rows)[:, None, None, None], views.flip(3), views)
     views = spoil(views, what, draws)
     contrast = 0.75 + 0.5 * draws.uniform(rows, 1)
     gains = contrast * (0.88 + 0.24 * draws.uniform(rows, 3))
-    return distortions.recolour(views, gains, 0.5 * draws.uniform(rows) - 0.25, 0.5 + draws.uniform(rows))
+    return distortions.recolor(views, gains, 0.5 * draws.uniform(rows) - 0.25, 0.5 + draws.uniform(rows))
 
 
 def train(
-    sets: Sequence[PictureSet],
+    sets: Sequence[ImageSet],
     settings: Settings,
     architecture: Architecture = Architecture(),
     progress: Callable[[int, dict[str, float]], None] = lambda step, seen: None,
 ) -> FeatureNetwork:
-    """Return a feature network trained on the pictures of several sets, each batch of one of them, chosen by the square
+    """Return a feature network trained on the images of several sets, each batch of one of them, chosen by the square
     root of their sizes; `progress` is told losses after each step.
 
-    Raises `TrainingError` where there are fewer pictures than twice the features.
+    Raises `TrainingError` where there are fewer images than twice the features.
     """
     total = sum(map(len, sets))
     if total < 2 * architecture.features:
         raise TrainingError(
-            f"{total} pictures are too few for {architecture.features} features; give at least "
+            f"{total} images are too few for {architecture.features} features; give at least "
             f"{2 * architecture.features}, better some thousands."
         )
     torch.manual_seed(settings.seed)
     learner = Learner(architecture)
-    optimiser = torch.optim.AdamW(learner.parameters(), settings.rate, weight_decay=settings.decay)
-    weights = torch.tensor([len(pictures) ** 0.5 for pictures in sets]).cumsum(0)
+    optimizer = torch.optim.AdamW(learner.parameters(), settings.rate, weight_decay=settings.decay)
+    weights = torch.tensor([len(images) ** 0.5 for images in sets]).cumsum(0)
     seen = [0] * len(sets)
     for step in range(settings.steps):
         draws = Randomness(settings.seed, step)
@@ -173,11 +173,11 @@ def train(
         seen[chosen] += settings.batch
         size = settings.crops[step * len(settings.crops) // settings.horizon]
         losses = _losses(learner, sets[chosen].batch(indices), size, settings, draws)
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = rate_at(step, settings)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (losses["telling apart"] + settings.judging * losses["judging"]).backward()
-        optimiser.step()
+        optimizer.step()
         progress(step + 1, {name: float(loss.detach()) for name, loss in losses.items()})
     return finish(learner, sets, settings)
 
@@ -190,10 +190,10 @@ def rate_at(step: int, settings: Settings) -> float:
 
 
 def _losses(
-    learner: Learner, pictures: Float[Tensor, "n 3 r r"], size: int, settings: Settings, draws: Randomness
+    learner: Learner, images: Float[Tensor, "n 3 r r"], size: int, settings: Settings, draws: Randomness
 ) -> dict[str, Tensor]:
-    what = draw_spoiling(draws, len(pictures))
-    views = [draw_view(pictures, size, what, draws) for _ in range(2)]
+    what = draw_spoiling(draws, len(images))
+    views = [draw_view(images, size, what, draws) for _ in range(2)]
     with torch.autocast("cpu", settings.precision, enabled=settings.precision != torch.float32):
         codes, seen = learner(torch.cat(views))
     first, second = codes.chunk(2)
@@ -205,17 +205,17 @@ def _losses(
 
 @torch.no_grad()
 def finish(
-    learner: Learner, sets: Sequence[PictureSet], settings: Settings, count: int = 1024, batch: int = 64
+    learner: Learner, sets: Sequence[ImageSet], settings: Settings, count: int = 1024, batch: int = 64
 ) -> FeatureNetwork:
-    """Return the network frozen, by what it sees in at most `count` whole pictures of each set.
+    """Return the network frozen, by what it sees in at most `count` whole images of each set.
 
-    Normalisation takes their statistics instead of those of crops and is folded into the convolutions. Global features
+    Normalization takes their statistics instead of those of crops and is folded into the convolutions. Global features
     become the principal components of the maps' statistics, at equal deviation, and one direction for each kind of
     distortion, along which its amount is best told.
     """
     chosen = [each.batch(shuffled(0, 0, min(count, len(each)), len(each))) for each in sets]
-    pictures = torch.cat(chosen)[torch.randperm(sum(map(len, chosen)), generator=torch.Generator().manual_seed(0))]
-    parts = pictures.split(batch)
+    images = torch.cat(chosen)[torch.randperm(sum(map(len, chosen)), generator=torch.Generator().manual_seed(0))]
+    parts = images.split(batch)
     network = learner.network
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -239,37 +239,37 @@ def features_of_statistics(seen: Float[Tensor, "n d"], told: Float[Tensor, "d j"
     """Return the matrix that makes of statistics (less their mean) `count` features of unit deviation over these rows:
     those along `told`, and before them the first principal components of what each statistic is in its own deviation.
     """
-    centred = seen.double() - seen.double().mean(0)
-    deviations = centred.std(0).clamp_min(1e-6)
-    components = principal_basis(centred / deviations, count - told.shape[1]) / deviations[:, None]
+    centered = seen.double() - seen.double().mean(0)
+    stds = centered.std(0).clamp_min(1e-6)
+    components = principal_basis(centered / stds, count - told.shape[1]) / stds[:, None]
     matrix = torch.cat([components, told.double()], dim=1)
-    return (matrix / (centred @ matrix).std(0)).to(seen.dtype)
+    return (matrix / (centered @ matrix).std(0)).to(seen.dtype)
 
 
 def telling_directions(
     seen: Float[Tensor, "n d"], levels: Float[Tensor, "n j"], ridge: float = 5e-2
 ) -> Float[Tensor, "d j"]:
     """Return the directions b that tell levels from statistics s best: those of least ``|S b - level|^2 + ridge n
-    |b|^2``, all centred and each statistic in its own deviation.
+    |b|^2``, all centered and each statistic in its own deviation.
     """
-    centred = seen.double() - seen.double().mean(0)
-    deviations = centred.std(0).clamp_min(1e-6)
-    centred = centred / deviations
-    gram = centred.T @ centred / len(seen) + ridge * torch.eye(seen.shape[1], dtype=torch.float64)
+    centered = seen.double() - seen.double().mean(0)
+    stds = centered.std(0).clamp_min(1e-6)
+    centered = centered / stds
+    gram = centered.T @ centered / len(seen) + ridge * torch.eye(seen.shape[1], dtype=torch.float64)
     targets = levels.double() - levels.double().mean(0)
-    solution = torch.linalg.solve(gram, centred.T @ targets / len(seen))
-    return (solution / deviations[:, None]).to(seen.dtype)
+    solution = torch.linalg.solve(gram, centered.T @ targets / len(seen))
+    return (solution / stds[:, None]).to(seen.dtype)
 
 
-def with_normalisation(network: FeatureNetwork) -> FeatureNetwork:
-    """Return the network with batch normalisation after every convolution in place of its bias."""
+def with_normalization(network: FeatureNetwork) -> FeatureNetwork:
+    """Return the network with batch normalization after every convolution in place of its bias."""
     return _replaced(
         network, nn.Conv2d, lambda layer: nn.Sequential(_unbiased(layer), nn.BatchNorm2d(layer.out_channels))
     )
 
 
 def folded(network: FeatureNetwork) -> FeatureNetwork:
-    """Return the network with plain convolutions that give what those with normalisation give in evaluation."""
+    """Return the network with plain convolutions that give what those with normalization give in evaluation."""
     return _replaced(network, nn.Sequential, lambda pair: nn.utils.fuse_conv_bn_eval(pair[0], pair[1]))
 
 

@@ -1,7 +1,7 @@
-"""How strongly to augment: as much as keeps the discriminator from knowing the real pictures by heart.
+"""How strongly to augment: as much as keeps the discriminator from knowing the real images by heart.
 
 From Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", section 3.1. Knows nothing of
-pictures; `ganvas.training.gan.augment.adaptive` takes the strength.
+images; `ganvas.training.gan.augment.adaptive` takes the strength.
 """
 
 from dataclasses import dataclass, fields
@@ -21,15 +21,15 @@ def adjusted(
     every: int,
     *,
     target: float = TARGET,
-    pictures: int = 500_000,
+    images: int = 500_000,
 ) -> Float[Tensor, ""]:
-    """Return the strength p after `every` steps of `batch` pictures, moved towards where ``r = E[sign D(x)]``, x being
-    real pictures, is `target`: up where r is larger, down where it is smaller, by what takes it from 0 to 1 within
-    `pictures`, and held between 0 and 0.8.
+    """Return the strength p after `every` steps of `batch` images, moved towards where ``r = E[sign D(x)]``, x being
+    real images, is `target`: up where r is larger, down where it is smaller, by what takes it from 0 to 1 within
+    `images`, and held between 0 and 0.8.
 
     Above 0.8 augmentations leak into the generator (Karras et al. 2020, section 2.2 and Fig. 5).
     """
-    step = batch * every / pictures
+    step = batch * every / images
     return (strength + torch.sign(overfitting - target) * step).clamp(0, LARGEST)
 
 
@@ -54,13 +54,13 @@ class AdaptiveStrength:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def after(
-        self, sign: Float[Tensor, ""], batch: int, *, every: int = 4, target: float = TARGET, pictures: int = 500_000
+        self, sign: Float[Tensor, ""], batch: int, *, every: int = 4, target: float = TARGET, images: int = 500_000
     ) -> "AdaptiveStrength":
         """Return the state after a step in which ``sign D(x)`` averaged `sign` over the whole batch of `batch` real
-        pictures; the strength moves at every fourth step.
+        images; the strength moves at every fourth step.
         """
         signs, steps = self.signs + sign.detach(), self.steps + 1
         if int(steps) < every:
             return AdaptiveStrength(self.strength, signs, steps)
-        strength = adjusted(self.strength, signs / every, batch, every, target=target, pictures=pictures)
+        strength = adjusted(self.strength, signs / every, batch, every, target=target, images=images)
         return AdaptiveStrength(strength, torch.zeros_like(signs), torch.zeros_like(steps))

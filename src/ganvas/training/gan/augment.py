@@ -1,11 +1,11 @@
-"""Chance changes of the pictures that a discriminator sees, real and made alike, so that it cannot learn few real ones
+"""Chance changes of the images that a discriminator sees, real and made alike, so that it cannot learn few real ones
 by heart.
 
 Two kinds: `differentiable`, of fixed strength (Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN
 Training"), and `adaptive`, of a strength that training adjusts (Karras et al. 2020, "Training Generative Adversarial
-Networks with Limited Data", appendix B). Both draw anew for every picture, for the whole batch that the processes
-share, and can be differentiated once in the pictures, as the generator's step asks. Gradient penalties differentiate
-the discriminator alone, at the changed pictures, so that no second derivative passes here.
+Networks with Limited Data", appendix B). Both draw anew for every image, for the whole batch that the processes
+share, and can be differentiated once in the images, as the generator's step asks. Gradient penalties differentiate
+the discriminator alone, at the changed images, so that no second derivative passes here.
 """
 
 import math
@@ -24,41 +24,41 @@ Augment = Callable[[Float[Tensor, "n 3 r r"], Randomness], Float[Tensor, "n 3 r 
 Probability = Float[Tensor, ""] | float
 Rows = Float[Tensor, "n"]
 
-REACH = 0.125  # of the side: how far a picture is moved by whole pixels, at most
-DIFFERENTIABLE_PARTS = ("colour", "translation", "cutout")
-ADAPTIVE_PARTS = ("blit", "geometry", "colour")
+REACH = 0.125  # of the side: how far an image is moved by whole pixels, at most
+DIFFERENTIABLE_PARTS = ("color", "translation", "cutout")
+ADAPTIVE_PARTS = ("blit", "geometry", "color")
 
 
-def unchanged(pictures: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
-    """Return the pictures as they are."""
-    return pictures
+def unchanged(images: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
+    """Return the images as they are."""
+    return images
 
 
 def differentiable(parts: Sequence[str] = DIFFERENTIABLE_PARTS) -> Augment:
-    """Return the augmentation of Zhao et al. (2020): every part changes every picture.
+    """Return the augmentation of Zhao et al. (2020): every part changes every image.
 
-    colour: brightness + U(-0.5, 0.5), saturation times U(0, 2), contrast times U(0.5, 1.5). translation: by whole
-    pixels, up to an eighth of the side, grey where nothing is. cutout: a grey square of half the side, its middle
-    anywhere in the picture.
+    color: brightness + U(-0.5, 0.5), saturation times U(0, 2), contrast times U(0.5, 1.5). translation: by whole
+    pixels, up to an eighth of the side, gray where nothing is. cutout: a gray square of half the side, its middle
+    anywhere in the image.
 
     Raises:
         TrainingError: a part has another name.
     """
     _check(parts, DIFFERENTIABLE_PARTS)
 
-    def augment(pictures: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
-        total, side = len(pictures) * draws.share.count, pictures.shape[-1]
-        if "colour" in parts:
+    def augment(images: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
+        total, side = len(images) * draws.share.count, images.shape[-1]
+        if "color" in parts:
             brightness, saturation, contrast = draws.uniform(total, 3).unbind(dim=1)
-            pictures = jittered(pictures, brightness - 0.5, 2 * saturation, contrast + 0.5)
+            images = jittered(images, brightness - 0.5, 2 * saturation, contrast + 0.5)
         if "translation" in parts:
             reach = round(REACH * side)
             x, y = (draws.whole(2 * reach + 1, total, 2) - reach).unbind(dim=1)
-            pictures = moved(pictures, x, y)
+            images = moved(images, x, y)
         if "cutout" in parts:
             x, y = draws.whole(side + 1, total, 2).unbind(dim=1)
-            pictures = cut_out(pictures, x, y, side // 2)
-        return pictures
+            images = cut_out(images, x, y, side // 2)
+        return images
 
     return augment
 
@@ -67,7 +67,7 @@ def adaptive(strength: Probability, parts: Sequence[str] = ADAPTIVE_PARTS) -> Au
     """Return the augmentation of Karras et al. (2020): each single change happens with probability `strength`, 0 to 1.
 
     blit: flip, right angles, motion by whole pixels. geometry: scale, rotation, stretch, motion, resampled together
-    with the blits. colour: brightness, contrast, inverted luma, hue, saturation. A picture for which nothing is drawn
+    with the blits. color: brightness, contrast, inverted luma, hue, saturation. An image for which nothing is drawn
     comes out bit for bit as it went in.
 
     Raises:
@@ -75,17 +75,17 @@ def adaptive(strength: Probability, parts: Sequence[str] = ADAPTIVE_PARTS) -> Au
     """
     _check(parts, ADAPTIVE_PARTS)
 
-    def augment(pictures: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
-        total, side = len(pictures) * draws.share.count, pictures.shape[-1]
-        motions = torch.eye(3, device=draws.device).repeat(len(pictures), 1, 1)
+    def augment(images: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
+        total, side = len(images) * draws.share.count, images.shape[-1]
+        motions = torch.eye(3, device=draws.device).repeat(len(images), 1, 1)
         if "blit" in parts:
             motions = blits(draws, total, strength, side) @ motions
         if "geometry" in parts:
             motions = geometry(draws, total, strength, side) @ motions
-        pictures = _change_some(pictures, motions, warp)
-        if "colour" in parts:
-            pictures = _change_some(pictures, colours(draws, total, strength), recoloured)
-        return pictures
+        images = _change_some(images, motions, warp)
+        if "color" in parts:
+            images = _change_some(images, colors(draws, total, strength), recolored)
+        return images
 
     return augment
 
@@ -97,41 +97,39 @@ def _check(parts: Sequence[str], allowed: Sequence[str]) -> None:
 
 
 def jittered(
-    pictures: Float[Tensor, "n 3 h w"], brightness: Rows, saturation: Rows, contrast: Rows
+    images: Float[Tensor, "n 3 h w"], brightness: Rows, saturation: Rows, contrast: Rows
 ) -> Float[Tensor, "n 3 h w"]:
-    """Add `brightness`, multiply distances from the pixel's grey by `saturation`, then those from the picture's mean by
+    """Add `brightness`, multiply distances from the pixel's gray by `saturation`, then those from the image's mean by
     `contrast`: one matrix, ``contrast (saturation I + (1 - saturation) / 3)``, since no step moves the mean but the
     first.
     """
-    brightness, saturation, contrast = (
-        rows.to(pictures.device)[:, None] for rows in (brightness, saturation, contrast)
-    )
-    mean = at_least_float32(pictures).mean(dim=(1, 2, 3))[:, None]
+    brightness, saturation, contrast = (rows.to(images.device)[:, None] for rows in (brightness, saturation, contrast))
+    mean = at_least_float32(images).mean(dim=(1, 2, 3))[:, None]
     own, others = contrast * saturation, contrast * (1 - saturation) / 3
-    mix = own[:, :, None] * torch.eye(3, device=pictures.device) + others[:, :, None]
-    return _mixed(pictures, mix, (brightness + (1 - contrast) * mean).expand(-1, 3))
+    mix = own[:, :, None] * torch.eye(3, device=images.device) + others[:, :, None]
+    return _mixed(images, mix, (brightness + (1 - contrast) * mean).expand(-1, 3))
 
 
-def moved(pictures: Float[Tensor, "n 3 h w"], x: Int[Tensor, "n"], y: Int[Tensor, "n"]) -> Float[Tensor, "n 3 h w"]:
-    """Move each picture by whole pixels, x to the right and y down; what comes in is 0."""
-    height, width = pictures.shape[2:]
+def moved(images: Float[Tensor, "n 3 h w"], x: Int[Tensor, "n"], y: Int[Tensor, "n"]) -> Float[Tensor, "n 3 h w"]:
+    """Move each image by whole pixels, x to the right and y down; what comes in is 0."""
+    height, width = images.shape[2:]
     columns = torch.arange(width, device=x.device) - x[:, None]  # [n, w], where each new pixel was
     rows = torch.arange(height, device=y.device) - y[:, None]
     inside = _cross((rows >= 0) & (rows < height), (columns >= 0) & (columns < width))
     places = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None]
-    found = pictures.flatten(2).gather(2, places.flatten(1)[:, None].expand(-1, pictures.shape[1], -1))
+    found = images.flatten(2).gather(2, places.flatten(1)[:, None].expand(-1, images.shape[1], -1))
     return found.view(*found.shape[:2], height, width) * inside.to(found.dtype)
 
 
 def cut_out(
-    pictures: Float[Tensor, "n 3 h w"], x: Int[Tensor, "n"], y: Int[Tensor, "n"], size: int
+    images: Float[Tensor, "n 3 h w"], x: Int[Tensor, "n"], y: Int[Tensor, "n"], size: int
 ) -> Float[Tensor, "n 3 h w"]:
-    """Put 0 into the square of `size` pixels with its middle at (x, y), as far as it lies in the picture."""
-    height, width = pictures.shape[2:]
+    """Put 0 into the square of `size` pixels with its middle at (x, y), as far as it lies in the image."""
+    height, width = images.shape[2:]
     columns = torch.arange(width, device=x.device) - x[:, None] + size // 2
     rows = torch.arange(height, device=y.device) - y[:, None] + size // 2
     square = _cross((rows >= 0) & (rows < size), (columns >= 0) & (columns < size))
-    return pictures * (~square).to(pictures.dtype)
+    return images * (~square).to(images.dtype)
 
 
 def _cross(rows: Tensor, columns: Tensor) -> Tensor:
@@ -165,7 +163,7 @@ def geometry(draws: Randomness, total: int, strength: Probability, side: int) ->
     return move @ rotation(second) @ scaling(stretches, 1 / stretches) @ rotation(first) @ scaling(scales, scales)
 
 
-def colours(draws: Randomness, total: int, strength: Probability) -> Float[Tensor, "n 4 4"]:
+def colors(draws: Randomness, total: int, strength: Probability) -> Float[Tensor, "n 4 4"]:
     """Draw brightness + N(0, 0.2), contrast times 2^N(0, 0.5), inverted luma (half of those drawn), turned hue, and
     saturation times 2^N(0, 1), as matrices of (r, g, b, 1).
     """
@@ -174,10 +172,10 @@ def colours(draws: Randomness, total: int, strength: Probability) -> Float[Tenso
     inverted = 1.0 - 2.0 * _sometimes(draws, total, strength, draws.whole(2, total))
     hue = _sometimes(draws, total, strength, _angles(draws, total))
     saturation = _sometimes(draws, total, strength, draws.normal(total)).exp2()
-    linear = contrast[:, None, None] * _about_grey(inverted, saturation, hue)
+    linear = contrast[:, None, None] * _about_gray(inverted, saturation, hue)
     matrices = torch.eye(4, device=linear.device).repeat(len(linear), 1, 1)
     matrices[:, :3, :3] = linear
-    # Brightness is added first; of what follows, contrast and inversion act on grey.
+    # Brightness is added first; of what follows, contrast and inversion act on gray.
     matrices[:, :3, 3] = (brightness * contrast * inverted)[:, None]
     return matrices
 
@@ -191,34 +189,34 @@ def _angles(draws: Randomness, total: int) -> Rows:
     return (draws.uniform(total) * 2 - 1) * math.pi
 
 
-def _about_grey(along: Rows, across: Rows, angle: Rows) -> Float[Tensor, "n 3 3"]:
-    """Return the maps of colours that multiply the part along the grey axis by `along` and the part across it by
+def _about_gray(along: Rows, across: Rows, angle: Rows) -> Float[Tensor, "n 3 3"]:
+    """Return the maps of colors that multiply the part along the gray axis by `along` and the part across it by
     `across`, and turn it about that axis by `angle` (Rodrigues).
     """
-    grey = torch.full((3, 3), 1 / 3, device=angle.device)
-    rest = torch.eye(3, device=angle.device) - grey
+    gray = torch.full((3, 3), 1 / 3, device=angle.device)
+    rest = torch.eye(3, device=angle.device) - gray
     turn = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]], device=angle.device) / math.sqrt(3)
     along, kept, turned = (v[:, None, None] for v in (along, across * angle.cos(), across * angle.sin()))
-    return along * grey + kept * rest + turned * turn
+    return along * gray + kept * rest + turned * turn
 
 
-def recoloured(pictures: Float[Tensor, "n 3 h w"], matrices: Float[Tensor, "n 4 4"]) -> Float[Tensor, "n 3 h w"]:
-    """Apply a matrix to the colours (r, g, b, 1) of each picture, in [-1, 1]; not clamped."""
-    return _mixed(pictures, matrices[:, :3, :3], matrices[:, :3, 3])
+def recolored(images: Float[Tensor, "n 3 h w"], matrices: Float[Tensor, "n 4 4"]) -> Float[Tensor, "n 3 h w"]:
+    """Apply a matrix to the colors (r, g, b, 1) of each image, in [-1, 1]; not clamped."""
+    return _mixed(images, matrices[:, :3, :3], matrices[:, :3, 3])
 
 
-def _mixed(pictures: Tensor, mix: Float[Tensor, "n 3 3"], add: Float[Tensor, "n 3"]) -> Tensor:
-    colours = at_least_float32(pictures).flatten(2)
-    mixed = torch.baddbmm(add[:, :, None].to(colours), mix.to(colours), colours)
-    return mixed.view(pictures.shape).to(pictures.dtype)
+def _mixed(images: Tensor, mix: Float[Tensor, "n 3 3"], add: Float[Tensor, "n 3"]) -> Tensor:
+    colors = at_least_float32(images).flatten(2)
+    mixed = torch.baddbmm(add[:, :, None].to(colors), mix.to(colors), colors)
+    return mixed.view(images.shape).to(images.dtype)
 
 
-def _change_some(pictures: Tensor, matrices: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Change the pictures whose matrix is not the identity, and leave the others."""
+def _change_some(images: Tensor, matrices: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Change the images whose matrix is not the identity, and leave the others."""
     identity = torch.eye(matrices.shape[1], device=matrices.device)
     rows = (matrices != identity).flatten(1).any(dim=1).nonzero()[:, 0]
-    if len(rows) == len(pictures):
-        return change(pictures, matrices)
+    if len(rows) == len(images):
+        return change(images, matrices)
     if len(rows) == 0:
-        return pictures
-    return pictures.index_copy(0, rows, change(pictures[rows], matrices[rows]))
+        return images
+    return images.index_copy(0, rows, change(images[rows], matrices[rows]))

@@ -20,7 +20,7 @@ KINDS = ("none", "diff", "adaptive")
 @dataclass(frozen=True)
 class Augmentation:
     """``kind``: none, diff (the fixed one of Zhao et al. 2020) or adaptive (Karras et al. 2020); ``flip``: mirror real
-    pictures at random, which doubles the data where left and right do not matter.
+    images at random, which doubles the data where left and right do not matter.
 
     The adaptive one keeps its ``strength`` and what it saw since that last moved among the run's numbers.
     """
@@ -38,20 +38,20 @@ class Augmentation:
             extra |= AdaptiveStrength.start(device=device).tensors()
 
     def of_data(self, real: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
-        """Return the real pictures, mirrored at random where that is asked."""
+        """Return the real images, mirrored at random where that is asked."""
         if not self.flip:
             return real
         mirrored = draws.chance(0.5, len(real) * draws.share.count)
         return torch.where(mirrored[:, None, None, None], real.flip(3), real)
 
     def of_networks(self, extra: Mapping[str, Tensor]) -> Augment:
-        """Return what all pictures go through before the discriminator."""
+        """Return what all images go through before the discriminator."""
         if self.kind == "none":
             return augment.unchanged
         return augment.differentiable() if self.kind == "diff" else augment.adaptive(_strength(extra).strength)
 
     def adjust(self, extra: dict[str, Tensor], seen: Mapping[str, Tensor], batch: int, team: Team) -> None:
-        """Let the strength follow the mean sign of the scores of real pictures, as time goes on."""
+        """Let the strength follow the mean sign of the scores of real images, as time goes on."""
         if self.kind == "adaptive":
             sign = seen["sign"].clone()
             team.average([sign])

@@ -4,11 +4,11 @@ import torch
 from torch import nn
 
 
-def decay(batch: int, half_life: float, pictures: int, ramp: float = 0.05) -> float:
-    """Return the factor of the old average at a step of `batch` pictures: ``0.5^(batch / half-life)``, the half-life in
-    pictures, shorter at the start (`ramp` of the pictures seen so far) so that the random first weights are forgotten.
+def decay(batch: int, half_life: float, images: int, ramp: float = 0.05) -> float:
+    """Return the factor of the old average at a step of `batch` images: ``0.5^(batch / half-life)``, the half-life in
+    images, shorter at the start (`ramp` of the images seen so far) so that the random first weights are forgotten.
     """
-    half_life = min(half_life, max(pictures * ramp, batch))
+    half_life = min(half_life, max(images * ramp, batch))
     return 0.5 ** (batch / half_life)
 
 

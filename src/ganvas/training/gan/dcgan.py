@@ -1,7 +1,7 @@
 """One training step of DCGAN (Radford et al. 2016), as functions of networks, settings and draws.
 
-Knows no files and no loop. Real and made pictures pass the discriminator in batches of their own, since its batch
-normalisation must not see which is which at once.
+Knows no files and no loop. Real and made images pass the discriminator in batches of their own, since its batch
+normalization must not see which is which at once.
 """
 
 import copy
@@ -31,18 +31,18 @@ SETTLING_BATCHES, SETTLING_ROWS = 8, 128
 class DCGANRecipe:
     """Everything that a step depends on beside networks and data; the defaults are the published ones, at batch 64.
 
-    ``width`` and ``judge_width`` are the channels of the finest maps (ngf, ndf); ``half_life`` that of the kept
-    average, in pictures; ``precision`` that of the convolutions.
+    ``width`` and ``discriminator_width`` are the channels of the finest maps (ngf, ndf); ``half_life`` that of the kept
+    average, in images; ``precision`` that of the convolutions.
     """
 
     resolution: int = 64
     z_dim: int = 100
     width: int = 64
-    judge_width: int = 64
+    discriminator_width: int = 64
     batch: int = 64
     objective: str = "bce"
     rate: float = 2e-4
-    judge_rate: float = 2e-4
+    discriminator_rate: float = 2e-4
     half_life: float = 5_000.0
     precision: str = "float32"
     seed: int = 0
@@ -55,17 +55,17 @@ class DCGANRecipe:
         if self.resolution not in (32, 64, 128):
             raise TrainingError(f"A DCGAN is trained at 32, 64 or 128 pixels; {self.resolution} was given.")
         if self.batch < 2:
-            raise TrainingError("Batch normalisation needs batches of at least 2 pictures.")
-        check_above_zero(rate=self.rate, judge_rate=self.judge_rate, half_life=self.half_life)
-        check_range(1, z_dim=self.z_dim, width=self.width, judge_width=self.judge_width)
+            raise TrainingError("Batch normalization needs batches of at least 2 images.")
+        check_above_zero(rate=self.rate, discriminator_rate=self.discriminator_rate, half_life=self.half_life)
+        check_range(1, z_dim=self.z_dim, width=self.width, discriminator_width=self.discriminator_width)
 
     @property
     def group(self) -> int:
-        """Rows that are judged together; batch normalisation takes what it gets."""
+        """Rows that are judged together; batch normalization takes what it gets."""
         return 2
 
     @property
-    def judge_first(self) -> int:
+    def discriminator_warmup(self) -> int:
         """Both networks learn from the start."""
         return 0
 
@@ -74,20 +74,20 @@ class DCGANRecipe:
         random = torch.Generator().manual_seed(self.seed)
         generator = DCGAN(Architecture.standard(self.resolution, self.width, self.z_dim))
         initialize(generator, random)
-        judge = ConvolutionalDiscriminator(self.resolution, self.judge_width, random)
+        discriminator = ConvolutionalDiscriminator(self.resolution, self.discriminator_width, random)
         if source is not None:
             _copy(source.generator, generator)
             if source.discriminator is not None:
-                _copy(source.discriminator, judge)
-        generator, judge = _fast(generator, device).train(), _fast(judge, device).train()
+                _copy(source.discriminator, discriminator)
+        generator, discriminator = _fast(generator, device).train(), _fast(discriminator, device).train()
         average = copy.deepcopy(generator).eval().requires_grad_(False)
-        optimisers = adam(generator, self.rate, BETAS), adam(judge, self.judge_rate, BETAS)
-        return Networks(generator, judge, average, *optimisers)
+        optimizers = adam(generator, self.rate, BETAS), adam(discriminator, self.discriminator_rate, BETAS)
+        return Networks(generator, discriminator, average, *optimizers)
 
     def step(
         self, networks: Networks, real: Tensor, index: int, draws: Randomness, augment: Augment, team: Team
     ) -> dict[str, Tensor]:
-        """Do one step on this process's share of the `real` pictures; returns losses and mean scores."""
+        """Do one step on this process's share of the `real` images; returns losses and mean scores."""
         with torch.autocast(real.device.type, getattr(torch, self.precision), enabled=self.precision != "float32"):
             return _step(self, networks, real, draws, augment, team)
 
@@ -119,24 +119,24 @@ def _step(
     augment: Augment,
     team: Team,
 ) -> dict[str, Tensor]:
-    objective, judge = OBJECTIVES[recipe.objective], networks.discriminator
+    objective, discriminator = OBJECTIVES[recipe.objective], networks.discriminator
     made = networks.generator(draws.normal(recipe.batch, recipe.z_dim))
-    judge.requires_grad_(True)
-    real_scores = judge(augment(real, draws)).float()
-    made_scores = judge(augment(made.detach(), draws)).float()
-    judge_loss = objective.discriminator(real_scores, made_scores)
-    networks.discriminator_optimiser.zero_grad()
-    judge_loss.backward()
-    team.average_gradients(judge)
-    networks.discriminator_optimiser.step()
-    judge.requires_grad_(False)
-    fooled_scores = judge(augment(made, draws)).float()
+    discriminator.requires_grad_(True)
+    real_scores = discriminator(augment(real, draws)).float()
+    made_scores = discriminator(augment(made.detach(), draws)).float()
+    discriminator_loss = objective.discriminator(real_scores, made_scores)
+    networks.discriminator_optimizer.zero_grad()
+    discriminator_loss.backward()
+    team.average_gradients(discriminator)
+    networks.discriminator_optimizer.step()
+    discriminator.requires_grad_(False)
+    fooled_scores = discriminator(augment(made, draws)).float()
     generator_loss = objective.generator(None, fooled_scores)
-    networks.generator_optimiser.zero_grad()
+    networks.generator_optimizer.zero_grad()
     generator_loss.backward()
     team.average_gradients(networks.generator)
-    networks.generator_optimiser.step()
-    return {"D": judge_loss.detach(), "G": generator_loss.detach(), **score_means(real_scores, made_scores)}
+    networks.generator_optimizer.step()
+    return {"D": discriminator_loss.detach(), "G": generator_loss.detach(), **score_means(real_scores, made_scores)}
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""A trained discriminator on disk, beside its generator: what a few pictures of a new class are judged by."""
+"""A trained discriminator on disk, beside its generator: what a few images of a new class are judged by."""
 
 from pathlib import Path
 

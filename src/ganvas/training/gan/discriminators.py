@@ -1,6 +1,6 @@
-"""The networks that tell real pictures from made ones: StyleGAN2's residual discriminator and DCGAN's.
+"""The networks that tell real images from made ones: StyleGAN2's residual discriminator and DCGAN's.
 
-Written from Karras et al. 2020 (Fig. 7c and appendix B: residual blocks, equalised learning rate), Karras et al. 2018
+Written from Karras et al. 2020 (Fig. 7c and appendix B: residual blocks, equalized learning rate), Karras et al. 2018
 (minibatch standard deviation) and Radford et al. 2016. Parameters are float32.
 """
 
@@ -20,7 +20,7 @@ GROUP = 4
 
 
 class EqualConvolution(nn.Module):
-    """A convolution whose weights are kept at unit variance and scaled by 1 / sqrt(inputs) when used (equalised
+    """A convolution whose weights are kept at unit variance and scaled by 1 / sqrt(inputs) when used (equalized
     learning rate), with leaky ReLU times sqrt 2 unless `linear`.
     """
 
@@ -60,7 +60,7 @@ class ResidualBlock(nn.Module):
 
 
 class StyleDiscriminator(nn.Module):
-    """Pictures [n, 3, r, r] to scores [n]; ``channels`` are those of the maps of 4, 8, ..., r pixels, which have the
+    """Images [n, 3, r, r] to scores [n]; ``channels`` are those of the maps of 4, 8, ..., r pixels, which have the
     precision ``map_dtype``.
     """
 
@@ -83,24 +83,24 @@ class StyleDiscriminator(nn.Module):
 
     @property
     def resolution(self) -> int:
-        """Width of its pictures."""
+        """Width of its images."""
         return 2 ** (len(self.channels) + 1)
 
-    def forward(self, pictures: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n"]:
-        """Return scores: logits of "real". Rows are judged in consecutive groups of four (`add_deviation`)."""
-        x = self._maps(pictures)[-1]
-        x = self.last(add_deviation(ops.at_least_float32(x), GROUP))  # [n, c, 4, 4], wide from here
+    def forward(self, images: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n"]:
+        """Return scores: logits of "real". Rows are judged in consecutive groups of four (`add_std`)."""
+        x = self._maps(images)[-1]
+        x = self.last(add_std(ops.at_least_float32(x), GROUP))  # [n, c, 4, 4], wide from here
         x = self.hidden(x.reshape(len(x), -1, 1, 1))
         return self.score(x).flatten()
 
-    def maps(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
-        """Return the maps of half the width and smaller of pictures of any size, which are first brought to its own:
+    def maps(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        """Return the maps of half the width and smaller of images of any size, which are first brought to its own:
         a second way to see, beside the feature network (`ganvas.metrics.perceptual`).
         """
-        return self._maps(pixels.resize(pictures, self.resolution, self.resolution))
+        return self._maps(pixels.resize(images, self.resolution, self.resolution))
 
-    def _maps(self, pictures: Float[Tensor, "n 3 r r"]) -> list[Float[Tensor, "n _c _h _w"]]:
-        x = self.from_rgb(pictures.to(self.map_dtype, memory_format=torch.channels_last))
+    def _maps(self, images: Float[Tensor, "n 3 r r"]) -> list[Float[Tensor, "n _c _h _w"]]:
+        x = self.from_rgb(images.to(self.map_dtype, memory_format=torch.channels_last))
         found = []
         for block in self.blocks.values():
             x = block(x, self.kernel)
@@ -108,7 +108,7 @@ class StyleDiscriminator(nn.Module):
         return found
 
 
-def add_deviation(x: Float[Tensor, "n c h w"], group: int) -> Float[Tensor, "n c2 h w"]:
+def add_std(x: Float[Tensor, "n c h w"], group: int) -> Float[Tensor, "n c2 h w"]:
     """Append a channel with the standard deviation over each group of consecutive rows, averaged over channels and
     pixels (minibatch standard deviation, Karras et al. 2018, section 3). Groups are cut where rows are fewer or do not
     divide.
@@ -116,16 +116,16 @@ def add_deviation(x: Float[Tensor, "n c h w"], group: int) -> Float[Tensor, "n c
     rows = len(x)
     group = math.gcd(rows, group)
     grouped = x.view(rows // group, group, *x.shape[1:])
-    deviation = (grouped.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [groups]
-    channel = deviation.repeat_interleave(group).view(rows, 1, 1, 1).expand(rows, 1, *x.shape[2:])
+    std = (grouped.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [groups]
+    channel = std.repeat_interleave(group).view(rows, 1, 1, 1).expand(rows, 1, *x.shape[2:])
     return torch.cat([x, channel], dim=1)
 
 
 class ConvolutionalDiscriminator(nn.Sequential):
-    """DCGAN's: pictures [n, 3, r, r] to scores [n] by convolutions of kernel 4 and stride 2, the first of `width`
-    channels and each next of twice as many, with batch normalisation (but for the first) and leaky ReLU.
+    """DCGAN's: images [n, 3, r, r] to scores [n] by convolutions of kernel 4 and stride 2, the first of `width`
+    channels and each next of twice as many, with batch normalization (but for the first) and leaky ReLU.
 
-    Weights come from `random`: convolutions from N(0, 0.02), the normalisation's from N(1, 0.02). 2,765,568 parameters
+    Weights come from `random`: convolutions from N(0, 0.02), the normalization's from N(1, 0.02). 2,765,568 parameters
     at 64 px and width 64.
     """
 

@@ -1,4 +1,4 @@
-"""Noise of the finest maps, as strong as gives pictures the grain of real ones.
+"""Noise of the finest maps, as strong as gives images the grain of real ones.
 
 A noise strength is one number that Adam moves by its whole rate at every step, and a discriminator sees differences of
 the finest octave late: its energy is a thousandth of the others'. So it wanders, by a factor of two, while everything
@@ -21,7 +21,7 @@ ROUNDS = 2
 
 @torch.no_grad()
 def match_finest_octave(generator: StyleGAN2, energy: float) -> StyleGAN2:
-    """Return a copy whose pictures, at truncation 1, have this mean energy in their finest octave (`octave_energies`),
+    """Return a copy whose images, at truncation 1, have this mean energy in their finest octave (`octave_energies`),
     as nearly as strengths of the noise in its finest maps of 0 to 4 times the learnt ones allow.
 
     Noise adds an energy that grows with the square of its strength, or nearly: a few rounds of that rule.
@@ -36,8 +36,8 @@ def match_finest_octave(generator: StyleGAN2, energy: float) -> StyleGAN2:
 
     def measure(factor: float) -> float:
         set_to(factor)
-        pictures = sample_latent(matched, SEEDS).pictures(matched)
-        return float(torch.cat([octave_energies(some.clamp(-1, 1))[:, 0] for some in pictures]).mean())
+        images = sample_latent(matched, SEEDS).images(matched)
+        return float(torch.cat([octave_energies(some.clamp(-1, 1))[:, 0] for some in images]).mean())
 
     without, factor = measure(0.0), 1.0
     for _ in range(ROUNDS):

@@ -13,14 +13,14 @@ from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.training.gan.discriminators import EqualConvolution, StyleDiscriminator
 
 MAPPING = ("z_dim", "w_dim", "hidden", "label_dim", "mapping_rate")
-COLOURS = 3
+COLORS = 3
 
 
 @torch.no_grad()
 def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
-    """Put the weights of `source` into a `generator` at least as large, so that both paint the same picture.
+    """Put the weights of `source` into a `generator` at least as large, so that both paint the same image.
 
-    The pictures of a smaller source come out enlarged: the colours of finer blocks start at zero. New channels get
+    The images of a smaller source come out enlarged: the colors of finer blocks start at zero. New channels get
     random weights of their own, but no weight leads from them into old ones, whose values and demodulation (StyleGAN2,
     Eq. 3) therefore stay as they were. The mapping network must be the same. Raises `TrainingError` where a part of the
     source has no place.
@@ -41,7 +41,7 @@ def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
         if name not in ours or not _fits(old.shape, ours[name].shape):
             shape = list(ours[name].shape) if name in ours else "no place"
             raise TrainingError(f"{name} of shape {list(old.shape)} does not fit into the new generator's {shape}.")
-        # Colours and shortcuts are scaled by 1 / sqrt(inputs), which a wider layer must not change.
+        # Colors and shortcuts are scaled by 1 / sqrt(inputs), which a wider layer must not change.
         wider = (ours[name].shape[1] / old.shape[1]) ** 0.5 if name.endswith(("torgb.weight", "skip.weight")) else 1.0
         _place(ours[name], old * wider, linear=name.endswith("weight"))
     for _, block in generator.synthesis.named_blocks():
@@ -56,40 +56,40 @@ def misfit(channels: Sequence[int], source: Sequence[int]) -> str:
             f"A discriminator of {channels} channels cannot start from one of {source}; coarse maps must have the same "
             "channels."
         )
-    narrow = [count for count in channels[len(source) :] if count < 2 * COLOURS]
-    return f"{narrow[0]} channels are too few to pass on colours; give six or more." if narrow else ""
+    narrow = [count for count in channels[len(source) :] if count < 2 * COLORS]
+    return f"{narrow[0]} channels are too few to pass on colors; give six or more." if narrow else ""
 
 
 @torch.no_grad()
-def start_judge_from(judge: StyleDiscriminator, source: StyleDiscriminator) -> None:
+def start_discriminator_from(discriminator: StyleDiscriminator, source: StyleDiscriminator) -> None:
     """Put the blocks of `source` into a discriminator of the same widths and of at least its resolution, so that a
-    picture gets the score that `source` gives it made smaller.
+    image gets the score that `source` gives it made smaller.
 
     What it knows goes on to count while it learns to look at finer detail: with a new block of random weights before
     the old ones it knows nothing until these have learnt anew, and a trained generator escapes it. Raises
     `TrainingError` for other widths, or for a new block of fewer than six channels.
     """
-    reason = misfit(judge.channels, source.channels)
+    reason = misfit(discriminator.channels, source.channels)
     if reason:
         raise TrainingError(reason)
-    ours = judge.state_dict()
+    ours = discriminator.state_dict()
     for name, old in source.state_dict().items():
-        if judge.channels == source.channels or not name.startswith("from_rgb."):
+        if discriminator.channels == source.channels or not name.startswith("from_rgb."):
             ours[name].copy_(old)
     from_rgb = source.from_rgb
-    for size in range(len(source.channels), len(judge.channels)):
-        from_rgb = _pass_colours_on(judge.blocks[f"b{2 ** (size + 2)}"], from_rgb)
-    judge.from_rgb.load_state_dict(from_rgb.state_dict())
+    for size in range(len(source.channels), len(discriminator.channels)):
+        from_rgb = _pass_colors_on(discriminator.blocks[f"b{2 ** (size + 2)}"], from_rgb)
+    discriminator.from_rgb.load_state_dict(from_rgb.state_dict())
 
 
-def _pass_colours_on(block: Any, old: Any) -> EqualConvolution:
-    """Let a new residual block make of colours x what the layer `old` made of smaller ones; returns the layer before.
+def _pass_colors_on(block: Any, old: Any) -> EqualConvolution:
+    """Let a new residual block make of colors x what the layer `old` made of smaller ones; returns the layer before.
 
-    Colours pass as pairs leaky(x), leaky(-x), whose difference is (1 + slope) x, and (1 + slope^2) x after a second
+    Colors pass as pairs leaky(x), leaky(-x), whose difference is (1 + slope) x, and (1 + slope^2) x after a second
     leaky ReLU: linear, so that smoothing them is smoothing x. The other channels do not count yet.
     """
-    from_rgb = EqualConvolution(COLOURS, block.conv0.weight.shape[1], 1)
-    signs = torch.cat([torch.eye(COLOURS), -torch.eye(COLOURS)]).to(old.weight)  # [6, 3]
+    from_rgb = EqualConvolution(COLORS, block.conv0.weight.shape[1], 1)
+    signs = torch.cat([torch.eye(COLORS), -torch.eye(COLORS)]).to(old.weight)  # [6, 3]
     pairs = len(signs)
     from_rgb.weight[:pairs] = signs[:, :, None, None] / (from_rgb.gain * LEAKY_GAIN)
     block.conv0.weight[:pairs] = 0

@@ -1,4 +1,4 @@
-"""What a discriminator and a generator minimise, as pure functions of the discriminator's scores (logits).
+"""What a discriminator and a generator minimize, as pure functions of the discriminator's scores (logits).
 
 Knows no network. Scores are [n], real and fake of equal number.
 """
@@ -17,7 +17,7 @@ Scores = Float[Tensor, "n"]
 @dataclass(frozen=True)
 class Objective:
     """A pair of losses: `discriminator(real, fake)` and `generator(real, fake)`; only a `relativistic` generator loss
-    looks at the scores of real pictures.
+    looks at the scores of real images.
     """
 
     name: str
@@ -65,28 +65,28 @@ OBJECTIVES = {
 
 
 def score_means(real: Scores, fake: Scores) -> dict[str, Float[Tensor, ""]]:
-    """Return what a log tells of scores: how probably real and made pictures are taken for real, on average, and the
+    """Return what a log tells of scores: how probably real and made images are taken for real, on average, and the
     mean sign of real scores, by which adaptive augmentation goes.
     """
     real, fake = real.detach(), fake.detach()
     return {"D(x)": real.sigmoid().mean(), "D(G(z))": fake.sigmoid().mean(), "sign": real.sign().mean()}
 
 
-def gradient_penalty(score: Callable[[Tensor], Tensor], pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
-    """Return ``|d score / d picture|^2``, averaged over pictures: R1 on real ones, R2 on fake ones (Mescheder et al.
+def gradient_penalty(score: Callable[[Tensor], Tensor], images: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
+    """Return ``|d score / d image|^2``, averaged over images: R1 on real ones, R2 on fake ones (Mescheder et al.
     2018, Eq. 9); the loss adds gamma / 2 of it.
     """
-    pictures = pictures.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(score(pictures).sum(), pictures, create_graph=True)
+    images = images.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(score(images).sum(), images, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3)).mean()
 
 
 def path_lengths(
-    pictures: Float[Tensor, "n c h w"], ws: Float[Tensor, "n layers d"], direction: Float[Tensor, "n c h w"]
+    images: Float[Tensor, "n c h w"], ws: Float[Tensor, "n layers d"], direction: Float[Tensor, "n c h w"]
 ) -> Float[Tensor, "n"]:
     """Return ``|J_w^T y|`` for normal `direction` y, scaled by the number of pixels (StyleGAN2, Karras et al. 2020,
     Eq. 4).
     """
-    pixels = pictures.shape[2] * pictures.shape[3]
-    (gradient,) = torch.autograd.grad((pictures * direction).sum() / pixels**0.5, ws, create_graph=True)
+    pixels = images.shape[2] * images.shape[3]
+    (gradient,) = torch.autograd.grad((images * direction).sum() / pixels**0.5, ws, create_graph=True)
     return gradient.square().sum(dim=2).mean(dim=1).sqrt()

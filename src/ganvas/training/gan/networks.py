@@ -1,4 +1,4 @@
-"""What training changes, as plain data: two networks, their optimisers, the average that is kept, a few numbers.
+"""What training changes, as plain data: two networks, their optimizers, the average that is kept, a few numbers.
 
 ``tensors`` and ``restore`` turn it into named tensors and back without loss, which is all that a snapshot needs.
 """
@@ -23,8 +23,8 @@ class Networks:
     generator: Any
     discriminator: Any
     average: Any
-    generator_optimiser: torch.optim.Adam
-    discriminator_optimiser: torch.optim.Adam
+    generator_optimizer: torch.optim.Adam
+    discriminator_optimizer: torch.optim.Adam
     extra: dict[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -33,9 +33,9 @@ class Networks:
         return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
 
     @property
-    def optimisers(self) -> dict[str, torch.optim.Adam]:
-        """The optimisers by the names that they have in snapshots."""
-        return {"generator": self.generator_optimiser, "discriminator": self.discriminator_optimiser}
+    def optimizers(self) -> dict[str, torch.optim.Adam]:
+        """The optimizers by the names that they have in snapshots."""
+        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Source:
 
 def adam(network: nn.Module, rate: float, betas: tuple[float, float], penalty_every: int = 0) -> torch.optim.Adam:
     """Return Adam for a network; with a penalty every `penalty_every` steps, rate and betas are those of ``every /
-    (every + 1)`` of a step (lazy regularisation, Karras et al. 2020, appendix B).
+    (every + 1)`` of a step (lazy regularization, Karras et al. 2020, appendix B).
     """
     share = penalty_every / (penalty_every + 1) if penalty_every else 1.0
     first, second = (beta**share for beta in betas)
@@ -63,25 +63,25 @@ def adam(network: nn.Module, rate: float, betas: tuple[float, float], penalty_ev
 
 
 def tensors(networks: Networks) -> dict[str, Tensor]:
-    """Return everything by name: ``average.*``, ``generator.*``, ``discriminator.*``, the optimisers' moments as
-    ``optimiser.generator.12.exp_avg`` and step counts, and ``extra.*``.
+    """Return everything by name: ``average.*``, ``generator.*``, ``discriminator.*``, the optimizers' moments as
+    ``optimizer.generator.12.exp_avg`` and step counts, and ``extra.*``.
     """
     named = {
         f"{part}.{name}": t for part, module in networks.modules.items() for name, t in module.state_dict().items()
     }
-    for part, optimiser in networks.optimisers.items():
-        named |= moments(optimiser, f"optimiser.{part}")
+    for part, optimizer in networks.optimizers.items():
+        named |= moments(optimizer, f"optimizer.{part}")
     return named | {f"extra.{name}": value for name, value in networks.extra.items()}
 
 
-def moments(optimiser: torch.optim.Adam, prefix: str) -> dict[str, Tensor]:
+def moments(optimizer: torch.optim.Adam, prefix: str) -> dict[str, Tensor]:
     """Return what Adam remembers of each parameter, by names such as ``prefix.12.exp_avg``, and its step counts."""
-    states = optimiser.state_dict()["state"]
+    states = optimizer.state_dict()["state"]
     return {f"{prefix}.{index}.{key}": state[key] for index, state in states.items() for key in (*MOMENTS, "step")}
 
 
 def slim(networks: Networks) -> dict[str, Tensor]:
-    """Return the weights alone, in bfloat16: what training can go on from, with optimisers that start afresh."""
+    """Return the weights alone, in bfloat16: what training can go on from, with optimizers that start afresh."""
     kept = ("average.", "generator.", "discriminator.", "extra.")
     return {
         name: t.bfloat16() if t.is_floating_point() and not name.startswith("extra.") else t
@@ -92,7 +92,7 @@ def slim(networks: Networks) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def restore(networks: Networks, named: Mapping[str, Tensor]) -> bool:
-    """Put the tensors of a snapshot back; returns whether it held the optimisers (a slim one does not).
+    """Put the tensors of a snapshot back; returns whether it held the optimizers (a slim one does not).
 
     Raises `TrainingError` where the snapshot is of other networks.
     """
@@ -105,27 +105,27 @@ def restore(networks: Networks, named: Mapping[str, Tensor]) -> bool:
             t.copy_(given[name])
     for name, own in networks.extra.items():  # what these settings do not carry on is left out
         networks.extra[name] = named.get(f"extra.{name}", own).to(own.device)
-    whole = any(name.startswith("optimiser.") for name in named)
+    whole = any(name.startswith("optimizer.") for name in named)
     if whole:
-        for part, optimiser in networks.optimisers.items():
-            restore_moments(optimiser, f"optimiser.{part}", named)
+        for part, optimizer in networks.optimizers.items():
+            restore_moments(optimizer, f"optimizer.{part}", named)
     return whole
 
 
-def restore_moments(optimiser: torch.optim.Adam, prefix: str, named: Mapping[str, Tensor]) -> None:
+def restore_moments(optimizer: torch.optim.Adam, prefix: str, named: Mapping[str, Tensor]) -> None:
     """Put back what `moments` gave."""
-    described = optimiser.state_dict()
-    parameters = optimiser.param_groups[0]["params"]
+    described = optimizer.state_dict()
+    parameters = optimizer.param_groups[0]["params"]
     described["state"] = {
         index: {key: named[f"{prefix}.{index}.{key}"] for key in (*MOMENTS, "step")}
         for index in range(len(parameters))
         if f"{prefix}.{index}.step" in named
     }
-    optimiser.load_state_dict(described)
+    optimizer.load_state_dict(described)
 
 
 def warming(steps: int) -> float:
-    """Return the factor of the learning rate `steps` steps after an optimiser started afresh on a trained network: from
+    """Return the factor of the learning rate `steps` steps after an optimizer started afresh on a trained network: from
     0 to 1 in 200, in which Adam learns the size of the gradients. (Its first step moves every weight by the whole
     rate, whatever the gradient.)
     """
@@ -133,13 +133,16 @@ def warming(steps: int) -> float:
 
 
 def cooling(left: int, last: int) -> float:
-    """Return the factor of the learning rate with `left` pictures to come: from 1 to 0 over the `last` ones (0: always
+    """Return the factor of the learning rate with `left` images to come: from 1 to 0 over the `last` ones (0: always
     1). Steps as large as at the start keep weights in motion that have found their place.
     """
     return min(1.0, max(0, left) / last) if last else 1.0
 
 
-def scale_rates(networks: Networks, *, generator: float, judge: float) -> None:
-    """Set the learning rates to these factors of what the optimisers were made with."""
-    for optimiser, factor in ((networks.generator_optimiser, generator), (networks.discriminator_optimiser, judge)):
-        optimiser.param_groups[0]["lr"] = optimiser.defaults["lr"] * factor
+def scale_rates(networks: Networks, *, generator: float, discriminator: float) -> None:
+    """Set the learning rates to these factors of what the optimizers were made with."""
+    for optimizer, factor in (
+        (networks.generator_optimizer, generator),
+        (networks.discriminator_optimizer, discriminator),
+    ):
+        optimizer.param_groups[0]["lr"] = optimizer.defaults["lr"] * factor

@@ -1,5 +1,5 @@
 """Snapshots of a training run on disk: whole ones that go on bit for bit, and slim ones that go on with fresh
-optimisers. Safetensors with a JSON header; no code in them.
+optimizers. Safetensors with a JSON header; no code in them.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ SUPERSEDED = "superseded"
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: steps done, pictures seen, and the step since which its optimisers have run."""
+    """Where a run stands: steps done, images seen, and the step since which its optimizers have run."""
 
     step: int = 0
-    pictures: int = 0
+    images: int = 0
     fresh_since: int | None = None
 
 
@@ -38,9 +38,9 @@ class Snapshot:
     data: Mapping[str, Any]
 
 
-def path_of(folder: Path, pictures: int, *, small: bool = False) -> Path:
-    """Return the name of the snapshot after so many pictures, with `small` of the slim one."""
-    return folder / f"{'slim' if small else 'snapshot'}-{pictures:09d}.safetensors"
+def path_of(folder: Path, images: int, *, small: bool = False) -> Path:
+    """Return the name of the snapshot after so many images, with `small` of the slim one."""
+    return folder / f"{'slim' if small else 'snapshot'}-{images:09d}.safetensors"
 
 
 def write(
@@ -79,13 +79,13 @@ def all_in(folder: Path) -> list[Path]:
     return sorted(folder.glob(PATTERN))
 
 
-def set_aside(folder: Path, pictures: int) -> None:
-    """Move what a run wrote after so many pictures, which will be made again, to a folder within: neither the newest
+def set_aside(folder: Path, images: int) -> None:
+    """Move what a run wrote after so many images, which will be made again, to a folder within: neither the newest
     snapshot nor the timelapse may come from what was given up.
     """
     for path in [*folder.glob("*-?????????.safetensors"), *folder.glob("sheet-?????????.png")]:
         number = path.stem.rpartition("-")[2]
-        if number.isdecimal() and int(number) > pictures:
+        if number.isdecimal() and int(number) > images:
             (folder / SUPERSEDED).mkdir(exist_ok=True)
             path.replace(folder / SUPERSEDED / path.name)
     for unfinished in folder.glob(".ganvas-*"):  # of a process that was killed while it wrote

@@ -10,7 +10,7 @@ import torch
 
 from ganvas.checkpoints.load import load
 from ganvas.errors import TrainingError
-from ganvas.images.datasets import PictureSet
+from ganvas.images.datasets import ImageSet
 from ganvas.io.files import atomic_path
 from ganvas.io.tensor_files import read_header
 from ganvas.training.adapt.adaptation import AdaptationRecipe
@@ -34,7 +34,7 @@ FREE = ("precision",)  # a run may go on in another precision
 def begin(
     recipe: Recipe,
     plan: Plan,
-    data: PictureSet,
+    data: ImageSet,
     augmentation: Augmentation,
     device: torch.device,
     team: Team,
@@ -69,7 +69,7 @@ def read_source(path: str, channels: Sequence[int] = ()) -> Source | Networks:
 def prepare(
     recipe: Recipe,
     plan: Plan,
-    data: PictureSet,
+    data: ImageSet,
     augmentation: Augmentation,
     device: torch.device,
     team: Team,
@@ -91,7 +91,7 @@ def resume(
     path: str,
     recipe: Recipe,
     plan: Plan,
-    data: PictureSet,
+    data: ImageSet,
     augmentation: Augmentation,
     device: torch.device,
     team: Team,
@@ -100,7 +100,7 @@ def resume(
 ) -> Run:
     """Return a run that goes on from the snapshot `path`, or from the newest in the folder for "auto".
 
-    A slim snapshot goes on with fresh optimisers, warmed up, which the log says; so it does of other settings, allowed
+    A slim snapshot goes on with fresh optimizers, warmed up, which the log says; so it does of other settings, allowed
     with `change` if the networks keep their shapes. What the folder holds of later than the snapshot is set aside.
     Raises `TrainingError` where there is no snapshot, where it was made with other settings, or where the folder holds
     another run.
@@ -120,12 +120,12 @@ def resume(
     progress = snapshot.progress if whole else replace(snapshot.progress, fresh_since=snapshot.progress.step)
     if team.leads:
         plan.folder.mkdir(parents=True, exist_ok=True)
-        _cut_log(plan.folder, progress.pictures)
-        snapshots.set_aside(plan.folder, progress.pictures)
+        _cut_log(plan.folder, progress.images)
+        snapshots.set_aside(plan.folder, progress.images)
         if not whole:
-            write_line(plan.folder, {"event": "joined", "pictures": progress.pictures, "from": found.name})
+            write_line(plan.folder, {"event": "joined", "images": progress.images, "from": found.name})
         if other:
-            write_line(plan.folder, {"event": "changed", "pictures": progress.pictures, "settings": other})
+            write_line(plan.folder, {"event": "changed", "images": progress.images, "settings": other})
         _write_settings(plan, recipe, augmentation)
     return Run(recipe, plan, data, networks, augmentation, device, team, progress)
 
@@ -162,7 +162,7 @@ def _refuse_used(folder: Path) -> None:
         raise TrainingError(f"'{folder}' holds a run already: go on with --resume auto, or give another --out.")
 
 
-def _other_settings(snapshot: snapshots.Snapshot, recipe: Recipe, data: PictureSet, augmentation: Augmentation) -> str:
+def _other_settings(snapshot: snapshots.Snapshot, recipe: Recipe, data: ImageSet, augmentation: Augmentation) -> str:
     """Return what was otherwise when the snapshot was made, "" for nothing."""
     now = asdict(recipe) | described_data(data, augmentation)
     before = asdict(recipe_of(snapshot.recipe))
@@ -174,9 +174,9 @@ def _other_settings(snapshot: snapshots.Snapshot, recipe: Recipe, data: PictureS
     )
 
 
-def _cut_log(folder: Path, pictures: int) -> None:
+def _cut_log(folder: Path, images: int) -> None:
     """Drop lines of what will be done again."""
-    kept = [line for line in read_log(folder) if line.get("pictures", 0) <= pictures]
+    kept = [line for line in read_log(folder) if line.get("images", 0) <= images]
     with atomic_path(folder / LOG, TrainingError) as temporary:
         temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
 

@@ -1,6 +1,6 @@
 """One training step of StyleGAN2 (Karras et al. 2020), as functions of networks, settings and draws.
 
-Knows no files and no loop. A step shows the discriminator one batch of real and one of made pictures, then the
+Knows no files and no loop. A step shows the discriminator one batch of real and one of made images, then the
 generator one batch of its own.
 """
 
@@ -20,7 +20,7 @@ from ganvas.training.distributed import Team
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.discriminators import GROUP, StyleDiscriminator
 from ganvas.training.gan.finest_noise import match_finest_octave
-from ganvas.training.gan.growing import start_from, start_judge_from
+from ganvas.training.gan.growing import start_discriminator_from, start_from
 from ganvas.training.gan.losses import OBJECTIVES, gradient_penalty, path_lengths, score_means
 from ganvas.training.gan.networks import Networks, Source, adam
 from ganvas.training.randomness import Randomness
@@ -36,32 +36,32 @@ FINEST = "finest_octave"
 class StyleGAN2Recipe:
     """Everything that a step depends on beside networks and data.
 
-    ``channels`` are those of the generator's maps of 4, 8, ... pixels, ``judge_channels`` the discriminator's.
-    ``r1`` and ``r2`` are the weights gamma of the gradient penalties on real and on made pictures, applied every
-    ``penalty_every`` steps to ``penalty_pictures`` of the batch (0: all; the first of every so many groups of four) and
+    ``channels`` are those of the generator's maps of 4, 8, ... pixels, ``discriminator_channels`` the discriminator's.
+    ``r1`` and ``r2`` are the weights gamma of the gradient penalties on real and on made images, applied every
+    ``penalty_every`` steps to ``penalty_images`` of the batch (0: all; the first of every so many groups of four) and
     multiplied by that interval; ``path`` is the weight of the path length penalty, applied every ``path_every`` steps
-    to half of the batch; ``mixing`` the share of pictures made from two codes; ``judge_first`` the number of steps at
-    the start in which only the discriminator learns, which has to catch up with a generator that was trained before;
-    ``half_life`` that of the kept average, in pictures; with ``match_noise`` its finest noise is set to the grain of
-    the data (`match_finest_octave`); ``precision`` is that of the feature maps.
+    to half of the batch; ``mixing`` the share of images made from two codes; ``discriminator_warmup`` the number of
+    steps at the start in which only the discriminator learns, which has to catch up with a generator that was trained
+    before; ``half_life`` that of the kept average, in images; with ``match_noise`` its finest noise is set to the
+    grain of the data (`match_finest_octave`); ``precision`` is that of the feature maps.
     """
 
     channels: tuple[int, ...]
-    judge_channels: tuple[int, ...]
+    discriminator_channels: tuple[int, ...]
     z_dim: int = 256
     mapping_layers: int = 4
     batch: int = 32
     objective: str = "bce"
     rate: float = 2.5e-3
-    judge_rate: float = 2.5e-3
+    discriminator_rate: float = 2.5e-3
     r1: float = 1.0
     r2: float = 0.0
     penalty_every: int = 16
-    penalty_pictures: int = 0
+    penalty_images: int = 0
     path: float = 0.0
     path_every: int = 8
     mixing: float = 0.5
-    judge_first: int = 0
+    discriminator_warmup: int = 0
     half_life: float = 10_000.0
     match_noise: bool = False
     precision: str = "float32"
@@ -71,18 +71,18 @@ class StyleGAN2Recipe:
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise TrainingError(f"Loss '{self.objective}' is not known; give one of {', '.join(OBJECTIVES)}.")
-        if self.batch < GROUP or len(self.channels) != len(self.judge_channels):
-            raise TrainingError(f"A batch has at least {GROUP} pictures, and both networks the same number of maps.")
-        check_above_zero(rate=self.rate, judge_rate=self.judge_rate, half_life=self.half_life)
-        check_range(0, r1=self.r1, r2=self.r2, path=self.path, judge_first=self.judge_first)
+        if self.batch < GROUP or len(self.channels) != len(self.discriminator_channels):
+            raise TrainingError(f"A batch has at least {GROUP} images, and both networks the same number of maps.")
+        check_above_zero(rate=self.rate, discriminator_rate=self.discriminator_rate, half_life=self.half_life)
+        check_range(0, r1=self.r1, r2=self.r2, path=self.path, discriminator_warmup=self.discriminator_warmup)
         check_range(1, z_dim=self.z_dim, mapping_layers=self.mapping_layers)
         check_range(1, penalty_every=self.penalty_every, path_every=self.path_every)
-        check_range(0, self.batch, penalty_pictures=self.penalty_pictures)
+        check_range(0, self.batch, penalty_images=self.penalty_images)
         check_range(0, 1, mixing=self.mixing)
 
     @property
     def resolution(self) -> int:
-        """Width and height of the pictures."""
+        """Width and height of the images."""
         return self.architecture.resolution
 
     @property
@@ -101,35 +101,35 @@ class StyleGAN2Recipe:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             generator = StyleGAN2(self.architecture)
-            judge = StyleDiscriminator(self.judge_channels, getattr(torch, self.precision))
+            discriminator = StyleDiscriminator(self.discriminator_channels, getattr(torch, self.precision))
             average = copy.deepcopy(generator).eval().requires_grad_(False)
             if source is not None:
                 start_from(generator, source.generator)
                 start_from(average, source.average)
                 if source.discriminator is not None:
-                    start_judge_from(judge, source.discriminator)
-        generator, judge, average = generator.to(device), judge.to(device), average.to(device)
+                    start_discriminator_from(discriminator, source.discriminator)
+        generator, discriminator, average = generator.to(device), discriminator.to(device), average.to(device)
         return Networks(
             generator,
-            judge,
+            discriminator,
             average,
             adam(generator, self.rate, BETAS, self.path_every if self.path else 0),
-            adam(judge, self.judge_rate, BETAS, self.penalty_every if self.r1 or self.r2 else 0),
+            adam(discriminator, self.discriminator_rate, BETAS, self.penalty_every if self.r1 or self.r2 else 0),
             {"path_mean": torch.zeros([], device=device)},
         )
 
     def step(
         self, networks: Networks, real: Tensor, index: int, draws: Randomness, augment: Augment, team: Team
     ) -> dict[str, Tensor]:
-        """Do step `index` on this process's share of the `real` pictures; returns losses and mean scores."""
-        seen = judge_step(self, networks, real, index, draws, augment, team)
-        if index >= self.judge_first:
+        """Do step `index` on this process's share of the `real` images; returns losses and mean scores."""
+        seen = discriminator_step(self, networks, real, index, draws, augment, team)
+        if index >= self.discriminator_warmup:
             seen |= generator_step(self, networks, real, index, draws, augment, team)
         return seen
 
-    def see(self, networks: Networks, pictures: Float[Tensor, "n 3 r r"]) -> None:
-        """Note the grain of the data, of which some `pictures` are given, for ``match_noise``."""
-        networks.extra[FINEST] = octave_energies(pictures)[:, 0].mean().to(networks.extra["path_mean"].device)
+    def see(self, networks: Networks, images: Float[Tensor, "n 3 r r"]) -> None:
+        """Note the grain of the data, of which some `images` are given, for ``match_noise``."""
+        networks.extra[FINEST] = octave_energies(images)[:, 0].mean().to(networks.extra["path_mean"].device)
 
     def usable(self, networks: Networks) -> StyleGAN2:
         """Return the generator to keep: the average, or a copy with matched noise."""
@@ -154,7 +154,7 @@ def draw_codes(generator: StyleGAN2, draws: Randomness, total: int, mixing: floa
 def paint(
     generator: StyleGAN2, ws: Float[Tensor, "n layers d"], draws: Randomness, total: int, precision: torch.dtype
 ) -> Float[Tensor, "n 3 r r"]:
-    """Return pictures of w+ codes with fresh noise, in float32."""
+    """Return images of w+ codes with fresh noise, in float32."""
     synthesis = generator.synthesis
     noises = [
         draws.normal(total, 1, layer.resolution, layer.resolution) if layer.has_noise else None
@@ -162,11 +162,11 @@ def paint(
     ]
     styles = synthesis.styles(ws)
     with torch.autocast(ws.device.type, precision, enabled=precision != torch.float32):
-        picture, _ = synthesis(styles, noises)
-    return picture.float()
+        image, _ = synthesis(styles, noises)
+    return image.float()
 
 
-def judge_step(
+def discriminator_step(
     recipe: StyleGAN2Recipe,
     networks: Networks,
     real: Float[Tensor, "n 3 r r"],
@@ -175,30 +175,30 @@ def judge_step(
     augment: Augment,
     team: Team,
 ) -> dict[str, Tensor]:
-    """Let the discriminator learn from `real` and from as many made pictures; returns its loss and mean scores."""
-    judge = networks.discriminator.requires_grad_(True)
+    """Let the discriminator learn from `real` and from as many made images; returns its loss and mean scores."""
+    discriminator = networks.discriminator.requires_grad_(True)
     with torch.no_grad():
         shown = augment(real, draws)
         made = augment(_fresh(recipe, networks.generator, draws)[0], draws)
-    real_scores, made_scores = judge(torch.cat([shown, made])).chunk(2)
+    real_scores, made_scores = discriminator(torch.cat([shown, made])).chunk(2)
     loss = OBJECTIVES[recipe.objective].discriminator(real_scores, made_scores)
-    networks.discriminator_optimiser.zero_grad()
+    networks.discriminator_optimizer.zero_grad()
     loss.backward()
     seen = {"D": loss.detach(), **score_means(real_scores, made_scores)}
     if index % recipe.penalty_every == 0:
-        nth = recipe.batch // (recipe.penalty_pictures or recipe.batch)
-        for name, gamma, pictures in (("R1", recipe.r1, shown), ("R2", recipe.r2, made)):
+        nth = recipe.batch // (recipe.penalty_images or recipe.batch)
+        for name, gamma, images in (("R1", recipe.r1, shown), ("R2", recipe.r2, made)):
             if gamma:
-                seen[name] = penalty = gradient_penalty(judge, every_nth_group(pictures, nth))
+                seen[name] = penalty = gradient_penalty(discriminator, every_nth_group(images, nth))
                 (penalty * (gamma / 2 * recipe.penalty_every)).backward()
-    team.average_gradients(judge)
-    networks.discriminator_optimiser.step()
+    team.average_gradients(discriminator)
+    networks.discriminator_optimizer.step()
     return {name: value.detach() for name, value in seen.items()}
 
 
-def every_nth_group(pictures: Float[Tensor, "n 3 r r"], nth: int) -> Float[Tensor, "m 3 r r"]:
-    """Return the first of every `nth` groups of four: the same pictures, however many processes share a batch."""
-    return pictures.unflatten(0, (-1, GROUP))[::nth].flatten(0, 1)
+def every_nth_group(images: Float[Tensor, "n 3 r r"], nth: int) -> Float[Tensor, "m 3 r r"]:
+    """Return the first of every `nth` groups of four: the same images, however many processes share a batch."""
+    return images.unflatten(0, (-1, GROUP))[::nth].flatten(0, 1)
 
 
 def generator_step(
@@ -210,22 +210,22 @@ def generator_step(
     augment: Augment,
     team: Team,
 ) -> dict[str, Tensor]:
-    """Let the generator learn from the scores of pictures it makes; returns its loss."""
-    generator, judge = networks.generator, networks.discriminator.requires_grad_(False)
+    """Let the generator learn from the scores of images it makes; returns its loss."""
+    generator, discriminator = networks.generator, networks.discriminator.requires_grad_(False)
     objective = OBJECTIVES[recipe.objective]
     made, ws = _fresh(recipe, generator, draws)
-    made_scores, real_scores = judge(augment(made, draws)), None
+    made_scores, real_scores = discriminator(augment(made, draws)), None
     if objective.relativistic:
         with torch.no_grad():
-            real_scores = judge(augment(real, draws))
+            real_scores = discriminator(augment(real, draws))
     loss = objective.generator(real_scores, made_scores)
-    networks.generator_optimiser.zero_grad()
+    networks.generator_optimizer.zero_grad()
     loss.backward()
     seen = {"G": loss.detach()}
     if recipe.path and index % recipe.path_every == 0:
         seen["path"] = _path_penalty(recipe, networks, draws, team)
     team.average_gradients(generator)
-    networks.generator_optimiser.step()
+    networks.generator_optimizer.step()
     w_mean = ws.detach()[:, 0].mean(0)
     team.average([w_mean])
     generator.mapping.w_avg.lerp_(w_mean, 1 - W_AVERAGE_FACTOR)
@@ -233,7 +233,7 @@ def generator_step(
 
 
 def _fresh(recipe: StyleGAN2Recipe, generator: StyleGAN2, draws: Randomness) -> tuple[Tensor, Tensor]:
-    """Return new pictures and their w+ codes."""
+    """Return new images and their w+ codes."""
     ws = draw_codes(generator, draws, recipe.batch, recipe.mixing)
     return paint(generator, ws, draws, recipe.batch, getattr(torch, recipe.precision)), ws
 
@@ -244,8 +244,8 @@ def _path_penalty(recipe: StyleGAN2Recipe, networks: Networks, draws: Randomness
     """
     total = recipe.batch // 2
     ws = draw_codes(networks.generator, draws, total, recipe.mixing)
-    pictures = paint(networks.generator, ws, draws, total, getattr(torch, recipe.precision))
-    lengths = path_lengths(pictures, ws, draws.normal(total, *pictures.shape[1:]))
+    images = paint(networks.generator, ws, draws, total, getattr(torch, recipe.precision))
+    lengths = path_lengths(images, ws, draws.normal(total, *images.shape[1:]))
     mean = lengths.detach().mean()
     team.average([mean])
     networks.extra["path_mean"].lerp_(mean, 1 - PATH_MEAN_FACTOR)

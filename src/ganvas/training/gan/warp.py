@@ -1,11 +1,11 @@
-"""Moving pictures by one matrix each: matrices of plane motions, and a resampling that keeps fine detail.
+"""Moving images by one matrix each: matrices of plane motions, and a resampling that keeps fine detail.
 
-A matrix [3, 3] takes a point (x, y, 1) of the old picture to its place in the new one, in pixels from the middle of the
-picture, x to the right and y down. The product ``B @ A`` does A first.
+A matrix [3, 3] takes a point (x, y, 1) of the old image to its place in the new one, in pixels from the middle of the
+image, x to the right and y down. The product ``B @ A`` does A first.
 
-Pictures are read between their pixels by cubics through four neighbours each way, after smoothing where the motion
+Images are read between their pixels by cubics through four neighbors each way, after smoothing where the motion
 shrinks. What is moved by whole pixels, flipped or turned by right angles comes out exactly. (Karras et al. 2020,
-"Training Generative Adversarial Networks with Limited Data", appendix B, double the picture by an orthogonal wavelet,
+"Training Generative Adversarial Networks with Limited Data", appendix B, double the image by an orthogonal wavelet,
 read it linearly at four times as many places, and halve the result.)
 """
 
@@ -30,7 +30,7 @@ def scaling(x: Float[Tensor, "n"], y: Float[Tensor, "n"]) -> Matrices:
 
 
 def rotation(angle: Float[Tensor, "n"]) -> Matrices:
-    """Return turns by `angle` radians, clockwise as the picture is seen."""
+    """Return turns by `angle` radians, clockwise as the image is seen."""
     cosine, sine = angle.cos(), angle.sin()
     return _matrices([[cosine, -sine, 0], [sine, cosine, 0]])
 
@@ -49,13 +49,13 @@ def _matrices(rows: list[list[Tensor | int]], like: Tensor | None = None) -> Mat
     return torch.stack([*full, zero, zero, one], dim=1).unflatten(1, (3, 3))
 
 
-def warp(pictures: Float[Tensor, "n c h w"], matrices: Matrices) -> Float[Tensor, "n c h w"]:
-    """Return the moved pictures; beyond the edges the picture is seen in a mirror.
+def warp(images: Float[Tensor, "n c h w"], matrices: Matrices) -> Float[Tensor, "n c h w"]:
+    """Return the moved images; beyond the edges the image is seen in a mirror.
 
-    Differentiable once in the pictures (`torch.nn.functional.grid_sample` knows no second derivative). Half precision
+    Differentiable once in the images (`torch.nn.functional.grid_sample` knows no second derivative). Half precision
     is widened inside.
     """
-    height, width = pictures.shape[2:]
+    height, width = images.shape[2:]
     back = torch.linalg.inv(matrices)  # [n, 3, 3], new places to old ones
     x = torch.arange(width, device=back.device) - (width - 1) / 2
     y = torch.arange(height, device=back.device)[:, None] - (height - 1) / 2
@@ -63,15 +63,15 @@ def warp(pictures: Float[Tensor, "n c h w"], matrices: Matrices) -> Float[Tensor
         row[:, 0, None, None] * x + row[:, 1, None, None] * y + row[:, 2, None, None]
         for row in back[:, :2].unbind(dim=1)
     )
-    smooth = soften(at_least_float32(pictures), *softening(back))
+    smooth = soften(at_least_float32(images), *softening(back))
     places = torch.stack([old_x / (width / 2), old_y / (height / 2)], dim=-1).to(smooth)  # [n, h, w, 2], edges at +-1
-    return F.grid_sample(smooth, places, "bicubic", "reflection", align_corners=False).to(pictures.dtype)
+    return F.grid_sample(smooth, places, "bicubic", "reflection", align_corners=False).to(images.dtype)
 
 
 def softening(back: Matrices) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
     """Return how much to smooth sideways and downwards before reading at `back` of each new pixel.
 
-    A new pixel covers a parallelogram of the old picture, of variances ``diag(B B^T) / 12``. Beyond the 1 / 12 that an
+    A new pixel covers a parallelogram of the old image, of variances ``diag(B B^T) / 12``. Beyond the 1 / 12 that an
     old pixel has by itself they are made up for by weights (a, 1 - 2a, a), of variance 2a.
     """
     spread = back[:, :2, :2].square().sum(dim=2)  # [n, 2]
@@ -81,12 +81,12 @@ def softening(back: Matrices) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
 
 
 def soften(
-    pictures: Float[Tensor, "n c h w"], across: Float[Tensor, "n"], down: Float[Tensor, "n"]
+    images: Float[Tensor, "n c h w"], across: Float[Tensor, "n"], down: Float[Tensor, "n"]
 ) -> Float[Tensor, "n c h w"]:
-    """Smooth each picture by weights (a, 1 - 2a, a), a being `across` sideways and `down` downwards."""
-    n, channels, height, width = pictures.shape
+    """Smooth each image by weights (a, 1 - 2a, a), a being `across` sideways and `down` downwards."""
+    n, channels, height, width = images.shape
     sideways, downwards = (torch.stack([a, 1 - 2 * a, a], dim=1) for a in (across, down))
-    taps = (downwards[:, :, None] * sideways[:, None]).to(pictures).repeat_interleave(channels, dim=0)
-    # The pictures stand side by side as channels of one, since each has weights of its own.
-    row = F.pad(pictures, (1, 1, 1, 1), mode="replicate").reshape(1, n * channels, height + 2, width + 2)
-    return F.conv2d(row, taps[:, None], groups=n * channels).view(pictures.shape)
+    taps = (downwards[:, :, None] * sideways[:, None]).to(images).repeat_interleave(channels, dim=0)
+    # The images stand side by side as channels of one, since each has weights of its own.
+    row = F.pad(images, (1, 1, 1, 1), mode="replicate").reshape(1, n * channels, height + 2, width + 2)
+    return F.conv2d(row, taps[:, None], groups=n * channels).view(images.shape)
