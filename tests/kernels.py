@@ -60,10 +60,9 @@ class Outcome:
 def run(setting: Setting, arguments: Sequence[str]) -> Outcome:
     """Run pytest under a setting and count."""
     began = time.perf_counter()
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=no", "-rfE", "-q", "-o", "addopts="]
-    options = ["--strict-markers", "--jaxtyping-packages=ganvas,beartype.beartype"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=no", "-rfE"]
     done = subprocess.run(
-        [*command, *options, *arguments], env=setting.environment(), capture_output=True, text=True, check=False
+        [*command, *arguments], env=setting.environment(), capture_output=True, text=True, check=False
     )
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", done.stdout)}
     names = tuple(re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE))
