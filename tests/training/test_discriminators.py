@@ -148,18 +148,22 @@ def test_gain_is_a_factor_of_the_output():
 
 
 def test_penalty_in_half_precision_is_near_that_in_float32():
-    images = torch.randn(8, 3, 16, 16)
-    penalties, slopes = [], []
+    """Weight by weight. Over 20 seeds, with AMX and without, the penalty differed by at most 1.3 % and no gradient's
+    cosine was below 0.997; a wrong kernel gives a layer one near 0 (docs/decisions.md). Smaller networks differ more.
+    """
+    images, found = torch.randn(16, 3, 16, 16, generator=seeded()), []
     for dtype in (torch.float32, torch.bfloat16):
-        discriminator = style_discriminator(dtype)
+        torch.manual_seed(0)
+        discriminator = StyleDiscriminator((32, 32, 16), dtype)
         penalty = gradient_penalty(discriminator, images)
         penalty.backward()
-        gradients = [p.grad for p in discriminator.parameters() if p.grad is not None]
-        assert all(g.isfinite().all() and g.dtype == torch.float32 for g in gradients)
-        penalties.append(float(penalty.detach()))
-        slopes.append(torch.cat([g.flatten() for g in gradients]))
-    assert penalties[1] == pytest.approx(penalties[0], rel=0.05)
-    assert float(torch.cosine_similarity(*slopes, dim=0)) > 0.98
+        assert all(p.grad is None or p.grad.dtype == torch.float32 for p in discriminator.parameters())
+        slopes = {name: p.grad.flatten() for name, p in discriminator.named_parameters() if name.endswith("weight")}
+        found.append((float(penalty.detach()), slopes))
+    (exact, slopes), (rounded, rounded_slopes) = found
+    assert rounded == pytest.approx(exact, rel=0.05)
+    for name, slope in slopes.items():
+        assert float(torch.cosine_similarity(slope, rounded_slopes[name], dim=0)) > 0.99, name
 
 
 def test_penalty_s_derivative_in_float64():
