@@ -5,7 +5,6 @@ import json
 import pickle
 import re
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 

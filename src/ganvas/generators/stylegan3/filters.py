@@ -11,7 +11,6 @@ small enough for the cache. Zeros are never multiplied: a transposed convolution
 
 import functools
 import itertools
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
