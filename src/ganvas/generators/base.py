@@ -99,7 +99,11 @@ class GeneratorBase:
             return {}
         given = Conditions(noise, label, truncation, truncation_layers)
         images, maps = self.paint(codes, space, given, wanted=names, with_image=with_image)
-        return {name: maps[name] for name in names} | ({} if images is None else {"image": images})
+        found = {name: maps[name] for name in names}
+        if with_image:
+            assert images is not None
+            found["image"] = images
+        return found
 
     @takes_latent
     def resume(
