@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ganvas.checkpoints.safe_pickle.pickles import module_tensors, read_pickle
 from ganvas.generators.stylegan3 import filters
-from ganvas.generators.stylegan3.architecture import Architecture
+from ganvas.generators.stylegan3.architecture import StyleGAN3Architecture
 from ganvas.generators.stylegan3.filters import Resampler, filtered_leaky, lowpass, push_filtered_leaky
 from ganvas.generators.stylegan3.synthesis import design
 
@@ -74,7 +74,7 @@ def test_designs_equal_the_filters_of_published_files(shared: Path, kind: str) -
     assert isinstance(tree, dict)
     theirs = module_tensors(tree["G_ema"])
     radial, kernel = kind == "r", 1 if kind == "r" else 3
-    architecture = Architecture(64, (32,) * 10 + (25, 20, 16, 16), kernel, radial, 64, 64, (64, 64))
+    architecture = StyleGAN3Architecture(64, (32,) * 10 + (25, 20, 16, 16), kernel, radial, 64, 64, (64, 64))
     for i, shape in enumerate(architecture.shapes[:-1]):
         stem = f"synthesis.L{i}_{shape.size_out}_{shape.channels_out}"
         for name, ours in zip(("up_filter", "down_filter"), design(shape), strict=True):

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ganvas.checkpoints import zoo
 from ganvas.checkpoints.load import BUNDLED, convert, info
-from ganvas.checkpoints.recognized import UNVERIFIED
+from ganvas.checkpoints.unbuilt import UNVERIFIED
 from ganvas.cli.progress import downloads
 from ganvas.cli.shared import Common, Flag, with_seconds, wrote
 from ganvas.errors import GanvasError, RegionError

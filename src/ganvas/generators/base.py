@@ -14,7 +14,7 @@ from ganvas.generators.codes import check_space
 from ganvas.generators.protocol import About, Label, Noise
 from ganvas.generators.takes_latent import takes_latent
 
-Push = Callable[[Tensor], Tensor]
+Jvp = Callable[[Tensor], Tensor]
 """Takes tangents of codes [n, *code] to tangents of images [n, 3, h, w]."""
 
 
@@ -151,7 +151,7 @@ class LinearizableBase(GeneratorBase):
 
     def linearize_at(
         self, codes: Tensor, space: str, given: Conditions, layers: Sequence[int] | None
-    ) -> tuple[Tensor, Push]:
+    ) -> tuple[Tensor, Jvp]:
         """Return the image of one code and its derivative there; called without gradients."""
         raise NotImplementedError
 
@@ -166,7 +166,7 @@ class LinearizableBase(GeneratorBase):
         label: Label = None,
         truncation: float = 1.0,
         truncation_layers: int | None = None,
-    ) -> tuple[Float[Tensor, "1 3 h w"], Push]:
+    ) -> tuple[Float[Tensor, "1 3 h w"], Jvp]:
         """Return the image of one code and its derivative, from tangents [n, *code] to [n, 3, h, w].
 
         Tangents count on `layers` of w+ only (None: all), and must be zero on the others: what lies below the first of

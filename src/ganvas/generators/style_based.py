@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import LatentError
-from ganvas.generators.base import Conditions, LinearizableBase, Push
+from ganvas.generators.base import Conditions, Jvp, LinearizableBase
 from ganvas.generators.codes import check_space, sample_normal, truncate, widen
 from ganvas.generators.labels import one_hot
 from ganvas.generators.mapping import MappingNetwork
@@ -119,7 +119,7 @@ class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
 
     def linearize_at(
         self, codes: Tensor, space: str, given: Conditions, layers: Sequence[int] | None
-    ) -> tuple[Tensor, Push]:
+    ) -> tuple[Tensor, Jvp]:
         """Return the image of one code (w, w+ or s) and its derivative; tangents count on `layers` only (None: all)."""
         active = frozenset(range(self.layers) if layers is None else layers)
         image, push_styles = self.linearize_styles(self.styles(codes, space), given.noise)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.base import Conditions, LinearizableBase, Push, refuse_noise
+from ganvas.generators.base import Conditions, Jvp, LinearizableBase, refuse_noise
 from ganvas.generators.codes import check_space
 from ganvas.generators.protocol import Label
 
@@ -39,7 +39,7 @@ class ZOnlyGenerator(LinearizableBase):
 
     def linearize_at(
         self, codes: Tensor, space: str, given: Conditions, layers: Sequence[int] | None
-    ) -> tuple[Tensor, Push]:
+    ) -> tuple[Tensor, Jvp]:
         """Return the image of one code and its derivative there."""
         if layers is not None:
             raise LatentError("Layers were given, but this generator has none: leave layers out.")
@@ -47,7 +47,7 @@ class ZOnlyGenerator(LinearizableBase):
         image, push = self.linearize_z(codes * given.truncation, given)
         return image, lambda tangents: push(tangents * given.truncation)
 
-    def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Push]:
+    def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Jvp]:
         """Return the image of a code that is truncated already, and its derivative by that."""
         raise NotImplementedError
 

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import LatentError
-from ganvas.generators.base import Conditions, Push
+from ganvas.generators.base import Conditions, Jvp
 from ganvas.generators.biggan.layers import Condition, Convolution, statistics_weights
-from ganvas.generators.biggan.synthesis import Architecture, Synthesis
+from ganvas.generators.biggan.synthesis import BigGANArchitecture, Synthesis
 from ganvas.generators.codes import sample_truncated_normal
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import Label
@@ -42,7 +42,7 @@ class BigGAN(ZOnlyGenerator, nn.Module):
     family = "biggan"
     prior = "normal truncated to [-2, 2], numpy RandomState per seed"
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: BigGANArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
         self.resolution = architecture.resolution
@@ -113,7 +113,7 @@ class BigGAN(ZOnlyGenerator, nn.Module):
         # Some stages add to a fresh map in place, never to the one they were given: maps stay what they were.
         return (self.synthesis.run(x, condition, done) if with_image else None), maps
 
-    def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Push]:
+    def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Jvp]:
         """Return the image of one code and its derivative by that code, the class held fixed."""
         image, push_code = self.synthesis.linearize(self.condition(z, given))
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import CheckpointError, LatentError
-from ganvas.generators.base import Conditions, Push
+from ganvas.generators.base import Conditions, Jvp
 from ganvas.generators.codes import sample_normal
 from ganvas.generators.dcgan.layers import FIRST, INITIAL_STD, Block, Colors
 from ganvas.generators.labels import one_hot
@@ -26,7 +26,7 @@ LARGEST_WIDTH, MOST_BLOCKS = 65536, 9
 
 
 @dataclass(frozen=True)
-class Architecture:
+class DCGANArchitecture:
     """All that fixes the shapes of a DCGAN generator; `standard` gives the published one.
 
     ``channels`` are those of the maps of 4, 8, ... pixels, up to half the resolution; three colors follow.
@@ -47,7 +47,7 @@ class Architecture:
             )
 
     @classmethod
-    def standard(cls, resolution: int = 64, width: int = 64, z_dim: int = 100) -> "Architecture":
+    def standard(cls, resolution: int = 64, width: int = 64, z_dim: int = 100) -> "DCGANArchitecture":
         """Return the published widths: `width` channels (ngf) in the finest map, twice as many in each coarser one.
 
         `resolution` is a power of two from 8; 64 with the other defaults has 3,576,704 parameters.
@@ -69,7 +69,7 @@ class DCGAN(ZOnlyGenerator, nn.Module):
 
     family = "dcgan"
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: DCGANArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
         self.resolution = architecture.resolution
@@ -140,14 +140,14 @@ class DCGAN(ZOnlyGenerator, nn.Module):
         super().check_z(codes, space, given)
         self.one_hot(given.label, len(codes))
 
-    def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Push]:
+    def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Jvp]:
         """Return the image of one code and its derivative; not in training mode, where an image depends on its batch.
 
         Raises `LatentError` in training mode.
         """
         if self.training:
             raise LatentError("A generator in training mode has no derivative of its own: call eval() first.")
-        x, pushes = z, list[Push]()
+        x, pushes = z, list[Jvp]()
         for part in self.parts():
             x, push = part.linearize(x)
             pushes.append(push)

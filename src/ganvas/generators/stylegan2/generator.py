@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ganvas.errors import LatentError
 from ganvas.generators.base import Conditions
-from ganvas.generators.crops import Window
+from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import Label, Noise
 from ganvas.generators.style_based import PushStyles, StyleBased
-from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.synthesis import Synthesis
 from ganvas.generators.takes_latent import takes_latent
 
@@ -25,7 +25,7 @@ class StyleGAN2(StyleBased[Synthesis]):
 
     family = "stylegan2"
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: StyleGAN2Architecture) -> None:
         super().__init__(architecture)
         self.synthesis = Synthesis(architecture)
         self.feature_names = tuple(self.synthesis.blocks)
@@ -69,7 +69,7 @@ class StyleGAN2(StyleBased[Synthesis]):
         self,
         codes: Tensor,
         name: str,
-        window: Window,
+        window: Crop,
         space: str,
         *,
         noise: Noise = "const",

@@ -18,7 +18,7 @@ from ganvas.errors import LatentError
 from ganvas.generators.base import Conditions, refuse_noise
 from ganvas.generators.protocol import About, Noise
 from ganvas.generators.style_based import PushStyles, StyleBased
-from ganvas.generators.stylegan3.architecture import Architecture
+from ganvas.generators.stylegan3.architecture import StyleGAN3Architecture
 from ganvas.generators.stylegan3.input import check_placement, placement
 from ganvas.generators.stylegan3.synthesis import Synthesis
 
@@ -31,7 +31,7 @@ class StyleGAN3(StyleBased[Synthesis]):
 
     family = "stylegan3"
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: StyleGAN3Architecture) -> None:
         super().__init__(architecture)
         self.synthesis = Synthesis(architecture)
         self.feature_names = tuple(self.synthesis.names)
