@@ -4,7 +4,7 @@ import pytest
 import torch
 from benchmarks.plain_training import PlainDiscriminator
 
-from ganvas.generators.dcgan.generator import DCGAN, Architecture
+from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture
 from ganvas.metrics.perceptual import perceptual_distance
 from ganvas.training.gan.discriminators import (
     GROUP,
@@ -50,7 +50,7 @@ def style_discriminator(dtype: torch.dtype = torch.float32) -> StyleDiscriminato
 
 def test_published_sizes_of_dcgan():
     assert count(ConvolutionalDiscriminator(64, 64, seeded())) == 2_765_568
-    assert count(DCGAN(Architecture.standard(64, 64))) == 3_576_704
+    assert count(DCGAN(DCGANArchitecture.standard(64, 64))) == 3_576_704
 
 
 def test_a_second_way_to_see():

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import TrainingError
-from ganvas.generators.dcgan.generator import DCGAN, Architecture, initialize
+from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.dcgan.layers import MOMENTUM, BatchNorm
 from ganvas.training.distributed import Team
 from ganvas.training.gan.augment import Augment
@@ -72,7 +72,7 @@ class DCGANRecipe:
     def build(self, device: torch.device, source: Source | Networks | None = None) -> Networks:
         """Return new networks, with the weights of `source` where a generator or all networks of a run are given."""
         random = torch.Generator().manual_seed(self.seed)
-        generator = DCGAN(Architecture.standard(self.resolution, self.width, self.z_dim))
+        generator = DCGAN(DCGANArchitecture.standard(self.resolution, self.width, self.z_dim))
         initialize(generator, random)
         discriminator = ConvolutionalDiscriminator(self.resolution, self.discriminator_width, random)
         if source is not None:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import TrainingError
-from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.metrics.spectrum import octave_energies
 from ganvas.training.distributed import Team
@@ -91,10 +91,10 @@ class StyleGAN2Recipe:
         return GROUP
 
     @property
-    def architecture(self) -> Architecture:
+    def architecture(self) -> StyleGAN2Architecture:
         """That of the generator."""
         hidden = (self.z_dim,) * self.mapping_layers
-        return Architecture(2 ** (len(self.channels) + 1), self.channels, self.z_dim, self.z_dim, hidden)
+        return StyleGAN2Architecture(2 ** (len(self.channels) + 1), self.channels, self.z_dim, self.z_dim, hidden)
 
     def build(self, device: torch.device, source: Source | Networks | None = None) -> Networks:
         """Return new networks, with the weights of `source` where a generator or all networks of a run are given."""
