@@ -5,13 +5,10 @@ from pathlib import Path
 
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, device_named, with_seconds
-from ganvas.errors import GanvasError
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import label_of
-from ganvas.metrics.distribution import COMPONENTS
 from ganvas.metrics.evaluation import evaluate as measure
 from ganvas.metrics.features import load_features
-from ganvas.training.gan.held_out import real_features, real_top_octave
 
 
 def evaluate(
@@ -28,7 +25,7 @@ def evaluate(
 ) -> None:
     """Measure how far a generator's images are from real ones.
 
-    The kernel distance (with its standard error) is the one to go by: 0 for no difference, whatever the numbers of
+    The kernel MMD (with its standard error) is the one to go by: 0 for no difference, whatever the numbers of
     images. The Fréchet distance is larger for fewer images. Both are comparable only with themselves, at the same
     real images: their features are those of Ganvas' own network. The energy of the finest octave says whether
     images are as sharp as real ones of their size: an enlarged generator has next to none.
@@ -53,30 +50,25 @@ def evaluate(
         Options of every command.
     """
     start = time.perf_counter()
-    if images < 3:
-        raise GanvasError(f"{images} images are too few to measure by; give --images of some hundred.")
     chosen = parse_seeds(seeds)
     generator, network = common.load(model), load_features(features, device_named(common.device))
     with progress() as report:
-        real = real_features(network, data, images, report)
-        octave = real_top_octave(data, generator.resolution, images, report)
         found = measure(
-            network,
             generator,
-            real,
+            data,
             chosen,
             truncation=truncation,
             label=label_of(generator, label),
-            real_top_octave=octave,
-            progress=lambda done, total: report("Making images", done, total),
+            images=images,
+            network=network,
+            progress=report,
         )
-    components = min(COMPONENTS, found.real - 1)
     common.show(
         [
-            f"kernel distance   {found.kernel}",
-            f"Fréchet distance  {found.frechet:.2f} (on {components} components)",
-            f"finest octave     {found.top_octave:.2f} of the real images' energy",
-            f"{found.made} images of {model}, truncation {truncation:g}, against {found.real} of {data}",
+            f"kernel MMD        {found.kernel_mmd}",
+            f"Fréchet distance  {found.frechet_distance:.2f} (on {found.components} components)",
+            f"finest octave     {found.finest_octave:.2f} of the real images' energy",
+            f"{found.fake_images} images of {model}, truncation {truncation:g}, against {found.real_images} of {data}",
             with_seconds(start),
         ],
         {
@@ -85,11 +77,11 @@ def evaluate(
             "data": data,
             "seeds": chosen,
             "truncation": truncation,
-            "kernel_distance": found.kernel.value,
-            "kernel_distance_error": found.kernel.error,
-            "frechet_distance": found.frechet,
-            "components": components,
-            "finest_octave": found.top_octave,
-            "real_images": found.real,
+            "kernel_mmd": found.kernel_mmd.value,
+            "kernel_mmd_error": found.kernel_mmd.error,
+            "frechet_distance": found.frechet_distance,
+            "components": found.components,
+            "finest_octave": found.finest_octave,
+            "real_images": found.real_images,
         },
     )

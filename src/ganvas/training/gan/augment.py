@@ -47,7 +47,7 @@ def differentiable(parts: Sequence[str] = DIFFERENTIABLE_PARTS) -> Augment:
     _check(parts, DIFFERENTIABLE_PARTS)
 
     def augment(images: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
-        total, side = len(images) * draws.share.count, images.shape[-1]
+        total, side = len(images) * draws.shard.count, images.shape[-1]
         if "color" in parts:
             brightness, saturation, contrast = draws.uniform(total, 3).unbind(dim=1)
             images = jittered(images, brightness - 0.5, 2 * saturation, contrast + 0.5)
@@ -76,7 +76,7 @@ def adaptive(strength: Probability, parts: Sequence[str] = ADAPTIVE_PARTS) -> Au
     _check(parts, ADAPTIVE_PARTS)
 
     def augment(images: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
-        total, side = len(images) * draws.share.count, images.shape[-1]
+        total, side = len(images) * draws.shard.count, images.shape[-1]
         motions = torch.eye(3, device=draws.device).repeat(len(images), 1, 1)
         if "blit" in parts:
             motions = blits(draws, total, strength, side) @ motions
