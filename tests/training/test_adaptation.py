@@ -122,7 +122,7 @@ def test_adaptation_moves_the_synthesis_network_alone(settings: AdaptationSettin
     z = adapted.sample([3])
     assert torch.equal(adapted.map(z, "w"), ganvas.load(settings.model).map(z, "w"))
     assert set(adapted.about.regions) == {"mouth"}
-    assert (adapted.about.name, adapted.about.edit_layers) == ("run", "1-2")
+    assert (adapted.about.name, adapted.about.edit_layers) == ("trained", "1-2")
     assert adapted.about.hash != settings.hash
 
 

@@ -86,7 +86,7 @@ def test_sheet_shows_the_exported_generator(tmp_path: Path, settings: GANSetting
     exported = ganvas.load(tmp_path / "run" / "generator.safetensors")
     expected = fixed_samples(settings.exported(run.networks))
     torch.testing.assert_close(fixed_samples(exported), expected, atol=1e-5, rtol=1e-5)
-    assert exported.about.name == "run"
+    assert exported.about.name == "trained"
     assert exported.about.source["images"] == 16
     assert exported.about.source["data"] == "made"
 

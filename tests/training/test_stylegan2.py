@@ -39,7 +39,7 @@ def test_discriminator_gradient_is_that_of_loss_and_penalties():
         networks.generator, sample_ws(networks.generator, draws, 8, 0.5), draws, 8, torch.float32
     ).detach()
     real = REAL.clone().requires_grad_()
-    made.requires_grad_()
+    fake.requires_grad_()
     real_scores, fake_scores = discriminator(torch.cat([real, fake])).chunk(2)
     total = F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
     for images, gamma in ((real, 2.0), (fake, 3.0)):

@@ -94,7 +94,8 @@ class TrainingCall:
         """Settle the precision and open the images."""
         settings = self._with_precision(device, processes)
         images = open_images(self.data, settings.resolution, progress, self.fewest)
-        return TrainingTask(settings, self.schedule, self.out, images, self.augmentation, device, processes)
+        name = self.out.name or "trained"
+        return TrainingTask(settings, self.schedule, self.out, images, self.augmentation, device, processes, name)
 
     def _with_precision(self, device: torch.device, processes: ProcessGroup) -> GANSettings:
         """Return the settings with "auto" replaced by the snapshot's precision or the faster one on this device, or by

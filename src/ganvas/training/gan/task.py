@@ -50,8 +50,8 @@ class RunSchedule:
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """What a run trains, on which data, into which folder, and on which device; raises `TrainingError` where the batch
-    cannot be divided among the processes.
+    """What a run trains, on which data, into which folder, on which device, and the name that the generator gets; raises
+    `TrainingError` where the batch cannot be divided among the processes.
     """
 
     settings: GANSettings
@@ -61,14 +61,10 @@ class TrainingTask:
     augmentation: Augmentation = Augmentation()
     device: torch.device = torch.device("cpu")
     processes: ProcessGroup = ProcessGroup()
+    name: str = "trained"
 
     def __post_init__(self) -> None:
         check_batch(self.settings.batch, self.processes.shard, self.settings.group_size)
-
-    @property
-    def name(self) -> str:
-        """The name of the generator: that of the folder."""
-        return self.folder.name or "trained"
 
     def described_data(self) -> dict[str, Any]:
         """Return what a snapshot records of the data: the number of images, and how they are augmented."""
