@@ -78,7 +78,7 @@ def test_encoder_learns_the_codes_of_fake_images(generator: StyleGAN2):
 def test_encoder_learns_to_reconstruct_real_images(generator: StyleGAN2):
     """Without known codes the reconstruction improves; the prior keeps codes near the mean."""
     with torch.no_grad():
-        real = generator.synthesize(generator.map(generator.sample(range(16))))
+        real = generator.synthesize(generator.map(generator.sample(range(16))), "w+")
     found = {}
     for prior in (0.0, 10.0):
         encoder = new_encoder(generator, architecture=SMALL)

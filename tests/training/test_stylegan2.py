@@ -145,7 +145,7 @@ def test_training_synthesis_equals_the_generators():
             name: draws.normal(4, 1, layer.resolution, layer.resolution)
             for name, layer in generator.synthesis.convolutions()
         }
-        torch.testing.assert_close(found, generator.synthesize(ws, noise=noise))
+        torch.testing.assert_close(found, generator.synthesize(ws, "w+", noise=noise))
 
 
 def test_mean_w_is_updated():

@@ -50,7 +50,7 @@ class RunSchedule:
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """What a run trains, on which data, into which folder, on which device, and the name that the generator gets; raises
+    """What a run trains, on which data, into which folder, on which device, under which name; raises
     `TrainingError` where the batch cannot be divided among the processes.
     """
 
