@@ -42,7 +42,7 @@ def rows(*values: float) -> Tensor:
 
 
 def test_unknown_part_is_refused_by_name():
-    with pytest.raises(TrainingError, match=r"no augmentation 'blur' here; choose of blit, geometry, color\."):
+    with pytest.raises(TrainingError, match=r"no augmentation 'blur' here; choose from blit, geometry, color\."):
         adaptive(0.5, ("blit", "blur"))
     with pytest.raises(TrainingError, match="'geometry'"):
         differentiable(("geometry",))
@@ -222,8 +222,8 @@ class Recorded(Randomness):
     def uniform(self, total: int, *shape: int) -> Tensor:
         return self._keep(super().uniform(total, *shape))
 
-    def whole(self, below: int, total: int, *shape: int) -> Tensor:
-        return self._keep(super().whole(below, total, *shape))
+    def integers(self, below: int, total: int, *shape: int) -> Tensor:
+        return self._keep(super().integers(below, total, *shape))
 
 
 def test_blits_compose_in_the_papers_order():

@@ -14,8 +14,8 @@ from ganvas.training.randomness import Randomness, Shard
 DRAWS = {
     "normal": lambda draws: draws.normal(12, 3),
     "uniform": lambda draws: draws.uniform(12, 3),
-    "chance": lambda draws: draws.chance(0.4, 12, 3),
-    "whole": lambda draws: draws.whole(7, 12, 3),
+    "bernoulli": lambda draws: draws.bernoulli(0.4, 12, 3),
+    "integers": lambda draws: draws.integers(7, 12, 3),
 }
 
 
@@ -55,8 +55,8 @@ def test_draws_have_their_distributions():
     assert abs(float(normal.std()) - 1) < 0.03
     assert float(uniform.min()) >= 0
     assert float(uniform.max()) < 1
-    assert abs(float(draws.chance(0.3, 20_000).float().mean()) - 0.3) < 0.02
-    assert set(draws.whole(3, 1000).tolist()) == {0, 1, 2}
+    assert abs(float(draws.bernoulli(0.3, 20_000).float().mean()) - 0.3) < 0.02
+    assert set(draws.integers(3, 1000).tolist()) == {0, 1, 2}
 
 
 @given(size=st.integers(1, 30), cuts=st.lists(st.integers(1, 17), min_size=1, max_size=12), seed=st.integers(0, 99))

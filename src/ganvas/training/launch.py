@@ -53,7 +53,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a few steps, of which nothing is kept, tell of a run.
+    """The speed and size of a run, from a few steps that are discarded.
 
     Attributes:
         data: What the training data holds.

@@ -44,11 +44,11 @@ class Randomness:
         """Return this process's samples of uniform numbers in [0, 1)."""
         return torch.rand(total, *shape, generator=self._source, device=self.device)[self.shard.samples(total)]
 
-    def chance(self, probability: float, total: int, *shape: int) -> Bool[Tensor, "n *shape"]:
+    def bernoulli(self, probability: float, total: int, *shape: int) -> Bool[Tensor, "n *shape"]:
         """Return this process's samples of booleans, true with this probability."""
         return self.uniform(total, *shape) < probability
 
-    def whole(self, below: int, total: int, *shape: int) -> Int[Tensor, "n *shape"]:
+    def integers(self, below: int, total: int, *shape: int) -> Int[Tensor, "n *shape"]:
         """Return this process's samples of uniform integers from 0 to below - 1."""
         numbers = torch.randint(below, (total, *shape), generator=self._source, device=self.device)
         return numbers[self.shard.samples(total)]

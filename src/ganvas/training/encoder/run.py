@@ -99,7 +99,7 @@ class EncoderTrainingRun:
         draws = Randomness(settings.seed, self.done, device=device)
         indices = shuffled(settings.seed, self.images, self.images + settings.batch, len(task.data))
         real = task.data.batch(indices, device)
-        mirrored = draws.chance(0.5, len(real))[:, None, None, None]
+        mirrored = draws.bernoulli(0.5, len(real))[:, None, None, None]
         real = torch.where(mirrored, real.flip(3), real)
         distance = partial(perceptual_distance, task.features)
         losses = step(settings, self.encoder, task.generator, self.optimizer, real, self.done, draws, distance)
@@ -174,7 +174,7 @@ def resume(task: EncoderTask) -> EncoderTrainingRun:
         restore_moments(run.optimizer, "optimizer", held)
         run.done = int(header["done"])
     except (KeyError, ValueError, TypeError, RuntimeError) as reason:
-        raise TrainingError(f"'{path}' is a damaged snapshot ({reason}); start anew.") from reason
+        raise TrainingError(f"'{path}' is a damaged snapshot ({reason}); start again.") from reason
     return run
 
 

@@ -83,7 +83,7 @@ def _open_task(
         settings = replace(settings, precision=fastest_precision(place))
     generator = load(model, place)
     if not isinstance(generator, StyleGAN2):
-        raise TrainingError(f"'{model}' is no StyleGAN2; encoders are made for those.")
+        raise TrainingError(f"'{model}' is no StyleGAN2; only those have encoders.")
     generator.set_precision(dtype_of(settings.precision))
     images = open_images(data, generator.resolution, progress)
     try:

@@ -1,6 +1,6 @@
 """One training step of a generator's companion encoder.
 
-Fake images teach where a code lies, since their codes are known. Real images have no codes: for them the generator's
+Fake images have known codes, which the encoder learns to predict. Real images have no codes: for them the generator's
 image of the predicted code has to match, in pixels and perceptually.
 """
 

@@ -29,7 +29,7 @@ class Corruptions:
 
 def draw_corruptions(draws: Randomness, batch: int) -> Corruptions:
     """Draw a corruption for each sample; all samples of kind "coarse" share their level."""
-    kinds = torch.where(draws.chance(CORRUPTED_FRACTION, batch), draws.whole(len(KINDS), batch), -1)
+    kinds = torch.where(draws.bernoulli(CORRUPTED_FRACTION, batch), draws.integers(len(KINDS), batch), -1)
     levels = draws.uniform(batch) * 0.95 + 0.05
     levels = torch.where(kinds == KINDS.index("coarse"), draws.uniform(1) * 0.95 + 0.05, levels)
     return Corruptions(kinds, levels)
@@ -77,10 +77,10 @@ def draw_view(
     """
     batch, resolution = len(images), images.shape[-1]
     largest = min(resolution, size * 4 // 3)
-    side = size + int(draws.whole(largest - size + 1, 1))
-    corners = draws.whole(resolution - side + 1, batch, 2)
+    side = size + int(draws.integers(largest - size + 1, 1))
+    corners = draws.integers(resolution - side + 1, batch, 2)
     views = resize(corruptions.crop(images, corners, side), size, size)
-    views = torch.where(draws.chance(0.5, batch)[:, None, None, None], views.flip(3), views)
+    views = torch.where(draws.bernoulli(0.5, batch)[:, None, None, None], views.flip(3), views)
     views = corrupt(views, drawn, draws)
     contrast = 0.75 + 0.5 * draws.uniform(batch, 1)
     gains = contrast * (0.88 + 0.24 * draws.uniform(batch, 3))

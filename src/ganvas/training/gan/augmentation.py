@@ -42,7 +42,7 @@ class Augmentation:
         """Return the real images, mirrored at random if ``flip``."""
         if not self.flip:
             return real
-        mirrored = draws.chance(0.5, len(real) * draws.shard.count)
+        mirrored = draws.bernoulli(0.5, len(real) * draws.shard.count)
         return torch.where(mirrored[:, None, None, None], real.flip(3), real)
 
     def before_discriminator(self, extra: Mapping[str, Tensor]) -> Augment:

@@ -70,7 +70,7 @@ def start_discriminator_from(discriminator: StyleDiscriminator, source: StyleDis
     """Copy the blocks of `source` into a discriminator of the same widths and at least its resolution, so that an image
     gets the score that `source` gives to the downsampled image.
 
-    With a new random block before the trained ones, a discriminator would have to learn everything anew, and a trained
+    With a new random block before the trained ones, a discriminator would have to learn everything again, and a trained
     generator would escape it. Raises `TrainingError` for other widths, or for a new block of fewer than six channels.
     """
     reason = misfit(discriminator.channels, source.channels)

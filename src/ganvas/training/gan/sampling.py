@@ -14,8 +14,8 @@ def sample_ws(generator: StyleGAN2, draws: Randomness, total: int, mixing: float
     """
     layers, width = generator.layers, generator.architecture.z_dim
     first, second = draws.normal(total, width), draws.normal(total, width)
-    cut = draws.whole(layers - 1, total) + 1
-    cut = torch.where(draws.chance(mixing, total), cut, layers)
+    cut = draws.integers(layers - 1, total) + 1
+    cut = torch.where(draws.bernoulli(mixing, total), cut, layers)
     w, other = generator.mapping(torch.cat([first, second]), None).chunk(2)
     takes_other = torch.arange(layers, device=cut.device) >= cut[:, None]  # [n, layers]
     return torch.where(takes_other[:, :, None], other[:, None], w[:, None])
