@@ -24,11 +24,11 @@ from ganvas.inversion.sketch.fidelity import BALANCED, position_named, weight_at
 from ganvas.inversion.sketch.paint import ScribbleSettings
 from ganvas.inversion.sketch.sketch import Sketch
 from ganvas.inversion.terms import DEFAULT_LOSS, bundled_features, parse_weights
-from ganvas.metrics.distribution import kernel_distance
+from ganvas.metrics.distribution import kernel_mmd
+from ganvas.metrics.evaluation import real_features
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.ood import descriptors
 from ganvas.reports.scribble_report import told, variant_name, write_scribbles
-from ganvas.training.gan.held_out import real_features
 
 CANDIDATES, MOST_REAL = 3, 1000
 
@@ -62,7 +62,7 @@ class Measures:
     """Random images of the generator to look at: candidates start there, and the nearest is what results are measured
     by; 0 for none."""
     real: Path | None = None
-    """A folder or a zip of real images: print the kernel distance of the results to them, for each weight."""
+    """A folder or a zip of real images: print the kernel MMD of the results to them, for each weight."""
     familiarity: Flag = False
     """Measure too how unlike the generator's own images the results are: above 1 is far. Takes 450 of its images
     once."""
@@ -223,15 +223,15 @@ def add_familiarity(lines: Sequence[dict[str, Any]], work: Scribbling, network: 
 
 @torch.no_grad()
 def kernels_of(work: Scribbling, network: FeatureNetwork, real: Float[Tensor, "n d"]) -> list[dict[str, Any]]:
-    """Return the kernel distance to real images of all candidates of each variant that has at least three."""
+    """Return the kernel MMD to real images of all candidates of each variant that has at least three."""
     told = []
     for column in range(len(work.variants)):
         some = [painting for (_, variant), painting in work.paintings.items() if variant == column]
         images = torch.cat([one.images for one in some]) if some else torch.zeros(0, 3, 1, 1)
         if len(images) < 3:
             continue
-        found = kernel_distance(real, network(images.to(network.mean.device)))
-        words = f"kernel distance {found} of {len(images)} images to {len(real)} real ones"
+        found = kernel_mmd(real, network(images.to(network.mean.device)))
+        words = f"kernel MMD {found} of {len(images)} images to {len(real)} real ones"
         told.append({"variant": variant_name(some[0]), "value": found.value, "error": found.error, "words": words})
     return told
 

@@ -17,7 +17,7 @@ from ganvas.inversion.report_card import distances, psnr
 from ganvas.inversion.terms import FeatureMaps, bundled_features
 from ganvas.metrics.perceptual import HasMaps, perceptual_distance
 from ganvas.metrics.ssim import ssim
-from ganvas.training.gan.discriminator_files import discriminator_of
+from ganvas.training.gan.discriminator_files import companion_discriminator
 
 Numbers = Mapping[str, Mapping[str, Sequence[float]]]
 """Way -> measure ("psnr", "ssim", "perceptual", "seconds", and "judged" where there is a discriminator) -> a value a
@@ -57,7 +57,7 @@ def eyes_for(generator: Generator, model: str, device: torch.device | str = "cpu
     """Return the feature network that Ganvas brings, and as judge the discriminator that comes with a generator, whose
     name or file is `model`: its maps neither inversion nor tuning has seen.
     """
-    discriminator = discriminator_of(generator, model)
+    discriminator = companion_discriminator(generator, model)
     return Eyes(
         bundled_features(device),
         None if discriminator is None else discriminator.requires_grad_(False).to(device),

@@ -23,7 +23,7 @@ from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import Generator, Label, about_of
 from ganvas.io.cache import home
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.metrics.evaluation import made_images
+from ganvas.metrics.evaluation import fake_images
 from ganvas.metrics.features import BATCH, FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
 
@@ -126,7 +126,7 @@ def learn_familiarity(
         with suppress(ResultFileError, KeyError, TypeError, ValueError):  # damaged or of an older version: made anew
             return _read(path, network.mean.device)
     parts, losses = list[Tensor](), list[Tensor]()
-    for images in made_images(generator, range(SAMPLES), label=label):
+    for images in fake_images(generator, range(SAMPLES), label=label):
         others = images[max(0, FITTED - sum(map(len, parts))) :]
         parts.append(descriptors(network, images))
         if again is not None and len(others):
