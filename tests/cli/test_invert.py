@@ -12,7 +12,7 @@ from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli.photo_options import different
 from ganvas.generators.protocol import About
 from ganvas.images import decoding, pixels
-from ganvas.inversion.batch import Work
+from ganvas.inversion.batch import BatchInversion
 from ganvas.latents.latent import load_latent
 from ganvas.regions import Region
 from tests.cli.conftest import Run
@@ -177,7 +177,7 @@ def test_one_photo_too_large_for_the_memory_does_not_end_the_others(
 def test_a_killed_command_loses_one_part_at_most(
     run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("ganvas.inversion.batch.PIXELS_AT_ONCE", 256)
+    monkeypatch.setattr("ganvas.inversion.batch.PIXELS_PER_BATCH", 256)
 
     class Killed(BaseException):
         pass
@@ -225,16 +225,16 @@ def test_other_starts_spaces_and_regions(run: Run, folder: Path, tmp_path: Path)
 
 
 def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    through = Work.through
+    through = BatchInversion.through
 
-    def interrupted(work: Work, progress) -> bool:
+    def interrupted(work: BatchInversion, progress) -> bool:
         def stop(what: str, done: int, total: int) -> None:
             if done == 2:
                 raise KeyboardInterrupt
 
         return through(work, stop)
 
-    monkeypatch.setattr(Work, "through", interrupted)
+    monkeypatch.setattr(BatchInversion, "run", interrupted)
     told = run("invert", folder / "layers.safetensors", folder / "0.png", *SHORT, "--out", tmp_path)
     assert told.code == 130
     assert len(load_latent(tmp_path / "latent.safetensors")) == 1

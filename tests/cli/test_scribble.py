@@ -10,7 +10,7 @@ from PIL import Image
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
 from ganvas.images import pixels
-from ganvas.inversion.sketch.batch import Scribbling
+from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.latents.latent import load_latent
 from ganvas.metrics import ood as familiarity
 from tests.cli.conftest import Run
@@ -121,16 +121,16 @@ def test_bad_sketches_are_named_and_the_others_are_done(run: Run, folder: Path, 
 
 
 def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    through = Scribbling.through
+    through = BatchSketch.through
 
-    def interrupted(work: Scribbling, progress) -> bool:
+    def interrupted(work: BatchSketch, progress) -> bool:
         def stop(what: str, done: int, total: int) -> None:
             if what == "Scribbling" and done == 3:
                 raise KeyboardInterrupt
 
         return through(work, stop)
 
-    monkeypatch.setattr(Scribbling, "through", interrupted)
+    monkeypatch.setattr(BatchSketch, "run", interrupted)
     given = (folder / "layers.safetensors", folder / "a.png", folder / "b.png", *SHORT, "--candidates", "2")
     told = run("scribble", *given, "--out", tmp_path)
     assert told.code == 130
