@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from ganvas.latents.latent import Latent, load_latent, sample_latent
     from ganvas.regions import Region
 
+__version__ = "0.2.0"
+
 __all__ = [
     "CheckpointError",
     "Direction",

@@ -56,7 +56,7 @@ def measure(model: str, known: Path, others: Sequence[Sequence[str]]) -> list[st
 
 
 def roc_area(known: Float[Tensor, "n"], ood: Float[Tensor, "m"]) -> float:
-    """Return the area under the ROC curve: the chance that an OOD image has a higher score than a known one, ties half."""
+    """Return the area under the ROC curve: the chance that an OOD image scores higher than a known one, ties half."""
     higher = (ood[:, None] > known).double() + 0.5 * (ood[:, None] == known).double()
     return float(higher.mean())
 

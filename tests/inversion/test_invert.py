@@ -18,7 +18,7 @@ from ganvas.inversion.lbfgs import LBFGSOptions
 from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.metrics import psnr
 from ganvas.inversion.optimizers import optimize_lbfgs
-from ganvas.inversion.prepare import finish_inversion, prepare_inversion
+from ganvas.inversion.prepare import check_photos, finish_inversion, prepare_inversion
 from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.starts import nearest_start
 from ganvas.inversion.tuning import TuningSettings
@@ -86,7 +86,7 @@ def test_passes_count_every_synthesized_image(settings, tuning, monkeypatch: pyt
 def flat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every gradient counts as none: L-BFGS ends after its first evaluation."""
     monkeypatch.setattr(
-        "ganvas.inversion.invert.limited_memory", partial(optimize_lbfgs, options=LBFGSOptions(gradient_tolerance=1e9))
+        "ganvas.inversion.prepare.optimize_lbfgs", partial(optimize_lbfgs, options=LBFGSOptions(gradient_tolerance=1e9))
     )
 
 
@@ -286,10 +286,10 @@ def test_photo_files_are_read_at_the_resolution_of_the_generator(tmp_path: Path)
     torch.testing.assert_close(alone.latent.codes, expected.latent.codes[:1], atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("photos", [None, 3, [], [torch.zeros(1, 3, 16, 16)], {"a": 1}])
+@pytest.mark.parametrize("photos", [None, 3, [], [torch.zeros(1, 3, 16, 16)], "me.jpg"])
 def test_anything_but_images_and_files_is_refused(photos):
     with pytest.raises(ImageError, match="Photos are a tensor"):
-        invert(small_stylegan2(16), photos, SHORT, features=FEATURES)
+        check_photos(photos, small_stylegan2(16))
 
 
 def test_the_repr_of_an_inversion_says_what_it_is():

@@ -9,7 +9,13 @@ import torch
 from ganvas.errors import LatentError
 from ganvas.inversion.lbfgs import LBFGSOptions
 from ganvas.inversion.loss_weights import LossWeights
-from ganvas.inversion.optimizers import OptimizerStep, evaluate, evaluate_with_gradient, optimize_lbfgs
+from ganvas.inversion.optimizers import (
+    OptimizerStep,
+    evaluate,
+    evaluate_with_gradient,
+    optimize_adam,
+    optimize_lbfgs,
+)
 from ganvas.inversion.schedules import Schedule
 from ganvas.inversion.variables import Variables, make_variables, normalize, principal_axes
 from ganvas.latents.spaces import statistics

@@ -30,7 +30,7 @@ def test_mean_start_of_z_is_zero_or_the_seed_nearest_to_the_mean_of_w():
 
 
 def test_nearest_start_finds_the_seed_of_each_target():
-    target = torch.cat([G.synthesize(G.map(G.sample([seed]))) for seed in (7, 3)]) + 0.01
+    target = torch.cat([G.synthesize(G.map(G.sample([seed])), "w+") for seed in (7, 3)]) + 0.01
     objective = objective_on(G, "w+", target, LossWeights(l1=1.0, l2=1.0))
     start = nearest_start(objective, 40)
     assert start.passes == 40

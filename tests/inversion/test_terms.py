@@ -41,7 +41,7 @@ def test_pixel_terms_are_the_weighted_means_of_numpy():
 def test_the_perceptual_term_is_the_distance_of_the_bundled_network():
     a, b, features = images(0, side=32), images(1, side=32), bundled_features()
     torch.testing.assert_close(
-        terms.feature_distance(features(a), features(b)), perceptual_distance(look.network, a, b)
+        terms.feature_distance(features(a), features(b)), perceptual_distance(features.network, a, b)
     )
 
 
@@ -124,8 +124,10 @@ def test_the_masked_perceptual_term_has_a_right_derivative():
 def test_mean_squared_z_score_is_one_at_one_standard_deviation():
     std = torch.tensor([0.5, 1.0, 4.0])
     codes = std * torch.tensor([[1.0, -1.0, 1.0], [2.0, 2.0, -2.0]])
-    torch.testing.assert_close(terms.in_stds(codes, std), torch.tensor([1.0, 4.0]))
-    torch.testing.assert_close(terms.in_stds(codes[:, None].repeat(1, 3, 1), std), torch.tensor([1.0, 4.0]))
+    torch.testing.assert_close(terms.mean_squared_z_score(codes, std), torch.tensor([1.0, 4.0]))
+    torch.testing.assert_close(
+        terms.mean_squared_z_score(codes[:, None].repeat(1, 3, 1), std), torch.tensor([1.0, 4.0])
+    )
 
 
 def slow_regularity(noise: np.ndarray) -> float:
@@ -143,15 +145,15 @@ def slow_regularity(noise: np.ndarray) -> float:
 def test_noise_regularization_is_that_of_plain_loops():
     maps = {f"b{side}": torch.randn(2, 1, side, side, dtype=torch.float64) for side in (4, 8, 32)}
     expected = [sum(slow_regularity(noise[row, 0].numpy()) for noise in maps.values()) for row in range(2)]
-    np.testing.assert_allclose(terms.noise_regularity(maps).numpy(), expected, rtol=1e-10)
+    np.testing.assert_allclose(terms.noise_regularization(maps).numpy(), expected, rtol=1e-10)
 
 
 def test_noise_regularization_is_small_for_white_noise_and_large_for_stripes():
     white = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     stripes = torch.ones(64, 64)
     stripes[:, 1::2] = -1
-    assert terms.noise_regularity({"a": white}) < 0.01
-    assert terms.noise_regularity({"a": stripes[None, None]}) > 1
+    assert terms.noise_regularization({"a": white}) < 0.01
+    assert terms.noise_regularization({"a": stripes[None, None]}) > 1
 
 
 def test_loss_weights_are_parsed_and_printed():

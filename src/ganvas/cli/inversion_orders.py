@@ -19,7 +19,8 @@ from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
-from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.latent import Latent
+from ganvas.latents.open import open_latent
 from ganvas.metrics.lpips import load_published
 
 
@@ -140,6 +141,4 @@ def _start(start: str, generator: Generator) -> str | Latent | ImageEncoder:
         return start
     if is_encoder(start):
         return encoder_for(generator, start)
-    latent = load_latent(start)
-    latent.check_fits(generator)
-    return latent
+    return open_latent(start, generator)

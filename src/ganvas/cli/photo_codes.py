@@ -13,9 +13,11 @@ from ganvas.latents.latent import Latent
 Classes = int | tuple[int, ...] | None
 
 
-def latent_of(path: Path, generator: Generator, label: Classes = None) -> Latent:
-    """Return the latent of a latent file or of a photo."""
-    return inverted(path, generator, label) if is_photo(path) else open_latent(path, generator)
+def latent_of(path: Path, generator: Generator, label: Classes = None, space: str | None = None) -> Latent:
+    """Return the latent of a latent file, a foreign file or a photo."""
+    if is_photo(path):
+        return inverted(path, generator, label)
+    return open_latent(path, generator, space=space, label=label)
 
 
 def inverted(path: Path, generator: Generator, label: Classes = None) -> Latent:

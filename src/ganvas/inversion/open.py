@@ -1,4 +1,4 @@
-"""Opening a latent from any file: a latent file, or a photo, which is inverted once and kept."""
+"""Opening a latent from any file: one of Ganvas, a foreign one, or a photo, which is inverted once and kept."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ganvas.errors import GanvasError, LatentError, ResultFileError
+from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import Encoder, default_start
@@ -20,6 +20,7 @@ from ganvas.io.files import atomic_path
 from ganvas.io.progress import Progress, silent
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.open import open_latent as open_latent_file
 from ganvas.metrics.features import BUNDLED_HASH
 
 STEPS = InversionSettings.steps
@@ -52,22 +53,24 @@ def open_latent(
     label: int | tuple[int, ...] | None = None,
     progress: Progress | None = None,
 ) -> Latent:
-    """Open a latent: a latent file, or a photo, which is inverted with the default settings, once, and kept.
+    """Open a latent: a latent file, codes in ``.npy``, ``.npz``, ``.pt``, ``.pkl``, safetensors or text, or a photo,
+    which is inverted with the default settings, once, and kept.
 
     Args:
         path: The file; an image by the suffix of its name is a photo.
         generator: The generator that the latent is for.
-        space: The space into which a photo is inverted (w+ where the generator has it); of a latent file the space
-            that it must have.
-        label: The class of a photo, for generators that have classes.
+        space: The space of foreign codes, needed where their shape fits several; of a photo the space into which it is
+            inverted, w+ by default where the generator has it.
+        label: The class of a photo or of foreign codes, for generators that have classes.
         progress: Called with what is being done, steps done, all steps.
 
     Returns:
         The latent, with the file as its source. A photo that is out of distribution is a `PhotoWarning`.
 
     Raises:
-        LatentError: The space or the label is not the generator's.
-        ResultFileError: The latent file is damaged, or belongs to another generator.
+        LatentError: The space or the label is not the generator's, or foreign codes fit several spaces and none is
+            given.
+        ResultFileError: The file is missing, damaged, hostile or no latent, or belongs to another generator.
         ImageError: The photo cannot be read.
 
     Example:
@@ -83,11 +86,8 @@ def open_latent(
         for message in opened.warnings:
             warnings.warn(message, PhotoWarning, stacklevel=2)
         return opened.latent
-    latent = load_latent(path)
-    if space not in (None, latent.space):
-        raise ResultFileError(f"'{path}' holds codes of space {latent.space}, not {space}; leave the space out.")
-    latent.check_fits(generator)
-    return latent
+    latent = open_latent_file(path, generator, space)
+    return latent if label is None else replace(latent, label=label)
 
 
 def open_photo(

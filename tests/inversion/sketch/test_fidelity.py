@@ -27,7 +27,7 @@ def test_presets_and_numbers_are_parsed():
 
 @pytest.mark.parametrize("text", ["0", "-0.1", "nan", "loud", "inf", "1.1"])
 def test_impossible_fidelities_are_refused(text: str):
-    with pytest.raises(GanvasError, match="fidelity of .* is not possible"):
+    with pytest.raises(GanvasError, match=r"fidelity of .* is not possible"):
         parse_fidelity(text)
 
 

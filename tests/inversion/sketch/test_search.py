@@ -20,7 +20,7 @@ from ganvas.inversion.objective import Target, image_terms
 from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.nearest import compare_random_images
 from ganvas.inversion.sketch.search import SketchResult, SketchSettings, start_search
-from ganvas.inversion.sketch.sketch import sketch
+from ganvas.inversion.sketch.sketch import read_drawing, sketch
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.inversion.starts import mean_start
 from ganvas.latents.latent import load_latent, sample_latent
@@ -230,7 +230,7 @@ def test_a_drawn_face_becomes_a_face_that_matches_it():
     assert bool(((alpha > 0) & (alpha < 1)).any())
     found = sketch(faces, (colors, alpha), SketchSettings(steps=12, candidates=1), random=8)
     assert found.metrics[0].relative_distance < 0.75
-    mean = faces.synthesize(mean_start(faces, "w+", statistics(faces, "w+"), 1).codes)
+    mean = faces.synthesize(mean_start(faces, "w+", statistics(faces, "w+"), 1).codes, "w+")
     from_mean = ((mean - colors).abs().mean(1) * alpha).sum() / alpha.sum()
     assert found.metrics[0].l1 < 0.75 * from_mean
     assert found.metrics[0].from_mean < 1
@@ -310,4 +310,4 @@ def test_a_drawing_is_read_from_a_file(tmp_path):
     assert torch.equal(found.latent.codes, expected.latent.codes)
     assert (found.latent.source, found.latent.captions) == (str(path), ("face from the mean",))
     with pytest.raises(ImageError, match="A drawing is an image file"):
-        sketch(generator, [torch.zeros(1)], settings)
+        read_drawing([torch.zeros(1)], generator)
