@@ -13,8 +13,8 @@ from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan import augment, averaging
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.networks import Networks
-from ganvas.training.gan.task import GANSettings
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings, standard_channels
+from ganvas.training.gan.task import GANSettings
 from ganvas.training.randomness import Randomness
 
 DCGAN_ROUNDS, STYLE_ROUNDS = 12, 4
