@@ -29,5 +29,5 @@ def objective_on(
     return Objective(generator, space, make_target(target, look, mask), weights, look, statistics(generator, space))
 
 
-def from_zero(generator: Generator, space: str, rows: int) -> Variables:
-    return Variables(torch.zeros(rows, *generator.dimensions(space)), None, {})
+def from_zero(generator: Generator, space: str, rows: int, dtype: torch.dtype = torch.float32) -> Variables:
+    return Variables(torch.zeros(rows, *generator.dimensions(space), dtype=dtype), None, {})

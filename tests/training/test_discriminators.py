@@ -4,7 +4,7 @@ import pytest
 import torch
 from benchmarks.plain_training import PlainDiscriminator
 
-from ganvas.generators.dcgan.generator import DCGAN, Architecture
+from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture
 from ganvas.metrics.perceptual import perceptual_distance
 from ganvas.training.gan.discriminators import (
     GROUP_SIZE,
@@ -50,7 +50,7 @@ def style_discriminator(dtype: torch.dtype = torch.float32) -> StyleDiscriminato
 
 def test_dcgan_networks_have_the_published_numbers_of_parameters():
     assert count(ConvolutionalDiscriminator(64, 64, seeded())) == 2_765_568
-    assert count(DCGAN(Architecture.standard(64, 64))) == 3_576_704
+    assert count(DCGAN(DCGANArchitecture.standard(64, 64))) == 3_576_704
 
 
 def test_discriminator_maps_are_a_perceptual_distance():
@@ -148,18 +148,22 @@ def test_gain_scales_the_output():
 
 
 def test_penalty_in_half_precision_is_near_that_in_float32():
-    images = torch.randn(8, 3, 16, 16)
-    penalties, slopes = [], []
+    """Weight by weight. Over 20 seeds, with AMX and without, the penalty differed by at most 1.3 % and no gradient's
+    cosine was below 0.997; a wrong kernel gives a layer one near 0 (docs/decisions.md). Smaller networks differ more.
+    """
+    images, found = torch.randn(16, 3, 16, 16, generator=seeded()), []
     for dtype in (torch.float32, torch.bfloat16):
-        discriminator = style_discriminator(dtype)
+        torch.manual_seed(0)
+        discriminator = StyleDiscriminator((32, 32, 16), dtype)
         penalty = gradient_penalty(discriminator, images)
         penalty.backward()
-        gradients = [p.grad for p in discriminator.parameters() if p.grad is not None]
-        assert all(g.isfinite().all() and g.dtype == torch.float32 for g in gradients)
-        penalties.append(float(penalty.detach()))
-        slopes.append(torch.cat([g.flatten() for g in gradients]))
-    assert penalties[1] == pytest.approx(penalties[0], rel=0.05)
-    assert float(torch.cosine_similarity(*slopes, dim=0)) > 0.98
+        assert all(p.grad is None or p.grad.dtype == torch.float32 for p in discriminator.parameters())
+        slopes = {name: p.grad.flatten() for name, p in discriminator.named_parameters() if name.endswith("weight")}
+        found.append((float(penalty.detach()), slopes))
+    (exact, slopes), (rounded, rounded_slopes) = found
+    assert rounded == pytest.approx(exact, rel=0.05)
+    for name, slope in slopes.items():
+        assert float(torch.cosine_similarity(slope, rounded_slopes[name], dim=0)) > 0.99, name
 
 
 def test_penalty_s_derivative_in_float64():

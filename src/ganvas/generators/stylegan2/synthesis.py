@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ganvas.generators import ops
 from ganvas.generators.batch_splitting import Stage, State, run_stages, samples_of
-from ganvas.generators.crops import Window, windows_below
-from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.crops import Crop, crops_below
+from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.layers import Push, Shortcut, StyledConvolution, StyledLayer, ToImage
 from ganvas.generators.styles import Affine, StyleSynthesis
 
@@ -25,7 +25,7 @@ class Block(nn.Module):
     colors.
     """
 
-    def __init__(self, index: int, architecture: Architecture) -> None:
+    def __init__(self, index: int, architecture: StyleGAN2Architecture) -> None:
         super().__init__()
         a = architecture
         resolution, outputs = a.resolutions[index], a.channels[index]
@@ -105,7 +105,7 @@ class Synthesis(StyleSynthesis):
 
     kernel: Tensor
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: StyleGAN2Architecture) -> None:
         super().__init__()
         named = {f"b{r}": Block(i, architecture) for i, r in enumerate(architecture.resolutions)}
         self.blocks = nn.ModuleDict(named)
@@ -154,14 +154,14 @@ class Synthesis(StyleSynthesis):
         return colors, maps
 
     def part(
-        self, styles: Sequence[Tensor], noises: Sequence[Tensor | None], name: str, window: Window
+        self, styles: Sequence[Tensor], noises: Sequence[Tensor | None], name: str, window: Crop
     ) -> Float[Tensor, "n c h w"]:
         """Return a window of the map `name`; of the maps below it only what it depends on is computed."""
         parts = list(self._parts(styles, noises))
         parts = parts[: [known for known, *_ in parts].index(name) + 1]
         sizes = [block.resolution for _, block, *_ in parts]
-        x, made = self._constant(len(styles[0])), Window(0, 0, sizes[0], sizes[0])
-        for (_, block, (conv_styles, _), conv_noises), wanted in zip(parts, windows_below(window, sizes), strict=True):
+        x, made = self._constant(len(styles[0])), Crop(0, 0, sizes[0], sizes[0])
+        for (_, block, (conv_styles, _), conv_noises), wanted in zip(parts, crops_below(window, sizes), strict=True):
             noises_here = [None if noise is None else _window(noise, block.resolution, made) for noise in conv_noises]
             x = block(x, conv_styles, noises_here, self.kernel)[..., *wanted.inside(made).slices]
             made = wanted.doubled()
@@ -279,7 +279,7 @@ def _rows_of_styles(blocks: Sequence[Block]) -> list[int]:
     return rows
 
 
-def _window(noise: Tensor, size: int, window: Window) -> Tensor:
+def _window(noise: Tensor, size: int, window: Crop) -> Tensor:
     return noise.expand(*noise.shape[:-2], size, size)[..., *window.slices]
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import TrainingError
-from ganvas.generators.dcgan.generator import DCGAN, Architecture, initialize
+from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.dcgan.layers import MOMENTUM, BatchNorm
 from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
 from ganvas.training.distributed import ProcessGroup
@@ -84,7 +84,7 @@ class DCGANSettings:
     def build(self, device: torch.device, source: InitialNetworks | Networks | None = None) -> Networks:
         """Return new networks, with the weights of `source` where it is given."""
         random = torch.Generator().manual_seed(self.seed)
-        generator = DCGAN(Architecture.standard(self.resolution, self.width, self.z_dim))
+        generator = DCGAN(DCGANArchitecture.standard(self.resolution, self.width, self.z_dim))
         initialize(generator, random)
         discriminator = ConvolutionalDiscriminator(self.resolution, self.discriminator_width, random)
         if source is not None:

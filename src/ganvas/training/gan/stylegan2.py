@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import TrainingError
-from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.metrics.spectrum import octave_energies
 from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
@@ -133,10 +133,10 @@ class StyleGAN2Settings:
         return GROUP_SIZE
 
     @property
-    def architecture(self) -> Architecture:
+    def architecture(self) -> StyleGAN2Architecture:
         """The generator's architecture."""
         hidden = (self.z_dim,) * self.mapping_layers
-        return Architecture(2 ** (len(self.channels) + 1), self.channels, self.z_dim, self.z_dim, hidden)
+        return StyleGAN2Architecture(2 ** (len(self.channels) + 1), self.channels, self.z_dim, self.z_dim, hidden)
 
     def build(self, device: torch.device, source: InitialNetworks | Networks | None = None) -> Networks:
         """Return new networks, with the weights of `source` where it is given."""
