@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from ganvas.directions.settings import Search
 
 from ganvas.directions.cached import hold_search
 from ganvas.directions.direction import load_directions
 from ganvas.directions.find import find_directions
-from ganvas.directions.settings import Search
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import About
 from ganvas.regions import Region

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ganvas.directions.settings import Search
 
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.directions import resefa
@@ -12,7 +13,6 @@ from ganvas.directions.find import find_directions
 from ganvas.directions.jacobian import Jacobian
 from ganvas.directions.jvp import Measure
 from ganvas.directions.linalg import NO_RIDGE, Ridge
-from ganvas.directions.settings import Search
 from ganvas.edits.move import edit, space_of
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.metrics.locality import mean_squared_change

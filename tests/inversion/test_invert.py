@@ -16,7 +16,7 @@ from ganvas.inversion.optimize import limited_memory
 from ganvas.inversion.report_card import psnr
 from ganvas.inversion.terms import Weights
 from ganvas.inversion.tuning import Tuning
-from ganvas.latents.latent import load_latent, sample_latent
+from ganvas.latents.latent import load_latent, sample
 from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
 from tests.inversion.parts import Convolved
@@ -32,7 +32,7 @@ def photos(rows: int, side: int = 16) -> torch.Tensor:
 def test_a_image_of_the_generator_itself_comes_back_at_over_30_db():
     torch.set_num_threads(1)
     generator = ganvas.load("faces")
-    own = next(sample_latent(generator, [101], truncation=0.7).images(generator))
+    own = next(sample(generator, [101], truncation=0.7).images(generator))
     found = invert(generator, own, InversionSettings(optimizer="lbfgs", steps=45))
     assert found.cards[0].psnr > 30
     assert found.cards[0].passes == 46  # that of the result included

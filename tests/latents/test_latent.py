@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 import ganvas
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.protocol import Generator
-from ganvas.latents.latent import Latent, load_latent, sample_latent
+from ganvas.latents.latent import Latent, load_latent, sample
 
 
 @pytest.fixture(scope="module")
@@ -59,36 +59,36 @@ def test_same_input_same_bytes(tmp_path: Path):
 
 
 def test_images_are_the_generators(faces: Generator):
-    latent = sample_latent(faces, [4, 7], truncation=0.7)
+    latent = sample(faces, [4, 7], truncation=0.7)
     expected = faces.synthesize(faces.map(faces.sample([4, 7]), truncation=0.7), "w+")
     assert latent.space == "w"
     assert latent.captions == ("seed 4", "seed 7")
     torch.testing.assert_close(torch.cat(list(latent.images(faces))), expected)
-    late = sample_latent(faces, [4, 7], truncation=0.7, space="z")
+    late = sample(faces, [4, 7], truncation=0.7, space="z")
     torch.testing.assert_close(torch.cat(list(late.images(faces))), expected)
 
 
 @pytest.mark.parametrize("space", ["w", "w+", "s"])
 def test_codes_for_directions_give_the_same_image(faces: Generator, space: str):
     for own in ("z", "w", "w+"):
-        latent = sample_latent(faces, [5], truncation=0.5, space=own)
+        latent = sample(faces, [5], truncation=0.5, space=own)
         codes = latent.codes_for(faces, space)
         image = faces.synthesize(codes, "s" if space == "s" else "w+")
         torch.testing.assert_close(image, next(latent.images(faces)), atol=1e-4, rtol=1e-4)
 
 
 def test_truncation_of_some_layers_needs_w_plus(faces: Generator):
-    assert sample_latent(faces, [0], truncation=0.5, truncation_layers=4).space == "w+"
+    assert sample(faces, [0], truncation=0.5, truncation_layers=4).space == "w+"
     with pytest.raises(LatentError, match="leave truncation_layers out"):
-        sample_latent(faces, [0], truncation_layers=4, space="z")
+        sample(faces, [0], truncation_layers=4, space="z")
     with pytest.raises(LatentError, match="this generator has 12"):
-        sample_latent(faces, [0], truncation_layers=13)
+        sample(faces, [0], truncation_layers=13)
 
 
 @pytest.mark.parametrize("truncation", [math.nan, math.inf])
 def test_truncation_must_be_a_number(faces: Generator, truncation: float):
     with pytest.raises(LatentError, match="not a number"):
-        sample_latent(faces, [0], truncation=truncation)
+        sample(faces, [0], truncation=truncation)
 
 
 def test_rows_keep_what_belongs_to_them():
@@ -100,7 +100,7 @@ def test_rows_keep_what_belongs_to_them():
 
 
 def test_own_noise_maps_are_used(faces: Generator):
-    latent = sample_latent(faces, [0])
+    latent = sample(faces, [0])
     name = next(name for name, _ in faces.synthesis.convolutions())
     images = next(replace(latent, noise={name: torch.zeros(4, 4)}).images(faces))
     assert not torch.equal(images, next(latent.images(faces)))
@@ -114,7 +114,7 @@ def test_noise_maps_of_one_row_each_go_with_their_rows():
 
 
 def test_another_generator(faces: Generator):
-    latent = sample_latent(faces, [0])
+    latent = sample(faces, [0])
     latent.check_fits(faces)
     with pytest.warns(UserWarning, match="made by another generator"):
         replace(latent, generator_hash="f" * 64).check_fits(faces)

@@ -10,7 +10,7 @@ import torch
 import ganvas
 from ganvas.directions.direction import Direction, Directions, Origin
 from ganvas.generators.protocol import Generator
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.reports.region_report import (
     Edit,
     captioned_sheet,
@@ -37,7 +37,7 @@ def faces() -> Generator:
 
 @pytest.fixture(scope="module")
 def latent(faces: Generator) -> Latent:
-    return sample_latent(faces, [4, 7], truncation=0.7)
+    return sample(faces, [4, 7], truncation=0.7)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_other_spaces(faces: Generator, mask: torch.Tensor, space: str):
     vector = torch.zeros(faces.dimensions(space))
     vector.view(-1)[0] = 1
     one = Direction(vector, space, None if space in ("z", "s") else (0,))
-    latent = sample_latent(faces, [4], truncation=0.7, space="z")
+    latent = sample(faces, [4], truncation=0.7, space="z")
     strip = compare_rows(faces, latent, Edit(one, STRENGTHS), mask).strips[0]
     assert strip.inside[1] < 1e-4 < strip.inside[2]
 

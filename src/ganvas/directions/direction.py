@@ -17,13 +17,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError, ResultFileError
+from ganvas.generators.codes import SPACES
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.io.tensor_files import is_ours, read_tensors, write_tensors
 from ganvas.latents.foreign.directions import read_foreign_directions
+from ganvas.latents.latent import Latent
 
 Strength = float | int | np.number | str
 SIGN_RULE = "the entry of largest size is positive"
-SPACES = ("z", "w", "w+", "s")
 LENGTH_TOLERANCE = 1e-3
 FOREIGN = "foreign file"
 
@@ -49,6 +50,20 @@ class Origin:
     rank: int | None = None
     sign: str = SIGN_RULE
     notes: str = ""
+
+
+def origin_of(method: str, generator: Generator, latent: Latent) -> Origin:
+    """Return an `Origin` that names the method and the generator and says where the latent came from."""
+    about = about_of(generator)
+    return Origin(
+        method,
+        about.name,
+        about.hash,
+        seeds=latent.seeds,
+        truncation=latent.truncation,
+        truncation_layers=latent.truncation_layers,
+        label=latent.label,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,12 +15,13 @@ from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
-from ganvas.edits.interpolate import LatentPath, Positions
+from ganvas.edits.interpolate import LatentPath, Positions, frame_positions
+from ganvas.edits.interpolate import ease as eased
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
-from ganvas.io.progress import Progress
+from ganvas.io.progress import Progress, silent
 from ganvas.latents.spaces import statistics
-from ganvas.metrics.features import FeatureNetwork
+from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.metrics.perceptual import distance_of_maps, unit_maps
 from ganvas.metrics.ssim import ssim
 
@@ -81,6 +82,9 @@ class Timing:
     stds: Float[np.ndarray, "n"]
     shares: Positions
     structural: Float[np.ndarray, "m"]
+
+    def __repr__(self) -> str:
+        return f"Timing({len(self.positions)} frames, largest step {self.unevenness:.2f} times the mean)"
 
     @property
     def unevenness(self) -> float:
@@ -166,6 +170,44 @@ def retimed(
     return best[1], best[2]
 
 
+def retime(
+    generator: Generator,
+    path: LatentPath,
+    frames: int = 60,
+    *,
+    ease: bool = False,
+    network: FeatureNetwork | None = None,
+    progress: Progress | None = None,
+) -> Timing:
+    """Return the positions of video frames on a path at which the image changes at an even speed.
+
+    Args:
+        generator: The generator.
+        path: The path, from `path_through`.
+        frames: How many frames; of a loop, whose last frame is its first, one more position is returned.
+        ease: Whether the video starts and ends slowly.
+        network: The feature network that measures how far images are from each other; the bundled one by default.
+        progress: Called with what is done, how much of it, and how much there is.
+
+    Returns:
+        A `Timing`: ``positions`` t in [0, 1] for ``path.at``, the length of every step, and how uneven they are.
+
+    Raises:
+        LatentError: Fewer than two frames.
+
+    Source: de Boor, Good approximation by splines with variable knots, 1974 (equidistribution).
+    """
+    positions = frame_positions(frames, path.closed)
+    return time_path(
+        load_features(device=generator.device) if network is None else network,
+        generator,
+        path,
+        eased(positions) if ease else positions,
+        evenly=True,
+        progress=progress or silent,
+    )
+
+
 def time_path(
     network: FeatureNetwork,
     generator: Generator,
@@ -173,7 +215,7 @@ def time_path(
     shares: Positions,
     *,
     evenly: bool = False,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = silent,
 ) -> Timing:
     """Return the frames of a path at t = `shares`; or, `evenly`, where the images have come that part of their way
     (`retimed`). `progress` is told what is measured, and how much of how much.

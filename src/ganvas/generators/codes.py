@@ -19,6 +19,7 @@ from torch import Tensor
 from ganvas.errors import LatentError
 
 MOST_NUMBERS = 100_000
+SPACES = ("z", "w", "w+", "s")
 Layers = str | int | Iterable[int] | None
 MOST_SEEDS = 1_000_000
 
@@ -164,9 +165,9 @@ def check_space(space: str, allowed: Sequence[str]) -> None:
 
 def check_codes(codes: Tensor) -> None:
     """Raise `LatentError` unless codes are rows of floating point numbers, at least one."""
+    if codes.ndim == 0 or len(codes) == 0:
+        raise LatentError(f"Codes of shape {list(codes.shape)} hold no code; give at least one.")
     if not codes.is_floating_point():
         raise LatentError(f"Codes are floating point numbers; these are {codes.dtype}. Convert them: codes.float().")
     if not codes.isfinite().all():
         raise LatentError("These codes hold numbers that are not finite (nan or inf).")
-    if codes.ndim == 0 or len(codes) == 0:
-        raise LatentError(f"Codes of shape {list(codes.shape)} hold no code; give at least one row.")

@@ -12,7 +12,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.inversion.objective import Objective
 from ganvas.inversion.variables import Point
 from ganvas.latents.latent import Latent
-from ganvas.latents.spaces import Statistics, codes_for, sample_codes
+from ganvas.latents.spaces import Statistics, sample_codes, to_space
 
 AT_ONCE = 16
 MOST_CANDIDATES = 100_000
@@ -42,7 +42,7 @@ def mean_start(generator: Generator, space: str, statistics: Statistics, rows: i
         nearest = int((w - w.mean(0)).square().sum(1).argmin())
         codes = generator.sample([nearest])
     elif space == "w+":
-        codes = codes_for(generator, codes, "w+")
+        codes = to_space(generator, codes, "w", "w+")
     return Start(codes.expand(rows, *generator.dimensions(space)), "mean")
 
 
@@ -99,7 +99,7 @@ def latent_start(generator: Generator, space: str, latent: Latent, rows: int) ->
     if latent.space == space:
         codes = latent.codes.to(generator.device)
     elif space == "w+" and latent.space in ("z", "w"):
-        codes = latent.codes_for(generator, "w+")
+        codes = latent.to_space(generator, "w+").codes
     else:
         raise LatentError(f"Codes of {latent.space} are no start in {space}; give a latent of {space}.")
     return Start(codes.expand(rows, *codes.shape[1:]), "a latent")

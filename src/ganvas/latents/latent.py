@@ -5,6 +5,7 @@ space they were applied already and are kept for the record.
 """
 
 import math
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,12 +16,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError, ResultFileError
-from ganvas.generators.codes import check_seeds
+from ganvas.generators.codes import SPACES, check_seeds
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of
 from ganvas.generators.weight_differences import with_differences
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.latents.spaces import codes_for
+from ganvas.latents.spaces import to_space
 
 PIXELS_AT_ONCE = 2**20
 
@@ -49,6 +50,7 @@ class Latent:
     tuned: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_tensor(self.codes, self.space)
         for what, given in (("seeds", self.seeds), ("names", self.names)):
             if len(given) not in (0, len(self.codes)):
                 raise LatentError(f"{len(given)} {what} do not fit {len(self.codes)} codes; give one per code or none.")
@@ -59,6 +61,29 @@ class Latent:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def __iter__(self) -> Iterator["Latent"]:
+        return (self.rows([row]) for row in range(len(self)))
+
+    def __getitem__(self, index: int | slice) -> "Latent":
+        if isinstance(index, slice):
+            return self.rows(range(*index.indices(len(self))))
+        return self.rows([index + len(self) if index < 0 else index])
+
+    def __repr__(self) -> str:
+        facts = [f"{self.space} {list(self.codes.shape)}"]
+        if self.names:
+            facts.append(_short(self.names))
+        elif self.seeds:
+            facts.append(f"seed{'s' if len(self.seeds) > 1 else ''} {_short(self.seeds)}")
+        if self.label is not None:
+            facts.append(f"label {_short(self.label) if isinstance(self.label, tuple) else self.label}")
+        facts += [f"truncation {self.truncation:g}"] if self.truncation != 1 else []
+        facts += [f"source '{self.source}'"] if self.source else []
+        facts += [f"generator '{self.generator}'"] if self.generator else []
+        facts += ["own noise"] if self.noise else []
+        facts += ["tuned weights"] if self.tuned else []
+        return f"Latent({', '.join(facts)})"
 
     @property
     def captions(self) -> tuple[str, ...]:
@@ -122,21 +147,30 @@ class Latent:
         changed.tuned = self.tuned
         return changed
 
-    def codes_for(self, generator: Generator, space: str) -> Tensor:
-        """Return the codes that directions of `space` move (w+ for w and w+, else `space`), on the generator's device.
+    def to_space(self, generator: Generator, space: str) -> "Latent":
+        """Return the same latent in another space: z becomes w, w+ or s, w becomes w+, w and w+ become s.
 
-        z codes are mapped with the label and the truncation. Raises `LatentError` where no step leads there.
+        Args:
+            generator: The generator that the latent is for.
+            space: The space to go to.
+
+        Returns:
+            The latent with codes of `space`, on the generator's device. Codes of z are mapped with the latent's own
+            label and truncation.
+
+        Raises:
+            LatentError: The codes do not fit the generator, or no way leads from their space to `space`.
         """
-        generator = self.generator_for(generator)
-        codes = self.codes.to(generator.device)
-        if self.space != "z" or space == "z":
-            return codes_for(generator, codes, space)
-        if space not in generator.spaces:
-            return codes_for(generator, codes, space)
-        to = "w+" if space == "w" and "w+" in generator.spaces else space
-        return generator.map(
-            codes, to, label=self.label, truncation=self.truncation, truncation_layers=self.truncation_layers
+        codes = to_space(
+            self.generator_for(generator),
+            self.codes,
+            self.space,
+            space,
+            label=self.label,
+            truncation=self.truncation,
+            truncation_layers=self.truncation_layers,
         )
+        return replace(self, codes=codes, space=space)
 
     def noise_for(self, generator: Generator) -> Noise:
         """Return the latent's own noise maps on the generator's device, or "const"."""
@@ -144,32 +178,84 @@ class Latent:
 
     @torch.no_grad()
     def images(self, generator: Generator) -> Iterator[Float[Tensor, "n 3 h w"]]:
-        """Yield the images, some rows at a time, on the CPU."""
+        """Yield the images [n, 3, h, w], about [-1, 1], some samples at a time, on the CPU."""
         generator = self.generator_for(generator)
         at_once = max(1, PIXELS_AT_ONCE // generator.resolution**2)
         for first in range(0, len(self), at_once):
-            some = self.rows(range(first, min(first + at_once, len(self))))
-            late: dict[str, Any] = {"label": some.label, "truncation": some.truncation} if self.space == "z" else {}
-            codes = some.codes.to(generator.device)
-            yield generator.synthesize(codes, self.space, noise=self.noise_for(generator), **late).cpu()
+            yield generator.synthesize(self[first : first + at_once]).cpu()
+
+
+def _check_tensor(codes: object, space: object) -> None:
+    """Raise `LatentError` unless `codes` may be codes of `space`, of whatever generator."""
+    if space not in SPACES:
+        raise LatentError(f"Space {space!r} is not known; there are {', '.join(SPACES)}.")
+    if not isinstance(codes, Tensor) or not codes.is_floating_point():
+        what = str(codes.dtype) if isinstance(codes, Tensor) else reprlib.repr(codes)
+        raise LatentError(f"Codes are a tensor of floating point numbers; {what} was given.")
+    if codes.ndim != (3 if space == "w+" else 2):
+        wanted = "[n, layers, d]" if space == "w+" else "[n, d]"
+        raise LatentError(f"Codes of space {space} have the shape {wanted}; these have {list(codes.shape)}.")
+
+
+def _short(values: Sequence[object]) -> str:
+    """Return some values in a few words: "4, 9, 11, ... (16)"."""
+    shown = ", ".join(map(str, values[:4]))
+    return shown if len(values) <= 4 else f"{shown}, ... ({len(values)})"
 
 
 _HEADER = tuple(name for name in Latent.__dataclass_fields__ if name not in ("codes", "noise", "tuned"))
 
 
-def sample_latent(
+def as_latent(given: object, space: str | None = None, *, asks_space: bool = False) -> Latent:
+    """Return what a public function was given as a latent: a `Latent` itself, or a tensor of codes of `space`.
+
+    Raises `LatentError` for a tensor without a space (`asks_space`: the function takes one), and for anything else.
+    """
+    if isinstance(given, Latent):
+        return given
+    if isinstance(given, Tensor) and space is not None:
+        return Latent(given, space)
+    make = 'a Latent, such as ganvas.Latent(codes, "w+")'
+    if isinstance(given, Tensor):
+        raise LatentError(
+            f"A tensor of shape {list(given.shape)} does not say in which space its codes lie: give "
+            f"{f'space=, or {make}' if asks_space else make}."
+        )
+    raise LatentError(
+        f"Codes are a Latent; {reprlib.repr(given)} was given. Make one with ganvas.sample or ganvas.open_latent."
+    )
+
+
+def sample(
     generator: Generator,
     seeds: Sequence[int],
     *,
-    label: Label = None,
+    space: str | None = None,
     truncation: float = 1.0,
     truncation_layers: int | None = None,
-    space: str | None = None,
+    label: Label = None,
 ) -> Latent:
-    """Return the codes of `seeds`: of space w where the generator has it (w+ where only some layers are truncated),
-    else z; `space` asks for another.
+    """Return the codes of some seeds; a seed gives the same code in every batch and on every machine.
 
-    Raises `LatentError` for seeds, a label or a truncation that cannot be.
+    Args:
+        generator: The generator.
+        seeds: Whole numbers from 0, one for each image.
+        space: The space of the codes: by default w+ where the generator has layers, else w, else z.
+        truncation: How far codes keep from the average: 1 as drawn, 0 the average image.
+        truncation_layers: Truncate only so many first layers; None for all.
+        label: The class, for generators that have classes: a number or a name, or a list with one for each seed.
+
+    Returns:
+        A `Latent` with codes [n, d], or [n, layers, d] in w+. In z, truncation and label are still to be applied, which
+        everything that takes a `Latent` does.
+
+    Raises:
+        LatentError: Seeds, a space, a label or a truncation that the generator does not have.
+
+    Example:
+        >>> import ganvas
+        >>> ganvas.sample(G, [4, 9], truncation=0.7)
+        Latent(w+ [2, 3, 6], seeds 4, 9, truncation 0.7)
     """
     check_seeds(seeds)
     if not math.isfinite(truncation):
@@ -178,25 +264,25 @@ def sample_latent(
         raise LatentError(
             f"Truncation of {truncation_layers} layers is not possible: this generator has {generator.layers}."
         )
-    wanted = space or _widest(generator, truncation_layers)
-    if wanted == "z" and truncation_layers is not None:
+    space = space or next(one for one in ("w+", "w", "z") if one in generator.spaces)
+    if space == "z" and truncation_layers is not None:
         raise LatentError("Codes of space z have no layers to truncate one by one; leave truncation_layers out.")
-    z = generator.sample(seeds)
     label = settle_label(label, class_names(generator))
     if isinstance(generator, HasClasses):
         generator.one_hot(label, len(seeds))  # a wrong label fails here, not at the first image
-    if wanted != "z":
-        known: dict[str, Any] = {"truncation": truncation, "truncation_layers": truncation_layers}
-        with torch.no_grad():
-            z = generator.map(z, wanted, label=label, **known)
     about = about_of(generator)
-    return Latent(z, wanted, tuple(seeds), (), label, truncation, truncation_layers, "", about.name, about.hash)
-
-
-def _widest(generator: Generator, truncation_layers: int | None) -> str:
-    if "w" not in generator.spaces:
-        return "z"
-    return "w" if truncation_layers is None else "w+"
+    drawn = Latent(
+        generator.sample(seeds),
+        "z",
+        seeds=tuple(int(seed) for seed in seeds),
+        label=label,
+        truncation=truncation,
+        truncation_layers=truncation_layers,
+        generator=about.name,
+        generator_hash=about.hash,
+    )
+    with torch.no_grad():
+        return drawn.to_space(generator, space)
 
 
 def load_latent(path: str | Path) -> Latent:

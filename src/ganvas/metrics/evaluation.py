@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganvas.generators.protocol import Generator, Label
 from ganvas.images import pixels
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.metrics.distribution import KernelDistance, frechet_distance, kernel_distance
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.spectrum import octave_energies
@@ -66,6 +66,6 @@ def made_images(
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's images of `seeds` a few at a time, as files would hold them: 8 bits, cut to [-1, 1]."""
     for first in range(0, len(seeds), MADE_AT_ONCE):
-        some = sample_latent(generator, seeds[first : first + MADE_AT_ONCE], label=label, truncation=truncation)
+        some = sample(generator, seeds[first : first + MADE_AT_ONCE], label=label, truncation=truncation)
         for images in some.images(generator):
             yield pixels.from_bytes(pixels.to_bytes(images))

@@ -17,7 +17,7 @@ from ganvas.inversion.sketch.fidelity import position_of
 from ganvas.inversion.sketch.paint import Mark, Painting
 from ganvas.inversion.sketch.sketch import Sketch
 from ganvas.io.files import atomic_path
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import captioned_sheet, on_sheet
 
@@ -115,7 +115,7 @@ def nearest_image(work: Scribbling, row: int) -> Images:
     """Return the image, of the random ones that were looked at, that is nearest to a sketch."""
     assert work.nearest is not None
     seeds = work.nearest.seeds(row, 1)
-    return torch.cat(list(sample_latent(work.generator, seeds, label=work.variants[0].label).images(work.generator)))
+    return torch.cat(list(sample(work.generator, seeds, label=work.variants[0].label).images(work.generator)))
 
 
 def shown(images: Images) -> Float[Tensor, "n 3 height width"]:

@@ -20,7 +20,7 @@ from ganvas.inversion.sketch.paint import Painting, ScribbleSettings, begin, pai
 from ganvas.inversion.sketch.sketch import Sketch
 from ganvas.inversion.starts import mean_start
 from ganvas.inversion.terms import Weights
-from ganvas.latents.latent import load_latent, sample_latent
+from ganvas.latents.latent import load_latent, sample
 from ganvas.latents.spaces import statistics
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
@@ -133,7 +133,7 @@ def test_alpha_is_soft_and_counts_as_a_weight(strength: float):
 def test_no_edge_is_asked_for_at_the_rim():
     """A part of one of the generator's own images is met by that image, whatever is round the part."""
     generator = small_stylegan2(SIDE)
-    own = next(sample_latent(generator, [5]).images(generator))
+    own = next(sample(generator, [5]).images(generator))
     alpha = torch.zeros(1, SIDE, SIDE)
     alpha[:, 3:11, 4:12] = 1
     alpha[:, 4:10, 3] = 0.4
@@ -156,7 +156,7 @@ def test_random_images_are_looked_at_once_and_measured_as_one_by_one():
     found = look_at_random(generator, sketches, 20, MIXED, Counted())
     assert rows == 20 * (1 + len(sketches))
     for seed, column in ((0, 0), (17, 2)):
-        image = next(sample_latent(generator, [seed]).images(generator))
+        image = next(sample(generator, [seed]).images(generator))
         target = Target(sketches[column].colors, sketches[column].alpha[None])
         terms = image_terms(MIXED, LOOK, target, image)
         expected = 0.1 * terms["perceptual"] + 0.2 * terms["l1"] + terms["l2"]

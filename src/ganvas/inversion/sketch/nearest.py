@@ -14,7 +14,7 @@ from ganvas.generators.protocol import Generator, Label
 from ganvas.inversion.sketch.sketch import Sketch, compared, distance_of, terms_from
 from ganvas.inversion.terms import FeatureMaps, Weights
 from ganvas.io.progress import Progress
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 
 AT_ONCE = 16
 MOST = 100_000
@@ -55,7 +55,7 @@ def look_at_random(
     parts = [{name: torch.zeros(0, len(sketches)) for name in compared(weights)}]
     for first in range(0, count, AT_ONCE):
         seeds = range(first, min(first + AT_ONCE, count))
-        for images in sample_latent(generator, seeds, label=label).images(generator):
+        for images in sample(generator, seeds, label=label).images(generator):
             parts.append(terms_from(sketches, images.to(generator.device), weights, look))
         progress("Looking at random images", seeds.stop, count)
     return Nearest(distance_of(weights, {name: torch.cat([part[name] for part in parts]) for name in parts[0]}))
@@ -64,4 +64,4 @@ def look_at_random(
 @torch.no_grad()
 def random_codes(generator: Generator, space: str, seeds: Sequence[int], label: int | None = None) -> Latent:
     """Return the codes, in a space, of the images that `look_at_random` looks at."""
-    return sample_latent(generator, seeds, label=label, space=space)
+    return sample(generator, seeds, label=label, space=space)
