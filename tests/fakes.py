@@ -8,7 +8,7 @@ from torch import Tensor
 from ganvas.generators.codes import check_space, sample_normal, truncate, widen
 from ganvas.generators.protocol import Label, Noise
 from ganvas.generators.takes_latent import takes_latent
-from ganvas.latents.spaces import codes_for
+from ganvas.latents.spaces import to_space
 
 
 class LinearGenerator:
@@ -48,7 +48,7 @@ class LinearGenerator:
     def synthesize(
         self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
     ) -> Tensor:
-        codes = codes_for(self, codes, space)
+        codes = to_space(self, codes, space, "w+" if "w+" in self.spaces else "z")
         return (codes.flatten(1) @ self.matrix.T).unflatten(1, (3, self.resolution, self.resolution))
 
     @takes_latent

@@ -106,7 +106,7 @@ def test_a_path_of_latents_of_several_kinds(closed):
     seeds = sample(generator, [0, 1], truncation=0.5)
     widened = Latent(generator.map(generator.sample([2])), "w+", names=("photo",))
     raw = sample(generator, [3], space="z")
-    path = path_through(generator, [seeds, widened, raw], closed=closed)
+    path = path_through(generator, [seeds, widened, raw], loop=closed)
     assert path.keys.space == "w+"
     assert path.keys.captions == ("seed 0", "seed 1", "photo", "seed 3")
     expected = generator.map(generator.sample([0]), truncation=0.5)
@@ -229,7 +229,7 @@ def test_noise_of_its_own_goes_along_with_its_strength():
     generator = Noisy()
     w = sample(generator, [0])
     maps = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(2))
-    photo = Latent(w.codes, "w", noise={"b8": maps})
+    photo = Latent(w.codes, "w+", noise={"b8": maps})
     path = path_through(generator, [w, photo])
     found = path.at(frame_positions(3)).noise["b8"]
     assert torch.allclose(found[[0, 2]], torch.cat([generator.own_noise()["b8"], maps]), atol=1e-5)

@@ -105,7 +105,7 @@ def test_step_lengths_are_those_of_neighboring_images(network):
 
 def test_timing_a_path_of_images(network):
     generator = LayeredGenerator(resolution=16)
-    path = path_through(generator, [sample(generator, [0, 1, 2])], closed=True)
+    path = path_through(generator, [sample(generator, [0, 1, 2])], loop=True)
     shares, said = frame_positions(24, closed=True), []
     before = time_path(network, generator, path, shares)
     after = time_path(network, generator, path, shares, evenly=True, progress=lambda *step: said.append(step))

@@ -52,9 +52,9 @@ def direction(seed: int = 0) -> Direction:
 
 def test_changes_are_those_of_the_images(faces: Generator, latent: Latent, mask: torch.Tensor):
     report = compare_directions(faces, latent, [Edit(direction(), STRENGTHS, "one")], mask)
-    codes = faces.map(faces.sample([4]), truncation=0.7)
-    original = faces.synthesize(codes, "w+")
-    edited = faces.synthesize(ganvas.edit(faces, codes, direction(), 3.0), "w+")
+    before = ganvas.sample(faces, [4], truncation=0.7)
+    original = faces.synthesize(before)
+    edited = faces.synthesize(ganvas.edit(faces, before, direction(), 3.0))
     squares = (edited - original).square().mean(1)
     strip = report.strips[0]
     assert strip.inside[2] == pytest.approx(math.sqrt((squares * mask).sum() / mask.sum()), rel=1e-3)

@@ -99,7 +99,7 @@ def cache_jacobians(
     if plan.blocks > 1 or plan.bytes * len(known) > method.budget:
         sizes = f"{plan.bytes / 2**20:.0f} MiB do not fit the budget of {method.budget / 2**20:.0f} MiB"
         raise GanvasError(f"{len(known)} Jacobians of {sizes}; raise it, lower the resolution or give fewer images.")
-    origin = origin_of("resefa", generator, known)
+    origin = origin_of(method.name, generator, known)
     if isinstance(latent, Tensor) and known.space != "z":  # a tensor does not say by how much it was truncated
         origin = replace(origin, truncation=None)
     samples = draw_samples(generator, space, known.label)

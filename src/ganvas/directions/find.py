@@ -20,7 +20,9 @@ from ganvas.regions.text import parse_region
 
 @runtime_checkable
 class Method(Protocol):
-    """A way to find directions, with its settings."""
+    """A way to find directions, with its settings; `name` is what files call it."""
+
+    name: str
 
     def find(
         self,
@@ -78,10 +80,10 @@ def find_directions(
 
     Source: Zhu et al., Region-Based Semantic Factorization in GANs, ICML 2022.
     """
-    name, area = region_of(generator, region)
+    name, area = region_of(check_generator(generator), region)
     known = as_latent(latent, space, asks_space=True)
     found = check_method(method).find(
-        check_generator(generator),
+        generator,
         known,
         {name: area},
         space=space or default_space(generator, known),

@@ -7,6 +7,7 @@ the published code does otherwise is in `docs/resefa.md`; ``compat="official"`` 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -57,7 +58,8 @@ class ReSeFa:
     Source: Zhu et al., Region-Based Semantic Factorization in GANs, ICML 2022.
     """
 
-    ridge: Ridge | float | None = None
+    name: ClassVar[str] = "resefa"
+    ridge: Ridge | float | int | None = None
     rank: int | None = None
     ignore_band: float = 0.0
     resolution: int | None = None
@@ -67,7 +69,7 @@ class ReSeFa:
 
     def __post_init__(self) -> None:
         if self.ridge is not None and not isinstance(self.ridge, Ridge):
-            object.__setattr__(self, "ridge", Ridge(self.ridge))
+            object.__setattr__(self, "ridge", Ridge(float(self.ridge)))
         if self.rank is not None and self.rank < 1:
             raise GanvasError(f"A background of rank {self.rank} is empty; give at least 1, or leave rank out.")
         if self.compat not in (None, "official"):
@@ -137,7 +139,7 @@ class ReSeFa:
         for one in latent:
             grams = region_grams(self.derivative(generator, one, space, layers), masks, plan, progress)
             sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, grams, strict=True)] if sums else grams
-        search = Search(self, generator, space, layers, count, samples, origin_of("resefa", generator, latent))
+        search = Search(self, generator, space, layers, count, samples, origin_of(self.name, generator, latent))
         return {
             name: search.solve((a / len(latent), b / len(latent)), region, foreground, name)
             for (name, region), (foreground, _), (a, b) in zip(regions.items(), masks, sums, strict=True)

@@ -73,9 +73,9 @@ def mix(generator: Generator, content: Latent, style: Latent, layers: Layers) ->
     kept, taken = (given if len(given) == count else given.rows([0] * count) for given in (kept, taken))
     codes = kept.codes.clone()
     codes[:, rows] = taken.codes[:, rows].to(codes)
-    which = f"layers {rows[0]}-{rows[-1]}" if rows == list(range(rows[0], rows[-1] + 1)) else f"layers {rows}"
+    which = _numbers(rows)
     names = tuple(f"{one} with {which} of {other}" for one, other in zip(kept.captions, taken.captions, strict=True))
-    return replace(kept, codes=codes, seeds=(), names=names)
+    return replace(kept, codes=codes, names=names)
 
 
 def mix_grid(generator: Generator, content: Latent, style: Latent, layers: Layers) -> Latent:
@@ -88,6 +88,14 @@ def mix_grid(generator: Generator, content: Latent, style: Latent, layers: Layer
     down = [row for row in range(len(content)) for _ in range(len(style))]
     across = [row for _ in range(len(content)) for row in range(len(style))]
     return mix(generator, content.rows(down), style.rows(across), layers)
+
+
+def _numbers(layers: list[int]) -> str:
+    """Return layers in words: "layer 4", "layers 4-7", "layers 0,2"."""
+    if len(layers) == 1:
+        return f"layer {layers[0]}"
+    whole = layers == list(range(layers[0], layers[-1] + 1))
+    return f"layers {layers[0]}-{layers[-1]}" if whole else f"layers {','.join(map(str, layers))}"
 
 
 def _require_layers(generator: Generator) -> None:

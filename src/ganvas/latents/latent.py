@@ -87,19 +87,19 @@ class Latent:
 
     @property
     def captions(self) -> tuple[str, ...]:
-        """A name for each row: `names`, else "seed 4", else "row 0"."""
+        """A name for each row: `names`, else "seed 4", else "sample 0"."""
         if self.names:
             return self.names
-        captions = [f"seed {seed}" for seed in self.seeds] or [f"row {row}" for row in range(len(self))]
+        captions = [f"seed {seed}" for seed in self.seeds] or [f"sample {row}" for row in range(len(self))]
         if isinstance(self.label, tuple):
             captions = [f"{caption}, class {label}" for caption, label in zip(captions, self.label, strict=True)]
         return tuple(captions)
 
     def rows(self, chosen: Sequence[int]) -> "Latent":
-        """Return the latent of some rows, counted from 0; raises `LatentError` where one does not exist."""
+        """Return the latent of some samples, counted from 0; raises `LatentError` where one does not exist."""
         for row in chosen:
             if not 0 <= row < len(self):
-                raise LatentError(f"Row {row} does not exist: there are rows 0-{len(self) - 1}.")
+                raise LatentError(f"Sample {row} does not exist: there are samples 0-{len(self) - 1}.")
         seeds = tuple(self.seeds[row] for row in chosen) if self.seeds else ()
         names = tuple(self.names[row] for row in chosen) if self.names else ()
         label = tuple(self.label[row] for row in chosen) if isinstance(self.label, tuple) else self.label
