@@ -1,7 +1,8 @@
 # The public names, each with the module that defines it: for type checkers, and for lazy_loader, which reads this file.
 from .checkpoints.load import convert, info, load, named_regions
 from .directions.cached import CachedSearch, cache_jacobians
-from .directions.direction import Direction, Directions, load_directions
+from .directions.direction import Direction, Directions
+from .directions.files import load_directions
 from .directions.find import find_directions
 from .directions.linalg import Ridge
 from .directions.resefa import ReSeFa

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ganvas.comparisons.records import claim_folder, write_json
 from ganvas.directions.basis import make_basis
-from ganvas.directions.direction import Direction, Directions, load_directions
+from ganvas.directions.direction import Direction, Directions
+from ganvas.directions.files import load_directions
 from ganvas.directions.linalg import Ridge
 from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError

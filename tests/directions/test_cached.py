@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganvas.directions.cached import cache_jacobians
-from ganvas.directions.direction import load_directions
+from ganvas.directions.files import load_directions
 from ganvas.directions.find import find_directions
 from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError

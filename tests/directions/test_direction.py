@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.torch import save_file
 
-from ganvas.directions.direction import Direction, Directions, Origin, load_directions
+from ganvas.directions.direction import Direction, Directions, Origin
+from ganvas.directions.files import load_directions
 from ganvas.directions.find import find_directions
 from ganvas.edits.move import edit
 from ganvas.errors import LatentError, ResultFileError

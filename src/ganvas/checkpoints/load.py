@@ -54,8 +54,8 @@ def resolve(source: str | Path) -> Path:
     path = Path(source)
     if not path.is_file():
         raise CheckpointError(
-            f"There is no generator '{source}'{zoo.close_to(str(source))}: give a file, one of the bundled names: "
-            f"{', '.join(BUNDLED)}, or one of the zoo's (ganvas models list)."
+            f"There is no generator '{source}'{zoo.close_to(str(source), *BUNDLED)}: give a file, one of the bundled "
+            f"names: {', '.join(BUNDLED)}, or one of the zoo's (ganvas models list)."
         )
     return path
 

@@ -76,7 +76,7 @@ def find_directions(
         >>> G = ganvas.load("faces")
         >>> latent = ganvas.sample(G, [4], truncation=0.7)
         >>> ganvas.find_directions(G, latent, "mouth", layers="4", method=ganvas.ReSeFa(resolution=8), count=2)
-        Directions(2 of space w, layers 4, region 'mouth', method resefa, predicted ratios 12, 9.4)
+        Directions(2 of space w, layers 4, region 'mouth', method resefa, predicted ratios ...)
 
     Source: Zhu et al., Region-Based Semantic Factorization in GANs, ICML 2022.
     """

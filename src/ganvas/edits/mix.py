@@ -7,7 +7,7 @@ Coarse layers (4 and 8 px) carry pose, hair and the shape of a face, middle ones
 from dataclasses import replace
 
 from ganvas.errors import LatentError
-from ganvas.generators.codes import Layers, parse_layers
+from ganvas.generators.codes import Layers, layer_text, parse_layers
 from ganvas.generators.protocol import Generator, check_generator
 from ganvas.latents.latent import Latent, as_latent
 
@@ -73,29 +73,30 @@ def mix(generator: Generator, content: Latent, style: Latent, layers: Layers) ->
     kept, taken = (given if len(given) == count else given.rows([0] * count) for given in (kept, taken))
     codes = kept.codes.clone()
     codes[:, rows] = taken.codes[:, rows].to(codes)
-    which = _numbers(rows)
+    which = f"layer{'s' if len(rows) > 1 else ''} {layer_text(rows)}"
     names = tuple(f"{one} with {which} of {other}" for one, other in zip(kept.captions, taken.captions, strict=True))
     return replace(kept, codes=codes, names=names)
 
 
 def mix_grid(generator: Generator, content: Latent, style: Latent, layers: Layers) -> Latent:
-    """Return every sample of `content` mixed with every one of `style`, as `mix` does.
+    """Return every sample of one latent mixed with every sample of another, as `mix` does.
+
+    Args:
+        generator: The generator of both, with layers.
+        content: Gives the layers that are not named.
+        style: Gives the named layers.
+        layers: "coarse" (0-3), "middle" (4-7), "fine" (from 8), or numbers such as "4-7".
 
     Returns:
         A latent of ``len(content) * len(style)`` samples: all styles for the first content, then for the second, ...
+
+    Raises:
+        LatentError: As `mix`.
     """
     content, style = as_latent(content), as_latent(style)
     down = [row for row in range(len(content)) for _ in range(len(style))]
     across = [row for _ in range(len(content)) for row in range(len(style))]
     return mix(generator, content.rows(down), style.rows(across), layers)
-
-
-def _numbers(layers: list[int]) -> str:
-    """Return layers in words: "layer 4", "layers 4-7", "layers 0,2"."""
-    if len(layers) == 1:
-        return f"layer {layers[0]}"
-    whole = layers == list(range(layers[0], layers[-1] + 1))
-    return f"layers {layers[0]}-{layers[-1]}" if whole else f"layers {','.join(map(str, layers))}"
 
 
 def _require_layers(generator: Generator) -> None:

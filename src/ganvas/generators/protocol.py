@@ -165,6 +165,15 @@ def check_generator(generator: object) -> Generator:
     raise GanvasError(f"A generator is what ganvas.load or ganvas.wrap returns; {reprlib.repr(generator)} was given.")
 
 
+def summary(generator: Any) -> str:
+    """Return what a generator is in a line: family, name, resolution, spaces, layers; serves the families as repr."""
+    name = about_of(generator).name
+    facts = [f"'{name}'"] if name else []
+    facts += [f"{generator.resolution} px", f"spaces {', '.join(generator.spaces)}"]
+    facts += [f"{generator.layers} layers"] if generator.layers else []
+    return f"{type(generator).__name__}({', '.join(facts)})"
+
+
 @runtime_checkable
 class Linearizable(Protocol):
     """A generator that shares one primal pass among many tangents; others are differentiated by ``torch.func``."""

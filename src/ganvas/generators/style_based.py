@@ -15,7 +15,7 @@ from ganvas.errors import LatentError
 from ganvas.generators.codes import check_space, sample_normal, truncate, widen
 from ganvas.generators.labels import one_hot
 from ganvas.generators.mapping import MappingNetwork
-from ganvas.generators.protocol import About, Label
+from ganvas.generators.protocol import About, Label, summary
 from ganvas.generators.styles import StyleSynthesis
 
 Network = TypeVar("Network", bound=StyleSynthesis)
@@ -40,6 +40,8 @@ class StyleBased(nn.Module, Generic[Network]):
         self.resolution: int = a.resolution
         self.layers: int = a.layers
         self.mapping = MappingNetwork(a.z_dim, a.w_dim, a.hidden, a.label_dim, a.mapping_rate)
+
+    __repr__ = summary
 
     @property
     def device(self) -> torch.device:

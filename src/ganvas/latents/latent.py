@@ -1,8 +1,4 @@
-"""The latent file: codes with all that is needed to make their images again; and codes from seeds as such a record.
-
-For codes of space ``z`` the label and the truncation are still to be applied, by `map` or `synthesize`; in any other
-space they were applied already and are kept for the record.
-"""
+"""`Latent`, the one type of codes that know their space; latents of seeds, and latent files."""
 
 import math
 import reprlib
@@ -21,6 +17,7 @@ from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of
 from ganvas.generators.weight_differences import with_differences
 from ganvas.io.tensor_files import read_tensors, write_tensors
+from ganvas.latents.headers import checked_header, grouped
 from ganvas.latents.spaces import to_space
 
 PIXELS_AT_ONCE = 2**20
@@ -28,12 +25,34 @@ PIXELS_AT_ONCE = 2**20
 
 @dataclass(frozen=True)
 class Latent:
-    """Codes [n, d] or [n, layers, d] of one `space`, and where they come from.
+    """Codes in one space, and all that is needed to make their images again. It is never changed in place.
 
-    ``seeds`` are empty or one per row; ``names`` say in a word what each row is ("seed 4 at +3"), empty or one per row;
-    ``label`` is the class of all rows, or one per row; ``source`` is the image file that was inverted. ``noise``
-    holds the noise maps where they are not the generator's own, for all rows [h, w] or one for each [n, 1, h, w];
-    ``tuned`` the differences of tuned weights, for all rows (see `ganvas.generators.weight_differences`).
+    Args:
+        codes: A tensor [n, d], or [n, layers, d] in w+.
+        space: "z", "w", "w+" or "s".
+        seeds: The seeds of the samples, if they come from seeds.
+        names: What each sample is called ("seed 4 at 3").
+        label: The class of all samples, or a tuple with one for each.
+        truncation: 1 for none, 0 for the average image.
+        truncation_layers: How many first layers are truncated; None for all.
+        source: The image file that was inverted.
+        generator: The generator's name.
+        generator_hash: The hash of its weights.
+        noise: Noise maps by name where they are not the generator's own: [h, w] for all samples, or [n, 1, h, w].
+        tuned: Differences of tuned weights by name (see `ganvas.generators.weight_differences`).
+
+    In z, label and truncation are still to be applied, which everything that takes a latent does; in the other spaces
+    they were applied already and are kept for the record. ``len(latent)``, ``latent[0]``, ``latent[1:3]`` and iteration
+    go by samples.
+
+    Raises:
+        LatentError: Codes in a shape that the space cannot have, or not one seed, name or label for each sample.
+
+    Example:
+        >>> import ganvas, torch
+        >>> latent = ganvas.Latent(torch.zeros(3, 512), "w", names=("mean", "mean again", "and again"))
+        >>> latent[:2]
+        Latent(w [2, 512], mean, mean again)
     """
 
     codes: Tensor
@@ -87,7 +106,7 @@ class Latent:
 
     @property
     def captions(self) -> tuple[str, ...]:
-        """A name for each row: `names`, else "seed 4", else "sample 0"."""
+        """A name for each sample: `names`, else "seed 4", else "sample 0"."""
         if self.names:
             return self.names
         captions = [f"seed {seed}" for seed in self.seeds] or [f"sample {row}" for row in range(len(self))]
@@ -96,7 +115,11 @@ class Latent:
         return tuple(captions)
 
     def rows(self, chosen: Sequence[int]) -> "Latent":
-        """Return the latent of some samples, counted from 0; raises `LatentError` where one does not exist."""
+        """Return the latent of the samples `chosen`, counted from 0, in that order; some may come twice.
+
+        Raises:
+            LatentError: There is no such sample.
+        """
         for row in chosen:
             if not 0 <= row < len(self):
                 raise LatentError(f"Sample {row} does not exist: there are samples 0-{len(self) - 1}.")
@@ -254,8 +277,12 @@ def sample(
 
     Example:
         >>> import ganvas
-        >>> ganvas.sample(G, [4, 9], truncation=0.7)
-        Latent(w+ [2, 3, 6], seeds 4, 9, truncation 0.7)
+        >>> G = ganvas.load("faces")
+        >>> latent = ganvas.sample(G, [4, 9], truncation=0.7)
+        >>> latent
+        Latent(w+ [2, 12, 256], seeds 4, 9, truncation 0.7, generator 'faces')
+        >>> latent[1].codes.shape
+        torch.Size([1, 12, 256])
     """
     check_seeds(seeds)
     if not math.isfinite(truncation):
@@ -286,10 +313,27 @@ def sample(
 
 
 def load_latent(path: str | Path) -> Latent:
-    """Read a latent file; raises `ResultFileError` with the reason for anything that is none."""
+    """Return the latent in a file that `Latent.save` wrote; `open_latent` also reads codes of others, and photos.
+
+    Args:
+        path: A safetensors file.
+
+    Returns:
+        The latent, codes float32 on the CPU.
+
+    Raises:
+        ResultFileError: The file is missing or damaged, or holds no latent.
+
+    Example:
+        >>> import ganvas, tempfile
+        >>> latent = ganvas.sample(ganvas.load("faces"), [4], space="w")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ganvas.load_latent(latent.save(f"{folder}/four.safetensors"))
+        Latent(w [1, 256], seed 4, generator 'faces')
+    """
     tensors, header = read_tensors(path, "latent", ResultFileError)
     try:
-        fields: dict[str, Any] = _checked_header(header) | _groups(tensors)
+        fields: dict[str, Any] = checked_header(header) | grouped(tensors)
         latent = Latent(tensors["codes"], **fields)
     except (KeyError, TypeError, ValueError, OverflowError, LatentError) as reason:
         raise ResultFileError(f"'{path}' is not a whole latent file ({reason}); write it anew.") from reason
@@ -301,30 +345,3 @@ def load_latent(path: str | Path) -> Latent:
     if not all(values.is_floating_point() and bool(values.isfinite().all()) for values in floats):
         raise ResultFileError(f"'{path}' holds values that are not finite numbers; make it anew.")
     return replace(latent, codes=latent.codes.float())
-
-
-def _checked_header(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the header's fields with their types made sure of; raises TypeError or ValueError."""
-    layers, label = header["truncation_layers"], header["label"]
-    return {
-        "space": str(header["space"]),
-        "seeds": tuple(int(seed) for seed in header["seeds"]),
-        "names": tuple(str(name) for name in header.get("names", ())),
-        "label": tuple(int(one) for one in label) if isinstance(label, list) else None if label is None else int(label),
-        "truncation": float(header["truncation"]),
-        "truncation_layers": None if layers is None else int(layers),
-        "source": str(header.get("source", "")),
-        "generator": str(header.get("generator", "")),
-        "generator_hash": str(header.get("generator_hash", "")),
-    }
-
-
-def _groups(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    groups: dict[str, dict[str, Tensor]] = {"noise": {}, "tuned": {}}
-    for name, values in tensors.items():
-        group, dot, rest = name.partition(".")
-        if dot and group in groups:
-            groups[group][rest] = values
-        elif name != "codes":
-            raise ValueError(f"it holds an unknown tensor '{name[:40]}'")
-    return groups

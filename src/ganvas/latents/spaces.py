@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.codes import check_codes, check_space
+from ganvas.generators.codes import check_finite, check_lie_in, check_space
 from ganvas.generators.protocol import Generator, HasStyles, Label
 
 SAMPLES = 2048
@@ -97,6 +97,7 @@ def to_space(
     styles of s. No other way exists: raises `LatentError`, as for codes that do not lie in `space`.
     """
     check_lie_in(generator, codes, space)
+    check_finite(codes)
     check_space(to, generator.spaces)
     codes = codes.to(generator.device)
     if space == to:
@@ -113,15 +114,3 @@ def to_space(
         f"Codes of space {space} do not lead to space {to}: the ways are from z to w, w+ and s, from w to w+, and from "
         "w and w+ to s."
     )
-
-
-def check_lie_in(generator: Generator, codes: Tensor, space: str) -> None:
-    """Raise `LatentError` unless `codes` are finite numbers in the shape of the generator's `space`."""
-    check_space(space, generator.spaces)
-    check_codes(codes)
-    expected = generator.dimensions(space)
-    if tuple(codes.shape[1:]) != expected:
-        wanted = ", ".join(map(str, ("n", *expected)))
-        raise LatentError(
-            f"Codes of shape {list(codes.shape)} do not lie in space {space} of this generator, which wants [{wanted}]."
-        )

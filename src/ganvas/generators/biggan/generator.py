@@ -18,7 +18,7 @@ from ganvas.generators.biggan.layers import Condition, Convolution, statistics_w
 from ganvas.generators.biggan.synthesis import Architecture, Synthesis
 from ganvas.generators.codes import check_space, sample_truncated_normal
 from ganvas.generators.labels import one_hot
-from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.protocol import About, Label, Noise, summary
 from ganvas.generators.takes_latent import takes_latent
 from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
 
@@ -53,6 +53,8 @@ class BigGAN(nn.Module):
         self.synthesis = Synthesis(architecture)
         self.feature_names = self.synthesis.names
         self.compat: str | None = None
+
+    __repr__ = summary
 
     @property
     def device(self) -> torch.device:

@@ -18,7 +18,7 @@ from ganvas.errors import CheckpointError, LatentError
 from ganvas.generators.codes import check_space, sample_normal
 from ganvas.generators.dcgan.layers import FIRST, INITIAL_STD, Block, Colors
 from ganvas.generators.labels import one_hot
-from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.protocol import About, Label, Noise, summary
 from ganvas.generators.takes_latent import takes_latent
 from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
 
@@ -85,6 +85,8 @@ class DCGAN(nn.Module):
         )
         self.colors = Colors(inputs[-1])
         self.feature_names = tuple(self.blocks)
+
+    __repr__ = summary
 
     @property
     def device(self) -> torch.device:

@@ -17,7 +17,7 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators import ops
 from ganvas.generators.codes import check_space, sample_normal, sample_uniform, truncate, widen
 from ganvas.generators.labels import one_hot
-from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.protocol import About, Label, Noise, summary
 from ganvas.generators.takes_latent import takes_latent
 from ganvas.generators.wrapped.hooks import Hooks, Reached
 from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
@@ -85,6 +85,8 @@ class Wrapped:
         self.spaces = ("z",) if mapping is None else ("z", "w", "w+") if layers else ("z", "w")
         self.w_dim = 0
         self._w_avg: Tensor | None = None
+
+    __repr__ = summary
 
     @property
     def device(self) -> torch.device:
