@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Directions, origin_of
 from ganvas.directions.find import default_space, region_of
 from ganvas.directions.jacobian import Jacobian, hold
@@ -95,6 +96,7 @@ def cache_jacobians(
         raise GanvasError(f"Jacobians are kept for ReSeFa; {method!r} was given.")
     known = as_latent(latent, space, asks_space=True)
     space = space or default_space(check_generator(generator), known)
+    known = known.to_space(generator, acting_space(generator, space))
     plan = method.plan(generator, space, layers)
     if plan.blocks > 1 or plan.bytes * len(known) > method.budget:
         sizes = f"{plan.bytes / 2**20:.0f} MiB do not fit the budget of {method.budget / 2**20:.0f} MiB"

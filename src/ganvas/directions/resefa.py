@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions import linalg
-from ganvas.directions.basis import Basis, make_basis
+from ganvas.directions.basis import Basis, acting_space, make_basis
 from ganvas.directions.direction import Directions, Origin, origin_of
 from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, Plan, hold, plan_columns, streamed_grams
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
@@ -131,6 +131,7 @@ class ReSeFa:
 
         One J per image serves all regions; the Gram matrices of several images are averaged.
         """
+        latent = latent.to_space(generator, acting_space(generator, space))  # what does not fit fails here
         measure = self.measure(generator)
         masks = [region.split(measure.resolution, measure.resolution, self.ignore_band) for region in regions.values()]
         plan = self.plan(generator, space, layers)
