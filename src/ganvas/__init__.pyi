@@ -25,11 +25,17 @@ from .generators.protocol import Generator
 from .generators.wrapped.wrap import wrap
 from .images.photos import read_photo, read_sketch
 from .images.pixels import read_image, write_image
-from .inversion.invert import Inversion, InversionSettings, invert
-from .inversion.sketch.paint import Painting, ScribbleSettings, paint_sketch
+from .inversion.invert import invert
+from .inversion.loss_weights import LossWeights
+from .inversion.metrics import InversionMetrics
+from .inversion.open import open_latent
+from .inversion.prepare import Inversion
+from .inversion.settings import InversionSettings
+from .inversion.sketch.search import SketchResult, SketchSettings
+from .inversion.sketch.sketch import sketch
+from .inversion.tuning import TuningSettings
 from .io.process import keep_freed_memory
 from .latents.latent import Latent, load_latent, sample
-from .latents.open import open_latent
 from .regions import Region
 
 __version__: str
@@ -42,19 +48,22 @@ __all__ = [
     "Generator",
     "ImageError",
     "Inversion",
+    "InversionMetrics",
     "InversionSettings",
     "Latent",
     "LatentError",
     "LatentPath",
-    "Painting",
+    "LossWeights",
     "ReSeFa",
     "Region",
     "RegionError",
     "ResultFileError",
     "Ridge",
-    "ScribbleSettings",
+    "SketchResult",
+    "SketchSettings",
     "Timing",
     "TrainingError",
+    "TuningSettings",
     "UnsafeFileError",
     "cache_jacobians",
     "convert",
@@ -72,13 +81,13 @@ __all__ = [
     "mix_grid",
     "named_regions",
     "open_latent",
-    "paint_sketch",
     "path_through",
     "read_image",
     "read_photo",
     "read_sketch",
     "retime",
     "sample",
+    "sketch",
     "wrap",
     "write_image",
 ]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import GanvasError
-from ganvas.generators.crops import Window
+from ganvas.generators.crops import Crop
 from ganvas.regions import Region
 
 
@@ -201,7 +201,7 @@ class HasParts(Protocol):
         self,
         codes: Tensor | CodesWithSpace,
         name: str,
-        window: Window,
+        window: Crop,
         space: str | None = None,
         *,
         noise: Noise = "const",
