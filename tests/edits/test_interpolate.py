@@ -138,7 +138,7 @@ def test_latents_without_a_common_path():
         ([w.rows([0])], {}, "at least two"),
         (z, {"space": "z"}, "truncations"),
         (labeled, {"space": "z"}, "classes"),
-        ([z[0], z[0]], {"space": "z", "layers": "0"}, "Layers are rows"),
+        ([z[0], z[0]], {"space": "z", "layers": "0"}, "Layers are those of w"),
     ):
         with pytest.raises(LatentError, match=words):
             path_through(generator, latents, **options)

@@ -1,7 +1,7 @@
 """Which directions a Jacobian is taken along: the coordinates of a space, restricted to the layers that will be edited.
 
-A direction of space ``w`` is one vector added to several rows of w+; so its tangents act in w+, the same vector in each
-of those rows. Finding directions for the layers that are edited, and not for all, is what makes the derivative agree
+A direction of space ``w`` is one vector added to several layers of w+; so its tangents act in w+, the same vector in each
+of those layers. Finding directions for the layers that are edited, and not for all, is what makes the derivative agree
 with the edit.
 """
 
@@ -96,7 +96,7 @@ def make_basis(generator: Generator, space: str, layers: Layers = None) -> Basis
 
 
 def _channels(generator: Generator, layers: Sequence[int]) -> tuple[int, ...]:
-    """Return the StyleSpace channels that the w+ rows `layers` feed."""
+    """Return the StyleSpace channels that the w+ layers `layers` feed."""
     assert isinstance(generator, HasStyles)
     channels: list[int] = []
     start = 0

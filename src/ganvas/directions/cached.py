@@ -23,6 +23,10 @@ from ganvas.regions import Region
 class CachedSearch:
     """The Jacobians of some images, with what is needed to find the directions of a region; made by `cache_jacobians`.
 
+    Args:
+        search: What was asked for: method, generator, space, layers.
+        jacobians: One for each image.
+
     Example:
         >>> import ganvas
         >>> G = ganvas.load("faces")
@@ -91,6 +95,13 @@ def cache_jacobians(
     Raises:
         LatentError: Codes, a space or layers that the generator does not have.
         GanvasError: The Jacobians do not fit the method's budget: `find_directions` needs less memory.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> latent = ganvas.sample(G, [4], truncation=0.7)
+        >>> ganvas.cache_jacobians(G, latent, layers="4", method=ganvas.ReSeFa(resolution=8))
+        CachedSearch(1 image, space w, layers 4, 0 MiB)
     """
     if not isinstance(method, ReSeFa):
         raise GanvasError(f"Jacobians are kept for ReSeFa; {method!r} was given.")

@@ -1,7 +1,7 @@
 """Directions: unit vectors in a space with all that is needed to use and to reproduce them; never a bare array.
 
-A direction's vector is a unit vector (Euclid; Frobenius for w+), its strength a Euclid distance. Space ``w`` means one
-vector that is added to the rows `layers` of w+.
+A direction's vector is a unit vector (Euclidean; Frobenius for w+), its strength a Euclidean distance. Space ``w`` means one
+vector that is added to the layers `layers` of w+.
 """
 
 import math
@@ -29,7 +29,7 @@ FOREIGN = "foreign file"  # how the method of directions begins that others publ
 @dataclass(frozen=True)
 class Origin:
     """How directions were found. `region` is the region as drawn; A truncation of None is not known. `resolution` and
-    `channels` say what of the image counted; `notes` how the file of somebody else was read.
+    `channels` say what of the image counted; `notes` how a foreign file was read.
     """
 
     method: str
@@ -75,7 +75,7 @@ class Direction:
         predicted_ratio: The mean squared change inside the region over that outside, for a small step.
         std: The standard deviation of codes along the vector.
         origin: How it was found.
-        scale: The Euclidean distance of a strength of 1: 1, or the length that it has in the file of somebody else.
+        scale: The Euclidean distance of a strength of 1: 1, or the length that the vector has in a foreign file.
 
     Example:
         >>> import ganvas, torch
@@ -169,8 +169,8 @@ class Directions:
     def __repr__(self) -> str:
         ratios = [f"{ratio:.3g}" for ratio in self.predicted_ratios[:4].tolist() if math.isfinite(ratio)]
         more = ", ..." if len(self) > 4 else ""
-        told = f", predicted ratios {', '.join(ratios)}{more}" if ratios else ""
-        return f"Directions({len(self)} of {_place(self.space, self.layers, self.origin)}{told})"
+        shown = f", predicted ratios {', '.join(ratios)}{more}" if ratios else ""
+        return f"Directions({len(self)} of {_place(self.space, self.layers, self.origin)}{shown})"
 
     def __iter__(self) -> Iterator[Direction]:
         return (self[i] for i in range(len(self)))
@@ -242,9 +242,9 @@ class Directions:
 
 def _place(space: str, layers: tuple[int, ...] | None, origin: Origin) -> str:
     """Return in words where directions lie and what they are for."""
-    told = f"space {space}" + ("" if layers is None else f", layers {layer_text(layers)}")
-    told += f", region '{origin.region_name}'" if origin.region_name else ""
-    return f"{told}, method {origin.method}"
+    place = f"space {space}" + ("" if layers is None else f", layers {layer_text(layers)}")
+    place += f", region '{origin.region_name}'" if origin.region_name else ""
+    return f"{place}, method {origin.method}"
 
 
 def _facts(**numbers: float) -> str:

@@ -37,6 +37,14 @@ def load_directions(path: str | Path, space: str | None = None, generator: Gener
         ResultFileError: The file is missing, damaged, hostile or does not hold directions.
         LatentError: The shape fits several spaces, and neither the file nor `space` says which; or there is no such
             space.
+
+    Example:
+        >>> import ganvas, numpy, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     numpy.save(f"{folder}/smile.npy", numpy.full((1, 4), 1.5))
+        ...     found = ganvas.load_directions(f"{folder}/smile.npy", space="w")
+        >>> found[0].length(1.0)  # the length that it has in the file
+        3.0
     """
     path = Path(path)
     if space not in (None, *SPACES):

@@ -119,7 +119,7 @@ def _through_mapping(generator: Generator, latent: Latent) -> tuple[Tensor, Call
 
 
 def _by_torch_func(function: Callable[[Tensor], Tensor], codes: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    codes = codes.contiguous()  # forward mode refuses one row that is seen several times
+    codes = codes.contiguous()  # forward mode refuses an expanded tensor
     with torch.no_grad():
         value = function(codes)
 
@@ -133,7 +133,7 @@ def _by_torch_func(function: Callable[[Tensor], Tensor], codes: Tensor) -> tuple
             return torch.func.vmap(along)(tangents)
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError:  # what vmap cannot follow (branches on values, some changes in place) may go row by row
+        except RuntimeError:  # what vmap cannot follow (branches on values, some changes in place) may go one by one
             return _one_by_one(along, tangents)
 
     return value, push

@@ -230,7 +230,7 @@ def factorize(
 def mean_grams(
     jacobian: Jacobian, foreground: Float[Tensor, "1 h w"], background: Float[Tensor, "1 h w"]
 ) -> tuple[Float[Tensor, "d d"], Float[Tensor, "d d"]]:
-    """Return A and B: ``J^T diag(m) J`` over the number of rows that the mask counts."""
+    """Return A and B: ``J^T diag(m) J`` over the number of values (rows of J) that the mask counts."""
     inside, outside = jacobian.split_grams(foreground, background)
     rows = jacobian.channels
     return inside / (rows * foreground.sum()), outside / (rows * background.sum())

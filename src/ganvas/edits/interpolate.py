@@ -95,10 +95,14 @@ def only_layers(keys: Float[Tensor, "k layers d"], layers: Layers) -> Float[Tens
 
 @dataclass(frozen=True)
 class LatentPath:
-    """A path through the rows of a latent, ``keys``, which have one class if any: `at` gives latents on it.
+    """A path through the samples of a latent, of one class if any; made by `path_through`.
 
-    ``tuned`` are the differences of weights of each key where they are not the same for all; they are blended along the
-    path, and every position is painted by weights of its own.
+    Args:
+        keys: The samples that it goes through.
+        mode: "linear" or "spherical".
+        closed: Whether it goes back to the first sample.
+        tuned: The differences of tuned weights of each sample, where they are not the same for all: they are blended
+            along the path, and every position has weights of its own.
     """
 
     keys: Latent
@@ -118,7 +122,7 @@ class LatentPath:
         return np.arange(1, pieces) / pieces
 
     def at(self, positions: Positions) -> Latent:
-        """Return the latent at these t in [0, 1], a row each; noise maps go the spherical way, which keeps their
+        """Return the latent at these t in [0, 1], a sample each; noise maps go the spherical way, which keeps their
         strength.
 
         Raises `LatentError` for several positions of a path whose weights change: `each` gives a latent for each.
@@ -142,7 +146,7 @@ class LatentPath:
         return along(self.keys.codes, t, self.mode, self.closed)
 
     def each(self, positions: Positions) -> Iterator[Latent]:
-        """Yield the latents at these t in order: one of all rows, or one a row where the weights change on the way."""
+        """Yield the latents at these t in order: one of all samples, or one a sample where the weights change on the way."""
         for some in np.split(positions, len(positions)) if self.tuned else [positions]:
             yield self.at(some)
 
@@ -201,7 +205,7 @@ def path_through(
         raise LatentError("One code is no path; give at least two.")
     space = _space_of_path(generator, space, mode)
     if layers is not None and space != "w+":
-        raise LatentError(f"Layers are rows of w+, and this path lies in space {space}; leave layers out.")
+        raise LatentError(f"Layers are those of w+, and this path lies in space {space}; leave layers out.")
     codes = _codes(generator, latents, space)
     codes = codes if layers is None else only_layers(codes, layers)
     keys = replace(
@@ -248,7 +252,7 @@ def _codes(generator: Generator, latents: Sequence[Latent], space: str) -> Float
 
 
 def _common_label(latents: Sequence[Latent], space: str) -> int | None:
-    """Return the class of all rows, None where they have none or, outside z, different ones."""
+    """Return the class of all samples, None where they have none or, outside z, different ones."""
     labels = {
         one for latent in latents for one in (latent.label if isinstance(latent.label, tuple) else (latent.label,))
     }
@@ -260,7 +264,7 @@ def _common_label(latents: Sequence[Latent], space: str) -> int | None:
 
 
 def _noises(generator: Generator, latents: Sequence[Latent]) -> Mapping[str, Tensor]:
-    """Return noise maps for every row, [k, 1, h, w], where any latent has its own; nothing where none has."""
+    """Return noise maps for every sample, [k, 1, h, w], where any latent has its own; nothing where none has."""
     if not any(latent.noise for latent in latents):
         return {}
     own = generator.own_noise() if isinstance(generator, HasNoise) else {}

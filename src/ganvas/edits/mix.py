@@ -92,6 +92,12 @@ def mix_grid(generator: Generator, content: Latent, style: Latent, layers: Layer
 
     Raises:
         LatentError: As `mix`.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> len(ganvas.mix_grid(G, ganvas.sample(G, [4, 5]), ganvas.sample(G, [7, 8, 9]), "coarse"))
+        6
     """
     content, style = as_latent(content), as_latent(style)
     down = [row for row in range(len(content)) for _ in range(len(style))]

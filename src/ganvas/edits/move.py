@@ -123,9 +123,16 @@ def edit_series(
 
     Raises:
         LatentError: As `edit`; and where there is no strength.
+
+    Example:
+        >>> import ganvas, torch
+        >>> G = ganvas.load("faces")
+        >>> direction = ganvas.Direction(torch.eye(256)[0], "w", layers=(4, 5))
+        >>> ganvas.edit_series(G, ganvas.sample(G, [4, 9]), direction, [-2.0, 0.0, 2.0]).shape
+        torch.Size([2, 3, 3, 128, 128])
     """
     if len(strengths) == 0:
         raise LatentError("No strength was given; give at least one, for example 3.")
-    painter = as_latent(latent).generator_for(check_generator(generator))
-    images = [painter.synthesize(edit(painter, latent, direction, strength, layers)) for strength in strengths]
+    tuned = as_latent(latent).generator_for(check_generator(generator))
+    images = [tuned.synthesize(edit(tuned, latent, direction, strength, layers)) for strength in strengths]
     return torch.stack(images, dim=1)

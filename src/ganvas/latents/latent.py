@@ -159,7 +159,7 @@ class Latent:
         )
 
     def generator_for(self, generator: Generator) -> Generator:
-        """Return the generator that paints this latent: `generator` itself, or with the weights that were tuned.
+        """Return the generator of this latent's images: `generator` itself, or one with the tuned weights.
 
         A generator that was made here for this latent, or for rows of it, is returned as it is. Raises
         `ResultFileError` where the tuned weights do not fit.

@@ -104,7 +104,7 @@ def to_space(
         return codes.contiguous()
     if space == "z":
         mapped = generator.map(codes, to, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        # Rows of their own, not one row seen several times: `torch.func` and changes in place need that.
+        # A copy, not an expanded tensor: `torch.func` and changes in place need that.
         return mapped.contiguous()
     if (space, to) == ("w", "w+"):
         return codes[:, None].repeat(1, generator.layers, 1)
