@@ -146,7 +146,7 @@ class LatentPath:
         return along(self.keys.codes, t, self.mode, self.closed)
 
     def each(self, positions: Positions) -> Iterator[Latent]:
-        """Yield the latents at these t in order: one of all samples, or one a sample where the weights change on the way."""
+        """Yield the latents at these t in order: one for all, or one each where the weights change on the way."""
         for some in np.split(positions, len(positions)) if self.tuned else [positions]:
             yield self.at(some)
 
