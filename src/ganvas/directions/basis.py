@@ -1,8 +1,8 @@
 """Which directions a Jacobian is taken along: the coordinates of a space, restricted to the layers that will be edited.
 
 A direction of space ``w`` is one vector added to several layers of w+; so its tangents act in w+, the same vector in
-each of those layers. Finding directions for the layers that are edited, and not for all, is what makes the derivative agree
-with the edit.
+each of those layers. Directions are found for the layers that are edited, and not for all, so that the derivative
+agrees with the edit.
 """
 
 from collections.abc import Sequence

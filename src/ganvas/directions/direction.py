@@ -1,7 +1,7 @@
 """Directions: unit vectors in a space with all that is needed to use and to reproduce them; never a bare array.
 
-A direction's vector is a unit vector (Euclidean; Frobenius for w+), its strength a Euclidean distance. Space ``w`` means
-one vector that is added to the layers `layers` of w+.
+A direction's vector is a unit vector (Euclidean; Frobenius for w+), its strength a Euclidean distance. Space ``w``
+means one vector that is added to the layers `layers` of w+.
 """
 
 import math
