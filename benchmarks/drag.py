@@ -62,7 +62,7 @@ class PlainDrag:
     def enlarged(self) -> tuple[Tensor, Tensor]:
         """Return the map at the image's size, and the image."""
         codes = torch.cat([self.trained, self.codes[:, len(self.rows) :]], dim=1)
-        found = self.subject.generator.features(codes, [self.subject.feature], with_image=True)
+        found = self.subject.generator.features(codes, [self.subject.feature], "w+", with_image=True)
         shape = (self.size, self.size)
         return F.interpolate(found[self.subject.feature], shape, mode="bilinear", align_corners=False), found["image"]
 

@@ -34,8 +34,8 @@ def given_names(document: str) -> dict[str, object]:
     """Return what a document's code takes as given, and write the files that it reads."""
     if document.endswith("photos.md"):
         faces = ganvas.load("faces")
-        picture = faces.synthesize(faces.map(faces.sample([4]), truncation=0.7))
-        ganvas.write_picture("me.jpg", picture)
+        image = faces.synthesize(faces.map(faces.sample([4]), truncation=0.7))
+        ganvas.write_image("me.jpg", image)
         Image.new("RGBA", (64, 64), (200, 90, 40, 128)).save("cat.png")
     if document.endswith("features.md"):
         random = torch.Generator().manual_seed(0)

@@ -33,13 +33,16 @@ def test_codes_of_others_are_sampled_in_the_space_that_is_said(run: Run, model: 
 
 def test_codes_that_may_be_of_two_spaces_are_asked_for(run: Run, model: Path, tmp_path: Path):
     generator = ganvas.load(model)
-    if generator.dimensions("z") != generator.dimensions("w"):
-        pytest.skip("z and w have different widths here")
-    np.save(tmp_path / "x.npy", generator.sample([3]).numpy())
+    rows = generator.map(generator.sample([3]), "w+")[0]
+    np.save(tmp_path / "x.npy", rows.numpy())
     done = run("sample", model, "--latent", tmp_path / "x.npy", "--out", tmp_path)
     assert done.code == 2
-    assert "of space z or 1 code" in done.err
+    assert f"{len(rows)} codes [6] of space w or 1 code [{len(rows)}, 6] of space w+" in " ".join(done.err.split())
     assert "--latent-space" in done.err
+    for space, count in (("w", len(rows)), ("w+", 1)):
+        options = ("--latent-space", space, "--rows", f"0-{count}", "--out", tmp_path)
+        done = run("sample", model, "--latent", tmp_path / "x.npy", *options)
+        assert f"there are rows 0-{count - 1}" in done.err
 
 
 def test_space_of_a_latent_without_a_latent_is_refused(run: Run, model: Path, tmp_path: Path):

@@ -234,7 +234,7 @@ def test_the_image_shows_what_the_method_says(method: str, margin: float):
     generator, handle, target = SlidingGenerator(64, margin), (0.45, 0.5), (0.53, 0.46)
     done = drag_points(generator, torch.zeros(1, 3), [(handle, target)], method=method, rate=0.02)
     assert done.reason == REACHED
-    before, after = (generator.synthesize(codes) for codes in (torch.zeros(1, 3), done.after))
+    before, after = (generator.synthesize(codes, "z") for codes in (torch.zeros(1, 3), done.after))
     seen = track(before, after, torch.tensor([handle], dtype=torch.float64))
     assert bool(seen.found)
     place = (float(seen.places[0, 0]), float(seen.places[0, 1]))
@@ -263,7 +263,7 @@ def test_points_of_the_published_kind_of_generator():
     done = ganvas.drag_points(generator, codes, [(handle, target)], steps=60)
     assert done.reason == REACHED
     with torch.no_grad():
-        before, after = (generator.synthesize(one) for one in (codes, done.after))
+        before, after = (generator.synthesize(one, "w+") for one in (codes, done.after))
     seen = track(before, after, torch.tensor([handle], dtype=torch.float64))
     assert bool(seen.found)
     assert float((seen.places[0] - torch.tensor(target)).norm()) < 0.4 * math.dist(handle, target)

@@ -43,7 +43,7 @@ def test_a_replay_gives_the_same_image_bit_for_bit(generator, session, tmp_path:
     trace = read_trace(write_trace(tmp_path / "trace.json", session))
     again = trace.replay(generator)
     assert torch.equal(again.codes, session.codes)
-    assert torch.equal(generator.synthesize(again.codes), generator.synthesize(session.codes))
+    assert torch.equal(generator.synthesize(again.codes, "w+"), generator.synthesize(session.codes, "w+"))
     assert [done.path for done in again.done] == [done.path for done in session.done]
     assert session.done[-1].reason == CANCELED
     assert again.done[-1].steps == session.done[-1].steps == 3

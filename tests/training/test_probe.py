@@ -17,7 +17,7 @@ from ganvas.training.distributed import Team
 from ganvas.training.gan import probe, snapshots
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.run import Recipe
-from tests.training.tiny import CPU, DC, STYLE, unequal, write_pictures
+from tests.training.tiny import CPU, DC, STYLE, unequal, write_images
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 PLAIN = Augmentation("none")
@@ -46,7 +46,7 @@ def test_step_of_a_child_is_a_true_one():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("recipe", [replace(STYLE, judge_first=3, r2=1.0), DC], ids=["stylegan2", "dcgan"])
+@pytest.mark.parametrize("recipe", [replace(STYLE, discriminator_warmup=3, r2=1.0), DC], ids=["stylegan2", "dcgan"])
 def test_both_networks_learn_with_every_penalty_in_the_step(recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
     seen: dict = {}
     step = type(recipe).step
@@ -81,7 +81,7 @@ def test_run_that_crashes_in_every_precision_is_refused(monkeypatch: pytest.Monk
 @pytest.fixture
 def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Train on a machine whose faster precision is bfloat16, in which a step crashes."""
-    source = write_pictures(tmp_path / "images", 20, (32, 32))
+    source = write_images(tmp_path / "images", 20, (32, 32))
     monkeypatch.setattr(commands, "fastest_precision", lambda device: "bfloat16")
     monkeypatch.setattr(probe, "LONG_RUN_STEPS", 1)
     monkeypatch.setattr(probe, "CHILD", dying(signal.SIGFPE, "bfloat16"))
@@ -96,12 +96,12 @@ def test_run_that_fell_back_is_resumed_bit_for_bit(
     train: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert train("--pictures", 32, "--precision", "float32", "--out", whole) == 0
+    assert train("--images", 32, "--precision", "float32", "--out", whole) == 0
     assert capsys.readouterr().err == ""
-    assert train("--pictures", 16, "--out", cut) == 0
+    assert train("--images", 16, "--out", cut) == 0
     assert "training in float32, which is slower" in capsys.readouterr().err
     monkeypatch.setattr(probe, "CHILD", dying(signal.SIGFPE, "nothing"))  # as with other --threads
-    assert train("--pictures", 32, "--resume", "auto", "--out", cut) == 0
+    assert train("--images", 32, "--resume", "auto", "--out", cut) == 0
     first, second = (snapshots.all_in(folder)[-1] for folder in (whole, cut))
     assert read_header(second, TrainingError)["recipe"]["precision"] == "float32"
     assert unequal(snapshots.read(first).tensors, snapshots.read(second).tensors) == []

@@ -148,7 +148,7 @@ def _safe(recipe: Recipe, augmentation: Augmentation, running: Running, device: 
     if running.resume and not chosen:
         recorded = starting.recorded_precision(running.resume, running.out)
         recipe = replace(recipe, precision=recorded or recipe.precision)
-    steps = running.pictures // recipe.batch
+    steps = running.images // recipe.batch
     recipe, note = safe_recipe(recipe, augmentation, device, members, steps, may_change=not chosen)
     if note and members.leads:
         warnings.warn(note, stacklevel=2)

@@ -8,11 +8,12 @@ from ganvas.directions import resefa
 from ganvas.directions.direction import Directions, Origin
 from ganvas.directions.jacobian import DEFAULT_BUDGET
 from ganvas.directions.linalg import Ridge
-from ganvas.directions.settings import Progress, Search
+from ganvas.directions.settings import Search
 from ganvas.errors import GanvasError
 from ganvas.generators.codes import Layers
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, Label, about_of
+from ganvas.io.progress import Progress
 from ganvas.latents.spaces import codes_for
 from ganvas.regions import Region
 

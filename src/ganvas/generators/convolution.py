@@ -75,7 +75,7 @@ class _Output(Function):
         return _computed(x, weight, bias, form)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:  # pyrefly: ignore[bad-override]
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias, _ = ctx.needs_input_grad
         return (
@@ -96,7 +96,7 @@ class _InputGradient(Function):
         return _gradient(gradient, x, weight, form, by_weight=False)
 
     @staticmethod
-    def backward(ctx: Any, change: Tensor) -> Gradients:
+    def backward(ctx: Any, change: Tensor) -> Gradients:  # pyrefly: ignore[bad-override]
         gradient, weight = ctx.saved_tensors
         of_gradient, of_weight, _, _ = ctx.needs_input_grad
         return (
@@ -117,7 +117,7 @@ class _WeightGradient(Function):
         return _gradient(gradient, x, weight, form, by_weight=True)
 
     @staticmethod
-    def backward(ctx: Any, change: Tensor) -> Gradients:
+    def backward(ctx: Any, change: Tensor) -> Gradients:  # pyrefly: ignore[bad-override]
         gradient, x = ctx.saved_tensors
         of_gradient, of_x, _, _ = ctx.needs_input_grad
         return (

@@ -5,7 +5,7 @@ the outside is all but the region.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from ganvas.edits.move import edit, edit_series, space_of
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.metrics.locality import rms_change
 from ganvas.reports.html import DirectionStrip, ManySeeds, directions_page, number
 
-Progress = Callable[[str, int, int], None]
 SMALLEST_ON_SHEET, LARGEST_ON_SHEET = 128, 256
 
 

@@ -99,7 +99,7 @@ def do_step(order: Mapping[str, Any]) -> None:
     recipe, augmentation = recipe_of(order["recipe"]), Augmentation(**order["augmentation"])
     device, share = torch.device("cpu"), Share(**order["share"])
     every = math.lcm(*(getattr(recipe, name, 1) for name in ("penalty_every", "path_every")))
-    index = -(-recipe.judge_first // every) * every
+    index = -(-recipe.discriminator_warmup // every) * every
     draws = Randomness(recipe.seed, index, share, device)
     networks = recipe.build(device)
     augmentation.prepare(networks.extra, device)
