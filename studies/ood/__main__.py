@@ -17,9 +17,9 @@ from ganvas.checkpoints.load import load
 from ganvas.errors import GanvasError
 from ganvas.images import photos
 from ganvas.images.datasets import open_images
-from ganvas.inversion.encoder import again_by_encoder
+from ganvas.inversion.encoder import encoder_reconstructor
 from ganvas.metrics.features import FeatureNetwork, load_features
-from ganvas.metrics.ood import Again, Familiarity, descriptors, fit, learn_familiarity, strange_ratios
+from ganvas.metrics.ood import OODDetector, Reconstructor, descriptors, fit_descriptors, fit_ood_detector, ood_scores
 
 MOST = 200
 COLUMNS = "| images | number | warned | area under ROC | found at 5 % false alarms | ratio: lowest, median, highest |"
@@ -46,7 +46,7 @@ def measure(model: str, known: Path, strange: Sequence[Sequence[str]]) -> list[s
     familiarity, resolution, again = _learnt(network, model)
 
     def ratios(source: Path) -> Float[Tensor, "n"]:
-        return strange_ratios(network, familiarity, _images(source, resolution, MOST), again)
+        return ood_scores(network, familiarity, _images(source, resolution, MOST), again)
 
     found, default = {name: ratios(Path(source)) for name, source in strange}, ratios(known)
     lines = [COLUMNS, "|---|---|---|---|---|---|", _row("known", default, default)]
@@ -59,14 +59,14 @@ def roc_area(default: Float[Tensor, "n"], strange: Float[Tensor, "m"]) -> float:
     return float(further.mean())
 
 
-def _learnt(network: FeatureNetwork, model: str) -> tuple[Familiarity, int, Again | None]:
+def _learnt(network: FeatureNetwork, model: str) -> tuple[OODDetector, int, Reconstructor | None]:
     if Path(model).suffix.lower() != ".zip":
         generator = load(model)
-        again = again_by_encoder(generator)
-        return learn_familiarity(network, generator, again=again), generator.resolution, again
+        again = encoder_reconstructor(generator)
+        return fit_ood_detector(network, generator, reconstructor=again), generator.resolution, again
     side = network.architecture.resolution
     samples = descriptors(network, _images(Path(model), side, 450))
-    return fit(samples[:300], samples[300:]), side, None
+    return fit_descriptors(samples[:300], samples[300:]), side, None
 
 
 def _images(source: Path, side: int, most: int) -> Float[Tensor, "n 3 r r"]:

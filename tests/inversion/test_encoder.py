@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from ganvas.errors import CheckpointError
-from ganvas.inversion.encoder import Architecture, Encoder, load_encoder, save_encoder
+from ganvas.inversion.encoder import Encoder, EncoderArchitecture, load_encoder, save_encoder
 from ganvas.io.tensor_files import read_tensors, write_tensors
 
-SMALL = Architecture(16, layers=4, w_dim=8, widths=(4, 6, 8), hidden=8)
+SMALL = EncoderArchitecture(16, layers=4, w_dim=8, widths=(4, 6, 8), hidden=8)
 
 
-def encoder(architecture: Architecture = SMALL) -> Encoder:
+def encoder(architecture: EncoderArchitecture = SMALL) -> Encoder:
     torch.manual_seed(0)
     made = Encoder(architecture)
     made.mean.normal_()
@@ -23,7 +23,7 @@ def encoder(architecture: Architecture = SMALL) -> Encoder:
 
 def test_at_most_three_million_parameters():
     """For the bundled generators' size: 128 px, 12 layers, w of 256."""
-    made = Encoder(Architecture(128, 12, 256, (24, 48, 96, 128, 160, 160)))
+    made = Encoder(EncoderArchitecture(128, 12, 256, (24, 48, 96, 128, 160, 160)))
     assert sum(parameter.numel() for parameter in made.parameters()) <= 3_000_000
 
 

@@ -9,20 +9,23 @@ import torch
 
 import ganvas
 from ganvas.errors import GanvasError, ImageError, LatentError
-from ganvas.inversion.batch import Work
-from ganvas.inversion.invert import InversionSettings, finish, invert, prepare
-from ganvas.inversion.lbfgs import Options
-from ganvas.inversion.optimize import limited_memory
-from ganvas.inversion.report_card import psnr
-from ganvas.inversion.terms import Weights
-from ganvas.inversion.tuning import Tuning
+from ganvas.inversion.batch import BatchInversion
+from ganvas.inversion.invert import invert
+from ganvas.inversion.lbfgs import LBFGSOptions
+from ganvas.inversion.loss_weights import LossWeights
+from ganvas.inversion.metrics import psnr
+from ganvas.inversion.optimizers import optimize_lbfgs
+from ganvas.inversion.prepare import finish_inversion, prepare_inversion
+from ganvas.inversion.settings import InversionSettings
+from ganvas.inversion.tuning import TuningSettings
 from ganvas.latents.latent import load_latent, sample_latent
 from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
 from tests.inversion.parts import Convolved
 
-SHORT = InversionSettings(steps=8, weights=Weights(perceptual=0.1, l2=1.0))
-LOOK = Convolved()
+SHORT = InversionSettings(steps=8, weights=LossWeights(perceptual=0.1, l2=1.0))
+FEATURES = Convolved()
+TUNING = TuningSettings(steps=3, rank=1)
 
 
 def photos(rows: int, side: int = 16) -> torch.Tensor:
@@ -34,22 +37,22 @@ def test_a_image_of_the_generator_itself_comes_back_at_over_30_db():
     generator = ganvas.load("faces")
     own = next(sample_latent(generator, [101], truncation=0.7).images(generator))
     found = invert(generator, own, InversionSettings(optimizer="lbfgs", steps=45))
-    assert found.cards[0].psnr > 30
-    assert found.cards[0].passes == 46  # that of the result included
+    assert found.metrics[0].psnr > 30
+    assert found.metrics[0].passes == 46  # that of the result included
 
 
 def test_the_numbers_of_a_card(tmp_path: Path):
     generator = small_stylegan2(16)
-    found = invert(generator, photos(2), SHORT, look=LOOK, names=("ann", "bob"))
+    found = invert(generator, photos(2), SHORT, features=FEATURES, names=("ann", "bob"))
     latent = load_latent(found.latent.save(tmp_path / "a.safetensors"))
     images = next(latent.images(generator))
     torch.testing.assert_close(images, found.images)
-    torch.testing.assert_close(psnr(images, photos(2)), torch.tensor([card.psnr for card in found.cards]))
-    assert [card.name for card in found.cards] == ["ann", "bob"] == list(latent.captions)
+    torch.testing.assert_close(psnr(images, photos(2)), torch.tensor([one.psnr for one in found.metrics]))
+    assert [one.name for one in found.metrics] == ["ann", "bob"] == list(latent.captions)
     assert latent.source == "ann, bob"
     assert len(found.history) == SHORT.steps + 1
-    assert all(card.from_mean > 0 for card in found.cards)
-    assert [card.loss for card in found.cards] == pytest.approx(found.history[-1].tolist(), rel=1e-4)
+    assert all(one.from_mean > 0 for one in found.metrics)
+    assert [one.loss for one in found.metrics] == pytest.approx(found.history[-1].tolist(), rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_the_numbers_of_a_card(tmp_path: Path):
         replace(SHORT, start="random:5"),
     ],
 )
-@pytest.mark.parametrize("tuning", [None, Tuning(steps=3, rank=1), Tuning(steps=3, rank=1, locality=0.0)])
+@pytest.mark.parametrize("tuning", [None, TUNING, replace(TUNING, locality=0.0)])
 def test_passes_are_the_images_that_were_synthesized(settings, tuning, monkeypatch: pytest.MonkeyPatch):
     generator = small_stylegan2(16)
     painted, synthesize = [0], type(generator).synthesize
@@ -70,32 +73,34 @@ def test_passes_are_the_images_that_were_synthesized(settings, tuning, monkeypat
         return synthesize(self, codes, *arguments, **named)
 
     monkeypatch.setattr(type(generator), "synthesize", counted)
-    found = invert(generator, photos(1), settings, look=LOOK, tuning=tuning)
-    assert found.cards[0].passes == painted[0]
+    found = invert(generator, photos(1), settings, features=FEATURES, tuning=tuning)
+    assert found.metrics[0].passes == painted[0]
 
 
 @pytest.fixture
 def flat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every gradient counts as none: L-BFGS ends after its first evaluation."""
-    monkeypatch.setattr("ganvas.inversion.invert.limited_memory", partial(limited_memory, options=Options(flat=1e9)))
+    monkeypatch.setattr(
+        "ganvas.inversion.invert.limited_memory", partial(optimize_lbfgs, options=LBFGSOptions(gradient_tolerance=1e9))
+    )
 
 
 def test_a_search_that_ends_early_says_so(flat: None):
-    work = Work(small_stylegan2(16), photos(2), "ab", replace(SHORT, optimizer="lbfgs"), look=LOOK)
-    assert work.through()
-    assert work.parts[0].last.number == 1
-    assert [card.passes for _, card in work.cards()] == [2, 2]
+    work = BatchInversion(small_stylegan2(16), photos(2), "ab", replace(SHORT, optimizer="lbfgs"), features=FEATURES)
+    assert work.run()
+    assert work.batches[0].last.number == 1
+    assert [one.passes for _, one in work.metrics()] == [2, 2]
 
 
 def test_the_loss_of_a_card_is_one_function_of_what_is_written():
     """Tuned or not, by the inversion's weights, region and noise maps."""
     generator = small_stylegan2(16)
-    settings = replace(SHORT, weights=Weights(l2=1.0, prior=0.5))
+    settings = replace(SHORT, weights=LossWeights(l2=1.0, prior=0.5))
     mask = Region.box(0.0, 0.0, 0.5, 1.0).mask(16, 16)
-    for tuning in (None, Tuning(steps=3, rank=1)):
-        found = invert(generator, photos(1), settings, mask=mask, look=LOOK, tuning=tuning)
+    for tuning in (None, TuningSettings(steps=3, rank=1)):
+        found = invert(generator, photos(1), settings, mask=mask, features=FEATURES, tuning=tuning)
         squares = (found.images - photos(1))[..., :8].square().mean()
-        assert found.cards[0].loss == pytest.approx(float(squares) + 0.5 * found.cards[0].from_mean ** 2, rel=1e-4)
+        assert found.metrics[0].loss == pytest.approx(float(squares) + 0.5 * found.metrics[0].from_mean ** 2, rel=1e-4)
 
 
 def test_what_is_measured_is_the_region_alone():
@@ -103,18 +108,20 @@ def test_what_is_measured_is_the_region_alone():
     generator, mask = small_stylegan2(16), Region.box(0.0, 0.0, 0.5, 1.0).mask(16, 16)
     other = photos(1)
     other[..., 8:] = -other[..., 8:]
-    cards = [invert(generator, some, SHORT, mask=mask, look=LOOK).cards[0] for some in (photos(1), other)]
-    assert (cards[0].psnr, cards[0].perceptual) == (cards[1].psnr, cards[1].perceptual)
+    metrics = [invert(generator, some, SHORT, mask=mask, features=FEATURES).metrics[0] for some in (photos(1), other)]
+    assert (metrics[0].psnr, metrics[0].perceptual) == (metrics[1].psnr, metrics[1].perceptual)
 
 
 def test_tuning_looks_where_the_inversion_did_not():
     """An inversion by pixels alone is tuned by what its settings and its report say: the perceptual distance too."""
     generator = small_stylegan2(16)
-    run = prepare(generator, photos(1), replace(SHORT, weights=Weights(l2=1.0)), look=LOOK)
+    run = prepare_inversion(generator, photos(1), replace(SHORT, weights=LossWeights(l2=1.0)), features=FEATURES)
     *_, last = run.steps()
-    told = list(run.tuning(last, Tuning(steps=2, rank=1)))
+    told = list(run.tuning(last, TuningSettings(steps=2, rank=1)))
     assert set(told[0].terms) == {"perceptual", "l2"}
-    expected = sum((a - b).square().sum(1).mean() for a, b in zip(LOOK(told[0].images), LOOK(photos(1)), strict=True))
+    expected = sum(
+        (a - b).square().sum(1).mean() for a, b in zip(FEATURES(told[0].images), FEATURES(photos(1)), strict=True)
+    )
     assert float(told[0].terms["perceptual"]) == pytest.approx(float(expected), rel=1e-4)
 
 
@@ -128,15 +135,15 @@ def test_psnr_by_hand():
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 @pytest.mark.parametrize("space", ["z", "w", "w+"])
 def test_every_space_and_optimizer_comes_nearer(space: str, optimizer: str):
-    found = invert(small_stylegan2(16), photos(1), replace(SHORT, space=space, optimizer=optimizer), look=LOOK)
+    found = invert(small_stylegan2(16), photos(1), replace(SHORT, space=space, optimizer=optimizer), features=FEATURES)
     assert found.history[-1] < found.history[0]
     assert found.latent.space == space
 
 
 def test_noise_maps_come_with_the_latent_row_by_row(tmp_path: Path):
     generator = small_stylegan2(16)
-    settings = replace(SHORT, noise=True, weights=Weights(l2=1.0, noise=1.0))
-    found = invert(generator, photos(3), settings, look=LOOK)
+    settings = replace(SHORT, noise=True, weights=LossWeights(l2=1.0, noise=1.0))
+    found = invert(generator, photos(3), settings, features=FEATURES)
     latent = load_latent(found.latent.save(tmp_path / "a.safetensors"))
     assert set(latent.noise) == set(generator.own_noise())
     torch.testing.assert_close(next(latent.rows([2]).images(generator)), found.images[2:], atol=1e-5, rtol=1e-4)
@@ -147,38 +154,38 @@ def test_a_region_alone_is_matched():
     mask = Region.box(0.0, 0.0, 0.5, 0.5).mask(16, 16)
     other = photos(1)
     other[..., 8:, 8:] = 1
-    found = [invert(generator, some, SHORT, mask=mask, look=LOOK) for some in (photos(1), other)]
+    found = [invert(generator, some, SHORT, mask=mask, features=FEATURES) for some in (photos(1), other)]
     assert torch.equal(found[0].latent.codes, found[1].latent.codes)
 
 
 def test_tuning_for_one_photo():
-    settings = Tuning(steps=8, rate=0.01, rank=2)
+    settings = TuningSettings(steps=8, rate=0.01, rank=2)
     generator = small_stylegan2(16)
-    found = invert(generator, photos(1), SHORT, look=LOOK, tuning=settings)
-    pivot = invert(generator, photos(1), SHORT, look=LOOK)
-    assert found.cards[0].psnr > pivot.cards[0].psnr
+    found = invert(generator, photos(1), SHORT, features=FEATURES, tuning=settings)
+    pivot = invert(generator, photos(1), SHORT, features=FEATURES)
+    assert found.metrics[0].psnr > pivot.metrics[0].psnr
     assert found.latent.tuned
 
 
 def test_work_in_parts_is_work_in_one(monkeypatch: pytest.MonkeyPatch):
     generator = small_stylegan2(16)
-    whole = Work(generator, photos(3), "abc", SHORT, look=LOOK)
-    assert whole.through()
-    monkeypatch.setattr("ganvas.inversion.batch.PIXELS_AT_ONCE", 256)
+    whole = BatchInversion(generator, photos(3), "abc", SHORT, features=FEATURES)
+    assert whole.run()
+    monkeypatch.setattr("ganvas.inversion.batch.PIXELS_PER_BATCH", 256)
     saved: list[tuple[str, ...]] = []
-    tuning = Tuning(steps=1, rank=1)
-    parts = Work(
+    tuning = TuningSettings(steps=1, rank=1)
+    parts = BatchInversion(
         generator,
         photos(3),
         "abc",
         SHORT,
-        look=LOOK,
-        kept={0, 3, 8},
+        features=FEATURES,
+        video_steps={0, 3, 8},
         tuning=tuning,
         sources=["a.png", "b.png", "c.png"],
-        saved=lambda work: saved.append((work.latent().source, *map(str, work.tuned))),
+        on_saved=lambda work: saved.append((work.latent().source, *map(str, work.tuned))),
     )
-    assert parts.through()
+    assert parts.run()
     assert saved == [
         ("a.png",),
         ("a.png, b.png",),
@@ -188,15 +195,17 @@ def test_work_in_parts_is_work_in_one(monkeypatch: pytest.MonkeyPatch):
         ("a.png, b.png, c.png", "0", "1", "2"),
     ]
     assert [len(moment) for moment in parts.video()] == [1, 1, 1]  # of the first part alone
-    assert (len(whole.parts), len(parts.parts)) == (1, 3)
+    assert (len(whole.batches), len(parts.batches)) == (1, 3)
     torch.testing.assert_close(parts.latent().codes, whole.latent().codes, atol=1e-3, rtol=1e-3)
     assert list(parts.curves()) == ["a", "b", "c"]
 
 
 def test_a_video_ends_with_the_end_though_the_search_ends_early(flat: None):
     settings = replace(SHORT, optimizer="lbfgs")
-    work = Work(small_stylegan2(16), photos(8), "abcdefgh", settings, look=LOOK, kept={0, SHORT.steps})
-    assert work.through()
+    work = BatchInversion(
+        small_stylegan2(16), photos(8), "abcdefgh", settings, features=FEATURES, video_steps={0, SHORT.steps}
+    )
+    assert work.run()
     assert [len(moment) for moment in work.video()] == [6, 6]
 
 
@@ -204,10 +213,10 @@ def test_a_video_ends_with_the_end_though_the_search_ends_early(flat: None):
 def test_the_numbers_of_what_was_broken_off_are_of_what_is_written(optimizer: str):
     """With L-BFGS the last place that was tried is not the one that is kept."""
     generator = small_stylegan2(16)
-    run = prepare(generator, photos(2), replace(SHORT, optimizer=optimizer, steps=30), look=LOOK)
+    run = prepare_inversion(generator, photos(2), replace(SHORT, optimizer=optimizer, steps=30), features=FEATURES)
     for step in run.steps():
-        found = finish(run, step, 0.0)
-        assert [card.loss for card in found.cards] == pytest.approx(step.losses.tolist(), rel=1e-3, abs=1e-5)
+        found = finish_inversion(run, step, 0.0)
+        assert [one.loss for one in found.metrics] == pytest.approx(step.losses.tolist(), rel=1e-3, abs=1e-5)
 
 
 def test_work_that_is_broken_off_keeps_what_there_is():
@@ -217,21 +226,21 @@ def test_work_that_is_broken_off_keeps_what_there_is():
         if done == 3:
             raise KeyboardInterrupt
 
-    work = Work(generator, photos(2), "ab", SHORT, look=LOOK)
-    assert not work.through(stop)
-    third = list(prepare(generator, photos(2), SHORT, look=LOOK).steps())[3]
-    torch.testing.assert_close(work.parts[0].last.x, third.x, atol=1e-5, rtol=1e-4)
-    assert torch.equal(work.latent().codes, work.parts[0].run.variables.at(work.parts[0].last.x).codes)
-    assert [card.passes for _, card in work.cards()] == [5, 5]
+    work = BatchInversion(generator, photos(2), "ab", SHORT, features=FEATURES)
+    assert not work.run(stop)
+    third = list(prepare_inversion(generator, photos(2), SHORT, features=FEATURES).steps())[3]
+    torch.testing.assert_close(work.batches[0].last.x, third.x, atol=1e-5, rtol=1e-4)
+    assert torch.equal(work.latent().codes, work.batches[0].prepared.variables.at(work.batches[0].last.x).codes)
+    assert [one.passes for _, one in work.metrics()] == [5, 5]
     assert len(work.curves()["a"]) == 4
 
 
 def test_what_cannot_be():
     generator = small_stylegan2(16)
     with pytest.raises(ImageError, match=r"give \[n, 3, 16, 16\]"):
-        prepare(generator, photos(1, 8), SHORT, look=LOOK)
+        prepare_inversion(generator, photos(1, 8), SHORT, features=FEATURES)
     with pytest.raises(GanvasError, match="no start"):
-        prepare(generator, photos(1), replace(SHORT, start="median"), look=LOOK)
+        prepare_inversion(generator, photos(1), replace(SHORT, start="median"), features=FEATURES)
     with pytest.raises(LatentError, match="give z, w or w"):
         InversionSettings(space="s")
     with pytest.raises(GanvasError, match="adam or lbfgs"):

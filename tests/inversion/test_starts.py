@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from ganvas.errors import GanvasError, LatentError
+from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.starts import encoder_start, latent_start, mean_start, nearest_start
-from ganvas.inversion.terms import Weights
 from ganvas.latents.latent import Latent, sample_latent
 from ganvas.latents.spaces import sample_codes, statistics
 from tests.fakes import LayeredGenerator, LinearGenerator
@@ -30,15 +30,15 @@ def test_the_mean_of_z():
 
 
 def test_the_nearest_of_several_by_going_through_them():
-    target = torch.cat([G.synthesize(G.map(G.sample([seed])), "w+") for seed in (7, 3)]) + 0.01
-    objective = objective_on(G, "w+", target, Weights(l1=1.0, l2=1.0))
+    target = torch.cat([G.synthesize(G.map(G.sample([seed]))) for seed in (7, 3)]) + 0.01
+    objective = objective_on(G, "w+", target, LossWeights(l1=1.0, l2=1.0))
     start = nearest_start(objective, 40)
     assert start.passes == 40
     torch.testing.assert_close(start.codes, G.map(G.sample([7, 3])))
 
 
 def test_one_random_code_is_that_of_the_seed_for_every_row():
-    objective = objective_on(G, "w", torch.zeros(2, 3, 8, 8), Weights(l2=1.0))
+    objective = objective_on(G, "w", torch.zeros(2, 3, 8, 8), LossWeights(l2=1.0))
     start = nearest_start(objective, 1, seed=5)
     torch.testing.assert_close(start.codes, G.map(G.sample([5, 5]), to="w"))
     assert start.passes == 0
@@ -46,7 +46,7 @@ def test_one_random_code_is_that_of_the_seed_for_every_row():
 
 @pytest.mark.parametrize("count", [0, 10**9])
 def test_impossible_numbers(count: int):
-    objective = objective_on(G, "w", torch.zeros(2, 3, 8, 8), Weights(l2=1.0))
+    objective = objective_on(G, "w", torch.zeros(2, 3, 8, 8), LossWeights(l2=1.0))
     with pytest.raises(GanvasError, match="random starts"):
         nearest_start(objective, count)
 

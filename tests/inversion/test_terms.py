@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ganvas.errors import GanvasError
 from ganvas.inversion import terms
+from ganvas.inversion.features import bundled_features
+from ganvas.inversion.loss_weights import LossWeights, parse_weights
 from ganvas.inversion.objective import image_terms, make_target
-from ganvas.inversion.terms import Weights, bundled_features, parse_weights
 from ganvas.metrics.perceptual import perceptual_distance
 from tests.inversion.parts import Convolved
 
@@ -31,15 +32,17 @@ def soft_mask(side: int = 16) -> torch.Tensor:
 def test_pixel_terms_are_the_weighted_means_of_numpy():
     a, b, mask = images(0), images(1), soft_mask()
     weights = mask.expand(2, 3, 16, 16).double().numpy()
-    for term, difference in ((terms.absolute, np.abs), (terms.squared, np.square)):
+    for term, difference in ((terms.l1_distance, np.abs), (terms.l2_distance, np.square)):
         expected = [np.average(difference((a - b).double().numpy()[row]), weights=weights[row]) for row in range(2)]
         np.testing.assert_allclose(term(a, b, mask).numpy(), expected, rtol=1e-6)
         torch.testing.assert_close(term(a, b), term(a, b, torch.ones_like(mask)))
 
 
 def test_the_perceptual_term_is_the_distance_of_the_bundled_network():
-    a, b, look = images(0, side=32), images(1, side=32), bundled_features()
-    torch.testing.assert_close(terms.perceptual(look(a), look(b)), perceptual_distance(look.network, a, b))
+    a, b, features = images(0, side=32), images(1, side=32), bundled_features()
+    torch.testing.assert_close(
+        terms.feature_distance(features(a), features(b)), perceptual_distance(look.network, a, b)
+    )
 
 
 @given(st.integers(0, 10_000))
@@ -51,7 +54,7 @@ def test_nothing_outside_the_mask_counts_neither_in_value_nor_in_gradient(seed: 
     told = []
     for goal in (one, changed):
         leaf = x.clone().requires_grad_()
-        found = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), leaf)
+        found = image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), leaf)
         total = torch.stack(list(found.values()))
         told.append((total.detach(), torch.autograd.grad(total.sum(), leaf)[0]))
     assert torch.equal(told[0][0], told[1][0])
@@ -61,7 +64,7 @@ def test_nothing_outside_the_mask_counts_neither_in_value_nor_in_gradient(seed: 
 def test_a_image_that_agrees_inside_the_mask_has_no_loss():
     x, goal, mask = images(0), images(1), soft_mask()
     same = torch.where((mask > 0).expand_as(x), goal, x)
-    found = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), same)
+    found = image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), same)
     assert all(values.abs().max() == 0 for values in found.values())
 
 
@@ -69,7 +72,7 @@ def test_a_image_that_agrees_inside_the_mask_has_no_loss():
 def test_a_mask_of_one_value_is_a_weight_that_a_mean_does_not_notice(strength: float):
     x, goal = images(0), images(1)
     whole, faint = (
-        image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
         for mask in (None, torch.full((1, 16, 16), strength))
     )
     for name in whole:
@@ -83,8 +86,8 @@ def test_what_is_half_as_strong_counts_half_as_much():
     for strength in (1.0, 0.5, 0.25):
         mask = torch.ones(1, 32, 32)
         mask[..., :16] = strength
-        found = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
-        whole = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved()), x)
+        found = image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        whole = image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved()), x)
         for name, values in found.items():
             share = 2 * strength / (strength + 1)
             torch.testing.assert_close(values, share * whole[name], rtol=0.12, atol=0)  # maps see across the seam
@@ -94,14 +97,14 @@ def test_a_soft_rim_stays_as_soft_as_it_was_drawn():
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 4:12] = 1.0
     mask[..., 3] = 0.3
-    assert torch.equal(terms.cover(mask), mask)
-    torch.testing.assert_close(terms.cover(0.2 * mask), mask)
+    assert torch.equal(terms.relative_opacity(mask), mask)
+    torch.testing.assert_close(terms.relative_opacity(0.2 * mask), mask)
 
 
 def test_a_mask_of_ones_is_no_mask():
     x, goal = images(0), images(1)
     whole, masked = (
-        image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
         for mask in (None, torch.ones(1, 16, 16))
     )
     for name in whole:
@@ -112,8 +115,8 @@ def test_the_masked_perceptual_term_has_a_right_derivative():
     goal, mask = images(1, 1, 8, torch.float64), torch.rand(1, 1, 8, 8, dtype=torch.float64)
 
     def loss(x: torch.Tensor) -> torch.Tensor:
-        look = Convolved()
-        return terms.perceptual(look(x), look(terms.completed(goal, x, mask)), mask)
+        features = Convolved()
+        return terms.feature_distance(features(x), features(terms.composite(goal, x, mask)), mask)
 
     assert torch.autograd.gradcheck(loss, images(0, 1, 8, torch.float64).requires_grad_())
 
@@ -152,8 +155,8 @@ def test_white_noise_is_regular_and_stripes_are_not():
 
 
 def test_weights_are_read_and_written():
-    assert parse_weights("perceptual+l2") == Weights(perceptual=1.0, l2=1.0)
-    assert parse_weights("l1 + prior", "prior=0.5") == Weights(l1=0.1, prior=0.5)
+    assert parse_weights("perceptual+l2") == LossWeights(perceptual=1.0, l2=1.0)
+    assert parse_weights("l1 + prior", "prior=0.5") == LossWeights(l1=0.1, prior=0.5)
     assert str(parse_weights("perceptual+l1", "l1=2")) == "1 perceptual + 2 l1"
 
 
@@ -184,7 +187,7 @@ def test_an_empty_mask_is_refused():
 
 def test_distances_do_not_depend_on_where_a_row_stands():
     assert math.isclose(
-        float(terms.squared(images(0, 5), images(1, 5))[3]),
-        float(terms.squared(images(0, 5)[3:4], images(1, 5)[3:4])[0]),
+        float(terms.l2_distance(images(0, 5), images(1, 5))[3]),
+        float(terms.l2_distance(images(0, 5)[3:4], images(1, 5)[3:4])[0]),
         rel_tol=1e-6,
     )

@@ -9,7 +9,6 @@ from cyclopts import Parameter
 
 from ganvas.cli.drag_orders import Asked, Tuning, asked_for, replayed
 from ganvas.cli.drag_results import Frame, told, write_results, write_video
-from ganvas.cli.drag_study import Study, measure
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Codes, Common, check_frames, make_folder, with_seconds, wrote
 from ganvas.drag.session import Order, Session, ended, fractions, prepare, run
@@ -34,7 +33,6 @@ def drag(
     undo: int | None = None,
     out: Path = Path("drag"),
     tuning: Tuning = Tuning(),
-    study: Study = Study(),
     codes: Codes = Codes(),
     common: Common = Common(),
 ) -> None:
@@ -69,8 +67,6 @@ def drag(
         Folder for the results; files of an earlier run there are replaced.
     tuning
         How to drag.
-    study
-        What to measure instead of dragging points.
     codes
         Which image, and how it is truncated.
     common
@@ -78,11 +74,6 @@ def drag(
     """
     begun = time.perf_counter()
     asked = Asked(seed, method, point or (), points, mask, steps, tuning)
-    if study.wanted:
-        if asked.drags or asked.says_how or asked.says_which or not (frames is replay is undo is None):
-            raise GanvasError("A benchmark draws its own images and points, and measures both methods as they are.")
-        measure(model, study, codes, out, common)
-        return
     most = DEFAULT_FRAMES if frames is None else frames
     check_frames(most)
     if undo is not None and replay is None:

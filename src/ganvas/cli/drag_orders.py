@@ -117,8 +117,10 @@ def replayed(path: Path, undo: int, asked: Asked, generator: Generator, codes: C
         raise GanvasError("A trace holds its own points and settings; leave out what says others, or add a --point.")
     if codes.latent is None:
         codes.refuse_beside("A trace holds")
-        if codes.rows is not None:
-            raise LatentError("--rows chooses rows of a latent file, and a trace holds its own image; leave it out.")
+        if codes.samples is not None:
+            raise LatentError(
+                "--samples chooses samples of a latent file, and a trace holds its own image; leave it out."
+            )
     trace = read_trace(path)
     if not 0 <= undo <= len(trace.orders):
         raise GanvasError(f"This trace holds {len(trace.orders)} drags; --undo takes 0 to {len(trace.orders)}.")
@@ -148,7 +150,7 @@ def one_image(codes: Codes, generator: Generator, seed: int | None, space: str |
     seeds = None if seed is None else str(seed)
     latent = codes.read(generator, seeds, DEFAULT_SEED, "z" if space == "z" else None)
     if len(latent) != 1:
-        raise LatentError(f"{len(latent)} images are in this latent file; choose one to drag by --rows.")
+        raise LatentError(f"{len(latent)} images are in this latent file; choose one to drag by --samples.")
     return latent
 
 

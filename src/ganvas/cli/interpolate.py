@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from ganvas.cli.options import Loading, Source, is_photo, make_folder
+from ganvas.cli.options import Loading, Source, make_folder
 from ganvas.cli.show import progress
 from ganvas.cli.types import Flag, Layers, Model, Out, Space, parse_samples
 from ganvas.edits.interpolate import ease as eased
@@ -14,6 +14,7 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.protocol import Generator
 from ganvas.images.video import MISSING_VIDEO, can_write_mp4
+from ganvas.inversion.photos import is_photo
 from ganvas.latents.latent import Latent
 from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.reports.path_report import path_summary, timing_line, write_path

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.generators.stylegan2.generator import StyleGAN2
-from ganvas.inversion.encoder import LAST, Architecture, Encoder
+from ganvas.inversion.encoder import FINAL_SIZE, Encoder, EncoderArchitecture
 from ganvas.training.gan.stylegan2 import draw_codes, paint
 from ganvas.training.randomness import Randomness
 from ganvas.training.settings import check_above_zero, check_range
@@ -55,15 +55,15 @@ class EncoderRecipe:
         return self.rate * min(1.0, max(left, 0.0))
 
 
-def standard_architecture(generator: StyleGAN2) -> Architecture:
+def standard_architecture(generator: StyleGAN2) -> EncoderArchitecture:
     """Return the sizes of a generator's encoder: it looks at 128 pixels, or at fewer where the images have fewer."""
-    halvings = (min(generator.resolution, LARGEST) // LAST).bit_length() - 1
+    halvings = (min(generator.resolution, LARGEST) // FINAL_SIZE).bit_length() - 1
     widths = WIDTHS[-halvings - 1 :]
-    return Architecture(LAST * 2**halvings, generator.layers, generator.architecture.w_dim, widths)
+    return EncoderArchitecture(FINAL_SIZE * 2**halvings, generator.layers, generator.architecture.w_dim, widths)
 
 
 @torch.no_grad()
-def new_encoder(generator: StyleGAN2, seed: int = 0, architecture: Architecture | None = None) -> Encoder:
+def new_encoder(generator: StyleGAN2, seed: int = 0, architecture: EncoderArchitecture | None = None) -> Encoder:
     """Return an untrained encoder of a generator, with the mean and the deviation of its w over 10,000 codes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -13,23 +13,24 @@ from torch import Tensor
 
 import ganvas
 from ganvas.errors import GanvasError, ImageError, LatentError
+from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.objective import Target, image_terms
-from ganvas.inversion.sketch.batch import Scribbling
-from ganvas.inversion.sketch.nearest import look_at_random
-from ganvas.inversion.sketch.paint import Painting, ScribbleSettings, begin, paint_sketch
-from ganvas.inversion.sketch.sketch import Sketch
+from ganvas.inversion.sketch.batch import BatchSketch
+from ganvas.inversion.sketch.nearest import compare_random_images
+from ganvas.inversion.sketch.search import SketchResult, SketchSettings
+from ganvas.inversion.sketch.sketch import sketch
+from ganvas.inversion.sketch.target import Sketch
 from ganvas.inversion.starts import mean_start
-from ganvas.inversion.terms import Weights
 from ganvas.latents.latent import load_latent, sample_latent
 from ganvas.latents.spaces import statistics
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 from tests.inversion.parts import Convolved
 
-LOOK = Convolved()
-L2 = Weights(l2=1.0)
-MIXED = Weights(perceptual=0.1, l1=0.2, l2=1.0)
-SHORT = ScribbleSettings(terms=MIXED, steps=6, candidates=2)
+FEATURES = Convolved()
+L2 = LossWeights(l2=1.0)
+MIXED = LossWeights(perceptual=0.1, l1=0.2, l2=1.0)
+SHORT = SketchSettings(terms=MIXED, steps=6, candidates=2)
 SIDE = 16
 
 
@@ -77,31 +78,31 @@ def closed_form(generator: LinearGenerator, sketch: Sketch, start: Tensor, weigh
 @pytest.mark.parametrize("weight", [0.0, 1.0, 30.0])
 def test_candidates_of_a_linear_generator_are_ridge_regressions_from_their_starts(weight: float):
     generator, sketch = LinearGenerator(), random_sketch(side=8)
-    settings = ScribbleSettings(weight, L2, "z", candidates=3, steps=30, optimizer="lbfgs")
-    nearest = look_at_random(generator, [sketch], 10, L2, LOOK)
-    painter = begin(generator, sketch, settings, LOOK, nearest)
-    for _ in painter.steps():
+    settings = SketchSettings(weight, L2, "z", candidates=3, steps=30, optimizer="lbfgs")
+    nearest = compare_random_images(generator, [sketch], 10, L2, FEATURES)
+    search = start_search(generator, sketch, settings, FEATURES, nearest)
+    for _ in search.steps():
         pass
-    found = painter.painting()
+    found = search.result()
     starts = {f"seed {seed}": generator.sample([seed])[0] for seed in range(10)} | {"the mean": torch.zeros(6)}
-    assert {mark.start for mark in found.marks} >= {"the mean"}
-    for codes, mark in zip(found.latent.codes, found.marks, strict=True):
-        expected = closed_form(generator, sketch, starts[mark.start], weight)
+    assert {one.start for one in found.metrics} >= {"the mean"}
+    for codes, one in zip(found.latent.codes, found.metrics, strict=True):
+        expected = closed_form(generator, sketch, starts[one.start], weight)
         torch.testing.assert_close(codes.double(), expected, atol=2e-4, rtol=1e-3)
-        assert mark.loss == pytest.approx(mark.distance + weight * mark.delta, rel=1e-5)
-        assert mark.from_mean == pytest.approx(float(statistics(generator, "z").distances(codes[None])), rel=1e-4)
+        assert one.loss == pytest.approx(one.distance + weight * one.delta, rel=1e-5)
+        assert one.from_mean == pytest.approx(float(statistics(generator, "z").distances(codes[None])), rel=1e-4)
 
 
 def test_a_heavier_weight_stays_nearer_to_the_start_and_further_from_the_sketch():
     generator, sketch = LayeredGenerator(), random_sketch(side=8)
-    settings = ScribbleSettings(0.0, L2, "w+", candidates=1, steps=25, optimizer="lbfgs")
-    marks = [
-        paint_sketch(
-            generator, sketch.colors, sketch.alpha, replace(settings, delta=weight), look=LOOK, random=0
-        ).marks[0]
+    settings = SketchSettings(0.0, L2, "w+", candidates=1, steps=25, optimizer="lbfgs")
+    metrics = [
+        sketch(
+            generator, sketch.colors, sketch.alpha, replace(settings, delta_weight=weight), features=FEATURES, random=0
+        ).metrics[0]
         for weight in (0.0, 3.0, 300.0, 30000.0)
     ]
-    deltas, distances = [mark.delta for mark in marks], [mark.distance for mark in marks]
+    deltas, distances = [one.delta for one in metrics], [one.distance for one in metrics]
     assert deltas == sorted(deltas, reverse=True)
     assert distances == sorted(distances)
     assert deltas[-1] < 0.1 * deltas[0]
@@ -112,11 +113,11 @@ def test_what_lies_under_clear_parts_changes_nothing():
     other = torch.where(sketch.alpha > 0, sketch.colors, 1 - 2 * torch.rand_like(sketch.colors))
     settings = replace(SHORT, candidates=1)
     found = [
-        paint_sketch(generator, colors, sketch.alpha, settings, look=LOOK, random=4)
+        sketch(generator, colors, sketch.alpha, settings, features=FEATURES, random=4)
         for colors in (sketch.colors, other)
     ]
     assert torch.equal(found[0].latent.codes, found[1].latent.codes)
-    assert found[0].marks == found[1].marks
+    assert found[0].metrics == found[1].metrics
 
 
 @settings(max_examples=10)
@@ -124,10 +125,10 @@ def test_what_lies_under_clear_parts_changes_nothing():
 def test_alpha_is_soft_and_counts_as_a_weight(strength: float):
     sketch, generator = random_sketch(side=8), LinearGenerator()
     fainter = Sketch("fainter", sketch.colors, sketch.alpha * strength)
-    found = look_at_random(generator, [sketch, fainter], 3, L2, LOOK).distances
+    found = compare_random_images(generator, [sketch, fainter], 3, L2, FEATURES).distances
     torch.testing.assert_close(found[:, 0], found[:, 1], rtol=1e-4, atol=1e-5)  # a mean over what is drawn
     halved = Sketch("halved", sketch.colors, torch.where(sketch.alpha > 0.5, sketch.alpha, sketch.alpha * strength / 2))
-    assert not torch.allclose(look_at_random(generator, [halved], 3, L2, LOOK).distances[:, 0], found[:, 0])
+    assert not torch.allclose(compare_random_images(generator, [halved], 3, L2, FEATURES).distances[:, 0], found[:, 0])
 
 
 def test_no_edge_is_asked_for_at_the_rim():
@@ -137,9 +138,9 @@ def test_no_edge_is_asked_for_at_the_rim():
     alpha = torch.zeros(1, SIDE, SIDE)
     alpha[:, 3:11, 4:12] = 1
     alpha[:, 4:10, 3] = 0.4
-    found = look_at_random(generator, [Sketch("part", own, alpha)], 8, MIXED, LOOK)
-    assert found.seeds(0, 1) == [5]
-    assert found.distance(0) == pytest.approx(0, abs=1e-6)
+    found = compare_random_images(generator, [Sketch("part", own, alpha)], 8, MIXED, FEATURES)
+    assert found.nearest_seeds(0, 1) == [5]
+    assert found.smallest_distance(0) == pytest.approx(0, abs=1e-6)
     assert found.distances[:, 0].sort().values[1] > 0.01
 
 
@@ -153,104 +154,104 @@ def test_random_images_are_looked_at_once_and_measured_as_one_by_one():
             rows += len(images)
             return super().__call__(images)
 
-    found = look_at_random(generator, sketches, 20, MIXED, Counted())
+    found = compare_random_images(generator, sketches, 20, MIXED, Counted())
     assert rows == 20 * (1 + len(sketches))
     for seed, column in ((0, 0), (17, 2)):
         image = next(sample_latent(generator, [seed]).images(generator))
         target = Target(sketches[column].colors, sketches[column].alpha[None])
-        terms = image_terms(MIXED, LOOK, target, image)
+        terms = image_terms(MIXED, FEATURES, target, image)
         expected = 0.1 * terms["perceptual"] + 0.2 * terms["l1"] + terms["l2"]
         torch.testing.assert_close(found.distances[seed, column], expected[0], rtol=1e-5, atol=1e-6)
-    order = found.seeds(1, 20)
+    order = found.nearest_seeds(1, 20)
     assert sorted(order) == list(range(20))
     assert found.distances[order, 1].diff().min() >= 0
 
 
 def test_candidates_start_at_the_mean_and_at_the_nearest_and_do_not_know_each_other():
     generator, sketch = small_stylegan2(SIDE), random_sketch()
-    nearest = look_at_random(generator, [sketch], 6, MIXED, LOOK)
-    painter = begin(generator, sketch, replace(SHORT, candidates=3), LOOK, nearest)
-    seeds = nearest.seeds(0, 2)
-    assert painter.run.names == ("the mean", *(f"seed {seed}" for seed in seeds))
-    torch.testing.assert_close(painter.run.variables.start[1:], generator.map(generator.sample(seeds), "w+"))
+    nearest = compare_random_images(generator, [sketch], 6, MIXED, FEATURES)
+    search = start_search(generator, sketch, replace(SHORT, candidates=3), FEATURES, nearest)
+    seeds = nearest.nearest_seeds(0, 2)
+    assert search.prepared.names == ("the mean", *(f"seed {seed}" for seed in seeds))
+    torch.testing.assert_close(search.prepared.variables.start[1:], generator.map(generator.sample(seeds), "w+"))
     torch.testing.assert_close(
-        painter.run.variables.start[:1], mean_start(generator, "w+", statistics(generator, "w+"), 1).codes
+        search.prepared.variables.start[:1], mean_start(generator, "w+", statistics(generator, "w+"), 1).codes
     )
-    for _ in painter.steps():
+    for _ in search.steps():
         pass
-    together = painter.painting()
-    alone = paint_sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, candidates=1), look=LOOK, random=0)
-    place = [mark.start for mark in together.marks].index("the mean")
+    together = search.result()
+    alone = sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, candidates=1), features=FEATURES, random=0)
+    place = [one.start for one in together.metrics].index("the mean")
     torch.testing.assert_close(together.latent.codes[place], alone.latent.codes[0], atol=1e-4, rtol=1e-3)
-    assert math.isnan(alone.marks[0].nearest)
-    assert math.isnan(alone.marks[0].quotient)
-    losses = [mark.loss for mark in together.marks]
+    assert math.isnan(alone.metrics[0].nearest)
+    assert math.isnan(alone.metrics[0].relative_distance)
+    losses = [one.loss for one in together.metrics]
     assert losses == sorted(losses)
-    for mark in together.marks:
-        assert mark.nearest == pytest.approx(nearest.distance(0))
-        assert mark.quotient == pytest.approx(mark.distance / mark.nearest)
+    for one in together.metrics:
+        assert one.nearest == pytest.approx(nearest.smallest_distance(0))
+        assert one.relative_distance == pytest.approx(one.distance / one.nearest)
 
 
 @pytest.mark.parametrize("space", ["z", "w", "w+"])
 def test_every_space_gives_a_latent_that_paints_the_images(space: str, tmp_path):
     generator, sketch = small_stylegan2(SIDE), random_sketch()
-    found = paint_sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, space=space), look=LOOK, random=5)
+    found = sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, space=space), features=FEATURES, random=5)
     latent = load_latent(found.latent.save(tmp_path / "a.safetensors"))
     assert latent.space == space
-    assert latent.captions == tuple(f"sketch from {mark.start}" for mark in found.marks)
+    assert latent.captions == tuple(f"sketch from {one.start}" for one in found.metrics)
     torch.testing.assert_close(next(latent.images(generator)), found.images)
-    seen = image_terms(MIXED, LOOK, Target(sketch.colors.expand(2, -1, -1, -1), sketch.alpha[None]), found.images)
+    seen = image_terms(MIXED, FEATURES, Target(sketch.colors.expand(2, -1, -1, -1), sketch.alpha[None]), found.images)
     for name, values in seen.items():
-        assert [getattr(mark, name) for mark in found.marks] == pytest.approx(values.tolist(), rel=1e-4)
+        assert [getattr(one, name) for one in found.metrics] == pytest.approx(values.tolist(), rel=1e-4)
 
 
 def test_classes():
     generator, sketch = small_stylegan2(SIDE, label_dim=3), random_sketch()
     settings = replace(SHORT, label=2, steps=2)
-    found = paint_sketch(generator, sketch.colors, sketch.alpha, settings, look=LOOK, random=3)
+    found = sketch(generator, sketch.colors, sketch.alpha, settings, features=FEATURES, random=3)
     assert found.latent.label == 2
     with pytest.raises(LatentError):
-        paint_sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, steps=2), look=LOOK, random=3)
+        sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, steps=2), features=FEATURES, random=3)
 
 
 def test_a_drawn_face_becomes_a_face_that_follows_it():
     faces = ganvas.load("faces")
     colors, alpha = face_sketch(faces.resolution)
     assert bool(((alpha > 0) & (alpha < 1)).any())
-    found = paint_sketch(faces, colors, alpha, ScribbleSettings(steps=12, candidates=1), random=8)
-    assert found.marks[0].quotient < 0.75
-    mean = faces.synthesize(mean_start(faces, "w+", statistics(faces, "w+"), 1).codes, "w+")
+    found = sketch(faces, colors, alpha, SketchSettings(steps=12, candidates=1), random=8)
+    assert found.metrics[0].relative_distance < 0.75
+    mean = faces.synthesize(mean_start(faces, "w+", statistics(faces, "w+"), 1).codes)
     from_mean = ((mean - colors).abs().mean(1) * alpha).sum() / alpha.sum()
-    assert found.marks[0].l1 < 0.75 * from_mean
-    assert found.marks[0].from_mean < 1
+    assert found.metrics[0].l1 < 0.75 * from_mean
+    assert found.metrics[0].from_mean < 1
 
 
 def test_a_work_of_sketches_and_variants_and_its_end_by_ctrl_c():
     generator = small_stylegan2(SIDE)
     sketches = [random_sketch(seed, name=f"s{seed}") for seed in range(2)]
-    variants = [replace(SHORT, delta=weight, candidates=1) for weight in (0.0, 3.0)]
-    work = Scribbling(generator, sketches, variants, LOOK, random=4)
+    variants = [replace(SHORT, delta_weight=weight, candidates=1) for weight in (0.0, 3.0)]
+    work = BatchSketch(generator, sketches, variants, FEATURES, random=4)
     seen = []
-    assert work.through(lambda what, done, total: seen.append((what, done, total)))
-    assert list(work.paintings) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert seen[0] == ("Looking at random images", 4, 4)
-    assert seen[-1] == ("Scribbling", 24, 24)
+    assert work.run(lambda what, done, total: seen.append((what, done, total)))
+    assert list(work.results) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert seen[0] == ("Comparing random images", 4, 4)
+    assert seen[-1] == ("Sketching", 24, 24)
     assert len(work.latent()) == 4
-    first, second = work.paintings[1, 0].marks[0], work.paintings[1, 1].marks[0]
+    first, second = work.results[1, 0].metrics[0], work.results[1, 1].metrics[0]
     assert first.delta > second.delta
 
-    broken = Scribbling(generator, sketches, variants, LOOK, random=4)
-    assert not broken.through(stopping_after(8))
-    assert list(broken.paintings) == [(0, 0), (0, 1)]
-    assert broken.paintings[0, 0].marks == work.paintings[0, 0].marks
-    assert broken.paintings[0, 1].marks[0].steps == 2
+    broken = BatchSketch(generator, sketches, variants, FEATURES, random=4)
+    assert not broken.run(stopping_after(8))
+    assert list(broken.results) == [(0, 0), (0, 1)]
+    assert broken.results[0, 0].metrics == work.results[0, 0].metrics
+    assert broken.results[0, 1].metrics[0].steps == 2
     with pytest.raises(KeyboardInterrupt):
-        Scribbling(generator, sketches, variants, LOOK, random=4).through(stopping_after(0))
+        BatchSketch(generator, sketches, variants, FEATURES, random=4).run(stopping_after(0))
 
 
 def stopping_after(steps: int) -> Callable[[str, int, int], None]:
     def stop(what: str, done: int, total: int) -> None:
-        if what == "Scribbling" and done == steps:
+        if what == "Sketching" and done == steps:
             raise KeyboardInterrupt
 
     return stop
@@ -258,17 +259,17 @@ def stopping_after(steps: int) -> Callable[[str, int, int], None]:
 
 def test_variants_are_measured_alike():
     with pytest.raises(GanvasError, match="same terms"):
-        Scribbling(small_stylegan2(SIDE), [random_sketch()], [SHORT, replace(SHORT, terms=L2)], LOOK)
+        BatchSketch(small_stylegan2(SIDE), [random_sketch()], [SHORT, replace(SHORT, terms=L2)], FEATURES)
 
 
-def painted(**changes) -> Painting:
+def painted(**changes) -> SketchResult:
     sketch = random_sketch()
     given = {"colors": sketch.colors, "alpha": sketch.alpha, "random": 1} | {
         name: changes.pop(name) for name in ("colors", "alpha", "random") if name in changes
     }
     settings = replace(SHORT, **changes)
-    return paint_sketch(
-        small_stylegan2(SIDE), given["colors"], given["alpha"], settings, look=LOOK, random=given["random"]
+    return sketch(
+        small_stylegan2(SIDE), given["colors"], given["alpha"], settings, features=FEATURES, random=given["random"]
     )
 
 
@@ -280,8 +281,8 @@ def painted(**changes) -> Painting:
         ({"alpha": torch.ones(1, 8, 8), "colors": torch.ones(1, 3, 8, 8)}, "8 x 8 pixels and this generator 16 x 16"),
         ({"candidates": 5}, "4 random images, and 1 are looked at"),
         ({"candidates": 0}, "0 candidates"),
-        ({"delta": -1.0}, "weight of -1"),
-        ({"terms": Weights(l2=1.0, delta=1.0)}, "leave delta and noise out"),
+        ({"delta_weight": -1.0}, "weight of -1"),
+        ({"terms": LossWeights(l2=1.0, delta=1.0)}, "leave delta and noise out"),
         ({"steps": 0}, "0 steps"),
         ({"space": "s"}, "z, w or w"),
         ({"optimizer": "sgd"}, "no optimizer"),
