@@ -9,9 +9,9 @@ import ganvas
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
 from ganvas.images import pixels
-from ganvas.inversion import open as opening
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import Encoder, EncoderArchitecture
+from ganvas.inversion.open import fingerprint
 from ganvas.inversion.settings import InversionSettings
 from ganvas.io.cache import home
 from ganvas.latents.latent import load_latent
@@ -22,7 +22,7 @@ from tests.generators.test_dcgan import small_dcgan
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(opening, "STEPS", 3)
+    monkeypatch.setattr("ganvas.inversion.open.STEPS", 3)
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
 
 
@@ -91,7 +91,7 @@ def test_another_encoder_makes_another_code(run: Run, folder: Path, monkeypatch:
         torch.manual_seed(seed)
         encoder = Encoder(EncoderArchitecture(16, generator.layers, generator.dimensions("w")[0], (4, 6, 8)))
         settings = InversionSettings("w+", start=encoder)
-        keys.add(opening.fingerprint(generator, torch.zeros(1, 3, 16, 16), settings))
+        keys.add(fingerprint(generator, torch.zeros(1, 3, 16, 16), settings))
     assert len(keys) == 2
 
 

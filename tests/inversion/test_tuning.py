@@ -34,7 +34,7 @@ def last_of(steps) -> TuningStep:
 
 
 @pytest.mark.parametrize("rank", [0, 2])
-def test_it_comes_nearer_and_the_kept_changes_paint_what_it_came_to(rank: int):
+def test_tuning_comes_nearer_and_the_kept_changes_give_its_images(rank: int):
     generator = small_stylegan2(16)
     before = {name: weight.clone() for name, weight in weights_of(generator).items()}
     objective = objective_on(generator, "w+", goal(), LossWeights(perceptual=1.0, l2=1.0))
@@ -48,21 +48,21 @@ def test_it_comes_nearer_and_the_kept_changes_paint_what_it_came_to(rank: int):
     assert not any(name.startswith("mapping") for name in steps[-1].differences)
 
 
-def test_changes_are_small_files():
+def test_low_rank_changes_are_small():
     objective = objective_on(small_stylegan2(16, channels=64), "w+", goal(), LossWeights(l2=1.0))
     step = next(tune(objective, point(objective.generator), FEW))
     kept = sum(part.numel() * part.element_size() for part in step.differences.values())
     assert kept < 0.05 * sum(weight.numel() * 4 for weight in weights_of(objective.generator).values())
 
 
-def test_a_generator_of_noise_alone():
+def test_a_generator_with_z_only_is_tuned():
     generator = small_dcgan()
     objective = objective_on(generator, "z", goal(generator.resolution), LossWeights(l2=1.0))
     steps = list(tune(objective, point(generator, "z"), replace(FEW, weights=LossWeights(l2=1.0))))
     assert steps[-1].losses < steps[0].losses
 
 
-def test_locality_keeps_other_images():
+def test_the_locality_term_keeps_other_images():
     generator = small_stylegan2(16)
     objective = objective_on(generator, "w+", goal(), LossWeights(l2=1.0))
     others = generator.map(generator.sample(range(20, 36)), truncation=0.5)
@@ -74,13 +74,13 @@ def test_locality_keeps_other_images():
     assert moved[1] < 0.7 * moved[0]
 
 
-def test_locality_of_no_change_is_nothing():
+def test_the_locality_loss_of_unchanged_weights_is_zero():
     generator = small_stylegan2(16)
     objective = objective_on(generator, "w+", goal(), LossWeights(perceptual=1.0))
     assert locality_loss(objective, objective, point(generator), objective.features) == 0
 
 
-def test_beside_is_at_its_length_and_on_the_way():
+def test_interpolated_codes_are_at_distance_alpha_in_the_direction_of_others():
     pivot, others = torch.randn(3, 2, 5), torch.randn(3, 2, 5)
     found = interpolate_codes(pivot, others, 2.0)
     torch.testing.assert_close((found - pivot).flatten(1).norm(dim=1), torch.full((3,), 2.0))
@@ -88,12 +88,12 @@ def test_beside_is_at_its_length_and_on_the_way():
     torch.testing.assert_close(torch.cosine_similarity(way, went), torch.ones(3))
 
 
-def test_it_ends_when_it_is_near_enough():
+def test_tuning_stops_below_the_given_distance():
     objective = objective_on(small_stylegan2(16), "w+", goal(), LossWeights(perceptual=1.0))
     assert len(list(tune(objective, point(objective.generator), replace(FEW, stop_below=1e9)))) == 1
 
 
-def test_a_tuned_latent_paints_by_its_weights_everywhere(tmp_path):
+def test_a_tuned_latent_is_synthesized_with_its_weights(tmp_path):
     generator = small_stylegan2(16)
     objective = objective_on(generator, "w+", goal(), LossWeights(l2=1.0))
     last = last_of(tune(objective, point(generator), FEW))
@@ -108,7 +108,7 @@ def test_a_tuned_latent_paints_by_its_weights_everywhere(tmp_path):
     assert torch.equal(next(latent.images(once)), next(latent.images(generator)))
 
 
-def test_what_cannot_be_tuned():
+def test_impossible_tuning_is_refused():
     objective = objective_on(LayeredGenerator(), "w+", goal(8), LossWeights(l2=1.0))
     with pytest.raises(LatentError, match="PyTorch modules"):
         next(tune(objective, point(objective.generator), FEW))

@@ -1,4 +1,4 @@
-"""Opening a latent from any file: a latent file, or a photo, which is inverted once and kept."""
+"""Opening a latent from any file: one of Ganvas, a foreign one, or a photo, which is inverted once and kept."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from ganvas.inversion.settings import SPACES, InversionSettings, default_space
 from ganvas.io.cache import home
 from ganvas.io.files import atomic_path
 from ganvas.io.progress import Progress, silent
-from ganvas.io.tensor_files import hash_tensors, is_ours
+from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import Latent, load_latent
 from ganvas.latents.open import open_latent as open_latent_file
 from ganvas.metrics.features import BUNDLED_HASH
@@ -53,22 +53,24 @@ def open_latent(
     label: int | tuple[int, ...] | None = None,
     progress: Progress | None = None,
 ) -> Latent:
-    """Open a latent: a latent file, or a photo, which is inverted with the default settings, once, and kept.
+    """Open a latent: a latent file, codes in ``.npy``, ``.npz``, ``.pt``, ``.pkl``, safetensors or text, or a photo,
+    which is inverted with the default settings, once, and kept.
 
     Args:
         path: The file; an image by the suffix of its name is a photo.
         generator: The generator that the latent is for.
-        space: The space into which a photo is inverted (w+ where the generator has it); of a latent file the space
-            that it must have.
-        label: The class of a photo, for generators that have classes.
+        space: The space of foreign codes, needed where their shape fits several; of a photo the space into which it is
+            inverted, w+ by default where the generator has it.
+        label: The class of a photo or of foreign codes, for generators that have classes.
         progress: Called with what is being done, steps done, all steps.
 
     Returns:
         The latent, with the file as its source. A photo that is out of distribution is a `PhotoWarning`.
 
     Raises:
-        LatentError: The space or the label is not the generator's.
-        ResultFileError: The latent file is damaged, or belongs to another generator.
+        LatentError: The space or the label is not the generator's, or foreign codes fit several spaces and none is
+            given.
+        ResultFileError: The file is missing, damaged, hostile or no latent, or belongs to another generator.
         ImageError: The photo cannot be read.
 
     Example:
@@ -85,7 +87,7 @@ def open_latent(
             warnings.warn(message, PhotoWarning, stacklevel=2)
         return opened.latent
     latent = open_latent_file(path, generator, space)
-    return latent if label is None or is_ours(path) else replace(latent, label=label)
+    return latent if label is None else replace(latent, label=label)
 
 
 def open_photo(

@@ -1,9 +1,10 @@
-"""Scribbling: distances where a sketch is drawn, the closed form of a linear generator, what breaks off."""
+"""Sketches: masked distances, the closed form of a linear generator, interrupted searches."""
 
 import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,12 +14,13 @@ from torch import Tensor
 
 import ganvas
 from ganvas.errors import GanvasError, ImageError, LatentError
+from ganvas.images.photos import read_sketch
 from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.objective import Target, image_terms
 from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.nearest import compare_random_images
-from ganvas.inversion.sketch.search import SketchResult, SketchSettings
-from ganvas.inversion.sketch.sketch import sketch
+from ganvas.inversion.sketch.search import SketchResult, SketchSettings, start_search
+from ganvas.inversion.sketch.sketch import read_drawing, sketch
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.inversion.starts import mean_start
 from ganvas.latents.latent import load_latent, sample_latent
@@ -64,41 +66,45 @@ def face_sketch(side: int) -> tuple[Tensor, Tensor]:
     return values[None, :3] / 127.5 - 1, values[3:] / 255
 
 
-def closed_form(generator: LinearGenerator, sketch: Sketch, start: Tensor, weight: float) -> Tensor:
+def closed_form(generator: LinearGenerator, drawing: Sketch, start: Tensor, weight: float) -> Tensor:
     """Return the minimum of ``sum m |M c - t|^2 / (3 sum m) + weight mean(((c - s) / std)^2)``: ridge regression
     from a start s.
     """
-    matrix, mask = generator.matrix.double(), sketch.alpha.double().flatten().repeat(3)
-    share = mask / (3 * sketch.alpha.double().sum())
+    matrix, mask = generator.matrix.double(), drawing.alpha.double().flatten().repeat(3)
+    share = mask / (3 * drawing.alpha.double().sum())
     ridge = weight / generator.width * statistics(generator, "z").std.double() ** -2
-    rest = sketch.colors.double().flatten() - matrix @ start.double()
+    rest = drawing.colors.double().flatten() - matrix @ start.double()
     return start + torch.linalg.solve(matrix.T @ (share[:, None] * matrix) + ridge.diag(), matrix.T @ (share * rest))
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0, 30.0])
 def test_candidates_of_a_linear_generator_are_ridge_regressions_from_their_starts(weight: float):
-    generator, sketch = LinearGenerator(), random_sketch(side=8)
+    generator, drawing = LinearGenerator(), random_sketch(side=8)
     settings = SketchSettings(weight, L2, "z", candidates=3, steps=30, optimizer="lbfgs")
-    nearest = compare_random_images(generator, [sketch], 10, L2, FEATURES)
-    search = start_search(generator, sketch, settings, FEATURES, nearest)
+    nearest = compare_random_images(generator, [drawing], 10, L2, FEATURES)
+    search = start_search(generator, drawing, settings, FEATURES, nearest)
     for _ in search.steps():
         pass
     found = search.result()
     starts = {f"seed {seed}": generator.sample([seed])[0] for seed in range(10)} | {"the mean": torch.zeros(6)}
     assert {one.start for one in found.metrics} >= {"the mean"}
     for codes, one in zip(found.latent.codes, found.metrics, strict=True):
-        expected = closed_form(generator, sketch, starts[one.start], weight)
+        expected = closed_form(generator, drawing, starts[one.start], weight)
         torch.testing.assert_close(codes.double(), expected, atol=2e-4, rtol=1e-3)
         assert one.loss == pytest.approx(one.distance + weight * one.delta, rel=1e-5)
         assert one.from_mean == pytest.approx(float(statistics(generator, "z").distances(codes[None])), rel=1e-4)
 
 
-def test_a_heavier_weight_stays_nearer_to_the_start_and_further_from_the_sketch():
-    generator, sketch = LayeredGenerator(), random_sketch(side=8)
+def test_a_larger_delta_weight_stays_nearer_to_the_start_and_further_from_the_sketch():
+    generator, drawing = LayeredGenerator(), random_sketch(side=8)
     settings = SketchSettings(0.0, L2, "w+", candidates=1, steps=25, optimizer="lbfgs")
     metrics = [
         sketch(
-            generator, sketch.colors, sketch.alpha, replace(settings, delta_weight=weight), features=FEATURES, random=0
+            generator,
+            (drawing.colors, drawing.alpha),
+            replace(settings, delta_weight=weight),
+            features=FEATURES,
+            random=0,
         ).metrics[0]
         for weight in (0.0, 3.0, 300.0, 30000.0)
     ]
@@ -108,13 +114,13 @@ def test_a_heavier_weight_stays_nearer_to_the_start_and_further_from_the_sketch(
     assert deltas[-1] < 0.1 * deltas[0]
 
 
-def test_what_lies_under_clear_parts_changes_nothing():
-    generator, sketch = small_stylegan2(SIDE), random_sketch()
-    other = torch.where(sketch.alpha > 0, sketch.colors, 1 - 2 * torch.rand_like(sketch.colors))
+def test_colors_of_transparent_pixels_change_nothing():
+    generator, drawing = small_stylegan2(SIDE), random_sketch()
+    other = torch.where(drawing.alpha > 0, drawing.colors, 1 - 2 * torch.rand_like(drawing.colors))
     settings = replace(SHORT, candidates=1)
     found = [
-        sketch(generator, colors, sketch.alpha, settings, features=FEATURES, random=4)
-        for colors in (sketch.colors, other)
+        sketch(generator, (colors, drawing.alpha), settings, features=FEATURES, random=4)
+        for colors in (drawing.colors, other)
     ]
     assert torch.equal(found[0].latent.codes, found[1].latent.codes)
     assert found[0].metrics == found[1].metrics
@@ -122,16 +128,18 @@ def test_what_lies_under_clear_parts_changes_nothing():
 
 @settings(max_examples=10)
 @given(st.floats(0.1, 1.0))
-def test_alpha_is_soft_and_counts_as_a_weight(strength: float):
-    sketch, generator = random_sketch(side=8), LinearGenerator()
-    fainter = Sketch("fainter", sketch.colors, sketch.alpha * strength)
-    found = compare_random_images(generator, [sketch, fainter], 3, L2, FEATURES).distances
+def test_alpha_counts_as_a_weight(strength: float):
+    drawing, generator = random_sketch(side=8), LinearGenerator()
+    fainter = Sketch("fainter", drawing.colors, drawing.alpha * strength)
+    found = compare_random_images(generator, [drawing, fainter], 3, L2, FEATURES).distances
     torch.testing.assert_close(found[:, 0], found[:, 1], rtol=1e-4, atol=1e-5)  # a mean over what is drawn
-    halved = Sketch("halved", sketch.colors, torch.where(sketch.alpha > 0.5, sketch.alpha, sketch.alpha * strength / 2))
+    halved = Sketch(
+        "halved", drawing.colors, torch.where(drawing.alpha > 0.5, drawing.alpha, drawing.alpha * strength / 2)
+    )
     assert not torch.allclose(compare_random_images(generator, [halved], 3, L2, FEATURES).distances[:, 0], found[:, 0])
 
 
-def test_no_edge_is_asked_for_at_the_rim():
+def test_a_part_of_an_image_is_matched_by_the_image_without_an_edge_at_the_rim():
     """A part of one of the generator's own images is met by that image, whatever is round the part."""
     generator = small_stylegan2(SIDE)
     own = next(sample_latent(generator, [5]).images(generator))
@@ -144,7 +152,7 @@ def test_no_edge_is_asked_for_at_the_rim():
     assert found.distances[:, 0].sort().values[1] > 0.01
 
 
-def test_random_images_are_looked_at_once_and_measured_as_one_by_one():
+def test_distances_of_random_images_are_those_of_each_alone():
     generator, sketches = small_stylegan2(SIDE), [random_sketch(seed) for seed in range(3)]
     rows = 0
 
@@ -167,10 +175,10 @@ def test_random_images_are_looked_at_once_and_measured_as_one_by_one():
     assert found.distances[order, 1].diff().min() >= 0
 
 
-def test_candidates_start_at_the_mean_and_at_the_nearest_and_do_not_know_each_other():
-    generator, sketch = small_stylegan2(SIDE), random_sketch()
-    nearest = compare_random_images(generator, [sketch], 6, MIXED, FEATURES)
-    search = start_search(generator, sketch, replace(SHORT, candidates=3), FEATURES, nearest)
+def test_candidates_start_at_the_mean_and_at_the_nearest_and_are_independent():
+    generator, drawing = small_stylegan2(SIDE), random_sketch()
+    nearest = compare_random_images(generator, [drawing], 6, MIXED, FEATURES)
+    search = start_search(generator, drawing, replace(SHORT, candidates=3), FEATURES, nearest)
     seeds = nearest.nearest_seeds(0, 2)
     assert search.prepared.names == ("the mean", *(f"seed {seed}" for seed in seeds))
     torch.testing.assert_close(search.prepared.variables.start[1:], generator.map(generator.sample(seeds), "w+"))
@@ -180,7 +188,9 @@ def test_candidates_start_at_the_mean_and_at_the_nearest_and_do_not_know_each_ot
     for _ in search.steps():
         pass
     together = search.result()
-    alone = sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, candidates=1), features=FEATURES, random=0)
+    alone = sketch(
+        generator, (drawing.colors, drawing.alpha), replace(SHORT, candidates=1), features=FEATURES, random=0
+    )
     place = [one.start for one in together.metrics].index("the mean")
     torch.testing.assert_close(together.latent.codes[place], alone.latent.codes[0], atol=1e-4, rtol=1e-3)
     assert math.isnan(alone.metrics[0].nearest)
@@ -193,40 +203,40 @@ def test_candidates_start_at_the_mean_and_at_the_nearest_and_do_not_know_each_ot
 
 
 @pytest.mark.parametrize("space", ["z", "w", "w+"])
-def test_every_space_gives_a_latent_that_paints_the_images(space: str, tmp_path):
-    generator, sketch = small_stylegan2(SIDE), random_sketch()
-    found = sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, space=space), features=FEATURES, random=5)
+def test_every_space_gives_the_latent_of_its_images(space: str, tmp_path):
+    generator, drawing = small_stylegan2(SIDE), random_sketch()
+    found = sketch(generator, (drawing.colors, drawing.alpha), replace(SHORT, space=space), features=FEATURES, random=5)
     latent = load_latent(found.latent.save(tmp_path / "a.safetensors"))
     assert latent.space == space
     assert latent.captions == tuple(f"sketch from {one.start}" for one in found.metrics)
     torch.testing.assert_close(next(latent.images(generator)), found.images)
-    seen = image_terms(MIXED, FEATURES, Target(sketch.colors.expand(2, -1, -1, -1), sketch.alpha[None]), found.images)
+    seen = image_terms(MIXED, FEATURES, Target(drawing.colors.expand(2, -1, -1, -1), drawing.alpha[None]), found.images)
     for name, values in seen.items():
         assert [getattr(one, name) for one in found.metrics] == pytest.approx(values.tolist(), rel=1e-4)
 
 
-def test_classes():
-    generator, sketch = small_stylegan2(SIDE, label_dim=3), random_sketch()
+def test_the_label_of_a_sketch_is_kept_and_needed():
+    generator, drawing = small_stylegan2(SIDE, label_dim=3), random_sketch()
     settings = replace(SHORT, label=2, steps=2)
-    found = sketch(generator, sketch.colors, sketch.alpha, settings, features=FEATURES, random=3)
+    found = sketch(generator, (drawing.colors, drawing.alpha), settings, features=FEATURES, random=3)
     assert found.latent.label == 2
     with pytest.raises(LatentError):
-        sketch(generator, sketch.colors, sketch.alpha, replace(SHORT, steps=2), features=FEATURES, random=3)
+        sketch(generator, (drawing.colors, drawing.alpha), replace(SHORT, steps=2), features=FEATURES, random=3)
 
 
-def test_a_drawn_face_becomes_a_face_that_follows_it():
+def test_a_drawn_face_becomes_a_face_that_matches_it():
     faces = ganvas.load("faces")
     colors, alpha = face_sketch(faces.resolution)
     assert bool(((alpha > 0) & (alpha < 1)).any())
-    found = sketch(faces, colors, alpha, SketchSettings(steps=12, candidates=1), random=8)
+    found = sketch(faces, (colors, alpha), SketchSettings(steps=12, candidates=1), random=8)
     assert found.metrics[0].relative_distance < 0.75
-    mean = faces.synthesize(mean_start(faces, "w+", statistics(faces, "w+"), 1).codes)
+    mean = faces.synthesize(mean_start(faces, "w+", statistics(faces, "w+"), 1).codes, "w+")
     from_mean = ((mean - colors).abs().mean(1) * alpha).sum() / alpha.sum()
     assert found.metrics[0].l1 < 0.75 * from_mean
     assert found.metrics[0].from_mean < 1
 
 
-def test_a_work_of_sketches_and_variants_and_its_end_by_ctrl_c():
+def test_a_batch_of_sketches_reports_progress_and_an_interrupt_keeps_finished_ones():
     generator = small_stylegan2(SIDE)
     sketches = [random_sketch(seed, name=f"s{seed}") for seed in range(2)]
     variants = [replace(SHORT, delta_weight=weight, candidates=1) for weight in (0.0, 3.0)]
@@ -257,20 +267,17 @@ def stopping_after(steps: int) -> Callable[[str, int, int], None]:
     return stop
 
 
-def test_variants_are_measured_alike():
+def test_variants_of_different_terms_are_refused():
     with pytest.raises(GanvasError, match="same terms"):
         BatchSketch(small_stylegan2(SIDE), [random_sketch()], [SHORT, replace(SHORT, terms=L2)], FEATURES)
 
 
-def painted(**changes) -> SketchResult:
-    sketch = random_sketch()
-    given = {"colors": sketch.colors, "alpha": sketch.alpha, "random": 1} | {
-        name: changes.pop(name) for name in ("colors", "alpha", "random") if name in changes
-    }
+def searched(**changes) -> SketchResult:
+    drawing = random_sketch()
+    colors, alpha = changes.pop("colors", drawing.colors), changes.pop("alpha", drawing.alpha)
+    random = changes.pop("random", 1)
     settings = replace(SHORT, **changes)
-    return sketch(
-        small_stylegan2(SIDE), given["colors"], given["alpha"], settings, features=FEATURES, random=given["random"]
-    )
+    return sketch(small_stylegan2(SIDE), (colors, alpha), settings, features=FEATURES, random=random)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +286,7 @@ def painted(**changes) -> SketchResult:
         ({"alpha": torch.zeros(1, SIDE, SIDE)}, "transparent everywhere"),
         ({"alpha": torch.ones(1, 8, 8)}, "do not fit"),
         ({"alpha": torch.ones(1, 8, 8), "colors": torch.ones(1, 3, 8, 8)}, "8 x 8 pixels and this generator 16 x 16"),
-        ({"candidates": 5}, "4 random images, and 1 are looked at"),
+        ({"candidates": 5}, "4 random images, and there are 1"),
         ({"candidates": 0}, "0 candidates"),
         ({"delta_weight": -1.0}, "weight of -1"),
         ({"terms": LossWeights(l2=1.0, delta=1.0)}, "leave delta and noise out"),
@@ -289,6 +296,18 @@ def painted(**changes) -> SketchResult:
         ({"random": -1}, "-1 random images"),
     ],
 )
-def test_wrong_input(changes: dict, message: str):
+def test_impossible_sketches_are_refused(changes: dict, message: str):
     with pytest.raises((GanvasError, ImageError), match=message):
-        painted(**changes)
+        searched(**changes)
+
+
+def test_a_drawing_is_read_from_a_file(tmp_path):
+    generator, path = small_stylegan2(SIDE), tmp_path / "face.png"
+    Image.fromarray(np.random.RandomState(0).randint(0, 256, (24, 20, 4), dtype=np.uint8)).save(path)
+    settings = replace(SHORT, candidates=1, steps=2)
+    found = sketch(generator, path, settings, features=FEATURES, random=1)
+    expected = sketch(generator, read_sketch(path, SIDE), settings, features=FEATURES, random=1)
+    assert torch.equal(found.latent.codes, expected.latent.codes)
+    assert (found.latent.source, found.latent.captions) == (str(path), ("face from the mean",))
+    with pytest.raises(ImageError, match="A drawing is an image file"):
+        read_drawing([torch.zeros(1)], generator)

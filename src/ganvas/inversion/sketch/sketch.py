@@ -59,7 +59,7 @@ def sketch(
     """
     report = progress or silent
     check_candidates(settings.candidates, random)
-    target = _read(drawing, generator).on(generator)
+    target = read_drawing(drawing, generator).on(generator)
     extractor = features or bundled_features(generator.device)
     random_images = compare_random_images(
         generator, [target], random, settings.terms, extractor, label=settings.label, progress=report
@@ -70,7 +70,8 @@ def sketch(
     return search.result()
 
 
-def _read(drawing: Drawing, generator: Generator) -> Sketch:
+def read_drawing(drawing: object, generator: Generator) -> Sketch:
+    """Return a file, or colors and alpha, as a sketch; raises `ImageError` for anything else."""
     if isinstance(drawing, str | Path):
         return Sketch(Path(drawing).stem, *read_sketch(drawing, generator.resolution), source=str(drawing))
     if not isinstance(drawing, tuple) or len(drawing) != 2 or not all(isinstance(one, Tensor) for one in drawing):
