@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ganvas.directions.find import find_directions
     from ganvas.directions.linalg import Ridge
     from ganvas.directions.settings import Search
-    from ganvas.drag.session import drag_points
+    from ganvas.drag.draggan import DragGANSettings
+    from ganvas.drag.freedrag import FreeDragSettings
+    from ganvas.drag.session import DragSession, drag_points, open_drag
     from ganvas.edits.interpolate import path_through
     from ganvas.edits.mix import mix, mix_grid
     from ganvas.edits.move import edit, edit_series
@@ -40,6 +42,9 @@ __all__ = [
     "CheckpointError",
     "Direction",
     "Directions",
+    "DragGANSettings",
+    "DragSession",
+    "FreeDragSettings",
     "GanvasError",
     "Generator",
     "HeldSearch",
@@ -71,6 +76,7 @@ __all__ = [
     "mix",
     "mix_grid",
     "named_regions",
+    "open_drag",
     "paint_sketch",
     "path_through",
     "read_image",
@@ -84,7 +90,9 @@ __all__ = [
 _HOMES = {
     "checkpoints.load": ("convert", "info", "load", "named_regions"),
     "directions.direction": ("Direction", "Directions", "load_directions"),
-    "drag.session": ("drag_points",),
+    "drag.draggan": ("DragGANSettings",),
+    "drag.freedrag": ("FreeDragSettings",),
+    "drag.session": ("DragSession", "drag_points", "open_drag"),
     "edits.move": ("edit", "edit_series"),
     "errors": (
         "CheckpointError",

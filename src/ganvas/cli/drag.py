@@ -3,7 +3,7 @@
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -12,8 +12,8 @@ from ganvas.cli.drag_results import Frame, told, write_results, write_video
 from ganvas.cli.drag_study import Study, measure
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Codes, Common, check_frames, make_folder, with_seconds, wrote
-from ganvas.drag.session import Order, Session, ended, fractions, prepare, run
-from ganvas.drag.state import CANCELED, Drag, State, remaining
+from ganvas.drag.run import DragRun
+from ganvas.drag.session import DragSession
 from ganvas.errors import GanvasError
 
 DEFAULT_FRAMES = 60
@@ -89,48 +89,42 @@ def drag(
         raise GanvasError("--undo leaves out a trace's last drags; give the trace by --replay.")
     generator = common.load(model)
     if replay is None:
-        session, latent, orders = asked_for(asked, generator, codes)
+        session, orders = asked_for(asked, generator, codes)
     else:
-        session, latent, orders = replayed(replay, undo or 0, asked, generator, codes)
+        session, orders = replayed(replay, undo or 0, asked, generator, codes)
     video, stopped = list[Frame](), False
     with progress() as report:
         for order in orders:
-            drag, first = prepare(session.subject, session.codes, order)
+            run = session.begin(order)
             make_folder(out)  # now that the drag can be done
-            session, stopped = _dragged(session, order, drag, first, video, report)
+            session, stopped = _dragged(session, run, video, report)
             if stopped:
                 break
         make_folder(out)
-        paths = write_results(out, session, latent)
+        paths = write_results(out, session)
         paths += write_video(out, session, video, most, report)
-    done = [told(one, generator.resolution) for one in session.done]
+    done = [told(one, generator.resolution) for one in session.drags]
     summary = {"command": "drag", "drags": [asdict(one) for one in done], "files": paths}
     common.show([*map(str, done), *wrote(paths), with_seconds(begun)], summary)
     if stopped:
         raise KeyboardInterrupt
 
 
-def _dragged(
-    session: Session, order: Order, drag: Drag[Any], first: State, video: list[Frame], report: Report
-) -> tuple[Session, bool]:
+def _dragged(session: DragSession, run: DragRun, video: list[Frame], report: Report) -> tuple[DragSession, bool]:
     """Return the session after one more drag, and whether Ctrl-C stopped it; what was done until then is kept.
 
     Its moments are added to `video`. On the way FreeDrag's anchors are shown; in the end where the content is.
     """
-    state, path, targets = first, [], order.task.targets
-    followed = "anchors" if order.method == "freedrag" else "handles"
-    stopped = False
+    targets, limit, stopped = run.request.targets, run.request.steps, False
+    followed = "anchors" if run.request.method.method == "freedrag" else "handles"
     try:
-        for state in run(drag, first, order):
-            path.append(fractions(state, session.subject))
-            video.append(Frame(state.seen_codes, path[-1], targets))
-            left = float(remaining(state.points, drag.fixed.targets).mean())
-            report("Dragging", state.steps, order.steps, f"{followed} {left:.1f} pixels from their targets")
+        for state in run:
+            video.append(Frame(state.seen_codes, run.path[-1], targets))
+            report("Dragging", state.steps, limit, f"{followed} {run.distance:.1f} pixels from their targets")
     except KeyboardInterrupt:
-        stopped, state = True, ended(drag, state, order.method, CANCELED)
-        path.append(fractions(state, session.subject))
+        stopped = True
     else:
         video.pop()
-    session = session.with_done(order, drag, path, state)
-    video.append(Frame(session.codes, session.done[-1].places, targets))
+    session = session.with_drag(run.finish())
+    video.append(Frame(session.codes, session.drags[-1].final_handles, targets))
     return session, stopped

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cyclopts import Parameter
 
 from ganvas.cli.shared import Codes, region_of
+from ganvas.drag.json_files import read_points
 from ganvas.drag.masks import read_movable
-from ganvas.drag.session import STEPS, Order, Session, open_session
-from ganvas.drag.state import Point, Task, code_space_of
-from ganvas.drag.trace import Trace, read_points, read_trace
+from ganvas.drag.methods import settings_of
+from ganvas.drag.request import DEFAULT_STEPS, DragRequest, PointPair
+from ganvas.drag.session import DragSession, open_drag
+from ganvas.drag.trace import Trace, read_trace
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent
@@ -48,15 +50,15 @@ class Tuning:
     """freedrag: discrepancy l that an advance may make; found from the generator's features by default."""
     inner_steps: int | None = None
     """freedrag: steps for one advance, at most; 5 by default."""
-    arrived: float | None = None
+    tolerance: float | None = None
     """Pixels from which on a point has arrived; 2 in 512 by default, at least 0.5."""
     patience: int | None = None
     """Steps without coming nearer after which a drag has stalled; 60 by default."""
 
-    def changes(self) -> tuple[tuple[str, float | int], ...]:
+    def changes(self) -> dict[str, float | int]:
         """Return the settings of the method that were given."""
         given = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in OF_THE_IMAGE}
-        return tuple((name, value) for name, value in given.items() if value is not None)
+        return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -86,27 +88,27 @@ class Asked:
         """Whether anything was given of which image moves where."""
         return self.seed is not None or any(getattr(self.tuning, name) is not None for name in OF_THE_IMAGE)
 
-    def order(self, generator: Generator) -> Order:
+    def order(self, generator: Generator) -> DragRequest:
         """Return the drag; raises `RegionError` where there is no point, or for a mask that cannot be."""
         pairs = tuple(parse_pair(text) for text in self.point)
         pairs += () if self.points is None else read_points(self.points)
         if not pairs:
             raise RegionError('No point was given; give --point "X,Y>X,Y", from where to where, in fractions.')
-        handles, targets = (tuple(pair[end] for pair in pairs) for end in (0, 1))
-        task = Task(handles, targets, movable(generator, self.mask))
-        steps = STEPS if self.steps is None else self.steps
-        return Order(task, self.method or "draggan", steps, self.tuning.changes())
+        steps = DEFAULT_STEPS if self.steps is None else self.steps
+        settings = settings_of(self.method or "draggan", **self.tuning.changes())
+        return DragRequest(pairs, settings, movable(generator, self.mask), steps)
 
 
-Work = tuple[Session, Latent, tuple[Order, ...]]
-"""An image before its drags, the same as a latent, and the drags."""
+Work = tuple[DragSession, tuple[DragRequest, ...]]
+"""An image before its drags, and the drags."""
 
 
 def asked_for(asked: Asked, generator: Generator, codes: Codes) -> Work:
     """Return the one drag that options ask for."""
     order = asked.order(generator)
     latent = one_image(codes, generator, asked.seed, asked.tuning.space)
-    return _session(generator, latent, asked.tuning), latent, (order,)
+    tuning = asked.tuning
+    return open_drag(generator, latent, space=tuning.space, layers=tuning.layers, feature=tuning.feature), (order,)
 
 
 def replayed(path: Path, undo: int, asked: Asked, generator: Generator, codes: Codes) -> Work:
@@ -120,25 +122,15 @@ def replayed(path: Path, undo: int, asked: Asked, generator: Generator, codes: C
         if codes.rows is not None:
             raise LatentError("--rows chooses rows of a latent file, and a trace holds its own image; leave it out.")
     trace = read_trace(path)
-    if not 0 <= undo <= len(trace.orders):
-        raise GanvasError(f"This trace holds {len(trace.orders)} drags; --undo takes 0 to {len(trace.orders)}.")
+    if not 0 <= undo <= len(trace.requests):
+        raise GanvasError(f"This trace holds {len(trace.requests)} drags; --undo takes 0 to {len(trace.requests)}.")
     more = (asked.order(generator),) if asked.drags else ()
-    session, latent = _traced(trace, generator, codes)
-    return session, latent, (*trace.orders[: len(trace.orders) - undo], *more)
+    return _traced(trace, generator, codes), (*trace.requests[: len(trace.requests) - undo], *more)
 
 
-def _traced(trace: Trace, generator: Generator, codes: Codes) -> tuple[Session, Latent]:
-    """Return the session of a trace before its drags, and its image as a latent."""
-    if trace.own_weights and codes.latent is None:
-        raise LatentError("This drag's image has noise maps or weights of its own; give its latent file by --latent.")
-    kept = None if codes.latent is None else codes.read(generator, None, "")
-    latent = Latent(
-        trace.codes, trace.code_space, (), (), trace.label, trace.truncation,
-        generator=trace.generator, generator_hash=trace.generator_hash,
-        noise={} if kept is None else kept.noise, tuned={} if kept is None else kept.tuned,
-    )  # fmt: skip
-    painter = latent.generator_for(generator)
-    return trace.open(painter, latent.noise_for(painter)), latent
+def _traced(trace: Trace, generator: Generator, codes: Codes) -> DragSession:
+    """Return the session of a trace before its drags."""
+    return trace.open(generator, None if codes.latent is None else codes.read(generator, None, ""))
 
 
 def one_image(codes: Codes, generator: Generator, seed: int | None, space: str | None) -> Latent:
@@ -152,16 +144,6 @@ def one_image(codes: Codes, generator: Generator, seed: int | None, space: str |
     return latent
 
 
-def _session(generator: Generator, latent: Latent, tuning: Tuning) -> Session:
-    painter = latent.generator_for(generator)
-    default = "w+" if "w+" in generator.spaces and latent.space != "s" else latent.space
-    space = default if tuning.space is None else tuning.space
-    codes = latent.codes_for(painter, code_space_of(space))
-    known: dict[str, Any] = {"label": latent.label, "truncation": latent.truncation} if space == "z" else {}
-    noise = latent.noise_for(painter)
-    return open_session(painter, codes, space, tuning.layers, tuning.feature, noise=noise, **known)
-
-
 def movable(generator: Generator, mask: str | None) -> Region | None:
     """Return what may move by a mask file or a region in words; None for all of the image."""
     if mask is None:
@@ -170,7 +152,7 @@ def movable(generator: Generator, mask: str | None) -> Region | None:
     return read_movable(file) if Path(file).is_file() else region_of(generator, mask)[1]
 
 
-def parse_pair(text: str) -> tuple[Point, Point]:
+def parse_pair(text: str) -> PointPair:
     """Return handle and target of "0.4,0.6>0.4,0.5"; raises `RegionError` for other text."""
     try:
         (left, top), (right, bottom) = (map(float, part.split(",")) for part in text.split(">"))

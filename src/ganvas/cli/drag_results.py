@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.cli.progress import Report
-from ganvas.drag.session import Done, Session
-from ganvas.drag.state import Point
+from ganvas.drag.request import Point
+from ganvas.drag.run import FinishedDrag
+from ganvas.drag.session import DragSession
 from ganvas.drag.trace import write_trace
 from ganvas.drag.video import at_viewing_size, evenly, marked
 from ganvas.images import pixels, sheets
 from ganvas.images.video import can_write_mp4
-from ganvas.latents.latent import Latent
 
 SECONDS_PER_FRAME = 0.08
 PAUSE = 12  # frames for which the video stands still at its end
@@ -52,37 +52,35 @@ class Told:
         return f"{self.method}: {self.reason} after {self.steps} steps, {', '.join(parts)}"
 
 
-def told(done: Done, resolution: int) -> Told:
+def told(done: FinishedDrag, resolution: int) -> Told:
     """Return what is said of a finished drag on an image of this many pixels."""
     left = (
         None if place is None else math.dist(place, target) * resolution
-        for place, target in zip(done.places, done.order.task.targets, strict=True)
+        for place, target in zip(done.final_handles, done.request.targets, strict=True)
     )
-    return Told(done.order.method, done.reason, done.steps, tuple(left))
+    return Told(done.request.method.method, done.reason, done.steps, tuple(left))
 
 
-def write_results(out: Path, session: Session, latent: Latent) -> list[Path]:
+def write_results(out: Path, session: DragSession) -> list[Path]:
     """Write images, latent and trace; returns their paths."""
-    before, after = session.image(session.start), session.image()
+    before, after = session.image(session.start.codes), session.image()
     paths = [pixels.write_image(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
     paths.append(pixels.write_image(out / "drag.png", sheets.strip(torch.cat(_turns(session, before)))))
-    name = f"{latent.captions[0]}, dragged"
-    dragged = replace(latent, codes=session.codes.cpu(), space=session.subject.code_space, names=(name,))
-    paths.append(dragged.save(out / "latent.safetensors"))
-    return [*paths, write_trace(out / "trace.json", session, bool(latent.noise or latent.tuned))]
+    paths.append(session.latent.save(out / "latent.safetensors"))
+    return [*paths, write_trace(out / "trace.json", session)]
 
 
-def _turns(session: Session, before: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]]:
+def _turns(session: DragSession, before: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]]:
     """Return the image before the first drag and after each, with the points that begin and end there."""
     shown = [at_viewing_size(before)]
-    for done in session.done:
-        task = done.order.task
-        shown[-1] = marked(shown[-1], task.handles, task.targets)
-        shown.append(marked(at_viewing_size(session.image(done.after)), done.places, task.targets))
+    for done in session.drags:
+        request = done.request
+        shown[-1] = marked(shown[-1], request.handles, request.targets)
+        shown.append(marked(at_viewing_size(session.image(done.codes)), done.final_handles, request.targets))
     return shown
 
 
-def write_video(out: Path, session: Session, frames: Sequence[Frame], most: int, report: Report) -> list[Path]:
+def write_video(out: Path, session: DragSession, frames: Sequence[Frame], most: int, report: Report) -> list[Path]:
     """Write a video of at most `most` of the frames, none for 0, as GIF, WebP and, where that is possible, MP4."""
     kept = evenly(len(frames), most)
     if not kept:
@@ -95,7 +93,7 @@ def write_video(out: Path, session: Session, frames: Sequence[Frame], most: int,
     return [pixels.write_animation(out / f"drag{kind}", video, SECONDS_PER_FRAME) for kind in _kinds()]
 
 
-def _shown(session: Session, frame: Frame) -> Float[Tensor, "1 3 h w"]:
+def _shown(session: DragSession, frame: Frame) -> Float[Tensor, "1 3 h w"]:
     return marked(at_viewing_size(session.image(frame.codes)), frame.handles, frame.targets)
 
 
