@@ -70,10 +70,10 @@ def _row(size: int, dtype: torch.dtype) -> str:
     generator, rows = biggan_subject(size, dtype), ROWS[size]
     z = generator.sample(range(rows))
     tangents = torch.randn(rows, z.shape[1], generator=torch.Generator().manual_seed(0))
-    _, push = generator.linearize(z[:1], label=LABEL, truncation=TRUNCATION)
+    _, push = generator.linearize(z[:1], "z", label=LABEL, truncation=TRUNCATION)
 
     def paint(code: Tensor) -> Tensor:
-        return generator.synthesize(code, label=LABEL, truncation=TRUNCATION)
+        return generator.synthesize(code, "z", label=LABEL, truncation=TRUNCATION)
 
     def along(tangent: Tensor) -> Tensor:
         return torch.func.jvp(paint, (z[:1],), (tangent[None],))[1][0]

@@ -92,15 +92,15 @@ def _row(size: int, radial: bool, dtype: torch.dtype) -> str:
     generator = stylegan3_subject(size, radial, dtype)
     ws = generator.map(generator.sample(range(ROWS)))
     tangents = torch.randn(TANGENTS, *ws.shape[1:], generator=torch.Generator().manual_seed(0))
-    _, push = generator.linearize(ws[:1])
+    _, push = generator.linearize(ws[:1], "w+")
 
     def best(function: Callable[[], object], rows: int) -> float:
         return seconds(function, repeats=2, clock=time.process_time) / rows
 
-    forward, tangent = best(lambda: generator.synthesize(ws), ROWS), best(lambda: push(tangents), TANGENTS)
+    forward, tangent = best(lambda: generator.synthesize(ws, "w+"), ROWS), best(lambda: push(tangents), TANGENTS)
     first, ratio = "-", "-"
     if dtype == torch.float32:
-        image = generator.synthesize(ws[:1])
+        image = generator.synthesize(ws[:1], "w+")
         assert (plain_images(generator, ws[:1]) - image).abs().max() < 1e-3 * image.std()
         plain = best(lambda: plain_images(generator, ws[:1]), 1)
         first, ratio = duration(plain), f"**{plain / forward:.1f}**"

@@ -28,9 +28,9 @@ def run(sizes: tuple[int, ...] = SIZES) -> Iterator[str]:
         for dtype in (torch.float32, torch.bfloat16):
             generator = subject(size, dtype)
             ws = generator.map(generator.sample(range(ROWS[size])), truncation=0.7)
-            _, push = generator.linearize(ws[:1])
+            _, push = generator.linearize(ws[:1], "w+")
             tangents = torch.randn(ws.shape, generator=torch.Generator().manual_seed(0))
-            forward = per_row(generator.synthesize, ws)
+            forward = per_row(lambda codes, generator=generator: generator.synthesize(codes, "w+"), ws)
             tangent = per_row(push, tangents)
             name = str(dtype).removeprefix("torch.")
             yield (f"| {size} px | {name} | {duration(forward)} | {duration(tangent)} | **{tangent / forward:.2f}** |")
@@ -45,10 +45,10 @@ def run_precision(sizes: tuple[int, ...] = ALL_SIZES) -> Iterator[str]:
     for size in sizes:
         exact, rough = subject(size), subject(size, torch.bfloat16)
         ws = exact.map(exact.sample(range(4)), truncation=0.7)
-        times = [per_row(generator.synthesize, ws) for generator in (exact, rough)]
+        times = [per_row(lambda codes, g=g: g.synthesize(codes, "w+"), ws) for g in (exact, rough)]
         with torch.no_grad():
-            image = exact.synthesize(ws)
-            error = rough.synthesize(ws) - image
+            image = exact.synthesize(ws, "w+")
+            error = rough.synthesize(ws, "w+") - image
         yield (
             f"| {size} px | {duration(times[0])} | {duration(times[1])} | {times[0] / times[1]:.1f} | "
             f"{error.abs().max():.3f} | {error.square().mean().sqrt():.4f} | {image.std():.2f} |"

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ganvas.generators.codes import check_space, sample_normal, truncate, widen
 from ganvas.generators.protocol import Label, Noise
+from ganvas.generators.takes_latent import takes_latent
 from ganvas.latents.spaces import codes_for
 
 
@@ -43,17 +44,19 @@ class LinearGenerator:
         check_space(to, self.spaces[1:])
         raise NotImplementedError
 
+    @takes_latent
     def synthesize(
-        self, codes: Tensor, space: str = "w+", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
     ) -> Tensor:
         codes = codes_for(self, codes, space)
         return (codes.flatten(1) @ self.matrix.T).unflatten(1, (3, self.resolution, self.resolution))
 
+    @takes_latent
     def features(
         self,
         codes: Tensor,
         names: Sequence[str],
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         with_image: bool = False,
@@ -63,12 +66,13 @@ class LinearGenerator:
         painted = self.synthesize(codes, space, label=label, truncation=truncation)
         return dict.fromkeys((*names, *(["image"] if with_image else [])), painted)
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Tensor,
         codes: Tensor,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -101,8 +105,9 @@ class LayeredGenerator(LinearGenerator):
         ws = truncate(ws, self.average, truncation, truncation_layers)
         return ws[:, 0] if to == "w" else ws
 
+    @takes_latent
     def synthesize(
-        self, codes: Tensor, space: str = "w+", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
     ) -> Tensor:
         if space == "z":
             codes, space = self.map(codes, "w+", truncation=truncation), "w+"

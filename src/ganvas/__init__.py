@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from ganvas.inversion.sketch.paint import Painting, ScribbleSettings, paint_sketch
     from ganvas.io.process import keep_freed_memory
     from ganvas.latents.latent import Latent, load_latent, sample_latent
+    from ganvas.latents.open import open_latent
     from ganvas.regions import Region
+
+__version__ = "0.2.0"
 
 __all__ = [
     "CheckpointError",
@@ -77,6 +80,7 @@ __all__ = [
     "mix_grid",
     "named_regions",
     "open_drag",
+    "open_latent",
     "paint_sketch",
     "path_through",
     "read_image",
@@ -109,6 +113,7 @@ _HOMES = {
     "inversion.invert": ("Inversion", "InversionSettings", "invert"),
     "edits.interpolate": ("path_through",),
     "latents.latent": ("Latent", "load_latent", "sample_latent"),
+    "latents.open": ("open_latent",),
     "directions.linalg": ("Ridge",),
     "directions.find": ("find_directions",),
     "directions.cached": ("HeldSearch", "hold_search"),

@@ -62,16 +62,16 @@ def results(generator, given: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]
         elif key == "image_layers3to5_plus0.5":
             moved = ws.clone()
             moved[:, 3:5] += 0.5
-            yield key, generator.synthesize(moved)
+            yield key, generator.synthesize(moved, "w+")
         elif key == "image_transformed_psi1.0":
-            yield key, generator.transformed(matrix=given["inverse_transform"].double().inverse()).synthesize(ws)
+            yield key, generator.transformed(matrix=given["inverse_transform"].double().inverse()).synthesize(ws, "w+")
         elif key == "image_psi07_layers0to8":
-            yield key, generator.synthesize(generator.map(z, truncation=0.7, truncation_layers=8))
+            yield key, generator.synthesize(generator.map(z, truncation=0.7, truncation_layers=8), "w+")
         else:
             psi = 0.7 if key in ("image_psi07", "image_psi0.7") else 1.0
             noise = "none" if "nonoise" in key else "const"
             assert key in ("image_psi07", "image_psi1", f"image_psi{psi}", "image_nonoise_psi1.0"), key
-            yield key, generator.synthesize(generator.map(z, label=label, truncation=psi), noise=noise)
+            yield key, generator.synthesize(generator.map(z, label=label, truncation=psi), "w+", noise=noise)
 
 
 def told_by_content(source: Path, folder: Path) -> dict:

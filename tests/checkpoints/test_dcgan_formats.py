@@ -27,7 +27,7 @@ def image_of(tree: object) -> Tensor:
     recognized = read_dcgan(tree, EXAMPLE)
     assert recognized is not None
     generator = build(recognized, EXAMPLE).eval()
-    return generator.synthesize(generator.sample([0, 1])).detach()
+    return generator.synthesize(generator.sample([0, 1]), "z").detach()
 
 
 def test_the_example_gives_its_own_images(named: dict[str, Tensor]):
@@ -38,7 +38,7 @@ def test_the_example_gives_its_own_images(named: dict[str, Tensor]):
     assert recognized.architecture == Architecture(64, (24, 12, 6, 3), 6)
     generator = build(recognized, EXAMPLE).eval()
     assert torch.equal(generator.sample([0, 1]), z)
-    assert (generator.synthesize(z) - images).abs().max() < 1e-4 * images.std()
+    assert (generator.synthesize(z, "z") - images).abs().max() < 1e-4 * images.std()
 
 
 def test_load_and_convert(tmp_path: Path):
@@ -57,7 +57,7 @@ def test_own_format_keeps_what_training_made(tmp_path: Path):
     generator.eval()
     path = save_generator(tmp_path / "own.safetensors", generator, About("own", ""))
     z = generator.sample([0])
-    torch.testing.assert_close(ganvas.load(path).synthesize(z, "z"), generator.synthesize(z).detach())
+    torch.testing.assert_close(ganvas.load(path).synthesize(z, "z"), generator.synthesize(z, "z").detach())
 
 
 def test_prefixes_and_checkpoints_around_it_do_not_matter(named: dict[str, Tensor]):

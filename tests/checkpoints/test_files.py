@@ -60,7 +60,9 @@ def test_half_precision_keeps_the_images(shared: Path, tmp_path: Path) -> None:
     trained, halved = load(source), load(convert(source, tmp_path / "half.safetensors", half=True))
     assert halved.about.source["hash"] == trained.about.hash
     ws = trained.map(trained.sample(range(4)), truncation=0.7)
-    difference = halved.synthesize(halved.map(halved.sample(range(4)), truncation=0.7)) - trained.synthesize(ws)
+    difference = halved.synthesize(halved.map(halved.sample(range(4)), truncation=0.7), "w+") - trained.synthesize(
+        ws, "w+"
+    )
     assert difference.square().mean().sqrt() < 1e-3
 
 

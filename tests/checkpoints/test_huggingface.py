@@ -50,7 +50,7 @@ def check_vectors(generator: Any, shared: Path) -> None:
         wanted = stored[f"image_truncation{truncation}"]
         for compat in (None, "official"):
             generator.set_compat(compat)
-            image = generator.synthesize(stored["z"], label=stored["class_vector"], truncation=truncation)
+            image = generator.synthesize(stored["z"], "z", label=stored["class_vector"], truncation=truncation)
             assert float((image - wanted).abs().max() / wanted.std()) < TOLERANCE
 
 
@@ -72,7 +72,7 @@ class TestVectors:
         ours = convert(shared / "conformance" / WEIGHTS, tmp_path / "ours.safetensors", half=True)
         exact, near = load(shared / "conformance" / WEIGHTS), load(ours)
         z = exact.sample([0, 1])
-        difference = near.synthesize(z, label=3) - exact.synthesize(z, label=3)
+        difference = near.synthesize(z, "z", label=3) - exact.synthesize(z, "z", label=3)
         assert float(difference.square().mean().sqrt()) < 0.02
 
 
@@ -192,4 +192,4 @@ class TestDamage:
         generator = load(weights)
         assert isinstance(generator, BigGAN)
         assert generator.architecture.attention is None
-        assert generator.synthesize(generator.sample([0]), label=0).isfinite().all()
+        assert generator.synthesize(generator.sample([0]), "z", label=0).isfinite().all()

@@ -278,7 +278,7 @@ def test_photos_far_from_the_generator_are_said_to_be_so(run: Run, folder: Path,
     """A photo of its own making is not; the check can be left out."""
     generator = folder / "layers.safetensors"
     made = ganvas.load(generator)
-    own = pixels.write_image(tmp_path / "own.png", made.synthesize(made.map(made.sample([1000]))))
+    own = pixels.write_image(tmp_path / "own.png", made.synthesize(made.map(made.sample([1000])), "w+"))
     told = run("invert", generator, folder / "0.png", own, *SHORT, "--out", tmp_path, "--json")
     far = json.loads(told.out)["far"]
     assert len(far) == 1

@@ -14,7 +14,7 @@ import pytest
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
-from ganvas.training.gan import snapshots
+from ganvas.training.gan import probe, snapshots
 from tests.cli.conftest import Outcome, Run
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import unequal, write_images
@@ -22,6 +22,12 @@ from tests.training.tiny import unequal, write_images
 TINY = ("--resolution", "32", "--width", "4", "--batch", "8", "--precision", "float32", "--threads", "1")
 SMALL = ("--resolution", "8", "--channel-base", "64", "--channel-max", "8", "--z-dim", "8", "--mapping-layers", "1")
 OFTEN = ("--log-every", "16", "--sheet-every", "0", "--snapshot-every", "32", "--keep", "99")
+
+
+@pytest.fixture(autouse=True)
+def no_step_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dry runs of long plans do a step in a child process; `tests/training/test_probe.py` has tests of that."""
+    monkeypatch.setattr(probe, "LONG_RUN_STEPS", 10**9)
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def bench(folder: Path, settings: Settings = SMALL, generator: object = None) ->
 
 
 def pattern(seed: int) -> Tensor:
-    return SlidingGenerator(64).synthesize(torch.randn(1, 3, generator=torch.Generator().manual_seed(seed)))
+    return SlidingGenerator(64).synthesize(torch.randn(1, 3, generator=torch.Generator().manual_seed(seed)), "z")
 
 
 @pytest.fixture(autouse=True)
@@ -171,12 +171,12 @@ def test_pairs_are_as_far_as_the_code_says(tmp_path: Path):
 def test_known_shifts_are_known():
     """Moving by splines is sliding, away from the border; a warped image shows what its places say."""
     generator = SlidingGenerator(64)
-    still, slid = (generator.synthesize(torch.tensor([[10 * x / 64, 0.0, 0.0]])) for x in (0.0, 2.3))
+    still, slid = (generator.synthesize(torch.tensor([[10 * x / 64, 0.0, 0.0]]), "z") for x in (0.0, 2.3))
     shifted = accuracy.moved_by(still, torch.tensor([2.3, 0.0]).double().numpy())
     assert (shifted - slid)[..., 8:-8, 8:-8].abs().max() < 1e-3
     bent, places = accuracy.warped(still, 3)
     x, y = places[0, :, 30, 20].tolist()
-    moved = generator.synthesize(torch.tensor([[10 * ((20.5 / 64) - x), 10 * ((30.5 / 64) - y), 0.0]]))
+    moved = generator.synthesize(torch.tensor([[10 * ((20.5 / 64) - x), 10 * ((30.5 / 64) - y), 0.0]]), "z")
     assert (bent - moved)[0, :, 30, 20].abs().max() < 0.02
 
 

@@ -31,7 +31,7 @@ def unit(*shape, seed=0):
     return vectors / vectors.flatten(1).norm(dim=1).view(-1, *[1] * (len(shape) - 1))
 
 
-def some(space="w", layers=(0, 2), count=3, origin=None, mask=True):
+def some(space="w", layers=(0, 2), count=3, origin=None, mask=True, lengths=None):
     numbers = torch.tensor(
         [[math.pi, math.nan, 1e-310], [0.0, -0.0, 2 / 3], [1.5, 1e300, math.nan]], dtype=torch.float64
     )
@@ -42,6 +42,7 @@ def some(space="w", layers=(0, 2), count=3, origin=None, mask=True):
         *numbers[:, :count].unbind(),
         Region.box(0.1, 0.2, 0.6, 0.9).mask(8, 8) if mask else None,
         origin or Origin("resefa"),
+        lengths,
     )
 
 
@@ -63,6 +64,7 @@ origins = st.fixed_dictionaries(
         "channels": texts,
         "rank": whole,
         "sign": texts,
+        "notes": texts,
     }
 )
 
@@ -72,9 +74,10 @@ def bits(tensor):
 
 
 @steady
-@given(st.sampled_from(list(SHAPES)), origins, st.booleans())
-def test_a_file_keeps_every_field_bit_for_bit(tmp_path, space, origin, mask):
-    before = some(space, origin=Origin(**origin), mask=mask)
+@given(st.sampled_from(list(SHAPES)), origins, st.booleans(), st.none() | st.floats(1e-300, 1e300))
+def test_a_file_keeps_every_field_bit_for_bit(tmp_path, space, origin, mask, length):
+    lengths = None if length is None else torch.full((3,), length, dtype=torch.float64)
+    before = some(space, origin=Origin(**origin), mask=mask, lengths=lengths)
     after = load_directions(before.save(tmp_path / "x.safetensors"))
     for field in fields(Directions):
         old, new = getattr(before, field.name), getattr(after, field.name)
@@ -133,7 +136,7 @@ def test_alignment_of_perpendicular_and_of_foreign_directions():
     assert torch.equal(one.align(Direction(-one.vector.double(), "w", None)).vector, -one.vector)
 
 
-LEGACY = {
+FOREIGN = {
     (12,): (1, 12),
     (4, 12): (4, 12),
     (4, 1, 12): (4, 12),
@@ -143,7 +146,7 @@ LEGACY = {
 }
 
 
-@pytest.mark.parametrize(("shape", "expected"), LEGACY.items())
+@pytest.mark.parametrize(("shape", "expected"), FOREIGN.items())
 @pytest.mark.parametrize("dtype", ["<f4", "<f8", ">f8", "<f2"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_published_arrays_are_read_scaled_and_keep_their_signs(tmp_path, shape, expected, dtype, order):
@@ -162,7 +165,7 @@ def test_published_arrays_are_read_scaled_and_keep_their_signs(tmp_path, shape, 
     assert found.origin.sign == "as in the file"
 
 
-def test_a_legacy_file_can_be_saved_as_ours_and_used(tmp_path):
+def test_a_foreign_file_can_be_saved_as_ours_and_used(tmp_path):
     array = np.zeros((2, 3, 6))
     array[0, 1, 2], array[1, 2, 0] = -2, 5
     np.save(tmp_path / "x.NPY.npy", array)
@@ -171,10 +174,12 @@ def test_a_legacy_file_can_be_saved_as_ours_and_used(tmp_path):
     after = load_directions(found.save(tmp_path / "x.safetensors"))
     assert bits(after.vectors) == bits(found.vectors)
     assert after.origin == found.origin
+    assert bits(after.lengths) == bits(found.lengths)
     generator = LayeredGenerator()
     after.check_fits(generator)
     ws = generator.map(generator.sample([0]))
-    assert (edit(generator, ws, after[0], 3.0) - ws)[0, 1, 2] == pytest.approx(-3)
+    assert (edit(generator, ws, after[0], 3.0) - ws)[0, 1, 2] == pytest.approx(-6)  # -2 in the file: strength 1
+    assert (edit(generator, ws, after[1], -1.0) - ws)[0, 2, 0] == pytest.approx(-5)
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e200, 1e308])
@@ -209,7 +214,7 @@ def test_arrays_that_are_no_directions_are_refused(tmp_path, name):
     np.save(tmp_path / "x.npy", ODD_ARRAYS[name], allow_pickle=True)
     if name == "beyond float64" and np.finfo(np.longdouble).max == np.finfo(np.float64).max:
         pytest.skip("long double is float64 here")
-    with pytest.raises(ResultFileError, match=r"x\.npy' (holds|is not a readable array)"):
+    with pytest.raises(ResultFileError, match=r"x\.npy' (holds|cannot be read as)"):
         load_directions(tmp_path / "x.npy")
 
 
@@ -250,7 +255,7 @@ ODD_FILES = {
 @pytest.mark.parametrize("name", ODD_FILES)
 def test_damaged_npy_files_are_refused_with_a_reason(tmp_path, name):
     (tmp_path / "x.npy").write_bytes(ODD_FILES[name])
-    with pytest.raises(ResultFileError, match="is not a readable array of numbers"):
+    with pytest.raises(ResultFileError, match=r"x\.npy' cannot be read as a latent or directions: "):
         load_directions(tmp_path / "x.npy")
 
 
@@ -341,6 +346,10 @@ def test_headers_of_wrong_types_are_refused(tmp_path, header):
         {"mask": 2 * torch.ones(1, 4, 4)},
         {"mask": torch.full((1, 4, 4), math.nan)},
         {"mask": torch.ones(1, 4, 4, dtype=torch.uint8)},
+        {"lengths": torch.ones(3)},
+        {"lengths": torch.tensor([1.0, 0.0])},
+        {"lengths": torch.tensor([1.0, math.inf])},
+        {"lengths": torch.ones(2, dtype=torch.int64)},
     ],
 )
 def test_tensors_that_cannot_be_directions_are_refused(tmp_path, tensors):
@@ -404,7 +413,7 @@ def test_an_array_lies_in_the_space_that_is_said(tmp_path, space):
 
 
 def test_a_space_that_contradicts_the_file_is_refused(tmp_path):
-    np.save(tmp_path / "flat.npy", np.eye(3, 6))
+    np.save(tmp_path / "flat.npy", np.arange(6.0))
     np.save(tmp_path / "layered.npy", np.ones((2, 3, 6)))
     with pytest.raises(ResultFileError, match="none of space w\\+"):
         load_directions(tmp_path / "flat.npy", "w+")

@@ -40,7 +40,7 @@ def published_algorithm(generator, w: torch.Tensor, mask: torch.Tensor, size: in
     eigen-solver.
     """
     w = w.clone().requires_grad_()
-    image = generator.synthesize(w[:, None].expand(-1, generator.layers, -1))
+    image = generator.synthesize(w[:, None].expand(-1, generator.layers, -1), "w+")
     values = torch.nn.functional.interpolate(image, scale_factor=size / generator.resolution).sum(1).flatten()
     rows = torch.stack([torch.autograd.grad(value, w, retain_graph=True)[0][0] for value in values]).double().numpy()
     inside = mask.flatten().numpy() > 0

@@ -10,6 +10,7 @@ from torch import Tensor
 from ganvas.drag.session import DragSession, open_drag
 from ganvas.generators.codes import check_space, sample_normal
 from ganvas.generators.protocol import Label, Noise
+from ganvas.generators.takes_latent import takes_latent
 from ganvas.latents.latent import Latent
 
 WAVES = 12
@@ -54,11 +55,12 @@ class SlidingGenerator:
         moved = torch.sin(waves[0][:, :, None, :] + waves[1][:, :, :, None] + self.phases[:, None, None])
         return (moved + (torch.nan if self.broken else 0)).to(codes.dtype)
 
+    @takes_latent
     def features(
         self,
         codes: Tensor,
         names: Sequence[str],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         with_image: bool = False,
@@ -69,17 +71,19 @@ class SlidingGenerator:
         found = {name: self.pattern(codes, round(sizes[name] * (1 + 2 * self.margin)), self.margin) for name in names}
         return found | ({"image": self.synthesize(codes, space)} if with_image else {})
 
+    @takes_latent
     def synthesize(
-        self, codes: Tensor, space: str = "z", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
     ) -> Tensor:
         return self.pattern(codes, self.resolution, 0.0)[:, :3]
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Tensor,
         codes: Tensor,
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,

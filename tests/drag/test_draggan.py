@@ -29,7 +29,7 @@ def pixels(*points: tuple[float, float]) -> Tensor:
 def map_of(x: float, y: float, resolution: int = 64) -> Tensor:
     """Return the map of the pattern moved by (x, y) pixels of the image."""
     codes = torch.tensor([[x, y, 0.0]], dtype=torch.float64) * 10 / resolution
-    return SlidingGenerator(resolution).features(codes, ["f"])["f"].float()
+    return SlidingGenerator(resolution).features(codes, ["f"], "z")["f"].float()
 
 
 def plain_supervision(feature: Tensor, point: Tensor, target: Tensor, radius: float) -> Tensor:

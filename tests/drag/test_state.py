@@ -53,7 +53,7 @@ def test_default_feature_is_the_finest_map_of_half_the_image():
     generator = small_stylegan3(32)
     name = default_feature(generator)
     left, _, right, _ = generator.extent(name)
-    size = generator.features(generator.map(generator.sample([0])), [name])[name].shape[-1]
+    size = generator.features(generator.map(generator.sample([0])), [name], "w+")[name].shape[-1]
     assert round(size / (right - left)) <= 16 < size * 2
 
 

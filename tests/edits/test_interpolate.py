@@ -170,7 +170,7 @@ def test_weights_tuned_for_different_photos_are_blended_evenly():
         middle = with_weights(generator, {name: (weights[0][name] + weights[1][name]) / 2 for name in weights[0]})
         codes = path.codes(frame_positions(3))
         for painter, code, image in zip((painters[0], middle, painters[1]), codes, images, strict=True):
-            torch.testing.assert_close(painter.synthesize(code[None])[0], image, atol=2e-3, rtol=0)
+            torch.testing.assert_close(painter.synthesize(code[None], "w+")[0], image, atol=2e-3, rtol=0)
         assert (images[1] - images[0]).abs().max() > 0.05
         with pytest.raises(LatentError, match="weights change along this path"):
             path.at(frame_positions(3))

@@ -31,7 +31,7 @@ def test_rows_come_from_the_source_in_its_layers_and_stay_elsewhere(layers: set[
 def test_a_image_of_a_linear_generator_is_the_sum_of_its_parts():
     generator = LayeredGenerator()
     a, b = generator.map(generator.sample([0, 1]), "w+").split(1)
-    image = generator.synthesize(mix(generator, a, b, "1-2"))
+    image = generator.synthesize(mix(generator, a, b, "1-2"), "w+")
     parts = generator.matrix.unflatten(1, (3, 6))
     expected = parts[:, 0] @ a[0, 0] + parts[:, 1] @ b[0, 1] + parts[:, 2] @ b[0, 2]
     torch.testing.assert_close(image.flatten(), expected)
@@ -60,9 +60,9 @@ def test_a_grid_has_targets_down_and_sources_across():
 def test_what_lies_below_the_mixed_layers_is_the_same_in_the_network():
     generator = small_stylegan2(64)
     a, b = generator.map(generator.sample([0, 1])).split(1)
-    coarse = generator.features(mix(generator, a, b, "fine"), ["b32"])["b32"]
-    assert torch.equal(coarse, generator.features(a, ["b32"])["b32"])
-    assert not torch.equal(generator.synthesize(mix(generator, a, b, "fine")), generator.synthesize(a))
+    coarse = generator.features(mix(generator, a, b, "fine"), ["b32"], "w+")["b32"]
+    assert torch.equal(coarse, generator.features(a, ["b32"], "w+")["b32"])
+    assert not torch.equal(generator.synthesize(mix(generator, a, b, "fine"), "w+"), generator.synthesize(a, "w+"))
 
 
 def test_codes_given_are_not_changed():

@@ -117,12 +117,12 @@ class TestDerivative:
         tangents = torch.randn(4, 6, generator=torch.Generator().manual_seed(3)).double()
 
         def paint(code: torch.Tensor) -> torch.Tensor:
-            return generator.synthesize(code, label=2, truncation=truncation)
+            return generator.synthesize(code, "z", label=2, truncation=truncation)
 
         def along(tangent: torch.Tensor) -> torch.Tensor:
             return torch.func.jvp(paint, (z,), (tangent[None],))[1][0]
 
-        image, push = generator.linearize(z, label=2, truncation=truncation)
+        image, push = generator.linearize(z, "z", label=2, truncation=truncation)
         torch.testing.assert_close(image, paint(z))
         torch.testing.assert_close(push(tangents), torch.func.vmap(along)(tangents))
 
@@ -130,20 +130,20 @@ class TestDerivative:
         generator = small_biggan(dtype=torch.float64)
         z = rows(generator, 1).requires_grad_(True)
         assert torch.autograd.gradcheck(
-            lambda code: generator.synthesize(code, label=1, truncation=0.6)[..., ::9, ::9], z
+            lambda code: generator.synthesize(code, "z", label=1, truncation=0.6)[..., ::9, ::9], z
         )
 
     def test_tangents_split_at_the_cache_are_the_same(self, monkeypatch: pytest.MonkeyPatch):
         generator = small_biggan(dtype=torch.float64)
         tangents = torch.eye(6).double()
-        _, push = generator.linearize(rows(generator, 1), label=0)
+        _, push = generator.linearize(rows(generator, 1), "z", label=0)
         whole = push(tangents)
         monkeypatch.setattr(biggan_synthesis, "CACHE_BYTES", 20_000)
         torch.testing.assert_close(push(tangents), whole)
 
     def test_layers_are_refused(self):
         with pytest.raises(LatentError, match="has none: leave layers out"):
-            small_biggan().linearize(torch.zeros(1, 6), layers=[0], label=0)
+            small_biggan().linearize(torch.zeros(1, 6), "z", layers=[0], label=0)
 
 
 class TestProtocol:
@@ -164,60 +164,60 @@ class TestProtocol:
     def test_a_row_has_one_image_whatever_its_batch(self, monkeypatch: pytest.MonkeyPatch):
         generator = small_biggan()
         z, labels = rows(generator), (3, 0, 1)
-        alone = torch.cat([generator.synthesize(z[i : i + 1], label=labels[i], truncation=0.5) for i in range(3)])
-        torch.testing.assert_close(generator.synthesize(z, label=labels, truncation=0.5), alone)
+        alone = torch.cat([generator.synthesize(z[i : i + 1], "z", label=labels[i], truncation=0.5) for i in range(3)])
+        torch.testing.assert_close(generator.synthesize(z, "z", label=labels, truncation=0.5), alone)
         monkeypatch.setattr(biggan_synthesis, "CACHE_BYTES", 20_000)
         with torch.no_grad():
-            torch.testing.assert_close(generator.synthesize(z, label=labels, truncation=0.5), alone)
+            torch.testing.assert_close(generator.synthesize(z, "z", label=labels, truncation=0.5), alone)
 
     def test_truncation_shortens_the_code_and_chooses_statistics(self):
         generator = small_biggan()
         z = rows(generator)
-        half = generator.synthesize(z, label=1, truncation=0.5)
-        assert not torch.allclose(half, generator.synthesize(0.5 * z, label=1), atol=1e-3)
+        half = generator.synthesize(z, "z", label=1, truncation=0.5)
+        assert not torch.allclose(half, generator.synthesize(0.5 * z, "z", label=1), atol=1e-3)
         for norm in (module for module in generator.modules() if hasattr(module, "means")):
             norm.means[:], norm.variances[:] = norm.means[2].clone(), norm.variances[2].clone()  # that of 0.5
-        torch.testing.assert_close(half, generator.synthesize(0.5 * z, label=1))
+        torch.testing.assert_close(half, generator.synthesize(0.5 * z, "z", label=1))
 
     def test_one_hot_rows_mix_classes(self):
         generator = small_biggan()
         z = rows(generator)
         torch.testing.assert_close(
-            generator.synthesize(z, label=torch.eye(4)[[2] * 3]), generator.synthesize(z, label=2)
+            generator.synthesize(z, "z", label=torch.eye(4)[[2] * 3]), generator.synthesize(z, "z", label=2)
         )
-        mixed = generator.synthesize(z, label=torch.full((3, 4), 0.25))
+        mixed = generator.synthesize(z, "z", label=torch.full((3, 4), 0.25))
         assert mixed.isfinite().all()
 
     @pytest.mark.parametrize("name", small_biggan().feature_names)
     def test_resuming_from_a_feature_map_gives_the_image(self, name: str):
         generator = small_biggan()
         z, known = rows(generator), {"label": (0, 1, 2), "truncation": 0.7}
-        found = generator.features(z, [name], with_image=True, **known)
+        found = generator.features(z, [name], "z", with_image=True, **known)
         size = int(name.split("_")[1])
         assert found[name].shape[2:] == (size, size)
-        torch.testing.assert_close(found["image"], generator.synthesize(z, **known))
-        torch.testing.assert_close(generator.resume(name, found[name], z, **known), found["image"])
-        torch.testing.assert_close(generator.features(z, [name], **known)[name], found[name])
+        torch.testing.assert_close(found["image"], generator.synthesize(z, "z", **known))
+        torch.testing.assert_close(generator.resume(name, found[name], z, "z", **known), found["image"])
+        torch.testing.assert_close(generator.features(z, [name], "z", **known)[name], found[name])
 
     def test_several_feature_maps_and_none(self):
         generator = small_biggan()
         z = rows(generator)
-        assert set(generator.features(z, ["block3_16", "block0_4"], label=0)) == {"block3_16", "block0_4"}
-        assert generator.features(z, [], label=0) == {}
-        assert set(generator.features(z, [], with_image=True, label=0)) == {"image"}
+        assert set(generator.features(z, ["block3_16", "block0_4"], "z", label=0)) == {"block3_16", "block0_4"}
+        assert generator.features(z, [], "z", label=0) == {}
+        assert set(generator.features(z, [], "z", with_image=True, label=0)) == {"image"}
 
     def test_bfloat16_is_near(self):
         exact, rounded = small_biggan(), small_biggan().set_precision(torch.bfloat16)
         z = rows(exact)
-        image = exact.synthesize(z, label=1)
-        assert rounded.synthesize(z, label=1).dtype == torch.float32
-        assert float((rounded.synthesize(z, label=1) - image).square().mean().sqrt() / image.std()) < 0.05
+        image = exact.synthesize(z, "z", label=1)
+        assert rounded.synthesize(z, "z", label=1).dtype == torch.float32
+        assert float((rounded.synthesize(z, "z", label=1) - image).square().mean().sqrt() / image.std()) < 0.05
 
     def test_compat_counts_between_the_rows_only(self):
         ours, official = small_biggan(), small_biggan().set_compat("official")
         z = rows(ours)
         for truncation, same in ((0.5, True), (1.0, True), (0.6, False)):
-            images = [one.synthesize(z, label=1, truncation=truncation) for one in (ours, official)]
+            images = [one.synthesize(z, "z", label=1, truncation=truncation) for one in (ours, official)]
             assert torch.equal(*images) == same
         with pytest.raises(LatentError, match="Compat 'both' is not known"):
             ours.set_compat("both")
@@ -241,13 +241,13 @@ class TestProtocol:
     )
     def test_what_cannot_be_is_refused(self, arguments: dict, message: str):
         with pytest.raises(LatentError, match=message):
-            small_biggan().synthesize(**{"codes": torch.zeros(3, 6), "label": 0} | arguments)
+            small_biggan().synthesize(**{"codes": torch.zeros(3, 6), "space": "z", "label": 0} | arguments)
 
     def test_there_is_nothing_to_map_to(self):
         with pytest.raises(LatentError, match="has space z only"):
             small_biggan().map(torch.zeros(1, 6), "w")
         with pytest.raises(LatentError, match="Feature map 'b8' does not exist: this generator has block0_4"):
-            small_biggan().features(torch.zeros(1, 6), ["b8"], label=0)
+            small_biggan().features(torch.zeros(1, 6), ["b8"], "z", label=0)
 
 
 class TestImageNet:
@@ -262,10 +262,10 @@ class TestImageNet:
     def test_classes_by_name(self):
         generator = small_biggan(replace(SMALL, label_dim=1000))
         z = rows(generator, 2)
-        named = generator.synthesize(z, label=["Golden Retriever", "goldfish"])
-        torch.testing.assert_close(named, generator.synthesize(z, label=[207, 1]))
+        named = generator.synthesize(z, "z", label=["Golden Retriever", "goldfish"])
+        torch.testing.assert_close(named, generator.synthesize(z, "z", label=[207, 1]))
         with pytest.raises(LatentError, match="golden retriever"):
-            generator.synthesize(z, label="golden retreiver")
+            generator.synthesize(z, "z", label="golden retreiver")
 
 
 class TestArchitecture:

@@ -34,8 +34,8 @@ def model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ratio(generator: BigGAN, latent: Latent, vector: torch.Tensor, step: float) -> float:
     """Return the mean squared change inside over that outside when codes move by a step."""
     known = {"label": latent.label, "truncation": latent.truncation}
-    before = generator.synthesize(latent.codes.double(), **known)
-    after = generator.synthesize(latent.codes.double() + step * vector.double(), **known)
+    before = generator.synthesize(latent.codes.double(), "z", **known)
+    after = generator.synthesize(latent.codes.double() + step * vector.double(), "z", **known)
     mask = REGION.split(generator.resolution, generator.resolution)[0].double()
     inside, outside = (rms_change(after, before, part).square() for part in (mask, 1 - mask))
     return float(inside.sum() / outside.sum())
@@ -59,10 +59,10 @@ class TestLibrary:
         """By z or by the truncated code: a factor psi, so the same directions and ratios."""
         generator = small_biggan(dtype=torch.float64)
         z = generator.sample([0]).double()
-        _, push = generator.linearize(z, label=0, truncation=0.5)
+        _, push = generator.linearize(z, "z", label=0, truncation=0.5)
         tangent = torch.eye(6).double()[:1]
         step = 1e-6
-        moved = [generator.synthesize(z + sign * step * tangent, label=0, truncation=0.5) for sign in (1, -1)]
+        moved = [generator.synthesize(z + sign * step * tangent, "z", label=0, truncation=0.5) for sign in (1, -1)]
         torch.testing.assert_close(push(tangent), (moved[0] - moved[1]) / (2 * step), rtol=1e-5, atol=1e-7)
 
     def test_a_direction_of_one_class_moves_another(self, tmp_path: Path):
@@ -74,7 +74,7 @@ class TestLibrary:
         moved = ganvas.edit(generator, generator.sample([5, 6]), again[0], 2.0)
         known = {"label": OTHER_CLASS, "truncation": 0.7}
         assert not torch.equal(
-            generator.synthesize(moved, **known), generator.synthesize(generator.sample([5, 6]), **known)
+            generator.synthesize(moved, "z", **known), generator.synthesize(generator.sample([5, 6]), "z", **known)
         )
 
     def test_labels_per_row_are_kept_with_the_codes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -86,7 +86,9 @@ class TestLibrary:
         assert again.label == (3, 0, 1)
         monkeypatch.setattr("ganvas.latents.latent.PIXELS_AT_ONCE", 2 * generator.resolution**2)
         painted = torch.cat(list(again.images(generator)))
-        assert torch.allclose(painted, generator.synthesize(latent.codes, label=(3, 0, 1), truncation=0.5), atol=1e-5)
+        assert torch.allclose(
+            painted, generator.synthesize(latent.codes, "z", label=(3, 0, 1), truncation=0.5), atol=1e-5
+        )
         with pytest.raises(ganvas.GanvasError, match="2 labels do not fit 3 codes"):
             Latent(torch.zeros(3, 6), "z", label=(0, 1))
 

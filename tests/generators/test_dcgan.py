@@ -64,7 +64,7 @@ def test_published_sizes(resolution: int, parameters: int):
 def test_equals_torch_layers_outside_training(resolution: int):
     generator = small_dcgan(resolution)
     z = generator.sample([0, 5])
-    images = generator.synthesize(z)
+    images = generator.synthesize(z, "z")
     assert images.shape == (2, 3, resolution, resolution)
     torch.testing.assert_close(images, by_torch_layers(generator).eval()(z[:, :, None, None]), atol=1e-5, rtol=1e-4)
 
@@ -105,24 +105,26 @@ def test_initial_weights_have_the_published_stds():
 def test_truncation_pulls_codes_towards_zero():
     generator = small_dcgan()
     z = generator.sample([3])
-    assert torch.equal(generator.synthesize(z, truncation=0.5), generator.synthesize(0.5 * z))
+    assert torch.equal(generator.synthesize(z, "z", truncation=0.5), generator.synthesize(0.5 * z, "z"))
 
 
 def test_rows_do_not_depend_on_their_batch():
     generator = small_dcgan()
     z = generator.sample([0, 1, 2])
-    torch.testing.assert_close(generator.synthesize(z)[1:2], generator.synthesize(z[1:2]), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(
+        generator.synthesize(z, "z")[1:2], generator.synthesize(z[1:2], "z"), atol=1e-6, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", ["b4", "b8", "b16"])
 def test_resuming_from_a_map_gives_the_same_image(name: str):
     generator = small_dcgan()
     z = generator.sample([0, 1])
-    maps = generator.features(z, [name], with_image=True)
+    maps = generator.features(z, [name], "z", with_image=True)
     assert maps[name].shape[2:] == (int(name[1:]),) * 2
-    assert torch.equal(generator.features(z, [name])[name], maps[name])
-    assert torch.equal(generator.resume(name, maps[name], z), maps["image"])
-    assert not torch.equal(generator.resume(name, maps[name] + 1, z), maps["image"])
+    assert torch.equal(generator.features(z, [name], "z")[name], maps[name])
+    assert torch.equal(generator.resume(name, maps[name], z, "z"), maps["image"])
+    assert not torch.equal(generator.resume(name, maps[name] + 1, z, "z"), maps["image"])
 
 
 @settings(max_examples=5)
@@ -132,17 +134,19 @@ def test_derivative_equals_forward_mode(seed: int, psi: float):
     z = generator.sample([seed]).double()
     tangents = torch.eye(7, dtype=torch.float64)
     image, push = generator.linearize(z, "z", truncation=psi)
-    torch.testing.assert_close(image, generator.synthesize(z, truncation=psi))
+    torch.testing.assert_close(image, generator.synthesize(z, "z", truncation=psi))
 
     def along(tangent: Tensor) -> Tensor:
-        return torch.func.jvp(lambda z: generator.synthesize(z, truncation=psi), (z,), (tangent[None],))[1][0]
+        return torch.func.jvp(lambda z: generator.synthesize(z, "z", truncation=psi), (z,), (tangent[None],))[1][0]
 
     torch.testing.assert_close(push(tangents), torch.func.vmap(along)(tangents))
 
 
 def test_gradcheck():
     generator = small_dcgan(8, torch.float64)
-    assert torch.autograd.gradcheck(generator.synthesize, (generator.sample([0]).double().requires_grad_(),))
+    assert torch.autograd.gradcheck(
+        lambda z: generator.synthesize(z, "z"), (generator.sample([0]).double().requires_grad_(),)
+    )
 
 
 def test_jacobian_uses_the_truncated_code():
@@ -150,7 +154,7 @@ def test_jacobian_uses_the_truncated_code():
     z = generator.sample([0])
     basis, measure = make_basis(generator, "z"), default_measure(generator)
     truncated = derivative(generator, z, basis, measure, truncation=0.5)
-    torch.testing.assert_close(truncated.image, generator.synthesize(z, truncation=0.5))
+    torch.testing.assert_close(truncated.image, generator.synthesize(z, "z", truncation=0.5))
     torch.testing.assert_close(
         truncated.columns(0, 7), derivative(generator, 0.5 * z, basis, measure).columns(0, 7) / 2
     )
@@ -159,11 +163,11 @@ def test_jacobian_uses_the_truncated_code():
 def test_bfloat16_stays_near():
     generator = small_dcgan(64)
     z = generator.sample([0, 1])
-    exact = generator.synthesize(z)
-    rounded = generator.set_precision(torch.bfloat16).synthesize(z)
+    exact = generator.synthesize(z, "z")
+    rounded = generator.set_precision(torch.bfloat16).synthesize(z, "z")
     assert rounded.dtype == torch.float32
     assert (rounded - exact).std() < 0.02 * exact.std()
-    assert generator.linearize(z[:1])[0].dtype == torch.float32
+    assert generator.linearize(z[:1], "z")[0].dtype == torch.float32
 
 
 @pytest.mark.parametrize(
@@ -171,15 +175,15 @@ def test_bfloat16_stays_near():
     [
         (lambda g, z: g.map(z), "space z only"),
         (lambda g, z: g.synthesize(z, "w"), "Space 'w' does not exist"),
-        (lambda g, z: g.synthesize(z[:, :3]), r"wants \[n, 7\]"),
-        (lambda g, z: g.synthesize(z.double()), "convert them first"),
-        (lambda g, z: g.synthesize(z, label=3), "no classes"),
-        (lambda g, z: g.synthesize(z, noise={"b4": z}), "has none; leave noise out"),
-        (lambda g, z: g.synthesize(z, noise="random"), "Noise 'random' is not known"),
-        (lambda g, z: g.features(z, ["b64"]), "has b4, b8, b16"),
-        (lambda g, z: g.resume("b5", z[..., None, None], z), "Feature map 'b5' does not exist"),
-        (lambda g, z: g.linearize(z, layers=[1]), "leave layers out"),
-        (lambda g, z: g.train().linearize(z), r"call eval\(\) first"),
+        (lambda g, z: g.synthesize(z[:, :3], "z"), r"wants \[n, 7\]"),
+        (lambda g, z: g.synthesize(z.double(), "z"), "convert them first"),
+        (lambda g, z: g.synthesize(z, "z", label=3), "no classes"),
+        (lambda g, z: g.synthesize(z, "z", noise={"b4": z}), "has none; leave noise out"),
+        (lambda g, z: g.synthesize(z, "z", noise="random"), "Noise 'random' is not known"),
+        (lambda g, z: g.features(z, ["b64"], "z"), "has b4, b8, b16"),
+        (lambda g, z: g.resume("b5", z[..., None, None], z, "z"), "Feature map 'b5' does not exist"),
+        (lambda g, z: g.linearize(z, "z", layers=[1]), "leave layers out"),
+        (lambda g, z: g.train().linearize(z, "z"), r"call eval\(\) first"),
     ],
 )
 def test_refusals(call, told: str):

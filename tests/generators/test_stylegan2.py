@@ -36,12 +36,12 @@ def test_images_equal_those_of_the_published_code(shared: Path, name: str) -> No
     for psi in (1.0, 0.7):
         ws = generator.map(z, label=label, truncation=psi)
         torch.testing.assert_close(ws, expected[f"ws_psi{psi}"], rtol=1e-5, atol=1e-5)
-        check(generator.synthesize(ws), f"image_psi{psi}")
+        check(generator.synthesize(ws, "w+"), f"image_psi{psi}")
     ws = generator.map(z, label=label)
-    check(generator.synthesize(ws, noise="none"), "image_nonoise_psi1.0")
+    check(generator.synthesize(ws, "w+", noise="none"), "image_nonoise_psi1.0")
     ws = ws.clone()
     ws[:, 3:5] += 0.5
-    check(generator.synthesize(ws), "image_layers3to5_plus0.5")
+    check(generator.synthesize(ws, "w+"), "image_layers3to5_plus0.5")
 
 
 def test_modulating_activations_equals_modulating_weights() -> None:
@@ -79,10 +79,10 @@ def test_linearize_equals_automatic_forward_mode(
     tangents = torch.zeros(3, generator.layers, 6, dtype=torch.float64)
     rows = list(layers or range(generator.layers))
     tangents[:, rows] = torch.randn(3, len(rows), 6, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    image, push = generator.linearize(ws, layers=layers)
-    torch.testing.assert_close(image, generator.synthesize(ws))
+    image, push = generator.linearize(ws, "w+", layers=layers)
+    torch.testing.assert_close(image, generator.synthesize(ws, "w+"))
     for tangent, pushed in zip(tangents, push(tangents), strict=True):
-        _, expected = torch.func.jvp(generator.synthesize, (ws,), (tangent[None],))
+        _, expected = torch.func.jvp(lambda codes: generator.synthesize(codes, "w+"), (ws,), (tangent[None],))
         torch.testing.assert_close(pushed, expected[0], rtol=1e-9, atol=1e-12)
 
 
@@ -101,30 +101,32 @@ def test_linearize_in_other_spaces(space: str) -> None:
 def test_gradients_forwards_and_backwards(kind: Kind) -> None:
     generator = small_stylegan2(8, kind, width=3, channels=2, dtype=torch.float64)
     ws = torch.randn(1, generator.layers, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
-    assert torch.autograd.gradcheck(generator.synthesize, (ws.requires_grad_(),), check_forward_ad=True)
+    assert torch.autograd.gradcheck(
+        lambda codes: generator.synthesize(codes, "w+"), (ws.requires_grad_(),), check_forward_ad=True
+    )
 
 
 def test_splitting_a_batch_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan2(32)
     ws = generator.map(generator.sample(range(7)))
-    _, push = generator.linearize(ws[:1])
-    whole = generator.synthesize(ws), push(ws)
+    _, push = generator.linearize(ws[:1], "w+")
+    whole = generator.synthesize(ws, "w+"), push(ws)
     monkeypatch.setattr(stylegan2_synthesis, "CACHE_BYTES", 3000)
     with torch.no_grad():
-        torch.testing.assert_close(generator.synthesize(ws), whole[0], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(generator.synthesize(ws, "w+"), whole[0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(push(ws), whole[1], rtol=1e-5, atol=1e-5)
 
 
 def test_zero_tangents_give_zero_images() -> None:
     generator = small_stylegan2(8, "orig")
-    _, push = generator.linearize(generator.map(generator.sample([0])), layers=())
+    _, push = generator.linearize(generator.map(generator.sample([0])), "w+", layers=())
     assert torch.equal(push(torch.zeros(2, 4, 6)), torch.zeros(2, 3, 8, 8))
 
 
 def test_spaces_agree() -> None:
     generator = small_stylegan2(16)
     z = generator.sample([5, 6])
-    by_w_plus = generator.synthesize(generator.map(z, truncation=0.6))
+    by_w_plus = generator.synthesize(generator.map(z, truncation=0.6), "w+")
     torch.testing.assert_close(generator.synthesize(z, "z", truncation=0.6), by_w_plus)
     torch.testing.assert_close(generator.synthesize(generator.map(z, "w", truncation=0.6), "w"), by_w_plus)
     torch.testing.assert_close(generator.synthesize(generator.map(z, "s", truncation=0.6), "s"), by_w_plus)
@@ -133,7 +135,9 @@ def test_spaces_agree() -> None:
 def test_a_row_is_the_same_in_every_batch() -> None:
     generator = small_stylegan2(16)
     ws = generator.map(generator.sample([1, 2, 3]))
-    torch.testing.assert_close(generator.synthesize(ws)[1:2], generator.synthesize(ws[1:2]), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        generator.synthesize(ws, "w+")[1:2], generator.synthesize(ws[1:2], "w+"), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_truncation_of_some_layers() -> None:
@@ -148,22 +152,22 @@ def test_truncation_of_some_layers() -> None:
 def test_features_and_resuming_from_them() -> None:
     generator = small_stylegan2(32, "skip")
     ws = generator.map(generator.sample([3]))
-    found = generator.features(ws, ["b8", "b16"], with_image=True)
+    found = generator.features(ws, ["b8", "b16"], "w+", with_image=True)
     assert {name: tuple(value.shape[1:]) for name, value in found.items()} == {
         "b8": (5, 8, 8),
         "b16": (5, 16, 16),
         "image": (3, 32, 32),
     }
-    assert found.keys() - generator.features(ws, ["b8", "b16"]).keys() == {"image"}
-    torch.testing.assert_close(generator.resume("b16", found["b16"], ws), generator.synthesize(ws))
-    moved = generator.resume("b16", found["b16"].roll(4, dims=3), ws)
+    assert found.keys() - generator.features(ws, ["b8", "b16"], "w+").keys() == {"image"}
+    torch.testing.assert_close(generator.resume("b16", found["b16"], ws, "w+"), generator.synthesize(ws, "w+"))
+    moved = generator.resume("b16", found["b16"].roll(4, dims=3), ws, "w+")
     assert (moved - found["image"]).abs().mean() > 0.01
 
 
 def test_features_stop_at_the_finest_one_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan2(16)
     monkeypatch.setattr(generator.synthesis.blocks["b16"], "forward", lambda *_: pytest.fail("b16 was computed"))
-    generator.features(generator.map(generator.sample([0])), ["b8", "b4"])
+    generator.features(generator.map(generator.sample([0])), ["b8", "b4"], "w+")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -171,30 +175,30 @@ def test_a_part_of_a_map_equals_the_same_part_of_the_whole(kind: Kind) -> None:
     generator = small_stylegan2(64, kind).double()
     ws = generator.map(generator.sample([3, 4]).double())
     noise = {"b16.conv0": torch.randn(2, 1, 16, 16).double(), "b32.conv1": torch.ones(1, 1, 1, 1).double()}
-    whole = generator.features(ws, ["b32"], noise=noise)["b32"]
+    whole = generator.features(ws, ["b32"], "w+", noise=noise)["b32"]
     edges = (0, 1, 2, 3, 12, 13, 20, 29, 31, 32)
     for top, bottom in itertools.combinations(edges, 2):
         for window in (Window(top, 5, bottom, 24), Window(7, top, 8, bottom), Window(top, top, bottom, bottom)):
-            part = generator.feature_part(ws, "b32", window, noise=noise)
+            part = generator.feature_part(ws, "b32", window, "w+", noise=noise)
             torch.testing.assert_close(part, whole[..., *window.slices], rtol=1e-10, atol=1e-12)
-    assert generator.feature_part(ws, "b4", Window(1, 0, 9, 2)).shape[2:] == (2, 3)
+    assert generator.feature_part(ws, "b4", Window(1, 0, 9, 2), "w+").shape[2:] == (2, 3)
 
 
 def test_a_smaller_halo_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan2(32).double()
     ws = generator.map(generator.sample([3]).double())
-    whole, window = generator.features(ws, ["b32"])["b32"], Window(10, 10, 20, 20)
+    whole, window = generator.features(ws, ["b32"], "w+")["b32"], Window(10, 10, 20, 20)
     monkeypatch.setattr(windows, "HALO", 1)
-    part = generator.feature_part(ws, "b32", window)
+    part = generator.feature_part(ws, "b32", window, "w+")
     assert (part - whole[..., *window.slices]).abs().max() > 1e-3
 
 
 def test_the_derivative_of_a_part_is_that_of_the_whole() -> None:
     generator, window = small_stylegan2(32).double(), Window(3, 9, 14, 21)
     ws = generator.map(generator.sample([5]).double()).requires_grad_()
-    whole = generator.features(ws, ["b32"])["b32"][..., *window.slices]
+    whole = generator.features(ws, ["b32"], "w+")["b32"][..., *window.slices]
     (wanted,) = torch.autograd.grad(whole.square().sum(), ws)
-    (found,) = torch.autograd.grad(generator.feature_part(ws, "b32", window).square().sum(), ws)
+    (found,) = torch.autograd.grad(generator.feature_part(ws, "b32", window, "w+").square().sum(), ws)
     torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
 
 
@@ -209,21 +213,21 @@ def test_weights_are_stored_as_convolutions_read_them(tmp_path: Path) -> None:
 def test_noise() -> None:
     generator = small_stylegan2(16)
     ws = generator.map(generator.sample([0]))
-    const, none = generator.synthesize(ws), generator.synthesize(ws, noise="none")
+    const, none = generator.synthesize(ws, "w+"), generator.synthesize(ws, "w+", noise="none")
     assert (const - none).abs().max() > 0.01
-    first = generator.synthesize(ws, noise=torch.Generator().manual_seed(1))
-    assert torch.equal(first, generator.synthesize(ws, noise=torch.Generator().manual_seed(1)))
+    first = generator.synthesize(ws, "w+", noise=torch.Generator().manual_seed(1))
+    assert torch.equal(first, generator.synthesize(ws, "w+", noise=torch.Generator().manual_seed(1)))
     assert not torch.equal(first, const)
     for shape in ((1, 1, 1, 1), ()):
         silent = {name: torch.zeros(shape) for name, _ in generator.synthesis.convolutions()}
-        torch.testing.assert_close(generator.synthesize(ws, noise=silent), none)
+        torch.testing.assert_close(generator.synthesize(ws, "w+", noise=silent), none)
 
 
 def test_noise_only_where_named() -> None:
     generator = small_stylegan2(16)
     ws = generator.map(generator.sample([0]))
     own = generator.synthesis.blocks["b8"].conv1.noise_map()
-    torch.testing.assert_close(generator.synthesize(ws, noise={"b8.conv1": own}), generator.synthesize(ws))
+    torch.testing.assert_close(generator.synthesize(ws, "w+", noise={"b8.conv1": own}), generator.synthesize(ws, "w+"))
 
 
 def test_labels() -> None:
@@ -272,7 +276,7 @@ def test_wrong_labels_are_named() -> None:
 def test_bfloat16_is_close_to_float32() -> None:
     exact, rough = load("faces"), load("faces", dtype=torch.bfloat16)
     ws = exact.map(exact.sample(range(4)), truncation=0.7)
-    difference = rough.synthesize(ws) - exact.synthesize(ws)
+    difference = rough.synthesize(ws, "w+") - exact.synthesize(ws, "w+")
     assert difference.dtype == torch.float32
     assert difference.square().mean().sqrt() < 0.01
     assert difference.abs().max() < 0.1
@@ -290,17 +294,17 @@ def test_noise_maps_of_wrong_sizes_are_named() -> None:
     ws = generator.map(generator.sample([0, 1]))
     for wrong in ((5, 5), (3, 1, 8, 8), (2, 2, 8, 8)):
         with pytest.raises(LatentError, match=r"Noise map 'b8.conv1' has shape"):
-            generator.synthesize(ws, noise={"b8.conv1": torch.zeros(wrong)})
-    one_each = generator.synthesize(ws, noise={"b8.conv1": torch.zeros(2, 1, 8, 8)})
-    torch.testing.assert_close(generator.synthesize(ws, noise={"b8.conv1": torch.zeros(8, 8)}), one_each)
+            generator.synthesize(ws, "w+", noise={"b8.conv1": torch.zeros(wrong)})
+    one_each = generator.synthesize(ws, "w+", noise={"b8.conv1": torch.zeros(2, 1, 8, 8)})
+    torch.testing.assert_close(generator.synthesize(ws, "w+", noise={"b8.conv1": torch.zeros(8, 8)}), one_each)
 
 
 def test_a_generator_without_noise_takes_none() -> None:
     generator = small_stylegan2(16, noise=False)
     ws = generator.map(generator.sample([0]))
-    torch.testing.assert_close(generator.synthesize(ws, noise=torch.Generator()), generator.synthesize(ws))
+    torch.testing.assert_close(generator.synthesize(ws, "w+", noise=torch.Generator()), generator.synthesize(ws, "w+"))
     with pytest.raises(LatentError, match="this generator has none"):
-        generator.synthesize(ws, noise={"b8.conv1": torch.zeros(8, 8)})
+        generator.synthesize(ws, "w+", noise={"b8.conv1": torch.zeros(8, 8)})
 
 
 def test_codes_of_another_precision_are_refused() -> None:
@@ -311,5 +315,5 @@ def test_codes_of_another_precision_are_refused() -> None:
 def test_a_bfloat16_generator_resumes_from_float32_maps() -> None:
     generator = load("faces", dtype=torch.bfloat16)
     ws = generator.map(generator.sample([0]))
-    found = generator.features(ws, ["b32"], with_image=True)
-    torch.testing.assert_close(generator.resume("b32", found["b32"].float(), ws), found["image"])
+    found = generator.features(ws, ["b32"], "w+", with_image=True)
+    torch.testing.assert_close(generator.resume("b32", found["b32"].float(), ws, "w+"), found["image"])

@@ -50,13 +50,13 @@ def test_images_equal_those_of_the_published_code(shared: Path, kind: str) -> No
     for psi in (1.0, 0.7):
         ws = generator.map(z, truncation=psi)
         torch.testing.assert_close(ws, expected[f"ws_psi{psi}"], rtol=1e-5, atol=1e-5)
-        assert error(generator.synthesize(ws), expected[f"image_psi{psi}"]) < 1e-4
+        assert error(generator.synthesize(ws, "w+"), expected[f"image_psi{psi}"]) < 1e-4
     ws = generator.map(z)
     moved = generator.transformed(expected["inverse_transform"].double().inverse())
-    assert error(moved.synthesize(ws), expected["image_transformed_psi1.0"]) < 1e-4
+    assert error(moved.synthesize(ws, "w+"), expected["image_transformed_psi1.0"]) < 1e-4
     ws = ws.clone()
     ws[:, 3:5] += 0.5
-    assert error(generator.synthesize(ws), expected["image_layers3to5_plus0.5"]) < 1e-4
+    assert error(generator.synthesize(ws, "w+"), expected["image_layers3to5_plus0.5"]) < 1e-4
 
 
 @pytest.mark.parametrize("kind", ["t", "r"])
@@ -65,12 +65,12 @@ def test_images_equal_those_of_hammer(shared: Path, kind: str) -> None:
     expected = read_vectors(shared / "conformance" / f"genforce-stylegan3-{kind}.npz")
     ws = generator.map(expected["z"])
     torch.testing.assert_close(ws[:, 0], expected["w"], rtol=1e-5, atol=1e-5)
-    assert error(generator.synthesize(ws), expected["image_psi1"]) < 1e-4
+    assert error(generator.synthesize(ws, "w+"), expected["image_psi1"]) < 1e-4
     some = generator.map(expected["z"], truncation=0.7, truncation_layers=8)
-    assert error(generator.synthesize(some), expected["image_psi07_layers0to8"]) < 1e-4
+    assert error(generator.synthesize(some, "w+"), expected["image_psi07_layers0to8"]) < 1e-4
     ws = ws.clone()
     ws[:, 3:5] += 0.5
-    assert error(generator.synthesize(ws), expected["image_layers3to5_plus0.5"]) < 1e-4
+    assert error(generator.synthesize(ws, "w+"), expected["image_layers3to5_plus0.5"]) < 1e-4
 
 
 def test_the_published_examples_have_the_published_layers() -> None:
@@ -141,10 +141,10 @@ def test_linearize_equals_automatic_forward_mode(radial: bool, clamp: float, lay
     rows = list(layers if layers is not None else range(generator.layers))
     tangents = torch.zeros(3, generator.layers, 5, dtype=torch.float64)
     tangents[:, rows] = torch.randn(3, len(rows), 5, dtype=torch.float64, generator=random)
-    image, push = generator.linearize(ws, layers=layers)
-    torch.testing.assert_close(image, generator.synthesize(ws))
+    image, push = generator.linearize(ws, "w+", layers=layers)
+    torch.testing.assert_close(image, generator.synthesize(ws, "w+"))
     for tangent, pushed in zip(tangents, push(tangents), strict=True):
-        _, expected = torch.func.jvp(generator.synthesize, (ws,), (tangent[None],))
+        _, expected = torch.func.jvp(lambda codes: generator.synthesize(codes, "w+"), (ws,), (tangent[None],))
         torch.testing.assert_close(pushed, expected[0], rtol=1e-8, atol=1e-11)
 
 
@@ -164,9 +164,11 @@ def test_derivative_of_a_moved_image_by_differences() -> None:
     random = torch.Generator().manual_seed(4)
     ws = torch.randn(1, generator.layers, 5, dtype=torch.float64, generator=random)
     tangent = torch.randn(1, generator.layers, 5, dtype=torch.float64, generator=random)
-    _, push = generator.linearize(ws)
+    _, push = generator.linearize(ws, "w+")
     step = 1e-6
-    differences = (generator.synthesize(ws + step * tangent) - generator.synthesize(ws - step * tangent)) / (2 * step)
+    differences = (
+        generator.synthesize(ws + step * tangent, "w+") - generator.synthesize(ws - step * tangent, "w+")
+    ) / (2 * step)
     scale = differences.abs().max()
     torch.testing.assert_close(push(tangent) / scale, differences / scale, rtol=0, atol=1e-4)
 
@@ -176,8 +178,8 @@ def test_gradients_backwards() -> None:
     ws = torch.randn(1, generator.layers, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     weights = torch.randn(3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
     ws.requires_grad_()
-    (gradient,) = torch.autograd.grad((generator.synthesize(ws) * weights).sum(), ws)
-    _, push = generator.linearize(ws.detach())
+    (gradient,) = torch.autograd.grad((generator.synthesize(ws, "w+") * weights).sum(), ws)
+    _, push = generator.linearize(ws.detach(), "w+")
     basis = torch.eye(ws.numel(), dtype=torch.float64).unflatten(1, ws.shape[1:])
     torch.testing.assert_close(gradient.flatten(), (push(basis) * weights).sum(dim=(1, 2, 3)), rtol=1e-8, atol=1e-10)
 
@@ -185,13 +187,13 @@ def test_gradients_backwards() -> None:
 def test_tangents_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan3()
     ws = generator.map(generator.sample(range(5)))
-    _, push = generator.linearize(ws[:1])
+    _, push = generator.linearize(ws[:1], "w+")
     whole = push(ws)
     monkeypatch.setattr(stylegan3_synthesis, "PUSHED_BYTES", 1)
-    _, push = generator.linearize(ws[:1])
+    _, push = generator.linearize(ws[:1], "w+")
     torch.testing.assert_close(push(ws), whole, rtol=1e-4, atol=1e-5)
     assert push(ws[:0]).shape == (0, 3, 32, 32)
-    _, push = generator.linearize(ws[:1], layers=())
+    _, push = generator.linearize(ws[:1], "w+", layers=())
     assert not push(ws).any()
 
 
@@ -199,9 +201,9 @@ def test_a_turned_r_network_paints_the_turned_image() -> None:
     """By quarter turns all grids, filters and margins of an R network fall on themselves: equal to rounding."""
     generator = small_stylegan3(kernel=1, radial=True, dtype=torch.float64)
     ws = generator.map(generator.sample([0]).double())
-    image = generator.synthesize(ws)
+    image = generator.synthesize(ws, "w+")
     for turns in (1, 2, 3):
-        turned = generator.transformed(rotate=90.0 * turns).synthesize(ws)
+        turned = generator.transformed(rotate=90.0 * turns).synthesize(ws, "w+")
         torch.testing.assert_close(turned, image.rot90(turns, dims=(2, 3)))
     assert error(image.rot90(1, dims=(2, 3)), image) > 1
 
@@ -211,8 +213,8 @@ def test_a_moved_network_paints_the_moved_image(radial: bool) -> None:
     """By sixteenths of the width every map moves by whole samples: equal but for what comes in from the borders."""
     generator = small_stylegan3(64, kernel=1 if radial else 3, radial=radial, layers=8, margin=10, dtype=torch.float64)
     ws = generator.map(generator.sample([1]).double())
-    moved = generator.transformed(translate=(1 / 16, -2 / 16)).synthesize(ws)
-    image = generator.synthesize(ws)
+    moved = generator.transformed(translate=(1 / 16, -2 / 16)).synthesize(ws, "w+")
+    image = generator.synthesize(ws, "w+")
     expected = image.roll((-8, 4), dims=(2, 3))
     inside = (..., slice(8, -16), slice(12, -8))
     assert error(moved[inside], expected[inside]) < 0.02
@@ -224,9 +226,9 @@ def test_transforms_follow_one_another() -> None:
     ws = generator.map(generator.sample([0]))
     both = generator.transformed(rotate=30.0).transformed(translate=(0.2, 0.1))
     at_once = generator.transformed(rotate=30.0, translate=(0.2, 0.1))
-    torch.testing.assert_close(both.synthesize(ws), at_once.synthesize(ws))
+    torch.testing.assert_close(both.synthesize(ws, "w+"), at_once.synthesize(ws, "w+"))
     back = both.transformed(at_once.transform.inverse())
-    torch.testing.assert_close(back.synthesize(ws), generator.synthesize(ws), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(back.synthesize(ws, "w+"), generator.synthesize(ws, "w+"), rtol=1e-4, atol=1e-4)
     assert torch.equal(generator.transform, placement())
     assert both.synthesis is generator.synthesis
 
@@ -249,7 +251,7 @@ def test_a_point_of_the_image_lies_where_the_extent_says(name: str) -> None:
     generator = small_stylegan3(64, kernel=1, radial=True)
     name = next(feature for feature in generator.feature_names if feature.startswith(f"{name}_"))
     ws = generator.map(generator.sample([0]))
-    found = generator.features(ws, [name], with_image=True)
+    found = generator.features(ws, [name], "w+", with_image=True)
     left, top, right, bottom = feature_extent(generator, name)
     size = found[name].shape[-1]
     for x, y in ((0.5, 0.5), (0.3, 0.7)):
@@ -257,7 +259,7 @@ def test_a_point_of_the_image_lies_where_the_extent_says(name: str) -> None:
         row = min(int((y - top) / (bottom - top) * size), size - 1)
         bumped = found[name].clone()
         bumped[:, :, row, column] += 3
-        change = (generator.resume(name, bumped, ws) - found["image"]).square().sum(dim=(0, 1))
+        change = (generator.resume(name, bumped, ws, "w+") - found["image"]).square().sum(dim=(0, 1))
         centers = (torch.arange(64) + 0.5) / 64
         where = (
             float((change.sum(dim=0) * centers).sum() / change.sum()),
@@ -286,7 +288,7 @@ def test_it_is_a_generator() -> None:
 def test_spaces_agree() -> None:
     generator = small_stylegan3()
     z = generator.sample([5, 6])
-    by_w_plus = generator.synthesize(generator.map(z, truncation=0.6))
+    by_w_plus = generator.synthesize(generator.map(z, truncation=0.6), "w+")
     torch.testing.assert_close(generator.synthesize(z, "z", truncation=0.6), by_w_plus)
     torch.testing.assert_close(generator.synthesize(generator.map(z, "w", truncation=0.6), "w"), by_w_plus)
     torch.testing.assert_close(generator.synthesize(generator.map(z, "s", truncation=0.6), "s"), by_w_plus)
@@ -298,30 +300,32 @@ def test_a_row_is_the_same_in_every_batch() -> None:
     generator = small_stylegan3()
     ws = generator.map(generator.sample([1, 2, 3])).clone()
     ws[0] *= 100  # the published style normalization would let this row change the others
-    torch.testing.assert_close(generator.synthesize(ws)[1:2], generator.synthesize(ws[1:2]), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        generator.synthesize(ws, "w+")[1:2], generator.synthesize(ws[1:2], "w+"), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_features_and_resuming_from_them() -> None:
     generator = small_stylegan3(64)
     ws = generator.map(generator.sample([3, 4]))
     names = generator.feature_names[1], generator.feature_names[3]
-    found = generator.features(ws, names, with_image=True)
+    found = generator.features(ws, names, "w+", with_image=True)
     assert set(found) == {*names, "image"}
-    torch.testing.assert_close(found["image"], generator.synthesize(ws))
+    torch.testing.assert_close(found["image"], generator.synthesize(ws, "w+"))
     for name in names:
         _, size, channels = name.split("_")
         assert found[name].shape == (2, int(channels), int(size), int(size))
-        torch.testing.assert_close(generator.resume(name, found[name], ws), found["image"])
+        torch.testing.assert_close(generator.resume(name, found[name], ws, "w+"), found["image"])
     last = generator.feature_names[-1]
-    torch.testing.assert_close(generator.features(ws, [last])[last] * 0.25, found["image"])
-    assert generator.features(ws, []) == {}
+    torch.testing.assert_close(generator.features(ws, [last], "w+")[last] * 0.25, found["image"])
+    assert generator.features(ws, [], "w+") == {}
 
 
 def test_features_stop_at_the_finest_one_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan3()
     for layer in list(generator.synthesis.layers)[2:]:
         monkeypatch.setattr(layer, "forward", lambda *_: pytest.fail("a layer above was computed"))
-    generator.features(generator.map(generator.sample([0])), [generator.feature_names[1]])
+    generator.features(generator.map(generator.sample([0])), [generator.feature_names[1]], "w+")
 
 
 def test_labels() -> None:
@@ -334,8 +338,8 @@ def test_labels() -> None:
 def test_bfloat16_is_close_to_float32(shared: Path) -> None:
     exact, rough = (load(shared / "conformance" / "stylegan3-t.pkl", dtype=t) for t in (None, torch.bfloat16))
     ws = exact.map(exact.sample([0]))
-    image = exact.synthesize(ws)
-    difference = rough.synthesize(ws) - image
+    image = exact.synthesize(ws, "w+")
+    difference = rough.synthesize(ws, "w+") - image
     assert difference.dtype == torch.float32
     assert difference.square().mean().sqrt() < 0.02 * image.std()
 
@@ -343,10 +347,13 @@ def test_bfloat16_is_close_to_float32(shared: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda g: g.synthesize(torch.zeros(1, 6, 5), noise="loud"), "'const' or 'none'"),
-        (lambda g: g.synthesize(torch.zeros(1, 6, 5), noise={"L0": torch.zeros(1)}), "a StyleGAN3 has none"),
-        (lambda g: g.features(torch.zeros(1, 6, 5), ["b32"]), "has L0_22_4, L1"),
-        (lambda g: g.resume("L0_22_4", torch.zeros(1, 4, 21, 22), torch.zeros(1, 6, 5)), r"\[1, 4, 22, 22\] fits"),
+        (lambda g: g.synthesize(torch.zeros(1, 6, 5), "w+", noise="loud"), "'const' or 'none'"),
+        (lambda g: g.synthesize(torch.zeros(1, 6, 5), "w+", noise={"L0": torch.zeros(1)}), "a StyleGAN3 has none"),
+        (lambda g: g.features(torch.zeros(1, 6, 5), ["b32"], "w+"), "has L0_22_4, L1"),
+        (
+            lambda g: g.resume("L0_22_4", torch.zeros(1, 4, 21, 22), torch.zeros(1, 6, 5), "w+"),
+            r"\[1, 4, 22, 22\] fits",
+        ),
         (lambda g: g.extent("b4"), "does not exist"),
         (lambda g: g.transformed(torch.zeros(3, 3)), "last row"),
         (lambda g: g.transformed(torch.eye(2)), "3x3"),

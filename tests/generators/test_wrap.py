@@ -66,8 +66,8 @@ def test_wrapping_changes_nothing_of_the_images():
     z = generator.sample([0, 9])
     assert isinstance(generator, Generator)
     assert (generator.resolution, generator.spaces, generator.layers) == (8, ("z",), 0)
-    assert torch.equal(generator.synthesize(z), module(z))
-    assert torch.equal(generator.synthesize(z, truncation=0.5), module(0.5 * z))
+    assert torch.equal(generator.synthesize(z, "z"), module(z))
+    assert torch.equal(generator.synthesize(z, "z", truncation=0.5), module(0.5 * z))
     assert generator.device == torch.device("cpu")
     assert not any(part._forward_hooks for part in module.modules())
 
@@ -77,8 +77,10 @@ def test_modules_that_start_with_a_convolution():
     generator = ganvas.wrap(by_torch_layers(ours).eval(), z_dim=(7, 1, 1))
     z = generator.sample([3, 4])
     assert z.shape == (2, 7)
-    torch.testing.assert_close(generator.synthesize(z), ours.synthesize(z), atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(generator.features(z, ["5"])["5"], ours.features(z, ["b8"])["b8"], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(generator.synthesize(z, "z"), ours.synthesize(z, "z"), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        generator.features(z, ["5"], "z")["5"], ours.features(z, ["b8"], "z")["b8"], atol=1e-5, rtol=1e-4
+    )
 
 
 def test_maps_are_named_in_the_order_in_which_they_are_made():
@@ -89,28 +91,28 @@ def test_maps_are_named_in_the_order_in_which_they_are_made():
 def test_maps_are_what_a_module_put_out_before_others_work_in_place():
     generator = ganvas.wrap(Painter(), z_dim=6)
     z = generator.sample([0])
-    maps = generator.features(z, ["body.1", "body.2"], with_image=True)
+    maps = generator.features(z, ["body.1", "body.2"], "z", with_image=True)
     assert (maps["body.1"] < 0).any()
     assert torch.equal(maps["body.1"].relu(), maps["body.2"])
-    assert torch.equal(maps["image"], generator.synthesize(z))
-    assert generator.features(z, []) == {}
+    assert torch.equal(maps["image"], generator.synthesize(z, "z"))
+    assert generator.features(z, [], "z") == {}
 
 
 def test_maps_stop_the_module_when_all_are_there():
     module = Painter()
     generator = ganvas.wrap(module, z_dim=6)
     module.colors.forward = None  # would fail if it were called
-    assert generator.features(generator.sample([0]), ["up"])["up"].shape == (1, 5, 8, 8)
+    assert generator.features(generator.sample([0]), ["up"], "z")["up"].shape == (1, 5, 8, 8)
 
 
 @pytest.mark.parametrize("name", ["body.1", "body.2", "up", "colors"])
 def test_resuming(name: str):
     generator = ganvas.wrap(Painter(), z_dim=6)
     z, other = generator.sample([0]), generator.sample([1])
-    maps = generator.features(z, [name], with_image=True)
-    assert torch.equal(generator.resume(name, maps[name], other), maps["image"])
+    maps = generator.features(z, [name], "z", with_image=True)
+    assert torch.equal(generator.resume(name, maps[name], other, "z"), maps["image"])
     moved = maps[name].clone().requires_grad_()
-    generator.resume(name, moved, other).square().sum().backward()
+    generator.resume(name, moved, other, "z").square().sum().backward()
     assert moved.grad is not None
     assert moved.grad.any()
 
@@ -118,18 +120,18 @@ def test_resuming(name: str):
 def test_resuming_refuses_a_map_of_another_shape():
     generator = ganvas.wrap(Painter(), z_dim=6)
     with pytest.raises(LatentError, match=r"which has \[1, 5, 8, 8\] here"):
-        generator.resume("up", torch.zeros(1, 5, 4, 4), generator.sample([0]))
+        generator.resume("up", torch.zeros(1, 5, 4, 4), generator.sample([0]), "z")
     with pytest.raises(LatentError, match="Feature map 'down' does not exist"):
-        generator.resume("down", torch.zeros(1, 5, 4, 4), generator.sample([0]))
+        generator.resume("down", torch.zeros(1, 5, 4, 4), generator.sample([0]), "z")
 
 
 def test_gray_and_other_ranges_become_three_colors_around_zero():
     gray = ganvas.wrap(Painter(1), z_dim=6)
     z = gray.sample([0, 1])
-    assert torch.equal(gray.synthesize(z), gray.module(z).expand(-1, 3, -1, -1))
+    assert torch.equal(gray.synthesize(z, "z"), gray.module(z).expand(-1, 3, -1, -1))
     bytes_of = Function(lambda z: 127.5 * (spread(z) + 1))
     wide = ganvas.wrap(bytes_of, z_dim=6, image_range=(0, 255))
-    torch.testing.assert_close(wide.synthesize(z), spread(z), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(wide.synthesize(z, "z"), spread(z), atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(127.5, 127.5), (0.5, 0.5)])
@@ -170,15 +172,15 @@ def test_unfit_priors(prior, told: str):
 def test_labels(label_as: str, module: nn.Module):
     generator = ganvas.wrap(module, z_dim=6, classes=["cat", "dog"], label_as=label_as)
     z = generator.sample([0, 0])
-    images = generator.synthesize(z, label=["cat", 1])
+    images = generator.synthesize(z, "z", label=["cat", 1])
     torch.testing.assert_close(images, Painter(classes=2)(z, torch.eye(2)))
-    torch.testing.assert_close(generator.synthesize(z, label="dog")[0], images[1])
-    maps = generator.features(z, ["body"] if label_as == "one-hot" else [], label=1, with_image=True)
+    torch.testing.assert_close(generator.synthesize(z, "z", label="dog")[0], images[1])
+    maps = generator.features(z, ["body"] if label_as == "one-hot" else [], "z", label=1, with_image=True)
     torch.testing.assert_close(maps["image"][0], images[1])
     with pytest.raises(LatentError, match="needs a label"):
-        generator.synthesize(z)
+        generator.synthesize(z, "z")
     with pytest.raises(LatentError, match="No class is called"):
-        generator.synthesize(z, label="horse")
+        generator.synthesize(z, "z", label="horse")
 
 
 def test_a_mapping_gives_w():
@@ -217,7 +219,9 @@ def test_a_mapping_and_layers_give_w_plus():
 def measured_ratio(generator: Wrapped, z: Tensor, found: Directions) -> float:
     """Return the mean squared change inside over that outside for a small step along the first direction."""
     step = 1e-3 * found[0].vector
-    change = (generator.synthesize(z + step) - generator.synthesize(z - step)).square().mean(dim=1, keepdim=True)
+    change = (
+        (generator.synthesize(z + step, "z") - generator.synthesize(z - step, "z")).square().mean(dim=1, keepdim=True)
+    )
     inside, outside = BOX.split(generator.resolution, generator.resolution)
     return float((change * inside).sum() / inside.sum() / ((change * outside).sum() / outside.sum()))
 
@@ -272,12 +276,12 @@ def test_regions_and_names():
 def test_float64_modules_take_float64_codes():
     generator = ganvas.wrap(Painter().double(), z_dim=6)
     assert generator.sample([0]).dtype == torch.float64
-    assert generator.synthesize(generator.sample([0])).dtype == torch.float64
+    assert generator.synthesize(generator.sample([0]), "z").dtype == torch.float64
 
 
 def test_bfloat16_modules_take_float32_codes():
     generator = ganvas.wrap(Painter().bfloat16(), z_dim=6)
-    assert (generator.sample([0]).dtype, generator.synthesize(generator.sample([0])).dtype) == (torch.float32,) * 2
+    assert (generator.sample([0]).dtype, generator.synthesize(generator.sample([0]), "z").dtype) == (torch.float32,) * 2
 
 
 def noisy(z: Tensor) -> Tensor:
@@ -331,10 +335,10 @@ def test_unfit_options(options: dict, told: str):
     [
         (lambda g, z: g.map(z), "space z only"),
         (lambda g, z: g.synthesize(z, "w+"), "Space 'w+' does not exist"),
-        (lambda g, z: g.synthesize(z[:, :3]), r"wants [n, 6]"),
-        (lambda g, z: g.synthesize(z, label=1), "no classes"),
-        (lambda g, z: g.synthesize(z, noise="random"), "Noise 'random' is not known"),
-        (lambda g, z: g.features(z, ["b8"]), "has body.1, body.2, body, up, colors"),
+        (lambda g, z: g.synthesize(z[:, :3], "z"), r"wants [n, 6]"),
+        (lambda g, z: g.synthesize(z, "z", label=1), "no classes"),
+        (lambda g, z: g.synthesize(z, "z", noise="random"), "Noise 'random' is not known"),
+        (lambda g, z: g.features(z, ["b8"], "z"), "has body.1, body.2, body, up, colors"),
     ],
 )
 def test_refusals(call, told: str):
@@ -354,4 +358,4 @@ def test_training_mode_is_noticed_later_too():
     generator = ganvas.wrap(module, z_dim=6)
     module.train()
     with pytest.raises(GanvasError, match="training mode"):
-        generator.synthesize(generator.sample([0]))
+        generator.synthesize(generator.sample([0]), "z")

@@ -30,7 +30,7 @@ def test_the_mean_of_z():
 
 
 def test_the_nearest_of_several_by_going_through_them():
-    target = torch.cat([G.synthesize(G.map(G.sample([seed]))) for seed in (7, 3)]) + 0.01
+    target = torch.cat([G.synthesize(G.map(G.sample([seed])), "w+") for seed in (7, 3)]) + 0.01
     objective = objective_on(G, "w+", target, Weights(l1=1.0, l2=1.0))
     start = nearest_start(objective, 40)
     assert start.passes == 40

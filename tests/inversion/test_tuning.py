@@ -41,8 +41,8 @@ def test_it_comes_nearer_and_the_kept_changes_paint_what_it_came_to(rank: int):
     steps = list(tune(objective, point(generator), replace(FEW, rank=rank)))
     assert [step.number for step in steps] == list(range(16))
     assert steps[-1].losses < 0.9 * steps[0].losses
-    torch.testing.assert_close(steps[0].images, generator.synthesize(point(generator).codes))
-    painted = with_differences(generator, steps[-1].differences).synthesize(point(generator).codes)
+    torch.testing.assert_close(steps[0].images, generator.synthesize(point(generator).codes, "w+"))
+    painted = with_differences(generator, steps[-1].differences).synthesize(point(generator).codes, "w+")
     torch.testing.assert_close(painted, steps[-1].images, atol=5e-3, rtol=0)
     assert all(torch.equal(weight, before[name]) for name, weight in weights_of(generator).items())
     assert not any(name.startswith("mapping") for name in steps[-1].differences)
@@ -70,7 +70,7 @@ def test_locality_keeps_other_images():
     for weight in (0.0, 3.0):
         settings = replace(FEW, weights=Weights(l2=1.0), locality=weight, distance=2.0)
         twin = with_differences(generator, last_of(tune(objective, point(generator), settings)).differences)
-        moved.append((twin.synthesize(others) - generator.synthesize(others)).square().mean())
+        moved.append((twin.synthesize(others, "w+") - generator.synthesize(others, "w+")).square().mean())
     assert moved[1] < 0.7 * moved[0]
 
 

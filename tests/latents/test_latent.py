@@ -60,7 +60,7 @@ def test_same_input_same_bytes(tmp_path: Path):
 
 def test_images_are_the_generators(faces: Generator):
     latent = sample_latent(faces, [4, 7], truncation=0.7)
-    expected = faces.synthesize(faces.map(faces.sample([4, 7]), truncation=0.7))
+    expected = faces.synthesize(faces.map(faces.sample([4, 7]), truncation=0.7), "w+")
     assert latent.space == "w"
     assert latent.captions == ("seed 4", "seed 7")
     torch.testing.assert_close(torch.cat(list(latent.images(faces))), expected)

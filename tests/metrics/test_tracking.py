@@ -14,7 +14,7 @@ from tests.drag.sliding import SlidingGenerator
 
 def waves(size: int, x: float = 0.0, y: float = 0.0) -> Tensor:
     """Return a pattern of waves moved by (x, y) in fractions of the width: exact between pixels too."""
-    return 0.3 * SlidingGenerator(size).synthesize(torch.tensor([[10 * x, 10 * y, 0.0]]))
+    return 0.3 * SlidingGenerator(size).synthesize(torch.tensor([[10 * x, 10 * y, 0.0]]), "z")
 
 
 def at(*points: tuple[float, float]) -> Tensor:

@@ -53,8 +53,8 @@ def direction(seed: int = 0) -> Direction:
 def test_changes_are_those_of_the_images(faces: Generator, latent: Latent, mask: torch.Tensor):
     report = compare_directions(faces, latent, [Edit(direction(), STRENGTHS, "one")], mask)
     codes = faces.map(faces.sample([4]), truncation=0.7)
-    original = faces.synthesize(codes)
-    edited = faces.synthesize(ganvas.edit(faces, codes, direction(), 3.0))
+    original = faces.synthesize(codes, "w+")
+    edited = faces.synthesize(ganvas.edit(faces, codes, direction(), 3.0), "w+")
     squares = (edited - original).square().mean(1)
     strip = report.strips[0]
     assert strip.inside[2] == pytest.approx(math.sqrt((squares * mask).sum() / mask.sum()), rel=1e-3)
@@ -149,6 +149,13 @@ def test_numbers_are_written_shortly():
 
 def test_description_leaves_out_what_is_not_known():
     nan = torch.full((1,), math.nan, dtype=torch.float64)
-    bare = Directions(torch.ones(1, 4), "w", None, nan, nan, nan, None, Origin("legacy file a.npy"))
-    facts = {"method": "legacy file a.npy", "space": "w", "layers": "all", "truncation": "not known", "ridge": "none"}
+    bare = Directions(torch.ones(1, 4), "w", None, nan, nan, nan, None, Origin("foreign file a.npy"))
+    facts = {"method": "foreign file a.npy", "space": "w", "layers": "all", "truncation": "not known", "ridge": "none"}
     assert describe(bare) == facts
+
+
+def test_description_says_how_a_foreign_file_was_read():
+    nan = torch.full((1,), math.nan, dtype=torch.float64)
+    origin = Origin("foreign file a.npy", notes="a strength of 1 is the length in the file, 2")
+    found = Directions(torch.eye(4)[:1], "w", None, nan, nan, nan, None, origin, torch.full((1,), 2.0).double())
+    assert describe(found)["read as"] == "a strength of 1 is the length in the file, 2"

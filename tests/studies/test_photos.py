@@ -37,8 +37,8 @@ def generator():
 def test_edits_change_the_region_by_what_was_asked(generator):
     (edit,) = find_edits(generator, TINY)
     codes = generator.map(generator.sample(TINY.found_on), "w+", truncation=TINY.truncation)
-    before = generator.synthesize(codes)
-    after = generator.synthesize(codes + edit.strength * edit.direction.vector)
+    before = generator.synthesize(codes, "w+")
+    after = generator.synthesize(codes + edit.strength * edit.direction.vector, "w+")
     assert float(rms_change(after, before, edit.mask).mean()) == pytest.approx(0.05, rel=0.02)
     with pytest.raises(RegionError, match="no region nose; there is middle"):
         find_edits(generator, replace(TINY, regions=("nose",)))
@@ -106,5 +106,5 @@ def test_latent_keeps_its_own_weights(generator):
     changed = replace(latent, tuned={name: torch.full_like(weight, 0.2)})
     plain, tuned_ = edited(generator, latent, edit), edited(generator, changed, edit)
     assert not torch.allclose(tuned_, plain, atol=1e-3)
-    painted = with_differences(generator, changed.tuned).synthesize(changed.codes_for(generator, "w+"))
+    painted = with_differences(generator, changed.tuned).synthesize(changed.codes_for(generator, "w+"), "w+")
     torch.testing.assert_close(tuned_[:, 1], painted, atol=1e-5, rtol=1e-4)

@@ -76,7 +76,7 @@ def test_it_learns_where_codes_lie(generator: StyleGAN2):
 def test_real_images_are_rebuilt(generator: StyleGAN2):
     """Without known codes it learns to look like the images; the prior holds codes near the mean."""
     with torch.no_grad():
-        real = generator.synthesize(generator.map(generator.sample(range(16))))
+        real = generator.synthesize(generator.map(generator.sample(range(16))), "w+")
     found = {}
     for prior in (0.0, 10.0):
         encoder = new_encoder(generator, architecture=SMALL)

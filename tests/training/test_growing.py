@@ -28,7 +28,7 @@ def larger(source: StyleGAN2, blocks: int = 0, width: int = 5, **changes) -> Sty
 
 def painted(generator: StyleGAN2, noise: dict | str = "const") -> torch.Tensor:
     """Return images of the same codes, in w of the source's layers and those that follow."""
-    return generator.synthesize(generator.map(generator.sample([0, 1, 2])), noise=noise)
+    return generator.synthesize(generator.map(generator.sample([0, 1, 2])), "w+", noise=noise)
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
@@ -73,7 +73,7 @@ def test_the_mapping_and_its_average_come_along():
 def test_what_is_new_can_learn():
     generator = larger(small_stylegan2(16), 1, 8).requires_grad_(True)
     # Weights that are zero and lead from new channels learn at once, those before them as soon as these have.
-    image = generator.synthesize(generator.map(generator.sample([0, 1])))
+    image = generator.synthesize(generator.map(generator.sample([0, 1])), "w+")
     (image * torch.randn_like(image)).sum().backward()
     finest, coarse = generator.synthesis.blocks["b32"], generator.synthesis.blocks["b16"]
     assert finest.torgb.weight.grad.abs().min() > 0

@@ -144,7 +144,7 @@ def test_painted_as_synthesis_does():
             name: draws.normal(4, 1, layer.resolution, layer.resolution)
             for name, layer in generator.synthesis.convolutions()
         }
-        torch.testing.assert_close(found, generator.synthesize(ws, noise=noise))
+        torch.testing.assert_close(found, generator.synthesize(ws, "w+", noise=noise))
 
 
 def test_mean_w_follows():

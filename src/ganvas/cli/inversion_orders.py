@@ -18,7 +18,8 @@ from ganvas.inversion.invert import InversionSettings, default_space
 from ganvas.inversion.starts import Encode
 from ganvas.inversion.terms import DEFAULT_LOSS, FeatureMaps, parse_weights
 from ganvas.inversion.tuning import Tuning
-from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.latent import Latent
+from ganvas.latents.open import open_latent
 from ganvas.metrics.lpips import load_published
 
 
@@ -139,6 +140,4 @@ def _start(start: str, generator: Generator) -> str | Latent | Encode:
         return start
     if is_encoder(start):
         return encoder_for(generator, start)
-    latent = load_latent(start)
-    latent.check_fits(generator)
-    return latent
+    return open_latent(start, generator)

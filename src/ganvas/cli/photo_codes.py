@@ -20,22 +20,23 @@ from ganvas.io.cache import home
 from ganvas.io.files import atomic_path
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.open import open_latent
 from ganvas.metrics.features import BUNDLED_HASH
 
 STEPS = InversionSettings.steps
 Classes = int | tuple[int, ...] | None
 
 
-def latent_of(path: Path, generator: Generator, label: Classes = None) -> Latent:
-    """Return the codes of a latent file, or of a photo, by its name's ending.
+def latent_of(path: Path, generator: Generator, label: Classes = None, space: str | None = None) -> Latent:
+    """Return the codes of a latent file, of ours or of others, or of a photo, by its name's ending.
 
-    Raises `LatentError` where a latent does not fit the generator, `ImageError` where the photo cannot be read.
+    `label` is the class of a photo or of codes of others, which do not say theirs. Raises `GanvasError` where the codes
+    do not fit the generator, `ImageError` where the photo cannot be read.
     """
     if is_photo(path):
         return inverted(path, generator, label)
-    latent = load_latent(path)
-    latent.check_fits(generator)
-    return latent
+    latent = open_latent(path, generator, space)
+    return latent if label is None else replace(latent, label=label)
 
 
 def inverted(path: Path, generator: Generator, label: Classes = None) -> Latent:

@@ -19,6 +19,7 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import class_names, label_of
 from ganvas.generators.protocol import CanMove, Generator, about_of
+from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample_latent
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
@@ -67,7 +68,10 @@ class Codes:
     """Options on which images to work."""
 
     latent: Path | None = None
-    """A latent file to use instead of --seeds, or a photo, which is inverted first."""
+    """A latent file to use instead of --seeds, codes of others (.npy, .npz, .pt, .pkl, text), or a photo, which is
+    inverted first."""
+    latent_space: str | None = None
+    """Space of the codes in a file of others, where neither it nor their shape says it: z, w, w+ or s."""
     rows: str | None = None
     """Rows of the latent file, counted from 0, such as 0-3; all by default."""
     truncation: float | None = None
@@ -82,11 +86,14 @@ class Codes:
         """Return the codes of the latent file, else of the seeds, else of the `default` seeds."""
         if self.latent is not None:
             photo = is_photo(self.latent)
-            self.refuse_beside("A photo has" if photo else "A latent file holds", seeds, label=not photo)
-            latent = latent_of(self.latent, generator, self.label_for(generator) if photo else None)
+            ours = not photo and is_ours(self.latent)
+            self.refuse_beside("A photo has" if photo else "A latent file holds", seeds, label=ours)
+            latent = latent_of(self.latent, generator, None if ours else self.label_for(generator), self.latent_space)
             return latent if self.rows is None else latent.rows(parse_rows(self.rows))
         if self.rows is not None:
             raise LatentError("--rows chooses rows of a latent file; give --latent FILE, or choose --seeds.")
+        if self.latent_space is not None:
+            raise LatentError("--latent-space is that of the codes in a file; give --latent FILE, or leave it out.")
         return sample_latent(
             generator,
             parse_seeds(default if seeds is None else seeds),

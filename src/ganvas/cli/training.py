@@ -2,9 +2,10 @@
 
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -23,6 +24,7 @@ from ganvas.training.gan import starting
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.held_out import open_yardstick
 from ganvas.training.gan.networks import Networks, Source
+from ganvas.training.gan.probe import safe_recipe
 from ganvas.training.gan.run import DISTANCE, Event, Plan, Recipe, Run
 from ganvas.training.gan.snapshots import Progress
 from ganvas.training.hardware import fastest_precision
@@ -120,6 +122,7 @@ def train(
         torch.set_num_threads(running.threads)
     plan = running.plan({"command": f"ganvas train {recipe.family}"})
     with team(device) as members, progress(members.leads, REMEMBERED_SECONDS) as report:
+        recipe = _safe(recipe, augmentation, running, device, members)
         packing = partial(report, "Packing images")
         data = open_images(source, recipe.resolution, packing, fewest)
         task = _Task(recipe, plan, data, augmentation, device, members)
@@ -137,6 +140,19 @@ def train(
         show([*survey_lines(data.survey), *lines, with_seconds(began)], found | facts, running.json)
     if facts.get("state") == STOPPED:
         raise KeyboardInterrupt
+
+
+def _safe(recipe: Recipe, augmentation: Augmentation, running: Running, device: torch.device, members: Team) -> Recipe:
+    """Return the recipe in a precision in which a step does not crash: that of the snapshot where a run goes on."""
+    chosen = running.precision != "auto"
+    if running.resume and not chosen:
+        recorded = starting.recorded_precision(running.resume, running.out)
+        recipe = replace(recipe, precision=recorded or recipe.precision)
+    steps = running.images // recipe.batch
+    recipe, note = safe_recipe(recipe, augmentation, device, members, steps, may_change=not chosen)
+    if note and members.leads:
+        warnings.warn(note, stacklevel=2)
+    return recipe
 
 
 def _begin(task: _Task, running: Running, beginning: Source | Networks | None) -> Run:

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from ganvas.directions.direction import Directions, Origin
+from ganvas.directions.find import default_origin
 from ganvas.directions.jacobian import Jacobian, hold
 from ganvas.directions.resefa import mean_grams, plan_search, search_basis, search_derivative, search_measure, solve
-from ganvas.directions.settings import Progress, Search
+from ganvas.directions.settings import Search
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
+from ganvas.io.progress import Progress
 from ganvas.latents.spaces import codes_for, draw_samples
 from ganvas.regions import Region
 
@@ -45,11 +47,12 @@ def hold_search(
     generator: Generator,
     codes: Tensor,
     search: Search,
-    origin: Origin = Origin("resefa"),
+    origin: Origin | None = None,
     progress: Progress | None = None,
 ) -> HeldSearch:
     """Compute and keep the Jacobian of each row of `codes` (those that `find_directions` takes), and its whole Gram.
 
+    `origin` says in the file where the codes came from; by default the generator's name and hash, as there.
     Raises `GanvasError` where one Jacobian does not fit the budget: one can then only search (`find_directions`).
     """
     points = codes_for(generator, codes, search.space)
@@ -58,9 +61,9 @@ def hold_search(
         sizes = f"{plan.bytes / 2**20:.0f} MiB do not fit the budget of {search.budget / 2**20:.0f} MiB"
         raise GanvasError(f"{len(codes)} Jacobians of {sizes}; raise it, lower the resolution or give fewer images.")
     samples = draw_samples(generator, search.space, search.label)
-    report = None if progress is None else lambda done, total: progress(str(plan), done, total)
     jacobians = []
     for row in range(len(points)):
-        jacobians.append(hold(search_derivative(generator, points[row : row + 1], search, row), plan, report))
+        jacobians.append(hold(search_derivative(generator, points[row : row + 1], search, row), plan, progress))
         jacobians[-1].whole()
-    return HeldSearch(generator, search, tuple(jacobians), samples, origin)
+    about = origin or default_origin(generator, "resefa", search)
+    return HeldSearch(generator, search, tuple(jacobians), samples, about)

@@ -18,19 +18,20 @@ from torch import Tensor
 
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.io.tensor_files import read_tensors, write_tensors
+from ganvas.io.tensor_files import is_ours, read_tensors, write_tensors
+from ganvas.latents.foreign.directions import read_foreign_directions
 
 Strength = float | int | np.number | str
 SIGN_RULE = "the entry of largest size is positive"
 SPACES = ("z", "w", "w+", "s")
 LENGTH_TOLERANCE = 1e-3
-LEGACY = "legacy file"
+FOREIGN = "foreign file"
 
 
 @dataclass(frozen=True)
 class Origin:
     """How directions were found. `region` is the region as drawn; A truncation of None is not known. `resolution` and
-    `channels` say what of the image counted.
+    `channels` say what of the image counted; `notes` how the file of somebody else was read.
     """
 
     method: str
@@ -47,6 +48,7 @@ class Origin:
     channels: str = "all"
     rank: int | None = None
     sign: str = SIGN_RULE
+    notes: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,8 @@ class Direction:
     """One unit vector in `space`: [d] for z, w and s, [layers, d] for w+. Numbers that are not known are nan.
 
     ``eigenvalue`` includes the ridge; ``predicted_ratio`` is the mean squared change inside over that outside for a
-    small step, without the ridge; ``std`` is the space's standard deviation along the vector.
+    small step, without the ridge; ``std`` is the space's standard deviation along the vector. A strength of 1 is
+    the Euclidean distance ``scale``: 1, or the length that the vector has in the file of somebody else.
     """
 
     vector: Tensor
@@ -64,11 +67,12 @@ class Direction:
     predicted_ratio: float = float("nan")
     std: float = float("nan")
     origin: Origin = field(default_factory=lambda: Origin("unknown"))
+    scale: float = 1.0
 
     def length(self, strength: Strength) -> float:
-        """Return a strength as a Euclid distance: a number is one already, "2s" is two standard deviations.
+        """Return a strength as a Euclidean distance: a number counts in `scale`, "2s" is two standard deviations.
 
-        Raises `LatentError` for what is no finite number, and for "2s" where the deviation is not known.
+        Raises `LatentError` for what is no finite number, and for "2s" where the std is not known.
         """
         number, unit = strength, ""
         if isinstance(strength, str):
@@ -87,7 +91,7 @@ class Direction:
                 f"Strength {strength} counts in standard deviations, which this direction's file does not "
                 "give; write a number."
             )
-        return length * self.std if unit else length
+        return length * (self.std if unit else self.scale)
 
     def align(self, to: "Direction") -> "Direction":
         """Return this direction with the sign that makes its angle with `to` at most 90 degrees, for comparisons.
@@ -106,7 +110,7 @@ class Direction:
 @dataclass(frozen=True, eq=False)
 class Directions:
     """Several directions of one search, strongest first. ``vectors`` [k, d] or [k, layers, d]; the rest [k]; ``mask``
-    [1, h, w] or None.
+    [1, h, w] or None; ``lengths`` [k] are the distances that a strength of 1 is, None where all are 1.
     """
 
     vectors: Tensor
@@ -117,6 +121,7 @@ class Directions:
     stds: Float[Tensor, "k"]
     mask: Float[Tensor, "1 h w"] | None
     origin: Origin
+    lengths: Float[Tensor, "k"] | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -143,6 +148,7 @@ class Directions:
             float(self.predicted_ratios[index]),
             float(self.stds[index]),
             self.origin,
+            1.0 if self.lengths is None else float(self.lengths[index]),
         )
 
     def save(self, path: str | Path) -> Path:
@@ -155,6 +161,8 @@ class Directions:
         }
         if self.mask is not None:
             tensors["mask"] = self.mask
+        if self.lengths is not None:
+            tensors["lengths"] = self.lengths
         header = {"space": self.space, "layers": self.layers, **asdict(self.origin)}
         return write_tensors(path, "directions", tensors, header, ResultFileError)
 
@@ -163,7 +171,7 @@ class Directions:
         from another one.
         """
         if self.space not in generator.spaces:
-            array = self.origin.method.startswith(LEGACY)
+            array = self.origin.method.startswith(FOREIGN)
             hint = " If the array is of another space, say so (--space z)." if array else ""
             raise ResultFileError(
                 f"These directions lie in space {self.space}; this generator has {', '.join(generator.spaces)}.{hint}"
@@ -186,18 +194,31 @@ class Directions:
         )
 
 
-def load_directions(path: str | Path, space: str | None = None) -> Directions:
-    """Read a directions file of ours, or a ``.npy`` file as ReSeFa, SeFa and LowRankGAN publish.
+def load_directions(path: str | Path, space: str | None = None, generator: Generator | None = None) -> Directions:
+    """Read directions: a file of ours, or one as others publish them.
 
-    Such arrays are [d], [k, d], [k, 1, d] (space w, all layers: choose layers when editing) or [k, layers, d] (w+),
-    of any float type; they are scaled to unit length, their signs kept. An array does not say its space: `space` "z"
-    or "s" says that it is not w. Raises `ResultFileError` with the reason for anything else.
+    Foreign files are ``.npy``, ``.npz``, ``.pt``, ``.pkl``, safetensors or text, of any float type: [d], [k, d],
+    [k, 1, d], [k, layers, d], flattened w+, or principal components with their standard deviations. They are scaled to
+    unit length and keep their signs; a strength of 1 is the length that they had. Nothing in a file is run.
+
+    Args:
+        path: The file.
+        space: The space of foreign directions, where the file does not say it; by convention w.
+        generator: The generator that they are for, whose dimensions decide what a shape means.
+
+    Returns:
+        The directions. ``origin.notes`` says how a foreign file was read.
+
+    Raises:
+        ResultFileError: The file is missing, damaged, hostile or does not hold directions.
+        LatentError: The shape fits several spaces, and neither the file nor `space` says which; or there is no such
+            space.
     """
     path = Path(path)
     if space not in (None, *SPACES):
         raise LatentError(f"Space '{space}' is not known; there are {', '.join(SPACES)}.")
-    if path.suffix.lower() == ".npy":
-        return _load_legacy(path, space)
+    if not is_ours(path):
+        return _load_foreign(path, space, generator)
     tensors, header = read_tensors(path, "directions", ResultFileError)
     try:
         found = _assemble(tensors, header)
@@ -214,11 +235,20 @@ def load_directions(path: str | Path, space: str | None = None) -> Directions:
     raise ResultFileError(f"'{path}' is a damaged directions file: {reason}. Find the directions anew.")
 
 
+def _load_foreign(path: Path, space: str | None, generator: Generator | None) -> Directions:
+    found = read_foreign_directions(path, generator, space)
+    unknown = torch.full((len(found.vectors),), math.nan, dtype=torch.float64)
+    names = (f"named {', '.join(found.names)}",) if found.names else ()
+    origin = Origin(f"{FOREIGN} {path.name}", sign="as in the file", notes="; ".join(found.notes + names))
+    lengths = None if bool((found.lengths == 1).all()) else found.lengths
+    return Directions(found.vectors, found.space, found.layers, unknown, unknown, found.stds, None, origin, lengths)
+
+
 def _assemble(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Directions:
     """Return what a file holds; raises KeyError, TypeError or ValueError for what cannot be directions."""
     vectors, space, layers = tensors["vectors"], header["space"], header["layers"]
     numbers = [tensors[name] for name in ("eigenvalues", "predicted_ratios", "stds")]
-    mask = tensors.get("mask")
+    mask, lengths = tensors.get("mask"), tensors.get("lengths")
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             raise ValueError(f"its {name} are {tensor.dtype}, not floats")
@@ -231,10 +261,14 @@ def _assemble(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Direc
         raise ValueError(f"its layers {layers} are not whole numbers from 0")
     if mask is not None and (mask.ndim != 3 or len(mask) != 1 or not ((mask >= 0) & (mask <= 1)).all()):
         raise ValueError(f"its mask of shape {list(mask.shape)} is not [1, h, w] in [0, 1]")
+    if lengths is not None and (lengths.shape != vectors.shape[:1] or not (lengths.isfinite() & (lengths > 0)).all()):
+        raise ValueError(f"its lengths of shape {list(lengths.shape)} are not one positive number for each vector")
     layers = None if layers is None else tuple(layers)
+    lengths = None if lengths is None else lengths.double()
     mask = None if mask is None else mask.float()
     eigenvalues, ratios, stds = (number.double() for number in numbers)
-    return Directions(vectors.float(), space, layers, eigenvalues, ratios, stds, mask, _origin(header))
+    origin = _origin(header)
+    return Directions(vectors.float(), space, layers, eigenvalues, ratios, stds, mask, origin, lengths)
 
 
 def _check_vectors(vectors: Tensor, axes: int) -> None:
@@ -261,47 +295,3 @@ def _origin(header: Mapping[str, Any]) -> Origin:
             raise TypeError("its labels are not whole numbers")
         label = tuple(label)
     return Origin(**about | {"seeds": tuple(seeds), "label": label})
-
-
-def _load_legacy(path: Path, given: str | None) -> Directions:
-    vectors = torch.from_numpy(_read_array(path))
-    vectors = vectors[None] if vectors.ndim == 1 else vectors
-    vectors = vectors[:, 0] if vectors.ndim == 3 and vectors.shape[1] == 1 else vectors
-    # First by the largest entry, so that no square leaves the range of float64.
-    for norm in (math.inf, 2):
-        lengths = vectors.flatten(1).norm(norm, dim=1)
-        if (lengths == 0).any():
-            raise ResultFileError(f"'{path}' holds a direction of length 0, which leads nowhere; remove that row.")
-        vectors = vectors / lengths.view(-1, *[1] * (vectors.ndim - 1))
-    vectors = vectors.float()
-    unknown = torch.full((len(vectors),), math.nan, dtype=torch.float64)
-    space = given or ("w" if vectors.ndim == 2 else "w+")
-    if (space == "w+") != (vectors.ndim == 3):
-        raise ResultFileError(
-            f"'{path}' holds directions of shape {list(vectors.shape)}, which are none of space {space}: w+ has "
-            "[k, layers, d], the other spaces [k, d]."
-        )
-    layers = None if vectors.ndim == 2 else tuple(vectors.abs().amax(dim=(0, 2)).nonzero()[:, 0].tolist())
-    origin = Origin(f"{LEGACY} {path.name}", sign="as in the file")
-    return Directions(vectors, space, layers, unknown, unknown, unknown, None, origin)
-
-
-def _read_array(path: Path) -> Float[np.ndarray, "..."]:
-    """Return a ``.npy`` file as float64."""
-    try:
-        if not path.is_file():
-            raise ResultFileError(f"There is no file '{path}'; check the name.")
-        # Mapped, so that a header that promises more than the file holds costs no memory; pickles are refused.
-        stored = np.lib.format.open_memmap(path, mode="r")
-    except ResultFileError:
-        raise
-    except Exception as reason:  # numpy's reader of headers lets through whatever Python's tokenizer raises
-        raise ResultFileError(f"'{path}' is not a readable array of numbers ({reason}).") from reason
-    with np.errstate(over="ignore"):
-        array = np.array(stored, dtype=np.float64, order="C") if stored.dtype.kind == "f" else np.empty(0)
-    if array.ndim not in (1, 2, 3) or array.size == 0 or not np.isfinite(array).all():
-        raise ResultFileError(
-            f"'{path}' holds {stored.dtype} of shape {list(stored.shape)}; directions are finite floats [d], "
-            "[k, d] or [k, layers, d]."
-        )
-    return array

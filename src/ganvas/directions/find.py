@@ -8,11 +8,12 @@ from ganvas.directions import resefa
 from ganvas.directions.direction import Directions, Origin
 from ganvas.directions.jacobian import DEFAULT_BUDGET
 from ganvas.directions.linalg import Ridge
-from ganvas.directions.settings import Progress, Search
+from ganvas.directions.settings import Search
 from ganvas.errors import GanvasError
 from ganvas.generators.codes import Layers
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, Label, about_of
+from ganvas.io.progress import Progress
 from ganvas.latents.spaces import codes_for
 from ganvas.regions import Region
 
@@ -53,11 +54,20 @@ def find_directions(
         space, layers, count, ridge, ignore_band, resolution, channels, rank, label, truncation, budget, compat
     )
     points = codes_for(generator, codes, space)
-    numbered = None if isinstance(label, Tensor) and label.is_floating_point() else label
-    known = (truncation if space == "z" else None, None, settle_label(numbered, class_names(generator)))
-    about = origin or origin_of(generator, method, (), *known)
+    about = origin or default_origin(generator, method, search)
     name = about.region_name
     return METHODS[method](generator, points, {name: region}, search, about, progress)[name]
+
+
+def default_origin(generator: Generator, method: str, search: Search) -> Origin:
+    """Return the `Origin` of codes of which nothing is known beside the generator and what `search` says of them.
+
+    One-hot labels have no number and are left out.
+    """
+    label = search.label
+    numbered = None if isinstance(label, Tensor) and label.is_floating_point() else label
+    truncation = search.truncation if search.space == "z" else None
+    return origin_of(generator, method, (), truncation, None, settle_label(numbered, class_names(generator)))
 
 
 def origin_of(

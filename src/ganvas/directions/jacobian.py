@@ -5,7 +5,7 @@ never by one reverse pass per pixel, and held within a memory budget. Where it d
 formed from blocks of columns.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -16,8 +16,8 @@ from torch import Tensor
 from ganvas.directions.jvp import Derivative
 from ganvas.directions.linalg import PIXELS_AT_ONCE, product, sum_gram, weighted_gram
 from ganvas.errors import GanvasError
+from ganvas.io.progress import Progress
 
-Progress = Callable[[int, int], None]
 DEFAULT_BUDGET = 2 * 2**30
 TANGENTS_AT_ONCE = 32
 PICKING_COST = 2.5  # measured: a pixel picked out one by one, in pixels of a whole rectangle
@@ -160,12 +160,12 @@ def hold(derivative: Derivative, plan: Plan, progress: Progress | None = None) -
     for first, last in _chunks(0, size):
         columns[first:last] = derivative.columns(first, last)
         if progress:
-            progress(last, size)
+            progress(str(plan), last, size)
     return Jacobian(columns, derivative.image.shape[1], derivative.image.shape[-1])
 
 
 def streamed_grams(
-    derivative: Derivative, masks: Sequence[Float[Tensor, "1 h w"]], blocks: int, progress: Progress | None = None
+    derivative: Derivative, masks: Sequence[Float[Tensor, "1 h w"]], plan: Plan, progress: Progress | None = None
 ) -> list[Tensor]:
     """Return ``J^T diag(m) J`` for each mask without ever holding J: one block of columns against all later columns at
     a time.
@@ -173,7 +173,7 @@ def streamed_grams(
     size = derivative.basis.size
     weights = [mask[0].flatten().repeat(derivative.image.shape[1]).to(derivative.image.device) for mask in masks]
     grams = [torch.zeros(size, size, dtype=torch.float64) for _ in masks]
-    edges = [round(i * size / blocks) for i in range(blocks + 1)]
+    edges = [round(i * size / plan.blocks) for i in range(plan.blocks + 1)]
     done, total = 0, sum(size - first for first in edges[:-1])
     for start, stop in pairwise(edges):
         held = torch.empty(stop - start, derivative.image.numel(), device=derivative.image.device)
@@ -187,7 +187,7 @@ def streamed_grams(
                 gram[first:last, start : start + len(partners)] = corner
             done += last - first
             if progress:
-                progress(done, total)
+                progress(str(plan), done, total)
     return [gram.tril() + gram.tril(-1).T for gram in grams]
 
 

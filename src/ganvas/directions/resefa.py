@@ -18,9 +18,10 @@ from ganvas.directions.direction import Directions, Origin
 from ganvas.directions.jacobian import Jacobian, Plan, hold, plan_columns, streamed_grams
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
 from ganvas.directions.linalg import Ridge
-from ganvas.directions.settings import Progress, Search
+from ganvas.directions.settings import Search
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import Generator
+from ganvas.io.progress import Progress
 from ganvas.latents.spaces import draw_samples, row_label, stds_along
 from ganvas.regions import Region
 
@@ -79,12 +80,11 @@ def region_grams(
     """Return A and B for each (foreground, background) from one derivative, holding J as the plan says; J is dropped
     afterwards.
     """
-    report = None if progress is None else lambda done, total: progress(str(plan), done, total)
     if plan.blocks == 1:
-        jacobian = hold(linear, plan, report)
+        jacobian = hold(linear, plan, progress)
         return [mean_grams(jacobian, *pair) for pair in masks]
     flat = [mask for pair in masks for mask in pair]
-    grams = streamed_grams(linear, flat, plan.blocks, report)
+    grams = streamed_grams(linear, flat, plan, progress)
     rows = linear.measure.channel_count
     means = [gram / (rows * mask.sum()) for gram, mask in zip(grams, flat, strict=True)]
     return list(zip(means[::2], means[1::2], strict=True))

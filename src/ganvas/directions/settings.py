@@ -1,6 +1,5 @@
 """The settings that all methods share."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ganvas.directions.jacobian import DEFAULT_BUDGET
@@ -8,9 +7,6 @@ from ganvas.directions.linalg import NO_RIDGE, Ridge
 from ganvas.errors import GanvasError
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Label
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)

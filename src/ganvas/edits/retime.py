@@ -18,6 +18,7 @@ from torch import Tensor
 from ganvas.edits.interpolate import LatentPath, Positions
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
+from ganvas.io.progress import Progress
 from ganvas.latents.spaces import statistics
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.perceptual import distance_of_maps, unit_maps
@@ -29,7 +30,6 @@ EVEN_ENOUGH = 1.1
 ROUNDS = 8
 DENSER = 4
 AT_ONCE = 16
-Progress = Callable[[str, int, int], None]
 
 
 @torch.no_grad()

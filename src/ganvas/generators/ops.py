@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.generators import convolution
+
 LEAKY_SLOPE = 0.2
 LEAKY_GAIN = math.sqrt(2.0)
 
@@ -86,7 +88,7 @@ def upsample(x: Float[Tensor, "n c h w"], kernel: Float[Tensor, "a b"]) -> Float
 
 def convolve(x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c k k"]) -> Float[Tensor, "n o h w"]:
     """Correlate with `weight`, keeping the size."""
-    return F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+    return convolution.convolve(x, weight, padding=weight.shape[-1] // 2)
 
 
 def convolve_up(
@@ -97,8 +99,8 @@ def convolve_up(
     `weight` has its input channels first, as transposed convolutions take it.
     """
     if weight.shape[-1] == 1:
-        return upsample(F.conv2d(x, weight.transpose(0, 1)), kernel)
-    spread = F.conv_transpose2d(x, weight, stride=2)  # [n, o, 2h + 1, 2w + 1]
+        return upsample(convolution.convolve(x, weight.transpose(0, 1)), kernel)
+    spread = convolution.convolve(x, weight, stride=2, transposed=True)  # [n, o, 2h + 1, 2w + 1]
     return smooth(spread, kernel, gain=4.0, pad=(kernel.shape[0] - 1) // 2)
 
 

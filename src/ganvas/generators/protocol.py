@@ -54,8 +54,30 @@ Noise = str | Mapping[str, Tensor] | torch.Generator
 
 
 @runtime_checkable
+class CodesWithSpace(Protocol):
+    """Codes that know their space: what generators need of a `ganvas.latents.latent.Latent`, which is built on them."""
+
+    codes: Tensor
+    space: str
+    label: int | tuple[int, ...] | None
+    truncation: float
+    truncation_layers: int | None
+
+    def noise_for(self, generator: "Generator") -> Noise:
+        """Return the noise maps that belong to the codes, or "const"."""
+        ...
+
+    def generator_for(self, generator: "Generator") -> "Generator":
+        """Return the generator that paints the codes: `generator`, or one with tuned weights."""
+        ...
+
+
+@runtime_checkable
 class Generator(Protocol):
     """A GAN's G: codes in some spaces to images [n, 3, h, w] of about [-1, 1].
+
+    Methods that take ``codes`` take a tensor with its ``space``, or a latent, which knows its space, label, truncation,
+    noise and tuned weights (`ganvas.generators.takes_latent` adds that to a family).
 
     ``resolution`` is the image's height and width in pixels; ``spaces`` the spaces it has, from the noise inwards;
     ``layers`` the rows of its w+ codes, 0 where it has none; ``feature_names`` its feature maps from coarse to fine.
@@ -92,16 +114,22 @@ class Generator(Protocol):
         ...
 
     def synthesize(
-        self, codes: Tensor, space: str = "w+", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+        self,
+        codes: Tensor | CodesWithSpace,
+        space: str | None = None,
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
     ) -> Tensor:
         """Return images, differentiable forwards and backwards."""
         ...
 
     def features(
         self,
-        codes: Tensor,
+        codes: Tensor | CodesWithSpace,
         names: Sequence[str],
-        space: str = "w+",
+        space: str | None = None,
         *,
         noise: Noise = "const",
         with_image: bool = False,
@@ -117,8 +145,8 @@ class Generator(Protocol):
         self,
         name: str,
         feature: Tensor,
-        codes: Tensor,
-        space: str = "w+",
+        codes: Tensor | CodesWithSpace,
+        space: str | None = None,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -133,7 +161,12 @@ class Linearizable(Protocol):
     """A generator that shares one primal pass among many tangents; others are differentiated by ``torch.func``."""
 
     def linearize(
-        self, codes: Tensor, space: str = "w+", *, layers: Sequence[int] | None = None, noise: Noise = "const"
+        self,
+        codes: Tensor | CodesWithSpace,
+        space: str | None = None,
+        *,
+        layers: Sequence[int] | None = None,
+        noise: Noise = "const",
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Return the image of one code and the map from tangents [n, *code] to image tangents [n, 3, h, w].
 
@@ -148,10 +181,10 @@ class HasParts(Protocol):
 
     def feature_part(
         self,
-        codes: Tensor,
+        codes: Tensor | CodesWithSpace,
         name: str,
         window: Window,
-        space: str = "w+",
+        space: str | None = None,
         *,
         noise: Noise = "const",
         label: Label = None,

@@ -18,11 +18,11 @@ from ganvas.inversion.report_card import Card
 from ganvas.inversion.starts import Encode
 from ganvas.inversion.terms import FeatureMaps, bundled_features
 from ganvas.inversion.tuning import Tuning
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 
 PIXELS_AT_ONCE = 2**18
 MOST_MOVING = 6  # photos in the video
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass

@@ -70,6 +70,17 @@ def _apart(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
         taken.add(place)
 
 
+def is_ours(path: str | Path) -> bool:
+    """Tell whether a file is of safetensors with a Ganvas header; False for any other file, and where there is none."""
+    try:
+        if Path(path).is_file():
+            with safe_open(path, framework="pt") as file:
+                return KEY in (file.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
+        pass  # whoever reads the file says what is wrong with it
+    return False
+
+
 def read_header(path: str | Path, error: type[GanvasError]) -> dict[str, Any]:
     """Return the JSON header of one of our files; raises `error` where it is none."""
     with _opened(path, error) as file:
@@ -81,7 +92,8 @@ def read_tensors(path: str | Path, kind: str, error: type[GanvasError]) -> tuple
     with _opened(path, error) as file:
         header = _header_of(file, path, error)
         if header.get("kind") != kind:
-            raise error(f"'{path}' holds {header.get('kind')}, not {kind}; give a {kind} file.")
+            hint = "load it with ganvas.load" if header.get("kind") == "generator" else f"give a {kind} file"
+            raise error(f"'{path}' holds {header.get('kind')}, not {kind}; {hint}.")
         if header.get("version") != VERSION:
             raise error(
                 f"'{path}' is of version {header.get('version')} of this format; this Ganvas reads version {VERSION}. "

@@ -219,7 +219,7 @@ def test_a_drawn_face_becomes_a_face_that_follows_it():
     assert bool(((alpha > 0) & (alpha < 1)).any())
     found = paint_sketch(faces, colors, alpha, ScribbleSettings(steps=12, candidates=1), random=8)
     assert found.marks[0].quotient < 0.75
-    mean = faces.synthesize(mean_start(faces, "w+", statistics(faces, "w+"), 1).codes)
+    mean = faces.synthesize(mean_start(faces, "w+", statistics(faces, "w+"), 1).codes, "w+")
     from_mean = ((mean - colors).abs().mean(1) * alpha).sum() / alpha.sum()
     assert found.marks[0].l1 < 0.75 * from_mean
     assert found.marks[0].from_mean < 1

@@ -1,13 +1,16 @@
-"""The table of contents of a zip archive, read by ourselves: names, places and sizes; nothing is unpacked anywhere.
+"""The table of contents of a zip archive, read by ourselves: names, places and sizes; nothing is unpacked to a disk.
 
 Python's ``zipfile`` keeps objects for whatever number of entries a file claims and unpacks bombs. ``torch.save`` stores
-its entries without compression, so an entry is a stretch of the file (APPNOTE.TXT of PKWARE, 4.3 and 4.5).
+its entries without compression, so an entry is a stretch of the file (APPNOTE.TXT of PKWARE, 4.3 and 4.5);
+``numpy.savez_compressed`` deflates them.
 """
 
 import struct
+import zlib
 from io import BufferedIOBase
+from typing import NamedTuple
 
-from ganvas.checkpoints.safe_pickle.byte_windows import Window, whole_file
+from ganvas.checkpoints.safe_pickle.byte_windows import Allowance, Window, whole_file
 from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.errors import CheckpointError, UnsafeFileError
 
@@ -22,6 +25,30 @@ END_64 = struct.Struct("<4sQ2H2L4Q")
 CENTRAL = struct.Struct("<4s6H3L5H2L")
 LOCAL = struct.Struct("<4s5H3L2H")
 EXTRA_64 = 0x0001
+STORED, DEFLATED = 0, 8
+RAW_DEFLATE = -zlib.MAX_WBITS
+
+
+class Entry(NamedTuple):
+    """One entry: its bytes as they lie in the file, how many they are once unpacked, and their checksum."""
+
+    window: Window
+    unpacked: int
+    checksum: int
+    method: int
+
+    def read(self, allowance: Allowance) -> bytes:
+        """Return the unpacked bytes, at most as many as announced; raises `CheckpointError` where they are damaged."""
+        allowance.spend(self.unpacked)
+        data = self.window.again().take(self.window.left)
+        if self.method == DEFLATED:
+            try:
+                data = zlib.decompressobj(RAW_DEFLATE).decompress(data, self.unpacked + 1)
+            except zlib.error as error:
+                raise CheckpointError(f"a compressed entry cannot be unpacked ({error}). Fetch it again.") from error
+        if len(data) != self.unpacked or zlib.crc32(data) != self.checksum:
+            raise CheckpointError("an entry of the zip archive does not match its checksum. Fetch it again.")
+        return data
 
 
 def read_directory(stream: BufferedIOBase, size: int) -> dict[str, Window]:
@@ -30,14 +57,19 @@ def read_directory(stream: BufferedIOBase, size: int) -> dict[str, Window]:
     Raises `CheckpointError` for a damaged archive, `UnsafeFileError` for one that torch does not write: compressed or
     encrypted entries, two of one name, or very many.
     """
+    return {name: entry.window for name, entry in read_entries(stream, size, (STORED,)).items()}
+
+
+def read_entries(stream: BufferedIOBase, size: int, methods: tuple[int, ...] = (STORED, DEFLATED)) -> dict[str, Entry]:
+    """Return the entries of a zip archive by name, as `read_directory` does, packed by one of `methods`."""
     directory, count = _find_directory(stream, size)
     if count > MOST_ENTRIES:
         raise UnsafeFileError(f"a zip archive of {count} entries; a checkpoint has at most {MOST_ENTRIES}.")
-    entries: dict[str, Window] = {}
+    entries: dict[str, Entry] = {}
     for _ in range(count):
         start = directory.position
         try:
-            name, entry = _read_entry(stream, directory, size)
+            name, entry = _read_entry(stream, directory, size, methods)
         except (CheckpointError, struct.error, UnicodeDecodeError) as error:
             kind = type(error) if isinstance(error, CheckpointError) else CheckpointError
             raise kind(f"byte {start}: an entry of the zip archive is damaged or strange: {error}") from error
@@ -64,10 +96,11 @@ def _find_directory(stream: BufferedIOBase, size: int) -> tuple[Window, int]:
     return _stretch(stream, offset, length, size), count
 
 
-def _read_entry(stream: BufferedIOBase, directory: Window, size: int) -> tuple[str, Window]:
-    """Read one line of the central directory; return the name and the stretch of the entry's bytes."""
+def _read_entry(stream: BufferedIOBase, directory: Window, size: int, methods: tuple[int, ...]) -> tuple[str, Entry]:
+    """Read one line of the central directory; return the name and the entry."""
     fields = CENTRAL.unpack(directory.take(CENTRAL.size))
-    signature, _, _, flags, method, _, _, _, stored, unpacked, name_length, extra_length, comment_length = fields[:13]
+    signature, _, _, flags, method, _, _, checksum, stored, unpacked, *lengths = fields[:13]
+    name_length, extra_length, comment_length = lengths
     if signature != b"PK\x01\x02":
         raise CheckpointError("its head is missing.")
     if name_length > LONGEST_ENTRY_NAME:
@@ -81,12 +114,13 @@ def _read_entry(stream: BufferedIOBase, directory: Window, size: int) -> tuple[s
     if fields[-2] >> 16 & KIND_MASK == LINK_MODE:
         raise UnsafeFileError(f"{shown(name)} is a link, which torch.save does not write.")
     unpacked, stored, offset = _wide_values(extra, [unpacked, stored, fields[-1]])
-    if method != 0 or flags & 1 or stored != unpacked:
+    if method not in methods or flags & 1 or (method == STORED and stored != unpacked):
         raise UnsafeFileError(f"{shown(name)} is compressed or encrypted, which torch.save does not do.")
     local = LOCAL.unpack(_stretch(stream, offset, LOCAL.size, size).take(LOCAL.size))
     if local[0] != b"PK\x03\x04":
         raise CheckpointError(f"{shown(name)} does not begin at byte {offset}.")
-    return name, _stretch(stream, offset + LOCAL.size + local[-2] + local[-1], stored, size)
+    window = _stretch(stream, offset + LOCAL.size + local[-2] + local[-1], stored, size)
+    return name, Entry(window, unpacked, checksum, method)
 
 
 def _wide_values(extra: bytes, values: list[int]) -> list[int]:

@@ -19,6 +19,7 @@ from ganvas.generators.biggan.synthesis import Architecture, Synthesis
 from ganvas.generators.codes import check_space, sample_truncated_normal
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.takes_latent import takes_latent
 from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
 
 IMAGENET_CLASSES = 1000
@@ -102,10 +103,11 @@ class BigGAN(nn.Module):
         """Refuse: there is space z only."""
         return refuse_mapping(to)
 
+    @takes_latent
     def synthesize(
         self,
         codes: Float[Tensor, "n z_dim"],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -115,11 +117,12 @@ class BigGAN(nn.Module):
         condition = self.condition(codes, space, noise, label, truncation)
         return self.synthesis.run(self.synthesis.begin(condition), condition)
 
+    @takes_latent
     def features(
         self,
         codes: Float[Tensor, "n z_dim"],
         names: Sequence[str],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         with_image: bool = False,
@@ -141,12 +144,13 @@ class BigGAN(nn.Module):
         # Some stages add to a fresh map in place, never to the one they were given: maps stay what they were.
         return maps | ({"image": self.synthesis.run(x, condition, done)} if with_image else {})
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Float[Tensor, "n c h w"],
         codes: Float[Tensor, "n z_dim"],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -157,10 +161,11 @@ class BigGAN(nn.Module):
         condition = self.condition(codes, space, noise, label, truncation)
         return self.synthesis.run(feature.to(self.synthesis.map_dtype), condition, self.feature_names.index(name) + 1)
 
+    @takes_latent
     def linearize(
         self,
         codes: Float[Tensor, "1 z_dim"],
-        space: str = "z",
+        space: str,
         *,
         layers: Sequence[int] | None = None,
         noise: Noise = "const",

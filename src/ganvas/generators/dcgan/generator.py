@@ -19,6 +19,7 @@ from ganvas.generators.codes import check_space, sample_normal
 from ganvas.generators.dcgan.layers import FIRST, INITIAL_STD, Block, Colors
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.takes_latent import takes_latent
 from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
 
 LARGEST_WIDTH, MOST_BLOCKS = 65536, 9
@@ -129,10 +130,11 @@ class DCGAN(nn.Module):
         """Return images in [-1, 1] of codes z."""
         return self._run(z)[0]
 
+    @takes_latent
     def synthesize(
         self,
         codes: Float[Tensor, "n z_dim"],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -141,11 +143,12 @@ class DCGAN(nn.Module):
         """Return images in [-1, 1] of the codes times `truncation`."""
         return self._run(self._codes(codes, space, noise, label) * truncation)[0]
 
+    @takes_latent
     def features(
         self,
         codes: Float[Tensor, "n z_dim"],
         names: Sequence[str],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         with_image: bool = False,
@@ -163,12 +166,13 @@ class DCGAN(nn.Module):
         image, maps = self._run(self._codes(codes, space, noise, label) * truncation, last=last)
         return {name: maps[name] for name in names} | ({"image": image} if with_image else {})
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Float[Tensor, "n c h w"],
         codes: Float[Tensor, "n z_dim"],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -181,10 +185,11 @@ class DCGAN(nn.Module):
         self._codes(codes, space, noise, label)
         return self._run(feature, after=name)[0]
 
+    @takes_latent
     def linearize(
         self,
         codes: Float[Tensor, "1 z_dim"],
-        space: str = "z",
+        space: str,
         *,
         layers: Sequence[int] | None = None,
         noise: Noise = "const",

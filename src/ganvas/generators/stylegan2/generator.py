@@ -16,6 +16,7 @@ from ganvas.generators.protocol import Label, Noise
 from ganvas.generators.style_based import StyleBased
 from ganvas.generators.stylegan2.architecture import Architecture
 from ganvas.generators.stylegan2.synthesis import Synthesis
+from ganvas.generators.takes_latent import takes_latent
 
 
 class StyleGAN2(StyleBased[Synthesis]):
@@ -34,10 +35,11 @@ class StyleGAN2(StyleBased[Synthesis]):
             layer.weight.data = layer.weight.data.to(dtype)
         return self
 
+    @takes_latent
     def synthesize(
         self,
         codes: Tensor,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -48,11 +50,12 @@ class StyleGAN2(StyleBased[Synthesis]):
         styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
         return self.synthesis.paint(styles, self.noise_maps(noise, len(codes)))
 
+    @takes_latent
     def features(
         self,
         codes: Tensor,
         names: Sequence[str],
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         with_image: bool = False,
@@ -71,12 +74,13 @@ class StyleGAN2(StyleBased[Synthesis]):
         image, maps = self.synthesis(styles, self.noise_maps(noise, len(codes)), wanted=names, with_image=with_image)
         return maps | {"image": image} if with_image else maps
 
+    @takes_latent
     def feature_part(
         self,
         codes: Tensor,
         name: str,
         window: Window,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -89,12 +93,13 @@ class StyleGAN2(StyleBased[Synthesis]):
         styles = self.styles(codes, space, label=label, truncation=truncation)
         return self.synthesis.part(styles, self.noise_maps(noise, len(codes)), name, window)
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Float[Tensor, "n c h w"],
         codes: Tensor,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -109,8 +114,9 @@ class StyleGAN2(StyleBased[Synthesis]):
         assert image is not None
         return image
 
+    @takes_latent
     def linearize(
-        self, codes: Tensor, space: str = "w+", *, layers: Sequence[int] | None = None, noise: Noise = "const"
+        self, codes: Tensor, space: str, *, layers: Sequence[int] | None = None, noise: Noise = "const"
     ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
         """Return the image of one code (w, w+ or s) and its derivative, a map from tangents [n, *code] to [n, 3, h,
         w].

@@ -182,4 +182,4 @@ class Shortcut(nn.Module):
 
     def forward(self, x: Float[Tensor, "n i h w"], kernel: Tensor) -> Float[Tensor, "n o h2 w2"]:
         """Return the branch; it is linear, so it is its own derivative."""
-        return ops.upsample(F.conv2d(x, (self.weight * self.gain).to(x.dtype)), kernel)
+        return ops.upsample(ops.convolve(x, (self.weight * self.gain).to(x.dtype)), kernel)

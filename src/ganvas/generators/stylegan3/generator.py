@@ -20,6 +20,7 @@ from ganvas.generators.style_based import StyleBased
 from ganvas.generators.stylegan3.architecture import Architecture
 from ganvas.generators.stylegan3.input import check_placement, placement
 from ganvas.generators.stylegan3.synthesis import Synthesis
+from ganvas.generators.takes_latent import takes_latent
 
 
 class StyleGAN3(StyleBased[Synthesis]):
@@ -68,10 +69,11 @@ class StyleGAN3(StyleBased[Synthesis]):
         beyond = (shape.size_out / shape.rate_out - 1) / 2
         return (-beyond, -beyond, 1 + beyond, 1 + beyond)
 
+    @takes_latent
     def synthesize(
         self,
         codes: Tensor,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -85,11 +87,12 @@ class StyleGAN3(StyleBased[Synthesis]):
         assert image is not None
         return image
 
+    @takes_latent
     def features(
         self,
         codes: Tensor,
         names: Sequence[str],
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         with_image: bool = False,
@@ -109,12 +112,13 @@ class StyleGAN3(StyleBased[Synthesis]):
         image, maps = self.synthesis(styles, self._inverse(), wanted=names, with_image=with_image)
         return maps | {"image": image} if with_image else maps
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Float[Tensor, "n c h w"],
         codes: Tensor,
-        space: str = "w+",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,
@@ -133,8 +137,9 @@ class StyleGAN3(StyleBased[Synthesis]):
         assert image is not None
         return image
 
+    @takes_latent
     def linearize(
-        self, codes: Tensor, space: str = "w+", *, layers: Sequence[int] | None = None, noise: Noise = "const"
+        self, codes: Tensor, space: str, *, layers: Sequence[int] | None = None, noise: Noise = "const"
     ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
         """Return the image of one code (w, w+ or s) and its derivative, a map from tangents [n, *code] to [n, 3, h,
         w].

@@ -18,6 +18,7 @@ from ganvas.generators import ops
 from ganvas.generators.codes import check_space, sample_normal, sample_uniform, truncate, widen
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.takes_latent import takes_latent
 from ganvas.generators.wrapped.hooks import Hooks, Reached
 from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
 
@@ -131,17 +132,19 @@ class Wrapped:
             ws = truncate(ws, self._average(), truncation, truncation_layers)
         return ws[:, 0] if to == "w" else ws
 
+    @takes_latent
     def synthesize(
-        self, codes: Tensor, space: str = "z", *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
+        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
     ) -> Float[Tensor, "n 3 h w"]:
         """Return images; label and truncation count for space z only."""
         return self._run(Hooks(), codes, space, noise, label, truncation)
 
+    @takes_latent
     def features(
         self,
         codes: Tensor,
         names: Sequence[str],
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         with_image: bool = False,
@@ -162,12 +165,13 @@ class Wrapped:
             return hooks.maps
         return hooks.maps | {"image": image}
 
+    @takes_latent
     def resume(
         self,
         name: str,
         feature: Tensor,
         codes: Tensor,
-        space: str = "z",
+        space: str,
         *,
         noise: Noise = "const",
         label: Label = None,

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.batch import joined
-from ganvas.inversion.sketch.nearest import Nearest, Progress, look_at_random
+from ganvas.inversion.sketch.nearest import Nearest, look_at_random
 from ganvas.inversion.sketch.paint import RANDOM, Painter, Painting, ScribbleSettings, begin, check_candidates
 from ganvas.inversion.sketch.sketch import Sketch
 from ganvas.inversion.terms import FeatureMaps
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 
 

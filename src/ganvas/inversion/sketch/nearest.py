@@ -2,7 +2,7 @@
 result is measured by.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,11 +13,11 @@ from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, Label
 from ganvas.inversion.sketch.sketch import Sketch, compared, distance_of, terms_from
 from ganvas.inversion.terms import FeatureMaps, Weights
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent, sample_latent
 
 AT_ONCE = 16
 MOST = 100_000
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ from ganvas.generators.protocol import Generator
 from ganvas.inversion.invert import InversionSettings, Run, latent_of, prepare
 from ganvas.inversion.optimize import Step
 from ganvas.inversion.sketch.fidelity import BALANCED, check_weight
-from ganvas.inversion.sketch.nearest import Nearest, Progress, look_at_random, random_codes
+from ganvas.inversion.sketch.nearest import Nearest, look_at_random, random_codes
 from ganvas.inversion.sketch.sketch import COMPARED, Sketch, distance_of, terms_from
 from ganvas.inversion.starts import mean_start
 from ganvas.inversion.terms import DEFAULT, FeatureMaps, Weights, bundled_features, in_stds
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import statistics
 

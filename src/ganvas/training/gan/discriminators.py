@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.generators import ops
+from ganvas.generators.convolution import convolve
 from ganvas.images import pixels
 
 GROUP = 4
@@ -35,7 +36,8 @@ class EqualConvolution(nn.Module):
         gain = gain if self.bias is None else gain * ops.LEAKY_GAIN  # leaky ReLU is homogeneous
         weight = (self.weight * (self.gain * gain)).to(x.dtype)
         stride, pad = (2, 0) if down and weight.shape[-1] > 1 else (1, weight.shape[-1] // 2)
-        y = F.conv2d(x, weight, None if self.bias is None else (self.bias * gain).to(x.dtype), stride, pad)
+        bias = None if self.bias is None else (self.bias * gain).to(x.dtype)
+        y = convolve(x, weight, bias, stride=stride, padding=pad)
         return y if self.bias is None else F.leaky_relu_(y, ops.LEAKY_SLOPE)
 
 

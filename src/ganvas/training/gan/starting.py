@@ -12,6 +12,7 @@ from ganvas.checkpoints.load import load
 from ganvas.errors import TrainingError
 from ganvas.images.datasets import ImageSet
 from ganvas.io.files import atomic_path
+from ganvas.io.tensor_files import read_header
 from ganvas.training.adapt.adaptation import AdaptationRecipe
 from ganvas.training.distributed import Team
 from ganvas.training.gan import snapshots
@@ -135,6 +136,14 @@ def newest(folder: Path) -> Path:
     if not whole:
         raise TrainingError(f"'{folder}' holds no snapshot to go on from; start without --resume.")
     return whole[-1]
+
+
+def recorded_precision(path: str, folder: Path) -> str | None:
+    """Return the precision that a snapshot was trained in ("auto": the newest one of the folder), with which a run goes
+    on bit for bit; None where the file is no snapshot.
+    """
+    found = newest(folder) if path == "auto" else Path(path)
+    return read_header(found, TrainingError)["recipe"]["precision"] if snapshots.is_snapshot(found) else None
 
 
 def recipe_of(snapshot: Mapping[str, Any]) -> Recipe:
