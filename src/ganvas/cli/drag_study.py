@@ -10,9 +10,9 @@ from cyclopts import Parameter
 from ganvas.checkpoints.load import named_regions
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import TRUNCATION, Codes, Common, Flag, make_folder, with_seconds, wrote
-from ganvas.comparisons.drag.command import run, run_poster
-from ganvas.comparisons.drag.settings import QUICK, Settings, of_size
-from ganvas.comparisons.drag.trials import Bench
+from ganvas.comparisons.drag.run import run_benchmark, run_qualitative
+from ganvas.comparisons.drag.settings import QUICK, DragBenchmarkSettings, of_size
+from ganvas.comparisons.drag.trials import DragBenchmark
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import about_of
 from ganvas.inversion.terms import bundled_features
@@ -39,7 +39,7 @@ class Study:
         """Whether anything is to be measured."""
         return self.benchmark or self.named or self.quick or self.drags is not None
 
-    def settings(self) -> Settings:
+    def settings(self) -> DragBenchmarkSettings:
         """Return the settings of the benchmark; raises `GanvasError` where the options contradict each other."""
         if self.benchmark == self.named:
             raise GanvasError("Give --benchmark or --named, one of them; --quick and --drags say how many drags.")
@@ -47,7 +47,7 @@ class Study:
             raise GanvasError("--quick and --drags both say how many drags; give one of them.")
         if self.drags is not None and self.drags < 1:
             raise GanvasError(f"{self.drags} drags measure nothing; give 1 or more.")
-        return QUICK if self.quick else Settings() if self.drags is None else of_size(self.drags)
+        return QUICK if self.quick else DragBenchmarkSettings() if self.drags is None else of_size(self.drags)
 
 
 def measure(model: str, study: Study, codes: Codes, out: Path, common: Common) -> None:
@@ -62,13 +62,13 @@ def measure(model: str, study: Study, codes: Codes, out: Path, common: Common) -
     if isinstance(label, tuple):
         raise GanvasError("A benchmark is of one class; give one --label.")
     make_folder(out)
-    bench = Bench(generator, bundled_features(torch.device(common.device)), settings, out, label)
+    bench = DragBenchmark(generator, bundled_features(torch.device(common.device)), settings, out, label)
     name = about_of(generator).name or Path(model).stem
     with progress(remembers=600.0) as tell:
         if study.named:
             count = (4 if study.quick else FACES) if study.drags is None else study.drags
-            text, paths = run_poster(bench, name, named_regions(generator), count, tell)
+            text, paths = run_qualitative(bench, name, named_regions(generator), count, tell)
         else:
-            text, paths = run(bench, name, tell)
+            text, paths = run_benchmark(bench, name, tell)
     summary = {"command": "drag", "study": "named" if study.named else "benchmark", "files": paths}
     common.show([*text.splitlines(), *wrote(paths), with_seconds(begun)], summary)
