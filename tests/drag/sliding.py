@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ganvas.drag.session import DragSession, open_drag
 from ganvas.generators.codes import check_space, sample_normal
 from ganvas.generators.protocol import Label, Noise
 from ganvas.generators.takes_latent import takes_latent
+from ganvas.latents.latent import Latent
 
 WAVES = 12
 
@@ -88,3 +90,8 @@ class SlidingGenerator:
         truncation: float = 1.0,
     ) -> Tensor:
         return self.synthesize(codes, space)
+
+
+def sliding_session(generator: SlidingGenerator | None = None) -> DragSession:
+    """Return the session of the pattern that nothing has moved yet."""
+    return open_drag(generator or SlidingGenerator(), Latent(torch.zeros(1, 3), "z"))

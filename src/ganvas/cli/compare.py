@@ -13,9 +13,9 @@ from ganvas.checkpoints.load import named_regions
 from ganvas.cli.options import TRUNCATION, Loading, Photos, class_of, make_folder
 from ganvas.cli.show import progress
 from ganvas.cli.types import Flag, Model, Out
-from ganvas.comparisons.drag.command import run, run_poster
-from ganvas.comparisons.drag.settings import QUICK, Settings, of_size
-from ganvas.comparisons.drag.trials import Bench
+from ganvas.comparisons.drag.run import run_benchmark, run_qualitative
+from ganvas.comparisons.drag.settings import QUICK, DragBenchmarkSettings, of_size
+from ganvas.comparisons.drag.trials import DragBenchmark
 from ganvas.comparisons.inversion.command import check_comparison, compare_inversions, comparison_photos
 from ganvas.comparisons.inversion.table import TableSettings
 from ganvas.comparisons.reconstruction import reconstruction_metrics_for
@@ -55,19 +55,19 @@ def drag(
         raise GanvasError("--quick and --drags both say how many drags; give one of them.")
     if drags is not None and drags < 1:
         raise GanvasError(f"{drags} drags measure nothing; give 1 or more.")
-    settings = QUICK if quick else Settings() if drags is None else of_size(drags)
+    settings = QUICK if quick else DragBenchmarkSettings() if drags is None else of_size(drags)
     generator = loading.load(model)
     chosen = class_of(generator, label)
     make_folder(out)
     features = bundled_features(loading.on())
-    bench = Bench(generator, features, replace(settings, truncation=truncation), out, chosen)
+    bench = DragBenchmark(generator, features, replace(settings, truncation=truncation), out, chosen)
     name = _name(generator, model)
     with progress(window=WINDOW) as report:
         if qualitative:
             count = (QUICK_FACES if quick else FACES) if drags is None else drags
-            text, paths = run_poster(bench, name, named_regions(generator), count, report)
+            text, paths = run_qualitative(bench, name, named_regions(generator), count, report)
         else:
-            text, paths = run(bench, name, report)
+            text, paths = run_benchmark(bench, name, report)
     loading.show("compare drag", text.splitlines(), paths)
 
 
