@@ -59,7 +59,8 @@ def test_the_video_ends_at_the_end_and_nothing_is_painted_for_nobody(
     videos, painted = [], []
     real = DragSession.image
     monkeypatch.setattr(DragSession, "image", lambda *given: painted.append(1) or real(*given))
-    monkeypatch.setattr(drag_report.pixels, "write_animation", lambda path, video, seconds: videos.append(video) or path)
+    write = lambda path, video, seconds: videos.append(video) or path  # noqa: E731
+    monkeypatch.setattr(drag_report.pixels, "write_animation", write)
     assert run("drag", files["plain"], *POINT, "--steps", "9", "--frames", "4", "--out", tmp_path).code == 0
     assert len(videos[0]) == 4 + drag_report.PAUSE
     assert len(painted) == 4 + 3  # start, end, and the end beside the start

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cyclopts import Parameter
 
@@ -59,7 +59,7 @@ class Tuning:
     patience: int | None = None
     """Steps without coming nearer after which a drag has stalled; 60 by default."""
 
-    def changes(self, of_the_image: bool = False) -> dict[str, float | int]:
+    def changes(self, of_the_image: bool = False) -> dict[str, Any]:
         """Return the settings that were given: those of the method, or those of the image."""
         given = {name: value for name, value in vars(self).items() if value is not None}
         return {name: value for name, value in given.items() if (name in OF_THE_IMAGE) == of_the_image}
