@@ -23,8 +23,8 @@ from ganvas.inversion.sketch.evaluate import ood_scores, variant_mmds
 from ganvas.inversion.sketch.fidelity import BALANCED, delta_weight_of, parse_fidelity
 from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.inversion.sketch.target import Sketch
+from ganvas.metrics.evaluation import real_features
 from ganvas.reports.sketch_report import metrics_of, write_sketches
-from ganvas.training.gan.held_out import real_features
 
 CANDIDATES, MOST_REAL = 3, 1000
 

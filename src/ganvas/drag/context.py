@@ -10,7 +10,7 @@ from ganvas.drag.defaults import default_feature, default_layers
 from ganvas.drag.sampling import Plane
 from ganvas.errors import LatentError
 from ganvas.generators.codes import Layers, check_space, parse_layers
-from ganvas.generators.crops import Window
+from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import Generator, HasParts, Label, Noise, feature_extent
 
 
@@ -37,7 +37,7 @@ class DragContext:
         """The space of the codes: z, or w+ for a drag in w or w+."""
         return code_space_of(self.space)
 
-    def feature_map(self, codes: Tensor, window: Window | None = None) -> Float[Tensor, "1 c h w"]:
+    def feature_map(self, codes: Tensor, window: Crop | None = None) -> Float[Tensor, "1 c h w"]:
         """Return the followed map, or a window of it where the generator `HasParts`; no layer above it is computed."""
         if window is not None:
             assert isinstance(self.generator, HasParts)

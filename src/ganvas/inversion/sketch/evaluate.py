@@ -10,7 +10,7 @@ from torch import Tensor
 from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.io.progress import Progress
-from ganvas.metrics.distribution import KernelDistance, kernel_distance
+from ganvas.metrics.distribution import KernelMMD, kernel_mmd
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.ood import descriptors, fit_ood_detector
 
@@ -22,7 +22,7 @@ class VariantMMD:
     """The kernel MMD to `real` images of all `images` of one variant of the settings."""
 
     settings: SketchSettings
-    distance: KernelDistance
+    distance: KernelMMD
     images: int
     real: int
 
@@ -46,6 +46,6 @@ def variant_mmds(sketching: BatchSketch, network: FeatureNetwork, real: Float[Te
         some = [result.images for (_, variant), result in sketching.results.items() if variant == column]
         images = torch.cat(some) if some else torch.zeros(0, 3, 1, 1)
         if len(images) >= FEWEST:
-            distance = kernel_distance(real, network(images.to(network.mean.device)))
+            distance = kernel_mmd(real, network(images.to(network.mean.device)))
             found.append(VariantMMD(settings, distance, len(images), len(real)))
     return found
