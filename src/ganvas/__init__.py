@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ganvas.directions.find import find_directions
     from ganvas.directions.linalg import Ridge
     from ganvas.directions.settings import Search
-    from ganvas.drag.session import drag_points
+    from ganvas.drag.draggan import DragGANSettings
+    from ganvas.drag.freedrag import FreeDragSettings
+    from ganvas.drag.session import DragSession, drag_points, open_drag
     from ganvas.edits.interpolate import path_through
     from ganvas.edits.mix import mix, mix_grid
     from ganvas.edits.move import edit, edit_series
@@ -49,6 +51,9 @@ __all__ = [
     "CheckpointError",
     "Direction",
     "Directions",
+    "DragGANSettings",
+    "DragSession",
+    "FreeDragSettings",
     "GanvasError",
     "Generator",
     "HeldSearch",
@@ -83,6 +88,7 @@ __all__ = [
     "mix",
     "mix_grid",
     "named_regions",
+    "open_drag",
     "open_latent",
     "path_through",
     "read_image",
@@ -97,7 +103,9 @@ __all__ = [
 _HOMES = {
     "checkpoints.load": ("convert", "info", "load", "named_regions"),
     "directions.direction": ("Direction", "Directions", "load_directions"),
-    "drag.session": ("drag_points",),
+    "drag.draggan": ("DragGANSettings",),
+    "drag.freedrag": ("FreeDragSettings",),
+    "drag.session": ("DragSession", "drag_points", "open_drag"),
     "edits.move": ("edit", "edit_series"),
     "errors": (
         "CheckpointError",
