@@ -13,14 +13,13 @@ from cyclopts import Parameter
 
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.cli.context import visible
-from ganvas.cli.photo_codes import latent_of
+from ganvas.cli.options import open_source as latent_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import class_names, label_of
 from ganvas.generators.protocol import CanMove, Generator, about_of
 from ganvas.inversion.photos import is_photo
-from ganvas.io.tensor_files import is_ours
-from ganvas.latents.latent import Latent, sample
+from ganvas.latents.latent import Latent, sample_latent
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
 from ganvas.regions.text import parse_region
@@ -72,8 +71,8 @@ class Codes:
     inverted first."""
     latent_space: str | None = None
     """Space of the codes in a file of others, where neither it nor their shape says it: z, w, w+ or s."""
-    rows: str | None = None
-    """Rows of the latent file, counted from 0, such as 0-3; all by default."""
+    samples: str | None = None
+    """Samples of the latent file, counted from 0, such as 0-3; all by default."""
     truncation: float | None = None
     """Truncation psi: 1 is none, 0 the average image; 0.7 by default."""
     truncation_layers: int | None = None
@@ -89,12 +88,12 @@ class Codes:
             ours = not photo and is_ours(self.latent)
             self.refuse_beside("A photo has" if photo else "A latent file holds", seeds, label=ours)
             latent = latent_of(self.latent, generator, None if ours else self.label_for(generator), self.latent_space)
-            return latent if self.rows is None else latent.rows(parse_rows(self.rows))
-        if self.rows is not None:
-            raise LatentError("--rows chooses rows of a latent file; give --latent FILE, or choose --seeds.")
+            return latent if self.samples is None else latent.rows(parse_rows(self.samples))
+        if self.samples is not None:
+            raise LatentError("--samples chooses samples of a latent file; give --latent FILE, or choose --seeds.")
         if self.latent_space is not None:
             raise LatentError("--latent-space is that of the codes in a file; give --latent FILE, or leave it out.")
-        return sample(
+        return sample_latent(
             generator,
             parse_seeds(default if seeds is None else seeds),
             label=self.label_for(generator),
