@@ -31,7 +31,7 @@ def dcgan(
     resolution: Literal[32, 64, 128] = 64,
     batch: int = 64,
     loss: Literal["bce", "hinge"] = "bce",
-    rate: float = 2e-4,
+    learning_rate: float = 2e-4,
     width: int = 64,
     augment: Augment = "none",
     start: str | None = None,
@@ -45,7 +45,7 @@ def dcgan(
         resolution: Width and height of the images in pixels.
         batch: Batch size.
         loss: bce is the published one.
-        rate: Learning rate of both networks.
+        learning_rate: Learning rate of both networks.
         width: Channels of the finest map.
         augment: diff changes colors, shifts and cuts out before the discriminator sees an image (DiffAugment): for
             sets of hundreds of images.
@@ -57,8 +57,8 @@ def dcgan(
         discriminator_width=width,
         batch=batch,
         loss=loss,
-        learning_rate=rate,
-        discriminator_learning_rate=rate,
+        learning_rate=learning_rate,
+        discriminator_learning_rate=learning_rate,
         precision=compute.precision or "auto",
         seed=running.seed,
     )
@@ -73,7 +73,7 @@ def stylegan2(
     resolution: int = 128,
     batch: int = 32,
     loss: Literal["bce", "hinge", "relativistic"] = "bce",
-    rate: float = 2.5e-3,
+    learning_rate: float = 2.5e-3,
     r1: float = 1.0,
     r2: float = 0.0,
     penalty_every: int = 16,
@@ -98,7 +98,7 @@ def stylegan2(
         resolution: Width and height of the images in pixels, a power of two.
         batch: Batch size.
         loss: bce is the published one; relativistic compares real and fake images in pairs (R3GAN), with --r2 too.
-        rate: Learning rate of both networks.
+        learning_rate: Learning rate of both networks.
         r1: Weight of the gradient penalty on real images.
         r2: Weight of the gradient penalty on fake images.
         penalty_every: Steps between gradient penalties.
@@ -127,8 +127,8 @@ def stylegan2(
         mapping_layers=mapping_layers,
         batch=batch,
         loss=loss,
-        learning_rate=rate,
-        discriminator_learning_rate=rate,
+        learning_rate=learning_rate,
+        discriminator_learning_rate=learning_rate,
         r1=r1,
         r2=r2,
         penalty_every=penalty_every,
@@ -149,7 +149,7 @@ def adapt(
     /,
     *,
     batch: int = AdaptationSettings.batch,
-    rate: float | None = None,
+    learning_rate: float | None = None,
     correspondence: float = AdaptationSettings.correspondence,
     discriminator: str = "auto",
     augment: Augment = "diff",
@@ -162,7 +162,7 @@ def adapt(
         photos: A folder or a zip of images of the new class, framed as the generator's own; each is cropped to its
             middle square and resized.
         batch: Batch size.
-        rate: Learning rate of both networks; by default 5e-4 with a trained discriminator, 2e-3 with one on features.
+        learning_rate: Learning rate of both networks; by default 5e-4 with a trained discriminator, 2e-3 with one on features.
         correspondence: Weight of the loss that keeps images as different from each other as they were; with 0 all
             come to look like the photos.
         discriminator: The discriminator to begin with: a file that training left (discriminator.safetensors), or
@@ -173,7 +173,7 @@ def adapt(
     settings = AdaptationSettings.of_model(
         model,
         discriminator,
-        rate,
+        learning_rate,
         batch=batch,
         correspondence=correspondence,
         precision=compute.precision or "auto",
@@ -191,7 +191,7 @@ def encoder(
     steps: int = EncoderSettings.steps,
     batch: int = EncoderSettings.batch,
     real_from: int = EncoderSettings.real_from,
-    rate: float = EncoderSettings.learning_rate,
+    learning_rate: float = EncoderSettings.learning_rate,
     prior: float = EncoderSettings.prior,
     seed: int = 0,
     resume: Flag = False,
@@ -207,7 +207,7 @@ def encoder(
         steps: Steps in all.
         batch: Batch size.
         real_from: The step from which on half of each batch is real; before, all images are the generator's own.
-        rate: Learning rate; it falls to 0 over the last third.
+        learning_rate: Learning rate; it falls to 0 over the last third.
         prior: Weight of the distance of real images' codes from the generator's mean code.
         seed: Random seed.
         resume: Resume from the snapshot in --out.
@@ -217,7 +217,7 @@ def encoder(
     settings = EncoderSettings(
         batch=batch,
         real_from=real_from,
-        learning_rate=rate,
+        learning_rate=learning_rate,
         steps=steps,
         prior=prior,
         precision=compute.precision or "auto",
