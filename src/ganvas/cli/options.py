@@ -24,6 +24,7 @@ from ganvas.latents.latent import Latent, sample
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
 from ganvas.regions.text import parse_region
+from ganvas.training.hardware import device_named, fastest_precision, set_threads
 
 TRUNCATION = 0.7
 MOST_FRAMES = 200
@@ -60,22 +61,11 @@ class Compute(Output):
 
     def on(self, default: str = "cpu") -> torch.device:
         """Return the device; raises `GanvasError` where it cannot be used. Limits the CPU threads first."""
-        if self.threads < 0:
-            raise GanvasError(f"--threads {self.threads} is not possible; give 1 or more, or 0 for all.")
-        if self.threads:
-            torch.set_num_threads(self.threads)
-        name = self.device or default
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            return torch.empty(1, device=name).device
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise GanvasError(f"Device '{name}' cannot be used on this machine; give cpu, or one it has.") from error
+        set_threads(self.threads)
+        return device_named(self.device or default)
 
     def precision_on(self, device: torch.device, default: str = "float32") -> str:
         """Return "float32" or "bfloat16"."""
-        from ganvas.training.hardware import fastest_precision
-
         precision = self.precision or default
         return fastest_precision(device) if precision == "auto" else precision
 
