@@ -59,7 +59,7 @@ def test_the_video_ends_at_the_end_and_nothing_is_painted_for_nobody(
     videos, painted = [], []
     real = DragSession.image
     monkeypatch.setattr(DragSession, "image", lambda *given: painted.append(1) or real(*given))
-    monkeypatch.setattr(results.images, "write_animation", lambda path, video, seconds: videos.append(video) or path)
+    monkeypatch.setattr(results.pixels, "write_animation", lambda path, video, seconds: videos.append(video) or path)
     assert run("drag", files["plain"], *POINT, "--steps", "9", "--frames", "4", "--out", tmp_path).code == 0
     assert len(videos[0]) == 4 + results.PAUSE
     assert len(painted) == 4 + 3  # start, end, and the end beside the start
