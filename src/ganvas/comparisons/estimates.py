@@ -1,7 +1,7 @@
 """Means, medians, quotients and their 95 % intervals.
 
-The bootstrap is ours, not `scipy.stats.bootstrap`: its interval interpolates between resampled values, which an infinite
-quotient forbids, and the published intervals are of these seeds.
+The bootstrap is ours, not `scipy.stats.bootstrap`: its interval interpolates between resampled values, which infinite
+quotients forbid, and the published intervals are of these seeds.
 """
 
 from collections.abc import Iterable, Sequence

@@ -12,7 +12,7 @@ from ganvas.io.files import atomic_path
 
 
 def claim_folder(folder: Path, record: dict[str, Any]) -> None:
-    """Write the record of a study into its folder; raises `GanvasError` where it holds another record, or a damaged one."""
+    """Write the record of a study into its folder; raises `GanvasError` where it holds another or a damaged one."""
     path = folder / "study.json"
     if not path.is_file():
         write_json(path, record)
