@@ -27,7 +27,7 @@ from ganvas.drag import defaults
 from ganvas.drag.request import DragRequest
 from ganvas.errors import GanvasError, RegionError, ResultFileError
 from ganvas.generators.protocol import About
-from ganvas.inversion.terms import FeatureMaps
+from ganvas.inversion.features import FeatureExtractor
 from ganvas.regions import Region
 from ganvas.regions.named import FACES
 from tests.cli.conftest import Run
@@ -47,7 +47,7 @@ class Plain:
         return [images]
 
 
-FEATURES: FeatureMaps = Plain()
+FEATURES: FeatureExtractor = Plain()
 
 
 def quiet(what: str, done: int, total: int) -> None:

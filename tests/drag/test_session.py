@@ -22,7 +22,7 @@ from ganvas.drag.session import drag_points, open_drag
 from ganvas.drag.settings import DragSettings
 from ganvas.drag.state import CANCELED, NOT_FINITE, REACHED, STALLED, STEP_LIMIT, Drag
 from ganvas.errors import GanvasError, LatentError, RegionError
-from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.latents.latent import Latent
 from ganvas.metrics.tracking import track
@@ -182,7 +182,7 @@ def test_drag_refuses_zero_steps_several_images_wrong_shapes_and_bare_tensors():
 
 def test_latents_of_z_w_and_w_plus_begin_at_their_own_codes():
     """All have one shape here but w+; only z is still to be mapped, with its label and truncation."""
-    generator = StyleGAN2(Architecture(16, (5,) * 3, 6, 6, (6,) * 2, 3)).eval().requires_grad_(False)
+    generator = StyleGAN2(StyleGAN2Architecture(16, (5,) * 3, 6, 6, (6,) * 2, 3)).eval().requires_grad_(False)
     z = generator.sample([1])
     latent = Latent(z, "z", label=2, truncation=0.5)
     mapped = generator.map(z, to="w+", label=2, truncation=0.5)

@@ -15,7 +15,7 @@ from ganvas.comparisons.drag.settings import QUICK, DragBenchmarkSettings, of_si
 from ganvas.comparisons.drag.trials import DragBenchmark
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import about_of
-from ganvas.inversion.terms import bundled_features
+from ganvas.inversion.features import bundled_features
 
 FACES = 32
 

@@ -10,7 +10,7 @@ from ganvas.drag.defaults import default_feature, default_layers
 from ganvas.drag.sampling import Plane
 from ganvas.errors import LatentError
 from ganvas.generators.codes import Layers, check_space, parse_layers
-from ganvas.generators.crops import Window
+from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import Generator, HasParts, Label, Noise, feature_extent
 
 
@@ -37,11 +37,11 @@ class DragContext:
         """The space of the codes: z, or w+ for a drag in w or w+."""
         return code_space_of(self.space)
 
-    def feature_map(self, codes: Tensor, window: Window | None = None) -> Float[Tensor, "1 c h w"]:
-        """Return the followed map, or a window of it where the generator `HasParts`; no layer above it is computed."""
-        if window is not None:
+    def feature_map(self, codes: Tensor, crop: Crop | None = None) -> Float[Tensor, "1 c h w"]:
+        """Return the followed map, or a crop of it where the generator `HasParts`; no layer above it is computed."""
+        if crop is not None:
             assert isinstance(self.generator, HasParts)
-            return self.generator.feature_part(codes, self.feature, window, self.code_space, **self._options()).float()
+            return self.generator.feature_part(codes, self.feature, crop, self.code_space, **self._options()).float()
         maps = self.generator.features(codes, [self.feature], self.code_space, **self._options())
         return maps[self.feature].float()
 

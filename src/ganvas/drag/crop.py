@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganvas.drag.sampling import Plane
 from ganvas.drag.state import Drag
-from ganvas.generators.crops import Window
+from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import HasParts
 
 RIM = 2  # samples of the map: reading between pixels of the enlarged map touches the next but one
@@ -24,15 +24,15 @@ def feature_near(
     """
     context, reference = drag.context, drag.reference
     size = reference.feature.shape[-1]
-    window = samples_near(points, margin, context.plane, size)
-    crops = isinstance(context.generator, HasParts) and reference.feature.shape[-2] == size
-    if reference.must_stay is not None or not crops or window.area > MAX_SHARE * size**2:
+    crop = samples_near(points, margin, context.plane, size)
+    croppable = isinstance(context.generator, HasParts) and reference.feature.shape[-2] == size
+    if reference.must_stay is not None or not croppable or crop.area > MAX_SHARE * size**2:
         return context.feature_map(codes)
-    around = (window.left, size - window.right, window.top, size - window.bottom)
-    return F.pad(context.feature_map(codes, window), around)
+    around = (crop.left, size - crop.right, crop.top, size - crop.bottom)
+    return F.pad(context.feature_map(codes, crop), around)
 
 
-def samples_near(points: Float[Tensor, "k 2"], margin: float, plane: Plane, size: int) -> Window:
+def samples_near(points: Float[Tensor, "k 2"], margin: float, plane: Plane, size: int) -> Crop:
     """Return the samples of a map of `size` a side that are read within `margin` pixels of the points, as one box;
     positions off the image are read at its edge.
     """
@@ -44,4 +44,4 @@ def samples_near(points: Float[Tensor, "k 2"], margin: float, plane: Plane, size
         first, last = ((inside[:, axis].min() - margin - low) * scale, (inside[:, axis].max() + margin - low) * scale)
         sides.append((int(torch.floor(first)) - RIM, int(torch.ceil(last)) + RIM))
     (left, right), (top, bottom) = sides
-    return Window(left, top, right, bottom).within(size)
+    return Crop(left, top, right, bottom).within(size)

@@ -19,7 +19,7 @@ from ganvas.comparisons.drag.trials import DragBenchmark, by_all_methods, damage
 from ganvas.drag.request import Point
 from ganvas.drag.session import DragSession
 from ganvas.errors import ResultFileError
-from ganvas.inversion.report_card import psnr
+from ganvas.inversion.metrics import psnr
 from ganvas.io.progress import Progress
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.metrics.tracking import Tracked, track

@@ -21,8 +21,9 @@ from ganvas.drag.request import Point, PointPair
 from ganvas.drag.session import DragSession, open_drag
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.report_card import psnr
-from ganvas.inversion.terms import FeatureMaps, perceptual
+from ganvas.inversion.features import FeatureExtractor
+from ganvas.inversion.metrics import psnr
+from ganvas.inversion.terms import feature_distance
 from ganvas.io.progress import Progress
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.latents.latent import sample_latent
@@ -77,7 +78,7 @@ class DragBenchmark:
     """What all parts of the benchmark share: generator, feature extractor, settings, and the folder of the results."""
 
     generator: Generator
-    features: FeatureMaps
+    features: FeatureExtractor
     settings: DragBenchmarkSettings
     folder: Path
     label: int | None = None
@@ -85,7 +86,7 @@ class DragBenchmark:
     @torch.no_grad()
     def distance(self, image: Float[Tensor, "1 3 h w"], other: Float[Tensor, "1 3 h w"]) -> float:
         """Return the perceptual distance of two images."""
-        return float(perceptual(self.features(image), self.features(other)))
+        return float(feature_distance(self.features(image), self.features(other)))
 
     def open(self, seed: int) -> DragSession:
         """Return the session of the image of a seed, in the space in which this generator is dragged by default."""
