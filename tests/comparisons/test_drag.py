@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.cli import drag_study
+from ganvas.cli import compare
 from ganvas.comparisons.drag import accuracy, pairs, trials
 from ganvas.comparisons.drag import run as command
 from ganvas.comparisons.drag.qualitative import DIRECTION, MASKED_SMILE, SMILE, landmarks, request_of
@@ -230,9 +230,9 @@ def test_qualitative_requests_move_the_nose_aside_and_the_mouth_corners_up():
 
 
 def test_benchmark_runs_from_the_command_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(drag_study, "of_size", lambda drags: replace(of_size(drags), steps=2, tracked=1))
+    monkeypatch.setattr(compare, "of_size", lambda drags: replace(of_size(drags), steps=2, tracked=1))
     model = save_generator(tmp_path / "plain.safetensors", small_stylegan2(32), About("plain", "plain" * 9, {}))
-    told = run("drag", model, "--benchmark", "--drags", "1", "--out", tmp_path / "out")
+    told = run("compare", "drag", model, "--drags", "1", "--out", tmp_path / "out")
     assert told.code == 0, told.err
     assert "# Drags on plain" in told.out
     assert f"wrote {tmp_path / 'out' / 'benchmark.md'}" in told.out
@@ -241,21 +241,17 @@ def test_benchmark_runs_from_the_command_line(run: Run, tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--benchmark", "--named"), "one of them"),
-        (("--quick",), "one of them"),
-        (("--benchmark", "--quick", "--drags", "3"), "both say how many"),
-        (("--benchmark", "--drags", "0"), "give 1 or more"),
-        (("--benchmark", "--point", "0.4,0.4>0.5,0.5"), "draws its own images and points"),
-        (("--benchmark", "--rate", "0.1"), "draws its own images and points"),
-        (("--benchmark", "--method", "freedrag"), "measures both methods"),
-        (("--named", "--steps", "10"), "measures both methods"),
-        (("--benchmark", "--frames", "0"), "measures both methods"),
-        (("--benchmark", "--undo", "1"), "measures both methods"),
-        (("--benchmark", "--latent", "x.safetensors"), "draws its own images"),
+        (("--quick", "--drags", "3"), "both say how many"),
+        (("--drags", "0"), "give 1 or more"),
+        (("--label", "3"), "no classes"),
+        (("--point", "0.4,0.4>0.5,0.5"), "--point"),
+        (("--method", "freedrag"), "--method"),
+        (("--qualitative", "--steps", "10"), "--steps"),
+        (("--latent", "x.safetensors"), "--latent"),
     ],
 )
 def test_contradicting_benchmark_options_are_refused(run: Run, tmp_path: Path, options: tuple[str, ...], told: str):
-    found = run("drag", "faces", *options, "--out", tmp_path / "out")
+    found = run("compare", "drag", "faces", *options, "--out", tmp_path / "out")
     assert found.code == 2
     assert told in found.err
     assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.drag.context import DragContext, choose_context, code_space_of
+from ganvas.drag.context import DragContext, choose_context
 from ganvas.drag.draggan import DragGANSettings
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest, as_pairs
 from ganvas.drag.run import DragRun, FinishedDrag
@@ -147,7 +147,7 @@ def open_drag(
         >>> import torch, ganvas
         >>> layers = torch.nn.Unflatten(1, (3, 4, 4)), torch.nn.Upsample(scale_factor=4)
         >>> G = ganvas.wrap(torch.nn.Sequential(*layers).eval(), z_dim=48)
-        >>> session = open_drag(G, ganvas.sample_latent(G, [4]))
+        >>> session = open_drag(G, ganvas.sample(G, [4]))
         >>> session
         DragSession(space z, map 0: no drag yet)
     """
@@ -161,18 +161,9 @@ def open_drag(
     generator = latent.generator_for(generator)
     label, noise = latent.label, latent.noise_for(generator)
     context = choose_context(generator, space, layers, feature, label, latent.truncation, noise)
-    return DragSession(context, start_latent(generator, latent, code_space_of(context.space)))
-
-
-def start_latent(generator: Generator, latent: Latent, space: str) -> Latent:
-    """Return the latent in `space` (w+ or z), on the generator's device; raises `LatentError` for other spaces."""
-    if space == "z" and latent.space != "z":
-        raise LatentError(f"No way leads from {latent.space} back to z; drag in w or w+, or give a latent of z.")
-    if latent.space == "s":
-        raise LatentError("No way leads from s back to the space of a drag; give a latent of z, w or w+.")
     with torch.no_grad():
-        codes = latent.codes_for(generator, space)
-    return replace(latent, codes=codes.detach(), space=space)
+        start = latent.to_space(generator, context.code_space)
+    return DragSession(context, replace(start, codes=start.codes.detach().to(generator.device)))
 
 
 def drag_points(
