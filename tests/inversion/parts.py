@@ -31,5 +31,5 @@ def objective_on(
     )
 
 
-def from_zero(generator: Generator, space: str, rows: int) -> Variables:
-    return Variables(torch.zeros(rows, *generator.dimensions(space)), None, {})
+def from_zero(generator: Generator, space: str, rows: int, dtype: torch.dtype = torch.float32) -> Variables:
+    return Variables(torch.zeros(rows, *generator.dimensions(space), dtype=dtype), None, {})

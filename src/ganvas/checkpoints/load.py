@@ -13,8 +13,8 @@ import torch
 from ganvas.checkpoints import zoo
 from ganvas.checkpoints.formats import READERS
 from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own, save_generator
-from ganvas.checkpoints.recognized import UNVERIFIED, Recognized
 from ganvas.checkpoints.safe_pickle.trees import describe_tree, is_safetensors, read_tree
+from ganvas.checkpoints.unbuilt import UNVERIFIED, UnbuiltGenerator
 from ganvas.errors import CheckpointError
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import About, Generator, about_of
@@ -26,10 +26,24 @@ SMALLEST_IN_BFLOAT16 = 64
 
 
 def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> Generator:
-    """Return the generator of a bundled name ("faces") or of a file, of any format of docs/formats.md, told by content.
+    """Return a generator: a bundled one, one of the zoo, or that of a file in any known format. No code in it is run.
 
-    Nothing in the file is run. `dtype` float32 (default) or bfloat16 is that of the convolutions. Raises
-    `CheckpointError`, or `UnsafeFileError` for a file that asks for something other than data.
+    Args:
+        source: A bundled name ("faces", "cats", "faces-dcgan", "cats-dcgan"), a name of the zoo, or a file.
+        device: Where it runs, such as "cpu" or "cuda".
+        dtype: Precision of the convolutions: torch.float32 by default, or torch.bfloat16 from 64 px up.
+
+    Returns:
+        The generator, in evaluation mode.
+
+    Raises:
+        CheckpointError: There is no such file, or it holds no generator that is known.
+        UnsafeFileError: The file asks for something other than data.
+
+    Example:
+        >>> import ganvas
+        >>> ganvas.load("faces")
+        StyleGAN2('faces', 128 px, spaces z, w, w+, s, 12 layers)
     """
     if dtype not in (None, *PRECISIONS):
         raise CheckpointError(f"{dtype} is not offered; load in torch.float32 or torch.bfloat16.")
@@ -54,8 +68,8 @@ def resolve(source: str | Path) -> Path:
     path = Path(source)
     if not path.is_file():
         raise CheckpointError(
-            f"There is no generator '{source}'{zoo.close_to(str(source))}: give a file, one of the bundled names: "
-            f"{', '.join(BUNDLED)}, or one of the zoo's (ganvas models list)."
+            f"There is no generator '{source}'{zoo.close_to(str(source), *BUNDLED)}: give a file, one of the bundled "
+            f"names: {', '.join(BUNDLED)}, or one of the zoo's (ganvas models list)."
         )
     return path
 
@@ -67,33 +81,33 @@ def bundled_path(name: str) -> Path:
 
 def read_generator(path: Path) -> tuple[Any, About]:
     """Return a file's generator, on the CPU in float32, and what is known of it."""
-    recognized, about = recognize(path)
-    return build(recognized, path), about
+    unbuilt, about = recognize(path)
+    return build(unbuilt, path), about
 
 
-def recognize(path: Path) -> tuple[Recognized, About]:
+def recognize(path: Path) -> tuple[UnbuiltGenerator, About]:
     """Return a file's generator, not yet built, and what is known of it; raises `CheckpointError`."""
     if is_safetensors(path) and is_own(path):
         return read_own(path)
-    recognized = recognize_tree(read_tree(path), path)
-    source = {"file": path.name, "format": recognized.format, **recognized.facts}
-    if not recognized.verified:
+    unbuilt = recognize_tree(read_tree(path), path)
+    source = {"file": path.name, "format": unbuilt.format, **unbuilt.facts}
+    if not unbuilt.verified:
         source["reader"] = UNVERIFIED
-    return recognized, zoo.tell(path, About(path.stem, hash_tensors(recognized.tensors), source))
+    return unbuilt, zoo.tell(path, About(path.stem, hash_tensors(unbuilt.tensors), source))
 
 
-def recognize_tree(tree: Any, path: Path) -> Recognized:
+def recognize_tree(tree: Any, path: Path) -> UnbuiltGenerator:
     """Return what the first reader makes of a tree that knows it; raises `CheckpointError` where none does."""
     for read, _ in READERS:
         try:
-            recognized = read(tree, path)
+            unbuilt = read(tree, path)
         except CheckpointError as error:
             raise type(error)(f"'{path}': {error}") from error
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             # Whatever a file made by hand leads a reader to: a text for a number, a shape that cannot be turned.
             raise CheckpointError(f"'{path}' is damaged: {error}") from error
-        if recognized is not None:
-            return recognized
+        if unbuilt is not None:
+            return unbuilt
     looked_for = "".join(f"\n  {what}" for _, what in READERS)
     raise CheckpointError(
         f"'{path}' is no generator that Ganvas knows. Found: {describe_tree(tree)}. Looked for:{looked_for}"
@@ -110,11 +124,30 @@ def convert(
     edit_layers: str = "",
     facts: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a generator in our format, in float16 with `half`; returns the path.
+    """Write a generator in our own format, safetensors with a header.
 
-    `name`, `regions` and `edit_layers` (the layers recommended for local edits) go to its header, and `facts` of its
-    source such as its license and data, beside the hash of the original. Raises `LatentError` for layers that it
-    does not have.
+    Args:
+        source: A bundled name, a name of the zoo, or a file.
+        target: The file to write.
+        half: Whether to store weights in float16.
+        name: What the generator is called; by default as before.
+        regions: Its named regions; by default as before.
+        edit_layers: The layers recommended for local edits, such as "4-6".
+        facts: Facts about its source, such as license and data, kept beside the hash of the original.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        CheckpointError: The source holds no generator that is known.
+        LatentError: `edit_layers` are layers that it does not have.
+
+    Example:
+        >>> import ganvas, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = ganvas.convert("faces-dcgan", f"{folder}/mine.safetensors", name="mine")
+        ...     ganvas.load(path)
+        DCGAN('mine', 64 px, spaces z)
     """
     generator, about = read_generator(resolve(source))
     if edit_layers:
@@ -130,8 +163,23 @@ def convert(
 
 
 def info(source: str | Path) -> dict[str, Any]:
-    """Return the facts about a generator: family, format and whether its reader is verified, sizes, spaces, layers,
-    source, named regions. Of a name of the zoo that is not on this disk, what is published.
+    """Return the facts about a generator.
+
+    Args:
+        source: A bundled name, a name of the zoo, or a file.
+
+    Returns:
+        Family, format and whether its reader is verified, sizes, spaces, layers, source, named regions, hash; what is
+        published of a generator of the zoo that is not on this disk.
+
+    Raises:
+        CheckpointError: There is no such file, or it holds no generator that is known.
+
+    Example:
+        >>> import ganvas
+        >>> facts = ganvas.info("faces")
+        >>> facts["resolution"], facts["layers"]
+        (128, 12)
     """
     entry = zoo.find(str(source))
     if entry is not None:
@@ -140,15 +188,15 @@ def info(source: str | Path) -> dict[str, Any]:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    recognized, about = recognize(path)
-    generator = build(recognized, path)
+    unbuilt, about = recognize(path)
+    generator = build(unbuilt, path)
     architecture = asdict(generator.architecture)
     return {
         "name": about.name,
         "file": str(path),
         "bytes": path.stat().st_size,
-        "format": recognized.format,
-        "verified": "yes" if recognized.verified else UNVERIFIED,
+        "format": unbuilt.format,
+        "verified": "yes" if unbuilt.verified else UNVERIFIED,
         "family": generator.family,
         "resolution": generator.resolution,
         "parameters": sum(p.numel() for p in generator.parameters()),
@@ -165,5 +213,17 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def named_regions(generator: Generator) -> Mapping[str, Region]:
-    """Return the generator's named regions, {} where it has none."""
+    """Return the named regions of a generator.
+
+    Args:
+        generator: The generator.
+
+    Returns:
+        Regions by name, {} where it has none.
+
+    Example:
+        >>> import ganvas
+        >>> "mouth" in ganvas.named_regions(ganvas.load("faces"))
+        True
+    """
     return about_of(generator).regions

@@ -26,11 +26,11 @@ from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.fidelity import BALANCED, delta_weight_of, parse_fidelity
 from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.inversion.sketch.target import Sketch
-from ganvas.metrics.distribution import kernel_distance
+from ganvas.metrics.distribution import kernel_mmd
+from ganvas.metrics.evaluation import real_features
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.ood import descriptors, fit_ood_detector
 from ganvas.reports.sketch_report import metrics_of, variant_name, write_sketches
-from ganvas.training.gan.held_out import real_features
 
 CANDIDATES, MOST_REAL = 3, 1000
 
@@ -64,7 +64,7 @@ class Measures:
     """Random images of the generator to look at: candidates start there, and the nearest is what results are measured
     by; 0 for none."""
     real: Path | None = None
-    """A folder or a zip of real images: print the kernel distance of the results to them, for each weight."""
+    """A folder or a zip of real images: print the kernel MMD of the results to them, for each weight."""
     ood: Flag = False
     """Measure the OOD score of the results too: above 1 is out of distribution. Takes 450 of the generator's images
     once."""
@@ -228,15 +228,15 @@ def add_ood_scores(
 
 @torch.no_grad()
 def kernels_of(sketching: BatchSketch, network: FeatureNetwork, real: Float[Tensor, "n d"]) -> list[dict[str, Any]]:
-    """Return the kernel distance to real images of all candidates of each variant that has at least three."""
+    """Return the kernel MMD to real images of all candidates of each variant that has at least three."""
     told = []
     for column in range(len(sketching.variants)):
         some = [result for (_, variant), result in sketching.results.items() if variant == column]
         images = torch.cat([one.images for one in some]) if some else torch.zeros(0, 3, 1, 1)
         if len(images) < 3:
             continue
-        found = kernel_distance(real, network(images.to(network.mean.device)))
-        words = f"kernel distance {found} of {len(images)} images to {len(real)} real ones"
+        found = kernel_mmd(real, network(images.to(network.mean.device)))
+        words = f"kernel MMD {found} of {len(images)} images to {len(real)} real ones"
         told.append({"variant": variant_name(some[0]), "value": found.value, "error": found.error, "words": words})
     return told
 

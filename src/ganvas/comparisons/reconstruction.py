@@ -17,7 +17,7 @@ from ganvas.inversion.metrics import perceptual_distances, psnr
 from ganvas.inversion.objective import Target
 from ganvas.metrics.perceptual import HasMaps, perceptual_distance
 from ganvas.metrics.ssim import ssim
-from ganvas.training.gan.discriminator_files import discriminator_of
+from ganvas.training.gan.discriminator_files import companion_discriminator
 
 Numbers = Mapping[str, Mapping[str, Sequence[float]]]
 """Method -> metric ("psnr", "ssim", "perceptual", "seconds", and "discriminator" where there is one) -> a value per
@@ -62,7 +62,7 @@ def reconstruction_metrics_for(
     """Return the metrics by Ganvas' own feature network and, held out, by the discriminator that comes with a
     generator, whose name or file is `model`.
     """
-    discriminator = discriminator_of(generator, model)
+    discriminator = companion_discriminator(generator, model)
     return ReconstructionMetrics(
         bundled_features(device),
         None if discriminator is None else discriminator.requires_grad_(False).to(device),

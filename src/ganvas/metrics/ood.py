@@ -23,7 +23,7 @@ from ganvas.generators.protocol import Generator, Label, about_of
 from ganvas.io.cache import home
 from ganvas.io.progress import Progress, silent
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.metrics.evaluation import made_images
+from ganvas.metrics.evaluation import fake_images
 from ganvas.metrics.features import BATCH, FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
 
@@ -126,7 +126,7 @@ def fit_ood_detector(
         with suppress(ResultFileError, KeyError, TypeError, ValueError):  # damaged or of an older version: fit again
             return _read(path, network.mean.device)
     parts, errors = list[Tensor](), list[Tensor]()
-    for images in made_images(generator, range(SAMPLES), label=label):
+    for images in fake_images(generator, range(SAMPLES), label=label):
         held_out = images[max(0, FITTED - sum(map(len, parts))) :]
         parts.append(descriptors(network, images))
         if reconstructor is not None and len(held_out):

@@ -24,7 +24,7 @@ from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.metrics import psnr
 from ganvas.inversion.terms import feature_distance
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.metrics.locality import rms_change
 from ganvas.metrics.tracking import track
 
@@ -89,10 +89,10 @@ class Bench:
     def open(self, seed: int) -> Session:
         """Return the session of the image of a seed, in the space in which this generator is dragged by default."""
         truncation = self.settings.truncation
-        latent = sample_latent(self.generator, [seed], label=self.label, truncation=truncation)
+        latent = sample(self.generator, [seed], label=self.label, truncation=truncation)
         if "w+" not in self.generator.spaces:
             return open_session(self.generator, latent.codes, "z", label=self.label, truncation=truncation)
-        return open_session(self.generator, latent.codes_for(self.generator, "w+"))
+        return open_session(self.generator, latent.to_space(self.generator, "w+").codes)
 
 
 def trials(bench: Bench, say: Say) -> list[Trial]:
