@@ -18,7 +18,7 @@ from ganvas.inversion.open import PhotoWarning, fingerprint, open_latent, open_p
 from ganvas.inversion.photos import read_aligned_photo
 from ganvas.inversion.settings import InversionSettings
 from ganvas.io.cache import home
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from tests.generators.small import small_stylegan2
 
 STEPS = 3
@@ -45,14 +45,14 @@ def generator(label_dim: int = 0) -> Generator:
 
 
 def test_a_latent_file_is_opened_as_it_was_saved(tmp_path: Path):
-    saved = sample_latent(generator(), [3, 5], truncation=0.7)
+    saved = sample(generator(), [3, 5], truncation=0.7)
     found = open_latent(saved.save(tmp_path / "a.safetensors"), generator())
     assert torch.equal(found.codes, saved.codes)
     assert (found.space, found.seeds, found.truncation) == (saved.space, (3, 5), 0.7)
 
 
 def test_foreign_codes_are_opened_with_the_label_that_is_given(tmp_path: Path):
-    codes = sample_latent(generator(3), [1], label=2, space="w+").codes
+    codes = sample(generator(3), [1], label=2, space="w+").codes
     np.save(tmp_path / "codes.npy", codes.numpy())
     found = open_latent(tmp_path / "codes.npy", generator(3), label=2)
     assert torch.equal(found.codes, codes)
