@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2.generator import StyleGAN2
-from ganvas.inversion.encoder import Architecture, load_encoder
+from ganvas.inversion.encoder import EncoderArchitecture, load_encoder
 from ganvas.metrics.features import Architecture as FeatureArchitecture
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.training.encoder import run as encoder_run
@@ -22,7 +22,7 @@ from tests.training.tiny import STYLE, images_at, unequal
 
 SETTINGS = EncoderSettings(batch=8, real_from=2, steps=6, learning_rate=3e-3)
 PIXELS = 16
-SMALL = Architecture(PIXELS, 6, 8, (8, 16, 16), 16)
+SMALL = EncoderArchitecture(PIXELS, 6, 8, (8, 16, 16), 16)
 
 
 @pytest.fixture(scope="module")

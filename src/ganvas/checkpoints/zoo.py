@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.checkpoints.fetch import Patience, Remote, copy_in, download
-from ganvas.checkpoints.unbuilt import UNVERIFIED
 from ganvas.checkpoints.safe_pickle.trees import read_tree
+from ganvas.checkpoints.unbuilt import UNVERIFIED
 from ganvas.errors import CheckpointError, DownloadError
 from ganvas.generators.protocol import About
 from ganvas.io import cache
@@ -138,9 +138,11 @@ def find(name: str) -> Entry | None:
     return next((entry for entry in entries().values() if name in entry.aliases), None)
 
 
-def close_to(name: str) -> str:
-    """Return a question that offers the names like this one, "" where none is."""
-    close = difflib.get_close_matches(name, [*entries(), *(a for e in entries().values() for a in e.aliases)], n=2)
+def close_to(name: str, *others: str) -> str:
+    """Return a question that offers the names of the zoo or of `others` like this one, "" where none is."""
+    close = difflib.get_close_matches(
+        name, [*others, *entries(), *(a for e in entries().values() for a in e.aliases)], n=2
+    )
     return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 

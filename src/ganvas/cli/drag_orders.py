@@ -156,7 +156,7 @@ def _session(generator: Generator, latent: Latent, tuning: Tuning) -> Session:
     painter = latent.generator_for(generator)
     default = "w+" if "w+" in generator.spaces and latent.space != "s" else latent.space
     space = default if tuning.space is None else tuning.space
-    codes = latent.codes_for(painter, code_space_of(space))
+    codes = latent.to_space(painter, code_space_of(space)).codes
     known: dict[str, Any] = {"label": latent.label, "truncation": latent.truncation} if space == "z" else {}
     noise = latent.noise_for(painter)
     return open_session(painter, codes, space, tuning.layers, tuning.feature, noise=noise, **known)

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from ganvas.cli.photo_codes import inverted, latent_of
-from ganvas.cli.photo_options import is_photo
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import TRUNCATION, Common, Flag, device_named, make_folder, parse_rows, with_seconds, wrote
 from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
@@ -22,8 +21,9 @@ from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
 from ganvas.images.video import MISSING_VIDEO, can_write_mp4
+from ganvas.inversion.photos import is_photo
 from ganvas.io.files import atomic_path
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.reports.path_plot import path_plot
 from ganvas.reports.plots import can_plot
@@ -96,7 +96,7 @@ def interpolate(
         raise GanvasError(MISSING_VIDEO)
     generator = common.load(model)
     given = [_read(generator, text, mode, space, truncation, label) for text in latents]
-    path = path_through(generator, given, space=space, mode=mode, layers=layers, closed=loop)
+    path = path_through(generator, given, space=space, mode=mode, layers=layers, loop=loop)
     if len(path.keys) > MOST_KEYS:
         raise LatentError(f"{len(path.keys)} latents are too many for one video; give at most {MOST_KEYS}.")
     if generator.resolution < SMALLEST:
@@ -132,7 +132,7 @@ def _read(
     """Return the latent meant by ``seed:4``, ``FILE``, ``FILE:ROWS`` or a photo."""
     known = label_of(generator, label)
     if text.startswith("seed:"):
-        return sample_latent(
+        return sample(
             generator,
             parse_seeds(text.removeprefix("seed:")),
             label=known,

@@ -17,7 +17,7 @@ from ganvas.generators.labels import class_names, label_of
 from ganvas.generators.protocol import CanMove, Generator
 from ganvas.images.decoding import SUFFIXES
 from ganvas.io.tensor_files import is_ours
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
 from ganvas.regions.text import parse_region
@@ -130,7 +130,7 @@ class Source:
             raise LatentError("--latent-space is that of the codes in a file; give --latent FILE, or leave it out.")
         if self.samples is not None:
             raise LatentError("--samples chooses samples of a latent file; give --latent FILE, or choose --seeds.")
-        return sample_latent(
+        return sample(
             generator,
             seeds,
             label=self.label_for(generator),

@@ -14,13 +14,13 @@ from cyclopts import Parameter
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.cli.context import visible
 from ganvas.cli.photo_codes import latent_of
-from ganvas.cli.photo_options import is_photo
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import class_names, label_of
 from ganvas.generators.protocol import CanMove, Generator, about_of
+from ganvas.inversion.photos import is_photo
 from ganvas.io.tensor_files import is_ours
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
 from ganvas.regions.text import parse_region
@@ -94,7 +94,7 @@ class Codes:
             raise LatentError("--rows chooses rows of a latent file; give --latent FILE, or choose --seeds.")
         if self.latent_space is not None:
             raise LatentError("--latent-space is that of the codes in a file; give --latent FILE, or leave it out.")
-        return sample_latent(
+        return sample(
             generator,
             parse_seeds(default if seeds is None else seeds),
             label=self.label_for(generator),

@@ -31,7 +31,7 @@ from ganvas.drag.state import (
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator, Label, Noise
-from ganvas.latents.spaces import codes_for
+from ganvas.latents.spaces import to_space
 from ganvas.regions import Region
 
 METHODS: dict[str, ModuleType] = {"draggan": draggan, "freedrag": freedrag}
@@ -157,7 +157,12 @@ def open_session(
         )
     if subject.space != "z":
         subject = replace(subject, label=None, truncation=1.0)
-    return Session(subject, codes_for(generator, codes, subject.code_space))
+    if subject.space != "z" and code_space == "z":
+        code_space = "w+"
+    if code_space is None:
+        fits = tuple(codes.shape[1:]) == generator.dimensions(subject.code_space)
+        code_space = subject.code_space if fits else "w+" if codes.ndim == 3 else "w"
+    return Session(subject, to_space(generator, codes, code_space, subject.code_space))
 
 
 def prepare(subject: Subject, codes: Tensor, order: Order) -> tuple[Drag[Any], State]:

@@ -20,10 +20,11 @@ from ganvas.drag.session import Order, Session, open_session
 from ganvas.drag.state import Point, Task
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.report_card import psnr
-from ganvas.inversion.terms import FeatureMaps, perceptual
+from ganvas.inversion.features import FeatureExtractor
+from ganvas.inversion.metrics import psnr
+from ganvas.inversion.terms import feature_distance
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.metrics.locality import rms_change
 from ganvas.metrics.tracking import track
 
@@ -75,7 +76,7 @@ class Bench:
     """What all parts of the benchmark share: the generator, what looks at its images, and where results are kept."""
 
     generator: Generator
-    look: FeatureMaps
+    look: FeatureExtractor
     settings: Settings
     folder: Path
     label: int | None = None
@@ -83,15 +84,15 @@ class Bench:
     @torch.no_grad()
     def distance(self, image: Float[Tensor, "1 3 h w"], other: Float[Tensor, "1 3 h w"]) -> float:
         """Return the perceptual distance of two images."""
-        return float(perceptual(self.look(image), self.look(other)))
+        return float(feature_distance(self.look(image), self.look(other)))
 
     def open(self, seed: int) -> Session:
         """Return the session of the image of a seed, in the space in which this generator is dragged by default."""
         truncation = self.settings.truncation
-        latent = sample_latent(self.generator, [seed], label=self.label, truncation=truncation)
+        latent = sample(self.generator, [seed], label=self.label, truncation=truncation)
         if "w+" not in self.generator.spaces:
             return open_session(self.generator, latent.codes, "z", label=self.label, truncation=truncation)
-        return open_session(self.generator, latent.codes_for(self.generator, "w+"))
+        return open_session(self.generator, latent.to_space(self.generator, "w+").codes)
 
 
 def trials(bench: Bench, say: Say) -> list[Trial]:

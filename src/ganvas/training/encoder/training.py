@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.generators.stylegan2.generator import StyleGAN2
-from ganvas.inversion.encoder import LAST, Architecture, Encoder
+from ganvas.inversion.encoder import FINAL_SIZE, Encoder, EncoderArchitecture
 from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
 from ganvas.training.gan.sampling import sample_ws, synthesize
 from ganvas.training.randomness import Randomness
@@ -68,15 +68,15 @@ class EncoderSettings:
         return self.learning_rate * min(1.0, max(left, 0.0))
 
 
-def standard_architecture(generator: StyleGAN2) -> Architecture:
+def standard_architecture(generator: StyleGAN2) -> EncoderArchitecture:
     """Return the sizes of a generator's encoder, whose input has at most 128 pixels."""
-    halvings = (min(generator.resolution, LARGEST) // LAST).bit_length() - 1
+    halvings = (min(generator.resolution, LARGEST) // FINAL_SIZE).bit_length() - 1
     widths = WIDTHS[-halvings - 1 :]
-    return Architecture(LAST * 2**halvings, generator.layers, generator.architecture.w_dim, widths)
+    return EncoderArchitecture(FINAL_SIZE * 2**halvings, generator.layers, generator.architecture.w_dim, widths)
 
 
 @torch.no_grad()
-def new_encoder(generator: StyleGAN2, seed: int = 0, architecture: Architecture | None = None) -> Encoder:
+def new_encoder(generator: StyleGAN2, seed: int = 0, architecture: EncoderArchitecture | None = None) -> Encoder:
     """Return an untrained encoder of a generator, with the mean and the std of its w over 10,000 codes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
