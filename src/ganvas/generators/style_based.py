@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganvas.errors import LatentError
 from ganvas.generators.base import Conditions, Jvp, LinearizableBase
 from ganvas.generators.codes import check_space, sample_normal, truncate, widen
 from ganvas.generators.labels import one_hot
@@ -71,26 +70,11 @@ class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
         """Return one standard normal code per seed."""
         return sample_normal(seeds, self.architecture.z_dim).to(self.device)
 
-    def map(
-        self,
-        z: Float[Tensor, "n z_dim"],
-        to: str = "w+",
-        *,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Tensor:
-        """Return codes of space `to` (w, w+ or s): mapped, then truncated towards the average on the first layers
-        (None: all).
-        """
-        check_space(to, self.spaces[1:])
-        if to == "w" and truncation != 1 and truncation_layers not in (None, self.layers):
-            raise LatentError(
-                "Truncation of some layers only gives a different w per layer: map to 'w+' instead of 'w'."
-            )
-        self.check_codes("z", z)
-        w = self.mapping(z, self.one_hot(label, len(z)))
-        ws = truncate(w[:, None].expand(-1, self.layers, -1), self.mapping.w_avg, truncation, truncation_layers)
+    def map_z(self, z: Float[Tensor, "n z_dim"], to: str, given: Conditions) -> Tensor:
+        """Return codes of space `to` for codes z."""
+        w = self.mapping(z, self.one_hot(given.label, len(z)))
+        ws = w[:, None].expand(-1, self.layers, -1)
+        ws = truncate(ws, self.mapping.w_avg, given.truncation, given.truncation_layers)
         if to == "s":
             return torch.cat(self.synthesis.styles(ws), dim=1)
         return ws[:, 0] if to == "w" else ws
@@ -99,22 +83,13 @@ class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
         """Return the label as one row per code; None without classes."""
         return one_hot(label, rows, self.architecture.label_dim, self.device)
 
-    def styles(
-        self,
-        codes: Tensor,
-        space: str,
-        *,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> list[Tensor]:
+    def styles(self, codes: Tensor, space: str, given: Conditions = Conditions()) -> list[Tensor]:
         """Return each layer's style from codes of any space; label and truncation count for z only."""
         self.check_codes(space, codes)
         if space == "s":
             return list(codes.split(self.style_channels(), dim=1))
         if space == "z":
-            codes = self.map(codes, "w+", label=label, truncation=truncation, truncation_layers=truncation_layers)
-            space = "w+"
+            codes, space = self.map_z(codes, "w+", given), "w+"
         return self.synthesis.styles(widen(codes, space, self.layers, self.architecture.w_dim))
 
     def linearize_at(

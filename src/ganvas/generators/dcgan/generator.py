@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import CheckpointError, LatentError
-from ganvas.generators.base import Conditions, Jvp
+from ganvas.generators.base import IMAGE, Conditions, Jvp, Painted, Request
 from ganvas.generators.codes import sample_normal
 from ganvas.generators.dcgan.layers import FIRST, INITIAL_STD, Block, Colors
 from ganvas.generators.labels import one_hot
@@ -115,25 +115,16 @@ class DCGAN(ZOnlyGenerator, nn.Module):
         """Return images in [-1, 1] of codes z."""
         return self._run(z)[0]
 
-    def paint(
-        self,
-        codes: Tensor,
-        space: str,
-        given: Conditions,
-        *,
-        start: tuple[str, Tensor] | None = None,
-        wanted: Sequence[str] = (),
-        with_image: bool = True,
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+    def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         """Return images and feature maps ("b32": the block of 32 pixels, after ReLU).
 
         A map to `start` from settles the image: codes only have their shape checked.
         """
         self.check_z(codes, space, given)
-        last = None if with_image else max(wanted, key=self.feature_names.index)
-        after, x = start or ("", codes * given.truncation)
+        last = None if request.with_image else max(request.wanted, key=self.feature_names.index)
+        after, x = request.start or ("", codes * given.truncation)
         x, maps = self._run(x, after, last)
-        return (x if with_image else None), maps
+        return (x if request.with_image else None), maps
 
     def check_z(self, codes: Tensor, space: str, given: Conditions) -> None:
         """Raise `LatentError` for codes or conditions that the generator does not take."""
