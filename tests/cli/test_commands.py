@@ -89,13 +89,13 @@ def test_directions_of_other_spaces_can_edit(run: Run, tmp_path: Path, space: st
 
 
 def test_official_draws_as_published(run: Run, tmp_path: Path):
-    options = ("--region", "mouth", "--seeds", "5", "--rows", "1", "--count", "1")
+    options = ("--region", "mouth", "--seeds", "5", "--samples", "1", "--count", "1")
     told = run("directions", "faces", "--compat", "official", *options, "--strength", "1", "--out", tmp_path, "--json")
     assert told.code == 0, told.err
     assert json.loads(told.out)["ridge"] == "none"
     origin = ganvas.load_directions(tmp_path / "directions.safetensors").origin
     assert (origin.truncation, origin.resolution) == (1.0, 128)
-    assert "row 1 of seed 5" in (tmp_path / "directions.html").read_text()
+    assert "sample 1 of seed 5" in (tmp_path / "directions.html").read_text()
 
 
 def test_edit(run: Run, found: Path, tmp_path: Path):
@@ -104,7 +104,7 @@ def test_edit(run: Run, found: Path, tmp_path: Path):
     summary = json.loads(told.out)
     check_whole(summary["files"])
     assert {Path(path).suffix for path in summary["files"]} == {".png", ".html", ".safetensors", ".gif", ".webp"}
-    assert [change["row"] for change in summary["changes"]] == ["seed 4", "seed 7"]
+    assert [change["sample"] for change in summary["changes"]] == ["seed 4", "seed 7"]
     assert all(change["inside"][1] > 0 for change in summary["changes"])  # at strength 0 what was added still shows
     with Image.open(tmp_path / "edit.gif") as moving:
         assert moving.n_frames == 4  # there and back
@@ -121,7 +121,7 @@ def test_edits_can_follow_each_other(run: Run, found: Path, tmp_path: Path):
     common = ("--frames", "0", "--strength", "2")
     assert run("edit", "faces", path, "--seeds", "4-5", *common, "--out", tmp_path / "a").code == 0
     latent = tmp_path / "a" / "latent.safetensors"
-    told = run("edit", "faces", path, "--latent", latent, "--rows", "1", *common, "--out", tmp_path / "b")
+    told = run("edit", "faces", path, "--latent", latent, "--samples", "1", *common, "--out", tmp_path / "b")
     assert told.code == 0
     twice = ganvas.load_latent(tmp_path / "b" / "latent.safetensors")
     once = ganvas.load_latent(latent)

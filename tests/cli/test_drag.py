@@ -173,7 +173,7 @@ def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: 
         (("--method", "freedrag", "--replay", "nowhere"), "leave out what says others, or add a --point"),
         (("--steps", "3", "--replay", "nowhere"), "leave out what says others, or add a --point"),
         (("--truncation", "0.5", "--replay", "nowhere"), "leave --truncation out"),
-        (("--rows", "1", "--replay", "nowhere"), "holds its own image"),
+        (("--samples", "1", "--replay", "nowhere"), "holds its own image"),
         ((*POINT, "--undo", "1"), "give the trace by --replay"),
         ((*POINT, "--inner-steps", "3"), "draggan has no setting 'inner_steps'"),
         ((*POINT, "--patience", "0"), "not possible"),
@@ -194,7 +194,7 @@ def test_a_latent_file_with_several_images(run: Run, files: dict[str, Path], tmp
     latent = ganvas.sample_latent(ganvas.load(files["plain"]), [1, 2]).save(tmp_path / "latent.safetensors")
     options = (*POINT, "--steps", "1", "--frames", "0", "--latent", latent)
     assert "choose one to drag by --rows" in run("drag", files["plain"], *options).err
-    assert run("drag", files["plain"], *options, "--rows", "1", "--out", tmp_path / "out").code == 0
+    assert run("drag", files["plain"], *options, "--samples", "1", "--out", tmp_path / "out").code == 0
 
 
 def test_damaged_weights(run: Run, tmp_path: Path):

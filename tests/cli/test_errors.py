@@ -41,7 +41,7 @@ def check(told, *words: str) -> None:
         (["sample", "faces", "--truncation", "much"], "much"),
         (["sample", "faces", "--truncation-layers", "13"], "has 12"),
         (["sample", "faces", "--label", "1"], "no classes"),
-        (["sample", "faces", "--rows", "1"], "--latent FILE"),
+        (["sample", "faces", "--samples", "1"], "--latent FILE"),
         (["sample", "faces", "--columns", "0"], "at least 1"),
         (["sample", "faces", "--rotate", "15"], "are for StyleGAN3"),
         (["sample", "faces", "--device", "quantum"], "give cpu"),
@@ -147,8 +147,8 @@ def test_latent_settles_what_it_holds(run: Run, tmp_path: Path):
     latent = ganvas.sample_latent(ganvas.load("faces"), [4]).save(tmp_path / "latent.safetensors")
     for option, value in (("--seeds", "4"), ("--truncation", "0.5"), ("--label", "1")):
         check(run("sample", "faces", "--latent", latent, option, value), f"leave {option} out")
-    check(run("sample", "faces", "--latent", latent, "--rows", "1"), "rows 0-0")
-    check(run("sample", "faces", "--latent", latent, "--rows", "x"), "does not name rows")
+    check(run("sample", "faces", "--latent", latent, "--samples", "1"), "rows 0-0")
+    check(run("sample", "faces", "--latent", latent, "--samples", "x"), "does not name samples")
 
 
 def test_debug_shows_the_traceback(run: Run):

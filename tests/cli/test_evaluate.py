@@ -43,7 +43,7 @@ def test_distances_are_told_and_the_same_each_time(run: Run, folder: Path, name:
     assert (told.code, told.err) == (0, "")
     summary = json.loads(told.out)
     assert summary == json.loads(again.out)
-    assert summary["kernel_distance"] > summary["kernel_distance_error"] > 0
+    assert summary["kernel_mmd"] > summary["kernel_mmd_error"] > 0
     assert summary["frechet_distance"] > 0
     assert (summary["real_images"], len(summary["seeds"])) == (20, 20)
 
@@ -52,14 +52,14 @@ def test_as_text(run: Run, folder: Path):
     given = ("evaluate", folder / "layers.safetensors", folder / "images", "--seeds", "0-4", "--images", "18")
     told = run(*given, "--features", folder / "features.safetensors")
     assert told.code == 0
-    assert "kernel distance" in told.out
-    assert "on 17 components" in told.out
+    assert "kernel MMD" in told.out
+    assert "on 5 components" in told.out
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--images", "2"), "2 images are too few"),
+        (("--images", "2"), "2 real images are too few"),
         (("--seeds", "0-1"), "20 and 2 images are too small"),
         (("--features", "nowhere"), "no file 'nowhere'"),
         (("--label", "3"), "class"),

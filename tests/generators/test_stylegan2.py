@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from ganvas.checkpoints.load import load
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import LatentError
+from ganvas.generators import batch_splitting
 from ganvas.generators import crops as windows
 from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import About
-from ganvas.generators.stylegan2 import synthesis as stylegan2_synthesis
 from ganvas.generators.stylegan2.architecture import Kind
 from ganvas.generators.stylegan2.layers import StyledConvolution, ToImage
 from tests.generators.small import small_stylegan2
@@ -111,7 +111,7 @@ def test_splitting_a_batch_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     ws = generator.map(generator.sample(range(7)))
     _, push = generator.linearize(ws[:1], "w+")
     whole = generator.synthesize(ws, "w+"), push(ws)
-    monkeypatch.setattr(stylegan2_synthesis, "CACHE_BYTES", 3000)
+    monkeypatch.setattr(batch_splitting, "CACHE_BYTES", 3000)
     with torch.no_grad():
         torch.testing.assert_close(generator.synthesize(ws, "w+"), whole[0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(push(ws), whole[1], rtol=1e-5, atol=1e-5)

@@ -130,10 +130,16 @@ def convert(
 
 
 def info(source: str | Path) -> dict[str, Any]:
-    """Return what can be said of a generator: family, format and whether its reader is verified, sizes, spaces, layers,
-    source, named regions.
+    """Return the facts about a generator: family, format and whether its reader is verified, sizes, spaces, layers,
+    source, named regions. Of a name of the zoo that is not on this disk, what is published.
     """
-    path = resolve(source)
+    entry = zoo.find(str(source))
+    if entry is not None:
+        return entry.facts() | (_facts(zoo.located(entry)) if entry.here else {})
+    return _facts(resolve(source))
+
+
+def _facts(path: Path) -> dict[str, Any]:
     unbuilt, about = recognize(path)
     generator = build(unbuilt, path)
     architecture = asdict(generator.architecture)

@@ -16,6 +16,7 @@ from typing import Any
 
 from ganvas.checkpoints.fetch import Patience, Remote, copy_in, download
 from ganvas.checkpoints.safe_pickle.trees import read_tree
+from ganvas.checkpoints.unbuilt import UNVERIFIED
 from ganvas.errors import CheckpointError, DownloadError
 from ganvas.generators.protocol import About
 from ganvas.io import cache
@@ -76,6 +77,38 @@ class Entry:
         """Its size: of the files on this disk, else as published, None where nobody said."""
         sizes = [self.path(file).stat().st_size if self.path(file).is_file() else file.bytes for file in self.files]
         return None if None in sizes[:1] else sum(size or 0 for size in sizes)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is published about it, without its file."""
+        files = [
+            {
+                "path": str(self.path(file)),
+                "from": list(file.addresses),
+                "bytes": file.bytes or "unknown",
+                "sha256": file.sha256 or "unknown: recorded at the first fetch",
+            }
+            for file in self.files
+        ]
+        return {
+            "name": self.name,
+            "title": self.title,
+            "family": self.label,
+            "resolution": self.resolution,
+            "here": self.here,
+            "bytes": self.bytes,
+            "format": self.format,
+            "verified": "yes" if self.verified else UNVERIFIED,
+            "variant_of": self.variant_of,
+            "aliases": list(self.aliases),
+            "data": self.data,
+            "license": self.license,
+            "paper": self.paper,
+            "regions": list(self.regions),
+            "edit_layers": self.edit_layers,
+            "edit_layers_source": self.edit_layers_source,
+            "note": self.note,
+            "files": files,
+        }
 
 
 @functools.cache

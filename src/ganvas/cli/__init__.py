@@ -7,6 +7,7 @@ import difflib
 import os
 import shlex
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from ganvas.cli.context import COMMAND_LINE, visible
+from ganvas.cli.show import COMMAND_LINE, STARTED, visible
 from ganvas.errors import GanvasError
 from ganvas.io.process import keep_freed_memory, let_threads_wait
 
@@ -25,24 +26,26 @@ COMMANDS = {
     "directions": "Find the directions that change a region and leave the rest alone.",
     "edit": "Move images along a direction.",
     "drag": "Pull points of an image to where they should be.",
-    "invert": "Find the codes of your own photos.",
+    "invert": "Find the latents of your own photos.",
     "scribble": "Make images that show your sketches.",
     "interpolate": "Make a video from one image to the next.",
     "train": "Train a generator on your own images.",
     "evaluate": "Measure how far a generator's images are from real ones.",
+    "compare": "Compare methods of dragging and inversion on your own generator.",
     "models": "List, describe, fetch and convert generators.",
 }
-GROUPS_OF_COMMANDS = ("models", "train")
+GROUPS_OF_COMMANDS = ("compare", "models", "train")
 BAD_INPUT, FAULT, STOPPED = 2, 1, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 2 for input that cannot be used, 130 after Ctrl-C, 1 for a fault.
+    """Run one command; returns the exit code: 0, 2 for wrong input, 130 after Ctrl-C, 1 for an internal error.
 
     Errors are one or two lines on stderr; with ``--debug`` the traceback too.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     COMMAND_LINE.set(shlex.join(["ganvas", *given]))
+    STARTED.set(time.perf_counter())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -84,7 +87,7 @@ def _run(given: list[str]) -> None:
 
 
 def _explain(error: BaseException, given: Sequence[str]) -> int:
-    """Print what went wrong and what to do; returns the exit code."""
+    """Print what is wrong and what to do; returns the exit code."""
     if isinstance(error, KeyboardInterrupt):
         return _say("Stopped. Files that were finished are kept.", STOPPED)
     if isinstance(error, BrokenPipeError):  # the reader of our output has closed it, as `head` does
@@ -96,14 +99,15 @@ def _explain(error: BaseException, given: Sequence[str]) -> int:
         return _say(f"Error: {' '.join(str(error).split())}\nSee 'ganvas {given[0]} --help'.", BAD_INPUT)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error):
         return _say("Error: there is not enough memory; use fewer seeds, a lower --resolution or --budget.", FAULT)
-    told = (str(error).splitlines() or [""])[0]
+    message = (str(error).splitlines() or [""])[0]
     return _say(
-        f"Fault in Ganvas ({type(error).__name__}: {told})\nPlease report it with the output of --debug.", FAULT
+        f"Internal error in Ganvas ({type(error).__name__}: {message})\nPlease report it with the output of --debug.",
+        FAULT,
     )
 
 
 def _say(text: str, code: int) -> int:
-    # Of several processes that train together, one says what all of them know.
+    # Of several processes that train together, only rank 0 reports wrong input: all of them find it.
     if code == FAULT or os.environ.get("RANK", "0") == "0":
         print(visible(text), file=sys.stderr)
     return code

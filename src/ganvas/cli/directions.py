@@ -1,56 +1,57 @@
 """``ganvas directions``: the directions that change a region."""
 
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.context import COMMAND_LINE
-from ganvas.cli.progress import progress
-from ganvas.cli.shared import Codes, Common, layers_of, make_folder, parse_rows, region_of, with_seconds, wrote
-from ganvas.cli.strengths import default_strengths, parse_strengths, words
-from ganvas.directions.direction import Directions, Origin
+from ganvas.cli.options import Loading, Source, make_folder, region_of
+from ganvas.cli.show import COMMAND_LINE, progress
+from ganvas.cli.types import METHOD, Layers, Model, Out, RegionText, Seeds, Space, Strengths
+from ganvas.directions.direction import Directions
 from ganvas.directions.find import find_directions, origin_of
 from ganvas.directions.linalg import Ridge
+from ganvas.directions.official import official_latent
 from ganvas.directions.resefa import plan_search
 from ganvas.directions.settings import Search
+from ganvas.directions.strengths import default_strengths
 from ganvas.errors import GanvasError, LatentError
-from ganvas.generators.codes import parse_seeds, sample_normal_as_resefa
-from ganvas.generators.protocol import Generator
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
 from ganvas.latents.latent import Latent
 from ganvas.reports.html import number
-from ganvas.reports.region_report import Edit, compare_directions, describe
+from ganvas.reports.region_report import Edit, captions, compare_directions, describe
 
-DEFAULT_SEEDS = "0-3"
+DEFAULT_SEEDS = range(4)
 ON_PAGE = 10
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=METHOD)
 @dataclass(frozen=True)
-class Finding:
-    """Options of the search."""
+class Method:
+    """How to search."""
 
     method: Literal["resefa"] = "resefa"
     """The method."""
     ridge: float | None = None
-    """What is added to the background, as a share of its trace; 1e-3 by default, none with --compat official."""
+    """Added to the background, as a share of its trace; 1e-3 by default, none with --compat official."""
     ridge_of: Literal["trace", "mean"] = "trace"
     """What the ridge is a share of: the trace, or the mean eigenvalue."""
     rank: int | None = None
-    """Cut the background to this many of its strongest directions."""
+    """Reduce the background to this many of its strongest directions; all by default."""
     ignore_band: float = 0.0
-    """Leave out a band around the region, as a fraction of the image's smaller side."""
+    """Width of a band around the region that counts as neither foreground nor background, as a fraction of the image's
+    smaller side."""
     resolution: int | None = None
     """Measure change at this size in pixels; the generator's own by default, at most 256."""
     channels: Literal["all", "luma"] = "all"
     """Measure change in all three colors, or in luma alone."""
     budget: float = 2.0
-    """GiB of memory for the Jacobian."""
+    """Memory for the Jacobian, in GiB."""
     compat: Literal["official"] | None = None
-    """Repeat the published computation of ReSeFa: no truncation, no ridge unless given; --rows chooses images among
+    """Repeat the published computation of ReSeFa: no truncation, no ridge unless given; --samples chooses images among
     those drawn from one seed (the first by default)."""
 
     def search(self, space: str, layers: str | None, count: int, latent: Latent) -> Search:
@@ -79,131 +80,99 @@ class Finding:
 
 
 def directions(
-    model: str,
+    model: Model,
     /,
     *,
-    region: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    seeds: str | None = None,
-    space: Literal["z", "w", "w+", "s"] | None = None,
-    layers: str | None = None,
+    region: RegionText,
+    seeds: Seeds | None = None,
+    space: Space | None = None,
+    layers: Layers | None = None,
     count: int = 10,
-    strength: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    out: Path = Path("directions"),
-    finding: Finding = Finding(),
-    codes: Codes = Codes(),
-    common: Common = Common(),
+    strength: Strengths | None = None,
+    out: Out = Path("directions"),
+    method: Method = Method(),
+    source: Source = Source(),
+    loading: Loading = Loading(),
 ) -> None:
     """Find the directions that change a region and leave the rest alone, averaged over several images.
 
     Writes directions.safetensors, directions.png and directions.html.
 
-    Parameters
-    ----------
-    model
-        A bundled name (faces, cats), a name of the zoo or a file of a generator.
-    region
-        A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y;X,Y;X,Y, brush:RADIUS:X,Y;X,Y, mask:FILE or
-        labels:FILE:4,5, in fractions of width and height; several with + between, & for their common part, not:
-        and feather:RADIUS: before one.
-    seeds
-        Images over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).
-    space
-        Space of the directions; w by default, z for generators that have no other.
-    layers
-        Layers that will be edited, such as 4-7, or all; those that the generator recommends by default.
-    count
-        How many directions.
-    strength
-        Strengths to show: start:stop:count or a list, as distances or, with s, in standard deviations; -6s:6s:7 by
-        default.
-    out
-        Folder for the results; files of an earlier run there are replaced.
-    finding
-        How to search.
-    codes
-        Which images, and how they are truncated.
-    common
-        Options of every command.
+    Args:
+        region: A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y;X,Y;X,Y, brush:RADIUS:X,Y;X,Y, mask:FILE or
+            labels:FILE:4,5, in fractions of width and height; several with + between, & for their common part, not:
+            and feather:RADIUS: before one.
+        seeds: Images over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).
+        space: Space of the directions; w by default, z for generators that have no other.
+        layers: Layers that will be edited, such as 4-7, or all; those that the generator recommends by default.
+        count: How many directions.
+        strength: Strengths to show: start:stop:count or a list, as distances or, with s, in std; -6s:6s:7 by default.
     """
-    start = time.perf_counter()
-    strengths = parse_strengths(strength) if strength else ()
-    generator = common.load(model)
+    source.refuse_seeds(seeds)
+    generator = loading.load(model)
     space = space or ("w" if "w" in generator.spaces else "z")
-    name, area = region_of(generator, region)
-    latent = _latent(generator, seeds, space, finding, codes)
+    area = region_of(generator, region)
+    latent = _latent(generator, seeds, space, method, source)
     generator = latent.generator_for(generator)
-    search = finding.search(space, layers_of(generator, space, layers), count, latent)
+    search = method.search(space, layers_of(generator, space, layers), count, latent)
     plan = plan_search(generator, search)
     make_folder(out)
+    known = (latent.seeds, latent.truncation, latent.truncation_layers, latent.label)
     with progress() as report:
         found = find_directions(
             generator,
             latent.codes_for(generator, space),
             area,
-            method=finding.method,
+            method=method.method,
             **{field: getattr(search, field) for field in Search.__dataclass_fields__},
-            origin=_origin(generator, finding, latent, name),
+            origin=replace(origin_of(generator, method.method, *known), region_name=region.strip()),
             progress=report,
         )
-        paths = [found.save(out / "directions.safetensors")]
-        strengths = strengths or default_strengths(found)
-        edits = [Edit(one, strengths, f"direction {index}") for index, one in enumerate(found)]
+        strengths = strength or default_strengths(found)
+        edits = [Edit(direction, strengths, f"direction {index}") for index, direction in enumerate(found)]
         shown = compare_directions(generator, latent, edits[:ON_PAGE], found.mask, progress=report)
-    paths.append(pixels.write_image(out / "directions.png", shown.sheet(words(strengths))))
-    at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
+    found_at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
     shown_at = {"first image": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
-    paths.append(
-        shown.write_page(out / "directions.html", f"Directions of {name[:60]}", describe(found) | at | shown_at)
-    )
-    common.show(
-        [str(plan), *table(found), *wrote(paths), with_seconds(start)],
-        {"command": "directions", "plan": str(plan), "files": paths, **summary(found)},
-    )
+    title = f"Directions of {region.strip()[:60]}"
+    paths = [
+        found.save(out / "directions.safetensors"),
+        pixels.write_image(out / "directions.png", shown.sheet(captions(strengths))),
+        shown.write_page(out / "directions.html", title, describe(found) | found_at | shown_at),
+    ]
+    loading.show("directions", [str(plan), *table(found)], paths, plan=str(plan), **summary(found))
 
 
-def _latent(generator: Generator, seeds: str | None, space: str, finding: Finding, codes: Codes) -> Latent:
-    """Return the images to search at: of the seeds, or as the published ReSeFa scripts draw them."""
-    if finding.compat is None or codes.latent is not None:
-        latent = codes.read(generator, seeds, DEFAULT_SEEDS, "z" if space == "z" else None)
+def _latent(generator: Generator, seeds: Sequence[int] | None, space: str, method: Method, source: Source) -> Latent:
+    """Return the images to search at: those of the seeds, or as the published ReSeFa scripts draw them."""
+    if method.compat is None or source.latent is not None:
+        latent = source.read(generator, seeds or DEFAULT_SEEDS, "z" if space == "z" else None)
         if latent.noise:
             raise LatentError(
-                f"'{codes.latent}' has its own noise maps; directions are found with constant noise only."
+                f"'{source.latent}' has its own noise maps; directions are found with constant noise only."
             )
         return latent
-    codes.refuse_beside("--compat official has", label=False)
-    numbers, rows = parse_seeds("0" if seeds is None else seeds), parse_rows("0" if codes.rows is None else codes.rows)
-    if len(numbers) != 1:
+    source.refuse_with("--compat official has", label=False)
+    chosen = seeds or [0]
+    if len(chosen) != 1:
         raise LatentError(
-            f"--compat official draws all images from one seed, but {len(numbers)} were given; give one, and --rows."
+            f"--compat official draws all images from one seed, but {len(chosen)} were given; give one, and --samples."
         )
-    z = sample_normal_as_resefa(numbers[0], max(rows) + 1, generator.dimensions("z")[0])[rows]
-    about = origin_of(generator, finding.method)
-    latent = Latent(
-        z,
-        "z",
-        names=tuple(f"row {row} of seed {numbers[0]}" for row in rows),
-        label=codes.label_for(generator),
-        generator=about.generator,
-        generator_hash=about.generator_hash,
-    )
-    if space == "z" or generator.layers == 0:
-        return latent
-    return replace(latent, codes=latent.codes_for(generator, "w+"), space="w+")
+    return official_latent(generator, chosen[0], source.samples or [0], space=space, label=source.label_for(generator))
 
 
-def _origin(generator: Generator, finding: Finding, latent: Latent, name: str) -> Origin:
-    about = origin_of(
-        generator, finding.method, latent.seeds, latent.truncation, latent.truncation_layers, latent.label
-    )
-    return replace(about, region_name=name)
+def layers_of(generator: Generator, space: str, layers: str | None) -> str | None:
+    """Return the layers as typed; by default those that the generator recommends; None for all."""
+    if layers == "all" or space == "z" or generator.layers == 0:
+        return None if layers == "all" else layers
+    return layers or about_of(generator).edit_layers or None
 
 
 def table(found: Directions, most: int = ON_PAGE) -> list[str]:
     """Return the numbers of the strongest directions, one line each."""
-    lines = ["direction  eigenvalue  predicted ratio  deviation (1s)"]
+    lines = ["direction  eigenvalue  predicted ratio    std (1s)"]
     for index, one in enumerate(list(found)[:most]):
         values = (number(one.eigenvalue), number(one.predicted_ratio), number(one.std))
-        lines.append(f"{index:>9}  {values[0]:>10}  {values[1]:>15}  {values[2]:>14}")
+        lines.append(f"{index:>9}  {values[0]:>10}  {values[1]:>15}  {values[2]:>10}")
     return lines
 
 

@@ -1,95 +1,73 @@
 """``ganvas evaluate``: how far a generator's images are from real ones, as sets."""
 
-import time
 from pathlib import Path
 
-from ganvas.cli.progress import progress
-from ganvas.cli.shared import Common, device_named, with_seconds
-from ganvas.errors import GanvasError
-from ganvas.generators.codes import parse_seeds
+from ganvas.cli.options import Loading
+from ganvas.cli.show import progress
+from ganvas.cli.types import Model, Seeds
 from ganvas.generators.labels import label_of
-from ganvas.metrics.distribution import COMPONENTS
 from ganvas.metrics.evaluation import evaluate as measure
 from ganvas.metrics.features import load_features
-from ganvas.training.gan.held_out import real_features, real_top_octave
+
+DEFAULT_SEEDS = range(1000)
 
 
 def evaluate(
-    model: str,
+    model: Model,
     data: Path,
     /,
     *,
-    seeds: str = "0-999",
+    seeds: Seeds | None = None,
     truncation: float = 1.0,
     label: str | None = None,
     images: int = 1000,
     features: Path | None = None,
-    common: Common = Common(),
+    loading: Loading = Loading(),
 ) -> None:
     """Measure how far a generator's images are from real ones.
 
-    The kernel distance (with its standard error) is the one to go by: 0 for no difference, whatever the numbers of
-    images. The Fréchet distance is larger for fewer images. Both are comparable only with themselves, at the same
-    real images: their features are those of Ganvas' own network. The energy of the finest octave says whether
-    images are as sharp as real ones of their size: an enlarged generator has next to none.
+    Go by the kernel MMD (polynomial, as in KID; with its standard error): it is 0 for no difference, whatever the
+    number of images. The Fréchet distance is larger for fewer images. Compare both only for the same real images:
+    their features are those of Ganvas's own network. The energy of the finest octave says whether images are as sharp
+    as real ones of their size: an enlarged generator has next to none.
 
-    Parameters
-    ----------
-    model
-        A bundled name (faces, cats), a name of the zoo or a file of a generator.
-    data
-        A folder or a zip of real images, better those that the generator was not trained on.
-    seeds
-        Images to make.
-    truncation
-        1 is none: what the generator was trained for.
-    label
-        Class of generators that have classes: a number or a name.
-    images
-        At most so many of the real images, any of them but always the same.
-    features
-        A feature network to use instead of the bundled one.
-    common
-        Options of every command.
+    Args:
+        data: A folder or a zip of real images, better those that the generator was not trained on.
+        seeds: Seeds of the generator's images; 0-999 by default.
+        truncation: Truncation psi; 1, none, is what the generator was trained for.
+        label: Class, for generators that have classes: a number or a name.
+        images: At most this many of the real images, any of them but always the same.
+        features: A file of a feature network to use instead of the bundled one.
     """
-    start = time.perf_counter()
-    if images < 3:
-        raise GanvasError(f"{images} images are too few to measure by; give --images of some hundred.")
-    chosen = parse_seeds(seeds)
-    generator, network = common.load(model), load_features(features, device_named(common.device))
+    chosen = seeds or list(DEFAULT_SEEDS)
+    generator = loading.load(model)
     with progress() as report:
-        real = real_features(network, data, images, report)
-        octave = real_top_octave(data, generator.resolution, images, report)
         found = measure(
-            network,
             generator,
-            real,
+            data,
             chosen,
             truncation=truncation,
             label=label_of(generator, label),
-            real_top_octave=octave,
-            progress=lambda done, total: report("Making images", done, total),
+            images=images,
+            network=load_features(features, loading.on()),
+            progress=report,
         )
-    components = min(COMPONENTS, found.real - 1)
-    common.show(
-        [
-            f"kernel distance   {found.kernel}",
-            f"Fréchet distance  {found.frechet:.2f} (on {components} components)",
-            f"finest octave     {found.top_octave:.2f} of the real images' energy",
-            f"{found.made} images of {model}, truncation {truncation:g}, against {found.real} of {data}",
-            with_seconds(start),
-        ],
-        {
-            "command": "evaluate",
-            "generator": model,
-            "data": data,
-            "seeds": chosen,
-            "truncation": truncation,
-            "kernel_distance": found.kernel.value,
-            "kernel_distance_error": found.kernel.error,
-            "frechet_distance": found.frechet,
-            "components": components,
-            "finest_octave": found.top_octave,
-            "real_images": found.real,
-        },
-    )
+    lines = [
+        f"kernel MMD        {found.kernel_mmd}",
+        f"Fréchet distance  {found.frechet_distance:.2f} (on {found.components} components)",
+        f"finest octave     {found.finest_octave:.2f} of the real images' energy",
+        f"{found.fake_images} images of {model}, truncation {truncation:g}, against {found.real_images} of {data}",
+    ]
+    facts = {
+        "generator": model,
+        "data": data,
+        "seeds": chosen,
+        "truncation": truncation,
+        "kernel_mmd": found.kernel_mmd.value,
+        "kernel_mmd_error": found.kernel_mmd.error,
+        "frechet_distance": found.frechet_distance,
+        "components": found.components,
+        "finest_octave": found.finest_octave,
+        "real_images": found.real_images,
+    }
+    loading.show("evaluate", lines, **facts)

@@ -1,21 +1,16 @@
 """``ganvas sample``: images from seeds, and mixed styles."""
 
 import math
-import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import torch
-from cyclopts import Parameter
 from torch import Tensor
 
-from ganvas.cli.progress import progress
-from ganvas.cli.shared import Codes, Common, make_folder, with_seconds, wrote
-from ganvas.edits.mix import GROUPS, layer_groups, mix_grid, mixed_layers
+from ganvas.cli.options import Loading, Source, make_folder
+from ganvas.cli.show import progress
+from ganvas.cli.types import Model, Out, Seeds, Texts
+from ganvas.edits.mix import layer_groups, mixed_layers
 from ganvas.errors import GanvasError
-from ganvas.generators.codes import parse_seeds
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
 from ganvas.latents.latent import Latent, sample_latent
@@ -23,65 +18,51 @@ from ganvas.reports.mixing_sheet import mixing_sheet
 from ganvas.reports.region_report import captioned_sheet, on_sheet
 
 FEWEST_COLUMNS = 4
-DEFAULT_SEEDS, DEFAULT_TARGETS = "0-15", "0-3"
+DEFAULT_SEEDS, DEFAULT_CONTENT = range(16), range(4)
 MOST_ON_SHEET = 1024
 
 
 def sample(
-    model: str,
+    model: Model,
     /,
     *,
-    seeds: str | None = None,
-    mix: str | None = None,
-    layers: Annotated[list[str] | None, Parameter(negative=())] = None,
-    out: Path = Path("sample"),
+    seeds: Seeds | None = None,
+    mix: Seeds | None = None,
+    layers: Texts | None = None,
     columns: int | None = None,
-    codes: Codes = Codes(),
-    common: Common = Common(),
+    out: Out = Path("sample"),
+    source: Source = Source(),
+    loading: Loading = Loading(),
 ) -> None:
     """Make images from seeds: one labeled sheet, and a latent file with their codes.
 
-    Parameters
-    ----------
-    model
-        A bundled name (faces, cats), a name of the zoo or a file of a generator.
-    seeds
-        Which seeds, such as 0-3 or 1,5,8-11; 0-15 by default, 0-3 with --mix.
-    mix
-        Mix styles: seeds whose layers go into every image. The sheet has these across, the images down.
-    layers
-        Layers to take from the seeds of --mix: coarse, middle, fine, or such as 0-3. May be given several times, for a
-        block each; coarse, middle and fine by default.
-    out
-        Folder for the results; files of an earlier run there are replaced.
-    columns
-        Images side by side; about as many as rows by default.
-    codes
-        Which images, and how they are truncated.
-    common
-        Options of every command.
+    Args:
+        seeds: Which seeds, such as 0-3 or 1,5,8-11; 0-15 by default, 0-3 with --mix.
+        mix: Mix styles: seeds whose layers go into every image. The sheet has these across, the images down.
+        layers: Layers to take from the seeds of --mix: coarse, middle, fine, or such as 0-3. May be given several
+            times, for a block each; coarse, middle and fine by default.
+        columns: Images side by side; about as many as there are rows by default.
     """
-    start = time.perf_counter()
     _check_options(mix, layers, columns)
-    generator = common.load(model)
-    chosen = {} if mix is None else _blocks(generator, layers)
-    latent = codes.read(generator, seeds, DEFAULT_SEEDS if mix is None else DEFAULT_TARGETS)
-    sources = None if mix is None else _sources(generator, latent, mix)
-    _check_size(len(latent), 0 if sources is None else len(sources), len(chosen))
+    source.refuse_seeds(seeds)
+    generator = loading.load(model)
+    names = list(layers or layer_groups(generator)) if mix else []
+    blocks = {name: mixed_layers(generator, name) for name in names}
+    latent = source.read(generator, seeds or (DEFAULT_SEEDS if mix is None else DEFAULT_CONTENT))
+    _check_size(len(latent), len(mix or ()), len(blocks))
+    styles = _styles(generator, latent, mix) if mix else None
     make_folder(out)
-    if sources is None:
+    if styles is None:
         sheet = _sheet(generator, latent, columns)
     else:
-        sheet, latent = _mixed(generator, latent, sources, chosen)
+        with progress() as report:
+            sheet, latent = mixing_sheet(generator, latent, styles, blocks, report)
     paths = [pixels.write_image(out / "sample.png", sheet), latent.save(out / "latent.safetensors")]
-    mixing = {} if mix is None else {"layers": {name: list(rows) for name, rows in chosen.items()}}
-    common.show(
-        [*wrote(paths), with_seconds(start)],
-        {"command": "sample", "generator": latent.generator, "seeds": latent.seeds, **mixing, "files": paths},
-    )
+    mixed = {"layers": blocks} if mix else {}
+    loading.show("sample", [], paths, generator=latent.generator, seeds=latent.seeds, **mixed)
 
 
-def _check_options(mix: str | None, layers: Sequence[str] | None, columns: int | None) -> None:
+def _check_options(mix: object, layers: object, columns: int | None) -> None:
     if columns is not None and columns < 1:
         raise GanvasError(f"{columns} columns cannot hold an image; give at least 1, or leave --columns out.")
     if mix is None and layers:
@@ -90,73 +71,31 @@ def _check_options(mix: str | None, layers: Sequence[str] | None, columns: int |
         raise GanvasError("A sheet of --mix has a column for each of its seeds; leave --columns out.")
 
 
-def _check_size(rows: int, sources: int, blocks: int) -> None:
-    images = rows if not sources else sources + rows * (sources + 1) * blocks
+def _check_size(count: int, styles: int, blocks: int) -> None:
+    images = count if not styles else styles + count * (styles + 1) * blocks
     if images > MOST_ON_SHEET:
         raise GanvasError(f"{images} images are too many for one sheet; give fewer seeds, at most {MOST_ON_SHEET}.")
 
 
 def _sheet(generator: Generator, latent: Latent, columns: int | None) -> Tensor:
-    across = min(len(latent), columns or max(FEWEST_COLUMNS, math.ceil(math.sqrt(len(latent)))))
-    return captioned_sheet(_images(generator, latent), across, latent.captions)
-
-
-def _images(generator: Generator, latent: Latent) -> Tensor:
-    """Return the images at the size of sheets."""
-    images = []
+    images: list[Tensor] = []
     with progress() as report:
         for some in latent.images(generator):
             images.append(on_sheet(some))
             report("Making images", sum(map(len, images)), len(latent))
-    return torch.cat(images)
+    across = min(len(latent), columns or max(FEWEST_COLUMNS, math.ceil(math.sqrt(len(latent)))))
+    return captioned_sheet(torch.cat(images), across, latent.captions)
 
 
-def _blocks(generator: Generator, layers: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
-    """Return the sets of layers to mix, by the names they go by on the sheet."""
-    given = list(layers) if layers else list(layer_groups(generator))
-    return {_name(text, mixed_layers(generator, text)): mixed_layers(generator, text) for text in given}
-
-
-def _name(text: str, layers: Sequence[int]) -> str:
-    numbers = f"{layers[0]}-{layers[-1]}" if len(layers) > 1 else f"{layers[0]}"
-    return f"{text} layers ({numbers}) from above" if text in GROUPS else f"layers {text} from above"
-
-
-def _sources(generator: Generator, latent: Latent, mix: str) -> Latent:
-    """Return the codes of the seeds of --mix, of the same class and truncated as those of `latent`."""
+def _styles(generator: Generator, latent: Latent, seeds: list[int]) -> Latent:
+    """Return the latent of the seeds of --mix, of the same class and truncation as `latent`."""
     if isinstance(latent.label, tuple) and len(set(latent.label)) > 1:
         raise GanvasError("Images of several classes cannot be mixed with those of one seed each; give one --label.")
     label = latent.label[0] if isinstance(latent.label, tuple) else latent.label
     return sample_latent(
         generator,
-        parse_seeds(mix),
+        seeds,
         label=label,
         truncation=latent.truncation,
         truncation_layers=latent.truncation_layers,
     )
-
-
-def _mixed(
-    generator: Generator, latent: Latent, sources: Latent, blocks: dict[str, tuple[int, ...]]
-) -> tuple[Tensor, Latent]:
-    """Return the sheet of every image mixed with every source, and the mixed codes, block by block."""
-    kept, taken = latent.codes_for(generator, "w+"), sources.codes_for(generator, "w+")
-    grids = torch.stack([mix_grid(generator, kept, taken, layers) for layers in blocks.values()])
-    names = [f"{one}, {name} of {other}" for name in blocks for one in latent.captions for other in sources.captions]
-    many = [row for _ in blocks for row in range(len(latent)) for _ in range(len(sources))]
-    result = replace(
-        latent.rows(many),
-        codes=grids.flatten(0, 2).cpu(),
-        space="w+",
-        names=tuple(name.replace(" from above", "") for name in names),
-        label=None if latent.label is None else sources.label,
-    )
-    mixed = _images(generator, result).unflatten(0, grids.shape[:3])
-    sheet = mixing_sheet(
-        _images(generator, latent),
-        _images(generator, sources),
-        dict(zip(blocks, mixed, strict=True)),
-        latent.captions,
-        sources.captions,
-    )
-    return sheet, result

@@ -6,22 +6,23 @@ the outside is all but the region.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.direction import Direction, Directions
-from ganvas.edits.move import edit, edit_series
+from ganvas.directions.direction import Direction, Directions, Strength
+from ganvas.directions.strengths import frames_between
+from ganvas.edits.move import edit, edit_series, space_of
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
 from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.metrics.locality import rms_change
-from ganvas.reports.html import DirectionStrip, ManySeeds, directions_page
+from ganvas.reports.html import DirectionStrip, ManySeeds, directions_page, number
 
 SMALLEST_ON_SHEET, LARGEST_ON_SHEET = 128, 256
 
@@ -35,10 +36,10 @@ class Edit:
     """
 
     direction: Direction
-    strengths: tuple[float | str, ...]
+    strengths: tuple[Strength, ...]
     label: str = ""
     layers: Layers = None
-    before: tuple[tuple[Direction, float | str], ...] = ()
+    before: tuple[tuple[Direction, Strength], ...] = ()
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -64,11 +65,31 @@ class Edit:
             truncation=latent.truncation,
         ).cpu()
 
+    def latent(self, generator: Generator, latent: Latent) -> Latent:
+        """Return the latent of every sample at every strength, sample by sample."""
+        generator = latent.generator_for(generator)
+        begun = self.start(generator, latent)
+        moved = [edit(generator, begun, self.direction, strength, self.layers) for strength in self.strengths]
+        names = [f"{sample} at {strength}" for sample in latent.captions for strength in captions(self.strengths)]
+        return replace(
+            latent.rows([row for row in range(len(latent)) for _ in self.strengths]),
+            codes=torch.stack(moved, dim=1).flatten(0, 1).cpu(),
+            space=space_of(moved[0], self.direction),
+            names=tuple(names),
+        )
+
+    def frames(self, generator: Generator, latent: Latent, count: int) -> Float[Tensor, "frames 3 height width"]:
+        """Return `count` frames from the smallest strength to the largest and back, the samples side by side."""
+        lengths = frames_between(self.direction, self.strengths, count)
+        images = replace(self, strengths=lengths).images(generator, latent)
+        forward = torch.cat([sheets.strip(on_sheet(moment)) for moment in images.transpose(0, 1)])
+        return torch.cat([forward, forward.flip(0)[1:-1]])
+
 
 @dataclass(frozen=True)
 class RegionReport:
-    """What there is to show: one strip per row of the page, each with its `originals` [strips, 3, h, w], and blocks of
-    one direction on many images. ``mask`` [1, h, w] is the region, None where it is not known.
+    """What is shown: one strip per row of the page, each with its `originals` [strips, 3, h, w], and blocks of one
+    direction on many images. ``mask`` [1, h, w] is the region, None where it is not known.
     """
 
     originals: Float[Tensor, "strips 3 h w"]
@@ -226,6 +247,16 @@ def describe(directions: Directions) -> dict[str, str]:
         "measured at": size,
     }
     return {name: text for name, text in facts.items() if text}
+
+
+def captions(strengths: Sequence[Strength]) -> list[str]:
+    """Write strengths as captions: "+3", "0", "−2s"."""
+    texts = []
+    for strength in strengths:
+        unit = "s" if isinstance(strength, str) else ""
+        value = float(str(strength).removesuffix("s"))
+        texts.append("0" if value == 0 else number(value, signed=True) + unit)
+    return texts
 
 
 def numbers(values: Sequence[int]) -> str:

@@ -5,9 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganvas.cli.strengths import default_strengths, frames_between, parse_strengths, words
 from ganvas.directions.direction import Direction, Directions, Origin
+from ganvas.directions.strengths import default_strengths, frames_between, parse_strengths
 from ganvas.errors import LatentError
+from ganvas.reports.region_report import captions as words
 
 
 @pytest.mark.parametrize(

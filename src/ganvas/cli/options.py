@@ -1,0 +1,189 @@
+"""Options that several commands have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from cyclopts import Parameter
+
+from ganvas.checkpoints.load import load, named_regions
+from ganvas.cli.photo_codes import latent_of
+from ganvas.cli.show import show_result, written
+from ganvas.cli.types import COMPUTING, LATENTS, Flag, Samples, Shift, Space
+from ganvas.errors import GanvasError, LatentError
+from ganvas.generators.labels import class_names, label_of
+from ganvas.generators.protocol import CanMove, Generator
+from ganvas.images.decoding import SUFFIXES
+from ganvas.io.tensor_files import is_ours
+from ganvas.latents.latent import Latent, sample_latent
+from ganvas.regions import Region
+from ganvas.regions.named import FFHQ
+from ganvas.regions.text import parse_region
+
+TRUNCATION = 0.7
+MOST_FRAMES = 200
+
+
+@Parameter(name="*", group=COMPUTING)
+@dataclass(frozen=True)
+class Output:
+    """How results are shown."""
+
+    json: Flag = False
+    """Print a machine-readable summary on stdout instead of text."""
+    debug: Flag = False
+    """Print the traceback of an error."""
+
+    def show(self, command: str, lines: Sequence[str], files: Sequence[Path] = (), **facts: Any) -> None:
+        """Print the lines, the files that were written and the time taken; with ``--json`` the command's facts."""
+        show_result([*lines, *written(files)], {"command": command, **facts, "files": files}, self.json)
+
+
+@Parameter(name="*", group=COMPUTING)
+@dataclass(frozen=True)
+class Compute(Output):
+    """Where and how precisely to compute."""
+
+    device: str | None = None
+    """Where to compute: cpu, cuda, cuda:1, mps, or auto for the first CUDA device if there is one; cpu by default, auto
+    for training."""
+    precision: Literal["auto", "float32", "bfloat16"] | None = None
+    """Precision of the networks' feature maps. bfloat16 takes about half the time, with errors of about 1 % of the
+    contrast; auto takes the faster one on this machine. float32 by default, auto for training."""
+    threads: int = 0
+    """CPU threads; 0 for all cores."""
+
+    def on(self, default: str = "cpu") -> torch.device:
+        """Return the device; raises `GanvasError` where it cannot be used. Limits the CPU threads first."""
+        if self.threads < 0:
+            raise GanvasError(f"--threads {self.threads} is not possible; give 1 or more, or 0 for all.")
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        name = self.device or default
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            return torch.empty(1, device=name).device
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise GanvasError(f"Device '{name}' cannot be used on this machine; give cpu, or one it has.") from error
+
+    def precision_on(self, device: torch.device, default: str = "float32") -> str:
+        """Return "float32" or "bfloat16"."""
+        from ganvas.training.hardware import fastest_precision
+
+        precision = self.precision or default
+        return fastest_precision(device) if precision == "auto" else precision
+
+
+@Parameter(name="*", group=COMPUTING)
+@dataclass(frozen=True)
+class Loading(Compute):
+    """How a generator is loaded."""
+
+    rotate: float = 0.0
+    """StyleGAN3: rotate images by this many degrees, counterclockwise."""
+    translate: Shift | None = None
+    """StyleGAN3: move images by X,Y, in fractions of the width, right and down."""
+
+    def load(self, model: str) -> Generator:
+        """Return the generator on the device."""
+        device = self.on()
+        generator = load(model, device, getattr(torch, self.precision_on(device)))
+        if self.rotate == 0 and self.translate is None:
+            return generator
+        if not isinstance(generator, CanMove):
+            raise GanvasError("--rotate and --translate are for StyleGAN3; this generator cannot move its images.")
+        return generator.transformed(rotate=self.rotate, translate=self.translate or (0.0, 0.0))
+
+
+@Parameter(name="*", group=LATENTS)
+@dataclass(frozen=True)
+class Source:
+    """Which latents to work on."""
+
+    latent: Path | None = None
+    """A latent file to use instead of --seeds, codes of other tools (.npy, .npz, .pt, .pkl, text), or a photo, which is
+    inverted first."""
+    latent_space: Space | None = None
+    """Space of the codes of other tools, where neither the file nor their shape says it: z, w, w+ or s."""
+    samples: Samples | None = None
+    """Samples of the latent file, counted from 0, such as 0-3; all by default."""
+    truncation: float | None = None
+    """Truncation psi: 1 is none, 0 the average image; 0.7 by default."""
+    truncation_layers: int | None = None
+    """Truncate only this many first layers; all by default."""
+    label: str | None = None
+    """Class, for generators that have classes: a number or a name; one for each image with commas between.
+    ganvas edit takes that of the directions by default."""
+
+    def read(self, generator: Generator, seeds: Sequence[int], space: str | None = None) -> Latent:
+        """Return the latent of the file or photo, else that of the seeds."""
+        if self.latent is not None:
+            photo = is_photo(self.latent)
+            ours = not photo and is_ours(self.latent)
+            self.refuse_with("A photo has" if photo else "A latent file holds", label=ours)
+            latent = latent_of(self.latent, generator, None if ours else self.label_for(generator), self.latent_space)
+            return latent if self.samples is None else latent.rows(self.samples)
+        if self.latent_space is not None:
+            raise LatentError("--latent-space is that of the codes in a file; give --latent FILE, or leave it out.")
+        if self.samples is not None:
+            raise LatentError("--samples chooses samples of a latent file; give --latent FILE, or choose --seeds.")
+        return sample_latent(
+            generator,
+            seeds,
+            label=self.label_for(generator),
+            truncation=TRUNCATION if self.truncation is None else self.truncation,
+            truncation_layers=self.truncation_layers,
+            space=space,
+        )
+
+    def label_for(self, generator: Generator) -> int | tuple[int, ...] | None:
+        """Return the classes meant by --label, None where it was not given."""
+        return label_of(generator, self.label)
+
+    def refuse_with(self, what: str, label: bool = True, **others: Any) -> None:
+        """Raise `LatentError` where an option was given that `what` decides already."""
+        given = {
+            **others,
+            "truncation": self.truncation,
+            "truncation-layers": self.truncation_layers,
+            "label": self.label if label else None,
+        }
+        for option, value in given.items():
+            if value is not None:
+                raise LatentError(f"{what} its own {option.replace('-', ' ')}; leave --{option} out.")
+
+    def refuse_seeds(self, seeds: Sequence[int] | None) -> None:
+        """Raise `LatentError` where both --latent and --seeds were given."""
+        if self.latent is not None and seeds is not None:
+            raise LatentError("--latent and --seeds both say which images; leave --seeds out.")
+
+
+def is_photo(path: Path) -> bool:
+    """Return whether a file is by its name an image, and not hidden."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def region_of(generator: Generator, text: str) -> Region:
+    """Return the region that the text means: a named one of the generator, or one drawn.
+
+    A generator without named regions and classes is offered those of FFHQ as ``ffhq_eyes`` and so on.
+    """
+    faces = {} if class_names(generator) else {f"ffhq_{name}": region for name, region in FFHQ.items()}
+    return parse_region(text, dict(named_regions(generator)) or faces)
+
+
+def check_frames(frames: int, most: int = MOST_FRAMES) -> None:
+    """Raise `GanvasError` for a number of frames that makes no video; 0 means no video."""
+    if frames != 0 and not 2 <= frames <= most:
+        raise GanvasError(f"{frames} frames make no video; give 2 to {most}, or 0 for none.")
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder for the results, before the work that would be lost without it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GanvasError(f"The folder '{out}' cannot be made: {error.strerror}; give another with --out.") from error
