@@ -20,9 +20,10 @@ from ganvas.generators.codes import sample_normal
 from ganvas.generators.dcgan.layers import FIRST, INITIAL_STD, Block, Colors
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import Label
+from ganvas.generators.sizes import check_sizes
 from ganvas.generators.z_only import ZOnlyGenerator
 
-LARGEST_WIDTH, MOST_BLOCKS = 65536, 9
+MOST_BLOCKS = 9
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,7 @@ class DCGANArchitecture:
     z_dim: int = 100
 
     def __post_init__(self) -> None:
-        sizes = (self.resolution, self.z_dim, *self.channels)
-        if not all(type(size) is int and 0 < size <= LARGEST_WIDTH for size in sizes):
-            raise CheckpointError(f"Sizes of a DCGAN are whole numbers from 1 to {LARGEST_WIDTH}; found others.")
+        check_sizes("DCGAN", (self.resolution, self.z_dim, *self.channels))
         if not 1 <= len(self.channels) <= MOST_BLOCKS or self.resolution != FIRST * 2 ** len(self.channels):
             raise CheckpointError(
                 f"{len(self.channels)} maps do not make images of {self.resolution} pixels: a DCGAN has maps of "
