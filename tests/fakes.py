@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ganvas.generators.base import IMAGE, Conditions, GeneratorBase, Painted, Request
-from ganvas.generators.codes import check_space, sample_normal, truncate, widen
-from ganvas.latents.spaces import codes_for
+from ganvas.generators.codes import broadcast_layers, check_space, sample_normal, truncate
+from ganvas.latents.spaces import to_space
 
 
 class LinearGenerator(GeneratorBase):
@@ -36,7 +36,7 @@ class LinearGenerator(GeneratorBase):
         return sample_normal(seeds, self.width).to(self.matrix)
 
     def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
-        codes = codes_for(self, codes, space)
+        codes = to_space(self, codes, space, "w+" if "w+" in self.spaces else "z")
         images = (codes.flatten(1) @ self.matrix.T).unflatten(1, (3, self.resolution, self.resolution))
         return request.start[1] if request.start else images, dict.fromkeys(request.wanted, images)
 
@@ -52,7 +52,7 @@ class LayeredGenerator(LinearGenerator):
         self.average = torch.arange(width).to(dtype)
 
     def map_z(self, z: Tensor, to: str, given: Conditions) -> Tensor:
-        ws = widen(2 * z + self.average, "w", self.layers, self.width)
+        ws = broadcast_layers(2 * z + self.average, "w", self.layers, self.width)
         ws = truncate(ws, self.average, given.truncation, given.truncation_layers)
         return ws[:, 0] if to == "w" else ws
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.generators.base import Conditions, Jvp, LinearizableBase
-from ganvas.generators.codes import check_space, sample_normal, truncate, widen
+from ganvas.generators.codes import broadcast_layers, check_space, sample_normal, truncate
 from ganvas.generators.labels import one_hot
 from ganvas.generators.mapping import MappingNetwork
 from ganvas.generators.protocol import Label, Noise
@@ -90,7 +90,7 @@ class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
             return list(codes.split(self.style_channels(), dim=1))
         if space == "z":
             codes, space = self.map_z(codes, "w+", given), "w+"
-        return self.synthesis.styles(widen(codes, space, self.layers, self.architecture.w_dim))
+        return self.synthesis.styles(broadcast_layers(codes, space, self.layers, self.architecture.w_dim))
 
     def linearize_at(
         self, codes: Tensor, space: str, given: Conditions, layers: Sequence[int] | None
@@ -104,7 +104,7 @@ class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
                 parts = tangents.split(self.style_channels(), dim=1)
                 masked = [t if row in active else None for t, row in zip(parts, self.style_rows(), strict=True)]
                 return push_styles(masked, len(tangents))
-            rows = widen(tangents, space, self.layers, self.architecture.w_dim)
+            rows = broadcast_layers(tangents, space, self.layers, self.architecture.w_dim)
             return push_styles(self.synthesis.push_styles(rows, active), len(tangents))
 
         return image, push

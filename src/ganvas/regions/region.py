@@ -127,7 +127,9 @@ class Region:
         value). Raises `RegionError` when either would be empty: below half a gray level of 8 bits everywhere.
         """
         if not 0 <= ignore_band < 1:
-            raise RegionError(f"The ring's width {ignore_band:g} must be 0 or a fraction of the smaller side below 1.")
+            raise RegionError(
+                f"The width of the ignore band, {ignore_band:g}, must be 0 or a fraction of the smaller side below 1."
+            )
         foreground = self.mask(height, width)
         if foreground.max() < HALF_GRAY_LEVEL:
             raise RegionError(f"The region {self} is empty at {width}x{height} pixels; make it larger.")
@@ -171,6 +173,10 @@ class Region:
 
     def __str__(self) -> str:
         return str(self.shape)
+
+    def __repr__(self) -> str:
+        text = str(self)
+        return f"Region({text if len(text) <= 80 else text[:77] + '...'})"
 
 
 def _as_points(points: Iterable[Sequence[Number]]) -> tuple[shapes.Point, ...]:

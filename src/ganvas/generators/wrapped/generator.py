@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ganvas.errors import GanvasError
 from ganvas.generators import ops
 from ganvas.generators.base import IMAGE, Conditions, GeneratorBase, Painted, Request, refuse_noise
-from ganvas.generators.codes import check_space, sample_normal, sample_uniform, truncate, widen
+from ganvas.generators.codes import broadcast_layers, check_space, sample_normal, sample_uniform, truncate
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import Label
 from ganvas.generators.wrapped.hooks import Hooks, Reached
@@ -141,7 +141,7 @@ class Wrapped(GeneratorBase):
             space = self.spaces[-1]
             codes = self.map_z(codes, space, given)
         if space == "w" and self.layers:
-            codes = widen(codes, "w", self.layers, self.w_dim)
+            codes = broadcast_layers(codes, "w", self.layers, self.w_dim)
         return (codes.to(self._dtype),)
 
     def _image(self, output: Any, rows: int) -> Float[Tensor, "n 3 h w"]:
