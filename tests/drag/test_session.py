@@ -281,7 +281,7 @@ def test_stylegan3s_content_lies_where_its_plane_says():
 def test_an_eye_of_the_bundled_faces_moves_to_its_target():
     """`faces`, from Python: an eye moves where it was asked to, by the generator's own image."""
     generator, handle, target = ganvas.load("faces"), (0.29, 0.295), (0.29, 0.265)
-    latent = ganvas.sample_latent(generator, [4], truncation=0.7)
+    latent = ganvas.sample(generator, [4], truncation=0.7)
     session = ganvas.drag_points(generator, latent, [(handle, target)], steps=60)
     assert session.drags[-1].reason == REACHED
     before, after = (next(one.images(generator)) for one in (latent, session.latent))

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ganvas.cli.options import Loading, Source, check_frames, make_folder, region_of
+from ganvas.cli.options import Loading, Source, check_frames, make_folder, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Layers, Model, Out, RegionText, Seeds, Space, Strengths, Texts
-from ganvas.directions.direction import Direction, Directions, Strength, load_directions
+from ganvas.directions.direction import Direction, Directions, Strength
+from ganvas.directions.files import load_directions
 from ganvas.directions.strengths import default_strengths, parse_strengths
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
@@ -62,7 +63,7 @@ def edit(
     before = tuple(_added(text, found, directions, generator, space) for text in add or ())
     layers = f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before)
-    mask = found.mask if region is None else region_of(generator, region).split(*[generator.resolution] * 2)[0]
+    mask = found.mask if region is None else mask_of(generator, region)
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
     make_folder(out)
     with progress() as report:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.options import Loading, Photos, check_frames, class_of, make_folder, region_of
+from ganvas.cli.options import Loading, Photos, check_frames, class_of, make_folder, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Model, Out, RegionText
 from ganvas.errors import GanvasError, ImageError
@@ -140,7 +140,7 @@ def invert(
     check_frames(frames)
     generator, tuned = loading.load(model), tuning.settings()
     settings, features, region = search.settings(generator), search.features(generator), search.region
-    mask = None if region is None else region_of(generator, region).split(*[generator.resolution] * 2)[0]
+    mask = None if region is None else mask_of(generator, region)
     files = photo_files(photos)
     read = read_photos(files, generator, preparation.settings())
     if isinstance(settings.start, Latent) and len(settings.start) == len(files):

@@ -1,7 +1,6 @@
 """The latents at which the published ReSeFa scripts search: all drawn from one random state, without truncation."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ganvas.generators.codes import sample_normal_as_resefa
 from ganvas.generators.protocol import Generator, Label, about_of
@@ -21,4 +20,4 @@ def official_latent(
     latent = Latent(z, "z", names=names, label=label, generator=about.name, generator_hash=about.hash)
     if space == "z" or generator.layers == 0:
         return latent
-    return replace(latent, codes=latent.codes_for(generator, "w+"), space="w+")
+    return latent.to_space(generator, "w+")

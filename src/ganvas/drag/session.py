@@ -141,7 +141,7 @@ def open_drag(
         >>> import torch, ganvas
         >>> layers = torch.nn.Unflatten(1, (3, 4, 4)), torch.nn.Upsample(scale_factor=4)
         >>> G = ganvas.wrap(torch.nn.Sequential(*layers).eval(), z_dim=48)
-        >>> session = open_drag(G, ganvas.sample_latent(G, [4]))
+        >>> session = open_drag(G, ganvas.sample(G, [4]))
         >>> session
         DragSession(space z, map 0: no drag yet)
     """
@@ -165,8 +165,7 @@ def start_latent(generator: Generator, latent: Latent, space: str) -> Latent:
     if latent.space == "s":
         raise LatentError("No way leads from s back to the space of a drag; give a latent of z, w or w+.")
     with torch.no_grad():
-        codes = latent.codes_for(generator, space)
-    return replace(latent, codes=codes.detach(), space=space)
+        return latent.to_space(generator, space)
 
 
 def drag_points(

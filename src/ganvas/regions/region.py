@@ -174,6 +174,10 @@ class Region:
     def __str__(self) -> str:
         return str(self.shape)
 
+    def __repr__(self) -> str:
+        text = str(self)
+        return f"Region({text if len(text) <= 80 else text[:77] + '...'})"
+
 
 def _as_points(points: Iterable[Sequence[Number]]) -> tuple[shapes.Point, ...]:
     found = []

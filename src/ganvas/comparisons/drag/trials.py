@@ -26,7 +26,7 @@ from ganvas.inversion.metrics import psnr
 from ganvas.inversion.terms import feature_distance
 from ganvas.io.progress import Progress
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.metrics.locality import rms_change
 from ganvas.metrics.tracking import track
 from ganvas.regions import Region
@@ -91,7 +91,7 @@ class DragBenchmark:
     def open(self, seed: int) -> DragSession:
         """Return the session of the image of a seed, in the space in which this generator is dragged by default."""
         truncation = self.settings.truncation
-        latent = sample_latent(self.generator, [seed], label=self.label, truncation=truncation)
+        latent = sample(self.generator, [seed], label=self.label, truncation=truncation)
         return open_drag(self.generator, latent)
 
 
