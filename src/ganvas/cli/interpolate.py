@@ -70,7 +70,7 @@ def interpolate(
     generator = loading.load(model)
     sampled_in = "z" if space == "z" or mode == "spherical" else None
     keys = [_read(generator, text, Source(truncation=truncation, label=label), sampled_in) for text in latents]
-    path = path_through(generator, keys, space=space, mode=mode, layers=layers, closed=loop)
+    path = path_through(generator, keys, space=space, mode=mode, layers=layers, loop=loop)
     if len(path.keys) > MOST_KEYS:
         raise LatentError(f"{len(path.keys)} latents are too many for one video; give at most {MOST_KEYS}.")
     if generator.resolution < SMALLEST:

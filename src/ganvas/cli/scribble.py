@@ -119,7 +119,8 @@ def scribble(
     sketching = BatchSketch(generator, named, variants, features, measurements.nearest)
     make_folder(out)
     with progress() as report:
-        real = measurements.real and real_features(features.network, measurements.real, MOST_REAL, report)
+        folder = measurements.real
+        real = None if folder is None else real_features(features.network, folder, MOST_REAL, report)
         finished = sketching.run(report)
         metrics = metrics_of(sketching)
         if measurements.ood:
