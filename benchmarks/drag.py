@@ -22,7 +22,7 @@ from ganvas.drag.request import DragRequest, PointPair
 from ganvas.drag.run import prepare
 from ganvas.drag.session import DragSession, open_drag
 from ganvas.drag.state import Drag
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.regions import Region
 
 SIZES = (256, 1024)
@@ -109,7 +109,7 @@ def prepared(size: int, kind: Kind, movable: Region | None) -> Callable[[], obje
 def opened(size: int, kind: Kind, movable: Region | None) -> tuple[DragSession, DragRequest]:
     """Return a session of the subject of this size and the drag that is timed."""
     generator = subject(size, kind.dtype)
-    session = open_drag(generator, sample_latent(generator, [0], truncation=0.7))
+    session = open_drag(generator, sample(generator, [0], truncation=0.7))
     return session, DragRequest((PAIR,), settings_of(kind.method), movable)
 
 

@@ -8,7 +8,7 @@ adds to it is in `recovery`. Where paper and published code differ, `docs/drag.m
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -164,9 +164,12 @@ def read_margin(settings: FreeDragSettings) -> float:
     return float(settings.distance + settings.radius)
 
 
+AnyState = TypeVar("AnyState", bound=FreeDragState)
+
+
 def optimize(
-    drag: Drag[FreeDragSettings], state: FreeDragState, codes: Tensor, feature: Float[Tensor, "1 c h w"]
-) -> FreeDragState:
+    drag: Drag[FreeDragSettings], state: AnyState, codes: Tensor, feature: Float[Tensor, "1 c h w"]
+) -> AnyState:
     """Return the state after a step of Adam down ``sum_i ||F_r(h_i) - T_i||_1 + gamma ||(F - F0) (1 - M)||_1``."""
     found = patches_at(feature, state.handles, drag.context.plane, drag.settings.radius)
     loss = discrepancies(found, state.templates).sum()

@@ -165,7 +165,8 @@ def start_latent(generator: Generator, latent: Latent, space: str) -> Latent:
     if latent.space == "s":
         raise LatentError("No way leads from s back to the space of a drag; give a latent of z, w or w+.")
     with torch.no_grad():
-        return latent.to_space(generator, space)
+        moved = latent.to_space(generator, space)
+    return replace(moved, codes=moved.codes.detach().to(generator.device))
 
 
 def drag_points(

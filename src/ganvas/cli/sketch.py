@@ -1,4 +1,4 @@
-"""``ganvas scribble``: sketches to images of a generator."""
+"""``ganvas sketch``: sketches to images of a generator."""
 
 import itertools
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class Measurements:
     once."""
 
 
-def scribble(
+def sketch(
     model: Model,
     /,
     *sketches: Path,
@@ -77,14 +77,14 @@ def scribble(
     optimizer: Literal["adam", "lbfgs"] = "adam",
     steps: int = 300,
     label: str | None = None,
-    out: Out = Path("scribble"),
+    out: Out = Path("sketch"),
     grid: Grid = Grid(),
     measurements: Measurements = Measurements(),
     loading: Loading = Loading(),
 ) -> None:
     """Make images that show sketches.
 
-    Where a sketch is transparent, the image is free. Writes scribble.png with the sketches, their images and the
+    Where a sketch is transparent, the image is free. Writes sketches.png with the sketches, their images and the
     nearest random images; the best image of each; numbers.json; latent.safetensors with all codes, which ganvas edit
     MODEL DIRECTIONS --latent FILE opens.
 
@@ -119,8 +119,8 @@ def scribble(
     sketching = BatchSketch(generator, named, variants, features, measurements.nearest)
     make_folder(out)
     with progress() as report:
-        folder = measurements.real
-        real = None if folder is None else real_features(features.network, folder, MOST_REAL, report)
+        given = measurements.real
+        real = None if given is None else real_features(features.network, given, MOST_REAL, report)
         finished = sketching.run(report)
         metrics = metrics_of(sketching)
         if measurements.ood:
@@ -151,7 +151,7 @@ def scribble(
     lines = [f"weight {one.settings.delta_weight:g}, {one.settings.steps} steps: {one}" for one in mmds]
     unread = [path for path, _ in bad]
     shown = {name: value for name, value in facts.items() if name != "command"}
-    loading.show("scribble", [*metric_lines(metrics), *lines], paths, **shown, images=metrics, unread=unread)
+    loading.show("sketch", [*metric_lines(metrics), *lines], paths, **shown, images=metrics, unread=unread)
     if not finished:
         raise KeyboardInterrupt
     if bad:
