@@ -48,7 +48,7 @@ def test_a_type_checker_finds_the_package_typed():
 
 
 def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="'lood'|lood"):
+    with pytest.raises(AttributeError, match="lood"):
         _ = ganvas.lood
 
 

@@ -6,7 +6,9 @@ from .directions.files import load_directions
 from .directions.find import find_directions
 from .directions.linalg import Ridge
 from .directions.resefa import ReSeFa
-from .drag.session import drag_points
+from .drag.draggan import DragGANSettings
+from .drag.freedrag import FreeDragSettings
+from .drag.session import DragSession, drag_points, open_drag
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
@@ -44,6 +46,9 @@ __all__ = [
     "CheckpointError",
     "Direction",
     "Directions",
+    "DragGANSettings",
+    "DragSession",
+    "FreeDragSettings",
     "GanvasError",
     "Generator",
     "ImageError",
@@ -80,6 +85,7 @@ __all__ = [
     "mix",
     "mix_grid",
     "named_regions",
+    "open_drag",
     "open_latent",
     "path_through",
     "read_image",

@@ -227,7 +227,7 @@ def test_use_discriminators_empty_and_whole_at_the_size() -> None:
         (Region.box(0, 0, 0.6, 1) | Region.box(0.4, 0, 1, 1)).split(10, 10)
     with pytest.raises(RegionError, match=r"ring of 0\.5"):
         BOX.split(16, 16, ignore_band=0.5)
-    with pytest.raises(RegionError, match="ring's width -1"):
+    with pytest.raises(RegionError, match="ignore band, -1"):
         BOX.split(16, 16, ignore_band=-1)
     with pytest.raises(RegionError, match="at least one pixel"):
         BOX.mask(0, 5)

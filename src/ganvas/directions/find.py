@@ -3,7 +3,7 @@
 import reprlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -22,7 +22,7 @@ from ganvas.regions.text import parse_region
 class Method(Protocol):
     """A way to find directions, with its settings; `name` is what files call it."""
 
-    name: str
+    name: ClassVar[str]
 
     def find(
         self,

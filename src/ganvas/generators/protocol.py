@@ -59,11 +59,30 @@ Noise = str | Mapping[str, Tensor] | torch.Generator
 class CodesWithSpace(Protocol):
     """Codes that know their space: what generators need of a `ganvas.latents.latent.Latent`, which is built on them."""
 
-    codes: Tensor
-    space: str
-    label: int | tuple[int, ...] | None
-    truncation: float
-    truncation_layers: int | None
+    @property
+    def codes(self) -> Tensor:
+        """Codes [n, d] or [n, layers, d]."""
+        ...
+
+    @property
+    def space(self) -> str:
+        """The space of the codes."""
+        ...
+
+    @property
+    def label(self) -> int | tuple[int, ...] | None:
+        """The class of all codes, or one for each."""
+        ...
+
+    @property
+    def truncation(self) -> float:
+        """Truncation psi."""
+        ...
+
+    @property
+    def truncation_layers(self) -> int | None:
+        """Layers that are truncated; None for all."""
+        ...
 
     def noise_for(self, generator: "Generator") -> Noise:
         """Return the noise maps that belong to the codes, or "const"."""

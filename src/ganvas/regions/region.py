@@ -127,7 +127,9 @@ class Region:
         value). Raises `RegionError` when either would be empty: below half a gray level of 8 bits everywhere.
         """
         if not 0 <= ignore_band < 1:
-            raise RegionError(f"The ring's width {ignore_band:g} must be 0 or a fraction of the smaller side below 1.")
+            raise RegionError(
+                f"The width of the ignore band, {ignore_band:g}, must be 0 or a fraction of the smaller side below 1."
+            )
         foreground = self.mask(height, width)
         if foreground.max() < HALF_GRAY_LEVEL:
             raise RegionError(f"The region {self} is empty at {width}x{height} pixels; make it larger.")

@@ -33,7 +33,7 @@ def write_sketches(
     """
     several = len(sketching.variants) > 1
     sheet = variants_sheet(sketching) if several else candidates_sheet(sketching)
-    paths = [pixels.write_image(folder / "scribble.png", sheet)]
+    paths = [pixels.write_image(folder / "sketches.png", sheet)]
     for (row, _), result in sketching.results.items():
         one = result.settings
         variant = f"weight-{one.delta_weight:g}-steps-{one.steps}" if several else "image"  # not the sketch's own name
