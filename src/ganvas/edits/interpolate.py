@@ -231,7 +231,7 @@ def _space_of_path(generator: Generator, space: str | None, mode: str) -> str:
     wanted = space or ("z" if mode == "spherical" else widest)
     if mode == "spherical" and wanted != "z":
         raise LatentError(
-            f"Spherical interpolation is defined in space z only, which has one norm for all codes; this path is in "
+            f"Spherical interpolation is defined in space z only, whose codes have about one norm; this path is in "
             f"{wanted}. Use linear, or space z."
         )
     return widest if wanted == "w" else wanted
