@@ -34,12 +34,15 @@ def faces_and_latent():
         (lambda: small_dcgan(8), "DCGAN(8 px, spaces z)"),
         (LayeredGenerator, "LayeredGenerator(8 px, spaces z, w, w+, 3 layers)"),
         (lambda: ganvas.Region.box(0.1, 0.2, 0.5, 0.6), "Region(box:0.1,0.2,0.5,0.6)"),
-        (lambda: ganvas.Region.from_mask(torch.ones(1, 4, 8)), "Region(mask of 8x4 pixels)"),
+        (lambda: ganvas.Region.from_mask(torch.eye(4, 8)[None]), "Region(mask of 8x4 pixels)"),
         (
             lambda: ganvas.Direction(VECTOR, "w", (1, 2), std=2.0),
             "Direction(space w, layers 1-2, method unknown, std 2)",
         ),
-        (directions, "Directions(6 of space w, layers 1-2, method resefa, predicted ratios 6, 5, 4, 3, ...)"),
+        (
+            directions,
+            "Directions(6 of space w, layers 1-2, region 'box:0,0,0.5,0.5', method resefa, predicted ratios 6, 5, 4, 3, ...)",
+        ),
         (ganvas.ReSeFa, "ReSeFa()"),
     ],
 )
