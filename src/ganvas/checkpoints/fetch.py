@@ -154,8 +154,8 @@ def _attempt(address: str, remote: Remote, part: Part, patience: Patience, answe
     if sha256.startswith(remote.sha256):
         return sha256
     part.drop()
-    told = f"what came has sha256 {sha256}, but {remote.sha256} is right"
-    raise StartAnewError(told) if stream.start else DownloadError(told)
+    message = f"what came has sha256 {sha256}, but {remote.sha256} is right"
+    raise StartAnewError(message) if stream.start else DownloadError(message)
 
 
 def _agreed_total(stream: Stream, remote: Remote) -> int | None:

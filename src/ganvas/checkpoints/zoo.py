@@ -115,8 +115,8 @@ class Entry:
 def entries() -> Mapping[str, Entry]:
     """Return all rows by name, in the order of the data file."""
     text = (importlib.resources.files("ganvas.checkpoints") / "zoo.toml").read_text("utf-8")
-    told = tomllib.loads(text)
-    rows = [_entry(row, told["families"][row["family"]]) for row in told["generators"]]
+    parsed = tomllib.loads(text)
+    rows = [_entry(row, parsed["families"][row["family"]]) for row in parsed["generators"]]
     return {row.name: row for row in rows}
 
 

@@ -16,7 +16,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.protocol import Generator
 
 MOST_NUMBERS = 100_000
 SPACES = ("z", "w", "w+", "s")
@@ -170,7 +169,7 @@ def check_space(space: str, allowed: Sequence[str]) -> None:
         raise LatentError(f"Space '{space}' does not exist here: this generator has {', '.join(allowed)}.")
 
 
-def check_lie_in(generator: Generator, codes: Tensor, space: str) -> None:
+def check_lie_in(generator: Any, codes: Tensor, space: str) -> None:
     """Raise `LatentError` unless `codes` are floating point numbers, of one image at least, in the shape of a space of
     the generator.
     """

@@ -81,12 +81,12 @@ def with_weights(generator: AnyGenerator, changed: Mapping[str, Tensor]) -> AnyG
     """Return a copy of `generator` in which these weights are others; everything else is shared."""
     module = _module(generator)
     shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
-    twin: Any = copy.deepcopy(module, shared)
-    put_weights(twin, changed)
+    counterpart: Any = copy.deepcopy(module, shared)
+    put_weights(counterpart, changed)
     if module is generator:
-        return twin
+        return counterpart
     outer: Any = copy.copy(generator)
-    outer.module = twin
+    outer.module = counterpart
     return outer
 
 
