@@ -131,7 +131,7 @@ def test_more_bytes_than_the_file_has_are_dropped(served, tmp_path: Path):
         ({"content": CONTENT + b"x", "without_length": True}, "sends more than 100000 bytes"),
         ({"content": CONTENT[:-1], "without_length": True}, "cut after 99999 of 100000"),
         ({"kind": "text/html; charset=utf-8"}, "web page in place of the file"),
-        ({"packed": "gzip"}, "packs the file"),
+        ({"packed": "gzip"}, "compresses the file"),
         ({"statuses": [404] * 9}, "answers 404 Not Found"),
         ({"statuses": [403] * 9}, "answers 403"),
         ({"statuses": [500] * 9}, r"answers 500 Internal Server Error \(3 tries\)"),

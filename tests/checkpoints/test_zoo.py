@@ -126,10 +126,10 @@ def test_the_first_file_is_recorded_and_checked_ever_after(home: Path):
         assert (told["sha256"], told["bytes"], told["origin"]) == (SHA256, len(CONTENT), f"{address}/g.pkl")
         assert zoo.fetch(entry, patience=QUICK) == [path]
         assert len(plan.seen) == 1
-        assert zoo.located(entry) == path
+        assert zoo.checked_path(entry) == path
         path.write_bytes(CONTENT[:-1] + b"!")
         with pytest.raises(DownloadError, match=f"but had {SHA256} when it was recorded"):
-            zoo.located(entry)
+            zoo.checked_path(entry)
         path.unlink()
         plan.content = CONTENT[:-1] + b"!"
         with pytest.raises(DownloadError, match="when it was recorded"):
@@ -141,7 +141,7 @@ def test_a_copy_with_another_time_is_checked_again_and_taken():
         (path,) = zoo.fetch(entry := small_entry(address), patience=QUICK)
     shutil.copy(path, path.with_suffix(".copy"))
     path.with_suffix(".copy").replace(path)
-    assert zoo.located(entry) == path
+    assert zoo.checked_path(entry) == path
     assert cache.recorded(path).modified == path.stat().st_mtime_ns
 
 
@@ -150,10 +150,10 @@ def test_a_file_put_there_by_hand_is_checked():
     entry.folder.mkdir(parents=True)
     path = entry.path(entry.files[0])
     path.write_bytes(CONTENT)
-    assert zoo.located(entry) == path
+    assert zoo.checked_path(entry) == path
     path.write_bytes(CONTENT + b"!")
     with pytest.raises(DownloadError, match=f"but {SHA256} is right; delete it"):
-        zoo.located(entry)
+        zoo.checked_path(entry)
 
 
 def test_what_lies_beside(tmp_path: Path):
@@ -166,10 +166,10 @@ def test_what_lies_beside(tmp_path: Path):
     paths[1].unlink()
     assert not entry.here
     with pytest.raises(DownloadError, match=r"beside\.bin"):
-        zoo.located(entry)
+        zoo.checked_path(entry)
     (tmp_path / "mine.bin").write_bytes(CONTENT)
     assert zoo.place(entry, [tmp_path / "mine.bin"]) == [paths[1]]
-    assert zoo.located(entry) == paths[0]
+    assert zoo.checked_path(entry) == paths[0]
 
 
 def test_files_by_hand_must_be_the_recorded_ones(tmp_path: Path):
@@ -179,7 +179,7 @@ def test_files_by_hand_must_be_the_recorded_ones(tmp_path: Path):
     zoo.place(entry, [tmp_path / "one.pkl"])
     with pytest.raises(DownloadError, match=f"(?s)sha256 {SHA256} is right.*remove 'small/g.pkl' from '.*lock.json'"):
         zoo.place(entry, [tmp_path / "two.pkl"])
-    assert zoo.located(entry).read_bytes() == CONTENT
+    assert zoo.checked_path(entry).read_bytes() == CONTENT
 
 
 def test_what_cannot_be_read_is_not_believed(tmp_path: Path):
@@ -196,7 +196,7 @@ def test_what_cannot_be_read_is_not_believed(tmp_path: Path):
     entry.folder.mkdir(parents=True)
     path.write_text("<html>sign in</html>")
     with pytest.raises(DownloadError, match="an HTML page"):
-        zoo.located(small_entry("https://a.invalid"))
+        zoo.checked_path(small_entry("https://a.invalid"))
     path.unlink()
     with serving(Plan(content=b"<html>sign in</html>")) as address, pytest.raises(DownloadError, match="an HTML page"):
         zoo.fetch(small_entry(address), patience=QUICK)
@@ -275,6 +275,6 @@ def test_a_folder_that_may_only_be_read(monkeypatch: pytest.MonkeyPatch):
         raise DownloadError("cannot be written")
 
     monkeypatch.setattr(cache, "record", refuse)
-    assert zoo.located(entry) == entry.path(entry.files[0])
+    assert zoo.checked_path(entry) == entry.path(entry.files[0])
     with pytest.raises(DownloadError, match="cannot be written"):
-        zoo.located(small_entry("https://a.invalid"))
+        zoo.checked_path(small_entry("https://a.invalid"))
