@@ -105,7 +105,7 @@ def test_numbers_of_numpy_and_torch_are_numbers_in_the_header_and_objects_are_re
     assert read_header(path, ResultFileError) | {"seeds": [3, 4], "psi": 0.5} == read_header(path, ResultFileError)
     old = path.read_bytes()
     for wrong in (object(), {1, 2}, np.arange(3), {1: 2, "a": 3}):
-        with pytest.raises(ResultFileError, match="its header cannot be told in JSON"):
+        with pytest.raises(ResultFileError, match="its header cannot be written as JSON"):
             write(path, odd=wrong)
     assert path.read_bytes() == old
 
