@@ -60,7 +60,7 @@ def test_every_generator_that_people_ask_for_is_known(name: str):
 
 
 @pytest.mark.parametrize("entry", ROWS, ids=lambda entry: entry.name)
-def test_rows_are_sound(entry: zoo.Entry):
+def test_every_row_of_the_zoo_is_complete(entry: zoo.Entry):
     assert re.fullmatch(r"[a-z0-9-]+", entry.name)
     assert entry.resolution in (128, 256, 512, 1024)
     assert all((entry.title, entry.label, entry.format, entry.data, entry.license, entry.license_label))
@@ -83,7 +83,7 @@ def test_names_and_files_are_unique():
     assert len(set(addresses)) == len(addresses)
 
 
-def test_regions_that_the_zoo_promises():
+def test_rows_of_the_zoo_name_the_regions_of_their_data():
     for set_name, wanted in {
         "car": {"wheels", "body", "window"},
         "church": {"sky", "tower", "doors"},
@@ -156,7 +156,7 @@ def test_a_file_put_there_by_hand_is_checked():
         zoo.checked_path(entry)
 
 
-def test_what_lies_beside(tmp_path: Path):
+def test_files_that_lie_beside_a_generator_are_fetched_too(tmp_path: Path):
     with serving(Plan()) as address:
         entry = small_entry(address, beside=("beside.bin",))
         paths = zoo.fetch(entry, patience=QUICK)
@@ -182,8 +182,8 @@ def test_files_by_hand_must_be_the_recorded_ones(tmp_path: Path):
     assert zoo.checked_path(entry).read_bytes() == CONTENT
 
 
-def test_what_cannot_be_read_is_not_believed(tmp_path: Path):
-    """A page that was saved in place of the file would else be recorded, and the right file refused ever after."""
+def test_an_unreadable_file_without_a_checksum_is_not_recorded(tmp_path: Path):
+    """A page that was saved in place of the file would else be recorded, and the right file refused from then on."""
     entry = small_entry("https://a.invalid", beside=("config.json",))
     path, right = entry.path(entry.files[0]), tmp_path / "right.pkl"
     right.write_bytes(CONTENT)
@@ -205,7 +205,7 @@ def test_what_cannot_be_read_is_not_believed(tmp_path: Path):
 
 
 @pytest.mark.parametrize("switch", ["option", "variable"])
-def test_offline(switch: str, monkeypatch: pytest.MonkeyPatch):
+def test_offline_fetch_is_refused_with_instructions(switch: str, monkeypatch: pytest.MonkeyPatch):
     if switch == "variable":
         monkeypatch.setenv("GANVAS_OFFLINE", "1")
     monkeypatch.setattr(zoo, "download", lambda *_, **__: pytest.fail("a download"))
@@ -213,7 +213,7 @@ def test_offline(switch: str, monkeypatch: pytest.MonkeyPatch):
         zoo.fetch(small_entry("https://a.invalid"), offline=switch == "option")
 
 
-def test_the_way_by_hand_is_told():
+def test_the_error_says_how_to_fetch_by_hand():
     entry = small_entry("http://127.0.0.1:1", sha256=SHA256)
     with pytest.raises(DownloadError) as caught:
         zoo.fetch(entry, patience=QUICK)
@@ -224,7 +224,7 @@ def test_the_way_by_hand_is_told():
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', '{"version": 2, "files": {}}', "\xff"])
-def test_a_damaged_lock_file_is_told(text: str):
+def test_a_damaged_lock_file_is_refused(text: str):
     cache.models_folder().mkdir(parents=True)
     cache.lock_path().write_text(text, "latin-1")
     with pytest.raises(DownloadError, match=r"lock\.json"):
@@ -254,18 +254,18 @@ def test_cache_folder_follows_the_platform_unless_a_home_is_given(monkeypatch: p
 
 
 @pytest.mark.parametrize(("value", "expected"), [("", False), ("0", False), ("No", False), ("1", True), ("yes", True)])
-def test_the_offline_switch(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch):
+def test_the_offline_switch_reads_yes_and_no(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GANVAS_OFFLINE", value)
     assert cache.is_offline() is expected
 
 
-def test_a_home_of_nobody(monkeypatch: pytest.MonkeyPatch):
+def test_a_home_folder_of_an_unknown_user_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GANVAS_HOME", "~nobody-has-this-name/ganvas")
     with pytest.raises(DownloadError, match="no such home folder"):
         cache.home()
 
 
-def test_a_folder_that_may_only_be_read(monkeypatch: pytest.MonkeyPatch):
+def test_a_read_only_cache_still_serves_files_of_known_checksum(monkeypatch: pytest.MonkeyPatch):
     """Such as one that a machine's users share."""
     entry = small_entry("https://a.invalid", sha256=SHA256)
     entry.folder.mkdir(parents=True)

@@ -184,7 +184,7 @@ OURS = json.dumps({"kind": "thing", "version": 1})
         None,
     ],
 )
-def test_entries_that_lie_are_refused(tmp_path, entry):
+def test_entries_whose_sizes_are_false_are_refused(tmp_path, entry):
     header = json.dumps({"__metadata__": {"ganvas": OURS}, "a": entry}).encode()
     size = 12 if isinstance(entry, dict) and "F6" in str(entry) else 4
     with pytest.raises(ResultFileError):
