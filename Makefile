@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: help demo test slow check fuzz lint docs wheel bench install clean
+.PHONY: help demo test slow test-kernels check fuzz lint docs wheel bench install clean
 
 help:
 	@echo "make demo   find directions for regions of a face and show the edits on a page"
 	@echo "make test   run the default tests (minutes)"
 	@echo "make slow   run the slow tests"
+	@echo "make test-kernels  run the tests with every choice of kernels and print a table (hours)"
 	@echo "make lint   check style, types and imports"
 	@echo "make docs   build the documentation site into docs/_build/html; a warning is an error"
 	@echo "make check  run what CI runs: lint, all tests, docs, wheel"
@@ -39,6 +40,9 @@ slow: install
 	$(TESTS) -m slow
 
 check: lint test slow docs wheel
+
+test-kernels: install
+	$(BIN)/python -m tests.kernels -n auto --dist worksteal
 
 fuzz: install
 	$(BIN)/python -m tests.fuzz --count 2000

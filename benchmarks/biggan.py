@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.machine import duration, seconds
+from ganvas.generators.base import Conditions
 from ganvas.generators.biggan.generator import BigGAN
 from ganvas.generators.biggan.layers import Attention, Block, Condition
-from ganvas.generators.biggan.synthesis import Architecture
+from ganvas.generators.biggan.synthesis import BigGANArchitecture
 
 BIGGAN_SIZES = (128, 256, 512)
 ROWS = {128: 8, 256: 8, 512: 4}
@@ -20,7 +21,7 @@ LABEL, TRUNCATION = 207, 0.5
 
 def biggan_subject(resolution: int, dtype: torch.dtype = torch.float32) -> BigGAN:
     """Return a BigGAN-deep of a published size."""
-    generator = BigGAN(Architecture.standard(resolution)).eval().requires_grad_(False)
+    generator = BigGAN(BigGANArchitecture.standard(resolution)).eval().requires_grad_(False)
     random = torch.Generator().manual_seed(0)
     for name, tensor in generator.state_dict().items():
         if tensor.ndim >= 2 and not name.endswith(("means", "variances")):
@@ -34,7 +35,7 @@ def biggan_subject(resolution: int, dtype: torch.dtype = torch.float32) -> BigGA
 
 def plain_images(generator: BigGAN, z: Tensor) -> Tensor:
     """Return images by the formulas as they stand: pixels are repeated and then convolved, channels come first."""
-    condition = generator.condition(z, "z", "const", LABEL, TRUNCATION)
+    condition = generator.condition(z * TRUNCATION, Conditions(label=LABEL, truncation=TRUNCATION))
     x = generator.synthesis.begin(condition).contiguous()
     for stage in generator.synthesis.stages[:-1]:
         x = stage(x, condition) if isinstance(stage, Attention) else _plain_block(stage, x, condition)

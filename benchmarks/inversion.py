@@ -21,15 +21,16 @@ from ganvas.comparisons.estimates import RESAMPLES, Estimate, median_estimate, s
 from ganvas.generators.protocol import Generator
 from ganvas.images.datasets import open_images
 from ganvas.inversion.encoder import encoder_for
-from ganvas.inversion.invert import InversionSettings, Run, prepare
-from ganvas.inversion.optimize import Step
-from ganvas.inversion.report_card import psnr
-from ganvas.inversion.terms import Weights
+from ganvas.inversion.loss_weights import LossWeights
+from ganvas.inversion.metrics import psnr
+from ganvas.inversion.optimizers import OptimizerStep
+from ganvas.inversion.prepare import PreparedInversion, prepare_inversion
+from ganvas.inversion.settings import InversionSettings
 from ganvas.latents.latent import sample_latent
 
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "utkface-128-test.zip"
 THEIRS, OURS, CANDIDATES = 1000, 200, 24
-REFERENCE = InversionSettings(weights=Weights(perceptual=1.0), schedule="nvidia", steps=THEIRS)
+REFERENCE = InversionSettings(weights=LossWeights(perceptual=1.0), schedule="nvidia", steps=THEIRS)
 
 
 def read_photos(count: int, side: int) -> Float[Tensor, "n 3 side side"]:
@@ -38,13 +39,13 @@ def read_photos(count: int, side: int) -> Float[Tensor, "n 3 side side"]:
     return held.batch(held.spread(count))
 
 
-def last_of(run: Run) -> Step:
+def last_of(run: PreparedInversion) -> OptimizerStep:
     """Return the end of a run."""
     *_, last = run.steps()
     return last
 
 
-def passes_needed(run: Run, goal: Float[Tensor, "n"]) -> tuple[list[float], Step]:
+def passes_needed(run: PreparedInversion, goal: Float[Tensor, "n"]) -> tuple[list[float], OptimizerStep]:
     """Return how many passes, those of finding the start included, each photo needs until its loss is no more than its
     `goal`, inf where it never is; and the end of the run.
     """
@@ -65,24 +66,24 @@ def compare(
     Raises `CheckpointError` for w+ where no encoder comes with the generator.
     """
     reference = replace(REFERENCE, space=space, steps=theirs)
-    slow = prepare(generator, photos, reference)
+    slow = prepare_inversion(generator, photos, reference)
     goal = last_of(slow)
     start, tried = (encoder_for(generator), 0) if space == "w+" else (f"random:{CANDIDATES}", CANDIDATES)
     settings = replace(reference, optimizer="lbfgs", steps=ours - tried, start=start)
-    fast = prepare(generator, photos, settings, look=slow.look)
+    fast = prepare_inversion(generator, photos, settings, features=slow.features)
     needed, found = passes_needed(fast, goal.losses)
     return " | ".join(
         [
             f"| {space}",
-            nearness(goal, photos),
+            distance_and_psnr(goal, photos),
             in_words(median_estimate(np.array([needed]), RESAMPLES), theirs, ours),
             reached_in_words([passes < math.inf for passes in needed]),
-            f"{nearness(found, photos)} |",
+            f"{distance_and_psnr(found, photos)} |",
         ]
     )
 
 
-def nearness(step: Step, photos: Float[Tensor, "n 3 h w"]) -> str:
+def distance_and_psnr(step: OptimizerStep, photos: Float[Tensor, "n 3 h w"]) -> str:
     """Return the mean loss and the mean ratio of signal to noise."""
     return f"{step.losses.mean():.4f}, {psnr(step.images, photos).mean():.1f} dB"
 
@@ -130,11 +131,13 @@ def own_images(generator: Generator) -> Iterator[str]:
         ("Adam", InversionSettings(steps=200)),
         ("L-BFGS", InversionSettings(steps=200, optimizer="lbfgs")),
     ):
-        told = told_at(prepare(generator, own, settings), own, (50, 100, 200))
+        told = psnr_at(prepare_inversion(generator, own, settings), own, (50, 100, 200))
         yield f"| {name} | {' | '.join(f'{one.mean():.1f} dB' for one in told)} | {told[-1].min():.1f} dB |"
 
 
-def told_at(run: Run, photos: Float[Tensor, "n 3 h w"], moments: Sequence[int]) -> list[Float[Tensor, "n"]]:
+def psnr_at(
+    run: PreparedInversion, photos: Float[Tensor, "n 3 h w"], moments: Sequence[int]
+) -> list[Float[Tensor, "n"]]:
     """Return the ratios of signal to noise after so many passes; where a search ended before, those of its end."""
     found = {}
     for step in run.steps():

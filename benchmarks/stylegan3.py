@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.machine import duration, seconds
-from ganvas.generators.stylegan3.architecture import Architecture
+from ganvas.generators.stylegan3.architecture import StyleGAN3Architecture
 from ganvas.generators.stylegan3.filters import Resampler
 from ganvas.generators.stylegan3.generator import StyleGAN3
 from ganvas.generators.stylegan3.synthesis import Layer
@@ -23,7 +23,7 @@ ROWS, TANGENTS = 2, 8
 def stylegan3_subject(resolution: int, radial: bool, dtype: torch.dtype = torch.float32) -> StyleGAN3:
     """Return a StyleGAN3-T, or with `radial` a StyleGAN3-R, of a published size."""
     torch.manual_seed(0)
-    generator = StyleGAN3(Architecture.published(resolution, radial)).eval().requires_grad_(False)
+    generator = StyleGAN3(StyleGAN3Architecture.published(resolution, radial)).eval().requires_grad_(False)
     for parameter in generator.parameters():
         if parameter.ndim == 4:  # the layout in which checkpoints are loaded
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

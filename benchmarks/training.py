@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.plain_training import PlainDCGAN, PlainStyleGAN2
-from ganvas.training.distributed import Team
+from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan import augment, averaging
-from ganvas.training.gan.dcgan import DCGANRecipe
+from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.networks import Networks
-from ganvas.training.gan.run import Recipe
-from ganvas.training.gan.stylegan2 import StyleGAN2Recipe, standard_channels
+from ganvas.training.gan.stylegan2 import StyleGAN2Settings, standard_channels
+from ganvas.training.gan.task import GANSettings
 from ganvas.training.randomness import Randomness
 
 DCGAN_ROUNDS, STYLE_ROUNDS = 12, 4
@@ -40,9 +40,9 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
 
 
-def our_step(recipe: Recipe, networks: Networks, real: Tensor, index: int) -> None:
+def our_step(settings: GANSettings, networks: Networks, real: Tensor, index: int) -> None:
     """Do one of our steps as a run does it, with the average of weights."""
-    recipe.step(networks, real, index, Randomness(0, index), augment.unchanged, Team())
+    settings.step(networks, real, index, Randomness(0, index), augment.unchanged, ProcessGroup())
     averaging.update(networks.average, networks.generator, 0.99)
 
 
@@ -53,9 +53,9 @@ def dcgan(batch: int = 64) -> Iterator[str]:
     plain = PlainDCGAN()
     steps: dict[str, Step] = {"the example's loop, float32": lambda: plain.step(real)}
     for precision in ("float32", "bfloat16"):
-        recipe = DCGANRecipe(batch=batch, precision=precision)
-        networks = recipe.build(CPU)
-        steps[f"ours, {precision}"] = lambda r=recipe, n=networks: our_step(r, n, ours, 0)
+        settings = DCGANSettings(batch=batch, precision=precision)
+        networks = settings.build(CPU)
+        steps[f"ours, {precision}"] = lambda r=settings, n=networks: our_step(r, n, ours, 0)
     yield from ("| DCGAN, 64 px, batch 64 | images a second | ratio |", "|---|---|---|")
     times = in_turn(steps, DCGAN_ROUNDS)
     reference = next(iter(times.values()))
@@ -66,12 +66,12 @@ def dcgan(batch: int = 64) -> Iterator[str]:
 def stylegan2(resolution: int = 128, batch: int = STYLE_BATCH) -> Iterator[str]:
     """Yield a table: StyleGAN2 against plain steps; one step of sixteen has the gradient penalty."""
     channels = standard_channels(resolution)
-    recipe = StyleGAN2Recipe(channels, channels, batch=batch)
+    settings = StyleGAN2Settings(channels, channels, batch=batch)
     real = torch.rand(batch, 3, resolution, resolution) * 2 - 1
     ours = real.contiguous(memory_format=torch.channels_last)
     names = {True: "plain, weights modulated, grouped convolutions", False: "plain, activations scaled"}
     plain = {name: PlainStyleGAN2(channels, 256, 4, grouped=grouped) for grouped, name in names.items()}
-    own = {f"ours, {precision}": replace(recipe, precision=precision) for precision in ("float32", "bfloat16")}
+    own = {f"ours, {precision}": replace(settings, precision=precision) for precision in ("float32", "bfloat16")}
     built = {name: made.build(CPU) for name, made in own.items()}
     parts = []
     for penalty, rounds in ((False, STYLE_ROUNDS), (True, STYLE_ROUNDS // 2)):

@@ -33,6 +33,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
 pygments_style = "friendly"
+highlight_language = "none"  # blocks without a language are commands
 
 GROUPS = {
     "checkpoints": "Generators",

@@ -1,5 +1,6 @@
 """What all tests share: the folder of conformance vectors, and one table of tolerances."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,11 @@ from hypothesis import settings
 
 settings.register_profile("ganvas", derandomize=True, deadline=None)
 settings.load_profile("ganvas")  # the same examples every time, however slow the machine
+
+# `tests.kernels` chooses the number of threads for every test, whatever it asks for.
+if threads := os.environ.get("GANVAS_TEST_THREADS"):
+    torch.set_num_threads(int(threads))
+    torch.set_num_threads = lambda count: None
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ganvas.generators.base import Conditions, GeneratorBase
 from ganvas.generators.codes import check_space, sample_normal, truncate, widen
-from ganvas.generators.protocol import Label, Noise
-from ganvas.generators.takes_latent import takes_latent
+from ganvas.generators.protocol import Label
 from ganvas.latents.spaces import codes_for
 
 
-class LinearGenerator:
+class LinearGenerator(GeneratorBase):
     """A generator with z only. M holds small whole numbers, so that float32 sums of its products are exact."""
 
     spaces: tuple[str, ...] = ("z",)
@@ -32,53 +32,23 @@ class LinearGenerator:
     def sample(self, seeds: Sequence[int]) -> Tensor:
         return sample_normal(seeds, self.width).to(self.matrix)
 
-    def map(
-        self,
-        z: Tensor,
-        to: str = "w+",
-        *,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Tensor:
+    def map(self, z: Tensor, to: str = "w+", **_: object) -> Tensor:
         check_space(to, self.spaces[1:])
         raise NotImplementedError
 
-    @takes_latent
-    def synthesize(
-        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
-    ) -> Tensor:
+    def paint(
+        self,
+        codes: Tensor,
+        space: str,
+        given: Conditions,
+        *,
+        start: tuple[str, Tensor] | None = None,
+        wanted: Sequence[str] = (),
+        with_image: bool = True,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         codes = codes_for(self, codes, space)
-        return (codes.flatten(1) @ self.matrix.T).unflatten(1, (3, self.resolution, self.resolution))
-
-    @takes_latent
-    def features(
-        self,
-        codes: Tensor,
-        names: Sequence[str],
-        space: str,
-        *,
-        noise: Noise = "const",
-        with_image: bool = False,
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> dict[str, Tensor]:
-        painted = self.synthesize(codes, space, label=label, truncation=truncation)
-        return dict.fromkeys((*names, *(["image"] if with_image else [])), painted)
-
-    @takes_latent
-    def resume(
-        self,
-        name: str,
-        feature: Tensor,
-        codes: Tensor,
-        space: str,
-        *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> Tensor:
-        return feature
+        images = (codes.flatten(1) @ self.matrix.T).unflatten(1, (3, self.resolution, self.resolution))
+        return images if start is None else start[1], dict.fromkeys(wanted, images)
 
 
 class LayeredGenerator(LinearGenerator):
@@ -105,13 +75,10 @@ class LayeredGenerator(LinearGenerator):
         ws = truncate(ws, self.average, truncation, truncation_layers)
         return ws[:, 0] if to == "w" else ws
 
-    @takes_latent
-    def synthesize(
-        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
-    ) -> Tensor:
+    def paint(self, codes: Tensor, space: str, given: Conditions, **how: object) -> tuple[Tensor, dict[str, Tensor]]:
         if space == "z":
-            codes, space = self.map(codes, "w+", truncation=truncation), "w+"
-        return super().synthesize(codes, space)
+            codes, space = self.map(codes, "w+", truncation=given.truncation), "w+"
+        return super().paint(codes, space, given, **how)
 
 
 def gram(generator: LinearGenerator, mask: Tensor) -> Tensor:

@@ -30,11 +30,17 @@ if TYPE_CHECKING:
     from ganvas.generators.wrapped.wrap import wrap
     from ganvas.images.photos import read_photo, read_sketch
     from ganvas.images.pixels import read_image, write_image
-    from ganvas.inversion.invert import Inversion, InversionSettings, invert
-    from ganvas.inversion.sketch.paint import Painting, ScribbleSettings, paint_sketch
+    from ganvas.inversion.invert import invert
+    from ganvas.inversion.loss_weights import LossWeights
+    from ganvas.inversion.metrics import InversionMetrics
+    from ganvas.inversion.open import open_latent
+    from ganvas.inversion.prepare import Inversion
+    from ganvas.inversion.settings import InversionSettings
+    from ganvas.inversion.sketch.search import SketchResult, SketchSettings
+    from ganvas.inversion.sketch.sketch import sketch
+    from ganvas.inversion.tuning import TuningSettings
     from ganvas.io.process import keep_freed_memory
     from ganvas.latents.latent import Latent, load_latent, sample_latent
-    from ganvas.latents.open import open_latent
     from ganvas.regions import Region
 
 __version__ = "0.2.0"
@@ -48,16 +54,19 @@ __all__ = [
     "HeldSearch",
     "ImageError",
     "Inversion",
+    "InversionMetrics",
     "InversionSettings",
     "Latent",
     "LatentError",
-    "Painting",
+    "LossWeights",
     "Region",
     "RegionError",
     "ResultFileError",
     "Ridge",
-    "ScribbleSettings",
     "Search",
+    "SketchResult",
+    "SketchSettings",
+    "TuningSettings",
     "UnsafeFileError",
     "convert",
     "drag_points",
@@ -75,12 +84,12 @@ __all__ = [
     "mix_grid",
     "named_regions",
     "open_latent",
-    "paint_sketch",
     "path_through",
     "read_image",
     "read_photo",
     "read_sketch",
     "sample_latent",
+    "sketch",
     "wrap",
     "write_image",
 ]
@@ -94,6 +103,7 @@ _HOMES = {
         "CheckpointError",
         "GanvasError",
         "LatentError",
+        "LossWeights",
         "ImageError",
         "RegionError",
         "ResultFileError",
@@ -102,10 +112,14 @@ _HOMES = {
     "generators.protocol": ("Generator",),
     "generators.wrapped.wrap": ("wrap",),
     "images.pixels": ("read_image", "write_image"),
-    "inversion.invert": ("Inversion", "InversionSettings", "invert"),
+    "inversion.invert": ("invert",),
+    "inversion.loss_weights": ("LossWeights",),
+    "inversion.metrics": ("InversionMetrics",),
+    "inversion.open": ("open_latent",),
+    "inversion.prepare": ("Inversion",),
+    "inversion.settings": ("InversionSettings",),
     "edits.interpolate": ("path_through",),
     "latents.latent": ("Latent", "load_latent", "sample_latent"),
-    "latents.open": ("open_latent",),
     "directions.linalg": ("Ridge",),
     "directions.find": ("find_directions",),
     "directions.cached": ("HeldSearch", "hold_search"),
@@ -114,7 +128,9 @@ _HOMES = {
     "images.photos": ("read_photo", "read_sketch"),
     "io.process": ("keep_freed_memory",),
     "regions": ("Region",),
-    "inversion.sketch.paint": ("Painting", "ScribbleSettings", "paint_sketch"),
+    "inversion.sketch.search": ("SketchResult", "SketchSettings"),
+    "inversion.sketch.sketch": ("sketch",),
+    "inversion.tuning": ("TuningSettings",),
 }
 
 

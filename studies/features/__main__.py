@@ -16,13 +16,12 @@ from torch import Tensor
 
 from ganvas.checkpoints.load import load
 from ganvas.images import pixels
-from ganvas.images.datasets import ImageSet, open_images
+from ganvas.images.datasets import ImageSet, open_images, shuffled
 from ganvas.io.files import atomic_path
-from ganvas.metrics.distribution import frechet_distance, kernel_distance
-from ganvas.metrics.evaluation import made_images
+from ganvas.metrics.distribution import frechet_distance, kernel_mmd
+from ganvas.metrics.evaluation import fake_images
 from ganvas.metrics.features import FeatureNetwork, global_features, load_features
-from ganvas.training.features.training import Settings, train
-from ganvas.training.randomness import shuffled
+from ganvas.training.features.training import FeatureTrainingSettings, train
 from studies.features import measures, report
 from studies.running import run_study
 
@@ -47,7 +46,7 @@ def write(folder: Path, sources: Sequence[Sequence[str]], features: Path | None)
     side = network.architecture.resolution
     training = {name: open_images(source, side) for name, source, _ in sources}
     tests = {name: _images(open_images(source, side), TESTS) for name, _, source in sources}
-    untrained = train(list(training.values()), Settings(steps=0), network.architecture)
+    untrained = train(list(training.values()), FeatureTrainingSettings(steps=0), network.architecture)
     results = {
         title: {name: measure(each, training[name], images) for name, images in tests.items()}
         for title, each in (("trained", network), ("untrained", untrained))
@@ -59,7 +58,7 @@ def write(folder: Path, sources: Sequence[Sequence[str]], features: Path | None)
     with atomic_path(numbers) as temporary:
         temporary.write_text(json.dumps(report.to_json(results), indent=1), "utf-8")
     # Made images may be shown, which not all real ones may.
-    made = pixels.resize(torch.cat(list(made_images(load("faces"), range(TESTS), truncation=SHOWN_AT))), side, side)
+    made = pixels.resize(torch.cat(list(fake_images(load("faces"), range(TESTS), truncation=SHOWN_AT))), side, side)
     firsts = {f"seed {seed}": made[seed : seed + 1] for seed in SHOWN}
     return [
         tables,
@@ -73,9 +72,9 @@ def measure(network: FeatureNetwork, training: ImageSet, images: Tensor) -> repo
     """Return what a network sees in test images, against a thousand training images."""
     real = global_features(network, _images(training, REFERENCES))
     faults = {}
-    for fault, spoiled in measures.as_if_made(images).items():
-        found = global_features(network, spoiled)
-        faults[fault] = (kernel_distance(real, found), float(frechet_distance(real, found)))
+    for fault, corrupted in measures.as_if_made(images).items():
+        found = global_features(network, corrupted)
+        faults[fault] = (kernel_mmd(real, found), float(frechet_distance(real, found)))
     return report.SetResult(
         {kind: measures.rising(network, images, real, kind) for kind in measures.KINDS},
         measures.nearest_to_itself(network, images),

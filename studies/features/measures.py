@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.metrics import corruptions as distortions
-from ganvas.metrics.distribution import KernelDistance, frechet_distance, kernel_distance
+from ganvas.metrics.distribution import KernelMMD, frechet_distance, kernel_mmd
 from ganvas.metrics.features import FeatureNetwork, global_features
 from ganvas.metrics.perceptual import all_distances, distance_of_maps, unit_maps
 
@@ -47,7 +47,7 @@ class Rising:
 
     share: float
     perceptual: tuple[float, ...]
-    kernel: tuple[KernelDistance, ...]
+    kernel: tuple[KernelMMD, ...]
     frechet: tuple[float, ...]
 
     @property
@@ -77,7 +77,7 @@ def rising(network: FeatureNetwork, images: Float[Tensor, "n 3 h w"], real: Floa
     return Rising(
         float((steps > 0).all(0).float().mean()),
         tuple(float(distance.mean()) for distance in distances[1:]),
-        tuple(kernel_distance(real, each) for each in features),
+        tuple(kernel_mmd(real, each) for each in features),
         tuple(float(frechet_distance(real, each)) for each in features),
     )
 

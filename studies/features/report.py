@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.images import sheets
-from ganvas.metrics.distribution import KernelDistance
+from ganvas.metrics.distribution import KernelMMD
 from ganvas.metrics.features import FeatureNetwork, global_features
 from ganvas.metrics.perceptual import perceptual_distance
 from studies.features.measures import KINDS, SHIFT, Rising
@@ -27,7 +27,7 @@ class SetResult:
     rising: Mapping[str, Rising]
     nearest: float
     found: float
-    faults: Mapping[str, tuple[KernelDistance, float]]
+    faults: Mapping[str, tuple[KernelMMD, float]]
 
 
 Results = Mapping[str, Mapping[str, SetResult]]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ganvas.checkpoints.load import load
 from ganvas.comparisons.inversion.table import numbers_of
-from ganvas.comparisons.nearness import eyes_for, nearness
+from ganvas.comparisons.reconstruction import reconstruction_metrics_for, reconstruction_table
 from ganvas.comparisons.records import plain, write_json
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.images.datasets import open_images
@@ -47,23 +47,24 @@ def write(options: argparse.Namespace) -> list[Path]:
     encode = encoder_for(generator, options.encoder)
     held = open_images(options.photos, generator.resolution, fewest=options.count)
     photos = held.batch(held.spread(options.count))
-    eyes = eyes_for(generator, options.model)
+    metrics = reconstruction_metrics_for(generator, options.model)
     cells = starts.run(
         generator,
         encode,
         photos,
         out / "cells",
-        eyes,
+        metrics,
         starts.WAYS,
         encoder_hash=hash_tensors(encode.state_dict()),
-        say=tell,
+        progress=tell,
     )
     numbers = {way: numbers_of(cell) for way, cell in cells.items()}
     far = {way: sum(cell.from_mean) / len(cell.from_mean) for way, cell in cells.items()}
     words, kept = out / "starts.md", out / "starts.json"
     with atomic_path(words) as temporary:
         told = ", ".join(f"{way} {distance:.2f}" for way, distance in far.items())
-        text = f"{nearness(numbers, eyes.look.name)}\n{len(photos)} photos. From the mean, in deviations: {told}.\n"
+        rows = reconstruction_table(numbers, metrics.features.name)
+        text = f"{rows}\n{len(photos)} photos. From the mean, in standard deviations: {told}.\n"
         temporary.write_text(text, "utf-8")
     write_json(kept, plain(numbers))
     return [words, kept, write_jpeg(out / "starts.jpg", starts.sheet(photos, cells, generator, out / "cells"))]

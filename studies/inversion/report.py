@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganvas.comparisons.estimates import Estimate, mean_estimate
 from ganvas.comparisons.inversion.table import LOSSES, Cell, Row, images_of, measured_side
-from ganvas.comparisons.nearness import TITLES
+from ganvas.comparisons.reconstruction import TITLES
 from ganvas.comparisons.records import write_json
 from ganvas.comparisons.tables import table
 from ganvas.images import pixels, sheets

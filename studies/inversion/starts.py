@@ -10,14 +10,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.inversion.table import AT_ONCE, Cell, Row, images_of, read_cell, write_cell
-from ganvas.comparisons.nearness import Eyes
+from ganvas.comparisons.inversion.table import BATCH, Cell, Row, images_of, read_cell, write_cell
+from ganvas.comparisons.reconstruction import ReconstructionMetrics
 from ganvas.comparisons.records import claim_folder, plain
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import sheets
-from ganvas.inversion.invert import Inversion, InversionSettings, finish, invert, prepare
-from ganvas.inversion.starts import Encode
-from ganvas.inversion.terms import FeatureMaps
+from ganvas.inversion.features import FeatureExtractor
+from ganvas.inversion.invert import invert
+from ganvas.inversion.prepare import Inversion, finish_inversion, prepare_inversion
+from ganvas.inversion.settings import InversionSettings
+from ganvas.inversion.starts import ImageEncoder
 
 SHOWN = 6
 
@@ -42,14 +44,14 @@ WAYS = (Way(True, 0), Way(False, 100), Way(True, 100), Way(False, 300), Way(True
 
 def run(
     generator: Generator,
-    encode: Encode,
+    encode: ImageEncoder,
     photos: Float[Tensor, "n 3 r r"],
     folder: Path,
-    eyes: Eyes,
+    metrics: ReconstructionMetrics,
     ways: Sequence[Way],
     *,
     encoder_hash: str = "",
-    say: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict[str, Cell]:
     """Return a finished cell for every way, by its title; what `folder` holds is not computed again."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,30 +61,32 @@ def run(
         place = folder / f"{way.title.replace(', ', '-').replace(' ', '-')}.json"
         if not place.is_file():
             parts = []
-            for some in photos.split(AT_ONCE):
-                parts.append(_look_for(generator, encode, some, way, eyes.look))
-                say(way.title, sum(len(part.cards) for part in parts), len(photos))
+            for some in photos.split(BATCH):
+                parts.append(_look_for(generator, encode, some, way, metrics.features))
+                progress(way.title, sum(len(part.metrics) for part in parts), len(photos))
             write_cell(
                 Row(about_of(generator).name, generator, "w+"),
                 way.title,
                 parts,
                 photos,
                 place,
-                eyes,
+                metrics,
                 generator.resolution,
             )
         cells[way.title] = read_cell(place)
     return cells
 
 
-def _look_for(generator: Generator, encode: Encode, photos: Tensor, way: Way, look: FeatureMaps) -> Inversion:
+def _look_for(
+    generator: Generator, encode: ImageEncoder, photos: Tensor, way: Way, features: FeatureExtractor
+) -> Inversion:
     settings = InversionSettings("w+", steps=max(way.steps, 1), start=encode if way.encoder else "mean")
     if way.steps:
-        return invert(generator, photos, settings, look=look)
+        return invert(generator, photos, settings, features=features)
     begun = time.perf_counter()
-    prepared = prepare(generator, photos, settings, look=look)
+    prepared = prepare_inversion(generator, photos, settings, features=features)
     start, seconds = next(prepared.steps()), time.perf_counter() - begun
-    return finish(prepared, start, seconds)
+    return finish_inversion(prepared, start, seconds)
 
 
 def _record(generator: Generator, photos: Tensor, encoder_hash: str) -> dict[str, Any]:

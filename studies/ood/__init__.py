@@ -1,1 +1,1 @@
-"""The familiarity study: which images a generator's warning holds for strange, and how well that tells them apart."""
+"""The OOD study: which images are warned of, and how well the OOD score tells them from the generator's kind."""

@@ -12,13 +12,13 @@ from torch import Tensor
 from ganvas.checkpoints.load import load
 from ganvas.comparisons.inversion import table
 from ganvas.comparisons.inversion.table import LOSSES, Row
-from ganvas.comparisons.nearness import DIGITS, Eyes, eyes_for
+from ganvas.comparisons.reconstruction import DIGITS, ReconstructionMetrics, reconstruction_metrics_for
 from ganvas.comparisons.records import plain, write_json
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.images.datasets import open_images
-from ganvas.inversion.tuning import Tuning
+from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.files import atomic_path
 from ganvas.io.process import keep_freed_memory
 from ganvas.latents.latent import Latent, load_latent
@@ -81,12 +81,12 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
         raise GanvasError(f"The study compares z, w and w+; this generator has {', '.join(generator.spaces)}.")
     held = open_images(source, generator.resolution, fewest=settings.count)
     photos = held.batch(held.spread(settings.count))
-    eyes = eyes_for(generator, model)
+    metrics = reconstruction_metrics_for(generator, model)
     edits = find_edits(generator, settings)
-    cells, pivots = _inverted(generator, model, photos, out / "inverted", settings, eyes)
-    tuning = Tuning(settings.tune)
+    cells, pivots = _inverted(generator, model, photos, out / "inverted", settings, metrics)
+    tuning = TuningSettings(settings.tune)
     weights = tuned_folder(out, tuning)
-    tuned = tune_all(generator, photos, pivots, tuning, weights, eyes, tell)
+    tuned = tune_all(generator, photos, pivots, tuning, weights, metrics, tell)
     numbers = {space: table.numbers_of(cell) for space, cell in cells.items()} | {report.TUNED: _of_tuned(tuned)}
     shown = _edited(generator, edits, pivots, [one.load(weights) for one in tuned], settings)
     network = load_features()
@@ -95,7 +95,9 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     }
     words, kept = out / "photos.md", out / "photos.json"
     with atomic_path(words) as temporary:
-        temporary.write_text(report.markdown(numbers, found, settings, Path(model).stem, eyes.look.name), "utf-8")
+        temporary.write_text(
+            report.markdown(numbers, found, settings, Path(model).stem, metrics.features.name), "utf-8"
+        )
     strengths = {edit.name: edit.strength for edit in edits}
     edits_found = {name: {kind: asdict(one) for kind, one in by_kind.items()} for name, by_kind in found.items()}
     everything = {"settings": asdict(settings), "strengths": strengths, "photos": numbers, "edits": edits_found}
@@ -108,21 +110,21 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
 
 
 def _inverted(
-    generator: Generator, model: str, photos: Tensor, folder: Path, settings: Settings, eyes: Eyes
+    generator: Generator, model: str, photos: Tensor, folder: Path, settings: Settings, metrics: ReconstructionMetrics
 ) -> tuple[dict[str, table.Cell], Latent]:
     """Return the cells of z, w and w+, and the w+ codes."""
     rows = [Row(Path(model).stem, generator, space) for space in SPACES]
     names = [f"photo {number}" for number in range(len(photos))]
     folder.mkdir(parents=True, exist_ok=True)
-    cells = table.run(
+    cells = table.run_table(
         rows,
         {generator.resolution: photos},
         names,
         folder,
-        table.Settings(settings.steps),
+        table.TableSettings(settings.steps),
         losses={COLUMN: LOSSES[COLUMN]},
-        eyes=eyes,
-        say=tell,
+        metrics=metrics,
+        progress=tell,
     )
     return dict(zip(SPACES, cells, strict=True)), load_latent(folder / cells[-1].latent)
 

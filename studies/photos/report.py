@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.estimates import Estimate, mean_estimate
-from ganvas.comparisons.nearness import Numbers, nearness, number_text
+from ganvas.comparisons.reconstruction import Numbers, number_text, reconstruction_table
 from ganvas.comparisons.tables import table, text
 from ganvas.images import pixels, sheets
 from studies.photos.settings import Settings
@@ -54,7 +54,7 @@ def markdown(
             f"# Photos in {generator}\n",
             f"{settings.count} photos, {settings.steps} steps each from the mean (perceptual + L1 + L2); w+ codes then "
             f"tuned by {settings.tune} steps. Means with 95 % intervals (bootstrap over photos).\n",
-            nearness(numbers, perceptual),
+            reconstruction_table(numbers, perceptual),
             f"\n## Edits\n\nThe first direction of each region, found on {len(settings.found_on)} generated images, "
             f"both ways, at the distance where it changes the region of those by {settings.inside:g} (root of mean "
             f"squares; black to white is 2). {settings.edited} images of each kind; the ratio is of mean squared "

@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.nearness import Eyes
+from ganvas.comparisons.reconstruction import ReconstructionMetrics
 from ganvas.comparisons.records import write_json
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.invert import InversionSettings, finish, prepare
-from ganvas.inversion.tuning import Tuning
+from ganvas.inversion.prepare import finish_inversion, prepare_inversion
+from ganvas.inversion.settings import InversionSettings
+from ganvas.inversion.tuning import TuningSettings
 from ganvas.latents.latent import Latent, load_latent
 
 
@@ -28,14 +29,14 @@ class TunedPhoto:
     ssim: float
     seconds: float
     latent: str
-    judged: float | None = None
+    discriminator: float | None = None
 
     def load(self, folder: Path) -> Latent:
         """Return the latent with its changed weights."""
         return load_latent(folder / self.latent)
 
 
-def tuned_folder(out: Path, tuning: Tuning) -> Path:
+def tuned_folder(out: Path, tuning: TuningSettings) -> Path:
     """Return where photos tuned by these steps at this rate are kept, so that others are not taken for them."""
     return out / f"tuned-{tuning.steps}-{tuning.rate:g}"
 
@@ -44,18 +45,20 @@ def tune_all(
     generator: Generator,
     photos: Float[Tensor, "n 3 r r"],
     pivots: Latent,
-    tuning: Tuning,
+    tuning: TuningSettings,
     folder: Path,
-    eyes: Eyes,
-    say: Callable[[str, int, int], None] = lambda what, done, total: None,
+    metrics: ReconstructionMetrics,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> list[TunedPhoto]:
     """Tune the generator for every photo alone, where `folder` does not hold it yet; returns all."""
     folder.mkdir(parents=True, exist_ok=True)
     for row in range(len(photos)):
         place = folder / f"photo-{row:03d}.json"
         if not place.is_file():
-            write_json(place, asdict(_tune(generator, photos[row : row + 1], pivots.rows([row]), tuning, place, eyes)))
-        say("Tuning", row + 1, len(photos))
+            write_json(
+                place, asdict(_tune(generator, photos[row : row + 1], pivots.rows([row]), tuning, place, metrics))
+            )
+        progress("Tuning", row + 1, len(photos))
     return [_read(folder / f"photo-{row:03d}.json") for row in range(len(photos))]
 
 
@@ -63,18 +66,18 @@ def _tune(
     generator: Generator,
     photo: Float[Tensor, "1 3 r r"],
     pivot: Latent,
-    tuning: Tuning,
+    tuning: TuningSettings,
     place: Path,
-    eyes: Eyes,
+    metrics: ReconstructionMetrics,
 ) -> TunedPhoto:
     settings = InversionSettings("w+", steps=1, start=pivot)
-    run = prepare(generator, photo, settings, look=eyes.look, names=pivot.captions)
+    run = prepare_inversion(generator, photo, settings, features=metrics.features, names=pivot.captions)
     step, begun = next(run.steps()), time.perf_counter()
     *_, last = run.tuning(step, tuning)
-    done = finish(run, step, time.perf_counter() - begun, last)
+    done = finish_inversion(run, step, time.perf_counter() - begun, last)
     latent = done.latent.save(place.with_suffix(".safetensors"))
-    near = {name: value for name, (value,) in eyes.near(done.images, photo).items()}
-    return TunedPhoto(seconds=done.cards[0].seconds, latent=latent.name, **near)
+    near = {name: value for name, (value,) in metrics.measure(done.images, photo).items()}
+    return TunedPhoto(seconds=done.metrics[0].seconds, latent=latent.name, **near)
 
 
 def _read(place: Path) -> TunedPhoto:

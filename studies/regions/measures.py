@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.estimates import Estimate
-from ganvas.metrics.distribution import kernel_distance
+from ganvas.metrics.distribution import kernel_mmd
 
 NORMAL_95 = 1.959964
 
@@ -75,13 +75,13 @@ def _coordinates(image: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "h w"],
 def kernel_excess(
     reference: Float[Tensor, "m d"], before: Float[Tensor, "n d"], after: Float[Tensor, "n d"]
 ) -> Estimate:
-    """Return how much larger the kernel distance from `reference` is after editing than before, row by row the same
+    """Return how much larger the kernel MMD from `reference` is after editing than before, row by row the same
     images; its interval by the jackknife over these pairs, normal (a resampled set counts an image twice, which the
     unbiased distance of a set from itself takes for likeness).
     """
 
     def excess(rows: Tensor) -> float:
-        return kernel_distance(reference, after[rows]).value - kernel_distance(reference, before[rows]).value
+        return kernel_mmd(reference, after[rows]).value - kernel_mmd(reference, before[rows]).value
 
     everything = torch.arange(len(before))
     value = excess(everything)

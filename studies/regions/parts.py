@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganvas.comparisons.estimates import Estimate, median_estimate
 from ganvas.images import pixels
-from ganvas.metrics.evaluation import made_images
+from ganvas.metrics.evaluation import fake_images
 from ganvas.metrics.features import global_features, load_features
 from studies.locality.study import Cell
 from studies.regions.bench import Bench, Recipe, Trial, ratios
@@ -258,7 +258,7 @@ def _ridge_row(bench: Bench, trial: Trial, cell: Cell, strong: Cell, excess: Est
 
 
 def _excesses(bench: Bench, strong: Sequence[tuple[Trial, Cell]]) -> Iterator[Estimate]:
-    """Yield the excess of the kernel distance at the strong change, at the limit where that is out of reach."""
+    """Yield the excess of the kernel MMD at the strong change, at the limit where that is out of reach."""
     network = load_features()
     known: list[Tensor] = []
 
@@ -268,7 +268,7 @@ def _excesses(bench: Bench, strong: Sequence[tuple[Trial, Cell]]) -> Iterator[Es
     def excess(trial: Trial, cell: Cell) -> Estimate:
         if not known:
             seeds, psi = bench.settings.reference, bench.settings.truncation
-            made = made_images(bench.generator, seeds, truncation=psi)
+            made = fake_images(bench.generator, seeds, truncation=psi)
             known.extend((torch.cat([features(part) for part in made]), features(bench.originals)))
         lengths = np.minimum(cell.strengths, bench.settings.limit)
         edited = bench.images(trial.recipe, lengths, range(len(lengths)))

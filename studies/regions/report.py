@@ -144,7 +144,7 @@ def ridges_table(rows: Sequence[RidgeRow]) -> str:
         ]
         for row in rows
     ]
-    return table([[*head, "kernel distance added", "out of reach"], *lines])
+    return table([[*head, "kernel MMD added", "out of reach"], *lines])
 
 
 def failures_table(rows: Sequence[FailureRow]) -> str:

@@ -12,7 +12,7 @@ ALL = "all"
 @dataclass(frozen=True)
 class Settings:
     """`found_on` are the seeds of discovery, `held_out` those that everything is measured on, `reference` those of
-    unedited images for the kernel distance; no seed is in two of them.
+    unedited images for the kernel MMD; no seed is in two of them.
 
     ``layers`` are those of all parts but the comparison of ``ranges``, which also compares `ALL` layers. ``count`` is
     how many directions a region gets, ``compared`` how many of them a comparison takes. ``averages`` are numbers of

@@ -11,7 +11,7 @@ import ganvas
 from ganvas.checkpoints.formats.dcgan import read_dcgan
 from ganvas.checkpoints.own_format import build, save_generator
 from ganvas.errors import CheckpointError
-from ganvas.generators.dcgan.generator import DCGAN, Architecture, initialize
+from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.protocol import About
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -24,19 +24,19 @@ def named() -> dict[str, Tensor]:
 
 
 def image_of(tree: object) -> Tensor:
-    recognized = read_dcgan(tree, EXAMPLE)
-    assert recognized is not None
-    generator = build(recognized, EXAMPLE).eval()
+    unbuilt = read_dcgan(tree, EXAMPLE)
+    assert unbuilt is not None
+    generator = build(unbuilt, EXAMPLE).eval()
     return generator.synthesize(generator.sample([0, 1]), "z").detach()
 
 
 def test_the_example_gives_its_own_images(named: dict[str, Tensor]):
     with np.load(VECTORS / "dcgan-example.npz") as vector:
         images, z = torch.from_numpy(vector["image"]), torch.from_numpy(vector["z"])
-    recognized = read_dcgan(named, EXAMPLE)
-    assert recognized is not None
-    assert recognized.architecture == Architecture(64, (24, 12, 6, 3), 6)
-    generator = build(recognized, EXAMPLE).eval()
+    unbuilt = read_dcgan(named, EXAMPLE)
+    assert unbuilt is not None
+    assert unbuilt.architecture == DCGANArchitecture(64, (24, 12, 6, 3), 6)
+    generator = build(unbuilt, EXAMPLE).eval()
     assert torch.equal(generator.sample([0, 1]), z)
     assert (generator.synthesize(z, "z") - images).abs().max() < 1e-4 * images.std()
 
@@ -52,7 +52,7 @@ def test_load_and_convert(tmp_path: Path):
 
 
 def test_own_format_keeps_what_training_made(tmp_path: Path):
-    generator = initialize(DCGAN(Architecture.standard(32, 4, 9)), torch.Generator().manual_seed(0))
+    generator = initialize(DCGAN(DCGANArchitecture.standard(32, 4, 9)), torch.Generator().manual_seed(0))
     generator.train()(torch.randn(8, 9, generator=torch.Generator().manual_seed(1)))
     generator.eval()
     path = save_generator(tmp_path / "own.safetensors", generator, About("own", ""))
@@ -76,10 +76,10 @@ def test_biases_before_normalization_go_into_its_mean(named: dict[str, Tensor]):
     network = nn.Sequential(nn.ConvTranspose2d(5, 4, 4), nn.BatchNorm2d(4), nn.ReLU())
     network.extend([nn.ConvTranspose2d(4, 3, 4, 2, 1, bias=False), nn.Tanh()])
     network(torch.randn(9, 5, 1, 1))
-    recognized = read_dcgan(dict(network.eval().state_dict()), EXAMPLE)
-    assert recognized is not None
+    unbuilt = read_dcgan(dict(network.eval().state_dict()), EXAMPLE)
+    assert unbuilt is not None
     z = torch.randn(2, 5)
-    torch.testing.assert_close(build(recognized, EXAMPLE).eval()(z), network(z[:, :, None, None]))
+    torch.testing.assert_close(build(unbuilt, EXAMPLE).eval()(z), network(z[:, :, None, None]))
 
 
 def changed(named: dict[str, Tensor], name: str, tensor: Tensor | None) -> dict[str, Tensor]:
@@ -109,7 +109,7 @@ def test_other_trees_are_left_to_others(tree: object):
 
 def test_shapes_that_contradict_each_other_are_refused(named: dict[str, Tensor]):
     broken = changed(named, "main.4.weight", torch.ones(11))
-    recognized = read_dcgan(broken, EXAMPLE)
-    assert recognized is not None
+    unbuilt = read_dcgan(broken, EXAMPLE)
+    assert unbuilt is not None
     with pytest.raises(CheckpointError, match="has shape"):
-        build(recognized, EXAMPLE)
+        build(unbuilt, EXAMPLE)

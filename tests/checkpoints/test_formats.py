@@ -14,18 +14,18 @@ from safetensors.torch import save_file
 from ganvas.checkpoints.formats import READERS
 from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_completed
 from ganvas.checkpoints.load import build, convert, info, load, recognize_tree
-from ganvas.checkpoints.recognized import UNVERIFIED
+from ganvas.checkpoints.unbuilt import UNVERIFIED
 from ganvas.errors import CheckpointError
 from ganvas.generators.codes import sample_normal_as_resefa
 from ganvas.generators.stylegan2.generator import StyleGAN2
-from tests.checkpoints import stylegan2_dresses as dresses
+from tests.checkpoints import stylegan2_layouts as layouts
 from tests.generators.small import small_stylegan2
 
-DRESSES = {
-    "Hammer .pth": (dresses.hammer, True),
-    "GenForce .pth, before Hammer": (dresses.genforce, False),
-    "rosinality .pt": (dresses.rosinality, True),
-    "OpenMMLab .pth": (dresses.openmmlab, False),
+LAYOUTS = {
+    "Hammer .pth": (layouts.hammer, True),
+    "GenForce .pth, before Hammer": (layouts.genforce, False),
+    "rosinality .pt": (layouts.rosinality, True),
+    "OpenMMLab .pth": (layouts.openmmlab, False),
 }
 
 
@@ -55,10 +55,10 @@ def same_images(one: StyleGAN2, other: StyleGAN2) -> None:
 
 
 @pytest.mark.parametrize("old", [False, True])
-@pytest.mark.parametrize("format", DRESSES)
+@pytest.mark.parametrize("format", LAYOUTS)
 def test_round_trip_through_a_format(original: StyleGAN2, tmp_path: Path, format: str, old: bool) -> None:
-    dress, verified = DRESSES[format]
-    path = dresses.write_torch(tmp_path / "network.bin", dress(original), old)
+    layout, verified = LAYOUTS[format]
+    path = layouts.write_torch(tmp_path / "network.bin", layout(original), old)
     read = load(path)
     same_images(original, read)
     facts = info(path)
@@ -77,8 +77,8 @@ def test_round_trip_through_tensorflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, protocol: int
 ) -> None:
     original = small_stylegan2(16, kind, width=8, label_dim=3 if kind == "skip" else 0, clamp=256.0)
-    networks = dresses.tensorflow(original, {"conv_clamp": 256, "resample_kernel": [1, 3, 3, 1]})
-    path = dresses.write_tensorflow(tmp_path / "network.pkl", networks, monkeypatch, protocol)
+    networks = layouts.tensorflow(original, {"conv_clamp": 256, "resample_kernel": [1, 3, 3, 1]})
+    path = layouts.write_tensorflow(tmp_path / "network.pkl", networks, monkeypatch, protocol)
     read = load(path)
     assert read.architecture == original.architecture
     same_images(original, read)
@@ -87,21 +87,21 @@ def test_round_trip_through_tensorflow(
 
 
 def test_networks_of_tensorflow_that_are_no_stylegan2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    networks = dresses.tensorflow(small_stylegan2(8))
+    networks = layouts.tensorflow(small_stylegan2(8))
     parts = networks[-1].components
     parts["mapping"].variables.append(("LabelConcat/weight", torch.zeros(3, 7).numpy()))
     with pytest.raises(CheckpointError, match="has classes, which it joins to z"):
-        load(dresses.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
+        load(layouts.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
     parts["mapping"].variables.pop()
     parts["synthesis"].variables[1:] = [(n, v) for n, v in parts["synthesis"].variables[1:] if "mod_" not in n]
     with pytest.raises(CheckpointError, match="StyleGAN1"):
-        load(dresses.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
+        load(layouts.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
     parts["synthesis"].variables.clear()
     with pytest.raises(CheckpointError, match="4x4/Const/const was looked for, found dlatent_avg, lod"):
-        load(dresses.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
+        load(layouts.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
     networks[-1].variables = [("lod", "text")]
     with pytest.raises(CheckpointError, match="no name and array"):
-        load(dresses.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
+        load(layouts.write_tensorflow(tmp_path / "g.pkl", networks, monkeypatch))
 
 
 @pytest.mark.parametrize("classes", [0, 3])
@@ -119,9 +119,9 @@ def test_an_average_w_that_is_not_in_the_file_is_estimated(classes: int) -> None
 
 
 def test_noise_maps_that_are_not_in_the_file_are_drawn(original: StyleGAN2, tmp_path: Path) -> None:
-    tree = dresses.rosinality(original)
+    tree = layouts.rosinality(original)
     tree["g_ema"] = {name: tensor for name, tensor in tree["g_ema"].items() if not name.startswith("noises.")}
-    path = dresses.write_torch(tmp_path / "g.pt", tree)
+    path = layouts.write_torch(tmp_path / "g.pt", tree)
     read, z = load(path), original.sample([3])
     torch.testing.assert_close(read.synthesize(z, "z", noise="none"), original.synthesize(z, "z", noise="none"))
     assert "drawn from seed 0" in read.about.source["noise"]
@@ -129,20 +129,20 @@ def test_noise_maps_that_are_not_in_the_file_are_drawn(original: StyleGAN2, tmp_
 
 
 def test_a_bare_state_dict_in_safetensors(original: StyleGAN2, tmp_path: Path) -> None:
-    tensors = {name: tensor.contiguous() for name, tensor in dresses.rosinality(original)["g_ema"].items()}
+    tensors = {name: tensor.contiguous() for name, tensor in layouts.rosinality(original)["g_ema"].items()}
     save_file({name: tensor.clone() for name, tensor in tensors.items()}, tmp_path / "g.safetensors")
     same_images(original, load(tmp_path / "g.safetensors"))
 
 
-@pytest.mark.parametrize("format", DRESSES)
+@pytest.mark.parametrize("format", LAYOUTS)
 def test_every_tensor_counts(small: StyleGAN2, format: str) -> None:
     """A tree is refused that lacks any tensor (but noise maps, which can be drawn), or has one of another shape."""
-    tree, path = DRESSES[format][0](small), Path("network.pth")
-    holder = dresses.holder(tree)
+    tree, path = LAYOUTS[format][0](small), Path("network.pth")
+    holder = layouts.holder(tree)
     if format == "OpenMMLab .pth":
         holder["generator_ema.w_avg"] = torch.zeros(8)
     strange = itertools.cycle((torch.zeros(2, 2, 2, 2, 2, 2), torch.zeros(0), torch.zeros(7, 9)))
-    for name in dresses.needed(tree):
+    for name in layouts.needed(tree):
         tensor = holder.pop(name)
         if not re.search(r"noises|noise_\d|w_avg", name) or format.startswith(("Hammer", "GenForce")):
             with pytest.raises(CheckpointError, match=r"^'network\.pth'"):
@@ -155,20 +155,20 @@ def test_every_tensor_counts(small: StyleGAN2, format: str) -> None:
 
 
 def test_relatives_of_stylegan2_are_refused(original: StyleGAN2, tmp_path: Path) -> None:
-    tree = dresses.hammer(original)
+    tree = layouts.hammer(original)
     tree["models"]["generator_smooth"]["synthesis.skip_layer1.weight"] = torch.zeros(5, 5, 1, 1)
     with pytest.raises(CheckpointError, match=r"unknown \['synthesis.skip_layer1.weight'\]"):
-        load(dresses.write_torch(tmp_path / "g.pth", tree))
-    tree = dresses.rosinality(original)
+        load(layouts.write_torch(tmp_path / "g.pth", tree))
+    tree = layouts.rosinality(original)
     tree["g_ema"]["iwt.ll"] = torch.zeros(2, 2)
     with pytest.raises(CheckpointError, match=r"unknown \['iwt.ll'\]"):
-        load(dresses.write_torch(tmp_path / "g.pth", tree))
+        load(layouts.write_torch(tmp_path / "g.pth", tree))
 
 
 def test_what_nobody_knows_is_described(tmp_path: Path) -> None:
     tree = {"epoch": 3, "netE": {"conv.weight": torch.zeros(1), "conv.bias": torch.zeros(1)}}
     with pytest.raises(CheckpointError) as caught:
-        load(dresses.write_torch(tmp_path / "encoder.pth", tree))
+        load(layouts.write_torch(tmp_path / "encoder.pth", tree))
     message = str(caught.value)
     assert "Found: netE (conv.weight, conv.bias). Looked for:" in message
     assert all(what in message for _, what in READERS)

@@ -15,12 +15,12 @@ from ganvas.checkpoints.formats.huggingface import fold_spectral_norm, read_bigg
 from ganvas.checkpoints.load import convert, info, load
 from ganvas.errors import CheckpointError
 from ganvas.generators.biggan.generator import BigGAN
-from ganvas.generators.biggan.synthesis import Architecture
+from ganvas.generators.biggan.synthesis import BigGANArchitecture
 
 WEIGHTS, CONFIG = "biggan-deep-pytorch_model.bin", "biggan-deep-config.json"
 TOLERANCE = 1e-4
 """Of the image's standard deviation, as the README of the vectors says."""
-CONFORMING = Architecture(64, (128, 128, 64, 64, 32, 32, 16, 16, 8), (False, True) * 4, 4, 32, 32, 10, 51, 1e-4)
+CONFORMING = BigGANArchitecture(64, (128, 128, 64, 64, 32, 32, 16, 16, 8), (False, True) * 4, 4, 32, 32, 10, 51, 1e-4)
 
 
 @pytest.fixture(autouse=True)
@@ -98,24 +98,24 @@ class TestConfig:
     @pytest.mark.parametrize("name", [CONFIG, "config.json"])
     def test_is_found_by_both_names(self, name: str, weights: Path, config: dict, tree: dict):
         weights.with_name(name).write_text(json.dumps(config | {"eps": 0.001}))
-        recognized = read_biggan(tree, weights)
-        assert recognized is not None
-        assert recognized.architecture.epsilon == 0.001
-        assert recognized.facts == {"config": name}
+        unbuilt = read_biggan(tree, weights)
+        assert unbuilt is not None
+        assert unbuilt.architecture.epsilon == 0.001
+        assert unbuilt.facts == {"config": name}
 
     def test_says_which_blocks_double(self, weights: Path, config: dict, tree: dict):
         config["layers"][0][0], config["layers"][1][0] = True, False  # as many as before: the size stays
         weights.with_name(CONFIG).write_text(json.dumps(config))
-        recognized = read_biggan(tree, weights)
-        assert recognized is not None
-        assert recognized.architecture.up[:2] == (True, False)
+        unbuilt = read_biggan(tree, weights)
+        assert unbuilt is not None
+        assert unbuilt.architecture.up[:2] == (True, False)
 
     def test_of_something_else_is_left_alone(self, weights: Path, tree: dict):
         weights.with_name("config.json").write_text('{"model_type": "bert"}')
-        recognized = read_biggan(tree, weights)
-        assert recognized is not None
-        assert recognized.architecture == CONFORMING
-        assert recognized.facts == {"config": "none: read from the shapes"}
+        unbuilt = read_biggan(tree, weights)
+        assert unbuilt is not None
+        assert unbuilt.architecture == CONFORMING
+        assert unbuilt.facts == {"config": "none: read from the shapes"}
 
     @pytest.mark.parametrize(
         ("change", "message"),

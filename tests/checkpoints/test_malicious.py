@@ -1,7 +1,7 @@
 """Files made by hand to do harm, of every container: each is refused in words that say what it tried.
 
 The pickles among them that need no container are in ``test_pickles_hostile``. All of these go through `ganvas.load`, in
-this process for their messages, and in a limited process with a witness for what they do.
+this process for their messages, and in a limited process with a probe for what they do.
 """
 
 import os
@@ -36,20 +36,20 @@ def test_the_message_says_what_the_file_tried(tmp_path: Path, monkeypatch: pytes
 WATCH = """
 import sys
 from pathlib import Path
-from tests.fuzz.worker import Witness, limit, observe, warm_up
+from tests.fuzz.worker import SandboxProbe, limit, observe, warm_up
 folder = Path(sys.argv[1])
 warm_up(next((folder / "sound").iterdir()))
-witness, idle = Witness(), limit()
+probe, idle = SandboxProbe(), limit()
 for place in sorted(folder.iterdir()):
     for path in place.iterdir():
-        seen = observe(0, place.name, path, witness, idle)
+        seen = observe(0, place.name, path, probe, idle)
         print(place.name, seen.result, seen.peak >> 20, seen.seconds, seen.fault, sep="|")
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks of memory are read as Linux gives them")
 def test_none_does_more_than_be_read(tmp_path: Path):
-    """In a process with 1 GB to spare and a witness of what it does."""
+    """In a process with 1 GB to spare and a probe of what it does."""
     (tmp_path / "sound").mkdir()
     save_generator(tmp_path / "sound" / "sound.safetensors", small_stylegan2(8), About("small", ""))
     for index, malice in enumerate(FILES.values()):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ganvas.checkpoints.safe_pickle.byte_windows import Window
+from ganvas.checkpoints.safe_pickle.byte_windows import ByteWindow
 from ganvas.checkpoints.safe_pickle.torch_storage import DTYPES
 from ganvas.checkpoints.safe_pickle.trees import describe_tree, read_tree
 from ganvas.checkpoints.safe_pickle.zip_directory import read_directory
@@ -143,7 +143,7 @@ def test_the_directory_of_an_archive(tmp_path: Path) -> None:
     path = write(tmp_path, OrderedDict(a=torch.arange(4, dtype=torch.uint8)))
     with path.open("rb") as stream:
         entries = read_directory(stream, path.stat().st_size)
-        assert isinstance(entries["file/data/0"], Window)
+        assert isinstance(entries["file/data/0"], ByteWindow)
         assert entries["file/data/0"].take(4) == bytes([0, 1, 2, 3])
         assert "file/data.pkl" in entries
 

@@ -5,11 +5,14 @@ import json
 import pickle
 import re
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
+import platformdirs
 import pytest
+from platformdirs import windows
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
 
 import ganvas
 from ganvas.checkpoints import zoo
@@ -232,18 +235,19 @@ def test_a_damaged_lock_file_is_told(text: str):
             cache.recorded(cache.models_folder() / name)
 
 
-def test_the_cache_is_where_the_platform_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_cache_folder_follows_the_platform_unless_a_home_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("GANVAS_HOME")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(platformdirs, "PlatformDirs", Unix)
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert cache.home() == tmp_path / ".cache" / "ganvas"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache.home() == tmp_path / "xdg" / "ganvas"
-    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(platformdirs, "PlatformDirs", MacOS)
     assert cache.home() == tmp_path / "Library" / "Caches" / "ganvas"
-    monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    monkeypatch.setattr(windows, "get_win_folder", {"CSIDL_LOCAL_APPDATA": str(tmp_path / "local")}.get)
+    monkeypatch.setattr(platformdirs, "PlatformDirs", windows.Windows)
     assert cache.home() == tmp_path / "local" / "ganvas"
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "mine"))
     assert cache.home() == tmp_path / "mine"

@@ -10,7 +10,7 @@ import torch
 
 import ganvas
 from ganvas.images.pixels import read_image
-from tests.checkpoints import stylegan2_dresses as dresses
+from tests.checkpoints import stylegan2_layouts as layouts
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 
@@ -25,7 +25,7 @@ CONFORMANCE = [
     "genforce-stylegan3-r.pth",
     "biggan-deep-pytorch_model.bin",
 ]
-WRITTEN = {"genforce": dresses.genforce, "openmmlab": dresses.openmmlab}
+WRITTEN = {"genforce": layouts.genforce, "openmmlab": layouts.openmmlab}
 
 
 def check_main_job(run: Run, model: Path, folder: Path) -> None:
@@ -64,15 +64,15 @@ def test_dcgan(run: Run, tmp_path: Path) -> None:
     check_main_job(run, HERE.parent / "checkpoints" / "vectors" / "dcgan-example.pth", tmp_path)
 
 
-@pytest.mark.parametrize("dress", WRITTEN)
-def test_formats_written_from_their_description(run: Run, tmp_path: Path, dress: str) -> None:
-    model = dresses.write_torch(tmp_path / "network.pth", WRITTEN[dress](small_stylegan2(32)))
+@pytest.mark.parametrize("layout", WRITTEN)
+def test_formats_written_from_their_description(run: Run, tmp_path: Path, layout: str) -> None:
+    model = layouts.write_torch(tmp_path / "network.pth", WRITTEN[layout](small_stylegan2(32)))
     check_main_job(run, model, tmp_path)
 
 
 def test_tensorflow(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    networks = dresses.tensorflow(small_stylegan2(32))
-    check_main_job(run, dresses.write_tensorflow(tmp_path / "network.pkl", networks, monkeypatch), tmp_path)
+    networks = layouts.tensorflow(small_stylegan2(32))
+    check_main_job(run, layouts.write_tensorflow(tmp_path / "network.pkl", networks, monkeypatch), tmp_path)
 
 
 def test_our_format(run: Run, shared: Path, tmp_path: Path) -> None:

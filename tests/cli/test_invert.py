@@ -9,10 +9,10 @@ import torch
 
 import ganvas
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.cli.photo_options import different
 from ganvas.generators.protocol import About
 from ganvas.images import decoding, pixels
-from ganvas.inversion.batch import Work
+from ganvas.inversion.batch import BatchInversion
+from ganvas.inversion.photos import unique_names
 from ganvas.latents.latent import load_latent
 from ganvas.regions import Region
 from tests.cli.conftest import Run
@@ -115,8 +115,8 @@ def test_a_photo_called_like_a_result_overwrites_nothing(run: Run, folder: Path,
         (["b", "c"], ["b", "c"]),
     ],
 )
-def test_names_are_different(names: list[str], expected: list[str]):
-    assert different(names) == expected
+def test_names_are_unique_names(names: list[str], expected: list[str]):
+    assert unique_names(names) == expected
 
 
 def test_a_folder_stands_for_its_images(run: Run, folder: Path, tmp_path: Path):
@@ -177,7 +177,7 @@ def test_one_photo_too_large_for_the_memory_does_not_end_the_others(
 def test_a_killed_command_loses_one_part_at_most(
     run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("ganvas.inversion.batch.PIXELS_AT_ONCE", 256)
+    monkeypatch.setattr("ganvas.inversion.batch.PIXELS_PER_BATCH", 256)
 
     class Killed(BaseException):
         pass
@@ -225,16 +225,16 @@ def test_other_starts_spaces_and_regions(run: Run, folder: Path, tmp_path: Path)
 
 
 def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    through = Work.through
+    run_whole = BatchInversion.run
 
-    def interrupted(work: Work, progress) -> bool:
+    def interrupted(work: BatchInversion, progress) -> bool:
         def stop(what: str, done: int, total: int) -> None:
             if done == 2:
                 raise KeyboardInterrupt
 
-        return through(work, stop)
+        return run_whole(work, stop)
 
-    monkeypatch.setattr(Work, "through", interrupted)
+    monkeypatch.setattr(BatchInversion, "run", interrupted)
     told = run("invert", folder / "layers.safetensors", folder / "0.png", *SHORT, "--out", tmp_path)
     assert told.code == 130
     assert len(load_latent(tmp_path / "latent.safetensors")) == 1
@@ -280,8 +280,8 @@ def test_photos_far_from_the_generator_are_said_to_be_so(run: Run, folder: Path,
     made = ganvas.load(generator)
     own = pixels.write_image(tmp_path / "own.png", made.synthesize(made.map(made.sample([1000])), "w+"))
     told = run("invert", generator, folder / "0.png", own, *SHORT, "--out", tmp_path, "--json")
-    far = json.loads(told.out)["far"]
+    far = json.loads(told.out)["ood"]
     assert len(far) == 1
-    assert far[0].startswith("'0' is far from what this generator knows")
-    told = run("invert", generator, folder / "0.png", *SHORT, "--familiar", "off", "--out", tmp_path, "--json")
-    assert json.loads(told.out)["far"] == []
+    assert far[0].startswith("'0' is out of distribution")
+    told = run("invert", generator, folder / "0.png", *SHORT, "--ood", "off", "--out", tmp_path, "--json")
+    assert json.loads(told.out)["ood"] == []

@@ -7,12 +7,12 @@ import torch
 
 import ganvas
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.cli import photo_codes
 from ganvas.generators.protocol import About
 from ganvas.images import pixels
-from ganvas.inversion.batch import Work
-from ganvas.inversion.encoder import Architecture, Encoder
-from ganvas.inversion.invert import InversionSettings
+from ganvas.inversion.batch import BatchInversion
+from ganvas.inversion.encoder import Encoder, EncoderArchitecture
+from ganvas.inversion.open import fingerprint
+from ganvas.inversion.settings import InversionSettings
 from ganvas.io.cache import home
 from ganvas.latents.latent import load_latent
 from tests.cli.conftest import Run
@@ -22,7 +22,7 @@ from tests.generators.test_dcgan import small_dcgan
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(photo_codes, "STEPS", 3)
+    monkeypatch.setattr("ganvas.inversion.open.STEPS", 3)
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
 
 
@@ -46,7 +46,7 @@ def test_a_photo_is_sampled_dragged_and_edited(run: Run, folder: Path, monkeypat
     first = load_latent(folder / "a" / "latent.safetensors")
     assert (first.space, first.captions) == ("w+", ("0",))
 
-    monkeypatch.setattr(Work, "through", lambda *_: pytest.fail("it was inverted before"))
+    monkeypatch.setattr(BatchInversion, "run", lambda *_: pytest.fail("it was inverted before"))
     point = ("--point", "0.4,0.4>0.6,0.5", "--steps", "1", "--frames", "0")
     assert run("drag", generator, *point, "--latent", photo, "--out", folder / "b").code == 0
     region = ("--region", "box:0.2,0.2,0.7,0.7", "--seeds", "0", "--count", "1", "--out", folder / "found")
@@ -89,9 +89,9 @@ def test_another_encoder_makes_another_code(run: Run, folder: Path, monkeypatch:
     keys = set()
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        encoder = Encoder(Architecture(16, generator.layers, generator.dimensions("w")[0], (4, 6, 8)))
+        encoder = Encoder(EncoderArchitecture(16, generator.layers, generator.dimensions("w")[0], (4, 6, 8)))
         settings = InversionSettings("w+", start=encoder)
-        keys.add(photo_codes._fingerprint(generator, torch.zeros(1, 3, 16, 16), settings))
+        keys.add(fingerprint(generator, torch.zeros(1, 3, 16, 16), settings))
     assert len(keys) == 2
 
 

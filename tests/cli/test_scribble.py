@@ -10,9 +10,9 @@ from PIL import Image
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
 from ganvas.images import pixels
-from ganvas.inversion.sketch.batch import Scribbling
+from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.latents.latent import load_latent
-from ganvas.metrics import ood as familiarity
+from ganvas.metrics import ood
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
     generator = folder / "layers.safetensors"
-    given = (generator, folder / "a.png", folder / "photo.jpg", *SHORT, "--dial", "tame", "--out", tmp_path)
+    given = (generator, folder / "a.png", folder / "photo.jpg", *SHORT, "--fidelity", "loose", "--out", tmp_path)
     told = run("scribble", *given, "--json")
     assert (told.code, told.err) == (0, "")
     summary = json.loads(told.out)
@@ -55,11 +55,11 @@ def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
         "numbers.json",
     }
     lines = summary["images"]
-    assert [(line["sketch"], line["candidate"], line["dial"], line["delta_weight"]) for line in lines] == [
-        (name, place, 0.75, 3.0) for name in ("a", "photo") for place in range(3)
+    assert [(line["sketch"], line["candidate"], line["fidelity"], line["delta_weight"]) for line in lines] == [
+        (name, place, 0.25, 3.0) for name in ("a", "photo") for place in range(3)
     ]
     for line in lines:
-        assert line["quotient"] == pytest.approx(line["distance"] / line["nearest"])
+        assert line["relative_distance"] == pytest.approx(line["distance"] / line["nearest"])
         parts = line["perceptual"] + 0.1 * line["l1"] + line["l2"]
         assert line["distance"] == pytest.approx(parts, rel=1e-5)
     saved = json.loads((tmp_path / "numbers.json").read_text())
@@ -77,9 +77,9 @@ def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
 
 def test_the_table_of_weights_and_steps(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))  # what eight samples teach is for this test alone
-    monkeypatch.setattr(familiarity, "SAMPLES", 8)
-    monkeypatch.setattr(familiarity, "FITTED", 5)
-    table = ("--grid", "--grid-steps", "1,3", "--candidates", "2", "--real", folder / "real", "--familiarity")
+    monkeypatch.setattr(ood, "SAMPLES", 8)
+    monkeypatch.setattr(ood, "FITTED", 5)
+    table = ("--grid", "--grid-steps", "1,3", "--candidates", "2", "--real", folder / "real", "--ood")
     given = (folder / "layers.safetensors", folder / "a.png", folder / "b.png", *SHORT, *table, "--out", tmp_path)
     told = run("scribble", *given, "--json")
     assert (told.code, told.err) == (0, "")
@@ -87,7 +87,7 @@ def test_the_table_of_weights_and_steps(run: Run, folder: Path, tmp_path: Path, 
     best = [line for line in summary["images"] if line["candidate"] == 0]
     cells = [(0.0, 1), (0.0, 3), (1.0, 1), (1.0, 3), (3.0, 1), (3.0, 3)]
     assert [(line["delta_weight"], line["steps"]) for line in best] == 2 * cells
-    assert all(line["familiarity"] > 0 for line in summary["images"])
+    assert all(line["ood_score"] > 0 for line in summary["images"])
     kernels = summary["kernel_distances"]
     assert [one["variant"] for one in kernels] == [f"weight {weight:g}, {steps}" for weight, steps in cells]
     assert all("of 4 images to 20 real ones" in one["words"] for one in kernels)
@@ -108,7 +108,7 @@ def test_text_and_generators_with_z_only(run: Run, folder: Path, tmp_path: Path)
     assert f"wrote {tmp_path / 'scribble.png'}" in told.out
     assert load_latent(tmp_path / "latent.safetensors").space == "z"
     line = json.loads((tmp_path / "numbers.json").read_text())["images"][0]
-    assert (line["nearest"], line["quotient"], line["perceptual"]) == (None, None, None)
+    assert (line["nearest"], line["relative_distance"], line["perceptual"]) == (None, None, None)
 
 
 def test_bad_sketches_are_named_and_the_others_are_done(run: Run, folder: Path, tmp_path: Path):
@@ -121,16 +121,16 @@ def test_bad_sketches_are_named_and_the_others_are_done(run: Run, folder: Path, 
 
 
 def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    through = Scribbling.through
+    run_whole = BatchSketch.run
 
-    def interrupted(work: Scribbling, progress) -> bool:
+    def interrupted(work: BatchSketch, progress) -> bool:
         def stop(what: str, done: int, total: int) -> None:
-            if what == "Scribbling" and done == 3:
+            if what == "Sketching" and done == 3:
                 raise KeyboardInterrupt
 
-        return through(work, stop)
+        return run_whole(work, stop)
 
-    monkeypatch.setattr(Scribbling, "through", interrupted)
+    monkeypatch.setattr(BatchSketch, "run", interrupted)
     given = (folder / "layers.safetensors", folder / "a.png", folder / "b.png", *SHORT, "--candidates", "2")
     told = run("scribble", *given, "--out", tmp_path)
     assert told.code == 130
@@ -143,9 +143,9 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
     [
         ((), "No sketch was given"),
         (("bad.png",), "Cannot read"),
-        (("a.png", "--dial", "loud"), "dial has no position 'loud'"),
-        (("a.png", "--dial", "1"), "dial has no position"),
-        (("a.png", "--dial", "0.2", "--weight", "1"), "say the same thing"),
+        (("a.png", "--fidelity", "loud"), "fidelity of 'loud' is not possible"),
+        (("a.png", "--fidelity", "0"), "fidelity of 0 is not possible"),
+        (("a.png", "--fidelity", "0.2", "--weight", "1"), "say the same thing"),
         (("a.png", "--weight", "-1"), "weight of -1"),
         (("a.png", "--candidates", "9"), "9 candidates start"),
         (("a.png", "--grid", "--grid-weights", "0;1"), "are no numbers"),

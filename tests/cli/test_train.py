@@ -88,7 +88,7 @@ def test_measured_by_images_that_were_held_out(run: Run, tmp_path: Path, images:
     test = ("--test", images, "--test-every", "8", "--images", "16")
     told = run("train", "dcgan", images, *TINY, *test, "--out", tmp_path / "mine")
     assert told.code == 0, told.err
-    assert re.search(r"^kernel distance \d+\.\d{4} after 16 images$", told.out, re.MULTILINE)
+    assert re.search(r"^kernel MMD \d+\.\d{4} after 16 images$", told.out, re.MULTILINE)
     assert f"wrote {tmp_path / 'mine' / 'distance.png'}\n" in told.out
     for command, said in (
         (("stylegan2", images, *SMALL, *test), "8 pixels are too small"),
@@ -102,7 +102,7 @@ def test_json_for_programs(run: Run, tmp_path: Path, images: Path):
     told = run("train", "dcgan", images, *TINY, "--images", "16", "--out", tmp_path / "mine", "--json")
     summary = json.loads(told.out)
     assert [summary[name] for name in ("command", "state", "images", "alarms")] == ["train", "finished", 16, []]
-    assert summary["survey"]["count"] == 20
+    assert summary["summary"]["count"] == 20
     assert all(Path(path).exists() for path in summary["files"])
     assert told.err == ""
 

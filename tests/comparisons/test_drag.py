@@ -25,7 +25,7 @@ from ganvas.comparisons.records import claim_folder
 from ganvas.drag import defaults
 from ganvas.errors import GanvasError, RegionError, ResultFileError
 from ganvas.generators.protocol import About
-from ganvas.inversion.terms import FeatureMaps
+from ganvas.inversion.features import FeatureExtractor
 from ganvas.regions import Region
 from ganvas.regions.named import FACES
 from tests.cli.conftest import Run
@@ -45,7 +45,7 @@ class Plain:
         return [images]
 
 
-LOOK: FeatureMaps = Plain()
+LOOK: FeatureExtractor = Plain()
 
 
 def quiet(what: str, done: int, total: int) -> None:

@@ -12,12 +12,12 @@ import ganvas
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.comparisons.estimates import mean_estimate
 from ganvas.comparisons.inversion import table
-from ganvas.comparisons.inversion.table import Row, Settings, rows_of
-from ganvas.comparisons.nearness import Eyes, eyes_for, nearness
+from ganvas.comparisons.inversion.table import Row, TableSettings, rows_of
+from ganvas.comparisons.reconstruction import ReconstructionMetrics, reconstruction_metrics_for, reconstruction_table
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import About, Generator
 from ganvas.images import pixels
-from ganvas.inversion.report_card import psnr
+from ganvas.inversion.metrics import psnr
 from ganvas.training.gan.discriminator_files import DISCRIMINATOR, save_discriminator
 from ganvas.training.gan.discriminators import StyleDiscriminator
 from tests.cli.conftest import Run
@@ -25,16 +25,16 @@ from tests.cli.conftest import run as run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
 
-QUICK = Settings(steps=2)
+QUICK = TableSettings(steps=2)
 NAMES = ["one", "two"]
 
 
-def look(images: Tensor) -> list[Tensor]:
+def features(images: Tensor) -> list[Tensor]:
     return [torch.nn.functional.avg_pool2d(images, 4)]
 
 
-look.name = "a distance for tests"  # type: ignore[attr-defined]
-EYES = Eyes(look)
+features.name = "a distance for tests"  # type: ignore[attr-defined]
+METRICS = ReconstructionMetrics(features)
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +56,26 @@ def test_cells_are_kept_and_not_made_again(
 ):
     rows = rows_of(generators)[::3]
     steps: list[str] = []
-    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES, say=lambda what, *_: steps.append(what))
+    cells = table.run_table(
+        rows, photos, NAMES, tmp_path, QUICK, metrics=METRICS, progress=lambda what, *_: steps.append(what)
+    )
     assert len(cells) == len(rows) * len(table.LOSSES) == len(set(steps))
     shown = table.images_of(cells[-1], generators["layers"], tmp_path, 2)
     assert psnr(shown, photos[16]).tolist() == pytest.approx(list(cells[-1].psnr), abs=1e-3)
     (tmp_path / "layers--w+--perceptual.json").unlink()
     steps.clear()
-    again = table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES, say=lambda what, *_: steps.append(what))
+    again = table.run_table(
+        rows, photos, NAMES, tmp_path, QUICK, metrics=METRICS, progress=lambda what, *_: steps.append(what)
+    )
     assert set(steps) == {"layers, w+, perceptual"}
     assert [cell.psnr for cell in again] == [cell.psnr for cell in cells]
     with pytest.raises(GanvasError, match="another folder"):
-        table.run(rows, photos, NAMES, tmp_path, Settings(steps=3), eyes=EYES)
+        table.run_table(rows, photos, NAMES, tmp_path, TableSettings(steps=3), metrics=METRICS)
     with pytest.raises(GanvasError, match="another folder"):
-        table.run(rows, {16: photos[16].flip(3) * 0.5}, NAMES, tmp_path, QUICK, eyes=EYES)
+        table.run_table(rows, {16: photos[16].flip(3) * 0.5}, NAMES, tmp_path, QUICK, metrics=METRICS)
     (tmp_path / "plain--z--perceptual.json").write_text("{")
     with pytest.raises(GanvasError, match="damaged cell"):
-        table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES)
+        table.run_table(rows, photos, NAMES, tmp_path, QUICK, metrics=METRICS)
 
 
 def test_all_rows_are_measured_at_the_size_of_the_smallest(tmp_path: Path):
@@ -79,18 +83,18 @@ def test_all_rows_are_measured_at_the_size_of_the_smallest(tmp_path: Path):
     rows = [Row("small", small_dcgan(16), "z"), Row("large", small_stylegan2(32), "w")]
     large = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     photos = {32: large, 16: pixels.resize(large, 16, 16)}
-    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES)
+    cells = table.run_table(rows, photos, NAMES, tmp_path, QUICK, metrics=METRICS)
     shown = table.images_of(cells[-1], rows[1].generator, tmp_path, 2)
     small, goal = torch.nn.functional.avg_pool2d(shown.clamp(-1, 1), 2), photos[16]
     assert psnr(small, goal).tolist() == pytest.approx(list(cells[-1].psnr), abs=1e-3)
-    expected = (look(small)[0] - look(goal)[0]).square().sum(1).mean((1, 2)).tolist()
+    expected = (features(small)[0] - features(goal)[0]).square().sum(1).mean((1, 2)).tolist()
     assert expected == pytest.approx(list(cells[-1].perceptual), rel=1e-3)
     assert "16 x 16 pixels" in report.markdown(cells, "a distance", table.measured_side(rows))
 
 
 def test_report(generators: dict[str, Generator], photos: dict[int, Tensor], tmp_path: Path):
     rows = [Row("layers", generators["layers"], "w")]
-    cells = table.run(rows, photos, NAMES, tmp_path, QUICK, eyes=EYES)
+    cells = table.run_table(rows, photos, NAMES, tmp_path, QUICK, metrics=METRICS)
     paths = report.write(rows, cells, photos, tmp_path, "a distance for tests", side=16)
     words = paths[0].read_text()
     assert words.splitlines()[0].count("a distance for tests") == len(table.LOSSES)
@@ -140,16 +144,18 @@ def test_judged_by_what_is_not_optimized():
     """The discriminator that comes with a model is the discriminator; a table without one for every way leaves it
     out.
     """
-    eyes = eyes_for(ganvas.load("faces"), "faces")
+    metrics = reconstruction_metrics_for(ganvas.load("faces"), "faces")
     photos = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    near, far = eyes.near(0.9 * photos, photos), eyes.near(0.2 * photos, photos)
-    assert all(0 < a < b for a, b in zip(near["judged"], far["judged"], strict=True))
-    assert "judged" not in eyes_for(ganvas.load("faces-dcgan"), "faces-dcgan").near(photos, photos)
+    near, far = metrics.measure(0.9 * photos, photos), metrics.measure(0.2 * photos, photos)
+    assert all(0 < a < b for a, b in zip(near["discriminator"], far["discriminator"], strict=True))
+    assert "discriminator" not in reconstruction_metrics_for(ganvas.load("faces-dcgan"), "faces-dcgan").measure(
+        photos, photos
+    )
     seconds = {"seconds": [1.0, 1.0]}
-    told = nearness({"far": far | seconds, "near": near | seconds}, "looks")
+    told = reconstruction_table({"far": far | seconds, "near": near | seconds}, "a distance")
     assert "by the discriminator (not optimized)" in told
-    without = {name: values for name, values in (near | seconds).items() if name != "judged"}
-    assert "discriminator" not in nearness({"far": far | seconds, "near": without}, "looks")
+    without = {name: values for name, values in (near | seconds).items() if name != "discriminator"}
+    assert "discriminator" not in reconstruction_table({"far": far | seconds, "near": without}, "a distance")
 
 
 def test_the_discriminator_of_another_generator_is_no_discriminator(tmp_path: Path):
@@ -157,4 +163,4 @@ def test_the_discriminator_of_another_generator_is_no_discriminator(tmp_path: Pa
     generator = ganvas.load(model)
     for digest, discriminators in ((generator.about.hash, True), ("that of another", False)):
         save_discriminator(tmp_path / DISCRIMINATOR, StyleDiscriminator((8, 8, 6)), digest)
-        assert (eyes_for(generator, str(model)).discriminator is not None) == discriminators
+        assert (reconstruction_metrics_for(generator, str(model)).discriminator is not None) == discriminators

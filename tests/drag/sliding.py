@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ganvas.generators.base import Conditions, GeneratorBase
 from ganvas.generators.codes import check_space, sample_normal
-from ganvas.generators.protocol import Label, Noise
-from ganvas.generators.takes_latent import takes_latent
 
 WAVES = 12
 
 
-class SlidingGenerator:
+class SlidingGenerator(GeneratorBase):
     """z = (x, y, unused) moves the pattern by ``10 (x, y)`` percent of the width. The map "f" has half the size of the
     image; with a `margin`, it also shows so much (a fraction of the width) beyond each edge. A `broken` one gives
     nan.
@@ -53,38 +52,16 @@ class SlidingGenerator:
         moved = torch.sin(waves[0][:, :, None, :] + waves[1][:, :, :, None] + self.phases[:, None, None])
         return (moved + (torch.nan if self.broken else 0)).to(codes.dtype)
 
-    @takes_latent
-    def features(
+    def paint(
         self,
         codes: Tensor,
-        names: Sequence[str],
         space: str,
+        given: Conditions,
         *,
-        noise: Noise = "const",
-        with_image: bool = False,
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> dict[str, Tensor]:
+        start: tuple[str, Tensor] | None = None,
+        wanted: Sequence[str] = (),
+        with_image: bool = True,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         sizes = {"f": self.resolution // 2, "late": self.resolution}
-        found = {name: self.pattern(codes, round(sizes[name] * (1 + 2 * self.margin)), self.margin) for name in names}
-        return found | ({"image": self.synthesize(codes, space)} if with_image else {})
-
-    @takes_latent
-    def synthesize(
-        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
-    ) -> Tensor:
-        return self.pattern(codes, self.resolution, 0.0)[:, :3]
-
-    @takes_latent
-    def resume(
-        self,
-        name: str,
-        feature: Tensor,
-        codes: Tensor,
-        space: str,
-        *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> Tensor:
-        return self.synthesize(codes, space)
+        maps = {name: self.pattern(codes, round(sizes[name] * (1 + 2 * self.margin)), self.margin) for name in wanted}
+        return self.pattern(codes, self.resolution, 0.0)[:, :3], maps

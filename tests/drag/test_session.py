@@ -16,7 +16,7 @@ from ganvas.drag.session import METHODS, Order, Session, drag_points, open_sessi
 from ganvas.drag.state import CANCELED, NOT_FINITE, REACHED, STALLED, STEP_LIMIT, Drag, Task
 from ganvas.drag.templates import discrepancies, patches
 from ganvas.errors import GanvasError, LatentError, RegionError
-from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.metrics.tracking import track
 from tests.drag.sliding import SlidingGenerator
@@ -162,7 +162,7 @@ def test_orders_are_checked():
 
 def test_codes_of_z_are_told_from_those_of_w():
     """Both have one shape here; only z is still to be mapped, with its label and truncation."""
-    generator = StyleGAN2(Architecture(16, (5,) * 3, 6, 6, (6,) * 2, 3)).eval().requires_grad_(False)
+    generator = StyleGAN2(StyleGAN2Architecture(16, (5,) * 3, 6, 6, (6,) * 2, 3)).eval().requires_grad_(False)
     z = generator.sample([1])
     mapped = generator.map(z, to="w+", label=2, truncation=0.5)
     told = open_session(generator, z, label=2, truncation=0.5, code_space="z")

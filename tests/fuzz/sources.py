@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
-from tests.checkpoints import stylegan2_dresses as dresses
+from tests.checkpoints import stylegan2_layouts as layouts
 from tests.conftest import SHARED
 from tests.generators.small import small_stylegan2
 
@@ -41,10 +41,10 @@ def made(folder: Path) -> dict[str, Path]:
     torch.save(state, paths["dcgan-zip"])
     torch.save({"netG": state, "epoch": 3}, paths["dcgan-old"], _use_new_zipfile_serialization=False)
     save_file(state, paths["dcgan-safetensors"])
-    dresses.write_torch(paths["genforce-stylegan2"], dresses.genforce(generator))
-    dresses.write_torch(paths["openmmlab-stylegan2"], dresses.openmmlab(generator))
+    layouts.write_torch(paths["genforce-stylegan2"], layouts.genforce(generator))
+    layouts.write_torch(paths["openmmlab-stylegan2"], layouts.openmmlab(generator))
     with pytest.MonkeyPatch.context() as patch:
-        dresses.write_tensorflow(paths["tensorflow-stylegan2"], dresses.tensorflow(generator), patch)
+        layouts.write_tensorflow(paths["tensorflow-stylegan2"], layouts.tensorflow(generator), patch)
     return paths
 
 

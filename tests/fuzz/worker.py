@@ -49,7 +49,7 @@ class Outcome:
     peak: int
 
 
-class Witness:
+class SandboxProbe:
     """Notes what the process does while `armed`; a hook of Python's auditing cannot be taken away again."""
 
     def __init__(self) -> None:
@@ -70,14 +70,14 @@ class Witness:
 
 def run(source: Path, count: int, folder: Path, only: int | None = None) -> Iterator[Outcome]:
     """Spoil `source` in `count` ways and try to load each; the process stays limited afterwards."""
-    content, witness = source.read_bytes(), Witness()
+    content, probe = source.read_bytes(), SandboxProbe()
     path = folder / f"spoilt{source.suffix}"
     warm_up(source)
     idle = limit()
     for index in range(count) if only is None else [only]:
         mutation, spoilt = mutate(content, random.Random(f"{source.name} {index}"))
         path.write_bytes(spoilt)
-        yield observe(index, mutation, path, witness, idle)
+        yield observe(index, mutation, path, probe, idle)
 
 
 def warm_up(source: Path) -> str:
@@ -118,17 +118,17 @@ def _draw(generator: Any) -> None:
         assert image.shape == (1, 3, generator.resolution, generator.resolution)
 
 
-def observe(index: int, mutation: str, path: Path, witness: Witness, idle: int) -> Outcome:
+def observe(index: int, mutation: str, path: Path, probe: SandboxProbe, idle: int) -> Outcome:
     """Return what becomes of one file, alone in its folder, and what the process did meanwhile."""
     _reset_peak()
     start = time.process_time()
-    witness.events, witness.armed = [], True
+    probe.events, probe.armed = [], True
     _set_alarms(SLOWEST, LONGEST_WAIT)
     result, error = _load(path, draw=index % DRAWN_EVERY == 0)
     _set_alarms(0, 0)
-    witness.armed = False
+    probe.armed = False
     seconds, peak = time.process_time() - start, _status("VmHWM") - idle
-    fault = _fault(path, result, error, witness.events)
+    fault = _fault(path, result, error, probe.events)
     return Outcome(index, mutation, result, "" if error is None else str(error), fault, seconds, peak)
 
 

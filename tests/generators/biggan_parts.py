@@ -3,12 +3,14 @@
 import torch
 
 from ganvas.generators.biggan.generator import BigGAN
-from ganvas.generators.biggan.synthesis import Architecture
+from ganvas.generators.biggan.synthesis import BigGANArchitecture
 
-SMALL = Architecture(16, (32, 32, 16, 16, 8), (False, True, False, True), 2, 6, 5, 4, 5, 1e-4)
+SMALL = BigGANArchitecture(16, (32, 32, 16, 16, 8), (False, True, False, True), 2, 6, 5, 4, 5, 1e-4)
 
 
-def small_biggan(architecture: Architecture = SMALL, *, dtype: torch.dtype = torch.float32, seed: int = 0) -> BigGAN:
+def small_biggan(
+    architecture: BigGANArchitecture = SMALL, *, dtype: torch.dtype = torch.float32, seed: int = 0
+) -> BigGAN:
     """Return a generator in which everything matters: attention, all offsets, statistics that differ by truncation."""
     generator = BigGAN(architecture).eval().requires_grad_(False)
     random = torch.Generator().manual_seed(seed)

@@ -2,7 +2,7 @@
 
 import torch
 
-from ganvas.generators.stylegan2.architecture import Architecture, Kind
+from ganvas.generators.stylegan2.architecture import Kind, StyleGAN2Architecture
 from ganvas.generators.stylegan2.generator import StyleGAN2
 
 
@@ -20,7 +20,7 @@ def small_stylegan2(
     """Return a generator whose noise strengths and biases are not zero, so that nothing passes unseen."""
     blocks = resolution.bit_length() - 2
     torch.manual_seed(resolution)
-    architecture = Architecture(
+    architecture = StyleGAN2Architecture(
         resolution, (channels,) * blocks, width + 1, width, (width,) * 2, label_dim, kind, clamp, noise=noise
     )
     generator = StyleGAN2(architecture).eval().requires_grad_(False)

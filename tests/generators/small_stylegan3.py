@@ -2,7 +2,7 @@
 
 import torch
 
-from ganvas.generators.stylegan3.architecture import Architecture
+from ganvas.generators.stylegan3.architecture import StyleGAN3Architecture
 from ganvas.generators.stylegan3.generator import StyleGAN3
 
 
@@ -22,7 +22,9 @@ def small_stylegan3(
     torch.manual_seed(resolution + kernel)
     channels = tuple(4 + i % 3 for i in range(layers))
     sizes = (width + 1, width, (width,) * 2)
-    architecture = Architecture(resolution, channels, kernel, radial, *sizes, label_dim, clamp=clamp, margin=margin)
+    architecture = StyleGAN3Architecture(
+        resolution, channels, kernel, radial, *sizes, label_dim, clamp=clamp, margin=margin
+    )
     generator = StyleGAN3(architecture).eval().requires_grad_(False)
     for name, parameter in generator.named_parameters():
         if name.endswith("bias"):

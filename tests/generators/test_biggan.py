@@ -15,7 +15,7 @@ from ganvas.generators import ops
 from ganvas.generators.biggan import synthesis as biggan_synthesis
 from ganvas.generators.biggan.generator import BigGAN, imagenet_names
 from ganvas.generators.biggan.layers import Attention, Block, Condition, ConditionalNorm, statistics_weights
-from ganvas.generators.biggan.synthesis import Architecture
+from ganvas.generators.biggan.synthesis import BigGANArchitecture
 from ganvas.generators.protocol import Generator, HasClasses, Linearizable
 from tests.generators.biggan_parts import SMALL, small_biggan
 
@@ -272,7 +272,7 @@ class TestArchitecture:
     @pytest.mark.parametrize(("size", "published"), [(128, 50_388_609), (256, 55_880_833), (512, 56_163_905)])
     def test_parameters_are_as_many_as_published(self, size: int, published: int):
         with torch.device("meta"):
-            generator = BigGAN(Architecture.standard(size))
+            generator = BigGAN(BigGANArchitecture.standard(size))
         never_seen = 125 * (128 * 9 + 1)  # colors beyond the third
         assert sum(parameter.numel() for parameter in generator.parameters()) + never_seen == published
         assert "attention_64" in generator.feature_names
@@ -298,4 +298,4 @@ class TestArchitecture:
 
     def test_others_are_not_published(self):
         with pytest.raises(CheckpointError, match="give 128, 256 or 512"):
-            Architecture.standard(64)
+            BigGANArchitecture.standard(64)

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from ganvas.directions.basis import make_basis
 from ganvas.directions.jvp import default_measure, derivative
 from ganvas.errors import CheckpointError, LatentError
-from ganvas.generators.dcgan.generator import DCGAN, Architecture, initialize
+from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.protocol import Generator
 
 
 def small_dcgan(resolution: int = 32, dtype: torch.dtype = torch.float32) -> DCGAN:
     """Return a generator in which nothing is 0 or 1, so that nothing passes unseen."""
-    generator = initialize(DCGAN(Architecture.standard(resolution, 3, 7)), torch.Generator().manual_seed(1))
+    generator = initialize(DCGAN(DCGANArchitecture.standard(resolution, 3, 7)), torch.Generator().manual_seed(1))
     for name, tensor in generator.state_dict().items():
         if tensor.ndim == 4:
             tensor.mul_(8)
@@ -56,7 +56,7 @@ def by_torch_layers(generator: DCGAN) -> nn.Sequential:
 @pytest.mark.parametrize(("resolution", "parameters"), [(32, 1_068_928), (64, 3_576_704), (128, 12_786_560)])
 def test_published_sizes(resolution: int, parameters: int):
     with torch.device("meta"):
-        generator = DCGAN(Architecture.standard(resolution))
+        generator = DCGAN(DCGANArchitecture.standard(resolution))
     assert sum(p.numel() for p in generator.parameters()) == parameters
 
 
@@ -90,8 +90,8 @@ def test_satisfies_the_protocol():
 
 
 def test_initial_weights_have_the_published_stds():
-    generator = initialize(DCGAN(Architecture.standard(64, 32)), torch.Generator().manual_seed(0))
-    again = initialize(DCGAN(Architecture.standard(64, 32)), torch.Generator().manual_seed(0))
+    generator = initialize(DCGAN(DCGANArchitecture.standard(64, 32)), torch.Generator().manual_seed(0))
+    again = initialize(DCGAN(DCGANArchitecture.standard(64, 32)), torch.Generator().manual_seed(0))
     for name, parameter in generator.named_parameters():
         assert torch.equal(parameter, again.get_parameter(name))
     for part in generator.parts():
@@ -195,11 +195,11 @@ def test_refusals(call, told: str):
 @pytest.mark.parametrize("sizes", [(48, (4, 4, 4)), (64, (4, 4, 4)), (4, ()), (32, (4, 0, 4)), (2**40, (4,) * 38)])
 def test_impossible_architectures_are_refused(sizes):
     with pytest.raises(CheckpointError):
-        Architecture(*sizes)
+        DCGANArchitecture(*sizes)
 
 
 def test_standard_refuses_odd_resolutions():
     with pytest.raises(CheckpointError, match="up to half its resolution"):
-        Architecture.standard(48)
+        DCGANArchitecture.standard(48)
     with pytest.raises(CheckpointError):
-        Architecture.standard(0)
+        DCGANArchitecture.standard(0)

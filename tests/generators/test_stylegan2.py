@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from ganvas.checkpoints.load import load
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import LatentError
+from ganvas.generators import batch_splitting
 from ganvas.generators import crops as windows
-from ganvas.generators.crops import Window
+from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import About
-from ganvas.generators.stylegan2 import synthesis as stylegan2_synthesis
 from ganvas.generators.stylegan2.architecture import Kind
 from ganvas.generators.stylegan2.layers import StyledConvolution, ToImage
 from tests.generators.small import small_stylegan2
@@ -111,7 +111,7 @@ def test_splitting_a_batch_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     ws = generator.map(generator.sample(range(7)))
     _, push = generator.linearize(ws[:1], "w+")
     whole = generator.synthesize(ws, "w+"), push(ws)
-    monkeypatch.setattr(stylegan2_synthesis, "CACHE_BYTES", 3000)
+    monkeypatch.setattr(batch_splitting, "CACHE_BYTES", 3000)
     with torch.no_grad():
         torch.testing.assert_close(generator.synthesize(ws, "w+"), whole[0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(push(ws), whole[1], rtol=1e-5, atol=1e-5)
@@ -178,23 +178,23 @@ def test_a_part_of_a_map_equals_the_same_part_of_the_whole(kind: Kind) -> None:
     whole = generator.features(ws, ["b32"], "w+", noise=noise)["b32"]
     edges = (0, 1, 2, 3, 12, 13, 20, 29, 31, 32)
     for top, bottom in itertools.combinations(edges, 2):
-        for window in (Window(top, 5, bottom, 24), Window(7, top, 8, bottom), Window(top, top, bottom, bottom)):
+        for window in (Crop(top, 5, bottom, 24), Crop(7, top, 8, bottom), Crop(top, top, bottom, bottom)):
             part = generator.feature_part(ws, "b32", window, "w+", noise=noise)
             torch.testing.assert_close(part, whole[..., *window.slices], rtol=1e-10, atol=1e-12)
-    assert generator.feature_part(ws, "b4", Window(1, 0, 9, 2), "w+").shape[2:] == (2, 3)
+    assert generator.feature_part(ws, "b4", Crop(1, 0, 9, 2), "w+").shape[2:] == (2, 3)
 
 
 def test_a_smaller_halo_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan2(32).double()
     ws = generator.map(generator.sample([3]).double())
-    whole, window = generator.features(ws, ["b32"], "w+")["b32"], Window(10, 10, 20, 20)
+    whole, window = generator.features(ws, ["b32"], "w+")["b32"], Crop(10, 10, 20, 20)
     monkeypatch.setattr(windows, "HALO", 1)
     part = generator.feature_part(ws, "b32", window, "w+")
     assert (part - whole[..., *window.slices]).abs().max() > 1e-3
 
 
 def test_the_derivative_of_a_part_is_that_of_the_whole() -> None:
-    generator, window = small_stylegan2(32).double(), Window(3, 9, 14, 21)
+    generator, window = small_stylegan2(32).double(), Crop(3, 9, 14, 21)
     ws = generator.map(generator.sample([5]).double()).requires_grad_()
     whole = generator.features(ws, ["b32"], "w+")["b32"][..., *window.slices]
     (wanted,) = torch.autograd.grad(whole.square().sum(), ws)

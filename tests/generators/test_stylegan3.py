@@ -17,7 +17,7 @@ from ganvas.checkpoints.load import load
 from ganvas.errors import CheckpointError, LatentError
 from ganvas.generators.protocol import About, Generator, HasMargins, HasStyles, Linearizable, feature_extent
 from ganvas.generators.stylegan3 import synthesis as stylegan3_synthesis
-from ganvas.generators.stylegan3.architecture import Architecture, LayerShape
+from ganvas.generators.stylegan3.architecture import LayerShape, StyleGAN3Architecture
 from ganvas.generators.stylegan3.generator import StyleGAN3
 from ganvas.generators.stylegan3.input import moved_waves, placement
 from ganvas.generators.stylegan3.synthesis import Layer
@@ -75,9 +75,11 @@ def test_images_equal_those_of_hammer(shared: Path, kind: str) -> None:
 
 def test_the_published_examples_have_the_published_layers() -> None:
     channels = (512,) * 7 + (323, 203, 128, 81, 51, 32, 32)
-    assert Architecture.published(1024, radial=False) == Architecture(1024, channels, 3, False, 512, 512, (512, 512))
+    assert StyleGAN3Architecture.published(1024, radial=False) == StyleGAN3Architecture(
+        1024, channels, 3, False, 512, 512, (512, 512)
+    )
     with torch.device("meta"):
-        generator = StyleGAN3(Architecture.published(1024, radial=False))
+        generator = StyleGAN3(StyleGAN3Architecture.published(1024, radial=False))
     assert generator.feature_names == (
         *("L0_36_512", "L1_36_512", "L2_52_512", "L3_52_512", "L4_84_512", "L5_148_512", "L6_148_512", "L7_276_323"),
         *("L8_276_203", "L9_532_128", "L10_1044_81", "L11_1044_51", "L12_1044_32", "L13_1024_32", "L14_1024_3"),
@@ -100,7 +102,7 @@ def test_the_published_examples_have_the_published_number_of_parameters(
     resolution: int, radial: bool, count: int
 ) -> None:
     with torch.device("meta"):
-        generator = StyleGAN3(Architecture.published(resolution, radial))
+        generator = StyleGAN3(StyleGAN3Architecture.published(resolution, radial))
     assert sum(parameter.numel() for parameter in generator.parameters()) == count
 
 
@@ -392,7 +394,7 @@ def test_an_architecture_survives_json() -> None:
 def test_impossible_architectures_are_refused(changes: dict, message: str) -> None:
     settings = {"resolution": 64, "channels": (4,) * 6, "kernel": 3, "radial": False, "z_dim": 5, "w_dim": 5}
     with pytest.raises(CheckpointError, match=message):
-        Architecture(**(settings | {"hidden": (5, 5)} | changes))
+        StyleGAN3Architecture(**(settings | {"hidden": (5, 5)} | changes))
 
 
 def test_a_moved_generator_goes_by_a_hash_of_its_own():

@@ -1,4 +1,4 @@
-"""Images to train on: what is found, what is left out and why, and the packed file."""
+"""Image datasets: what is read, what is skipped and why, and the packed file."""
 
 import io
 import json
@@ -42,17 +42,17 @@ def left_in(home: Path) -> list[str]:
     return sorted(path.name for path in (home / "images").iterdir() if not path.name.endswith(".guard"))
 
 
-def test_a_folder_with_folders_in_it(tmp_path: Path):
+def test_subfolders_are_read(tmp_path: Path):
     source = write_images(tmp_path / "in", 20)
     write_images(source / "more" / "below", 5)
     images = open_images(source, 16)
-    assert len(images) == images.survey.count == 25
+    assert len(images) == images.summary.count == 25
     assert images.values.shape == (25, 16, 16, 3)
-    assert images.survey.sizes == {"20 x 20": 25}
-    assert (images.survey.skipped, images.survey.cropped, images.survey.enlarged) == ({}, 0, 0)
+    assert images.summary.sizes == {"20 x 20": 25}
+    assert (images.summary.skipped, images.summary.cropped, images.summary.enlarged) == ({}, 0, 0)
 
 
-def test_images_come_as_the_library_reads_them(tmp_path: Path):
+def test_batches_equal_images_read_one_by_one(tmp_path: Path):
     source = write_images(tmp_path / "in", 16, (16, 16))
     images = open_images(source, 16)
     batch = images.batch(np.array([3, 0, 3]))
@@ -62,26 +62,26 @@ def test_images_come_as_the_library_reads_them(tmp_path: Path):
     assert torch.equal(batch[0:1], pixels.read_image(source / "03.png"))
 
 
-def test_a_zip_is_the_same_as_a_folder(tmp_path: Path):
+def test_zip_and_folder_give_the_same_images(tmp_path: Path):
     folder = write_images(tmp_path / "in", 20)
     archive = zipped(tmp_path / "in.zip", {path.name: path.read_bytes() for path in folder.iterdir()})
     by_folder, by_zip = open_images(folder, 16), open_images(archive, 16)
     assert np.array_equal(by_folder.values, by_zip.values)
-    assert by_zip.survey.source == str(archive)
+    assert by_zip.summary.source == str(archive)
 
 
-def test_what_cannot_be_read_is_named_and_left_out(tmp_path: Path):
+def test_unreadable_files_are_skipped_and_named(tmp_path: Path):
     source = write_images(tmp_path / "in", 20)
     (source / "empty.png").touch()
     (source / "text.jpg").write_text("not an image")
     (source / "cut.png").write_bytes(image_bytes(size=(60, 60))[:2000])
     images = open_images(source, 16)
     assert len(images) == 20
-    assert sorted(images.survey.skipped) == ["cut.png", "empty.png", "text.jpg"]
-    assert all("damaged" in reason or "Cannot read" in reason for reason in images.survey.skipped.values())
+    assert sorted(images.summary.skipped) == ["cut.png", "empty.png", "text.jpg"]
+    assert all("damaged" in reason or "Cannot read" in reason for reason in images.summary.skipped.values())
 
 
-def test_damage_in_a_zip_is_named(tmp_path: Path):
+def test_damaged_zip_entry_is_skipped_and_named(tmp_path: Path):
     entries = {f"{i}.png": image_bytes(i, (40, 40)) for i in range(17)}
     archive = zipped(tmp_path / "in.zip", entries, compression=zipfile.ZIP_DEFLATED)
     content = bytearray(archive.read_bytes())
@@ -91,10 +91,10 @@ def test_damage_in_a_zip_is_named(tmp_path: Path):
     archive.write_bytes(bytes(content))
     images = open_images(archive, 16)
     assert len(images) == 16
-    assert list(images.survey.skipped) == ["4.png"]
+    assert list(images.summary.skipped) == ["4.png"]
 
 
-def test_a_zip_with_a_password_is_told(tmp_path: Path):
+def test_encrypted_zip_is_refused(tmp_path: Path):
     archive = zipped(tmp_path / "in.zip", {f"{i}.png": image_bytes(i) for i in range(16)})
     content = bytearray(archive.read_bytes())
     for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # where the flag for encryption stands
@@ -107,7 +107,7 @@ def test_a_zip_with_a_password_is_told(tmp_path: Path):
         open_images(archive, 16)
 
 
-def test_a_zip_with_a_broken_list_is_told(tmp_path: Path):
+def test_zip_with_a_broken_directory_is_refused(tmp_path: Path):
     archive = zipped(tmp_path / "in.zip", {f"{i}.png": image_bytes(i) for i in range(16)})
     content = bytearray(archive.read_bytes())
     at = content.find(b"PK\x01\x02")
@@ -118,7 +118,7 @@ def test_a_zip_with_a_broken_list_is_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK"])
-def test_other_kinds_of_images(tmp_path: Path, mode: str):
+def test_gray_palette_rgba_and_cmyk_images_are_read(tmp_path: Path, mode: str):
     if mode == "CMYK":
         for number in range(16):
             (tmp_path / "in").mkdir(exist_ok=True)
@@ -132,19 +132,19 @@ def test_other_kinds_of_images(tmp_path: Path, mode: str):
         assert np.ptp(images.values, axis=3).max() == 0
 
 
-def test_transparency_is_laid_on_white(tmp_path: Path):
+def test_transparency_is_composited_on_white(tmp_path: Path):
     source = write_images(tmp_path / "in", 16, (16, 16))
     Image.new("RGBA", (16, 16), (0, 0, 0, 0)).save(source / "+.png")
     assert (open_images(source, 16).values[0] == 255).all()
 
 
-def test_sixteen_bits(tmp_path: Path):
+def test_16_bit_images_are_scaled_to_8_bits(tmp_path: Path):
     source = write_images(tmp_path / "in", 16, (16, 16))
     Image.fromarray(np.full((16, 16), 32768, dtype=np.uint16)).save(source / "+.png")
     assert (open_images(source, 16).values[0] == 128).all()
 
 
-def test_the_middle_square_is_taken(tmp_path: Path):
+def test_images_are_center_cropped(tmp_path: Path):
     source = write_images(tmp_path / "in", 16, (16, 16))
     wide = np.zeros((16, 48, 3), dtype=np.uint8)
     wide[:, 16:32] = 200
@@ -152,11 +152,11 @@ def test_the_middle_square_is_taken(tmp_path: Path):
     Image.fromarray(wide[:8, :8]).save(source / "-.png")
     images = open_images(source, 16)
     assert (images.values[0] == 200).all()
-    assert (images.survey.cropped, images.survey.enlarged) == (1, 1)
-    assert images.survey.sizes["48 x 16"] == 1
+    assert (images.summary.cropped, images.summary.enlarged) == (1, 1)
+    assert images.summary.sizes["48 x 16"] == 1
 
 
-def test_extreme_shapes(tmp_path: Path):
+def test_images_of_extreme_shapes_are_read(tmp_path: Path):
     source = write_images(tmp_path / "in", 16)
     Image.new("RGB", (1, 1), (9, 9, 9)).save(source / "+.png")
     Image.new("RGB", (3000, 1)).save(source / "-.png")
@@ -165,25 +165,25 @@ def test_extreme_shapes(tmp_path: Path):
     assert (images.values[0] == 9).all()
 
 
-def test_same_images_are_counted(tmp_path: Path):
+def test_repeated_images_are_counted(tmp_path: Path):
     source = write_images(tmp_path / "in", 16)
     for name in ("copy.png", "another.png"):
         (source / name).write_bytes((source / "03.png").read_bytes())
     images = open_images(source, 16)
-    assert (len(images), images.survey.repeated) == (18, 2)
+    assert (len(images), images.summary.repeated) == (18, 2)
 
 
-def test_hidden_files_are_not_looked_at(tmp_path: Path):
+def test_hidden_files_are_ignored(tmp_path: Path):
     source = write_images(tmp_path / "in", 16)
     for name in (".DS_Store", "._00.png", ".thumbnails/00.png", "__MACOSX/x.jpg", "notes.txt", "list.csv"):
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_bytes(b"junk")
-    assert open_images(source, 16).survey.skipped == {}
+    assert open_images(source, 16).summary.skipped == {}
     entries = {path.relative_to(source).as_posix(): path.read_bytes() for path in source.rglob("*") if path.is_file()}
-    assert open_images(zipped(tmp_path / "in.zip", entries), 16).survey.skipped == {}
+    assert open_images(zipped(tmp_path / "in.zip", entries), 16).summary.skipped == {}
 
 
-def test_what_has_no_images_is_told(tmp_path: Path):
+def test_source_without_images_is_refused(tmp_path: Path):
     with pytest.raises(TrainingError, match=r"'.*none' does not exist; give a folder or a zip"):
         open_images(tmp_path / "none", 16)
     (tmp_path / "empty").mkdir()
@@ -196,7 +196,7 @@ def test_what_has_no_images_is_told(tmp_path: Path):
         open_images(zipped(tmp_path / "empty.zip", {"readme.txt": b""}), 16)
 
 
-def test_a_single_image_is_too_few(tmp_path: Path, home: Path):
+def test_single_image_is_refused(tmp_path: Path, home: Path):
     source = write_images(tmp_path / "in", 1)
     (source / "broken.png").write_bytes(b"")
     with pytest.raises(TrainingError, match=r"1 readable image \(1 cannot be read\).* at least 16.* broken.png: "):
@@ -204,28 +204,28 @@ def test_a_single_image_is_too_few(tmp_path: Path, home: Path):
     assert left_in(home) == []
 
 
-def test_huge_files_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_huge_files_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     source = write_images(tmp_path / "in", 16)
     (source / "huge.png").write_bytes(image_bytes(size=(60, 60)))
     monkeypatch.setattr(data, "LARGEST_FILE", 5000)
-    assert "make it smaller" in open_images(source, 16).survey.skipped["huge.png"]
+    assert "make it smaller" in open_images(source, 16).summary.skipped["huge.png"]
 
 
-def test_packed_once(tmp_path: Path, home: Path):
+def test_images_are_packed_once_per_resolution(tmp_path: Path, home: Path):
     source = write_images(tmp_path / "in", 20)
-    told: list[tuple[int, int]] = []
-    once = open_images(source, 16, lambda done, total: told.append((done, total)))
-    assert told == [(i, 20) for i in range(1, 21)]
-    again = open_images(source, 16, lambda done, total: pytest.fail("packed again"))
+    reports: list[tuple[str, int, int]] = []
+    once = open_images(source, 16, lambda *report: reports.append(report))
+    assert reports == [("Packing images", i, 20) for i in range(1, 21)]
+    again = open_images(source, 16, lambda *report: pytest.fail("packed again"))
     assert np.array_equal(once.values, again.values)
-    assert once.survey == again.survey
-    open_images(source, 8, lambda done, total: told.append((done, total)))
-    assert len(told) == 40
+    assert once.summary == again.summary
+    open_images(source, 8, lambda *report: reports.append(report))
+    assert len(reports) == 40
     assert len(left_in(home)) == 4
 
 
 @pytest.mark.parametrize("change", ["content", "more", "fewer", "name"])
-def test_packed_anew_when_files_change(tmp_path: Path, change: str):
+def test_images_are_packed_again_when_files_change(tmp_path: Path, change: str):
     source = write_images(tmp_path / "in", 20, (16, 16))
     before = first(open_images(source, 16))
     if change == "content":
@@ -240,17 +240,17 @@ def test_packed_anew_when_files_change(tmp_path: Path, change: str):
     assert not torch.equal(first(open_images(source, 16)), before)
 
 
-def test_a_moved_zip_is_told_by_its_new_name(tmp_path: Path, home: Path):
+def test_moved_zip_is_not_packed_again_and_has_its_new_name(tmp_path: Path, home: Path):
     entries = {f"{i}.png": image_bytes(i) for i in range(16)}
     open_images(zipped(tmp_path / "one.zip", entries), 16)
     moved = open_images(zipped(tmp_path / "two.zip", entries), 16)
-    assert moved.survey.source == str(tmp_path / "two.zip")
+    assert moved.summary.source == str(tmp_path / "two.zip")
     assert len(left_in(home)) == 2
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
 def test_interrupted_packing_leaves_nothing(tmp_path: Path, home: Path, stop: type[BaseException]):
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(what: str, done: int, total: int) -> None:
         if done == 10:
             raise stop
 
@@ -261,7 +261,7 @@ def test_interrupted_packing_leaves_nothing(tmp_path: Path, home: Path, stop: ty
     assert len(open_images(source, 16)) == 20
 
 
-def test_no_place_for_packed_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_unusable_cache_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "file"))
     with pytest.raises(Exception, match="choose another folder with") as told:
@@ -269,7 +269,7 @@ def test_no_place_for_packed_images(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "GANVAS_HOME" in str(told.value)
 
 
-def test_header_holds_the_number_kept(tmp_path: Path, home: Path):
+def test_packed_header_has_the_number_of_readable_images(tmp_path: Path, home: Path):
     source = write_images(tmp_path / "in", 100)
     for number in range(91, 100):
         (source / f"{number}.png").write_bytes(b"")
@@ -281,13 +281,13 @@ def test_header_holds_the_number_kept(tmp_path: Path, home: Path):
     assert described["count"] == 91
 
 
-def test_shared_cats(shared: Path):
+def test_shared_cat_images_are_all_readable(shared: Path):
     images = open_images(shared / "data" / "grumpy-cat-64.zip", 32)
     assert len(images) > 100
-    assert images.survey.skipped == {}
+    assert images.summary.skipped == {}
 
 
-def test_as_few_as_a_task_needs(tmp_path: Path):
+def test_smallest_number_of_images_is_a_parameter(tmp_path: Path):
     source = write_images(tmp_path / "in", 3)
     assert len(open_images(source, 16, fewest=3)) == 3
     for fewest in (4, 16):  # also where they are packed already
@@ -295,7 +295,7 @@ def test_as_few_as_a_task_needs(tmp_path: Path):
             open_images(source, 16, fewest=fewest)
 
 
-def test_some_from_all_over_the_set(tmp_path: Path):
+def test_spread_covers_the_set_at_equal_distances(tmp_path: Path):
     images = open_images(write_images(tmp_path / "in", 20), 16)
     assert images.spread(3).tolist() == [0, 10, 19]
     assert images.spread(1).tolist() == [0]

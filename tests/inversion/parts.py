@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganvas.generators.protocol import Generator
+from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.objective import Objective, make_target
-from ganvas.inversion.terms import Weights
 from ganvas.inversion.variables import Variables
 from ganvas.latents.spaces import statistics
 
@@ -23,11 +23,13 @@ class Convolved:
 
 
 def objective_on(
-    generator: Generator, space: str, target: Tensor, weights: Weights, mask: Tensor | None = None
+    generator: Generator, space: str, target: Tensor, weights: LossWeights, mask: Tensor | None = None
 ) -> Objective:
-    look = Convolved() if weights.perceptual else None
-    return Objective(generator, space, make_target(target, look, mask), weights, look, statistics(generator, space))
+    features = Convolved() if weights.perceptual else None
+    return Objective(
+        generator, space, make_target(target, features, mask), weights, features, statistics(generator, space)
+    )
 
 
-def from_zero(generator: Generator, space: str, rows: int) -> Variables:
-    return Variables(torch.zeros(rows, *generator.dimensions(space)), None, {})
+def from_zero(generator: Generator, space: str, rows: int, dtype: torch.dtype = torch.float32) -> Variables:
+    return Variables(torch.zeros(rows, *generator.dimensions(space), dtype=dtype), None, {})

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from ganvas.errors import CheckpointError
-from ganvas.inversion.encoder import Architecture, Encoder, load_encoder, save_encoder
+from ganvas.inversion.encoder import Encoder, EncoderArchitecture, load_encoder, save_encoder
 from ganvas.io.tensor_files import read_tensors, write_tensors
 
-SMALL = Architecture(16, layers=4, w_dim=8, widths=(4, 6, 8), hidden=8)
+SMALL = EncoderArchitecture(16, layers=4, w_dim=8, widths=(4, 6, 8), hidden=8)
 
 
-def encoder(architecture: Architecture = SMALL) -> Encoder:
+def encoder(architecture: EncoderArchitecture = SMALL) -> Encoder:
     torch.manual_seed(0)
     made = Encoder(architecture)
     made.mean.normal_()
@@ -21,13 +21,13 @@ def encoder(architecture: Architecture = SMALL) -> Encoder:
     return made
 
 
-def test_at_most_three_million_parameters():
+def test_the_standard_encoder_has_at_most_three_million_parameters():
     """For the bundled generators' size: 128 px, 12 layers, w of 256."""
-    made = Encoder(Architecture(128, 12, 256, (24, 48, 96, 128, 160, 160)))
+    made = Encoder(EncoderArchitecture(128, 12, 256, (24, 48, 96, 128, 160, 160)))
     assert sum(parameter.numel() for parameter in made.parameters()) <= 3_000_000
 
 
-def test_untrained_layers_agree():
+def test_an_untrained_encoder_gives_one_code_for_all_layers():
     """What each layer adds begins at nothing, so that training starts from one code for all layers."""
     torch.manual_seed(0)
     codes = Encoder(SMALL)(torch.randn(2, 3, 16, 16))
@@ -35,7 +35,7 @@ def test_untrained_layers_agree():
     assert torch.equal(codes, codes[:, :1].expand(-1, 4, -1))
 
 
-def test_codes_are_steps_from_the_mean_in_stds():
+def test_codes_are_offsets_from_the_mean_in_standard_deviations():
     made, images = encoder(), torch.randn(3, 3, 16, 16)
     steps = (made(images) - made.mean) / made.std
     made.mean.fill_(3.0)
@@ -43,12 +43,12 @@ def test_codes_are_steps_from_the_mean_in_stds():
     assert torch.allclose((made(images) - 3.0) / 0.1, steps, atol=1e-4)
 
 
-def test_rows_do_not_depend_on_each_other_and_sizes_are_free():
+def test_samples_do_not_depend_on_each_other_and_sizes_are_free():
     made, images = encoder(), torch.randn(3, 3, 40, 24)
     assert torch.allclose(made(images)[1:2], made(images[1:2]), atol=1e-5)
 
 
-def test_written_and_read(tmp_path: Path):
+def test_a_saved_encoder_is_read_back_in_half_precision(tmp_path: Path):
     made = encoder()
     path = save_encoder(tmp_path / "encoder.safetensors", made, "abc", {"steps": 3})
     again, of = load_encoder(path)
@@ -71,7 +71,7 @@ def test_written_and_read(tmp_path: Path):
         ({"color": 1}, "damaged encoder"),
     ],
 )
-def test_damaged_files(tmp_path: Path, change: dict, word: str):
+def test_damaged_encoder_files_are_refused(tmp_path: Path, change: dict, word: str):
     path = save_encoder(tmp_path / "encoder.safetensors", encoder(), "abc", {})
     tensors, header = read_tensors(path, "encoder", CheckpointError)
     header["architecture"] |= change
@@ -81,7 +81,7 @@ def test_damaged_files(tmp_path: Path, change: dict, word: str):
         load_encoder(path)
 
 
-def test_no_encoder(tmp_path: Path):
+def test_a_missing_encoder_is_refused(tmp_path: Path):
     with pytest.raises(CheckpointError, match="nowhere"):
         load_encoder("nowhere")
     (tmp_path / "text.safetensors").write_text("text")

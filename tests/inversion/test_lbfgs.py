@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ganvas.inversion.lbfgs import Options, Tried, lbfgs, line_search, two_loops
+from ganvas.inversion.lbfgs import LBFGSOptions, LinePoint, lbfgs, line_search, two_loop_recursion
 
 Function = Callable[[Tensor], tuple[float, Tensor]]
 
@@ -32,7 +32,9 @@ def quadratic(size: int, condition: float) -> Function:
     return call
 
 
-def minimized(function: Function, x: Tensor, most: int, options: Options = Options()) -> tuple[list[float], Tensor]:
+def minimized(
+    function: Function, x: Tensor, most: int, options: LBFGSOptions = LBFGSOptions()
+) -> tuple[list[float], Tensor]:
     """Return all losses that were asked for, and the best vector."""
     search = lbfgs(x, options)
     asked, losses, best = next(search), [], (np.inf, x)
@@ -47,7 +49,7 @@ def minimized(function: Function, x: Tensor, most: int, options: Options = Optio
     return losses, best[1]
 
 
-def test_rosenbrock_as_fast_as_scipy():
+def test_rosenbrock_takes_at_most_half_as_many_evaluations_more_than_scipy():
     start = torch.full((10,), -1.0, dtype=torch.float64)
     losses, found = minimized(rosenbrock, start, 200)
     theirs = scipy.optimize.minimize(
@@ -58,19 +60,19 @@ def test_rosenbrock_as_fast_as_scipy():
     torch.testing.assert_close(found, torch.ones_like(found), atol=1e-3, rtol=0)
 
 
-def test_a_quadratic_is_solved_to_rounding():
+def test_a_quadratic_is_minimized_to_rounding():
     start = torch.ones(30, dtype=torch.float64)
-    losses, _ = minimized(quadratic(30, 1000), start, 200, Options(history=30))
+    losses, _ = minimized(quadratic(30, 1000), start, 200, LBFGSOptions(history=30))
     assert min(losses) < 1e-15
 
 
-def test_it_ends_by_itself_at_a_minimum():
+def test_the_search_ends_by_itself_at_a_minimum():
     losses, found = minimized(quadratic(4, 10), torch.ones(4, dtype=torch.float64), 1000)
     assert len(losses) < 100
     assert found.norm() < 1e-6
 
 
-def test_two_loops_is_the_dense_update():
+def test_two_loop_recursion_is_the_dense_update():
     """Nocedal and Wright, Eq. 6.17: H' = (I - r s y^T) H (I - r y s^T) + r s s^T from H = s^T y / y^T y."""
     random = torch.Generator().manual_seed(0)
     spread = torch.randn(6, 6, generator=random, dtype=torch.float64)
@@ -83,18 +85,18 @@ def test_two_loops_is_the_dense_update():
         left = torch.eye(6) - r * torch.outer(step, change)
         inverse = left @ inverse @ left.T + r * torch.outer(step, step)
     gradient = torch.randn(6, generator=random, dtype=torch.float64)
-    torch.testing.assert_close(two_loops(gradient, pairs), inverse @ gradient)
+    torch.testing.assert_close(two_loop_recursion(gradient, pairs), inverse @ gradient)
 
 
 @given(st.lists(st.floats(-2, 2), min_size=4, max_size=4), st.floats(0.01, 30))
 @settings(max_examples=60)
-def test_a_line_search_that_is_given_time_meets_both_conditions_of_wolfe(point: list[float], length: float):
+def test_a_long_line_search_meets_both_wolfe_conditions(point: list[float], length: float):
     x = torch.tensor(point, dtype=torch.float64)
     loss, gradient = rosenbrock(x)
     if gradient.norm() < 1e-3:
         return
-    direction, options = -gradient / gradient.norm(), Options(line_steps=60)
-    start = Tried(0.0, loss, float(gradient @ direction), gradient)
+    direction, options = -gradient / gradient.norm(), LBFGSOptions(line_steps=60)
+    start = LinePoint(0.0, loss, float(gradient @ direction), gradient)
     search = line_search(x, direction, start, length, options)
     asked = next(search)
     while True:
@@ -109,7 +111,7 @@ def test_a_line_search_that_is_given_time_meets_both_conditions_of_wolfe(point: 
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_values_that_are_none_are_walked_back_from(bad: float):
+def test_the_search_steps_back_from_values_that_are_not_finite(bad: float):
     """A loss that breaks down beyond |x| = 1 does not lead the search astray."""
 
     def function(x: Tensor) -> tuple[float, Tensor]:
@@ -117,5 +119,5 @@ def test_values_that_are_none_are_walked_back_from(bad: float):
             return bad, torch.full_like(x, bad)
         return float((x - 0.5).square().sum()), 2 * (x - 0.5)
 
-    _, found = minimized(function, torch.zeros(2, dtype=torch.float64), 60, Options(first_step=4.0))
+    _, found = minimized(function, torch.zeros(2, dtype=torch.float64), 60, LBFGSOptions(first_step=4.0))
     torch.testing.assert_close(found, torch.full_like(found, 0.5), atol=1e-6, rtol=0)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ganvas.errors import GanvasError
 from ganvas.inversion import terms
+from ganvas.inversion.features import bundled_features
+from ganvas.inversion.loss_weights import LossWeights, parse_weights
 from ganvas.inversion.objective import image_terms, make_target
-from ganvas.inversion.terms import Weights, bundled_features, parse_weights
 from ganvas.metrics.perceptual import perceptual_distance
 from tests.inversion.parts import Convolved
 
@@ -31,15 +32,17 @@ def soft_mask(side: int = 16) -> torch.Tensor:
 def test_pixel_terms_are_the_weighted_means_of_numpy():
     a, b, mask = images(0), images(1), soft_mask()
     weights = mask.expand(2, 3, 16, 16).double().numpy()
-    for term, difference in ((terms.absolute, np.abs), (terms.squared, np.square)):
+    for term, difference in ((terms.l1_distance, np.abs), (terms.l2_distance, np.square)):
         expected = [np.average(difference((a - b).double().numpy()[row]), weights=weights[row]) for row in range(2)]
         np.testing.assert_allclose(term(a, b, mask).numpy(), expected, rtol=1e-6)
         torch.testing.assert_close(term(a, b), term(a, b, torch.ones_like(mask)))
 
 
 def test_the_perceptual_term_is_the_distance_of_the_bundled_network():
-    a, b, look = images(0, side=32), images(1, side=32), bundled_features()
-    torch.testing.assert_close(terms.perceptual(look(a), look(b)), perceptual_distance(look.network, a, b))
+    a, b, features = images(0, side=32), images(1, side=32), bundled_features()
+    torch.testing.assert_close(
+        terms.feature_distance(features(a), features(b)), perceptual_distance(features.network, a, b)
+    )
 
 
 @given(st.integers(0, 10_000))
@@ -51,57 +54,57 @@ def test_nothing_outside_the_mask_counts_neither_in_value_nor_in_gradient(seed: 
     told = []
     for goal in (one, changed):
         leaf = x.clone().requires_grad_()
-        found = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), leaf)
+        found = image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), leaf)
         total = torch.stack(list(found.values()))
         told.append((total.detach(), torch.autograd.grad(total.sum(), leaf)[0]))
     assert torch.equal(told[0][0], told[1][0])
     assert torch.equal(told[0][1], told[1][1])
 
 
-def test_a_image_that_agrees_inside_the_mask_has_no_loss():
+def test_an_image_that_agrees_inside_the_mask_has_no_loss():
     x, goal, mask = images(0), images(1), soft_mask()
     same = torch.where((mask > 0).expand_as(x), goal, x)
-    found = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), same)
+    found = image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), same)
     assert all(values.abs().max() == 0 for values in found.values())
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.5, 0.1, 0.01])
-def test_a_mask_of_one_value_is_a_weight_that_a_mean_does_not_notice(strength: float):
+def test_a_constant_mask_does_not_change_the_terms(strength: float):
     x, goal = images(0), images(1)
     whole, faint = (
-        image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
         for mask in (None, torch.full((1, 16, 16), strength))
     )
     for name in whole:
         torch.testing.assert_close(whole[name], faint[name], rtol=1e-4, atol=1e-5)
 
 
-def test_what_is_half_as_strong_counts_half_as_much():
+def test_half_the_mask_value_is_half_the_weight():
     """Of two halves that differ by d and by nothing, the mean is d times the first one's share, in every term."""
     x, goal = images(0, side=32), images(0, side=32)
     goal[..., :16] = images(1, side=32)[..., :16]
     for strength in (1.0, 0.5, 0.25):
         mask = torch.ones(1, 32, 32)
         mask[..., :16] = strength
-        found = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
-        whole = image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved()), x)
+        found = image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        whole = image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved()), x)
         for name, values in found.items():
             share = 2 * strength / (strength + 1)
             torch.testing.assert_close(values, share * whole[name], rtol=0.12, atol=0)  # maps see across the seam
 
 
-def test_a_soft_rim_stays_as_soft_as_it_was_drawn():
+def test_relative_opacity_keeps_soft_rims_and_fills_faint_strokes():
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 4:12] = 1.0
     mask[..., 3] = 0.3
-    assert torch.equal(terms.cover(mask), mask)
-    torch.testing.assert_close(terms.cover(0.2 * mask), mask)
+    assert torch.equal(terms.relative_opacity(mask), mask)
+    torch.testing.assert_close(terms.relative_opacity(0.2 * mask), mask)
 
 
-def test_a_mask_of_ones_is_no_mask():
+def test_a_mask_of_ones_changes_nothing():
     x, goal = images(0), images(1)
     whole, masked = (
-        image_terms(Weights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
+        image_terms(LossWeights(1.0, 1.0, 1.0), Convolved(), make_target(goal, Convolved(), mask), x)
         for mask in (None, torch.ones(1, 16, 16))
     )
     for name in whole:
@@ -112,17 +115,19 @@ def test_the_masked_perceptual_term_has_a_right_derivative():
     goal, mask = images(1, 1, 8, torch.float64), torch.rand(1, 1, 8, 8, dtype=torch.float64)
 
     def loss(x: torch.Tensor) -> torch.Tensor:
-        look = Convolved()
-        return terms.perceptual(look(x), look(terms.completed(goal, x, mask)), mask)
+        features = Convolved()
+        return terms.feature_distance(features(x), features(terms.composite(goal, x, mask)), mask)
 
     assert torch.autograd.gradcheck(loss, images(0, 1, 8, torch.float64).requires_grad_())
 
 
-def test_in_stds_is_one_for_codes_a_std_away():
+def test_mean_squared_z_score_is_one_at_one_standard_deviation():
     std = torch.tensor([0.5, 1.0, 4.0])
     codes = std * torch.tensor([[1.0, -1.0, 1.0], [2.0, 2.0, -2.0]])
-    torch.testing.assert_close(terms.in_stds(codes, std), torch.tensor([1.0, 4.0]))
-    torch.testing.assert_close(terms.in_stds(codes[:, None].repeat(1, 3, 1), std), torch.tensor([1.0, 4.0]))
+    torch.testing.assert_close(terms.mean_squared_z_score(codes, std), torch.tensor([1.0, 4.0]))
+    torch.testing.assert_close(
+        terms.mean_squared_z_score(codes[:, None].repeat(1, 3, 1), std), torch.tensor([1.0, 4.0])
+    )
 
 
 def slow_regularity(noise: np.ndarray) -> float:
@@ -137,24 +142,29 @@ def slow_regularity(noise: np.ndarray) -> float:
         noise = noise.reshape(side // 2, 2, side // 2, 2).mean((1, 3))
 
 
-def test_noise_regularity_by_loops():
+def test_noise_regularization_is_that_of_plain_loops():
     maps = {f"b{side}": torch.randn(2, 1, side, side, dtype=torch.float64) for side in (4, 8, 32)}
     expected = [sum(slow_regularity(noise[row, 0].numpy()) for noise in maps.values()) for row in range(2)]
-    np.testing.assert_allclose(terms.noise_regularity(maps).numpy(), expected, rtol=1e-10)
+    np.testing.assert_allclose(terms.noise_regularization(maps).numpy(), expected, rtol=1e-10)
 
 
-def test_white_noise_is_regular_and_stripes_are_not():
+def test_noise_regularization_is_small_for_white_noise_and_large_for_stripes():
     white = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     stripes = torch.ones(64, 64)
     stripes[:, 1::2] = -1
-    assert terms.noise_regularity({"a": white}) < 0.01
-    assert terms.noise_regularity({"a": stripes[None, None]}) > 1
+    assert terms.noise_regularization({"a": white}) < 0.01
+    assert terms.noise_regularization({"a": stripes[None, None]}) > 1
 
 
-def test_weights_are_read_and_written():
-    assert parse_weights("perceptual+l2") == Weights(perceptual=1.0, l2=1.0)
-    assert parse_weights("l1 + prior", "prior=0.5") == Weights(l1=0.1, prior=0.5)
+def test_loss_weights_are_parsed_and_printed():
+    assert parse_weights("perceptual+l2") == LossWeights(perceptual=1.0, l2=1.0)
+    assert parse_weights("l1 + prior", "prior=0.5") == LossWeights(l1=0.1, prior=0.5)
     assert str(parse_weights("perceptual+l1", "l1=2")) == "1 perceptual + 2 l1"
+
+
+def test_every_term_named_without_a_weight_has_its_default_one():
+    found = parse_weights("perceptual+l1+l2+prior+delta+noise")
+    assert found == LossWeights(perceptual=1.0, l1=0.1, l2=1.0, prior=0.001, delta=0.001, noise=1.0)
 
 
 @pytest.mark.parametrize(
@@ -170,21 +180,21 @@ def test_weights_are_read_and_written():
         ("l1", "l1=0", "No term compares"),
     ],
 )
-def test_what_is_no_loss(loss: str, weights: str | None, message: str):
+def test_impossible_losses_are_refused(loss: str, weights: str | None, message: str):
     with pytest.raises(GanvasError, match=message):
         parse_weights(loss, weights)
 
 
-def test_an_empty_mask_is_refused():
+def test_empty_masks_and_masks_of_another_size_are_refused():
     with pytest.raises(GanvasError, match="nothing to match"):
         make_target(images(0), None, torch.zeros(1, 16, 16))
     with pytest.raises(GanvasError, match="another size"):
         make_target(images(0), None, torch.ones(1, 8, 8))
 
 
-def test_distances_do_not_depend_on_where_a_row_stands():
+def test_distances_do_not_depend_on_the_place_in_the_batch():
     assert math.isclose(
-        float(terms.squared(images(0, 5), images(1, 5))[3]),
-        float(terms.squared(images(0, 5)[3:4], images(1, 5)[3:4])[0]),
+        float(terms.l2_distance(images(0, 5), images(1, 5))[3]),
+        float(terms.l2_distance(images(0, 5)[3:4], images(1, 5)[3:4])[0]),
         rel_tol=1e-6,
     )

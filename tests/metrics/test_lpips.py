@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import CheckpointError, ImageError
-from ganvas.inversion.terms import FeatureMaps, perceptual
+from ganvas.inversion.features import FeatureExtractor
+from ganvas.inversion.terms import perceptual
 from ganvas.metrics.lpips import load_published
 
 VGG_PLAN = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512]
@@ -67,7 +68,7 @@ def test_against_a_second_writing(tmp_path: Path, make: Callable[[], nn.Sequenti
     torch.save({f"lin{number}.model.1.weight": head for number, head in enumerate(heads)}, tmp_path / "heads.pth")
     features = load_published(tmp_path / "trunk.pth", tmp_path / "heads.pth")
     assert features.name == name
-    assert isinstance(features, FeatureMaps)
+    assert isinstance(features, FeatureExtractor)
     a, b = torch.rand(2, 2, 3, 40, 48) * 2 - 1
     with torch.no_grad():
         ours, theirs = perceptual(features(a), features(b)), lpips(layers, taps, heads, a, b)

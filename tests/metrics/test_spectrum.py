@@ -19,13 +19,13 @@ def wave(cycles_x: float, cycles_y: float, side: int = 64) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("cycles", "octave"), [((24, 3), 0), ((3, 24), 0), ((12, 12), 1), ((10, 0), 1), ((6, 2), 2)])
-def test_a_wave_lies_in_its_octave(cycles: tuple[int, int], octave: int):
+def test_wave_has_its_energy_in_its_octave(cycles: tuple[int, int], octave: int):
     energies = octave_energies(wave(*cycles))[0]
     assert int(energies.argmax()) == octave
     assert float(energies[octave] / energies.sum()) > 0.98
 
 
-def test_energies_add_up_to_the_variance_under_the_window():
+def test_energies_sum_to_the_windowed_variance():
     images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     window = torch.outer(torch.hann_window(32), torch.hann_window(32))
     mean = (images * window).sum((2, 3), keepdim=True) / window.sum()
@@ -33,7 +33,7 @@ def test_energies_add_up_to_the_variance_under_the_window():
     torch.testing.assert_close(octave_energies(images).sum(1), total, rtol=1e-4, atol=1e-6)
 
 
-def test_what_does_not_count():
+def test_energies_are_invariant_to_brightness_flips_and_border_steps():
     images = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1
     found = octave_energies(images)
     torch.testing.assert_close(octave_energies(images + 0.3), found, rtol=1e-3, atol=1e-6)  # brightness
@@ -50,6 +50,6 @@ def test_enlarged_images_lack_the_finest_octave():
     assert share[0] < 0.15 < 0.5 < share[2]
 
 
-def test_too_small():
-    with pytest.raises(ImageError, match="4 pixels and more"):
+def test_images_below_4_pixels_are_refused():
+    with pytest.raises(ImageError, match="at least 4 pixels a side"):
         octave_energies(torch.zeros(1, 3, 2, 8))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas.inversion.terms import bundled_features
+from ganvas.inversion.features import bundled_features
 from ganvas.metrics.yaw import TurnReader, degrees_for, learn_turns, odd, pushed_aside, turned
 
 NOSE, RADIUS = (0.5, 0.55), 0.08

@@ -10,8 +10,8 @@ import torch
 
 from ganvas.errors import ImageError
 from ganvas.images.pixels import read_image
-from ganvas.inversion.report_card import Card
-from ganvas.reports.inversion_report import kept_moments, pairs_sheet, video_frames, write_numbers
+from ganvas.inversion.metrics import InversionMetrics
+from ganvas.reports.inversion_report import pairs_sheet, video_frames, video_steps, write_metrics
 from ganvas.reports.plots import convergence_plot
 
 
@@ -29,7 +29,7 @@ def test_a_sheet_has_eight_photos_across():
 
 @pytest.mark.parametrize(("steps", "frames"), [(300, 40), (5, 40), (1, 2), (0, 5)])
 def test_moments_begin_and_end_with_the_run(steps: int, frames: int):
-    kept = kept_moments(steps, frames)
+    kept = video_steps(steps, frames)
     assert {0, steps} <= kept <= set(range(steps + 1))
     assert len(kept) <= frames
 
@@ -39,8 +39,8 @@ def test_a_video_shows_six_at_most():
 
 
 def test_numbers_in_both_files(tmp_path: Path):
-    cards = [("inverted", Card("zoë, 1", 20.5, float("nan"), 0.25, 0.9, 300, 1.5))]
-    write_numbers(tmp_path, cards, {"space": "w+"})
+    metrics = [("inverted", InversionMetrics("zoë, 1", 20.5, float("nan"), 0.25, 0.9, 300, 1.5))]
+    write_metrics(tmp_path, metrics, {"space": "w+"})
     with (tmp_path / "numbers.csv").open(encoding="utf-8", newline="") as file:
         (line,) = csv.DictReader(file)
     assert (line["name"], line["psnr"]) == ("zoë, 1", "20.5")

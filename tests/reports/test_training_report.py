@@ -1,8 +1,9 @@
-"""What is shown of a run: its curves where they can be drawn, its timelapse, its numbers for TensorBoard."""
+"""The report of a run: curves where matplotlib is installed, a timelapse, metrics for TensorBoard."""
 
 import json
 import sys
 import types
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def write_sheets(folder: Path, count: int) -> None:
         pixels.write_image(folder / f"sheet-{1000 * number:09d}.png", shade)
 
 
-def test_curves_and_timelapse(tmp_path: Path):
+def test_report_has_loss_curves_and_a_timelapse(tmp_path: Path):
     write_log(tmp_path, LINES)
     write_sheets(tmp_path, 3)
     assert write_training_report(tmp_path) == [tmp_path / "losses.png", tmp_path / "timelapse.webp"]
@@ -37,14 +38,14 @@ def test_curves_and_timelapse(tmp_path: Path):
         assert plot.size[0] > 1000
 
 
-def test_the_distance_where_it_was_measured(tmp_path: Path):
+def test_kernel_mmd_is_plotted_from_two_evaluations_on(tmp_path: Path):
     def measured(images: int) -> dict:
-        return {"event": "distance", "images": images, "kernel_distance": 0.3, "kernel_distance_error": 0.02}
+        return {"event": "evaluation", "images": images, "kernel_mmd": 0.3, "kernel_mmd_error": 0.02}
 
     write_log(tmp_path, [measured(1000)])
     assert write_training_report(tmp_path) == []  # a point is no curve
     write_log(tmp_path, [measured(1000), measured(2000)])
-    assert write_training_report(tmp_path) == [tmp_path / "distance.png"]
+    assert write_training_report(tmp_path) == [tmp_path / "kernel-mmd.png"]
 
 
 def test_timelapse_of_many_sheets_is_short_and_ends_with_the_newest(tmp_path: Path):
@@ -60,14 +61,14 @@ def test_timelapse_of_many_sheets_is_short_and_ends_with_the_newest(tmp_path: Pa
     assert shades[1] > 250
 
 
-def test_what_there_is_not_is_not_drawn(tmp_path: Path):
+def test_report_of_an_empty_run_writes_nothing(tmp_path: Path):
     assert write_training_report(tmp_path) == []
     write_sheets(tmp_path, 1)
     write_log(tmp_path, [{"event": "joined", "images": 0}])
     assert write_training_report(tmp_path) == []
 
 
-def test_without_matplotlib_there_are_no_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_report_without_matplotlib_has_only_the_timelapse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_log(tmp_path, LINES)
     write_sheets(tmp_path, 2)
     monkeypatch.setattr(training_report, "can_plot", lambda: False)
@@ -98,28 +99,36 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeWriter]:
     return FakeWriter
 
 
-def test_numbers_go_to_tensorboard(tmp_path: Path, fake: type[FakeWriter]):
+def test_metrics_go_to_tensorboard_without_counts(tmp_path: Path, fake: type[FakeWriter]):
     with board(tmp_path) as record:
-        record(1000, {"images": 1000, "D": 0.5, "G": 1.5, "rate": 30.0, "seconds": 33.0})
+        record(1000, {"images": 1000, "D": 0.5, "G": 1.5, "images_per_second": 30.0, "seconds": 33.0})
     (writer,) = fake.made
     assert writer.folder == str(tmp_path / "tensorboard")
-    assert writer.purge_step is None
-    assert writer.scalars == [("D", 0.5, 1000), ("G", 1.5, 1000), ("rate", 30.0, 1000)]
+    assert writer.purge_step == 1000
+    assert writer.scalars == [("D", 0.5, 1000), ("G", 1.5, 1000), ("images_per_second", 30.0, 1000)]
     assert writer.closed
 
 
-def test_a_resumed_run_replaces_what_came_later(tmp_path: Path, fake: type[FakeWriter]):
-    with board(tmp_path, 4000), pytest.raises(KeyboardInterrupt), board(tmp_path, 4000):
-        raise KeyboardInterrupt
-    assert [writer.purge_step for writer in fake.made] == [4001, 4001]
+def test_resumed_run_replaces_later_metrics_and_closes_its_log_when_interrupted(tmp_path: Path, fake: type[FakeWriter]):
+    for images in (1000, 4000):
+        with suppress(KeyboardInterrupt), board(tmp_path) as record:
+            record(images, {"D": 1.0})
+            raise KeyboardInterrupt
+    assert [writer.purge_step for writer in fake.made] == [1000, 4000]
     assert all(writer.closed for writer in fake.made)
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-def test_no_tensorboard_and_no_wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake, wanted: bool):
-    if wanted:
-        monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with board(tmp_path, wanted=wanted) as record:
+def test_run_without_metrics_opens_no_tensorboard_log(tmp_path: Path, fake: type[FakeWriter]):
+    with board(tmp_path):
+        pass
+    assert fake.made == []
+
+
+def test_metrics_are_dropped_without_tensorboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake: type[FakeWriter]
+):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with board(tmp_path) as record:
         record(1, {"D": 1.0})
     assert fake.made == []
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The numbers of the familiarity study."""
+"""The numbers of the OOD study."""
 
 import pytest
 import torch
@@ -16,5 +16,5 @@ def test_a_row_of_the_table():
 
 
 def test_what_cannot_be_read_is_told(capsys, tmp_path):
-    assert main(["nowhere.safetensors", "--known", str(tmp_path), "--strange", "a", str(tmp_path)]) == 2
+    assert main(["nowhere.safetensors", "--known", str(tmp_path), "--ood", "a", str(tmp_path)]) == 2
     assert "nowhere" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from studies.photos.settings import Settings, quick
 from studies.photos.survival import Survived, edited, find_edits, generated, survived
 
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.comparisons.nearness import gain
+from ganvas.comparisons.reconstruction import paired_difference
 from ganvas.errors import GanvasError, RegionError
 from ganvas.generators.protocol import About
 from ganvas.generators.weight_differences import with_differences
@@ -64,7 +64,7 @@ def test_what_survives_is_what_changed(generator):
 
 def test_estimates():
     assert geometric([1.0, 4.0]).value == pytest.approx(2.0)
-    assert gain([3.0, 5.0], [1.0, 4.0]).value == pytest.approx(1.5)
+    assert paired_difference([3.0, 5.0], [1.0, 4.0]).value == pytest.approx(1.5)
     before, after = Survived((4.0, 8.0), (1.0, 1.0), (1.0, 1.0)), Survived((2.0, 4.0), (1.0, 1.0), (1.0, 1.0))
     share = kept_ratio({INVERTED: before, TUNED: after})
     assert (share.value, share.low, share.high) == pytest.approx((0.5, 0.5, 0.5))

@@ -22,7 +22,7 @@ from studies.regions.settings import ALL, Settings, quick, thirds
 
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import About
-from ganvas.metrics.distribution import kernel_distance
+from ganvas.metrics.distribution import kernel_mmd
 from ganvas.regions import Region
 from ganvas.regions.named import AFHQ_CAT, FACES
 from tests.fakes import LayeredGenerator
@@ -219,9 +219,7 @@ def test_the_excess_of_a_kernel_distance():
     assert (same.value, same.low, same.high) == (0, 0, 0)
     after = before + 3
     far = measures.kernel_excess(reference, before, after)
-    assert far.value == pytest.approx(
-        kernel_distance(reference, after).value - kernel_distance(reference, before).value
-    )
+    assert far.value == pytest.approx(kernel_mmd(reference, after).value - kernel_mmd(reference, before).value)
     assert 0 < far.low < far.value < far.high
 
 

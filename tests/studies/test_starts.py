@@ -1,4 +1,4 @@
-"""The study of starts: its ways set out and end where they say, and it goes on where it stopped."""
+"""The study of starts: its methods start and end as their titles claim, and it resumes where it stopped."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +9,11 @@ from studies.inversion import __main__ as command
 from studies.inversion.starts import WAYS, Way, run
 
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.comparisons.nearness import Eyes
+from ganvas.comparisons.reconstruction import ReconstructionMetrics
 from ganvas.errors import CheckpointError, GanvasError
 from ganvas.generators.protocol import About
-from ganvas.inversion.encoder import Architecture, Encoder, encoder_for, save_encoder
-from ganvas.inversion.terms import bundled_features
+from ganvas.inversion.encoder import Encoder, EncoderArchitecture, encoder_for, save_encoder
+from ganvas.inversion.features import bundled_features
 from ganvas.latents.latent import load_latent
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import write_images
@@ -33,8 +33,8 @@ def test_ways(generator, tmp_path: Path):
     """An encoder that sees the very code is at its goal with no step; the mean is not, after three."""
     ws = generator.map(generator.sample([0, 1]), "w+")
     photos = generator.synthesize(ws, "w+")
-    eyes = Eyes(bundled_features())
-    cells = run(generator, lambda _: ws, photos, tmp_path, eyes, SHORT)
+    metrics = ReconstructionMetrics(bundled_features())
+    cells = run(generator, lambda _: ws, photos, tmp_path, metrics, SHORT)
     assert list(cells) == ["encoder alone", "mean, 3 steps", "encoder, 3 steps"]
     alone, mean, _ = cells.values()
     torch.testing.assert_close(load_latent(tmp_path / alone.latent).codes, ws)
@@ -43,10 +43,10 @@ def test_ways(generator, tmp_path: Path):
     def fail(_):
         raise AssertionError("computed again")
 
-    assert run(generator, fail, photos, tmp_path, eyes, SHORT) == cells
+    assert run(generator, fail, photos, tmp_path, metrics, SHORT) == cells
     generator.about = replace(generator.about, hash="1" * 64)
     with pytest.raises(GanvasError, match="another folder"):
-        run(generator, fail, photos, tmp_path, eyes, SHORT)
+        run(generator, fail, photos, tmp_path, metrics, SHORT)
 
 
 def test_neighbors_of_the_table():
@@ -63,7 +63,7 @@ def test_neighbors_of_the_table():
 def test_command(generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     model = save_generator(tmp_path / "small.safetensors", generator, generator.about)
     photos = write_images(tmp_path / "photos", 16, (16, 16))
-    made = Encoder(Architecture(16, *generator.dimensions("w+"), (4, 6, 8), hidden=8))
+    made = Encoder(EncoderArchitecture(16, *generator.dimensions("w+"), (4, 6, 8), hidden=8))
     encoder = save_encoder(tmp_path / "encoder.safetensors", made, "1" * 64, {})
     monkeypatch.setattr(command.starts, "WAYS", SHORT)
     given = [str(model), str(photos), "--encoder", str(encoder), "--out", str(tmp_path / "out"), "--count", "2"]

@@ -1,4 +1,4 @@
-"""The strength of augmentation: its steps, its bounds, and that it finds the target."""
+"""The strength of adaptive augmentation: its steps, its bounds, and its convergence to the target."""
 
 import math
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ganvas.training.gan.adaptive import LARGEST, TARGET, AdaptiveStrength, adjusted
 
 
-def test_it_rises_when_the_discriminator_is_too_sure_and_falls_when_it_is_not():
+def test_strength_rises_above_the_target_overfitting_and_falls_below_it():
     p = torch.tensor(0.3)
     step = 32 * 4 / 500_000
     assert adjusted(p, torch.tensor(0.9), 32, 4) == pytest.approx(0.3 + step)
@@ -19,19 +19,19 @@ def test_it_rises_when_the_discriminator_is_too_sure_and_falls_when_it_is_not():
 
 
 @given(st.floats(0, LARGEST), st.floats(-1, 1), st.integers(1, 4096), st.integers(1, 64))
-def test_it_stays_between_its_bounds(strength: float, sign: float, batch: int, every: int):
+def test_strength_stays_in_its_bounds(strength: float, sign: float, batch: int, every: int):
     p = adjusted(torch.tensor(strength), torch.tensor(sign), batch, every, images=1000)
     assert 0 <= p <= torch.tensor(LARGEST)
 
 
-def test_it_goes_from_nothing_to_all_within_the_images_given():
+def test_strength_grows_linearly_with_the_images():
     state = AdaptiveStrength.start()
     for _ in range(600):
         state = state.after(torch.tensor(1.0), 100, images=100_000)
     assert state.strength == pytest.approx(0.6, abs=1e-4)
 
 
-def test_it_moves_at_every_fourth_step_by_the_mean_of_four():
+def test_strength_moves_every_fourth_step_by_the_mean_of_four():
     state = AdaptiveStrength.start(0.5)
     for sign in (1.0, 1.0, -1.0, 1.0):  # mean 0.5: below the target
         assert state.strength == 0.5
@@ -40,7 +40,7 @@ def test_it_moves_at_every_fourth_step_by_the_mean_of_four():
     assert (state.steps, state.signs) == (0, 0)
 
 
-def test_saved_and_loaded_it_goes_on_as_before():
+def test_restored_strength_continues_as_the_saved_one():
     signs = [math.cos(i) for i in range(23)]
     whole = parts = AdaptiveStrength.start(0.2)
     for i, sign in enumerate(signs):
@@ -53,8 +53,8 @@ def test_saved_and_loaded_it_goes_on_as_before():
     assert torch.equal(whole.strength, parts.strength)
 
 
-def test_it_settles_where_overfitting_is_at_its_target():
-    """A discriminator that is the less sure, the more is augmented: r = 0.9 - p."""
+def test_strength_converges_where_overfitting_is_at_its_target():
+    """A discriminator whose overfitting falls with the strength: r = 0.9 - p."""
     state = AdaptiveStrength.start()
     for _ in range(800):
         state = state.after(0.9 - state.strength, 64, images=50_000)

@@ -23,7 +23,7 @@ from ganvas.training.gan.augment import (
     unchanged,
 )
 from ganvas.training.gan.warp import quarter_turns, rotation, scaling, soften, softening, translation, warp
-from ganvas.training.randomness import Randomness, Share
+from ganvas.training.randomness import Randomness, Shard
 
 ALL = {
     "unchanged": unchanged,
@@ -41,42 +41,42 @@ def rows(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float32)
 
 
-def test_parts_have_names():
-    with pytest.raises(TrainingError, match=r"no augmentation 'blur' here; choose of blit, geometry, color\."):
+def test_unknown_part_is_refused_by_name():
+    with pytest.raises(TrainingError, match=r"no augmentation 'blur' here; choose from blit, geometry, color\."):
         adaptive(0.5, ("blit", "blur"))
     with pytest.raises(TrainingError, match="'geometry'"):
         differentiable(("geometry",))
 
 
-def test_no_parts_and_no_strength_change_nothing():
+def test_augmentation_without_parts_or_strength_is_the_identity():
     x = images()
     for augment in (adaptive(0.0), adaptive(torch.tensor(0.0)), adaptive(1.0, ()), differentiable(()), unchanged):
         assert torch.equal(augment(x, Randomness(0, 0)), x)
 
 
-def test_rows_without_a_draw_stay_bit_for_bit():
+def test_samples_without_a_draw_are_bit_identical():
     x = images(64)
     same = (adaptive(0.1)(x, Randomness(0, 0)) == x).flatten(1).all(dim=1)
     assert 15 < same.sum() < 45  # about 0.9^13 of the rows for thirteen chances, some of which change nothing
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_two_processes_see_together_what_one_sees(name: str):
+def test_two_processes_together_augment_as_one(name: str):
     x, augment = images(8), ALL[name]
     whole = augment(x, Randomness(3, 5))
-    parts = [augment(part, Randomness(3, 5, Share(rank, 2))) for rank, part in enumerate(x.chunk(2))]
+    parts = [augment(part, Randomness(3, 5, Shard(rank, 2))) for rank, part in enumerate(x.chunk(2))]
     torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_same_draws_give_the_same_images_and_others_do_not(name: str):
+def test_augmentation_depends_on_the_draws_alone(name: str):
     x, augment = images(8), ALL[name]
     assert torch.equal(augment(x, Randomness(0, 0)), augment(x, Randomness(0, 0)))
     assert name == "unchanged" or not torch.equal(augment(x, Randomness(0, 0)), augment(x, Randomness(0, 1)))
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_layout_and_precision_do_not_matter(name: str):
+def test_augmentation_is_independent_of_memory_layout_and_precision(name: str):
     x, augment = images(8), ALL[name]
     expected = augment(x, Randomness(0, 0))
     last = augment(x.to(memory_format=torch.channels_last), Randomness(0, 0))
@@ -87,14 +87,14 @@ def test_layout_and_precision_do_not_matter(name: str):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_gradients_flow(name: str):
+def test_augmentation_has_correct_gradients(name: str):
     x, augment = images(3, 8, torch.float64), ALL[name]
     assert torch.autograd.gradcheck(lambda x: augment(x, Randomness(2, 0)), x.requires_grad_(), fast_mode=True)
 
 
 @given(st.integers(-20, 20), st.integers(-20, 20))
 @settings(max_examples=20)
-def test_moving_by_whole_pixels_is_exact_and_leaves_zeros(dx: int, dy: int):
+def test_translation_by_whole_pixels_is_exact_with_zeros_outside(dx: int, dy: int):
     x = images(1, 12)
     expected = torch.zeros_like(x)
     padded = torch.nn.functional.pad(x, (20, 20, 20, 20))
@@ -114,7 +114,7 @@ def test_warping_by_whole_pixels_is_exact_and_mirrors_the_edges(dx: int, dy: int
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-6)
 
 
-def test_flips_and_right_angles_are_exact():
+def test_flips_and_quarter_turns_are_exact():
     x = images(4)
     flip = scaling(-torch.ones(4), torch.ones(4))
     assert torch.equal(warp(x, flip), x.flip(3))
@@ -124,7 +124,7 @@ def test_flips_and_right_angles_are_exact():
         assert torch.equal(turned[count], x[count].rot90(-count, (1, 2)))  # clockwise
 
 
-def test_cutout_is_a_square_cut_by_the_edges():
+def test_cutout_is_a_square_clipped_by_the_image():
     x = torch.ones(3, 3, 16, 16)
     result = cut_out(x, torch.tensor([8, 0, 16]), torch.tensor([8, 16, 5]), 8)
     assert torch.equal(result[0, :, 4:12, 4:12], torch.zeros(3, 8, 8))
@@ -154,7 +154,7 @@ def cubic_error(frequency: float) -> float:
 
 @given(st.floats(-math.pi, math.pi), st.floats(1, 1.6), st.floats(-9, 9), st.floats(-9, 9), st.floats(0.3, 0.9))
 @settings(max_examples=25)
-def test_warp_moves_a_wave_as_the_matrix_says(angle: float, size: float, dx: float, dy: float, frequency: float):
+def test_warped_wave_follows_the_matrix(angle: float, size: float, dx: float, dy: float, frequency: float):
     """A wave has values between the pixels too: read at the inverse of each new place, it is the answer."""
     side = 64
     middle = torch.arange(side) - (side - 1) / 2
@@ -171,7 +171,7 @@ def test_warp_moves_a_wave_as_the_matrix_says(angle: float, size: float, dx: flo
     assert error.max() < (1 + cubic_error(0.8 * frequency)) * (1 + cubic_error(0.6 * frequency)) - 1 + 1e-4
 
 
-def test_softening_is_for_shrinking_alone():
+def test_only_shrinking_is_smoothed():
     motions = torch.cat([rotation(rows(0.6)), scaling(rows(1.5), rows(1.0)), scaling(rows(0.5), rows(0.8))])
     across, down = softening(torch.linalg.inv(motions))
     torch.testing.assert_close(across, rows(0, 0, (4 - 1) / 24), atol=2e-6, rtol=0)
@@ -183,7 +183,7 @@ def test_softening_is_for_shrinking_alone():
     torch.testing.assert_close(damped[..., 8:56], wave[..., 8:56] * (0.75 + 0.25 * math.cos(2.0)), atol=1e-6, rtol=0)
 
 
-def test_shrinking_leaves_less_moire_than_leaving_pixels_out():
+def test_shrinking_aliases_less_than_subsampling():
     fine = torch.cos(0.9 * math.pi * torch.arange(64)).expand(1, 3, 64, 64)
     half = rows(0.5)
     shrunk = warp(fine, scaling(half, half))[..., 16:48, 16:48]
@@ -222,11 +222,11 @@ class Recorded(Randomness):
     def uniform(self, total: int, *shape: int) -> Tensor:
         return self._keep(super().uniform(total, *shape))
 
-    def whole(self, below: int, total: int, *shape: int) -> Tensor:
-        return self._keep(super().whole(below, total, *shape))
+    def integers(self, below: int, total: int, *shape: int) -> Tensor:
+        return self._keep(super().integers(below, total, *shape))
 
 
-def test_blits_are_composed_as_one_image_after_the_other():
+def test_blits_compose_in_the_papers_order():
     draws, strength = Recorded(0), 0.6
     result = blits(draws, 40, strength, 64)
     flips, flip_chance, turns, turn_chance, moves, move_chance = draws.seen
@@ -238,7 +238,7 @@ def test_blits_are_composed_as_one_image_after_the_other():
         np.testing.assert_allclose(result[i].numpy(), expected, atol=1e-6)
 
 
-def test_geometry_is_composed_as_one_image_after_the_other():
+def test_geometry_composes_in_the_papers_order():
     draws, strength = Recorded(0), 0.6
     result = geometry(draws, 40, strength, 64)
     scales, scale_chance, stretches, stretch_chance, *turns, moves, move_chance = draws.seen
@@ -255,7 +255,7 @@ def test_geometry_is_composed_as_one_image_after_the_other():
         np.testing.assert_allclose(result[i].numpy(), expected, atol=1e-5)
 
 
-def test_colors_are_composed_as_one_image_after_the_other():
+def test_colors_compose_in_the_papers_order():
     draws, strength = Recorded(0), 0.6
     result = colors(draws, 40, strength)
     drawn = draws.seen[::2]
@@ -276,7 +276,7 @@ def test_colors_are_composed_as_one_image_after_the_other():
         np.testing.assert_allclose(found.flatten().numpy(), expected, atol=1e-5)
 
 
-def test_draws_have_the_chances_and_stds_of_the_paper():
+def test_draws_have_the_probabilities_and_stds_of_the_paper():
     n, strength = 20_000, 0.4
     motions = geometry(Randomness(0, 0), n, strength, 64)
     still = (motions == torch.eye(3)).flatten(1).all(dim=1).double().mean()
@@ -296,7 +296,7 @@ def test_draws_have_the_chances_and_stds_of_the_paper():
     )
 
 
-def test_differentiable_draws_reach_as_far_as_the_paper_says():
+def test_differentiable_draws_have_the_ranges_of_the_paper():
     inside = torch.ones(2000, 3, 16, 16)
     gray = differentiable(("translation",))(inside, Randomness(0, 0))[:, 0] == 0
     left, right = gray[:, 8].long().argmin(dim=1), gray[:, 8].flip(1).long().argmin(dim=1)

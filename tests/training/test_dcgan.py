@@ -1,4 +1,4 @@
-"""DCGAN's step against the published recipe in torch's own layers, and the generator that is kept."""
+"""DCGAN's training step against the published settings in torch's layers, and the exported generator."""
 
 import copy
 from dataclasses import replace
@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from ganvas.errors import TrainingError
-from ganvas.training.distributed import Team
+from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan import augment
-from ganvas.training.gan.dcgan import SETTLING_BATCHES, SETTLING_ROWS, DCGANRecipe, settled
+from ganvas.training.gan.dcgan import STATISTICS_BATCH, STATISTICS_BATCHES, DCGANSettings, with_own_statistics
 from ganvas.training.gan.networks import Networks
 from ganvas.training.randomness import Randomness
 from tests.training.tiny import CPU, DC, images_at
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 REAL = images_at(32).batch(torch.arange(8).numpy())
 
 
-def step(recipe: DCGANRecipe, networks: Networks, index: int = 0) -> dict[str, torch.Tensor]:
-    return recipe.step(networks, REAL, index, Randomness(0, index), augment.unchanged, Team())
+def step(settings: DCGANSettings, networks: Networks, index: int = 0) -> dict[str, torch.Tensor]:
+    return settings.step(networks, REAL, index, Randomness(0, index), augment.unchanged, ProcessGroup())
 
 
-def test_step_is_the_published_one():
-    """Binary cross entropy of sigmoids; real and made images apart; the generator with labels turned."""
+def test_step_equals_the_published_one():
+    """Binary cross entropy of sigmoids; real and fake images in separate batches; the generator with flipped labels."""
     networks = DC.build(CPU)
     generator, discriminator = copy.deepcopy(networks.generator), copy.deepcopy(networks.discriminator)
     optimizers = [
@@ -32,37 +32,37 @@ def test_step_is_the_published_one():
     ]
     loss, ones = nn.BCELoss(), torch.ones(8)
     for index in range(3):
-        made = generator(Randomness(0, index).normal(8, DC.z_dim))
+        fake = generator(Randomness(0, index).normal(8, DC.z_dim))
         optimizers[1].zero_grad()
         of_real = loss(discriminator(REAL).sigmoid(), ones)
         of_real.backward()
-        of_made = loss(discriminator(made.detach()).sigmoid(), 0 * ones)
-        of_made.backward()
+        of_fake = loss(discriminator(fake.detach()).sigmoid(), 0 * ones)
+        of_fake.backward()
         optimizers[1].step()
         optimizers[0].zero_grad()
-        fooled = loss(discriminator(made).sigmoid(), ones)
+        fooled = loss(discriminator(fake).sigmoid(), ones)
         fooled.backward()
         optimizers[0].step()
         seen = step(DC, networks, index)
-        assert float(seen["D"]) == pytest.approx(float((of_real + of_made).detach()), rel=1e-4)
+        assert float(seen["D"]) == pytest.approx(float((of_real + of_fake).detach()), rel=1e-4)
         assert float(seen["G"]) == pytest.approx(float(fooled.detach()), rel=1e-4)
     for ours, theirs in ((networks.generator, generator), (networks.discriminator, discriminator)):
         for name, tensor in ours.state_dict().items():
             torch.testing.assert_close(tensor, theirs.state_dict()[name], atol=2e-5, rtol=1e-3)
 
 
-@pytest.mark.parametrize("objective", ["bce", "hinge"])
+@pytest.mark.parametrize("loss", ["bce", "hinge"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_losses_fall_into_balance(objective: str, precision: str):
-    recipe = replace(DC, objective=objective, precision=precision, rate=1e-3, discriminator_rate=1e-3)
-    networks = recipe.build(CPU)
-    seen = [step(recipe, networks, index) for index in range(30)]
+def test_discriminator_loss_falls_and_weights_stay_float32(loss: str, precision: str):
+    settings = replace(DC, loss=loss, precision=precision, learning_rate=1e-3, discriminator_learning_rate=1e-3)
+    networks = settings.build(CPU)
+    seen = [step(settings, networks, index) for index in range(30)]
     assert float(seen[-1]["D"]) < 0.8 * float(seen[0]["D"])
     assert all(value.isfinite() for numbers in seen for value in numbers.values())
     assert all(p.dtype == torch.float32 for p in networks.generator.parameters())
 
 
-def test_kernels_lie_as_convolutions_are_fastest():
+def test_kernels_are_channels_last():
     networks = DC.build(CPU)
     step(DC, networks)
     for module in (networks.generator, networks.discriminator):
@@ -70,12 +70,12 @@ def test_kernels_lie_as_convolutions_are_fastest():
             assert parameter.ndim < 4 or parameter.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_kept_generator_s_statistics_are_of_its_own_maps():
+def test_exported_generator_has_the_statistics_of_its_own_maps():
     networks = DC.build(CPU)
     for index in range(3):
         step(DC, networks, index)
-    kept = settled(networks.average)
-    z = torch.randn(SETTLING_BATCHES * SETTLING_ROWS, DC.z_dim, generator=torch.Generator().manual_seed(0))
+    kept = with_own_statistics(networks.average)
+    z = torch.randn(STATISTICS_BATCHES * STATISTICS_BATCH, DC.z_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         first = kept.blocks["b4"]
         maps = first.expand(z, first.weight)
@@ -88,17 +88,17 @@ def test_kept_generator_s_statistics_are_of_its_own_maps():
     assert close < 0.5 * far
 
 
-def test_keeping_changes_nothing_of_the_run():
+def test_export_leaves_the_run_unchanged():
     networks = DC.build(CPU)
     step(DC, networks)
     before = {name: t.clone() for name, t in networks.average.state_dict().items()}
-    kept = DC.usable(networks)
+    kept = DC.exported(networks)
     assert not kept.training
     assert all(torch.equal(t, networks.average.state_dict()[name]) for name, t in before.items())
     assert torch.equal(kept.sample([3]), networks.average.sample([3]))
 
 
-def test_seeds_decide_the_weights():
+def test_initial_weights_depend_on_the_seed():
     one, same, other = DC.build(CPU), DC.build(CPU), replace(DC, seed=1).build(CPU)
     assert torch.equal(one.generator.colors.weight, same.generator.colors.weight)
     assert not torch.equal(one.generator.colors.weight, other.generator.colors.weight)
@@ -107,14 +107,14 @@ def test_seeds_decide_the_weights():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"objective": "relativistic"}, "'relativistic' does not train a DCGAN; give one of bce, hinge"),
+        ({"loss": "relativistic"}, "'relativistic' does not train a DCGAN; give one of bce, hinge"),
         ({"resolution": 48}, "trained at 32, 64 or 128 pixels; 48 was given"),
         ({"batch": 1}, "at least 2"),
-        ({"rate": -1.0}, "rate -1.0 is not possible"),
+        ({"learning_rate": -1.0}, "learning rate -1.0 is not possible"),
         ({"width": 0}, "width 0 is not possible; give 1 or more"),
         ({"z_dim": -3}, "z dim -3"),
     ],
 )
-def test_settings_that_make_no_sense(changes: dict, said: str):
+def test_setting_out_of_range_is_refused(changes: dict, said: str):
     with pytest.raises(TrainingError, match=said):
         replace(DC, **changes)

@@ -1,4 +1,4 @@
-"""A discriminator on disk: it scores as it did, and only with its own generator."""
+"""Discriminator files: same scores after loading, and only for their own generator."""
 
 import os
 from dataclasses import replace
@@ -11,11 +11,11 @@ import ganvas
 from ganvas.checkpoints import load as files
 from ganvas.errors import TrainingError
 from ganvas.io.tensor_files import write_tensors
-from ganvas.training.adapt.adaptation import AdaptationRecipe
+from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.gan.discriminator_files import (
     DISCRIMINATOR,
     KIND,
-    discriminator_beside,
+    companion_discriminator_path,
     load_discriminator,
     save_discriminator,
 )
@@ -25,7 +25,7 @@ from tests.training.tiny import CPU, DC, STYLE, begin, finish
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_scores_as_it_did(tmp_path: Path):
+def test_loaded_discriminator_gives_the_same_scores(tmp_path: Path):
     torch.manual_seed(0)
     discriminator, images = StyleDiscriminator((8, 8, 6)), torch.randn(4, 3, 16, 16)
     loaded, made_for = load_discriminator(save_discriminator(tmp_path / "d.safetensors", discriminator, "abc"))
@@ -33,37 +33,37 @@ def test_scores_as_it_did(tmp_path: Path):
     torch.testing.assert_close(loaded(images), discriminator(images), atol=0.01, rtol=0.01)
 
 
-def test_a_run_leaves_its_discriminator(tmp_path: Path):
+def test_stylegan2_run_writes_its_discriminator_and_dcgan_none(tmp_path: Path):
     run = begin(STYLE, tmp_path / "run", 32)
     finish(run)
     model = tmp_path / "run" / "generator.safetensors"
-    path = discriminator_beside(str(model))
+    path = companion_discriminator_path(str(model))
     assert path == tmp_path / "run" / DISCRIMINATOR
     discriminator, made_for = load_discriminator(path)
     assert made_for == ganvas.load(model).about.hash
     for name, weight in run.networks.discriminator.state_dict().items():
         torch.testing.assert_close(discriminator.state_dict()[name], weight, atol=2e-3, rtol=1e-3)
-    finish(begin(DC, tmp_path / "dcgan", 8))  # one with batch normalization is not left: it judges by its batch
-    assert discriminator_beside(str(tmp_path / "dcgan" / "generator.safetensors")) is None
+    finish(begin(DC, tmp_path / "dcgan", 8))  # its batch normalization depends on the batch
+    assert companion_discriminator_path(str(tmp_path / "dcgan" / "generator.safetensors")) is None
 
 
-def test_of_bundled_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_companion_of_a_bundled_name_is_bundled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr("ganvas.training.gan.discriminator_files.bundled_path", lambda name: tmp_path / name)
     (tmp_path / "faces-discriminator").write_bytes(b"")
-    assert discriminator_beside("faces") == tmp_path / "faces-discriminator"
-    assert discriminator_beside("faces-dcgan") is None
+    assert companion_discriminator_path("faces") == tmp_path / "faces-discriminator"
+    assert companion_discriminator_path("faces-dcgan") is None
     assert files.BUNDLED[0] == "faces"
 
 
-def test_of_a_name_of_the_zoo_none_is_taken_from_where_one_happens_to_be(monkeypatch, tmp_path: Path):
+def test_zoo_name_has_no_companion_in_the_working_folder(monkeypatch, tmp_path: Path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / DISCRIMINATOR).write_bytes(b"")
-    assert discriminator_beside("stylegan3-t-ffhq") is None
+    assert companion_discriminator_path("stylegan3-t-ffhq") is None
 
 
 @pytest.mark.parametrize("name", files.BUNDLED)
-def test_bundled_ones_belong_to_their_generators(name: str):
-    path = discriminator_beside(name)
+def test_bundled_discriminators_belong_to_their_generators(name: str):
+    path = companion_discriminator_path(name)
     if path is None:
         pytest.skip(f"no discriminator comes with {name}")
     discriminator, made_for = load_discriminator(path)
@@ -72,35 +72,35 @@ def test_bundled_ones_belong_to_their_generators(name: str):
     assert discriminator.resolution == generator.resolution
 
 
-def test_adaptation_begins_with_it(tmp_path: Path):
+def test_adaptation_starts_from_the_companion_discriminator(tmp_path: Path):
     finish(begin(STYLE, tmp_path / "run", 32))
     model = tmp_path / "run" / "generator.safetensors"
     generator = ganvas.load(model)
-    recipe = AdaptationRecipe(
+    settings = AdaptationSettings(
         str(model), generator.about.hash, 16, discriminator=str(tmp_path / "run" / DISCRIMINATOR), batch=4
     )
     trained, _ = load_discriminator(tmp_path / "run" / DISCRIMINATOR)
-    made = recipe.build(CPU).discriminator.state_dict()
+    made = settings.build(CPU).discriminator.state_dict()
     assert all(torch.equal(made[name], weight) for name, weight in trained.state_dict().items())
-    beside = replace(recipe, discriminator="beside").build(CPU).discriminator.state_dict()
-    assert all(torch.equal(beside[name], weight) for name, weight in made.items())
-    finish(begin(recipe, tmp_path / "adapted", 8))
+    companion = replace(settings, discriminator="companion").build(CPU).discriminator.state_dict()
+    assert all(torch.equal(companion[name], weight) for name, weight in made.items())
+    finish(begin(settings, tmp_path / "adapted", 8))
     again = tmp_path / "adapted" / "generator.safetensors"
     assert load_discriminator(tmp_path / "adapted" / DISCRIMINATOR)[1] == ganvas.load(again).about.hash
-    other = replace(recipe, discriminator=str(tmp_path / "adapted" / DISCRIMINATOR))
+    other = replace(settings, discriminator=str(tmp_path / "adapted" / DISCRIMINATOR))
     with pytest.raises(TrainingError, match="not the discriminator of"):
         other.build(CPU)
 
 
-def test_none_comes_with_it(tmp_path: Path):
+def test_missing_companion_is_refused(tmp_path: Path):
     finish(begin(DC, tmp_path / "run", 8))
     model = tmp_path / "run" / "generator.safetensors"
-    recipe = AdaptationRecipe(str(model), ganvas.load(model).about.hash, 32, discriminator="beside")
+    settings = AdaptationSettings(str(model), ganvas.load(model).about.hash, 32, discriminator="companion")
     with pytest.raises(TrainingError, match="No discriminator comes with"):
-        recipe.build(CPU)
+        settings.build(CPU)
 
 
-def test_what_is_none(tmp_path: Path):
+def test_files_that_are_no_discriminator_are_refused(tmp_path: Path):
     with pytest.raises(TrainingError):
         load_discriminator(tmp_path / "missing.safetensors")
     noise = tmp_path / "noise.safetensors"

@@ -1,13 +1,13 @@
-"""Discriminators: sizes, groups, variances, and the second derivative that gradient penalties take."""
+"""Discriminators: sizes, groups, variances, and the second derivative that gradient penalties need."""
 
 import pytest
 import torch
 from benchmarks.plain_training import PlainDiscriminator
 
-from ganvas.generators.dcgan.generator import DCGAN, Architecture
+from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture
 from ganvas.metrics.perceptual import perceptual_distance
 from ganvas.training.gan.discriminators import (
-    GROUP,
+    GROUP_SIZE,
     ConvolutionalDiscriminator,
     EqualConvolution,
     ResidualBlock,
@@ -19,8 +19,8 @@ from ganvas.training.gan.losses import gradient_penalty
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_style_discriminator_is_the_plain_one():
-    """A second writing, of the benchmarks: other layout, other resampling, linear layers at the end."""
+def test_style_discriminator_equals_a_second_implementation():
+    """That of the benchmarks: other layout, other resampling, linear layers at the end."""
     discriminator, plain = style_discriminator(), PlainDiscriminator((16, 16, 8))
     pairs = [(discriminator.from_rgb, plain.from_rgb), (discriminator.last, plain.last)]
     for ours, (first, second, skip) in zip(discriminator.blocks.values(), plain.blocks, strict=True):
@@ -48,13 +48,13 @@ def style_discriminator(dtype: torch.dtype = torch.float32) -> StyleDiscriminato
     return StyleDiscriminator((16, 16, 8), dtype)
 
 
-def test_published_sizes_of_dcgan():
+def test_dcgan_networks_have_the_published_numbers_of_parameters():
     assert count(ConvolutionalDiscriminator(64, 64, seeded())) == 2_765_568
-    assert count(DCGAN(Architecture.standard(64, 64))) == 3_576_704
+    assert count(DCGAN(DCGANArchitecture.standard(64, 64))) == 3_576_704
 
 
-def test_a_second_way_to_see():
-    """Its maps measure how different images look: nothing for the same, more for more noise, at any size."""
+def test_discriminator_maps_are_a_perceptual_distance():
+    """Zero for equal images, larger for more noise, at any size."""
     discriminator, images = style_discriminator(), torch.randn(3, 3, 16, 16)
     little, much = (images + amount * torch.randn(3, 3, 16, 16) for amount in (0.1, 0.5))
     near, far = (perceptual_distance(discriminator, images, others) for others in (little, much))
@@ -68,12 +68,12 @@ def test_a_second_way_to_see():
 
 
 @pytest.mark.parametrize("resolution", [32, 64, 128])
-def test_dcgan_s_gives_one_score_a_image(resolution: int):
+def test_dcgan_discriminator_gives_one_score_per_image(resolution: int):
     discriminator = ConvolutionalDiscriminator(resolution, 4, seeded())
     assert discriminator(torch.randn(3, 3, resolution, resolution)).shape == (3,)
 
 
-def test_dcgan_s_weights_are_as_published_and_from_the_seed():
+def test_dcgan_discriminator_weights_are_as_published_and_follow_the_seed():
     first, same, other = (ConvolutionalDiscriminator(64, 32, seeded(seed)) for seed in (0, 0, 1))
     for one, two, three in zip(first.parameters(), same.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, two)
@@ -86,14 +86,14 @@ def test_dcgan_s_weights_are_as_published_and_from_the_seed():
 
 
 @pytest.mark.parametrize("rows", [4, 8, 12])
-def test_scores_do_not_depend_on_how_whole_groups_are_cut(rows: int):
+def test_scores_do_not_depend_on_the_batch_of_a_group(rows: int):
     discriminator, images = style_discriminator(), torch.randn(rows, 3, 16, 16)
-    parts = torch.cat([discriminator(part) for part in images.split(GROUP)])
+    parts = torch.cat([discriminator(part) for part in images.split(GROUP_SIZE)])
     torch.testing.assert_close(discriminator(images), parts, atol=1e-5, rtol=1e-5)
     assert discriminator(images).shape == (rows,)
 
 
-def test_rows_of_a_group_are_judged_together():
+def test_samples_of_a_group_depend_on_each_other_alone():
     discriminator, images = style_discriminator(), torch.randn(8, 3, 16, 16)
     changed = images.clone()
     changed[0] = 0
@@ -103,7 +103,7 @@ def test_rows_of_a_group_are_judged_together():
 
 
 @pytest.mark.parametrize(("rows", "group"), [(8, 4), (6, 2), (3, 1), (4, 4), (2, 2)])
-def test_std_in_closed_form(rows: int, group: int):
+def test_minibatch_std_in_closed_form(rows: int, group: int):
     x = torch.randn(rows, 5, 4, 4)
     widened = add_std(x, 4)
     assert torch.equal(widened[:, :5], x)
@@ -113,13 +113,13 @@ def test_std_in_closed_form(rows: int, group: int):
         torch.testing.assert_close(widened[first : first + group, 5], expected, atol=2e-4, rtol=1e-4)
 
 
-def test_all_the_same_images_can_be_judged_and_learnt_from():
+def test_equal_images_have_finite_gradients():
     discriminator = style_discriminator()
     discriminator(torch.zeros(4, 3, 16, 16)).sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in discriminator.parameters())
 
 
-def test_equalized_layers_keep_unit_variance():
+def test_equalized_layers_preserve_unit_variance():
     torch.manual_seed(0)
     x = torch.randn(64, 64, 8, 8)
     with torch.no_grad():
@@ -130,7 +130,7 @@ def test_equalized_layers_keep_unit_variance():
     assert float(bent.square().mean()) == pytest.approx(1 + 0.2**2, rel=0.03)
 
 
-def test_a_block_keeps_the_energy_of_smooth_maps():
+def test_residual_block_preserves_the_energy_of_smooth_maps():
     torch.manual_seed(0)
     flat = torch.randn(64, 128, 1, 1).expand(-1, -1, 16, 16).contiguous()
     kernel = style_discriminator().kernel
@@ -139,7 +139,7 @@ def test_a_block_keeps_the_energy_of_smooth_maps():
     assert float(y.square().mean()) == pytest.approx(1, rel=0.12)
 
 
-def test_gain_is_a_factor_of_the_output():
+def test_gain_scales_the_output():
     torch.manual_seed(0)
     layer, x = EqualConvolution(4, 4, 3), torch.randn(2, 4, 8, 8)
     with torch.no_grad():
@@ -148,18 +148,22 @@ def test_gain_is_a_factor_of_the_output():
 
 
 def test_penalty_in_half_precision_is_near_that_in_float32():
-    images = torch.randn(8, 3, 16, 16)
-    penalties, slopes = [], []
+    """Weight by weight. Over 20 seeds, with AMX and without, the penalty differed by at most 1.3 % and no gradient's
+    cosine was below 0.997; a wrong kernel gives a layer one near 0 (docs/decisions.md). Smaller networks differ more.
+    """
+    images, found = torch.randn(16, 3, 16, 16, generator=seeded()), []
     for dtype in (torch.float32, torch.bfloat16):
-        discriminator = style_discriminator(dtype)
+        torch.manual_seed(0)
+        discriminator = StyleDiscriminator((32, 32, 16), dtype)
         penalty = gradient_penalty(discriminator, images)
         penalty.backward()
-        gradients = [p.grad for p in discriminator.parameters() if p.grad is not None]
-        assert all(g.isfinite().all() and g.dtype == torch.float32 for g in gradients)
-        penalties.append(float(penalty.detach()))
-        slopes.append(torch.cat([g.flatten() for g in gradients]))
-    assert penalties[1] == pytest.approx(penalties[0], rel=0.05)
-    assert float(torch.cosine_similarity(*slopes, dim=0)) > 0.98
+        assert all(p.grad is None or p.grad.dtype == torch.float32 for p in discriminator.parameters())
+        slopes = {name: p.grad.flatten() for name, p in discriminator.named_parameters() if name.endswith("weight")}
+        found.append((float(penalty.detach()), slopes))
+    (exact, slopes), (rounded, rounded_slopes) = found
+    assert rounded == pytest.approx(exact, rel=0.05)
+    for name, slope in slopes.items():
+        assert float(torch.cosine_similarity(slope, rounded_slopes[name], dim=0)) > 0.99, name
 
 
 def test_penalty_s_derivative_in_float64():

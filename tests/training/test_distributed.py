@@ -1,4 +1,4 @@
-"""Several processes train as one does: the same weights, one stop, one voice."""
+"""Several processes train as one does: the same weights, a common stop, and only rank 0 writes."""
 
 import os
 import signal
@@ -11,14 +11,12 @@ import pytest
 import torch
 
 from ganvas.errors import TrainingError
-from ganvas.training.distributed import Team, check_batch, own_device
+from ganvas.training.distributed import ProcessGroup, check_batch, local_device
 from ganvas.training.gan import starting
-from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.networks import tensors
-from ganvas.training.gan.run import Plan
-from ganvas.training.randomness import Share
-from tests.training.teammate import RECIPE, STEPS, STOPS_AT
-from tests.training.tiny import CPU, images_at
+from ganvas.training.randomness import Shard
+from tests.training.tiny import CPU
+from tests.training.worker import SETTINGS, STOPS_AT, task_in
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,9 +32,9 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
     """Return the folder in which two processes trained, and how they ended."""
-    folder = tmp_path_factory.mktemp("team")
+    folder = tmp_path_factory.mktemp("processes")
     about = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tests.training.teammate", str(folder)]
+    command = [sys.executable, "-m", "tests.training.worker", str(folder)]
     processes = [
         subprocess.Popen(command, cwd=ROOT, env=os.environ | about | {"RANK": str(rank)}, stderr=subprocess.PIPE)
         for rank in range(2)
@@ -54,14 +52,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     torch.set_num_threads(1)
-    plan = Plan(tmp_path_factory.mktemp("one"), STEPS * RECIPE.batch, log_every=80, sheet_every=0, snapshot_every=0)
-    run = starting.begin(RECIPE, plan, images_at(RECIPE.resolution), Augmentation("adaptive"), CPU, Team())
+    run = starting.begin(task_in(tmp_path_factory.mktemp("one")))
     for _ in run.events():
         pass
     return tensors(run.networks)
 
 
-def test_two_processes_come_to_the_same_weights_as_one(trained, alone: dict[str, torch.Tensor]):
+def test_two_processes_reach_the_weights_of_one(trained, alone: dict[str, torch.Tensor]):
     folder, _ = trained
     for rank in range(2):
         found = torch.load(folder / f"{rank}.pt", weights_only=True)
@@ -69,51 +66,53 @@ def test_two_processes_come_to_the_same_weights_as_one(trained, alone: dict[str,
             if not name.startswith("optimizer"):
                 assert float((found[name] - expected).abs().max()) < TOLERANCE, name
     moved = (
-        RECIPE.build(CPU).generator.synthesis.blocks["b16"].conv1.weight
+        SETTINGS.build(CPU).generator.synthesis.blocks["b16"].conv1.weight
         - alone["generator.synthesis.blocks.b16.conv1.weight"]
     )
     assert moved.abs().max() > 100 * TOLERANCE
 
 
-def test_processes_stay_bit_for_bit_the_same(trained):
+def test_weights_of_two_processes_are_bit_identical(trained):
     folder, _ = trained
     one, other = (torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert [name for name in one if name != "kinds" and not torch.equal(one[name], other[name])] == []
 
 
-def test_only_the_first_writes(trained):
+def test_only_rank_0_writes_files(trained):
     folder, _ = trained
     assert (folder / "run" / "log.jsonl").read_text().count("\n") == 4
     assert list((folder / "stopped-1").iterdir()) == []
 
 
-def test_all_stop_at_the_same_step(trained):
+def test_processes_stop_at_the_same_step(trained):
     folder, _ = trained
     assert [(folder / f"stopped-{rank}.txt").read_text() for rank in range(2)] == [f"{STOPS_AT} True"] * 2
 
 
-def test_a_lost_process_is_told(trained):
+def test_lost_process_raises_an_error_in_the_other(trained):
     folder, _ = trained
     assert (folder / "lost.txt").read_text().startswith("TrainingError: Another of the processes")
 
 
-def test_alone_nothing_is_asked():
+def test_group_of_one_averages_nothing():
     values = [torch.ones(3), torch.zeros(2, 2)]
-    Team().average(values)
+    ProcessGroup().average(values)
     assert float(sum(value.sum() for value in values)) == 3
-    assert (Team().any(True), Team().any(False), Team().leads) == (True, False, True)
-    assert not Team(Share(1, 2)).leads
+    assert (ProcessGroup().any(True), ProcessGroup().any(False), ProcessGroup().is_main) == (True, False, True)
+    assert not ProcessGroup(Shard(1, 2)).is_main
 
 
-def test_batches_are_cut_into_whole_groups():
-    check_batch(32, Share(0, 4), 4)
-    with pytest.raises(TrainingError, match="24 cannot be cut into groups of 4 for 4 processes; give a multiple of 16"):
-        check_batch(24, Share(0, 4), 4)
+def test_batch_that_groups_do_not_divide_is_refused():
+    check_batch(32, Shard(0, 4), 4)
+    with pytest.raises(
+        TrainingError, match="24 cannot be divided into groups of 4 for 4 processes; give a multiple of 16"
+    ):
+        check_batch(24, Shard(0, 4), 4)
 
 
-def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch):
-    assert own_device(torch.device("cuda:0")) == torch.device("cuda:0")
+def test_each_process_gets_its_own_gpu(monkeypatch: pytest.MonkeyPatch):
+    assert local_device(torch.device("cuda:0")) == torch.device("cuda:0")
     monkeypatch.setenv("LOCAL_RANK", "3")
-    assert own_device(torch.device("cuda:0")) == own_device(torch.device("cuda")) == torch.device("cuda:3")
-    assert own_device(torch.device("cpu")) == torch.device("cpu")
-    assert own_device(torch.device("cuda:1")) == torch.device("cuda:1")
+    assert local_device(torch.device("cuda:0")) == local_device(torch.device("cuda")) == torch.device("cuda:3")
+    assert local_device(torch.device("cpu")) == torch.device("cpu")
+    assert local_device(torch.device("cuda:1")) == torch.device("cuda:1")

@@ -1,4 +1,4 @@
-"""A larger generator paints what the smaller one painted, until it is trained."""
+"""A larger generator synthesizes the images of the smaller one that it starts from."""
 
 from dataclasses import replace
 
@@ -26,51 +26,51 @@ def larger(source: StyleGAN2, blocks: int = 0, width: int = 5, **changes) -> Sty
     return generator.eval().requires_grad_(False)
 
 
-def painted(generator: StyleGAN2, noise: dict | str = "const") -> torch.Tensor:
-    """Return images of the same codes, in w of the source's layers and those that follow."""
+def images_of(generator: StyleGAN2, noise: dict | str = "const") -> torch.Tensor:
+    """Return the images of the same seeds."""
     return generator.synthesize(generator.map(generator.sample([0, 1, 2])), "w+", noise=noise)
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
 @pytest.mark.parametrize("width", [5, 9])
-def test_enlarged_image(blocks: int, width: int):
+def test_grown_generator_synthesizes_upsampled_images(blocks: int, width: int):
     source = small_stylegan2(16)
-    expected = painted(source)
+    expected = images_of(source)
     kernel = torch.outer(*[torch.tensor([1.0, 3.0, 3.0, 1.0])] * 2) / 64
     for _ in range(blocks):
         expected = ops.upsample(expected, kernel)
-    found = painted(larger(source, blocks, width))
+    found = images_of(larger(source, blocks, width))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     assert expected.std() > 0.1
 
 
 @pytest.mark.parametrize("kind", ["skip", "resnet", "orig"])
-def test_wider_generator_paints_the_same_image(kind):
+def test_wider_generator_synthesizes_the_same_image(kind):
     source = small_stylegan2(16, kind)
     for width in (5, 8):
-        torch.testing.assert_close(painted(larger(source, 0, width)), painted(source), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(images_of(larger(source, 0, width)), images_of(source), atol=1e-5, rtol=1e-5)
 
 
-def test_noise_counts_as_before():
+def test_wider_generator_uses_noise_as_its_source():
     source = small_stylegan2(16)
     wider = larger(source, 0, 8)
     noise = {name: torch.randn(3, 1, layer.resolution, layer.resolution) for name, layer in named(source).items()}
-    torch.testing.assert_close(painted(wider, noise), painted(source, noise), atol=1e-5, rtol=1e-5)
-    assert not torch.allclose(painted(source, noise), painted(source), atol=1e-2)
+    torch.testing.assert_close(images_of(wider, noise), images_of(source, noise), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(images_of(source, noise), images_of(source), atol=1e-2)
 
 
 def named(generator: StyleGAN2) -> dict:
     return {name: layer for name, layer in generator.synthesis.convolutions() if layer.has_noise}
 
 
-def test_the_mapping_and_its_average_come_along():
+def test_mapping_network_and_mean_w_are_copied():
     source = small_stylegan2(16)
     generator = larger(source, 1, 8)
     z = source.sample([7])
     assert torch.equal(generator.map(z, "w", truncation=0.4), source.map(z, "w", truncation=0.4))
 
 
-def test_what_is_new_can_learn():
+def test_new_weights_of_a_generator_get_gradients():
     generator = larger(small_stylegan2(16), 1, 8).requires_grad_(True)
     # Weights that are zero and lead from new channels learn at once, those before them as soon as these have.
     image = generator.synthesize(generator.map(generator.sample([0, 1])), "w+")
@@ -88,12 +88,12 @@ def test_what_is_new_can_learn():
         ({"mapping_rate": 1.0}, "its mapping_rate"),
     ],
 )
-def test_other_mapping_is_refused(changes: dict, said: str):
+def test_source_with_another_mapping_network_is_refused(changes: dict, said: str):
     with pytest.raises(TrainingError, match=said):
         larger(small_stylegan2(16), **changes)
 
 
-def test_too_small_is_refused():
+def test_generator_smaller_than_its_source_is_refused():
     with pytest.raises(TrainingError, match="of 16 pixels cannot start one of 8"):
         start_from(small_stylegan2(8), small_stylegan2(16))
     with pytest.raises(TrainingError, match="does not fit"):
@@ -102,7 +102,7 @@ def test_too_small_is_refused():
         start_from(small_stylegan2(16, "resnet"), small_stylegan2(16))
 
 
-def test_a_refusal_changes_nothing_of_the_source():
+def test_source_is_unchanged():
     source = small_stylegan2(16)
     before = {name: t.clone() for name, t in source.state_dict().items()}
     larger(source, 1, 8)
@@ -110,7 +110,7 @@ def test_a_refusal_changes_nothing_of_the_source():
 
 
 @pytest.mark.parametrize("finer", [(6,), (8, 6)])
-def test_discriminator_gives_the_scores_of_a_smaller_one(finer: tuple[int, ...]):
+def test_grown_discriminator_scores_as_its_source_at_lower_resolution(finer: tuple[int, ...]):
     source = style_discriminator()
     torch.manual_seed(3)
     for parameter in source.parameters():
@@ -125,7 +125,7 @@ def test_discriminator_gives_the_scores_of_a_smaller_one(finer: tuple[int, ...])
     assert source(smaller).std() > 0.01
 
 
-def test_what_is_new_in_a_discriminator_can_learn():
+def test_new_weights_of_a_discriminator_get_gradients():
     discriminator = StyleDiscriminator((*style_discriminator().channels, 8))
     start_discriminator_from(discriminator, style_discriminator())
     discriminator(torch.randn(4, 3, 32, 32)).sum().backward()
@@ -135,7 +135,7 @@ def test_what_is_new_in_a_discriminator_can_learn():
         assert weight.grad.abs().min() > 0
 
 
-def test_equal_discriminator_is_copied():
+def test_discriminator_of_equal_channels_is_copied():
     source = style_discriminator()
     discriminator = StyleDiscriminator(source.channels)
     start_discriminator_from(discriminator, source)
@@ -150,6 +150,6 @@ def test_equal_discriminator_is_copied():
         ((16, 16, 8, 4), "4 channels are too few to pass on colors; give six or more"),
     ],
 )
-def test_other_discriminators_are_refused(channels: tuple[int, ...], said: str):
+def test_source_discriminator_of_other_channels_is_refused(channels: tuple[int, ...], said: str):
     with pytest.raises(TrainingError, match=said):
         start_discriminator_from(StyleDiscriminator(channels), style_discriminator())

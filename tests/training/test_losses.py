@@ -1,4 +1,4 @@
-"""Losses in closed form, against torch's own, and their derivatives."""
+"""GAN losses in closed form, against those of torch, and their derivatives."""
 
 import math
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from ganvas.training.gan.losses import (
-    OBJECTIVES,
+    LOSSES,
     cross_entropy,
     gradient_penalty,
     hinge,
@@ -27,7 +27,7 @@ def scores(seed: int, count: int = 6) -> Tensor:
     return 2 * torch.randn(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_undecided_discriminator():
+def test_losses_of_an_undecided_discriminator_are_their_constants():
     zero = torch.zeros(5)
     assert float(cross_entropy(zero, zero)) == pytest.approx(2 * math.log(2))
     assert float(non_saturating(None, zero)) == pytest.approx(math.log(2))
@@ -35,7 +35,7 @@ def test_undecided_discriminator():
     assert float(hinge(zero, zero)) == 2
 
 
-def test_cross_entropy_is_torch_s():
+def test_cross_entropy_equals_torch():
     real, fake = scores(0), scores(1)
     by_torch = F.binary_cross_entropy_with_logits
     expected = by_torch(real, torch.ones_like(real)) + by_torch(fake, torch.zeros_like(fake))
@@ -43,35 +43,35 @@ def test_cross_entropy_is_torch_s():
     torch.testing.assert_close(non_saturating(None, fake), by_torch(fake, torch.ones_like(fake)))
 
 
-def test_hinge_by_hand():
+def test_hinge_equals_a_hand_computed_example():
     assert float(hinge(torch.tensor([3.0, 0.5]), torch.tensor([-3.0, 0.5]))) == pytest.approx((0 + 0.5) / 2 + 1.5 / 2)
     assert float(hinge_generator(None, torch.tensor([1.0, -4.0]))) == 1.5
 
 
 @given(st.floats(-50, 50))
-def test_relativistic_is_symmetric_and_sees_differences_only(shift: float):
+def test_relativistic_loss_is_symmetric_and_depends_on_differences_alone(shift: float):
     real, fake = scores(0), scores(1)
     torch.testing.assert_close(relativistic(real, fake), relativistic_generator(fake, real))
     torch.testing.assert_close(relativistic(real + shift, fake + shift), relativistic(real, fake))
 
 
-def test_large_scores_stay_finite():
+def test_losses_of_large_scores_are_finite():
     large = torch.tensor([1e4, -1e4])
-    for objective in OBJECTIVES.values():
+    for objective in LOSSES.values():
         assert objective.discriminator(large, -large).isfinite()
         assert objective.generator(large, -large).isfinite()
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_derivatives_of_losses(name: str):
-    objective = OBJECTIVES[name]
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_have_correct_derivatives(name: str):
+    objective = LOSSES[name]
     inputs = (scores(0).requires_grad_(), scores(1).requires_grad_())
     assert gradcheck(objective.discriminator, inputs)
     assert gradcheck(lambda fake: objective.generator(inputs[0].detach(), fake), inputs[1:])
 
 
-def test_discriminator_and_generator_pull_apart():
-    for objective in OBJECTIVES.values():
+def test_discriminator_and_generator_losses_have_opposite_gradients():
+    for objective in LOSSES.values():
         real, fake = torch.zeros(3, requires_grad=True), torch.zeros(3, requires_grad=True)
         objective.discriminator(real, fake).backward()
         assert real.grad is not None
@@ -82,7 +82,7 @@ def test_discriminator_and_generator_pull_apart():
         assert (upwards < 0).all()
 
 
-def test_penalty_of_a_linear_score_is_its_slope_squared():
+def test_gradient_penalty_of_a_linear_score_is_its_squared_slope():
     slope = torch.randn(3, 4, 4, dtype=torch.float64)
     images = torch.randn(5, 3, 4, 4, dtype=torch.float64)
     penalty = gradient_penalty(lambda x: (x * slope).sum(dim=(1, 2, 3)) + 7, images)
@@ -90,7 +90,7 @@ def test_penalty_of_a_linear_score_is_its_slope_squared():
     assert not images.requires_grad
 
 
-def test_penalty_can_be_trained_on():
+def test_gradient_penalty_has_correct_second_derivatives():
     images = torch.randn(2, 3, 2, 2, dtype=torch.float64)
 
     def penalty(weight: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ def test_penalty_can_be_trained_on():
     assert gradcheck(penalty, torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True))
 
 
-def test_path_lengths_of_a_linear_map():
+def test_path_lengths_of_a_linear_generator_in_closed_form():
     matrix = torch.randn(2 * 5, 3 * 4 * 4, dtype=torch.float64)  # two layers of five
     ws = torch.randn(6, 2, 5, dtype=torch.float64, requires_grad=True)
     direction = torch.randn(6, 3, 4, 4, dtype=torch.float64)
@@ -108,7 +108,7 @@ def test_path_lengths_of_a_linear_map():
     torch.testing.assert_close(lengths, pulled.square().sum(2).mean(1).sqrt())
 
 
-def test_path_lengths_can_be_trained_on():
+def test_path_lengths_have_correct_second_derivatives():
     ws, direction = torch.randn(2, 2, 3, dtype=torch.float64), torch.randn(2, 3, 2, 2, dtype=torch.float64)
 
     def lengths(matrix: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What training changes, as tensors and back: nothing is lost, other networks are refused."""
+"""The training state as tensors and back: nothing is lost, other networks are refused."""
 
 from dataclasses import replace
 
@@ -6,43 +6,52 @@ import pytest
 import torch
 
 from ganvas.errors import TrainingError
-from ganvas.training.distributed import Team
+from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan import augment
-from ganvas.training.gan.networks import Networks, adam, cooling, restore, scale_rates, slim, tensors, warming
-from ganvas.training.gan.run import Recipe
+from ganvas.training.gan.networks import (
+    Networks,
+    adam,
+    lr_decay,
+    lr_warmup,
+    restore,
+    scale_learning_rates,
+    tensors,
+    weights_only,
+)
+from ganvas.training.gan.task import GANSettings
 from ganvas.training.randomness import Randomness
 from tests.training.tiny import CPU, DC, STYLE, differing, images_at
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def trained(recipe: Recipe, steps: int = 2) -> Networks:
-    networks = recipe.build(CPU)
-    real = images_at(recipe.resolution).batch(torch.arange(recipe.batch).numpy())
+def trained(settings: GANSettings, steps: int = 2) -> Networks:
+    networks = settings.build(CPU)
+    real = images_at(settings.resolution).batch(torch.arange(settings.batch).numpy())
     for index in range(steps):
-        recipe.step(networks, real, index, Randomness(0, index), augment.unchanged, Team())
+        settings.step(networks, real, index, Randomness(0, index), augment.unchanged, ProcessGroup())
     return networks
 
 
-@pytest.mark.parametrize("recipe", [STYLE, DC], ids=["stylegan2", "dcgan"])
-def test_restored_bit_for_bit(recipe: Recipe):
-    networks, fresh = trained(recipe), recipe.build(CPU)
+@pytest.mark.parametrize("settings", [STYLE, DC], ids=["stylegan2", "dcgan"])
+def test_restored_state_is_bit_identical(settings: GANSettings):
+    networks, fresh = trained(settings), settings.build(CPU)
     assert differing(networks, networks) == []
     assert restore(fresh, {name: t.clone() for name, t in tensors(networks).items()}) is True
     assert differing(networks, fresh) == []
 
 
-def test_layout_of_memory_survives():
+def test_restoring_keeps_the_memory_layout():
     networks, fresh = trained(DC), DC.build(CPU)
     restore(fresh, {name: t.contiguous() for name, t in tensors(networks).items()})
     for one, other in zip(networks.discriminator.parameters(), fresh.discriminator.parameters(), strict=True):
         assert one.stride() == other.stride()
 
 
-@pytest.mark.parametrize("recipe", [STYLE, DC], ids=["stylegan2", "dcgan"])
-def test_slim_holds_weights_in_half_the_bytes(recipe: Recipe):
-    networks, fresh = trained(recipe), recipe.build(CPU)
-    held = slim(networks)
+@pytest.mark.parametrize("settings", [STYLE, DC], ids=["stylegan2", "dcgan"])
+def test_weights_only_state_holds_weights_in_bfloat16(settings: GANSettings):
+    networks, fresh = trained(settings), settings.build(CPU)
+    held = weights_only(networks)
     assert not any(name.startswith("optimizer") for name in held)
     assert restore(fresh, held) is False
     for name, weight in networks.generator.named_parameters():
@@ -51,7 +60,7 @@ def test_slim_holds_weights_in_half_the_bytes(recipe: Recipe):
     assert all(torch.equal(fresh.extra[name], networks.extra[name]) for name in fresh.extra)
 
 
-def test_other_networks_are_refused():
+def test_state_of_other_networks_is_refused():
     held = tensors(trained(STYLE, steps=0))
     with pytest.raises(TrainingError, match="generator has other layers"):
         restore(replace(STYLE, channels=(8, 8, 4)).build(CPU), held)
@@ -61,7 +70,7 @@ def test_other_networks_are_refused():
         restore(DC.build(CPU), held)
 
 
-def test_lazy_penalties_slow_adam_down():
+def test_adam_is_corrected_for_lazy_regularization():
     network = torch.nn.Linear(2, 2)
     plain, lazy = adam(network, 1e-3, (0.5, 0.99)), adam(network, 1e-3, (0.5, 0.99), 16)
     assert (plain.defaults["lr"], plain.defaults["betas"]) == (1e-3, (0.5, 0.99))
@@ -69,20 +78,20 @@ def test_lazy_penalties_slow_adam_down():
     assert lazy.defaults["betas"] == pytest.approx((0.5 ** (16 / 17), 0.99 ** (16 / 17)))
 
 
-def test_rates_warm_up():
-    factors = [warming(step) for step in range(300)]
-    assert warming(-1) == warming(-50) == 0  # before its first step
+def test_learning_rate_warms_up_linearly():
+    factors = [lr_warmup(step) for step in range(300)]
+    assert lr_warmup(-1) == lr_warmup(-50) == 0  # before its first step
     assert 0 < factors[0] < 0.01
     assert factors == sorted(factors)
     assert factors[-1] == 1
     networks = DC.build(CPU)
-    scale_rates(networks, generator=0.25, discriminator=0.5)
+    scale_learning_rates(networks, generator=0.25, discriminator=0.5)
     assert [o.param_groups[0]["lr"] for o in networks.optimizers.values()] == [
-        0.25 * DC.rate,
-        0.5 * DC.discriminator_rate,
+        0.25 * DC.learning_rate,
+        0.5 * DC.discriminator_learning_rate,
     ]
 
 
-def test_rates_cool_down():
-    assert [cooling(left, 40) for left in (100, 40, 20, 1, 0, -8)] == [1, 1, 0.5, 1 / 40, 0, 0]
-    assert cooling(0, 0) == cooling(7, 0) == 1
+def test_learning_rate_decays_linearly_to_zero():
+    assert [lr_decay(left, 40) for left in (100, 40, 20, 1, 0, -8)] == [1, 1, 0.5, 1 / 40, 0, 0]
+    assert lr_decay(0, 0) == lr_decay(7, 0) == 1

@@ -1,4 +1,4 @@
-"""A run: what it writes and when, what stops it, and that nothing broken or half is left."""
+"""A run: what it writes and when, what stops it, and that no broken or partial file is left."""
 
 import errno
 import json
@@ -14,20 +14,21 @@ import ganvas
 from ganvas.errors import GanvasError, TrainingError
 from ganvas.training.gan import run as running
 from ganvas.training.gan import snapshots
-from ganvas.training.gan.run import Plan, Recipe, Run, fixed_samples
+from ganvas.training.gan.run import TrainingRun, fixed_samples
+from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.log import read_log
 from tests.training.tiny import DC, STYLE, begin, finish, go_on
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-BOTH = pytest.mark.parametrize("recipe", [STYLE, DC], ids=["stylegan2", "dcgan"])
+BOTH = pytest.mark.parametrize("settings", [STYLE, DC], ids=["stylegan2", "dcgan"])
 
 
 def names(folder: Path, pattern: str = "*") -> list[str]:
     return sorted(path.name for path in folder.glob(pattern))
 
 
-def test_what_comes_when(tmp_path: Path):
-    run = begin(DC, tmp_path / "run", 100, log_every=24, sheet_every=50, snapshot_every=40, slim_every=64)
+def test_files_and_events_follow_the_schedule(tmp_path: Path):
+    run = begin(DC, tmp_path / "run", 100, log_every=24, sheet_every=50, snapshot_every=40, weights_every=64)
     events = [(event.kind, event.images) for event in finish(run)]
     counts = {kind: [n for what, n in events if what == kind] for kind in ("log", "sheet", "snapshot")}
     assert counts == {"log": [24, 48, 72, 96], "sheet": [0, 56, 104], "snapshot": [40, 64, 80, 104]}
@@ -38,108 +39,108 @@ def test_what_comes_when(tmp_path: Path):
         "sheet-000000000.png",
         "sheet-000000056.png",
         "sheet-000000104.png",
-        "slim-000000064.safetensors",
+        "weights-000000064.safetensors",
         "snapshot-000000040.safetensors",
         "snapshot-000000080.safetensors",
         "snapshot-000000104.safetensors",
     ]
-    assert run.progress.images == 104
+    assert run.state.images == 104
 
 
-def test_the_newest_snapshots_are_kept(tmp_path: Path):
+def test_only_the_newest_snapshots_of_a_run_are_kept(tmp_path: Path):
     finish(begin(DC, tmp_path / "run", 96, snapshot_every=16, keep=2))
     assert names(tmp_path / "run", "snapshot-*") == [f"snapshot-{n:09d}.safetensors" for n in (80, 96)]
 
 
 @BOTH
-def test_log_lines(tmp_path: Path, recipe: Recipe):
-    finish(begin(recipe, tmp_path / "run", 48, kind="adaptive"))
+def test_log_lines_have_losses_scores_and_speed(tmp_path: Path, settings: GANSettings):
+    finish(begin(settings, tmp_path / "run", 48, kind="adaptive"))
     lines = read_log(tmp_path / "run")
     assert [line["images"] for line in lines] == [16, 32, 48]
     for line in lines:
-        assert {"D", "G", "D(x)", "D(G(z))", "sign", "rate", "seconds", "strength"} <= line.keys()
+        assert {"D", "G", "D(x)", "D(G(z))", "sign", "images_per_second", "seconds", "strength"} <= line.keys()
         assert 0 <= line["D(x)"] <= 1
-        assert line["rate"] > 0
-    assert any("R1" in line for line in lines) is (recipe is STYLE)
+        assert line["images_per_second"] > 0
+    assert any("R1" in line for line in lines) is (settings is STYLE)
 
 
-def test_a_line_cut_short_is_left_out(tmp_path: Path):
+def test_truncated_log_line_is_skipped(tmp_path: Path):
     (tmp_path / "log.jsonl").write_text('{"images": 1}\n{"images": 2, "D": 0.\n{"images": 3}\n{"pict', "utf-8")
     assert [line["images"] for line in read_log(tmp_path)] == [1, 3]
     assert read_log(tmp_path / "none") == []
 
 
-def test_settings_are_written(tmp_path: Path):
+def test_settings_schedule_and_augmentation_are_written(tmp_path: Path):
     begin(STYLE, tmp_path / "run", 48, kind="diff")
     written = json.loads((tmp_path / "run" / "settings.json").read_text("utf-8"))
-    assert written["recipe"]["channels"] == [8, 8, 8]
-    assert (written["plan"]["images"], written["augmentation"]) == (48, {"kind": "diff", "flip": True})
+    assert written["settings"]["channels"] == [8, 8, 8]
+    assert (written["schedule"]["images"], written["augmentation"]) == (48, {"kind": "diff", "flip": True})
 
 
 @BOTH
-def test_sheet_shows_the_generator_that_is_kept(tmp_path: Path, recipe: Recipe):
-    run = begin(recipe, tmp_path / "run", 16, sheet_every=16)
+def test_sheet_shows_the_exported_generator(tmp_path: Path, settings: GANSettings):
+    run = begin(settings, tmp_path / "run", 16, sheet_every=16)
     finish(run)
     sheet = np.array(Image.open(tmp_path / "run" / "sheet-000000016.png"))
     assert sheet.shape[0] * 2 == pytest.approx(sheet.shape[1], rel=0.1)  # 4 rows of 8
     exported = ganvas.load(tmp_path / "run" / "generator.safetensors")
-    expected = fixed_samples(recipe.usable(run.networks))
+    expected = fixed_samples(settings.exported(run.networks))
     torch.testing.assert_close(fixed_samples(exported), expected, atol=1e-5, rtol=1e-5)
     assert exported.about.name == "trained"
     assert exported.about.source["images"] == 16
     assert exported.about.source["data"] == "made"
 
 
-def test_images_of_samples_are_those_of_the_seeds():
+def test_sheet_samples_are_the_images_of_the_seeds():
     networks = STYLE.build(torch.device("cpu"))
     generator = networks.average
     z = generator.sample(range(32))
     torch.testing.assert_close(fixed_samples(generator), generator.synthesize(z, "z"), atol=1e-5, rtol=1e-5)
 
 
-def test_stopping_saves_after_the_step(tmp_path: Path):
+def test_stopped_run_saves_after_the_step(tmp_path: Path):
     run = begin(DC, tmp_path / "run", 1000)
     for event in run.events():
         run.stopping = run.stopping or (event.kind, event.images) == ("step", 24)
-    assert run.progress.images == 24
+    assert run.state.images == 24
     assert names(tmp_path / "run", "snapshot-*") == ["snapshot-000000024.safetensors"]
     assert finish(go_on(DC, tmp_path / "run", 32))[-1].images == 32
 
 
-def test_nothing_is_written_twice_at_the_end(tmp_path: Path):
+def test_last_snapshot_is_written_once(tmp_path: Path):
     saved = [event.images for event in finish(begin(DC, tmp_path / "run", 64)) if event.kind == "snapshot"]
     assert saved == [32, 64]
 
 
-def break_weights(run: Run, part: str) -> None:
+def set_to_nan(run: TrainingRun, part: str) -> None:
     with torch.no_grad():
         next(run.networks.modules[part].parameters()).fill_(float("nan"))
 
 
 @BOTH
 @pytest.mark.parametrize("part", ["generator", "discriminator"])
-def test_no_number_stops_and_nothing_broken_is_written(tmp_path: Path, recipe: Recipe, part: str):
+def test_loss_that_is_not_finite_stops_and_writes_no_file(tmp_path: Path, settings: GANSettings, part: str):
     folder = tmp_path / "run"
-    finish(begin(recipe, folder, 32))
+    finish(begin(settings, folder, 32))
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".safetensors"}
-    run = go_on(recipe, folder, 100)
-    break_weights(run, part)
-    with pytest.raises(TrainingError, match=r"no longer a number after 48 .* Go on from '.*snapshot-000000032.safeten"):
+    run = go_on(settings, folder, 100)
+    set_to_nan(run, part)
+    with pytest.raises(TrainingError, match=r"is not finite after 48 .* Go on from '.*snapshot-000000032.safeten"):
         finish(run)
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".safetensors"} == before
 
 
 @pytest.mark.parametrize("part", ["generator", "discriminator"])
-def test_broken_weights_are_not_saved(tmp_path: Path, part: str):
+def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path, part: str):
     run = begin(DC, tmp_path / "run", 32)
-    break_weights(run, part)
-    with pytest.raises(TrainingError, match=r"no longer a number after 0 images. No snapshot was written yet"):
+    set_to_nan(run, part)
+    with pytest.raises(TrainingError, match=r"is not finite after 0 images. No snapshot was written yet"):
         run.save()
     assert names(tmp_path / "run", "*.safetensors") == []
 
 
-@pytest.mark.parametrize("what", ["snapshots.write", "save_generator", "images.write_image"])
-def test_full_disk_names_the_last_good_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str):
+@pytest.mark.parametrize("what", ["snapshots.write", "save_generator", "pixels.write_image"])
+def test_full_disk_names_the_last_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str):
     folder = tmp_path / "run"
     finish(begin(DC, folder, 32))
     before = (folder / "snapshot-000000032.safetensors").read_bytes()
@@ -154,7 +155,7 @@ def test_full_disk_names_the_last_good_state(tmp_path: Path, monkeypatch: pytest
     assert (folder / "snapshot-000000032.safetensors").read_bytes() == before
 
 
-def test_full_disk_while_logging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_full_disk_at_the_log_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run = begin(DC, tmp_path / "run", 32)
 
     def refuse(*_: object, **__: object) -> None:
@@ -165,7 +166,7 @@ def test_full_disk_while_logging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         finish(run)
 
 
-def test_alarms_are_told_and_logged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_alarm_is_raised_and_logged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     certain = {"D": torch.tensor(0.1), "G": torch.tensor(9.0), "D(x)": torch.tensor(1.0), "D(G(z))": torch.tensor(0.0)}
     monkeypatch.setattr(DC.__class__, "step", lambda *_: dict(certain))
     events = finish(begin(DC, tmp_path / "run", 200, sheet_every=40))
@@ -177,14 +178,14 @@ def test_alarms_are_told_and_logged_once(tmp_path: Path, monkeypatch: pytest.Mon
     ]
 
 
-def test_collapse_is_told(tmp_path: Path):
+def test_mode_collapse_raises_an_alarm(tmp_path: Path):
     run = begin(DC, tmp_path / "run", 24, sheet_every=8, log_every=0)
     watched = [event.text for event in run.events() if event.kind == "alarm"]
     assert watched == []
     late = go_on(DC, tmp_path / "run", 40, sheet_every=8)
-    late.progress = replace(late.progress, images=30_000)
-    late.plan = replace(late.plan, images=30_024)
-    assert sum("modes may have collapsed" in event.text for event in late.events()) == 1
+    late.state = replace(late.state, images=30_000)
+    late.task = replace(late.task, schedule=replace(late.task.schedule, images=30_024))
+    assert sum("mode collapse is likely" in event.text for event in late.events()) == 1
 
 
 @pytest.mark.parametrize(
@@ -193,20 +194,20 @@ def test_collapse_is_told(tmp_path: Path):
         ({"images": 0}, "images 0 is not possible; give 1 or more"),
         ({"keep": 0}, "keep 0"),
         ({"log_every": -1}, "log every -1 is not possible; give 0 or more"),
-        ({"slim_every": -5}, "slim every"),
+        ({"weights_every": -5}, "weights every"),
     ],
 )
-def test_plans_that_make_no_sense(tmp_path: Path, numbers: dict, said: str):
+def test_schedule_out_of_range_is_refused(numbers: dict, said: str):
     with pytest.raises(TrainingError, match=said):
-        Plan(tmp_path, **({"images": 10} | numbers))
+        RunSchedule(**numbers)
 
 
-def test_a_batch_that_groups_do_not_divide(tmp_path: Path):
-    with pytest.raises(TrainingError, match=r"10 cannot be cut into groups of 4 for 1 process; .* multiple of 4"):
+def test_batch_that_groups_do_not_divide_is_refused(tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"10 cannot be divided into groups of 4 for 1 process; .* multiple of 4"):
         begin(replace(STYLE, batch=10), tmp_path / "run", 10)
 
 
-def test_older_snapshots_than_the_newest_survive_being_killed_while_writing(tmp_path: Path):
+def test_partial_file_of_a_killed_process_is_removed(tmp_path: Path):
     folder = tmp_path / "run"
     finish(begin(DC, folder, 32))
     (folder / ".ganvas-abc.safetensors").write_bytes(b"a part")  # what kill -9 leaves

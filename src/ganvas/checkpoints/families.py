@@ -33,8 +33,8 @@ def _as_tuples(value: Any) -> Any:
 
 
 FAMILIES: Mapping[str, Family] = {
-    "dcgan": Family(dcgan.Architecture, dcgan.DCGAN),
-    "biggan": Family(biggan_synthesis.Architecture, biggan.BigGAN),
-    "stylegan2": Family(stylegan2_synthesis.Architecture, stylegan2.StyleGAN2),
-    "stylegan3": Family(stylegan3_architecture.Architecture, stylegan3.StyleGAN3),
+    "dcgan": Family(dcgan.DCGANArchitecture, dcgan.DCGAN),
+    "biggan": Family(biggan_synthesis.BigGANArchitecture, biggan.BigGAN),
+    "stylegan2": Family(stylegan2_synthesis.StyleGAN2Architecture, stylegan2.StyleGAN2),
+    "stylegan3": Family(stylegan3_architecture.StyleGAN3Architecture, stylegan3.StyleGAN3),
 }

@@ -13,8 +13,8 @@ import torch
 from ganvas.checkpoints import zoo
 from ganvas.checkpoints.formats import READERS
 from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own, save_generator
-from ganvas.checkpoints.recognized import UNVERIFIED, Recognized
 from ganvas.checkpoints.safe_pickle.trees import describe_tree, is_safetensors, read_tree
+from ganvas.checkpoints.unbuilt import UNVERIFIED, UnbuiltGenerator
 from ganvas.errors import CheckpointError
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import About, Generator, about_of
@@ -67,33 +67,33 @@ def bundled_path(name: str) -> Path:
 
 def read_generator(path: Path) -> tuple[Any, About]:
     """Return a file's generator, on the CPU in float32, and what is known of it."""
-    recognized, about = recognize(path)
-    return build(recognized, path), about
+    unbuilt, about = recognize(path)
+    return build(unbuilt, path), about
 
 
-def recognize(path: Path) -> tuple[Recognized, About]:
+def recognize(path: Path) -> tuple[UnbuiltGenerator, About]:
     """Return a file's generator, not yet built, and what is known of it; raises `CheckpointError`."""
     if is_safetensors(path) and is_own(path):
         return read_own(path)
-    recognized = recognize_tree(read_tree(path), path)
-    source = {"file": path.name, "format": recognized.format, **recognized.facts}
-    if not recognized.verified:
+    unbuilt = recognize_tree(read_tree(path), path)
+    source = {"file": path.name, "format": unbuilt.format, **unbuilt.facts}
+    if not unbuilt.verified:
         source["reader"] = UNVERIFIED
-    return recognized, zoo.tell(path, About(path.stem, hash_tensors(recognized.tensors), source))
+    return unbuilt, zoo.tell(path, About(path.stem, hash_tensors(unbuilt.tensors), source))
 
 
-def recognize_tree(tree: Any, path: Path) -> Recognized:
+def recognize_tree(tree: Any, path: Path) -> UnbuiltGenerator:
     """Return what the first reader makes of a tree that knows it; raises `CheckpointError` where none does."""
     for read, _ in READERS:
         try:
-            recognized = read(tree, path)
+            unbuilt = read(tree, path)
         except CheckpointError as error:
             raise type(error)(f"'{path}': {error}") from error
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             # Whatever a file made by hand leads a reader to: a text for a number, a shape that cannot be turned.
             raise CheckpointError(f"'{path}' is damaged: {error}") from error
-        if recognized is not None:
-            return recognized
+        if unbuilt is not None:
+            return unbuilt
     looked_for = "".join(f"\n  {what}" for _, what in READERS)
     raise CheckpointError(
         f"'{path}' is no generator that Ganvas knows. Found: {describe_tree(tree)}. Looked for:{looked_for}"
@@ -140,15 +140,15 @@ def info(source: str | Path) -> dict[str, Any]:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    recognized, about = recognize(path)
-    generator = build(recognized, path)
+    unbuilt, about = recognize(path)
+    generator = build(unbuilt, path)
     architecture = asdict(generator.architecture)
     return {
         "name": about.name,
         "file": str(path),
         "bytes": path.stat().st_size,
-        "format": recognized.format,
-        "verified": "yes" if recognized.verified else UNVERIFIED,
+        "format": unbuilt.format,
+        "verified": "yes" if unbuilt.verified else UNVERIFIED,
         "family": generator.family,
         "resolution": generator.resolution,
         "parameters": sum(p.numel() for p in generator.parameters()),

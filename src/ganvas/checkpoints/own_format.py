@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ganvas.checkpoints.families import FAMILIES
-from ganvas.checkpoints.recognized import Recognized
 from ganvas.checkpoints.safe_pickle.machine import shown
+from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError, RegionError
 from ganvas.generators.protocol import About
 from ganvas.io.tensor_files import KEY, hash_tensors, read_tensors, write_tensors
@@ -29,7 +29,7 @@ def is_own(path: Path) -> bool:
         return True
 
 
-def read_own(path: Path) -> tuple[Recognized, About]:
+def read_own(path: Path) -> tuple[UnbuiltGenerator, About]:
     """Return a generator file of ours, not yet built, and what it says of itself; raises `CheckpointError`."""
     tensors, header = read_tensors(path, "generator", CheckpointError)
     family = header.get("family")
@@ -51,23 +51,23 @@ def read_own(path: Path) -> tuple[Recognized, About]:
         raise type(reason)(f"'{path}': {reason}") from reason
     except (AttributeError, KeyError, TypeError, ValueError, RegionError) as reason:
         raise CheckpointError(f"'{path}' has a damaged header ({reason}); convert the original file again.") from reason
-    return Recognized(family, architecture, tensors, FORMAT), about
+    return UnbuiltGenerator(family, architecture, tensors, FORMAT), about
 
 
-def build(recognized: Recognized, path: Path) -> Any:
+def build(unbuilt: UnbuiltGenerator, path: Path) -> Any:
     """Return the generator with these weights, in float32 on the CPU; `path` is for messages.
 
     Raises `CheckpointError` where names or shapes do not fit the architecture. The module is made without memory first,
     so that no file can ask for more than it holds: all its tensors have to be parameters or persistent buffers.
     """
     with torch.device("meta"):
-        generator = FAMILIES[recognized.family].generator(recognized.architecture)
-    tensors = recognized.tensors
+        generator = FAMILIES[unbuilt.family].generator(unbuilt.architecture)
+    tensors = unbuilt.tensors
     wanted = generator.state_dict()
     missing, unknown = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     if missing or unknown:
         raise CheckpointError(
-            f"'{path}' does not fit a {recognized.family} generator of {generator.resolution} pixels: missing "
+            f"'{path}' does not fit a {unbuilt.family} generator of {generator.resolution} pixels: missing "
             f"{missing[:3]}, unknown {[shown(name) for name in unknown[:3]]}."
         )
     for name, own in wanted.items():
@@ -76,7 +76,7 @@ def build(recognized: Recognized, path: Path) -> Any:
             raise CheckpointError(f"'{path}': {name} has shape {shape}, but {list(own.shape)} fits the other weights.")
     generator.load_state_dict({name: _placed(tensors[name], own) for name, own in wanted.items()}, assign=True)
     forgotten = [name for name, buffer in generator.named_buffers() if buffer.is_meta]
-    assert not forgotten, f"{recognized.family} has buffers that are not in its state dict: {forgotten}"
+    assert not forgotten, f"{unbuilt.family} has buffers that are not in its state dict: {forgotten}"
     return generator
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.checkpoints.fetch import Patience, Remote, copy_in, download
-from ganvas.checkpoints.recognized import UNVERIFIED
 from ganvas.checkpoints.safe_pickle.trees import read_tree
+from ganvas.checkpoints.unbuilt import UNVERIFIED
 from ganvas.errors import CheckpointError, DownloadError
 from ganvas.generators.protocol import About
 from ganvas.io import cache

@@ -1,18 +1,17 @@
 """``ganvas train adapt``: move a generator to a new class from a handful of images."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cyclopts import Parameter
 
-from ganvas.checkpoints.load import load
-from ganvas.cli.shared import device_named
-from ganvas.cli.training import Running, train
-from ganvas.training.adapt.adaptation import BESIDE, FEATURES, WITH_DISCRIMINATOR, WITH_FEATURES, AdaptationRecipe
-from ganvas.training.distributed import own_device
+from ganvas.cli.training import Running, run_and_show
+from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.gan.augmentation import Augmentation
-from ganvas.training.gan.discriminator_files import discriminator_beside
+from ganvas.training.train import adapt as train_adapted
+from ganvas.training.train import rehearse
 
 
 @Parameter(name="*")
@@ -24,8 +23,8 @@ class Adapting(Running):
     """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
     images: int = 2_000
     """Images to show in all; more learn the photos by heart."""
-    cool: int = 700
-    """Let the learning rates fall to nothing over the last so many images."""
+    lr_decay_images: int = 700
+    """Images over which the learning rates fall to 0 at the end."""
     log_every: int = 100
     """Images between lines of the log."""
     sheet_every: int = 400
@@ -41,9 +40,9 @@ def adapt(
     photos: Path,
     /,
     *,
-    batch: int = AdaptationRecipe.batch,
+    batch: int = AdaptationSettings.batch,
     rate: float | None = None,
-    correspondence: float = AdaptationRecipe.correspondence,
+    correspondence: float = AdaptationSettings.correspondence,
     discriminator: str = "auto",
     augment: Literal["none", "diff", "adaptive"] = "diff",
     running: Adapting = Adapting(),
@@ -58,7 +57,7 @@ def adapt(
         A folder or a zip of images of the new class, framed as the generator's own; each is cut to its middle square
         and resized.
     batch
-        Images of a step.
+        Batch size.
     rate
         Learning rate of both networks; by default 5e-4 with a trained discriminator, 2e-3 with one that looks at
         features.
@@ -73,23 +72,18 @@ def adapt(
     running
         Where the run goes and how it is watched.
     """
-    device = own_device(device_named(running.device))
-    generator: Any = load(model)
-    if discriminator == "auto":
-        discriminator = BESIDE if discriminator_beside(model) else FEATURES
-    default = WITH_FEATURES if discriminator == FEATURES else WITH_DISCRIMINATOR
-    rate = default.rate if rate is None else rate
-    recipe = AdaptationRecipe(
+    settings = AdaptationSettings.of_model(
         model,
-        generator.about.hash,
-        generator.resolution,
         discriminator,
+        rate,
         batch=batch,
-        rate=rate,
-        discriminator_rate=rate,
-        r1=default.r1,
         correspondence=correspondence,
-        precision=running.precision_on(device),
+        precision=running.precision,
         seed=running.seed,
     )
-    train(recipe, photos, Augmentation(augment, running.flip), None, running, device, fewest=1)
+    shared = {"augmentation": Augmentation(augment, running.flip), "options": running.options()}
+    run_and_show(
+        running,
+        partial(train_adapted, photos, settings, running.out, **shared),
+        partial(rehearse, photos, settings, **shared),
+    )

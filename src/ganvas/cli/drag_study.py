@@ -15,7 +15,7 @@ from ganvas.comparisons.drag.settings import QUICK, Settings, of_size
 from ganvas.comparisons.drag.trials import Bench
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import about_of
-from ganvas.inversion.terms import bundled_features
+from ganvas.inversion.features import bundled_features
 
 FACES = 32
 

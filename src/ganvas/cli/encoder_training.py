@@ -3,23 +3,15 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from cyclopts import Parameter
 
-from ganvas.checkpoints.load import load
-from ganvas.cli.progress import Report, progress
-from ganvas.cli.shared import Flag, device_named, make_folder, show, with_seconds, wrote
-from ganvas.cli.training import FINISHED, REMEMBERED_SECONDS, STOPPED, finishing_the_step, survey_lines
-from ganvas.errors import TrainingError
-from ganvas.generators.stylegan2.generator import StyleGAN2
-from ganvas.images.datasets import open_images
-from ganvas.metrics.features import load_features
-from ganvas.training.distributed import own_device
-from ganvas.training.encoder.run import EncoderPlan, EncoderRun, begin, resume
-from ganvas.training.encoder.training import EncoderRecipe
-from ganvas.training.hardware import fastest_precision
+from ganvas.cli.shared import Flag, show, with_seconds, wrote
+from ganvas.cli.training import FINISHED, STOPPED, displayed, summary_lines
+from ganvas.training.encoder.run import EncoderSchedule
+from ganvas.training.encoder.train import train_encoder
+from ganvas.training.encoder.training import EncoderSettings
 
 
 @Parameter(name="*")
@@ -38,9 +30,9 @@ class Watching:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the maps; auto takes the faster one on this machine."""
+    """Precision of the feature maps; auto takes the faster one on this machine."""
     threads: int = 0
-    """Of the processor; 0 for as many as it has cores."""
+    """CPU threads; 0 = all."""
     json: Flag = False
     """Print a machine-readable summary on stdout instead of text."""
     debug: Flag = False
@@ -52,11 +44,11 @@ def encoder(
     data: Path,
     /,
     *,
-    steps: int = EncoderRecipe.steps,
-    batch: int = EncoderRecipe.batch,
-    real_from: int = EncoderRecipe.real_from,
-    rate: float = EncoderRecipe.rate,
-    prior: float = EncoderRecipe.prior,
+    steps: int = EncoderSettings.steps,
+    batch: int = EncoderSettings.batch,
+    real_from: int = EncoderSettings.real_from,
+    rate: float = EncoderSettings.learning_rate,
+    prior: float = EncoderSettings.prior,
     seed: int = 0,
     watching: Watching = Watching(),
 ) -> None:
@@ -71,7 +63,7 @@ def encoder(
     steps
         Steps in all.
     batch
-        Images of a step.
+        Batch size.
     real_from
         The step from which on half of the images are real; before, all are the generator's own.
     rate
@@ -79,47 +71,36 @@ def encoder(
     prior
         How strongly codes of real images are held near the generator's average.
     seed
-        Of all chance.
+        Random seed.
     watching
         Where the training goes and how it is watched.
     """
     began = time.perf_counter()
-    device = own_device(device_named(watching.device))
-    if watching.threads:
-        torch.set_num_threads(watching.threads)
-    precision = fastest_precision(device) if watching.precision == "auto" else watching.precision
-    recipe = EncoderRecipe(
-        batch=batch, real_from=real_from, rate=rate, steps=steps, prior=prior, precision=precision, seed=seed
+    settings = EncoderSettings(
+        batch=batch,
+        real_from=real_from,
+        learning_rate=rate,
+        steps=steps,
+        prior=prior,
+        precision=watching.precision,
+        seed=seed,
     )
-    generator = load(model, device)
-    if not isinstance(generator, StyleGAN2):
-        raise TrainingError(f"'{model}' is no StyleGAN2; encoders are made for those.")
-    generator.set_precision(getattr(torch, precision))
-    make_folder(watching.out)
-    with progress(remembers=REMEMBERED_SECONDS) as report:
-        real = open_images(data, generator.resolution, lambda done, total: report("Packing images", done, total))
-        plan = EncoderPlan(watching.out, watching.log_every, watching.save_every)
-        make = resume if watching.resume else begin
-        run = make(recipe, plan, generator, real, load_features(device=device))
-        paths = _watch(run, report)
-    state = STOPPED if run.stopping else FINISHED
-    lines = [*survey_lines(real.survey), f"{state} after {run.done:,} steps", *wrote(paths), with_seconds(began)]
-    show(lines, {"command": "train encoder", "state": state, "steps": run.done, "files": paths}, watching.json)
-    if run.stopping:
+    with displayed() as display:
+        result = train_encoder(
+            model,
+            data,
+            settings,
+            watching.out,
+            schedule=EncoderSchedule(watching.log_every, watching.save_every),
+            resume=watching.resume,
+            device=watching.device,
+            threads=watching.threads,
+            **display.hooks,
+        )
+    state = FINISHED if result.finished else STOPPED
+    ended = f"{state} after {result.steps:,} steps"
+    lines = [*summary_lines(result.data), ended, *wrote(result.files), with_seconds(began)]
+    summary = {"command": "train encoder", "state": state, "steps": result.steps, "files": result.files}
+    show(lines, summary, watching.json)
+    if not result.finished:
         raise KeyboardInterrupt
-
-
-def _watch(run: EncoderRun, report: Report) -> list[Path]:
-    """Go through the training's events, showing them; returns what was written last."""
-    paths: list[Path] = []
-    note = ""
-    with finishing_the_step(run):
-        for event in run.events():
-            note = _note(event.numbers) if event.kind == "log" else note
-            report("Training", event.images, run.recipe.steps * run.recipe.batch, note)
-            paths = list(event.paths) or paths
-    return paths
-
-
-def _note(numbers: Any) -> str:
-    return "  ".join(f"{name} {numbers[name]:.3f}" for name in ("codes", "pixels", "looks") if name in numbers)

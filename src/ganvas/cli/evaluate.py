@@ -5,12 +5,9 @@ from pathlib import Path
 from ganvas.cli.options import Loading
 from ganvas.cli.show import progress
 from ganvas.cli.types import Model, Seeds
-from ganvas.errors import GanvasError
 from ganvas.generators.labels import label_of
-from ganvas.metrics.distribution import COMPONENTS
 from ganvas.metrics.evaluation import evaluate as measure
 from ganvas.metrics.features import load_features
-from ganvas.training.gan.held_out import real_features, real_top_octave
 
 DEFAULT_SEEDS = range(1000)
 
@@ -42,41 +39,35 @@ def evaluate(
         images: At most this many of the real images, any of them but always the same.
         features: A file of a feature network to use instead of the bundled one.
     """
-    if images < 3:
-        raise GanvasError(f"{images} images are too few to measure by; give --images of some hundred.")
     chosen = seeds or list(DEFAULT_SEEDS)
     generator = loading.load(model)
-    network = load_features(features, loading.on())
     with progress() as report:
-        real = real_features(network, data, images, report)
-        octave = real_top_octave(data, generator.resolution, images, report)
         found = measure(
-            network,
             generator,
-            real,
+            data,
             chosen,
             truncation=truncation,
             label=label_of(generator, label),
-            real_top_octave=octave,
-            progress=lambda done, total: report("Making images", done, total),
+            images=images,
+            network=load_features(features, loading.on()),
+            progress=report,
         )
-    components = min(COMPONENTS, found.real - 1)
     lines = [
-        f"kernel MMD        {found.kernel}",
-        f"Fréchet distance  {found.frechet:.2f} (on {components} components)",
-        f"finest octave     {found.top_octave:.2f} of the real images' energy",
-        f"{found.made} images of {model}, truncation {truncation:g}, against {found.real} of {data}",
+        f"kernel MMD        {found.kernel_mmd}",
+        f"Fréchet distance  {found.frechet_distance:.2f} (on {found.components} components)",
+        f"finest octave     {found.finest_octave:.2f} of the real images' energy",
+        f"{found.fake_images} images of {model}, truncation {truncation:g}, against {found.real_images} of {data}",
     ]
     facts = {
         "generator": model,
         "data": data,
         "seeds": chosen,
         "truncation": truncation,
-        "kernel_mmd": found.kernel.value,
-        "kernel_mmd_error": found.kernel.error,
-        "frechet_distance": found.frechet,
-        "components": components,
-        "finest_octave": found.top_octave,
-        "real_images": found.real,
+        "kernel_mmd": found.kernel_mmd.value,
+        "kernel_mmd_error": found.kernel_mmd.error,
+        "frechet_distance": found.frechet_distance,
+        "components": found.components,
+        "finest_octave": found.finest_octave,
+        "real_images": found.real_images,
     }
     loading.show("evaluate", lines, **facts)

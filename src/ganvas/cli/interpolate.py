@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from ganvas.cli.photo_codes import inverted, latent_of
-from ganvas.cli.photo_options import is_photo
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import TRUNCATION, Common, Flag, device_named, make_folder, parse_rows, with_seconds, wrote
 from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
@@ -22,6 +21,7 @@ from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
 from ganvas.images.video import MISSING_VIDEO, can_write_mp4
+from ganvas.inversion.photos import is_photo
 from ganvas.io.files import atomic_path
 from ganvas.latents.latent import Latent, sample_latent
 from ganvas.metrics.features import SMALLEST, load_features

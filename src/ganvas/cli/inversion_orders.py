@@ -14,10 +14,11 @@ from ganvas.cli.shared import region_of
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
-from ganvas.inversion.invert import InversionSettings, default_space
-from ganvas.inversion.starts import Encode
-from ganvas.inversion.terms import DEFAULT_LOSS, FeatureMaps, parse_weights
-from ganvas.inversion.tuning import Tuning
+from ganvas.inversion.features import FeatureExtractor
+from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
+from ganvas.inversion.settings import InversionSettings, default_space
+from ganvas.inversion.starts import ImageEncoder
+from ganvas.inversion.tuning import TuningSettings
 from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent
 from ganvas.metrics.lpips import load_published
@@ -75,8 +76,8 @@ class Search:
             class_of(generator, self.label),
         )
 
-    def look(self, generator: Generator) -> FeatureMaps | None:
-        """Return what is looked through: a published network, None for Ganvas' own."""
+    def features(self, generator: Generator) -> FeatureExtractor | None:
+        """Return the feature extractor: a published network, None for Ganvas' own."""
         if self.perceptual is None:
             if self.heads is not None:
                 raise GanvasError("--heads weigh the maps of VGG-16 or AlexNet; give its file with --perceptual.")
@@ -102,14 +103,14 @@ class TuningOptions:
 
     tune: int = 0
     """Then change the generator's weights for each photo, so many steps; 0 for none."""
-    tune_rank: int = Tuning.rank
+    tune_rank: int = TuningSettings.rank
     """Rank of the changes of weights, 0 for whole ones: files of half a megabyte or of the generator's size."""
-    tune_rate: float = Tuning.rate
+    tune_rate: float = TuningSettings.rate
     """Rate of tuning."""
-    locality: float = Tuning.locality
+    locality: float = TuningSettings.locality
     """How much tuning must leave other images as they are."""
 
-    def settings(self) -> Tuning | None:
+    def settings(self) -> TuningSettings | None:
         """Return the settings for the library, None for no tuning; raises `GanvasError` for what is not possible."""
         if self.tune < 0:
             raise GanvasError(f"{self.tune} steps of tuning are not possible; give 0 for none, or such as 100.")
@@ -119,7 +120,7 @@ class TuningOptions:
                     f"Nothing is tuned; give --tune too, such as --tune 100, or leave {', '.join(idle)} out."
                 )
             return None
-        return Tuning(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
+        return TuningSettings(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
 
     def beyond_tables(self) -> list[str]:
         """Return the options that were given: a table does not tune."""
@@ -132,7 +133,7 @@ def _given(options: Search | TuningOptions, names: Sequence[str]) -> list[str]:
     return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) != getattr(default, name)]
 
 
-def _start(start: str, generator: Generator) -> str | Latent | Encode:
+def _start(start: str, generator: Generator) -> str | Latent | ImageEncoder:
     """Return the start as the library takes it: a word, an encoder, or the latent of a file."""
     if start == "encoder":
         return encoder_for(generator)

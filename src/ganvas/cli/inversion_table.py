@@ -7,15 +7,16 @@ from pathlib import Path
 from studies.inversion import report
 from torch import Tensor
 
-from ganvas.cli.photo_options import Preparation, complaint, images_in, read_all
+from ganvas.cli.photo_options import Preparation
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, make_folder, with_seconds, wrote
 from ganvas.comparisons.inversion import table
-from ganvas.comparisons.inversion.table import Settings
-from ganvas.comparisons.nearness import eyes_for
+from ganvas.comparisons.inversion.table import TableSettings
+from ganvas.comparisons.reconstruction import reconstruction_metrics_for
 from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.datasets import open_images
+from ganvas.inversion.photos import photo_files, unreadable_message
 
 STARTS = ("mean", "random")
 
@@ -24,7 +25,7 @@ def compare(
     models: Sequence[str],
     photos: Sequence[Path],
     count: int,
-    settings: Settings,
+    settings: TableSettings,
     preparation: Preparation,
     out: Path,
     common: Common,
@@ -42,18 +43,18 @@ def compare(
     for generator in generators.values():
         by_size[generator.resolution], names = _photos(photos, generator, preparation, count)
     rows = table.rows_of(generators)
-    eyes = eyes_for(loaded[-1], models[-1], common.device)
+    metrics = reconstruction_metrics_for(loaded[-1], models[-1], common.device)
     make_folder(out)
     with progress() as tell:
-        cells = table.run(rows, by_size, names, out, settings, eyes=eyes, say=tell)
-    paths = report.write(rows, cells, by_size, out, eyes.look.name)
+        cells = table.run_table(rows, by_size, names, out, settings, metrics=metrics, progress=tell)
+    paths = report.write(rows, cells, by_size, out, metrics.features.name)
     common.show(
         [
-            *report.markdown(cells, eyes.look.name, table.measured_side(rows)).splitlines(),
+            *report.markdown(cells, metrics.features.name, table.measured_side(rows)).splitlines(),
             *wrote(paths),
             with_seconds(begun),
         ],
-        {"command": "invert --table", "photos": names, "perceptual_distance": eyes.look.name, "files": paths},
+        {"command": "invert --table", "photos": names, "perceptual_distance": metrics.features.name, "files": paths},
     )
 
 
@@ -86,8 +87,8 @@ def _photos(
         held = open_images(paths[0], generator.resolution, fewest=1)
         chosen = held.spread(count)
         return held.batch(chosen), [f"photo {number}" for number in chosen.tolist()]
-    files = images_in(paths)
-    photos, rows, bad = read_all(files, generator, preparation)
-    if bad:
-        raise ImageError(complaint(bad, len(files)))
-    return photos, [f"{number} {files[row].stem}" for number, row in enumerate(rows)]
+    files = photo_files(paths)
+    photos = preparation.read(files, generator)
+    if photos.unreadable:
+        raise ImageError(unreadable_message(photos.unreadable, len(files)))
+    return photos.images, [f"{number} {file.stem}" for number, file in enumerate(photos.files)]

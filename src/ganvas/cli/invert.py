@@ -10,15 +10,16 @@ from cyclopts import Parameter
 from ganvas.cli.context import COMMAND_LINE
 from ganvas.cli.inversion_orders import Search, TuningOptions
 from ganvas.cli.inversion_table import compare, refuse_beside
-from ganvas.cli.photo_options import Preparation, complaint, different, images_in, read_all
+from ganvas.cli.photo_options import Preparation
 from ganvas.cli.progress import progress
 from ganvas.cli.shared import Common, Flag, check_frames, make_folder, with_seconds, wrote
-from ganvas.comparisons.inversion.table import Settings
+from ganvas.comparisons.inversion.table import TableSettings
 from ganvas.errors import GanvasError, ImageError
-from ganvas.inversion.batch import Work
-from ganvas.inversion.report_card import Card
+from ganvas.inversion.batch import BatchInversion
+from ganvas.inversion.metrics import InversionMetrics
+from ganvas.inversion.photos import photo_files, unique_names, unreadable_message
 from ganvas.latents.latent import Latent
-from ganvas.reports.inversion_report import kept_moments, write_inversion, write_latest
+from ganvas.reports.inversion_report import video_steps, write_inversion, write_latest
 
 DEFAULT_FRAMES = 40
 
@@ -67,7 +68,7 @@ def invert(
     search
         Where codes are looked for, and what is made small.
     preparation
-        How photos are cut, and whether they are far from what the generator knows.
+        How photos are cropped and aligned, and whether they are checked for being out of distribution.
     tuning
         Changing the generator too.
     tables
@@ -78,12 +79,12 @@ def invert(
     if not photos:
         raise GanvasError("No photo was given; name at least one image file after the generator.")
     if tables.table:
-        others = {"--frames": frames is not None, "--familiar": preparation.familiar == "on"}
+        others = {"--frames": frames is not None, "--ood": preparation.ood == "on"}
         given = [option for option, is_given in others.items() if is_given]
         refuse_beside([*search.beyond_tables(), *tuning.beyond_tables(), *given])
         names = [name for name in (tables.vanilla, model) if name]
         start = "mean" if search.start == "auto" else search.start
-        settings = Settings(search.steps, search.optimizer, start, search.seed)
+        settings = TableSettings(search.steps, search.optimizer, start, search.seed)
         compare(names, photos, tables.count, settings, preparation, out, common)
         return
     if tables.vanilla is not None:
@@ -105,57 +106,57 @@ def _invert(
 ) -> None:
     begun = time.perf_counter()
     generator, then = common.load(model), tuning.settings()
-    settings, look, mask = search.settings(generator), search.look(generator), search.mask(generator)
-    files = images_in(photos)
-    images, rows, bad = read_all(files, generator, preparation)
+    settings, features, mask = search.settings(generator), search.features(generator), search.mask(generator)
+    files = photo_files(photos)
+    read = preparation.read(files, generator)
     if isinstance(settings.start, Latent) and len(settings.start) == len(files):
-        settings = replace(settings, start=settings.start.rows(rows))
-    names = different([files[row].stem for row in rows])
+        settings = replace(settings, start=settings.start.rows(read.rows))
+    names = unique_names([file.stem for file in read.files])
     make_folder(out)
-    work = Work(
+    inversion = BatchInversion(
         generator,
-        images,
+        read.images,
         names,
         settings,
         mask,
-        look,
-        kept_moments(settings.steps, frames) if frames else set(),
+        features,
+        video_steps(settings.steps, frames) if frames else set(),
         then,
-        sources=[str(files[row]) for row in rows],
-        saved=lambda done: write_latest(out, done),
+        sources=[str(file) for file in read.files],
+        on_saved=lambda done: write_latest(out, done),
     )
     with progress() as report:
-        far = preparation.warnings(generator, images, names, settings.label, report)
-        whole = work.through(report)
+        far = preparation.warnings(generator, read.images, names, settings.label, report)
+        whole = inversion.run(report)
     region = search.region
-    paths = write_inversion(out, work, {"region": region, "command": COMMAND_LINE.get()}, video=frames > 0)
-    distance = work.finished[0].run.look.name
+    paths = write_inversion(out, inversion, {"region": region, "command": COMMAND_LINE.get()}, video=frames > 0)
+    distance = inversion.started[0].prepared.features.name
     inside = [] if region is None else [f"measured in the region {region} alone"]
     common.show(
-        [*table(work.cards(), distance), *inside, *far, *wrote(paths), with_seconds(begun)],
+        [*table(inversion.metrics(), distance), *inside, *far, *wrote(paths), with_seconds(begun)],
         {
             "command": "invert",
             "perceptual_distance": distance,
             "region": region,
-            "photos": [{"stage": stage, **card.as_dict()} for stage, card in work.cards()],
-            "far": far,
-            "unread": [path for path, _ in bad],
+            "photos": [{"stage": stage, **one.as_dict()} for stage, one in inversion.metrics()],
+            "ood": far,
+            "unread": [path for path, _ in read.unreadable],
             "files": paths,
         },
     )
     if not whole:
         raise KeyboardInterrupt
-    if bad:
-        raise ImageError(complaint(bad, len(files)))
+    if read.unreadable:
+        raise ImageError(unreadable_message(read.unreadable, len(files)))
 
 
-def table(cards: Sequence[tuple[str, Card]], look: str) -> list[str]:
+def table(metrics: Sequence[tuple[str, InversionMetrics]], distance: str) -> list[str]:
     """Return the lines that tell the numbers."""
-    width = max(len(card.name) for _, card in cards)
-    lines = [f"{'':{width}}            PSNR   {look}   from the mean"]
-    for stage, card in cards:
+    width = max(len(one.name) for _, one in metrics)
+    lines = [f"{'':{width}}            PSNR   {distance}   from the mean"]
+    for stage, one in metrics:
         lines.append(
-            f"{card.name:{width}}  {stage:8}  {card.psnr:5.2f} dB  {card.perceptual:{len(look)}.4f}  "
-            f"{card.from_mean:5.2f} deviations"
+            f"{one.name:{width}}  {stage:8}  {one.psnr:5.2f} dB  {one.perceptual:{len(distance)}.4f}  "
+            f"{one.from_mean:5.2f} std"
         )
     return lines

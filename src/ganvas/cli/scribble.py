@@ -13,22 +13,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.cli.context import COMMAND_LINE
-from ganvas.cli.photo_options import class_of, complaint, default_of, different, read_each
+from ganvas.cli.photo_options import class_of
 from ganvas.cli.progress import Report, progress
 from ganvas.cli.shared import Common, Flag, make_folder, with_seconds, wrote
 from ganvas.errors import GanvasError, ImageError
 from ganvas.images.photos import read_sketch
-from ganvas.inversion.invert import default_space
-from ganvas.inversion.sketch.batch import Scribbling
-from ganvas.inversion.sketch.fidelity import BALANCED, position_named, weight_at
-from ganvas.inversion.sketch.paint import ScribbleSettings
-from ganvas.inversion.sketch.sketch import Sketch
-from ganvas.inversion.terms import DEFAULT_LOSS, bundled_features, parse_weights
-from ganvas.metrics.distribution import kernel_distance
+from ganvas.inversion.features import bundled_features
+from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
+from ganvas.inversion.photos import read_each, unique_names, unreadable_message
+from ganvas.inversion.settings import default_space
+from ganvas.inversion.sketch.batch import BatchSketch
+from ganvas.inversion.sketch.fidelity import BALANCED, delta_weight_of, parse_fidelity
+from ganvas.inversion.sketch.search import SketchSettings
+from ganvas.inversion.sketch.target import Sketch
+from ganvas.metrics.distribution import kernel_mmd
+from ganvas.metrics.evaluation import real_features
 from ganvas.metrics.features import FeatureNetwork
-from ganvas.metrics.ood import descriptors
-from ganvas.reports.scribble_report import told, variant_name, write_scribbles
-from ganvas.training.gan.held_out import real_features
+from ganvas.metrics.ood import descriptors, fit_ood_detector
+from ganvas.reports.sketch_report import metrics_of, variant_name, write_sketches
 
 CANDIDATES, MOST_REAL = 3, 1000
 
@@ -45,12 +47,12 @@ class Table:
     grid_steps: str = "500,1000"
     """Steps of the table."""
 
-    def variants(self, one: ScribbleSettings) -> list[ScribbleSettings]:
+    def variants(self, one: SketchSettings) -> list[SketchSettings]:
         """Return the settings of the table, or the one."""
         if not self.grid:
             return [one]
         pairs = itertools.product(numbers_of(self.grid_weights), steps_of(self.grid_steps))
-        return [replace(one, delta=weight, steps=steps) for weight, steps in pairs]
+        return [replace(one, delta_weight=weight, steps=steps) for weight, steps in pairs]
 
 
 @Parameter(name="*")
@@ -62,9 +64,9 @@ class Measures:
     """Random images of the generator to look at: candidates start there, and the nearest is what results are measured
     by; 0 for none."""
     real: Path | None = None
-    """A folder or a zip of real images: print the kernel distance of the results to them, for each weight."""
-    familiarity: Flag = False
-    """Measure too how unlike the generator's own images the results are: above 1 is far. Takes 450 of its images
+    """A folder or a zip of real images: print the kernel MMD of the results to them, for each weight."""
+    ood: Flag = False
+    """Measure the OOD score of the results too: above 1 is out of distribution. Takes 450 of the generator's images
     once."""
 
 
@@ -72,7 +74,7 @@ def scribble(
     model: str,
     /,
     *sketches: Path,
-    dial: str | None = None,
+    fidelity: str | None = None,
     weight: float | None = None,
     loss: str = DEFAULT_LOSS,
     weights: str | None = None,
@@ -99,11 +101,11 @@ def scribble(
     sketches
         RGBA images; an opaque one, a photo, counts everywhere. One that cannot be read is named at the end; the
         others are done.
-    dial
-        From 0 (obey the sketch) to below 1 (look like what the generator makes), or obey, follow, balance, tame,
-        typical.
+    fidelity
+        From above 0 (look like what the generator makes) to 1 (match the sketch alone), or exact, close, balanced,
+        loose, typical.
     weight
-        The weight of the code's way from its start, instead of the dial: 0 obeys the sketch.
+        The weight of the code's distance from its start, instead of the fidelity: 0 matches the sketch alone.
     loss
         What compares the image with the sketch: perceptual, l1, l2; prior is the distance to the mean besides.
     weights
@@ -130,9 +132,9 @@ def scribble(
     begun = time.perf_counter()
     if not sketches:
         raise GanvasError("No sketch was given; name at least one image file after the generator.")
-    delta, terms = delta_of(dial, weight), parse_weights(loss, weights)
+    delta, terms = delta_of(fidelity, weight), parse_weights(loss, weights)
     generator = common.load(model)
-    one = ScribbleSettings(
+    one = SketchSettings(
         delta,
         terms,
         space or default_space(generator),
@@ -143,30 +145,30 @@ def scribble(
     )
     variants = table.variants(one)
     found, rows, bad = read_each(sketches, lambda _, path: _read(path, generator.resolution), "sketches")
-    names = different([sketches[row].stem for row in rows])
+    names = unique_names([sketches[row].stem for row in rows])
     named = [
         Sketch(name, *parts, source=str(sketches[row])) for name, parts, row in zip(names, found, rows, strict=True)
     ]
-    look = bundled_features(generator.device)
-    work = Scribbling(generator, named, variants, look, measures.nearest)
+    features = bundled_features(generator.device)
+    sketching = BatchSketch(generator, named, variants, features, measures.nearest)
     make_folder(out)
     with progress() as report:
-        real = None if measures.real is None else real_features(look.network, measures.real, MOST_REAL, report)
-        whole = work.through(report)
-        lines = told(work)
-        if measures.familiarity:
-            add_familiarity(lines, work, look.network, report)
-    kernels = [] if real is None else kernels_of(work, look.network, real)
+        real = None if measures.real is None else real_features(features.network, measures.real, MOST_REAL, report)
+        whole = sketching.run(report)
+        lines = metrics_of(sketching)
+        if measures.ood:
+            add_ood_scores(lines, sketching, features.network, report)
+    kernels = [] if real is None else kernels_of(sketching, features.network, real)
     facts = {
         "generator": model,
         "space": one.space,
         "terms": str(terms),
-        "perceptual_distance": look.name,
+        "perceptual_distance": features.name,
         "optimizer": optimizer,
         "random_images": measures.nearest,
         "command": COMMAND_LINE.get(),
     }
-    paths = write_scribbles(out, work, lines, {**facts, "kernel_distances": kernels})
+    paths = write_sketches(out, sketching, lines, {**facts, "kernel_distances": kernels})
     common.show(
         [
             *in_words(lines),
@@ -186,16 +188,16 @@ def scribble(
     if not whole:
         raise KeyboardInterrupt
     if bad:
-        raise ImageError(complaint(bad, len(sketches), "sketches"))
+        raise ImageError(unreadable_message(bad, len(sketches), "sketches"))
 
 
-def delta_of(dial: str | None, weight: float | None) -> float:
-    """Return the weight meant by --dial or by --weight."""
-    if dial is not None and weight is not None:
-        raise GanvasError(f"--dial {dial} and --weight {weight:g} say the same thing; give one of them.")
+def delta_of(fidelity: str | None, weight: float | None) -> float:
+    """Return the delta weight of --fidelity or --weight."""
+    if fidelity is not None and weight is not None:
+        raise GanvasError(f"--fidelity {fidelity} and --weight {weight:g} say the same thing; give one of them.")
     if weight is not None:
         return weight
-    return BALANCED if dial is None else weight_at(position_named(dial))
+    return BALANCED if fidelity is None else delta_weight_of(parse_fidelity(fidelity))
 
 
 def numbers_of(text: str) -> list[float]:
@@ -213,25 +215,28 @@ def steps_of(text: str) -> list[int]:
     return [int(number) for number in numbers_of(text)]
 
 
-def add_familiarity(lines: Sequence[dict[str, Any]], work: Scribbling, network: FeatureNetwork, report: Report) -> None:
-    """Add to the numbers of every candidate how far it is from what the generator makes."""
-    known = default_of(work.generator, network, work.variants[0].label, report)
-    images = torch.cat([painting.images for painting in work.paintings.values()])
-    for line, ratio in zip(lines, known.ratios(descriptors(network, images)).tolist(), strict=True):
-        line["familiarity"] = ratio
+def add_ood_scores(
+    lines: Sequence[dict[str, Any]], sketching: BatchSketch, network: FeatureNetwork, report: Report
+) -> None:
+    """Add the OOD score of every candidate to its metrics."""
+    label = sketching.variants[0].label
+    detector = fit_ood_detector(network, sketching.generator, label=label, progress=report)
+    images = torch.cat([result.images for result in sketching.results.values()])
+    for line, score in zip(lines, detector.scores(descriptors(network, images)).tolist(), strict=True):
+        line["ood_score"] = score
 
 
 @torch.no_grad()
-def kernels_of(work: Scribbling, network: FeatureNetwork, real: Float[Tensor, "n d"]) -> list[dict[str, Any]]:
-    """Return the kernel distance to real images of all candidates of each variant that has at least three."""
+def kernels_of(sketching: BatchSketch, network: FeatureNetwork, real: Float[Tensor, "n d"]) -> list[dict[str, Any]]:
+    """Return the kernel MMD to real images of all candidates of each variant that has at least three."""
     told = []
-    for column in range(len(work.variants)):
-        some = [painting for (_, variant), painting in work.paintings.items() if variant == column]
+    for column in range(len(sketching.variants)):
+        some = [result for (_, variant), result in sketching.results.items() if variant == column]
         images = torch.cat([one.images for one in some]) if some else torch.zeros(0, 3, 1, 1)
         if len(images) < 3:
             continue
-        found = kernel_distance(real, network(images.to(network.mean.device)))
-        words = f"kernel distance {found} of {len(images)} images to {len(real)} real ones"
+        found = kernel_mmd(real, network(images.to(network.mean.device)))
+        words = f"kernel MMD {found} of {len(images)} images to {len(real)} real ones"
         told.append({"variant": variant_name(some[0]), "value": found.value, "error": found.error, "words": words})
     return told
 
@@ -239,11 +244,13 @@ def kernels_of(work: Scribbling, network: FeatureNetwork, real: Float[Tensor, "n
 def in_words(lines: Sequence[dict[str, Any]]) -> list[str]:
     """Return the lines that tell the numbers: candidates of each sketch, the best first."""
     width = max(len(line["sketch"]) for line in lines)
-    far = "  familiarity" if "familiarity" in lines[0] else ""
+    far = "    OOD score" if "ood_score" in lines[0] else ""
     words = [f"{'':{width}}  weight  steps  start         distance  of the nearest  from the mean{far}"]
     for line in lines:
-        quotient = "" if line["quotient"] != line["quotient"] else f"{line['quotient']:.2f} times"
-        ratio = f"  {line['familiarity']:11.2f}" if far else ""
+        quotient = (
+            "" if line["relative_distance"] != line["relative_distance"] else f"{line['relative_distance']:.2f} times"
+        )
+        ratio = f"  {line['ood_score']:11.2f}" if far else ""
         words.append(
             f"{line['sketch']:{width}}  {line['delta_weight']:<6.3g}  {line['steps']:5}  {line['start']:12}  "
             f"{line['distance']:8.4f}  {quotient:>14}  {line['from_mean']:13.2f}{ratio}"

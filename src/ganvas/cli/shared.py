@@ -14,11 +14,11 @@ from cyclopts import Parameter
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.cli.context import visible
 from ganvas.cli.photo_codes import latent_of
-from ganvas.cli.photo_options import is_photo
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import class_names, label_of
 from ganvas.generators.protocol import CanMove, Generator, about_of
+from ganvas.inversion.photos import is_photo
 from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample_latent
 from ganvas.regions import Region

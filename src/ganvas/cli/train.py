@@ -1,5 +1,6 @@
 """``ganvas train``: make a generator from a folder or a zip of images."""
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -7,16 +8,13 @@ from cyclopts import App
 
 from ganvas.cli.adaptation import adapt
 from ganvas.cli.encoder_training import encoder
-from ganvas.cli.shared import Flag, device_named
-from ganvas.cli.training import Running, train
-from ganvas.training.distributed import own_device
+from ganvas.cli.shared import Flag
+from ganvas.cli.training import Running, run_and_show
 from ganvas.training.gan.augmentation import Augmentation
-from ganvas.training.gan.dcgan import DCGANRecipe
-from ganvas.training.gan.networks import Networks, Source
-from ganvas.training.gan.starting import read_source
-from ganvas.training.gan.stylegan2 import StyleGAN2Recipe, parse_channels, standard_channels
-
-STEPS_ALONE = 500
+from ganvas.training.gan.channels import parse_channels, standard_channels
+from ganvas.training.gan.dcgan import DCGANSettings
+from ganvas.training.gan.stylegan2 import StyleGAN2Settings
+from ganvas.training.train import rehearse, train_dcgan, train_stylegan2
 
 app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of images.")
 app.command(encoder)
@@ -46,7 +44,7 @@ def dcgan(
     resolution
         Width and height of the images in pixels.
     batch
-        Images of a step.
+        Batch size.
     loss
         bce is the published one.
     rate
@@ -61,20 +59,23 @@ def dcgan(
     running
         Where the run goes and how it is watched.
     """
-    device = own_device(device_named(running.device))
-    recipe = DCGANRecipe(
+    settings = DCGANSettings(
         resolution=resolution,
         width=width,
         discriminator_width=width,
         batch=batch,
-        objective=loss,
-        rate=rate,
-        discriminator_rate=rate,
-        precision=running.precision_on(device),
+        loss=loss,
+        learning_rate=rate,
+        discriminator_learning_rate=rate,
+        precision=running.precision,
         seed=running.seed,
     )
-    beginning = read_source(start) if start else None
-    train(recipe, data, Augmentation(augment, running.flip), beginning, running, device)
+    shared = {"augmentation": Augmentation(augment, running.flip), "options": running.options(start)}
+    run_and_show(
+        running,
+        partial(train_dcgan, data, settings, running.out, **shared),
+        partial(rehearse, data, settings, **shared),
+    )
 
 
 @app.command
@@ -111,23 +112,23 @@ def stylegan2(
     resolution
         Width and height of the images in pixels, a power of two.
     batch
-        Images of a step.
+        Batch size.
     loss
-        bce is the published one; relativistic compares real and made images in pairs (R3GAN), with --r2 too.
+        bce is the published one; relativistic compares real and fake images in pairs (R3GAN), with --r2 too.
     rate
         Learning rate of both networks.
     r1
         Weight of the gradient penalty on real images.
     r2
-        Weight of the gradient penalty on made images.
+        Weight of the gradient penalty on fake images.
     penalty_every
         Steps between gradient penalties.
     path
         Weight of the path length penalty; 2 is the published one, 0 leaves it out.
     mixing
-        Share of images made from two codes.
+        Shard of images made from two codes.
     channel_base
-        Channels times pixels of the fine maps: the map of r pixels has channel_base / r of them.
+        Channels at resolution r: min(channel_base / r, channel_max).
     channel_max
         Most channels of a map.
     channels
@@ -139,7 +140,8 @@ def stylegan2(
     discriminator_warmup
         Steps at the start in which only the discriminator learns; 500 where --start gives none that fits.
     match_noise
-        Set the noise of the finest maps of what is kept so that its images have the grain of the data.
+        Set the noise strengths of the finest maps of the exported generator to match the high-frequency energy of
+        the data.
     augment
         adaptive keeps a discriminator of small sets from learning them by heart.
     start
@@ -148,33 +150,31 @@ def stylegan2(
     running
         Where the run goes and how it is watched.
     """
-    device = own_device(device_named(running.device))
     widths = standard_channels(resolution, channel_base, channel_max)
     if channels:
         widths = parse_channels(channels, resolution)
-    beginning = read_source(start, widths) if start else None
-    recipe = StyleGAN2Recipe(
+    settings = StyleGAN2Settings(
         channels=widths,
         discriminator_channels=widths,
         z_dim=z_dim,
         mapping_layers=mapping_layers,
         batch=batch,
-        objective=loss,
-        rate=rate,
-        discriminator_rate=rate,
+        loss=loss,
+        learning_rate=rate,
+        discriminator_learning_rate=rate,
         r1=r1,
         r2=r2,
         penalty_every=penalty_every,
         path=path,
         mixing=mixing,
-        discriminator_warmup=_steps_alone(beginning) if discriminator_warmup is None else discriminator_warmup,
+        discriminator_warmup=discriminator_warmup,
         match_noise=match_noise,
-        precision=running.precision_on(device),
+        precision=running.precision,
         seed=running.seed,
     )
-    train(recipe, data, Augmentation(augment, running.flip), beginning, running, device)
-
-
-def _steps_alone(beginning: Source | Networks | None) -> int:
-    """Return the steps that a new discriminator needs to catch up with a trained generator."""
-    return STEPS_ALONE if beginning is not None and beginning.discriminator is None else 0
+    shared = {"augmentation": Augmentation(augment, running.flip), "options": running.options(start)}
+    run_and_show(
+        running,
+        partial(train_stylegan2, data, settings, running.out, **shared),
+        partial(rehearse, data, settings, **shared),
+    )

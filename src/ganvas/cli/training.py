@@ -1,38 +1,26 @@
-"""What all ``ganvas train`` commands do: open the images, begin or go on, show progress, stop at a signal."""
+"""What all ``ganvas train`` commands share: options, progress, stopping at a signal, and how results are shown."""
 
-import signal
 import time
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
-import torch
 from cyclopts import Parameter
 
 from ganvas.cli.progress import Report, progress
-from ganvas.cli.shared import Flag, make_folder, show, with_seconds, wrote
-from ganvas.errors import TrainingError
-from ganvas.images.datasets import FEWEST, ImageSet, Survey, open_images
+from ganvas.cli.shared import Flag, show, with_seconds, wrote
+from ganvas.images.datasets import DatasetSummary
 from ganvas.reports.tensorboard import board
 from ganvas.reports.training_report import write_training_report
-from ganvas.training.distributed import Team, team
-from ganvas.training.gan import starting
-from ganvas.training.gan.augmentation import Augmentation
-from ganvas.training.gan.held_out import open_yardstick
-from ganvas.training.gan.networks import Networks, Source
-from ganvas.training.gan.probe import safe_recipe
-from ganvas.training.gan.run import DISTANCE, Event, Plan, Recipe, Run
-from ganvas.training.gan.snapshots import Progress
-from ganvas.training.hardware import fastest_precision
+from ganvas.training.events import EVALUATION, LOGGED, TrainingEvent, TrainingResult
+from ganvas.training.gan.task import RunSchedule
+from ganvas.training.interrupt import stop_on_signal
+from ganvas.training.launch import Rehearsal, RunOptions
 
-SHOWN = ("D", "G")
+SHOWN = ("D", "G", "codes", "pixels", "perceptual")
 REMEMBERED_SECONDS = 300.0
-REHEARSED_STEPS = 3
-SECONDS_TO_REPEAT = 2.0
 FINISHED, STOPPED = "finished", "stopped"
 
 
@@ -45,12 +33,12 @@ class Running:
     """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
     images: int = 300_000
     """Images to show in all."""
-    cool: int = 0
-    """Let the learning rates fall to nothing over the last so many images: a third of --images is a good end."""
+    lr_decay_images: int = 0
+    """Images over which the learning rates fall to 0 at the end: a third of --images is a good choice."""
     resume: str | None = None
-    """Go on: auto for the newest snapshot in --out, or the file of one, whole or slim."""
+    """Resume: auto for the newest snapshot in --out, or a snapshot file."""
     seed: int = 0
-    """Of all chance."""
+    """Random seed."""
     change: Flag = False
     """With --resume: go on with settings other than the snapshot's; the networks keep their shapes."""
     log_every: int = 1_000
@@ -58,13 +46,13 @@ class Running:
     sheet_every: int = 5_000
     """Images between sheets of samples."""
     test: Path | None = None
-    """A folder or zip of images that were held out: the kernel distance to them is told and drawn."""
+    """A folder or zip of held-out images: the kernel MMD to them is measured and plotted."""
     test_every: int = 20_000
     """With --test: images between measurements."""
     snapshot_every: int = 10_000
     """Images between snapshots."""
-    slim_every: int = 0
-    """Images between slim snapshots (weights in bfloat16), which all stay; 0 for none."""
+    weights_every: int = 0
+    """Images between weights-only snapshots (in bfloat16), which are all kept; 0 for none."""
     keep: int = 3
     """Snapshots kept, the newest ones."""
     flip: bool = True
@@ -72,185 +60,123 @@ class Running:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the maps; auto takes the faster one on this machine."""
+    """Precision of the feature maps; auto takes the faster one on this machine."""
     threads: int = 0
-    """Of the processor; 0 for as many as it has cores."""
+    """CPU threads; 0 = all."""
     dry_run: Flag = False
-    """Look at the data, do one step, write nothing."""
+    """Open the data, time a few steps, write nothing."""
     json: Flag = False
     """Print a machine-readable summary on stdout instead of text."""
     debug: Flag = False
     """Print the traceback of an error."""
 
-    def plan(self, source: dict[str, Any]) -> Plan:
-        """Return what is written when."""
-        names = {field.name for field in fields(Plan)} & {field.name for field in fields(self)}
-        shared = {name: getattr(self, name) for name in names}
-        return Plan(folder=self.out, name=self.out.name or "trained", source=source, **shared)
+    @property
+    def schedule(self) -> RunSchedule:
+        """When the run ends, and when it writes what."""
+        return RunSchedule(
+            self.images,
+            self.lr_decay_images,
+            self.log_every,
+            self.sheet_every,
+            self.test_every if self.test else 0,
+            self.snapshot_every,
+            self.weights_every,
+            self.keep,
+        )
 
-    def precision_on(self, device: torch.device) -> str:
-        """Return the precision meant on this device."""
-        return fastest_precision(device) if self.precision == "auto" else self.precision
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What to train, on what, who does it."""
-
-    recipe: Recipe
-    plan: Plan
-    data: ImageSet
-    augmentation: Augmentation
-    device: torch.device
-    team: Team
+    def options(self, start: str | None = None) -> RunOptions:
+        """Return how the run starts and where it computes."""
+        return RunOptions(start, self.resume, self.change, self.test, self.device, self.threads)
 
 
-def train(
-    recipe: Recipe,
-    source: Path,
-    augmentation: Augmentation,
-    beginning: Source | Networks | None,
-    running: Running,
-    device: torch.device,
-    fewest: int = FEWEST,
-) -> None:
-    """Train by a recipe on the images of `source`, at least `fewest`, or rehearse it, and show what came of it."""
+@dataclass
+class Display:
+    """Shows progress with the newest losses beside it; ``should_stop`` is whether a signal came."""
+
+    report: Report
+    should_stop: Callable[[], bool]
+    note: str = ""
+    record: Callable[[int, Any], None] = field(default=lambda images, numbers: None)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how much is done."""
+        self.report(what, done, total, self.note)
+
+    def on_event(self, event: TrainingEvent) -> None:
+        """Take the losses of a log line."""
+        if event.kind == LOGGED:
+            self.note = "  ".join(f"{name} {event.metrics[name]:.2f}" for name in SHOWN if name in event.metrics)
+        if event.kind in (LOGGED, EVALUATION):
+            self.record(event.images, event.metrics)
+
+    @property
+    def hooks(self) -> dict[str, Any]:
+        """The callbacks of a training call."""
+        return {"progress": self.progress, "on_event": self.on_event, "should_stop": self.should_stop}
+
+
+@contextmanager
+def displayed() -> Iterator[Display]:
+    """Show a run's progress, and let a signal stop it after the step."""
+    with stop_on_signal() as should_stop, progress(remembers=REMEMBERED_SECONDS) as report:
+        yield Display(report, should_stop)
+
+
+def run_and_show(running: Running, train: Callable[..., TrainingResult], rehearse: Callable[..., Rehearsal]) -> None:
+    """Train, or rehearse with --dry-run, and show what came of it."""
     began = time.perf_counter()
-    if running.threads < 0:
-        raise TrainingError(f"--threads {running.threads} is not possible; give 1 or more, or 0 for all.")
-    if running.threads:
-        torch.set_num_threads(running.threads)
-    plan = running.plan({"command": f"ganvas train {recipe.family}"})
-    with team(device) as members, progress(members.leads, REMEMBERED_SECONDS) as report:
-        recipe = _safe(recipe, augmentation, running, device, members)
-        packing = partial(report, "Packing images")
-        data = open_images(source, recipe.resolution, packing, fewest)
-        task = _Task(recipe, plan, data, augmentation, device, members)
-        if running.dry_run:
-            lines, facts = _rehearse(task, beginning)
-        else:
-            held_out = running.test if members.leads else None
-            yardstick = open_yardstick(held_out, recipe.resolution, device, report) if held_out else None
-            make_folder(running.out)
-            run = _begin(task, running, beginning)
-            run.yardstick = yardstick
-            lines, facts = _watch(run, report)
-    if members.leads:
-        found = {"command": "train", "survey": vars(data.survey)}
-        show([*survey_lines(data.survey), *lines, with_seconds(began)], found | facts, running.json)
-    if facts.get("state") == STOPPED:
+    schedule = running.schedule
+    if running.dry_run:
+        with progress() as report:
+            found = rehearse(progress=report)
+        if found.is_main:
+            lines = [*summary_lines(found.data), *_lines_of_rehearsal(found, schedule.images), with_seconds(began)]
+            facts = {"parameters": found.parameters, "precision": found.precision, "rate": found.images_per_second}
+            show(lines, {"command": "train", "summary": vars(found.data), **facts}, running.json)
+        return
+    with displayed() as display, board(running.out) as record:
+        display.record = record
+        result = train(schedule=schedule, **display.hooks)
+    if result.is_main:
+        paths = [*result.files, *write_training_report(running.out)]
+        state = FINISHED if result.finished else STOPPED
+        lines = [f"alarm {text}" for text in result.alarms]
+        if result.evaluation:
+            lines.append(f"kernel MMD {result.evaluation['kernel_mmd']:.4f} after {result.images:,} images")
+        lines += [f"{state} after {result.images:,} images", *wrote(paths)]
+        facts = {"state": state, "images": result.images, "alarms": result.alarms, "files": paths}
+        found = {"command": "train", "summary": vars(result.data)} | facts
+        show([*summary_lines(result.data), *lines, with_seconds(began)], found, running.json)
+    if not result.finished:
         raise KeyboardInterrupt
 
 
-def _safe(recipe: Recipe, augmentation: Augmentation, running: Running, device: torch.device, members: Team) -> Recipe:
-    """Return the recipe in a precision in which a step does not crash: that of the snapshot where a run goes on."""
-    chosen = running.precision != "auto"
-    if running.resume and not chosen:
-        recorded = starting.recorded_precision(running.resume, running.out)
-        recipe = replace(recipe, precision=recorded or recipe.precision)
-    steps = running.images // recipe.batch
-    recipe, note = safe_recipe(recipe, augmentation, device, members, steps, may_change=not chosen)
-    if note and members.leads:
-        warnings.warn(note, stacklevel=2)
-    return recipe
-
-
-def _begin(task: _Task, running: Running, beginning: Source | Networks | None) -> Run:
-    if running.resume:
-        return starting.resume(running.resume, **vars(task), change=running.change)
-    return starting.begin(**vars(task), source=beginning)
-
-
-def _rehearse(task: _Task, beginning: Source | Networks | None) -> tuple[list[str], dict[str, Any]]:
-    """Do a few steps without a file and say how long the run would take."""
-    recipe, images = task.recipe, task.plan.images
-    run = starting.prepare(**vars(task), source=beginning)
-    run.progress = Progress(step=recipe.discriminator_warmup)  # both networks learn from there on
-    run.step()
-    began = time.perf_counter()
-    for _ in range(REHEARSED_STEPS):
-        run.step()
-    rate = REHEARSED_STEPS * recipe.batch / (time.perf_counter() - began)
-    sizes = {name: sum(p.numel() for p in module.parameters()) for name, module in run.networks.modules.items()}
-    lines = [
-        f"generator {sizes['generator']:,} parameters, discriminator {sizes['discriminator']:,}, in {recipe.precision}",
-        f"{rate:.1f} images a second on {task.device}: {images:,} would take about {_spoken(images / rate)}",
+def _lines_of_rehearsal(found: Rehearsal, images: int) -> list[str]:
+    sizes = found.parameters
+    return [
+        f"generator {sizes['generator']:,} parameters, discriminator {sizes['discriminator']:,}, in {found.precision}",
+        f"{found.images_per_second:.1f} images a second on {found.device}: {images:,} would take about "
+        f"{_duration(images / found.images_per_second)}",
         "dry run: no step was kept and nothing written to --out",
     ]
-    return lines, {"parameters": sizes, "precision": recipe.precision, "rate": rate}
 
 
-def _spoken(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else "a minute"
 
 
-def survey_lines(survey: Survey) -> list[str]:
+def summary_lines(summary: DatasetSummary) -> list[str]:
     """Return what was found in the data, for people."""
-    lines = [f"{survey.count:,} images at {survey.resolution} pixels from {survey.source}"]
-    if survey.cropped:
-        lines.append(f"{survey.cropped:,} were not square: the middle was taken")
-    if survey.repeated:
-        lines.append(f"{survey.repeated:,} are the same as others")
-    if survey.enlarged:
-        lines.append(f"{survey.enlarged:,} are smaller than {survey.resolution} pixels and were enlarged")
-    for name, reason in list(survey.skipped.items())[:5]:
+    lines = [f"{summary.count:,} images at {summary.resolution} pixels from {summary.source}"]
+    if summary.cropped:
+        lines.append(f"{summary.cropped:,} were not square: the middle was taken")
+    if summary.repeated:
+        lines.append(f"{summary.repeated:,} are the same as others")
+    if summary.enlarged:
+        lines.append(f"{summary.enlarged:,} are smaller than {summary.resolution} pixels and were enlarged")
+    for name, reason in list(summary.skipped.items())[:5]:
         lines.append(f"left out {name}: {reason}")
-    if len(survey.skipped) > 5:
-        lines.append(f"left out {len(survey.skipped) - 5} more that cannot be read")
+    if len(summary.skipped) > 5:
+        lines.append(f"left out {len(summary.skipped) - 5} more that cannot be read")
     return lines
-
-
-def _watch(run: Run, report: Report) -> tuple[list[str], dict[str, Any]]:
-    """Go through a run's events, showing them; returns what to tell people and programs at the end."""
-    newest: dict[str, tuple[Path, ...]] = {}
-    alarms, note, distance = [], "", ""
-    with finishing_the_step(run), board(run.plan.folder, run.progress.images, run.team.leads) as record:
-        for event in run.events():
-            if event.kind == "log":
-                record(event.images, event.numbers)
-                note = _note(event)
-            elif event.kind == DISTANCE:
-                distance = f"kernel distance {event.numbers['kernel_distance']:.4f} after {event.images:,} images"
-            elif event.kind == "alarm":
-                alarms.append(f"alarm after {event.images:,} images: {event.text}")
-            report("Training", event.images, run.plan.images, note)
-            newest[event.kind] = event.paths or newest.get(event.kind, ())
-    paths = [path for written in newest.values() for path in written]
-    if run.team.leads:
-        paths += write_training_report(run.plan.folder)
-    state, images = STOPPED if run.stopping else FINISHED, run.progress.images
-    lines = [*alarms, *filter(None, [distance]), f"{state} after {images:,} images", *wrote(paths)]
-    return lines, {"state": state, "images": images, "alarms": alarms, "files": paths}
-
-
-def _note(event: Event) -> str:
-    return "  ".join(f"{name} {event.numbers[name]:.2f}" for name in SHOWN if name in event.numbers)
-
-
-@runtime_checkable
-class Stoppable(Protocol):
-    """Something long that saves and ends when told."""
-
-    stopping: bool
-
-
-@contextmanager
-def finishing_the_step(run: Stoppable) -> Iterator[None]:
-    """Let the first Ctrl-C (or TERM) finish the step and save; a second one, seconds later, stops at once."""
-    first = 0.0
-
-    def stop(number: int, frame: Any) -> None:
-        nonlocal first
-        run.stopping, now = True, time.monotonic()
-        first = first or now
-        # One Ctrl-C may arrive twice: from the terminal, and passed on by torchrun.
-        if now - first > SECONDS_TO_REPEAT:
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganvas.drag.sampling import Plane
 from ganvas.drag.state import Drag
-from ganvas.generators.crops import Window
+from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import HasParts
 
 BESIDE = 2  # samples of the map: reading between pixels of the enlarged map touches the next but one
@@ -33,7 +33,7 @@ def feature_near(
     return F.pad(subject.feature_of(codes, window), around)
 
 
-def samples_near(points: Float[Tensor, "k 2"], margin: float, plane: Plane, size: int) -> Window:
+def samples_near(points: Float[Tensor, "k 2"], margin: float, plane: Plane, size: int) -> Crop:
     """Return the samples of a map of `size` a side that are read within `margin` pixels of the points, as one box;
     places off the image are read at its edge.
     """
@@ -45,4 +45,4 @@ def samples_near(points: Float[Tensor, "k 2"], margin: float, plane: Plane, size
         first, last = ((inside[:, axis].min() - margin - low) * scale, (inside[:, axis].max() + margin - low) * scale)
         sides.append((int(torch.floor(first)) - BESIDE, int(torch.ceil(last)) + BESIDE))
     (left, right), (top, bottom) = sides
-    return Window(left, top, right, bottom).within(size)
+    return Crop(left, top, right, bottom).within(size)

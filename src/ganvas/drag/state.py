@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ganvas.drag.sampling import Plane
 from ganvas.errors import GanvasError, RegionError
-from ganvas.generators.crops import Window
+from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import Generator, HasParts, Label, Noise
 from ganvas.images.pixels import resize
 from ganvas.regions import Region
@@ -60,7 +60,7 @@ class Subject:
         """The space that the codes themselves are written in: z or w+."""
         return code_space_of(self.space)
 
-    def feature_of(self, codes: Tensor, window: Window | None = None) -> Float[Tensor, "1 c h w"]:
+    def feature_of(self, codes: Tensor, window: Crop | None = None) -> Float[Tensor, "1 c h w"]:
         """Return the followed map, or a window of it where the generator `HasParts`; what lies above it is not
         computed.
         """

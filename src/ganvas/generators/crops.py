@@ -16,7 +16,7 @@ convolution after it looks one further: of 2a - 1 to 2b, what lies under [a, b) 
 
 
 @dataclass(frozen=True)
-class Window:
+class Crop:
     """The samples [left, right) x [top, bottom) of a map."""
 
     left: int
@@ -34,27 +34,27 @@ class Window:
         """How many samples there are."""
         return (self.right - self.left) * (self.bottom - self.top)
 
-    def within(self, size: int) -> "Window":
+    def within(self, size: int) -> "Crop":
         """Return what of the window lies in a map of `size` samples a side."""
-        return Window(max(self.left, 0), max(self.top, 0), min(self.right, size), min(self.bottom, size))
+        return Crop(max(self.left, 0), max(self.top, 0), min(self.right, size), min(self.bottom, size))
 
-    def inside(self, other: "Window") -> "Window":
+    def inside(self, other: "Crop") -> "Crop":
         """Return the window counted from the corner of another."""
         left, top = other.left, other.top
-        return Window(self.left - left, self.top - top, self.right - left, self.bottom - top)
+        return Crop(self.left - left, self.top - top, self.right - left, self.bottom - top)
 
-    def doubled(self) -> "Window":
+    def doubled(self) -> "Crop":
         """Return the samples of the map twice as fine that cover the same place."""
-        return Window(2 * self.left, 2 * self.top, 2 * self.right, 2 * self.bottom)
+        return Crop(2 * self.left, 2 * self.top, 2 * self.right, 2 * self.bottom)
 
-    def below(self) -> "Window":
+    def below(self) -> "Crop":
         """Return what of the map half as fine a block that doubles and convolves it needs for this window."""
-        return Window(
+        return Crop(
             self.left // 2 - HALO, self.top // 2 - HALO, -(-self.right // 2) + HALO, -(-self.bottom // 2) + HALO
         )
 
 
-def windows_below(window: Window, sizes: list[int]) -> list[Window]:
+def crops_below(window: Crop, sizes: list[int]) -> list[Crop]:
     """Return the windows of maps of the given `sizes`, each twice the one before, of which the last is `window`."""
     found = [window.within(sizes[-1])]
     for finer, size in pairwise(reversed(sizes)):

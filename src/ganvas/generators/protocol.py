@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from ganvas.generators.crops import Window
+from ganvas.generators.crops import Crop
 from ganvas.regions import Region
 
 
@@ -183,7 +183,7 @@ class HasParts(Protocol):
         self,
         codes: Tensor | CodesWithSpace,
         name: str,
-        window: Window,
+        window: Crop,
         space: str | None = None,
         *,
         noise: Noise = "const",

@@ -12,26 +12,26 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import LatentError
+from ganvas.generators.base import Conditions, Jvp, LinearizableBase
 from ganvas.generators.codes import check_space, sample_normal, truncate, widen
 from ganvas.generators.labels import one_hot
 from ganvas.generators.mapping import MappingNetwork
-from ganvas.generators.protocol import About, Label
+from ganvas.generators.protocol import Label, Noise
 from ganvas.generators.styles import StyleSynthesis
 
 Network = TypeVar("Network", bound=StyleSynthesis)
 PushStyles = Callable[[Sequence[Tensor | None], int], Tensor]
 
 
-class StyleBased(nn.Module, Generic[Network]):
+class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
     """The part of a generator that lies before its synthesis network, which the family adds as ``synthesis``.
 
     ``architecture`` has ``resolution``, ``layers``, ``z_dim``, ``w_dim``, ``hidden``, ``label_dim``, ``mapping_rate``.
     """
 
     spaces: tuple[str, ...] = ("z", "w", "w+", "s")
-    about: About | None = None
+    linear_spaces: tuple[str, ...] = ("w", "w+", "s")
     synthesis: Network
-    feature_names: tuple[str, ...]
 
     def __init__(self, architecture: Any) -> None:
         super().__init__()
@@ -40,6 +40,11 @@ class StyleBased(nn.Module, Generic[Network]):
         self.resolution: int = a.resolution
         self.layers: int = a.layers
         self.mapping = MappingNetwork(a.z_dim, a.w_dim, a.hidden, a.label_dim, a.mapping_rate)
+
+    @property
+    def code_dtype(self) -> torch.dtype:
+        """The precision of codes."""
+        return self.mapping.w_avg.dtype
 
     @property
     def device(self) -> torch.device:
@@ -112,27 +117,14 @@ class StyleBased(nn.Module, Generic[Network]):
             space = "w+"
         return self.synthesis.styles(widen(codes, space, self.layers, self.architecture.w_dim))
 
-    def linearize_styles(
-        self,
-        codes: Tensor,
-        space: str,
-        layers: Sequence[int] | None,
-        linearize: Callable[[list[Tensor]], tuple[Tensor, PushStyles]],
-    ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
-        """Return the image of one code (w, w+ or s) and the map from tangents [n, *code] to [n, 3, h, w].
-
-        `linearize` is the synthesis network's, from styles on. Tangents count on `layers` (rows of w+; None: all) only.
-        """
-        check_space(space, self.spaces[1:])
-        if len(codes) != 1:
-            raise LatentError(f"A derivative is taken at one code; {len(codes)} were given.")
+    def linearize_at(
+        self, codes: Tensor, space: str, given: Conditions, layers: Sequence[int] | None
+    ) -> tuple[Tensor, Jvp]:
+        """Return the image of one code (w, w+ or s) and its derivative; tangents count on `layers` only (None: all)."""
         active = frozenset(range(self.layers) if layers is None else layers)
-        with torch.no_grad():
-            image, push_styles = linearize(self.styles(codes, space))
+        image, push_styles = self.linearize_styles(self.styles(codes, space), given.noise)
 
-        @torch.no_grad()
         def push(tangents: Tensor) -> Tensor:
-            self.check_codes(space, tangents)
             if space == "s":
                 parts = tangents.split(self.style_channels(), dim=1)
                 masked = [t if row in active else None for t, row in zip(parts, self.style_rows(), strict=True)]
@@ -142,24 +134,8 @@ class StyleBased(nn.Module, Generic[Network]):
 
         return image, push
 
-    def check_codes(self, space: str, codes: Tensor) -> None:
-        """Raise `LatentError` unless `codes` lie in `space` and have the generator's precision."""
-        if codes.dtype != self.mapping.w_avg.dtype:
-            raise LatentError(
-                f"Codes are {self.mapping.w_avg.dtype} here; these are {codes.dtype}: convert them first."
-            )
-        expected = self.dimensions(space)
-        if codes.shape[1:] != expected:
-            shape = ", ".join(map(str, ("n", *expected)))
-            raise LatentError(
-                f"Codes of shape {list(codes.shape)} do not lie in space {space} of this generator, which wants "
-                f"[{shape}]."
-            )
-
-    def check_feature(self, name: str) -> None:
-        """Raise `LatentError` unless there is a feature map of this name."""
-        if name not in self.feature_names:
-            raise LatentError(
-                f"Feature map '{name}' does not exist: this {self.resolution}-pixel generator has "
-                f"{', '.join(self.feature_names)}."
-            )
+    def linearize_styles(self, styles: Sequence[Tensor], noise: Noise) -> tuple[Tensor, PushStyles]:
+        """Return the image of one row of styles, and the map from n style tangents (None: zero), and n, to those of
+        images.
+        """
+        raise NotImplementedError

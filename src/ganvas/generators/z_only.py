@@ -1,40 +1,64 @@
 """What generators with space z only have in common: one code per image, no layers, no noise maps, no mapping."""
 
-from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
-import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.protocol import Noise
+from ganvas.generators.base import Conditions, Jvp, LinearizableBase, refuse_noise
+from ganvas.generators.codes import check_space
+from ganvas.generators.protocol import Label
+
+
+class ZOnlyGenerator(LinearizableBase):
+    """A generator whose only space is z; ``architecture`` has its ``z_dim``."""
+
+    spaces: tuple[str, ...] = ("z",)
+    linear_spaces: tuple[str, ...] = ("z",)
+    layers = 0
+    architecture: Any
+
+    def dimensions(self, space: str) -> tuple[int, ...]:
+        """Return the shape of one code of `space`."""
+        check_space(space, self.spaces)
+        return (self.architecture.z_dim,)
+
+    def map(
+        self,
+        z: Float[Tensor, "n z_dim"],
+        to: str = "w+",
+        *,
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
+    ) -> NoReturn:
+        """Refuse: there is space z only."""
+        refuse_mapping(to)
+
+    def linearize_at(
+        self, codes: Tensor, space: str, given: Conditions, layers: Sequence[int] | None
+    ) -> tuple[Tensor, Jvp]:
+        """Return the image of one code and its derivative there."""
+        if layers is not None:
+            raise LatentError("Layers were given, but this generator has none: leave layers out.")
+        self.check_z(codes, space, given)
+        image, push = self.linearize_z(codes * given.truncation, given)
+        return image, lambda tangents: push(tangents * given.truncation)
+
+    def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Jvp]:
+        """Return the image of a code that is truncated already, and its derivative by that."""
+        raise NotImplementedError
+
+    def check_z(self, codes: Tensor, space: str, given: Conditions) -> None:
+        """Raise `LatentError` for codes or conditions that such a generator does not take."""
+        self.check_codes(space, codes)
+        refuse_noise(given.noise)
+        if given.truncation_layers is not None:
+            raise LatentError("Truncation of some layers was given, but this generator has no layers: leave it out.")
 
 
 def refuse_mapping(to: str) -> NoReturn:
     """Raise `LatentError`: there is no space but z to map to."""
     raise LatentError(f"Codes cannot be mapped to space '{to}': this generator has space z only; use the z codes.")
-
-
-def check_noise(noise: Noise) -> None:
-    """Raise `LatentError` unless `noise` is "const", "none" or an empty dict: this generator has no noise maps."""
-    if isinstance(noise, torch.Generator) or (isinstance(noise, Mapping) and len(noise)):
-        raise LatentError("Noise maps were given, but this generator has none; leave noise out.")
-    if isinstance(noise, str) and noise not in ("const", "none"):
-        raise LatentError(f"Noise '{noise}' is not known: this generator has no noise maps; leave noise out.")
-
-
-def check_feature(name: str, names: Sequence[str]) -> None:
-    """Raise `LatentError` unless `name` is one of the feature maps `names`."""
-    if name not in names:
-        raise LatentError(f"Feature map '{name}' does not exist: this generator has {', '.join(names) or 'none'}.")
-
-
-def check_shape(codes: Tensor, shape: tuple[int, ...], space: str, dtype: torch.dtype) -> None:
-    """Raise `LatentError` unless codes are [n, *shape] of `dtype`."""
-    if codes.dtype != dtype:
-        raise LatentError(f"Codes are {dtype} here; these are {codes.dtype}: convert them first.")
-    if codes.shape[1:] != shape:
-        wanted = ", ".join(map(str, ("n", *shape)))
-        raise LatentError(
-            f"Codes of shape {list(codes.shape)} do not lie in space {space} of this generator, which wants [{wanted}]."
-        )

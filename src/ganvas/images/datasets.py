@@ -1,7 +1,7 @@
-"""Images to train on: a folder or a zip, looked through once and packed into one file of square 8-bit images.
+"""Image datasets: a folder or a zip, read once and packed into one file of square 8-bit images.
 
-The packed file lies in the cache folder (``GANVAS_HOME``), is mapped into memory and read by index, so that a batch
-costs a copy. It is made anew when names, sizes or times of the images change.
+The packed file is kept in the cache folder (``GANVAS_HOME``), memory-mapped and read by index, so that a batch costs
+one copy. It is packed again when names, sizes or times of the images change.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from ganvas.images import pixels
 from ganvas.images.decoding import SUFFIXES
 from ganvas.io.cache import exclusive, home
 from ganvas.io.files import atomic_path
+from ganvas.io.progress import Progress, silent
 
 FEWEST = 16
 PACKING_VERSION = 1
@@ -31,10 +32,12 @@ LARGEST_FILE = 256 * 2**20
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What a source holds: images used, sizes (as "width x height": count) before cropping, and what was left out
-    with the reason; ``cropped`` were not square, ``enlarged`` smaller than the resolution, ``repeated`` are at this
-    resolution the same, value for value, as one before them, and used all the same.
+class DatasetSummary:
+    """What a source holds.
+
+    ``count`` images are used at ``resolution`` pixels; ``sizes`` counts the original sizes ("width x height"), and
+    ``skipped`` gives the reason for each file left out. ``cropped`` images were not square, ``enlarged`` ones were
+    smaller than the resolution, ``repeated`` ones equal an earlier image at this resolution (they are used as well).
     """
 
     source: str
@@ -48,17 +51,18 @@ class Survey:
 
 
 class ImageSet:
-    """Packed images: ``len``, ``survey``, and batches by index."""
+    """Packed images [n, r, r, 3], 8 bits: ``len``, a ``summary``, and batches by index."""
 
-    def __init__(self, values: np.ndarray, survey: Survey) -> None:
-        self.values, self.survey = values, survey
+    def __init__(self, values: np.ndarray, summary: DatasetSummary) -> None:
+        self.values, self.summary = values, summary
 
     def __len__(self) -> int:
         return len(self.values)
 
     def spread(self, count: int) -> Int[np.ndarray, "n"]:
-        """Return the indices of `count` images from all over the set, at equal distances: a set that is in an order,
-        of ages or of sizes, shows all of it. All of them where there are fewer.
+        """Return the indices of `count` images at equal distances in the set, or of all where there are fewer.
+
+        A set that is sorted, by age or by size, is covered from end to end.
         """
         return np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
 
@@ -71,16 +75,24 @@ class ImageSet:
 def open_images(
     source: str | Path,
     resolution: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
     fewest: int = FEWEST,
 ) -> ImageSet:
-    """Return the images of a folder (with all folders in it) or a zip at `resolution` pixels: cut to the middle
-    square and resized by area.
+    """Return the images of a folder (and its subfolders) or a zip: center-cropped to a square and resized by area.
 
-    Files that cannot be read are left out and named in the survey; hidden ones are not looked at. `progress` is told
-    how many of how many are packed. Processes that open the same images at the same time pack them once.
-    Raises `TrainingError` where the source is missing, is no folder or zip, or has fewer than `fewest` images that
-    can be read.
+    Hidden files are ignored. Processes that open the same images at the same time pack them once.
+
+    Args:
+        source: A folder or a zip of images.
+        resolution: Width and height of the images, in pixels.
+        progress: Called with ("Packing images", done, total).
+        fewest: The smallest number of readable images.
+
+    Returns:
+        The images; its summary names the files that cannot be read.
+
+    Raises:
+        TrainingError: The source does not exist, is neither a folder nor a zip, or has fewer readable images.
     """
     files = _list_images(Path(source))
     key = _fingerprint(files, resolution)
@@ -88,11 +100,11 @@ def open_images(
     with exclusive(packed):
         if not (packed.is_file() and described.is_file()):
             _pack(files, Path(source), resolution, packed, described, progress, fewest)
-    survey = Survey(**json.loads(described.read_text("utf-8")))
-    if survey.count < fewest:  # packed for what needs fewer
-        raise TrainingError(_too_few(Path(source), survey.count, survey.skipped, fewest))
-    # The same images may have been packed from another place.
-    return ImageSet(np.load(packed, mmap_mode="r"), replace(survey, source=str(source)))
+    summary = DatasetSummary(**json.loads(described.read_text("utf-8")))
+    if summary.count < fewest:  # packed for what needs fewer
+        raise TrainingError(_too_few(Path(source), summary.count, summary.skipped, fewest))
+    # The same images may have been packed from another path.
+    return ImageSet(np.load(packed, mmap_mode="r"), replace(summary, source=str(source)))
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ def _in_zip(source: Path) -> Iterator[_File]:
 
 
 def _is_shown(path: Path) -> bool:
-    """Whether a path is that of an image which people put there, not of a system's thumbnails or notes."""
+    """Return whether a path is an image file, not hidden and not in a folder that a system made."""
     return path.suffix.lower() in SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in path.parts)
 
 
@@ -160,7 +172,7 @@ def _pack(
     resolution: int,
     packed: Path,
     described: Path,
-    progress: Callable[[int, int], None],
+    progress: Progress,
     fewest: int,
 ) -> None:
     sizes, skipped, kept = Counter[str](), dict[str, str](), Counter[bytes]()
@@ -179,25 +191,25 @@ def _pack(
                     sizes[f"{width} x {height}"] += 1
                     cropped += width != height
                     enlarged += min(width, height) < resolution
-                progress(done, len(files))
+                progress("Packing images", done, len(files))
         count = kept.total()
         if count < max(fewest, 1):
             raise TrainingError(_too_few(source, count, skipped, fewest))
         _rewrite_count(temporary, count, resolution)
         of_sizes, repeated = dict(sizes.most_common()), count - len(kept)
-        survey = Survey(str(source), resolution, count, of_sizes, cropped, enlarged, skipped, repeated)
+        summary = DatasetSummary(str(source), resolution, count, of_sizes, cropped, enlarged, skipped, repeated)
         with atomic_path(described, TrainingError) as description:
-            description.write_text(json.dumps(asdict(survey)), "utf-8")
+            description.write_text(json.dumps(asdict(summary)), "utf-8")
 
 
 def _decoded(pool: ThreadPoolExecutor, files: Sequence[_File], resolution: int) -> Iterator:
-    """Decode in parallel, a bounded number ahead of the writer."""
+    """Yield decoded images in order; decoding runs in parallel, at most 256 files ahead of the writer."""
     for start in range(0, len(files), 256):
         yield from pool.map(lambda file: _decode(file, resolution), files[start : start + 256])
 
 
 def _decode(file: _File, resolution: int) -> str | tuple[tuple[int, int], bytes]:
-    """Return an image's size and its bytes at `resolution`, or the reason why it cannot be read."""
+    """Return an image's (width, height) and its bytes at `resolution`, or the reason why it cannot be read."""
     if file.size > LARGEST_FILE:
         return f"it has {file.size / 2**20:,.0f} MB; make it smaller."
     try:
@@ -210,7 +222,7 @@ def _decode(file: _File, resolution: int) -> str | tuple[tuple[int, int], bytes]
 
 
 def middle_square(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
-    """Cut the largest square from the middle."""
+    """Return the largest centered square."""
     height, width = image.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -218,7 +230,7 @@ def middle_square(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
 
 
 def _rewrite_count(path: Path, kept: int, resolution: int) -> None:
-    """Put the number of images that could be read into the header, which has room for it."""
+    """Write the number of readable images into the array's header, which has room for it."""
     with path.open("r+b") as stream:
         np.lib.format.write_array_header_1_0(
             stream, {"descr": "|u1", "fortran_order": False, "shape": (kept, resolution, resolution, 3)}
@@ -231,3 +243,12 @@ def _too_few(source: Path, kept: int, skipped: Mapping[str, str], fewest: int) -
         f"'{source}' has {kept} readable image{'' if kept == 1 else 's'} ({len(skipped)} cannot be read); this "
         f"needs at least {fewest}, and training from scratch a few hundred to learn anything.{damaged}"
     )
+
+
+def shuffled(seed: int, first: int, last: int, size: int) -> Int[np.ndarray, "count"]:
+    """Return the indices at positions first..last-1 of an endless sequence of shuffled epochs over `size` images."""
+    parts = []
+    for epoch in range(first // size, (last - 1) // size + 1):
+        order = np.random.Generator(np.random.PCG64([seed, epoch])).permutation(size)
+        parts.append(order[max(first - epoch * size, 0) : last - epoch * size])
+    return np.concatenate(parts)

@@ -1,5 +1,5 @@
-"""Many photos inverted, some at a time, and then each tuned for: what is done stays there when somebody breaks off, and
-whoever wants to keep it is told after every part.
+"""Many photos inverted, a batch at a time, and then tuned for one by one. An interrupt keeps finished batches, and a
+callback saves them as they are finished.
 """
 
 import time
@@ -10,166 +10,167 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import GanvasError
+from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.invert import Inversion, InversionSettings, Run, finish, prepare
-from ganvas.inversion.optimize import Step
-from ganvas.inversion.report_card import Card
-from ganvas.inversion.starts import Encode
-from ganvas.inversion.terms import FeatureMaps, bundled_features
-from ganvas.inversion.tuning import Tuning
-from ganvas.io.progress import Progress
+from ganvas.inversion.features import FeatureExtractor, bundled_features
+from ganvas.inversion.metrics import InversionMetrics
+from ganvas.inversion.optimizers import OptimizerStep
+from ganvas.inversion.prepare import Inversion, PreparedInversion, finish_inversion, prepare_inversion
+from ganvas.inversion.settings import InversionSettings
+from ganvas.inversion.starts import ImageEncoder
+from ganvas.inversion.tuning import TuningSettings
+from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent
 
-PIXELS_AT_ONCE = 2**18
-MOST_MOVING = 6  # photos in the video
+PIXELS_PER_BATCH = 2**18
+VIDEO_PHOTOS = 6
 
 
 @dataclass
-class Part:
+class InversionBatch:
     """Photos that are inverted side by side: the last step, and the losses of every step."""
 
-    run: Run
-    last: Step | None = None
+    prepared: PreparedInversion
+    last: OptimizerStep | None = None
     losses: list[Float[Tensor, "n"]] = field(default_factory=list)
     seconds: float = 0.0
-    _found: tuple[Step, Inversion] | None = None
+    _result: tuple[OptimizerStep, Inversion] | None = None
 
     def inversion(self) -> Inversion:
-        """Return what the photos came to at the last step; painted and measured once."""
+        """Return the result of the last step; synthesized and measured once."""
         assert self.last is not None, "take a step first"
-        if self._found is None or self._found[0] is not self.last:
-            self._found = self.last, finish(self.run, self.last, self.seconds)
-        return self._found[1]
+        if self._result is None or self._result[0] is not self.last:
+            self._result = self.last, finish_inversion(self.prepared, self.last, self.seconds)
+        return self._result[1]
 
 
 @dataclass
-class Work:
-    """The inversion of photos [n, 3, h, w] by one generator with one `InversionSettings`; `through` does it.
+class BatchInversion:
+    """The inversion of photos [n, 3, h, w] by one generator with one `InversionSettings`; ``run`` performs it.
 
-    ``kept`` are the numbers of the steps at which the first photos' images are kept for a video, in ``moments``; with
-    ``tuning`` the weights are tuned for each photo alone afterwards. ``sources`` are the files of the photos. ``saved``
-    is called with the work after each part and after each photo that was tuned for, so that it can be kept.
+    With ``tuning`` the weights are tuned for each photo alone afterwards. ``sources`` are the files of the photos.
+    ``video_steps`` are the numbers of the steps whose images of the first photos are kept in ``video_images``.
+    ``on_saved`` is called with this object after each batch and after each tuned photo, so that they can be written.
     """
 
     generator: Generator
     photos: Float[Tensor, "n 3 h w"]
     names: Sequence[str]
-    settings: InversionSettings
+    settings: InversionSettings = InversionSettings()
     mask: Float[Tensor, "1 h w"] | None = None
-    look: FeatureMaps | None = None
-    kept: set[int] = field(default_factory=set)
-    tuning: Tuning | None = None
-    parts: list[Part] = field(default_factory=list)
-    tuned: dict[int, Inversion] = field(default_factory=dict)
-    moments: list[Float[Tensor, "n 3 h w"]] = field(default_factory=list)
+    features: FeatureExtractor | None = None
+    video_steps: set[int] = field(default_factory=set)
+    tuning: TuningSettings | None = None
     sources: Sequence[str] = ()
-    saved: Callable[["Work"], object] = lambda work: None
+    on_saved: Callable[["BatchInversion"], object] = lambda inversion: None
+    batches: list[InversionBatch] = field(default_factory=list)
+    tuned: dict[int, Inversion] = field(default_factory=dict)
+    video_images: list[Float[Tensor, "n 3 h w"]] = field(default_factory=list)
 
-    def through(self, progress: Progress = lambda what, done, total: None) -> bool:
-        """Do the work; returns whether it was done, False after Ctrl-C, with what there is kept."""
+    def run(self, progress: Progress | None = None) -> bool:
+        """Invert and tune; returns True when all is done, False after Ctrl-C, which keeps what is finished."""
+        report = progress or silent
         try:
-            self._invert(progress)
+            self._invert(report)
             if self.tuning is not None:
-                self._tune(self.tuning, progress)
+                self._tune(self.tuning, report)
         except KeyboardInterrupt:
-            if not self.finished:
+            if not self.started:
                 raise
             return False
         return True
 
     @property
-    def finished(self) -> list[Part]:
-        """The parts that took at least one step."""
-        return [part for part in self.parts if part.last is not None]
+    def started(self) -> list[InversionBatch]:
+        """The batches that took at least one step."""
+        return [batch for batch in self.batches if batch.last is not None]
 
     def inversions(self) -> list[Inversion]:
-        """Return what became of the photos, part by part, before tuning."""
-        return [part.inversion() for part in self.finished]
+        """Return the results batch by batch, before tuning."""
+        return [batch.inversion() for batch in self.started]
 
     def latent(self) -> Latent:
-        """Return the codes of all photos that were inverted, and of one photo its tuned weights."""
+        """Return the codes of all inverted photos; of a single photo with its tuned weights."""
         if len(self.tuned) == 1 and len(self.photos) == 1:
             return self.tuned[0].latent
-        return joined([one.latent for one in self.inversions()])
+        return concatenate([one.latent for one in self.inversions()])
 
     def curves(self) -> dict[str, list[float]]:
         """Return the loss of every photo at every step."""
         return {
-            name: torch.stack(part.losses)[:, row].tolist()
-            for part in self.finished
-            for row, name in enumerate(part.run.names)
+            name: torch.stack(batch.losses)[:, sample].tolist()
+            for batch in self.started
+            for sample, name in enumerate(batch.prepared.names)
         }
 
     def video(self) -> list[Float[Tensor, "n 3 h w"]]:
-        """Return the images of the first photos at the moments that were kept, the end last."""
-        first = self.finished[0].last
-        assert first is not None
-        # L-BFGS may end before the step that was to be kept.
-        return self.moments if first.number in self.kept else [*self.moments, first.images[:MOST_MOVING].cpu()]
+        """Return the images of the first photos at the kept steps, those of the end last."""
+        last = self.started[0].last
+        assert last is not None
+        # L-BFGS may end before the last step that was to be kept.
+        ends_kept = last.number in self.video_steps
+        return self.video_images if ends_kept else [*self.video_images, last.images[:VIDEO_PHOTOS].cpu()]
 
-    def cards(self) -> list[tuple[str, Card]]:
-        """Return the numbers of every photo, and again after tuning."""
-        before = [("inverted", card) for one in self.inversions() for card in one.cards]
-        return before + [("tuned", card) for one in self.tuned.values() for card in one.cards]
+    def metrics(self) -> list[tuple[str, InversionMetrics]]:
+        """Return the metrics of every photo after the stages "inverted" and "tuned"."""
+        inverted = [("inverted", metrics) for one in self.inversions() for metrics in one.metrics]
+        return inverted + [("tuned", metrics) for one in self.tuned.values() for metrics in one.metrics]
 
     def _invert(self, progress: Progress) -> None:
-        at_once = max(1, PIXELS_AT_ONCE // self.generator.resolution**2)
-        for rows in torch.arange(len(self.photos)).split(at_once):
-            chosen = rows.tolist()
+        size = max(1, PIXELS_PER_BATCH // self.generator.resolution**2)
+        for samples in torch.arange(len(self.photos)).split(size):
+            chosen = samples.tolist()
             begun = time.perf_counter()
-            part = Part(self._prepared(chosen))
-            self.parts.append(part)
-            what = "Inverting" if at_once >= len(self.photos) else f"Inverting photos {chosen[0]}-{chosen[-1]}"
-            for step in part.run.steps():
-                part.last, part.seconds = step, time.perf_counter() - begun
-                part.losses.append(step.losses.cpu())
-                if step.number in self.kept and part is self.parts[0]:
-                    self.moments.append(step.images[:MOST_MOVING].cpu())
+            batch = InversionBatch(self._prepare(chosen))
+            self.batches.append(batch)
+            what = "Inverting" if size >= len(self.photos) else f"Inverting photos {chosen[0]}-{chosen[-1]}"
+            for step in batch.prepared.steps():
+                batch.last, batch.seconds = step, time.perf_counter() - begun
+                batch.losses.append(step.losses.cpu())
+                if step.number in self.video_steps and batch is self.batches[0]:
+                    self.video_images.append(step.images[:VIDEO_PHOTOS].cpu())
                 progress(what, step.number, self.settings.steps)
-            self.saved(self)
+            self.on_saved(self)
 
-    def _prepared(self, rows: list[int]) -> Run:
-        self.look = self.look or bundled_features(self.generator.device)
-        return prepare(
+    def _prepare(self, chosen: list[int]) -> PreparedInversion:
+        self.features = self.features or bundled_features(self.generator.device)
+        return prepare_inversion(
             self.generator,
-            self.photos[rows],
-            replace(self.settings, start=some_of(self.settings.start, rows)),
+            self.photos[chosen],
+            replace(self.settings, start=select_start(self.settings.start, chosen)),
             mask=self.mask,
-            look=self.look,
-            names=[self.names[row] for row in rows],
-            sources=[self.sources[row] for row in rows] if self.sources else (),
+            features=self.features,
+            names=[self.names[sample] for sample in chosen],
+            sources=[self.sources[sample] for sample in chosen] if self.sources else (),
         )
 
-    def _tune(self, settings: Tuning, progress: Progress) -> None:
-        row = 0
-        for part in self.finished:
-            assert part.last is not None
-            for place in range(len(part.run.names)):
-                begun, last = time.perf_counter(), None
-                run, step = part.run.alone(place, part.last)
-                try:
-                    for last in run.tuning(step, settings):
-                        progress(f"Tuning for photo {row + 1} of {len(self.photos)}", last.number, settings.steps)
-                finally:
-                    if last is not None and last.number:
-                        seconds = part.seconds + time.perf_counter() - begun
-                        self.tuned[row] = finish(run, step, seconds, last)
-                        self.saved(self)
-                row += 1
+    def _tune(self, settings: TuningSettings, progress: Progress) -> None:
+        pairs = [(batch, place) for batch in self.started for place in range(len(batch.prepared.names))]
+        for sample, (batch, place) in enumerate(pairs):
+            assert batch.last is not None
+            begun, last = time.perf_counter(), None
+            prepared, step = batch.prepared.select(place, batch.last)
+            try:
+                for last in prepared.tuning(step, settings):
+                    progress(f"Tuning for photo {sample + 1} of {len(self.photos)}", last.number, settings.steps)
+            finally:
+                if last is not None and last.number:
+                    seconds = batch.seconds + time.perf_counter() - begun
+                    self.tuned[sample] = finish_inversion(prepared, step, seconds, last)
+                    self.on_saved(self)
 
 
-def some_of(start: str | Latent | Encode, rows: Sequence[int]) -> str | Latent | Encode:
-    """Return the start of some of the photos: of a latent with several codes theirs, else the same for all."""
-    return start.rows(rows) if isinstance(start, Latent) and len(start) > 1 else start
+def select_start(start: str | Latent | ImageEncoder, chosen: Sequence[int]) -> str | Latent | ImageEncoder:
+    """Return the start of some photos: their codes of a latent with one per photo, else the same for all."""
+    return start.rows(chosen) if isinstance(start, Latent) and len(start) > 1 else start
 
 
-def joined(latents: Sequence[Latent]) -> Latent:
-    """Return the rows of latents that were made alike as one."""
+def concatenate(latents: Sequence[Latent]) -> Latent:
+    """Return latents of one space, label and set of noise maps as one; raises `LatentError` for tuned ones."""
     first = latents[0]
     noise: Mapping[str, Tensor] = {name: torch.cat([one.noise[name] for one in latents]) for name in first.noise}
     if any(one.tuned for one in latents):
-        raise GanvasError("Latents with tuned weights cannot be joined: each has a generator of its own.")
+        raise LatentError("Latents with tuned weights cannot be joined: each has a generator of its own.")
     return replace(
         first,
         codes=torch.cat([one.codes for one in latents]),

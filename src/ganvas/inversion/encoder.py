@@ -1,8 +1,8 @@
-"""A companion network of one generator: an image to the w+ code whose image it resembles, in one pass.
+"""The companion encoder of a generator: an image to the w+ code whose image resembles it, in one pass.
 
-It says how far each layer's code lies from the generator's average, in units of the space's deviation; written from
-the idea of pixel2style2pixel (Richardson et al. 2021, section 3) in a form small enough for a processor. Trained by
-``ganvas.training.encoder.training``; knows no files of images.
+It predicts how far each layer's code is from the generator's average, in standard deviations of w; after
+pixel2style2pixel (Richardson et al. 2021, section 3), small enough for a CPU. Trained by
+``ganvas.training.encoder.training``.
 """
 
 import itertools
@@ -23,17 +23,17 @@ from ganvas.errors import CheckpointError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
 from ganvas.io.tensor_files import read_header, read_tensors, write_tensors
-from ganvas.metrics.ood import Again
+from ganvas.metrics.ood import Reconstructor
 
 KIND = "encoder"
-SLOPE = 0.2
-LAST = 4
+SLOPE = 0.2  # of leaky ReLU
+FINAL_SIZE = 4  # pixels of the last feature map
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """Sizes of an encoder: it looks at images of ``resolution`` pixels through maps of ``widths`` channels, each of
-    half the size of the one before, down to 4 pixels, and gives codes [layers, w_dim].
+class EncoderArchitecture:
+    """The sizes of an encoder: input images of ``resolution`` pixels, feature maps of ``widths`` channels, each of half
+    the size of the one before, down to 4 pixels, a layer of ``hidden`` units, and codes [layers, w_dim].
     """
 
     resolution: int
@@ -46,12 +46,12 @@ class Architecture:
         sizes = (self.resolution, self.layers, self.w_dim, self.hidden, *self.widths)
         if not all(type(size) is int and 0 < size <= 65536 for size in sizes):
             raise CheckpointError("Sizes of an encoder are whole numbers from 1 up; found others.")
-        if self.resolution != LAST * 2 ** (len(self.widths) - 1):
-            raise CheckpointError(f"{len(self.widths)} maps do not lead from {self.resolution} pixels to {LAST}.")
+        if self.resolution != FINAL_SIZE * 2 ** (len(self.widths) - 1):
+            raise CheckpointError(f"{len(self.widths)} maps do not lead from {self.resolution} pixels to {FINAL_SIZE}.")
 
 
-class Stage(nn.Module):
-    """A residual block, then half the size."""
+class DownsampleBlock(nn.Module):
+    """A residual convolution, then a strided one that halves the size."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -70,12 +70,12 @@ class Encoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: EncoderArchitecture) -> None:
         super().__init__()
         a = self.architecture = architecture
         self.enter = nn.Conv2d(3, a.widths[0], 3, padding=1)
-        self.stages = nn.ModuleList(Stage(*pair) for pair in itertools.pairwise(a.widths))
-        self.gather = nn.Linear(a.widths[-1] * LAST * LAST, a.hidden)
+        self.stages = nn.ModuleList(DownsampleBlock(*pair) for pair in itertools.pairwise(a.widths))
+        self.gather = nn.Linear(a.widths[-1] * FINAL_SIZE * FINAL_SIZE, a.hidden)
         self.common = nn.Linear(a.hidden, a.w_dim)
         self.apart = nn.Linear(a.hidden, a.layers * a.w_dim)
         nn.init.zeros_(self.apart.weight)
@@ -84,8 +84,8 @@ class Encoder(nn.Module):
         self.register_buffer("std", torch.ones(a.w_dim))
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n layers w_dim"]:
-        """Return codes of images in [-1, 1] of any size, float32: one deviation common to all layers, and what each
-        layer adds.
+        """Return codes of images in [-1, 1] of any size, float32: ``mean + std (common + apart)``, with an offset
+        common to all layers and one per layer.
         """
         a = self.architecture
         x = self.enter(pixels.resize(images, a.resolution, a.resolution))
@@ -97,7 +97,7 @@ class Encoder(nn.Module):
 
 
 def save_encoder(path: str | Path, encoder: Encoder, generator_hash: str, facts: Mapping[str, Any]) -> Path:
-    """Write an encoder in float16, with the hash of its generator and `facts` of how it was made; returns the path."""
+    """Write an encoder in float16 with the hash of its generator and `facts` on its training; returns the path."""
     header = {"architecture": asdict(encoder.architecture), "generator": generator_hash, "facts": dict(facts)}
     tensors = {name: tensor.half() for name, tensor in encoder.state_dict().items()}
     return write_tensors(path, KIND, tensors, header, CheckpointError)
@@ -106,7 +106,7 @@ def save_encoder(path: str | Path, encoder: Encoder, generator_hash: str, facts:
 def load_encoder(source: str | Path, device: str | torch.device = "cpu") -> tuple[Encoder, str]:
     """Return the encoder of a file or of a bundled generator's name, in float32, and the hash of its generator.
 
-    Raises `CheckpointError` where there is none, or where the file's parts do not fit each other.
+    Raises `CheckpointError` where there is none, or where its tensors do not fit its architecture.
     """
     bundled = bundled_path(f"{source}-{KIND}")
     path = bundled if bundled.is_file() else Path(source)
@@ -114,7 +114,7 @@ def load_encoder(source: str | Path, device: str | torch.device = "cpu") -> tupl
     try:
         described: dict[str, Any] = dict(header["architecture"])
         described["widths"] = tuple(described["widths"])
-        encoder = Encoder(Architecture(**described))
+        encoder = Encoder(EncoderArchitecture(**described))
         encoder.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except (KeyError, TypeError, RuntimeError) as reason:
         raise CheckpointError(f"'{path}' is a damaged encoder ({reason}); make it anew.") from reason
@@ -124,37 +124,37 @@ def load_encoder(source: str | Path, device: str | torch.device = "cpu") -> tupl
 def encoder_for(generator: Generator, source: str | Path | None = None) -> Encoder:
     """Return the encoder of a file, or the bundled one of the generator's name, on the generator's device.
 
-    Raises `CheckpointError` where there is none, or where it was made for another generator.
+    Raises `CheckpointError` where there is none, or where it was trained for another generator.
     """
     about = about_of(generator)
     try:
-        encoder, made_for = load_encoder(source or about.name, generator.device)
+        encoder, generator_hash = load_encoder(source or about.name, generator.device)
     except CheckpointError as error:
         raise CheckpointError(f"There is no encoder for '{about.name}' ({error}) Give another start.") from error
-    if about.hash and made_for not in about.hashes:
+    if about.hash and generator_hash not in about.hashes:
         raise CheckpointError(f"'{source or about.name}' is the encoder of another generator; give another start.")
     return encoder
 
 
 def default_start(generator: Generator, space: str) -> Encoder | Literal["mean"]:
-    """Return what inversion into a space begins with: for w+ the encoder that comes with a generator, else the mean."""
+    """Return the default start of an inversion: for w+ the encoder that comes with a generator, else the mean."""
     if space == "w+":
         with suppress(CheckpointError):
             return encoder_for(generator)
     return "mean"
 
 
-def again_by_encoder(generator: Generator) -> Again | None:
-    """Return what makes images again from what the encoder that comes with a generator sees in them, None without."""
+def encoder_reconstructor(generator: Generator) -> Reconstructor | None:
+    """Return the reconstruction of images by the encoder that comes with a generator, None where there is none."""
     with suppress(CheckpointError):
         encoder = encoder_for(generator)
-        mark = f"{sum(float(weight.double().abs().sum()) for weight in encoder.parameters()):.6e}"
-        return Again(lambda images: generator.synthesize(encoder(images), "w+"), mark)
+        fingerprint = f"{sum(float(weight.double().abs().sum()) for weight in encoder.parameters()):.6e}"
+        return Reconstructor(lambda images: generator.synthesize(encoder(images), "w+"), fingerprint)
     return None
 
 
 def is_encoder(path: str | Path) -> bool:
-    """Tell whether a file is an encoder."""
+    """Return whether a file is an encoder."""
     try:
         return read_header(path, CheckpointError).get("kind") == KIND
     except CheckpointError:

@@ -1,4 +1,6 @@
-"""What an inversion makes small: a target's terms put together, a number a row. Rows know nothing of each other."""
+"""The objective of an inversion: the terms of `ganvas.inversion.terms` between a target and the generator's images, a
+number per sample. Samples do not influence each other.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,94 +13,95 @@ from torch import Tensor
 from ganvas.errors import ImageError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion import terms
-from ganvas.inversion.terms import FeatureMaps, Weights
-from ganvas.inversion.variables import Point
+from ganvas.inversion.features import FeatureExtractor
+from ganvas.inversion.loss_weights import LossWeights
+from ganvas.inversion.variables import LatentPoint
 from ganvas.latents.spaces import Statistics
 
 
 @dataclass(frozen=True)
 class Target:
-    """Images to be matched, of the generator's size in [-1, 1], and where: ``mask`` [n or 1, 1, h, w], None for
-    everywhere. ``maps`` is what the feature network sees of them, where it sees them whole.
+    """Images to match, of the generator's size in [-1, 1]; ``mask`` [n or 1, 1, h, w] says where (None: everywhere).
+    ``maps`` are their feature maps, computed once where there is no mask.
     """
 
     images: Float[Tensor, "n 3 h w"]
     mask: Float[Tensor, "m 1 h w"] | None = None
     maps: tuple[Tensor, ...] = ()
 
-    def rows(self, chosen: list[int]) -> "Target":
-        """Return the targets of some rows."""
+    def select(self, chosen: list[int]) -> "Target":
+        """Return the targets of some samples."""
         mask = self.mask if self.mask is None or len(self.mask) == 1 else self.mask[chosen]
         return Target(self.images[chosen], mask, tuple(feature[chosen] for feature in self.maps))
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of codes and noise maps of a generator, as `Weights` say."""
+    """The loss of codes and noise maps of a generator: the weighted sum of its terms."""
 
     generator: Generator
     space: str
     target: Target
-    weights: Weights
-    look: FeatureMaps | None
+    weights: LossWeights
+    features: FeatureExtractor | None
     statistics: Statistics
     label: int | None = None
 
-    def rows(self, chosen: list[int]) -> "Objective":
-        """Return the objective of some rows."""
-        return replace(self, target=self.target.rows(chosen))
+    def select(self, chosen: list[int]) -> "Objective":
+        """Return the objective of some samples."""
+        return replace(self, target=self.target.select(chosen))
 
-    def images(self, point: Point) -> Float[Tensor, "n 3 h w"]:
+    def images(self, point: LatentPoint) -> Float[Tensor, "n 3 h w"]:
         """Return the images of a point: one synthesis pass."""
-        late: dict[str, Any] = {"label": self.label} if self.space == "z" else {}
-        return self.generator.synthesize(point.codes, self.space, noise=dict(point.noise) or "const", **late)
+        label: dict[str, Any] = {"label": self.label} if self.space == "z" else {}
+        return self.generator.synthesize(point.codes, self.space, noise=dict(point.noise) or "const", **label)
 
-    def terms(self, point: Point, images: Float[Tensor, "n 3 h w"]) -> dict[str, Float[Tensor, "n"]]:
-        """Return the terms that count, by name, without their weights."""
+    def terms(self, point: LatentPoint, images: Float[Tensor, "n 3 h w"]) -> dict[str, Float[Tensor, "n"]]:
+        """Return the terms of nonzero weight by name, unweighted."""
         weights, statistics = self.weights, self.statistics
-        found = image_terms(weights, self.look, self.target, images)
+        values = image_terms(weights, self.features, self.target, images)
         if weights.prior:
-            found["prior"] = terms.in_stds(point.codes - statistics.mean, statistics.std)
+            values["prior"] = terms.mean_squared_z_score(point.codes - statistics.mean, statistics.std)
         if weights.delta:
-            found["delta"] = terms.in_stds(point.delta, statistics.std)
+            values["delta"] = terms.mean_squared_z_score(point.delta, statistics.std)
         if weights.noise and point.noise:
-            found["noise"] = terms.noise_regularity(point.noise)
-        return found
+            values["noise"] = terms.noise_regularization(point.noise)
+        return values
 
-    def losses(self, found: Mapping[str, Float[Tensor, "n"]]) -> Float[Tensor, "n"]:
-        """Return the weighted sum of the terms."""
-        return self.weights.total(found)
+    def losses(self, values: Mapping[str, Float[Tensor, "n"]]) -> Float[Tensor, "n"]:
+        """Return the weighted sum of terms (Image2StyleGAN, Abdal et al. 2019, Eq. 1, and the regularizers)."""
+        return self.weights.total(values)
 
 
 def image_terms(
-    weights: Weights,
-    look: FeatureMaps | None,
+    weights: LossWeights,
+    features: FeatureExtractor | None,
     target: Target,
     images: Float[Tensor, "n 3 h w"],
-    seen: Sequence[Tensor] | None = None,
+    image_maps: Sequence[Tensor] | None = None,
 ) -> dict[str, Float[Tensor, "n"]]:
-    """Return the terms that compare images with the target, by name, without their weights; `seen` are the maps of
-    the images where they were looked at before.
+    """Return the terms that compare images with the target, by name, unweighted; `image_maps` are the feature maps of
+    the images where they are known already.
     """
-    found = {}
-    if weights.perceptual and look is not None:
-        others: Sequence[Tensor] = target.maps
+    values = {}
+    if weights.perceptual and features is not None:
+        target_maps: Sequence[Tensor] = target.maps
         if target.mask is not None:
-            others = look(terms.completed(target.images, images, terms.cover(target.mask)))
-        found["perceptual"] = terms.perceptual(seen or look(images), others, target.mask)
+            target_maps = features(terms.composite(target.images, images, terms.relative_opacity(target.mask)))
+        values["perceptual"] = terms.feature_distance(image_maps or features(images), target_maps, target.mask)
     if weights.l1:
-        found["l1"] = terms.absolute(images, target.images, target.mask)
+        values["l1"] = terms.l1_distance(images, target.images, target.mask)
     if weights.l2:
-        found["l2"] = terms.squared(images, target.images, target.mask)
-    return found
+        values["l2"] = terms.l2_distance(images, target.images, target.mask)
+    return values
 
 
 def make_target(
     images: Float[Tensor, "n 3 h w"],
-    look: FeatureMaps | None = None,
+    features: FeatureExtractor | None = None,
     mask: Float[Tensor, "1 mask_h mask_w"] | Float[Tensor, "m 1 mask_h mask_w"] | None = None,
 ) -> Target:
-    """Return a target, looked at once where it is to be matched everywhere.
+    """Return a target, with its feature maps where there is no mask.
 
     A mask [1, h, w] holds for all images; raises `ImageError` where it is empty or of another size.
     """
@@ -110,5 +113,5 @@ def make_target(
                 "size, or empty: there is nothing to match."
             )
     with torch.no_grad():
-        maps = tuple(look(images)) if look is not None and mask is None else ()
+        maps = tuple(features(images)) if features is not None and mask is None else ()
     return Target(images, mask, maps)

@@ -1,4 +1,4 @@
-"""How the rate of learning, and the noise on codes, change over a run: pure functions of the time t from 0 to 1."""
+"""Schedules of the learning rate and of the noise on codes: pure functions of the time t from 0 to 1."""
 
 import math
 from collections.abc import Callable
@@ -8,21 +8,21 @@ from ganvas.errors import GanvasError
 
 
 def nvidia_rate(t: float, base: float = 0.1) -> float:
-    """Return the rate of NVIDIA's projector: up over the first twentieth, level, down along a cosine over the last
-    quarter (stylegan2-ada-pytorch, projector; StyleGAN2, Karras et al. 2020, appendix D).
+    """Return the learning rate of NVIDIA's projector: linear warm-up over the first 5 %, cosine decay over the last
+    25 % (Karras et al. 2020, StyleGAN2, appendix D).
     """
     return base * (0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - t) / 0.25))) * min(1.0, t / 0.05)
 
 
 def nvidia_noise(t: float, base: float = 0.05) -> float:
-    """Return the noise that NVIDIA's projector adds to codes before synthesis, as a share of the space's deviation:
-    ``0.05 max(0, 1 - t / 0.75)^2``.
+    """Return the standard deviation of the noise that NVIDIA's projector adds to codes before synthesis, as a share of
+    that of the space: ``0.05 max(0, 1 - t / 0.75)^2`` (Karras et al. 2020, StyleGAN2, appendix D).
     """
     return base * max(0.0, 1 - t / 0.75) ** 2
 
 
 def cosine_rate(t: float, base: float) -> float:
-    """Return a rate that rises over the first twentieth and falls to 0 along half a cosine over all of the rest."""
+    """Return a learning rate with a linear warm-up over the first 5 % and a cosine decay to 0 over the rest."""
     return base * min(1.0, (t + 0.005) / 0.05) * (0.5 + 0.5 * math.cos(math.pi * max(0.0, (t - 0.05) / 0.95)))
 
 
@@ -33,8 +33,8 @@ def no_noise(t: float) -> float:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The rate of Adam and the noise on codes at time t. With ``whitened`` the rate counts in standard deviations of
-    the space along its principal axes, else in the units of the codes.
+    """The learning rate of Adam and the noise on codes at time t. With ``whitened`` the rate is in standard deviations
+    along the principal axes of the space, else in the units of the codes.
     """
 
     rate: Callable[[float], float]
@@ -42,15 +42,15 @@ class Schedule:
     whitened: bool = True
 
 
-def _ours(t: float) -> float:
+def _ganvas_rate(t: float) -> float:
     return cosine_rate(t, 0.1)
 
 
-SCHEDULES = {"ganvas": Schedule(_ours), "nvidia": Schedule(nvidia_rate, nvidia_noise, whitened=False)}
+SCHEDULES = {"ganvas": Schedule(_ganvas_rate), "nvidia": Schedule(nvidia_rate, nvidia_noise, whitened=False)}
 
 
 def schedule_named(name: str) -> Schedule:
-    """Return a schedule; raises `GanvasError` with the names where there is none."""
+    """Return a schedule by name; raises `GanvasError` for an unknown one, with the known names."""
     if name not in SCHEDULES:
-        raise GanvasError(f"There is no schedule '{name}'; give {' or '.join(SCHEDULES)}.")
+        raise GanvasError(f"Unknown schedule '{name}'; give {' or '.join(SCHEDULES)}.")
     return SCHEDULES[name]

@@ -1,8 +1,8 @@
-"""Tuning: with the code held still (the pivot), the generator's weights are changed until its image is the photo
-(pivotal tuning inversion, Roich et al. 2021, sections 3.2 and 3.3).
+"""Pivotal tuning inversion (PTI, Roich et al. 2021): with the code, the pivot, held fixed, the generator's weights are
+optimized until its image of the pivot is the photo (sections 3.2 and 3.3).
 
-The change of every weight is a product of two thin matrices (LoRA, Hu et al. 2021), and so small enough to be kept with
-the code; or whole, in half precision.
+The change of every weight is a product of two thin matrices (LoRA, Hu et al. 2021), small enough to be kept with the
+code; or a full matrix, in half precision.
 """
 
 import math
@@ -15,40 +15,59 @@ from torch import Tensor
 
 from ganvas.errors import GanvasError
 from ganvas.generators.weight_differences import LEFT, RIGHT, put_weights, weights_of, with_weights
+from ganvas.inversion.features import FeatureExtractor
+from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.objective import Objective, image_terms
-from ganvas.inversion.terms import FeatureMaps, Weights, perceptual, squared
-from ganvas.inversion.variables import Point
+from ganvas.inversion.terms import feature_distance, l2_distance
+from ganvas.inversion.variables import LatentPoint
 
 
 @dataclass(frozen=True)
-class Tuning:
-    """How weights are tuned.
+class TuningSettings:
+    """Settings of pivotal tuning.
 
-    At most `steps` of Adam at `rate`, until the perceptual distance is below `enough`. `rank` is that of the weights'
-    changes, 0 for whole ones. `locality` weighs the term that keeps other images as they are: those of codes
-    `distance` from the pivot towards random codes of truncation `truncation`, one a step, by L2 and perceptual
-    distance.
+    Attributes:
+        steps: Steps of Adam, at most.
+        rate: The learning rate.
+        rank: The rank of the weights' changes, 0 for full ones.
+        weights: The loss between image and photo (PTI, section 3.2).
+        locality: The weight of the locality term (PTI, section 3.3), which keeps the images of other codes; 0 for
+            none.
+        radius: The distance from the pivot of the locality term's codes, in standard deviations of the space.
+        truncation: The truncation of the random codes towards which these lie.
+        stop_below: The perceptual distance below which tuning stops early; 0 never does.
+        seed: Draws the right factors and the random codes.
+
+    Raises:
+        GanvasError: A value is not possible.
+
+    Example:
+        >>> TuningSettings(steps=50).rank
+        8
     """
 
     steps: int = 100
     rate: float = 3e-3
     rank: int = 8
-    weights: Weights = Weights(perceptual=1.0, l2=1.0)
+    weights: LossWeights = LossWeights(perceptual=1.0, l2=1.0)
     locality: float = 0.1
-    distance: float = 0.5
+    radius: float = 0.5
     truncation: float = 0.5
-    enough: float = 0.0
+    stop_below: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rank < 0 or not 0 < self.rate < math.inf or self.locality < 0:
-            raise GanvasError("Tuning takes at least one step at a rate above 0, a rank and a locality of 0 or more.")
+            raise GanvasError(
+                "Tuning takes at least one step at a rate above 0, with a rank and a locality of 0 or more; "
+                f"given were {self.steps} steps, rate {self.rate:g}, rank {self.rank}, locality {self.locality:g}."
+            )
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What is known after `number` steps: the changes of weights, the loss of each row and its terms, the images, and
-    how many images were synthesized for each row so far, those of the locality term included.
+class TuningStep:
+    """The state after ``number`` steps: the changes of the weights, the loss of each sample and its terms, the images,
+    and the synthesis passes per sample so far, those of the locality term included.
     """
 
     number: int
@@ -59,119 +78,121 @@ class Tuned:
     passes: int
 
 
-def tune(objective: Objective, pivot: Point, settings: Tuning = Tuning()) -> Iterator[Tuned]:
-    """Yield the steps of tuning the objective's generator for its targets at the codes of `pivot`, the end last.
+def tune(objective: Objective, pivot: LatentPoint, settings: TuningSettings = TuningSettings()) -> Iterator[TuningStep]:
+    """Yield the steps of tuning the objective's generator for its target at the pivot, the end last.
 
-    All rows share the changed weights; give one row to tune for it alone. Raises `LatentError` for a generator that is
-    made of no PyTorch module.
+    All samples share the changed weights; give one sample to tune for it alone. Raises `LatentError` for a generator
+    that is not a PyTorch module.
     """
-    generator = objective.generator
-    pivot = Point(pivot.codes.detach(), pivot.delta.detach(), {name: n.detach() for name, n in pivot.noise.items()})
-    weights = _tunable(objective, pivot)
-    parts = _zero_change(weights, settings.rank, settings.seed)
-    twin = with_weights(generator, {})
-    moving = replace(objective, generator=twin)
-    optimizer = torch.optim.Adam(parts.values(), lr=settings.rate)
-    elsewhere = _elsewhere(objective, pivot, settings)
-    passes = 1  # one finds the weights that count
+    pivot = pivot.detached()
+    weights = _tunable_weights(objective, pivot)
+    factors = _zero_change(weights, settings.rank, settings.seed)
+    tuned_generator = with_weights(objective.generator, {})
+    tuned = replace(objective, generator=tuned_generator)
+    optimizer = torch.optim.Adam(factors.values(), lr=settings.rate)
+    neighbors = _neighbors(objective, pivot, settings)
+    passes = 1  # one finds the weights on which the image depends
     for number in range(settings.steps + 1):
         last = number == settings.steps
         with torch.set_grad_enabled(not last):
-            put_weights(twin, {name: weight + _change(parts, name, weight) for name, weight in weights.items()})
-            images = moving.images(pivot)
-            found = image_terms(settings.weights, objective.look, objective.target, images)
-        losses = settings.weights.total(found)
-        told = {name: values.detach() for name, values in found.items()}
+            changed = {name: weight + _change(factors, name, weight) for name, weight in weights.items()}
+            put_weights(tuned_generator, changed)
+            images = tuned.images(pivot)
+            terms = image_terms(settings.weights, objective.features, objective.target, images)
+        losses = settings.weights.total(terms)
         passes += 1
-        yield Tuned(number, _kept(parts), losses.detach(), told, images.detach(), passes)
-        if last or ("perceptual" in told and float(told["perceptual"].max()) < settings.enough):
+        values = {name: value.detach() for name, value in terms.items()}
+        yield TuningStep(number, _in_half_precision(factors), losses.detach(), values, images.detach(), passes)
+        if last or ("perceptual" in values and float(values["perceptual"].max()) < settings.stop_below):
             return
         loss = losses.sum()
         if settings.locality:
-            loss = loss + settings.locality * locality(objective, moving, next(elsewhere), objective.look)
-            passes += 2  # before and after
+            loss = loss + settings.locality * locality_loss(objective, tuned, next(neighbors), objective.features)
+            passes += 2  # of the original and of the tuned generator
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
 
-def locality(objective: Objective, moving: Objective, point: Point, look: FeatureMaps | None) -> Float[Tensor, ""]:
-    """Return how much the images of codes beside the pivot have changed: L2 and perceptual distance between the old
-    and the new generator (Roich et al. 2021, Eq. 6-8), summed over rows.
+def locality_loss(
+    original: Objective, tuned: Objective, point: LatentPoint, features: FeatureExtractor | None
+) -> Float[Tensor, ""]:
+    """Return the L2 and perceptual distance between the images of the original and the tuned generator (PTI, Eq. 6-8),
+    summed over samples.
     """
     with torch.no_grad():
-        before = objective.images(point)
-    after = moving.images(point)
-    change = squared(after, before)
-    if look is not None:
+        before = original.images(point)
+    after = tuned.images(point)
+    change = l2_distance(after, before)
+    if features is not None:
         with torch.no_grad():
-            maps = look(before)
-        change = change + perceptual(look(after), maps)
+            maps = features(before)
+        change = change + feature_distance(features(after), maps)
     return change.sum()
 
 
-def beside(pivot: Float[Tensor, "n *d"], others: Float[Tensor, "n *d"], length: float) -> Float[Tensor, "n *d"]:
-    """Return codes at `length` from the pivot on the way to others (Roich et al. 2021, Eq. 5)."""
-    way = (others - pivot).flatten(1)
-    unit = way / way.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    return pivot + length * unit.reshape(pivot.shape)
+def interpolate_codes(pivot: Float[Tensor, "n *d"], others: Float[Tensor, "n *d"], alpha: float) -> Tensor:
+    """Return codes at distance `alpha` from the pivot towards others, ``w_r = w_p + alpha (w_z - w_p) / |w_z - w_p|``
+    (PTI, Eq. 5).
+    """
+    difference = (others - pivot).flatten(1)
+    unit = difference / difference.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return pivot + alpha * unit.reshape(pivot.shape)
 
 
-def _elsewhere(objective: Objective, pivot: Point, settings: Tuning) -> Iterator[Point]:
-    """Yield points beside the pivot, those of other random codes each time; noise maps as they are.
+def _neighbors(objective: Objective, pivot: LatentPoint, settings: TuningSettings) -> Iterator[LatentPoint]:
+    """Yield points near the pivot, each time towards other random codes; noise maps stay.
 
-    The published length, 30, is meant for one generator's w; `distance` counts in deviations of this one's space.
+    The published distance, 30, is for the w of one generator; `radius` is in standard deviations of the space.
     """
     generator, space = objective.generator, objective.space
-    length = settings.distance * float(objective.statistics.covariance.diagonal().sum().sqrt())
-    length *= math.sqrt(pivot.codes[0].numel() / len(objective.statistics.mean))  # a w+ code has several rows
-    seed, rows = settings.seed, len(pivot.codes)
+    alpha = settings.radius * float(objective.statistics.covariance.diagonal().sum().sqrt())
+    alpha *= math.sqrt(pivot.codes[0].numel() / len(objective.statistics.mean))  # a w+ code has several layers
+    seed, samples = settings.seed, len(pivot.codes)
     while True:
-        z = generator.sample(range(seed, seed + rows))
-        with torch.no_grad():
-            known = {"label": objective.label, "truncation": settings.truncation}
-            others = z * settings.truncation if space == "z" else generator.map(z, to=space, **known)
-        yield Point(beside(pivot.codes, others, length), pivot.delta, pivot.noise)
-        seed += rows
+        z = generator.sample(range(seed, seed + samples))
+        if space == "z":
+            others = z * settings.truncation
+        else:
+            with torch.no_grad():
+                others = generator.map(z, to=space, label=objective.label, truncation=settings.truncation)
+        yield LatentPoint(interpolate_codes(pivot.codes, others, alpha), pivot.delta, pivot.noise)
+        seed += samples
 
 
-def _tunable(objective: Objective, pivot: Point) -> dict[str, Tensor]:
-    """Return the weights on which the images of the pivot depend: matrices and kernels; biases are left alone."""
+def _tunable_weights(objective: Objective, pivot: LatentPoint) -> dict[str, Tensor]:
+    """Return the weights on which the image of the pivot depends: matrices and kernels, no biases."""
     found = {name: weight for name, weight in weights_of(objective.generator).items() if weight.ndim >= 2}
     leaves = {name: weight.detach().float().requires_grad_() for name, weight in found.items()}
-    twin = with_weights(objective.generator, leaves)
+    generator = with_weights(objective.generator, leaves)
     with torch.enable_grad():
-        images = replace(objective.rows([0]), generator=twin).images(_first(pivot))
+        images = replace(objective.select([0]), generator=generator).images(pivot.select(slice(1)))
         gradients = torch.autograd.grad(images.square().mean(), list(leaves.values()), allow_unused=True)
     used = [name for name, gradient in zip(leaves, gradients, strict=True) if gradient is not None]
     return {name: leaves[name].detach() for name in used}
 
 
-def _first(pivot: Point) -> Point:
-    return Point(pivot.codes[:1], pivot.delta[:1], {name: noise[:1] for name, noise in pivot.noise.items()})
-
-
 def _zero_change(weights: Mapping[str, Tensor], rank: int, seed: int) -> dict[str, Tensor]:
-    """Return what is optimized for every weight: nothing yet, since the left factors are 0."""
+    """Return the trainable factors of every weight's change, which begins at zero: the left factors are 0."""
     random = torch.Generator().manual_seed(seed)
-    parts: dict[str, Tensor] = {}
+    factors: dict[str, Tensor] = {}
     for name, weight in weights.items():
         rows, columns = weight.flatten(1).shape
         if rank == 0 or rank * (rows + columns) >= weight.numel():
-            parts[name] = torch.zeros_like(weight)
+            factors[name] = torch.zeros_like(weight)
             continue
         right = torch.randn(rank, columns, generator=random) / math.sqrt(rank)
-        parts[name + LEFT] = weight.new_zeros(rows, rank)
-        parts[name + RIGHT] = right.to(weight)
-    return {name: part.requires_grad_() for name, part in parts.items()}
+        factors[name + LEFT] = weight.new_zeros(rows, rank)
+        factors[name + RIGHT] = right.to(weight)
+    return {name: factor.requires_grad_() for name, factor in factors.items()}
 
 
-def _change(parts: Mapping[str, Tensor], name: str, weight: Tensor) -> Tensor:
-    if name in parts:
-        return parts[name]
-    return (parts[name + LEFT] @ parts[name + RIGHT]).reshape(weight.shape)
+def _change(factors: Mapping[str, Tensor], name: str, weight: Tensor) -> Tensor:
+    if name in factors:
+        return factors[name]
+    return (factors[name + LEFT] @ factors[name + RIGHT]).reshape(weight.shape)
 
 
-def _kept(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the changes as files keep them, in half precision."""
-    return {name: part.detach().half() for name, part in parts.items()}
+def _in_half_precision(factors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the factors as files keep them."""
+    return {name: factor.detach().half() for name, factor in factors.items()}

@@ -8,12 +8,14 @@ checked.
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
 
 from ganvas.errors import DownloadError
 from ganvas.io.files import atomic_path
@@ -23,7 +25,6 @@ LOCK_FILE = "lock.json"
 LOCK_VERSION = 1
 FULL_CHECKSUM = 64  # digits of a sha256
 CHUNK = 1 << 20
-POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,7 @@ def home() -> Path:
             return Path(given).expanduser().absolute()
         except RuntimeError as reason:
             raise DownloadError(f"${HOME} is '{given}', but there is no such home folder; give a path.") from reason
-    return _platform_caches() / "ganvas"
-
-
-def _platform_caches() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return given if given.is_absolute() else Path.home() / ".cache"  # the standard ignores relative ones
+    return platformdirs.user_cache_path("ganvas", appauthor=False, opinion=False)
 
 
 def models_folder() -> Path:
@@ -141,37 +133,20 @@ def digest_of(path: Path, count: int) -> "hashlib._Hash":
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Let one process at a time into the block; the others wait. The system frees the lock of a process that dies.
-
-    The lock is a file beside `path`, which stays: removing it would let two processes hold different ones.
-    """
+    """Let one process at a time into the block; the others wait. The system frees the lock of a process that dies."""
     guard = path.with_name(f".{path.name}.guard")
+    lock = FileLock(guard)
     try:
         guard.parent.mkdir(parents=True, exist_ok=True)
-        stream = guard.open("a+b")
+        lock.acquire()
     except OSError as refusal:
         raise DownloadError(
             f"'{guard.parent}' cannot be written ({refusal.strerror}); choose another folder with ${HOME}."
         ) from refusal
-    with stream:
-        while not _taken(stream.fileno()):
-            time.sleep(POLL_SECONDS)
-        yield  # closing the file gives the lock back
-
-
-def _taken(number: int) -> bool:
-    """Try to take the system's lock of an open file, without waiting."""
-    with suppress(BlockingIOError, PermissionError):
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _key(path: Path) -> str:

@@ -1,7 +1,7 @@
-"""Distances between two sets of images, as functions of their features. Knows no network and no image.
+"""Kernel MMD and Fréchet distance between two sets of feature vectors.
 
-The formulas are those of KID and FID; the features are not Inception's, so that the numbers are other ones and have
-other names.
+The formulas are those of KID and FID. The features are not Inception's, so the values are not comparable with
+published KID and FID and carry other names.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,10 @@ ROWS = 1024
 
 
 @dataclass(frozen=True)
-class KernelDistance:
-    """A kernel distance and its standard error: how much it would vary if other images of the same two kinds had been
-    taken. Around 0, and below it at times, where the kinds do not differ.
+class KernelMMD:
+    """A squared kernel MMD and its standard error over draws of images.
+
+    The estimate is unbiased: where the distributions are equal its mean is 0, and single values may be negative.
     """
 
     value: float
@@ -29,17 +30,29 @@ class KernelDistance:
         return f"{self.value:.4f} ± {self.error:.4f}"
 
 
-def kernel_distance(first: Float[Tensor, "m d"], second: Float[Tensor, "n _d"]) -> KernelDistance:
-    """Return the unbiased estimate of the squared maximum mean discrepancy with the kernel ``(x.y / d + 1)^3``
-    (Bińkowski et al. 2018, Eq. 4), float64, and its standard error by the jackknife over both sets.
+def kernel_mmd(first: Float[Tensor, "m d"], second: Float[Tensor, "n _d"]) -> KernelMMD:
+    """Return the squared MMD with the polynomial kernel ``k(x, y) = (x.y / d + 1)^3``, as in KID.
 
-    Symmetric; its expectation does not depend on the numbers of images. Raises `GanvasError` for sets of fewer than 3
-    or features that do not fit.
+    The unbiased U-statistic of Bińkowski et al. 2018, Eq. 4, in float64:
+
+        sum_{i != j} k(x_i, x_j) / (m (m - 1)) + sum_{i != j} k(y_i, y_j) / (n (n - 1)) - 2 sum_ij k(x_i, y_j) / (m n)
+
+    Its standard error is estimated by the jackknife over both sets.
+
+    Args:
+        first: Features of one set.
+        second: Features of the other set.
+
+    Returns:
+        The estimate and its standard error. It is symmetric, and its mean does not depend on m and n.
+
+    Raises:
+        GanvasError: A set has fewer than 3 images, or the features differ in width or are not finite.
     """
     _check(first, second, fewest=3)
     m, n = len(first), len(second)
-    within_first = kernel_sums(first, first) - _own(first)  # [m]
-    within_second = kernel_sums(second, second) - _own(second)  # [n]
+    within_first = kernel_sums(first, first) - _self_kernel(first)  # [m]
+    within_second = kernel_sums(second, second) - _self_kernel(second)  # [n]
     across, across_back = kernel_sums(first, second), kernel_sums(second, first)
     total = across.sum()
 
@@ -48,51 +61,54 @@ def kernel_distance(first: Float[Tensor, "m d"], second: Float[Tensor, "n _d"]) 
 
     sum_first, sum_second = within_first.sum(), within_second.sum()
     value = discrepancy(sum_first, sum_second, total, m, n)
-    # Leaving out row i takes its kernel with every other row away, twice within its own set.
+    # Leaving out sample i removes its kernel with every other sample, twice within its own set.
     without_one = discrepancy(sum_first - 2 * within_first, sum_second, total - across, m - 1, n)
     without_other = discrepancy(sum_first, sum_second - 2 * within_second, total - across_back, m, n - 1)
     variance = _jackknife(without_one) + _jackknife(without_other)
-    return KernelDistance(float(value), float(variance) ** 0.5)
+    return KernelMMD(float(value), float(variance) ** 0.5)
 
 
 def kernel_sums(first: Float[Tensor, "m d"], second: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
-    """Return ``sum_j (x_i.y_j / d + 1)^3`` for each row x_i, float64, in blocks that bound memory."""
+    """Return ``sum_j (x_i.y_j / d + 1)^3`` for each x_i, float64, in blocks that bound memory."""
     columns = second.double().T
     return torch.cat([(rows.double() @ columns / len(columns) + 1).pow(3).sum(1) for rows in first.split(ROWS)])
 
 
-def _own(features: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+def _self_kernel(features: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
     return (features.double().square().mean(1) + 1).pow(3)
 
 
 def _jackknife(without_each: Float[Tensor, "n"]) -> Float[Tensor, ""]:
-    """Return the variance of an estimate from its values without each row (Efron and Stein 1981)."""
+    """Return the variance of an estimate from its leave-one-out values (Efron and Stein 1981)."""
     return (len(without_each) - 1) * without_each.var(unbiased=False)
 
 
 def frechet_distance(
-    real: Float[Tensor, "m d"], made: Float[Tensor, "n _d"], components: int = COMPONENTS
+    real: Float[Tensor, "m d"], fake: Float[Tensor, "n _d"], components: int = COMPONENTS
 ) -> Float[Tensor, ""]:
-    """Return the Fréchet distance of two Gaussians fitted to the features, both projected onto the first `components`
-    principal components of the `real` ones, or as many as there are; float64.
+    """Return the squared Fréchet distance of Gaussians fitted to both sets of features.
 
-    Biased upwards for few images, and blind to what real images do not vary in: the kernel distance leads. Raises
-    `GanvasError` for sets of fewer than 2 or features that do not fit.
+    Both sets are projected onto the first `components` principal components of the real features (or as many as there
+    are), in float64. The estimate is biased upwards for few images and ignores directions in which real images do not
+    vary: use `kernel_mmd` to decide.
+
+    Raises:
+        GanvasError: A set has fewer than 2 images, or the features differ in width or are not finite.
     """
-    _check(real, made, fewest=2)
+    _check(real, fake, fewest=2)
     basis = principal_basis(real, components)
-    return gaussian_distance(*moments(real.double() @ basis), *moments(made.double() @ basis))
+    return gaussian_distance(*moments(real.double() @ basis), *moments(fake.double() @ basis))
 
 
 def principal_basis(features: Float[Tensor, "n d"], count: int) -> Float[Tensor, "d k"]:
-    """Return the `count` directions of largest variance as columns, at most n - 1 and d; float64."""
+    """Return the first principal components as columns: at most `count`, n - 1 and d of them; float64."""
     centered = features.double() - features.double().mean(0)
     count = min(count, len(features) - 1, features.shape[1])
     return torch.linalg.svd(centered, full_matrices=False).Vh[:count].T
 
 
 def moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:
-    """Return mean and covariance (over n - 1) of rows."""
+    """Return the mean and the covariance (divided by n - 1) of samples."""
     mean = features.mean(0)
     centered = features - mean
     return mean, centered.T @ centered / (len(features) - 1)
@@ -131,4 +147,4 @@ def _check(first: Tensor, second: Tensor, fewest: int) -> None:
             "some hundred."
         )
     if not (first.isfinite().all() and second.isfinite().all()):
-        raise GanvasError("Some features are not finite: an image holds values that are not numbers. Leave it out.")
+        raise GanvasError("Some features are not finite: an image has values that are not finite; leave it out.")

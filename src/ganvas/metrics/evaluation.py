@@ -1,71 +1,163 @@
-"""How far a generator's images are from real ones, as sets."""
+"""Evaluation of a generator against real images: kernel MMD, Fréchet distance, energy of the finest octave."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, Label
 from ganvas.images import pixels
+from ganvas.images.datasets import FEWEST, ImageSet, open_images, shuffled
+from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import sample_latent
-from ganvas.metrics.distribution import KernelDistance, frechet_distance, kernel_distance
-from ganvas.metrics.features import FeatureNetwork
+from ganvas.metrics.distribution import COMPONENTS, KernelMMD, frechet_distance, kernel_mmd
+from ganvas.metrics.features import BATCH, FeatureNetwork, load_features
 from ganvas.metrics.spectrum import octave_energies
 
-MADE_AT_ONCE = 16
+FAKE_BATCH = 16
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Distances between `real` and `made` images, counted; comparable only at the same real images and about the
-    same numbers. ``top_octave`` is the energy of the finest octave (`octave_energies`), 1 for that of real images,
-    None where that was not given.
+    """Distances between real and fake images.
+
+    Comparable only between evaluations against the same real images, with similar numbers of fake ones.
+
+    Attributes:
+        kernel_mmd: Squared kernel MMD of the features, with its standard error: the one to decide by.
+        frechet_distance: Squared Fréchet distance on the first ``components`` principal components of the real images.
+        components: The number of principal components.
+        real_images: The number of real images.
+        fake_images: The number of fake images.
+        finest_octave: Energy of the finest octave of the fake images, divided by that of the real ones.
     """
 
-    kernel: KernelDistance
-    frechet: float
-    real: int
-    made: int
-    top_octave: float | None = None
+    kernel_mmd: KernelMMD
+    frechet_distance: float
+    components: int
+    real_images: int
+    fake_images: int
+    finest_octave: float
+
+
+@dataclass(frozen=True)
+class ReferenceImages:
+    """Real images that generators are compared with: their features [n, d] by a network, and the mean energy of their
+    finest octave at the generator's resolution.
+    """
+
+    network: FeatureNetwork
+    features: Float[Tensor, "n d"]
+    finest_octave: float
+
+    def compare(
+        self,
+        generator: Generator,
+        seeds: Sequence[int],
+        *,
+        truncation: float = 1.0,
+        label: Label = None,
+        progress: Progress = silent,
+    ) -> Evaluation:
+        """Return the distances of the generator's images of `seeds` from these."""
+        features, energies = [], []
+        for images in fake_images(generator, seeds, truncation=truncation, label=label):
+            with torch.no_grad():
+                features.append(self.network(images.to(self.network.mean.device)))
+            energies.append(octave_energies(images)[:, 0])
+            progress("Generating images", sum(map(len, features)), len(seeds))
+        fake = torch.cat(features)
+        real = self.features.to(fake)
+        return Evaluation(
+            kernel_mmd(real, fake),
+            float(frechet_distance(real, fake)),
+            min(COMPONENTS, len(real) - 1, real.shape[1]),
+            len(real),
+            len(fake),
+            float(torch.cat(energies).mean()) / self.finest_octave,
+        )
 
 
 def evaluate(
-    network: FeatureNetwork,
     generator: Generator,
-    real: Float[Tensor, "n d"],
-    seeds: Sequence[int],
+    data: str | Path,
+    seeds: Sequence[int] = range(1000),
     *,
     truncation: float = 1.0,
     label: Label = None,
-    real_top_octave: float | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    images: int = 1000,
+    network: FeatureNetwork | None = None,
+    progress: Progress = silent,
 ) -> Evaluation:
-    """Return the distances of the generator's images of `seeds` from real ones, whose features are given.
+    """Return how far a generator's images are from real ones.
 
-    `real_top_octave` is the mean energy of the finest octave of real images of the generator's size. `progress` is
-    told how many of how many images are made.
+    Args:
+        generator: Any generator.
+        data: A folder or a zip of real images, preferably held out from training.
+        seeds: One fake image is generated for each seed.
+        truncation: Truncation psi; 1 is none.
+        label: The class, for generators with classes.
+        images: At most this many real images are used, always the same ones.
+        network: A feature network to use instead of the bundled one.
+        progress: Called with what is done, how much of it, and the total.
+
+    Returns:
+        Kernel MMD, Fréchet distance and the energy of the finest octave.
+
+    Raises:
+        GanvasError: Fewer than 3 images are asked for, or the data cannot be read.
     """
-    parts, energies = [], []
-    for images in made_images(generator, seeds, truncation=truncation, label=label):
-        with torch.no_grad():
-            parts.append(network(images.to(network.mean.device)))
-        if real_top_octave is not None:
-            energies.append(octave_energies(images)[:, 0])
-        progress(sum(map(len, parts)), len(seeds))
-    made = torch.cat(parts)
-    real = real.to(made)
-    share = None if real_top_octave is None else float(torch.cat(energies).mean()) / real_top_octave
-    return Evaluation(kernel_distance(real, made), float(frechet_distance(real, made)), len(real), len(made), share)
+    if images < 3:
+        raise GanvasError(f"{images} real images are too few for an evaluation; give --images of some hundred.")
+    network = network or load_features(device=generator.device)
+    reference = open_reference(data, generator.resolution, images=images, network=network, progress=progress)
+    return reference.compare(generator, seeds, truncation=truncation, label=label, progress=progress)
+
+
+def open_reference(
+    data: str | Path, resolution: int, *, images: int, network: FeatureNetwork, progress: Progress = silent
+) -> ReferenceImages:
+    """Return at most `images` of a folder or zip as the reference for a generator of `resolution` pixels."""
+    features = real_features(network, data, images, progress)
+    return ReferenceImages(network, features, _mean_finest_octave(data, resolution, images, progress))
 
 
 @torch.no_grad()
-def made_images(
+def real_features(
+    network: FeatureNetwork, data: str | Path, most: int, progress: Progress = silent
+) -> Float[Tensor, "n d"]:
+    """Return the features of at most `most` images of a folder or zip."""
+    images, chosen = _some_images(data, network.architecture.resolution, most, progress)
+    parts = []
+    for first in range(0, len(chosen), BATCH):
+        parts.append(network(images.batch(chosen[first : first + BATCH]).to(network.mean.device)))
+        progress("Features of real images", min(first + BATCH, len(chosen)), len(chosen))
+    return torch.cat(parts)
+
+
+def _mean_finest_octave(data: str | Path, resolution: int, most: int, progress: Progress) -> float:
+    images, chosen = _some_images(data, resolution, most, progress)
+    batches = (images.batch(chosen[first : first + BATCH]) for first in range(0, len(chosen), BATCH))
+    return float(torch.cat([octave_energies(batch)[:, 0] for batch in batches]).mean())
+
+
+def _some_images(data: str | Path, resolution: int, most: int, progress: Progress) -> tuple[ImageSet, np.ndarray]:
+    """Return the images of a source and the indices of those to use: always the same ones, in ascending order."""
+    images = open_images(data, resolution, progress, FEWEST)
+    return images, np.sort(shuffled(0, 0, min(most, len(images)), len(images)))
+
+
+@torch.no_grad()
+def fake_images(
     generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, label: Label = None
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
-    """Yield the generator's images of `seeds` a few at a time, as files would hold them: 8 bits, cut to [-1, 1]."""
-    for first in range(0, len(seeds), MADE_AT_ONCE):
-        some = sample_latent(generator, seeds[first : first + MADE_AT_ONCE], label=label, truncation=truncation)
-        for images in some.images(generator):
+    """Yield the generator's images of `seeds` in batches, rounded to 8 bits and clamped to [-1, 1] as in a file."""
+    for first in range(0, len(seeds), FAKE_BATCH):
+        batch = sample_latent(generator, seeds[first : first + FAKE_BATCH], label=label, truncation=truncation)
+        for images in batch.images(generator):
             yield pixels.from_bytes(pixels.to_bytes(images))

@@ -1,12 +1,11 @@
-"""How far an image is from what a generator makes: a Mahalanobis distance of feature maps that knows places, and what
-is lost where the generator makes the image again.
+"""Out-of-distribution (OOD) scores: how far an image is from what a generator makes.
 
-For the first, two of the feature network's maps, as unit vectors on a grid of 8 x 8 places, so that an eye is expected
-where the generator's eyes are (the idea of Defard et al. 2021, "PaDiM", with one covariance over all places instead of
-one for each). Fitted to the generator's own samples; what is far is told by a quantile of others of its samples. Global
-features, which know no places, tell a cat from a face much worse (docs/photos.md). The second is for generators that
-have an encoder: it sees a dog as the cat that is nearest to it, and the perceptual distance from the dog to that cat is
-larger than from photos of cats to theirs.
+The first part is a Mahalanobis distance of descriptors: two of the feature network's maps, as unit vectors on a grid of
+8 x 8 positions, so that an eye is expected where the generator's eyes are (after Defard et al. 2021, "PaDiM", with one
+covariance over all positions instead of one each). It is fitted to samples of the generator; the threshold is a
+quantile over other samples. Global features, which know no positions, tell a cat from a face much worse
+(docs/photos.md). The second part is for generators that have an encoder: a dog is reconstructed as the nearest cat, at
+a larger perceptual distance than cats are.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,50 +21,52 @@ from torch import Tensor
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import Generator, Label, about_of
 from ganvas.io.cache import home
+from ganvas.io.progress import Progress, silent
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.metrics.evaluation import made_images
+from ganvas.metrics.evaluation import fake_images
 from ganvas.metrics.features import BATCH, FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
 
-KIND = "familiarity"
-PLACES = 8
+KIND = "ood-detector"
+GRID = 8
 MAPS = (-3, -2)
 SHRINKAGE = 0.5
 SAMPLES, FITTED = 450, 300
 QUANTILE = 0.99
-# Both set on test sets (docs/photos.md): of real images more is lost than of a generator's samples, for which its
-# encoder was made.
-TOLERANCE, LOSS_TOLERANCE = 1.0, 1.25
+# Both set on test sets (docs/photos.md). Real images are reconstructed worse than samples of the generator, on which
+# its encoder was trained.
+TOLERANCE, RECONSTRUCTION_TOLERANCE = 1.0, 1.25
 
 
 @dataclass(frozen=True)
-class Again:
-    """What ``make``s images [n, 3, h, w] again from what a generator's encoder sees in them; the ``mark`` tells one
-    encoder from others.
+class Reconstructor:
+    """The reconstruction of images [n, 3, h, w] by a generator and its encoder; the ``fingerprint`` identifies the
+    encoder in the cache.
     """
 
-    make: Callable[[Tensor], Tensor]
-    mark: str
+    reconstruct: Callable[[Tensor], Tensor]
+    fingerprint: str
 
 
 @dataclass(frozen=True)
-class Familiarity:
-    """What descriptors of a generator's images are like: their `mean` and `std` [d], the `directions` [k, d] in
-    which they vary once divided by the deviation, with the `variances` [k] along them; and the `default` distance,
-    which 99 of 100 others of its images stay below. ``lost`` is the perceptual distance from those made again that as
-    many stay below, 0 where nothing makes them again.
+class OODDetector:
+    """The distribution of the descriptors of a generator's images.
+
+    ``mean`` and ``std`` [d]; principal ``directions`` [k, d] of the standardized descriptors and the ``variances`` [k]
+    along them; the ``threshold``, a distance that 99 of 100 other samples stay below; and the
+    ``reconstruction_threshold``, likewise of the perceptual distance to the reconstruction, 0 without an encoder.
     """
 
     mean: Float[Tensor, "d"]
     std: Float[Tensor, "d"]
     directions: Float[Tensor, "k d"]
     variances: Float[Tensor, "k"]
-    default: float = 1.0
-    lost: float = 0.0
+    threshold: float = 1.0
+    reconstruction_threshold: float = 0.0
 
     def distances(self, descriptors: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        """Return the Mahalanobis distance per root of d with the covariance ``(1 - rho) C + rho 1`` of descriptors
-        divided by their deviation, rho 0.5: there are more numbers in a descriptor than samples.
+        """Return the Mahalanobis distance divided by sqrt(d), with the covariance ``(1 - rho) C + rho I`` of the
+        standardized descriptors, rho 0.5: a descriptor has more entries than there are samples.
         """
         steps = (descriptors - self.mean) / self.std
         along = steps @ self.directions.T
@@ -73,138 +74,148 @@ class Familiarity:
         squares = (along.square() / ((1 - SHRINKAGE) * self.variances + SHRINKAGE)).sum(1) + rest / SHRINKAGE
         return (squares / steps.shape[1]).sqrt()
 
-    def ratios(self, descriptors: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        """Return distances as multiples of the one from which on an image is far: above 1 it is."""
-        return self.distances(descriptors) / (TOLERANCE * self.default)
+    def scores(self, descriptors: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        """Return the distances as multiples of the threshold: above 1 an image is out of distribution."""
+        return self.distances(descriptors) / (TOLERANCE * self.threshold)
 
 
 @torch.no_grad()
 def descriptors(network: FeatureNetwork, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
-    """Return what of images is compared: unit vectors of two maps at 8 x 8 places, float32."""
+    """Return the descriptors of images: unit vectors of two maps at 8 x 8 positions, float32."""
     parts = []
-    for some in images.split(BATCH):
-        maps = network.maps(some.to(network.mean.device))
-        grids = [F.adaptive_avg_pool2d(maps[index].float(), PLACES) for index in MAPS]
+    for batch in images.split(BATCH):
+        maps = network.maps(batch.to(network.mean.device))
+        grids = [F.adaptive_avg_pool2d(maps[index].float(), GRID) for index in MAPS]
         parts.append(torch.cat([F.normalize(grid, dim=1).flatten(1) for grid in grids], dim=1))
     return torch.cat(parts)
 
 
-def fit(known: Float[Tensor, "n d"], others: Float[Tensor, "m d"]) -> Familiarity:
-    """Return the familiarity of descriptors `known`, with the 0.99 quantile of the distances of `others` of the same
-    kind: known ones are nearer, since they were fitted. Raises `GanvasError` for fewer than 3 known or none others.
+def fit_descriptors(fitted: Float[Tensor, "n d"], held_out: Float[Tensor, "m d"]) -> OODDetector:
+    """Return the detector of descriptors `fitted`, with the 0.99 quantile of the distances of others, `held_out`: the
+    fitted ones are nearer. Raises `GanvasError` for fewer than 3 fitted or no held-out ones.
     """
-    if len(known) < 3 or len(others) == 0:
-        raise GanvasError(f"{len(known)} and {len(others)} images are too few to learn from; give some hundred.")
-    mean, std = known.mean(0), known.std(0)
+    if len(fitted) < 3 or len(held_out) == 0:
+        raise GanvasError(f"{len(fitted)} and {len(held_out)} images are too few to fit; give some hundred.")
+    mean, std = fitted.mean(0), fitted.std(0)
     std = std.clamp_min(0.1 * float(std.median()) + 1e-6)
-    steps = (known - mean) / std
-    # As many directions as samples at most: from the small matrix of their products.
+    steps = (fitted - mean) / std
+    # At most as many directions as samples: from the Gram matrix, which is the smaller one.
     # On the CPU, since not every accelerator has float64.
     squares, rows = torch.linalg.eigh((steps @ steps.T).cpu().double())
     kept = squares > 1e-6 * squares[-1]
     squares, rows = squares[kept].flip(0), rows[:, kept].flip(1)
-    directions = ((rows / squares.sqrt()).T @ steps.cpu().double()).to(known)
-    fitted = Familiarity(mean, std, directions, (squares / (len(known) - 1)).to(known))
-    default = float(fitted.distances(others).quantile(QUANTILE))
-    return replace(fitted, default=default)
+    directions = ((rows / squares.sqrt()).T @ steps.cpu().double()).to(fitted)
+    detector = OODDetector(mean, std, directions, (squares / (len(fitted) - 1)).to(fitted))
+    return replace(detector, threshold=float(detector.distances(held_out).quantile(QUANTILE)))
 
 
-def learn_familiarity(
+def fit_ood_detector(
     network: FeatureNetwork,
     generator: Generator,
     *,
     label: Label = None,
-    again: Again | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Familiarity:
-    """Return the familiarity of a generator's images: seeds 0-449 at truncation 1, 300 to fit and 150 for the usual
-    distance and, with `again`, for what is usually lost. Kept in the cache folder for the next time where the generator
-    has a hash.
+    reconstructor: Reconstructor | None = None,
+    progress: Progress | None = None,
+) -> OODDetector:
+    """Return the OOD detector of a generator: fitted to seeds 0-299 at truncation 1, with the thresholds of seeds
+    300-449. Kept in the cache folder where the generator has a hash.
     """
-    path = _kept_at(network, generator, label, again)
+    report = progress or silent
+    path = _cache_path(network, generator, label, reconstructor)
     if path is not None and path.is_file():
-        with suppress(ResultFileError, KeyError, TypeError, ValueError):  # damaged or of an older version: made anew
+        with suppress(ResultFileError, KeyError, TypeError, ValueError):  # damaged or of an older version: fit again
             return _read(path, network.mean.device)
-    parts, losses = list[Tensor](), list[Tensor]()
-    for images in made_images(generator, range(SAMPLES), label=label):
-        others = images[max(0, FITTED - sum(map(len, parts))) :]
+    parts, errors = list[Tensor](), list[Tensor]()
+    for images in fake_images(generator, range(SAMPLES), label=label):
+        held_out = images[max(0, FITTED - sum(map(len, parts))) :]
         parts.append(descriptors(network, images))
-        if again is not None and len(others):
-            losses.append(lost_of(network, others, again))
-        progress(sum(map(len, parts)), SAMPLES)
+        if reconstructor is not None and len(held_out):
+            errors.append(reconstruction_errors(network, held_out, reconstructor))
+        report("Fitting the OOD detector", sum(map(len, parts)), SAMPLES)
     found = torch.cat(parts)
-    familiarity = fit(found[:FITTED], found[FITTED:])
-    if losses:
-        familiarity = replace(familiarity, lost=float(torch.cat(losses).quantile(QUANTILE)))
+    detector = fit_descriptors(found[:FITTED], found[FITTED:])
+    if errors:
+        detector = replace(detector, reconstruction_threshold=float(torch.cat(errors).quantile(QUANTILE)))
     if path is not None:
-        with suppress(ResultFileError):  # a cache that may not be written costs time, not the result
-            _write(path, familiarity)
-    return familiarity
+        with suppress(ResultFileError):  # a cache that cannot be written costs time, not the result
+            _write(path, detector)
+    return detector
 
 
 @torch.no_grad()
-def lost_of(network: FeatureNetwork, images: Float[Tensor, "n 3 h w"], again: Again) -> Float[Tensor, "n"]:
-    """Return the perceptual distance of each image from itself made again."""
-    parts = [part.to(network.mean.device) for part in images.split(BATCH)]
-    return torch.cat([perceptual_distance(network, part, again.make(part)) for part in parts])
-
-
-def strange_ratios(
-    network: FeatureNetwork, familiarity: Familiarity, images: Float[Tensor, "n 3 h w"], again: Again | None = None
+def reconstruction_errors(
+    network: FeatureNetwork, images: Float[Tensor, "n 3 h w"], reconstructor: Reconstructor
 ) -> Float[Tensor, "n"]:
-    """Return how far images are, as multiples of where far begins: by their descriptors, or by the geometric mean of
-    that and of what is lost when they are made again, whichever is more. (Loss alone says little of a photo whose
-    descriptors are usual: encoders lose single faces too.)
+    """Return the perceptual distance of each image from its reconstruction."""
+    parts = [part.to(network.mean.device) for part in images.split(BATCH)]
+    return torch.cat([perceptual_distance(network, part, reconstructor.reconstruct(part)) for part in parts])
+
+
+def ood_scores(
+    network: FeatureNetwork,
+    detector: OODDetector,
+    images: Float[Tensor, "n 3 h w"],
+    reconstructor: Reconstructor | None = None,
+) -> Float[Tensor, "n"]:
+    """Return the OOD score of images of the generator's resolution: above 1 an image is out of distribution.
+
+    It is that of the descriptors or, where it is larger, its geometric mean with that of the reconstruction error.
+    (The error alone says little of a photo with ordinary descriptors: encoders fail on single faces too.)
     """
-    far = familiarity.ratios(descriptors(network, images))
-    if again is None or familiarity.lost == 0:
-        return far
-    lost = lost_of(network, images, again) / (LOSS_TOLERANCE * familiarity.lost)
-    return torch.maximum(far, (far * lost).sqrt())
+    scores = detector.scores(descriptors(network, images))
+    if reconstructor is None or detector.reconstruction_threshold == 0:
+        return scores
+    errors = reconstruction_errors(network, images, reconstructor)
+    relative = errors / (RECONSTRUCTION_TOLERANCE * detector.reconstruction_threshold)
+    return torch.maximum(scores, (scores * relative).sqrt())
 
 
-def strangeness(ratio: float, name: str) -> str:
-    """Return in plain words that a photo is far from what the generator knows; empty where it is not (up to 1)."""
-    if ratio <= 1:
+def ood_warning(score: float, name: str) -> str:
+    """Return the warning for a photo of an OOD score above 1, else an empty text."""
+    if score <= 1:
         return ""
     return (
-        f"'{name}' is far from what this generator knows ({ratio:.2f} times the distance at which that begins): it may "
-        "show something else, or stand elsewhere in it. Align or cut it, or expect an inversion that edits badly."
+        f"'{name}' is out of distribution for this generator (OOD score {score:.2f}, above 1): it may show something "
+        "else, or be aligned differently. Align or crop it, or expect an inversion that edits badly."
     )
 
 
-def strangenesses(
+def ood_warnings(
     network: FeatureNetwork,
-    familiarity: Familiarity,
+    detector: OODDetector,
     photos: Float[Tensor, "n 3 h w"],
     names: Sequence[str],
-    again: Again | None = None,
+    reconstructor: Reconstructor | None = None,
 ) -> list[str]:
-    """Return a sentence for every photo that is far from what the generator knows. Photos are of its resolution."""
-    ratios = strange_ratios(network, familiarity, photos, again).tolist()
-    words = [strangeness(ratio, name) for ratio, name in zip(ratios, names, strict=True)]
-    return [word for word in words if word]
+    """Return a warning for every photo that is out of distribution. Photos are of the generator's resolution."""
+    scores = ood_scores(network, detector, photos, reconstructor).tolist()
+    warnings = [ood_warning(score, name) for score, name in zip(scores, names, strict=True)]
+    return [warning for warning in warnings if warning]
 
 
-def _kept_at(network: FeatureNetwork, generator: Generator, label: Label, again: Again | None) -> Path | None:
+def _cache_path(
+    network: FeatureNetwork, generator: Generator, label: Label, reconstructor: Reconstructor | None
+) -> Path | None:
     about = about_of(generator)
     if not about.hash or not (label is None or isinstance(label, int)):
         return None
-    # Another network has other features; its projection tells it apart.
-    mark = f"{float(network.projection.double().abs().sum()):.6e}"
-    encoder = "" if again is None else f"-{again.mark}"
-    return home() / "familiarity" / f"{about.hash[:24]}-{label}-{mark}{encoder}.safetensors"
+    # Another network has other features; its projection identifies it.
+    fingerprint = f"{float(network.projection.double().abs().sum()):.6e}"
+    encoder = "" if reconstructor is None else f"-{reconstructor.fingerprint}"
+    return home() / "ood" / f"{about.hash[:24]}-{label}-{fingerprint}{encoder}.safetensors"
 
 
-def _write(path: Path, familiarity: Familiarity) -> None:
-    tensors = {name: getattr(familiarity, name) for name in ("mean", "std", "variances")}
-    tensors["directions"] = familiarity.directions.half()
-    write_tensors(path, KIND, tensors, {"default": familiarity.default, "lost": familiarity.lost}, ResultFileError)
+def _write(path: Path, detector: OODDetector) -> None:
+    tensors = {name: getattr(detector, name) for name in ("mean", "std", "variances")}
+    tensors["directions"] = detector.directions.half()
+    thresholds = {name: getattr(detector, name) for name in ("threshold", "reconstruction_threshold")}
+    write_tensors(path, KIND, tensors, thresholds, ResultFileError)
 
 
-def _read(path: Path, device: torch.device) -> Familiarity:
+def _read(path: Path, device: torch.device) -> OODDetector:
     tensors, header = read_tensors(path, KIND, ResultFileError)
     mean, std, directions, variances = (
         tensors[name].float().to(device) for name in ("mean", "std", "directions", "variances")
     )
-    return Familiarity(mean, std, directions, variances, float(header["default"]), float(header["lost"]))
+    thresholds = float(header["threshold"]), float(header["reconstruction_threshold"])
+    return OODDetector(mean, std, directions, variances, *thresholds)

@@ -1,4 +1,4 @@
-"""How much detail of which size images have: the energy of each octave of their spectrum. Knows no network."""
+"""Energy of images in each octave of spatial frequency."""
 
 import torch
 from jaxtyping import Float
@@ -10,17 +10,20 @@ SMALLEST = 4
 
 
 def octave_energies(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n octaves"]:
-    """Return the energy of each octave of frequency, the finest first: the sum of squared amplitudes over all waves
-    whose higher frequency, of the two along the axes, lies between 1/4 and 1/2 (then 1/8 and 1/4, ...) of the number of
-    pixels, averaged over channels and per pixel.
+    """Return the energy in each octave of spatial frequency, the finest first.
 
-    Images of half the size that were enlarged have next to nothing in the first. A Hann window comes before, so that
-    the step from one border to the opposite one does not count as detail. Raises `ImageError` for images of less
-    than 4 pixels.
+    An octave holds the waves whose higher frequency along the two axes lies in (1/4, 1/2] cycles per pixel, then
+    (1/8, 1/4], and so on. Energies are squared amplitudes of the image under a Hann window (against the step between
+    opposite borders), averaged over channels and per pixel. Upsampled images have almost none in the finest octave.
+
+    Raises:
+        ImageError: The images have fewer than 4 pixels a side.
     """
     height, width = images.shape[-2:]
     if min(height, width) < SMALLEST:
-        raise ImageError(f"Images of {width} x {height} pixels have no octaves; give {SMALLEST} pixels and more.")
+        raise ImageError(
+            f"Images of {width} x {height} pixels have no octaves; give at least {SMALLEST} pixels a side."
+        )
     x = images.float()
     window = torch.outer(torch.hann_window(height), torch.hann_window(width)).to(x)
     centered = x - (x * window).sum((-2, -1), keepdim=True) / window.sum()

@@ -1,7 +1,7 @@
-"""Curves of a training: losses and scores, and the distance to real images. Computes nothing but a smooth line.
+"""Plots of a training run: losses and scores, a metric with its standard errors, convergence.
 
-matplotlib is an extra and is imported when something is drawn; no window, no global state, and the same file for the
-same numbers.
+matplotlib is an optional dependency and is imported when something is drawn. No windows, no global state, and the same
+file for the same numbers.
 """
 
 import math
@@ -20,12 +20,12 @@ from ganvas.io.files import atomic_path
 from ganvas.training.log import read_log
 
 SUFFIXES = (".png", ".svg")
-# Of the palette of Okabe and Ito, which color-blind people tell apart.
+# From the palette of Okabe and Ito, which color-blind people can distinguish.
 BLUE, ORANGE, GREEN, GRAY = "#0072b2", "#d55e00", "#009e73", "#767676"
 LOSSES = {"D": ("discriminator", BLUE), "G": ("generator", ORANGE)}
-SCORES = {"D(x)": ("D(x), real images", BLUE), "D(G(z))": ("D(G(z)), made images", ORANGE)}
+SCORES = {"D(x)": ("D(x), real images", BLUE), "D(G(z))": ("D(G(z)), fake images", ORANGE)}
 STRENGTH = {"strength": ("augmentation strength", GREEN)}
-SMOOTHED_PART = 0.02  # of a curve: the deviation of the bell that smooths it
+SMOOTHING_STD = 0.02  # of the smoothing Gaussian, as a fraction of the curve
 RESOLUTION = 150  # dots per inch
 LONGEST_LABEL = 24
 Values = Float[np.ndarray, "n"]
@@ -38,28 +38,33 @@ def can_plot() -> bool:
 
 
 @dataclass(frozen=True)
-class DistancePoint:
-    """The distance measured after so many images, and its standard error (0 where it is not known)."""
+class MetricPoint:
+    """A metric after so many images, and its standard error (0 where it is not known)."""
 
     images: int
-    distance: float
+    value: float
     error: float = 0.0
 
 
 def loss_plot(log: Sequence[Line] | Path, out: str | Path) -> Path:
-    """Draw the losses of G and D and the mean scores D(x) and D(G(z)) against the images seen; returns `out`.
+    """Plot the losses of G and D, and the mean scores D(x) and D(G(z)), against the images shown; returns `out`.
 
-    `log` is the folder of a run or the lines of its log: mappings with "images" and any of "D", "G", "D(x)",
-    "D(G(z))", "strength". A faint line is what was logged, a strong one is smoothed. Where a run went on from a slim
-    snapshot (an "event" that is "joined") a vertical line stands. Where lines go back in images, the later ones hold.
+    Faint lines are logged values, strong lines are smoothed. A vertical line marks where a run resumed from a
+    weights-only snapshot (an "event" that is "joined"). Where the images of lines go back, the later lines count.
+
+    Args:
+        log: The folder of a run, or the lines of its log: mappings with "images" and any of "D", "G", "D(x)",
+            "D(G(z))", "strength".
+        out: A file that ends in .png or .svg.
 
     Raises:
-        ImageError: nothing to draw, another suffix than .png and .svg, no place to write, or no matplotlib.
+        ImageError: There is nothing to plot, the suffix is another, the file cannot be written, or matplotlib is not
+            installed.
     """
     lines = read_log(log) if isinstance(log, Path) else log
     panels = [{name: curve(lines, name) for name in names} for names in (LOSSES, SCORES | STRENGTH)]
     if not any(len(seen) for panel in panels for seen, _ in panel.values()):
-        raise ImageError("The log has no losses yet; train on, or give the folder that holds log.jsonl.")
+        raise ImageError("The log has no losses yet; train longer, or give the folder that holds log.jsonl.")
     with figure(out, columns=2) as (losses, scores):
         for name, (label, color) in LOSSES.items():
             _draw_curve(losses, *panels[0][name], label, color)
@@ -71,45 +76,47 @@ def loss_plot(log: Sequence[Line] | Path, out: str | Path) -> Path:
         losses.set_ylim(*_range_without_outliers([values for _, values in panels[0].values()]))
         for panel in (losses, scores):
             _draw_joins(panel, lines)
-            _explain(panel)
+            _add_legend(panel)
     return Path(out)
 
 
-def distance_plot(
-    points: Sequence[DistancePoint],
+def metric_plot(
+    points: Sequence[MetricPoint],
     out: str | Path,
     *,
-    name: str = "kernel distance to the test images",
+    name: str = "kernel MMD to the test images",
     references: Mapping[str, float] | None = None,
 ) -> Path:
-    """Draw a distance with its standard errors against the images seen, and level lines of `references` by name;
-    returns `out`.
+    """Plot a metric with its standard errors against the images shown, with a horizontal line for each of the named
+    `references`; returns `out`.
 
     Raises:
-        ImageError: no points, another suffix than .png and .svg, no place to write, or no matplotlib.
+        ImageError: There are no points, the suffix is another, the file cannot be written, or matplotlib is not
+            installed.
     """
     if not points:
-        raise ImageError("There are no distances to draw; measure at least one snapshot.")
+        raise ImageError("There are no values to plot; evaluate at least one snapshot.")
     ordered = sorted(points, key=lambda point: point.images)
-    seen, distances, errors = (
-        np.array([float(getattr(point, part)) for point in ordered]) for part in ("images", "distance", "error")
+    images, values, errors = (
+        np.array([float(getattr(point, part)) for point in ordered]) for part in ("images", "value", "error")
     )
     with figure(out, columns=1) as (panel,):
-        panel.errorbar(seen, distances, errors, color=BLUE, marker="o", markersize=4, capsize=3, label=name)
+        panel.errorbar(images, values, errors, color=BLUE, marker="o", markersize=4, capsize=3, label=name)
         for (label, level), style in zip((references or {}).items(), _styles(), strict=False):
             panel.axhline(level, color=GRAY, linestyle=style, linewidth=1.2, label=label)
-        _name_axes(panel, "Distance while training", name)
-        panel.set_ylim(bottom=min(0.0, float((distances - errors).min()) * 1.05))
-        _explain(panel)
+        _name_axes(panel, f"{name[:1].upper()}{name[1:]}", name)
+        panel.set_ylim(bottom=min(0.0, float((values - errors).min()) * 1.05))
+        _add_legend(panel)
     return Path(out)
 
 
 def convergence_plot(curves: Mapping[str, Values], out: str | Path, *, name: str = "loss") -> Path:
-    """Draw a loss against the steps, a curve for each name (gray and one legend for more than eight), on a logarithmic
-    scale; returns `out`.
+    """Plot a loss against the steps on a logarithmic scale, a curve for each name (more than eight in gray, with one
+    legend); returns `out`.
 
     Raises:
-        ImageError: nothing to draw, another suffix than .png and .svg, no place to write, or no matplotlib.
+        ImageError: There is nothing to plot, the suffix is another, the file cannot be written, or matplotlib is not
+            installed.
     """
     if not any(len(values) for values in curves.values()):
         raise ImageError("There is no loss to draw; take at least one step.")
@@ -117,24 +124,25 @@ def convergence_plot(curves: Mapping[str, Values], out: str | Path, *, name: str
     few = len(curves) <= len(colors)
     with figure(out, columns=1) as (panel,):
         for number, (label, values) in enumerate(curves.items()):
-            told = label[:LONGEST_LABEL] if few else f"{len(curves)} images" if number == 0 else None
-            panel.plot(values, color=colors[number] if few else GRAY, linewidth=1.6 if few else 0.8, label=told)
+            shown = label[:LONGEST_LABEL] if few else f"{len(curves)} images" if number == 0 else None
+            panel.plot(values, color=colors[number] if few else GRAY, linewidth=1.6 if few else 0.8, label=shown)
         panel.set_yscale("log")
         panel.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
-        # As few powers of ten as a loss runs through, its scale needs numbers between them.
+        # A loss crosses few powers of ten: label ticks between them too.
         panel.yaxis.set_minor_formatter(lambda value, position: f"{value:.2g}" if f"{value:.0e}"[0] in "235" else "")
         panel.set_title("Loss")
         panel.set_xlabel("step")
         panel.set_ylabel(name)
         panel.grid(alpha=0.25, linewidth=0.6, which="both")
         panel.spines[["top", "right"]].set_visible(False)
-        _explain(panel)
+        _add_legend(panel)
     return Path(out)
 
 
 def curve(lines: Sequence[Line], name: str) -> tuple[Values, Values]:
-    """Return the images seen and the values of `name`, in the order of images; of a stretch that was trained twice
-    the later lines. Values that are no numbers are left out.
+    """Return the images shown and the values of `name`, in ascending order of images.
+
+    Of a part that was trained twice the later lines count. Values that are not finite numbers are skipped.
     """
     kept: list[tuple[float, float]] = []
     for line in lines:
@@ -149,20 +157,18 @@ def curve(lines: Sequence[Line], name: str) -> tuple[Values, Values]:
 
 
 def smoothed(values: Values, std: float) -> Values:
-    """Return the mean of each value's neighbors under a bell of this deviation, in places; at the ends under the part
-    of the bell that there is.
-    """
+    """Return the values smoothed by a Gaussian of this std, in samples, normalized at the ends."""
     reach = math.ceil(3 * std)
     if reach == 0 or len(values) == 0:
         return values
-    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / std) ** 2)
+    gaussian = np.exp(-0.5 * (np.arange(-reach, reach + 1) / std) ** 2)
     middle = slice(reach, reach + len(values))
-    return np.convolve(values, bell)[middle] / np.convolve(np.ones_like(values), bell)[middle]
+    return np.convolve(values, gaussian)[middle] / np.convolve(np.ones_like(values), gaussian)[middle]
 
 
 @contextmanager
 def figure(out: str | Path, columns: int) -> Generator[tuple[Any, ...]]:
-    """Give panels side by side and write them to `out` at the end."""
+    """Yield axes side by side and write the figure to `out` at the end."""
     suffix = Path(out).suffix.lower()
     if suffix not in SUFFIXES:
         raise ImageError(f"A plot '{out}' cannot be written; give a name that ends in {' or '.join(SUFFIXES)}.")
@@ -172,7 +178,7 @@ def figure(out: str | Path, columns: int) -> Generator[tuple[Any, ...]]:
         from matplotlib.figure import Figure
     except ImportError as missing:
         raise ImageError('Plots need matplotlib: pip install "ganvas[plots]"') from missing
-    # A salt of our own: matplotlib otherwise names the parts of an SVG by chance.
+    # With a fixed salt: matplotlib otherwise names the parts of an SVG at random.
     with matplotlib.rc_context({"svg.hashsalt": "ganvas", "font.size": 10.5}):
         sheet = Figure(figsize=(10, 5), layout="constrained")
         FigureCanvasAgg(sheet)
@@ -187,19 +193,19 @@ def _draw_curve(panel: Any, seen: Values, values: Values, label: str, color: str
     if len(values) == 0:
         return
     panel.plot(seen, values, color=color, alpha=0.25, linewidth=0.8)
-    panel.plot(seen, smoothed(values, SMOOTHED_PART * len(values)), color=color, linewidth=1.8, label=label)
+    panel.plot(seen, smoothed(values, SMOOTHING_STD * len(values)), color=color, linewidth=1.8, label=label)
 
 
 def _draw_joins(panel: Any, lines: Sequence[Line]) -> None:
     joins = [line["images"] for line in lines if line.get("event") == "joined"]
     for number, images in enumerate(joins):
-        label = "from a slim snapshot" if number == 0 else None
+        label = "from a weights-only snapshot" if number == 0 else None
         panel.axvline(images, color=GRAY, linestyle="--", linewidth=1, label=label)
 
 
 def _name_axes(panel: Any, title: str, vertical: str) -> None:
     panel.set_title(title)
-    panel.set_xlabel("images seen (thousands)")
+    panel.set_xlabel("images shown (thousands)")
     panel.set_ylabel(vertical)
     panel.xaxis.set_major_formatter(lambda images, position: f"{images / 1000:,.10g}")
     panel.set_xlim(left=0)
@@ -207,8 +213,8 @@ def _name_axes(panel: Any, title: str, vertical: str) -> None:
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def _explain(panel: Any) -> None:
-    """Write the legend beneath the panel, where it hides no curve."""
+def _add_legend(panel: Any) -> None:
+    """Write the legend below the axes, where it hides no curve."""
     lines, labels = panel.get_legend_handles_labels()
     if labels:
         panel.legend(
@@ -229,7 +235,7 @@ def _styles() -> Iterator[str]:
 
 
 def _range_without_outliers(curves: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return a vertical range that one spike does not stretch."""
+    """Return a vertical range from percentiles, which single spikes do not stretch."""
     values = np.concatenate([*curves, np.zeros(1)])
     low, high = np.percentile(values, (0.5, 99.5))
     room = 0.08 * max(high - low, 1e-3)

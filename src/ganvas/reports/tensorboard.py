@@ -1,35 +1,38 @@
-"""The numbers of a run for TensorBoard, where that is installed."""
+"""A run's metrics for TensorBoard, where that is installed."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 Record = Callable[[int, Mapping[str, float | int]], None]
 FOLDER = "tensorboard"
+NOT_METRICS = ("images", "seconds", "step")
 
 
 @contextmanager
-def board(folder: Path, images: int = 0, wanted: bool = True) -> Iterator[Record]:
-    """Give a function to call with the images seen and the numbers then, which go to ``tensorboard`` in `folder`.
+def board(folder: Path) -> Iterator[Record]:
+    """Yield a function that writes metrics after so many images to the subfolder ``tensorboard``.
 
-    A run that goes on after so many `images` replaces what came later. Does nothing unless `wanted`, or where
-    TensorBoard is not installed.
+    The first call opens the log and replaces what an earlier run wrote from that number of images on. Does nothing
+    where TensorBoard is not installed.
     """
     try:
-        if not wanted:
-            raise ImportError
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        yield lambda images, numbers: None
+        yield lambda images, metrics: None
         return
-    writer = SummaryWriter(str(folder / FOLDER), purge_step=images + 1 if images else None)
+    writer: Any = None
 
-    def record(images: int, numbers: Mapping[str, float | int]) -> None:
-        for name, value in numbers.items():
-            if name not in ("images", "seconds"):
+    def record(images: int, metrics: Mapping[str, float | int]) -> None:
+        nonlocal writer
+        writer = writer or SummaryWriter(str(folder / FOLDER), purge_step=images)
+        for name, value in metrics.items():
+            if name not in NOT_METRICS:
                 writer.add_scalar(name, value, images)
 
     try:
         yield record
     finally:
-        writer.close()
+        if writer is not None:
+            writer.close()

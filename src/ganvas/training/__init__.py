@@ -1,1 +1,1 @@
-"""Training a generator from a folder of images: DCGAN from scratch, StyleGAN2 from scratch or from another one."""
+"""Training: GAN generators (`train`), few-shot adaptation (`adapt`), encoders (`encoder`), the feature network."""

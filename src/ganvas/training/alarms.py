@@ -1,4 +1,4 @@
-"""Signs of a run that goes wrong, from its log and from its images."""
+"""Signs of a failing run, from its log and from its samples."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -8,61 +8,64 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-CERTAIN, LINES = 0.98, 5
-COLLAPSED, GRACE = 0.35, 20_000
+CERTAIN, CERTAIN_LINES = 0.98, 5
+COLLAPSED, GRACE_IMAGES = 0.35, 20_000
 
 
-def spread(images: Float[Tensor, "n 3 h w"]) -> float:
-    """Return the root mean square difference between two images, over all pairs; 0 where all are the same.
+def rms_difference(images: Float[Tensor, "n 3 h w"]) -> float:
+    """Return the root mean square difference between two images, over all pairs; 0 where all are equal.
 
-    Twice the variance over the rows, by ``E|a - b|^2 = 2 Var``, so that it costs one pass.
+    By ``E|a - b|^2 = 2 Var``: one pass over the images.
     """
     return float((2 * images.float().var(dim=0, unbiased=True).mean()).sqrt())
 
 
 @dataclass
-class Watch:
-    """Remembers what it needs of the last log lines; `real_spread` is that of real images, `widest` the largest share
-    of it that samples had.
+class AlarmMonitor:
+    """Raises each alarm once until its cause has passed.
+
+    ``real_difference`` is the `rms_difference` of real images, ``largest_ratio`` the largest one of samples so far, as
+    a fraction of that.
     """
 
-    real_spread: float
-    widest: float = 0.0
-    certain: deque = field(default_factory=lambda: deque(maxlen=LINES))
-    warned: set[str] = field(default_factory=set)
+    real_difference: float
+    largest_ratio: float = 0.0
+    certain: deque = field(default_factory=lambda: deque(maxlen=CERTAIN_LINES))
+    raised: set[str] = field(default_factory=set)
 
-    def line(self, numbers: dict[str, float]) -> str:
-        """Return an alarm for a new log line, "" for none; each alarm is raised once until it passes.
+    def check_metrics(self, metrics: Mapping[str, float]) -> str:
+        """Return an alarm for a new log line, "" for none.
 
-        A discriminator that is certain of everything for five lines teaches the generator nothing more.
+        A discriminator that is certain of every image for five lines gives the generator no gradient.
         """
-        self.certain.append(numbers["D(x)"] > CERTAIN and numbers["D(G(z))"] < 1 - CERTAIN)
+        self.certain.append(metrics["D(x)"] > CERTAIN and metrics["D(G(z))"] < 1 - CERTAIN)
         return self._once(
             "discriminator",
-            len(self.certain) == LINES and all(self.certain),
-            f"The discriminator tells real from made with more than {CERTAIN:.0%} certainty: the generator learns "
-            "little. Augment (--augment), raise --r1, or go back to an earlier snapshot.",
+            len(self.certain) == CERTAIN_LINES and all(self.certain),
+            f"The discriminator separates real from fake images with more than {CERTAIN:.0%} certainty: the generator "
+            "learns little. Augment (--augment), raise --r1, or go back to an earlier snapshot.",
         )
 
-    def images(self, made: Float[Tensor, "n 3 h w"], seen: int) -> str:
-        """Return an alarm for samples after so many images `seen`, "" for none: their spread is far below that of
-        real images. At first, when all samples are still gray, only if it was larger before.
+    def check_samples(self, fake: Float[Tensor, "n 3 h w"], images: int) -> str:
+        """Return an alarm for samples after so many `images`, "" for none: they differ far less than real images.
+
+        Early samples are all gray: at first the alarm is raised only if the samples differed more before.
         """
-        share = spread(made) / max(self.real_spread, 1e-6)
-        self.widest = max(self.widest, share)
+        ratio = rms_difference(fake) / max(self.real_difference, 1e-6)
+        self.largest_ratio = max(self.largest_ratio, ratio)
         return self._once(
             "collapse",
-            share < COLLAPSED and (self.widest >= COLLAPSED or seen >= GRACE),
-            f"The samples differ among themselves {share:.0%} as much as real images: modes may have collapsed. Go "
-            "back to an earlier snapshot with --resume, or augment.",
+            ratio < COLLAPSED and (self.largest_ratio >= COLLAPSED or images >= GRACE_IMAGES),
+            f"The samples differ {ratio:.0%} as much as real images do: mode collapse is likely. Go back to an earlier "
+            "snapshot with --resume, or augment.",
         )
 
     def _once(self, name: str, raised: bool, text: str) -> str:
-        new = raised and name not in self.warned
-        (self.warned.add if raised else self.warned.discard)(name)
+        new = raised and name not in self.raised
+        (self.raised.add if raised else self.raised.discard)(name)
         return text if new else ""
 
 
-def first_broken(numbers: Mapping[str, Tensor]) -> str:
-    """Return the name of the first that holds a number that is not finite, "" where all are."""
-    return next((name for name, value in numbers.items() if not torch.isfinite(value).all()), "")
+def first_not_finite(tensors: Mapping[str, Tensor]) -> str:
+    """Return the name of the first tensor with a value that is not finite, "" where all are finite."""
+    return next((name for name, value in tensors.items() if not torch.isfinite(value).all()), "")

@@ -1,7 +1,7 @@
-"""Several processes that train one generator: each computes its share of every batch, gradients are averaged.
+"""Data-parallel training: each process computes its shard of every batch, and gradients are averaged.
 
-The average is taken after the backward passes of a step, by one reduction of all gradients in one flat tensor, not by
-``DistributedDataParallel``: its hooks do not see a second backward pass through the gradient penalty.
+Gradients are averaged after the backward passes of a step, by one reduction of all gradients in one flat tensor, and
+not by ``DistributedDataParallel``, whose hooks do not see a second backward pass through a gradient penalty.
 """
 
 import os
@@ -14,27 +14,27 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ganvas.errors import TrainingError
-from ganvas.training.randomness import Share
+from ganvas.training.randomness import Shard
 
 
 @dataclass(frozen=True)
-class Team:
-    """The processes that train together; alone by default."""
+class ProcessGroup:
+    """The processes that train one generator together; a single one by default."""
 
-    share: Share = Share()
+    shard: Shard = Shard()
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes files and speaks."""
-        return self.share.rank == 0
+    def is_main(self) -> bool:
+        """Whether this process is rank 0, which alone writes files and reports."""
+        return self.shard.rank == 0
 
     def average(self, values: Sequence[Tensor]) -> None:
         """Replace each of the tensors, of one dtype, by its mean over all processes."""
-        if self.share.count == 1 or not values:
+        if self.shard.count == 1 or not values:
             return
         flat = torch.cat([value.flatten() for value in values])
         _add_up(flat)
-        flat /= self.share.count
+        flat /= self.shard.count
         for value, mean in zip(values, flat.split([value.numel() for value in values]), strict=True):
             value.copy_(mean.view_as(value))
 
@@ -43,8 +43,8 @@ class Team:
         self.average([p.grad for p in network.parameters() if p.grad is not None])
 
     def any(self, mine: bool) -> bool:
-        """Return whether it is true in one of the processes. Asked on the processor, so that no device has to wait."""
-        if self.share.count == 1:
+        """Return whether a flag is set in any process. Reduced on the CPU, so that no device has to synchronize."""
+        if self.shard.count == 1:
             return mine
         flag = torch.tensor(float(mine))
         _add_up(flag)
@@ -62,33 +62,34 @@ def _add_up(values: Tensor) -> None:
         ) from reason
 
 
-def own_device(device: torch.device) -> torch.device:
-    """Return the device of this process: where ``torchrun`` started several on a machine, each has a GPU of its own."""
+def local_device(device: torch.device) -> torch.device:
+    """Return the device of this process: with several processes of ``torchrun`` on a machine, a GPU for each."""
     if device.type != "cuda" or device.index or "LOCAL_RANK" not in os.environ:
         return device
     return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
 
 
 @contextmanager
-def team(device: torch.device) -> Iterator[Team]:
-    """Give the team that ``torchrun`` started this process in, else a team of one; tensors on CUDA travel by ``nccl``,
-    others by ``gloo``.
+def process_group(device: torch.device) -> Iterator[ProcessGroup]:
+    """Yield the process group that ``torchrun`` started this process in, else a group of one.
+
+    Tensors on CUDA are reduced by ``nccl``, others by ``gloo``.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Team()
+        yield ProcessGroup()
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-    yield Team(Share(dist.get_rank(), dist.get_world_size()))
+    yield ProcessGroup(Shard(dist.get_rank(), dist.get_world_size()))
     # Not after an error: where another process has ended, gloo's end may abort this one before it has said why.
     dist.destroy_process_group()
 
 
-def check_batch(batch: int, share: Share, group: int) -> None:
-    """Raise `TrainingError` unless every process gets the same number of whole groups of `group` rows."""
-    if batch % (share.count * group):
+def check_batch(batch: int, shard: Shard, group_size: int) -> None:
+    """Raise `TrainingError` unless every process gets the same number of whole groups of `group_size` samples."""
+    if batch % (shard.count * group_size):
         raise TrainingError(
-            f"A batch of {batch} cannot be cut into groups of {group} for {share.count} process"
-            f"{'es' if share.count > 1 else ''}; give a multiple of {share.count * group}."
+            f"A batch of {batch} cannot be divided into groups of {group_size} for {shard.count} process"
+            f"{'es' if shard.count > 1 else ''}; give a multiple of {shard.count * group_size}."
         )

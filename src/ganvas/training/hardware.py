@@ -1,6 +1,28 @@
-"""Which precision is the faster one to train in on this machine."""
+"""The device, the number of threads and the precision to train with."""
 
 import torch
+
+from ganvas.errors import TrainingError
+
+
+def device_named(name: str) -> torch.device:
+    """Return the device of this name, for "auto" the first CUDA device or the CPU; raises `TrainingError` where this
+    machine has no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(1, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise TrainingError(f"Device '{name}' cannot be used on this machine; give cpu, or one it has.") from error
+
+
+def set_threads(threads: int) -> None:
+    """Use this many CPU threads, or torch's own choice for 0; raises `TrainingError` for fewer."""
+    if threads < 0:
+        raise TrainingError(f"--threads {threads} is not possible; give 1 or more, or 0 for all.")
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def fastest_precision(device: torch.device) -> str:

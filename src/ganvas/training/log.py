@@ -1,4 +1,4 @@
-"""A run's log: lines of JSON in its folder, and the means that they tell."""
+"""A run's log, JSON lines in its folder, and the means that a line records."""
 
 import json
 from collections.abc import Mapping
@@ -9,31 +9,31 @@ from typing import Any
 from torch import Tensor
 
 from ganvas.errors import TrainingError
-from ganvas.training.distributed import Team
+from ganvas.training.distributed import ProcessGroup
 
 LOG = "log.jsonl"
 
 
-class Means:
-    """Sums of a step's numbers, kept as tensors so that no device has to wait."""
+class RunningMeans:
+    """Sums of the metrics of steps, kept as tensors so that no device has to synchronize."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.steps = 0
 
-    def add(self, seen: Mapping[str, Tensor]) -> None:
-        """Take in the numbers of one step."""
+    def add(self, metrics: Mapping[str, Tensor]) -> None:
+        """Add the metrics of one step."""
         self.steps += 1
-        for name, value in seen.items():
+        for name, value in metrics.items():
             self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
             self.counts[name] = self.counts.get(name, 0) + 1
 
-    def take(self, team: Team = Team()) -> dict[str, float]:
-        """Return the means over steps and processes, by name, with the number of "steps", and begin anew."""
+    def take(self, processes: ProcessGroup = ProcessGroup()) -> tuple[dict[str, float], int]:
+        """Return the means over steps and processes by name, and the number of steps; start again from zero."""
         means = [self.sums[name].float() / self.counts[name] for name in self.sums]
-        team.average(means)
-        taken = {name: float(mean) for name, mean in zip(self.sums, means, strict=True)} | {"steps": self.steps}
+        processes.average(means)
+        taken = {name: float(mean) for name, mean in zip(self.sums, means, strict=True)}, self.steps
         self.__init__()
         return taken
 
@@ -48,7 +48,7 @@ def write_line(folder: Path, line: Mapping[str, Any]) -> None:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the log's lines; one that was cut short is left out."""
+    """Return the log's lines; a truncated line is skipped."""
     lines = []
     for text in (folder / LOG).read_text("utf-8").splitlines() if (folder / LOG).exists() else []:
         with suppress(ValueError):

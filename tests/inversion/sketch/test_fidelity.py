@@ -1,4 +1,4 @@
-"""The dial of scribbling: its positions, names and weights."""
+"""The fidelity weight: its values, names and the weight of the delta term."""
 
 import math
 
@@ -7,29 +7,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganvas.errors import GanvasError
-from ganvas.inversion.sketch.fidelity import POSITIONS, check_weight, position_named, position_of, weight_at
+from ganvas.inversion.sketch.fidelity import PRESETS, check_delta_weight, delta_weight_of, fidelity_of, parse_fidelity
 
 
-@given(st.floats(0, 0.999))
-def test_the_dial_is_the_share_of_the_delta_term(position: float):
-    weight = weight_at(position)
-    assert position_of(weight) == pytest.approx(position, abs=1e-12)
-    assert (1 - position) * weight == pytest.approx(position, abs=1e-12)  # (1 - p) distance + p delta, up to 1 - p
+@given(st.floats(0.001, 1))
+def test_fidelity_is_the_share_of_the_distance_in_the_loss(fidelity: float):
+    """``distance + weight delta`` is ``f distance + (1 - f) delta`` divided by f."""
+    weight = delta_weight_of(fidelity)
+    assert fidelity_of(weight) == pytest.approx(fidelity, abs=1e-12)
+    assert fidelity * weight == pytest.approx(1 - fidelity, abs=1e-12)
 
 
-def test_names_of_the_dial():
-    assert [position_named(name) for name in POSITIONS] == sorted(POSITIONS.values())
-    assert position_named("0.3") == 0.3
-    assert [weight_at(position_named(name)) for name in ("obey", "balance", "tame")] == [0, 1, 3]  # those of the table
+def test_presets_and_numbers_are_parsed():
+    assert [parse_fidelity(name) for name in PRESETS] == sorted(PRESETS.values(), reverse=True)
+    assert parse_fidelity("0.3") == 0.3
+    weights = [delta_weight_of(parse_fidelity(name)) for name in ("exact", "balanced", "loose")]
+    assert weights == [0, 1, 3]  # those of the table
 
 
-@pytest.mark.parametrize("text", ["1", "-0.1", "nan", "loud", "inf"])
-def test_no_position_of_the_dial(text: str):
-    with pytest.raises(GanvasError, match="dial has no position"):
-        position_named(text)
+@pytest.mark.parametrize("text", ["0", "-0.1", "nan", "loud", "inf", "1.1"])
+def test_impossible_fidelities_are_refused(text: str):
+    with pytest.raises(GanvasError, match=r"fidelity of .* is not possible"):
+        parse_fidelity(text)
 
 
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
-def test_no_weight(weight: float):
+def test_impossible_delta_weights_are_refused(weight: float):
     with pytest.raises(GanvasError, match="not possible"):
-        check_weight(weight)
+        check_delta_weight(weight)

@@ -1,11 +1,11 @@
 """The formats that other people's generators come in, each in a module of its own with its reader.
 
-To add one: write ``formats/<name>.py`` with a `ganvas.checkpoints.recognized.Reader`, and give it a line in `READERS`
+To add one: write ``formats/<name>.py`` with a `ganvas.checkpoints.unbuilt.Reader`, and give it a line in `READERS`
 with what it looks for, which the error for an unknown file lists.
 """
 
 from ganvas.checkpoints.formats import dcgan, hammer, huggingface, numbered, nvidia, stylegan3, tensorflow
-from ganvas.checkpoints.recognized import Reader
+from ganvas.checkpoints.unbuilt import Reader
 
 READERS: tuple[tuple[Reader, str], ...] = (
     (nvidia.read_stylegan2, nvidia.LOOKED_FOR),

@@ -12,9 +12,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.checkpoints.recognized import Recognized
+from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
-from ganvas.generators.dcgan.generator import Architecture
+from ganvas.generators.dcgan.generator import DCGANArchitecture
 from ganvas.generators.dcgan.layers import FIRST, KERNEL
 
 FORMAT = "PyTorch example DCGAN"
@@ -27,7 +27,7 @@ DEEPEST = 3
 Layer = Mapping[str, Tensor]
 
 
-def read_dcgan(tree: Any, path: Path) -> Recognized | None:
+def read_dcgan(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read the generator out of a state dict, or out of a checkpoint that holds one among others.
 
     Raises `CheckpointError` for a DCGAN of other colors than three, and for layers that the published one has not.
@@ -35,7 +35,7 @@ def read_dcgan(tree: Any, path: Path) -> Recognized | None:
     for named in _state_dicts(tree, DEEPEST):
         layers = _layers(named)
         if layers and _is_generator(layers):
-            return _recognized(layers)
+            return _unbuilt(layers)
     return None
 
 
@@ -74,7 +74,7 @@ def _is_generator(layers: Sequence[Layer]) -> bool:
     return all(first[1] == second[0] for first, second in pairwise(shapes))
 
 
-def _recognized(layers: Sequence[Layer]) -> Recognized:
+def _unbuilt(layers: Sequence[Layer]) -> UnbuiltGenerator:
     convolutions, norms = layers[::2], layers[1::2]
     shapes = [tuple(layer["weight"].shape) for layer in convolutions]
     kernels = sorted({shape[2:] for shape in shapes})
@@ -89,7 +89,7 @@ def _recognized(layers: Sequence[Layer]) -> Recognized:
         raise CheckpointError("This DCGAN's last layer has a bias, which the published one has not: use ganvas.wrap.")
     if any(norm.keys() - {"num_batches_tracked"} != NORM.keys() for norm in norms):
         raise CheckpointError(f"A batch normalization of this DCGAN lacks one of {', '.join(NORM)}: it is damaged.")
-    architecture = Architecture(FIRST * 2 ** len(norms), tuple(shape[1] for shape in shapes[:-1]), shapes[0][0])
+    architecture = DCGANArchitecture(FIRST * 2 ** len(norms), tuple(shape[1] for shape in shapes[:-1]), shapes[0][0])
     tensors = {"colors.weight": convolutions[-1]["weight"]}
     for size, convolution, norm in zip(architecture.resolutions, convolutions, norms, strict=False):
         tensors[f"blocks.b{size}.weight"] = convolution["weight"]
@@ -97,7 +97,7 @@ def _recognized(layers: Sequence[Layer]) -> Recognized:
         if "bias" in convolution:  # what is added before normalization moves the mean that it takes away
             moved = norm["running_mean"] - _of_shape(convolution["bias"], norm["running_mean"])
             tensors[f"blocks.b{size}.norm.mean"] = moved
-    return Recognized("dcgan", architecture, tensors, FORMAT)
+    return UnbuiltGenerator("dcgan", architecture, tensors, FORMAT)
 
 
 def _of_shape(tensor: Tensor, like: Tensor) -> Tensor:

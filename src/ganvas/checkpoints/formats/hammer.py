@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_recognized
-from ganvas.checkpoints.recognized import Recognized
+from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_unbuilt
 from ganvas.checkpoints.state_dict import state_dicts
+from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 
 HAMMER = "Hammer .pth"
@@ -31,15 +31,15 @@ MEMBERS = {"style.weight": "affine.weight", "style.bias": "affine.bias"}
 GAIN_OF_DOUBLING = 4
 
 
-def read_hammer(tree: Any, path: Path) -> Recognized | None:
+def read_hammer(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a StyleGAN2 of Hammer's."""
     theirs = _find(tree, "w_avg")
     if theirs is None:
         return None
-    return stylegan2_recognized(dict(_renamed(theirs)), HAMMER)
+    return stylegan2_unbuilt(dict(_renamed(theirs)), HAMMER)
 
 
-def read_genforce(tree: Any, path: Path) -> Recognized | None:
+def read_genforce(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a StyleGAN2 of the older code; raises `CheckpointError` for one with classes, which it joins to z as no
     other does.
     """
@@ -58,7 +58,7 @@ def read_genforce(tree: Any, path: Path) -> Recognized | None:
             ours[name] = tensor + 1
     if "synthesis.kernel" in ours:
         ours["synthesis.kernel"] = ours["synthesis.kernel"] / GAIN_OF_DOUBLING
-    return stylegan2_recognized(ours, GENFORCE, verified=False)
+    return stylegan2_unbuilt(ours, GENFORCE, verified=False)
 
 
 def _find(tree: Any, average: str) -> dict[str, Tensor] | None:

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.checkpoints.recognized import Recognized
+from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
-from ganvas.generators.biggan.synthesis import FIRST, Architecture
+from ganvas.generators.biggan.synthesis import FIRST, BigGANArchitecture
 
 FORMAT = "Hugging Face BigGAN-deep"
 LARGEST_CONFIG = 2**20
@@ -43,7 +43,7 @@ RENAMED = (
 )
 
 
-def read_biggan(tree: Any, path: Path) -> Recognized | None:
+def read_biggan(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a BigGAN-deep generator and the config beside it, where there is one."""
     if not isinstance(tree, Mapping) or not {"embeddings.weight", "generator.conv_to_rgb.bias"} <= tree.keys():
         return None
@@ -57,7 +57,9 @@ def read_biggan(tree: Any, path: Path) -> Recognized | None:
     for name, dimensions in (("synthesis.colors.conv.weight", 4), ("synthesis.colors.conv.bias", 1)):
         _size(ours, name, dimensions)
         ours[name] = ours[name][:COLORS].clone()
-    return Recognized("biggan", architecture, ours, FORMAT, facts={"config": source or "none: read from the shapes"})
+    return UnbuiltGenerator(
+        "biggan", architecture, ours, FORMAT, facts={"config": source or "none: read from the shapes"}
+    )
 
 
 def fold_spectral_norm(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
@@ -101,7 +103,7 @@ def _our_name(name: str, attention: int | None) -> str:
     return name
 
 
-def _architecture(folded: Mapping[str, Tensor], config: Mapping[str, Any], source: str) -> Architecture:
+def _architecture(folded: Mapping[str, Tensor], config: Mapping[str, Any], source: str) -> BigGANArchitecture:
     """Read the architecture off the shapes; raises `CheckpointError` where they or the config say otherwise."""
     kinds = {int(layer[1]): layer[2] for name in folded if (layer := LAYER.fullmatch(name)) and _tells(layer[2])}
     numbers = sorted(kinds)
@@ -116,7 +118,7 @@ def _architecture(folded: Mapping[str, Tensor], config: Mapping[str, Any], sourc
     up = _doublings(config, widths, attention, source)
     resolution = FIRST * 2 ** sum(up)
     _check_sizes(config, {"output_dim": resolution, "num_classes": classes}, source)
-    return Architecture(
+    return BigGANArchitecture(
         resolution=resolution,
         channels=tuple(widths),
         up=up,
@@ -125,7 +127,7 @@ def _architecture(folded: Mapping[str, Tensor], config: Mapping[str, Any], sourc
         embed_dim=embed_dim,
         label_dim=classes,
         statistics=_size(folded, "generator.bn.running_means", 2)[0],
-        epsilon=config.get("eps", Architecture.epsilon),
+        epsilon=config.get("eps", BigGANArchitecture.epsilon),
     )
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from torch import Tensor
 
 from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_completed
-from ganvas.checkpoints.recognized import Recognized
 from ganvas.checkpoints.state_dict import need, state_dict, state_dicts, without_prefix
+from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 
 ROSINALITY = "rosinality .pt"
@@ -40,7 +40,7 @@ MEMBERS = {
 }
 
 
-def read_rosinality(tree: Any, path: Path) -> Recognized | None:
+def read_rosinality(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a StyleGAN2; its average w is ``latent_avg``, estimated where the file has none."""
     places = ("g_ema", "g", "generator", "state_dict", "")
     theirs = next((t for t in state_dicts(tree, places) if "style.1.weight" in t and "input.input" in t), None)
@@ -56,7 +56,7 @@ def read_rosinality(tree: Any, path: Path) -> Recognized | None:
     return stylegan2_completed(ours, ROSINALITY)
 
 
-def read_openmmlab(tree: Any, path: Path) -> Recognized | None:
+def read_openmmlab(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a StyleGAN2 from the flat state dict of OpenMMLab, the averaged generator where it has one."""
     for whole in state_dicts(tree, ("state_dict", "")):
         for prefix in ("generator_ema.", "generator.", ""):

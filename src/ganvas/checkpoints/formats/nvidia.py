@@ -10,10 +10,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.checkpoints.formats.stylegan2 import stylegan2_recognized
-from ganvas.checkpoints.recognized import Recognized
+from ganvas.checkpoints.formats.stylegan2 import stylegan2_unbuilt
 from ganvas.checkpoints.safe_pickle.pickles import module_tensors
 from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
+from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 
 FORMAT = "NVIDIA pickle"
 LOOKED_FOR = "StyleGAN2 of NVIDIA (.pkl): 'G_ema' with 'synthesis.b4.const'"
@@ -36,7 +36,7 @@ def settings(record: PersistentRecord, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def read_stylegan2(tree: Any, path: Path) -> Recognized | None:
+def read_stylegan2(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a StyleGAN2 generator in any of its architectures (skip, resnet, orig), with or without classes."""
     record = generator_record(tree)
     if record is None:
@@ -53,7 +53,7 @@ def read_stylegan2(tree: Any, path: Path) -> Recognized | None:
                 name = re.sub(pattern, replacement, name)
             ours[name] = tensor
     rate = float(settings(record, "mapping_kwargs").get("lr_multiplier", 0.01))
-    return stylegan2_recognized(ours, FORMAT, clamp=_clamp(record), mapping_rate=rate)
+    return stylegan2_unbuilt(ours, FORMAT, clamp=_clamp(record), mapping_rate=rate)
 
 
 def _clamp(record: PersistentRecord) -> float | None:

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checkpoints.recognized import Recognized
 from ganvas.checkpoints.state_dict import shape_of, without_prefix
+from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 from ganvas.generators.codes import sample_normal_as_resefa
 from ganvas.generators.mapping import MappingNetwork
-from ganvas.generators.stylegan2.architecture import Architecture, Kind
+from ganvas.generators.stylegan2.architecture import Kind, StyleGAN2Architecture
 
 CONVOLUTION = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv1\.weight")
 STRENGTH = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv[01]\.noise_strength")
@@ -28,7 +28,7 @@ AVERAGED = 10_000
 ROWS_AT_ONCE = 1_000
 
 
-def stylegan2_recognized(
+def stylegan2_unbuilt(
     tensors: Mapping[str, Tensor],
     format: str,
     *,
@@ -36,7 +36,7 @@ def stylegan2_recognized(
     mapping_rate: float = 0.01,
     verified: bool = True,
     facts: Mapping[str, Any] | None = None,
-) -> Recognized:
+) -> UnbuiltGenerator:
     """Return the StyleGAN2 that these tensors under our names make; raises `CheckpointError` where they make none."""
     architecture = stylegan2_architecture(tensors, clamp, mapping_rate)
     kernel = shape_of(tensors, "synthesis.kernel", 2)
@@ -45,13 +45,13 @@ def stylegan2_recognized(
             f"this StyleGAN2 resamples with a filter of shape {list(kernel)}; a 4x4 filter of sum 1 was expected."
         )
     ours = {**tensors, "synthesis.kernel": tensors["synthesis.kernel"].float()}
-    return Recognized("stylegan2", architecture, ours, format, verified, facts or {})
+    return UnbuiltGenerator("stylegan2", architecture, ours, format, verified, facts or {})
 
 
 def stylegan2_completed(
     tensors: Mapping[str, Tensor], format: str, *, mapping_rate: float = 0.01, verified: bool = True
-) -> Recognized:
-    """As `stylegan2_recognized`, for formats that may lack the average w or the noise maps; the facts say what was put
+) -> UnbuiltGenerator:
+    """As `stylegan2_unbuilt`, for formats that may lack the average w or the noise maps; the facts say what was put
     in their place.
     """
     facts, ours = {}, dict(tensors)
@@ -67,10 +67,12 @@ def stylegan2_completed(
         architecture = stylegan2_architecture(ours, None, mapping_rate)
         ours["mapping.w_avg"] = average_w(ours, architecture)
         facts["w_avg"] = f"the file has no average w; it is the mean w of {AVERAGED} codes drawn from seed 0"
-    return stylegan2_recognized(ours, format, mapping_rate=mapping_rate, verified=verified, facts=facts)
+    return stylegan2_unbuilt(ours, format, mapping_rate=mapping_rate, verified=verified, facts=facts)
 
 
-def stylegan2_architecture(tensors: Mapping[str, Tensor], clamp: float | None, mapping_rate: float) -> Architecture:
+def stylegan2_architecture(
+    tensors: Mapping[str, Tensor], clamp: float | None, mapping_rate: float
+) -> StyleGAN2Architecture:
     """Read a StyleGAN2's architecture off the shapes of its tensors; raises `CheckpointError` for those of none."""
     resolutions = sorted(int(match[1]) for name in tensors if (match := CONVOLUTION.fullmatch(name)))
     if not resolutions or resolutions != [4 * 2**i for i in range(len(resolutions))]:
@@ -86,7 +88,7 @@ def stylegan2_architecture(tensors: Mapping[str, Tensor], clamp: float | None, m
     while f"mapping.fc.{len(hidden)}.weight" in tensors:
         hidden.append(shape_of(tensors, f"mapping.fc.{len(hidden)}.weight", 2)[0])
     label_dim = shape_of(tensors, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
-    return Architecture(
+    return StyleGAN2Architecture(
         resolution=resolutions[-1],
         channels=tuple(shape_of(tensors, f"synthesis.blocks.b{r}.conv1.weight", 4)[0] for r in resolutions),
         z_dim=shape_of(tensors, "mapping.fc.0.weight", 2)[1] - (hidden[-1] if label_dim else 0),
@@ -107,7 +109,7 @@ def _kind(tensors: Mapping[str, Tensor], blocks: int) -> Kind:
 
 
 @torch.no_grad()
-def average_w(tensors: Mapping[str, Tensor], architecture: Architecture) -> Float[Tensor, "w_dim"]:
+def average_w(tensors: Mapping[str, Tensor], architecture: StyleGAN2Architecture) -> Float[Tensor, "w_dim"]:
     """Return the mean w of `AVERAGED` codes drawn from seed 0; with classes, of all classes in turn."""
     a = architecture
     with torch.device("meta"):

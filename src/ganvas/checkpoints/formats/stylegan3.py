@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from ganvas.checkpoints.formats import hammer, nvidia
-from ganvas.checkpoints.recognized import Recognized
 from ganvas.checkpoints.safe_pickle.pickles import module_tensors
 from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
 from ganvas.checkpoints.state_dict import need, shape_of, state_dicts
+from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
-from ganvas.generators.stylegan3.architecture import FINER, TAPS_PER_FACTOR, Architecture
+from ganvas.generators.stylegan3.architecture import FINER, TAPS_PER_FACTOR, StyleGAN3Architecture
 from ganvas.generators.stylegan3.synthesis import design
 
 LOOKED_FOR_NVIDIA = "StyleGAN3 of NVIDIA (.pkl): 'G_ema' with 'synthesis.input.freqs'"
@@ -63,7 +63,7 @@ FROM_HAMMER = (
 DERIVED = re.compile(r"synthesis\.(input\.(transform|grid)|layers\.\d+\.(up|down)_filter)")
 
 
-def read_nvidia(tree: Any, path: Path) -> Recognized | None:
+def read_nvidia(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read NVIDIA's pickle of a StyleGAN3; raises `CheckpointError` where it is damaged or not one that we know."""
     record = nvidia.generator_record(tree)
     if record is None:
@@ -71,18 +71,18 @@ def read_nvidia(tree: Any, path: Path) -> Recognized | None:
     tensors = module_tensors(record)
     if "synthesis.input.freqs" not in tensors:
         return None
-    return _recognized(_renamed(tensors, FROM_NVIDIA), _settings(record), nvidia.FORMAT)
+    return _unbuilt(_renamed(tensors, FROM_NVIDIA), _settings(record), nvidia.FORMAT)
 
 
-def read_hammer(tree: Any, path: Path) -> Recognized | None:
+def read_hammer(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a Hammer checkpoint of a StyleGAN3; its settings are not in the file, the published ones are tried."""
     for theirs in state_dicts(tree, hammer.PLACES):
         if "synthesis.early_layer.frequency" in theirs:
-            return _recognized(_renamed(theirs, FROM_HAMMER), {}, hammer.HAMMER)
+            return _unbuilt(_renamed(theirs, FROM_HAMMER), {}, hammer.HAMMER)
     return None
 
 
-def _recognized(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], form: str) -> Recognized:
+def _unbuilt(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], form: str) -> UnbuiltGenerator:
     architecture = stylegan3_architecture(tensors, settings)
     _check_filters(tensors, architecture)
     facts = {}
@@ -90,10 +90,10 @@ def _recognized(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], form
     if transform is not None and not torch.equal(transform.float(), torch.eye(3)):
         facts["transform"] = "the file's own input transform was left out: use transformed()"
     kept = {name: tensor for name, tensor in tensors.items() if not DERIVED.fullmatch(name)}
-    return Recognized("stylegan3", architecture, kept, form, facts=facts)
+    return UnbuiltGenerator("stylegan3", architecture, kept, form, facts=facts)
 
 
-def stylegan3_architecture(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Architecture:
+def stylegan3_architecture(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> StyleGAN3Architecture:
     """Read a StyleGAN3's architecture off the shapes of its tensors under our names; `settings` are what they lack."""
     weights = list(_numbered(tensors, "synthesis.layers.{}.weight", 4))
     if len(weights) < FEWEST_LAYERS:
@@ -105,7 +105,7 @@ def stylegan3_architecture(tensors: Mapping[str, Tensor], settings: Mapping[str,
     (w_dim,) = shape_of(tensors, "mapping.w_avg", 1)
     label_dim = shape_of(tensors, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
     doublings = [taps[0] / TAPS_PER_FACTOR / FINER for taps in _numbered(tensors, "synthesis.layers.{}.up_filter", 1)]
-    return Architecture(
+    return StyleGAN3Architecture(
         resolution=int(min(INPUT_RATE * math.prod(doublings), MOST)),
         channels=tuple(weight[0] for weight in weights[:-1]),
         kernel=weights[0][-1],
@@ -131,7 +131,7 @@ def _settings(record: PersistentRecord) -> dict[str, Any]:
     return {name: float(value) if type(value) is int and name not in COUNTS else value for name, value in found.items()}
 
 
-def _check_filters(tensors: Mapping[str, Tensor], architecture: Architecture) -> None:
+def _check_filters(tensors: Mapping[str, Tensor], architecture: StyleGAN3Architecture) -> None:
     """Raise `CheckpointError` unless the stored filters are those that the architecture asks for."""
     for i, shape in enumerate(architecture.shapes[:-1]):
         for kind, ours in zip(("up", "down"), design(shape), strict=True):

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.checkpoints.formats.stylegan2 import convolution_name, stylegan2_recognized
-from ganvas.checkpoints.recognized import Recognized
+from ganvas.checkpoints.formats.stylegan2 import convolution_name, stylegan2_unbuilt
 from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord
+from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 
 FORMAT = "NVIDIA TensorFlow pickle"
@@ -28,7 +28,7 @@ DEEPEST = 4
 DEFAULT_TAPS = (1, 3, 3, 1)
 
 
-def read_stylegan2(tree: Any, path: Path) -> Recognized | None:
+def read_stylegan2(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read the averaged generator Gs; raises `CheckpointError` for a network of TensorFlow that is no StyleGAN2."""
     if not isinstance(tree, tuple | list) or not tree or not isinstance(tree[-1], NetworkRecord):
         return None
@@ -48,7 +48,7 @@ def read_stylegan2(tree: Any, path: Path) -> Recognized | None:
     settings = settings if isinstance(settings, dict) else {}
     bound = settings.get("conv_clamp")
     ours = {**dict(_renamed(theirs)), "synthesis.kernel": _kernel(settings.get("resample_kernel") or DEFAULT_TAPS)}
-    return stylegan2_recognized(
+    return stylegan2_unbuilt(
         ours,
         FORMAT,
         clamp=None if bound is None else float(bound),

@@ -9,7 +9,7 @@ SPARE_BYTES = 1 << 20
 MOST_OPERATIONS = 1_000_000  # NVIDIA's files take about 24,000, and a little more for each tensor of a larger network
 
 
-class Window:
+class ByteWindow:
     """A stretch of a seekable stream, read from front to back and never past its end.
 
     `position` and `end` count bytes from the start of the stream; `whole` names the stretch in messages.
@@ -26,9 +26,9 @@ class Window:
         """Bytes that are still to be read."""
         return self.end - self.position
 
-    def again(self) -> "Window":
+    def again(self) -> "ByteWindow":
         """Return the unread rest as a window of its own, so that reading that leaves this one alone."""
-        return Window(self.stream, self.position, self.end, self.whole)
+        return ByteWindow(self.stream, self.position, self.end, self.whole)
 
     def take(self, count: int) -> bytes:
         """Read the next `count` bytes; `CheckpointError` where so many are not left."""
@@ -49,11 +49,11 @@ class Window:
             raise CheckpointError("a name without an end. The file is damaged.")
         return line[:-1].decode("utf-8")
 
-    def take_window(self, count: int) -> "Window":
+    def take_window(self, count: int) -> "ByteWindow":
         """Step over the next `count` bytes and return them unread."""
         self.require(count)
         self.position += count
-        return Window(self.stream, self.position - count, self.position, f"the {count} bytes stored there")
+        return ByteWindow(self.stream, self.position - count, self.position, f"the {count} bytes stored there")
 
     def fill(self, buffer: memoryview) -> None:
         """Read the next ``len(buffer)`` bytes into `buffer` (format "B")."""
@@ -77,7 +77,7 @@ def whole_file(size: int) -> str:
     return f"the file's {size}: the download was probably cut short. Fetch it again"
 
 
-class Allowance:
+class Budget:
     """The bytes that reading one file may still copy, and the operations of its pickles that may still be done."""
 
     def __init__(self, bytes_left: int, operations_left: int) -> None:

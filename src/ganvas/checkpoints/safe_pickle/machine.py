@@ -1,13 +1,13 @@
 """A small machine that turns the operations of a pickle into plain data and runs nothing.
 
 It knows the file format of ``pickle`` (protocols 2 to 5), a list of names that may be called, and a budget; it knows
-nothing of torch, numpy or generators, which come in through a `Vocabulary`. Python's own unpicklers are not used: the
+nothing of torch, numpy or generators, which come in through a `AllowList`. Python's own unpicklers are not used: the
 one in C allocates whatever size a nine-byte file asks for, and both hash, compare and set attributes on objects that
 the file chose. Here time and memory stay in proportion to the size of the file, whatever it holds:
 
 * every length is compared with the bytes that are left before anything is allocated;
-* long runs of bytes stay in the file, as a `Window`, until a tensor is made of them;
-* whatever copies bytes pays for it from an `Allowance`, so that naming one run of bytes a thousand times is refused;
+* long runs of bytes stay in the file, as a `ByteWindow`, until a tensor is made of them;
+* whatever copies bytes pays for it from an `Budget`, so that naming one run of bytes a thousand times is refused;
 * the operations are counted, since one byte can ask for 216 (an empty set);
 * keys are short strings or small numbers, since hashing a nested tuple can take for ever.
 """
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Never
 
-from ganvas.checkpoints.safe_pickle.byte_windows import Allowance, Window
+from ganvas.checkpoints.safe_pickle.byte_windows import Budget, ByteWindow
 from ganvas.errors import CheckpointError, UnsafeFileError
 
 LONG_BYTES = 64  # longer runs of bytes stay in the file
@@ -28,7 +28,7 @@ NEWEST_PROTOCOL = 5
 OPERATION_NAMES = {operation.code: operation.name for operation in pickletools.opcodes}
 
 
-Handler = Callable[[tuple, Allowance], object]
+Handler = Callable[[tuple, Budget], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Global:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class AllowList:
     """All that a file may ask for.
 
     `names`: (module, name) -> what answers; everything else is refused. `builders`: type of an object that we made ->
@@ -53,7 +53,7 @@ class Vocabulary:
     """
 
     names: Mapping[tuple[str, str], Global]
-    builders: Mapping[type, Callable[[object, object, Allowance], None]] = field(default_factory=dict)
+    builders: Mapping[type, Callable[[object, object, Budget], None]] = field(default_factory=dict)
     persistent: Callable[[object], object] | None = None
 
 
@@ -64,12 +64,12 @@ def shown(text: str, longest: int = 100) -> str:
 
 
 class Machine:
-    """Reads one pickle from a window: `Machine(window, vocabulary, allowance).run()`."""
+    """Reads one pickle from a window: `Machine(window, allow_list, budget).run()`."""
 
-    def __init__(self, window: Window, vocabulary: Vocabulary, allowance: Allowance) -> None:
+    def __init__(self, window: ByteWindow, allow_list: AllowList, budget: Budget) -> None:
         self.window = window
-        self.vocabulary = vocabulary
-        self.allowance = allowance
+        self.allow_list = allow_list
+        self.budget = budget
         self.stack: list[object] = []
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
@@ -83,7 +83,7 @@ class Machine:
         start = self.window.position
         try:
             while (code := self.window.take(1)) != b".":
-                self.allowance.step()
+                self.budget.step()
                 self.step(code)
                 start = self.window.position
             return self.stack.pop()
@@ -100,8 +100,8 @@ class Machine:
             self.stack.append(VALUES[code](self))
         elif code in EFFECTS:
             EFFECTS[code](self)
-        elif code == b"Q" and self.vocabulary.persistent is not None:
-            self.stack.append(self.vocabulary.persistent(self.stack.pop()))
+        elif code == b"Q" and self.allow_list.persistent is not None:
+            self.stack.append(self.allow_list.persistent(self.stack.pop()))
         else:
             refuse_operation(code)
 
@@ -117,7 +117,7 @@ class Machine:
         """Read `count` bytes of UTF-8."""
         return self.window.take(count).decode("utf-8")
 
-    def raw(self, count: int) -> bytes | Window:
+    def raw(self, count: int) -> bytes | ByteWindow:
         """Read `count` bytes, or leave them in the file if they are many."""
         return self.window.take(count) if count <= LONG_BYTES else self.window.take_window(count)
 
@@ -150,12 +150,12 @@ class Machine:
         """Return what an allowed name stands for; refuse all others."""
         if type(module) is not str or type(name) is not str:
             raise UnsafeFileError("asks for a name that is not text.")
-        if (module, name) not in self.vocabulary.names:
+        if (module, name) not in self.allow_list.names:
             found = shown(f"{module}.{name}")
             raise UnsafeFileError(
                 f"asks for {found}. Only tensors and plain data are read; nothing of the file was run."
             )
-        return self.vocabulary.names[module, name]
+        return self.allow_list.names[module, name]
 
     def call(self, way: str) -> object:
         """Answer a call (`way` "reduce") or a ``__new__`` ("create") of an allowed name."""
@@ -163,16 +163,16 @@ class Machine:
         handler = getattr(target, way) if isinstance(target, Global) else None
         if handler is None or type(arguments) is not tuple:
             raise UnsafeFileError(f"calls a {type(target).__name__} that must not be called so.")
-        return handler(arguments, self.allowance)
+        return handler(arguments, self.budget)
 
     def build(self) -> None:
         """Set the state of an object that one of our handlers made."""
         state = self.stack.pop()
         target = self.stack[-1]
-        builder = next((build for kind, build in self.vocabulary.builders.items() if isinstance(target, kind)), None)
+        builder = next((build for kind, build in self.allow_list.builders.items() if isinstance(target, kind)), None)
         if builder is None:
             raise UnsafeFileError(f"sets attributes of a {type(target).__name__}.")
-        builder(target, state, self.allowance)
+        builder(target, state, self.budget)
 
     def set_items(self, items: list[object] | tuple) -> None:
         """Put keys and values, in turn, into the dict on top of the stack."""

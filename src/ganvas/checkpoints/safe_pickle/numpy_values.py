@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ganvas.checkpoints.safe_pickle.byte_windows import Allowance, Window
+from ganvas.checkpoints.safe_pickle.byte_windows import Budget, ByteWindow
 from ganvas.checkpoints.safe_pickle.machine import Global
 from ganvas.checkpoints.safe_pickle.torch_storage import require_shape
 from ganvas.errors import CheckpointError, UnsafeFileError
@@ -12,7 +12,7 @@ from ganvas.errors import CheckpointError, UnsafeFileError
 NUMBER_CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
 
 
-def make_dtype(arguments: tuple, allowance: Allowance) -> np.dtype:
+def make_dtype(arguments: tuple, budget: Budget) -> np.dtype:
     """Answer ``numpy.dtype(code, align, copy)`` for plain numbers; objects ("O8"), texts and records are refused."""
     match arguments:
         case (str() as code, *_) if code in NUMBER_CODES:
@@ -20,7 +20,7 @@ def make_dtype(arguments: tuple, allowance: Allowance) -> np.dtype:
     raise UnsafeFileError("a numpy dtype that is not one of plain numbers, such as f4 or i8.")
 
 
-def check_dtype_state(dtype: object, state: object, allowance: Allowance) -> None:
+def check_dtype_state(dtype: object, state: object, budget: Budget) -> None:
     """Accept what numpy writes for a dtype of plain numbers: (version, "<" or "|", no sub-array, names, fields)."""
     match state:
         case (int(), str() as order, None, None, None, *_) if order in ("<", "|", "="):
@@ -28,15 +28,15 @@ def check_dtype_state(dtype: object, state: object, allowance: Allowance) -> Non
     raise UnsafeFileError("a numpy dtype that is a record, or of big-endian numbers.")
 
 
-def make_scalar(arguments: tuple, allowance: Allowance) -> bool | int | float:
+def make_scalar(arguments: tuple, budget: Budget) -> bool | int | float:
     """Answer ``numpy.core.multiarray.scalar(dtype, bytes)`` with Python's own number of the same value."""
     match arguments:
         case (np.dtype() as dtype, bytes() as raw):
-            return np.frombuffer(_number_bytes(raw, dtype, (), allowance), dtype)[0].item()
+            return np.frombuffer(_number_bytes(raw, dtype, (), budget), dtype)[0].item()
     raise UnsafeFileError("a numpy number that is not made of a dtype and bytes.")
 
 
-def make_array(arguments: tuple, allowance: Allowance) -> np.ndarray:
+def make_array(arguments: tuple, budget: Budget) -> np.ndarray:
     """Answer ``numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), b"b")``: an empty array that awaits a state."""
     match arguments:
         case (Global(meaning=np.ndarray), *_):
@@ -44,7 +44,7 @@ def make_array(arguments: tuple, allowance: Allowance) -> np.ndarray:
     raise UnsafeFileError("a numpy array of a foreign class.")
 
 
-def set_array_state(array: object, state: object, allowance: Allowance) -> None:
+def set_array_state(array: object, state: object, budget: Budget) -> None:
     """Fill an array of `make_array` with (version, shape, dtype, column-major, bytes)."""
     match array, state:
         case np.ndarray(), (
@@ -52,40 +52,43 @@ def set_array_state(array: object, state: object, allowance: Allowance) -> None:
             tuple() as shape,
             np.dtype() as dtype,
             bool() as column_major,
-            bytes() | Window() as raw,
+            bytes() | ByteWindow() as raw,
         ):
-            filling = _number_bytes(raw, dtype, shape, allowance)
+            filling = _number_bytes(raw, dtype, shape, budget)
             # numpy copies up to 1000 bytes and takes over longer ones, which are fresh from the file and no one else's
             array.__setstate__((1, shape, dtype, column_major, filling))
         case _:
             raise UnsafeFileError("a numpy array whose state is not (version, shape, dtype, order, bytes).")
 
 
-def array_from_buffer(arguments: tuple, allowance: Allowance) -> np.ndarray:
+def array_from_buffer(arguments: tuple, budget: Budget) -> np.ndarray:
     """Answer ``numpy.core.numeric._frombuffer(bytes, dtype, shape, order)``, which protocol 5 has instead."""
     match arguments:
-        case (bytes() | Window() as raw, np.dtype() as dtype, tuple() as shape, str() as order) if order in ("C", "F"):
-            filling = _number_bytes(raw, dtype, shape, allowance)
+        case (bytes() | ByteWindow() as raw, np.dtype() as dtype, tuple() as shape, str() as order) if order in (
+            "C",
+            "F",
+        ):
+            filling = _number_bytes(raw, dtype, shape, budget)
             return np.ndarray(shape, dtype, buffer=bytearray(filling), order="F" if order == "F" else "C")
     raise UnsafeFileError("a numpy array that is not made of bytes, a dtype, a shape and an order.")
 
 
-def _number_bytes(raw: bytes | Window, dtype: np.dtype, shape: tuple, allowance: Allowance) -> bytes:
+def _number_bytes(raw: bytes | ByteWindow, dtype: np.dtype, shape: tuple, budget: Budget) -> bytes:
     """Return the bytes of an array, after a check that they are as many as its shape needs."""
     size = len(raw) if isinstance(raw, bytes) else raw.left
     expected = math.prod(require_shape(shape)) * dtype.itemsize
     if size != expected:
         raise CheckpointError(f"a numpy array of {expected} bytes, but {size} bytes for it. The file is damaged.")
-    allowance.spend(2 * size)
+    budget.spend(2 * size)
     data = raw if isinstance(raw, bytes) else raw.again().take(size)
     return np.not_equal(np.frombuffer(data, np.uint8), 0).tobytes() if dtype.kind == "b" else data
 
 
-def encode_text(arguments: tuple, allowance: Allowance) -> bytes:
+def encode_text(arguments: tuple, budget: Budget) -> bytes:
     """Answer ``_codecs.encode(text, "latin1")``, as protocol 2 writes the bytes of arrays."""
     match arguments:
         case (str() as characters, str() as code) if code in ("latin1", "latin-1"):
-            allowance.spend(len(characters))
+            budget.spend(len(characters))
             return characters.encode("latin-1")
     raise UnsafeFileError("bytes that are not made of a text in Latin 1.")
 

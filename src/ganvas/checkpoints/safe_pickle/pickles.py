@@ -16,8 +16,8 @@ from typing import TypeVar
 from torch import Tensor
 
 from ganvas.checkpoints.safe_pickle import numpy_values, torch_storage
-from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Allowance, Window, whole_file
-from ganvas.checkpoints.safe_pickle.machine import Global, Machine, Vocabulary, require_key, shown
+from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Budget, ByteWindow, whole_file
+from ganvas.checkpoints.safe_pickle.machine import AllowList, Global, Machine, require_key, shown
 from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord, PersistentRecord, read_checked
 from ganvas.errors import CheckpointError, UnsafeFileError
 
@@ -55,8 +55,8 @@ def read_pickle(path: Path) -> object:
 
 def _read(stream: BufferedIOBase, size: int) -> object:
     require_pickle(stream.read(512))
-    window = Window(stream, 0, size, whole_file(size))
-    return Machine(window, VOCABULARY, Allowance(2 * size + SPARE_BYTES, MOST_OPERATIONS)).run()
+    window = ByteWindow(stream, 0, size, whole_file(size))
+    return Machine(window, ALLOW_LIST, Budget(2 * size + SPARE_BYTES, MOST_OPERATIONS)).run()
 
 
 def module_tensors(record: PersistentRecord) -> dict[str, Tensor]:
@@ -133,7 +133,7 @@ def _title(record: PersistentRecord, prefix: str) -> str:
     return f"The object {prefix.rstrip('.') or 'at the top'} of class {shown(record.class_name)}"
 
 
-def _make_record(arguments: tuple, allowance: Allowance) -> PersistentRecord:
+def _make_record(arguments: tuple, budget: Budget) -> PersistentRecord:
     """Answer ``torch_utils.persistence._reconstruct_persistent_obj(meta)``; the source in `meta` is left behind."""
     match arguments:
         case ({"type": str() as kind, "class_name": str() as name, "state": dict() as state},) if kind == "class":
@@ -143,30 +143,30 @@ def _make_record(arguments: tuple, allowance: Allowance) -> PersistentRecord:
     raise UnsafeFileError("a persistence object without class name, arguments or state.")
 
 
-def _make_network(arguments: tuple, allowance: Allowance) -> NetworkRecord:
+def _make_network(arguments: tuple, budget: Budget) -> NetworkRecord:
     """Answer a ``__new__`` of TensorFlow's Network, whose state comes next."""
     if arguments:
         raise UnsafeFileError("a TensorFlow network that is made of something.")
     return NetworkRecord()
 
 
-def _set_network_state(network: object, state: object, allowance: Allowance) -> None:
+def _set_network_state(network: object, state: object, budget: Budget) -> None:
     if not isinstance(network, NetworkRecord) or type(state) is not dict or network.state:
         raise UnsafeFileError("a TensorFlow network whose state is no dictionary, or comes twice.")
     network.state.update(state)
 
 
-def _make_dict(arguments: tuple, allowance: Allowance) -> dict:
+def _make_dict(arguments: tuple, budget: Budget) -> dict:
     if arguments:
         raise UnsafeFileError("a dictionary that is made of something, where NVIDIA's files start with an empty one.")
     return {}
 
 
-def _make_set(arguments: tuple, allowance: Allowance) -> set:
+def _make_set(arguments: tuple, budget: Budget) -> set:
     """Answer ``set(list)``, as protocols 2 and 3 write sets."""
     match arguments:
         case (list() as items,):
-            allowance.spend(BYTES_PER_KEY * len(items))
+            budget.spend(BYTES_PER_KEY * len(items))
             for item in items:
                 require_key(item)
             return set(items)
@@ -185,7 +185,7 @@ NAMES = {
     ("torch.storage", "_load_from_bytes"): Global(reduce=torch_storage.load_storage),
     **numpy_values.NAMES,
 }
-VOCABULARY = Vocabulary(
+ALLOW_LIST = AllowList(
     names=NAMES,
     builders={**numpy_values.BUILDERS, NetworkRecord: _set_network_state},
 )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from ganvas.checkpoints.safe_pickle.byte_windows import Window
+from ganvas.checkpoints.safe_pickle.byte_windows import ByteWindow
 from ganvas.checkpoints.safe_pickle.machine import Global, shown
 from ganvas.errors import CheckpointError, UnsafeFileError
 
@@ -116,6 +116,6 @@ def _children(node: object) -> Iterable[object] | None:
         return (node.state,)
     if isinstance(node, Global):
         raise UnsafeFileError("the name of a function or class where data should be.")
-    if isinstance(node, Window):
+    if isinstance(node, ByteWindow):
         raise UnsafeFileError(f"{node.left} bytes that belong to no tensor or array.")
     raise UnsafeFileError(f"a {type(node).__name__} on its own, which is no data.")

@@ -11,8 +11,8 @@ from io import BufferedIOBase
 from pathlib import Path
 
 from ganvas.checkpoints.safe_pickle import numpy_values, torch_storage
-from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Allowance, Window, whole_file
-from ganvas.checkpoints.safe_pickle.machine import Global, Machine, Vocabulary, shown
+from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Budget, ByteWindow, whole_file
+from ganvas.checkpoints.safe_pickle.machine import AllowList, Global, Machine, shown
 from ganvas.checkpoints.safe_pickle.plain_trees import read_checked
 from ganvas.checkpoints.safe_pickle.torch_storage import Storage, StorageHead, read_elements, storage_head
 from ganvas.checkpoints.safe_pickle.zip_directory import read_directory
@@ -50,30 +50,30 @@ def _read_zip(stream: BufferedIOBase, size: int) -> object:
     if order is not None and order.take(min(order.left, 16)) != sys.byteorder.encode():
         raise CheckpointError(f"its numbers are not {sys.byteorder}-endian; save it again on another computer.")
     places = {name.removeprefix(folder + "data/"): entry for name, entry in entries.items()}
-    allowance = Allowance(2 * size + SPARE_BYTES, MOST_OPERATIONS)
-    return Machine(entries[found[0]], _vocabulary(_loader(places, allowance)), allowance).run()
+    budget = Budget(2 * size + SPARE_BYTES, MOST_OPERATIONS)
+    return Machine(entries[found[0]], _vocabulary(_loader(places, budget)), budget).run()
 
 
 def _read_old(stream: BufferedIOBase, size: int) -> object:
     """Read twice: first for what the storages are called, which tells where they lie, then for the tree itself."""
-    window = Window(stream, 0, size, whole_file(size))
-    allowance = Allowance(2 * size + SPARE_BYTES, MOST_OPERATIONS)
-    magic, version, computer = (Machine(window, Vocabulary({}), allowance).run() for _ in range(3))
+    window = ByteWindow(stream, 0, size, whole_file(size))
+    budget = Budget(2 * size + SPARE_BYTES, MOST_OPERATIONS)
+    magic, version, computer = (Machine(window, AllowList({}), budget).run() for _ in range(3))
     if (magic, version) != MAGIC_WORDS or not isinstance(computer, dict):
         raise CheckpointError("a head that torch does not write. The file is damaged.")
     if computer.get("little_endian") is not (sys.byteorder == "little"):
         raise CheckpointError(f"its numbers are not {sys.byteorder}-endian; save it again on another computer.")
     again = window.again()
     heads: dict[str, StorageHead] = {}
-    Machine(window, _vocabulary(lambda head: heads.setdefault(head.key, head), WITHOUT_TENSORS), allowance).run()
-    places = _places(window, heads, allowance)
-    allowance = Allowance(2 * size + SPARE_BYTES, MOST_OPERATIONS)
-    return Machine(again, _vocabulary(_loader(places, allowance)), allowance).run()
+    Machine(window, _vocabulary(lambda head: heads.setdefault(head.key, head), WITHOUT_TENSORS), budget).run()
+    places = _places(window, heads, budget)
+    budget = Budget(2 * size + SPARE_BYTES, MOST_OPERATIONS)
+    return Machine(again, _vocabulary(_loader(places, budget)), budget).run()
 
 
-def _places(window: Window, heads: Mapping[str, StorageHead], allowance: Allowance) -> dict[str, Window]:
+def _places(window: ByteWindow, heads: Mapping[str, StorageHead], budget: Budget) -> dict[str, ByteWindow]:
     """Return where the storages of an old file lie: behind a list of their keys, each behind its number of elements."""
-    keys = Machine(window, Vocabulary({}), allowance).run()
+    keys = Machine(window, AllowList({}), budget).run()
     # Only texts are hashed: a nested tuple could take for ever.
     if not isinstance(keys, list) or not all(type(key) is str for key in keys) or set(keys) != heads.keys():
         raise CheckpointError(f"byte {window.position}: a list of storages that the tensors do not name.")
@@ -86,7 +86,7 @@ def _places(window: Window, heads: Mapping[str, StorageHead], allowance: Allowan
     return places
 
 
-def _loader(places: Mapping[str, Window], allowance: Allowance) -> Callable[[StorageHead], Storage]:
+def _loader(places: Mapping[str, ByteWindow], budget: Budget) -> Callable[[StorageHead], Storage]:
     """Return what reads a storage from its place, once, however often it is named."""
     storages: dict[str, Storage] = {}
 
@@ -94,7 +94,7 @@ def _loader(places: Mapping[str, Window], allowance: Allowance) -> Callable[[Sto
         if head.key not in places:
             raise CheckpointError(f"names the storage {shown(head.key)}, which is not in the file.")
         if head.key not in storages:
-            storages[head.key] = read_elements(places[head.key].again(), head, allowance)
+            storages[head.key] = read_elements(places[head.key].again(), head, budget)
         storage = storages[head.key]
         if storage.elements.dtype != head.dtype or len(storage.elements) != head.count:
             raise UnsafeFileError(f"names the storage {shown(head.key)} in two ways.")
@@ -105,35 +105,35 @@ def _loader(places: Mapping[str, Window], allowance: Allowance) -> Callable[[Sto
 
 def _vocabulary(
     load: Callable[[StorageHead], object], instead: Mapping[tuple[str, str], Global] | None = None
-) -> Vocabulary:
+) -> AllowList:
     """Return what a checkpoint may ask for; `load` answers its storages, `instead` takes the place of some names."""
-    return Vocabulary(
+    return AllowList(
         names={**NAMES, **(instead or {})},
         builders={**numpy_values.BUILDERS, dict: _forget_state},
         persistent=lambda named: load(storage_head(named)),
     )
 
 
-def _forget_state(target: object, state: object, allowance: Allowance) -> None:
+def _forget_state(target: object, state: object, budget: Budget) -> None:
     """Drop what is said about a dictionary: the ``_metadata`` of a state dict, the settings of a ``Namespace``."""
     if type(state) is not dict:
         raise UnsafeFileError("sets something else than attributes of a dictionary.")
 
 
-def _make_dict(arguments: tuple, allowance: Allowance) -> dict:
+def _make_dict(arguments: tuple, budget: Budget) -> dict:
     if arguments:
         raise UnsafeFileError("a dictionary that is made of something, where torch's files start with an empty one.")
     return {}
 
 
-def _make_size(arguments: tuple, allowance: Allowance) -> tuple:
+def _make_size(arguments: tuple, budget: Budget) -> tuple:
     match arguments:
         case (tuple() as lengths,):
             return torch_storage.require_shape(lengths)
     raise UnsafeFileError("a shape that is not made of a tuple.")
 
 
-def _make_device(arguments: tuple, allowance: Allowance) -> str:
+def _make_device(arguments: tuple, budget: Budget) -> str:
     match arguments:
         case (str() as kind, *_):
             return kind
@@ -151,6 +151,6 @@ NAMES = {
     **numpy_values.NAMES,
 }
 WITHOUT_TENSORS = {
-    ("torch._utils", name): Global(reduce=lambda arguments, allowance: None)
+    ("torch._utils", name): Global(reduce=lambda arguments, budget: None)
     for name in ("_rebuild_tensor_v2", "_rebuild_parameter")
 }

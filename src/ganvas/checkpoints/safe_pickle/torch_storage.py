@@ -2,7 +2,7 @@
 
 One tensor's storage is a run of bytes: five small pickles (a magic number, a version, facts of the computer, the kind
 and the number of the elements, a list of names), then the number again in eight bytes, then the elements. They are read
-by our own machine with a vocabulary of their own; torch's loader is not asked.
+by our own machine with a allow_list of their own; torch's loader is not asked.
 """
 
 import math
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganvas.checkpoints.safe_pickle.byte_windows import Allowance, Window
-from ganvas.checkpoints.safe_pickle.machine import Global, Machine, Vocabulary
+from ganvas.checkpoints.safe_pickle.byte_windows import Budget, ByteWindow
+from ganvas.checkpoints.safe_pickle.machine import AllowList, Global, Machine
 from ganvas.errors import CheckpointError, UnsafeFileError
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -53,34 +53,34 @@ class StorageHead:
     key: str
 
 
-def load_storage(arguments: tuple, allowance: Allowance) -> Storage:
+def load_storage(arguments: tuple, budget: Budget) -> Storage:
     """Answer ``torch.storage._load_from_bytes(bytes)``, where the elements announced and the bytes have to agree."""
     match arguments:
-        case (Window() as stored,):
+        case (ByteWindow() as stored,):
             window = stored.again()
         case _:
             raise UnsafeFileError("a tensor's storage that is not a run of bytes.")
-    head = _read_head(window, allowance)
+    head = _read_head(window, budget)
     announced = int.from_bytes(window.take(8), "little", signed=True)
     if announced != head.count:
         raise CheckpointError(f"a tensor's storage of {head.count} elements that announces {announced}.")
-    return read_elements(window, head, allowance)
+    return read_elements(window, head, budget)
 
 
-def read_elements(window: Window, head: StorageHead, allowance: Allowance) -> Storage:
+def read_elements(window: ByteWindow, head: StorageHead, budget: Budget) -> Storage:
     """Return the storage whose elements fill the rest of a window; `CheckpointError` where they do not."""
     if head.count * head.dtype.itemsize != window.left:
         raise CheckpointError(
             f"a tensor's storage of {head.count} elements, but {window.left} bytes for them. The file is damaged."
         )
-    allowance.spend(window.left)
+    budget.spend(window.left)
     elements = torch.empty(window.left, dtype=torch.uint8)
     window.fill(elements.numpy().data)
     # torch takes a bool of any byte but 0 and 1 for granted, with results that depend on the kernel
     return Storage(elements != 0 if head.dtype == torch.bool else elements.view(head.dtype))
 
 
-def rebuild_tensor(arguments: tuple, allowance: Allowance) -> Tensor:
+def rebuild_tensor(arguments: tuple, budget: Budget) -> Tensor:
     """Answer ``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...)``: contiguous, sharing with none."""
     match arguments:
         case (Storage() as storage, int() as offset, tuple() as size, tuple() as stride, *_):
@@ -92,18 +92,18 @@ def rebuild_tensor(arguments: tuple, allowance: Allowance) -> Tensor:
     last = offset + sum((length - 1) * step for length, step in zip(shape, steps, strict=True))
     if count > available or offset < 0 or (count and last >= available):
         raise UnsafeFileError(f"a tensor of shape {list(shape)} from a storage of {available} elements.")
-    allowance.spend(TENSOR_BYTES)
+    budget.spend(TENSOR_BYTES)
     if count == 0:
         return torch.empty(shape, dtype=storage.elements.dtype)
     view = storage.elements.as_strided(shape, steps, offset)
     if count == available and view.is_contiguous() and not storage.taken:
         storage.taken = True
         return storage.elements.view(shape)
-    allowance.spend(count * view.element_size())
+    budget.spend(count * view.element_size())
     return view.clone(memory_format=torch.contiguous_format)
 
 
-def rebuild_parameter(arguments: tuple, allowance: Allowance) -> Tensor:
+def rebuild_parameter(arguments: tuple, budget: Budget) -> Tensor:
     """Answer ``torch._utils._rebuild_parameter(tensor, requires_grad, hooks)`` with the tensor itself."""
     match arguments:
         case (Tensor() as tensor, *_):
@@ -128,9 +128,9 @@ def require_numbers(numbers: object) -> tuple[int, ...]:
     return numbers
 
 
-def _read_head(window: Window, allowance: Allowance) -> StorageHead:
+def _read_head(window: ByteWindow, budget: Budget) -> StorageHead:
     try:
-        parts: tuple = tuple(Machine(window, STORAGE_VOCABULARY, allowance).run() for _ in range(5))
+        parts: tuple = tuple(Machine(window, STORAGE_ALLOW_LIST, budget).run() for _ in range(5))
     except CheckpointError as error:
         raise type(error)(f"in a tensor's storage, {error}") from None
     match parts:
@@ -157,4 +157,4 @@ def storage_head(persistent: object) -> StorageHead:
 
 
 NAMES = {("torch", name): Global(meaning=dtype) for name, dtype in DTYPES.items()}
-STORAGE_VOCABULARY = Vocabulary(names=NAMES, persistent=storage_head)
+STORAGE_ALLOW_LIST = AllowList(names=NAMES, persistent=storage_head)

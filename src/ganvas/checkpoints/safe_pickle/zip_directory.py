@@ -10,7 +10,7 @@ import zlib
 from io import BufferedIOBase
 from typing import NamedTuple
 
-from ganvas.checkpoints.safe_pickle.byte_windows import Allowance, Window, whole_file
+from ganvas.checkpoints.safe_pickle.byte_windows import Budget, ByteWindow, whole_file
 from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.errors import CheckpointError, UnsafeFileError
 
@@ -32,14 +32,14 @@ RAW_DEFLATE = -zlib.MAX_WBITS
 class Entry(NamedTuple):
     """One entry: its bytes as they lie in the file, how many they are once unpacked, and their checksum."""
 
-    window: Window
+    window: ByteWindow
     unpacked: int
     checksum: int
     method: int
 
-    def read(self, allowance: Allowance) -> bytes:
+    def read(self, budget: Budget) -> bytes:
         """Return the unpacked bytes, at most as many as announced; raises `CheckpointError` where they are damaged."""
-        allowance.spend(self.unpacked)
+        budget.spend(self.unpacked)
         data = self.window.again().take(self.window.left)
         if self.method == DEFLATED:
             try:
@@ -51,7 +51,7 @@ class Entry(NamedTuple):
         return data
 
 
-def read_directory(stream: BufferedIOBase, size: int) -> dict[str, Window]:
+def read_directory(stream: BufferedIOBase, size: int) -> dict[str, ByteWindow]:
     """Return the stretches of a stream that are the stored entries of a zip archive, by name.
 
     Raises `CheckpointError` for a damaged archive, `UnsafeFileError` for one that torch does not write: compressed or
@@ -79,10 +79,10 @@ def read_entries(stream: BufferedIOBase, size: int, methods: tuple[int, ...] = (
     return entries
 
 
-def _find_directory(stream: BufferedIOBase, size: int) -> tuple[Window, int]:
+def _find_directory(stream: BufferedIOBase, size: int) -> tuple[ByteWindow, int]:
     """Return the stretch of the central directory and the number of its entries."""
     start = max(0, size - END.size - LONGEST_COMMENT)
-    tail = Window(stream, start, size, whole_file(size)).take(size - start)
+    tail = ByteWindow(stream, start, size, whole_file(size)).take(size - start)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < END.size:
         raise CheckpointError("a zip archive without its end: the download was probably cut short. Fetch it again.")
@@ -96,7 +96,9 @@ def _find_directory(stream: BufferedIOBase, size: int) -> tuple[Window, int]:
     return _stretch(stream, offset, length, size), count
 
 
-def _read_entry(stream: BufferedIOBase, directory: Window, size: int, methods: tuple[int, ...]) -> tuple[str, Entry]:
+def _read_entry(
+    stream: BufferedIOBase, directory: ByteWindow, size: int, methods: tuple[int, ...]
+) -> tuple[str, Entry]:
     """Read one line of the central directory; return the name and the entry."""
     fields = CENTRAL.unpack(directory.take(CENTRAL.size))
     signature, _, _, flags, method, _, _, checksum, stored, unpacked, *lengths = fields[:13]
@@ -135,7 +137,7 @@ def _wide_values(extra: bytes, values: list[int]) -> list[int]:
     return values
 
 
-def _stretch(stream: BufferedIOBase, start: int, length: int, size: int) -> Window:
+def _stretch(stream: BufferedIOBase, start: int, length: int, size: int) -> ByteWindow:
     if start + length > size:
         raise CheckpointError(f"{length} bytes from byte {start} on, where the file has {size}. Fetch it again.")
-    return Window(stream, start, start + length, f"the {length} bytes stored there")
+    return ByteWindow(stream, start, start + length, f"the {length} bytes stored there")

@@ -19,7 +19,7 @@ from ganvas.comparisons.drag.trials import Bench, Say, by_all_methods, damaged, 
 from ganvas.drag.session import Session
 from ganvas.drag.state import Point, Task, moved
 from ganvas.errors import ResultFileError
-from ganvas.inversion.report_card import psnr
+from ganvas.inversion.metrics import psnr
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.metrics.tracking import Tracked, track
 

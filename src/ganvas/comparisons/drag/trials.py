@@ -20,8 +20,9 @@ from ganvas.drag.session import Order, Session, open_session
 from ganvas.drag.state import Point, Task
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.report_card import psnr
-from ganvas.inversion.terms import FeatureMaps, perceptual
+from ganvas.inversion.features import FeatureExtractor
+from ganvas.inversion.metrics import psnr
+from ganvas.inversion.terms import feature_distance
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.latents.latent import sample_latent
 from ganvas.metrics.locality import rms_change
@@ -75,7 +76,7 @@ class Bench:
     """What all parts of the benchmark share: the generator, what looks at its images, and where results are kept."""
 
     generator: Generator
-    look: FeatureMaps
+    look: FeatureExtractor
     settings: Settings
     folder: Path
     label: int | None = None
@@ -83,7 +84,7 @@ class Bench:
     @torch.no_grad()
     def distance(self, image: Float[Tensor, "1 3 h w"], other: Float[Tensor, "1 3 h w"]) -> float:
         """Return the perceptual distance of two images."""
-        return float(perceptual(self.look(image), self.look(other)))
+        return float(feature_distance(self.look(image), self.look(other)))
 
     def open(self, seed: int) -> Session:
         """Return the session of the image of a seed, in the space in which this generator is dragged by default."""

@@ -1,13 +1,13 @@
-"""The table of inversions: the same photos, the same number of steps, a generator and a space a row, a loss a column.
+"""The table of inversions: the same photos with the same number of steps, a generator and a space per row, a loss per
+column.
 
-A cell is finished when its file is there, and is not computed again. Distances are of three kinds, of which SSIM is
-never optimized; all are measured at the size of the smallest generator, so that a column compares the same images.
+A cell whose file exists is finished and not computed again. SSIM is never optimized; all metrics are of images at the
+resolution of the smallest generator, so that a column compares the same images.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +15,31 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.nearness import DIGITS, Eyes
+from ganvas.comparisons.reconstruction import DIGITS, ReconstructionMetrics
 from ganvas.comparisons.records import claim_folder, write_json
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
-from ganvas.inversion.batch import joined
-from ganvas.inversion.invert import Inversion, InversionSettings, invert
-from ganvas.inversion.terms import FeatureMaps, Weights, bundled_features
+from ganvas.inversion.batch import concatenate
+from ganvas.inversion.features import FeatureExtractor, bundled_features
+from ganvas.inversion.invert import invert
+from ganvas.inversion.loss_weights import LossWeights
+from ganvas.inversion.prepare import Inversion
+from ganvas.inversion.settings import InversionSettings
+from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import load_latent
 
-LOSSES: Mapping[str, Weights] = {
-    "perceptual": Weights(perceptual=1.0),
-    "perceptual + L1 + L2": Weights(perceptual=1.0, l1=1.0, l2=1.0),
+LOSSES: Mapping[str, LossWeights] = {
+    "perceptual": LossWeights(perceptual=1.0),
+    "perceptual + L1 + L2": LossWeights(perceptual=1.0, l1=1.0, l2=1.0),
 }
-AT_ONCE = 10
-SMALLEST = 16  # pixels: below, neither SSIM nor the feature network sees anything
-Say = Callable[[str, int, int], None]
+BATCH = 10
+SMALLEST = 16  # pixels: SSIM and the feature network need as many
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: a generator by a `name` for people, and the space in which photos are looked for."""
+    """A row of the table: a generator with its `name`, and the space into which photos are inverted."""
 
     name: str
     generator: Generator
@@ -44,13 +47,13 @@ class Row:
 
     @property
     def title(self) -> str:
-        """What the row is called: "faces, w+"."""
+        """The title of the row: "faces, w+"."""
         return f"{self.name}, {self.space}"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What became of the photos in one cell: numbers photo by photo, and where their latent lies."""
+    """The result of one cell: metrics per photo, and the name of its latent file."""
 
     row: str
     column: str
@@ -60,12 +63,12 @@ class Cell:
     from_mean: tuple[float, ...]
     seconds: float
     latent: str
-    judged: tuple[float, ...] | None = None
+    discriminator: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is the same in every cell."""
+class TableSettings:
+    """The settings that all cells share."""
 
     steps: int = 300
     optimizer: str = "adam"
@@ -74,7 +77,7 @@ class Settings:
 
 
 def rows_of(generators: Mapping[str, Generator]) -> list[Row]:
-    """Return the table's rows: for every generator its spaces z, w and w+, as far as it has them."""
+    """Return the rows of the table: for every generator those of the spaces z, w and w+ that it has."""
     return [
         Row(name, generator, space)
         for name, generator in generators.items()
@@ -83,16 +86,16 @@ def rows_of(generators: Mapping[str, Generator]) -> list[Row]:
     ]
 
 
-def run(
+def run_table(
     rows: Sequence[Row],
     photos: Mapping[int, Float[Tensor, "n 3 _r _r"]],
     names: Sequence[str],
     folder: Path,
-    settings: Settings = Settings(),
+    settings: TableSettings = TableSettings(),
     *,
-    losses: Mapping[str, Weights] = LOSSES,
-    eyes: Eyes | None = None,
-    say: Say = lambda what, done, total: None,
+    losses: Mapping[str, LossWeights] = LOSSES,
+    metrics: ReconstructionMetrics | None = None,
+    progress: Progress | None = None,
 ) -> list[Cell]:
     """Compute the cells that `folder` does not hold yet; returns all, row by row.
 
@@ -100,45 +103,47 @@ def run(
     table.
     """
     claim_folder(folder, _record(rows, photos, names, settings, losses))
-    eyes, side, cells = eyes or Eyes(bundled_features()), measured_side(rows), []
+    metrics, side, cells = metrics or ReconstructionMetrics(bundled_features()), measured_side(rows), []
     for row in rows:
         for column, weights in losses.items():
-            place = folder / f"{_slug(row.title)}--{_slug(column)}.json"
-            if not place.is_file():
-                told = partial(say, f"{row.title}, {column}")
+            path = folder / f"{_slug(row.title)}--{_slug(column)}.json"
+            if not path.is_file():
                 targets = photos[row.generator.resolution]
-                parts = _invert(row, weights, targets, names, settings, eyes.look, told)
-                write_cell(row, column, parts, targets, place, eyes, side)
-            cells.append(read_cell(place))
+                parts = _invert(row, column, weights, targets, names, settings, metrics.features, progress or silent)
+                write_cell(row, column, parts, targets, path, metrics, side)
+            cells.append(read_cell(path))
     return cells
 
 
 def _invert(
     row: Row,
-    weights: Weights,
+    column: str,
+    weights: LossWeights,
     photos: Tensor,
     names: Sequence[str],
-    settings: Settings,
-    look: FeatureMaps,
-    tell: Callable[[int, int], None],
+    settings: TableSettings,
+    features: FeatureExtractor,
+    progress: Progress,
 ) -> list[Inversion]:
-    """Return the inversions of all photos, some at a time."""
-    wanted = InversionSettings(
+    """Return the inversions of all photos, batch by batch."""
+    chosen = InversionSettings(
         row.space, weights, settings.optimizer, steps=settings.steps, start=settings.start, seed=settings.seed
     )
     parts = []
-    for first in range(0, len(photos), AT_ONCE):
-        some = slice(first, first + AT_ONCE)
+    for first in range(0, len(photos), BATCH):
+        batch = slice(first, first + BATCH)
 
-        def progress(what: str, done: int, total: int, first: int = first, count: int = len(photos[some])) -> None:
-            tell(first * total + done * count, len(photos) * total)
+        def report(what: str, done: int, total: int, first: int = first, count: int = len(photos[batch])) -> None:
+            progress(f"{row.title}, {column}", first * total + done * count, len(photos) * total)
 
-        parts.append(invert(row.generator, photos[some], wanted, look=look, names=names[some], progress=progress))
+        parts.append(
+            invert(row.generator, photos[batch], chosen, features=features, names=names[batch], progress=report)
+        )
     return parts
 
 
 def measured_side(rows: Sequence[Row]) -> int:
-    """Return the size in pixels at which all rows are measured: that of the smallest generator."""
+    """Return the side in pixels at which all rows are measured: the resolution of the smallest generator."""
     return min(row.generator.resolution for row in rows)
 
 
@@ -147,31 +152,30 @@ def write_cell(
     column: str,
     parts: Sequence[Inversion],
     photos: Float[Tensor, "n 3 r r"],
-    place: Path,
-    eyes: Eyes,
+    path: Path,
+    metrics: ReconstructionMetrics,
     side: int,
 ) -> Cell:
-    """Write the latent of inverted photos and their numbers, with which the cell is finished; returns it. Images and
-    photos are compared at `side` pixels.
+    """Write the latent and the metrics of inverted photos, which finishes the cell; returns it. Images and photos are
+    compared at `side` pixels.
     """
-    latent = joined([part.latent for part in parts]).save(place.with_suffix(".safetensors"))
-    cards = [card for part in parts for card in part.cards]
-    shown = torch.cat([part.images for part in parts])
-    near = eyes.near(*(pixels.resize(some.cpu().clamp(-1, 1), side, side) for some in (shown, photos)))
+    latent = concatenate([part.latent for part in parts]).save(path.with_suffix(".safetensors"))
+    images = torch.cat([part.images for part in parts])
+    measured = metrics.measure(*(pixels.resize(some.cpu().clamp(-1, 1), side, side) for some in (images, photos)))
     cell = Cell(
         row.title,
         column,
-        from_mean=tuple(card.from_mean for card in cards),
-        seconds=sum(part.cards[0].seconds for part in parts),
+        from_mean=tuple(one.from_mean for part in parts for one in part.metrics),
+        seconds=sum(part.metrics[0].seconds for part in parts),
         latent=latent.name,
-        **{name: tuple(values) for name, values in near.items()},
+        **{name: tuple(values) for name, values in measured.items()},
     )
-    write_json(place, asdict(cell))
+    write_json(path, asdict(cell))
     return cell
 
 
 def numbers_of(cell: Cell) -> dict[str, Sequence[float]]:
-    """Return a cell's measures of nearness and the seconds, photo by photo, as `studies.nearness` takes them."""
+    """Return a cell's metrics and the seconds per photo, as `ganvas.comparisons.reconstruction` takes them."""
     count = len(cell.psnr)
     found = {name: getattr(cell, name) for name in DIGITS if getattr(cell, name) is not None}
     return found | {"seconds": [cell.seconds / count] * count}
@@ -179,20 +183,20 @@ def numbers_of(cell: Cell) -> dict[str, Sequence[float]]:
 
 @torch.no_grad()
 def images_of(cell: Cell, generator: Generator, folder: Path, count: int) -> Float[Tensor, "n 3 r r"]:
-    """Return what the first photos became in a cell."""
+    """Return the inverted images of the first photos of a cell."""
     latent = load_latent(folder / cell.latent)
     return torch.cat(list(latent.rows(range(min(count, len(latent)))).images(generator)))
 
 
-def read_cell(place: Path) -> Cell:
+def read_cell(path: Path) -> Cell:
     """Return a finished cell; raises `GanvasError` where its file is damaged."""
     try:
-        held = json.loads(place.read_text("utf-8"))
-        fields: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in held.items()}
+        saved = json.loads(path.read_text("utf-8"))
+        fields: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in saved.items()}
         return Cell(**fields)
     except (ValueError, TypeError, AttributeError) as reason:
         raise GanvasError(
-            f"'{place}' is a damaged cell of the table ({reason}); remove it to make it anew."
+            f"'{path}' is a damaged cell of the table ({reason}); remove it to compute it again."
         ) from reason
 
 
@@ -200,10 +204,10 @@ def _record(
     rows: Sequence[Row],
     photos: Mapping[int, Tensor],
     names: Sequence[str],
-    settings: Settings,
-    losses: Mapping[str, Weights],
+    settings: TableSettings,
+    losses: Mapping[str, LossWeights],
 ) -> dict[str, Any]:
-    """Return what makes two tables the same; sums of the photos tell others of the same names apart."""
+    """Return what identifies a table; sums of the photos tell those of equal names apart."""
     hashes = [about_of(row.generator).hash for row in rows]
     record = {
         "table": [[row.title, digest] for row, digest in zip(rows, hashes, strict=True)],

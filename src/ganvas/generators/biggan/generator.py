@@ -5,7 +5,7 @@ batch normalizations use. Codes here are z, draws of the prior, not yet shortene
 """
 
 import importlib.resources
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import cast
 
@@ -14,13 +14,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import LatentError
+from ganvas.generators.base import Conditions, Jvp
 from ganvas.generators.biggan.layers import Condition, Convolution, statistics_weights
-from ganvas.generators.biggan.synthesis import Architecture, Synthesis
-from ganvas.generators.codes import check_space, sample_truncated_normal
+from ganvas.generators.biggan.synthesis import BigGANArchitecture, Synthesis
+from ganvas.generators.codes import sample_truncated_normal
 from ganvas.generators.labels import one_hot
-from ganvas.generators.protocol import About, Label, Noise
-from ganvas.generators.takes_latent import takes_latent
-from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
+from ganvas.generators.protocol import Label
+from ganvas.generators.z_only import ZOnlyGenerator
 
 IMAGENET_CLASSES = 1000
 
@@ -32,7 +32,7 @@ def imagenet_names() -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
-class BigGAN(nn.Module):
+class BigGAN(ZOnlyGenerator, nn.Module):
     """A BigGAN-deep generator; see `ganvas.generators.protocol.Generator` for what its members promise.
 
     ``compat`` None interpolates the running statistics between truncations, "official" as
@@ -40,12 +40,9 @@ class BigGAN(nn.Module):
     """
 
     family = "biggan"
-    spaces: tuple[str, ...] = ("z",)
-    layers = 0
     prior = "normal truncated to [-2, 2], numpy RandomState per seed"
-    about: About | None = None
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: BigGANArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
         self.resolution = architecture.resolution
@@ -53,6 +50,11 @@ class BigGAN(nn.Module):
         self.synthesis = Synthesis(architecture)
         self.feature_names = self.synthesis.names
         self.compat: str | None = None
+
+    @property
+    def code_dtype(self) -> torch.dtype:
+        """The precision of codes."""
+        return self.embedding.dtype
 
     @property
     def device(self) -> torch.device:
@@ -82,120 +84,56 @@ class BigGAN(nn.Module):
         self.compat = compat
         return self
 
-    def dimensions(self, space: str) -> tuple[int, ...]:
-        """Return the shape of one code of `space`."""
-        check_space(space, self.spaces)
-        return (self.architecture.z_dim,)
-
     def sample(self, seeds: Sequence[int]) -> Float[Tensor, "n z_dim"]:
         """Return one code per seed of the normal distribution truncated to [-2, 2]."""
         return sample_truncated_normal(seeds, self.architecture.z_dim).to(self.device)
 
-    def map(
+    def paint(
         self,
-        z: Float[Tensor, "n z_dim"],
-        to: str = "w+",
-        *,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Tensor:
-        """Refuse: there is space z only."""
-        return refuse_mapping(to)
-
-    @takes_latent
-    def synthesize(
-        self,
-        codes: Float[Tensor, "n z_dim"],
+        codes: Tensor,
         space: str,
+        given: Conditions,
         *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> Float[Tensor, "n 3 h w"]:
-        """Return images in [-1, 1] of the codes times `truncation` (above 0, at most 1), of the classes `label`."""
-        condition = self.condition(codes, space, noise, label, truncation)
-        return self.synthesis.run(self.synthesis.begin(condition), condition)
+        start: tuple[str, Tensor] | None = None,
+        wanted: Sequence[str] = (),
+        with_image: bool = True,
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """Return images and feature maps before ReLU ("block3_16": after the fourth block, of 16 px; "attention_64").
 
-    @takes_latent
-    def features(
-        self,
-        codes: Float[Tensor, "n z_dim"],
-        names: Sequence[str],
-        space: str,
-        *,
-        noise: Noise = "const",
-        with_image: bool = False,
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> dict[str, Tensor]:
-        """Return feature maps by name ("block3_16": after the fourth block, of 16 px; "attention_64"), before ReLU;
-        with `image`, that too under "image".
+        All blocks are conditioned on code and class, those after `start` too.
         """
-        for name in names:
-            check_feature(name, self.feature_names)
-        if not names and not with_image:
-            return {}
-        condition = self.condition(codes, space, noise, label, truncation)
-        x, done, maps = self.synthesis.begin(condition), 0, {}
-        for stop in sorted({self.feature_names.index(name) + 1 for name in names}):
+        self.check_z(codes, space, given)
+        condition, maps = self.condition(codes * given.truncation, given), {}
+        x, done = self.synthesis.begin(condition), 0
+        if start is not None:
+            x, done = start[1].to(self.synthesis.map_dtype), self.feature_names.index(start[0]) + 1
+        for stop in sorted({self.feature_names.index(name) + 1 for name in wanted}):
             x, done = self.synthesis.run(x, condition, done, stop), stop
             maps[self.feature_names[stop - 1]] = x
         # Some stages add to a fresh map in place, never to the one they were given: maps stay what they were.
-        return maps | ({"image": self.synthesis.run(x, condition, done)} if with_image else {})
+        return (self.synthesis.run(x, condition, done) if with_image else None), maps
 
-    @takes_latent
-    def resume(
-        self,
-        name: str,
-        feature: Float[Tensor, "n c h w"],
-        codes: Float[Tensor, "n z_dim"],
-        space: str,
-        *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> Float[Tensor, "n 3 h2 w2"]:
-        """Return the image when the map `name` is `feature`; later blocks still hear of `codes` and `label`."""
-        check_feature(name, self.feature_names)
-        condition = self.condition(codes, space, noise, label, truncation)
-        return self.synthesis.run(feature.to(self.synthesis.map_dtype), condition, self.feature_names.index(name) + 1)
+    def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Jvp]:
+        """Return the image of one code and its derivative by that code, the class held fixed."""
+        image, push_code = self.synthesis.linearize(self.condition(z, given))
 
-    @takes_latent
-    def linearize(
-        self,
-        codes: Float[Tensor, "1 z_dim"],
-        space: str,
-        *,
-        layers: Sequence[int] | None = None,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
-        """Return the image of one code and its derivative by that code, from tangents [n, z_dim] to [n, 3, h, w]."""
-        if layers is not None:
-            raise LatentError("Layers were given, but this generator has none: leave layers out.")
-        with torch.no_grad():
-            image, push_code = self.synthesis.linearize(self.condition(codes, space, noise, label, truncation))
-
-        @torch.no_grad()
-        def push(tangents: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n 3 h w"]:
+        def push(tangents: Tensor) -> Tensor:
             still = tangents.new_zeros(len(tangents), self.architecture.embed_dim)
-            return push_code(torch.cat([tangents * truncation, still], dim=1))
+            return push_code(torch.cat([tangents, still], dim=1))
 
         return image, push
 
-    def condition(
-        self, codes: Float[Tensor, "n z_dim"], space: str, noise: Noise, label: Label, truncation: float
-    ) -> Condition:
-        """Return what the network hears of codes, classes and truncation, after checks of all that comes with them."""
-        check_noise(noise)
-        check_shape(codes, self.dimensions(space), space, self.embedding.dtype)
-        if not 0 < truncation <= 1:
+    def check_z(self, codes: Tensor, space: str, given: Conditions) -> None:
+        """Raise `LatentError` for codes or conditions that the generator does not take."""
+        super().check_z(codes, space, given)
+        if not 0 < given.truncation <= 1:
             raise LatentError(
-                f"A truncation of {truncation} is not possible: BigGAN shortens codes and chooses statistics by it; "
-                "give a number above 0, at most 1."
+                f"A truncation of {given.truncation} is not possible: BigGAN shortens codes and chooses statistics by "
+                "it; give a number above 0, at most 1."
             )
-        classes = self.one_hot(label, len(codes)).to(codes.dtype) @ self.embedding.T
-        table = statistics_weights(self.architecture.statistics, truncation, official=self.compat == "official")
-        return Condition(torch.cat([codes * truncation, classes], dim=1), table.to(codes))
+
+    def condition(self, z: Float[Tensor, "n z_dim"], given: Conditions) -> Condition:
+        """Return what the network is conditioned on, from codes that are truncated already."""
+        classes = self.one_hot(given.label, len(z)).to(z.dtype) @ self.embedding.T
+        table = statistics_weights(self.architecture.statistics, given.truncation, official=self.compat == "official")
+        return Condition(torch.cat([z, classes], dim=1), table.to(z))

@@ -29,7 +29,7 @@ LARGEST_SIZE, MOST_BLOCKS, MOST_DOUBLINGS = 65536, 64, 9
 
 
 @dataclass(frozen=True)
-class Architecture:
+class BigGANArchitecture:
     """All that fixes the shapes of a BigGAN-deep: what a checkpoint's header must hold.
 
     ``channels`` are those of the map of 4 px and after each block; ``up`` says which blocks double the size;
@@ -67,7 +67,7 @@ class Architecture:
             raise CheckpointError("A BigGAN-deep has two statistics at least, and an epsilon between 0 and 1.")
 
     @classmethod
-    def standard(cls, resolution: int) -> "Architecture":
+    def standard(cls, resolution: int) -> "BigGANArchitecture":
         """Return a published one: 128, 256 or 512 pixels, for ImageNet; each has attention at 64 px."""
         if resolution not in STANDARD_WIDTHS:
             raise CheckpointError(f"There is no published BigGAN-deep of {resolution} pixels; give 128, 256 or 512.")
@@ -127,7 +127,7 @@ Stage = Block | Attention | Colors
 class Synthesis(nn.Module):
     """Condition to image: ``start``, then the stages ``names`` in order, of which the last makes the colors."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: BigGANArchitecture) -> None:
         super().__init__()
         a = architecture
         self.start = Start(a.code_dim, a.channels[0])

@@ -6,7 +6,7 @@ training mode normalizes by its batch and updates its statistics, as `torch.nn.B
 use (and all that Ganvas loads) normalizes by the statistics, so that a code has one image.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,18 +15,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import CheckpointError, LatentError
-from ganvas.generators.codes import check_space, sample_normal
+from ganvas.generators.base import Conditions, Jvp
+from ganvas.generators.codes import sample_normal
 from ganvas.generators.dcgan.layers import FIRST, INITIAL_STD, Block, Colors
 from ganvas.generators.labels import one_hot
-from ganvas.generators.protocol import About, Label, Noise
-from ganvas.generators.takes_latent import takes_latent
-from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
+from ganvas.generators.protocol import Label
+from ganvas.generators.z_only import ZOnlyGenerator
 
 LARGEST_WIDTH, MOST_BLOCKS = 65536, 9
 
 
 @dataclass(frozen=True)
-class Architecture:
+class DCGANArchitecture:
     """All that fixes the shapes of a DCGAN generator; `standard` gives the published one.
 
     ``channels`` are those of the maps of 4, 8, ... pixels, up to half the resolution; three colors follow.
@@ -47,7 +47,7 @@ class Architecture:
             )
 
     @classmethod
-    def standard(cls, resolution: int = 64, width: int = 64, z_dim: int = 100) -> "Architecture":
+    def standard(cls, resolution: int = 64, width: int = 64, z_dim: int = 100) -> "DCGANArchitecture":
         """Return the published widths: `width` channels (ngf) in the finest map, twice as many in each coarser one.
 
         `resolution` is a power of two from 8; 64 with the other defaults has 3,576,704 parameters.
@@ -61,18 +61,15 @@ class Architecture:
         return tuple(FIRST * 2**i for i in range(len(self.channels)))
 
 
-class DCGAN(nn.Module):
+class DCGAN(ZOnlyGenerator, nn.Module):
     """A DCGAN generator; see `ganvas.generators.protocol.Generator` for what its members promise.
 
     ``generator(z)`` is the forward pass that training uses. Truncation pulls codes towards the prior's mean: ``z psi``.
     """
 
     family = "dcgan"
-    spaces: tuple[str, ...] = ("z",)
-    layers = 0
-    about: About | None = None
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: DCGANArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
         self.resolution = architecture.resolution
@@ -85,6 +82,11 @@ class DCGAN(nn.Module):
         )
         self.colors = Colors(inputs[-1])
         self.feature_names = tuple(self.blocks)
+
+    @property
+    def code_dtype(self) -> torch.dtype:
+        """The precision of codes: that of what `set_precision` leaves alone."""
+        return next(self.buffers()).dtype
 
     @property
     def device(self) -> torch.device:
@@ -101,11 +103,6 @@ class DCGAN(nn.Module):
         """Return the blocks and the colors, in order."""
         return [*(cast(Block, block) for block in self.blocks.values()), self.colors]
 
-    def dimensions(self, space: str) -> tuple[int, ...]:
-        """Return the shape of one code of `space`."""
-        check_space(space, self.spaces)
-        return (self.architecture.z_dim,)
-
     def sample(self, seeds: Sequence[int]) -> Float[Tensor, "n z_dim"]:
         """Return one standard normal code per seed."""
         return sample_normal(seeds, self.architecture.z_dim).to(self.device)
@@ -114,122 +111,53 @@ class DCGAN(nn.Module):
         """Return None: there are no classes; raises `LatentError` for a label."""
         return one_hot(label, rows, 0, self.device)
 
-    def map(
-        self,
-        z: Float[Tensor, "n z_dim"],
-        to: str = "w+",
-        *,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Tensor:
-        """Refuse: there is space z only."""
-        refuse_mapping(to)
-
     def forward(self, z: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n 3 h w"]:
         """Return images in [-1, 1] of codes z."""
         return self._run(z)[0]
 
-    @takes_latent
-    def synthesize(
+    def paint(
         self,
-        codes: Float[Tensor, "n z_dim"],
+        codes: Tensor,
         space: str,
+        given: Conditions,
         *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> Float[Tensor, "n 3 h w"]:
-        """Return images in [-1, 1] of the codes times `truncation`."""
-        return self._run(self._codes(codes, space, noise, label) * truncation)[0]
+        start: tuple[str, Tensor] | None = None,
+        wanted: Sequence[str] = (),
+        with_image: bool = True,
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """Return images and feature maps ("b32": the block of 32 pixels, after ReLU).
 
-    @takes_latent
-    def features(
-        self,
-        codes: Float[Tensor, "n z_dim"],
-        names: Sequence[str],
-        space: str,
-        *,
-        noise: Noise = "const",
-        with_image: bool = False,
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> dict[str, Tensor]:
-        """Return feature maps by name ("b32": the block of 32 pixels, after ReLU); with `image`, that too under
-        "image".
+        A map to `start` from settles the image: codes only have their shape checked.
         """
-        for name in names:
-            check_feature(name, self.feature_names)
-        if not names and not with_image:
-            return {}
-        last = None if with_image else max(names, key=self.feature_names.index)
-        image, maps = self._run(self._codes(codes, space, noise, label) * truncation, last=last)
-        return {name: maps[name] for name in names} | ({"image": image} if with_image else {})
+        self.check_z(codes, space, given)
+        last = None if with_image else max(wanted, key=self.feature_names.index)
+        after, x = start or ("", codes * given.truncation)
+        x, maps = self._run(x, after, last)
+        return (x if with_image else None), maps
 
-    @takes_latent
-    def resume(
-        self,
-        name: str,
-        feature: Float[Tensor, "n c h w"],
-        codes: Float[Tensor, "n z_dim"],
-        space: str,
-        *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> Float[Tensor, "n 3 h2 w2"]:
-        """Return the image when the map `name` is `feature`, which settles it: `codes` only have their shape
-        checked.
-        """
-        check_feature(name, self.feature_names)
-        self._codes(codes, space, noise, label)
-        return self._run(feature, after=name)[0]
+    def check_z(self, codes: Tensor, space: str, given: Conditions) -> None:
+        """Raise `LatentError` for codes or conditions that the generator does not take."""
+        super().check_z(codes, space, given)
+        self.one_hot(given.label, len(codes))
 
-    @takes_latent
-    def linearize(
-        self,
-        codes: Float[Tensor, "1 z_dim"],
-        space: str,
-        *,
-        layers: Sequence[int] | None = None,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
-        """Return the image of one code and its derivative by that code, from tangents [n, z_dim] to [n, 3, h, w].
+    def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Jvp]:
+        """Return the image of one code and its derivative; not in training mode, where an image depends on its batch.
 
-        Raises `LatentError` in training mode, where an image depends on its batch.
+        Raises `LatentError` in training mode.
         """
         if self.training:
             raise LatentError("A generator in training mode has no derivative of its own: call eval() first.")
-        if layers is not None:
-            raise LatentError("Layers were given, but this generator has none: leave layers out.")
-        with torch.no_grad():
-            x, pushes = self._codes(codes, space, noise, label) * truncation, list[Callable[[Tensor], Tensor]]()
-            for part in self.parts():
-                x, push = part.linearize(x)
-                pushes.append(push)
+        x, pushes = z, list[Jvp]()
+        for part in self.parts():
+            x, push = part.linearize(x)
+            pushes.append(push)
 
-        @torch.no_grad()
-        def push_all(tangents: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n 3 h w"]:
-            dx = self._codes(tangents, space, noise, label) * truncation
+        def push_all(dx: Tensor) -> Tensor:
             for push in pushes:
                 dx = push(dx)
             return dx
 
         return x, push_all
-
-    def _codes(self, codes: Tensor, space: str, noise: Noise, label: Label) -> Tensor:
-        """Return `codes` after checks of all that comes with them."""
-        check_noise(noise)
-        self.one_hot(label, len(codes))
-        check_shape(codes, self.dimensions(space), space, self._code_dtype)
-        return codes
-
-    @property
-    def _code_dtype(self) -> torch.dtype:
-        """Of codes: that of what `set_precision` leaves alone."""
-        return next(self.buffers()).dtype
 
     def _run(self, x: Tensor, after: str = "", last: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the image (or the map `last`) and all maps on the way, from codes or from the map `after`."""

@@ -10,7 +10,7 @@ LARGEST_SIZE, MOST_BLOCKS = 65536, 9
 
 
 @dataclass(frozen=True)
-class Architecture:
+class StyleGAN2Architecture:
     """All that fixes the shapes of a StyleGAN2: what a checkpoint's header must hold.
 
     ``channels`` are those of the blocks from 4 px up; ``hidden`` are the widths of the mapping network's layers, its

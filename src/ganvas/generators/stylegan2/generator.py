@@ -4,17 +4,18 @@ are those of every style-based generator.
 Written from Karras et al. 2020. Styles include toRGB's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.crops import Window
+from ganvas.generators.base import Conditions
+from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import Label, Noise
-from ganvas.generators.style_based import StyleBased
-from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.style_based import PushStyles, StyleBased
+from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.synthesis import Synthesis
 from ganvas.generators.takes_latent import takes_latent
 
@@ -24,7 +25,7 @@ class StyleGAN2(StyleBased[Synthesis]):
 
     family = "stylegan2"
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: StyleGAN2Architecture) -> None:
         super().__init__(architecture)
         self.synthesis = Synthesis(architecture)
         self.feature_names = tuple(self.synthesis.blocks)
@@ -35,51 +36,40 @@ class StyleGAN2(StyleBased[Synthesis]):
             layer.weight.data = layer.weight.data.to(dtype)
         return self
 
-    @takes_latent
-    def synthesize(
+    def paint(
         self,
         codes: Tensor,
         space: str,
+        given: Conditions,
         *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Float[Tensor, "n 3 h w"]:
-        """Return images, about [-1, 1]; label and truncation count for space z only."""
-        styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        return self.synthesis.paint(styles, self.noise_maps(noise, len(codes)))
+        start: tuple[str, Tensor] | None = None,
+        wanted: Sequence[str] = (),
+        with_image: bool = True,
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """Return images and feature maps ("b32": after the last convolution of the 32-px block)."""
+        styles = self.styles(
+            codes,
+            space,
+            label=given.label,
+            truncation=given.truncation,
+            truncation_layers=given.truncation_layers,
+        )
+        noises = self.noise_maps(given.noise, len(codes))
+        if start is None and not wanted:
+            return self.synthesis.paint(styles, noises), {}
+        replace = None if start is None else {start[0]: start[1].to(self.synthesis.map_dtype)}
+        return self.synthesis(styles, noises, replace=replace, wanted=wanted, with_image=with_image)
 
-    @takes_latent
-    def features(
-        self,
-        codes: Tensor,
-        names: Sequence[str],
-        space: str,
-        *,
-        noise: Noise = "const",
-        with_image: bool = False,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> dict[str, Tensor]:
-        """Return feature maps by name ("b32": after the last convolution of the 32-px block); with `image`, that too
-        under "image". Label and truncation count for space z only.
-        """
-        for name in names:
-            self.check_feature(name)
-        if not names and not with_image:
-            return {}
-        styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        image, maps = self.synthesis(styles, self.noise_maps(noise, len(codes)), wanted=names, with_image=with_image)
-        return maps | {"image": image} if with_image else maps
+    def linearize_styles(self, styles: Sequence[Tensor], noise: Noise) -> tuple[Tensor, PushStyles]:
+        """Return the image of one row of styles and the map from style tangents to those of images."""
+        return self.synthesis.linearize(styles, self.noise_maps(noise, 1))
 
     @takes_latent
     def feature_part(
         self,
         codes: Tensor,
         name: str,
-        window: Window,
+        window: Crop,
         space: str,
         *,
         noise: Noise = "const",
@@ -92,41 +82,6 @@ class StyleGAN2(StyleBased[Synthesis]):
         self.check_feature(name)
         styles = self.styles(codes, space, label=label, truncation=truncation)
         return self.synthesis.part(styles, self.noise_maps(noise, len(codes)), name, window)
-
-    @takes_latent
-    def resume(
-        self,
-        name: str,
-        feature: Float[Tensor, "n c h w"],
-        codes: Tensor,
-        space: str,
-        *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Float[Tensor, "n 3 h2 w2"]:
-        """Return the image when the map `name` is `feature`; what lies below it still paints by `codes`."""
-        self.check_feature(name)
-        styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        map_here = feature.to(self.synthesis.map_dtype)
-        image, _ = self.synthesis(styles, self.noise_maps(noise, len(codes)), replace={name: map_here})
-        assert image is not None
-        return image
-
-    @takes_latent
-    def linearize(
-        self, codes: Tensor, space: str, *, layers: Sequence[int] | None = None, noise: Noise = "const"
-    ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
-        """Return the image of one code (w, w+ or s) and its derivative, a map from tangents [n, *code] to [n, 3, h,
-        w].
-
-        Tangents must be zero outside `layers` (rows of w+; None: all): what lies below the first of them is then not
-        computed.
-        """
-        return self.linearize_styles(
-            codes, space, layers, lambda styles: self.synthesis.linearize(styles, self.noise_maps(noise, 1))
-        )
 
     def own_noise(self) -> dict[str, Tensor]:
         """Return the fixed noise maps by the names of their layers, each [1, 1, h, w]; those with noise only."""

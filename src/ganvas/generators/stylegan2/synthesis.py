@@ -1,12 +1,11 @@
 """StyleGAN2's synthesis network (Karras et al. 2020, Fig. 7): blocks from 4 px up, in the skip, resnet and orig
 architectures.
 
-``Synthesis.linearize`` gives the image at one point and a function from style tangents to image tangents. Both
-passes split a batch as soon as its maps outgrow the processor's cache: low resolutions want many rows to a convolution,
-high ones few.
+``Synthesis.linearize`` returns the image at one point and a function from style tangents to image tangents.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -14,12 +13,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.generators import ops
-from ganvas.generators.crops import Window, windows_below
-from ganvas.generators.stylegan2.architecture import Architecture
+from ganvas.generators.batch_splitting import Stage, State, run_stages, samples_of
+from ganvas.generators.crops import Crop, crops_below
+from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.layers import Push, Shortcut, StyledConvolution, StyledLayer, ToImage
 from ganvas.generators.styles import Affine, StyleSynthesis
-
-CACHE_BYTES = 32 * 2**20
 
 
 class Block(nn.Module):
@@ -27,7 +25,7 @@ class Block(nn.Module):
     colors.
     """
 
-    def __init__(self, index: int, architecture: Architecture) -> None:
+    def __init__(self, index: int, architecture: StyleGAN2Architecture) -> None:
         super().__init__()
         a = architecture
         resolution, outputs = a.resolutions[index], a.channels[index]
@@ -49,6 +47,11 @@ class Block(nn.Module):
             self.torgb = ToImage(outputs, a.w_dim, a.clamp)
         if self.residual:
             self.skip = Shortcut(a.channels[index - 1], outputs)
+
+    def input_bytes(self, dtype: torch.dtype) -> int:
+        """Return the size of one sample's map at this resolution with the channels of the one below."""
+        inputs = (self.conv1 if self.first else self.conv0).weight.shape[1]
+        return inputs * self.resolution**2 * dtype.itemsize
 
     def convolutions(self) -> Iterator[tuple[str, StyledConvolution]]:
         """Yield the styled convolutions with their names, in order."""
@@ -102,7 +105,7 @@ class Synthesis(StyleSynthesis):
 
     kernel: Tensor
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: StyleGAN2Architecture) -> None:
         super().__init__()
         named = {f"b{r}": Block(i, architecture) for i, r in enumerate(architecture.resolutions)}
         self.blocks = nn.ModuleDict(named)
@@ -151,40 +154,43 @@ class Synthesis(StyleSynthesis):
         return colors, maps
 
     def part(
-        self, styles: Sequence[Tensor], noises: Sequence[Tensor | None], name: str, window: Window
+        self, styles: Sequence[Tensor], noises: Sequence[Tensor | None], name: str, window: Crop
     ) -> Float[Tensor, "n c h w"]:
         """Return a window of the map `name`; of the maps below it only what it depends on is computed."""
         parts = list(self._parts(styles, noises))
         parts = parts[: [known for known, *_ in parts].index(name) + 1]
         sizes = [block.resolution for _, block, *_ in parts]
-        x, made = self._constant(len(styles[0])), Window(0, 0, sizes[0], sizes[0])
-        for (_, block, (conv_styles, _), conv_noises), wanted in zip(parts, windows_below(window, sizes), strict=True):
+        x, made = self._constant(len(styles[0])), Crop(0, 0, sizes[0], sizes[0])
+        for (_, block, (conv_styles, _), conv_noises), wanted in zip(parts, crops_below(window, sizes), strict=True):
             noises_here = [None if noise is None else _window(noise, block.resolution, made) for noise in conv_noises]
             x = block(x, conv_styles, noises_here, self.kernel)[..., *wanted.inside(made).slices]
             made = wanted.doubled()
         return x
 
     def paint(self, styles: Sequence[Tensor], noises: Sequence[Tensor | None]) -> Float[Tensor, "n 3 h w"]:
-        """Return the images; without gradients, rows are split where their maps outgrow the cache."""
+        """Return the images; without gradients, the batch is split where its maps outgrow the cache."""
         if torch.is_grad_enabled():
             image, _ = self.forward(styles, noises)
-            assert image is not None
-            return image
-        parts = list(self._parts(styles, noises))
-        return self._paint_from(parts, self._constant(len(styles[0])), None)
+        else:
+            parts = list(self._parts(styles, noises))
+            stages = [partial(self._block_stage, *part[1:]) for part in parts]
+            sizes = [0, *(block.input_bytes(self.map_dtype) for _, block, *_ in parts[1:])]
+            batch = len(styles[0])
+            image = run_stages(stages, sizes, (self._constant(batch), None), slice(0, batch))
+        assert image is not None
+        return image
 
-    def _paint_from(self, parts: list, x: Tensor, colors: Tensor | None) -> Tensor:
-        for i, (_, block, (conv_styles, color_style), noises) in enumerate(parts):
-            rows = len(x)
-            if rows > 1 and 4 * x.numel() * x.element_size() > CACHE_BYTES and i > 0:
-                halves = (slice(0, rows // 2), slice(rows // 2, rows))
-                return torch.cat(
-                    [self._paint_from(_cut(parts[i:], h), x[h], None if colors is None else colors[h]) for h in halves]
-                )
-            x = block(x, conv_styles, noises, self.kernel)
-            colors = block.paint(x, colors, color_style, self.kernel)
-        assert colors is not None
-        return colors
+    def _block_stage(self, block: Block, styles: tuple, noises: Sequence, state: State, samples: slice) -> State:
+        """Run one block on some samples of the batch: (map, colors) to (map, colors)."""
+        x, colors = state
+        conv_styles, color_style = styles
+        y = block(
+            x,
+            [samples_of(style, samples) for style in conv_styles],
+            [samples_of(noise, samples) for noise in noises],
+            self.kernel,
+        )
+        return y, block.paint(y, colors, samples_of(color_style, samples), self.kernel)
 
     def linearize(
         self, styles: Sequence[Tensor], noises: Sequence[Tensor | None]
@@ -193,47 +199,45 @@ class Synthesis(StyleSynthesis):
         image tangents [n, 3, h, w].
         """
         x, colors = self._constant(1), None
-        pushes = []
+        pushes, sizes = list[tuple[Push, Push | None]](), list[int]()
         for _, block, (conv_styles, color_style), conv_noises in self._parts(styles, noises):
             x, push = block.linearize(x, conv_styles, conv_noises, self.kernel)
             push_colors = None
             if color_style is not None:
                 y, push_colors = block.torgb.linearize(x, color_style)
                 colors = y if colors is None else ops.upsample(colors, self.kernel).add_(y)
-            pushes.append((push, push_colors, x.shape[1] * x.shape[2] * x.shape[3] * x.element_size()))
+            pushes.append((push, push_colors))
+            sizes.append(x[0].numel() * x.element_size())
         assert colors is not None
-        size = colors.shape
+        shape = colors.shape[1:]
 
-        def push_all(tangents: Sequence[Tensor | None], rows: int) -> Tensor:
-            pushed = self._push_from(pushes, list(self._grouped(tangents)), rows, None, None)
-            return pushed if pushed is not None else self.kernel.new_zeros(rows, *size[1:])
+        def push_all(tangents: Sequence[Tensor | None], count: int) -> Tensor:
+            stages: list[Stage] = [
+                partial(self._push_stage, *pair, *grouped)
+                for pair, grouped in zip(pushes, self._grouped(tangents), strict=True)
+            ]
+            pushed = run_stages(stages, sizes, (None, None), slice(0, count))
+            return pushed if pushed is not None else self.kernel.new_zeros(count, *shape)
 
         return colors, push_all
 
-    def _push_from(
-        self, pushes: list, tangents: list, rows: int, dx: Tensor | None, dcolors: Tensor | None
-    ) -> Tensor | None:
-        for i, ((push, push_colors, row_bytes), (conv_tangents, color_tangent)) in enumerate(
-            zip(pushes, tangents, strict=True)
-        ):
-            if rows > 1 and rows * row_bytes > CACHE_BYTES:
-                parts = [
-                    self._push_from(
-                        pushes[i:],
-                        [([_rows(t, h) for t in convs], _rows(color, h)) for convs, color in tangents[i:]],
-                        h.stop - h.start,
-                        _rows(dx, h),
-                        _rows(dcolors, h),
-                    )
-                    for h in (slice(0, rows // 2), slice(rows // 2, rows))
-                ]
-                return None if parts[0] is None or parts[1] is None else torch.cat([parts[0], parts[1]])
-            dx = push(dx, conv_tangents)
-            dcolors = None if dcolors is None else ops.upsample(dcolors, self.kernel)
-            dy = push_colors(dx, color_tangent) if push_colors is not None else None
-            if dy is not None:
-                dcolors = dy if dcolors is None else dcolors.add_(dy)
-        return dcolors
+    def _push_stage(
+        self,
+        push: Callable,
+        push_colors: Push | None,
+        conv_tangents: Sequence[Tensor | None],
+        color_tangent: Tensor | None,
+        state: State,
+        samples: slice,
+    ) -> State:
+        """Push some tangents of the batch through one block: tangents of (map, colors) to those of (map, colors)."""
+        dx, dcolors = state
+        dx = push(dx, [_tangents_of(tangent, samples) for tangent in conv_tangents])
+        dcolors = None if dcolors is None else ops.upsample(dcolors, self.kernel)
+        dy = push_colors(dx, _tangents_of(color_tangent, samples)) if push_colors is not None else None
+        if dy is not None:
+            dcolors = dy if dcolors is None else dcolors.add_(dy)
+        return dx, dcolors
 
     @property
     def map_dtype(self) -> torch.dtype:
@@ -275,21 +279,9 @@ def _rows_of_styles(blocks: Sequence[Block]) -> list[int]:
     return rows
 
 
-def _window(noise: Tensor, size: int, window: Window) -> Tensor:
+def _window(noise: Tensor, size: int, window: Crop) -> Tensor:
     return noise.expand(*noise.shape[:-2], size, size)[..., *window.slices]
 
 
-def _rows(values: Tensor | None, rows: slice) -> Tensor | None:
-    return None if values is None else values[rows]
-
-
-def _cut(parts: list, rows: slice) -> list:
-    return [
-        (
-            name,
-            block,
-            ([s[rows] for s in convs], _rows(color, rows)),
-            [n if n is None or len(n) == 1 else n[rows] for n in noises],
-        )
-        for name, block, (convs, color), noises in parts
-    ]
+def _tangents_of(tangents: Tensor | None, samples: slice) -> Tensor | None:
+    return None if tangents is None else tangents[samples]

@@ -44,7 +44,7 @@ class LayerShape:
 
 
 @dataclass(frozen=True)
-class Architecture:
+class StyleGAN3Architecture:
     """All that fixes the shapes of a StyleGAN3: what a checkpoint's header must hold.
 
     ``channels`` are those of the layers before the colors; ``hidden`` the widths of the mapping network's layers, its
@@ -104,7 +104,7 @@ class Architecture:
             raise CheckpointError("The frequencies of this StyleGAN3 do not rise from its first to its last layer.")
 
     @classmethod
-    def published(cls, resolution: int, radial: bool, label_dim: int = 0) -> "Architecture":
+    def published(cls, resolution: int, radial: bool, label_dim: int = 0) -> "StyleGAN3Architecture":
         """Return what was published as StyleGAN3-T, or with `radial` as StyleGAN3-R, for 256, 512 or 1024 pixels."""
         base, most = (16384 if resolution <= 256 else 32768) * (1 + radial), 512 * (1 + radial)
         first, highest = cls.first_cutoff, resolution / 2

@@ -11,7 +11,6 @@ small enough for the cache. Zeros are never multiplied: a transposed convolution
 
 import functools
 import itertools
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -30,17 +29,6 @@ FEWEST_CHANNELS = 16  # of a tile: a vector of the processor
 FEWEST_ROWS = 32  # of a tile on the fine grid, beyond the rows that neighbors need too
 
 
-def kaiser_beta(taps: int, width: float, rate: float) -> float:
-    """Return the shape of the Kaiser window of `taps` samples whose transition band is `width` wide (Kaiser 1974).
-
-    The window's attenuation is ``2.285 (taps - 1) pi width / (rate / 2) + 7.95`` dB.
-    """
-    attenuation = 2.285 * (taps - 1) * math.pi * width / (rate / 2) + 7.95
-    if attenuation > 50:
-        return 0.1102 * (attenuation - 8.7)
-    return 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21) if attenuation > 21 else 0.0
-
-
 @functools.cache
 def lowpass(taps: int, cutoff: float, width: float, rate: float, radial: bool = False) -> np.ndarray:
     """Return a low-pass filter of sum one, float64: [taps], or with `radial` [taps, taps] (appendix C, Eq. 5 and 9).
@@ -49,13 +37,14 @@ def lowpass(taps: int, cutoff: float, width: float, rate: float, radial: bool = 
     ``J1(2 pi f r) f / r``, under the product of two windows. `cutoff` f and the transition band's `width` are in the
     units of the sampling `rate`.
     """
+    from scipy.signal import firwin, kaiser_atten, kaiser_beta  # slow to import, and only StyleGAN3 needs it
+
+    if not radial:
+        return firwin(taps, cutoff, width=width, fs=rate)
     offsets = (np.arange(taps) - (taps - 1) / 2) / rate
-    window = np.kaiser(taps, kaiser_beta(taps, width, rate))
-    if radial:
-        radius = np.maximum(np.hypot(offsets, offsets[:, None]), 1e-9 / rate)
-        values = j1(2 * np.pi * cutoff * radius) / radius * np.outer(window, window)
-    else:
-        values = np.sinc(2 * cutoff * offsets) * window
+    window = np.kaiser(taps, kaiser_beta(kaiser_atten(taps, width / (rate / 2))))
+    radius = np.maximum(np.hypot(offsets, offsets[:, None]), 1e-9 / rate)
+    values = j1(2 * np.pi * cutoff * radius) / radius * np.outer(window, window)
     return values / values.sum()
 
 

@@ -7,7 +7,7 @@ the move (x, y) that the network itself chooses.
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -15,12 +15,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.protocol import About, Label, Noise
-from ganvas.generators.style_based import StyleBased
-from ganvas.generators.stylegan3.architecture import Architecture
+from ganvas.generators.base import Conditions, refuse_noise
+from ganvas.generators.protocol import About, Noise
+from ganvas.generators.style_based import PushStyles, StyleBased
+from ganvas.generators.stylegan3.architecture import StyleGAN3Architecture
 from ganvas.generators.stylegan3.input import check_placement, placement
 from ganvas.generators.stylegan3.synthesis import Synthesis
-from ganvas.generators.takes_latent import takes_latent
 
 
 class StyleGAN3(StyleBased[Synthesis]):
@@ -31,7 +31,7 @@ class StyleGAN3(StyleBased[Synthesis]):
 
     family = "stylegan3"
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: StyleGAN3Architecture) -> None:
         super().__init__(architecture)
         self.synthesis = Synthesis(architecture)
         self.feature_names = tuple(self.synthesis.names)
@@ -69,88 +69,39 @@ class StyleGAN3(StyleBased[Synthesis]):
         beyond = (shape.size_out / shape.rate_out - 1) / 2
         return (-beyond, -beyond, 1 + beyond, 1 + beyond)
 
-    @takes_latent
-    def synthesize(
+    def paint(
         self,
         codes: Tensor,
         space: str,
+        given: Conditions,
         *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Float[Tensor, "n 3 h w"]:
-        """Return images, about [-1, 1]; label and truncation count for space z only."""
-        check_noise(noise)
-        styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        image, _ = self.synthesis(styles, self._inverse())
-        assert image is not None
-        return image
+        start: tuple[str, Tensor] | None = None,
+        wanted: Sequence[str] = (),
+        with_image: bool = True,
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """Return images and feature maps, margins included ("L3_52_512": of layer 3, 52 px a side, 512 channels)."""
+        refuse_noise(given.noise)
+        if start is not None:
+            self._check_shape(*start, len(codes))
+        styles = self.styles(
+            codes,
+            space,
+            label=given.label,
+            truncation=given.truncation,
+            truncation_layers=given.truncation_layers,
+        )
+        return self.synthesis(styles, self._inverse(), start, wanted, with_image)
 
-    @takes_latent
-    def features(
-        self,
-        codes: Tensor,
-        names: Sequence[str],
-        space: str,
-        *,
-        noise: Noise = "const",
-        with_image: bool = False,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> dict[str, Tensor]:
-        """Return feature maps by name ("L3_52_512": of layer 3, 52 px a side, 512 channels), margins included; with
-        `image`, that too under "image". Label and truncation count for space z only.
-        """
-        check_noise(noise)
-        for name in names:
-            self.check_feature(name)
-        if not names and not with_image:
-            return {}
-        styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        image, maps = self.synthesis(styles, self._inverse(), wanted=names, with_image=with_image)
-        return maps | {"image": image} if with_image else maps
+    def linearize_styles(self, styles: Sequence[Tensor], noise: Noise) -> tuple[Tensor, PushStyles]:
+        """Return the image of one row of styles and the map from style tangents to those of images."""
+        refuse_noise(noise)
+        return self.synthesis.linearize(styles, self._inverse())
 
-    @takes_latent
-    def resume(
-        self,
-        name: str,
-        feature: Float[Tensor, "n c h w"],
-        codes: Tensor,
-        space: str,
-        *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Float[Tensor, "n 3 h2 w2"]:
-        """Return the image when the map `name` is `feature`, which has all that lies below it."""
-        check_noise(noise)
-        self.check_feature(name)
+    def _check_shape(self, name: str, feature: Tensor, rows: int) -> None:
         shape = self.architecture.shapes[self.feature_names.index(name)]
-        expected = [len(codes), shape.channels_out, shape.size_out, shape.size_out]
+        expected = [rows, shape.channels_out, shape.size_out, shape.size_out]
         if list(feature.shape) != expected:
             raise LatentError(f"Feature map '{name}' has shape {list(feature.shape)}; {expected} fits these codes.")
-        styles = self.styles(codes, space, label=label, truncation=truncation, truncation_layers=truncation_layers)
-        image, _ = self.synthesis(styles, self._inverse(), (name, feature))
-        assert image is not None
-        return image
-
-    @takes_latent
-    def linearize(
-        self, codes: Tensor, space: str, *, layers: Sequence[int] | None = None, noise: Noise = "const"
-    ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Tensor], Tensor]]:
-        """Return the image of one code (w, w+ or s) and its derivative, a map from tangents [n, *code] to [n, 3, h,
-        w].
-
-        Tangents must be zero outside `layers` (rows of w+; None: all): what lies below the first of them is then not
-        computed.
-        """
-        check_noise(noise)
-        return self.linearize_styles(
-            codes, space, layers, lambda styles: self.synthesis.linearize(styles, self._inverse())
-        )
 
     def _inverse(self) -> Float[Tensor, "3 3"]:
         return self.transform.inverse().to(self.mapping.w_avg)
@@ -161,11 +112,3 @@ def _about_moved(about: About, transform: Float[Tensor, "3 3"]) -> About:
     rows = transform.tolist()
     source = {name: value for name, value in about.source.items() if name != "hash"} | {"transform": rows}
     return replace(about, hash=hashlib.sha256(f"{about.hash} {rows}".encode()).hexdigest(), source=source)
-
-
-def check_noise(noise: Noise) -> None:
-    """Raise `LatentError` for noise maps of one's own: there is nothing that they would go to."""
-    if isinstance(noise, Mapping) and noise:
-        raise LatentError(f"Noise map '{next(iter(noise))}' does not exist: a StyleGAN3 has none.")
-    if isinstance(noise, str) and noise not in ("const", "none"):
-        raise LatentError(f"Noise '{noise}' is not known: give 'const' or 'none', a StyleGAN3 has no noise maps.")

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.generators import ops
-from ganvas.generators.stylegan3.architecture import FINER, TAPS_PER_FACTOR, Architecture, LayerShape
+from ganvas.generators.stylegan3.architecture import FINER, TAPS_PER_FACTOR, LayerShape, StyleGAN3Architecture
 from ganvas.generators.stylegan3.filters import Resampler, filtered_leaky, lowpass, push_filtered_leaky
 from ganvas.generators.stylegan3.input import FourierInput
 from ganvas.generators.styles import Affine, StyleSynthesis, away_from_zero
@@ -131,7 +131,7 @@ class Synthesis(StyleSynthesis):
     `inverse` is the inverse of the user's transform, [3, 3].
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: StyleGAN3Architecture) -> None:
         super().__init__()
         a = architecture
         first = a.shapes[0]

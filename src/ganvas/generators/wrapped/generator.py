@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators import ops
+from ganvas.generators.base import Conditions, GeneratorBase, refuse_noise
 from ganvas.generators.codes import check_space, sample_normal, sample_uniform, truncate, widen
 from ganvas.generators.labels import one_hot
-from ganvas.generators.protocol import About, Label, Noise
-from ganvas.generators.takes_latent import takes_latent
+from ganvas.generators.protocol import Label
 from ganvas.generators.wrapped.hooks import Hooks, Reached
-from ganvas.generators.z_only import check_feature, check_noise, check_shape, refuse_mapping
+from ganvas.generators.z_only import refuse_mapping
 
 Prior = str | Callable[[Sequence[int]], Tensor]
 PRIORS: Mapping[str, Callable[[Sequence[int], int], Tensor]] = {"normal": sample_normal, "uniform": sample_uniform}
@@ -65,16 +65,14 @@ class Calling:
         return math.prod(self.z_shape)
 
 
-class Wrapped:
+class Wrapped(GeneratorBase):
     """A module as a generator; See `ganvas.generators.protocol.Generator` for its members.
 
     Without a mapping, truncation pulls codes towards 0: ``z psi``; with one, w towards the average of 2,048 seeds.
     """
 
     family = "wrapped"
-    resolution: int
     feature_names: tuple[str, ...] = ()
-    about: About | None = None
 
     def __init__(
         self, module: nn.Module, calling: Calling, mapping: Callable[..., Tensor] | None = None, layers: int = 0
@@ -105,7 +103,7 @@ class Wrapped:
         """Return one code of the prior per seed."""
         prior = self.calling.prior
         codes = prior(seeds) if callable(prior) else PRIORS[prior](seeds, self.calling.z_dim)
-        return codes.to(self.device, self._code_dtype)
+        return codes.to(self.device, self.code_dtype)
 
     def one_hot(self, label: Label, rows: int) -> Float[Tensor, "n classes"] | None:
         """Return the label as one row per code, None without classes; raises `LatentError`."""
@@ -126,79 +124,54 @@ class Wrapped:
         check_space(to, self.spaces[1:])
         if to == "w" and truncation != 1 and truncation_layers not in (None, self.layers):
             raise LatentError("Truncation of some layers gives a different w per layer: map to 'w+' instead of 'w'.")
-        check_shape(z, self.dimensions("z"), "z", self._code_dtype)
+        self.check_codes("z", z)
         ws = self.map_whole(z, label)[:, None].expand(-1, max(1, self.layers), -1)
         if truncation != 1:
             ws = truncate(ws, self._average(), truncation, truncation_layers)
         return ws[:, 0] if to == "w" else ws
 
-    @takes_latent
-    def synthesize(
-        self, codes: Tensor, space: str, *, noise: Noise = "const", label: Label = None, truncation: float = 1.0
-    ) -> Float[Tensor, "n 3 h w"]:
-        """Return images; label and truncation count for space z only."""
-        return self._run(Hooks(), codes, space, noise, label, truncation)
-
-    @takes_latent
-    def features(
+    def paint(
         self,
         codes: Tensor,
-        names: Sequence[str],
         space: str,
+        given: Conditions,
         *,
-        noise: Noise = "const",
-        with_image: bool = False,
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> dict[str, Tensor]:
-        """Return the outputs of submodules by path, stopping at the last one asked; with `image`, that too under
-        "image".
-        """
-        for name in names:
-            check_feature(name, self.feature_names)
-        if not names and not with_image:
-            return {}
-        hooks = Hooks(tuple(names), stop=not with_image)
-        try:
-            image = self._run(hooks, codes, space, noise, label, truncation)
-        except Reached:
-            return hooks.maps
-        return hooks.maps | {"image": image}
+        start: tuple[str, Tensor] | None = None,
+        wanted: Sequence[str] = (),
+        with_image: bool = True,
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """Return images and the outputs of submodules by path.
 
-    @takes_latent
-    def resume(
-        self,
-        name: str,
-        feature: Tensor,
-        codes: Tensor,
-        space: str,
-        *,
-        noise: Noise = "const",
-        label: Label = None,
-        truncation: float = 1.0,
-    ) -> Float[Tensor, "n 3 h w"]:
-        """Return the image when the submodule `name` puts out `feature`; what does not come through it still paints
-        by `codes`.
+        What does not come through the submodule of `start` is still painted by the codes.
         """
-        check_feature(name, self.feature_names)
-        return self._run(Hooks(replace={name: feature}), codes, space, noise, label, truncation)
-
-    def _run(
-        self, hooks: Hooks, codes: Tensor, space: str, noise: Noise, label: Label, truncation: float
-    ) -> Float[Tensor, "n 3 h w"]:
-        check_noise(noise)
-        check_shape(codes, self.dimensions(space), space, self._code_dtype)
+        refuse_noise(given.noise)
+        self.check_codes(space, codes)
         self._require_evaluation()
-        rows, known = len(codes), ()
-        if space == "z" and self.mapping is not None:
+        rows, inputs = len(codes), self._inputs(codes, space, given)
+        hooks = Hooks(tuple(wanted), {} if start is None else dict([start]), stop=not with_image)
+        with hooks.on(self.module):
+            try:
+                return self._image(self.module(*inputs), rows), hooks.maps
+            except Reached:
+                return None, hooks.maps
+
+    def _inputs(self, codes: Tensor, space: str, given: Conditions) -> tuple[Tensor, ...]:
+        """Return what the module is called on: codes of the space that it takes, and the label where it takes one."""
+        if space == "z" and self.mapping is None:
+            z = (codes * given.truncation).reshape(len(codes), *self.calling.z_shape)
+            return z.to(self._dtype), *self._label(given.label, len(codes))
+        if space == "z":
             space = self.spaces[-1]
-            codes = self.map(codes, space, label=label, truncation=truncation)
-        elif space == "z":
-            codes, known = (codes * truncation).reshape(rows, *self.calling.z_shape), self._label(label, rows)
+            codes = self.map(
+                codes,
+                space,
+                label=given.label,
+                truncation=given.truncation,
+                truncation_layers=given.truncation_layers,
+            )
         if space == "w" and self.layers:
             codes = widen(codes, "w", self.layers, self.w_dim)
-        with hooks.on(self.module):
-            return self._image(self.module(codes.to(self._dtype), *known), rows)
+        return (codes.to(self._dtype),)
 
     def _image(self, output: Any, rows: int) -> Float[Tensor, "n 3 h w"]:
         """Return what the module put out as images of three colors in about [-1, 1]."""
@@ -221,7 +194,7 @@ class Wrapped:
     def map_whole(self, z: Tensor, label: Label) -> Tensor:
         """Return what the mapping makes of z, not truncated."""
         assert self.mapping is not None
-        return self.mapping(z.to(self._dtype), *self._label(label, len(z))).to(self._code_dtype)
+        return self.mapping(z.to(self._dtype), *self._label(label, len(z))).to(self.code_dtype)
 
     def _label(self, label: Label, rows: int) -> tuple[Tensor, ...]:
         """Return the label as the module takes it, () where it takes none."""
@@ -257,8 +230,8 @@ class Wrapped:
         return next((t.dtype for t in self._tensors() if t.is_floating_point()), torch.float32)
 
     @property
-    def _code_dtype(self) -> torch.dtype:
-        """Of codes: float64 for modules in float64, else float32."""
+    def code_dtype(self) -> torch.dtype:
+        """The precision of codes: float64 for modules in float64, else float32."""
         return torch.promote_types(self._dtype, torch.float32)
 
 

@@ -1,1 +1,1 @@
-"""Sketches to latents: images of a generator that show a drawing."""
+"""Sketches to latents: images of a generator that match a drawing."""

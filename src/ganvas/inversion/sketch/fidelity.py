@@ -1,48 +1,50 @@
-"""The dial between "obeys the sketch" and "looks like what the generator makes": positions, names, weights.
+"""The fidelity weight: the trade-off between matching the sketch and staying near what the generator makes.
 
-What is made small is ``distance + weight delta``: the masked distance from the sketch, and the mean over entries of
-((code - start) / deviation)^2. A weight of w says that leaving the start by one deviation in every entry costs as much
-as a distance of w.
+The loss is ``f distance + (1 - f) delta``, up to a factor: the masked distance from the sketch, and the mean over
+entries of ((code - start) / std)^2. Divided by f it is ``distance + weight delta``: a delta weight of w says that a
+distance of one standard deviation from the start in every entry costs as much as a masked distance of w.
 """
 
 from collections.abc import Mapping
 
 from ganvas.errors import GanvasError
 
-POSITIONS: Mapping[str, float] = {"obey": 0.0, "follow": 0.25, "balance": 0.5, "tame": 0.75, "typical": 0.9}
-BALANCED = 1.0
-HEAVIEST = 1e6
+PRESETS: Mapping[str, float] = {"exact": 1.0, "close": 0.75, "balanced": 0.5, "loose": 0.25, "typical": 0.1}
+BALANCED = 1.0  # the delta weight of fidelity 0.5
+LARGEST_WEIGHT = 1e6
 
 
-def weight_at(position: float) -> float:
-    """Return the weight of the delta term at a position of the dial, ``p / (1 - p)``: what is made small is then
-    ``(1 - p) distance + p delta``, up to a factor. 0 is the sketch alone; 1, the start alone, is no position.
+def delta_weight_of(fidelity: float) -> float:
+    """Return the weight of the delta term at a fidelity f, ``(1 - f) / f``. At 1 only the sketch counts; 0, the start
+    alone, is not possible.
     """
-    if not 0 <= position < 1:
-        raise GanvasError(f"The dial has no position {position:g}; give 0 (obey the sketch) to below 1, such as 0.5.")
-    return position / (1 - position)
+    if not 0 < fidelity <= 1:
+        raise GanvasError(
+            f"A fidelity of {fidelity:g} is not possible; give above 0 to 1 (only the sketch counts), such as 0.5."
+        )
+    return (1 - fidelity) / fidelity
 
 
-def position_of(weight: float) -> float:
-    """Return the position of the dial at which the delta term has this weight."""
-    return weight / (weight + 1)
+def fidelity_of(delta_weight: float) -> float:
+    """Return the fidelity at which the delta term has this weight."""
+    return 1 / (1 + delta_weight)
 
 
-def check_weight(weight: float) -> float:
+def check_delta_weight(weight: float) -> float:
     """Return a weight of the delta term; raises `GanvasError` unless it is from 0 to a million."""
-    if not 0 <= weight <= HEAVIEST:
-        raise GanvasError(f"A weight of {weight:g} is not possible; give 0 (obey the sketch) or more, such as 1.")
+    if not 0 <= weight <= LARGEST_WEIGHT:
+        raise GanvasError(f"A delta weight of {weight:g} is not possible; give 0 (only the sketch counts) or more.")
     return weight
 
 
-def position_named(text: str) -> float:
-    """Return the position meant by "0.5" or by a name of `POSITIONS`; raises `GanvasError` for others."""
-    if text in POSITIONS:
-        return POSITIONS[text]
+def parse_fidelity(text: str) -> float:
+    """Return the fidelity of "0.5" or of a name in `PRESETS`; raises `GanvasError` for others."""
+    if text in PRESETS:
+        return PRESETS[text]
     try:
-        position = float(text)
+        fidelity = float(text)
     except ValueError:
-        names = ", ".join(f"{name} ({place:g})" for name, place in POSITIONS.items())
-        raise GanvasError(f"The dial has no position '{text}'; give 0 to below 1, or {names}.") from None
-    weight_at(position)
-    return position
+        names = ", ".join(f"{name} ({value:g})" for name, value in PRESETS.items())
+        raise GanvasError(f"A fidelity of '{text}' is not possible; give above 0 to 1, or {names}.") from None
+    delta_weight_of(fidelity)
+    return fidelity

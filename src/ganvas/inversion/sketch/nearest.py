@@ -1,5 +1,5 @@
-"""The images of a generator, among many random ones, that are nearest to sketches: starts of a search, and what its
-result is measured by.
+"""The masked distances of random images of a generator from sketches: the nearest ones are starts of a search, and the
+baseline of its result.
 """
 
 from collections.abc import Sequence
@@ -11,57 +11,54 @@ from torch import Tensor
 
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, Label
-from ganvas.inversion.sketch.sketch import Sketch, compared, distance_of, terms_from
-from ganvas.inversion.terms import FeatureMaps, Weights
-from ganvas.io.progress import Progress
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.inversion.features import FeatureExtractor
+from ganvas.inversion.loss_weights import LossWeights
+from ganvas.inversion.sketch.target import Sketch, compared_terms, masked_distance, sketch_terms
+from ganvas.io.progress import Progress, silent
+from ganvas.latents.latent import sample_latent
 
-AT_ONCE = 16
+BATCH = 16
 MOST = 100_000
 
 
 @dataclass(frozen=True)
-class Nearest:
+class RandomImages:
     """The masked ``distances`` of the images of seeds 0, 1, 2, ... from sketches."""
 
     distances: Float[Tensor, "count sketches"]
 
-    def seeds(self, sketch: int, count: int) -> list[int]:
+    def nearest_seeds(self, sketch: int, count: int) -> list[int]:
         """Return the `count` seeds whose images are nearest to a sketch, the nearest first."""
         return self.distances[:, sketch].argsort(stable=True)[:count].tolist()
 
-    def distance(self, sketch: int) -> float:
-        """Return the distance of the nearest image from a sketch, nan where none was looked at."""
+    def smallest_distance(self, sketch: int) -> float:
+        """Return the distance of the nearest image from a sketch, nan without images."""
         return float(self.distances[:, sketch].min()) if len(self.distances) else float("nan")
 
 
 @torch.no_grad()
-def look_at_random(
+def compare_random_images(
     generator: Generator,
     sketches: Sequence[Sketch],
     count: int,
-    weights: Weights,
-    look: FeatureMaps,
+    weights: LossWeights,
+    features: FeatureExtractor,
     *,
     label: Label = None,
-    progress: Progress = lambda what, done, total: None,
-) -> Nearest:
-    """Return how far the images of `count` random codes, seeds from 0 on without truncation, are from sketches.
+    progress: Progress | None = None,
+) -> RandomImages:
+    """Return the masked distances of the images of seeds 0 to `count` - 1, without truncation, from sketches.
 
     Raises `GanvasError` for a negative count or one above 100,000.
     """
+    report = progress or silent
     if not 0 <= count <= MOST:
-        raise GanvasError(f"{count} random images cannot be looked at; give 0 to {MOST}, such as 1000.")
-    parts = [{name: torch.zeros(0, len(sketches)) for name in compared(weights)}]
-    for first in range(0, count, AT_ONCE):
-        seeds = range(first, min(first + AT_ONCE, count))
+        raise GanvasError(f"{count} random images are not possible; give 0 to {MOST}, such as 1000.")
+    parts = [{name: torch.zeros(0, len(sketches)) for name in compared_terms(weights)}]
+    for first in range(0, count, BATCH):
+        seeds = range(first, min(first + BATCH, count))
         for images in sample_latent(generator, seeds, label=label).images(generator):
-            parts.append(terms_from(sketches, images.to(generator.device), weights, look))
-        progress("Looking at random images", seeds.stop, count)
-    return Nearest(distance_of(weights, {name: torch.cat([part[name] for part in parts]) for name in parts[0]}))
-
-
-@torch.no_grad()
-def random_codes(generator: Generator, space: str, seeds: Sequence[int], label: int | None = None) -> Latent:
-    """Return the codes, in a space, of the images that `look_at_random` looks at."""
-    return sample_latent(generator, seeds, label=label, space=space)
+            parts.append(sketch_terms(sketches, images.to(generator.device), weights, features))
+        report("Comparing random images", seeds.stop, count)
+    terms = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return RandomImages(masked_distance(weights, terms))

@@ -1,68 +1,82 @@
-"""A sketch, and how far images are from it: where it is drawn, and nowhere else."""
+"""A sketch to images in one call."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import ImageError
 from ganvas.generators.protocol import Generator
-from ganvas.inversion.objective import Target, image_terms
-from ganvas.inversion.terms import FeatureMaps, Weights
+from ganvas.images.photos import read_sketch
+from ganvas.inversion.features import FeatureExtractor, bundled_features
+from ganvas.inversion.sketch.nearest import compare_random_images
+from ganvas.inversion.sketch.search import SketchResult, SketchSettings, check_candidates, start_search
+from ganvas.inversion.sketch.target import Sketch
+from ganvas.io.progress import Progress, silent
 
-COMPARED = ("perceptual", "l1", "l2")
+RANDOM_IMAGES = 200
+Drawing = str | Path | tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 alpha_h alpha_w"]]
 
 
-@dataclass(frozen=True)
-class Sketch:
-    """What is to be seen: ``colors`` in [-1, 1], and where and how much, by ``alpha`` in [0, 1]; ``source`` is its
-    file.
+def sketch(
+    generator: Generator,
+    drawing: Drawing,
+    settings: SketchSettings = SketchSettings(),
+    *,
+    features: FeatureExtractor | None = None,
+    random: int = RANDOM_IMAGES,
+    progress: Progress | None = None,
+) -> SketchResult:
+    """Find images of a generator that match a drawing where it is opaque.
+
+    Args:
+        generator: The generator.
+        drawing: An RGBA image file, or its colors [1, 3, r, r] in [-1, 1] and alpha [1, r, r] in [0, 1] as
+            `ganvas.read_sketch` returns them.
+        settings: The loss, the number of candidates and the optimizer.
+        features: The feature extractor of the perceptual term; Ganvas' own network by default.
+        random: Random images of the generator that are compared first: candidates start from the nearest, which is
+            also the baseline of the metrics.
+        progress: Called with what is being done, steps done, all steps.
+
+    Returns:
+        The `SketchResult` with the images, codes and metrics of all candidates, the best first.
+
+    Raises:
+        ImageError: The drawing cannot be read, is transparent everywhere or has another size than the generator's.
+        GanvasError: There are more candidates than random images to start from.
+        LatentError: The generator lacks the space, or needs a label.
+
+    Example:
+        >>> import ganvas, torch
+        >>> G = ganvas.load("faces-dcgan")
+        >>> side = G.resolution
+        >>> red = torch.tensor([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1).expand(1, 3, side, side)
+        >>> settings = ganvas.SketchSettings(space="z", candidates=1, steps=1)
+        >>> found = ganvas.sketch(G, (red, torch.ones(1, side, side)), settings, random=1)
+        >>> len(found.metrics)
+        1
     """
-
-    name: str
-    colors: Float[Tensor, "1 3 h w"]
-    alpha: Float[Tensor, "1 alpha_h alpha_w"]
-    source: str = ""
-
-    def __post_init__(self) -> None:
-        if self.colors.shape[-2:] != self.alpha.shape[-2:]:
-            raise ImageError(
-                f"Colors of {list(self.colors.shape[-2:])} pixels do not fit an alpha of "
-                f"{list(self.alpha.shape[-2:])}; give both at the generator's resolution."
-            )
-        if not bool(self.alpha.max() > 0):
-            raise ImageError(f"The sketch '{self.name}' is transparent everywhere; draw something on it.")
-
-    def on(self, generator: Generator) -> "Sketch":
-        """Return the sketch on the generator's device; raises `ImageError` where it is of another size."""
-        side, size = generator.resolution, tuple(self.colors.shape[-2:])
-        if size != (side, side):
-            raise ImageError(
-                f"The sketch '{self.name}' has {size[1]} x {size[0]} pixels and this generator {side} x {side}; read "
-                f"it by ganvas.read_sketch(path, {side})."
-            )
-        return replace(self, colors=self.colors.to(generator.device), alpha=self.alpha.to(generator.device))
+    report = progress or silent
+    check_candidates(settings.candidates, random)
+    target = read_drawing(drawing, generator).on(generator)
+    extractor = features or bundled_features(generator.device)
+    random_images = compare_random_images(
+        generator, [target], random, settings.terms, extractor, label=settings.label, progress=report
+    )
+    search = start_search(generator, target, settings, extractor, random_images)
+    for step in search.steps():
+        report("Sketching", step.number, settings.steps)
+    return search.result()
 
 
-def compared(weights: Weights) -> list[str]:
-    """Return the names of the terms that count and that compare images."""
-    return [name for name in COMPARED if getattr(weights, name)]
-
-
-def distance_of(weights: Weights, terms: Mapping[str, Float[Tensor, "*rows"]]) -> Float[Tensor, "*rows"]:
-    """Return the masked distance: the weighted sum of the terms that compare images."""
-    return weights.total({name: terms[name] for name in compared(weights)})
-
-
-def terms_from(
-    sketches: Sequence[Sketch], images: Float[Tensor, "n 3 h w"], weights: Weights, look: FeatureMaps
-) -> dict[str, Float[Tensor, "n sketches"]]:
-    """Return the terms of every image's distance from every sketch, on the CPU; each image is looked at once."""
-    seen = look(images) if weights.perceptual else None
-    columns = []
-    for sketch in sketches:
-        target = Target(sketch.colors.expand_as(images), sketch.alpha[None])
-        columns.append(image_terms(weights, look, target, images, seen))
-    return {name: torch.stack([column[name] for column in columns], dim=1).cpu() for name in columns[0]}
+def read_drawing(drawing: object, generator: Generator) -> Sketch:
+    """Return a file, or colors and alpha, as a sketch; raises `ImageError` for anything else."""
+    if isinstance(drawing, str | Path):
+        return Sketch(Path(drawing).stem, *read_sketch(drawing, generator.resolution), source=str(drawing))
+    if not isinstance(drawing, tuple) or len(drawing) != 2 or not all(isinstance(one, Tensor) for one in drawing):
+        raise ImageError(
+            "A drawing is an image file, or colors and alpha as ganvas.read_sketch returns them; you gave "
+            f"{type(drawing).__name__}."
+        )
+    return Sketch("sketch", *drawing)

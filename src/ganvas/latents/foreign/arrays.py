@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Allowance, Window, whole_file
+from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Budget, ByteWindow, whole_file
 from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.trees import read_safetensors, read_tree
 from ganvas.checkpoints.safe_pickle.zip_directory import read_entries
@@ -76,16 +76,16 @@ def _read(path: Path) -> ForeignArrays:
         size = os.fstat(stream.fileno()).st_size
         head = stream.read(HEAD_BYTES)
         kind = kind_of(head, size)
-        allowance = Allowance(GROWTH * size + SPARE_BYTES, MOST_OPERATIONS)
+        budget = Budget(GROWTH * size + SPARE_BYTES, MOST_OPERATIONS)
         if kind == "zip" and "data.pkl" not in {name.rpartition("/")[2] for name in read_entries(stream, size)}:
-            return _assemble(path, "npz", dict(npy.read_npz(stream, size, allowance)), allowance)
+            return _assemble(path, "npz", dict(npy.read_npz(stream, size, budget)), budget)
         if kind == "npy":
-            return _assemble(path, "npy", npy.read_npy(Window(stream, 0, size, whole_file(size))), allowance)
+            return _assemble(path, "npy", npy.read_npy(ByteWindow(stream, 0, size, whole_file(size))), budget)
         if kind == "unknown":
-            return _assemble(path, "text", _read_text(stream, size, path), allowance)
+            return _assemble(path, "text", _read_text(stream, size, path), budget)
     tree = read_safetensors(path) if kind == "safetensors" else read_tree(path)
     refuse_generator(tree, path)
-    return _assemble(path, "torch" if kind == "zip" else kind, tree, allowance)
+    return _assemble(path, "torch" if kind == "zip" else kind, tree, budget)
 
 
 def _read_text(stream: BufferedIOBase, size: int, path: Path) -> np.ndarray:
@@ -101,9 +101,9 @@ def _read_text(stream: BufferedIOBase, size: int, path: Path) -> np.ndarray:
     return text.read_numbers(written)
 
 
-def _assemble(path: Path, container: str, tree: Any, allowance: Allowance) -> ForeignArrays:
+def _assemble(path: Path, container: str, tree: Any, budget: Budget) -> ForeignArrays:
     """Return the arrays of a tree, or say what it holds instead of arrays."""
-    found = Collected({}, {}, allowance)
+    found = Collected({}, {}, budget)
     collect(tree, "", found)
     if not found.arrays:
         raise ResultFileError(_nothing(tree, found.others))

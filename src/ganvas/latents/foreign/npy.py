@@ -7,7 +7,7 @@ from io import BufferedIOBase
 
 import numpy as np
 
-from ganvas.checkpoints.safe_pickle.byte_windows import Allowance, Window
+from ganvas.checkpoints.safe_pickle.byte_windows import Budget, ByteWindow
 from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.torch_storage import MOST_DIMENSIONS
 from ganvas.checkpoints.safe_pickle.zip_directory import read_entries
@@ -25,7 +25,7 @@ class NotFloats:
     words: str
 
 
-def read_npy(window: Window) -> np.ndarray | NotFloats:
+def read_npy(window: ByteWindow) -> np.ndarray | NotFloats:
     """Return the array of a ``.npy`` file that fills the window, or what it holds instead of floats, in words.
 
     Raises `ResultFileError` where the header or the number of bytes cannot be.
@@ -48,17 +48,17 @@ def read_npy(window: Window) -> np.ndarray | NotFloats:
     return np.frombuffer(window.take(size), dtype).reshape(shape, order="F" if column_major else "C")
 
 
-def read_npz(stream: BufferedIOBase, size: int, allowance: Allowance) -> dict[str, np.ndarray | NotFloats]:
+def read_npz(stream: BufferedIOBase, size: int, budget: Budget) -> dict[str, np.ndarray | NotFloats]:
     """Return what the entries of a ``.npz`` archive hold, by name; they may be compressed."""
     members: dict[str, np.ndarray | NotFloats] = {}
     for name, entry in read_entries(stream, size).items():
         if not name.endswith(".npy"):
             members[name] = NotFloats("an entry that is not an array")
             continue
-        data = entry.read(allowance)
+        data = entry.read(budget)
         try:
             members[name.removesuffix(".npy")] = read_npy(
-                Window(io.BytesIO(data), 0, len(data), f"the {len(data)} bytes of {shown(name)}")
+                ByteWindow(io.BytesIO(data), 0, len(data), f"the {len(data)} bytes of {shown(name)}")
             )
         except (ResultFileError, CheckpointError) as error:
             raise ResultFileError(f"in its entry {shown(name)}: {error}") from error

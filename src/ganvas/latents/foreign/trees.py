@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganvas.checkpoints.load import recognize_tree
 from ganvas.checkpoints.own_format import is_own
-from ganvas.checkpoints.safe_pickle.byte_windows import Allowance
+from ganvas.checkpoints.safe_pickle.byte_windows import Budget
 from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord, PersistentRecord
 from ganvas.checkpoints.safe_pickle.trees import is_safetensors
@@ -28,7 +28,7 @@ class Collected:
 
     arrays: dict[str, np.ndarray]
     others: dict[str, str]
-    allowance: Allowance
+    budget: Budget
     known: dict[int, np.ndarray | None] = field(default_factory=dict)
 
 
@@ -57,10 +57,10 @@ def _array(node: Any, found: Collected) -> np.ndarray | None:
         return found.known[id(node)]
     array = None
     if isinstance(node, Tensor) and node.is_floating_point():
-        found.allowance.spend(8 * node.numel())
+        found.budget.spend(8 * node.numel())
         array = node.detach().double().cpu().numpy()
     elif isinstance(node, np.ndarray) and node.dtype.kind == "f":
-        found.allowance.spend(8 * node.size)
+        found.budget.spend(8 * node.size)
         with np.errstate(over="ignore"):
             array = np.array(node, dtype=np.float64, order="C")
     elif isinstance(node, list | tuple) and node and not all(isinstance(one, bool | int) for one in node):
@@ -72,7 +72,7 @@ def _array(node: Any, found: Collected) -> np.ndarray | None:
 
 def _stacked(nodes: Sequence[Any], found: Collected) -> np.ndarray | None:
     if all(isinstance(one, int | float) and not isinstance(one, bool) for one in nodes):
-        found.allowance.spend(8 * len(nodes))
+        found.budget.spend(8 * len(nodes))
         try:
             return np.array(nodes, dtype=np.float64)
         except OverflowError:
@@ -83,7 +83,7 @@ def _stacked(nodes: Sequence[Any], found: Collected) -> np.ndarray | None:
         if part is None or part.shape != (parts[0].shape if parts else part.shape):
             return None
         parts.append(part)
-    found.allowance.spend(8 * len(parts) * parts[0].size)
+    found.budget.spend(8 * len(parts) * parts[0].size)
     return np.stack(parts)
 
 

@@ -1,10 +1,9 @@
-"""Few-shot adaptation: a trained generator moves to a new class from a handful of images, step by step.
+"""Few-shot adaptation (Ojha et al. 2021): a trained generator moves to a new class from a handful of images.
 
-The discriminator is the one that the generator was trained against, which has seen thousands of images of a class
-nearby, or where that is lost the one of `ganvas.training.adapt.feature_discriminator`. Images that differed go on to
-differ in the same way: the similarities between the maps of different codes are held to those of the generator as it
-was (cross-domain correspondence, Ojha et al. 2021, section 3.1). The mapping network stays as it is, so that w keeps
-its meaning.
+The discriminator is the one that the generator was trained against, which has seen thousands of images of a related
+class, or where that is lost the one of `ganvas.training.adapt.feature_discriminator`. Cross-domain correspondence
+(section 3.1) keeps the pairwise similarities of the feature maps of different codes as they were in the original
+generator. The mapping network is frozen, so that w keeps its meaning.
 """
 
 import copy
@@ -23,41 +22,51 @@ from ganvas.errors import TrainingError
 from ganvas.generators.protocol import Generator, HasNoise, Noise
 from ganvas.metrics.features import load_features
 from ganvas.training.adapt.feature_discriminator import FeatureDiscriminator
-from ganvas.training.distributed import Team
+from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
+from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
-from ganvas.training.gan.discriminator_files import discriminator_beside, load_discriminator
+from ganvas.training.gan.discriminator_files import companion_discriminator_path, load_discriminator
 from ganvas.training.gan.discriminators import StyleDiscriminator
-from ganvas.training.gan.losses import gradient_penalty, hinge, hinge_generator, score_means
+from ganvas.training.gan.losses import gradient_penalty, hinge, hinge_generator, score_metrics
 from ganvas.training.gan.networks import Networks, adam
 from ganvas.training.randomness import Randomness
-from ganvas.training.settings import check_above_zero, check_range
 
 BETAS = (0.0, 0.99)
-KNOWN = 64
-UNMOVED = "mapping."
-FEATURES, BESIDE = "features", "beside"
+STATISTICS_SEEDS = range(64)
+FROZEN_PART = "mapping."
+FEATURES, COMPANION, AUTO = "features", "companion", "auto"
 
 
 @dataclass(frozen=True)
-class Usual:
-    """Learning rate of both networks and weight of the gradient penalty, as they were found to work."""
+class AdaptationDefaults:
+    """The learning rate of both networks and the weight of the gradient penalty that worked with a discriminator."""
 
-    rate: float
+    learning_rate: float
     r1: float
 
 
-WITH_DISCRIMINATOR, WITH_FEATURES = Usual(5e-4, 1.0), Usual(2e-3, 0.0)
+WITH_DISCRIMINATOR, WITH_FEATURES = AdaptationDefaults(5e-4, 1.0), AdaptationDefaults(2e-3, 0.0)
 
 
 @dataclass(frozen=True)
-class AdaptationRecipe:
-    """Everything that a step depends on beside networks and data.
+class AdaptationSettings:
+    """Settings of few-shot adaptation; `of_model` fills in those that follow from the generator.
 
-    ``model`` is the name or file of the generator to adapt, ``hash`` its hash and ``resolution`` the width of its
-    images; ``discriminator`` is "features", "beside" (the discriminator that comes with the model) or the file of one,
-    of whose maps the ``frozen`` finest stay as they are (FreezeD, Mo et al. 2020); ``r1`` the weight gamma of the
-    gradient penalty on real images, applied every ``penalty_every`` steps; ``correspondence`` the weight of the term
-    that keeps the differences between images; ``half_life`` that of the kept average, in images.
+    Attributes:
+        model: Name or file of the generator to adapt.
+        hash: Its hash.
+        resolution: Width and height of its images.
+        discriminator: "features", "companion" (the discriminator that comes with the model) or a discriminator file.
+        frozen: How many of the discriminator's finest layers stay frozen (FreezeD, Mo et al. 2020).
+        batch: Batch size, at least 4 for each process.
+        learning_rate: Adam's learning rate for the generator.
+        discriminator_learning_rate: Adam's learning rate for the discriminator.
+        r1: Weight gamma of the gradient penalty on real images.
+        penalty_every: Steps from one gradient penalty to the next.
+        correspondence: Weight of the cross-domain correspondence loss.
+        half_life: Half-life of the averaged generator, in images.
+        precision: "float32", "bfloat16" or "auto", of the feature maps.
+        seed: Random seed.
     """
 
     model: str
@@ -66,8 +75,8 @@ class AdaptationRecipe:
     discriminator: str = FEATURES
     frozen: int = 2
     batch: int = 8
-    rate: float = WITH_FEATURES.rate
-    discriminator_rate: float = WITH_FEATURES.rate
+    learning_rate: float = WITH_FEATURES.learning_rate
+    discriminator_learning_rate: float = WITH_FEATURES.learning_rate
     r1: float = WITH_FEATURES.r1
     penalty_every: int = 4
     correspondence: float = 100.0
@@ -79,53 +88,80 @@ class AdaptationRecipe:
     def __post_init__(self) -> None:
         if self.batch < 4:
             raise TrainingError(f"A batch of {self.batch} shows too few differences between images; give 4 or more.")
-        check_above_zero(rate=self.rate, discriminator_rate=self.discriminator_rate, half_life=self.half_life)
+        check_above_zero(learning_rate=self.learning_rate, discriminator_learning_rate=self.discriminator_learning_rate)
+        check_above_zero(half_life=self.half_life)
         check_range(0, correspondence=self.correspondence, r1=self.r1, frozen=self.frozen)
         check_range(1, penalty_every=self.penalty_every)
+        check_precision(self.precision)
+
+    @classmethod
+    def of_model(
+        cls, model: str, discriminator: str = AUTO, learning_rate: float | None = None, **settings: object
+    ) -> "AdaptationSettings":
+        """Return the settings for a generator.
+
+        Args:
+            model: Name or file of the generator to adapt.
+            discriminator: "auto" for the companion discriminator where there is one, else "features"; or "companion",
+                "features" or a discriminator file.
+            learning_rate: Learning rate of both networks; by default 5e-4 with a trained discriminator, else 2e-3.
+            settings: Other settings by name.
+
+        Raises:
+            GanvasError: There is no such generator, or a setting is out of its range.
+        """
+        generator: Any = load(model)
+        if discriminator == AUTO:
+            discriminator = COMPANION if companion_discriminator_path(model) else FEATURES
+        default = WITH_FEATURES if discriminator == FEATURES else WITH_DISCRIMINATOR
+        rate = default.learning_rate if learning_rate is None else learning_rate
+        rates = {"learning_rate": rate, "discriminator_learning_rate": rate, "r1": default.r1}
+        given: dict[str, Any] = rates | settings
+        return cls(model, generator.about.hash, generator.resolution, discriminator, **given)
 
     @property
-    def group(self) -> int:
-        """Rows that belong together: the differences are within a process's rows."""
+    def group_size(self) -> int:
+        """Samples that belong together: similarities are computed within a process's samples."""
         return 4
 
     @property
     def discriminator_warmup(self) -> int:
-        """Both networks learn from the start, their rates rising."""
+        """Both networks learn from the first step, with a learning-rate warm-up."""
         return 0
 
-    def build(self, device: torch.device, source: Any = None) -> "Adapting":
-        """Return the generator, a copy to be kept, one that stays as it was, and a new discriminator.
+    def build(self, device: torch.device, source: Any = None) -> "AdaptationNetworks":
+        """Return the generator, its average, its frozen original, and a discriminator.
 
-        Raises `TrainingError` where the model is no longer the one that the recipe was made for, or the discriminator
-        that of another generator.
+        Raises `TrainingError` where the model or the discriminator is not that of these settings.
         """
         origin: Any = load(self.model, device=device)
         if origin.about.hash != self.hash:
             raise TrainingError(f"'{self.model}' is not the generator that this run began with; give that one.")
         generator, average = copy.deepcopy(origin), copy.deepcopy(origin)
         for name, weight in generator.named_parameters():
-            weight.requires_grad_(not name.startswith(UNMOVED))
+            weight.requires_grad_(not name.startswith(FROZEN_PART))
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(self.seed)
-            discriminator = self._discriminator_of(origin).to(device)
-        return Adapting(
+            discriminator = self._discriminator_for(origin).to(device)
+        return AdaptationNetworks(
             generator,
             discriminator,
             average,
-            adam(generator, self.rate, BETAS),
-            adam(discriminator, self.discriminator_rate, BETAS),
+            adam(generator, self.learning_rate, BETAS),
+            adam(discriminator, self.discriminator_learning_rate, BETAS),
             origin=origin,
         )
 
-    def _discriminator_of(self, origin: Any) -> nn.Module:
+    def _discriminator_for(self, origin: Any) -> nn.Module:
         if self.discriminator == FEATURES:
-            known = origin.synthesize(origin.sample(range(KNOWN)), "z")
+            known = origin.synthesize(origin.sample(STATISTICS_SEEDS), "z")
             return FeatureDiscriminator(load_features(device=origin.device), known)
-        path = discriminator_beside(self.model) if self.discriminator == BESIDE else Path(self.discriminator)
+        named = self.discriminator
+        path = companion_discriminator_path(self.model) if named == COMPANION else Path(named)
         if path is None:
             raise TrainingError(f"No discriminator comes with '{self.model}'; give the file of one, or features.")
-        discriminator, made_for = load_discriminator(path)
-        if made_for not in origin.about.hashes or discriminator.resolution != origin.resolution:
+        discriminator, generator_hash = load_discriminator(path)
+        if generator_hash not in origin.about.hashes or discriminator.resolution != origin.resolution:
             raise TrainingError(
                 f"'{path}' is not the discriminator of '{self.model}'; give the one that was trained with it, or "
                 "--discriminator features."
@@ -133,22 +169,28 @@ class AdaptationRecipe:
         return discriminator
 
     def step(
-        self, networks: Networks, real: Tensor, index: int, draws: Randomness, augment: Augment, team: Team
+        self,
+        networks: Networks,
+        real: Tensor,
+        index: int,
+        draws: Randomness,
+        augment: Augment,
+        processes: ProcessGroup,
     ) -> dict[str, Tensor]:
-        """Do one step on this process's share of the `real` images; returns losses and mean scores."""
-        assert isinstance(networks, Adapting)
-        with torch.autocast(real.device.type, getattr(torch, self.precision), enabled=self.precision != "float32"):
-            seen = _discriminator_step(self, networks, real, index, draws, augment, team)
-            return seen | _generator_step(self, networks, draws, augment, team)
+        """Do one step on this process's shard of the `real` images; returns losses and mean scores."""
+        assert isinstance(networks, AdaptationNetworks)
+        with torch.autocast(real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
+            metrics = _discriminator_step(self, networks, real, index, draws, augment, processes)
+            return metrics | _generator_step(self, networks, draws, augment, processes)
 
-    def usable(self, networks: Networks) -> Any:
+    def exported(self, networks: Networks) -> Any:
         """Return the generator to keep: the average."""
         return networks.average
 
 
 @dataclass
-class Adapting(Networks):
-    """What training changes, and beside it ``origin``, the generator as it was."""
+class AdaptationNetworks(Networks):
+    """The state that training changes, and ``origin``, the original generator."""
 
     origin: Any = None
 
@@ -156,18 +198,18 @@ class Adapting(Networks):
 def correspondence(
     new: Mapping[str, Float[Tensor, "n *_map"]], old: Mapping[str, Float[Tensor, "n *_map"]]
 ) -> Float[Tensor, ""]:
-    """Return how far each row's similarities to the others have moved: the Kullback-Leibler divergence from those
-    between `old` maps to those between `new` ones, averaged over rows and maps (Ojha et al. 2021, Eq. 2 and 3).
+    """Return the cross-domain correspondence loss (Ojha et al. 2021, Eq. 2 and 3): the Kullback-Leibler divergence of
+    each sample's similarities between `new` maps from those between `old` ones, averaged over samples and maps.
     """
     parts = []
-    for name, before in old.items():
-        now, then = similarities(new[name]), similarities(before)
-        parts.append((now.exp() * (now - then)).sum(dim=1).mean())
+    for name, old_maps in old.items():
+        log_new, log_old = similarities(new[name]), similarities(old_maps)
+        parts.append((log_new.exp() * (log_new - log_old)).sum(dim=1).mean())
     return torch.stack(parts).mean()
 
 
 def similarities(maps: Float[Tensor, "n *_map"]) -> Float[Tensor, "n others"]:
-    """Return the logarithms of a softmax over each row's cosines with all other rows (Ojha et al. 2021, Eq. 1)."""
+    """Return the log-softmax of each sample's cosine similarities to the others (Ojha et al. 2021, Eq. 1)."""
     unit = F.normalize(maps.flatten(1).float(), dim=1)
     cosines = unit @ unit.T
     others = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
@@ -175,64 +217,68 @@ def similarities(maps: Float[Tensor, "n *_map"]) -> Float[Tensor, "n others"]:
 
 
 def _discriminator_step(
-    recipe: AdaptationRecipe,
-    networks: Adapting,
+    settings: AdaptationSettings,
+    networks: AdaptationNetworks,
     real: Tensor,
     index: int,
     draws: Randomness,
     augment: Augment,
-    team: Team,
+    processes: ProcessGroup,
 ) -> dict[str, Tensor]:
-    discriminator = _free_to_learn(networks.discriminator, recipe.frozen)
+    discriminator = _unfreeze(networks.discriminator, settings.frozen)
     with torch.no_grad():
-        made = _paint(networks.generator, *_draw(networks.generator, draws, recipe.batch), ())["image"]
-        shown, made = augment(real, draws), augment(made, draws)
-    pairs = list(zip(_scores(discriminator, shown), _scores(discriminator, made), strict=True))
-    loss = torch.stack([hinge(ours.flatten(), theirs.flatten()) for ours, theirs in pairs]).mean()
+        fake = _synthesize(networks.generator, *_draw(networks.generator, draws, settings.batch), ())["image"]
+        real, fake = augment(real, draws), augment(fake, draws)
+    pairs = list(zip(_patch_scores(discriminator, real), _patch_scores(discriminator, fake), strict=True))
+    loss = torch.stack([hinge(of_real.flatten(), of_fake.flatten()) for of_real, of_fake in pairs]).mean()
     networks.discriminator_optimizer.zero_grad()
     loss.backward()
-    if recipe.r1 and index % recipe.penalty_every == 0:
-        penalty = gradient_penalty(lambda images: _mean_score(_scores(discriminator, images)), shown)
-        (penalty * (recipe.r1 / 2 * recipe.penalty_every)).backward()
-    team.average_gradients(discriminator)
+    if settings.r1 and index % settings.penalty_every == 0:
+        penalty = gradient_penalty(lambda images: _mean_score(_patch_scores(discriminator, images)), real)
+        (penalty * (settings.r1 / 2 * settings.penalty_every)).backward()
+    processes.average_gradients(discriminator)
     networks.discriminator_optimizer.step()
-    real_scores, made_scores = (_mean_score(list(scores)) for scores in zip(*pairs, strict=True))
-    return {"D": loss.detach(), **score_means(real_scores, made_scores)}
+    real_scores, fake_scores = (_mean_score(list(scores)) for scores in zip(*pairs, strict=True))
+    return {"D": loss.detach(), **score_metrics(real_scores, fake_scores)}
 
 
 def _generator_step(
-    recipe: AdaptationRecipe, networks: Adapting, draws: Randomness, augment: Augment, team: Team
+    settings: AdaptationSettings,
+    networks: AdaptationNetworks,
+    draws: Randomness,
+    augment: Augment,
+    processes: ProcessGroup,
 ) -> dict[str, Tensor]:
     generator, discriminator = networks.generator, networks.discriminator.requires_grad_(False)
-    codes, noise = _draw(generator, draws, recipe.batch)
-    painted = _paint(generator, codes, noise, generator.feature_names)
-    scores = _scores(discriminator, augment(painted["image"], draws))
+    codes, noise = _draw(generator, draws, settings.batch)
+    maps = _synthesize(generator, codes, noise, generator.feature_names)
+    scores = _patch_scores(discriminator, augment(maps["image"], draws))
     loss = torch.stack([hinge_generator(None, each.flatten()) for each in scores]).mean()
-    seen = {"G": loss.detach()}
-    if recipe.correspondence:
+    metrics = {"G": loss.detach()}
+    if settings.correspondence:
         with torch.no_grad():
-            before = _paint(networks.origin, codes, noise, generator.feature_names)
-        seen["correspondence"] = term = correspondence(painted, before)
-        loss = loss + recipe.correspondence * term
+            original = _synthesize(networks.origin, codes, noise, generator.feature_names)
+        metrics["correspondence"] = term = correspondence(maps, original)
+        loss = loss + settings.correspondence * term
     networks.generator_optimizer.zero_grad()
     loss.backward()
-    team.average_gradients(generator)
+    processes.average_gradients(generator)
     networks.generator_optimizer.step()
-    return {name: value.detach() for name, value in seen.items()}
+    return {name: value.detach() for name, value in metrics.items()}
 
 
 def _draw(generator: Any, draws: Randomness, total: int) -> tuple[Tensor, Noise]:
-    """Return fresh codes of the space after the mapping network, where there is one, and fresh noise maps."""
+    """Return fresh codes, w+ where the generator has it and else z, and fresh noise maps."""
     z = draws.normal(total, *generator.dimensions("z"))
-    kept = generator.own_noise() if isinstance(generator, HasNoise) else {}
-    noise = {name: draws.normal(total, *map_.shape[1:]) for name, map_ in kept.items()} or "const"
+    own = generator.own_noise() if isinstance(generator, HasNoise) else {}
+    noise = {name: draws.normal(total, *map_.shape[1:]) for name, map_ in own.items()} or "const"
     if "w" not in generator.spaces:
         return z, noise
     with torch.no_grad():
         return generator.map(z, "w+").float(), noise
 
 
-def _paint(generator: Generator, codes: Tensor, noise: Noise, names: Sequence[str]) -> dict[str, Tensor]:
+def _synthesize(generator: Generator, codes: Tensor, noise: Noise, names: Sequence[str]) -> dict[str, Tensor]:
     """Return the maps of these names and the image."""
     space = "w+" if "w" in generator.spaces else "z"
     if not names:
@@ -240,14 +286,14 @@ def _paint(generator: Generator, codes: Tensor, noise: Noise, names: Sequence[st
     return generator.features(codes, names, space, noise=noise, with_image=True)
 
 
-def _scores(discriminator: nn.Module, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _patches"]]:
-    """Return the scores of patches, or of whole images as of one patch."""
-    found = discriminator(images)
-    return [found[:, None]] if isinstance(found, Tensor) else found
+def _patch_scores(discriminator: nn.Module, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _patches"]]:
+    """Return the scores of patches; a score of a whole image counts as one patch."""
+    scores = discriminator(images)
+    return [scores[:, None]] if isinstance(scores, Tensor) else scores
 
 
-def _free_to_learn(discriminator: nn.Module, frozen: int) -> nn.Module:
-    """Let a discriminator learn, but for the layers that see the finest details where it looks at images itself."""
+def _unfreeze(discriminator: nn.Module, frozen: int) -> nn.Module:
+    """Make a discriminator trainable, except the `frozen` finest layers of StyleGAN2's (FreezeD)."""
     discriminator.requires_grad_(True)
     if isinstance(discriminator, StyleDiscriminator) and frozen:
         discriminator.from_rgb.requires_grad_(False)

@@ -1,8 +1,8 @@
 """A discriminator for a handful of images: small heads on the maps of the frozen feature network.
 
-A discriminator of its own would learn eight images by heart before it had learnt to see. One that looks at features
-known before needs few weights, and looks at patches, of which a handful of images has many (Projected GANs, Sauer et
-al. 2021, section 3; patches for few images: Ojha et al. 2021, section 3.2).
+A new discriminator would memorize eight images before it has learned to see. One on pretrained features needs few
+weights and scores patches, of which a handful of images has many (Projected GANs, Sauer et al. 2021, section 3; patches
+for few images: Ojha et al. 2021, section 3.2).
 """
 
 import torch
@@ -13,29 +13,29 @@ from ganvas.metrics.features import FeatureNetwork
 from ganvas.training.gan.discriminators import EqualConvolution
 
 WIDTH = 64
-FINEST = 1  # the first map, of the size of the image, tells noise from no noise and little else
+FIRST_MAP = 1  # map 0, of the size of the image, separates noise from no noise and little else
 
 
 class FeatureDiscriminator(nn.Module):
-    """Images [n, 3, h, w] to scores of their patches, one [n, patches] for every map of the feature network but the
-    finest; `known` images say what is usual in each channel, [k, 3, h, w].
+    """Images [n, 3, h, w] to scores of their patches, one [n, patches] for every map of the feature network except the
+    finest. The channels are standardized by the statistics of `known` images [k, 3, h, w].
     """
 
-    def __init__(self, look: FeatureNetwork, known: Float[Tensor, "k 3 h w"]) -> None:
+    def __init__(self, network: FeatureNetwork, known: Float[Tensor, "k 3 h w"]) -> None:
         super().__init__()
-        self._look = (look,)  # in a tuple it is no part of this module: neither trained nor in snapshots
+        self._network = (network,)  # in a tuple it is no submodule: neither trained nor saved
         with torch.no_grad():
-            default = [_default(feature) for feature in look.maps(known)[FINEST:]]
-        self.heads = nn.ModuleList(Head(mean, std) for mean, std in default)
+            statistics = [_channel_statistics(feature) for feature in network.maps(known)[FIRST_MAP:]]
+        self.heads = nn.ModuleList(Head(mean, std) for mean, std in statistics)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _patches"]]:
         """Return the scores of patches, logits of "real", from the finest map to the coarsest."""
-        maps = self._look[0].maps(images)[FINEST:]
+        maps = self._network[0].maps(images)[FIRST_MAP:]
         return [head(feature) for head, feature in zip(self.heads, maps, strict=True)]
 
 
 class Head(nn.Module):
-    """A map to the scores of its patches; the map is brought to zero mean and unit deviation first."""
+    """A map to the scores of its patches, one for each pixel; the map's channels are standardized first."""
 
     mean: Tensor
     std: Tensor
@@ -54,7 +54,7 @@ class Head(nn.Module):
         return self.score(self.refine(self.enter(x))).flatten(1).float()
 
 
-def _default(feature: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, "1 c 1 1"]]:
-    """Return mean and standard deviation of every channel."""
+def _channel_statistics(feature: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, "1 c 1 1"]]:
+    """Return the mean and the standard deviation of every channel."""
     variance, mean = torch.var_mean(feature.float(), dim=(0, 2, 3), keepdim=True)
     return mean, variance.sqrt().clamp_min(1e-3)

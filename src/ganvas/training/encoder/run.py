@@ -1,77 +1,88 @@
-"""Training a companion encoder in a folder: steps, log lines, sheets, snapshots, and going on after an interruption.
+"""An encoder's training run in a folder: steps, log lines, sheets, snapshots, and resuming after an interruption.
 
-Yields what happened as events; prints nothing. As in `ganvas.training.gan.run`, all that a step draws follows from the
-seed and the step's number, so that a resumed run is, bit for bit, the one that was never stopped.
+It yields events and prints nothing. As in `ganvas.training.gan.run`, all random draws of a step follow from the seed
+and the step's number, so that a resumed run is, bit for bit, the one that was never stopped.
 """
 
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.images import pixels, sheets
-from ganvas.images.datasets import ImageSet
+from ganvas.images.datasets import ImageSet, shuffled
 from ganvas.inversion.encoder import Encoder, save_encoder
 from ganvas.io.tensor_files import hash_tensors, read_tensors, write_tensors
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
-from ganvas.training.alarms import first_broken
-from ganvas.training.encoder.training import Distance, EncoderRecipe, new_encoder, step
+from ganvas.training import events
+from ganvas.training.alarms import first_not_finite
+from ganvas.training.checks import check_range
+from ganvas.training.encoder.training import EncoderSettings, new_encoder, step
+from ganvas.training.events import TrainingEvent
 from ganvas.training.gan.networks import adam, moments, restore_moments
-from ganvas.training.gan.run import Event
-from ganvas.training.log import LOG, Means, write_line
-from ganvas.training.randomness import Randomness, shuffled
+from ganvas.training.log import LOG, RunningMeans, write_line
+from ganvas.training.randomness import Randomness
 
 KIND = "encoder snapshot"
 SNAPSHOT, ENCODER, SHEET = "snapshot.safetensors", "encoder.safetensors", "sheet.png"
 BETAS = (0.9, 0.99)
-SHOWN = 12
+SHEET_COLUMNS = 12
 
 
 @dataclass(frozen=True)
-class EncoderPlan:
-    """What is written where, and after how many steps each; a log line and a sheet, and a snapshot that goes on."""
+class EncoderSchedule:
+    """After how many steps a log line is written, and after how many a snapshot, a sheet and the encoder."""
 
-    folder: Path
     log_every: int = 50
     save_every: int = 500
 
+    def __post_init__(self) -> None:
+        check_range(1, log_every=self.log_every, save_every=self.save_every)
 
-@dataclass
-class EncoderRun:
-    """A training under way: ``stopping`` may be set at any time; ``done`` counts steps."""
 
-    recipe: EncoderRecipe
-    plan: EncoderPlan
+@dataclass(frozen=True)
+class EncoderTask:
+    """What an encoder's run trains: the encoder of a generator, on which images, into which folder."""
+
+    settings: EncoderSettings
+    schedule: EncoderSchedule
+    folder: Path
     generator: StyleGAN2
     data: ImageSet
     features: FeatureNetwork
+
+
+@dataclass
+class EncoderTrainingRun:
+    """A run in progress; ``stopping`` may be set at any time, ``done`` counts steps."""
+
+    task: EncoderTask
     encoder: Encoder
     optimizer: torch.optim.Adam
     done: int = 0
     stopping: bool = False
 
-    def events(self) -> Iterator[Event]:
-        """Train to the recipe's number of steps, or until ``stopping`` is set, and save.
+    def events(self) -> Iterator[TrainingEvent]:
+        """Train to the settings' number of steps, or until ``stopping`` is set, and save.
 
-        Event counts are images shown. Raises `TrainingError` when a loss is no longer a number or a file cannot be
-        written.
+        Raises `TrainingError` when a weight is not finite or a file cannot be written.
         """
-        means, began, saved = Means(), time.perf_counter(), -1
-        while self.done < self.recipe.steps and not self.stopping:
+        schedule, means, began, saved = self.task.schedule, RunningMeans(), time.perf_counter(), -1
+        while self.done < self.task.settings.steps and not self.stopping:
             means.add(self.step())
-            yield Event("step", self.images)
-            if self.done % self.plan.log_every == 0:
+            yield TrainingEvent(events.STEP, self.images)
+            if self.done % schedule.log_every == 0:
                 yield self._log(means, time.perf_counter() - began)
                 began = time.perf_counter()
-            if self.done % self.plan.save_every == 0:
+            if self.done % schedule.save_every == 0:
                 yield self.save()
                 saved = self.done
         if saved != self.done:
@@ -80,100 +91,93 @@ class EncoderRun:
     @property
     def images(self) -> int:
         """Images shown so far."""
-        return self.done * self.recipe.batch
+        return self.done * self.task.settings.batch
 
     def step(self) -> dict[str, Tensor]:
         """Do one step; returns its losses."""
-        draws = Randomness(self.recipe.seed, self.done, device=self.generator.device)
-        rows = shuffled(self.recipe.seed, self.images, self.images + self.recipe.batch, len(self.data))
-        real = self.data.batch(rows, self.generator.device)
-        mirrored = draws.chance(0.5, len(real))[:, None, None, None]
+        task, settings, device = self.task, self.task.settings, self.task.generator.device
+        draws = Randomness(settings.seed, self.done, device=device)
+        indices = shuffled(settings.seed, self.images, self.images + settings.batch, len(task.data))
+        real = task.data.batch(indices, device)
+        mirrored = draws.bernoulli(0.5, len(real))[:, None, None, None]
         real = torch.where(mirrored, real.flip(3), real)
-        looks = _looks(self.features)
-        seen = step(self.recipe, self.encoder, self.generator, self.optimizer, real, self.done, draws, looks)
+        distance = partial(perceptual_distance, task.features)
+        losses = step(settings, self.encoder, task.generator, self.optimizer, real, self.done, draws, distance)
         self.done += 1
-        return seen
+        return losses
 
-    def save(self) -> Event:
-        """Write the encoder as other commands read it, a sheet of photos over what it makes of them, and a snapshot."""
-        broken = first_broken(dict(self.encoder.named_parameters()))
+    def save(self) -> TrainingEvent:
+        """Write the encoder for other commands, a sheet of photos above their reconstructions, and a snapshot."""
+        broken = first_not_finite(dict(self.encoder.named_parameters()))
         if broken:
-            raise TrainingError(f"{broken} is no longer a number after {self.done} steps; take a smaller --rate.")
-        folder, of = self.plan.folder, hash_of(self.generator)
+            raise TrainingError(f"{broken} is not finite after {self.done} steps; take a smaller learning rate.")
+        task, digest = self.task, hash_of(self.task.generator)
         held = {f"encoder.{name}": tensor for name, tensor in self.encoder.state_dict().items()}
         held |= moments(self.optimizer, "optimizer")
-        header = {"recipe": asdict(self.recipe), "done": self.done, "generator": of}
-        facts = {"steps": self.done, "images": self.images, "data": self.data.survey.source}
+        header = {"settings": asdict(task.settings), "done": self.done, "generator": digest}
+        facts = {"steps": self.done, "images": self.images, "data": task.data.summary.source}
         paths = (
-            write_tensors(folder / SNAPSHOT, KIND, held, header, TrainingError),
-            save_encoder(folder / ENCODER, self.encoder, of, facts),
-            pixels.write_image(folder / SHEET, self._sheet()),
+            write_tensors(task.folder / SNAPSHOT, KIND, held, header, TrainingError),
+            save_encoder(task.folder / ENCODER, self.encoder, digest, facts),
+            pixels.write_image(task.folder / SHEET, self._sheet()),
         )
-        return Event("snapshot", self.images, paths=paths)
+        return TrainingEvent(events.SNAPSHOT, self.images, paths=paths)
 
     @torch.no_grad()
     def _sheet(self) -> Tensor:
-        # Spread over the set, for neighbors in it are often alike.
-        rows = np.linspace(0, len(self.data) - 1, min(SHOWN, len(self.data)), dtype=int)
-        real = self.data.batch(rows, self.generator.device)
-        again = self.generator.synthesize(self.encoder(real), "w+")
-        return sheets.grid(torch.cat([real, again]).cpu().float(), len(real))
+        generator, data = self.task.generator, self.task.data
+        real = data.batch(data.spread(SHEET_COLUMNS), generator.device)
+        reconstruction = generator.synthesize(self.encoder(real), "w+")
+        return sheets.grid(torch.cat([real, reconstruction]).cpu().float(), len(real))
 
-    def _log(self, means: Means, seconds: float) -> Event:
-        numbers = means.take()
-        steps = numbers.pop("steps")
+    def _log(self, means: RunningMeans, seconds: float) -> TrainingEvent:
+        losses, steps = means.take()
         line: dict[str, Any] = {"step": self.done, "images": self.images}
-        line |= {name: round(value, 5) for name, value in numbers.items()}
-        line |= {"rate": round(steps * self.recipe.batch / seconds, 2), "seconds": round(seconds, 2)}
-        write_line(self.plan.folder, line)
-        return Event("log", self.images, line)
+        line |= {name: round(value, 5) for name, value in losses.items()}
+        rate = steps * self.task.settings.batch / seconds
+        line |= {"images_per_second": round(rate, 2), "seconds": round(seconds, 2)}
+        write_line(self.task.folder, line)
+        return TrainingEvent(events.LOGGED, self.images, line)
 
 
 def hash_of(generator: StyleGAN2) -> str:
-    """Return the hash by which an encoder knows its generator."""
+    """Return the hash of the generator that an encoder file records."""
     return hash_tensors(generator.state_dict()) if generator.about is None else generator.about.hash
 
 
-def begin(
-    recipe: EncoderRecipe, plan: EncoderPlan, generator: StyleGAN2, data: ImageSet, features: FeatureNetwork
-) -> EncoderRun:
-    """Return a training from the start; raises `TrainingError` where the folder holds one already."""
-    if (plan.folder / SNAPSHOT).exists() or (plan.folder / LOG).exists():
-        raise TrainingError(f"'{plan.folder}' holds a training already: go on with --resume, or give another --out.")
-    encoder = new_encoder(generator, recipe.seed)
-    return EncoderRun(recipe, plan, generator, data, features, encoder, adam(encoder, recipe.rate, BETAS))
+def begin(task: EncoderTask) -> EncoderTrainingRun:
+    """Return a new run; raises `TrainingError` where the folder holds one already."""
+    if (task.folder / SNAPSHOT).exists() or (task.folder / LOG).exists():
+        raise TrainingError(f"'{task.folder}' holds a training already: go on with --resume, or give another --out.")
+    return _new_run(task)
 
 
-def resume(
-    recipe: EncoderRecipe, plan: EncoderPlan, generator: StyleGAN2, data: ImageSet, features: FeatureNetwork
-) -> EncoderRun:
-    """Return the training that goes on from the snapshot in the plan's folder.
+def resume(task: EncoderTask) -> EncoderTrainingRun:
+    """Return the run that resumes from the snapshot in the task's folder.
 
-    Raises `TrainingError` where there is none, or where it was made with other settings or for another generator.
+    Raises `TrainingError` where there is none, or where it has other settings or another generator.
     """
-    path = plan.folder / SNAPSHOT
+    path = task.folder / SNAPSHOT
     if not path.exists():
-        raise TrainingError(f"'{plan.folder}' holds no snapshot to go on from; start without --resume.")
+        raise TrainingError(f"'{task.folder}' holds no snapshot to resume from; start without --resume.")
     held, header = read_tensors(path, KIND, TrainingError)
-    if header.get("generator") != hash_of(generator):
-        raise TrainingError(f"'{path}' was made for another generator (hash {header.get('generator')}); give that one.")
-    if header.get("recipe") != asdict(recipe):
-        before, now = dict(header.get("recipe", {})), asdict(recipe)
+    if header.get("generator") != hash_of(task.generator):
+        raise TrainingError(f"'{path}' belongs to another generator (hash {header.get('generator')}); give that one.")
+    before, now = dict(header.get("settings", {})), asdict(task.settings)
+    if before != now:
         other = ", ".join(f"{name} {before.get(name)}" for name in now if before.get(name) != now[name])
-        raise TrainingError(f"'{path}' was made with other settings ({other}); go on with those.")
-    encoder = new_encoder(generator, recipe.seed)
-    optimizer = adam(encoder, recipe.rate, BETAS)
+        raise TrainingError(f"'{path}' has other settings ({other}); go on with those.")
+    run = _new_run(task)
     try:
-        encoder.load_state_dict(
-            {name.removeprefix("encoder."): t for name, t in held.items() if name.startswith("encoder.")}
-        )
-        restore_moments(optimizer, "optimizer", held)
-        done = int(header["done"])
+        prefix = "encoder."
+        run.encoder.load_state_dict({n.removeprefix(prefix): t for n, t in held.items() if n.startswith(prefix)})
+        restore_moments(run.optimizer, "optimizer", held)
+        run.done = int(header["done"])
     except (KeyError, ValueError, TypeError, RuntimeError) as reason:
-        raise TrainingError(f"'{path}' is a damaged snapshot ({reason}); start anew.") from reason
-    return EncoderRun(recipe, plan, generator, data, features, encoder, optimizer, done)
+        raise TrainingError(f"'{path}' is a damaged snapshot ({reason}); start again.") from reason
+    return run
 
 
-def _looks(features: FeatureNetwork) -> Distance:
-    """Return the perceptual distance by a network, of rows of images."""
-    return lambda images, others: perceptual_distance(features, images, others)
+def _new_run(task: EncoderTask) -> EncoderTrainingRun:
+    encoder = new_encoder(task.generator, task.settings.seed)
+    return EncoderTrainingRun(task, encoder, adam(encoder, task.settings.learning_rate, BETAS))

@@ -1,7 +1,7 @@
-"""Training a generator's companion encoder: first on images whose codes are known, then on real ones too.
+"""One training step of a generator's companion encoder.
 
-Made images teach where a code lies; real images, of which no code is known, that the code's image should look
-like the photo. Knows no files.
+Fake images have known codes, which the encoder learns to predict. Real images have no codes: for them the generator's
+image of the predicted code has to match, in pixels and perceptually.
 """
 
 from collections.abc import Callable
@@ -12,109 +12,131 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.generators.stylegan2.generator import StyleGAN2
-from ganvas.inversion.encoder import LAST, Architecture, Encoder
-from ganvas.training.gan.stylegan2 import draw_codes, paint
+from ganvas.inversion.encoder import FINAL_SIZE, Encoder, EncoderArchitecture
+from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
+from ganvas.training.gan.sampling import sample_ws, synthesize
 from ganvas.training.randomness import Randomness
-from ganvas.training.settings import check_above_zero, check_range
 
-STATISTICS_ROWS = 10_000
+STATISTICS_SAMPLES = 10_000
 LARGEST = 128
 WIDTHS = (24, 48, 96, 128, 160, 160)
-Distance = Callable[[Tensor, Tensor], Tensor]
+PerceptualDistance = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class EncoderRecipe:
-    """What a step depends on: ``batch`` images, of which, from step ``real_from`` on, half are real; the weights of
-    the losses in codes, pixels and what they look like; ``prior`` pulls codes of real images towards the average.
+class EncoderSettings:
+    """Settings of an encoder's training.
+
+    Attributes:
+        batch: Batch size.
+        real_from: The step from which on half of each batch is real; before, all images are fake.
+        learning_rate: Adam's learning rate; it falls linearly to 0 over the last third of the steps.
+        steps: Steps in all.
+        codes: Weight of the loss in codes, of fake images.
+        pixels: Weight of the L1 loss in pixels, of real images.
+        perceptual: Weight of the perceptual loss, of real images.
+        prior: Weight of the squared distance of real images' codes from the mean code, in std.
+        mixing: Probability of style mixing in fake images.
+        precision: "float32", "bfloat16" or "auto", of the feature maps.
+        seed: Random seed.
     """
 
     batch: int = 32
     real_from: int = 2_000
-    rate: float = 1e-3
+    learning_rate: float = 1e-3
     steps: int = 10_000
     codes: float = 1.0
     pixels: float = 1.0
-    looks: float = 1.0
+    perceptual: float = 1.0
     prior: float = 0.02
     mixing: float = 0.3
     precision: str = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_above_zero(rate=self.rate)
+        check_above_zero(learning_rate=self.learning_rate)
         check_range(2, batch=self.batch)
         check_range(1, steps=self.steps)
-        check_range(0, real_from=self.real_from, codes=self.codes, pixels=self.pixels, looks=self.looks)
+        check_range(0, real_from=self.real_from, codes=self.codes, pixels=self.pixels, perceptual=self.perceptual)
         check_range(0, prior=self.prior)
         check_range(0, 1, mixing=self.mixing)
+        check_precision(self.precision)
 
-    def rate_at(self, step: int) -> float:
-        """Return the learning rate: constant, and falling in a straight line to 0 over the last third."""
+    def learning_rate_at(self, step: int) -> float:
+        """Return the learning rate: constant, then linear to 0 over the last third of the steps."""
         left = (self.steps - step) / (self.steps / 3)
-        return self.rate * min(1.0, max(left, 0.0))
+        return self.learning_rate * min(1.0, max(left, 0.0))
 
 
-def standard_architecture(generator: StyleGAN2) -> Architecture:
-    """Return the sizes of a generator's encoder: it looks at 128 pixels, or at fewer where the images have fewer."""
-    halvings = (min(generator.resolution, LARGEST) // LAST).bit_length() - 1
+def standard_architecture(generator: StyleGAN2) -> EncoderArchitecture:
+    """Return the sizes of a generator's encoder, whose input has at most 128 pixels."""
+    halvings = (min(generator.resolution, LARGEST) // FINAL_SIZE).bit_length() - 1
     widths = WIDTHS[-halvings - 1 :]
-    return Architecture(LAST * 2**halvings, generator.layers, generator.architecture.w_dim, widths)
+    return EncoderArchitecture(FINAL_SIZE * 2**halvings, generator.layers, generator.architecture.w_dim, widths)
 
 
 @torch.no_grad()
-def new_encoder(generator: StyleGAN2, seed: int = 0, architecture: Architecture | None = None) -> Encoder:
-    """Return an untrained encoder of a generator, with the mean and the deviation of its w over 10,000 codes."""
+def new_encoder(generator: StyleGAN2, seed: int = 0, architecture: EncoderArchitecture | None = None) -> Encoder:
+    """Return an untrained encoder of a generator, with the mean and the std of its w over 10,000 codes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = Encoder(architecture or standard_architecture(generator))
     draws = Randomness(seed, 0, device=generator.device)
-    w = generator.mapping(draws.normal(STATISTICS_ROWS, generator.architecture.z_dim), None)
+    w = generator.mapping(draws.normal(STATISTICS_SAMPLES, generator.architecture.z_dim), None)
     encoder.mean.copy_(generator.mapping.w_avg)
     encoder.std.copy_((w - generator.mapping.w_avg).square().mean(0).sqrt())
     return encoder.to(generator.device)
 
 
 def step(
-    recipe: EncoderRecipe,
+    settings: EncoderSettings,
     encoder: Encoder,
     generator: StyleGAN2,
     optimizer: torch.optim.Optimizer,
     real: Float[Tensor, "n 3 r r"],
     index: int,
     draws: Randomness,
-    looks: Distance,
+    perceptual: PerceptualDistance,
 ) -> dict[str, Tensor]:
-    """Do step `index`; returns its losses. `looks` gives the perceptual distance of rows of images."""
-    with_real = index >= recipe.real_from
-    rows = recipe.batch // 2 if with_real else recipe.batch
-    precision = getattr(torch, recipe.precision)
+    """Do step `index`; returns its losses. `perceptual` returns the perceptual distance of each pair of images."""
+    fakes = settings.batch // 2 if index >= settings.real_from else settings.batch
+    precision = dtype_of(settings.precision)
     with torch.no_grad():
-        codes = draw_codes(generator, draws, rows, recipe.mixing)
-        made = paint(generator, codes, draws, rows, precision)
-    shown = torch.cat([made, real[: recipe.batch - rows]]) if with_real else made
-    with torch.autocast(shown.device.type, precision, enabled=precision != torch.float32):
-        found = encoder(shown)
-    seen = {"codes": _misfit(encoder, found[:rows], codes)}
-    loss = recipe.codes * seen["codes"]
-    if with_real:
-        with torch.autocast(shown.device.type, precision, enabled=precision != torch.float32):
-            again = generator.synthesize(found[rows:], "w+")
-        again, photos = again.float(), shown[rows:]
-        seen |= {
-            "pixels": (again - photos).abs().mean(),
-            "looks": looks(again, photos).mean(),
-            "prior": ((found[rows:] - encoder.mean) / encoder.std).square().mean(),
-        }
-        loss = loss + recipe.pixels * seen["pixels"] + recipe.looks * seen["looks"] + recipe.prior * seen["prior"]
+        codes = sample_ws(generator, draws, fakes, settings.mixing)
+        fake = synthesize(generator, codes, draws, fakes, precision)
+    photos = real[: settings.batch - fakes]
+    with torch.autocast(fake.device.type, precision, enabled=precision != torch.float32):
+        predicted = encoder(torch.cat([fake, photos]) if fakes < settings.batch else fake)
+    losses = {"codes": _standardized_error(encoder, predicted[:fakes], codes)}
+    if fakes < settings.batch:
+        losses |= _losses_of_photos(encoder, generator, predicted[fakes:], photos, precision, perceptual)
+    loss = torch.stack([getattr(settings, name) * value for name, value in losses.items()]).sum()
     for group in optimizer.param_groups:
-        group["lr"] = recipe.rate_at(index)
+        group["lr"] = settings.learning_rate_at(index)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    return {name: value.detach() for name, value in seen.items()}
+    return {name: value.detach() for name, value in losses.items()}
 
 
-def _misfit(encoder: Encoder, found: Tensor, codes: Tensor) -> Float[Tensor, ""]:
-    """Return the mean squared difference of codes in units of the space's deviation."""
-    return ((found - codes) / encoder.std).square().mean()
+def _losses_of_photos(
+    encoder: Encoder,
+    generator: StyleGAN2,
+    codes: Tensor,
+    photos: Tensor,
+    precision: torch.dtype,
+    perceptual: PerceptualDistance,
+) -> dict[str, Tensor]:
+    """Return the losses of the codes predicted for real images, by the names of their weights in the settings."""
+    with torch.autocast(photos.device.type, precision, enabled=precision != torch.float32):
+        reconstruction = generator.synthesize(codes, "w+").float()
+    return {
+        "pixels": (reconstruction - photos).abs().mean(),
+        "perceptual": perceptual(reconstruction, photos).mean(),
+        "prior": ((codes - encoder.mean) / encoder.std).square().mean(),
+    }
+
+
+def _standardized_error(encoder: Encoder, predicted: Tensor, codes: Tensor) -> Float[Tensor, ""]:
+    """Return the mean squared difference of codes in std of the space."""
+    return ((predicted - codes) / encoder.std).square().mean()

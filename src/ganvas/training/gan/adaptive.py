@@ -1,7 +1,8 @@
-"""How strongly to augment: as much as keeps the discriminator from knowing the real images by heart.
+"""The strength of adaptive augmentation (ADA): as much as keeps the discriminator from memorizing the real images.
 
-From Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", section 3.1. Knows nothing of
-images; `ganvas.training.gan.augment.adaptive` takes the strength.
+From Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", section 3.1. Every fourth step
+the strength p moves by a fixed amount towards where the overfitting heuristic ``r_t = E[sign(D(x))]`` (Eq. 1),
+x being real images, equals its target. `ganvas.training.gan.augment.adaptive` applies the strength.
 """
 
 from dataclasses import dataclass, fields
@@ -23,11 +24,10 @@ def adjusted(
     target: float = TARGET,
     images: int = 500_000,
 ) -> Float[Tensor, ""]:
-    """Return the strength p after `every` steps of `batch` images, moved towards where ``r = E[sign D(x)]``, x being
-    real images, is `target`: up where r is larger, down where it is smaller, by what takes it from 0 to 1 within
-    `images`, and held between 0 and 0.8.
+    """Return the strength p after `every` steps of `batch` images: ``p + sign(r_t - target) batch every / images``.
 
-    Above 0.8 augmentations leak into the generator (Karras et al. 2020, section 2.2 and Fig. 5).
+    It is clamped to [0, 0.8]; `images` is the number of images in which p can go from 0 to 1. Above 0.8 augmentations
+    leak into the generator (section 2.2 and Fig. 5).
     """
     step = batch * every / images
     return (strength + torch.sign(overfitting - target) * step).clamp(0, LARGEST)
@@ -35,9 +35,7 @@ def adjusted(
 
 @dataclass(frozen=True)
 class AdaptiveStrength:
-    """The strength, and what was seen since it last moved: the sum of ``E[sign D(x)]`` over ``steps``; tensors, so that
-    a snapshot holds them.
-    """
+    """The strength, and the sum of r_t over the ``steps`` since it last moved; tensors, for snapshots hold them."""
 
     strength: Float[Tensor, ""]
     signs: Float[Tensor, ""]
@@ -46,18 +44,18 @@ class AdaptiveStrength:
     @staticmethod
     def start(strength: float = 0.0, device: torch.device | str = "cpu") -> "AdaptiveStrength":
         """Return the state before the first step."""
-        # The count stays on the CPU: a step must not wait for the device.
+        # The count stays on the CPU: a step must not synchronize with the device.
         return AdaptiveStrength(torch.tensor(strength, device=device), torch.zeros([], device=device), torch.tensor(0))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all there is to save; ``AdaptiveStrength(**tensors)`` goes on from it."""
+        """Return the state by name; ``AdaptiveStrength(**tensors)`` restores it."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def after(
         self, sign: Float[Tensor, ""], batch: int, *, every: int = 4, target: float = TARGET, images: int = 500_000
     ) -> "AdaptiveStrength":
-        """Return the state after a step in which ``sign D(x)`` averaged `sign` over the whole batch of `batch` real
-        images; the strength moves at every fourth step.
+        """Return the state after a step in which r_t was `sign` over the whole `batch` of real images; the strength
+        moves at every fourth step.
         """
         signs, steps = self.signs + sign.detach(), self.steps + 1
         if int(steps) < every:

@@ -1,4 +1,4 @@
-"""Which augmentation a run uses, and how its strength follows the discriminator."""
+"""Which augmentation a run uses, and how its strength adapts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import TrainingError
-from ganvas.training.distributed import Team
+from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan import augment
 from ganvas.training.gan.adaptive import AdaptiveStrength
 from ganvas.training.gan.augment import Augment
@@ -19,10 +19,11 @@ KINDS = ("none", "diff", "adaptive")
 
 @dataclass(frozen=True)
 class Augmentation:
-    """``kind``: none, diff (the fixed one of Zhao et al. 2020) or adaptive (Karras et al. 2020); ``flip``: mirror real
-    images at random, which doubles the data where left and right do not matter.
+    """The augmentation of a run.
 
-    The adaptive one keeps its ``strength`` and what it saw since that last moved among the run's numbers.
+    Attributes:
+        kind: "none", "diff" (fixed, Zhao et al. 2020) or "adaptive" (ADA, Karras et al. 2020).
+        flip: Mirror real images at random, which doubles the data where left and right are interchangeable.
     """
 
     kind: str = "none"
@@ -33,28 +34,30 @@ class Augmentation:
             raise TrainingError(f"Augmentation '{self.kind}' is not known; give one of {', '.join(KINDS)}.")
 
     def prepare(self, extra: dict[str, Tensor], device: torch.device) -> None:
-        """Put the numbers that it carries from step to step among `extra`."""
+        """Add the scalars that it carries from step to step to `extra`."""
         if self.kind == "adaptive":
             extra |= AdaptiveStrength.start(device=device).tensors()
 
-    def of_data(self, real: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
-        """Return the real images, mirrored at random where that is asked."""
+    def flip_real(self, real: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:
+        """Return the real images, mirrored at random if ``flip``."""
         if not self.flip:
             return real
-        mirrored = draws.chance(0.5, len(real) * draws.share.count)
+        mirrored = draws.bernoulli(0.5, len(real) * draws.shard.count)
         return torch.where(mirrored[:, None, None, None], real.flip(3), real)
 
-    def of_networks(self, extra: Mapping[str, Tensor]) -> Augment:
-        """Return what all images go through before the discriminator."""
+    def before_discriminator(self, extra: Mapping[str, Tensor]) -> Augment:
+        """Return the augmentation of all images, real and fake, that the discriminator sees."""
         if self.kind == "none":
             return augment.unchanged
         return augment.differentiable() if self.kind == "diff" else augment.adaptive(_strength(extra).strength)
 
-    def adjust(self, extra: dict[str, Tensor], seen: Mapping[str, Tensor], batch: int, team: Team) -> None:
-        """Let the strength follow the mean sign of the scores of real images, as time goes on."""
+    def adapt(
+        self, extra: dict[str, Tensor], metrics: Mapping[str, Tensor], batch: int, processes: ProcessGroup
+    ) -> None:
+        """Move the adaptive strength by the mean sign of the scores of real images."""
         if self.kind == "adaptive":
-            sign = seen["sign"].clone()
-            team.average([sign])
+            sign = metrics["sign"].clone()
+            processes.average([sign])
             extra |= _strength(extra).after(sign, batch).tensors()
 
 

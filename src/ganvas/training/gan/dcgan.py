@@ -1,7 +1,7 @@
-"""One training step of DCGAN (Radford et al. 2016), as functions of networks, settings and draws.
+"""DCGAN (Radford et al. 2016): settings, networks and one training step, with the losses of Goodfellow et al. 2014.
 
-Knows no files and no loop. Real and made images pass the discriminator in batches of their own, since its batch
-normalization must not see which is which at once.
+Real and fake images pass the discriminator in batches of their own: with a shared batch normalization their
+statistics would mix.
 """
 
 import copy
@@ -13,26 +13,36 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import TrainingError
-from ganvas.generators.dcgan.generator import DCGAN, Architecture, initialize
+from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.dcgan.layers import MOMENTUM, BatchNorm
-from ganvas.training.distributed import Team
+from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
+from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.discriminators import ConvolutionalDiscriminator
-from ganvas.training.gan.losses import OBJECTIVES, score_means
-from ganvas.training.gan.networks import Networks, Source, adam
+from ganvas.training.gan.losses import LOSSES, score_metrics
+from ganvas.training.gan.networks import InitialNetworks, Networks, adam
 from ganvas.training.randomness import Randomness
-from ganvas.training.settings import check_above_zero, check_range
 
 BETAS = (0.5, 0.999)
-SETTLING_BATCHES, SETTLING_ROWS = 8, 128
+STATISTICS_BATCHES, STATISTICS_BATCH = 8, 128
 
 
 @dataclass(frozen=True)
-class DCGANRecipe:
-    """Everything that a step depends on beside networks and data; the defaults are the published ones, at batch 64.
+class DCGANSettings:
+    """Settings of a DCGAN and its training; the defaults are those of the paper, at batch size 64.
 
-    ``width`` and ``discriminator_width`` are the channels of the finest maps (ngf, ndf); ``half_life`` that of the kept
-    average, in images; ``precision`` that of the convolutions.
+    Attributes:
+        resolution: Width and height of the images: 32, 64 or 128 pixels.
+        z_dim: Width of z.
+        width: Channels of the generator's finest map (ngf).
+        discriminator_width: Channels of the discriminator's finest map (ndf).
+        batch: Batch size.
+        loss: "bce" or "hinge" (`ganvas.training.gan.losses`).
+        learning_rate: Adam's learning rate for the generator.
+        discriminator_learning_rate: Adam's learning rate for the discriminator.
+        half_life: Half-life of the averaged generator, in images.
+        precision: "float32", "bfloat16" or "auto", of the convolutions.
+        seed: Random seed.
     """
 
     resolution: int = 64
@@ -40,116 +50,132 @@ class DCGANRecipe:
     width: int = 64
     discriminator_width: int = 64
     batch: int = 64
-    objective: str = "bce"
-    rate: float = 2e-4
-    discriminator_rate: float = 2e-4
+    loss: str = "bce"
+    learning_rate: float = 2e-4
+    discriminator_learning_rate: float = 2e-4
     half_life: float = 5_000.0
     precision: str = "float32"
     seed: int = 0
     family: str = "dcgan"
 
     def __post_init__(self) -> None:
-        allowed = [name for name, objective in OBJECTIVES.items() if not objective.relativistic]
-        if self.objective not in allowed:
-            raise TrainingError(f"Loss '{self.objective}' does not train a DCGAN; give one of {', '.join(allowed)}.")
+        allowed = [name for name, loss in LOSSES.items() if not loss.relativistic]
+        if self.loss not in allowed:
+            raise TrainingError(f"Loss '{self.loss}' does not train a DCGAN; give one of {', '.join(allowed)}.")
         if self.resolution not in (32, 64, 128):
             raise TrainingError(f"A DCGAN is trained at 32, 64 or 128 pixels; {self.resolution} was given.")
         if self.batch < 2:
             raise TrainingError("Batch normalization needs batches of at least 2 images.")
-        check_above_zero(rate=self.rate, discriminator_rate=self.discriminator_rate, half_life=self.half_life)
+        check_above_zero(learning_rate=self.learning_rate, discriminator_learning_rate=self.discriminator_learning_rate)
+        check_above_zero(half_life=self.half_life)
         check_range(1, z_dim=self.z_dim, width=self.width, discriminator_width=self.discriminator_width)
+        check_precision(self.precision)
 
     @property
-    def group(self) -> int:
-        """Rows that are judged together; batch normalization takes what it gets."""
+    def group_size(self) -> int:
+        """Samples that the discriminator sees together; batch normalization takes any number."""
         return 2
 
     @property
     def discriminator_warmup(self) -> int:
-        """Both networks learn from the start."""
+        """Both networks learn from the first step."""
         return 0
 
-    def build(self, device: torch.device, source: Source | Networks | None = None) -> Networks:
-        """Return new networks, with the weights of `source` where a generator or all networks of a run are given."""
+    def build(self, device: torch.device, source: InitialNetworks | Networks | None = None) -> Networks:
+        """Return new networks, with the weights of `source` where it is given."""
         random = torch.Generator().manual_seed(self.seed)
-        generator = DCGAN(Architecture.standard(self.resolution, self.width, self.z_dim))
+        generator = DCGAN(DCGANArchitecture.standard(self.resolution, self.width, self.z_dim))
         initialize(generator, random)
         discriminator = ConvolutionalDiscriminator(self.resolution, self.discriminator_width, random)
         if source is not None:
-            _copy(source.generator, generator)
+            _copy_weights(source.generator, generator)
             if source.discriminator is not None:
-                _copy(source.discriminator, discriminator)
-        generator, discriminator = _fast(generator, device).train(), _fast(discriminator, device).train()
-        average = copy.deepcopy(generator).eval().requires_grad_(False)
-        optimizers = adam(generator, self.rate, BETAS), adam(discriminator, self.discriminator_rate, BETAS)
-        return Networks(generator, discriminator, average, *optimizers)
+                _copy_weights(source.discriminator, discriminator)
+        generator, discriminator = _on_device(generator, device).train(), _on_device(discriminator, device).train()
+        return Networks(
+            generator,
+            discriminator,
+            copy.deepcopy(generator).eval().requires_grad_(False),
+            adam(generator, self.learning_rate, BETAS),
+            adam(discriminator, self.discriminator_learning_rate, BETAS),
+        )
 
     def step(
-        self, networks: Networks, real: Tensor, index: int, draws: Randomness, augment: Augment, team: Team
+        self,
+        networks: Networks,
+        real: Tensor,
+        index: int,
+        draws: Randomness,
+        augment: Augment,
+        processes: ProcessGroup,
     ) -> dict[str, Tensor]:
-        """Do one step on this process's share of the `real` images; returns losses and mean scores."""
-        with torch.autocast(real.device.type, getattr(torch, self.precision), enabled=self.precision != "float32"):
-            return _step(self, networks, real, draws, augment, team)
+        """Do one step on this process's shard of the `real` images; returns losses and mean scores."""
+        with torch.autocast(real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
+            return training_step(self, networks, real, draws, augment, processes)
 
-    def usable(self, networks: Networks) -> DCGAN:
-        """Return a copy of the average whose batch statistics are its own."""
-        return settled(networks.average)
+    def exported(self, networks: Networks) -> DCGAN:
+        """Return the generator to keep: the average, with batch statistics of its own."""
+        return with_own_statistics(networks.average)
 
 
-def _copy(source: nn.Module, target: nn.Module) -> None:
+def training_step(
+    settings: DCGANSettings,
+    networks: Networks,
+    real: Float[Tensor, "n 3 r r"],
+    draws: Randomness,
+    augment: Augment,
+    processes: ProcessGroup,
+) -> dict[str, Tensor]:
+    """Update the discriminator, then the generator, on the same fake images; returns losses and mean scores."""
+    loss, discriminator = LOSSES[settings.loss], networks.discriminator
+    fake = networks.generator(draws.normal(settings.batch, settings.z_dim))
+
+    discriminator.requires_grad_(True)
+    real_scores = discriminator(augment(real, draws)).float()
+    fake_scores = discriminator(augment(fake.detach(), draws)).float()
+    discriminator_loss = loss.discriminator(real_scores, fake_scores)
+    _descend(discriminator, networks.discriminator_optimizer, discriminator_loss, processes)
+
+    discriminator.requires_grad_(False)
+    generator_loss = loss.generator(None, discriminator(augment(fake, draws)).float())
+    _descend(networks.generator, networks.generator_optimizer, generator_loss, processes)
+    losses = {"D": discriminator_loss.detach(), "G": generator_loss.detach()}
+    return losses | score_metrics(real_scores, fake_scores)
+
+
+def _descend(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, processes: ProcessGroup) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    processes.average_gradients(network)
+    optimizer.step()
+
+
+@torch.no_grad()
+def with_own_statistics(average: DCGAN) -> DCGAN:
+    """Return a copy whose batch statistics are those of its own maps over fixed codes.
+
+    Averaged statistics belong to the networks along the way, not to the averaged weights.
+    """
+    generator, random = copy.deepcopy(average).train(), torch.Generator().manual_seed(0)
+    statistics = [t for part in generator.modules() if isinstance(part, BatchNorm) for t in part.buffers()]
+    torch._foreach_zero_(statistics)
+    for _ in range(STATISTICS_BATCHES):
+        generator(torch.randn(STATISTICS_BATCH, generator.architecture.z_dim, generator=random).to(generator.device))
+    # A running mean that starts at zero is biased: divide by the sum of its weights.
+    torch._foreach_div_(statistics, 1 - (1 - MOMENTUM) ** STATISTICS_BATCHES)
+    return generator.eval()
+
+
+def _copy_weights(source: nn.Module, target: nn.Module) -> None:
     shapes = [{name: tensor.shape for name, tensor in network.state_dict().items()} for network in (source, target)]
     if shapes[0] != shapes[1]:
         raise TrainingError("A DCGAN starts from one of the same sizes; leave --start out, or change the sizes.")
     target.load_state_dict(source.state_dict())
 
 
-def _fast(module: nn.Module, device: torch.device) -> Any:
-    """Move a module to the device, its kernels in the layout in which they are fastest."""
+def _on_device(module: nn.Module, device: torch.device) -> Any:
+    """Move a module to the device, its kernels in the memory layout in which convolutions are fastest."""
     for parameter in module.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return module.to(device)
-
-
-def _step(
-    recipe: DCGANRecipe,
-    networks: Networks,
-    real: Float[Tensor, "n 3 r r"],
-    draws: Randomness,
-    augment: Augment,
-    team: Team,
-) -> dict[str, Tensor]:
-    objective, discriminator = OBJECTIVES[recipe.objective], networks.discriminator
-    made = networks.generator(draws.normal(recipe.batch, recipe.z_dim))
-    discriminator.requires_grad_(True)
-    real_scores = discriminator(augment(real, draws)).float()
-    made_scores = discriminator(augment(made.detach(), draws)).float()
-    discriminator_loss = objective.discriminator(real_scores, made_scores)
-    networks.discriminator_optimizer.zero_grad()
-    discriminator_loss.backward()
-    team.average_gradients(discriminator)
-    networks.discriminator_optimizer.step()
-    discriminator.requires_grad_(False)
-    fooled_scores = discriminator(augment(made, draws)).float()
-    generator_loss = objective.generator(None, fooled_scores)
-    networks.generator_optimizer.zero_grad()
-    generator_loss.backward()
-    team.average_gradients(networks.generator)
-    networks.generator_optimizer.step()
-    return {"D": discriminator_loss.detach(), "G": generator_loss.detach(), **score_means(real_scores, made_scores)}
-
-
-@torch.no_grad()
-def settled(average: DCGAN) -> DCGAN:
-    """Return a copy whose batch statistics are those of its own maps, over fixed codes.
-
-    Averaged statistics are of the networks along the way, not of the averaged weights.
-    """
-    generator, random = copy.deepcopy(average).train(), torch.Generator().manual_seed(0)
-    statistics = [t for part in generator.modules() if isinstance(part, BatchNorm) for t in part.buffers()]
-    torch._foreach_zero_(statistics)
-    for _ in range(SETTLING_BATCHES):
-        generator(torch.randn(SETTLING_ROWS, generator.architecture.z_dim, generator=random).to(generator.device))
-    # From zero, each batch moved them by a tenth: a mean over the batches, times what is divided by here.
-    torch._foreach_div_(statistics, 1 - (1 - MOMENTUM) ** SETTLING_BATCHES)
-    return generator.eval()

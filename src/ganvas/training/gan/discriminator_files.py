@@ -1,4 +1,4 @@
-"""A trained discriminator on disk, beside its generator: what a few images of a new class are judged by."""
+"""Discriminator files: the companion of a generator, from which few-shot adaptation starts."""
 
 from pathlib import Path
 
@@ -13,15 +13,16 @@ DISCRIMINATOR = f"{KIND}.safetensors"
 
 
 def save_discriminator(path: Path, discriminator: StyleDiscriminator, generator_hash: str) -> Path:
-    """Write a discriminator in float16, with the hash of the generator that was kept beside it; returns the path."""
+    """Write a discriminator in float16, with the hash of the generator it was trained against; returns the path."""
     tensors = {name: tensor.half() for name, tensor in discriminator.state_dict().items()}
     header = {"channels": list(discriminator.channels), "generator": generator_hash}
     return write_tensors(path, KIND, tensors, header, TrainingError)
 
 
 def load_discriminator(path: Path) -> tuple[StyleDiscriminator, str]:
-    """Return the discriminator of a file, in float32, and the hash of its generator; raises `TrainingError` where the
-    file is none or its parts do not fit each other.
+    """Return the discriminator of a file, in float32, and the hash of its generator.
+
+    Raises `TrainingError` where the file is no discriminator or its parts do not fit each other.
     """
     tensors, header = read_tensors(path, KIND, TrainingError)
     try:
@@ -32,22 +33,22 @@ def load_discriminator(path: Path) -> tuple[StyleDiscriminator, str]:
     return discriminator, str(header.get("generator", ""))
 
 
-def discriminator_of(generator: Generator, model: str) -> StyleDiscriminator | None:
-    """Return the discriminator that comes with a generator, whose name or file is `model`; None where there is none, or
-    where the one that lies there is that of another generator.
+def companion_discriminator(generator: Generator, model: str) -> StyleDiscriminator | None:
+    """Return the discriminator that comes with a generator of name or file `model`; None where there is none, or where
+    the file is that of another generator.
     """
-    path = discriminator_beside(model)
+    path = companion_discriminator_path(model)
     if path is None:
         return None
-    discriminator, made_for = load_discriminator(path)
-    return discriminator if made_for in about_of(generator).hashes else None
+    discriminator, generator_hash = load_discriminator(path)
+    return discriminator if generator_hash in about_of(generator).hashes else None
 
 
-def discriminator_beside(model: str) -> Path | None:
-    """Return the file of the discriminator that comes with a bundled name, or lies beside a generator's file; None
-    where there is none.
+def companion_discriminator_path(model: str) -> Path | None:
+    """Return the file of the discriminator that comes with a bundled name, or is in the folder of a generator's file;
+    None where there is none.
     """
-    if model not in BUNDLED and not Path(model).is_file():  # a name of the zoo, which lies beside nothing
+    if model not in BUNDLED and not Path(model).is_file():  # the zoo has no discriminators
         return None
     path = bundled_path(f"{model}-{KIND}") if model in BUNDLED else Path(model).parent / DISCRIMINATOR
     return path if path.is_file() else None

@@ -1,4 +1,4 @@
-"""The networks that tell real images from made ones: StyleGAN2's residual discriminator and DCGAN's.
+"""Discriminators: StyleGAN2's residual one and DCGAN's.
 
 Written from Karras et al. 2020 (Fig. 7c and appendix B: residual blocks, equalized learning rate), Karras et al. 2018
 (minibatch standard deviation) and Radford et al. 2016. Parameters are float32.
@@ -16,7 +16,7 @@ from ganvas.generators import ops
 from ganvas.generators.convolution import convolve
 from ganvas.images import pixels
 
-GROUP = 4
+GROUP_SIZE = 4
 
 
 class EqualConvolution(nn.Module):
@@ -51,7 +51,7 @@ class ResidualBlock(nn.Module):
         self.skip = EqualConvolution(inputs, outputs, 1, linear=True)
 
     def forward(self, x: Float[Tensor, "n i h w"], kernel: Float[Tensor, "4 4"]) -> Float[Tensor, "n o h2 w2"]:
-        """Return the block's map; `kernel` smooths before a pixel of two is left out."""
+        """Return the block's map at half the size; `kernel` smooths before every other pixel is dropped."""
         half = math.sqrt(0.5)
         y = self.conv1(ops.smooth(self.conv0(x), kernel, 1.0, pad=2), gain=half, down=True)
         # Smoothing at full size and taking every other pixel: half precision has no fast strided depthwise kernel.
@@ -60,8 +60,9 @@ class ResidualBlock(nn.Module):
 
 
 class StyleDiscriminator(nn.Module):
-    """Images [n, 3, r, r] to scores [n]; ``channels`` are those of the maps of 4, 8, ..., r pixels, which have the
-    precision ``map_dtype``.
+    """Images [n, 3, r, r] to scores [n].
+
+    ``channels`` are those of the maps of 4, 8, ..., r pixels; ``map_dtype`` is the data type of these maps.
     """
 
     kernel: Tensor
@@ -87,46 +88,49 @@ class StyleDiscriminator(nn.Module):
         return 2 ** (len(self.channels) + 1)
 
     def forward(self, images: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n"]:
-        """Return scores: logits of "real". Rows are judged in consecutive groups of four (`add_std`)."""
+        """Return scores: logits of "real". Consecutive groups of four samples share a std channel (`add_std`)."""
         x = self._maps(images)[-1]
-        x = self.last(add_std(ops.at_least_float32(x), GROUP))  # [n, c, 4, 4], wide from here
+        x = self.last(add_std(ops.at_least_float32(x), GROUP_SIZE))  # [n, c, 4, 4], float32 from here
         x = self.hidden(x.reshape(len(x), -1, 1, 1))
         return self.score(x).flatten()
 
     def maps(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
-        """Return the maps of half the width and smaller of images of any size, which are first brought to its own:
-        a second way to see, beside the feature network (`ganvas.metrics.perceptual`).
+        """Return the maps of half the resolution and below, of images of any size (resized first).
+
+        With them a discriminator is a second perceptual distance, beside the feature network
+        (`ganvas.metrics.perceptual`).
         """
         return self._maps(pixels.resize(images, self.resolution, self.resolution))
 
     def _maps(self, images: Float[Tensor, "n 3 r r"]) -> list[Float[Tensor, "n _c _h _w"]]:
         x = self.from_rgb(images.to(self.map_dtype, memory_format=torch.channels_last))
-        found = []
+        maps = []
         for block in self.blocks.values():
             x = block(x, self.kernel)
-            found.append(x)
-        return found
+            maps.append(x)
+        return maps
 
 
-def add_std(x: Float[Tensor, "n c h w"], group: int) -> Float[Tensor, "n c2 h w"]:
-    """Append a channel with the standard deviation over each group of consecutive rows, averaged over channels and
-    pixels (minibatch standard deviation, Karras et al. 2018, section 3). Groups are cut where rows are fewer or do not
-    divide.
+def add_std(x: Float[Tensor, "n c h w"], group_size: int) -> Float[Tensor, "n c2 h w"]:
+    """Append minibatch standard deviation (Karras et al. 2018, section 3): a channel with the standard deviation over
+    each group of consecutive samples, averaged over channels and pixels.
+
+    Where the batch is no multiple of `group_size`, groups have the greatest common divisor of both.
     """
-    rows = len(x)
-    group = math.gcd(rows, group)
-    grouped = x.view(rows // group, group, *x.shape[1:])
+    batch = len(x)
+    group_size = math.gcd(batch, group_size)
+    grouped = x.view(batch // group_size, group_size, *x.shape[1:])
     std = (grouped.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [groups]
-    channel = std.repeat_interleave(group).view(rows, 1, 1, 1).expand(rows, 1, *x.shape[2:])
+    channel = std.repeat_interleave(group_size).view(batch, 1, 1, 1).expand(batch, 1, *x.shape[2:])
     return torch.cat([x, channel], dim=1)
 
 
 class ConvolutionalDiscriminator(nn.Sequential):
-    """DCGAN's: images [n, 3, r, r] to scores [n] by convolutions of kernel 4 and stride 2, the first of `width`
-    channels and each next of twice as many, with batch normalization (but for the first) and leaky ReLU.
+    """DCGAN's discriminator (Radford et al. 2016): images [n, 3, r, r] to scores [n].
 
-    Weights come from `random`: convolutions from N(0, 0.02), the normalization's from N(1, 0.02). 2,765,568 parameters
-    at 64 px and width 64.
+    Convolutions of kernel 4 and stride 2, the first with `width` channels and each next with twice as many, with batch
+    normalization (except the first) and leaky ReLU. Weights are drawn from `random`: convolutions from N(0, 0.02), the
+    normalization's from N(1, 0.02). 2,765,568 parameters at 64 px and width 64.
     """
 
     def __init__(self, resolution: int, width: int, random: torch.Generator) -> None:

@@ -1,4 +1,4 @@
-"""Starting from networks that were trained before: of a smaller resolution, of fewer channels, or the same."""
+"""Initializing networks from trained ones of a lower or the same resolution, with fewer or the same channels."""
 
 import math
 from collections.abc import Sequence
@@ -18,20 +18,16 @@ COLORS = 3
 
 @torch.no_grad()
 def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
-    """Put the weights of `source` into a `generator` at least as large, so that both paint the same image.
+    """Copy the weights of `source` into a `generator` at least as large, so that both synthesize the same images.
 
-    The images of a smaller source come out enlarged: the colors of finer blocks start at zero. New channels get
-    random weights of their own, but no weight leads from them into old ones, whose values and demodulation (StyleGAN2,
-    Eq. 3) therefore stay as they were. The mapping network must be the same. Raises `TrainingError` where a part of the
-    source has no place.
+    Images of a smaller source are upsampled: toRGB of finer blocks starts at zero. New channels keep their random
+    weights, but the weights from new channels into old ones are zero, so that the old channels' values and demodulation
+    (StyleGAN2, Eq. 3) do not change. The mapping network must be the same.
+
+    Raises `TrainingError` where a tensor of the source does not fit.
     """
+    _check_same_mapping(generator, source)
     ours, theirs = generator.state_dict(), source.state_dict()
-    for name in MAPPING:
-        old, new = getattr(source.architecture, name), getattr(generator.architecture, name)
-        if old != new:
-            raise TrainingError(
-                f"The mapping network must be that of the generator to start from: its {name} is {old}, not {new}."
-            )
     if source.resolution > generator.resolution or source.architecture.kind != generator.architecture.kind:
         raise TrainingError(
             f"A {source.architecture.kind} generator of {source.resolution} pixels cannot start one of "
@@ -43,10 +39,19 @@ def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
             raise TrainingError(f"{name} of shape {list(old.shape)} does not fit into the new generator's {shape}.")
         # Colors and shortcuts are scaled by 1 / sqrt(inputs), which a wider layer must not change.
         wider = (ours[name].shape[1] / old.shape[1]) ** 0.5 if name.endswith(("torgb.weight", "skip.weight")) else 1.0
-        _place(ours[name], old * wider, linear=name.endswith("weight"))
+        _embed(ours[name], old * wider, linear=name.endswith("weight"))
     for _, block in generator.synthesis.named_blocks():
         if block.resolution > source.resolution and block.paints:
             block.torgb.weight.zero_()
+
+
+def _check_same_mapping(generator: StyleGAN2, source: StyleGAN2) -> None:
+    for name in MAPPING:
+        old, new = getattr(source.architecture, name), getattr(generator.architecture, name)
+        if old != new:
+            raise TrainingError(
+                f"The mapping network must be that of the generator to start from: its {name} is {old}, not {new}."
+            )
 
 
 def misfit(channels: Sequence[int], source: Sequence[int]) -> str:
@@ -62,12 +67,11 @@ def misfit(channels: Sequence[int], source: Sequence[int]) -> str:
 
 @torch.no_grad()
 def start_discriminator_from(discriminator: StyleDiscriminator, source: StyleDiscriminator) -> None:
-    """Put the blocks of `source` into a discriminator of the same widths and of at least its resolution, so that a
-    image gets the score that `source` gives it made smaller.
+    """Copy the blocks of `source` into a discriminator of the same widths and at least its resolution, so that an image
+    gets the score that `source` gives to the downsampled image.
 
-    What it knows goes on to count while it learns to look at finer detail: with a new block of random weights before
-    the old ones it knows nothing until these have learnt anew, and a trained generator escapes it. Raises
-    `TrainingError` for other widths, or for a new block of fewer than six channels.
+    With a new random block before the trained ones, a discriminator would have to learn everything again, and a trained
+    generator would escape it. Raises `TrainingError` for other widths, or for a new block of fewer than six channels.
     """
     reason = misfit(discriminator.channels, source.channels)
     if reason:
@@ -78,15 +82,16 @@ def start_discriminator_from(discriminator: StyleDiscriminator, source: StyleDis
             ours[name].copy_(old)
     from_rgb = source.from_rgb
     for size in range(len(source.channels), len(discriminator.channels)):
-        from_rgb = _pass_colors_on(discriminator.blocks[f"b{2 ** (size + 2)}"], from_rgb)
+        from_rgb = _pass_colors(discriminator.blocks[f"b{2 ** (size + 2)}"], from_rgb)
     discriminator.from_rgb.load_state_dict(from_rgb.state_dict())
 
 
-def _pass_colors_on(block: Any, old: Any) -> EqualConvolution:
-    """Let a new residual block make of colors x what the layer `old` made of smaller ones; returns the layer before.
+def _pass_colors(block: Any, old: Any) -> EqualConvolution:
+    """Initialize a new residual block so that it computes from the image x what the fromRGB layer `old` computes from
+    the downsampled image; returns the fromRGB layer before the block.
 
     Colors pass as pairs leaky(x), leaky(-x), whose difference is (1 + slope) x, and (1 + slope^2) x after a second
-    leaky ReLU: linear, so that smoothing them is smoothing x. The other channels do not count yet.
+    leaky ReLU: linear, so that smoothing them is smoothing x. The weights of all other channels are zero.
     """
     from_rgb = EqualConvolution(COLORS, block.conv0.weight.shape[1], 1)
     signs = torch.cat([torch.eye(COLORS), -torch.eye(COLORS)]).to(old.weight)  # [6, 3]
@@ -94,7 +99,7 @@ def _pass_colors_on(block: Any, old: Any) -> EqualConvolution:
     from_rgb.weight[:pairs] = signs[:, :, None, None] / (from_rgb.gain * LEAKY_GAIN)
     block.conv0.weight[:pairs] = 0
     block.conv0.weight[:pairs, :pairs, 1, 1] = torch.eye(pairs).to(old.weight) / (block.conv0.gain * LEAKY_GAIN)
-    # The sum of both paths is halved in power, which the weights make good: sqrt 2 on top of the layer's own scale.
+    # The block divides the sum of its two branches by sqrt 2, which the weights undo.
     block.conv1.weight.zero_()
     scale = math.sqrt(2) * old.gain / (block.conv1.gain * (1 + LEAKY_SLOPE**2))
     block.conv1.weight[:, :pairs, 1, 1] = scale * old.weight[:, :, 0, 0] @ signs.T
@@ -107,8 +112,8 @@ def _fits(old: torch.Size, new: torch.Size) -> bool:
     return len(old) == len(new) and all(small <= large for small, large in zip(old, new, strict=True))
 
 
-def _place(new: Tensor, old: Tensor, *, linear: bool) -> None:
-    """Write `old` into the leading corner of `new`; weights from new inputs into old outputs become zero."""
+def _embed(new: Tensor, old: Tensor, *, linear: bool) -> None:
+    """Copy `old` into the leading corner of `new`; weights from new inputs into old outputs become zero."""
     if linear and new.ndim > 1:
         new[: old.shape[0], old.shape[1] :] = 0
     new[tuple(slice(size) for size in old.shape)] = old

@@ -1,6 +1,13 @@
-"""What a discriminator and a generator minimize, as pure functions of the discriminator's scores (logits).
+"""GAN losses, gradient penalties and path lengths, as functions of discriminator scores, images and codes.
 
-Knows no network. Scores are [n], real and fake of equal number.
+With scores s = D(x) (logits of "real"), ``real`` = D(x) of real images and ``fake`` = D(G(z)), both [n]:
+
+    name           discriminator minimizes                           generator minimizes
+    bce            softplus(-real) + softplus(fake)                  softplus(-fake)           Goodfellow et al. 2014
+    hinge          max(0, 1 - real) + max(0, 1 + fake)               -fake                     Lim and Ye 2017
+    relativistic   softplus(fake - real)                             softplus(real - fake)     Huang et al. 2024 (R3GAN)
+
+each averaged over the batch; softplus(x) = log(1 + e^x) = -log sigmoid(-x).
 """
 
 from collections.abc import Callable
@@ -15,9 +22,10 @@ Scores = Float[Tensor, "n"]
 
 
 @dataclass(frozen=True)
-class Objective:
-    """A pair of losses: `discriminator(real, fake)` and `generator(real, fake)`; only a `relativistic` generator loss
-    looks at the scores of real images.
+class GANLoss:
+    """A pair of losses, ``discriminator(real, fake)`` and ``generator(real, fake)``.
+
+    Only the generator's loss of a `relativistic` pair uses the scores of real images; others take None.
     """
 
     name: str
@@ -27,54 +35,55 @@ class Objective:
 
 
 def cross_entropy(real: Scores, fake: Scores) -> Float[Tensor, ""]:
-    """Return ``-log sigmoid(real) - log(1 - sigmoid(fake))``, averaged (Goodfellow et al. 2014, Eq. 1)."""
+    """Return the mean of ``-log sigmoid(real) - log(1 - sigmoid(fake))`` (Goodfellow et al. 2014, Eq. 1)."""
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
 def non_saturating(real: Scores | None, fake: Scores) -> Float[Tensor, ""]:
-    """Return ``-log sigmoid(fake)``, averaged (Goodfellow et al. 2014, section 3)."""
+    """Return the mean of ``-log sigmoid(fake)`` (Goodfellow et al. 2014, section 3)."""
     return F.softplus(-fake).mean()
 
 
 def hinge(real: Scores, fake: Scores) -> Float[Tensor, ""]:
-    """Return ``max(0, 1 - real) + max(0, 1 + fake)``, averaged (Lim and Ye 2017)."""
+    """Return the mean of ``max(0, 1 - real) + max(0, 1 + fake)`` (Lim and Ye 2017)."""
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
 def hinge_generator(real: Scores | None, fake: Scores) -> Float[Tensor, ""]:
-    """Return ``-fake``, averaged."""
+    """Return the mean of ``-fake``."""
     return -fake.mean()
 
 
 def relativistic(real: Scores, fake: Scores) -> Float[Tensor, ""]:
-    """Return ``softplus(fake - real)``, averaged over pairs (R3GAN, Huang et al. 2024, Eq. 2)."""
+    """Return the mean of ``softplus(fake - real)`` over pairs (R3GAN, Huang et al. 2024, Eq. 2)."""
     return F.softplus(fake - real).mean()
 
 
 def relativistic_generator(real: Scores | None, fake: Scores) -> Float[Tensor, ""]:
-    """Return ``softplus(real - fake)``, averaged over pairs: the discriminator's loss with its parts exchanged."""
+    """Return the mean of ``softplus(real - fake)`` over pairs, the discriminator's loss with both exchanged."""
     assert real is not None
     return F.softplus(real - fake).mean()
 
 
-OBJECTIVES = {
-    "bce": Objective("bce", cross_entropy, non_saturating),
-    "hinge": Objective("hinge", hinge, hinge_generator),
-    "relativistic": Objective("relativistic", relativistic, relativistic_generator, relativistic=True),
+LOSSES = {
+    "bce": GANLoss("bce", cross_entropy, non_saturating),
+    "hinge": GANLoss("hinge", hinge, hinge_generator),
+    "relativistic": GANLoss("relativistic", relativistic, relativistic_generator, relativistic=True),
 }
 
 
-def score_means(real: Scores, fake: Scores) -> dict[str, Float[Tensor, ""]]:
-    """Return what a log tells of scores: how probably real and made images are taken for real, on average, and the
-    mean sign of real scores, by which adaptive augmentation goes.
+def score_metrics(real: Scores, fake: Scores) -> dict[str, Float[Tensor, ""]]:
+    """Return what a log records of scores: the mean probabilities D(x) and D(G(z)) of being real, and the mean sign of
+    real scores, from which adaptive augmentation estimates overfitting (r_t of Karras et al. 2020, ADA, Eq. 1).
     """
     real, fake = real.detach(), fake.detach()
     return {"D(x)": real.sigmoid().mean(), "D(G(z))": fake.sigmoid().mean(), "sign": real.sign().mean()}
 
 
 def gradient_penalty(score: Callable[[Tensor], Tensor], images: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
-    """Return ``|d score / d image|^2``, averaged over images: R1 on real ones, R2 on fake ones (Mescheder et al.
-    2018, Eq. 9); the loss adds gamma / 2 of it.
+    """Return the mean of ``|grad_x D(x)|^2`` over images, differentiable in the weights of D.
+
+    Times gamma / 2 it is R1 on real images and R2 on fake ones (Mescheder et al. 2018, Eq. 9 and 10).
     """
     images = images.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(score(images).sum(), images, create_graph=True)
@@ -82,11 +91,14 @@ def gradient_penalty(score: Callable[[Tensor], Tensor], images: Float[Tensor, "n
 
 
 def path_lengths(
-    images: Float[Tensor, "n c h w"], ws: Float[Tensor, "n layers d"], direction: Float[Tensor, "n c h w"]
+    images: Float[Tensor, "n c h w"], ws: Float[Tensor, "n layers d"], noise: Float[Tensor, "n c h w"]
 ) -> Float[Tensor, "n"]:
-    """Return ``|J_w^T y|`` for normal `direction` y, scaled by the number of pixels (StyleGAN2, Karras et al. 2020,
-    Eq. 4).
+    """Return ``|J_w^T y|`` for images y of normal `noise`, with the Jacobian J_w of G in w (StyleGAN2, Karras et al.
+    2020, Eq. 4).
+
+    ``J_w^T y = grad_w (G(w) . y)`` takes one backward pass. y is divided by the square root of the number of pixels,
+    and squares are averaged over the layers of w+.
     """
     pixels = images.shape[2] * images.shape[3]
-    (gradient,) = torch.autograd.grad((images * direction).sum() / pixels**0.5, ws, create_graph=True)
+    (gradient,) = torch.autograd.grad((images * noise).sum() / pixels**0.5, ws, create_graph=True)
     return gradient.square().sum(dim=2).mean(dim=1).sqrt()

@@ -1,6 +1,6 @@
-"""What training changes, as plain data: two networks, their optimizers, the average that is kept, a few numbers.
+"""The state that training changes: two networks, their optimizers, the averaged generator and a few scalars.
 
-``tensors`` and ``restore`` turn it into named tensors and back without loss, which is all that a snapshot needs.
+`tensors` and `restore` turn it into named tensors and back without loss, which is all that a snapshot needs.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganvas.errors import TrainingError
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
-WARMING_STEPS = 200
+WARMUP_STEPS = 200
 
 
 @dataclass
@@ -29,19 +29,19 @@ class Networks:
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """The networks by the names that they have in snapshots."""
+        """The networks by their names in snapshots."""
         return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Adam]:
-        """The optimizers by the names that they have in snapshots."""
+        """The optimizers by their names in snapshots."""
         return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
 
 
 @dataclass(frozen=True)
-class Source:
-    """What a run may begin with where only a generator is known, which is its own average, and perhaps the
-    ``discriminator`` that it was trained against.
+class InitialNetworks:
+    """Trained networks to start from, where there is no snapshot: a generator, which is its own average, and perhaps
+    the ``discriminator`` that it was trained against.
     """
 
     generator: Any
@@ -53,13 +53,15 @@ class Source:
         return self.generator
 
 
-def adam(network: nn.Module, rate: float, betas: tuple[float, float], penalty_every: int = 0) -> torch.optim.Adam:
-    """Return Adam for a network; with a penalty every `penalty_every` steps, rate and betas are those of ``every /
-    (every + 1)`` of a step (lazy regularization, Karras et al. 2020, appendix B).
+def adam(network: nn.Module, learning_rate: float, betas: tuple[float, float], interval: int = 0) -> torch.optim.Adam:
+    """Return Adam for a network.
+
+    With a regularizer every `interval` steps (0: none), learning rate and betas take the correction c = interval /
+    (interval + 1) of lazy regularization: ``c lr`` and ``beta^c`` (Karras et al. 2020, appendix B).
     """
-    share = penalty_every / (penalty_every + 1) if penalty_every else 1.0
-    first, second = (beta**share for beta in betas)
-    return torch.optim.Adam(list(network.parameters()), rate * share, (first, second), foreach=True)
+    correction = interval / (interval + 1) if interval else 1.0
+    first, second = (beta**correction for beta in betas)
+    return torch.optim.Adam(list(network.parameters()), learning_rate * correction, (first, second), foreach=True)
 
 
 def tensors(networks: Networks) -> dict[str, Tensor]:
@@ -75,13 +77,13 @@ def tensors(networks: Networks) -> dict[str, Tensor]:
 
 
 def moments(optimizer: torch.optim.Adam, prefix: str) -> dict[str, Tensor]:
-    """Return what Adam remembers of each parameter, by names such as ``prefix.12.exp_avg``, and its step counts."""
+    """Return Adam's moments of each parameter, by names such as ``prefix.12.exp_avg``, and its step counts."""
     states = optimizer.state_dict()["state"]
     return {f"{prefix}.{index}.{key}": state[key] for index, state in states.items() for key in (*MOMENTS, "step")}
 
 
-def slim(networks: Networks) -> dict[str, Tensor]:
-    """Return the weights alone, in bfloat16: what training can go on from, with optimizers that start afresh."""
+def weights_only(networks: Networks) -> dict[str, Tensor]:
+    """Return the weights without optimizers, in bfloat16: training resumes from them with fresh optimizers."""
     kept = ("average.", "generator.", "discriminator.", "extra.")
     return {
         name: t.bfloat16() if t.is_floating_point() and not name.startswith("extra.") else t
@@ -92,7 +94,7 @@ def slim(networks: Networks) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def restore(networks: Networks, named: Mapping[str, Tensor]) -> bool:
-    """Put the tensors of a snapshot back; returns whether it held the optimizers (a slim one does not).
+    """Load the tensors of a snapshot; returns whether it held the optimizers (a weights-only one does not).
 
     Raises `TrainingError` where the snapshot is of other networks.
     """
@@ -103,17 +105,17 @@ def restore(networks: Networks, named: Mapping[str, Tensor]) -> bool:
             raise TrainingError(f"The snapshot's {part} has other layers than these settings make; use its settings.")
         for name, t in own.items():
             t.copy_(given[name])
-    for name, own in networks.extra.items():  # what these settings do not carry on is left out
+    for name, own in networks.extra.items():  # scalars that these settings do not use are dropped
         networks.extra[name] = named.get(f"extra.{name}", own).to(own.device)
-    whole = any(name.startswith("optimizer.") for name in named)
-    if whole:
+    complete = any(name.startswith("optimizer.") for name in named)
+    if complete:
         for part, optimizer in networks.optimizers.items():
             restore_moments(optimizer, f"optimizer.{part}", named)
-    return whole
+    return complete
 
 
 def restore_moments(optimizer: torch.optim.Adam, prefix: str, named: Mapping[str, Tensor]) -> None:
-    """Put back what `moments` gave."""
+    """Load what `moments` returned."""
     described = optimizer.state_dict()
     parameters = optimizer.param_groups[0]["params"]
     described["state"] = {
@@ -124,23 +126,25 @@ def restore_moments(optimizer: torch.optim.Adam, prefix: str, named: Mapping[str
     optimizer.load_state_dict(described)
 
 
-def warming(steps: int) -> float:
-    """Return the factor of the learning rate `steps` steps after an optimizer started afresh on a trained network: from
-    0 to 1 in 200, in which Adam learns the size of the gradients. (Its first step moves every weight by the whole
-    rate, whatever the gradient.)
+def lr_warmup(steps: int) -> float:
+    """Return the learning-rate factor `steps` steps after a trained network got a fresh optimizer: linear from 0 to 1
+    in 200 steps.
+
+    Adam's first step moves every weight by the whole learning rate, whatever the gradient; in these steps it learns
+    the gradients' scale.
     """
-    return min(1.0, max(0, steps + 1) / WARMING_STEPS)
+    return min(1.0, max(0, steps + 1) / WARMUP_STEPS)
 
 
-def cooling(left: int, last: int) -> float:
-    """Return the factor of the learning rate with `left` images to come: from 1 to 0 over the `last` ones (0: always
-    1). Steps as large as at the start keep weights in motion that have found their place.
+def lr_decay(images_left: int, decay_images: int) -> float:
+    """Return the learning-rate factor with `images_left` to come: linear from 1 to 0 over the last `decay_images` (0:
+    always 1).
     """
-    return min(1.0, max(0, left) / last) if last else 1.0
+    return min(1.0, max(0, images_left) / decay_images) if decay_images else 1.0
 
 
-def scale_rates(networks: Networks, *, generator: float, discriminator: float) -> None:
-    """Set the learning rates to these factors of what the optimizers were made with."""
+def scale_learning_rates(networks: Networks, *, generator: float, discriminator: float) -> None:
+    """Set the learning rates to these factors of their initial values."""
     for optimizer, factor in (
         (networks.generator_optimizer, generator),
         (networks.discriminator_optimizer, discriminator),

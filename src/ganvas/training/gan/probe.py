@@ -1,8 +1,8 @@
-"""One step of a run in a child process, before a long run: a kernel that crashes ends the child, not the run.
+"""One step in a child process before a long run: a kernel that crashes ends the child, not the run.
 
-Some kernels of a CPU's libraries die of a signal for certain shapes, types and numbers of threads, without a word
-(docs/decisions.md has one). A run that dies in bfloat16 is trained in float32 instead, which is slower; its snapshots
-and settings name that precision, so that it is resumed in it.
+Some kernels of CPU libraries crash with a signal for certain shapes, data types and numbers of threads
+(docs/decisions.md has one). A run whose step crashes in bfloat16 is trained in float32 instead, which is slower; its
+snapshots and settings record that precision, so that it is resumed in it.
 """
 
 import json
@@ -17,11 +17,11 @@ from typing import Any
 import torch
 
 from ganvas.errors import TrainingError
-from ganvas.training.distributed import Team
+from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augmentation import Augmentation
-from ganvas.training.gan.run import Recipe
-from ganvas.training.gan.starting import recipe_of
-from ganvas.training.randomness import Randomness, Share
+from ganvas.training.gan.starting import settings_of
+from ganvas.training.gan.task import GANSettings
+from ganvas.training.randomness import Randomness, Shard
 
 LONG_RUN_STEPS = 200
 LONGEST_SECONDS = 900.0
@@ -29,26 +29,32 @@ CRASHES = ("SIGFPE", "SIGSEGV", "SIGILL", "SIGBUS", "SIGABRT")
 CHILD = (sys.executable, "-m", "ganvas.training.gan.probe")
 
 
-def safe_recipe(
-    recipe: Recipe, augmentation: Augmentation, device: torch.device, team: Team, steps: int, *, may_change: bool
-) -> tuple[Recipe, str]:
-    """Return the recipe to train with and a message, "" where nothing had to change: float32 where a step in the given
-    precision crashes. All processes of the team return the same.
+def safe_settings(
+    settings: GANSettings,
+    augmentation: Augmentation,
+    device: torch.device,
+    processes: ProcessGroup,
+    steps: int,
+    *,
+    may_change: bool,
+) -> tuple[GANSettings, str]:
+    """Return the settings to train with, and a message where they had to change, else "": float32 where a step in the
+    given precision crashes. All processes return the same.
 
-    Runs of fewer than 200 steps, and runs on other devices than a CPU, are not probed. Raises `TrainingError` where no
-    precision works, or where another one works and `may_change` is false.
+    Only runs of at least 200 steps on a CPU are probed. Raises `TrainingError` where no precision works, or where
+    another one works and `may_change` is false.
     """
     if device.type != "cpu" or steps < LONG_RUN_STEPS:
-        return recipe, ""
-    crash = crash_of_step(recipe, augmentation, team.share) if team.leads else ""
-    if not team.any(bool(crash)):
-        return recipe, ""
-    crash = crash or "a signal, as the leading process found"
-    slower = replace(recipe, precision="float32")
-    works = slower != recipe and not (team.leads and crash_of_step(slower, augmentation, team.share))
-    works = not team.any(not works)
+        return settings, ""
+    crash = crash_of_step(settings, augmentation, processes.shard) if processes.is_main else ""
+    if not processes.any(bool(crash)):
+        return settings, ""
+    crash = crash or "a signal, found by rank 0"
+    slower = replace(settings, precision="float32")
+    works = slower != settings and not (processes.is_main and crash_of_step(slower, augmentation, processes.shard))
+    works = not processes.any(not works)
     cause = (
-        f"A training step in {recipe.precision} crashes on this machine ({crash}, {torch.get_num_threads()} threads)"
+        f"A training step in {settings.precision} crashes on this machine ({crash}, {torch.get_num_threads()} threads)"
     )
     if not works:
         raise TrainingError(f"{cause}. Give another number of --threads, or set ONEDNN_MAX_CPU_ISA=AVX2 and try again.")
@@ -58,24 +64,24 @@ def safe_recipe(
 
 
 def crash_of_step(
-    recipe: Recipe, augmentation: Augmentation, share: Share = Share(), child: Sequence[str] | None = None
+    settings: GANSettings, augmentation: Augmentation, shard: Shard = Shard(), child: Sequence[str] | None = None
 ) -> str:
-    """Do one step in a child process, on random images; return the name of the signal it crashed with, "" for none.
+    """Do one step in a child process, on random images; return the name of the signal that ended it, "" for none.
 
-    An error of another kind counts as none: the run itself will raise it, with its message.
+    Errors of other kinds do not count: the run itself raises them, with their message.
     """
     try:
-        return _crash(run_child(order_of(recipe, augmentation, share), child or CHILD).returncode)
+        return _crash(run_child(order_of(settings, augmentation, shard), child or CHILD).returncode)
     except (OSError, subprocess.TimeoutExpired):
         return ""
 
 
-def order_of(recipe: Recipe, augmentation: Augmentation, share: Share = Share()) -> dict[str, Any]:
-    """Return what a child is told, in JSON's types."""
+def order_of(settings: GANSettings, augmentation: Augmentation, shard: Shard = Shard()) -> dict[str, Any]:
+    """Return the order for a child, in JSON's types."""
     return {
-        "recipe": asdict(recipe),
+        "settings": asdict(settings),
         "augmentation": asdict(augmentation),
-        "share": asdict(share),
+        "shard": asdict(shard),
         "threads": torch.get_num_threads(),
     }
 
@@ -96,15 +102,15 @@ def _crash(code: int) -> str:
 def do_step(order: Mapping[str, Any]) -> None:
     """Do the step that `crash_of_step` asks for: one with every penalty, in which both networks learn."""
     torch.set_num_threads(order["threads"])
-    recipe, augmentation = recipe_of(order["recipe"]), Augmentation(**order["augmentation"])
-    device, share = torch.device("cpu"), Share(**order["share"])
-    every = math.lcm(*(getattr(recipe, name, 1) for name in ("penalty_every", "path_every")))
-    index = -(-recipe.discriminator_warmup // every) * every
-    draws = Randomness(recipe.seed, index, share, device)
-    networks = recipe.build(device)
+    settings, augmentation = settings_of(order["settings"]), Augmentation(**order["augmentation"])
+    device, shard = torch.device("cpu"), Shard(**order["shard"])
+    every = math.lcm(*(getattr(settings, name, 1) for name in ("penalty_every", "path_every")))
+    index = -(-(settings.discriminator_warmup or 0) // every) * every
+    draws = Randomness(settings.seed, index, shard, device)
+    networks = settings.build(device)
     augmentation.prepare(networks.extra, device)
-    real = draws.normal(recipe.batch, 3, recipe.resolution, recipe.resolution).clamp(-1, 1)
-    recipe.step(networks, real, index, draws, augmentation.of_networks(networks.extra), Team())
+    real = draws.normal(settings.batch, 3, settings.resolution, settings.resolution).clamp(-1, 1)
+    settings.step(networks, real, index, draws, augmentation.before_discriminator(networks.extra), ProcessGroup())
 
 
 if __name__ == "__main__":

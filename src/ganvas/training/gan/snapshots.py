@@ -1,5 +1,5 @@
-"""Snapshots of a training run on disk: whole ones that go on bit for bit, and slim ones that go on with fresh
-optimizers. Safetensors with a JSON header; no code in them.
+"""Snapshots of a training run: complete ones, from which training resumes bit for bit, and weights-only ones, from
+which it resumes with fresh optimizers. Safetensors with a JSON header; no code in them.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.io.tensor_files import read_header, read_tensors, write_tensors
-from ganvas.training.gan.networks import Networks, slim, tensors
+from ganvas.training.gan.networks import Networks, tensors, weights_only
 
 KIND = "training snapshot"
-PATTERN = "snapshot-*.safetensors"
+COMPLETE, WEIGHTS = "snapshot", "weights"
 SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands: steps done, images seen, and the step since which its optimizers have run."""
+class TrainingState:
+    """How far a run has come: steps done, images shown, and the step at which its optimizers started afresh."""
 
     step: int = 0
     images: int = 0
@@ -30,31 +30,31 @@ class Progress:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a snapshot file holds; ``data`` is what the run learnt from and how that was augmented."""
+    """What a snapshot file holds; ``data`` describes the training data and their augmentation."""
 
     tensors: dict[str, Tensor]
-    progress: Progress
-    recipe: Mapping[str, Any]
+    state: TrainingState
+    settings: Mapping[str, Any]
     data: Mapping[str, Any]
 
 
-def path_of(folder: Path, images: int, *, small: bool = False) -> Path:
-    """Return the name of the snapshot after so many images, with `small` of the slim one."""
-    return folder / f"{'slim' if small else 'snapshot'}-{images:09d}.safetensors"
+def path_of(folder: Path, images: int, *, weights: bool = False) -> Path:
+    """Return the path of the snapshot after so many images, or of the weights-only one."""
+    return folder / f"{WEIGHTS if weights else COMPLETE}-{images:09d}.safetensors"
 
 
 def write(
     path: Path,
     networks: Networks,
-    progress: Progress,
-    recipe: Mapping[str, Any],
+    state: TrainingState,
+    settings: Mapping[str, Any],
     data: Mapping[str, Any],
     *,
-    small: bool = False,
+    weights: bool = False,
 ) -> Path:
-    """Write a snapshot, a slim one with `small`; an interruption or a full disk leaves older ones whole."""
-    held = slim(networks) if small else tensors(networks)
-    header = {"recipe": dict(recipe), "progress": vars(progress), "data": dict(data), "slim": small}
+    """Write a snapshot, with `weights` a weights-only one; an interruption or a full disk leaves older ones intact."""
+    held = weights_only(networks) if weights else tensors(networks)
+    header = {"settings": dict(settings), "state": vars(state), "data": dict(data), "weights_only": weights}
     return write_tensors(path, KIND, held, header, TrainingError)
 
 
@@ -66,22 +66,22 @@ def is_snapshot(path: Path) -> bool:
 
 
 def read(path: Path) -> Snapshot:
-    """Return what a snapshot file holds; raises `TrainingError` where it is none."""
+    """Return what a snapshot file holds; raises `TrainingError` where it is no snapshot."""
     held, header = read_tensors(path, KIND, TrainingError)
     try:
-        return Snapshot(held, Progress(**header["progress"]), dict(header["recipe"]), dict(header.get("data", {})))
+        return Snapshot(held, TrainingState(**header["state"]), dict(header["settings"]), dict(header.get("data", {})))
     except (KeyError, TypeError, ValueError) as reason:
         raise TrainingError(f"'{path}' is a damaged snapshot ({reason}); resume from an older one.") from reason
 
 
 def all_in(folder: Path) -> list[Path]:
-    """Return the snapshots of a run, oldest first."""
-    return sorted(folder.glob(PATTERN))
+    """Return the complete snapshots of a run, oldest first."""
+    return sorted(folder.glob(f"{COMPLETE}-*.safetensors"))
 
 
 def set_aside(folder: Path, images: int) -> None:
-    """Move what a run wrote after so many images, which will be made again, to a folder within: neither the newest
-    snapshot nor the timelapse may come from what was given up.
+    """Move the files that a run wrote after so many images to a subfolder, before these images are trained again:
+    neither the newest snapshot nor the timelapse may come from the abandoned part.
     """
     for path in [*folder.glob("*-?????????.safetensors"), *folder.glob("sheet-?????????.png")]:
         number = path.stem.rpartition("-")[2]
@@ -93,7 +93,7 @@ def set_aside(folder: Path, images: int) -> None:
 
 
 def retire(folder: Path, keep: int) -> None:
-    """Remove all but the `keep` newest."""
+    """Remove all complete snapshots except the `keep` newest."""
     for path in all_in(folder)[: -max(keep, 1)]:
         with suppress(FileNotFoundError):
             path.unlink()

@@ -1,4 +1,4 @@
-"""How a run begins: in an empty folder, or from a snapshot, whole or slim."""
+"""How a run starts: in an empty folder, from trained networks, or from a snapshot."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,182 +10,161 @@ import torch
 
 from ganvas.checkpoints.load import load
 from ganvas.errors import TrainingError
-from ganvas.images.datasets import ImageSet
 from ganvas.io.files import atomic_path
 from ganvas.io.tensor_files import read_header
-from ganvas.training.adapt.adaptation import AdaptationRecipe
-from ganvas.training.distributed import Team
+from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.gan import snapshots
-from ganvas.training.gan.augmentation import Augmentation
-from ganvas.training.gan.dcgan import DCGANRecipe
-from ganvas.training.gan.discriminator_files import discriminator_of
+from ganvas.training.gan.dcgan import DCGANSettings
+from ganvas.training.gan.discriminator_files import companion_discriminator
 from ganvas.training.gan.growing import misfit
-from ganvas.training.gan.networks import Networks, Source, restore
-from ganvas.training.gan.run import Plan, Recipe, Run, described_data
-from ganvas.training.gan.snapshots import Progress
-from ganvas.training.gan.stylegan2 import StyleGAN2Recipe
+from ganvas.training.gan.networks import InitialNetworks, Networks, restore
+from ganvas.training.gan.run import TrainingRun
+from ganvas.training.gan.snapshots import Snapshot, TrainingState
+from ganvas.training.gan.stylegan2 import StyleGAN2Settings
+from ganvas.training.gan.task import GANSettings, TrainingTask
 from ganvas.training.log import LOG, read_log, write_line
 
-RECIPES = {"stylegan2": StyleGAN2Recipe, "dcgan": DCGANRecipe, "adapt": AdaptationRecipe}
-SETTINGS = "settings.json"
-FREE = ("precision",)  # a run may go on in another precision
+SETTINGS_TYPES = {"stylegan2": StyleGAN2Settings, "dcgan": DCGANSettings, "adapt": AdaptationSettings}
+SETTINGS_FILE = "settings.json"
+CHANGEABLE = ("precision",)  # a run may be resumed in another precision
+NEWEST = "auto"
 
 
-def begin(
-    recipe: Recipe,
-    plan: Plan,
-    data: ImageSet,
-    augmentation: Augmentation,
-    device: torch.device,
-    team: Team,
-    source: Source | Networks | None = None,
-) -> Run:
-    """Return a run from the start, with the weights of `source` (see `read_source`) where it is given.
+def begin(task: TrainingTask, source: InitialNetworks | Networks | None = None) -> TrainingRun:
+    """Return a new run, with the weights of `source` (see `read_initial`) where it is given.
 
     Raises `TrainingError` where the folder already holds a run, or the source is of another family.
     """
-    _refuse_used(plan.folder)
-    run = prepare(recipe, plan, data, augmentation, device, team, source)
-    if team.leads:
-        _write_settings(plan, recipe, augmentation)
+    _refuse_used_folder(task.folder)
+    run = prepare(task, source)
+    if task.processes.is_main:
+        _write_settings(task)
     return run
 
 
-def read_source(path: str, channels: Sequence[int] = ()) -> Source | Networks:
-    """Return what a run may start from: all networks of a training snapshot, or a generator by name or file, with the
-    discriminator that comes with it where a discriminator of these `channels` can begin as that one.
+def prepare(task: TrainingTask, source: InitialNetworks | Networks | None = None) -> TrainingRun:
+    """Return a new run that has written nothing yet; raises `TrainingError` where the source is of another family."""
+    family = task.settings.family if source is None else source.generator.family
+    if family != task.settings.family:
+        raise TrainingError(
+            f"A {task.settings.family} starts from another {task.settings.family}, not from a {family}."
+        )
+    networks = task.settings.build(task.device, source)
+    task.augmentation.prepare(networks.extra, task.device)
+    return TrainingRun(task, networks, TrainingState(fresh_since=None if source is None else 0))
+
+
+def read_initial(path: str, channels: Sequence[int] = ()) -> InitialNetworks | Networks:
+    """Return trained networks to start from: all networks of a training snapshot, or a generator by name or file.
+
+    A generator comes with its companion discriminator where one of these `channels` can start from it.
     """
     if not (Path(path).is_file() and snapshots.is_snapshot(Path(path))):
         generator = load(path)
-        discriminator = discriminator_of(generator, path)
+        discriminator = companion_discriminator(generator, path)
         fits = discriminator is not None and not misfit(channels, discriminator.channels)
-        return Source(generator, discriminator if fits else None)
+        return InitialNetworks(generator, discriminator if fits else None)
     snapshot = snapshots.read(Path(path))
-    networks = recipe_of(snapshot.recipe).build(torch.device("cpu"))
+    networks = settings_of(snapshot.settings).build(torch.device("cpu"))
     restore(networks, snapshot.tensors)
     return networks
 
 
-def prepare(
-    recipe: Recipe,
-    plan: Plan,
-    data: ImageSet,
-    augmentation: Augmentation,
-    device: torch.device,
-    team: Team,
-    source: Source | Networks | None = None,
-) -> Run:
-    """Return a run from the start of which nothing is written yet; raises `TrainingError` where the source is of
-    another family.
+def resume(task: TrainingTask, path: str = NEWEST, *, change: bool = False) -> TrainingRun:
+    """Return a run that resumes from the snapshot `path`, or from the newest in the folder for "auto".
+
+    A weights-only snapshot resumes with fresh optimizers and a learning-rate warm-up, which the log records. Files
+    later than the snapshot are set aside.
+
+    Args:
+        task: What to train; the settings must be those of the snapshot.
+        path: A snapshot file, or "auto".
+        change: Allow other settings, which the log records; the networks keep their shapes.
+
+    Raises:
+        TrainingError: There is no snapshot, it has other settings, or the folder holds another run.
     """
-    family = recipe.family if source is None else source.generator.family
-    if family != recipe.family:
-        raise TrainingError(f"A {recipe.family} starts from another {recipe.family}, not from a {family}.")
-    networks = recipe.build(device, source)
-    augmentation.prepare(networks.extra, device)
-    progress = Progress(fresh_since=None if source is None else 0)
-    return Run(recipe, plan, data, networks, augmentation, device, team, progress)
-
-
-def resume(
-    path: str,
-    recipe: Recipe,
-    plan: Plan,
-    data: ImageSet,
-    augmentation: Augmentation,
-    device: torch.device,
-    team: Team,
-    *,
-    change: bool = False,
-) -> Run:
-    """Return a run that goes on from the snapshot `path`, or from the newest in the folder for "auto".
-
-    A slim snapshot goes on with fresh optimizers, warmed up, which the log says; so it does of other settings, allowed
-    with `change` if the networks keep their shapes. What the folder holds of later than the snapshot is set aside.
-    Raises `TrainingError` where there is no snapshot, where it was made with other settings, or where the folder holds
-    another run.
-    """
-    found = newest(plan.folder) if path == "auto" else Path(path)
+    found = newest(task.folder) if path == NEWEST else Path(path)
     snapshot = snapshots.read(found)
-    if found.parent.resolve() != plan.folder.resolve():
-        _refuse_used(plan.folder)
-    other = _other_settings(snapshot, recipe, data, augmentation)
-    if other and not change:
+    if found.parent.resolve() != task.folder.resolve():
+        _refuse_used_folder(task.folder)
+    changes = _changed_settings(snapshot, task)
+    if changes and not change:
         raise TrainingError(
-            f"'{found}' was made with other settings: {other}. Give those, or --change to go on with the new ones."
+            f"'{found}' has other settings: {changes}. Give those, or --change to go on with the new ones."
         )
-    networks = recipe.build(device)
-    augmentation.prepare(networks.extra, device)
-    whole = restore(networks, snapshot.tensors)
-    progress = snapshot.progress if whole else replace(snapshot.progress, fresh_since=snapshot.progress.step)
-    if team.leads:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-        _cut_log(plan.folder, progress.images)
-        snapshots.set_aside(plan.folder, progress.images)
-        if not whole:
-            write_line(plan.folder, {"event": "joined", "images": progress.images, "from": found.name})
-        if other:
-            write_line(plan.folder, {"event": "changed", "images": progress.images, "settings": other})
-        _write_settings(plan, recipe, augmentation)
-    return Run(recipe, plan, data, networks, augmentation, device, team, progress)
+    networks = task.settings.build(task.device)
+    task.augmentation.prepare(networks.extra, task.device)
+    complete = restore(networks, snapshot.tensors)
+    state = snapshot.state if complete else replace(snapshot.state, fresh_since=snapshot.state.step)
+    if task.processes.is_main:
+        _rewind_folder(task, state.images)
+        if not complete:
+            write_line(task.folder, {"event": "joined", "images": state.images, "from": found.name})
+        if changes:
+            write_line(task.folder, {"event": "changed", "images": state.images, "settings": changes})
+    return TrainingRun(task, networks, state)
 
 
 def newest(folder: Path) -> Path:
-    """Return the newest snapshot of a run; raises `TrainingError` where there is none."""
-    whole = snapshots.all_in(folder)
-    if not whole:
-        raise TrainingError(f"'{folder}' holds no snapshot to go on from; start without --resume.")
-    return whole[-1]
+    """Return the newest complete snapshot of a run; raises `TrainingError` where there is none."""
+    complete = snapshots.all_in(folder)
+    if not complete:
+        raise TrainingError(f"'{folder}' holds no snapshot to resume from; start without --resume.")
+    return complete[-1]
 
 
 def recorded_precision(path: str, folder: Path) -> str | None:
-    """Return the precision that a snapshot was trained in ("auto": the newest one of the folder), with which a run goes
-    on bit for bit; None where the file is no snapshot.
+    """Return the precision that a snapshot ("auto": the newest one of the folder) was trained in, in which a run
+    resumes bit for bit; None where the file is no snapshot.
     """
-    found = newest(folder) if path == "auto" else Path(path)
-    return read_header(found, TrainingError)["recipe"]["precision"] if snapshots.is_snapshot(found) else None
+    found = newest(folder) if path == NEWEST else Path(path)
+    return read_header(found, TrainingError)["settings"]["precision"] if snapshots.is_snapshot(found) else None
 
 
-def recipe_of(snapshot: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that a snapshot's header describes."""
+def settings_of(header: Mapping[str, Any]) -> GANSettings:
+    """Return the settings that a snapshot's header describes."""
     described: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in snapshot.items()
+        name: tuple(value) if isinstance(value, list) else value for name, value in header.items()
     }
     try:
-        return RECIPES[described["family"]](**described)
+        return SETTINGS_TYPES[described["family"]](**described)
     except (KeyError, TypeError) as reason:
         raise TrainingError(f"The snapshot describes settings that this version does not know ({reason}).") from reason
 
 
-def _refuse_used(folder: Path) -> None:
+def _refuse_used_folder(folder: Path) -> None:
     if snapshots.all_in(folder) or (folder / LOG).exists():
         raise TrainingError(f"'{folder}' holds a run already: go on with --resume auto, or give another --out.")
 
 
-def _other_settings(snapshot: snapshots.Snapshot, recipe: Recipe, data: ImageSet, augmentation: Augmentation) -> str:
-    """Return what was otherwise when the snapshot was made, "" for nothing."""
-    now = asdict(recipe) | described_data(data, augmentation)
-    before = asdict(recipe_of(snapshot.recipe))
-    before |= {name: snapshot.data.get(name, now[name]) for name in described_data(data, augmentation)}
+def _changed_settings(snapshot: Snapshot, task: TrainingTask) -> str:
+    """Return how the task differs from the settings of a snapshot, "" for not at all."""
+    data = task.described_data()
+    now = asdict(task.settings) | data
+    before = asdict(settings_of(snapshot.settings)) | {name: snapshot.data.get(name, now[name]) for name in data}
     return "; ".join(
         f"{name} was {before.get(name)}, now {now.get(name)}"
         for name in sorted(before.keys() | now.keys())
-        if name not in FREE and before.get(name) != now.get(name)
+        if name not in CHANGEABLE and before.get(name) != now.get(name)
     )
 
 
-def _cut_log(folder: Path, images: int) -> None:
-    """Drop lines of what will be done again."""
-    kept = [line for line in read_log(folder) if line.get("images", 0) <= images]
-    with atomic_path(folder / LOG, TrainingError) as temporary:
+def _rewind_folder(task: TrainingTask, images: int) -> None:
+    """Bring the folder back to the state after so many images."""
+    task.folder.mkdir(parents=True, exist_ok=True)
+    kept = [line for line in read_log(task.folder) if line.get("images", 0) <= images]
+    with atomic_path(task.folder / LOG, TrainingError) as temporary:
         temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+    snapshots.set_aside(task.folder, images)
+    _write_settings(task)
 
 
-def _write_settings(plan: Plan, recipe: Recipe, augmentation: Augmentation) -> None:
+def _write_settings(task: TrainingTask) -> None:
     described = {
-        "recipe": asdict(recipe),
-        "plan": {**vars(plan), "folder": str(plan.folder), "source": dict(plan.source)},
-        "augmentation": vars(augmentation),
+        "settings": asdict(task.settings),
+        "schedule": asdict(task.schedule),
+        "augmentation": asdict(task.augmentation),
     }
-    with atomic_path(plan.folder / SETTINGS, TrainingError) as temporary:
+    with atomic_path(task.folder / SETTINGS_FILE, TrainingError) as temporary:
         temporary.write_text(json.dumps(described, indent=2) + "\n", "utf-8")

@@ -1,12 +1,12 @@
-"""Moving images by one matrix each: matrices of plane motions, and a resampling that keeps fine detail.
+"""Affine transformations of images, one matrix each, with a resampling that preserves fine detail.
 
-A matrix [3, 3] takes a point (x, y, 1) of the old image to its place in the new one, in pixels from the middle of the
-image, x to the right and y down. The product ``B @ A`` does A first.
+A matrix [3, 3] maps a point (x, y, 1) of the input to its position in the output, in pixels from the center of the
+image, x to the right and y down. The product ``B @ A`` applies A first.
 
-Images are read between their pixels by cubics through four neighbors each way, after smoothing where the motion
-shrinks. What is moved by whole pixels, flipped or turned by right angles comes out exactly. (Karras et al. 2020,
-"Training Generative Adversarial Networks with Limited Data", appendix B, double the image by an orthogonal wavelet,
-read it linearly at four times as many places, and halve the result.)
+Images are interpolated by cubics of four neighbors along each axis, after smoothing where the transformation shrinks.
+Shifts by whole pixels, flips and quarter turns are exact. (Karras et al. 2020, "Training Generative Adversarial
+Networks with Limited Data", appendix B, upsample by two with an orthogonal wavelet, interpolate linearly at four times
+as many points, and downsample.)
 """
 
 import torch
@@ -20,23 +20,23 @@ Matrices = Float[Tensor, "n 3 3"]
 
 
 def translation(x: Float[Tensor, "n"], y: Float[Tensor, "n"]) -> Matrices:
-    """Return motions by (x, y) pixels."""
+    """Return translations by (x, y) pixels."""
     return _matrices([[1, 0, x], [0, 1, y]])
 
 
 def scaling(x: Float[Tensor, "n"], y: Float[Tensor, "n"]) -> Matrices:
-    """Return enlargements by x sideways and y downwards; -1 flips."""
+    """Return scalings by x horizontally and y vertically; -1 flips."""
     return _matrices([[x, 0, 0], [0, y, 0]], like=x)
 
 
 def rotation(angle: Float[Tensor, "n"]) -> Matrices:
-    """Return turns by `angle` radians, clockwise as the image is seen."""
+    """Return clockwise rotations by `angle` radians."""
     cosine, sine = angle.cos(), angle.sin()
     return _matrices([[cosine, -sine, 0], [sine, cosine, 0]])
 
 
 def quarter_turns(count: Int[Tensor, "n"]) -> Matrices:
-    """Return turns by `count` right angles, in whole numbers: the cosine of pi / 2 would not be zero."""
+    """Return rotations by `count` quarter turns, with exact entries (the cosine of pi / 2 is not exactly 0)."""
     cosine = torch.tensor([1.0, 0.0, -1.0, 0.0], device=count.device)[count % 4]
     sine = torch.tensor([0.0, 1.0, 0.0, -1.0], device=count.device)[count % 4]
     return _matrices([[cosine, -sine, 0], [sine, cosine, 0]])
@@ -50,13 +50,13 @@ def _matrices(rows: list[list[Tensor | int]], like: Tensor | None = None) -> Mat
 
 
 def warp(images: Float[Tensor, "n c h w"], matrices: Matrices) -> Float[Tensor, "n c h w"]:
-    """Return the moved images; beyond the edges the image is seen in a mirror.
+    """Return the transformed images, with reflection at the borders.
 
-    Differentiable once in the images (`torch.nn.functional.grid_sample` knows no second derivative). Half precision
-    is widened inside.
+    Once differentiable in the images (`torch.nn.functional.grid_sample` has no second derivative). Computed in float32
+    at least.
     """
     height, width = images.shape[2:]
-    back = torch.linalg.inv(matrices)  # [n, 3, 3], new places to old ones
+    back = torch.linalg.inv(matrices)  # [n, 3, 3], output to input
     x = torch.arange(width, device=back.device) - (width - 1) / 2
     y = torch.arange(height, device=back.device)[:, None] - (height - 1) / 2
     old_x, old_y = (
@@ -69,13 +69,13 @@ def warp(images: Float[Tensor, "n c h w"], matrices: Matrices) -> Float[Tensor, 
 
 
 def softening(back: Matrices) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-    """Return how much to smooth sideways and downwards before reading at `back` of each new pixel.
+    """Return the smoothing weights a, horizontally and vertically, before interpolation at `back` of each output pixel.
 
-    A new pixel covers a parallelogram of the old image, of variances ``diag(B B^T) / 12``. Beyond the 1 / 12 that an
-    old pixel has by itself they are made up for by weights (a, 1 - 2a, a), of variance 2a.
+    An output pixel covers a parallelogram of the input, of variances ``diag(B B^T) / 12``. What exceeds the 1 / 12 of
+    an input pixel is added by a filter (a, 1 - 2a, a), of variance 2a.
     """
     spread = back[:, :2, :2].square().sum(dim=2)  # [n, 2]
-    # Rotations come out a rounding error above 1, and must not smooth at all.
+    # Rotations exceed 1 by a rounding error and must not smooth at all.
     across, down = ((spread - 1 - 1e-5) / 24).clamp(0, 0.25).unbind(dim=1)
     return across, down
 
@@ -83,10 +83,10 @@ def softening(back: Matrices) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
 def soften(
     images: Float[Tensor, "n c h w"], across: Float[Tensor, "n"], down: Float[Tensor, "n"]
 ) -> Float[Tensor, "n c h w"]:
-    """Smooth each image by weights (a, 1 - 2a, a), a being `across` sideways and `down` downwards."""
+    """Smooth each image by the filter (a, 1 - 2a, a), with a = `across` horizontally and a = `down` vertically."""
     n, channels, height, width = images.shape
     sideways, downwards = (torch.stack([a, 1 - 2 * a, a], dim=1) for a in (across, down))
     taps = (downwards[:, :, None] * sideways[:, None]).to(images).repeat_interleave(channels, dim=0)
-    # The images stand side by side as channels of one, since each has weights of its own.
+    # The images are the channels of one image, since each has its own filter.
     row = F.pad(images, (1, 1, 1, 1), mode="replicate").reshape(1, n * channels, height + 2, width + 2)
     return F.conv2d(row, taps[:, None], groups=n * channels).view(images.shape)

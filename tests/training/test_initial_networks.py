@@ -1,4 +1,4 @@
-"""Starting a run from all networks of another: what a finer generator and its discriminator keep."""
+"""Starting a run from trained networks: what a generator of higher resolution and its discriminator keep."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +10,16 @@ import ganvas
 from ganvas.errors import TrainingError
 from ganvas.generators import ops
 from ganvas.training.gan import snapshots, starting
-from ganvas.training.gan.dcgan import DCGANRecipe
+from ganvas.training.gan.channels import parse_channels
+from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.networks import Networks
-from ganvas.training.gan.snapshots import Progress
-from ganvas.training.gan.stylegan2 import StyleGAN2Recipe, draw_codes, parse_channels
+from ganvas.training.gan.sampling import sample_ws
+from ganvas.training.gan.snapshots import TrainingState
+from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.randomness import Randomness
 
 CPU = torch.device("cpu")
-SMALL = StyleGAN2Recipe((8, 8, 6), (8, 8, 6), z_dim=8, mapping_layers=2, batch=4)
+SMALL = StyleGAN2Settings((8, 8, 6), (8, 8, 6), z_dim=8, mapping_layers=2, batch=4)
 LARGE = replace(SMALL, channels=(8, 8, 6, 6), discriminator_channels=(8, 8, 6, 6), seed=5)
 
 
@@ -29,14 +31,14 @@ def snapshot(tmp_path: Path) -> Path:
         for parameter in networks.average.parameters():
             parameter.mul_(0.9)
     path = tmp_path / "snapshot-000000064.safetensors"
-    return snapshots.write(path, networks, Progress(16, 64), vars(SMALL), {})
+    return snapshots.write(path, networks, TrainingState(16, 64), vars(SMALL), {})
 
 
-def test_all_networks_come_from_a_snapshot(snapshot: Path):
-    small = starting.read_source(str(snapshot))
+def test_all_networks_start_from_a_snapshot(snapshot: Path):
+    small = starting.read_initial(str(snapshot))
     assert isinstance(small, Networks)
     large = LARGE.build(CPU, small)
-    codes = draw_codes(small.generator, Randomness(0, 0), 2, 0.0)
+    codes = sample_ws(small.generator, Randomness(0, 0), 2, 0.0)
     for part in ("generator", "average"):
         fine, coarse = getattr(large, part), getattr(small, part)
         wide = torch.cat([codes, codes[:, -2:]], dim=1)
@@ -47,7 +49,7 @@ def test_all_networks_come_from_a_snapshot(snapshot: Path):
     torch.testing.assert_close(large.discriminator(images), small.discriminator(smaller), atol=1e-5, rtol=1e-4)
 
 
-def test_a_generator_comes_with_its_discriminator_where_that_has_a_place():
+def test_generator_comes_with_its_discriminator_where_the_channels_fit():
     channels = ganvas.load("faces").architecture.channels
     for widths, fits in (
         (channels, True),
@@ -55,33 +57,33 @@ def test_a_generator_comes_with_its_discriminator_where_that_has_a_place():
         (channels[:-1], False),
         ((512, *channels[1:]), False),
     ):
-        source = starting.read_source("faces", widths)
+        source = starting.read_initial("faces", widths)
         assert source.generator.family == "stylegan2"
         assert (source.discriminator is not None) == fits
-    assert starting.read_source("faces-dcgan").discriminator is None
-    recipe = StyleGAN2Recipe(channels, channels, z_dim=256, mapping_layers=4)
-    source = starting.read_source("faces", channels)
-    built = recipe.build(CPU, source)
+    assert starting.read_initial("faces-dcgan").discriminator is None
+    settings = StyleGAN2Settings(channels, channels, z_dim=256, mapping_layers=4)
+    source = starting.read_initial("faces", channels)
+    built = settings.build(CPU, source)
     images = torch.rand(4, 3, 128, 128) * 2 - 1
     torch.testing.assert_close(built.discriminator(images), source.discriminator(images))
 
 
-def test_dcgan_from_all_networks():
-    recipe = DCGANRecipe(32, width=4, discriminator_width=4, batch=4)
-    source = recipe.build(CPU)
-    built = replace(recipe, seed=3).build(CPU, source)
+def test_dcgan_starts_from_equal_networks_alone():
+    settings = DCGANSettings(32, width=4, discriminator_width=4, batch=4)
+    source = settings.build(CPU)
+    built = replace(settings, seed=3).build(CPU, source)
     for name, module in built.modules.items():
         for key, tensor in module.state_dict().items():
             assert torch.equal(tensor, source.modules[name].state_dict()[key])
     with pytest.raises(TrainingError, match="same sizes"):
-        replace(recipe, width=6).build(CPU, source)
+        replace(settings, width=6).build(CPU, source)
 
 
 @pytest.mark.parametrize("text", ["16,16", "16,16,x", "16,,16", "16,16,0", "", "-1,2,3"])
-def test_channels_that_are_none(text: str):
+def test_text_without_a_channel_for_each_map_is_refused(text: str):
     with pytest.raises(TrainingError, match="maps of 4, 8"):
         parse_channels(text, 16)
 
 
-def test_channels():
+def test_channels_are_parsed():
     assert parse_channels("16, 12,8", 16) == (16, 12, 8)

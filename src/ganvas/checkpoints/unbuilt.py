@@ -11,7 +11,7 @@ UNVERIFIED = "written from its description, not yet verified on a published file
 
 
 @dataclass(frozen=True, eq=False)
-class Recognized:
+class UnbuiltGenerator:
     """A generator as a file describes it, before it is built.
 
     ``family`` is a key of `ganvas.checkpoints.families.FAMILIES`, ``architecture`` an instance of that family's
@@ -28,7 +28,7 @@ class Recognized:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Reader = Callable[[Any, Path], Recognized | None]
+Reader = Callable[[Any, Path], UnbuiltGenerator | None]
 """Takes a file's tree (dicts, lists, tuples, tensors, numpy arrays, plain values, `PersistentRecord`) and its path.
 
 Returns None when the tree is not of its format; raises `CheckpointError` when it is but is damaged.

@@ -1,0 +1,64 @@
+"""Settings of an inversion."""
+
+from dataclasses import dataclass
+
+from ganvas.errors import GanvasError, LatentError
+from ganvas.generators.protocol import Generator
+from ganvas.inversion.loss_weights import DEFAULT_WEIGHTS, LossWeights
+from ganvas.inversion.schedules import schedule_named
+from ganvas.inversion.starts import ImageEncoder
+from ganvas.latents.latent import Latent
+
+SPACES = ("z", "w", "w+")
+OPTIMIZERS = ("adam", "lbfgs")
+MOST_STEPS = 1_000_000
+
+
+@dataclass(frozen=True)
+class InversionSettings:
+    """Settings of an inversion.
+
+    Attributes:
+        space: The space of the codes: "z", "w" or "w+".
+        weights: The weights of the loss' terms.
+        optimizer: "adam", with the learning rates of `schedule`, or "lbfgs".
+        schedule: "ganvas" or "nvidia", that of NVIDIA's projector.
+        steps: Synthesis passes with gradients, at most.
+        start: "mean", "random", "random:8" (the nearest of eight), an encoder, or a latent of one code or one per
+            photo.
+        noise: Whether noise maps are optimized too.
+        seed: Draws random starts and the schedule's noise on codes.
+        label: The class of all photos, for generators that have classes.
+
+    Raises:
+        LatentError: The space is unknown.
+        GanvasError: The optimizer, the schedule or the number of steps is not possible.
+
+    Example:
+        >>> InversionSettings(space="w", steps=100).optimizer
+        'adam'
+    """
+
+    space: str = "w+"
+    weights: LossWeights = DEFAULT_WEIGHTS
+    optimizer: str = "adam"
+    schedule: str = "ganvas"
+    steps: int = 300
+    start: str | Latent | ImageEncoder = "mean"
+    noise: bool = False
+    seed: int = 0
+    label: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.space not in SPACES:
+            raise LatentError(f"Photos are not inverted into space '{self.space}'; give z, w or w+.")
+        if self.optimizer not in OPTIMIZERS:
+            raise GanvasError(f"There is no optimizer '{self.optimizer}'; give {' or '.join(OPTIMIZERS)}.")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise GanvasError(f"{self.steps} steps are not possible; give 1 or more, such as 300.")
+        schedule_named(self.schedule)
+
+
+def default_space(generator: Generator) -> str:
+    """Return the space into which photos are inverted by default: the last of z, w, w+ that the generator has."""
+    return [space for space in generator.spaces if space != "s"][-1]

@@ -1,0 +1,27 @@
+"""Numbers of channels of StyleGAN2's maps."""
+
+from ganvas.errors import TrainingError
+
+
+def standard_channels(resolution: int, base: int = 4096, most: int = 256) -> tuple[int, ...]:
+    """Return ``min(base / r, most)`` channels for the maps of r = 4, 8, ..., resolution pixels.
+
+    Raises `TrainingError` unless the resolution is a power of two from 8 up.
+    """
+    if resolution < 8 or resolution & (resolution - 1):
+        raise TrainingError(f"A StyleGAN2 has no {resolution} pixels; give a power of two from 8 up.")
+    return tuple(min(base // 2**i, most) for i in range(2, resolution.bit_length()))
+
+
+def parse_channels(text: str, resolution: int) -> tuple[int, ...]:
+    """Return the channels of "256,256,128"; raises `TrainingError` for other texts, or unless there is one number for
+    each of the maps of 4, 8, ..., resolution pixels.
+    """
+    parts = text.split(",")
+    widths = tuple(int(part) for part in parts if part.strip().isdecimal())
+    if len(widths) != len(parts) or min(widths) < 1 or 2 ** (len(widths) + 1) != resolution:
+        raise TrainingError(
+            f"'{text}' are not the channels of the maps of 4, 8, ... {resolution} pixels; write one number for each: "
+            f"{','.join(map(str, standard_channels(resolution)))}."
+        )
+    return widths

@@ -1,0 +1,199 @@
+"""How a training call is carried out: device, precision, data, start or resumption, and the loop over events."""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ganvas.errors import TrainingError
+from ganvas.images.datasets import FEWEST, DatasetSummary, open_images
+from ganvas.io.progress import Progress, silent
+from ganvas.training.checks import AUTO
+from ganvas.training.distributed import ProcessGroup, local_device, process_group
+from ganvas.training.events import EventRecord, OnEvent, TrainingResult
+from ganvas.training.gan import starting
+from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.held_out import open_held_out
+from ganvas.training.gan.networks import InitialNetworks, Networks
+from ganvas.training.gan.probe import safe_settings
+from ganvas.training.gan.run import TrainingRun
+from ganvas.training.gan.snapshots import TrainingState
+from ganvas.training.gan.stylegan2 import StyleGAN2Settings
+from ganvas.training.gan.task import GANSettings, RunSchedule, TrainingTask
+from ganvas.training.hardware import device_named, fastest_precision, set_threads
+
+DISCRIMINATOR_WARMUP = 500
+REHEARSED_STEPS = 3
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run starts, where it computes, and on which images it is evaluated.
+
+    Attributes:
+        start: Start from trained networks instead of random weights: the name or file of a generator, or a training
+            snapshot. Not for `adapt`.
+        resume: Resume a run: "auto" for the newest snapshot in its folder, or a snapshot file.
+        change: When resuming, allow settings other than the snapshot's.
+        held_out: A folder or a zip of held-out images, on which the generator is evaluated.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        threads: CPU threads; 0 for as many as there are cores.
+    """
+
+    start: str | None = None
+    resume: str | None = None
+    change: bool = False
+    held_out: str | Path | None = None
+    device: str = AUTO
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """The speed and size of a run, from a few steps that are discarded.
+
+    Attributes:
+        data: What the training data holds.
+        parameters: Numbers of parameters of generator, discriminator and average.
+        precision: The precision of the feature maps.
+        device: The device.
+        images_per_second: The speed.
+        is_main: Whether this process is the main one (rank 0).
+    """
+
+    data: DatasetSummary
+    parameters: dict[str, int]
+    precision: str
+    device: str
+    images_per_second: float
+    is_main: bool = True
+
+
+@dataclass(frozen=True)
+class TrainingCall:
+    """The arguments of a training call."""
+
+    data: str | Path
+    settings: GANSettings
+    out: Path
+    augmentation: Augmentation
+    schedule: RunSchedule
+    options: RunOptions
+    source: InitialNetworks | Networks | None = None
+    fewest: int = FEWEST
+
+    def prepare_device(self) -> torch.device:
+        """Set the number of threads and return this process's device."""
+        set_threads(self.options.threads)
+        return local_device(device_named(self.options.device))
+
+    def open_task(self, device: torch.device, processes: ProcessGroup, progress: Progress) -> TrainingTask:
+        """Settle the precision and open the images."""
+        settings = self._with_precision(device, processes)
+        images = open_images(self.data, settings.resolution, progress, self.fewest)
+        name = self.out.name or "trained"
+        return TrainingTask(settings, self.schedule, self.out, images, self.augmentation, device, processes, name)
+
+    def _with_precision(self, device: torch.device, processes: ProcessGroup) -> GANSettings:
+        """Return the settings with "auto" replaced by the snapshot's precision or the faster one on this device, or by
+        float32 where a step in it crashes.
+        """
+        settings, automatic = self.settings, self.settings.precision == AUTO
+        if automatic:
+            resume = self.options.resume
+            recorded = starting.recorded_precision(resume, self.out) if resume else None
+            settings = replace(settings, precision=recorded or fastest_precision(device))
+        steps = self.schedule.images // settings.batch
+        settings, note = safe_settings(settings, self.augmentation, device, processes, steps, may_change=automatic)
+        if note and processes.is_main:
+            warnings.warn(note, stacklevel=4)
+        return settings
+
+
+def stylegan2_call(
+    data: str | Path,
+    settings: StyleGAN2Settings | None,
+    out: Path,
+    augmentation: Augmentation,
+    schedule: RunSchedule,
+    options: RunOptions,
+) -> TrainingCall:
+    """Return the call that trains a StyleGAN2, with its defaults filled in."""
+    settings = settings or StyleGAN2Settings.standard(precision=AUTO, discriminator_warmup=None)
+    source = starting.read_initial(options.start, settings.discriminator_channels) if options.start else None
+    if settings.discriminator_warmup is None:
+        alone = DISCRIMINATOR_WARMUP if source is not None and source.discriminator is None else 0
+        settings = replace(settings, discriminator_warmup=alone)
+    return TrainingCall(data, settings, out, augmentation, schedule, options, source)
+
+
+def train(call: TrainingCall, progress: Progress, on_event: OnEvent, should_stop: Callable[[], bool]) -> TrainingResult:
+    """Start or resume a run and train to its end."""
+    options, device = call.options, call.prepare_device()
+    with process_group(device) as processes:
+        progress = progress if processes.is_main else silent
+        task = call.open_task(device, processes, progress)
+        held_out = None
+        if options.held_out is not None and processes.is_main:
+            held_out = open_held_out(options.held_out, task.settings.resolution, device, progress)
+        _make_folder(task.folder)
+        if options.resume:
+            run = starting.resume(task, options.resume, change=options.change)
+        else:
+            run = starting.begin(task, call.source)
+        run.held_out = held_out
+        return _run_to_end(run, progress, on_event, should_stop)
+
+
+def _run_to_end(
+    run: TrainingRun, progress: Progress, on_event: OnEvent, should_stop: Callable[[], bool]
+) -> TrainingResult:
+    record, task = EventRecord(), run.task
+    for event in run.events():
+        record.add(event)
+        if task.processes.is_main:
+            on_event(event)
+        progress("Training", event.images, task.schedule.images)
+        run.stopping = run.stopping or should_stop()
+    return TrainingResult(
+        not run.stopping,
+        run.state.images,
+        run.state.step,
+        task.data.summary,
+        record.files,
+        tuple(record.alarms),
+        record.evaluation,
+        task.processes.is_main,
+    )
+
+
+def rehearse(call: TrainingCall, progress: Progress) -> Rehearsal:
+    """Open the data and time a few steps, without writing anything."""
+    device = call.prepare_device()
+    with process_group(device) as processes:
+        task = call.open_task(device, processes, progress)
+        run = starting.prepare(task, call.source)
+        parameters = {name: sum(p.numel() for p in net.parameters()) for name, net in run.networks.modules.items()}
+        speed = _images_per_second(run)
+    return Rehearsal(task.data.summary, parameters, task.settings.precision, str(device), speed, processes.is_main)
+
+
+def _images_per_second(run: TrainingRun) -> float:
+    """Time a few steps in which both networks learn, after an untimed one."""
+    run.state = TrainingState(step=run.task.settings.discriminator_warmup or 0)
+    run.step()
+    began = time.perf_counter()
+    for _ in range(REHEARSED_STEPS):
+        run.step()
+    return REHEARSED_STEPS * run.task.settings.batch / (time.perf_counter() - began)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the run's folder before the work that would be lost without it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"The folder '{folder}' cannot be made: {error.strerror}; give another.") from error
