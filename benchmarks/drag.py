@@ -6,7 +6,7 @@ what it held before the steps.
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,16 +16,18 @@ from torch import Tensor
 
 from benchmarks.machine import duration, seconds
 from benchmarks.subjects import subject
-from ganvas.drag.draggan import DragGAN
-from ganvas.drag.session import METHODS, Order, Session, open_session, prepare
-from ganvas.drag.state import Drag, Task
+from ganvas.drag.draggan import DragGANSettings
+from ganvas.drag.methods import module_of, settings_of
+from ganvas.drag.request import DragRequest, PointPair
+from ganvas.drag.run import prepare
+from ganvas.drag.session import DragSession, open_drag
+from ganvas.drag.state import Drag
+from ganvas.latents.latent import sample
 from ganvas.regions import Region
 
 SIZES = (256, 1024)
-FREE = Task(((0.4, 0.6),), ((0.5, 0.5),))
-TASKS: Mapping[str, Task] = MappingProxyType(
-    {"a mask": replace(FREE, movable=Region.box(0.2, 0.2, 0.8, 0.8)), "no mask": FREE}
-)
+PAIR: PointPair = ((0.4, 0.6), (0.5, 0.5))
+REGIONS: Mapping[str, Region | None] = MappingProxyType({"a mask": Region.box(0.2, 0.2, 0.8, 0.8), "no mask": None})
 STEPS = 3
 
 
@@ -47,24 +49,24 @@ KINDS = (PLAIN, Kind("ours"), BFLOAT16, Kind("ours, FreeDrag", method="freedrag"
 class PlainDrag:
     """DragGAN as its paper writes it: every formula on maps of the image's size, with torch's Adam."""
 
-    def __init__(self, drag: Drag[DragGAN], codes: Tensor, movable: Region | None) -> None:
-        self.subject, self.settings, self.fixed = drag.subject, drag.settings, drag.fixed
-        self.rows = list(drag.subject.rows)
-        self.codes, self.trained = codes, codes[:, self.rows].clone().requires_grad_()
+    def __init__(self, drag: Drag[DragGANSettings], codes: Tensor, movable: Region | None) -> None:
+        self.context, self.settings, self.reference = drag.context, drag.settings, drag.reference
+        self.layers = list(drag.context.layers)
+        self.codes, self.trained = codes, codes[:, self.layers].clone().requires_grad_()
         self.optimizer = torch.optim.Adam([self.trained], lr=drag.settings.rate)
-        self.size = drag.subject.plane.resolution
+        self.size = drag.context.plane.resolution
         with torch.no_grad():
             self.first = self.enlarged()[0]
-        self.point = (drag.fixed.starts[0] - 0.5).round().long()
+        self.point = (drag.reference.handles[0] - 0.5).round().long()
         self.wanted = self.first[0, :, self.point[1], self.point[0]].clone()
         self.stay = None if movable is None else 1 - movable.mask(self.size, self.size)[None]
 
     def enlarged(self) -> tuple[Tensor, Tensor]:
         """Return the map at the image's size, and the image."""
-        codes = torch.cat([self.trained, self.codes[:, len(self.rows) :]], dim=1)
-        found = self.subject.generator.features(codes, [self.subject.feature], "w+", with_image=True)
+        codes = torch.cat([self.trained, self.codes[:, len(self.layers) :]], dim=1)
+        found = self.context.generator.features(codes, [self.context.feature], "w+", with_image=True)
         shape = (self.size, self.size)
-        return F.interpolate(found[self.subject.feature], shape, mode="bilinear", align_corners=False), found["image"]
+        return F.interpolate(found[self.context.feature], shape, mode="bilinear", align_corners=False), found["image"]
 
     def step(self) -> Tensor:
         """Track, pull, and return the image."""
@@ -75,7 +77,7 @@ class PlainDrag:
             best = int((window - self.wanted[:, None, None]).norm(dim=0).argmin())
             row, column = divmod(best, window.shape[-1])
             self.point = torch.tensor([max(0, x - reach) + column, max(0, y - reach) + row])
-        way = self.fixed.targets[0] - 0.5 - self.point
+        way = self.reference.targets[0] - 0.5 - self.point
         ahead = way / way.norm()
         steps = torch.arange(-radius, radius + 1)
         grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1).flatten(0, 1)
@@ -95,33 +97,32 @@ class PlainDrag:
         return F.grid_sample(feature, grid, padding_mode="border", align_corners=False)
 
 
-def prepared(size: int, kind: Kind, task: Task) -> Callable[[], object]:
+def prepared(size: int, kind: Kind, movable: Region | None) -> Callable[[], object]:
     """Return a function for one step of this kind."""
-    session, order = opened(size, kind, task)
-    drag, state = prepare(session.subject, session.codes, order)
+    session, request = opened(size, kind, movable)
+    drag, state = prepare(session.context, session.codes, request)
     if kind.plain:
-        return PlainDrag(drag, session.codes, task.movable).step
-    return lambda: METHODS[kind.method].step(drag, state)
+        return PlainDrag(drag, session.codes, movable).step
+    return lambda: module_of(request.method).step(drag, state)
 
 
-def opened(size: int, kind: Kind, task: Task) -> tuple[Session, Order]:
-    """Return a session of the subject of this size and the order of the drag that is timed."""
+def opened(size: int, kind: Kind, movable: Region | None) -> tuple[DragSession, DragRequest]:
+    """Return a session of the subject of this size and the drag that is timed."""
     generator = subject(size, kind.dtype)
-    with torch.no_grad():
-        codes = generator.map(generator.sample([0]), truncation=0.7)
-    return open_session(generator, codes), Order(task, kind.method)
+    session = open_drag(generator, sample(generator, [0], truncation=0.7))
+    return session, DragRequest((PAIR,), settings_of(kind.method), movable)
 
 
-def memory(size: int, kind: Kind, task: str, threads: int) -> float:
+def memory(size: int, kind: Kind, region: str, threads: int) -> float:
     """Return MiB that a process took at most for `STEPS` steps of a kind, beyond what it held before."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        return pool.apply(_memory, (size, kind, task, threads))
+        return pool.apply(_memory, (size, kind, region, threads))
 
 
-def _memory(size: int, kind: Kind, task: str, threads: int) -> float:
+def _memory(size: int, kind: Kind, region: str, threads: int) -> float:
     torch.set_num_threads(threads)
-    step = prepared(size, kind, TASKS[task])
+    step = prepared(size, kind, REGIONS[region])
     Path("/proc/self/clear_refs").write_text("5")  # begins the highest mark anew
     before = _status("VmRSS")
     for _ in range(STEPS):
@@ -135,12 +136,12 @@ def _status(name: str) -> float:
     return float(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
 
 
-def agreement(size: int, task: Task) -> float:
+def agreement(size: int, movable: Region | None) -> float:
     """Return the cosine of both precisions' first gradients of the codes."""
     gradients = []
     for kind in (Kind("ours"), BFLOAT16):
-        session, order = opened(size, kind, task)
-        state = METHODS[kind.method].step(*prepare(session.subject, session.codes, order))
+        session, request = opened(size, kind, movable)
+        state = module_of(request.method).step(*prepare(session.context, session.codes, request))
         gradients.append(state.moments.first.double())
     return float(torch.cosine_similarity(*(gradient.flatten() for gradient in gradients), dim=0))
 
@@ -153,12 +154,12 @@ def run(sizes: tuple[int, ...] = SIZES) -> Iterator[str]:
         "|---|---|---|---|---|---|---|---|",
     )
     for size in (size for size in sizes if size in (64, 128, 256, 512, 1024)):
-        for name, task in TASKS.items():
+        for name, movable in REGIONS.items():
             times, held = {}, {}
             for kind in KINDS:
-                times[kind] = seconds(prepared(size, kind, task), repeats=STEPS, clock=time.process_time)
+                times[kind] = seconds(prepared(size, kind, movable), repeats=STEPS, clock=time.process_time)
                 held[kind] = memory(size, kind, name, torch.get_num_threads())
-                near = f"{agreement(size, task):.4f}" if kind == BFLOAT16 else ""
+                near = f"{agreement(size, movable):.4f}" if kind == BFLOAT16 else ""
                 yield (
                     f"| {size} px | {name} | {kind.name} | {duration(times[kind])} | "
                     f"**{times[PLAIN] / times[kind]:.2f}** | {held[kind]:.0f} MiB | "

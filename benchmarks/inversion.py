@@ -26,7 +26,7 @@ from ganvas.inversion.metrics import psnr
 from ganvas.inversion.optimizers import OptimizerStep
 from ganvas.inversion.prepare import PreparedInversion, prepare_inversion
 from ganvas.inversion.settings import InversionSettings
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "utkface-128-test.zip"
 THEIRS, OURS, CANDIDATES = 1000, 200, 24
@@ -122,7 +122,7 @@ def run(count: int = 12) -> Iterator[str]:
 
 def own_images(generator: Generator) -> Iterator[str]:
     """Yield the lines of a table: images of the generator, inverted into w+."""
-    own = torch.cat(list(sample_latent(generator, range(100, 104), truncation=0.7).images(generator)))
+    own = torch.cat(list(sample(generator, range(100, 104), truncation=0.7).images(generator)))
     yield from (
         "| seeds 100-103 into w+ | PSNR after 50 | 100 | 200 passes | worst after 200 |",
         "|---|---|---|---|---|",

@@ -11,9 +11,9 @@ from benchmarks.published import reverse_rows, weights_modulated
 from benchmarks.subjects import SIZES, subject
 from ganvas.directions.jacobian import TANGENTS_AT_ONCE
 from ganvas.directions.jvp import Derivative
-from ganvas.directions.resefa import search_derivative
-from ganvas.directions.settings import Search
+from ganvas.directions.resefa import ReSeFa
 from ganvas.generators.stylegan2.generator import StyleGAN2
+from ganvas.latents.latent import Latent
 
 REVERSE_ROWS = 200
 COLUMNS_AT_1024 = 32
@@ -22,10 +22,10 @@ COLUMNS_AT_1024 = 32
 def forward_columns(generator: StyleGAN2, w: Tensor, columns: int) -> tuple[float, float, int]:
     """Return seconds of our primal pass and of a column, and the number of columns."""
     ws = w[:, None].expand(-1, generator.layers, -1)
-    search = Search(compat="official")
-    _take(search_derivative(generator, ws, search), TANGENTS_AT_ONCE)
+    method, latent = ReSeFa(compat="official"), Latent(ws, "w+")
+    _take(method.derivative(generator, latent, "w"), TANGENTS_AT_ONCE)
     start = time.perf_counter()
-    linear = search_derivative(generator, ws, search)
+    linear = method.derivative(generator, latent, "w")
     primal = time.perf_counter() - start
     start = time.perf_counter()
     _take(linear, columns)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from benchmarks.machine import duration, seconds
 from benchmarks.subjects import ALL_SIZES, SIZES, subject
-from ganvas.checkpoints.load import named_regions
 from ganvas.directions.find import find_directions
+from ganvas.latents.latent import sample
 
 ROWS = {64: 32, 128: 32, 256: 32, 512: 16, 1024: 8}
 
@@ -61,8 +61,7 @@ def agreement() -> str:
     found = []
     for dtype in (torch.float32, torch.bfloat16):
         generator = subject(128, dtype)
-        ws = generator.map(generator.sample(range(4)), truncation=0.7)
-        mouth = named_regions(generator)["mouth"]
-        found.append(find_directions(generator, ws, mouth, layers="4-6", count=5).vectors.double())
+        latent = sample(generator, range(4), truncation=0.7)
+        found.append(find_directions(generator, latent, "mouth", layers="4-6", count=5).vectors.double())
     cosines = (found[0] * found[1]).sum(dim=1).abs()
     return f"1 - |cos| of the first five directions of the mouth: {', '.join(f'{1 - c:.0e}' for c in cosines)}."

@@ -11,9 +11,10 @@ from torch import Tensor
 from benchmarks.plain_training import PlainDCGAN, PlainStyleGAN2
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan import augment, averaging
+from ganvas.training.gan.channels import standard_channels
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.networks import Networks
-from ganvas.training.gan.stylegan2 import StyleGAN2Settings, standard_channels
+from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import GANSettings
 from ganvas.training.randomness import Randomness
 
@@ -72,16 +73,16 @@ def stylegan2(resolution: int = 128, batch: int = STYLE_BATCH) -> Iterator[str]:
     names = {True: "plain, weights modulated, grouped convolutions", False: "plain, activations scaled"}
     plain = {name: PlainStyleGAN2(channels, 256, 4, grouped=grouped) for grouped, name in names.items()}
     own = {f"ours, {precision}": replace(settings, precision=precision) for precision in ("float32", "bfloat16")}
-    built = {name: made.build(CPU) for name, made in own.items()}
+    built = {name: settings.build(CPU) for name, settings in own.items()}
     parts = []
     for penalty, rounds in ((False, STYLE_ROUNDS), (True, STYLE_ROUNDS // 2)):
         steps: dict[str, Step] = {
             name: lambda step=example.step, penalty=penalty: step(real, penalty=penalty)
             for name, example in plain.items()
         }
-        for name, made in own.items():
+        for name, settings in own.items():
             index = 0 if penalty else 1
-            steps[name] = lambda r=made, n=built[name], i=index: our_step(r, n, ours, i)
+            steps[name] = lambda r=settings, n=built[name], i=index: our_step(r, n, ours, i)
         parts.append(in_turn(steps, rounds, warm_ups=1))
     # One step in sixteen has the penalty; rounds of the two kinds are put together in their order.
     whole = {name: [15 * a + b for a, b in zip(parts[0][name], 2 * parts[1][name], strict=True)] for name in parts[0]}

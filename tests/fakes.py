@@ -8,7 +8,7 @@ from torch import Tensor
 from ganvas.generators.base import Conditions, GeneratorBase
 from ganvas.generators.codes import check_space, sample_normal, truncate, widen
 from ganvas.generators.protocol import Label
-from ganvas.latents.spaces import codes_for
+from ganvas.latents.spaces import to_space
 
 
 class LinearGenerator(GeneratorBase):
@@ -46,7 +46,7 @@ class LinearGenerator(GeneratorBase):
         wanted: Sequence[str] = (),
         with_image: bool = True,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        codes = codes_for(self, codes, space)
+        codes = to_space(self, codes, space, "w+" if "w+" in self.spaces else "z")
         images = (codes.flatten(1) @ self.matrix.T).unflatten(1, (3, self.resolution, self.resolution))
         return images if start is None else start[1], dict.fromkeys(wanted, images)
 

@@ -1,8 +1,10 @@
 """The Python of README, of the documentation and of the notebooks runs, and its assertions hold."""
 
 import ast
+import importlib.util
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,12 +18,14 @@ from PIL import Image
 
 import ganvas
 from ganvas.checkpoints import load as loading
+from ganvas.cli import make_app
 from ganvas.metrics import ood
 from tests.generators.biggan_parts import SMALL, small_biggan
 from tests.generators.small_stylegan3 import small_stylegan3
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PLAIN_BLOCK = re.compile(r"^```\n(.*?)^```", re.DOTALL | re.MULTILINE)
 DOCUMENTS = [
     path.relative_to(ROOT).as_posix()
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -111,6 +115,32 @@ def python_blocks(document: str) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_python_of_document_runs(document: str, folder: Path):
     run(python_blocks(document), document)
+
+
+def shell_lines() -> list[tuple[str, str]]:
+    """Return the document and the text of each line in the blocks without a language."""
+    pages = [path for path in sorted((ROOT / "docs").rglob("*.md")) if "_build" not in path.parts]
+    pages = [ROOT / "README.md", *pages]
+    blocks = [(page.name, block) for page in pages for block in PLAIN_BLOCK.findall(page.read_text("utf-8"))]
+    return [(page, line) for page, block in blocks for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def test_commands_of_documents_are_understood():
+    lines = [line for line in shell_lines() if line[1].startswith("ganvas ")]
+    assert len(lines) > 50
+    app = make_app()
+    for page, line in lines:
+        try:
+            app.parse_args(shlex.split(line, comments=True)[1:], exit_on_error=False, print_error=False)
+        except Exception as error:
+            pytest.fail(f"{page}: {line}: {error}")
+
+
+def test_modules_of_documents_exist():
+    lines = [line for _, line in shell_lines() if line.startswith("python -m ")]
+    assert lines
+    for line in lines:
+        assert importlib.util.find_spec(line.split()[2]), line
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)

@@ -1,30 +1,54 @@
-"""The public names: all there, sorted, resolved only when used."""
+"""The public names: all there, listed once, imported only when used, and nothing else beside them."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import ganvas
+
+STUB = Path(ganvas.__file__).with_suffix(".pyi")
 
 
 def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
 
 
-def test_all_is_sorted_and_every_name_resolves():
-    assert ganvas.__all__ == sorted(ganvas.__all__)
+def test_every_public_name_resolves_to_an_object_of_that_name():
     for name in ganvas.__all__:
         assert getattr(ganvas, name).__name__ == name
-    assert set(ganvas.__all__) <= set(dir(ganvas))
 
 
-def test_homes_list_the_same_names():
-    assert sorted(name for names in ganvas._HOMES.values() for name in names) == ganvas.__all__
+def test_dir_shows_the_public_names_and_nothing_else():
+    assert sorted(ganvas.__all__) == [name for name in dir(ganvas) if not name.startswith("__")]
+    assert sorted(set(ganvas.__all__)) == sorted(ganvas.__all__)
+
+
+def test_the_stub_exports_what_it_imports():
+    """Type checkers read ``__all__`` of the stub, lazy_loader its imports."""
+    tree = ast.parse(STUB.read_text("utf-8"))
+    imported = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    exported = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign))
+    assert sorted(imported) == exported == sorted(exported) == sorted(ganvas.__all__)
+
+
+def test_no_public_name_is_hidden_by_a_room():
+    """``import ganvas.drag.session`` makes the attribute ``ganvas.drag`` a module, whatever the stub says."""
+    rooms = {path.name for path in STUB.parent.iterdir() if path.is_dir()} | {
+        path.stem for path in STUB.parent.glob("*.py")
+    }
+    assert not rooms & set(ganvas.__all__)
+
+
+def test_a_type_checker_finds_the_package_typed():
+    assert (STUB.parent / "py.typed").is_file()
+    assert ganvas.__version__.count(".") == 2
 
 
 def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'lood'"):
+    with pytest.raises(AttributeError, match="lood"):
         _ = ganvas.lood
 
 

@@ -17,15 +17,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.records import claim_folder, write_json
-from ganvas.directions import resefa
 from ganvas.directions.basis import make_basis
-from ganvas.directions.direction import Direction, Directions, load_directions
-from ganvas.directions.find import origin_of
+from ganvas.directions.direction import Direction, Directions
+from ganvas.directions.files import load_directions
 from ganvas.directions.linalg import Ridge
-from ganvas.directions.settings import Search
+from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.latents.spaces import codes_for
+from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.locality import mean_squared_change, rms_change
 from ganvas.regions import Region
 from studies.matching import match_strength
@@ -184,8 +183,12 @@ def move(generator: Generator, codes: Tensor, trial: Trial, strengths: Tensor, s
 
 def study_codes(generator: Generator, seeds: tuple[int, ...], settings: Settings) -> Tensor:
     """Return the truncated codes of `seeds`, in the space that directions move."""
-    ws = generator.map(generator.sample(seeds), truncation=settings.truncation)
-    return codes_for(generator, ws, settings.space)
+    return study_latent(generator, seeds, settings).codes
+
+
+def study_latent(generator: Generator, seeds: tuple[int, ...], settings: Settings) -> Latent:
+    """Return the truncated latent of `seeds`, in the space that directions move."""
+    return sample(generator, seeds, truncation=settings.truncation, space=_space_of_codes(generator, settings))
 
 
 def _space_of_codes(generator: Generator, settings: Settings) -> str:
@@ -224,9 +227,10 @@ def _found(
     paths = {name: folder / f"{name}-{kind.replace(' ', '-')}.safetensors" for name in regions}
     if not all(path.is_file() for path in paths.values()):
         say(f"finding directions: {kind}")
-        search = Search(settings.space, settings.layers, settings.count, ridge)
-        origin = origin_of(generator, "resefa", seeds, settings.truncation)
-        found = resefa.find(generator, study_codes(generator, seeds, settings), regions, search, origin)
+        latent = study_latent(generator, seeds, settings)
+        found = ReSeFa(ridge).find(
+            generator, latent, regions, space=settings.space, layers=settings.layers, count=settings.count
+        )
         for name, directions in found.items():
             directions.save(paths[name])
     return {name: load_directions(path) for name, path in paths.items()}

@@ -13,7 +13,7 @@ from ganvas.directions.find import find_directions
 from ganvas.edits.move import edit_series
 from ganvas.errors import RegionError
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.locality import mean_squared_change, rms_change
 from studies.matching import match_strength
@@ -58,22 +58,22 @@ def find_edits(generator: Generator, settings: Settings) -> list[LocalEdit]:
     missing = [name for name in settings.regions if name not in known]
     if missing:
         raise RegionError(f"This generator has no region {', '.join(missing)}; there is {', '.join(known) or 'none'}.")
-    codes = sample_latent(generator, settings.found_on, truncation=settings.truncation).codes_for(generator, "w+")
+    latent = sample(generator, settings.found_on, truncation=settings.truncation)
     layers = about_of(generator).edit_layers or None
     found = []
     for name in settings.regions:
-        direction = find_directions(generator, codes, known[name], layers=layers, count=1)[0]
+        direction = find_directions(generator, latent, known[name], layers=layers, count=1)[0]
         mask = known[name].mask(side, side)
-        found.append(LocalEdit(name, direction, _strength(generator, codes, direction, mask, settings.inside), mask))
+        found.append(LocalEdit(name, direction, _strength(generator, latent, direction, mask, settings.inside), mask))
     return found
 
 
-def _strength(generator: Generator, codes: Tensor, direction: Direction, mask: Tensor, target: float) -> float:
+def _strength(generator: Generator, latent: Latent, direction: Direction, mask: Tensor, target: float) -> float:
     """Return the distance at which the mean change of the region is `target`."""
 
     @torch.no_grad()
     def change(rows: Tensor, strengths: Tensor) -> Tensor:
-        moved = [edit_series(generator, codes, direction, (0.0, float(strength))) for strength in strengths]
+        moved = [edit_series(generator, latent, direction, (0.0, float(strength))) for strength in strengths]
         return torch.stack([rms_change(pair[:, 1], pair[:, 0], mask).mean() for pair in moved])
 
     return float(match_strength(change, 1, target, FARTHEST))
@@ -82,18 +82,17 @@ def _strength(generator: Generator, codes: Tensor, direction: Direction, mask: T
 def generated(generator: Generator, settings: Settings) -> Latent:
     """Return the generated images that are edited: others than those on which directions were found."""
     seeds = range(settings.first_seed, settings.first_seed + settings.edited)
-    return sample_latent(generator, seeds, truncation=settings.truncation)
+    return sample(generator, seeds, truncation=settings.truncation)
 
 
 @torch.no_grad()
 def edited(generator: Generator, latent: Latent, edit: LocalEdit) -> Float[Tensor, "n 3 3 h w"]:
     """Return each image of a latent moved back, as it is, and moved forth, painted by its own weights."""
     painter = latent.generator_for(generator)
-    codes = latent.codes_for(painter, "w+")
     strengths = (-edit.strength, 0.0, edit.strength)
     parts = [
-        edit_series(painter, some, edit.direction, strengths, noise=latent.rows(rows.tolist()).noise_for(painter))
-        for some, rows in zip(codes.split(BATCH), torch.arange(len(codes)).split(BATCH), strict=True)
+        edit_series(painter, latent[first : first + BATCH], edit.direction, strengths)
+        for first in range(0, len(latent), BATCH)
     ]
     return torch.cat(parts).cpu()
 

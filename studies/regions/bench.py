@@ -18,16 +18,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.records import write_json
-from ganvas.directions.direction import Direction, Directions
-from ganvas.directions.find import origin_of
+from ganvas.directions.direction import Direction, Directions, Origin
 from ganvas.directions.linalg import Ridge
-from ganvas.directions.resefa import search_basis, solve
-from ganvas.generators.protocol import Generator
+from ganvas.directions.resefa import ReSeFa, Search
+from ganvas.generators.protocol import Generator, about_of
 from ganvas.latents.spaces import draw_samples
 from ganvas.metrics.locality import mean_squared_change
 from ganvas.regions import Region
 from studies.locality import study as locality
-from studies.regions.grams import Grams, Say, search_of
+from studies.regions.grams import Grams, Say, layers_of
 from studies.regions.settings import Settings
 
 DEFAULT_TAU = Ridge().tau
@@ -110,20 +109,21 @@ class Bench:
 
     def _solve(self, recipe: Recipe) -> Directions:
         space, grams = recipe.space, self.grams[recipe.space]
-        search = search_of(space, recipe.layers, self.settings.count, Ridge(recipe.tau))
         if space not in self._samples:
             self._samples[space] = draw_samples(self.generator, space)
-        origin = origin_of(self.generator, "resefa", recipe.seeds, self.settings.truncation)
-        about = replace(origin, region=self.regions[recipe.mask].describe(), region_name=recipe.mask)
-        return solve(
+        about = about_of(self.generator)
+        origin = Origin("resefa", about.name, about.hash, seeds=recipe.seeds, truncation=self.settings.truncation)
+        search = Search(
+            ReSeFa(Ridge(recipe.tau)),
             self.generator,
-            grams.mean(recipe.layers, recipe.mask, recipe.seeds),
-            search_basis(self.generator, search),
-            search,
-            grams.masks[recipe.mask],
+            space,
+            layers_of(recipe.layers),
+            self.settings.count,
             self._samples[space],
-            about,
+            origin,
         )
+        mean = grams.mean(recipe.layers, recipe.mask, recipe.seeds)
+        return search.solve(mean, self.regions[recipe.mask], grams.masks[recipe.mask], recipe.mask)
 
     def codes(self, space: str) -> Tensor:
         """Return the codes of the held-out seeds that directions of `space` move."""

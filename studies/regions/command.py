@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.comparisons.records import claim_folder, plain, write_json
-from ganvas.directions.resefa import search_measure
+from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import Generator, about_of
@@ -20,7 +20,7 @@ from studies.regions import parts, sheets
 from studies.regions.bench import Bench
 from studies.regions.boxes import subject_of
 from studies.regions.failures import failures, wide_spaces
-from studies.regions.grams import find_grams, search_of
+from studies.regions.grams import find_grams
 from studies.regions.plan import Plan, few_names, make_plan
 from studies.regions.report import Results, markdown
 from studies.regions.settings import Settings, short, thirds
@@ -88,7 +88,7 @@ def study_record(generator: Generator, plan: Plan, settings: Settings) -> dict[s
 
 def run(generator: Generator, plan: Plan, settings: Settings, folder: Path, say: Any) -> tuple[Results, Bench]:
     """Measure all parts, whatever `folder` does not hold yet."""
-    size = search_measure(generator, search_of("w", settings.layers)).resolution
+    size = ReSeFa().measure(generator).resolution
     masks = {name: region.mask(size, size) for name, region in plan.regions.items()}
     grams = {}
     for space in ("w", *(wide_spaces(generator) if plan.parts else ())):

@@ -14,15 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.directions.basis import acting_space
 from ganvas.directions.jacobian import Jacobian, hold
-from ganvas.directions.linalg import Ridge
-from ganvas.directions.resefa import plan_search, search_derivative, search_measure
-from ganvas.directions.settings import Search
+from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import Generator
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.latents.spaces import codes_for
+from ganvas.latents.latent import Latent, sample
 from studies.regions.settings import ALL
 
 KIND = "study grams"
@@ -44,9 +43,9 @@ def unpack(triangle: Float[Tensor, "t"]) -> Float[Tensor, "d d"]:
     return gram + gram.tril(-1).T
 
 
-def search_of(space: str, layers: str, count: int = 1, ridge: Ridge | None = None) -> Search:
-    """Return the settings of a search over a range as the study writes it."""
-    return Search(space, None if layers == ALL else layers, count, ridge)
+def layers_of(text: str) -> str | None:
+    """Return a range of layers as the library takes it."""
+    return None if text == ALL else text
 
 
 def exact_cover(wanted: Sequence[int], known: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
@@ -62,7 +61,7 @@ def range_jacobians(
     generator: Generator, code: Tensor, space: str, ranges: Sequence[str]
 ) -> Iterator[tuple[str, Jacobian]]:
     """Yield J of one code [1, *code] for each range of layers, shortest first; sums of others where they can be."""
-    numbers = {text: parse_layers(None if text == ALL else text, generator.layers) for text in ranges}
+    numbers = {text: parse_layers(layers_of(text), generator.layers) for text in ranges}
     held: dict[tuple[int, ...], Jacobian] = {}
     for text in sorted(ranges, key=lambda text: len(numbers[text])):
         parts = exact_cover(numbers[text], list(held)) if space == "w" else ()
@@ -76,11 +75,12 @@ def _added(parts: Sequence[Jacobian]) -> Jacobian:
 
 
 def _held(generator: Generator, code: Tensor, space: str, layers: str) -> Jacobian:
-    search = search_of(space, layers)
-    plan = plan_search(generator, search)
+    method = ReSeFa()
+    plan = method.plan(generator, space, layers_of(layers))
     if plan.blocks > 1:
         raise GanvasError(f"The study holds Jacobians whole; this one would be {plan}. Use a smaller generator.")
-    return hold(search_derivative(generator, code, search), plan)
+    latent = Latent(code, acting_space(generator, space))
+    return hold(method.derivative(generator, latent, space, layers_of(layers)), plan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,14 +116,14 @@ def find_grams(
     missing = [seed for seed in seeds if not _file(folder, space, seed).is_file()]
     start = time.monotonic()
     for done, seed in enumerate(missing, 1):
-        ws = generator.map(generator.sample([seed]), truncation=truncation)
-        tensors = seed_grams(generator, codes_for(generator, ws, space), space, masks, wanted)
+        latent = sample(generator, [seed], truncation=truncation, space=acting_space(generator, space))
+        tensors = seed_grams(generator, latent.codes, space, masks, wanted)
         write_tensors(_file(folder, space, seed), KIND, tensors, {"seed": seed, "space": space}, GanvasError)
         each = (time.monotonic() - start) / done
         left = each * (len(missing) - done)
         say(f"Jacobians of space {space}: {done}/{len(missing)}; {each:.0f} s each, {left:.0f} s left")
     kept = {seed: read_tensors(_file(folder, space, seed), KIND, GanvasError)[0] for seed in seeds}
-    return Grams(masks, search_measure(generator, search_of(space, ALL)).channel_count, kept)
+    return Grams(masks, ReSeFa().measure(generator).channel_count, kept)
 
 
 @torch.no_grad()

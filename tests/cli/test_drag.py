@@ -10,11 +10,11 @@ from PIL import Image
 
 import ganvas
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.cli import drag as command
-from ganvas.cli import drag_results as results
-from ganvas.drag.session import Session
+from ganvas.drag.run import DragRun
+from ganvas.drag.session import DragSession
 from ganvas.drag.trace import read_trace
 from ganvas.generators.protocol import About
+from ganvas.reports import drag_report
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
@@ -57,11 +57,12 @@ def test_the_video_ends_at_the_end_and_nothing_is_painted_for_nobody(
     run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     videos, painted = [], []
-    real = Session.image
-    monkeypatch.setattr(Session, "image", lambda *given: painted.append(1) or real(*given))
-    monkeypatch.setattr(results.images, "write_animation", lambda path, video, seconds: videos.append(video) or path)
+    real = DragSession.image
+    monkeypatch.setattr(DragSession, "image", lambda *given: painted.append(1) or real(*given))
+    write = lambda path, video, seconds: videos.append(video) or path  # noqa: E731
+    monkeypatch.setattr(drag_report.pixels, "write_animation", write)
     assert run("drag", files["plain"], *POINT, "--steps", "9", "--frames", "4", "--out", tmp_path).code == 0
-    assert len(videos[0]) == 4 + results.PAUSE
+    assert len(videos[0]) == 4 + drag_report.PAUSE
     assert len(painted) == 4 + 3  # start, end, and the end beside the start
     beside = ganvas.read_image(tmp_path / "drag.png")
     assert (videos[0][-1].clamp(-1, 1) - beside[0, :, :, -384:]).abs().max() < 0.01
@@ -77,7 +78,7 @@ def test_more_drags_after_a_trace_and_fewer(run: Run, files: dict[str, Path], tm
     assert "draggan: step limit after 3 steps" in told.out
     assert "freedrag: step limit after 3 steps" in told.out
     both = tmp_path / "b" / "trace.json"
-    assert [order.method for order in read_trace(both).orders] == ["draggan", "freedrag"]
+    assert [request.method.method for request in read_trace(both).requests] == ["draggan", "freedrag"]
     assert (tmp_path / "a" / "end.png").read_bytes() != (tmp_path / "b" / "end.png").read_bytes()
     undone = ("--replay", both, "--undo", "1", "--frames", "0", "--out", tmp_path / "c")
     assert run("drag", files["plain"], *undone).code == 0
@@ -132,14 +133,15 @@ def test_a_generator_with_z_only(run: Run, files: dict[str, Path], tmp_path: Pat
 
 
 def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def stopped(*arguments):
-        for number, state in enumerate(real(*arguments)):
-            if number == 3:
+    def stopped(run):
+        for number, state in enumerate(real(run)):
+            if number == 2:
+                yield state
                 raise KeyboardInterrupt
             yield state
 
-    real = command.run
-    monkeypatch.setattr(command, "run", stopped)
+    real = DragRun.__iter__
+    monkeypatch.setattr(DragRun, "__iter__", stopped)
     told = run("drag", files["plain"], *POINT, "--out", tmp_path / "a")
     assert told.code == 130
     assert "draggan: canceled after 3 steps" in told.out
@@ -168,10 +170,10 @@ def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: 
         ((*POINT, "--layers", "99"), "has layers 0-5"),
         ((*POINT, "--space", "z", "--layers", "1"), "leave layers out"),
         ((*POINT, "--seed", "1", "--latent", "nowhere"), "leave --seed out"),
-        (("--seed", "1", "--replay", "nowhere"), "leave out what says others"),
-        (("--space", "w", "--replay", "nowhere"), "leave out what says others"),
-        (("--method", "freedrag", "--replay", "nowhere"), "leave out what says others, or add a --point"),
-        (("--steps", "3", "--replay", "nowhere"), "leave out what says others, or add a --point"),
+        (("--seed", "1", "--replay", "nowhere"), "leave out yours"),
+        (("--space", "w", "--replay", "nowhere"), "leave out yours"),
+        (("--method", "freedrag", "--replay", "nowhere"), "leave out yours, or add a --point"),
+        (("--steps", "3", "--replay", "nowhere"), "leave out yours, or add a --point"),
         (("--truncation", "0.5", "--replay", "nowhere"), "leave --truncation out"),
         (("--samples", "1", "--replay", "nowhere"), "holds its own image"),
         ((*POINT, "--undo", "1"), "give the trace by --replay"),
@@ -191,7 +193,7 @@ def test_refusals(run: Run, files: dict[str, Path], tmp_path: Path, options: tup
 
 
 def test_a_latent_file_with_several_images(run: Run, files: dict[str, Path], tmp_path: Path):
-    latent = ganvas.sample_latent(ganvas.load(files["plain"]), [1, 2]).save(tmp_path / "latent.safetensors")
+    latent = ganvas.sample(ganvas.load(files["plain"]), [1, 2]).save(tmp_path / "latent.safetensors")
     options = (*POINT, "--steps", "1", "--frames", "0", "--latent", latent)
     assert "choose one to drag by --rows" in run("drag", files["plain"], *options).err
     assert run("drag", files["plain"], *options, "--samples", "1", "--out", tmp_path / "out").code == 0

@@ -74,7 +74,7 @@ def test_wrong_words(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         (["--ridge", "nan"], "not possible"),
         (["--ridge-of", "mean"], "give --ridge too"),
         (["--rank", "0"], "rank 0"),
-        (["--ignore-band", "2"], "ignore_band"),
+        (["--ignore-band", "2"], "ignore band"),
         (["--resolution", "200"], "128 pixels"),
         (["--budget", "0"], "budget"),
         (["--budget", "1e-9"], "give at least"),
@@ -132,7 +132,7 @@ def test_folder_that_cannot_be_made_is_told_before_the_work(run: Run, found: Pat
 
 
 def test_latent_of_another_generator(run: Run, found: Path, tmp_path: Path):
-    latent = ganvas.sample_latent(ganvas.load("faces"), [4], truncation=0.7)
+    latent = ganvas.sample(ganvas.load("faces"), [4], truncation=0.7)
     directions = found / "directions.safetensors"
     other_shape = replace(latent, codes=torch.zeros(1, 64)).save(tmp_path / "shape.safetensors")
     check(run("edit", "faces", directions, "--latent", other_shape), "generator of another shape")
@@ -144,7 +144,7 @@ def test_latent_of_another_generator(run: Run, found: Path, tmp_path: Path):
 
 
 def test_latent_settles_what_it_holds(run: Run, tmp_path: Path):
-    latent = ganvas.sample_latent(ganvas.load("faces"), [4]).save(tmp_path / "latent.safetensors")
+    latent = ganvas.sample(ganvas.load("faces"), [4]).save(tmp_path / "latent.safetensors")
     for option, value in (("--seeds", "4"), ("--truncation", "0.5"), ("--label", "1")):
         check(run("sample", "faces", "--latent", latent, option, value), f"leave {option} out")
     check(run("sample", "faces", "--latent", latent, "--samples", "1"), "rows 0-0")

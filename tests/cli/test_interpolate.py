@@ -12,7 +12,7 @@ from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
 from ganvas.generators.weight_differences import weights_of
 from ganvas.images.video import can_write_mp4
-from ganvas.latents.latent import load_latent, sample_latent
+from ganvas.latents.latent import load_latent, sample
 from ganvas.metrics.ssim import ssim
 from tests.generators.small import small_stylegan2
 
@@ -80,7 +80,7 @@ def test_a_photo_that_was_tuned_and_a_seed(run, tmp_path):
     generator = small_stylegan2(16)
     model = save_generator(tmp_path / "layers.safetensors", generator, About("layers", "", {}))
     name, weight = next((n, v) for n, v in weights_of(generator).items() if n.endswith("conv1.weight"))
-    photo = replace(sample_latent(generator, [0]), seeds=(), generator="", tuned={name: torch.full_like(weight, 0.1)})
+    photo = replace(sample(generator, [0]), seeds=(), generator="", tuned={name: torch.full_like(weight, 0.1)})
     file = photo.save(tmp_path / "photo.safetensors")
     outcome = run("interpolate", model, file, "seed:7", "--frames", 3, "--retime", "--out", tmp_path / "video")
     assert outcome.code == 0, outcome.err

@@ -54,7 +54,7 @@ def test_a_photo_is_sampled_dragged_and_edited(run: Run, folder: Path, monkeypat
     directions = folder / "found" / "directions.safetensors"
     edit = run("edit", generator, directions, "--latent", photo, "--out", folder / "c")
     assert edit.code == 0
-    assert edit.err == told.err  # what was said at first: how near, and that it is far from what the generator knows
+    assert edit.err == told.err  # as at first: how near, and that it is out of distribution
     assert load_latent(folder / "c" / "latent.safetensors").source == str(photo)
 
 

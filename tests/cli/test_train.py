@@ -89,7 +89,7 @@ def test_measured_by_images_that_were_held_out(run: Run, tmp_path: Path, images:
     told = run("train", "dcgan", images, *TINY, *test, "--out", tmp_path / "mine")
     assert told.code == 0, told.err
     assert re.search(r"^kernel MMD \d+\.\d{4} after 16 images$", told.out, re.MULTILINE)
-    assert f"wrote {tmp_path / 'mine' / 'distance.png'}\n" in told.out
+    assert f"wrote {tmp_path / 'mine' / 'kernel-mmd.png'}\n" in told.out
     for command, said in (
         (("stylegan2", images, *SMALL, *test), "8 pixels are too small"),
         (("dcgan", images, *TINY, "--test", tmp_path / "nowhere"), "does not exist"),
@@ -149,8 +149,8 @@ def check(told: Outcome, word: str) -> None:
         ("dcgan", ["--loss", "relativistic"], "--loss"),
         ("dcgan", ["--batch", "1"], "at least 2"),
         ("dcgan", ["--batch", "7"], "give a multiple of 2"),
-        ("dcgan", ["--rate", "0"], "give a number above 0"),
-        ("dcgan", ["--rate", "nan"], "rate nan"),
+        ("dcgan", ["--learning-rate", "0"], "give a number above 0"),
+        ("dcgan", ["--learning-rate", "nan"], "rate nan"),
         ("dcgan", ["--width", "0"], "width 0"),
         ("dcgan", ["--augment", "much"], "--augment"),
         ("dcgan", ["--images", "0"], "images 0 is not possible; give 1 or more"),
@@ -304,7 +304,7 @@ def test_encoder_of_a_generator(run: Run, tmp_path: Path, images: Path):
     told = run("invert", generator, photo, *mine)
     assert told.code == 0, told.err
     check(run("invert", "faces", photo, *mine), "is the encoder of another generator")
-    check(run(*train, "--resume", "--rate", "1"), "other settings (rate 0.001)")
+    check(run(*train, "--resume", "--learning-rate", "1"), "other settings (learning_rate 0.001)")
     check(run("train", "encoder", generator, tmp_path / "nowhere", "--out", tmp_path / "other"), "does not exist")
     check(run("train", "encoder", "nowhere", images, "--out", tmp_path / "other"), "no generator 'nowhere'")
     check(run("train", "encoder", generator, images, "--steps", "0", "--out", tmp_path / "other"), "steps 0")

@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.cli import drag_study
-from ganvas.comparisons.drag import accuracy, command, pairs, trials
-from ganvas.comparisons.drag.qualitative import DIRECTION, MASKED_SMILE, SMILE, landmarks, task_of
-from ganvas.comparisons.drag.settings import QUICK, Settings, of_size
+from ganvas.cli import compare
+from ganvas.comparisons.drag import accuracy, pairs, trials
+from ganvas.comparisons.drag import run as command
+from ganvas.comparisons.drag.qualitative import DIRECTION, MASKED_SMILE, SMILE, landmarks, request_of
+from ganvas.comparisons.drag.settings import QUICK, DragBenchmarkSettings, of_size
 from ganvas.comparisons.drag.tasks import corners, draw
-from ganvas.comparisons.drag.trials import Bench, along, read_trial, trial_path
+from ganvas.comparisons.drag.trials import DragBenchmark, read_trial, share_of_way, trial_path
 from ganvas.comparisons.drag.yaw import HEAD, NOSE, smile
 from ganvas.comparisons.records import claim_folder
 from ganvas.drag import defaults
+from ganvas.drag.request import DragRequest
 from ganvas.errors import GanvasError, RegionError, ResultFileError
 from ganvas.generators.protocol import About
 from ganvas.inversion.features import FeatureExtractor
@@ -37,7 +39,7 @@ SMALL = replace(of_size(3), steps=6, pairs=1, tracked=1)
 
 
 class Plain:
-    """Looks at the pixels themselves."""
+    """Features that are the pixels themselves."""
 
     name = "a distance for tests"
 
@@ -45,15 +47,15 @@ class Plain:
         return [images]
 
 
-LOOK: FeatureExtractor = Plain()
+FEATURES: FeatureExtractor = Plain()
 
 
 def quiet(what: str, done: int, total: int) -> None:
     pass
 
 
-def bench(folder: Path, settings: Settings = SMALL, generator: object = None) -> Bench:
-    return Bench(generator or SlidingGenerator(64), LOOK, settings, folder)
+def bench(folder: Path, settings: DragBenchmarkSettings = SMALL, generator: object = None) -> DragBenchmark:
+    return DragBenchmark(generator or SlidingGenerator(64), FEATURES, settings, folder)
 
 
 def pattern(seed: int) -> Tensor:
@@ -67,26 +69,26 @@ def one_thread(two_threads: None) -> None:
 
 @examples(max_examples=20)
 @given(number=st.integers(0, 500))
-def test_tasks(number: int):
-    drawn = draw(pattern(number), number, Settings())
-    assert drawn == draw(pattern(number), number, Settings())
-    assert math.dist(drawn.handle, drawn.target) == pytest.approx(drawn.length)
-    assert all(0.12 <= at <= 0.88 for at in drawn.handle)
-    assert all(0.05 < at < 0.95 for at in drawn.target)
-    assert (drawn.back.handles, drawn.back.targets) == (drawn.there.targets, drawn.there.handles)
-    mask = drawn.movable.mask(64, 64)[0]
-    assert all(mask[int(y * 64), int(x * 64)] > 0.9 for x, y in (drawn.handle, drawn.target))
+def test_tasks_are_deterministic_of_the_given_length_and_inside_the_image(number: int):
+    task = draw(pattern(number), number, DragBenchmarkSettings())
+    assert task == draw(pattern(number), number, DragBenchmarkSettings())
+    assert math.dist(task.handle, task.target) == pytest.approx(task.length)
+    assert all(0.12 <= at <= 0.88 for at in task.handle)
+    assert all(0.05 < at < 0.95 for at in task.target)
+    assert task.reverse == task.forward[::-1]
+    mask = task.movable.mask(64, 64)[0]
+    assert all(mask[int(y * 64), int(x * 64)] > 0.9 for x, y in (task.handle, task.target))
 
 
-def test_a_third_of_each_length_is_of_low_texture():
-    settings = Settings()
+def test_a_third_of_the_tasks_of_each_length_has_low_texture():
+    settings = DragBenchmarkSettings()
     for length in settings.lengths:
         mine = [n for n in range(180) if settings.length(n) == length]
         assert len(mine) == 60
         assert sum(settings.low_texture(n) for n in mine) == 20
 
 
-def test_corners_lie_apart_and_where_they_may():
+def test_corners_lie_apart_and_inside_the_mask():
     found = corners(pattern(1), 8)
     gaps = [math.dist(a, b) for a in found for b in found if a is not b]
     assert min(gaps) > 0.04
@@ -95,30 +97,30 @@ def test_corners_lie_apart_and_where_they_may():
     assert corners(torch.zeros(1, 3, 64, 64), 8) == []
 
 
-def test_the_benchmark_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    text, paths = command.run(bench(tmp_path), "sliding", quiet)
+def test_benchmark_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text, paths = command.run_benchmark(bench(tmp_path), "sliding", quiet)
     assert all(path.stat().st_size for path in paths)
     assert {"benchmark.md", "drags.jpg", "pairs.jpg"} <= {path.name for path in paths}
     before = {path.name: path.read_bytes() for path in (tmp_path / "trials").iterdir()}
-    done = []
+    timed = []
     real: Callable = trials.timed
-    monkeypatch.setattr(trials, "timed", lambda *arguments: done.append(1) or real(*arguments))
-    monkeypatch.setattr(pairs, "timed", lambda *arguments: done.append(1) or real(*arguments))
-    assert command.run(bench(tmp_path), "sliding", quiet)[0] == text
-    assert done == []
-    command.run(bench(tmp_path, replace(SMALL, drags=4)), "sliding", quiet)
-    assert len(done) == 2 * 3
+    monkeypatch.setattr(trials, "timed", lambda *arguments: timed.append(1) or real(*arguments))
+    monkeypatch.setattr(pairs, "timed", lambda *arguments: timed.append(1) or real(*arguments))
+    assert command.run_benchmark(bench(tmp_path), "sliding", quiet)[0] == text
+    assert timed == []
+    command.run_benchmark(bench(tmp_path, replace(SMALL, drags=4)), "sliding", quiet)
+    assert len(timed) == 2 * 3
     assert {name: (tmp_path / "trials" / name).read_bytes() for name in before} == before
 
 
-def test_a_folder_of_other_rules_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Whatever a drag follows from: settings, rules by which usual ones are found, the machine that took seconds."""
+def test_folder_of_other_settings_rules_or_threads_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whatever a drag follows from: settings, the rules of the defaults, the machine that took the seconds."""
     record = command.record(bench(tmp_path))
     assert record["methods"]["freedrag"]["scale"] > 0
     claim_folder(tmp_path, record)
     claim_folder(tmp_path, command.record(bench(tmp_path, replace(SMALL, drags=4))))
     with pytest.raises(GanvasError, match=r"other settings.*\(here: settings\)"):
-        command.run(bench(tmp_path, replace(SMALL, steps=7)), "sliding", quiet)
+        command.run_benchmark(bench(tmp_path, replace(SMALL, steps=7)), "sliding", quiet)
     monkeypatch.setattr(defaults, "default_radius", lambda resolution: 5.0)
     with pytest.raises(GanvasError, match=r"\(here: methods\)"):
         claim_folder(tmp_path, command.record(bench(tmp_path)))
@@ -131,35 +133,35 @@ def test_a_folder_of_other_rules_is_refused(tmp_path: Path, monkeypatch: pytest.
         claim_folder(tmp_path, record)
 
 
-def test_what_a_drag_did_is_what_the_code_says(tmp_path: Path):
-    """The image slides by a tenth of the code: the truth of what the tracker says, there and back."""
+def test_outcomes_agree_with_the_shift_that_the_code_makes(tmp_path: Path):
+    """The image slides by a tenth of the code: the ground truth of the tracker, forward and in reverse."""
     setting = bench(tmp_path, replace(SMALL, drags=1, steps=100, methods=("draggan",)))
     (trial,) = trials.trials(setting, quiet)
     codes = trials.codes_of(tmp_path, trial)
-    start = setting.open(trial.drawn.seed).start
-    for way, leg, goal in (
-        ("there", trial.there, trial.drawn.target),
-        ("back", trial.back, trial.drawn.handle),
+    start = setting.open(trial.task.seed).codes
+    for name, leg, goal in (
+        ("forward", trial.forward, trial.task.target),
+        ("reverse", trial.reverse, trial.task.handle),
     ):
-        x, y = (0.1 * (codes[way] - start)[0, :2]).tolist()
-        place = (trial.drawn.handle[0] + x, trial.drawn.handle[1] + y)
-        assert leg.off == pytest.approx(math.dist(place, goal), abs=0.005)
-        assert leg.along == pytest.approx(along(trial.drawn.handle, trial.drawn.target, place), abs=0.1)
-    assert trial.there.along is not None
-    assert trial.there.along > 0.2
-    assert trial.back.distance < 0.1 * trial.there.distance
-    assert trial.back.psnr > trial.there.psnr
+        x, y = (0.1 * (codes[name] - start)[0, :2]).tolist()
+        place = (trial.task.handle[0] + x, trial.task.handle[1] + y)
+        assert leg.error == pytest.approx(math.dist(place, goal), abs=0.005)
+        assert leg.share == pytest.approx(share_of_way(trial.task.handle, trial.task.target, place), abs=0.1)
+    assert trial.forward.share is not None
+    assert trial.forward.share > 0.2
+    assert trial.reverse.distance < 0.1 * trial.forward.distance
+    assert trial.reverse.psnr > trial.forward.psnr
 
 
-def test_along():
-    assert along((0.2, 0.2), (0.4, 0.2), (0.3, 0.9)) == pytest.approx(0.5)
-    assert along((0.2, 0.2), (0.4, 0.4), (0.0, 0.0)) == pytest.approx(-1)
+def test_share_of_way_is_the_projection_on_the_line():
+    assert share_of_way((0.2, 0.2), (0.4, 0.2), (0.3, 0.9)) == pytest.approx(0.5)
+    assert share_of_way((0.2, 0.2), (0.4, 0.4), (0.0, 0.0)) == pytest.approx(-1)
 
 
-def test_pairs_are_as_far_as_the_code_says(tmp_path: Path):
+def test_displacements_of_pairs_agree_with_the_codes(tmp_path: Path):
     setting = bench(tmp_path)
     pair, session, second = pairs.pair_of(setting, 0)
-    shift = 0.1 * (second - session.start)[0, :2].double()
+    shift = 0.1 * (second - session.codes)[0, :2].double()
     went = torch.tensor(pair.targets) - torch.tensor(pair.handles)
     assert (went - shift).abs().max() < 0.01
     assert pair.length == pytest.approx(float(shift.norm()), abs=0.01)
@@ -168,7 +170,7 @@ def test_pairs_are_as_far_as_the_code_says(tmp_path: Path):
     assert torch.equal(second, same)
 
 
-def test_known_shifts_are_known():
+def test_shifted_and_warped_images_have_known_displacements():
     """Moving by splines is sliding, away from the border; a warped image shows what its places say."""
     generator = SlidingGenerator(64)
     still, slid = (generator.synthesize(torch.tensor([[10 * x / 64, 0.0, 0.0]]), "z") for x in (0.0, 2.3))
@@ -180,7 +182,7 @@ def test_known_shifts_are_known():
     assert (bent - moved)[0, :, 30, 20].abs().max() < 0.02
 
 
-def test_damaged_files_are_told(tmp_path: Path):
+def test_damaged_trial_is_refused(tmp_path: Path):
     setting = bench(tmp_path, replace(SMALL, drags=1))
     trials.trials(setting, quiet)
     path = trial_path(tmp_path, 0, "draggan")
@@ -190,43 +192,47 @@ def test_damaged_files_are_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize("drags", [1, 12, 200])
-def test_sizes(drags: int):
+def test_benchmark_sizes_have_at_least_one_drag_and_pair(drags: int):
     assert of_size(drags).drags == drags
     assert of_size(drags).pairs >= 1
-    assert QUICK.drags < Settings().drags
+    assert QUICK.drags < DragBenchmarkSettings().drags
     with pytest.raises(GanvasError, match="at least one"):
         of_size(0)
 
 
-def test_named_drags(tmp_path: Path):
+def test_qualitative_drags_write_tables_angles_and_videos(tmp_path: Path):
     generator = small_stylegan2(32)
     setting = bench(tmp_path, replace(SMALL, steps=3, learned=4), generator)
-    text, paths = command.run_poster(setting, "nobody", FACES, 1, quiet)
+    text, paths = command.run_qualitative(setting, "nobody", FACES, 1, quiet)
     assert "Does the head turn?" in text
-    turned = json.loads((tmp_path / "named.json").read_text("utf-8"))["turns, degrees"]
-    assert {name: len(degrees) for name, degrees in turned.items()} == dict.fromkeys(
+    angles = json.loads((tmp_path / "qualitative.json").read_text("utf-8"))["yaw, degrees"]
+    assert {name: len(degrees) for name, degrees in angles.items()} == dict.fromkeys(
         ("draggan", "freedrag", smile("draggan"), smile("freedrag"), HEAD, NOSE), 1
     )
     assert {"face-direction.gif", "smile.webp", "smile-only-the-mouth-may-move.jpg"} <= {path.name for path in paths}
     with pytest.raises(RegionError, match="no region named nose"):
-        command.run_poster(setting, "nobody", {}, 1, quiet)
+        command.run_qualitative(setting, "nobody", {}, 1, quiet)
 
 
-def test_tasks_of_named_drags():
+def test_qualitative_requests_move_the_nose_aside_and_the_mouth_corners_up():
     at = landmarks(pattern(2), FACES)
     assert at["left mouth corner"][0] < at["right mouth corner"][0]
-    (handle,), (target,) = (getattr(task_of(DIRECTION, at, FACES["mouth"]), what) for what in ("handles", "targets"))
+
+    def request(edit: str) -> DragRequest:
+        return request_of(edit, at, FACES["mouth"], "draggan", 10)
+
+    ((handle, target),) = request(DIRECTION).points
     assert abs(target[0] - handle[0]) == pytest.approx(0.1)
-    assert task_of(SMILE, at, FACES["mouth"]).movable is None
-    smile = task_of(MASKED_SMILE, at, FACES["mouth"])
+    assert request(SMILE).movable is None
+    smile = request(MASKED_SMILE)
     assert smile.movable == FACES["mouth"]
-    assert all(target[1] < handle[1] for handle, target in zip(smile.handles, smile.targets, strict=True))
+    assert all(target[1] < handle[1] for handle, target in smile.points)
 
 
-def test_command(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(drag_study, "of_size", lambda drags: replace(of_size(drags), steps=2, tracked=1))
+def test_benchmark_runs_from_the_command_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compare, "of_size", lambda drags: replace(of_size(drags), steps=2, tracked=1))
     model = save_generator(tmp_path / "plain.safetensors", small_stylegan2(32), About("plain", "plain" * 9, {}))
-    told = run("drag", model, "--benchmark", "--drags", "1", "--out", tmp_path / "out")
+    told = run("compare", "drag", model, "--drags", "1", "--out", tmp_path / "out")
     assert told.code == 0, told.err
     assert "# Drags on plain" in told.out
     assert f"wrote {tmp_path / 'out' / 'benchmark.md'}" in told.out
@@ -235,21 +241,17 @@ def test_command(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--benchmark", "--named"), "one of them"),
-        (("--quick",), "one of them"),
-        (("--benchmark", "--quick", "--drags", "3"), "both say how many"),
-        (("--benchmark", "--drags", "0"), "give 1 or more"),
-        (("--benchmark", "--point", "0.4,0.4>0.5,0.5"), "draws its own images and points"),
-        (("--benchmark", "--rate", "0.1"), "draws its own images and points"),
-        (("--benchmark", "--method", "freedrag"), "measures both methods"),
-        (("--named", "--steps", "10"), "measures both methods"),
-        (("--benchmark", "--frames", "0"), "measures both methods"),
-        (("--benchmark", "--undo", "1"), "measures both methods"),
-        (("--benchmark", "--latent", "x.safetensors"), "draws its own images"),
+        (("--quick", "--drags", "3"), "both say how many"),
+        (("--drags", "0"), "give 1 or more"),
+        (("--label", "3"), "no classes"),
+        (("--point", "0.4,0.4>0.5,0.5"), "--point"),
+        (("--method", "freedrag"), "--method"),
+        (("--qualitative", "--steps", "10"), "--steps"),
+        (("--latent", "x.safetensors"), "--latent"),
     ],
 )
-def test_options_that_contradict(run: Run, tmp_path: Path, options: tuple[str, ...], told: str):
-    found = run("drag", "faces", *options, "--out", tmp_path / "out")
+def test_contradicting_benchmark_options_are_refused(run: Run, tmp_path: Path, options: tuple[str, ...], told: str):
+    found = run("compare", "drag", "faces", *options, "--out", tmp_path / "out")
     assert found.code == 2
     assert told in found.err
     assert not (tmp_path / "out").exists()

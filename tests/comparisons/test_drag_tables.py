@@ -1,62 +1,61 @@
-"""The benchmark of drags in words and tables, from results that are made up: nothing is dragged."""
+"""The tables of the drag benchmark, from made-up results: nothing is dragged."""
 
 import math
 from dataclasses import replace
 
 import pytest
 
-from ganvas.comparisons.drag import qualitative as poster
-from ganvas.comparisons.drag.contents import found_by_both, paired
+from ganvas.comparisons.drag import qualitative, qualitative_report
+from ganvas.comparisons.drag.content_tables import found_by_both, paired
+from ganvas.comparisons.drag.formatting import share
 from ganvas.comparisons.drag.groups import grouped
-from ganvas.comparisons.drag.pairs import Pair, Paired
+from ganvas.comparisons.drag.pairs import ImagePair, PairResult
 from ganvas.comparisons.drag.qualitative import DIRECTION, MASKED_SMILE, SMILE
 from ganvas.comparisons.drag.qualitative_report import (
     corners_pulled,
-    poster_markdown,
     sideways,
     turning,
-    warps_told_apart,
+    warps_are_distinguished,
 )
-from ganvas.comparisons.drag.report import Results, markdown, quotients, round_trips
-from ganvas.comparisons.drag.settings import Settings
+from ganvas.comparisons.drag.report import Results, markdown, round_trip_quotients, round_trips
+from ganvas.comparisons.drag.settings import DragBenchmarkSettings
 from ganvas.comparisons.drag.sheets import failures
-from ganvas.comparisons.drag.tasks import Drawn
-from ganvas.comparisons.drag.trials import Leg, Trial
-from ganvas.comparisons.drag.words import share
+from ganvas.comparisons.drag.tasks import DragTask
+from ganvas.comparisons.drag.trials import Outcome, Trial
 from ganvas.comparisons.drag.yaw import HEAD, NOSE, smile
 from ganvas.comparisons.estimates import Estimate, quotient_of_means, share_estimate
-from ganvas.drag.state import Point
+from ganvas.drag.request import Point
 
 
-def leg(reason: str = "reached", off: float | None = 0.0, distance: float = 0.1, **others: float) -> Leg:
-    share = None if off is None else others.get("along", 1.0)
-    place = None if off is None else (0.4 + off, 0.3)
-    return Leg(reason, 10, 1.0, place, off, share, others.get("score", 0.9), distance, 30.0, 0.05)
+def leg(reason: str = "reached", error: float | None = 0.0, distance: float = 0.1, **others: float) -> Outcome:
+    share = None if error is None else others.get("share", 1.0)
+    found = None if error is None else (0.4 + error, 0.3)
+    return Outcome(reason, 10, 1.0, found, error, share, others.get("score", 0.9), distance, 30.0, 0.05)
 
 
-def trial(number: int, method: str, there: Leg, back: Leg | None = None, even: bool = False) -> Trial:
-    drawn = Drawn(number, number, 0.1, even, (0.3, 0.3), (0.4, 0.3))
-    return Trial(drawn, method, there, back or leg(), there)
+def trial(number: int, method: str, forward: Outcome, reverse: Outcome | None = None, even: bool = False) -> Trial:
+    task = DragTask(number, number, 0.1, even, (0.3, 0.3), (0.4, 0.3))
+    return Trial(task, method, forward, reverse or leg(), forward)
 
 
-def test_brought_means_found_near_the_target():
-    one = trial(0, "draggan", leg(off=0.02))
-    assert one.brought(one.there, 0.25, 64)
-    assert not one.brought(one.there, 0.1, 1024)
-    assert one.brought(one.there, 0.1, 32)  # within a pixel
-    assert not one.brought(leg(off=None), 0.25, 64)
+def test_success_is_content_found_near_the_target():
+    one = trial(0, "draggan", leg(error=0.02))
+    assert one.success(one.forward, 0.25, 64)
+    assert not one.success(one.forward, 0.1, 1024)
+    assert one.success(one.forward, 0.1, 32)  # within a pixel
+    assert not one.success(leg(error=None), 0.25, 64)
 
 
 def test_failures_are_the_worst_of_each_kind():
     found = [
-        trial(0, "draggan", leg(off=None, score=0.4)),
-        trial(1, "draggan", leg(off=None, score=0.2)),
-        trial(2, "draggan", leg(off=0.05), leg(distance=0.9)),
-        trial(3, "draggan", leg(off=0.08)),
-        trial(4, "draggan", leg("step limit", off=0.09)),
+        trial(0, "draggan", leg(error=None, score=0.4)),
+        trial(1, "draggan", leg(error=None, score=0.2)),
+        trial(2, "draggan", leg(error=0.05), leg(distance=0.9)),
+        trial(3, "draggan", leg(error=0.08)),
+        trial(4, "draggan", leg("step limit", error=0.09)),
         trial(5, "freedrag", leg(), leg(distance=0.04)),
     ]
-    chosen = {(one.method, kind): one.drawn.number for one, kind in failures(found, Settings(), 64)}
+    chosen = {(one.method, kind): one.task.number for one, kind in failures(found, DragBenchmarkSettings(), 64)}
     assert chosen == {
         ("draggan", "lost"): 1,
         ("draggan", "arrived, content not"): 3,
@@ -65,36 +64,36 @@ def test_failures_are_the_worst_of_each_kind():
     }
 
 
-def test_tables_tell_round_trips_apart():
+def test_round_trip_table_has_quotients_of_all_and_of_carried_drags():
     found = [trial(n, "draggan", leg(), leg(distance=0.2)) for n in range(4)]
-    found += [trial(n, "freedrag", leg(along=0.1 if n else 1.0), leg(distance=0.1)) for n in range(4)]
-    setting = replace(Settings(), resamples=50)
+    found += [trial(n, "freedrag", leg(share=0.1 if n else 1.0), leg(distance=0.1)) for n in range(4)]
+    setting = replace(DragBenchmarkSettings(), resamples=50)
     assert set(grouped(found, setting)) == {"corners, 10 %", "corners, all"}
     text = markdown(Results(tuple(found), (), (), 64, "a distance for tests"), setting, "nobody")
     assert "| corners, all | DragGAN | 4 | 0.200 (0.200–0.200) |" in text
     assert "FreeDrag over DragGAN: **0.50 (0.50–0.50)** from corners" in text
     assert "| corners, all | 4 | 0.50 (0.50–0.50) | 1 | 0.50 (0.50–0.50) |" in text
     assert "| corners, all | no drag | 4 | 0.000 | – | 0.000 | – |" in text
-    assert "| there: stops by itself |" in text
+    assert "| forward: stops by itself |" in text
 
 
-def test_low_texture_is_apart():
-    """The headline is of corners; a quotient for each group."""
-    setting = replace(Settings(), resamples=50)
+def test_low_texture_has_a_group_of_its_own():
+    """The headline is that of corners; each group has a quotient."""
+    setting = replace(DragBenchmarkSettings(), resamples=50)
     found = [trial(n, "draggan", leg(), leg(distance=0.2), even=n > 3) for n in range(8)]
     found += [trial(n, "freedrag", leg(), leg(distance=0.8 if n > 3 else 0.1), even=n > 3) for n in range(8)]
-    text = quotients(grouped(found, setting), setting)
+    text = round_trip_quotients(grouped(found, setting), setting)
     assert "**0.50 (0.50–0.50)** from corners" in text
     assert "| corners, all | 4 | 0.50 (0.50–0.50)" in text
     assert "| low texture, all | 4 | 4.00 (4.00–4.00)" in text
     assert "| low texture, all | no drag | 4 | 0.000" in round_trips(grouped(found, setting), setting)
 
 
-def test_methods_are_compared_on_what_both_leave_to_be_found():
-    """The second loses the drag on which the first is far off: without that both are equally good but for 1 %."""
-    setting = replace(Settings(), resamples=50)
-    first = [leg(off=0.02, along=0.8), leg(off=0.02, along=0.8), leg(off=0.3, along=0.1)]
-    second = [leg(off=0.01, along=0.9), leg(off=0.01, along=0.9), leg(off=None)]
+def test_errors_are_compared_on_drags_whose_content_both_methods_keep():
+    """The second loses the drag on which the first is far away: on the others they differ by 1 %."""
+    setting = replace(DragBenchmarkSettings(), resamples=50)
+    first = [leg(error=0.02, share=0.8), leg(error=0.02, share=0.8), leg(error=0.3, share=0.1)]
+    second = [leg(error=0.01, share=0.9), leg(error=0.01, share=0.9), leg(error=None)]
     found = [trial(n, "draggan", one) for n, one in enumerate(first)]
     found += [trial(n, "freedrag", one) for n, one in enumerate(second)]
     row = found_by_both(grouped(found, setting), setting).splitlines()[-1]
@@ -102,22 +101,22 @@ def test_methods_are_compared_on_what_both_leave_to_be_found():
     assert row.endswith("| 2.0 (2.0–2.0) | 1.0 (1.0–1.0) | -1.0 (-1.0 to -1.0) |")
 
 
-def test_pairs_are_compared_on_handles_that_all_find():
-    pair = Pair(0, ((0.3, 0.3), (0.6, 0.6)), ((0.4, 0.3), (0.6, 0.8)), 0.2, 0.5, 20.0)
+def test_pairs_are_compared_on_handles_found_under_all_methods():
+    pair = ImagePair(0, ((0.3, 0.3), (0.6, 0.6)), ((0.4, 0.3), (0.6, 0.8)), 0.2, 0.5, 20.0)
     half, lost = (0.35, 0.3), None
 
-    def result(method: str, *places: Point | None) -> Paired:
-        return Paired(pair, method, "reached", 9, 1.0, 0.25, 25.0, places)
+    def result(method: str, *found: Point | None) -> PairResult:
+        return PairResult(pair, method, "reached", 9, 1.0, 0.25, 25.0, found)
 
-    text = paired([result("draggan", half, (0.6, 0.8)), result("freedrag", (0.4, 0.3), lost)], Settings())
+    text = paired([result("draggan", half, (0.6, 0.8)), result("freedrag", (0.4, 0.3), lost)], DragBenchmarkSettings())
     assert "| no drag | 1 | 0.500 (0.500–0.500) | 20.0 (20.0–20.0) | 1 | 1 | 10.0 (10.0–10.0) |" in text
     assert "| DragGAN | 1 | 0.250 (0.250–0.250) | 25.0 (25.0–25.0) | 0.50 (0.50–0.50) | 1.00 (1.00–1.00) | 5.0" in text
     assert "| 0.50 (0.50–0.50) | 0.0 (0.0–0.0) |" in text.splitlines()[4]
-    assert "(1 of 2), in % of the width; all handles are 15.0 (15.0–15.0) off without a drag" in text
-    assert "off -5.0 (-5.0 to -5.0)" in text
+    assert "(1 of 2), in % of the width; all handles are 15.0 (15.0–15.0) away without a drag" in text
+    assert "error -5.0 (-5.0 to -5.0)" in text
 
 
-def test_shares_of_none_and_all_are_not_known_for_sure():
+def test_share_of_none_or_all_has_wilsons_interval():
     """Wilson's interval, against the table in Brown, Cai and DasGupta's formula by hand for 0 of 6 and 3 of 6."""
     square = 1.959964**2
     none, all_, half = (share_estimate([True] * n + [False] * (6 - n)) for n in (0, 6, 3))
@@ -130,53 +129,53 @@ def test_shares_of_none_and_all_are_not_known_for_sure():
     assert share([]) == "–"
 
 
-def test_quotient_of_means():
+def test_quotient_of_means_is_inf_over_zero():
     found = quotient_of_means([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], 200)
     assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
     assert quotient_of_means([1.0], [0.0], 10).value == math.inf
 
 
-def face(seed: int, went: dict, named: str = DIRECTION, method: str = "draggan") -> poster.Face:
-    at = dict.fromkeys(poster.FOLLOWED, (0.5, 0.5))
-    whole = dict.fromkeys(poster.FOLLOWED) | went
-    return poster.Face(named, seed, method, "reached", 1, (-0.1, 0.0), (), (), at, whole, 0.1, 0.1)
+def face(seed: int, shifts: dict, edit: str = DIRECTION, method: str = "draggan") -> qualitative.FaceDrag:
+    at = dict.fromkeys(qualitative.FOLLOWED, (0.5, 0.5))
+    whole = dict.fromkeys(qualitative.FOLLOWED) | shifts
+    return qualitative.FaceDrag(edit, seed, method, "reached", 1, (-0.1, 0.0), (), (), at, whole, 0.1, 0.1)
 
 
-def test_turning_in_words():
-    """By what is read beyond a nose pushed aside alone, and by the share of the turn that would carry it as far."""
+def test_turning_is_decided_by_angles_beyond_a_pushed_nose_and_their_share():
+    """By the angle beyond that of a pushed nose, and by the share of a turn that would carry it as far."""
     more, none = Estimate(5.0, 3.0, 7.0), Estimate(1.0, -1.0, 3.0)
     assert turning(more, Estimate(0.8, 0.5, 1.1), 8) == "yes"
     assert turning(more, Estimate(0.4, 0.2, 0.6), 8) == "in part"
     assert turning(none, Estimate(0.1, -0.2, 0.3), 8) == "no"
-    assert turning(none, Estimate(0.4, 0.3, 0.5), 8) == "cannot be told"
-    assert turning(more, Estimate(1.0, 1.0, 1.0), 7) == "cannot be told from 7"
+    assert turning(none, Estimate(0.4, 0.3, 0.5), 8) == "undecided"
+    assert turning(more, Estimate(1.0, 1.0, 1.0), 7) == "undecided from 7"
     for head, nose, apart in ((12.0, 1.0, True), (12.0, 6.0, False), (-2.0, 0.1, False)):
-        assert warps_told_apart({HEAD: [head] * 3, NOSE: [nose] * 3}, 100) is apart
+        assert warps_are_distinguished({HEAD: [head] * 3, NOSE: [nose] * 3}, 100) is apart
     assert sideways([face(0, {"nose": (-0.05, 0.0)})], "nose") == [5.0]
 
 
-def test_named_drags_compare_parts_of_the_same_faces():
-    """Ways of nose and chin are of the faces on which both are found; the corners of one mouth are one number."""
-    setting = replace(Settings(), methods=("draggan",))
+def test_qualitative_tables_compare_parts_of_the_same_faces():
+    """Shifts of nose and chin are of the faces on which both are found; the corners of one mouth are one number."""
+    setting = replace(DragBenchmarkSettings(), methods=("draggan",))
     both = {"nose": (-0.08, 0.0), "chin": (-0.04, 0.0)}
     found = [face(n, both) for n in range(3)] + [face(3, {"nose": (0.5, 0.0)}), face(4, {"chin": (0.5, 0.0)})]
     smiles = [
-        face(n, {"left mouth corner": (-0.02, -0.04), "right mouth corner": (0.04, -0.02)}, named)
-        for named in (SMILE, MASKED_SMILE)
+        face(n, {"left mouth corner": (-0.02, -0.04), "right mouth corner": (0.04, -0.02)}, edit)
+        for edit in (SMILE, MASKED_SMILE)
         for n in range(2)
     ]
     assert corners_pulled([*smiles[:1], face(9, {"left mouth corner": (0.0, 0.0)}, SMILE)]) == [(3.0, 3.0)]
-    turns = {"draggan": [5.0, 7.0] * 4, smile("draggan"): [0.0] * 8, HEAD: [12.0] * 8, NOSE: [0.4] * 8}
-    text = poster_markdown([*found, *smiles], turns, setting, "nobody")
+    angles = {"draggan": [5.0, 7.0] * 4, smile("draggan"): [0.0] * 8, HEAD: [12.0] * 8, NOSE: [0.4] * 8}
+    text = qualitative_report.markdown([*found, *smiles], angles, setting, "nobody")
     assert "| 8.0 (8.0–8.0), 3 of 5 | – | – | 4.0 (4.0–4.0), 3 of 5 |" in text
     assert "| DragGAN | 6.0 (5.2–6.8) | 0.50 (0.44–0.56) | in part |" in text
     assert "| DragGAN, the smile | 0.0 (0.0–0.0) | 0.00 (0.00–0.00) |  |" in text
     assert f"| {NOSE} | 0.4 (0.4–0.4) | 0.03 (0.03–0.03) |  |" in text
     assert "| DragGAN | 3.0 (3.0–3.0) | 3.0 (3.0–3.0) |" in text
-    text = poster_markdown([*found, *smiles], {**turns, NOSE: [12.0] * 8}, setting, "nobody")
-    assert "| cannot be told: nor are the warps told apart |" in text
+    text = qualitative_report.markdown([*found, *smiles], {**angles, NOSE: [12.0] * 8}, setting, "nobody")
+    assert "| undecided: the warps are not distinguished either |" in text
 
 
-def test_a_handle_is_shown_where_its_content_is():
-    assert face(0, {"nose": (-0.05, 0.1)}).places == (pytest.approx((0.45, 0.6)),)
-    assert face(0, {"left mouth corner": (0.1, 0.0)}, SMILE).places == (pytest.approx((0.6, 0.5)), None)
+def test_handles_are_shown_where_their_content_is_found():
+    assert face(0, {"nose": (-0.05, 0.1)}).found == (pytest.approx((0.45, 0.6)),)
+    assert face(0, {"left mouth corner": (0.1, 0.0)}, SMILE).found == (pytest.approx((0.6, 0.5)), None)

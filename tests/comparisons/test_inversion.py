@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from studies.inversion import report
 from torch import Tensor
 
 import ganvas
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.comparisons.estimates import mean_estimate
-from ganvas.comparisons.inversion import table
+from ganvas.comparisons.inversion import report, table
 from ganvas.comparisons.inversion.table import Row, TableSettings, rows_of
 from ganvas.comparisons.reconstruction import ReconstructionMetrics, reconstruction_metrics_for, reconstruction_table
 from ganvas.errors import GanvasError
@@ -114,7 +113,7 @@ def test_interval_of_a_mean():
 def test_command(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
     model = save_generator(tmp_path / "plain.safetensors", small_dcgan(16), About("plain", "", {}))
     photo = pixels.write_image(tmp_path / "photo.png", photos[16][:1].repeat(1, 1, 2, 2))
-    again = ("invert", model, photo, "--table", "--steps", "1", "--out", tmp_path / "out")
+    again = ("compare", "inversion", model, photo, "--steps", "1", "--out", tmp_path / "out")
     told = run(*again)
     assert told.code == 0, told.err
     assert "| plain, z |" in told.out
@@ -128,7 +127,7 @@ def test_command_on_a_folder_of_few_images(run: Run, tmp_path: Path, photos: dic
     for number in range(3):
         (tmp_path / "photos").mkdir(exist_ok=True)
         pixels.write_image(tmp_path / "photos" / f"{number}.png", photos[16][:1].roll(number, 3))
-    command = ("invert", model, tmp_path / "photos", "--table", "--steps", "1")
+    command = ("compare", "inversion", model, tmp_path / "photos", "--steps", "1")
     told = run(*command, "--out", tmp_path / "all", "--json")
     assert told.code == 0, told.err
     assert json.loads(told.out)["photos"] == ["photo 0", "photo 1", "photo 2"]

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.torch import save_file
 
-from ganvas.directions.direction import Direction, Directions, Origin, load_directions
-from ganvas.directions.find import find_directions, origin_of
+from ganvas.directions.direction import Direction, Directions, Origin
+from ganvas.directions.files import load_directions
+from ganvas.directions.find import find_directions
 from ganvas.edits.move import edit
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.protocol import About
 from ganvas.io import tensor_files
+from ganvas.latents.latent import sample
 from ganvas.regions import Region
 from tests.fakes import LayeredGenerator, LinearGenerator
 
@@ -177,9 +179,11 @@ def test_a_foreign_file_can_be_saved_as_ours_and_used(tmp_path):
     assert bits(after.lengths) == bits(found.lengths)
     generator = LayeredGenerator()
     after.check_fits(generator)
-    ws = generator.map(generator.sample([0]))
-    assert (edit(generator, ws, after[0], 3.0) - ws)[0, 1, 2] == pytest.approx(-6)  # -2 in the file: strength 1
-    assert (edit(generator, ws, after[1], -1.0) - ws)[0, 2, 0] == pytest.approx(-5)
+    ws = sample(generator, [0])
+    assert (edit(generator, ws, after[0], 3.0).codes - ws.codes)[0, 1, 2] == pytest.approx(
+        -6
+    )  # strength 1: 2, as filed
+    assert (edit(generator, ws, after[1], -1.0).codes - ws.codes)[0, 2, 0] == pytest.approx(-5)
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e200, 1e308])
@@ -380,9 +384,8 @@ def named(digest: str) -> LayeredGenerator:
 
 def test_directions_of_another_generator_warn_and_of_another_shape_raise(tmp_path):
     generator = named("a" * 64)
-    ws = generator.map(generator.sample([0]))
-    origin = origin_of(generator, "resefa", seeds=[0])
-    found = find_directions(generator, ws, Region.box(0.1, 0.2, 0.6, 0.9), layers="1-2", count=2, origin=origin)
+    found = find_directions(generator, sample(generator, [0]), "box:0.1,0.2,0.6,0.9", layers="1-2", count=2)
+    assert (found.origin.seeds, found.origin.generator) == ((0,), "fake")
     found = load_directions(found.save(tmp_path / "x.safetensors"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

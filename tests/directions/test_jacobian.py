@@ -8,6 +8,7 @@ from ganvas.directions.basis import make_basis
 from ganvas.directions.jacobian import Jacobian, Plan, hold, plan_columns, streamed_grams
 from ganvas.directions.jvp import Measure, default_measure, derivative
 from ganvas.errors import GanvasError, LatentError
+from ganvas.latents.latent import sample
 from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
 
@@ -17,12 +18,10 @@ WHOLE = plan_columns(1, 1)
 def held(space: str = "w", layers: str | None = None, resolution: int = 16, channels: str = "all") -> tuple:
     """Return a small generator, its base code and J of it."""
     generator = small_stylegan2(16)
-    ws = generator.map(generator.sample([1]), truncation=0.7)
     basis = make_basis(generator, space, layers)
-    code = torch.cat(generator.styles(ws, "w+"), dim=1) if space == "s" else ws
-    code = generator.sample([1]) if space == "z" else code
-    linear = derivative(generator, code, basis, Measure(resolution, channels), truncation=0.7)
-    return generator, code, linear, hold(linear, WHOLE)
+    latent = sample(generator, [1], truncation=0.7, space=basis.acts_in)
+    linear = derivative(generator, latent, basis, Measure(resolution, channels))
+    return generator, latent.codes, linear, hold(linear, WHOLE)
 
 
 @pytest.mark.parametrize(("space", "layers"), [("w", None), ("w", "2-3"), ("w+", "2-3"), ("s", "1"), ("z", None)])
@@ -128,4 +127,4 @@ def test_default_measure_is_native_up_to_256() -> None:
 def test_one_code_at_a_time() -> None:
     generator = small_stylegan2(8)
     with pytest.raises(LatentError, match="2 were given"):
-        derivative(generator, generator.map(generator.sample([0, 1])), make_basis(generator, "w"), Measure(8))
+        derivative(generator, sample(generator, [0, 1]), make_basis(generator, "w"), Measure(8))

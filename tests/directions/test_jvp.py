@@ -11,9 +11,10 @@ from ganvas.directions.find import find_directions
 from ganvas.directions.jacobian import hold, plan_columns
 from ganvas.directions.jvp import default_measure, derivative
 from ganvas.directions.linalg import NO_RIDGE
+from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import LatentError
 from ganvas.generators.codes import parse_layers
-from ganvas.latents.spaces import codes_for
+from ganvas.latents.latent import Latent, sample
 from ganvas.regions import Region
 from tests.fakes import LayeredGenerator, LinearGenerator, gram
 from tests.generators.small import small_stylegan2
@@ -88,9 +89,9 @@ def test_spaces_and_layers_that_are_not_there_are_refused(make, space, layers, m
         make_basis(make(), space, layers)
 
 
-def held(generator, codes, basis):
+def held(generator, latent, basis):
     measure = default_measure(generator)
-    return hold(derivative(generator, codes, basis, measure), plan_columns(basis.size, 3 * generator.resolution**2))
+    return hold(derivative(generator, latent, basis, measure), plan_columns(basis.size, 3 * generator.resolution**2))
 
 
 MASKS = [Region.box(0, 0, 0.5, 0.5), Region.box(0.25, 0.25, 0.75, 1), Region.box(0.0625, 0.125, 0.875, 1)]
@@ -100,7 +101,7 @@ MASKS = [Region.box(0, 0, 0.5, 0.5), Region.box(0.25, 0.25, 0.75, 1), Region.box
 def test_the_gram_of_a_linear_generator_is_its_closed_form_exactly(region):
     generator = LinearGenerator()
     mask = region.mask(8, 8)
-    jacobian = held(generator, generator.sample([3]), make_basis(generator, "z"))
+    jacobian = held(generator, sample(generator, [3]), make_basis(generator, "z"))
     assert torch.equal(jacobian.columns, generator.matrix.T)
     assert torch.equal(jacobian.gram(mask), gram(generator, mask))
     assert torch.equal(jacobian.whole(), gram(generator, torch.ones(1, 8, 8)))
@@ -111,7 +112,7 @@ def test_the_gram_over_layers_is_the_closed_form_seen_through_the_basis(space, l
     generator = LayeredGenerator()
     mask = Region.box(0.1, 0.2, 0.6, 0.9).mask(8, 8)
     basis = make_basis(generator, space, layers)
-    jacobian = held(generator, codes_for(generator, generator.map(generator.sample([3])), space), basis)
+    jacobian = held(generator, sample(generator, [3]), basis)
     embedding = basis.embed(torch.eye(basis.size)).flatten(1).double()
     torch.testing.assert_close(jacobian.gram(mask), embedding @ gram(generator, mask) @ embedding.T, rtol=1e-5, atol=0)
 
@@ -120,8 +121,8 @@ def test_the_gram_over_layers_is_the_closed_form_seen_through_the_basis(space, l
 def test_directions_of_a_linear_generator_are_those_of_its_closed_form(make, space):
     generator, region = make(), Region.box(0.1, 0.2, 0.6, 0.9)
     inside, outside = region.split(8, 8)
-    codes = generator.sample([0, 1]) if space == "z" else generator.map(generator.sample([0, 1]))
-    found = find_directions(generator, codes, region, space=space, count=6, ridge=NO_RIDGE)
+    latent = sample(generator, [0, 1], space=space)
+    found = find_directions(generator, latent, region, space=space, count=6, method=ReSeFa(NO_RIDGE))
     # How the image's codes answer to the direction: the map of LayeredGenerator doubles z, all layers get the same.
     gain = 2 if space == "z" and generator.layers else 1
     blocks = gain * torch.eye(6, dtype=torch.float64).repeat(max(1, generator.layers), 1)
@@ -137,7 +138,7 @@ def test_directions_of_a_linear_generator_are_those_of_its_closed_form(make, spa
 
 def test_a_float64_generator_and_widened_codes_are_differentiated_too():
     generator, region = LayeredGenerator(dtype=torch.float64), Region.box(0.1, 0.2, 0.6, 0.9)
-    ws = generator.map(generator.sample([0]))  # one row of w, seen three times
+    ws = Latent(generator.map(generator.sample([0])), "w+")  # one row of w, seen three times
     basis = make_basis(generator, "w+")
     assert torch.equal(held(generator, ws, basis).columns.double(), generator.matrix.T)
     assert find_directions(generator, ws, region, count=2).vectors.dtype == torch.float32

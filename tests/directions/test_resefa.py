@@ -1,5 +1,6 @@
 """ReSeFa: against the published computation, against its own prediction, and against a dense solution."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,16 @@ from ganvas.directions.find import find_directions
 from ganvas.directions.jacobian import Jacobian
 from ganvas.directions.jvp import Measure
 from ganvas.directions.linalg import NO_RIDGE, Ridge
-from ganvas.directions.settings import Search
-from ganvas.edits.move import edit, space_of
+from ganvas.directions.resefa import ReSeFa
+from ganvas.edits.move import edit
 from ganvas.errors import GanvasError, LatentError, RegionError
+from ganvas.generators.protocol import About
+from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.locality import mean_squared_change
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
 from tests.generators.small import small_stylegan2
+from tests.generators.test_codes import unchecked
 
 
 @pytest.mark.parametrize("precision", [torch.float16, torch.float64])
@@ -58,7 +62,8 @@ def test_compat_official_end_to_end(monkeypatch: pytest.MonkeyPatch, ridge: Ridg
     w = generator.map(generator.sample([4]), "w")
     region = Region.box(0.25, 0.375, 0.75, 0.625)
     expected = published_algorithm(generator, w, region.mask(8, 8), 8, 0.0 if ridge is None else ridge.tau)
-    found = find_directions(generator, w, region, layers="4-7", count=8, compat="official", ridge=ridge)
+    method = ReSeFa(compat="official", ridge=ridge)
+    found = find_directions(generator, w, region, space="w", layers="4-7", count=8, method=method)
     cosines = (found.vectors.double().numpy() * expected).sum(1)
     assert (1 - np.abs(cosines[:4])).max() < 1e-6
     assert found.layers == (4, 5, 6, 7)
@@ -67,14 +72,13 @@ def test_compat_official_end_to_end(monkeypatch: pytest.MonkeyPatch, ridge: Ridg
 
 
 def test_compat_official_at_256_pixels_and_below_keeps_three_channels() -> None:
-    measure = resefa.search_measure(small_stylegan2(16), Search(compat="official"))
+    measure = ReSeFa(compat="official").measure(small_stylegan2(16))
     assert measure == Measure(16, "all")
 
 
-def measured_ratio(generator, codes: torch.Tensor, direction, masks, measure: Measure, step: float = 0.01) -> float:
+def measured_ratio(generator, latent: Latent, direction, masks, measure: Measure, step: float = 0.01) -> float:
     """Return the mean squared change inside over that outside, for a small step to both sides."""
-    edited = (edit(generator, codes, direction, sign * step) for sign in (1, -1))
-    ahead, behind = (measure(generator.synthesize(each, space_of(each, direction))) for each in edited)
+    ahead, behind = (measure(generator.synthesize(edit(generator, latent, direction, sign * step))) for sign in (1, -1))
     inside, outside = (mean_squared_change(ahead, behind, mask) for mask in masks)
     return float(inside / outside)
 
@@ -92,36 +96,35 @@ def test_predicted_ratio_is_the_measured_ratio(
     name: str, space: str, layers: str | None, resolution: int, channels: str
 ) -> None:
     generator = load("faces")
-    ws = generator.map(generator.sample([2]), truncation=0.7)
+    latent = sample(generator, [2], truncation=0.7)
     region = named_regions(generator)[name]
-    found = find_directions(
-        generator, ws, region, space=space, layers=layers, count=3, resolution=resolution, channels=channels
-    )
+    method = ReSeFa(resolution=resolution, channels=channels)
+    found = find_directions(generator, latent, name, method=method, space=space, layers=layers, count=3)
+    assert found.origin.region_name == name
     measure = Measure(resolution, channels)
     masks = region.split(resolution, resolution)
-    code = torch.cat(generator.styles(ws, "w+"), dim=1) if space == "s" else ws
     for direction in found:
-        ratio = measured_ratio(generator, code, direction, masks, measure)
+        ratio = measured_ratio(generator, latent, direction, masks, measure)
         assert ratio == pytest.approx(direction.predicted_ratio, rel=0.02)
 
 
 def test_eigenvalue_includes_the_ridge_and_orders_the_directions() -> None:
     generator = small_stylegan2(16)
-    ws = generator.map(generator.sample([1]))
+    ws = sample(generator, [1])
     found = find_directions(generator, ws, Region.box(0.2, 0.2, 0.6, 0.6), count=6)
     assert (found.eigenvalues.diff() <= 0).all()
     assert (found.eigenvalues < found.predicted_ratios).all()
-    bare = find_directions(generator, ws, Region.box(0.2, 0.2, 0.6, 0.6), count=6, ridge=NO_RIDGE)
+    bare = find_directions(generator, ws, Region.box(0.2, 0.2, 0.6, 0.6), count=6, method=ReSeFa(NO_RIDGE))
     torch.testing.assert_close(bare.eigenvalues, bare.predicted_ratios, rtol=1e-6, atol=0)
     assert bare.predicted_ratios[0] >= found.predicted_ratios[0]
 
 
 def test_several_codes_average_their_grams() -> None:
     generator = small_stylegan2(16)
-    ws = generator.map(generator.sample([1, 2]))
+    ws = sample(generator, [1, 2])
     region = Region.box(0.2, 0.2, 0.6, 0.6)
     both = find_directions(generator, ws, region)
-    again = find_directions(generator, ws[[1, 0, 0, 1]], region)
+    again = find_directions(generator, ws.rows([1, 0, 0, 1]), region)
     torch.testing.assert_close(both.eigenvalues, again.eigenvalues, rtol=1e-5, atol=0)
     first = find_directions(generator, ws[:1], region)
     assert not torch.allclose(both.eigenvalues, first.eigenvalues, rtol=1e-2)
@@ -129,27 +132,27 @@ def test_several_codes_average_their_grams() -> None:
 
 def test_a_small_budget_gives_the_same_directions() -> None:
     generator = small_stylegan2(16)
-    ws = generator.map(generator.sample([1]))
+    ws = sample(generator, [1])
     region = Region.box(0.2, 0.2, 0.6, 0.6)
     whole = find_directions(generator, ws, region, count=3)
     for budget in (4 * 768 * 9, 2 * 768 * 6):
-        small = find_directions(generator, ws, region, count=3, budget=budget)
+        small = find_directions(generator, ws, region, count=3, method=ReSeFa(budget=budget))
         torch.testing.assert_close(small.eigenvalues, whole.eigenvalues, rtol=2e-3, atol=0)
 
 
 def test_full_rank_equals_the_dense_solution() -> None:
     generator = small_stylegan2(16)
-    ws = generator.map(generator.sample([1]))
+    ws = sample(generator, [1])
     region = Region.box(0.2, 0.2, 0.6, 0.6)
     dense = find_directions(generator, ws, region, count=3)
-    low = find_directions(generator, ws, region, count=3, rank=6)
+    low = find_directions(generator, ws, region, count=3, method=ReSeFa(rank=6))
     torch.testing.assert_close(low.eigenvalues, dense.eigenvalues, rtol=1e-8, atol=0)
     torch.testing.assert_close(low.vectors, dense.vectors, rtol=1e-4, atol=1e-5)
 
 
 def test_directions_are_unit_vectors_of_the_edited_layers() -> None:
     generator = small_stylegan2(16)
-    ws = generator.map(generator.sample([1]))
+    ws = sample(generator, [1])
     region = Region.box(0.2, 0.2, 0.6, 0.6)
     for space, shape in (("w", (6,)), ("w+", (6, 6)), ("s", generator.dimensions("s"))):
         found = find_directions(generator, ws, region, space=space, layers="1,3", count=2)
@@ -162,10 +165,10 @@ def test_directions_are_unit_vectors_of_the_edited_layers() -> None:
 
 def test_one_jacobian_serves_many_regions() -> None:
     generator = small_stylegan2(16)
-    ws = generator.map(generator.sample([1]))
+    ws = sample(generator, [1])
     many = {"a": Region.box(0.2, 0.2, 0.6, 0.6), "b": Region.box(0.5, 0.1, 0.9, 0.4)}
     calls: list[tuple[str, int, int]] = []
-    found = resefa.find(generator, ws, many, Search(count=2), progress=lambda *call: calls.append(call))
+    found = ReSeFa().find(generator, ws, many, space="w", count=2, progress=lambda *call: calls.append(call))
     assert [call[1:] for call in calls] == [(6, 6)]
     alone = find_directions(generator, ws, many["b"], count=2)
     torch.testing.assert_close(found["b"].vectors, alone.vectors, rtol=1e-4, atol=1e-5)
@@ -176,52 +179,108 @@ def test_one_jacobian_serves_many_regions() -> None:
     [
         ({"space": "v"}, LatentError, "has z, w, w\\+, s"),
         ({"layers": "3-9"}, LatentError, "layers 0-5"),
-        ({"space": "z"}, LatentError, "move z codes"),
+        ({"space": "z"}, LatentError, "Codes of space w\\+ do not lead to space z"),
         ({"count": 0}, GanvasError, "at least 1"),
-        ({"method": "sefa"}, GanvasError, "there is resefa"),
-        ({"rank": 3, "ridge": NO_RIDGE}, GanvasError, "with rank"),
-        ({"compat": "official", "resolution": 8}, GanvasError, "leave yours out"),
-        ({"label": 1}, LatentError, "no classes"),
-        ({"rank": 0}, GanvasError, "at least 1"),
-        ({"resolution": 99}, GanvasError, "at most that"),
-        ({"compat": "unofficial"}, GanvasError, "give 'official'"),
-        ({"budget": 10}, GanvasError, "give at least"),
+        ({"method": "resefa"}, GanvasError, "A method is an object"),
+        ({"region": "mouht"}, RegionError, "There is no region 'mouht'; did you mean 'mouth'"),
+        ({"region": [0.1, 0.2]}, RegionError, "A region is a Region, or a text"),
+        ({"latent": [0.1, 0.2]}, LatentError, "Codes are a Latent"),
+        ({"latent": torch.zeros(1, 6)}, LatentError, "does not say in which space its codes lie: give space="),
+        ({"generator": "faces"}, GanvasError, "A generator is what ganvas.load"),
     ],
 )
-def test_errors(settings: dict, error: type[Exception], message: str) -> None:
+def test_what_cannot_be_searched_is_refused(settings: dict, error: type[Exception], message: str) -> None:
     generator = small_stylegan2(16)
-    ws = generator.map(generator.sample([1]))
+    generator.about = About("small", "", regions={"mouth": Region.box(0.2, 0.2, 0.6, 0.6)})
+    given = {"generator": generator, "latent": sample(generator, [1]), "region": "mouth"} | settings
     with pytest.raises(error, match=message):
-        find_directions(generator, ws, Region.box(0.2, 0.2, 0.6, 0.6), **settings)
+        unchecked(find_directions)(**given)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rank": 3, "ridge": NO_RIDGE}, "with rank"),
+        ({"rank": 3, "ridge": 0}, "with rank"),
+        ({"ridge": -1.0}, "A ridge of -1 is not possible"),
+        ({"compat": "official", "resolution": 8}, "leave yours out"),
+        ({"rank": 0}, "at least 1"),
+        ({"compat": "unofficial"}, "give 'official'"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_when_they_are_made(settings: dict, message: str) -> None:
+    with pytest.raises(GanvasError, match=message):
+        ReSeFa(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"), [({"resolution": 99}, "at most that"), ({"budget": 10}, "give at least")]
+)
+def test_settings_that_the_generator_does_not_allow_are_refused(settings: dict, message: str) -> None:
+    generator = small_stylegan2(16)
+    with pytest.raises(GanvasError, match=message):
+        find_directions(generator, sample(generator, [1]), "box:0.2,0.2,0.6,0.6", method=ReSeFa(**settings))
+
+
+def test_settings_show_what_was_changed() -> None:
+    assert repr(ReSeFa()) == "ReSeFa()"
+    assert repr(ReSeFa(1e-2, rank=3)) == "ReSeFa(ridge=0.01 of the trace, rank=3)"
+
+
+def test_z_codes_are_mapped_where_z_and_w_are_equally_wide() -> None:
+    """The directions at codes of z are those at the codes of w that they are mapped to, never those at z read as w."""
+    generator = small_stylegan2(16, z_dim=6)
+    z = Latent(generator.sample([1]), "z", truncation=0.7)
+    w = Latent(generator.map(generator.sample([1]), "w", truncation=0.7), "w")
+    region = Region.box(0.2, 0.2, 0.6, 0.6)
+    by_z, by_w, misread = (
+        find_directions(generator, latent, region, space="w", count=1).vectors[0]
+        for latent in (z, w, Latent(z.codes, "w"))
+    )
+    torch.testing.assert_close(by_z, by_w)
+    assert abs(float(misread @ by_w)) < 0.99
+
+
+def test_a_latents_own_noise_and_tuned_weights_count() -> None:
+    generator = small_stylegan2(16)
+    latent, region = sample(generator, [1]), Region.box(0.2, 0.2, 0.6, 0.6)
+    name = "b8.conv1"
+    loud = replace(latent, noise={name: 50 * torch.randn(8, 8, generator=torch.Generator().manual_seed(0))})
+    tuned = replace(latent, tuned={"synthesis.blocks.b16.conv1.weight": torch.ones(5, 5, 3, 3)})
+    plain, with_noise, with_weights = (
+        find_directions(generator, one, region, count=1).eigenvalues for one in (latent, loud, tuned)
+    )
+    assert not torch.allclose(plain, with_noise, rtol=1e-3)
+    assert not torch.allclose(plain, with_weights, rtol=1e-3)
 
 
 def test_a_region_that_covers_everything() -> None:
     generator = small_stylegan2(16)
     with pytest.raises(RegionError, match="background"):
-        find_directions(generator, generator.map(generator.sample([1])), Region.box(0, 0, 1, 1))
+        find_directions(generator, sample(generator, [1]), Region.box(0, 0, 1, 1))
 
 
 def test_every_code_has_its_label() -> None:
     generator = small_stylegan2(8, label_dim=3)
     z, region = generator.sample([1, 2]), Region.box(0.2, 0.2, 0.6, 0.6)
-    for label in ([0, 1], torch.tensor([0, 1]), torch.eye(3)[:2]):
-        both = find_directions(generator, z, region, space="z", label=label, count=2)
-        assert len(both) == 2
-    alone = [find_directions(generator, z[i : i + 1], region, space="z", label=i, count=2) for i in (0, 1)]
+    both = find_directions(generator, Latent(z, "z", label=(0, 1)), region, space="z", count=2)
+    alone = [find_directions(generator, Latent(z[i, None], "z", label=i), region, space="z", count=2) for i in (0, 1)]
     assert not torch.allclose(alone[0].eigenvalues, both.eigenvalues)
     with pytest.raises(LatentError, match="Label 7"):
-        find_directions(generator, generator.map(z, label=0), region, label=7)
+        find_directions(generator, Latent(generator.map(z, label=0), "w+", label=7), region)
 
 
 def test_a_file_says_only_what_is_known() -> None:
     generator = small_stylegan2(8)
     region = Region.box(0.2, 0.2, 0.6, 0.6)
-    assert find_directions(generator, generator.map(generator.sample([1])), region).origin.truncation is None
-    by_z = find_directions(generator, generator.sample([1]), region, space="z", truncation=0.7)
-    assert by_z.origin.truncation == 0.7
+    assert (
+        find_directions(generator, generator.map(generator.sample([1])), region, space="w+").origin.truncation is None
+    )
+    origin = find_directions(generator, sample(generator, [1], truncation=0.7), region).origin
+    assert (origin.truncation, origin.seeds) == (0.7, (1,))
 
 
 def test_codes_that_are_not_finite_are_refused() -> None:
     generator = small_stylegan2(8)
     with pytest.raises(LatentError, match="not finite"):
-        find_directions(generator, generator.map(generator.sample([1])) * torch.nan, Region.box(0.2, 0.2, 0.6, 0.6))
+        find_directions(generator, Latent(torch.full((1, 6), torch.nan), "w"), Region.box(0.2, 0.2, 0.6, 0.6))

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ganvas.drag.session import DragSession, open_drag
 from ganvas.generators.base import Conditions, GeneratorBase
 from ganvas.generators.codes import check_space, sample_normal
+from ganvas.latents.latent import Latent
 
 WAVES = 12
 
@@ -65,3 +67,8 @@ class SlidingGenerator(GeneratorBase):
         sizes = {"f": self.resolution // 2, "late": self.resolution}
         maps = {name: self.pattern(codes, round(sizes[name] * (1 + 2 * self.margin)), self.margin) for name in wanted}
         return self.pattern(codes, self.resolution, 0.0)[:, :3], maps
+
+
+def sliding_session(generator: SlidingGenerator | None = None) -> DragSession:
+    """Return the session of the pattern that nothing has moved yet."""
+    return open_drag(generator or SlidingGenerator(), Latent(torch.zeros(1, 3), "z"))

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganvas.drag import draggan
-from ganvas.drag.draggan import DragGAN, between_pixels, motion_supervision, track
+from ganvas.drag.adam import Moments, adam_step
+from ganvas.drag.draggan import DragGANSettings, motion_supervision, subpixel_shift, track
+from ganvas.drag.request import DragRequest
+from ganvas.drag.run import prepare
 from ganvas.drag.sampling import Plane, sample_point
-from ganvas.drag.session import Order, open_session, prepare
-from ganvas.drag.state import REACHED, Moments, Task, adam
-from tests.drag.sliding import SlidingGenerator
+from ganvas.drag.state import REACHED
+from tests.drag.sliding import SlidingGenerator, sliding_session
 
 PLANE = Plane(64)
-SETTINGS = DragGAN(0.01, 20.0, 0.5, 60, radius=3.0, reach=8.0)
+SETTINGS = DragGANSettings(rate=0.01, mask_weight=20.0, tolerance=0.5, radius=3.0, reach=8.0)
 
 
 def pixels(*points: tuple[float, float]) -> Tensor:
@@ -50,7 +52,7 @@ def plain_supervision(feature: Tensor, point: Tensor, target: Tensor, radius: fl
 
 
 @pytest.mark.parametrize("target", [(40.0, 20.0), (30.8, 31.2)])
-def test_supervision_is_the_papers_loss_with_its_gradient(target: tuple[float, float]):
+def test_motion_supervision_is_eq_1_with_its_gradient(target: tuple[float, float]):
     feature = map_of(1.0, 2.0).requires_grad_()
     point = pixels((30.2, 31.0))
     ours = motion_supervision(feature, point, pixels(target), PLANE, SETTINGS)
@@ -60,7 +62,7 @@ def test_supervision_is_the_papers_loss_with_its_gradient(target: tuple[float, f
     assert (mine - other).abs().max() < 1e-4 * other.abs().max()
 
 
-def test_points_that_have_arrived_pull_no_more():
+def test_handles_that_have_arrived_add_nothing_to_the_loss():
     feature, points = map_of(0, 0), pixels((20.0, 20.0), (40.0, 40.0))
     targets = pixels((20.4, 20.0), (44.0, 40.0))
     both = motion_supervision(feature, points, targets, PLANE, SETTINGS)
@@ -77,7 +79,7 @@ def test_tracking_finds_the_shift_to_a_fraction_of_a_pixel(x: float, y: float):
     assert (found - point - pixels((x, y))[0]).norm() < 0.1
 
 
-def test_tracking_stays_on_the_image_and_finds_itself():
+def test_tracking_stays_on_the_image_and_finds_an_unmoved_handle():
     feature = map_of(0, 0)
     for point in pixels((0.0, 0.0), (64.0, 3.2), (31.0, 64.0)):
         wanted = sample_point(feature, point, PLANE)
@@ -86,7 +88,7 @@ def test_tracking_stays_on_the_image_and_finds_itself():
     assert far.max() <= 64
 
 
-def test_where_all_places_look_alike_a_handle_stays():
+def test_handle_stays_where_its_surroundings_look_alike():
     """On even ground altogether, along an edge in its direction."""
     point, wanted = pixels((30.0, 30.0))[0], torch.full((4,), 0.3)
     assert torch.equal(track(torch.full((1, 4, 32, 32), 0.3), point, wanted, 8.0, PLANE), point)
@@ -96,52 +98,46 @@ def test_where_all_places_look_alike_a_handle_stays():
     torch.testing.assert_close(found, pixels((34.0, 30.0))[0], atol=0.05, rtol=0)
 
 
-def test_between_pixels_is_least_squares():
+def test_subpixel_shift_is_least_squares():
     """On a map that is linear the nearest place is found exactly, and never beyond half a pixel."""
     slopes = torch.tensor([[1.0, 0.5, -2.0], [0.3, -1.0, 0.2]])
     steps = torch.tensor([-1.0, 0.0, 1.0])
     around = slopes[0][:, None, None] * steps + slopes[1][:, None, None] * steps[:, None]
     for x, y in ((0.3, -0.2), (-0.5, 0.5), (0.0, 0.0)):
-        found = between_pixels(around, slopes[0] * x + slopes[1] * y)
+        found = subpixel_shift(around, slopes[0] * x + slopes[1] * y)
         torch.testing.assert_close(found, pixels((x, y))[0], atol=1e-6, rtol=0)
-    torch.testing.assert_close(between_pixels(around, slopes[0] * 3), pixels((0.5, 0.0))[0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(subpixel_shift(around, slopes[0] * 3), pixels((0.5, 0.0))[0], atol=1e-6, rtol=0)
 
 
-def test_along_an_edge_and_on_even_ground_it_stays():
+def test_subpixel_shift_is_zero_along_an_edge_and_on_even_ground():
     edge = torch.tensor([-1.0, 0.0, 1.0]).expand(2, 3, 3)
-    torch.testing.assert_close(between_pixels(edge, torch.full((2,), 0.3)), pixels((0.3, 0.0))[0], atol=1e-6, rtol=0)
-    assert between_pixels(torch.ones(2, 3, 3), torch.zeros(2)).tolist() == [0, 0]
+    torch.testing.assert_close(subpixel_shift(edge, torch.full((2,), 0.3)), pixels((0.3, 0.0))[0], atol=1e-6, rtol=0)
+    assert subpixel_shift(torch.ones(2, 3, 3), torch.zeros(2)).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.125])
 @pytest.mark.parametrize("resolution", [64, 128])
-def test_a_drag_finds_the_exact_shift(resolution: int, margin: float):
+def test_drag_finds_the_exact_shift(resolution: int, margin: float):
     """The only codes that bring the point to its target are (10 dx, 10 dy): no others can be right."""
-    generator = SlidingGenerator(resolution, margin)
-    task = Task(((0.45, 0.5),), ((0.55, 0.44),))
-    session = open_session(generator, torch.zeros(1, 3)).drag(Order(task, "draggan", 300, (("rate", 0.01),)))
-    done = session.done[0]
+    session = sliding_session(SlidingGenerator(resolution, margin))
+    done = session.drag([((0.45, 0.5), (0.55, 0.44))], DragGANSettings(rate=0.01)).drags[0]
     assert done.reason == REACHED
-    found = done.after[0, :2] / 10 - torch.tensor([0.10, -0.06])
+    found = done.codes[0, :2] / 10 - torch.tensor([0.10, -0.06])
     assert float(found.norm()) * resolution < 0.5 + 0.25
-    assert done.after[0, 2] == 0
+    assert done.codes[0, 2] == 0
 
 
-def test_two_points_that_agree_and_a_pin_that_does_not():
-    generator = SlidingGenerator()
-    agreeing = Task(((0.3, 0.3), (0.7, 0.6)), ((0.36, 0.3), (0.76, 0.6)))
-    assert open_session(generator, torch.zeros(1, 3)).drag(Order(agreeing)).done[0].reason == REACHED
-    pinned = Task(((0.3, 0.3), (0.7, 0.6)), ((0.36, 0.3), (0.7, 0.6)))
-    against = open_session(generator, torch.zeros(1, 3)).drag(Order(pinned, "draggan", 150)).done[0]
-    assert against.reason != REACHED
-    assert float(against.after[0, 0]) < 0.5
+def test_agreeing_pairs_reach_their_targets_and_a_contrary_pin_prevents_it():
+    session, pair = sliding_session(), ((0.3, 0.3), (0.36, 0.3))
+    assert session.drag([pair, ((0.7, 0.6), (0.76, 0.6))]).drags[0].reason == REACHED
+    pinned = session.drag([pair, ((0.7, 0.6), (0.7, 0.6))], steps=150).drags[0]
+    assert pinned.reason != REACHED
+    assert float(pinned.codes[0, 0]) < 0.5
 
 
-def test_a_step_is_a_function_of_the_state():
-    generator = SlidingGenerator()
-    order = Order(Task(((0.3, 0.3),), ((0.4, 0.3),)))
-    session = open_session(generator, torch.zeros(1, 3))
-    drag, state = prepare(session.subject, session.codes, order)
+def test_step_is_a_pure_function_of_the_state():
+    session = sliding_session()
+    drag, state = prepare(session.context, session.codes, DragRequest((((0.3, 0.3), (0.4, 0.3)),), DragGANSettings()))
     before = state.codes.clone()
     first, again = draggan.step(drag, state), draggan.step(drag, state)
     assert torch.equal(first.codes, again.codes)
@@ -153,7 +149,7 @@ def test_a_step_is_a_function_of_the_state():
     assert not first.feature.requires_grad
 
 
-def test_adam_is_torchs():
+def test_adam_step_equals_torchs_adam():
     torch.manual_seed(0)
     weights = torch.zeros(5, requires_grad=True)
     torchs = torch.optim.Adam([weights], lr=0.02)
@@ -162,14 +158,14 @@ def test_adam_is_torchs():
         gradient = torch.randn(5)
         weights.grad = gradient.clone()
         torchs.step()
-        moments, shift = adam(moments, gradient, 0.02)
+        moments, shift = adam_step(moments, gradient, 0.02)
         ours = ours + shift
         torch.testing.assert_close(ours, weights.detach())
 
 
-def test_the_step_is_at_most_a_pixel_and_at_most_what_remains():
+def test_supervised_step_is_at_most_a_pixel_and_at_most_what_remains():
     feature, point = map_of(0, 0), pixels((30.0, 30.0))
-    small = replace(SETTINGS, arrived=0.01)
+    small = replace(SETTINGS, tolerance=0.01)
     far, farther, near = (
         float(motion_supervision(feature, point, pixels((30.0 + way, 30.0)), PLANE, small)) for way in (1.0, 9.0, 0.5)
     )

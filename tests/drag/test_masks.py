@@ -1,4 +1,4 @@
-"""Masks of what may move: white, black and soft ones, from files and as pixels."""
+"""Masks of the movable region: white, black and soft ones, from files and as pixels."""
 
 from pathlib import Path
 
@@ -8,11 +8,16 @@ import torch
 from PIL import Image
 
 import ganvas
-from ganvas.drag.masks import check_task, read_movable, settled
-from ganvas.drag.state import Task
+from ganvas.drag.draggan import DragGANSettings
+from ganvas.drag.masks import check_movable, read_movable, stored_mask
+from ganvas.drag.request import DragRequest, PointPair
 from ganvas.errors import RegionError
 
-TASK = Task(((0.3, 0.3),), ((0.5, 0.5),))
+PAIR: PointPair = ((0.3, 0.3), (0.5, 0.5))
+
+
+def request(*points: PointPair, movable: ganvas.Region) -> DragRequest:
+    return DragRequest(points, DragGANSettings(), movable)
 
 
 def file(folder: Path, values: np.ndarray) -> Path:
@@ -21,37 +26,36 @@ def file(folder: Path, values: np.ndarray) -> Path:
     return path
 
 
-def test_settled_masks_come_back_exactly():
-    region = settled(ganvas.Region.from_mask(torch.rand(7, 7)), 16)
+def test_stored_masks_come_back_exactly():
+    region = stored_mask(ganvas.Region.from_mask(torch.rand(7, 7)), 16)
     assert region is not None
-    again = settled(region, 16)
+    again = stored_mask(region, 16)
     assert again is not None
     assert torch.equal(again.mask(16, 16), region.mask(16, 16))
     box = ganvas.Region.box(0.1, 0.1, 0.2, 0.2)
-    assert settled(box, 16) is box
-    assert settled(None, 16) is None
+    assert stored_mask(box, 16) is box
+    assert stored_mask(None, 16) is None
 
 
-def test_white_is_no_mask_and_black_is_told(tmp_path: Path):
+def test_white_mask_is_none_and_black_mask_is_refused(tmp_path: Path):
     assert read_movable(file(tmp_path, np.full((16, 16), 255))) is None
-    assert settled(ganvas.Region.from_mask(torch.full((8, 8), 0.999)), 16) is None
+    assert stored_mask(ganvas.Region.from_mask(torch.full((8, 8), 0.999)), 16) is None
     with pytest.raises(RegionError, match="black all over"):
         read_movable(file(tmp_path, np.zeros((16, 16))))
     with pytest.raises(RegionError, match="lets nothing move"):
-        settled(ganvas.Region.from_mask(torch.full((8, 8), 0.001)), 16)
+        stored_mask(ganvas.Region.from_mask(torch.full((8, 8), 0.001)), 16)
 
 
-def test_soft_values_count(tmp_path: Path):
+def test_soft_mask_lets_a_handle_move_and_black_allows_a_pin_only(tmp_path: Path):
     """A handle under a gray of 110 may move; under black it may not, but a pin may lie there."""
     values = np.zeros((64, 64))
     values[10:30, 10:30] = 110
     region = read_movable(file(tmp_path, values))
     assert region is not None
     assert float(region.mask(64, 64).max()) == pytest.approx(110 / 255)
-    movable = Task(TASK.handles, TASK.targets, region)
-    check_task(movable, 64, 2.0)
-    outside = Task(((0.7, 0.7),), ((0.5, 0.5),), region)
+    check_movable(request(PAIR, movable=region), 64, 2.0)
+    outside = request(((0.7, 0.7), (0.5, 0.5)), movable=region)
     with pytest.raises(RegionError, match="lies outside"):
-        check_task(outside, 64, 2.0)
-    check_task(outside, 64, 20.0)  # what is pulled reaches into the mask
-    check_task(Task((*TASK.handles, (0.7, 0.7)), (*TASK.targets, (0.7, 0.7)), region), 64, 2.0)
+        check_movable(outside, 64, 2.0)
+    check_movable(outside, 64, 20.0)  # what is pulled reaches into the mask
+    check_movable(request(PAIR, ((0.7, 0.7), (0.7, 0.7)), movable=region), 64, 2.0)

@@ -53,7 +53,7 @@ def test_sampling_equals_enlarging_the_whole_map(size: int, factor: int, middle:
 
 
 @pytest.mark.parametrize(("size", "resolution"), [(32, 64), (128, 256), (128, 1024)])
-def test_it_does_in_float32(size: int, resolution: int):
+def test_samples_equal_the_enlarged_map_in_float32(size: int, resolution: int):
     """On whole pixels, where torch rounds no position."""
     feature = random_map(size, 8, torch.float32)
     point, offsets = torch.tensor([resolution / 3 // 1 + 0.5, 0.5], dtype=torch.float64), whole_offsets(12.0)
@@ -62,7 +62,7 @@ def test_it_does_in_float32(size: int, resolution: int):
     assert (ours.flatten(1) - expected).abs().max() < 1e-6
 
 
-def test_gradients_are_those_of_the_enlarged_map():
+def test_gradients_equal_those_of_the_enlarged_map():
     feature, point = random_map(8).requires_grad_(), torch.tensor([13.3, 30.9], dtype=torch.float64)
     offsets = whole_offsets(3.0)
     weights = torch.randn(3, 49, generator=torch.Generator().manual_seed(0)).double()
@@ -72,7 +72,7 @@ def test_gradients_are_those_of_the_enlarged_map():
     torch.testing.assert_close(mine, other, atol=1e-12, rtol=1e-9)
 
 
-def test_a_map_with_margins_shows_the_same_places():
+def test_map_with_margins_gives_the_same_samples_inside():
     """A map of 20 samples of which 16 lie on the image: reading inside equals reading the part inside, away from its
     edge, and a margin is read where the part would repeat its border.
     """
@@ -88,14 +88,14 @@ def test_a_map_with_margins_shows_the_same_places():
 
 @given(position=st.floats(-50, 150), size=st.integers(1, 40))
 @settings(max_examples=50)
-def test_every_place_is_a_mean_of_samples(position: float, size: int):
+def test_every_sample_is_a_weighted_mean_of_at_most_four(position: float, size: int):
     weights = interpolation_matrix(torch.tensor([position], dtype=torch.float64), size, 0.0, 100.0)
     assert weights.min() >= 0
     torch.testing.assert_close(weights.sum(), torch.ones((), dtype=torch.float64))
     assert 1 <= int((weights > 0).sum()) <= 4
 
 
-def test_only_what_is_touched_is_computed():
+def test_samples_far_from_the_square_are_not_read():
     """A map that is nan away from the patch gives numbers all the same."""
     feature = torch.full((1, 2, 64, 64), torch.nan)
     feature[..., 20:30, 40:50] = 1.0

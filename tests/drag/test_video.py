@@ -1,4 +1,4 @@
-"""What is drawn on the images of a drag, and which frames stay."""
+"""Handles and targets drawn on images, and which frames a video keeps."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ from ganvas.drag.video import BLUE, RED, at_viewing_size, evenly, marked
 from ganvas.images.pixels import to_bytes
 
 
-def test_points_are_where_they_should_be_and_the_rest_stays():
+def test_handles_targets_and_arrows_are_drawn_in_place_and_the_rest_stays():
     gray = torch.zeros(1, 3, 120, 240)
     drawn = to_bytes(marked(gray, [(0.25, 0.5)], [(0.75, 0.25)]))[0]
     assert tuple(drawn[60, 60].tolist()) == RED
@@ -18,19 +18,19 @@ def test_points_are_where_they_should_be_and_the_rest_stays():
     assert torch.equal(marked(gray, [], []), gray)
 
 
-def test_no_arrow_where_the_points_touch_and_the_handle_lies_on_top():
+def test_touching_points_have_no_arrow_and_the_handle_lies_on_top():
     drawn = to_bytes(marked(torch.zeros(1, 3, 100, 100), [(0.5, 0.5)], [(0.5, 0.5)]))[0]
     assert tuple(drawn[50, 50].tolist()) == RED
     assert not (drawn == torch.tensor(BLUE)).all(-1).any()
 
 
-def test_viewing_sizes():
+def test_images_are_shown_at_384_to_512_pixels():
     assert [at_viewing_size(torch.zeros(1, 3, size, size)).shape[-1] for size in (64, 256, 512, 1024)] == [
         384, 512, 512, 512,
     ]  # fmt: skip
 
 
-def test_a_handle_that_was_not_found_has_no_dot():
+def test_handle_that_was_not_found_has_no_dot():
     drawn = to_bytes(marked(torch.zeros(1, 3, 100, 100), [None, (0.2, 0.2)], [(0.5, 0.5), (0.2, 0.8)]))[0]
     assert tuple(drawn[50, 50].tolist()) == BLUE
     assert tuple(drawn[20, 20].tolist()) == RED

@@ -13,7 +13,7 @@ from ganvas.edits.interpolate import along, ease, frame_positions, linear, only_
 from ganvas.edits.retime import stds_along_path
 from ganvas.errors import LatentError
 from ganvas.generators.weight_differences import LEFT, RIGHT, weights_of, with_weights
-from ganvas.latents.latent import Latent, load_latent, sample_latent
+from ganvas.latents.latent import Latent, load_latent, sample
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 
@@ -103,10 +103,10 @@ def test_only_some_layers_change():
 @pytest.mark.parametrize("closed", [False, True])
 def test_a_path_of_latents_of_several_kinds(closed):
     generator = LayeredGenerator()
-    seeds = sample_latent(generator, [0, 1], truncation=0.5)
+    seeds = sample(generator, [0, 1], truncation=0.5)
     widened = Latent(generator.map(generator.sample([2])), "w+", names=("photo",))
-    raw = sample_latent(generator, [3], space="z")
-    path = path_through(generator, [seeds, widened, raw], closed=closed)
+    raw = sample(generator, [3], space="z")
+    path = path_through(generator, [seeds, widened, raw], loop=closed)
     assert path.keys.space == "w+"
     assert path.keys.captions == ("seed 0", "seed 1", "photo", "seed 3")
     expected = generator.map(generator.sample([0]), truncation=0.5)
@@ -118,7 +118,7 @@ def test_a_path_of_latents_of_several_kinds(closed):
 
 def test_spherical_paths_lie_in_z_and_are_mapped_afterwards():
     generator = LayeredGenerator()
-    latent = sample_latent(generator, [0, 1], truncation=0.5, space="z")
+    latent = sample(generator, [0, 1], truncation=0.5, space="z")
     path = path_through(generator, [latent], mode="spherical")
     middle = path.at(np.array([0.5]))
     assert (middle.space, middle.truncation) == ("z", 0.5)
@@ -127,8 +127,8 @@ def test_spherical_paths_lie_in_z_and_are_mapped_afterwards():
 
 def test_latents_without_a_common_path():
     generator = LayeredGenerator()
-    z = [sample_latent(generator, [seed], space="z", truncation=0.5 + seed / 4) for seed in (0, 1)]
-    w = sample_latent(generator, [0, 1])
+    z = [sample(generator, [seed], space="z", truncation=0.5 + seed / 4) for seed in (0, 1)]
+    w = sample(generator, [0, 1])
     labeled = [Latent(generator.sample([seed]), "z", label=seed) for seed in (0, 1)]
     for latents, options, words in (
         ([w], {"mode": "spherical"}, r"do not lead back to z.*ganvas invert --space z"),
@@ -138,7 +138,7 @@ def test_latents_without_a_common_path():
         ([w.rows([0])], {}, "at least two"),
         (z, {"space": "z"}, "truncations"),
         (labeled, {"space": "z"}, "classes"),
-        ([z[0], z[0]], {"space": "z", "layers": "0"}, "Layers are rows"),
+        ([z[0], z[0]], {"space": "z", "layers": "0"}, "Layers are those of w"),
     ):
         with pytest.raises(LatentError, match=words):
             path_through(generator, latents, **options)
@@ -147,7 +147,7 @@ def test_latents_without_a_common_path():
 
 def tuned_latents(generator) -> list[Latent]:
     """Return two photos' latents whose weights were tuned, the one by factors, the other whole in one weight."""
-    w = sample_latent(generator, [0, 1])
+    w = sample(generator, [0, 1])
     name, weight = next((n, v) for n, v in weights_of(generator).items() if n.endswith("conv1.weight"))
     random = torch.Generator().manual_seed(3)
     rows, columns = weight.flatten(1).shape
@@ -161,7 +161,7 @@ def test_weights_tuned_for_different_photos_are_blended_evenly():
     """Half of the way is painted by the mean of both generators' weights; a generator of seeds has no changes."""
     generator = small_stylegan2(16)
     one, other = tuned_latents(generator)
-    seed = sample_latent(generator, [2])
+    seed = sample(generator, [2])
     for a, b in ((one, other), (one, seed), (seed, other), (one, replace(one, codes=other.codes, tuned=double(one)))):
         path = path_through(generator, [a, b])
         images = torch.cat(list(path.images(generator, frame_positions(3))))
@@ -184,7 +184,7 @@ def double(latent: Latent) -> dict[str, torch.Tensor]:
 def test_the_same_tuned_weights_loaded_twice_are_the_same(tmp_path):
     generator = small_stylegan2(16)
     one = tuned_latents(generator)[0]
-    many = replace(one, codes=sample_latent(generator, [0, 1]).codes, seeds=())
+    many = replace(one, codes=sample(generator, [0, 1]).codes, seeds=())
     file = many.save(tmp_path / "a.safetensors")
     path = path_through(generator, [load_latent(file).rows([0]), load_latent(file).rows([1])])
     assert not path.tuned
@@ -193,10 +193,10 @@ def test_the_same_tuned_weights_loaded_twice_are_the_same(tmp_path):
 
 def test_a_common_class_is_kept_in_every_space():
     generator = small_stylegan2(16, label_dim=3)
-    same, others = sample_latent(generator, [0, 1], label=2), sample_latent(generator, [3], label=1)
-    path = path_through(generator, [same, sample_latent(generator, [4], label=2)])
+    same, others = sample(generator, [0, 1], label=2), sample(generator, [3], label=1)
+    path = path_through(generator, [same, sample(generator, [4], label=2)])
     assert (path.keys.space, path.keys.label) == ("w+", 2)
-    each = [sample_latent(generator, seeds, label=(2, 2)) for seeds in ([0, 1], [4, 5])]
+    each = [sample(generator, seeds, label=(2, 2)) for seeds in ([0, 1], [4, 5])]
     assert path_through(generator, each).at(frame_positions(3)).label == 2
     assert path_through(generator, [same, others]).keys.label is None
     assert not np.isnan(stds_along_path(generator, path, frame_positions(3))).any()
@@ -205,7 +205,7 @@ def test_a_common_class_is_kept_in_every_space():
 @pytest.mark.parametrize("shape", [(8, 8), (1, 1, 8, 8)])
 def test_noise_maps_as_latents_may_have_them(shape):
     generator = small_stylegan2(16)
-    w, name = sample_latent(generator, [0, 1]), next(n for n, v in generator.own_noise().items() if v.shape[-1] == 8)
+    w, name = sample(generator, [0, 1]), next(n for n, v in generator.own_noise().items() if v.shape[-1] == 8)
     maps = torch.randn(*shape, generator=torch.Generator().manual_seed(2))
     path = path_through(generator, [replace(w.rows([0]), noise={name: maps}), w.rows([1])])
     assert torch.equal(path.keys.noise[name][0, 0], maps.reshape(8, 8))
@@ -214,7 +214,7 @@ def test_noise_maps_as_latents_may_have_them(shape):
 
 def test_generators_with_z_only():
     generator = LinearGenerator()
-    path = path_through(generator, [sample_latent(generator, [0, 1])])
+    path = path_through(generator, [sample(generator, [0, 1])])
     assert path.keys.space == "z"
     assert torch.allclose(
         path.at(np.array([0.25])).codes[0], generator.sample([0, 1])[0].lerp(generator.sample([1])[0], 0.25)
@@ -227,9 +227,9 @@ def test_noise_of_its_own_goes_along_with_its_strength():
             return {"b8": torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(1))}
 
     generator = Noisy()
-    w = sample_latent(generator, [0])
+    w = sample(generator, [0])
     maps = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(2))
-    photo = Latent(w.codes, "w", noise={"b8": maps})
+    photo = Latent(w.codes, "w+", noise={"b8": maps})
     path = path_through(generator, [w, photo])
     found = path.at(frame_positions(3)).noise["b8"]
     assert torch.allclose(found[[0, 2]], torch.cat([generator.own_noise()["b8"], maps]), atol=1e-5)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ganvas.edits.interpolate import ease, frame_positions, path_through
 from ganvas.edits.retime import Timing, inverted, meeting, retimed, stds_along_path, step_lengths, time_path
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.latents.spaces import statistics
 from ganvas.metrics.features import Architecture, FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
@@ -96,7 +96,7 @@ def test_a_path_that_stands_still_keeps_its_frames():
 
 def test_step_lengths_are_those_of_neighboring_images(network):
     generator = LayeredGenerator(resolution=16)
-    path = path_through(generator, [sample_latent(generator, [0, 1, 2])])
+    path = path_through(generator, [sample(generator, [0, 1, 2])])
     positions = frame_positions(37)  # more than are looked at together
     images = torch.cat(list(path.at(positions).images(generator)))
     expected = perceptual_distance(network, images[1:], images[:-1]).sqrt()
@@ -105,7 +105,7 @@ def test_step_lengths_are_those_of_neighboring_images(network):
 
 def test_timing_a_path_of_images(network):
     generator = LayeredGenerator(resolution=16)
-    path = path_through(generator, [sample_latent(generator, [0, 1, 2])], closed=True)
+    path = path_through(generator, [sample(generator, [0, 1, 2])], loop=True)
     shares, said = frame_positions(24, closed=True), []
     before = time_path(network, generator, path, shares)
     after = time_path(network, generator, path, shares, evenly=True, progress=lambda *step: said.append(step))
@@ -128,7 +128,7 @@ def test_distances_to_the_mean_along_a_path():
 
 def test_a_line_in_z_dips_towards_the_mean_and_a_circle_does_not():
     generator = LinearGenerator(width=200)
-    latent = sample_latent(generator, [0, 1])
+    latent = sample(generator, [0, 1])
     line, circle = (
         stds_along_path(generator, path_through(generator, [latent], mode=mode), frame_positions(3))
         for mode in ("linear", "spherical")

@@ -11,6 +11,7 @@ def small_stylegan2(
     kind: Kind = "skip",
     *,
     width: int = 6,
+    z_dim: int | None = None,
     channels: int = 5,
     label_dim: int = 0,
     clamp: float | None = None,
@@ -21,7 +22,7 @@ def small_stylegan2(
     blocks = resolution.bit_length() - 2
     torch.manual_seed(resolution)
     architecture = StyleGAN2Architecture(
-        resolution, (channels,) * blocks, width + 1, width, (width,) * 2, label_dim, kind, clamp, noise=noise
+        resolution, (channels,) * blocks, z_dim or width + 1, width, (width,) * 2, label_dim, kind, clamp, noise=noise
     )
     generator = StyleGAN2(architecture).eval().requires_grad_(False)
     for name, parameter in generator.named_parameters():

@@ -11,7 +11,7 @@ from ganvas.checkpoints.load import convert
 from ganvas.cli import main
 from ganvas.directions.linalg import Ridge
 from ganvas.generators.biggan.generator import BigGAN
-from ganvas.latents.latent import Latent, load_latent, sample_latent
+from ganvas.latents.latent import Latent, load_latent, sample
 from ganvas.metrics.locality import rms_change
 from tests.generators.biggan_parts import small_biggan
 
@@ -46,10 +46,8 @@ class TestLibrary:
     @pytest.mark.parametrize("label", [FIRST_CLASS, (0, 3)])
     def test_the_predicted_ratio_is_what_a_small_step_measures(self, truncation: float, label: int | tuple[int, ...]):
         generator = small_biggan()
-        latent = sample_latent(generator, [0, 1], label=label, truncation=truncation)
-        found = ganvas.find_directions(
-            generator, latent.codes, REGION, space="z", count=3, ridge=Ridge(0.0), label=label, truncation=truncation
-        )
+        latent = sample(generator, [0, 1], label=label, truncation=truncation)
+        found = ganvas.find_directions(generator, latent, REGION, count=3, method=ganvas.ReSeFa(Ridge(0.0)))
         exact = small_biggan(dtype=torch.float64)
         for one in found:
             assert ratio(exact, latent, one.vector, 1e-6) == pytest.approx(one.predicted_ratio, rel=1e-3)
@@ -67,19 +65,18 @@ class TestLibrary:
 
     def test_a_direction_of_one_class_moves_another(self, tmp_path: Path):
         generator = small_biggan()
-        z = generator.sample([0])
-        found = ganvas.find_directions(generator, z, REGION, space="z", count=2, label=FIRST_CLASS, truncation=0.7)
+        latent = sample(generator, [0], label=FIRST_CLASS, truncation=0.7)
+        found = ganvas.find_directions(generator, latent, REGION, count=2)
         again = ganvas.load_directions(found.save(tmp_path / "first.safetensors"))
         assert again.origin.label == FIRST_CLASS
-        moved = ganvas.edit(generator, generator.sample([5, 6]), again[0], 2.0)
-        known = {"label": OTHER_CLASS, "truncation": 0.7}
-        assert not torch.equal(
-            generator.synthesize(moved, "z", **known), generator.synthesize(generator.sample([5, 6]), "z", **known)
-        )
+        other = sample(generator, [5, 6], label=OTHER_CLASS, truncation=0.7)
+        moved = ganvas.edit(generator, other, again[0], 2.0)
+        assert (moved.space, moved.label, moved.truncation) == ("z", OTHER_CLASS, 0.7)
+        assert not torch.equal(generator.synthesize(moved), generator.synthesize(other))
 
     def test_labels_per_row_are_kept_with_the_codes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         generator = small_biggan()
-        latent = sample_latent(generator, [0, 1, 2], label=[3, 0, 1], truncation=0.5)
+        latent = sample(generator, [0, 1, 2], label=[3, 0, 1], truncation=0.5)
         assert latent.captions == ("seed 0, class 3", "seed 1, class 0", "seed 2, class 1")
         assert latent.rows([2, 0]).label == (1, 3)
         again = load_latent(latent.save(tmp_path / "latent.safetensors"))
@@ -95,7 +92,7 @@ class TestLibrary:
     def test_a_wrong_label_fails_before_the_first_image(self):
         for label, message in ((None, "needs a label"), (9, "classes 0-3"), ([0, 1], "does not fit 3 codes")):
             with pytest.raises(ganvas.GanvasError, match=message):
-                sample_latent(small_biggan(), [0, 1, 2], label=label)
+                sample(small_biggan(), [0, 1, 2], label=label)
 
 
 class TestCommandLine:

@@ -11,6 +11,7 @@ from ganvas.directions.jvp import default_measure, derivative
 from ganvas.errors import CheckpointError, LatentError
 from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.protocol import Generator
+from ganvas.latents.latent import Latent
 
 
 def small_dcgan(resolution: int = 32, dtype: torch.dtype = torch.float32) -> DCGAN:
@@ -153,10 +154,10 @@ def test_jacobian_uses_the_truncated_code():
     generator = small_dcgan(8)
     z = generator.sample([0])
     basis, measure = make_basis(generator, "z"), default_measure(generator)
-    truncated = derivative(generator, z, basis, measure, truncation=0.5)
+    truncated = derivative(generator, Latent(z, "z", truncation=0.5), basis, measure)
     torch.testing.assert_close(truncated.image, generator.synthesize(z, "z", truncation=0.5))
     torch.testing.assert_close(
-        truncated.columns(0, 7), derivative(generator, 0.5 * z, basis, measure).columns(0, 7) / 2
+        truncated.columns(0, 7), derivative(generator, Latent(0.5 * z, "z"), basis, measure).columns(0, 7) / 2
     )
 
 

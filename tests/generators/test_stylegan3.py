@@ -21,7 +21,7 @@ from ganvas.generators.stylegan3.architecture import LayerShape, StyleGAN3Archit
 from ganvas.generators.stylegan3.generator import StyleGAN3
 from ganvas.generators.stylegan3.input import moved_waves, placement
 from ganvas.generators.stylegan3.synthesis import Layer
-from ganvas.latents.spaces import codes_for
+from ganvas.latents.spaces import to_space
 from tests.fakes import LinearGenerator
 from tests.generators.small_stylegan3 import small_stylegan3
 
@@ -294,7 +294,7 @@ def test_spaces_agree() -> None:
     torch.testing.assert_close(generator.synthesize(z, "z", truncation=0.6), by_w_plus)
     torch.testing.assert_close(generator.synthesize(generator.map(z, "w", truncation=0.6), "w"), by_w_plus)
     torch.testing.assert_close(generator.synthesize(generator.map(z, "s", truncation=0.6), "s"), by_w_plus)
-    styles = codes_for(generator, generator.map(z, truncation=0.6), "s")
+    styles = to_space(generator, generator.map(z, truncation=0.6), "w+", "s")
     torch.testing.assert_close(generator.synthesize(styles, "s"), by_w_plus)
 
 

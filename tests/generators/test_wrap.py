@@ -14,6 +14,7 @@ from ganvas.directions.jvp import default_measure, derivative
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.generators.wrapped.generator import Wrapped
+from ganvas.latents.latent import Latent
 from tests.generators.test_dcgan import by_torch_layers, small_dcgan
 
 SIGNS = torch.ones(3, 4, 4).index_fill_(1, torch.tensor([2, 3]), -1)
@@ -198,7 +199,7 @@ def test_a_mapping_gives_w():
     )
     found = ganvas.find_directions(generator, w[:1], BOX, space="w", count=2)
     assert found.vectors.shape == (2, 6)
-    assert ganvas.edit(generator, w, found[0], 2.0).shape == w.shape
+    assert ganvas.edit(generator, Latent(w, "w"), found[0], 2.0).space == "w"
 
 
 def test_a_mapping_and_layers_give_w_plus():
@@ -210,8 +211,8 @@ def test_a_mapping_and_layers_give_w_plus():
     truncated = generator.map(generator.sample([0, 1]), truncation=0.0, truncation_layers=1)
     assert torch.equal(truncated[:, 1:], ws[:, 1:])
     torch.testing.assert_close(truncated[0, 0], truncated[1, 0])
-    found = ganvas.find_directions(generator, ws[:1], BOX, space="w", layers="2", count=1)
-    edited = ganvas.edit(generator, ws, found[0], 2.0)
+    found = ganvas.find_directions(generator, Latent(ws[:1], "w+"), BOX, space="w", layers="2", count=1)
+    edited = ganvas.edit(generator, Latent(ws, "w+"), found[0], 2.0).codes
     assert torch.equal(edited[:, :2], ws[:, :2])
     torch.testing.assert_close((edited - ws)[:, 2].norm(dim=1), torch.full((2,), 2.0))
 
@@ -243,7 +244,9 @@ def steps_by_python(z: Tensor) -> Tensor:
 def test_modules_that_vmap_cannot_follow_are_differentiated_one_tangent_at_a_time():
     generator = ganvas.wrap(Function(steps_by_python), z_dim=6)
     z = generator.sample([0])
-    columns = derivative(generator, z, make_basis(generator, "z"), default_measure(generator)).columns(0, 6)
+    columns = derivative(generator, Latent(z, "z"), make_basis(generator, "z"), default_measure(generator)).columns(
+        0, 6
+    )
     torch.testing.assert_close(columns[0], z[0, 0].cos() * SIGNS.flatten())
     assert not columns[1:].any()
 
@@ -262,7 +265,9 @@ class Rounded(torch.autograd.Function):
 
 def test_modules_without_a_derivative_are_told_so():
     generator = ganvas.wrap(Function(lambda z: Rounded.apply(9 * spread(z)) / 9), z_dim=6)
-    linear = derivative(generator, generator.sample([0]), make_basis(generator, "z"), default_measure(generator))
+    linear = derivative(
+        generator, ganvas.sample(generator, [0]), make_basis(generator, "z"), default_measure(generator)
+    )
     with pytest.raises(GanvasError, match="no derivative in forward mode"):
         linear.columns(0, 6)
 

@@ -23,7 +23,7 @@ from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.starts import nearest_start
 from ganvas.inversion.tuning import TuningSettings
 from ganvas.inversion.variables import LatentPoint
-from ganvas.latents.latent import load_latent, sample_latent
+from ganvas.latents.latent import load_latent, sample
 from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
 from tests.inversion.parts import Convolved
@@ -40,7 +40,7 @@ def photos(rows: int, side: int = 16) -> torch.Tensor:
 def test_an_image_of_the_generator_is_inverted_to_over_30_db():
     torch.set_num_threads(1)
     generator = ganvas.load("faces")
-    own = next(sample_latent(generator, [101], truncation=0.7).images(generator))
+    own = next(sample(generator, [101], truncation=0.7).images(generator))
     found = invert(generator, own, InversionSettings(optimizer="lbfgs", steps=45))
     assert found.metrics[0].psnr > 30
     assert found.metrics[0].passes == 46  # that of the result included

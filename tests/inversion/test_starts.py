@@ -6,7 +6,7 @@ import torch
 from ganvas.errors import GanvasError, LatentError
 from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.starts import encoder_start, latent_start, mean_start, nearest_start
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.latents.spaces import sample_codes, statistics
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.inversion.parts import objective_on
@@ -61,12 +61,12 @@ def test_encoder_start_is_its_w_plus_code_or_the_mean_over_layers():
 
 
 def test_latent_start_converts_to_w_plus_and_refuses_other_spaces():
-    one = sample_latent(G, [4])
+    one = sample(G, [4])
     assert one.space == "w"
     codes = latent_start(G, "w+", one, 3).codes
     assert torch.equal(codes, G.map(G.sample([4, 4, 4])))
-    assert torch.equal(latent_start(G, "w", sample_latent(G, [4, 5]), 2).codes, G.map(G.sample([4, 5]), to="w"))
+    assert torch.equal(latent_start(G, "w", sample(G, [4, 5]), 2).codes, G.map(G.sample([4, 5]), to="w"))
     with pytest.raises(LatentError, match="2 codes does not fit 3 photos"):
-        latent_start(G, "w", sample_latent(G, [4, 5]), 3)
+        latent_start(G, "w", sample(G, [4, 5]), 3)
     with pytest.raises(LatentError, match="no start in w"):
         latent_start(G, "w", Latent(torch.zeros(1, 3, 6), "w+"), 1)

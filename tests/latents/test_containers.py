@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.directions.direction import load_directions
+from ganvas.directions.files import load_directions
 from ganvas.errors import ResultFileError
 from ganvas.generators.protocol import About
 from ganvas.latents.foreign.arrays import read_arrays

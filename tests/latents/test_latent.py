@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from safetensors.torch import save_file
 import ganvas
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.protocol import Generator
-from ganvas.latents.latent import Latent, load_latent, sample_latent
+from ganvas.latents.latent import Latent, load_latent, sample
+from tests.fakes import LayeredGenerator, LinearGenerator
+from tests.generators.test_codes import unchecked
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +41,10 @@ def full_latent() -> Latent:
 
 
 def equal(a: Latent, b: Latent) -> bool:
-    plain = {"codes": torch.zeros(0), "noise": {}, "tuned": {}, "seeds": (), "names": ()}
     groups = (a.noise, b.noise), (a.tuned, b.tuned), ({"": a.codes}, {"": b.codes})
-    return (
-        replace(a, **plain).__dict__ | {"codes": 0} == replace(b, **plain).__dict__ | {"codes": 0}
-        and (a.seeds, a.names) == (b.seeds, b.names)
-        and all(x.keys() == y.keys() and all(torch.equal(x[k], y[k]) for k in x) for x, y in groups)
+    plain = [name for name in Latent.__dataclass_fields__ if name not in ("codes", "noise", "tuned")]
+    return all(getattr(a, name) == getattr(b, name) for name in plain) and all(
+        x.keys() == y.keys() and all(torch.equal(x[k], y[k]) for k in x) for x, y in groups
     )
 
 
@@ -59,48 +60,89 @@ def test_same_input_same_bytes(tmp_path: Path):
 
 
 def test_images_are_the_generators(faces: Generator):
-    latent = sample_latent(faces, [4, 7], truncation=0.7)
+    latent = sample(faces, [4, 7], truncation=0.7)
     expected = faces.synthesize(faces.map(faces.sample([4, 7]), truncation=0.7), "w+")
-    assert latent.space == "w"
+    assert latent.space == "w+"
     assert latent.captions == ("seed 4", "seed 7")
     torch.testing.assert_close(torch.cat(list(latent.images(faces))), expected)
-    late = sample_latent(faces, [4, 7], truncation=0.7, space="z")
+    late = sample(faces, [4, 7], truncation=0.7, space="z")
     torch.testing.assert_close(torch.cat(list(late.images(faces))), expected)
 
 
-@pytest.mark.parametrize("space", ["w", "w+", "s"])
-def test_codes_for_directions_give_the_same_image(faces: Generator, space: str):
+@pytest.mark.parametrize("space", ["w+", "s"])
+def test_a_latent_in_another_space_gives_the_same_image(faces: Generator, space: str):
     for own in ("z", "w", "w+"):
-        latent = sample_latent(faces, [5], truncation=0.5, space=own)
-        codes = latent.codes_for(faces, space)
-        image = faces.synthesize(codes, "s" if space == "s" else "w+")
+        latent = sample(faces, [5], truncation=0.5, space=own)
+        other = latent.to_space(faces, space)
+        assert (other.space, other.seeds, other.truncation) == (space, (5,), 0.5)
+        image = faces.synthesize(other.codes, space)
         torch.testing.assert_close(image, next(latent.images(faces)), atol=1e-4, rtol=1e-4)
 
 
+def test_samples_are_taken_by_index_and_slice():
+    latent = full_latent()
+    assert equal(latent[1], latent.rows([1]))
+    assert equal(latent[-1], latent.rows([1]))
+    assert equal(latent[::-1], latent.rows([1, 0]))
+    assert [one.seeds for one in latent] == [(4,), (7,)]
+    with pytest.raises(LatentError, match="there are samples 0-1"):
+        latent[2]
+
+
+def test_repr_says_what_it_is_and_prints_no_tensor():
+    latent = full_latent()
+    assert repr(latent) == (
+        "Latent(w+ [2, 3, 4], ann, zoë, label 3, truncation 0.7, source 'photo.png', generator 'faces', own noise, "
+        "tuned weights)"
+    )
+    many = Latent(torch.zeros(9, 4), "z", seeds=tuple(range(9)))
+    assert repr(many) == "Latent(z [9, 4], seeds 0, 1, 2, 3, ... (9))"
+
+
+@pytest.mark.parametrize(
+    ("codes", "space"),
+    [
+        (torch.zeros(2, 4), "q"),
+        (torch.zeros(2, 4), "w+"),
+        (torch.zeros(2, 3, 4), "w"),
+        (torch.zeros(4), "z"),
+        (torch.zeros(2, 4).long(), "z"),
+        ([[0.0]], "z"),
+    ],
+)
+def test_what_are_no_codes_of_the_space_makes_no_latent(codes, space):
+    with pytest.raises(LatentError):
+        unchecked(Latent.__post_init__)(SimpleNamespace(codes=codes, space=space))
+
+
+def test_by_default_codes_lie_in_the_space_of_the_layers():
+    assert [sample(make(), [0]).space for make in (LayeredGenerator, LinearGenerator)] == ["w+", "z"]
+
+
 def test_truncation_of_some_layers_needs_w_plus(faces: Generator):
-    assert sample_latent(faces, [0], truncation=0.5, truncation_layers=4).space == "w+"
+    assert sample(faces, [0], truncation=0.5, truncation_layers=4).space == "w+"
     with pytest.raises(LatentError, match="leave truncation_layers out"):
-        sample_latent(faces, [0], truncation_layers=4, space="z")
+        sample(faces, [0], truncation_layers=4, space="z")
     with pytest.raises(LatentError, match="this generator has 12"):
-        sample_latent(faces, [0], truncation_layers=13)
+        sample(faces, [0], truncation_layers=13)
 
 
 @pytest.mark.parametrize("truncation", [math.nan, math.inf])
 def test_truncation_must_be_a_number(faces: Generator, truncation: float):
     with pytest.raises(LatentError, match="not a number"):
-        sample_latent(faces, [0], truncation=truncation)
+        sample(faces, [0], truncation=truncation)
 
 
 def test_rows_keep_what_belongs_to_them():
     one = full_latent().rows([1])
     assert (one.seeds, one.names, one.captions) == ((7,), ("zoë",), ("zoë",))
     assert torch.equal(one.codes, full_latent().codes[1:])
-    with pytest.raises(LatentError, match="there are rows 0-1"):
+    with pytest.raises(LatentError, match="there are samples 0-1"):
         full_latent().rows([2])
 
 
 def test_own_noise_maps_are_used(faces: Generator):
-    latent = sample_latent(faces, [0])
+    latent = sample(faces, [0])
     name = next(name for name, _ in faces.synthesis.convolutions())
     images = next(replace(latent, noise={name: torch.zeros(4, 4)}).images(faces))
     assert not torch.equal(images, next(latent.images(faces)))
@@ -114,14 +156,14 @@ def test_noise_maps_of_one_row_each_go_with_their_rows():
 
 
 def test_another_generator(faces: Generator):
-    latent = sample_latent(faces, [0])
+    latent = sample(faces, [0])
     latent.check_fits(faces)
     with pytest.warns(UserWarning, match="made by another generator"):
         replace(latent, generator_hash="f" * 64).check_fits(faces)
     with pytest.raises(ResultFileError, match="generator of another shape"):
-        replace(latent, codes=torch.zeros(1, 8)).check_fits(faces)
-    with pytest.raises(ResultFileError, match="this generator has z, w"):
-        replace(latent, space="q").check_fits(faces)
+        replace(latent, codes=torch.zeros(1, 12, 8)).check_fits(faces)
+    with pytest.raises(ResultFileError, match="this generator has z"):
+        replace(latent, codes=torch.zeros(1, 6), space="s").check_fits(LinearGenerator())
     with pytest.raises(ResultFileError, match="no weight 'a'"):
         replace(latent, tuned={"a": torch.zeros(1)}).check_fits(faces)
 

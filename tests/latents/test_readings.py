@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ganvas.directions.direction import Direction, load_directions
+from ganvas.directions.direction import Direction
+from ganvas.directions.files import load_directions
 from ganvas.edits.move import edit
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.latents.foreign.codes import read_foreign_codes

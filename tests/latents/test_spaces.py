@@ -1,12 +1,13 @@
 """Statistics of spaces from samples of the prior."""
 
 import math
+import re
 
 import pytest
 import torch
 
 from ganvas.errors import LatentError
-from ganvas.latents.spaces import SAMPLES, codes_for, draw_samples, sample_codes, stds_along
+from ganvas.latents.spaces import SAMPLES, draw_samples, sample_codes, stds_along, to_space
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 
@@ -62,26 +63,33 @@ def test_without_the_label_that_codes_need_stds_are_unknown_and_nothing_is_lost(
         along(generator, vectors, "w", label=3)
 
 
-def test_codes_are_taken_to_where_directions_of_a_space_move_them():
+def test_every_way_between_spaces_gives_the_same_image():
     generator = small_stylegan2()
     z = generator.sample([0, 1])
-    w, ws, s = (generator.map(z, to) for to in ("w", "w+", "s"))
-    for space in ("w", "w+"):
-        for codes in (w, ws):
-            assert torch.equal(codes_for(generator, codes, space), ws)
-    for codes in (w, ws, s):
-        torch.testing.assert_close(codes_for(generator, codes, "s"), s)
-    assert codes_for(generator, z, "z") is z
+    codes = {"z": z} | {space: generator.map(z, space, truncation=0.6) for space in ("w", "w+", "s")}
+    for space, to in (("z", "w"), ("z", "w+"), ("z", "s"), ("w", "w+"), ("w", "s"), ("w+", "s")):
+        torch.testing.assert_close(to_space(generator, codes[space], space, to, truncation=0.6), codes[to])
+    for space in generator.spaces:
+        assert torch.equal(to_space(generator, codes[space], space, space), codes[space])
 
 
-def test_codes_that_no_step_takes_there_are_refused():
+def test_no_way_leads_back():
+    generator = small_stylegan2()
+    z = generator.sample([0, 1])
+    codes = {"z": z} | {space: generator.map(z, space) for space in ("w", "w+", "s")}
+    for space, to in (("s", "w"), ("s", "w+"), ("s", "z"), ("w+", "w"), ("w+", "z"), ("w", "z")):
+        with pytest.raises(LatentError, match=f"Codes of space {re.escape(space)} do not lead to space"):
+            to_space(generator, codes[space], space, to)
+
+
+def test_codes_that_are_none_of_the_space_are_refused():
     generator = small_stylegan2()
     z = generator.sample([0, 1])
     s = generator.map(z, "s")
     wrong = [(z, "w"), (s, "w"), (s, "w+"), (s, "z"), (s[0], "s"), (z, "q"), (torch.tensor(1.0), "z"), (z[:0], "z")]
-    wrong += [(z.long(), "z"), (z.bool(), "z")]
+    wrong += [(z.long(), "z"), (z.bool(), "z"), (z * torch.nan, "z")]
     for codes, space in wrong:
         with pytest.raises(LatentError):
-            codes_for(generator, codes, space)
+            to_space(generator, codes, space, "w")
     with pytest.raises(LatentError, match=r"Space 'w' does not exist here: this generator has z\."):
-        codes_for(LinearGenerator(), torch.zeros(1, 6), "w")
+        to_space(LinearGenerator(), torch.zeros(1, 6), "z", "w")

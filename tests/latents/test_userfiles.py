@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganvas.directions.direction import Directions, load_directions
+from ganvas.directions.direction import Directions
+from ganvas.directions.files import load_directions
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.latents.foreign.codes import read_foreign_codes
 from ganvas.latents.open import open_latent

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from ganvas.directions.find import find_directions
 from ganvas.directions.linalg import NO_RIDGE
+from ganvas.directions.resefa import ReSeFa
 from ganvas.edits.move import edit
 from ganvas.errors import GanvasError, RegionError
+from ganvas.latents.latent import sample
 from ganvas.metrics.locality import mean_squared_change, rms_change
 from ganvas.regions import Region
 from tests.fakes import LinearGenerator
@@ -49,11 +51,11 @@ def test_only_the_mask_counts():
 
 def test_the_ratio_of_a_linear_generator_is_the_predicted_one_at_any_strength():
     generator, region = LinearGenerator(), Region.box(0.1, 0.2, 0.6, 0.9)
-    z = generator.sample([0])
+    latent = sample(generator, [0])
     inside, outside = region.split(8, 8)
-    for along in find_directions(generator, z, region, space="z", count=3, ridge=NO_RIDGE):
-        edited = generator.synthesize(edit(generator, z, along, 4.0), "z")
-        pair = (edited, generator.synthesize(z, "z"))
+    for along in find_directions(generator, latent, region, count=3, method=ReSeFa(NO_RIDGE)):
+        edited = generator.synthesize(edit(generator, latent, along, 4.0))
+        pair = (edited, generator.synthesize(latent))
         ratio = mean_squared_change(*pair, inside) / mean_squared_change(*pair, outside)
         assert float(ratio) == pytest.approx(along.predicted_ratio, rel=1e-4)
 

@@ -10,7 +10,7 @@ import torch
 import ganvas
 from ganvas.directions.direction import Direction, Directions, Origin
 from ganvas.generators.protocol import Generator
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.reports.region_report import (
     Edit,
     captioned_sheet,
@@ -37,7 +37,7 @@ def faces() -> Generator:
 
 @pytest.fixture(scope="module")
 def latent(faces: Generator) -> Latent:
-    return sample_latent(faces, [4, 7], truncation=0.7)
+    return sample(faces, [4, 7], truncation=0.7)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def direction(seed: int = 0) -> Direction:
 
 def test_changes_are_those_of_the_images(faces: Generator, latent: Latent, mask: torch.Tensor):
     report = compare_directions(faces, latent, [Edit(direction(), STRENGTHS, "one")], mask)
-    codes = faces.map(faces.sample([4]), truncation=0.7)
-    original = faces.synthesize(codes, "w+")
-    edited = faces.synthesize(ganvas.edit(faces, codes, direction(), 3.0), "w+")
+    before = ganvas.sample(faces, [4], truncation=0.7)
+    original = faces.synthesize(before)
+    edited = faces.synthesize(ganvas.edit(faces, before, direction(), 3.0))
     squares = (edited - original).square().mean(1)
     strip = report.strips[0]
     assert strip.inside[2] == pytest.approx(math.sqrt((squares * mask).sum() / mask.sum()), rel=1e-3)
@@ -103,7 +103,7 @@ def test_other_spaces(faces: Generator, mask: torch.Tensor, space: str):
     vector = torch.zeros(faces.dimensions(space))
     vector.view(-1)[0] = 1
     one = Direction(vector, space, None if space in ("z", "s") else (0,))
-    latent = sample_latent(faces, [4], truncation=0.7, space="z")
+    latent = sample(faces, [4], truncation=0.7, space="z")
     strip = compare_rows(faces, latent, Edit(one, STRENGTHS), mask).strips[0]
     assert strip.inside[1] < 1e-4 < strip.inside[2]
 

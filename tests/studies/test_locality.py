@@ -205,7 +205,7 @@ def test_what_is_finished_is_not_computed_again(measured, monkeypatch):
         return measure(generator, codes, originals, trial, *others)
 
     monkeypatch.setattr(study, "measure", counting)
-    monkeypatch.setattr(study.resefa, "find", None)
+    monkeypatch.setattr(study.ReSeFa, "find", None)
     _, again = study.run(LinearFake(), {"top": TOP}, SETTINGS, folder, silent)
     assert seen == ["top-random-2.json"]
     for key, cell in cells.items():

@@ -106,5 +106,5 @@ def test_edits_of_tuned_photos_use_the_tuned_weights(generator):
     changed = replace(latent, tuned={name: torch.full_like(weight, 0.2)})
     plain, tuned_ = edited(generator, latent, edit), edited(generator, changed, edit)
     assert not torch.allclose(tuned_, plain, atol=1e-3)
-    painted = with_differences(generator, changed.tuned).synthesize(changed.codes_for(generator, "w+"), "w+")
+    painted = with_differences(generator, changed.tuned).synthesize(changed.to_space(generator, "w+").codes, "w+")
     torch.testing.assert_close(tuned_[:, 1], painted, atol=1e-5, rtol=1e-4)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.metrics.spectrum import octave_energies
 from ganvas.training.gan.noise_matching import LARGEST_FACTOR, SEEDS, match_finest_octave
 from tests.training.tiny import CPU, STYLE, begin, differing, finish, go_on
@@ -23,7 +23,7 @@ def noisy(strength: float = 0.05):
 
 
 def energy(generator) -> float:
-    images = torch.cat(list(sample_latent(generator, SEEDS).images(generator)))
+    images = torch.cat(list(sample(generator, SEEDS).images(generator)))
     return float(octave_energies(images.clamp(-1, 1))[:, 0].mean())
 
 

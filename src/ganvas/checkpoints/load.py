@@ -26,10 +26,24 @@ SMALLEST_IN_BFLOAT16 = 64
 
 
 def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> Generator:
-    """Return the generator of a bundled name ("faces") or of a file, of any format of docs/formats.md, told by content.
+    """Return a generator: a bundled one, one of the zoo, or that of a file in any known format. No code in it is run.
 
-    Nothing in the file is run. `dtype` float32 (default) or bfloat16 is that of the convolutions. Raises
-    `CheckpointError`, or `UnsafeFileError` for a file that asks for something other than data.
+    Args:
+        source: A bundled name ("faces", "cats", "faces-dcgan", "cats-dcgan"), a name of the zoo, or a file.
+        device: Where it runs, such as "cpu" or "cuda".
+        dtype: Precision of the convolutions: torch.float32 by default, or torch.bfloat16 from 64 px up.
+
+    Returns:
+        The generator, in evaluation mode.
+
+    Raises:
+        CheckpointError: There is no such file, or it holds no generator that is known.
+        UnsafeFileError: The file asks for something other than data.
+
+    Example:
+        >>> import ganvas
+        >>> ganvas.load("faces")
+        StyleGAN2('faces', 128 px, spaces z, w, w+, s, 12 layers)
     """
     if dtype not in (None, *PRECISIONS):
         raise CheckpointError(f"{dtype} is not offered; load in torch.float32 or torch.bfloat16.")
@@ -54,8 +68,8 @@ def resolve(source: str | Path) -> Path:
     path = Path(source)
     if not path.is_file():
         raise CheckpointError(
-            f"There is no generator '{source}'{zoo.close_to(str(source))}: give a file, one of the bundled names: "
-            f"{', '.join(BUNDLED)}, or one of the zoo's (ganvas models list)."
+            f"There is no generator '{source}'{zoo.close_to(str(source), *BUNDLED)}: give a file, one of the bundled "
+            f"names: {', '.join(BUNDLED)}, or one of the zoo's (ganvas models list)."
         )
     return path
 
@@ -110,11 +124,30 @@ def convert(
     edit_layers: str = "",
     facts: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a generator in our format, in float16 with `half`; returns the path.
+    """Write a generator in our own format, safetensors with a header.
 
-    `name`, `regions` and `edit_layers` (the layers recommended for local edits) go to its header, and `facts` of its
-    source such as its license and data, beside the hash of the original. Raises `LatentError` for layers that it
-    does not have.
+    Args:
+        source: A bundled name, a name of the zoo, or a file.
+        target: The file to write.
+        half: Whether to store weights in float16.
+        name: What the generator is called; by default as before.
+        regions: Its named regions; by default as before.
+        edit_layers: The layers recommended for local edits, such as "4-6".
+        facts: Facts about its source, such as license and data, kept beside the hash of the original.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        CheckpointError: The source holds no generator that is known.
+        LatentError: `edit_layers` are layers that it does not have.
+
+    Example:
+        >>> import ganvas, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = ganvas.convert("faces-dcgan", f"{folder}/mine.safetensors", name="mine")
+        ...     ganvas.load(path)
+        DCGAN('mine', 64 px, spaces z)
     """
     generator, about = read_generator(resolve(source))
     if edit_layers:
@@ -130,8 +163,23 @@ def convert(
 
 
 def info(source: str | Path) -> dict[str, Any]:
-    """Return the facts about a generator: family, format and whether its reader is verified, sizes, spaces, layers,
-    source, named regions. Of a name of the zoo that is not on this disk, what is published.
+    """Return the facts about a generator.
+
+    Args:
+        source: A bundled name, a name of the zoo, or a file.
+
+    Returns:
+        Family, format and whether its reader is verified, sizes, spaces, layers, source, named regions, hash; what is
+        published of a generator of the zoo that is not on this disk.
+
+    Raises:
+        CheckpointError: There is no such file, or it holds no generator that is known.
+
+    Example:
+        >>> import ganvas
+        >>> facts = ganvas.info("faces")
+        >>> facts["resolution"], facts["layers"]
+        (128, 12)
     """
     entry = zoo.find(str(source))
     if entry is not None:
@@ -165,5 +213,17 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def named_regions(generator: Generator) -> Mapping[str, Region]:
-    """Return the generator's named regions, {} where it has none."""
+    """Return the named regions of a generator.
+
+    Args:
+        generator: The generator.
+
+    Returns:
+        Regions by name, {} where it has none.
+
+    Example:
+        >>> import ganvas
+        >>> "mouth" in ganvas.named_regions(ganvas.load("faces"))
+        True
+    """
     return about_of(generator).regions

@@ -138,9 +138,11 @@ def find(name: str) -> Entry | None:
     return next((entry for entry in entries().values() if name in entry.aliases), None)
 
 
-def close_to(name: str) -> str:
-    """Return a question that offers the names like this one, "" where none is."""
-    close = difflib.get_close_matches(name, [*entries(), *(a for e in entries().values() for a in e.aliases)], n=2)
+def close_to(name: str, *others: str) -> str:
+    """Return a question that offers the names of the zoo or of `others` like this one, "" where none is."""
+    close = difflib.get_close_matches(
+        name, [*others, *entries(), *(a for e in entries().values() for a in e.aliases)], n=2
+    )
     return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 

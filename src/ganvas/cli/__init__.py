@@ -27,7 +27,7 @@ COMMANDS = {
     "edit": "Move images along a direction.",
     "drag": "Pull points of an image to where they should be.",
     "invert": "Find the latents of your own photos.",
-    "scribble": "Make images that show your sketches.",
+    "sketch": "Make images that show your sketches.",
     "interpolate": "Make a video from one image to the next.",
     "train": "Train a generator on your own images.",
     "evaluate": "Measure how far a generator's images are from real ones.",

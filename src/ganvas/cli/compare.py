@@ -1,5 +1,121 @@
-"""``ganvas compare``: methods of dragging and inversion compared on your own generator."""
+"""``ganvas compare``: methods of dragging and inversion compared on your own generator.
+
+The same command with the same --out goes on where it was stopped.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
 from cyclopts import App
 
+from ganvas.checkpoints.load import named_regions
+from ganvas.cli.options import TRUNCATION, Loading, Photos, class_of, make_folder
+from ganvas.cli.show import progress
+from ganvas.cli.types import Flag, Model, Out
+from ganvas.comparisons.drag.run import run_benchmark, run_qualitative
+from ganvas.comparisons.drag.settings import QUICK, DragBenchmarkSettings, of_size
+from ganvas.comparisons.drag.trials import DragBenchmark
+from ganvas.comparisons.inversion.command import check_comparison, compare_inversions, comparison_photos
+from ganvas.comparisons.inversion.table import TableSettings
+from ganvas.comparisons.reconstruction import reconstruction_metrics_for
+from ganvas.errors import GanvasError
+from ganvas.generators.protocol import Generator, about_of
+from ganvas.inversion.features import bundled_features
+
+FACES, QUICK_FACES = 32, 4
+WINDOW = 600.0  # seconds over which the rate of long measurements is averaged
+
 app = App(name="compare", help="Compare methods of dragging and inversion on your own generator.")
+
+
+@app.command
+def drag(
+    model: Model,
+    /,
+    *,
+    qualitative: Flag = False,
+    quick: Flag = False,
+    drags: int | None = None,
+    truncation: float = TRUNCATION,
+    label: str | None = None,
+    out: Out = Path("compare-drag"),
+    loading: Loading = Loading(),
+) -> None:
+    """Drag many images by DragGAN and FreeDrag, forward and back, and measure the results.
+
+    Args:
+        qualitative: Instead: turn a face and make it smile by both methods, and measure what moves.
+        quick: Some minutes: 12 drags by each method, or 4 faces.
+        drags: Drags by each method (200 by default), or faces (32 by default).
+        truncation: Truncation psi of the images: 1 is none, 0 the average image.
+        label: Class, for generators that have classes: a number or a name.
+    """
+    if quick and drags is not None:
+        raise GanvasError("--quick and --drags both say how many drags; give one of them.")
+    if drags is not None and drags < 1:
+        raise GanvasError(f"{drags} drags measure nothing; give 1 or more.")
+    settings = QUICK if quick else DragBenchmarkSettings() if drags is None else of_size(drags)
+    generator = loading.load(model)
+    chosen = class_of(generator, label)
+    make_folder(out)
+    features = bundled_features(loading.on())
+    bench = DragBenchmark(generator, features, replace(settings, truncation=truncation), out, chosen)
+    name = _name(generator, model)
+    with progress(window=WINDOW) as report:
+        if qualitative:
+            count = (QUICK_FACES if quick else FACES) if drags is None else drags
+            text, paths = run_qualitative(bench, name, named_regions(generator), count, report)
+        else:
+            text, paths = run_benchmark(bench, name, report)
+    loading.show("compare drag", text.splitlines(), paths)
+
+
+@app.command
+def inversion(
+    model: Model,
+    /,
+    *photos: Path,
+    baseline: str | None = None,
+    count: int = 20,
+    steps: int = TableSettings.steps,
+    optimizer: Literal["adam", "lbfgs"] = "adam",
+    start: str = TableSettings.start,
+    seed: int = 0,
+    out: Out = Path("compare-inversion"),
+    preparation: Photos = Photos(),
+    loading: Loading = Loading(),
+) -> None:
+    """Invert photos into every space of a generator by two losses, and write the table that compares them.
+
+    Args:
+        photos: Image files, or one folder or zip of them.
+        baseline: Another generator to compare with, such as a DCGAN, in rows above.
+        count: Photos of a folder or zip, evenly spread.
+        steps: Synthesis passes with gradients.
+        optimizer: adam or lbfgs.
+        start: mean, random, or random:8 (the nearest of eight).
+        seed: Random seed of random starts.
+    """
+    if not photos:
+        raise GanvasError("No photo was given; name image files, a folder or a zip after the generator.")
+    settings = TableSettings(steps, optimizer, start, seed)
+    models = [name for name in (baseline, model) if name]
+    loaded = {name: loading.load(name) for name in models}
+    check_comparison(list(loaded.values()), settings)
+    by_size, names = {}, []
+    for generator in loaded.values():
+        images, names = comparison_photos(photos, generator, preparation.settings(), count)
+        by_size[generator.resolution] = images
+    metrics = reconstruction_metrics_for(loaded[model], model, loading.on())
+    make_folder(out)
+    titled = {_name(generator, name): generator for name, generator in loaded.items()}
+    with progress() as report:
+        text, paths = compare_inversions(titled, by_size, names, out, settings, metrics, report)
+    facts = {"photos": names, "perceptual_distance": metrics.features.name}
+    loading.show("compare inversion", text.splitlines(), paths, **facts)
+
+
+def _name(generator: Generator, model: str) -> str:
+    """Return the generator's name, or that of its file."""
+    return about_of(generator).name or Path(model).stem

@@ -9,12 +9,9 @@ from ganvas.cli.directions import layers_of, summary, table
 from ganvas.cli.options import Loading, make_folder
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Out
-from ganvas.directions import resefa
-from ganvas.directions.find import origin_of
-from ganvas.directions.resefa import plan_search
-from ganvas.directions.settings import Search
+from ganvas.directions.resefa import ReSeFa
 from ganvas.images import pixels, sheets
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.reports.html import IndexEntry, index_page, number
 from ganvas.reports.region_report import (
     Edit,
@@ -41,17 +38,17 @@ INTRO = (
 def demo(*, out: Out = Path("demo"), loading: Loading = Loading()) -> None:
     """Find directions for eyes, brows, nose and mouth of the bundled faces, and write pages that show them at work."""
     generator = loading.load(MODEL)
-    search = Search(layers=layers_of(generator, "w", None), count=COUNT)
-    plan = plan_search(generator, search)
-    codes = sample_latent(generator, FOUND_AT, truncation=TRUNCATION).codes_for(generator, "w")
-    shown_at = sample_latent(generator, SHOWN_AT, truncation=TRUNCATION)
+    method, layers = ReSeFa(), layers_of(generator, "w", None)
+    plan = method.plan(generator, "w", layers)
+    found_at = sample(generator, FOUND_AT, truncation=TRUNCATION)
+    shown_at = sample(generator, SHOWN_AT, truncation=TRUNCATION)
     named = {name: named_regions(generator)[name] for name in REGIONS}
     paths: list[Path] = []
     lines, entries, found = [str(plan)], [], {}
     make_folder(out)
     with progress() as report:
-        origin = origin_of(generator, "resefa", FOUND_AT, TRUNCATION)
-        for name, directions in resefa.find(generator, codes, named, search, origin, report).items():
+        all_found = method.find(generator, found_at, named, space="w", layers=layers, count=COUNT, progress=report)
+        for name, directions in all_found.items():
             edits = [Edit(one, STRENGTHS, f"{name} {index}") for index, one in enumerate(directions)]
             shown = compare_directions(generator, shown_at, edits, directions.mask, progress=report)
             facts = {**describe(directions), "memory": str(plan), "command": COMMAND_LINE.get()}

@@ -1,7 +1,7 @@
 """``ganvas directions``: the directions that change a region."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,11 +11,10 @@ from ganvas.cli.options import Loading, Source, make_folder, region_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Layers, Model, Out, RegionText, Seeds, Space, Strengths
 from ganvas.directions.direction import Directions
-from ganvas.directions.find import find_directions, origin_of
+from ganvas.directions.find import find_directions
 from ganvas.directions.linalg import Ridge
 from ganvas.directions.official import official_latent
-from ganvas.directions.resefa import plan_search
-from ganvas.directions.settings import Search
+from ganvas.directions.resefa import ReSeFa
 from ganvas.directions.strengths import default_strengths
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
@@ -54,7 +53,7 @@ class Method:
     """Repeat the published computation of ReSeFa: no truncation, no ridge unless given; --samples chooses images among
     those drawn from one seed (the first by default)."""
 
-    def search(self, space: str, layers: str | None, count: int, latent: Latent) -> Search:
+    def settings(self) -> ReSeFa:
         """Return the settings for the library."""
         if not 0 < self.budget <= 1e6:
             raise GanvasError(f"A budget of {self.budget:g} GiB is not possible; give a number above 0, such as 2.")
@@ -63,17 +62,12 @@ class Method:
         ridge = None if self.ridge is None else Ridge(self.ridge, self.ridge_of)
         if ridge is None and self.ridge_of == "mean":
             raise GanvasError("--ridge-of mean says what --ridge is a share of; give --ridge too.")
-        return Search(
-            space,
-            layers,
-            count,
+        return ReSeFa(
             ridge,
+            self.rank,
             self.ignore_band,
             self.resolution,
             self.channels,
-            self.rank,
-            latent.label,
-            latent.truncation,
             int(self.budget * 2**30),
             self.compat,
         )
@@ -111,21 +105,21 @@ def directions(
     source.refuse_seeds(seeds)
     generator = loading.load(model)
     space = space or ("w" if "w" in generator.spaces else "z")
-    area = region_of(generator, region)
+    region_of(generator, region)  # a wrong one is told before photos are inverted
     latent = _latent(generator, seeds, space, method, source)
     generator = latent.generator_for(generator)
-    search = method.search(space, layers_of(generator, space, layers), count, latent)
-    plan = plan_search(generator, search)
+    layers, settings = layers_of(generator, space, layers), method.settings()
+    plan = settings.plan(generator, space, layers)
     make_folder(out)
-    known = (latent.seeds, latent.truncation, latent.truncation_layers, latent.label)
     with progress() as report:
         found = find_directions(
             generator,
-            latent.codes_for(generator, space),
-            area,
-            method=method.method,
-            **{field: getattr(search, field) for field in Search.__dataclass_fields__},
-            origin=replace(origin_of(generator, method.method, *known), region_name=region.strip()),
+            latent,
+            region,
+            method=settings,
+            space=space,
+            layers=layers,
+            count=count,
             progress=report,
         )
         strengths = strength or default_strengths(found)

@@ -1,136 +1,218 @@
-"""``ganvas drag``: points of an image pulled to where they should be."""
+"""``ganvas drag``: points of an image dragged to their targets."""
 
-import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.drag_orders import Asked, Tuning, asked_for, replayed
-from ganvas.cli.drag_results import Frame, told, write_results, write_video
-from ganvas.cli.drag_study import Study, measure
-from ganvas.cli.progress import Report, progress
-from ganvas.cli.shared import Codes, Common, check_frames, make_folder, with_seconds, wrote
-from ganvas.drag.session import Order, Session, ended, fractions, prepare, run
-from ganvas.drag.state import CANCELED, Drag, State, remaining
-from ganvas.errors import GanvasError
+from ganvas.cli.options import Loading, Source, check_frames, make_folder, region_of
+from ganvas.cli.show import Report, progress
+from ganvas.cli.types import METHOD, Layers, Model, Out, Points, RegionText
+from ganvas.drag.json_files import read_points
+from ganvas.drag.masks import read_movable
+from ganvas.drag.methods import settings_of
+from ganvas.drag.request import DEFAULT_STEPS, DragRequest
+from ganvas.drag.run import DragRun
+from ganvas.drag.session import DragSession, open_drag
+from ganvas.drag.trace import read_trace
+from ganvas.errors import GanvasError, LatentError, RegionError
+from ganvas.generators.protocol import Generator
+from ganvas.regions import Region
+from ganvas.reports.drag_report import DragFrame, summarize_drag, write_drag_video, write_session
 
-DEFAULT_FRAMES = 60
+DEFAULT_SEED = 4
+OF_THE_IMAGE = ("space", "layers", "feature")
+
+
+@Parameter(name="*", group=METHOD)
+@dataclass(frozen=True)
+class Tuning:
+    """Settings whose defaults follow from the generator's size."""
+
+    space: Literal["z", "w", "w+"] | None = None
+    """Where the image moves: w+ by default where there is one (each layer by itself), w (one shift for all), or z."""
+    layers: Layers | None = None
+    """Layers of w+ that may move, such as 0-5; by default the first 6 of 17, in proportion."""
+    feature: str | None = None
+    """Feature map by which points are followed; by default the finest of at most half the image's size and 128."""
+    rate: float | None = None
+    """Learning rate of Adam; 0.008 of the space's std by default."""
+    mask_weight: float | None = None
+    """Weight of the loss that keeps what may not move; 2 (draggan) or 1 (freedrag) by default, the papers have 20 and
+    10."""
+    radius: float | None = None
+    """Pixels around a handle that are pulled; 3 at 512 pixels by default, at least 2."""
+    reach: float | None = None
+    """draggan: pixels around a handle in which it is tracked; 12 at 512 pixels by default, at least 4."""
+    step: float | None = None
+    """draggan: pixels by which a handle is pulled in one step, at most; 1 by default."""
+    distance: float | None = None
+    """freedrag: pixels of one advance; 12 at 512 pixels by default."""
+    scale: float | None = None
+    """freedrag: discrepancy l that an advance aims at; measured on the generator's features by default."""
+    inner_steps: int | None = None
+    """freedrag: steps for one advance, at most; 5 by default."""
+    tolerance: float | None = None
+    """Pixels from its target at which a handle has arrived; 2 at 512 pixels by default, at least 0.5."""
+    patience: int | None = None
+    """Steps without coming nearer after which a drag has stalled; 60 by default."""
+
+    def changes(self, of_the_image: bool = False) -> dict[str, Any]:
+        """Return the settings that were given: those of the method, or those of the image."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return {name: value for name, value in given.items() if (name in OF_THE_IMAGE) == of_the_image}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A drag as given on the command line; None where nothing was given."""
+
+    seed: int | None
+    method: str | None
+    point: Points
+    points: Path | None
+    mask: str | None
+    steps: int | None
+    tuning: Tuning
+
+    @property
+    def has_points(self) -> bool:
+        """Whether any point was given."""
+        return bool(self.point) or self.points is not None
+
+    def request(self, generator: Generator) -> DragRequest:
+        """Return the drag for the library."""
+        if not self.has_points:
+            raise RegionError('No point was given; give --point "X,Y>X,Y", handle and target, in fractions.')
+        pairs = (*self.point, *(() if self.points is None else read_points(self.points)))
+        settings = settings_of(self.method or "draggan", **self.tuning.changes())
+        steps = DEFAULT_STEPS if self.steps is None else self.steps
+        return DragRequest(pairs, settings, _movable(generator, self.mask), steps)
+
+    def check_with_trace(self, source: Source) -> None:
+        """Raise `GanvasError` where something was given that a trace holds."""
+        if self.seed is not None or self.tuning.changes(of_the_image=True):
+            raise GanvasError("A trace holds its own image, space, layers and feature map; leave out yours.")
+        settings = any(value is not None for value in (self.method, self.mask, self.steps))
+        if not self.has_points and (settings or self.tuning.changes()):
+            raise GanvasError("A trace holds its own points and settings; leave out yours, or add a --point.")
+        if source.latent is None:
+            source.refuse_with("A trace holds")
+            if source.samples is not None:
+                raise LatentError("--samples chooses samples of a latent file, and a trace holds its own image.")
 
 
 def drag(
-    model: str,
+    model: Model,
     /,
     *,
     seed: int | None = None,
     method: Literal["draggan", "freedrag"] | None = None,
-    point: Annotated[list[str] | None, Parameter(negative=())] = None,
+    point: Points = (),
     points: Path | None = None,
-    mask: str | None = None,
+    mask: RegionText | None = None,
     steps: int | None = None,
-    frames: int | None = None,
+    frames: int = 60,
     replay: Path | None = None,
     undo: int | None = None,
-    out: Path = Path("drag"),
+    out: Out = Path("drag"),
     tuning: Tuning = Tuning(),
-    study: Study = Study(),
-    codes: Codes = Codes(),
-    common: Common = Common(),
+    source: Source = Source(),
+    loading: Loading = Loading(),
 ) -> None:
-    """Pull points of an image to where they should be: the image follows.
+    """Drag points of an image to their targets: the image follows.
 
     Writes start.png, end.png, drag.png (both with the points), drag.gif and drag.webp (and drag.mp4 with the extra
     video), latent.safetensors, and trace.json, from which --replay does the same again.
 
-    Parameters
-    ----------
-    model
-        A bundled name (faces, cats), a name of the zoo or a file of a generator.
-    seed
-        Which image; 4 by default. Or --latent FILE (or a photo), with --rows if it holds several.
-    method
-        draggan (by default) follows the points by their features; freedrag carries their features along the line.
-    point
-        Handle and target, "X,Y>X,Y" in fractions of width and height; may be given several times.
-    points
-        A JSON file of them: [{"handle": [0.4, 0.6], "target": [0.4, 0.5]}].
-    mask
-        What may move: a mask file (white may) or a region such as mouth or box:0.3,0.6,0.7,0.9; all by default.
-    steps
-        At most so many steps; 300 by default.
-    frames
-        Images in the video at most, 0 for none; 60 by default.
-    replay
-        A trace.json to do again; with points, to go on from where it ends.
-    undo
-        Do so many of the trace's last drags not again.
-    out
-        Folder for the results; files of an earlier run there are replaced.
-    tuning
-        How to drag.
-    study
-        What to measure instead of dragging points.
-    codes
-        Which image, and how it is truncated.
-    common
-        Options of every command.
+    Args:
+        seed: Which image; 4 by default. Or --latent FILE (or a photo), with --samples if it holds several.
+        method: draggan (by default) follows the points by their features; freedrag carries their features along the
+            line.
+        point: Handle and target, "X,Y>X,Y" in fractions of width and height; may be given several times.
+        points: A JSON file of them: [{"handle": [0.4, 0.6], "target": [0.4, 0.5]}].
+        mask: What may move: a mask file (white may) or a region such as mouth or box:0.3,0.6,0.7,0.9; all by default.
+        steps: Largest number of steps; 300 by default.
+        frames: Frames of the video at most, 0 for none.
+        replay: A trace.json to do again; with points, to go on from its end.
+        undo: Leave out this many of the trace's last drags.
     """
-    begun = time.perf_counter()
-    asked = Asked(seed, method, point or (), points, mask, steps, tuning)
-    if study.wanted:
-        if asked.drags or asked.says_how or asked.says_which or not (frames is replay is undo is None):
-            raise GanvasError("A benchmark draws its own images and points, and measures both methods as they are.")
-        measure(model, study, codes, out, common)
-        return
-    most = DEFAULT_FRAMES if frames is None else frames
-    check_frames(most)
+    asked = Asked(seed, method, point, points, mask, steps, tuning)
+    check_frames(frames)
     if undo is not None and replay is None:
         raise GanvasError("--undo leaves out a trace's last drags; give the trace by --replay.")
-    generator = common.load(model)
+    generator = loading.load(model)
     if replay is None:
-        session, latent, orders = asked_for(asked, generator, codes)
+        requests: Sequence[DragRequest] = (asked.request(generator),)
+        session = _open(asked, generator, source)
     else:
-        session, latent, orders = replayed(replay, undo or 0, asked, generator, codes)
-    video, stopped = list[Frame](), False
+        session, requests = _replayed(replay, undo or 0, asked, generator, source)
+    video, stopped = list[DragFrame](), False
     with progress() as report:
-        for order in orders:
-            drag, first = prepare(session.subject, session.codes, order)
-            make_folder(out)  # now that the drag can be done
-            session, stopped = _dragged(session, order, drag, first, video, report)
+        for request in requests:
+            run = session.begin(request)
+            make_folder(out)  # only when the drag can be done
+            session, stopped = _dragged(session, run, video, report)
             if stopped:
                 break
         make_folder(out)
-        paths = write_results(out, session, latent)
-        paths += write_video(out, session, video, most, report)
-    done = [told(one, generator.resolution) for one in session.done]
-    summary = {"command": "drag", "drags": [asdict(one) for one in done], "files": paths}
-    common.show([*map(str, done), *wrote(paths), with_seconds(begun)], summary)
+        paths = [*write_session(out, session), *write_drag_video(out, session, video, frames, report)]
+    drags = [summarize_drag(one, generator.resolution) for one in session.drags]
+    loading.show("drag", list(map(str, drags)), paths, drags=[asdict(one) for one in drags])
     if stopped:
         raise KeyboardInterrupt
 
 
-def _dragged(
-    session: Session, order: Order, drag: Drag[Any], first: State, video: list[Frame], report: Report
-) -> tuple[Session, bool]:
-    """Return the session after one more drag, and whether Ctrl-C stopped it; what was done until then is kept.
+def _open(asked: Asked, generator: Generator, source: Source) -> DragSession:
+    """Return the session of the image that was asked for."""
+    if asked.seed is not None and source.latent is not None:
+        raise LatentError("A latent file holds its own codes; leave --seed out.")
+    seed = DEFAULT_SEED if asked.seed is None else asked.seed
+    latent = source.read(generator, [seed], "z" if asked.tuning.space == "z" else None)
+    if len(latent) != 1:
+        raise LatentError(f"{len(latent)} images are in this latent file; choose one to drag by --samples.")
+    tuning = asked.tuning
+    return open_drag(generator, latent, space=tuning.space, layers=tuning.layers, feature=tuning.feature)
 
-    Its moments are added to `video`. On the way FreeDrag's anchors are shown; in the end where the content is.
+
+def _replayed(
+    path: Path, undo: int, asked: Asked, generator: Generator, source: Source
+) -> tuple[DragSession, Sequence[DragRequest]]:
+    """Return the session of a trace before its drags, and its drags without the last `undo`, perhaps with a new one."""
+    asked.check_with_trace(source)
+    trace = read_trace(path)
+    count = len(trace.requests)
+    if not 0 <= undo <= count:
+        raise GanvasError(f"This trace holds {count} drags; --undo takes 0 to {count}.")
+    more = (asked.request(generator),) if asked.has_points else ()
+    session = trace.open(generator, None if source.latent is None else source.read(generator, ()))
+    return session, (*trace.requests[: count - undo], *more)
+
+
+def _dragged(session: DragSession, run: DragRun, video: list[DragFrame], report: Report) -> tuple[DragSession, bool]:
+    """Return the session after one more drag, and whether Ctrl-C stopped it, which keeps the steps done; its moments
+    are added to `video`.
     """
-    state, path, targets = first, [], order.task.targets
-    followed = "anchors" if order.method == "freedrag" else "handles"
-    stopped = False
+    targets, limit, stopped = run.request.targets, run.request.steps, False
+    followed = "anchors" if run.request.method.method == "freedrag" else "handles"
     try:
-        for state in run(drag, first, order):
-            path.append(fractions(state, session.subject))
-            video.append(Frame(state.seen_codes, path[-1], targets))
-            left = float(remaining(state.points, drag.fixed.targets).mean())
-            report("Dragging", state.steps, order.steps, f"{followed} {left:.1f} pixels from their targets")
+        for state in run:
+            video.append(DragFrame(state.seen_codes, run.path[-1], targets))
+            report("Dragging", state.steps, limit, f"{followed} {run.distance:.1f} pixels from their targets")
     except KeyboardInterrupt:
-        stopped, state = True, ended(drag, state, order.method, CANCELED)
-        path.append(fractions(state, session.subject))
+        stopped = True
     else:
-        video.pop()
-    session = session.with_done(order, drag, path, state)
-    video.append(Frame(session.codes, session.done[-1].places, targets))
+        video.pop()  # the last state is shown by where the content is found, below
+    session = session.with_drag(run.finish())
+    video.append(DragFrame(session.codes, session.drags[-1].final_handles, targets))
     return session, stopped
+
+
+def _movable(generator: Generator, mask: str | None) -> Region | None:
+    """Return what may move by a mask file or the text of a region; None for all of the image."""
+    if mask is None:
+        return None
+    file = mask.removeprefix("mask:")
+    return read_movable(file) if Path(file).is_file() else region_of(generator, mask)

@@ -6,7 +6,8 @@ from pathlib import Path
 from ganvas.cli.options import Loading, Source, check_frames, make_folder, region_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Layers, Model, Out, RegionText, Seeds, Space, Strengths, Texts
-from ganvas.directions.direction import Direction, Directions, Strength, load_directions
+from ganvas.directions.direction import Direction, Directions, Strength
+from ganvas.directions.files import load_directions
 from ganvas.directions.strengths import default_strengths, parse_strengths
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator

@@ -1,114 +1,148 @@
-"""``ganvas invert``: photos to codes of a generator."""
+"""``ganvas invert``: photos to latents of a generator."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.context import COMMAND_LINE
-from ganvas.cli.inversion_orders import Search, TuningOptions
-from ganvas.cli.inversion_table import compare, refuse_beside
-from ganvas.cli.photo_options import Preparation
-from ganvas.cli.progress import progress
-from ganvas.cli.shared import Common, Flag, check_frames, make_folder, with_seconds, wrote
-from ganvas.comparisons.inversion.table import TableSettings
+from ganvas.cli.options import Loading, Photos, check_frames, class_of, make_folder, region_of
+from ganvas.cli.show import COMMAND_LINE, progress
+from ganvas.cli.types import METHOD, Model, Out, RegionText
 from ganvas.errors import GanvasError, ImageError
+from ganvas.generators.protocol import Generator
 from ganvas.inversion.batch import BatchInversion
+from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
+from ganvas.inversion.features import FeatureExtractor
+from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
 from ganvas.inversion.metrics import InversionMetrics
-from ganvas.inversion.photos import photo_files, unique_names, unreadable_message
+from ganvas.inversion.photos import photo_files, read_photos, unique_names, unreadable_message
+from ganvas.inversion.settings import InversionSettings, default_space
+from ganvas.inversion.starts import ImageEncoder
+from ganvas.inversion.tuning import TuningSettings
 from ganvas.latents.latent import Latent
+from ganvas.latents.open import open_latent
+from ganvas.metrics.lpips import load_published
 from ganvas.reports.inversion_report import video_steps, write_inversion, write_latest
 
-DEFAULT_FRAMES = 40
 
-
-@Parameter(name="*")
+@Parameter(name="*", group=METHOD)
 @dataclass(frozen=True)
-class TableOptions:
-    """Options of the table."""
+class Search:
+    """Where codes are searched, and by what loss."""
 
-    table: Flag = False
-    """Instead: invert the photos into every space of MODEL by two losses, and write the table that compares them.
-    PHOTO may then be a folder or a zip. Given again with the same --out it goes on."""
-    vanilla: str | None = None
-    """With --table: another generator to compare with, such as a DCGAN, in rows above."""
-    count: int = 20
-    """With --table: how many photos of a folder or zip, from all over it."""
+    space: Literal["z", "w", "w+"] | None = None
+    """z (random input), w (one style), w+ (one style for each layer: closest to the photo); the last that there is by
+    default."""
+    loss: str = DEFAULT_LOSS
+    """Terms of the loss: perceptual, l1, l2 compare images; prior is the distance to the mean and delta that to the
+    start, in std; noise keeps noise maps close to white noise."""
+    weights: str | None = None
+    """Weights of its terms, where not the defaults: l1=0.1,prior=0.01."""
+    perceptual: Path | None = None
+    """A file of VGG-16 or AlexNet (torchvision's) for the perceptual term, instead of Ganvas's own network."""
+    heads: Path | None = None
+    """A file of LPIPS's heads for it (vgg.pth, alex.pth of the package lpips)."""
+    optimizer: Literal["adam", "lbfgs"] = "adam"
+    """adam, or lbfgs: nearer to the photo in fewer steps, farther from what the generator usually makes."""
+    schedule: Literal["ganvas", "nvidia"] = "ganvas"
+    """Learning rates of adam: ganvas, or those of NVIDIA's projector."""
+    steps: int = InversionSettings.steps
+    """Synthesis passes with gradients."""
+    start: str = "auto"
+    """mean, random, random:8 (the nearest of eight), encoder (the one that comes with the generator), the file of an
+    encoder that was trained for it, or a latent file of one code or one for each photo; auto is the encoder for w+
+    where one comes with the generator, and else the mean."""
+    noise: Literal["on", "off"] = "off"
+    """Optimize noise maps too."""
+    region: RegionText | None = None
+    """Match only this region: a name such as eyes, box:LEFT,TOP,RIGHT,BOTTOM, mask:FILE and so on."""
+    label: str | None = None
+    """Class, for generators that have classes: a number or a name."""
+    seed: int = 0
+    """Random seed of random starts."""
+
+    def settings(self, generator: Generator) -> InversionSettings:
+        """Return the settings for the library; raises `GanvasError` where they do not fit the generator."""
+        space, noise = self.space or default_space(generator), self.noise == "on"
+        loss = f"{self.loss}+noise" if noise and "noise" not in self.loss else self.loss
+        return InversionSettings(
+            space,
+            parse_weights(loss, self.weights),
+            self.optimizer,
+            self.schedule,
+            self.steps,
+            default_start(generator, space) if self.start == "auto" else _start(self.start, generator),
+            noise,
+            self.seed,
+            class_of(generator, self.label),
+        )
+
+    def features(self, generator: Generator) -> FeatureExtractor | None:
+        """Return a published feature extractor, None for Ganvas's own."""
+        if self.perceptual is not None:
+            return load_published(self.perceptual, self.heads, generator.device)
+        if self.heads is not None:
+            raise GanvasError("--heads weights the maps of VGG-16 or AlexNet; give its file with --perceptual.")
+        return None
+
+
+@Parameter(name="*", group="Pivotal tuning")
+@dataclass(frozen=True)
+class Tuning:
+    """Pivotal tuning: the generator's weights are changed for each photo."""
+
+    tune: int = 0
+    """Steps of tuning for each photo, after its inversion; 0 for none."""
+    tune_rank: int = TuningSettings.rank
+    """Rank of the changes of weights, 0 for full rank: files of half a megabyte or of the generator's size."""
+    tune_rate: float = TuningSettings.rate
+    """Learning rate of tuning."""
+    locality: float = TuningSettings.locality
+    """Weight of the loss that keeps other images as they are."""
+
+    def settings(self) -> TuningSettings | None:
+        """Return the settings for the library, None for no tuning."""
+        if self.tune < 0:
+            raise GanvasError(f"{self.tune} steps of tuning are not possible; give 0 for none, or such as 100.")
+        if self.tune:
+            return TuningSettings(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
+        names = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        idle = [f"--{name.replace('_', '-')}" for name in names]
+        if idle:
+            raise GanvasError(f"Nothing is tuned; give --tune too, such as --tune 100, or leave {', '.join(idle)} out.")
+        return None
 
 
 def invert(
-    model: str,
+    model: Model,
     /,
     *photos: Path,
-    frames: int | None = None,
-    out: Path = Path("invert"),
+    frames: int = 40,
+    out: Out = Path("invert"),
     search: Search = Search(),
-    preparation: Preparation = Preparation(),
-    tuning: TuningOptions = TuningOptions(),
-    tables: TableOptions = TableOptions(),
-    common: Common = Common(),
+    preparation: Photos = Photos(),
+    tuning: Tuning = Tuning(),
+    loading: Loading = Loading(),
 ) -> None:
-    """Find the codes of a generator whose images are like photos.
+    """Find the latents of a generator whose images are like photos.
 
-    Writes latent.safetensors, which ganvas edit MODEL DIRECTIONS --latent FILE opens; the photos beside what became of
-    them, numbers, the curve of the loss and a video of the way.
+    Writes latent.safetensors, which ganvas edit MODEL DIRECTIONS --latent FILE opens; the photos with their inversions,
+    metrics, the curve of the loss and a video of the optimization.
 
-    Parameters
-    ----------
-    model
-        A bundled name (faces, cats), a name of the zoo or a file of a generator.
-    photos
-        Image files, or folders of them. One that cannot be read is named at the end; the others are done.
-    frames
-        Images in the video, 0 for none; 40 by default.
-    out
-        Folder for the results; files of an earlier run there are replaced.
-    search
-        Where codes are looked for, and what is made small.
-    preparation
-        How photos are cropped and aligned, and whether they are checked for being out of distribution.
-    tuning
-        Changing the generator too.
-    tables
-        A table of spaces and losses.
-    common
-        Options of every command.
+    Args:
+        photos: Image files, or folders of them. One that cannot be read is named at the end; the others are done.
+        frames: Frames of the video, 0 for none.
     """
     if not photos:
         raise GanvasError("No photo was given; name at least one image file after the generator.")
-    if tables.table:
-        others = {"--frames": frames is not None, "--ood": preparation.ood == "on"}
-        given = [option for option, is_given in others.items() if is_given]
-        refuse_beside([*search.beyond_tables(), *tuning.beyond_tables(), *given])
-        names = [name for name in (tables.vanilla, model) if name]
-        start = "mean" if search.start == "auto" else search.start
-        settings = TableSettings(search.steps, search.optimizer, start, search.seed)
-        compare(names, photos, tables.count, settings, preparation, out, common)
-        return
-    if tables.vanilla is not None:
-        raise GanvasError("--vanilla names another generator of the table; give --table too, or leave it out.")
-    shown = DEFAULT_FRAMES if frames is None else frames
-    check_frames(shown)
-    _invert(model, photos, shown, out, search, preparation, tuning, common)
-
-
-def _invert(
-    model: str,
-    photos: Sequence[Path],
-    frames: int,
-    out: Path,
-    search: Search,
-    preparation: Preparation,
-    tuning: TuningOptions,
-    common: Common,
-) -> None:
-    begun = time.perf_counter()
-    generator, then = common.load(model), tuning.settings()
-    settings, features, mask = search.settings(generator), search.features(generator), search.mask(generator)
+    check_frames(frames)
+    generator, tuned = loading.load(model), tuning.settings()
+    settings, features, region = search.settings(generator), search.features(generator), search.region
+    mask = None if region is None else region_of(generator, region).split(*[generator.resolution] * 2)[0]
     files = photo_files(photos)
-    read = preparation.read(files, generator)
+    read = read_photos(files, generator, preparation.settings())
     if isinstance(settings.start, Latent) and len(settings.start) == len(files):
         settings = replace(settings, start=settings.start.rows(read.rows))
     names = unique_names([file.stem for file in read.files])
@@ -121,37 +155,35 @@ def _invert(
         mask,
         features,
         video_steps(settings.steps, frames) if frames else set(),
-        then,
+        tuned,
         sources=[str(file) for file in read.files],
         on_saved=lambda done: write_latest(out, done),
     )
     with progress() as report:
-        far = preparation.warnings(generator, read.images, names, settings.label, report)
-        whole = inversion.run(report)
-    region = search.region
+        warnings = preparation.ood_warnings(generator, read.images, names, settings.label, report)
+        finished = inversion.run(report)
     paths = write_inversion(out, inversion, {"region": region, "command": COMMAND_LINE.get()}, video=frames > 0)
     distance = inversion.started[0].prepared.features.name
-    inside = [] if region is None else [f"measured in the region {region} alone"]
-    common.show(
-        [*table(inversion.metrics(), distance), *inside, *far, *wrote(paths), with_seconds(begun)],
-        {
-            "command": "invert",
-            "perceptual_distance": distance,
-            "region": region,
-            "photos": [{"stage": stage, **one.as_dict()} for stage, one in inversion.metrics()],
-            "ood": far,
-            "unread": [path for path, _ in read.unreadable],
-            "files": paths,
-        },
+    metrics = inversion.metrics()
+    measured = [] if region is None else [f"measured in the region {region} alone"]
+    loading.show(
+        "invert",
+        [*metric_lines(metrics, distance), *measured, *warnings],
+        paths,
+        perceptual_distance=distance,
+        region=region,
+        photos=[{"stage": stage, **one.as_dict()} for stage, one in metrics],
+        ood=warnings,
+        unread=[path for path, _ in read.unreadable],
     )
-    if not whole:
+    if not finished:
         raise KeyboardInterrupt
     if read.unreadable:
         raise ImageError(unreadable_message(read.unreadable, len(files)))
 
 
-def table(metrics: Sequence[tuple[str, InversionMetrics]], distance: str) -> list[str]:
-    """Return the lines that tell the numbers."""
+def metric_lines(metrics: Sequence[tuple[str, InversionMetrics]], distance: str) -> list[str]:
+    """Return the metrics of every photo, one line each."""
     width = max(len(one.name) for _, one in metrics)
     lines = [f"{'':{width}}            PSNR   {distance}   from the mean"]
     for stage, one in metrics:
@@ -160,3 +192,12 @@ def table(metrics: Sequence[tuple[str, InversionMetrics]], distance: str) -> lis
             f"{one.from_mean:5.2f} std"
         )
     return lines
+
+
+def _start(start: str, generator: Generator) -> str | Latent | ImageEncoder:
+    """Return the start as the library takes it: a name, an encoder, or the latent of a file."""
+    if start == "encoder":
+        return encoder_for(generator)
+    if start == "mean" or start.split(":")[0] == "random":
+        return start
+    return encoder_for(generator, start) if is_encoder(start) else open_latent(start, generator)

@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,20 +8,23 @@ from typing import Any, Literal
 
 import torch
 from cyclopts import Parameter
+from torch import Tensor
 
 from ganvas.checkpoints.load import load, named_regions
-from ganvas.cli.photo_codes import latent_of
-from ganvas.cli.show import show_result, written
-from ganvas.cli.types import COMPUTING, LATENTS, Flag, Samples, Shift, Space
+from ganvas.cli.show import progress, show_result, visible, written
+from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import class_names, label_of
-from ganvas.generators.protocol import CanMove, Generator
-from ganvas.images.decoding import SUFFIXES
+from ganvas.generators.protocol import CanMove, Generator, Label
+from ganvas.inversion.open import open_latent, open_photo
+from ganvas.inversion.photos import PhotoSettings, check_photos_ood, is_photo
+from ganvas.io.progress import Progress
 from ganvas.io.tensor_files import is_ours
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
 from ganvas.regions.text import parse_region
+from ganvas.training.hardware import device_named, fastest_precision, set_threads
 
 TRUNCATION = 0.7
 MOST_FRAMES = 200
@@ -57,22 +61,11 @@ class Compute(Output):
 
     def on(self, default: str = "cpu") -> torch.device:
         """Return the device; raises `GanvasError` where it cannot be used. Limits the CPU threads first."""
-        if self.threads < 0:
-            raise GanvasError(f"--threads {self.threads} is not possible; give 1 or more, or 0 for all.")
-        if self.threads:
-            torch.set_num_threads(self.threads)
-        name = self.device or default
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            return torch.empty(1, device=name).device
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise GanvasError(f"Device '{name}' cannot be used on this machine; give cpu, or one it has.") from error
+        set_threads(self.threads)
+        return device_named(self.device or default)
 
     def precision_on(self, device: torch.device, default: str = "float32") -> str:
         """Return "float32" or "bfloat16"."""
-        from ganvas.training.hardware import fastest_precision
-
         precision = self.precision or default
         return fastest_precision(device) if precision == "auto" else precision
 
@@ -124,13 +117,13 @@ class Source:
             photo = is_photo(self.latent)
             ours = not photo and is_ours(self.latent)
             self.refuse_with("A photo has" if photo else "A latent file holds", label=ours)
-            latent = latent_of(self.latent, generator, None if ours else self.label_for(generator), self.latent_space)
+            latent = open_source(self.latent, generator, None if ours else self.label_for(generator), self.latent_space)
             return latent if self.samples is None else latent.rows(self.samples)
         if self.latent_space is not None:
             raise LatentError("--latent-space is that of the codes in a file; give --latent FILE, or leave it out.")
         if self.samples is not None:
             raise LatentError("--samples chooses samples of a latent file; give --latent FILE, or choose --seeds.")
-        return sample_latent(
+        return sample(
             generator,
             seeds,
             label=self.label_for(generator),
@@ -161,9 +154,55 @@ class Source:
             raise LatentError("--latent and --seeds both say which images; leave --seeds out.")
 
 
-def is_photo(path: Path) -> bool:
-    """Return whether a file is by its name an image, and not hidden."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+@Parameter(name="*", group=PHOTOS)
+@dataclass(frozen=True)
+class Photos:
+    """How photos are cropped or aligned, and checked."""
+
+    crop: Box | None = None
+    """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
+    eyes: Eyes = ()
+    """Where the left and the right eye are in the photo: X,Y;X,Y in fractions, or auto to find a person's (extra
+    align). They come to where the generator has eyes. Once for all photos, or once for each, in their order."""
+    background: str = "white"
+    """The color behind transparent photos: a name or #rrggbb."""
+    ood: Literal["auto", "on", "off"] = "auto"
+    """Warn of photos that are out of distribution for the generator, which takes 450 of its images once; auto checks
+    up to 256 pixels."""
+
+    def settings(self) -> PhotoSettings:
+        """Return the settings for the library."""
+        if self.eyes and self.crop is not None:
+            raise GanvasError("--eyes decide what part of a photo is taken; leave --crop out, or --eyes.")
+        return PhotoSettings(self.crop, self.eyes, self.background)
+
+    def ood_warnings(
+        self, generator: Generator, photos: Tensor, names: Sequence[str], label: Label, report: Progress
+    ) -> list[str]:
+        """Return a sentence for every photo that is out of distribution."""
+        return check_photos_ood(generator, photos, names, label=label, check=self.ood, progress=report)
+
+
+def open_source(
+    path: Path, generator: Generator, label: int | tuple[int, ...] | None = None, space: str | None = None
+) -> Latent:
+    """Return the latent of a latent file or a photo; of a photo, print on stderr how near its inversion came."""
+    if not is_photo(path):
+        return open_latent(path, generator, label=label, space=space)
+    with progress() as report:
+        opened = open_photo(path, generator, label=label, progress=report)
+    more = "ganvas invert --tune comes nearer, --eyes and --crop align it"
+    lines = [*opened.warnings, f"inverted {path.name} into {opened.latent.space}: {opened.psnr:.1f} dB; {more}"]
+    print(visible("\n".join(lines)), file=sys.stderr)
+    return opened.latent
+
+
+def class_of(generator: Generator, label: str | None) -> int | None:
+    """Return the class of all images of a run, None without one; raises `GanvasError` for several."""
+    found = label_of(generator, label)
+    if isinstance(found, tuple):
+        raise GanvasError("All images of one run are of one class; give one --label.")
+    return found
 
 
 def region_of(generator: Generator, text: str) -> Region:

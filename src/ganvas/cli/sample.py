@@ -13,7 +13,8 @@ from ganvas.edits.mix import layer_groups, mixed_layers
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent
+from ganvas.latents.latent import sample as latent_of_seeds
 from ganvas.reports.mixing_sheet import mixing_sheet
 from ganvas.reports.region_report import captioned_sheet, on_sheet
 
@@ -92,7 +93,7 @@ def _styles(generator: Generator, latent: Latent, seeds: list[int]) -> Latent:
     if isinstance(latent.label, tuple) and len(set(latent.label)) > 1:
         raise GanvasError("Images of several classes cannot be mixed with those of one seed each; give one --label.")
     label = latent.label[0] if isinstance(latent.label, tuple) else latent.label
-    return sample_latent(
+    return latent_of_seeds(
         generator,
         seeds,
         label=label,

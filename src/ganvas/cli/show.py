@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
@@ -37,6 +37,7 @@ def visible(text: str) -> str:
     return "".join(c if c == "\n" or c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
 
 
+@runtime_checkable
 class Report(Protocol):
     """What `progress` yields: the library's progress callback, with an optional note behind the bar."""
 

@@ -1,24 +1,26 @@
-"""``ganvas train``: make a generator from a folder or a zip of images."""
+"""``ganvas train``: train a generator, or its encoder, on a folder or a zip of images."""
 
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from cyclopts import App
 
-from ganvas.cli.adaptation import adapt
-from ganvas.cli.encoder_training import encoder
-from ganvas.cli.shared import Flag
-from ganvas.cli.training import Running, run_and_show
-from ganvas.training.gan.augmentation import Augmentation
+from ganvas.cli.options import Compute
+from ganvas.cli.training import Adapting, Running, displayed, run_and_show, show_training
+from ganvas.cli.types import Flag, Model, Out
+from ganvas.training.adapt.adaptation import AdaptationSettings
+from ganvas.training.encoder.run import EncoderSchedule
+from ganvas.training.encoder.train import train_encoder
+from ganvas.training.encoder.training import EncoderSettings
 from ganvas.training.gan.channels import parse_channels, standard_channels
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
-from ganvas.training.train import rehearse, train_dcgan, train_stylegan2
+from ganvas.training.train import adapt as train_adapted
+from ganvas.training.train import train_dcgan, train_stylegan2
+
+Augment = Literal["none", "diff", "adaptive"]
 
 app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of images.")
-app.command(encoder)
-app.command(adapt)
 
 
 @app.command
@@ -29,35 +31,25 @@ def dcgan(
     resolution: Literal[32, 64, 128] = 64,
     batch: int = 64,
     loss: Literal["bce", "hinge"] = "bce",
-    rate: float = 2e-4,
+    learning_rate: float = 2e-4,
     width: int = 64,
-    augment: Literal["none", "diff", "adaptive"] = "none",
+    augment: Augment = "none",
     start: str | None = None,
     running: Running = Running(),
+    compute: Compute = Compute(),
 ) -> None:
     """Train a DCGAN (Radford et al. 2016): small and quick, space z only.
 
-    Parameters
-    ----------
-    data
-        A folder or a zip of images; each is cut to its middle square and resized.
-    resolution
-        Width and height of the images in pixels.
-    batch
-        Batch size.
-    loss
-        bce is the published one.
-    rate
-        Learning rate of both networks.
-    width
-        Channels of the finest map.
-    augment
-        diff changes colors, shifts and cuts out before the discriminator sees an image (DiffAugment): for sets of
-        hundreds of images.
-    start
-        A DCGAN to start from instead of random weights.
-    running
-        Where the run goes and how it is watched.
+    Args:
+        data: A folder or a zip of images; each is cropped to its middle square and resized.
+        resolution: Width and height of the images in pixels.
+        batch: Batch size.
+        loss: bce is the published one.
+        learning_rate: Learning rate of both networks.
+        width: Channels of the finest map.
+        augment: diff changes colors, shifts and cuts out before the discriminator sees an image (DiffAugment): for
+            sets of hundreds of images.
+        start: A DCGAN to start from instead of random weights.
     """
     settings = DCGANSettings(
         resolution=resolution,
@@ -65,17 +57,12 @@ def dcgan(
         discriminator_width=width,
         batch=batch,
         loss=loss,
-        learning_rate=rate,
-        discriminator_learning_rate=rate,
-        precision=running.precision,
+        learning_rate=learning_rate,
+        discriminator_learning_rate=learning_rate,
+        precision=compute.precision or "auto",
         seed=running.seed,
     )
-    shared = {"augmentation": Augmentation(augment, running.flip), "options": running.options(start)}
-    run_and_show(
-        running,
-        partial(train_dcgan, data, settings, running.out, **shared),
-        partial(rehearse, data, settings, **shared),
-    )
+    run_and_show(train_dcgan, data, settings, running, compute, augment, start)
 
 
 @app.command
@@ -86,7 +73,7 @@ def stylegan2(
     resolution: int = 128,
     batch: int = 32,
     loss: Literal["bce", "hinge", "relativistic"] = "bce",
-    rate: float = 2.5e-3,
+    learning_rate: float = 2.5e-3,
     r1: float = 1.0,
     r2: float = 0.0,
     penalty_every: int = 16,
@@ -99,60 +86,40 @@ def stylegan2(
     z_dim: int = 256,
     discriminator_warmup: int | None = None,
     match_noise: Flag = False,
-    augment: Literal["none", "diff", "adaptive"] = "none",
+    augment: Augment = "none",
     start: str | None = None,
     running: Running = Running(),
+    compute: Compute = Compute(),
 ) -> None:
     """Train a StyleGAN2 (Karras et al. 2020): spaces z, w, w+ and s.
 
-    Parameters
-    ----------
-    data
-        A folder or a zip of images; each is cut to its middle square and resized.
-    resolution
-        Width and height of the images in pixels, a power of two.
-    batch
-        Batch size.
-    loss
-        bce is the published one; relativistic compares real and fake images in pairs (R3GAN), with --r2 too.
-    rate
-        Learning rate of both networks.
-    r1
-        Weight of the gradient penalty on real images.
-    r2
-        Weight of the gradient penalty on fake images.
-    penalty_every
-        Steps between gradient penalties.
-    path
-        Weight of the path length penalty; 2 is the published one, 0 leaves it out.
-    mixing
-        Shard of images made from two codes.
-    channel_base
-        Channels at resolution r: min(channel_base / r, channel_max).
-    channel_max
-        Most channels of a map.
-    channels
-        Channels of the maps of 4, 8, ... pixels one by one, such as 256,256,128,64, instead of the two above.
-    mapping_layers
-        Layers from z to w.
-    z_dim
-        Width of z and w.
-    discriminator_warmup
-        Steps at the start in which only the discriminator learns; 500 where --start gives none that fits.
-    match_noise
-        Set the noise strengths of the finest maps of the exported generator to match the high-frequency energy of
-        the data.
-    augment
-        adaptive keeps a discriminator of small sets from learning them by heart.
-    start
-        A generator to start from, with the discriminator that comes with it where that has the same channels, or a
-        training snapshot: of the same or smaller resolution and channels.
-    running
-        Where the run goes and how it is watched.
+    Args:
+        data: A folder or a zip of images; each is cropped to its middle square and resized.
+        resolution: Width and height of the images in pixels, a power of two.
+        batch: Batch size.
+        loss: bce is the published one; relativistic compares real and fake images in pairs (R3GAN), with --r2 too.
+        learning_rate: Learning rate of both networks.
+        r1: Weight of the gradient penalty on real images.
+        r2: Weight of the gradient penalty on fake images.
+        penalty_every: Steps between gradient penalties.
+        path: Weight of the path length penalty; 2 is the published one, 0 leaves it out.
+        mixing: Share of fake images with style mixing.
+        channel_base: Channels at resolution r: min(channel_base / r, channel_max).
+        channel_max: Most channels of a map.
+        channels: Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of the two above.
+        mapping_layers: Layers from z to w.
+        z_dim: Width of z and w.
+        discriminator_warmup: Steps at the start in which only the discriminator learns; 500 where --start gives none
+            that fits.
+        match_noise: Set the noise strengths of the finest maps of the exported generator to match the high-frequency
+            energy of the data.
+        augment: adaptive keeps the discriminator from memorizing a small set.
+        start: A generator to start from, with the discriminator that comes with it where that has the same channels,
+            or a training snapshot: of the same or smaller resolution and channels.
     """
-    widths = standard_channels(resolution, channel_base, channel_max)
-    if channels:
-        widths = parse_channels(channels, resolution)
+    widths = (
+        parse_channels(channels, resolution) if channels else standard_channels(resolution, channel_base, channel_max)
+    )
     settings = StyleGAN2Settings(
         channels=widths,
         discriminator_channels=widths,
@@ -160,8 +127,8 @@ def stylegan2(
         mapping_layers=mapping_layers,
         batch=batch,
         loss=loss,
-        learning_rate=rate,
-        discriminator_learning_rate=rate,
+        learning_rate=learning_rate,
+        discriminator_learning_rate=learning_rate,
         r1=r1,
         r2=r2,
         penalty_every=penalty_every,
@@ -169,12 +136,106 @@ def stylegan2(
         mixing=mixing,
         discriminator_warmup=discriminator_warmup,
         match_noise=match_noise,
-        precision=running.precision,
+        precision=compute.precision or "auto",
         seed=running.seed,
     )
-    shared = {"augmentation": Augmentation(augment, running.flip), "options": running.options(start)}
-    run_and_show(
-        running,
-        partial(train_stylegan2, data, settings, running.out, **shared),
-        partial(rehearse, data, settings, **shared),
+    run_and_show(train_stylegan2, data, settings, running, compute, augment, start)
+
+
+@app.command
+def adapt(
+    model: Model,
+    photos: Path,
+    /,
+    *,
+    batch: int = AdaptationSettings.batch,
+    learning_rate: float | None = None,
+    correspondence: float = AdaptationSettings.correspondence,
+    discriminator: str = "auto",
+    augment: Augment = "diff",
+    running: Adapting = Adapting(),
+    compute: Compute = Compute(),
+) -> None:
+    """Adapt a generator to a new class from a handful of images (few-shot; Ojha et al. 2021): cats to eight dogs.
+
+    Args:
+        photos: A folder or a zip of images of the new class, framed as the generator's own; each is cropped to its
+            middle square and resized.
+        batch: Batch size.
+        learning_rate: Learning rate of both networks; by default 5e-4 with a trained discriminator,
+            2e-3 with one on features.
+        correspondence: Weight of the loss that keeps images as different from each other as they were; with 0 all
+            come to look like the photos.
+        discriminator: The discriminator to begin with: a file that training left (discriminator.safetensors), or
+            features, small heads on the frozen feature network, which fit any generator; auto takes the one that comes
+            with a bundled name or is next to the generator's file, else features.
+        augment: diff changes colors, shifts and cuts out before the discriminator sees an image (DiffAugment).
+    """
+    settings = AdaptationSettings.of_model(
+        model,
+        discriminator,
+        learning_rate,
+        batch=batch,
+        correspondence=correspondence,
+        precision=compute.precision or "auto",
+        seed=running.seed,
     )
+    run_and_show(train_adapted, photos, settings, running, compute, augment)
+
+
+@app.command
+def encoder(
+    model: Model,
+    data: Path,
+    /,
+    *,
+    steps: int = EncoderSettings.steps,
+    batch: int = EncoderSettings.batch,
+    real_from: int = EncoderSettings.real_from,
+    learning_rate: float = EncoderSettings.learning_rate,
+    prior: float = EncoderSettings.prior,
+    seed: int = 0,
+    resume: Flag = False,
+    log_every: int = 50,
+    save_every: int = 500,
+    out: Out = Path("encoder"),
+    compute: Compute = Compute(),
+) -> None:
+    """Train the companion encoder of a StyleGAN2: from an image to the w+ code whose image resembles it.
+
+    Args:
+        data: A folder or a zip of real images of the kind that the generator makes.
+        steps: Steps in all.
+        batch: Batch size.
+        real_from: The step from which on half of each batch is real; before, all images are the generator's own.
+        learning_rate: Learning rate; it falls to 0 over the last third.
+        prior: Weight of the distance of real images' codes from the generator's mean code.
+        seed: Random seed.
+        resume: Resume from the snapshot in --out.
+        log_every: Steps between lines of the log.
+        save_every: Steps between snapshots, sheets and encoder files.
+    """
+    settings = EncoderSettings(
+        batch=batch,
+        real_from=real_from,
+        learning_rate=learning_rate,
+        steps=steps,
+        prior=prior,
+        precision=compute.precision or "auto",
+        seed=seed,
+    )
+    with displayed() as display:
+        result = train_encoder(
+            model,
+            data,
+            settings,
+            out,
+            schedule=EncoderSchedule(log_every, save_every),
+            resume=resume,
+            device=compute.device or "auto",
+            threads=compute.threads,
+            **display.hooks,
+        )
+    show_training("train encoder", result, [], f"{result.steps:,} steps", [], compute)
+    if not result.finished:
+        raise KeyboardInterrupt

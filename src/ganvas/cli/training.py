@@ -1,33 +1,36 @@
 """What all ``ganvas train`` commands share: options, progress, stopping at a signal, and how results are shown."""
 
-import time
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
-from ganvas.cli.progress import Report, progress
-from ganvas.cli.shared import Flag, show, with_seconds, wrote
+from ganvas.cli.options import Compute
+from ganvas.cli.show import Report, progress
+from ganvas.cli.types import Flag
 from ganvas.images.datasets import DatasetSummary
 from ganvas.reports.tensorboard import board
 from ganvas.reports.training_report import write_training_report
 from ganvas.training.events import EVALUATION, LOGGED, TrainingEvent, TrainingResult
-from ganvas.training.gan.task import RunSchedule
+from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.interrupt import stop_on_signal
 from ganvas.training.launch import Rehearsal, RunOptions
+from ganvas.training.train import rehearse
 
-SHOWN = ("D", "G", "codes", "pixels", "perceptual")
-REMEMBERED_SECONDS = 300.0
-FINISHED, STOPPED = "finished", "stopped"
+METRICS = ("D", "G", "codes", "pixels", "perceptual")
+WINDOW = 300.0  # seconds over which the rate is averaged
+RUN = Group("The run", sort_key=1)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=RUN)
 @dataclass(frozen=True)
 class Running:
-    """Options on where a run goes and how it is watched."""
+    """Where a run goes, how long it is, and what it writes when."""
 
     out: Path = Path("training")
     """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
@@ -40,7 +43,7 @@ class Running:
     seed: int = 0
     """Random seed."""
     change: Flag = False
-    """With --resume: go on with settings other than the snapshot's; the networks keep their shapes."""
+    """With --resume: allow settings other than the snapshot's; the networks keep their shapes."""
     log_every: int = 1_000
     """Images between lines of the log."""
     sheet_every: int = 5_000
@@ -57,18 +60,8 @@ class Running:
     """Snapshots kept, the newest ones."""
     flip: bool = True
     """Mirror real images at random."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the feature maps; auto takes the faster one on this machine."""
-    threads: int = 0
-    """CPU threads; 0 = all."""
     dry_run: Flag = False
     """Open the data, time a few steps, write nothing."""
-    json: Flag = False
-    """Print a machine-readable summary on stdout instead of text."""
-    debug: Flag = False
-    """Print the traceback of an error."""
 
     @property
     def schedule(self) -> RunSchedule:
@@ -84,28 +77,45 @@ class Running:
             self.keep,
         )
 
-    def options(self, start: str | None = None) -> RunOptions:
-        """Return how the run starts and where it computes."""
-        return RunOptions(start, self.resume, self.change, self.test, self.device, self.threads)
+
+@Parameter(name="*", group=RUN)
+@dataclass(frozen=True)
+class Adapting(Running):
+    """The same for a short run."""
+
+    out: Path = Path("adapted")
+    """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
+    images: int = 2_000
+    """Images to show in all; with more, the photos are memorized."""
+    lr_decay_images: int = 700
+    """Images over which the learning rates fall to 0 at the end."""
+    log_every: int = 100
+    """Images between lines of the log."""
+    sheet_every: int = 400
+    """Images between sheets of samples."""
+    test_every: int = 1_000
+    """With --test: images between measurements."""
+    snapshot_every: int = 1_000
+    """Images between snapshots."""
 
 
 @dataclass
 class Display:
-    """Shows progress with the newest losses beside it; ``should_stop`` is whether a signal came."""
+    """Shows progress with the newest losses behind the bar; ``should_stop`` says whether a signal came."""
 
     report: Report
     should_stop: Callable[[], bool]
     note: str = ""
-    record: Callable[[int, Any], None] = field(default=lambda images, numbers: None)
+    record: Callable[[int, Any], None] = field(default=lambda images, metrics: None)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how much is done."""
         self.report(what, done, total, self.note)
 
     def on_event(self, event: TrainingEvent) -> None:
-        """Take the losses of a log line."""
+        """Keep the losses of a log line."""
         if event.kind == LOGGED:
-            self.note = "  ".join(f"{name} {event.metrics[name]:.2f}" for name in SHOWN if name in event.metrics)
+            self.note = "  ".join(f"{name} {event.metrics[name]:.2f}" for name in METRICS if name in event.metrics)
         if event.kind in (LOGGED, EVALUATION):
             self.record(event.images, event.metrics)
 
@@ -118,47 +128,62 @@ class Display:
 @contextmanager
 def displayed() -> Iterator[Display]:
     """Show a run's progress, and let a signal stop it after the step."""
-    with stop_on_signal() as should_stop, progress(remembers=REMEMBERED_SECONDS) as report:
+    is_main = os.environ.get("RANK", "0") == "0"
+    with stop_on_signal() as should_stop, progress(is_main, WINDOW) as report:
         yield Display(report, should_stop)
 
 
-def run_and_show(running: Running, train: Callable[..., TrainingResult], rehearse: Callable[..., Rehearsal]) -> None:
-    """Train, or rehearse with --dry-run, and show what came of it."""
-    began = time.perf_counter()
+def run_and_show(
+    train: Callable[..., TrainingResult],
+    data: Path,
+    settings: GANSettings,
+    running: Running,
+    compute: Compute,
+    augment: str,
+    start: str | None = None,
+) -> None:
+    """Train, or rehearse with --dry-run, and show the result."""
+    options = RunOptions(start, running.resume, running.change, running.test, compute.device or "auto", compute.threads)
+    shared = {"augmentation": Augmentation(augment, running.flip), "options": options}
     schedule = running.schedule
     if running.dry_run:
         with progress() as report:
-            found = rehearse(progress=report)
-        if found.is_main:
-            lines = [*summary_lines(found.data), *_lines_of_rehearsal(found, schedule.images), with_seconds(began)]
-            facts = {"parameters": found.parameters, "precision": found.precision, "rate": found.images_per_second}
-            show(lines, {"command": "train", "summary": vars(found.data), **facts}, running.json)
+            _show_rehearsal(rehearse(data, settings, progress=report, **shared), schedule.images, compute)
         return
     with displayed() as display, board(running.out) as record:
         display.record = record
-        result = train(schedule=schedule, **display.hooks)
+        result = train(data, settings, running.out, schedule=schedule, **shared, **display.hooks)
     if result.is_main:
-        paths = [*result.files, *write_training_report(running.out)]
-        state = FINISHED if result.finished else STOPPED
-        lines = [f"alarm {text}" for text in result.alarms]
-        if result.evaluation:
-            lines.append(f"kernel MMD {result.evaluation['kernel_mmd']:.4f} after {result.images:,} images")
-        lines += [f"{state} after {result.images:,} images", *wrote(paths)]
-        facts = {"state": state, "images": result.images, "alarms": result.alarms, "files": paths}
-        found = {"command": "train", "summary": vars(result.data)} | facts
-        show([*summary_lines(result.data), *lines, with_seconds(began)], found, running.json)
+        evaluated = result.evaluation
+        measured = [f"kernel MMD {evaluated['kernel_mmd']:.4f} after {result.images:,} images"] if evaluated else []
+        lines = [f"alarm {text}" for text in result.alarms] + measured
+        more = write_training_report(running.out)
+        show_training("train", result, lines, f"{result.images:,} images", more, compute)
     if not result.finished:
         raise KeyboardInterrupt
 
 
-def _lines_of_rehearsal(found: Rehearsal, images: int) -> list[str]:
-    sizes = found.parameters
-    return [
+def show_training(
+    command: str, result: TrainingResult, lines: list[str], length: str, more: list[Path], compute: Compute
+) -> None:
+    """Show how a run ended, after so many images or steps."""
+    state = "finished" if result.finished else "stopped"
+    facts = {"state": state, "images": result.images, "steps": result.steps, "alarms": result.alarms}
+    shown = [*summary_lines(result.data), *lines, f"{state} after {length}"]
+    compute.show(command, shown, [*result.files, *more], summary=vars(result.data), **facts)
+
+
+def _show_rehearsal(found: Rehearsal, images: int, compute: Compute) -> None:
+    if not found.is_main:
+        return
+    sizes, rate = found.parameters, found.images_per_second
+    lines = [
         f"generator {sizes['generator']:,} parameters, discriminator {sizes['discriminator']:,}, in {found.precision}",
-        f"{found.images_per_second:.1f} images a second on {found.device}: {images:,} would take about "
-        f"{_duration(images / found.images_per_second)}",
+        f"{rate:.1f} images a second on {found.device}: {images:,} would take about {_duration(images / rate)}",
         "dry run: no step was kept and nothing written to --out",
     ]
+    facts = {"parameters": sizes, "precision": found.precision, "rate": rate}
+    compute.show("train", [*summary_lines(found.data), *lines], summary=vars(found.data), **facts)
 
 
 def _duration(seconds: float) -> str:
@@ -167,7 +192,7 @@ def _duration(seconds: float) -> str:
 
 
 def summary_lines(summary: DatasetSummary) -> list[str]:
-    """Return what was found in the data, for people."""
+    """Return what the training data holds, one fact a line."""
     lines = [f"{summary.count:,} images at {summary.resolution} pixels from {summary.source}"]
     if summary.cropped:
         lines.append(f"{summary.cropped:,} were not square: the middle was taken")

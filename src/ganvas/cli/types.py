@@ -17,6 +17,7 @@ from ganvas.generators.codes import parse_seeds
 Point = tuple[float, float]
 
 METHOD = Group("Method", sort_key=1)
+PHOTOS = Group("Photos", sort_key=2)
 LATENTS = Group("Latents", sort_key=2)
 COMPUTING = Group("Computing and output", sort_key=3)
 """Panels of the help texts, after a command's own options."""

@@ -1,8 +1,8 @@
 """Which directions a Jacobian is taken along: the coordinates of a space, restricted to the layers that will be edited.
 
-A direction of space ``w`` is one vector added to several rows of w+; so its tangents act in w+, the same vector in each
-of those rows. Finding directions for the layers that are edited, and not for all, is what makes the derivative agree
-with the edit.
+A direction of space ``w`` is one vector added to several layers of w+; so its tangents act in w+, the same vector in
+each of those layers. Directions are found for the layers that are edited, and not for all, so that the derivative
+agrees with the edit.
 """
 
 from collections.abc import Sequence
@@ -67,13 +67,22 @@ class Basis:
         return vectors if self.space == "w" else self.embed(vectors)
 
 
+def acting_space(generator: Generator, space: str) -> str:
+    """Return the space of the codes that directions of `space` move: w+ for w and w+, else `space` itself.
+
+    Raises `LatentError` for a space that the generator lacks.
+    """
+    check_space(space, generator.spaces)
+    return "w+" if space == "w" and "w+" in generator.spaces else space
+
+
 def make_basis(generator: Generator, space: str, layers: Layers = None) -> Basis:
     """Return the basis of `space` over `layers` ("4-7", a list, None for all).
 
     Raises `LatentError` for a space the generator lacks, and for layers where the space has none.
     """
-    check_space(space, generator.spaces)
-    if space == "z" or generator.layers == 0:
+    acts_in = acting_space(generator, space)
+    if space != "s" and acts_in != "w+":
         if layers is not None:
             raise LatentError(
                 f"Layers '{layers}' were given, but space {space} has no layers: a code feeds them all. Leave "
@@ -87,7 +96,7 @@ def make_basis(generator: Generator, space: str, layers: Layers = None) -> Basis
 
 
 def _channels(generator: Generator, layers: Sequence[int]) -> tuple[int, ...]:
-    """Return the StyleSpace channels that the w+ rows `layers` feed."""
+    """Return the StyleSpace channels that the w+ layers `layers` feed."""
     assert isinstance(generator, HasStyles)
     channels: list[int] = []
     start = 0

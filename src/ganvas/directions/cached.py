@@ -1,69 +1,123 @@
-"""A search that keeps its Jacobians: any region of the same images then gets its directions in milliseconds."""
+"""Jacobians that are computed once and kept: any region of the same images then gets its directions in milliseconds."""
 
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ganvas.directions.direction import Directions, Origin
-from ganvas.directions.find import default_origin
+from ganvas.directions.basis import acting_space
+from ganvas.directions.direction import Directions, origin_of
+from ganvas.directions.find import default_space, region_of
 from ganvas.directions.jacobian import Jacobian, hold
-from ganvas.directions.resefa import mean_grams, plan_search, search_basis, search_derivative, search_measure, solve
-from ganvas.directions.settings import Search
+from ganvas.directions.resefa import ReSeFa, Search, mean_grams
 from ganvas.errors import GanvasError
-from ganvas.generators.protocol import Generator
+from ganvas.generators.codes import Layers
+from ganvas.generators.protocol import Generator, check_generator
 from ganvas.io.progress import Progress
-from ganvas.latents.spaces import codes_for, draw_samples
+from ganvas.latents.latent import Latent, as_latent
+from ganvas.latents.spaces import draw_samples
 from ganvas.regions import Region
 
 
-@dataclass(frozen=True, eq=False)
-class HeldSearch:
-    """The Jacobians of some images and what is needed to solve for a region; make one with `hold_search`."""
+@dataclass(frozen=True, eq=False, repr=False)
+class CachedSearch:
+    """The Jacobians of some images, with what is needed to find the directions of a region; made by `cache_jacobians`.
 
-    generator: Generator
+    Args:
+        search: What was asked for: method, generator, space, layers.
+        jacobians: One for each image.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> cached = ganvas.cache_jacobians(G, ganvas.sample(G, [4]), layers="4", method=ganvas.ReSeFa(resolution=8))
+        >>> len(cached.find("mouth", count=2))
+        2
+    """
+
     search: Search
     jacobians: tuple[Jacobian, ...]
-    samples: Tensor | None
-    origin: Origin
 
     @property
     def bytes(self) -> int:
-        """Bytes of Jacobians held."""
+        """Bytes of Jacobians kept."""
         return sum(jacobian.bytes for jacobian in self.jacobians)
 
-    def find(self, region: Region, name: str = "") -> Directions:
-        """Return the strongest directions for `region`, as `ganvas.find_directions` would; raises `RegionError`s."""
-        size = search_measure(self.generator, self.search).resolution
-        masks = region.split(size, size, self.search.ignore_band)
+    def find(self, region: Region | str, count: int = 10) -> Directions:
+        """Return the strongest directions for a region, as `ganvas.find_directions` finds them.
+
+        Args:
+            region: A `Region`, one of the generator's named regions, or a text such as "box:0.3,0.6,0.7,0.8".
+            count: How many directions.
+
+        Returns:
+            `Directions`, strongest first.
+
+        Raises:
+            RegionError: A region that is empty, covers everything, or is not known.
+        """
+        search, method = replace(self.search, count=count), self.search.method
+        name, area = region_of(search.generator, region)
+        size = method.measure(search.generator).resolution
+        masks = area.split(size, size, method.ignore_band)
         grams = [mean_grams(jacobian, *masks) for jacobian in self.jacobians]
-        means = tuple(torch.stack(part).mean(dim=0) for part in zip(*grams, strict=True))
-        about = replace(self.origin, region=region.describe(), region_name=name)
-        basis = search_basis(self.generator, self.search)
-        return solve(self.generator, (means[0], means[1]), basis, self.search, masks[0], self.samples, about)
+        foreground, background = (torch.stack(part).mean(dim=0) for part in zip(*grams, strict=True))
+        return search.solve((foreground, background), area, masks[0], name)
+
+    def __repr__(self) -> str:
+        images = f"{len(self.jacobians)} image{'s' if len(self.jacobians) > 1 else ''}"
+        layers = "" if self.search.layers is None else f", layers {self.search.layers}"
+        return f"CachedSearch({images}, space {self.search.space}{layers}, {self.bytes / 2**20:.0f} MiB)"
 
 
-def hold_search(
+def cache_jacobians(
     generator: Generator,
-    codes: Tensor,
-    search: Search,
-    origin: Origin | None = None,
+    latent: Latent | Tensor,
+    *,
+    method: ReSeFa = ReSeFa(),
+    space: str | None = None,
+    layers: Layers = None,
     progress: Progress | None = None,
-) -> HeldSearch:
-    """Compute and keep the Jacobian of each row of `codes` (those that `find_directions` takes), and its whole Gram.
+) -> CachedSearch:
+    """Compute the Jacobians of some images once, for the directions of many regions.
 
-    `origin` says in the file where the codes came from; by default the generator's name and hash, as there.
-    Raises `GanvasError` where one Jacobian does not fit the budget: one can then only search (`find_directions`).
+    Args:
+        generator: The generator.
+        latent: The images; a tensor needs `space`.
+        method: The settings of ReSeFa.
+        space: Space of the directions: by default w where there is one, else z; s for a latent of s.
+        layers: Layers that will be edited, such as "4-7"; None for all.
+        progress: Called with what is done, how much of it, and how much there is.
+
+    Returns:
+        A `CachedSearch`, whose ``find(region)`` takes milliseconds.
+
+    Raises:
+        LatentError: Codes, a space or layers that the generator does not have.
+        GanvasError: The Jacobians do not fit the method's budget: `find_directions` needs less memory.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> latent = ganvas.sample(G, [4], truncation=0.7)
+        >>> ganvas.cache_jacobians(G, latent, layers="4", method=ganvas.ReSeFa(resolution=8))
+        CachedSearch(1 image, space w, layers 4, 0 MiB)
     """
-    points = codes_for(generator, codes, search.space)
-    plan = plan_search(generator, search)
-    if plan.blocks > 1 or plan.bytes * len(codes) > search.budget:
-        sizes = f"{plan.bytes / 2**20:.0f} MiB do not fit the budget of {search.budget / 2**20:.0f} MiB"
-        raise GanvasError(f"{len(codes)} Jacobians of {sizes}; raise it, lower the resolution or give fewer images.")
-    samples = draw_samples(generator, search.space, search.label)
+    if not isinstance(method, ReSeFa):
+        raise GanvasError(f"Jacobians are kept for ReSeFa; {method!r} was given.")
+    known = as_latent(latent, space, asks_space=True)
+    space = space or default_space(check_generator(generator), known)
+    known = known.to_space(generator, acting_space(generator, space))
+    plan = method.plan(generator, space, layers)
+    if plan.blocks > 1 or plan.bytes * len(known) > method.budget:
+        sizes = f"{plan.bytes / 2**20:.0f} MiB do not fit the budget of {method.budget / 2**20:.0f} MiB"
+        raise GanvasError(f"{len(known)} Jacobians of {sizes}; raise it, lower the resolution or give fewer images.")
+    origin = origin_of(method.name, generator, known)
+    if isinstance(latent, Tensor) and known.space != "z":  # a tensor does not say by how much it was truncated
+        origin = replace(origin, truncation=None)
+    samples = draw_samples(generator, space, known.label)
     jacobians = []
-    for row in range(len(points)):
-        jacobians.append(hold(search_derivative(generator, points[row : row + 1], search, row), plan, progress))
+    for one in known:
+        jacobians.append(hold(method.derivative(generator, one, space, layers), plan, progress))
         jacobians[-1].whole()
-    about = origin or default_origin(generator, "resefa", search)
-    return HeldSearch(generator, search, tuple(jacobians), samples, about)
+    return CachedSearch(Search(method, generator, space, layers, 1, samples, origin), tuple(jacobians))

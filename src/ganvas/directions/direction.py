@@ -1,7 +1,7 @@
 """Directions: unit vectors in a space with all that is needed to use and to reproduce them; never a bare array.
 
-A direction's vector is a unit vector (Euclid; Frobenius for w+), its strength a Euclid distance. Space ``w`` means one
-vector that is added to the rows `layers` of w+.
+A direction's vector is a unit vector (Euclidean; Frobenius for w+), its strength a Euclidean distance. Space ``w``
+means one vector that is added to the layers `layers` of w+.
 """
 
 import math
@@ -12,26 +12,24 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError, ResultFileError
+from ganvas.generators.codes import layer_text
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.io.tensor_files import is_ours, read_tensors, write_tensors
-from ganvas.latents.foreign.directions import read_foreign_directions
+from ganvas.io.tensor_files import write_tensors
+from ganvas.latents.latent import Latent
 
 Strength = float | int | np.number | str
 SIGN_RULE = "the entry of largest size is positive"
-SPACES = ("z", "w", "w+", "s")
-LENGTH_TOLERANCE = 1e-3
-FOREIGN = "foreign file"
+FOREIGN = "foreign file"  # how the method of directions begins that others published
 
 
 @dataclass(frozen=True)
 class Origin:
     """How directions were found. `region` is the region as drawn; A truncation of None is not known. `resolution` and
-    `channels` say what of the image counted; `notes` how the file of somebody else was read.
+    `channels` say what of the image counted; `notes` how a foreign file was read.
     """
 
     method: str
@@ -51,13 +49,41 @@ class Origin:
     notes: str = ""
 
 
+def origin_of(method: str, generator: Generator, latent: Latent) -> Origin:
+    """Return an `Origin` that names the method and the generator and says where the latent came from."""
+    about = about_of(generator)
+    return Origin(
+        method,
+        about.name,
+        about.hash,
+        seeds=latent.seeds,
+        truncation=latent.truncation,
+        truncation_layers=latent.truncation_layers,
+        label=latent.label,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """One unit vector in `space`: [d] for z, w and s, [layers, d] for w+. Numbers that are not known are nan.
+    """A unit vector in a space, with what is known of it; numbers that are not known are nan.
 
-    ``eigenvalue`` includes the ridge; ``predicted_ratio`` is the mean squared change inside over that outside for a
-    small step, without the ridge; ``std`` is the space's standard deviation along the vector. A strength of 1 is
-    the Euclidean distance ``scale``: 1, or the length that the vector has in the file of somebody else.
+    Args:
+        vector: [d] for z, w and s, [layers, d] for w+; of length 1 (Euclidean).
+        space: "z", "w", "w+" or "s". One of w is added to all its `layers` of w+.
+        layers: The layers that it moves; None for all, or where the space has none.
+        eigenvalue: The value that the method orders directions by, the ridge included.
+        predicted_ratio: The mean squared change inside the region over that outside, for a small step.
+        std: The standard deviation of codes along the vector.
+        origin: How it was found.
+        scale: The Euclidean distance of a strength of 1: 1, or the length that the vector has in a foreign file.
+
+    Example:
+        >>> import ganvas, torch
+        >>> direction = ganvas.Direction(torch.tensor([0.6, 0.8]), "w", (4, 5, 6), std=2.0)
+        >>> direction
+        Direction(space w, layers 4-6, method unknown, std 2)
+        >>> direction.length("1.5s")
+        3.0
     """
 
     vector: Tensor
@@ -68,6 +94,10 @@ class Direction:
     std: float = float("nan")
     origin: Origin = field(default_factory=lambda: Origin("unknown"))
     scale: float = 1.0
+
+    def __repr__(self) -> str:
+        numbers = _facts(predicted_ratio=self.predicted_ratio, std=self.std)
+        return f"Direction({_place(self.space, self.layers, self.origin)}{numbers})"
 
     def length(self, strength: Strength) -> float:
         """Return a strength as a Euclidean distance: a number counts in `scale`, "2s" is two standard deviations.
@@ -109,8 +139,18 @@ class Direction:
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """Several directions of one search, strongest first. ``vectors`` [k, d] or [k, layers, d]; the rest [k]; ``mask``
-    [1, h, w] or None; ``lengths`` [k] are the distances that a strength of 1 is, None where all are 1.
+    """Several directions of one search, strongest first; ``directions[0]`` and iteration give each as a `Direction`.
+
+    Args:
+        vectors: [k, d], or [k, layers, d] in w+; each of length 1.
+        space: "z", "w", "w+" or "s".
+        layers: The layers that they move; None for all, or where the space has none.
+        eigenvalues: [k].
+        predicted_ratios: [k].
+        stds: [k], the standard deviation of codes along each.
+        mask: [1, h, w], the region in the images at which they were found; None where there is none.
+        origin: How they were found.
+        lengths: [k], the Euclidean distances of a strength of 1; None where all are 1.
     """
 
     vectors: Tensor
@@ -125,6 +165,12 @@ class Directions:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def __repr__(self) -> str:
+        ratios = [f"{ratio:.3g}" for ratio in self.predicted_ratios[:4].tolist() if math.isfinite(ratio)]
+        more = ", ..." if len(self) > 4 else ""
+        shown = f", predicted ratios {', '.join(ratios)}{more}" if ratios else ""
+        return f"Directions({len(self)} of {_place(self.space, self.layers, self.origin)}{shown})"
 
     def __iter__(self) -> Iterator[Direction]:
         return (self[i] for i in range(len(self)))
@@ -194,104 +240,14 @@ class Directions:
         )
 
 
-def load_directions(path: str | Path, space: str | None = None, generator: Generator | None = None) -> Directions:
-    """Read directions: a file of ours, or one as others publish them.
-
-    Foreign files are ``.npy``, ``.npz``, ``.pt``, ``.pkl``, safetensors or text, of any float type: [d], [k, d],
-    [k, 1, d], [k, layers, d], flattened w+, or principal components with their standard deviations. They are scaled to
-    unit length and keep their signs; a strength of 1 is the length that they had. Nothing in a file is run.
-
-    Args:
-        path: The file.
-        space: The space of foreign directions, where the file does not say it; by convention w.
-        generator: The generator that they are for, whose dimensions decide what a shape means.
-
-    Returns:
-        The directions. ``origin.notes`` says how a foreign file was read.
-
-    Raises:
-        ResultFileError: The file is missing, damaged, hostile or does not hold directions.
-        LatentError: The shape fits several spaces, and neither the file nor `space` says which; or there is no such
-            space.
-    """
-    path = Path(path)
-    if space not in (None, *SPACES):
-        raise LatentError(f"Space '{space}' is not known; there are {', '.join(SPACES)}.")
-    if not is_ours(path):
-        return _load_foreign(path, space, generator)
-    tensors, header = read_tensors(path, "directions", ResultFileError)
-    try:
-        found = _assemble(tensors, header)
-    except KeyError as part:
-        reason = f"it lacks {part}"
-    except (TypeError, ValueError, OverflowError) as fault:
-        reason = str(fault)
-    else:
-        if space not in (None, found.space):
-            raise ResultFileError(
-                f"'{path}' says itself that its space is {found.space}, not {space}; leave space out."
-            )
-        return found
-    raise ResultFileError(f"'{path}' is a damaged directions file: {reason}. Find the directions anew.")
+def _place(space: str, layers: tuple[int, ...] | None, origin: Origin) -> str:
+    """Return in words where directions lie and what they are for."""
+    place = f"space {space}" + ("" if layers is None else f", layers {layer_text(layers)}")
+    place += f", region '{origin.region_name}'" if origin.region_name else ""
+    return f"{place}, method {origin.method}"
 
 
-def _load_foreign(path: Path, space: str | None, generator: Generator | None) -> Directions:
-    found = read_foreign_directions(path, generator, space)
-    unknown = torch.full((len(found.vectors),), math.nan, dtype=torch.float64)
-    names = (f"named {', '.join(found.names)}",) if found.names else ()
-    origin = Origin(f"{FOREIGN} {path.name}", sign="as in the file", notes="; ".join(found.notes + names))
-    lengths = None if bool((found.lengths == 1).all()) else found.lengths
-    return Directions(found.vectors, found.space, found.layers, unknown, unknown, found.stds, None, origin, lengths)
-
-
-def _assemble(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Directions:
-    """Return what a file holds; raises KeyError, TypeError or ValueError for what cannot be directions."""
-    vectors, space, layers = tensors["vectors"], header["space"], header["layers"]
-    numbers = [tensors[name] for name in ("eigenvalues", "predicted_ratios", "stds")]
-    mask, lengths = tensors.get("mask"), tensors.get("lengths")
-    for name, tensor in tensors.items():
-        if not tensor.is_floating_point():
-            raise ValueError(f"its {name} are {tensor.dtype}, not floats")
-    if space not in SPACES:
-        raise ValueError(f"its space {space!r} is none of {', '.join(SPACES)}")
-    _check_vectors(vectors, 3 if space == "w+" else 2)
-    if any(number.shape != vectors.shape[:1] for number in numbers):
-        raise ValueError(f"it has {len(vectors)} vectors, but numbers of shapes {[list(n.shape) for n in numbers]}")
-    if layers is not None and not (layers and all(type(layer) is int and layer >= 0 for layer in layers)):
-        raise ValueError(f"its layers {layers} are not whole numbers from 0")
-    if mask is not None and (mask.ndim != 3 or len(mask) != 1 or not ((mask >= 0) & (mask <= 1)).all()):
-        raise ValueError(f"its mask of shape {list(mask.shape)} is not [1, h, w] in [0, 1]")
-    if lengths is not None and (lengths.shape != vectors.shape[:1] or not (lengths.isfinite() & (lengths > 0)).all()):
-        raise ValueError(f"its lengths of shape {list(lengths.shape)} are not one positive number for each vector")
-    layers = None if layers is None else tuple(layers)
-    lengths = None if lengths is None else lengths.double()
-    mask = None if mask is None else mask.float()
-    eigenvalues, ratios, stds = (number.double() for number in numbers)
-    origin = _origin(header)
-    return Directions(vectors.float(), space, layers, eigenvalues, ratios, stds, mask, origin, lengths)
-
-
-def _check_vectors(vectors: Tensor, axes: int) -> None:
-    if vectors.ndim != axes or vectors.numel() == 0:
-        raise ValueError(f"its vectors have shape {list(vectors.shape)}, not [k, {'layers, ' if axes == 3 else ''}d]")
-    lengths = vectors.flatten(1).double().norm(dim=1)
-    if not ((lengths - 1).abs() < LENGTH_TOLERANCE).all():
-        raise ValueError("its vectors are not of length 1")
-
-
-def _origin(header: Mapping[str, Any]) -> Origin:
-    kinds = Origin.__annotations__ | {"region": dict | None, "seeds": list, "truncation": float | int | None}
-    kinds |= {"label": int | list | None}
-    about = {"method": header["method"]} | {name: header[name] for name in kinds if name in header}
-    for name, value in about.items():
-        if not isinstance(value, kinds[name]):
-            raise TypeError(f"its {name} cannot be {value!r:.40}")
-    seeds = about.get("seeds", [])
-    if not all(isinstance(seed, int) for seed in seeds):
-        raise TypeError("its seeds are not whole numbers")
-    label = about.get("label")
-    if isinstance(label, list):
-        if not all(type(one) is int for one in label):
-            raise TypeError("its labels are not whole numbers")
-        label = tuple(label)
-    return Origin(**about | {"seeds": tuple(seeds), "label": label})
+def _facts(**numbers: float) -> str:
+    """Return those numbers that are known, with their names."""
+    known = {name: value for name, value in numbers.items() if math.isfinite(value)}
+    return "".join(f", {name.replace('_', ' ')} {value:.3g}" for name, value in known.items())

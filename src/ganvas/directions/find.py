@@ -1,91 +1,124 @@
-"""One paper, one file, one function ``find(...) -> Directions``; here the public function that chooses among them."""
+"""The public search for directions: one call, whatever the method; a method is one paper in one file."""
 
-from collections.abc import Callable, Mapping, Sequence
+import reprlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from ganvas.directions import resefa
-from ganvas.directions.direction import Directions, Origin
-from ganvas.directions.jacobian import DEFAULT_BUDGET
-from ganvas.directions.linalg import Ridge
-from ganvas.directions.settings import Search
-from ganvas.errors import GanvasError
+from ganvas.directions.direction import Directions
+from ganvas.directions.resefa import ReSeFa
+from ganvas.errors import GanvasError, RegionError
 from ganvas.generators.codes import Layers
-from ganvas.generators.labels import class_names, settle_label
-from ganvas.generators.protocol import Generator, Label, about_of
+from ganvas.generators.protocol import Generator, about_of, check_generator
 from ganvas.io.progress import Progress
-from ganvas.latents.spaces import codes_for
+from ganvas.latents.latent import Latent, as_latent
 from ganvas.regions import Region
+from ganvas.regions.text import parse_region
 
-METHODS: Mapping[str, Callable[..., dict[str, Directions]]] = {"resefa": resefa.find}
+
+@runtime_checkable
+class Method(Protocol):
+    """A way to find directions, with its settings; `name` is what files call it."""
+
+    name: ClassVar[str]
+
+    def find(
+        self,
+        generator: Generator,
+        latent: Latent,
+        regions: Mapping[str, Region],
+        *,
+        space: str,
+        layers: Layers = None,
+        count: int = 10,
+        progress: Progress | None = None,
+    ) -> dict[str, Directions]:
+        """Return the strongest directions for each region of the same images, by name."""
+        ...
 
 
 def find_directions(
     generator: Generator,
-    codes: Tensor,
-    region: Region,
+    latent: Latent | Tensor,
+    region: Region | str,
     *,
-    method: str = "resefa",
-    space: str = "w",
+    method: Method = ReSeFa(),
+    space: str | None = None,
     layers: Layers = None,
     count: int = 10,
-    ridge: Ridge | None = None,
-    ignore_band: float = 0.0,
-    resolution: int | None = None,
-    channels: str = "all",
-    rank: int | None = None,
-    label: Label = None,
-    truncation: float = 1.0,
-    budget: int = DEFAULT_BUDGET,
-    compat: str | None = None,
-    origin: Origin | None = None,
     progress: Progress | None = None,
 ) -> Directions:
-    """Return the `count` strongest directions of `space` that change `region` and leave the rest alone.
+    """Return the strongest directions that change a region and leave the rest of the image alone.
 
-    `codes` are the truncated codes that will be edited: w or w+ for directions of w and w+, w, w+ or s for those of s,
-    z for those of z (told apart by shape, so map z codes first where z and w have one width). `origin` says in the
-    file where they came from (`origin_of`). See `ganvas.directions.settings.Search` for the settings. Raises
-    `GanvasError`s.
+    Args:
+        generator: The generator.
+        latent: The images to search at; the directions hold for the mean of all. A tensor needs `space`, which is then
+            its own and that of the directions.
+        region: A `Region`, one of the generator's named regions ("mouth"), or a text such as "box:0.3,0.6,0.7,0.8".
+        method: The method with its settings.
+        space: Space of the directions: by default w where there is one, else z; s for a latent of s.
+        layers: Layers that will be edited, such as "4-7"; None for all.
+        count: How many directions.
+        progress: Called with what is done, how much of it, and how much there is.
+
+    Returns:
+        `Directions`, strongest first: unit vectors [count, d], or [count, layers, d] in w+.
+
+    Raises:
+        LatentError: Codes, a space or layers that the generator does not have, or no way from the latent to the space.
+        RegionError: A region that is empty, covers everything, or is not known.
+        GanvasError: A Jacobian that does not fit into the method's budget, or something that is no method.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> latent = ganvas.sample(G, [4], truncation=0.7)
+        >>> ganvas.find_directions(G, latent, "mouth", layers="4", method=ganvas.ReSeFa(resolution=8), count=2)
+        Directions(2 of space w, layers 4, region 'mouth', method resefa, predicted ratios ...)
+
+    Source: Zhu et al., Region-Based Semantic Factorization in GANs, ICML 2022.
     """
-    if method not in METHODS:
-        raise GanvasError(f"Method '{method}' is not known; there is {', '.join(METHODS)}.")
-    search = Search(
-        space, layers, count, ridge, ignore_band, resolution, channels, rank, label, truncation, budget, compat
-    )
-    points = codes_for(generator, codes, space)
-    about = origin or default_origin(generator, method, search)
-    name = about.region_name
-    return METHODS[method](generator, points, {name: region}, search, about, progress)[name]
+    name, area = region_of(check_generator(generator), region)
+    known = as_latent(latent, space, asks_space=True)
+    found = check_method(method).find(
+        generator,
+        known,
+        {name: area},
+        space=space or default_space(generator, known),
+        layers=layers,
+        count=count,
+        progress=progress,
+    )[name]
+    if isinstance(latent, Tensor) and known.space != "z":  # a tensor does not say by how much it was truncated
+        return replace(found, origin=replace(found.origin, truncation=None))
+    return found
 
 
-def default_origin(generator: Generator, method: str, search: Search) -> Origin:
-    """Return the `Origin` of codes of which nothing is known beside the generator and what `search` says of them.
+def default_space(generator: Generator, latent: Latent) -> str:
+    """Return the space of directions where none is asked for."""
+    if latent.space == "s":
+        return "s"
+    return "w" if "w" in generator.spaces else "z"
 
-    One-hot labels have no number and are left out.
+
+def region_of(generator: Generator, region: object) -> tuple[str, Region]:
+    """Return a region's name ("" for one that has none) and the region, from a `Region` or a text.
+
+    Raises `RegionError` for text that names none, and for anything else.
     """
-    label = search.label
-    numbered = None if isinstance(label, Tensor) and label.is_floating_point() else label
-    truncation = search.truncation if search.space == "z" else None
-    return origin_of(generator, method, (), truncation, None, settle_label(numbered, class_names(generator)))
-
-
-def origin_of(
-    generator: Generator,
-    method: str,
-    seeds: Sequence[int] = (),
-    truncation: float | None = None,
-    truncation_layers: int | None = None,
-    label: int | tuple[int, ...] | None = None,
-) -> Origin:
-    """Return an `Origin` that names the generator and says where the codes came from."""
-    about = about_of(generator)
-    return Origin(
-        method,
-        about.name,
-        about.hash,
-        seeds=tuple(seeds),
-        truncation=truncation,
-        truncation_layers=truncation_layers,
-        label=label,
+    if isinstance(region, Region):
+        return "", region
+    if isinstance(region, str):
+        return region.strip(), parse_region(region, about_of(generator).regions)
+    raise RegionError(
+        f"A region is a Region, or a text such as 'mouth' or 'box:0.3,0.6,0.7,0.8'; {reprlib.repr(region)} was given."
     )
+
+
+def check_method(method: object) -> Method:
+    """Return what was given as a method; raises `GanvasError` for what is none."""
+    if isinstance(method, Method):
+        return method
+    raise GanvasError(f"A method is an object with its settings, such as ReSeFa(); {reprlib.repr(method)} was given.")

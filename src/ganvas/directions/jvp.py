@@ -4,8 +4,7 @@ Knows the generator protocol, no architecture and no method.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -13,8 +12,9 @@ from torch import Tensor
 
 from ganvas.directions.basis import Basis
 from ganvas.errors import GanvasError, LatentError
-from ganvas.generators.protocol import Generator, Label, Linearizable
+from ganvas.generators.protocol import Generator, Linearizable
 from ganvas.images import pixels
+from ganvas.latents.latent import Latent
 
 DEFAULT_RESOLUTION = 256
 
@@ -81,39 +81,45 @@ class Derivative:
         return self.measure(self.push(self.basis.tangents(first, last))).flatten(1)
 
 
-def derivative(
-    generator: Generator, codes: Tensor, basis: Basis, measure: Measure, *, label: Label = None, truncation: float = 1.0
-) -> Derivative:
-    """Return J at one code, [1, *code] of the space that `basis` acts in (z, w+, s, or any the generator has).
+def derivative(generator: Generator, latent: Latent, basis: Basis, measure: Measure) -> Derivative:
+    """Return J at the one code of a latent, taken to the space that `basis` acts in.
 
     A generator with ``linearize`` shares one primal pass among all tangents; others go through ``torch.func`` (forward
     mode under vmap). Raises `LatentError` unless exactly one code is given.
     """
-    if len(codes) != 1:
-        raise LatentError(f"A Jacobian is taken at one code; {len(codes)} were given.")
-    # Label and truncation mean something for space z only; elsewhere the codes are already mapped and truncated.
-    known: dict[str, Any] = {"label": label, "truncation": truncation} if basis.acts_in == "z" else {}
-    if isinstance(generator, Linearizable) and not (known and generator.layers):
-        image, push = generator.linearize(codes, basis.acts_in, layers=basis.layers, **known)
-    elif isinstance(generator, Linearizable):
-        image, push = _through_mapping(generator, codes, label, truncation)
+    if len(latent) != 1:
+        raise LatentError(f"A Jacobian is taken at one code; {len(latent)} were given.")
+    generator = latent.generator_for(generator)
+    latent = latent.to_space(generator, basis.acts_in)
+    if not isinstance(generator, Linearizable):
+        image, push = _by_torch_func(lambda codes: generator.synthesize(replace(latent, codes=codes)), latent.codes)
+    elif latent.space == "z" and generator.layers:
+        image, push = _through_mapping(generator, latent)
     else:
-        image, push = _by_torch_func(lambda code: generator.synthesize(code, basis.acts_in, **known), codes)
+        image, push = generator.linearize(latent, layers=basis.layers)
     return Derivative(measure(image), push, basis, measure)
 
 
-def _through_mapping(
-    generator: Generator, z: Tensor, label: Label, truncation: float
-) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def _through_mapping(generator: Generator, latent: Latent) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Differentiate z -> w+ by torch.func (a few small layers) and w+ -> image by the generator itself."""
     assert isinstance(generator, Linearizable)
-    ws, push_mapping = _by_torch_func(lambda code: generator.map(code, "w+", label=label, truncation=truncation), z)
-    image, push_image = generator.linearize(ws, "w+")
+
+    def mapped(codes: Tensor) -> Tensor:
+        return generator.map(
+            codes,
+            "w+",
+            label=latent.label,
+            truncation=latent.truncation,
+            truncation_layers=latent.truncation_layers,
+        )
+
+    ws, push_mapping = _by_torch_func(mapped, latent.codes)
+    image, push_image = generator.linearize(replace(latent, codes=ws, space="w+"))
     return image, lambda tangents: push_image(push_mapping(tangents))
 
 
 def _by_torch_func(function: Callable[[Tensor], Tensor], codes: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    codes = codes.contiguous()  # forward mode refuses one row that is seen several times
+    codes = codes.contiguous()  # forward mode refuses an expanded tensor
     with torch.no_grad():
         value = function(codes)
 
@@ -127,7 +133,7 @@ def _by_torch_func(function: Callable[[Tensor], Tensor], codes: Tensor) -> tuple
             return torch.func.vmap(along)(tangents)
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError:  # what vmap cannot follow (branches on values, some changes in place) may go row by row
+        except RuntimeError:  # what vmap cannot follow (branches on values, some changes in place) may go one by one
             return _one_by_one(along, tangents)
 
     return value, push

@@ -28,8 +28,18 @@ class Ridge:
     """What is added to the background's Gram matrix: ``tau * trace(B) * I`` (ReSeFa, Eq. 10), or tau times the mean
     eigenvalue.
 
-    The mean eigenvalue is trace / d, so the paper's 1e-3 of the trace is 0.512 mean eigenvalues at d = 512: a strong
-    ridge.
+    Args:
+        tau: The share; 0 for no ridge.
+        of: "trace", or "mean" eigenvalue, which is trace / d: the paper's 1e-3 of the trace is 0.512 mean eigenvalues
+            at d = 512, a strong ridge.
+
+    Raises:
+        GanvasError: A negative share, or another `of`.
+
+    Example:
+        >>> import ganvas
+        >>> ganvas.ReSeFa(ridge=ganvas.Ridge(0.1, of="mean"))
+        ReSeFa(ridge=0.1 of the mean eigenvalue)
     """
 
     tau: float = 1e-3

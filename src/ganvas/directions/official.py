@@ -1,9 +1,9 @@
 """The latents at which the published ReSeFa scripts search: all drawn from one random state, without truncation."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ganvas.generators.codes import sample_normal_as_resefa
+from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, Label, about_of
 from ganvas.latents.latent import Latent
 
@@ -18,7 +18,14 @@ def official_latent(
     z = sample_normal_as_resefa(seed, max(samples) + 1, generator.dimensions("z")[0])[list(samples)]
     about = about_of(generator)
     names = tuple(f"sample {sample} of seed {seed}" for sample in samples)
-    latent = Latent(z, "z", names=names, label=label, generator=about.name, generator_hash=about.hash)
+    latent = Latent(
+        z,
+        "z",
+        names=names,
+        label=settle_label(label, class_names(generator)),
+        generator=about.name,
+        generator_hash=about.hash,
+    )
     if space == "z" or generator.layers == 0:
         return latent
-    return replace(latent, codes=latent.codes_for(generator, "w+"), space="w+")
+    return latent.to_space(generator, "w+")

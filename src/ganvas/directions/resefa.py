@@ -6,28 +6,190 @@ the published code does otherwise is in `docs/resefa.md`; ``compat="official"`` 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions import linalg
-from ganvas.directions.basis import Basis, make_basis
-from ganvas.directions.direction import Directions, Origin
-from ganvas.directions.jacobian import Jacobian, Plan, hold, plan_columns, streamed_grams
+from ganvas.directions.basis import Basis, acting_space, make_basis
+from ganvas.directions.direction import Directions, Origin, origin_of
+from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, Plan, hold, plan_columns, streamed_grams
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
-from ganvas.directions.linalg import Ridge
-from ganvas.directions.settings import Search
-from ganvas.generators.codes import parse_layers
+from ganvas.directions.linalg import NO_RIDGE, Ridge
+from ganvas.errors import GanvasError
+from ganvas.generators.codes import Layers, parse_layers
 from ganvas.generators.protocol import Generator
 from ganvas.io.progress import Progress
-from ganvas.latents.spaces import draw_samples, row_label, stds_along
+from ganvas.latents.latent import Latent
+from ganvas.latents.spaces import draw_samples, stds_along
 from ganvas.regions import Region
 
 Grams = tuple[Tensor, Tensor]
 """A and B of one region, [d, d] each, float64."""
 OFFICIAL_RESOLUTION = 256
+
+
+@dataclass(frozen=True)
+class ReSeFa:
+    """Settings of ReSeFa, a method of `ganvas.find_directions`.
+
+    Args:
+        ridge: What is added to the background (Eq. 10): a share of its trace, or a `Ridge`; 1e-3 by default, none with
+            `compat`.
+        rank: Reduce the background to so many of its strongest directions (Eq. 12); None for all.
+        ignore_band: Width of a band around the region that counts as neither foreground nor background, as a fraction
+            of the image's smaller side.
+        resolution: Height and width in pixels at which change is measured; by default the generator's, at most 256.
+        channels: "all" three colors, or their "luma".
+        budget: Bytes of memory for the Jacobian.
+        compat: "official" repeats the published code, with its own resolution and channels.
+
+    Raises:
+        GanvasError: A setting has a value that it cannot have.
+
+    Example:
+        >>> import ganvas
+        >>> ganvas.ReSeFa(ridge=1e-2, ignore_band=0.05)
+        ReSeFa(ridge=0.01 of the trace, ignore_band=0.05)
+
+    Source: Zhu et al., Region-Based Semantic Factorization in GANs, ICML 2022.
+    """
+
+    name: ClassVar[str] = "resefa"
+    ridge: Ridge | float | int | None = None
+    rank: int | None = None
+    ignore_band: float = 0.0
+    resolution: int | None = None
+    channels: str = "all"
+    budget: int = DEFAULT_BUDGET
+    compat: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.ridge is not None and not isinstance(self.ridge, Ridge):
+            object.__setattr__(self, "ridge", Ridge(float(self.ridge)))
+        if self.rank is not None and self.rank < 1:
+            raise GanvasError(f"A background of rank {self.rank} is empty; give at least 1, or leave rank out.")
+        if self.compat not in (None, "official"):
+            raise GanvasError(f"compat '{self.compat}' is not known; give 'official' or leave it out.")
+        if self.rank is not None and self.ridge_used.tau == 0:
+            raise GanvasError(
+                "A background of low rank is singular; give a ridge above 0 (for example 1e-3) with rank."
+            )
+        if self.compat is not None and (self.resolution is not None or self.channels != "all"):
+            raise GanvasError("compat 'official' has its own resolution and channels; leave yours out.")
+
+    def __repr__(self) -> str:
+        changed = [
+            f"{field.name}={value}" for field in fields(self) if (value := getattr(self, field.name)) != field.default
+        ]
+        return f"ReSeFa({', '.join(changed)})"
+
+    @property
+    def ridge_used(self) -> Ridge:
+        """The ridge that is added: the default one where none is given."""
+        if isinstance(self.ridge, Ridge):
+            return self.ridge
+        return Ridge() if self.compat is None else NO_RIDGE
+
+    def measure(self, generator: Generator) -> Measure:
+        """Return what of the image counts; the published code above 256 px subsamples and sums colors."""
+        if self.compat is None:
+            return default_measure(generator, self.resolution, self.channels)
+        if generator.resolution <= OFFICIAL_RESOLUTION:
+            return Measure(generator.resolution)
+        return Measure(OFFICIAL_RESOLUTION, "sum", "nearest")
+
+    def basis(self, generator: Generator, space: str, layers: Layers = None) -> Basis:
+        """Return the coordinates of a search; the published code takes w in all layers, whichever will be edited."""
+        return make_basis(generator, space, None if self.compat else layers)
+
+    def plan(self, generator: Generator, space: str, layers: Layers = None) -> Plan:
+        """Return how J is held within the budget."""
+        measure = self.measure(generator)
+        pixels = measure.channel_count * measure.resolution**2
+        return plan_columns(self.basis(generator, space, layers).size, pixels, self.budget)
+
+    def derivative(self, generator: Generator, latent: Latent, space: str, layers: Layers = None) -> Derivative:
+        """Return J at the one code of a latent as a linear map, for directions of `space`."""
+        return derivative(generator, latent, self.basis(generator, space, layers), self.measure(generator))
+
+    def find(
+        self,
+        generator: Generator,
+        latent: Latent,
+        regions: Mapping[str, Region],
+        *,
+        space: str,
+        layers: Layers = None,
+        count: int = 10,
+        progress: Progress | None = None,
+    ) -> dict[str, Directions]:
+        """Return the strongest directions for each region of the same images, by name.
+
+        One J per image serves all regions; the Gram matrices of several images are averaged.
+        """
+        latent = latent.to_space(generator, acting_space(generator, space))  # what does not fit fails here
+        measure = self.measure(generator)
+        masks = [region.split(measure.resolution, measure.resolution, self.ignore_band) for region in regions.values()]
+        plan = self.plan(generator, space, layers)
+        samples = draw_samples(generator, space, latent.label)  # a wrong label fails here, not after the Jacobian
+        sums: list[Grams] = []
+        for one in latent:
+            grams = region_grams(self.derivative(generator, one, space, layers), masks, plan, progress)
+            sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, grams, strict=True)] if sums else grams
+        search = Search(self, generator, space, layers, count, samples, origin_of(self.name, generator, latent))
+        return {
+            name: search.solve((a / len(latent), b / len(latent)), region, foreground, name)
+            for (name, region), (foreground, _), (a, b) in zip(regions.items(), masks, sums, strict=True)
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """All that turns the Gram matrices of a region into its directions: what was asked for, `samples` of the space by
+    which stds are measured, and where the latent came from.
+    """
+
+    method: ReSeFa
+    generator: Generator
+    space: str
+    layers: Layers
+    count: int
+    samples: Tensor | None
+    origin: Origin
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise GanvasError(f"{self.count} directions were asked for; ask for at least 1.")
+
+    def solve(self, grams: Grams, region: Region, mask: Float[Tensor, "1 h w"], name: str = "") -> Directions:
+        """Return the directions of a region from its Gram matrices A and B."""
+        method, generator = self.method, self.generator
+        basis, measure = method.basis(generator, self.space, self.layers), method.measure(generator)
+        factors = factorize(*grams, self.count, method.ridge_used, method.rank)
+        vectors = basis.stored(factors.vectors.T.float().to(basis.device)).cpu()
+        origin = replace(
+            self.origin,
+            region=region.describe(),
+            region_name=name,
+            ridge=str(method.ridge_used),
+            resolution=measure.resolution,
+            channels=measure.channels,
+            rank=method.rank,
+        )
+        return Directions(
+            vectors,
+            basis.space,
+            basis.layers if basis.layers is None else parse_layers(self.layers, generator.layers),
+            factors.eigenvalues,
+            factors.predicted_ratios,
+            stds_along(self.samples, vectors),
+            mask,
+            origin,
+        )
 
 
 @dataclass(frozen=True)
@@ -68,7 +230,7 @@ def factorize(
 def mean_grams(
     jacobian: Jacobian, foreground: Float[Tensor, "1 h w"], background: Float[Tensor, "1 h w"]
 ) -> tuple[Float[Tensor, "d d"], Float[Tensor, "d d"]]:
-    """Return A and B: ``J^T diag(m) J`` over the number of rows that the mask counts."""
+    """Return A and B: ``J^T diag(m) J`` over the number of values (rows of J) that the mask counts."""
     inside, outside = jacobian.split_grams(foreground, background)
     rows = jacobian.channels
     return inside / (rows * foreground.sum()), outside / (rows * background.sum())
@@ -88,95 +250,3 @@ def region_grams(
     rows = linear.measure.channel_count
     means = [gram / (rows * mask.sum()) for gram, mask in zip(grams, flat, strict=True)]
     return list(zip(means[::2], means[1::2], strict=True))
-
-
-def find(
-    generator: Generator,
-    codes: Tensor,
-    regions: Mapping[str, Region],
-    search: Search,
-    origin: Origin = Origin("resefa"),
-    progress: Progress | None = None,
-) -> dict[str, Directions]:
-    """Return the strongest directions for each region of the same images; one J per image serves all of them.
-
-    `codes` [n, *code] are the truncated codes that will be edited, in the space that the basis of ``search.space``
-    moves (w+ for w and w+, else the space itself); the Gram matrices of several rows are averaged. `origin` carries
-    what the caller knows of them (seeds, truncation).
-    """
-    basis, measure = search_basis(generator, search), search_measure(generator, search)
-    masks = [region.split(measure.resolution, measure.resolution, search.ignore_band) for region in regions.values()]
-    plan = plan_search(generator, search)
-    samples = draw_samples(generator, search.space, search.label)  # a wrong label fails here, not after the Jacobian
-    sums: list[Grams] = []
-    for row in range(len(codes)):
-        linear = search_derivative(generator, codes[row : row + 1], search, row)
-        grams = region_grams(linear, masks, plan, progress)
-        sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, grams, strict=True)] if sums else grams
-    found = {}
-    for (name, region), (foreground, _), (a, b) in zip(regions.items(), masks, sums, strict=True):
-        about = replace(origin, region=region.describe(), region_name=name)
-        means = (a / len(codes), b / len(codes))
-        found[name] = solve(generator, means, basis, search, foreground, samples, about)
-    return found
-
-
-def solve(
-    generator: Generator,
-    grams: Grams,
-    basis: Basis,
-    search: Search,
-    mask: Float[Tensor, "1 h w"],
-    samples: Tensor | None,
-    origin: Origin,
-) -> Directions:
-    """Return the directions of one region from its Grams A and B; `samples` are codes to measure deviations by."""
-    factors = factorize(*grams, search.count, search.ridge_used, search.rank)
-    vectors = basis.stored(factors.vectors.T.float().to(basis.device)).cpu()
-    measure = search_measure(generator, search)
-    return Directions(
-        vectors,
-        basis.space,
-        basis.layers if basis.layers is None else parse_layers(search.layers, generator.layers),
-        factors.eigenvalues,
-        factors.predicted_ratios,
-        stds_along(samples, vectors),
-        mask,
-        replace(
-            origin,
-            ridge=str(search.ridge_used),
-            resolution=measure.resolution,
-            channels=measure.channels,
-            rank=search.rank,
-        ),
-    )
-
-
-def search_derivative(generator: Generator, code: Tensor, search: Search, row: int = 0) -> Derivative:
-    """Return J at one code (row `row` of those searched at) as a linear map, for the coordinates and measure of
-    `search`.
-    """
-    basis, measure = search_basis(generator, search), search_measure(generator, search)
-    return derivative(generator, code, basis, measure, label=row_label(search.label, row), truncation=search.truncation)
-
-
-def plan_search(generator: Generator, search: Search) -> Plan:
-    """Return how J will be held within the budget."""
-    measure = search_measure(generator, search)
-    return plan_columns(
-        search_basis(generator, search).size, measure.channel_count * measure.resolution**2, search.budget
-    )
-
-
-def search_measure(generator: Generator, search: Search) -> Measure:
-    """Return what of the image counts; the published code above 256 takes every n-th pixel and sums the colors."""
-    if search.compat is None:
-        return default_measure(generator, search.resolution, search.channels)
-    if generator.resolution <= OFFICIAL_RESOLUTION:
-        return Measure(generator.resolution)
-    return Measure(OFFICIAL_RESOLUTION, "sum", "nearest")
-
-
-def search_basis(generator: Generator, search: Search) -> Basis:
-    """Return the coordinates; the published code takes w in all layers, whichever will be edited."""
-    return make_basis(generator, search.space, None if search.compat else search.layers)

@@ -1,6 +1,4 @@
-"""What a step reads of the followed map lies near its points: where nothing else has to stay, the rest of the map need
-not be computed.
-"""
+"""A step reads the followed map near its handles only: without a mask, only a crop of the map is computed."""
 
 from typing import Any
 
@@ -14,28 +12,29 @@ from ganvas.drag.state import Drag
 from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import HasParts
 
-BESIDE = 2  # samples of the map: reading between pixels of the enlarged map touches the next but one
-WORTH = 0.6  # of the map: a part that is larger is not worth its rim
+RIM = 2  # samples of the map: reading between pixels of the enlarged map touches the next but one
+MAX_SHARE = 0.6  # of the map: a larger crop is not worth its halo
 
 
 def feature_near(
     drag: Drag[Any], codes: Tensor, points: Float[Tensor, "k 2"], margin: float
 ) -> Float[Tensor, "1 c h w"]:
     """Return the followed map of the codes, right within `margin` pixels of the box around the points; it may be 0
-    elsewhere. All of it is right where some of the image must stay, and where the generator knows no parts.
+    elsewhere. All of it is computed where some of the image must stay, or where the generator cannot crop maps.
     """
-    subject, size = drag.subject, drag.fixed.feature.shape[-1]
-    window = samples_near(points, margin, subject.plane, size)
-    known = isinstance(subject.generator, HasParts) and drag.fixed.feature.shape[-2] == size
-    if drag.fixed.must_stay is not None or not known or window.area > WORTH * size**2:
-        return subject.feature_of(codes)
+    context, reference = drag.context, drag.reference
+    size = reference.feature.shape[-1]
+    window = samples_near(points, margin, context.plane, size)
+    crops = isinstance(context.generator, HasParts) and reference.feature.shape[-2] == size
+    if reference.must_stay is not None or not crops or window.area > MAX_SHARE * size**2:
+        return context.feature_map(codes)
     around = (window.left, size - window.right, window.top, size - window.bottom)
-    return F.pad(subject.feature_of(codes, window), around)
+    return F.pad(context.feature_map(codes, window), around)
 
 
 def samples_near(points: Float[Tensor, "k 2"], margin: float, plane: Plane, size: int) -> Crop:
     """Return the samples of a map of `size` a side that are read within `margin` pixels of the points, as one box;
-    places off the image are read at its edge.
+    positions off the image are read at its edge.
     """
     inside = points.clamp(0, plane.resolution)
     sides = []
@@ -43,6 +42,6 @@ def samples_near(points: Float[Tensor, "k 2"], margin: float, plane: Plane, size
         low, high = plane.ends(axis)
         scale = size / (high - low)
         first, last = ((inside[:, axis].min() - margin - low) * scale, (inside[:, axis].max() + margin - low) * scale)
-        sides.append((int(torch.floor(first)) - BESIDE, int(torch.ceil(last)) + BESIDE))
+        sides.append((int(torch.floor(first)) - RIM, int(torch.ceil(last)) + RIM))
     (left, right), (top, bottom) = sides
     return Crop(left, top, right, bottom).within(size)

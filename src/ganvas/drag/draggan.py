@@ -1,159 +1,177 @@
-"""DragGAN: Drag Your GAN (Pan et al. 2023). Motion supervision pulls the features under each handle a step towards its
-target; point tracking finds the handle again by the feature that it had at first.
+"""DragGAN: Drag Your GAN (Pan et al., SIGGRAPH 2023). Motion supervision (Eq. 1) pulls the features around each handle
+a step towards its target; point tracking (Eq. 2) finds the handle again by the feature that it had at the start.
 
 Written from the paper's equations. Where paper and published code differ, `docs/drag.md` says what is done here.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.drag.context import DragContext
 from ganvas.drag.crop import feature_near
-from ganvas.drag.defaults import default_reach, settings_with
+from ganvas.drag.defaults import default_reach, shared_rules
 from ganvas.drag.sampling import Plane, disc, least_offset, off_image, sample_point, sample_square, whole_offsets
+from ganvas.drag.settings import ByRule, DragSettings, filled
 from ganvas.drag.state import (
     NOT_FINITE,
     REACHED,
     Drag,
-    Fixed,
-    Settings,
-    State,
-    Subject,
-    changed,
+    DragState,
+    Reference,
     descend,
-    finite,
+    distances_left,
     fresh_moments,
-    remaining,
-    seen,
+    is_finite,
+    mask_loss,
+    observed,
 )
 
-MASK_WEIGHT = 2.0  # the paper's 20 holds everything still
+MASK_WEIGHT = 2.0  # the paper's 20 lets nothing move
 REFINEMENTS = 3
-FARTHEST = 0.5  # pixels that one of them goes, in either direction
+MAX_REFINEMENT = 0.5  # pixels that one of them goes along x and along y
 ROUNDING = 1e-6  # of the largest squared distance in a window: what is nearer by less is no better
 
 
-@dataclass(frozen=True)
-class DragGAN(Settings):
-    """Settings: ``radius`` r1 of the disc that is pulled, ``reach`` r2 of the window in which a handle is sought, and
-    the largest ``step`` that supervision asks for, all in pixels of the image.
+@dataclass(frozen=True, kw_only=True)
+class DragGANSettings(DragSettings):
+    """Settings of DragGAN; lengths are in pixels of the image, None is the default by rule.
+
+    Args:
+        rate: Learning rate of Adam, in units of the space. None: 0.008 of the std of the space's codes.
+        mask_weight: lambda of Eq. 1. None: 2 (the paper has 20).
+        radius: r1 of the disc that is pulled. None: 3 at 512 pixels, in proportion, at least 2.
+        reach: r2, half the side of the window in which a handle is tracked. None: 12 at 512 pixels, at least 4.
+        step: Length of the step that motion supervision asks for, at most.
+        tolerance: Distance from its target at which a handle has arrived. None: 2 at 512 pixels, at least 0.5.
+        patience: Steps without a handle coming nearer to its target after which the drag has stalled.
+
+    Raises:
+        GanvasError: Where a number is not finite, or not above 0.
+
+    Example:
+        >>> DragGANSettings(rate=0.002).step
+        1.0
     """
 
-    radius: float = 3.0
-    reach: float = 12.0
+    method: ClassVar[str] = "draggan"
+
+    reach: ByRule = None
     step: float = 1.0
 
 
-def default_settings(subject: Subject, fixed: Fixed, changes: Mapping[str, float | int]) -> DragGAN:
-    """Return `changes` and, for all else, the settings that follow from the image's size and the space's deviation.
-
-    Raises `GanvasError` for a change that cannot be.
-    """
-    own = {"mask_weight": MASK_WEIGHT, "reach": default_reach(subject.plane.resolution)}
-    return DragGAN(**settings_with(subject, own, changes))
+def resolve(settings: DragGANSettings, context: DragContext, reference: Reference) -> DragGANSettings:
+    """Return the settings with a number for each None, by the image's size and the space's std."""
+    own = {"mask_weight": lambda: MASK_WEIGHT, "reach": lambda: default_reach(context.plane.resolution)}
+    return filled(settings, shared_rules(context.generator, context.space, context.label) | own)
 
 
-def start(drag: Drag[DragGAN], codes: Tensor) -> State:
+def start(drag: Drag[DragGANSettings], codes: Tensor) -> DragState:
     """Return the state before the first step."""
-    fixed = drag.fixed
-    return State(codes, codes, fixed.feature, fixed.starts, fresh_moments(drag.subject, codes))
+    reference = drag.reference
+    return DragState(codes, codes, reference.feature, reference.handles, fresh_moments(drag.context, codes))
 
 
-def step(drag: Drag[DragGAN], state: State) -> State:
+def step(drag: Drag[DragGANSettings], state: DragState) -> DragState:
     """Return the state after one step: track the handles on the image of ``codes``, then pull them on.
 
-    Once all handles have arrived the codes stay what they are, and the reason says so.
+    Once all handles have arrived the codes stay what they are, and the reason is `REACHED`.
     """
+    settings, reference = drag.settings, drag.reference
     codes = state.codes.detach().requires_grad_()
-    feature = feature_near(drag, codes, state.points, margin(drag.settings))
-    state = look(drag, state, feature.detach())
+    feature = feature_near(drag, codes, state.handles, read_margin(settings))
+    state = observe(drag, state, feature.detach())
     if state.reason:
         return state
-    loss = motion_supervision(feature, state.points, drag.fixed.targets, drag.subject.plane, drag.settings)
-    loss = loss + drag.settings.mask_weight * changed(feature, drag.fixed)
-    return descend(drag.subject, state, codes, loss, drag.settings.rate)
+    loss = motion_supervision(feature, state.handles, reference.targets, drag.context.plane, settings)
+    loss = loss + settings.mask_weight * mask_loss(feature, reference)
+    return descend(drag.context, state, codes, loss, settings.rate)
 
 
-def margin(settings: DragGAN) -> float:
-    """Return how far from the handles a step reads, in pixels: where it seeks them, then around where it finds them."""
-    return settings.reach + REFINEMENTS * FARTHEST + max(settings.step + settings.radius, 1.0)
+def read_margin(settings: DragGANSettings) -> float:
+    """Return how far from the handles a step reads, in pixels: to track them, then around where it finds them."""
+    return settings.reach + REFINEMENTS * MAX_REFINEMENT + max(settings.step + settings.radius, 1.0)
 
 
-def look(drag: Drag[DragGAN], state: State, feature: Float[Tensor, "1 c h w"]) -> State:
-    """Return the state with the handles found on the map of its codes."""
-    plane, fixed = drag.subject.plane, drag.fixed
-    if not finite(feature):
+def observe(drag: Drag[DragGANSettings], state: DragState, feature: Float[Tensor, "1 c h w"]) -> DragState:
+    """Return the state with the handles tracked on the map of its codes."""
+    plane, reference, settings = drag.context.plane, drag.reference, drag.settings
+    if not is_finite(feature):
         return replace(state, reason=NOT_FINITE)
     tracked = [
-        track(feature, point, sample_point(fixed.feature, begun, plane), drag.settings.reach, plane)
-        for point, begun in zip(state.points, fixed.starts, strict=True)
+        track(feature, handle, sample_point(reference.feature, first, plane), settings.reach, plane)
+        for handle, first in zip(state.handles, reference.handles, strict=True)
     ]
-    state = seen(state, feature, torch.stack(tracked), fixed.targets, drag.settings)
-    arrived = remaining(state.points, fixed.targets) <= drag.settings.arrived
+    state = observed(state, feature, torch.stack(tracked), reference.targets, settings)
+    arrived = distances_left(state.handles, reference.targets) <= settings.tolerance
     return replace(state, reason=REACHED) if arrived.all() else state
 
 
-def located(drag: Drag[DragGAN], state: State) -> list[Float[Tensor, "2"] | None]:
-    """Return where the content of each handle is on the map seen last: where it was tracked to."""
-    return list(state.points)
+def locate(drag: Drag[DragGANSettings], state: DragState) -> list[Float[Tensor, "2"] | None]:
+    """Return where the content of each handle is on the map observed last: where it was tracked to."""
+    return list(state.handles)
 
 
 def motion_supervision(
     feature: Float[Tensor, "1 c h w"],
-    points: Float[Tensor, "k 2"],
+    handles: Float[Tensor, "k 2"],
     targets: Float[Tensor, "k 2"],
     plane: Plane,
-    settings: DragGAN,
+    settings: DragGANSettings,
 ) -> Float[Tensor, ""]:
-    """Return ``sum_i mean_q |sg(F(q)) - F(q + d_i)|`` over the disc of each handle that has not arrived (Eq. 1).
+    """Return ``sum_i mean_q |sg(F(q)) - F(q + d_i)|``, q in the disc Omega_1(p_i, r1), of handles not arrived (Eq. 1).
 
-    ``d_i`` points to the target, at most ``step`` pixels long. No gradient flows through F(q): what lies at the handle
-    is pulled to where it should go, and not the other way.
+    ``d_i`` points to the target, at most ``step`` pixels long. No gradient flows through F(q): the content at the
+    handle is pulled towards the target, and not the other way.
     """
     offsets, inside = whole_offsets(settings.radius), disc(settings.radius).to(feature.device)
     total = feature.new_zeros(())
-    for point, target in zip(points, targets, strict=True):
-        way = target - point
+    for handle, target in zip(handles, targets, strict=True):
+        way = target - handle
         distance = float(way.norm())
-        if distance <= settings.arrived:
+        if distance <= settings.tolerance:
             continue
-        ahead = point + way * (min(settings.step, distance) / distance)
-        here = sample_square(feature.detach(), point, offsets, plane)
+        ahead = handle + way * (min(settings.step, distance) / distance)
+        here = sample_square(feature.detach(), handle, offsets, plane)
         there = sample_square(feature, ahead, offsets, plane)
         total = total + (here - there).abs()[:, inside].mean()
     return total
 
 
 def track(
-    feature: Float[Tensor, "1 c h w"], point: Float[Tensor, "2"], wanted: Float[Tensor, "c"], reach: float, plane: Plane
+    feature: Float[Tensor, "1 c h w"],
+    handle: Float[Tensor, "2"],
+    wanted: Float[Tensor, "c"],
+    reach: float,
+    plane: Plane,
 ) -> Float[Tensor, "2"]:
-    """Return where in the square of half side `reach` around `point` the map is nearest to `wanted` (Eq. 2), in L2.
+    """Return ``argmin_q |F(q) - f_i|`` over the square Omega_2(p_i, r2), in L2, with f_i = `wanted` (Eq. 2).
 
-    First among whole pixels of distance from `point`, on the image, of which the nearest of equal ones is taken; then
-    between them, see `between_pixels`.
+    First among whole pixels of distance from the handle, on the image, of which the nearest of equal ones is taken;
+    then between them, see `subpixel_shift`.
     """
     offsets = whole_offsets(reach)
-    distances = (sample_square(feature, point, offsets, plane) - wanted[:, None, None]).square().sum(dim=0).cpu()
+    distances = (sample_square(feature, handle, offsets, plane) - wanted[:, None, None]).square().sum(dim=0).cpu()
     rounding = ROUNDING * float(distances.max())
-    distances[off_image(point, offsets, plane)] = torch.inf
-    found = point + least_offset(distances, offsets, rounding)
-    beside = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
+    distances[off_image(handle, offsets, plane)] = torch.inf
+    found = handle + least_offset(distances, offsets, rounding)
+    neighbors = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
     for _ in range(REFINEMENTS):
-        shift = between_pixels(sample_square(feature, found, beside, plane), wanted)
+        shift = subpixel_shift(sample_square(feature, found, neighbors, plane), wanted)
         found = (found + shift).clamp(0, plane.resolution)
     return found
 
 
-def between_pixels(around: Float[Tensor, "c 3 3"], wanted: Float[Tensor, "c"]) -> Float[Tensor, "2"]:
+def subpixel_shift(samples: Float[Tensor, "c 3 3"], wanted: Float[Tensor, "c"]) -> Float[Tensor, "2"]:
     """Return how far (x, y), at most half a pixel each, from the middle of 3x3 samples the map is nearest to `wanted`.
 
     The published code keeps to whole pixels, of which a 64-pixel image has too few. This is one step of Lucas and
-    Kanade: least squares by the map's slopes; along an edge, where they do not tell, it stays.
+    Kanade: least squares by the map's slopes. Along an edge, where the slopes do not determine it, nothing moves.
     """
-    slopes = torch.stack([around[:, 1, 2] - around[:, 1, 0], around[:, 2, 1] - around[:, 0, 1]]).cpu().double() / 2
-    left = (wanted - around[:, 1, 1]).cpu().double()
+    slopes = torch.stack([samples[:, 1, 2] - samples[:, 1, 0], samples[:, 2, 1] - samples[:, 0, 1]]).cpu().double() / 2
+    left = (wanted - samples[:, 1, 1]).cpu().double()
     inverse = torch.linalg.pinv(slopes @ slopes.T, rtol=1e-3, hermitian=True)
-    return (inverse @ (slopes @ left)).clamp(-FARTHEST, FARTHEST)
+    return (inverse @ (slopes @ left)).clamp(-MAX_REFINEMENT, MAX_REFINEMENT)

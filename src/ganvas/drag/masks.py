@@ -1,6 +1,6 @@
-"""What may move: masks from files, as a trace can hold them, and whether a task can be done within one.
+"""The region that may move: masks from files, masks as a trace stores them, and whether a drag is possible within one.
 
-None is a mask that lets everything move, which no `Region` is.
+None lets all of the image move.
 """
 
 import math
@@ -8,7 +8,7 @@ from os import PathLike
 
 import torch
 
-from ganvas.drag.state import Task
+from ganvas.drag.request import DragRequest
 from ganvas.errors import RegionError
 from ganvas.regions import Region
 from ganvas.regions.mask_files import read_mask
@@ -30,7 +30,7 @@ def read_movable(path: str | PathLike[str]) -> Region | None:
     return Region.from_mask(torch.from_numpy(values), str(path))
 
 
-def settled(region: Region | None, resolution: int) -> Region | None:
+def stored_mask(region: Region | None, resolution: int) -> Region | None:
     """Return a region that a trace can hold and give back exactly: masks as the 8-bit pixels that they have here.
 
     None where all of them are white. Raises `RegionError` where all are black.
@@ -43,17 +43,17 @@ def settled(region: Region | None, resolution: int) -> Region | None:
     return None if (gray == LEVELS).all() else Region.from_mask(gray / LEVELS)
 
 
-def check_task(task: Task, resolution: int, radius: float) -> None:
+def check_movable(request: DragRequest, resolution: int, radius: float) -> None:
     """Raise `RegionError` where nothing may move, or where a handle that is to move, with `radius` pixels around it,
     lies outside of all that may move at least a little.
     """
-    if task.movable is None:
+    if request.movable is None:
         return
-    movable = task.movable.mask(resolution, resolution)[0]
+    movable = request.movable.mask(resolution, resolution)[0]
     if movable.max() < HALF_LEVEL:
-        raise RegionError(f"The mask {task.movable} lets nothing move; mark what may move with 1.")
+        raise RegionError(f"The mask {request.movable} lets nothing move; mark what may move with 1.")
     reach = math.ceil(radius)
-    for (x, y), target in zip(task.handles, task.targets, strict=True):
+    for (x, y), target in request.points:
         column, row = (min(int(at * resolution), resolution - 1) for at in (x, y))
         around = movable[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
         if (x, y) != target and around.max() < HALF_LEVEL:

@@ -1,248 +1,205 @@
-"""Drags from start to end: any number of them in a row on one image, each ending for a reason; undo.
+"""Any number of drags in a row on one image, with undo.
 
-States are plain data and a session is a list of finished drags, so that undoing is leaving out the last one. Every
-drag begins with fresh moments of the optimizer and a fresh reference, as if it were the first.
+A session is plain data, a list of finished drags, so that undoing is leaving out the last one. Every drag begins with
+fresh moments of the optimizer and a fresh reference, as if it were the first.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.drag import draggan, freedrag
-from ganvas.drag.defaults import choose_subject
-from ganvas.drag.freedrag_state import FreeDrag
-from ganvas.drag.masks import check_task, settled
-from ganvas.drag.state import (
-    CANCELED,
-    STEP_LIMIT,
-    Drag,
-    Point,
-    Settings,
-    State,
-    Subject,
-    Task,
-    begin,
-)
+from ganvas.drag.context import DragContext, choose_context, code_space_of
+from ganvas.drag.draggan import DragGANSettings
+from ganvas.drag.request import DEFAULT_STEPS, DragRequest, as_pairs
+from ganvas.drag.run import DragRun, FinishedDrag
+from ganvas.drag.settings import DragSettings
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import Layers
-from ganvas.generators.protocol import Generator, Label, Noise
-from ganvas.latents.spaces import codes_for
+from ganvas.generators.protocol import Generator
+from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 
-METHODS: dict[str, ModuleType] = {"draggan": draggan, "freedrag": freedrag}
-SETTINGS: dict[str, type[Settings]] = {"draggan": draggan.DragGAN, "freedrag": FreeDrag}
-STEPS = 300  # the papers' limit when they measure
+Points = Sequence[Sequence[Sequence[float | int]]]
+"""Pairs of handle and target, ((x, y), (x, y)), in fractions of width and height."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """A drag as asked for: what, by which method, in at most how many steps; ``changes`` are settings other than the
-    usual ones, by name.
+@dataclass(frozen=True, repr=False)
+class DragSession:
+    """An image and the drags done to it, the last of which gave its latent. A change is a new session.
+
+    ``start`` is the latent before the first drag, in the context's ``code_space``; ``drags`` are the finished ones.
     """
 
-    task: Task
-    method: str = "draggan"
-    steps: int = STEPS
-    changes: tuple[tuple[str, float | int], ...] = ()
+    context: DragContext
+    start: Latent
+    drags: tuple[FinishedDrag, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise GanvasError(f"There is no way to drag called '{self.method}'; choose {' or '.join(METHODS)}.")
-        if self.steps < 1:
-            raise GanvasError(f"A drag of {self.steps} steps moves nothing; give at least 1.")
-        known = SETTINGS[self.method].__dataclass_fields__
-        for name, _ in self.changes:
-            if name not in known:
-                raise GanvasError(f"{self.method} has no setting '{name}'; it has {', '.join(known)}.")
-
-
-@dataclass(frozen=True)
-class Done:
-    """A finished drag: the order, the settings that were used, the codes after it [1, *code] in ``code_space``, and why
-    it ended after so many steps.
-
-    All in fractions: ``path`` holds the points at each step (the last: in the end), DragGAN's tracked handles or
-    FreeDrag's anchors, which lead the content; ``places`` is where the method's own features find each handle's
-    content in the end, None where they do not.
-    """
-
-    order: Order
-    settings: Settings
-    after: Tensor
-    path: tuple[tuple[Point, ...], ...]
-    places: tuple[Point | None, ...]
-    steps: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Session:
-    """An image and the drags done to it, the last of which gave its ``codes``. A change is a new session."""
-
-    subject: Subject
-    start: Tensor
-    done: tuple[Done, ...] = ()
+    def __repr__(self) -> str:
+        context, done = self.context, [f"{one.request.method.method} {one.reason}" for one in self.drags]
+        layers = f", layers {list(context.layers)}" if context.layers else ""
+        return f"DragSession(space {context.space}{layers}, map {context.feature}: {', '.join(done) or 'no drag yet'})"
 
     @property
     def codes(self) -> Tensor:
-        """The codes after the last drag, [1, *code] in the subject's ``code_space``."""
-        return self.done[-1].after if self.done else self.start
+        """The codes after the last drag, [1, *code], on the generator's device."""
+        return self.drags[-1].codes if self.drags else self.start.codes
+
+    @property
+    def latent(self) -> Latent:
+        """The latent after the last drag, on the CPU, with all that is known of the one at the start."""
+        if not self.drags:
+            return replace(self.start, codes=self.codes.cpu())
+        return replace(self.start, codes=self.codes.cpu(), names=(f"{self.start.captions[0]}, dragged",))
 
     @torch.no_grad()
     def image(self, codes: Tensor | None = None) -> Float[Tensor, "1 3 h w"]:
-        """Return the image of codes of ``code_space``, by default of the present ones, on the CPU."""
-        codes = self.codes if codes is None else codes.to(self.start)
-        return self.subject.paint(self.subject.feature_of(codes), codes).float().cpu()
+        """Return the image of codes in the context's ``code_space``, by default of the present ones, on the CPU."""
+        codes = self.codes if codes is None else codes.to(self.start.codes)
+        return self.context.render(self.context.feature_map(codes), codes).float().cpu()
 
-    def undo(self) -> "Session":
-        """Return the session without its last drag; raises `GanvasError` where there is none."""
-        if not self.done:
+    def drag(
+        self,
+        points: Points,
+        method: DragSettings | None = None,
+        movable: Region | None = None,
+        steps: int = DEFAULT_STEPS,
+        canceled: Callable[[], bool] = lambda: False,
+    ) -> "DragSession":
+        """Drag handles to their targets.
+
+        Args:
+            points: Pairs ``((x, y), (x, y))`` of handle and target, in fractions of width and height.
+            method: `DragGANSettings` (None: its defaults) or `FreeDragSettings`.
+            movable: The region that may move; None: all of the image.
+            steps: Largest number of steps.
+            canceled: Asked before each step; True ends the drag.
+
+        Returns:
+            The session after the drag, which is its ``drags[-1]``.
+
+        Raises:
+            RegionError: For points off the image, or handles that the region does not let move.
+        """
+        return self.run(DragRequest(as_pairs(points), method or DragGANSettings(), movable, steps), canceled)
+
+    def run(self, request: DragRequest, canceled: Callable[[], bool] = lambda: False) -> "DragSession":
+        """Return the session after one more drag; see `begin` for the states of one."""
+        run = self.begin(request)
+        states = iter(run)
+        while not canceled() and next(states, None) is not None:
+            pass
+        return self.with_drag(run.finish())
+
+    def begin(self, request: DragRequest) -> DragRun:
+        """Return a drag of this image, which yields its states; `with_drag` then takes what it finishes as."""
+        return DragRun(self.context, self.codes, request)
+
+    def with_drag(self, finished: FinishedDrag) -> "DragSession":
+        """Return the session after a drag that was begun by `begin`."""
+        return replace(self, drags=(*self.drags, finished))
+
+    def undo(self) -> "DragSession":
+        """Return the session without its last drag.
+
+        Raises:
+            GanvasError: Where there is none.
+        """
+        if not self.drags:
             raise GanvasError("There is no drag to undo.")
-        return replace(self, done=self.done[:-1])
-
-    def drag(self, order: Order, canceled: Callable[[], bool] = lambda: False) -> "Session":
-        """Return the session after one more drag; see `run` for the steps of one."""
-        drag, first = prepare(self.subject, self.codes, order)
-        state, path = first, []
-        for state in run(drag, first, order, canceled):
-            path.append(fractions(state, self.subject))
-        return self.with_done(order, drag, path, state)
-
-    def with_done(self, order: Order, drag: Drag[Any], path: Sequence[tuple[Point, ...]], last: State) -> "Session":
-        """Return the session after a drag that was run elsewhere: where its points were, and its last state."""
-        found = METHODS[order.method].located(drag, last)
-        places = tuple(None if place is None else _fraction(place, self.subject) for place in found)
-        done = Done(order, drag.settings, last.seen_codes, tuple(path), places, last.steps, last.reason or CANCELED)
-        return replace(self, done=(*self.done, done))
+        return replace(self, drags=self.drags[:-1])
 
 
-def open_session(
+def open_drag(
     generator: Generator,
-    codes: Tensor,
+    latent: Latent | Tensor,
+    *,
     space: str | None = None,
     layers: Layers = None,
     feature: str | None = None,
-    label: Label = None,
-    truncation: float = 1.0,
-    noise: Noise = "const",
-    code_space: str | None = None,
-) -> Session:
-    """Return the session of one image: codes [1, *code] of `code_space`, dragged in `space`.
+) -> DragSession:
+    """Open the session of one image, in which handles can be dragged.
 
-    By default it is dragged in w+ where there is one, else in z, and codes are of w or w+ (told by their shape), or of
-    z in a drag in z. For a drag of z codes in w or w+ say ``code_space="z"``: z and w often have one shape, and only z
-    is still to be mapped. Label and truncation count for codes of z. Raises `LatentError` for what `choose_subject`
-    refuses, for codes of another space, for more than one image, and for a label or a truncation that other codes
-    have behind them.
+    Args:
+        generator: The generator of the latent.
+        latent: The image to drag, one code; its own noise and tuned weights are used.
+        space: Where the image moves: "w+" (each layer by itself), "w" (one shift for all layers) or "z". None: w+ where
+            there is one, else z.
+        layers: Layers of w+ that are optimized, such as "0-5". None: the first 6 of 17, in proportion.
+        feature: Name of the feature map that is followed. None: the finest of at most min(128, R / 2) pixels.
+
+    Returns:
+        The session, without any drag yet.
+
+    Raises:
+        LatentError: For what is no `Latent` of one image, a latent that cannot be brought to the space, and for a
+            space, layers or a map that the generator does not have.
+
+    Example:
+        >>> import torch, ganvas
+        >>> layers = torch.nn.Unflatten(1, (3, 4, 4)), torch.nn.Upsample(scale_factor=4)
+        >>> G = ganvas.wrap(torch.nn.Sequential(*layers).eval(), z_dim=48)
+        >>> session = open_drag(G, ganvas.sample(G, [4]))
+        >>> session
+        DragSession(space z, map 0: no drag yet)
     """
-    if len(codes) != 1:
-        raise LatentError(f"One image is dragged at a time; {len(codes)} codes were given.")
-    subject = choose_subject(generator, space, layers, feature, label, truncation, noise)
-    codes = codes.detach().to(generator.device)
-    if subject.space == "z":
-        if code_space not in (None, "z"):
-            raise LatentError(f"No way leads from {code_space} back to z; drag in w or w+, or give codes of z.")
-    elif code_space == "z":
-        with torch.no_grad():
-            codes = generator.map(codes, to="w+", label=label, truncation=truncation)
-    elif label is not None or truncation != 1:
+    if not isinstance(latent, Latent):
         raise LatentError(
-            "Label and truncation count for codes of z, and these are taken for w or w+, which have them behind them; "
-            'say code_space="z", or leave both out.'
+            f"A drag begins with a Latent, which knows its space; {type(latent).__name__} was given. Give "
+            'Latent(codes, "w+"), or sample(G, [4]).'
         )
-    if subject.space != "z":
-        subject = replace(subject, label=None, truncation=1.0)
-    return Session(subject, codes_for(generator, codes, subject.code_space))
+    if len(latent) != 1:
+        raise LatentError(f"One image is dragged at a time; {len(latent)} codes were given. Choose one: latent[0].")
+    generator = latent.generator_for(generator)
+    label, noise = latent.label, latent.noise_for(generator)
+    context = choose_context(generator, space, layers, feature, label, latent.truncation, noise)
+    return DragSession(context, start_latent(generator, latent, code_space_of(context.space)))
 
 
-def prepare(subject: Subject, codes: Tensor, order: Order) -> tuple[Drag[Any], State]:
-    """Return a drag and its first state; raises `RegionError` for points that the mask does not let move.
-
-    A mask counts by the 8-bit pixels that a trace keeps of it, so that a replay finds the same codes.
-    """
-    method, resolution = METHODS[order.method], subject.plane.resolution
-    task = replace(order.task, movable=settled(order.task.movable, resolution))
-    fixed = begin(subject, codes, task)
-    if not fixed.feature.isfinite().all():
-        raise GanvasError(
-            "The generator's feature map holds values that are not finite (nan or inf) before any step: its weights or "
-            "the codes are damaged."
-        )
-    settings = method.default_settings(subject, fixed, dict(order.changes))
-    check_task(task, resolution, settings.radius)
-    drag = Drag(subject, fixed, settings)
-    return drag, method.start(drag, codes)
-
-
-def run(drag: Drag[Any], state: State, order: Order, canceled: Callable[[], bool] = lambda: False) -> Iterator[State]:
-    """Yield the state after every step; the last one has a reason, and codes that were looked at (``seen_codes``).
-
-    `canceled` is asked before each step.
-    """
-    method = METHODS[order.method]
-    while not state.reason:
-        if canceled():
-            state = ended(drag, state, order.method, CANCELED)
-        elif state.steps >= order.steps:
-            state = ended(drag, state, order.method, STEP_LIMIT)
-        else:
-            state = whole_at_end(drag, method.step(drag, state))
-        yield state
-
-
-@torch.no_grad()
-def whole_at_end(drag: Drag[Any], state: State) -> State:
-    """Return the state; one with a reason with all of its map, in which content is looked for."""
-    return replace(state, feature=drag.subject.feature_of(state.seen_codes)) if state.reason else state
-
-
-@torch.no_grad()
-def ended(drag: Drag[Any], state: State, method: str, reason: str) -> State:
-    """Return a state that is to end for `reason` with its codes looked at once more, which may find another one; no
-    point is sent on.
-    """
-    state = METHODS[method].look(drag, state, drag.subject.feature_of(state.codes))
-    return replace(whole_at_end(drag, state), reason=state.reason or reason)
-
-
-def fractions(state: State, subject: Subject) -> tuple[Point, ...]:
-    """Return where the points of a state are, in fractions of the image."""
-    return tuple(_fraction(point, subject) for point in state.points)
-
-
-def _fraction(point: Tensor, subject: Subject) -> Point:
-    x, y = (point / subject.plane.resolution).tolist()
-    return x, y
+def start_latent(generator: Generator, latent: Latent, space: str) -> Latent:
+    """Return the latent in `space` (w+ or z), on the generator's device; raises `LatentError` for other spaces."""
+    if space == "z" and latent.space != "z":
+        raise LatentError(f"No way leads from {latent.space} back to z; drag in w or w+, or give a latent of z.")
+    if latent.space == "s":
+        raise LatentError("No way leads from s back to the space of a drag; give a latent of z, w or w+.")
+    with torch.no_grad():
+        moved = latent.to_space(generator, space)
+    return replace(moved, codes=moved.codes.detach().to(generator.device))
 
 
 def drag_points(
     generator: Generator,
-    codes: Tensor,
-    points: Sequence[tuple[Point, Point]],
+    latent: Latent | Tensor,
+    points: Points,
+    method: DragSettings | None = None,
     *,
-    method: str = "draggan",
     movable: Region | None = None,
-    steps: int = STEPS,
+    steps: int = DEFAULT_STEPS,
     space: str | None = None,
     layers: Layers = None,
     feature: str | None = None,
-    label: Label = None,
-    truncation: float = 1.0,
-    noise: Noise = "const",
-    code_space: str | None = None,
-    **settings: float,
-) -> Done:
-    """Drag points of one image: each handle (x, y) to its target, in fractions; returns what `Done` says.
+) -> DragSession:
+    """Drag handles of one image to their targets, in one call (`ganvas.drag` is the package with the methods).
 
-    The image is ``generator.synthesize(done.after, ...)``, in w+ where the generator has it, else in z with the same
-    label and truncation. All but the points is as in `open_session`; `settings` are those of the method, such as
-    ``rate`` or ``radius``.
+    Args:
+        generator: The generator of the latent.
+        latent: The image to drag, one code.
+        points: Pairs ``((x, y), (x, y))`` of handle and target, in fractions of width and height.
+        method: `DragGANSettings` (None: its defaults) or `FreeDragSettings`.
+        movable: The region that may move; None: all of the image.
+        steps: Largest number of steps.
+        space: As in `open_drag`.
+        layers: As in `open_drag`.
+        feature: As in `open_drag`.
+
+    Returns:
+        The session: ``.latent`` is the dragged image's, ``.drags[-1]`` says how the drag ended.
+
+    Raises:
+        LatentError: As in `open_drag`.
+        RegionError: For points off the image, or handles that the region does not let move.
     """
-    task = Task(tuple(handle for handle, _ in points), tuple(target for _, target in points), movable)
-    session = open_session(generator, codes, space, layers, feature, label, truncation, noise, code_space)
-    return session.drag(Order(task, method, steps, tuple(settings.items()))).done[-1]
+    session = open_drag(generator, latent, space=space, layers=layers, feature=feature)
+    return session.drag(points, method, movable, steps)

@@ -1,5 +1,5 @@
 """A session as JSON: the codes that it began with and every drag as it was done, enough to do it again to the same
-image. Also files of points. Everything that is read may be hostile: it is data, of bounded size, checked before use.
+image. Everything that is read may be hostile: it is data, of bounded size, checked before use.
 
 Numbers are written so that float32 comes back bit for bit. A mask's pixels are 8-bit, packed, in base64.
 """
@@ -7,10 +7,9 @@ Numbers are written so that float32 comes back bit for bit. A mask's pixels are 
 import base64
 import binascii
 import json
-import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,48 +17,72 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.drag.masks import LEVELS, settled
+from ganvas.drag.context import DragContext, code_space_of
+from ganvas.drag.json_files import checked, number, pairs, read_json, whole
+from ganvas.drag.masks import LEVELS, stored_mask
+from ganvas.drag.methods import METHODS, settings_of
+from ganvas.drag.request import DragRequest
+from ganvas.drag.run import FinishedDrag
 from ganvas.drag.sampling import Plane
-from ganvas.drag.session import METHODS, SETTINGS, Done, Order, Session
-from ganvas.drag.state import CANCELED, MOST_POINTS, Point, Subject, Task, code_space_of
-from ganvas.errors import GanvasError, ResultFileError
+from ganvas.drag.session import DragSession
+from ganvas.drag.settings import DragSettings
+from ganvas.drag.state import CANCELED
+from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.codes import check_space
-from ganvas.generators.protocol import Generator, Noise, about_of, feature_extent
+from ganvas.generators.protocol import Generator, about_of, feature_extent
 from ganvas.io.files import atomic_path
+from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 
-KIND, VERSION = "drag", 1
-MOST_BYTES = 64 * 2**20
-MOST_DRAGS = 1000
-LARGEST_MASK = 4096  # pixels a side
+KIND, VERSION = "drag", 2
+MAX_DRAGS = 1000
+MAX_MASK = 4096  # pixels a side
 
 
 @dataclass(frozen=True)
 class Trace:
     """What a trace file holds: codes [1, *code] of ``code_space`` at the start, by what they were dragged, and the
-    orders. ``own_weights`` says that the image has noise maps or tuned weights that are in its latent file only.
+    drags as they were asked for. ``own_weights`` says that the image has noise maps or tuned weights, which are in its
+    latent file only.
     """
 
     generator: str
     generator_hash: str
     space: str
-    rows: tuple[int, ...]
+    layers: tuple[int, ...]
     feature: str
     label: int | None
     truncation: float
     own_weights: bool
     codes: Tensor
-    orders: tuple[Order, ...]
+    requests: tuple[DragRequest, ...]
 
     @property
     def code_space(self) -> str:
-        """The space that the codes themselves are written in: z or w+."""
+        """The space of the codes: z, or w+ for a drag in w or w+."""
         return code_space_of(self.space)
 
-    def open(self, generator: Generator, noise: Noise = "const") -> Session:
+    def latent(self, weights: Latent | None = None) -> Latent:
+        """Return the image before its first drag, with noise maps and tuned weights of `weights`; raises `LatentError`
+        where it needs them and none are given.
+        """
+        if self.own_weights and weights is None:
+            raise LatentError(
+                "This drag's image has noise maps or weights of its own, which a trace does not hold; give its latent "
+                "file by --latent."
+            )
+        return Latent(
+            self.codes, self.code_space, (), (), self.label, self.truncation,
+            generator=self.generator, generator_hash=self.generator_hash,
+            noise={} if weights is None else weights.noise, tuned={} if weights is None else weights.tuned,
+        )  # fmt: skip
+
+    def open(self, generator: Generator, weights: Latent | None = None) -> DragSession:
         """Return the session before its first drag; raises `GanvasError` where the generator is another kind, warns
         where it is another one of the same kind.
         """
+        latent = self.latent(weights)
+        generator = latent.generator_for(generator)
         check_space(self.space, generator.spaces)
         expected = generator.dimensions(self.code_space)
         if tuple(self.codes.shape[1:]) != expected:
@@ -67,33 +90,36 @@ class Trace:
                 f"This drag was done on a generator of another shape ({self.generator or 'unnamed'}): its codes have "
                 f"shape {list(self.codes.shape[1:])}, this generator wants {list(expected)}."
             )
-        if self.feature not in generator.feature_names or any(row >= generator.layers for row in self.rows):
+        if self.feature not in generator.feature_names or any(layer >= generator.layers for layer in self.layers):
             raise ResultFileError(
-                f"This drag followed the map '{self.feature}' and layers {list(self.rows)}; this generator has "
+                f"This drag followed the map '{self.feature}' and layers {list(self.layers)}; this generator has "
                 f"{', '.join(generator.feature_names)} and {generator.layers} layers."
             )
         about_of(generator).warn_of_another(
             "This drag was done on", self.generator, self.generator_hash, "it may end elsewhere"
         )
         plane = Plane(generator.resolution, feature_extent(generator, self.feature))
-        subject = Subject(generator, self.space, self.rows, self.feature, plane, self.label, self.truncation, noise)
-        return Session(subject, self.codes.to(generator.device))
+        noise = latent.noise_for(generator)
+        context = DragContext(
+            generator, self.space, self.layers, self.feature, plane, self.label, self.truncation, noise
+        )
+        return DragSession(context, replace(latent, codes=self.codes.to(generator.device)))
 
-    def replay(self, generator: Generator, noise: Noise = "const") -> Session:
+    def replay(self, generator: Generator, weights: Latent | None = None) -> DragSession:
         """Do all drags again."""
-        session = self.open(generator, noise)
-        for order in self.orders:
-            session = session.drag(order)
+        session = self.open(generator, weights)
+        for request in self.requests:
+            session = session.run(request)
         return session
 
 
-def write_trace(path: str | Path, session: Session, own_weights: bool = False) -> Path:
+def write_trace(path: str | Path, session: DragSession) -> Path:
     """Write a session as JSON, whole or not at all; returns the path. A drag that was canceled before its first step
-    is left out: it did nothing, and no order asks for that.
+    is left out: it changed nothing.
     """
-    subject = session.subject
-    about = about_of(subject.generator)
-    label = subject.label[0] if isinstance(subject.label, Sequence) and len(subject.label) == 1 else subject.label
+    context, start = session.context, session.start
+    about = about_of(context.generator)
+    label = context.label[0] if isinstance(context.label, Sequence) and len(context.label) == 1 else context.label
     if not (label is None or isinstance(label, int)):
         raise ResultFileError("A trace keeps a class by its number; drag with a number as label.")
     content = {
@@ -101,17 +127,17 @@ def write_trace(path: str | Path, session: Session, own_weights: bool = False) -
         "version": VERSION,
         "generator": about.name,
         "generator_hash": about.hash,
-        "space": subject.space,
-        "rows": list(subject.rows),
-        "feature": subject.feature,
+        "space": context.space,
+        "layers": list(context.layers),
+        "feature": context.feature,
         "label": label,
-        "truncation": subject.truncation,
-        "own_weights": own_weights,
-        "codes": session.start.float().cpu().tolist(),
+        "truncation": context.truncation,
+        "own_weights": bool(start.noise or start.tuned),
+        "codes": start.codes.float().cpu().tolist(),
         "drags": [
-            _drag_as_json(done, subject.plane.resolution)
-            for done in session.done
-            if done.steps > 0 or done.reason != CANCELED
+            _drag_as_json(one, context.plane.resolution)
+            for one in session.drags
+            if one.steps > 0 or one.reason != CANCELED
         ],
     }
     with atomic_path(path, ResultFileError) as temporary:
@@ -119,66 +145,32 @@ def write_trace(path: str | Path, session: Session, own_weights: bool = False) -
     return Path(path)
 
 
-def _drag_as_json(done: Done, resolution: int) -> dict[str, Any]:
-    order, region = done.order, settled(done.order.task.movable, resolution)
-    packed = None
+def _drag_as_json(finished: FinishedDrag, resolution: int) -> dict[str, Any]:
+    request = finished.request
+    region, packed = stored_mask(request.movable, resolution), None
     if region is not None and region.has_mask:
         values = (region.mask(resolution, resolution) * LEVELS).round().to(torch.uint8)
         packed = base64.b64encode(zlib.compress(values.numpy().tobytes())).decode()
     return {
-        "method": order.method,
-        "steps": done.steps if done.reason == CANCELED else order.steps,
-        "settings": asdict(done.settings),
-        "handles": order.task.handles,
-        "targets": order.task.targets,
+        "method": request.method.method,
+        "steps": finished.steps if finished.reason == CANCELED else request.steps,
+        "settings": asdict(finished.settings),
+        "points": [{"handle": handle, "target": target} for handle, target in request.points],
         "movable": None if region is None or packed else region.describe(),
         "mask": None if packed is None else {"size": resolution, "pixels": packed},
-        "result": {"reason": done.reason, "steps": done.steps, "path": done.path, "places": done.places},
+        "result": {
+            "reason": finished.reason,
+            "steps": finished.steps,
+            "path": finished.path,
+            "final_handles": finished.final_handles,
+        },
     }
 
 
 def read_trace(path: str | Path) -> Trace:
     """Read what `write_trace` wrote; raises `ResultFileError` with the reason for anything else."""
-    content = _read_json(path)
-    return _checked(path, lambda: _trace(content), "a whole trace of drags; ganvas drag writes one as trace.json")
-
-
-def read_points(path: str | Path) -> tuple[tuple[Point, Point], ...]:
-    """Read handles and targets from JSON: ``[{"handle": [x, y], "target": [x, y]}, ...]``, in fractions.
-
-    Raises `ResultFileError` for anything else.
-    """
-    content = _read_json(path)
-    form = 'a list of points; write [{"handle": [0.4, 0.6], "target": [0.4, 0.5]}]'
-    return _checked(path, lambda: _pairs(content), form)
-
-
-def _read_json(path: str | Path) -> Any:
-    try:
-        if not Path(path).is_file():
-            raise ResultFileError(f"There is no file '{path}'; check the name.")
-        with Path(path).open("rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise ResultFileError(f"'{path}' is larger than {MOST_BYTES // 2**20} MiB; it is no file of drags.")
-        return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
-    except OSError as reason:
-        raise ResultFileError(f"'{path}' cannot be read: {reason.strerror or reason}.") from reason
-    except (ValueError, RecursionError) as reason:
-        raise ResultFileError(f"'{path}' is not JSON ({str(reason)[:80]}).") from reason
-
-
-def _refuse_constant(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
-
-
-def _checked(path: str | Path, make: Callable[[], Any], wanted: str) -> Any:
-    """Return what `make` makes; whatever it finds wrong is told as a fault of the file."""
-    try:
-        return make()
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, RuntimeError, GanvasError) as reason:
-        told = f"it lacks {reason}" if isinstance(reason, KeyError) else str(reason)[:160]
-        raise ResultFileError(f"'{path}' is not {wanted} ({told}).") from reason
+    content = read_json(path)
+    return checked(path, lambda: _trace(content), "a whole trace of drags; ganvas drag writes one as trace.json")
 
 
 def _trace(content: Any) -> Trace:
@@ -187,8 +179,8 @@ def _trace(content: Any) -> Trace:
     if content.get("version") != VERSION:
         raise ValueError(f"it is of version {content.get('version')!r:.20}, and this Ganvas reads {VERSION}")
     drags, label = content["drags"], content["label"]
-    if not isinstance(drags, list) or len(drags) > MOST_DRAGS:
-        raise ValueError(f"its drags are no list of at most {MOST_DRAGS}")
+    if not isinstance(drags, list) or len(drags) > MAX_DRAGS:
+        raise ValueError(f"its drags are no list of at most {MAX_DRAGS}")
     codes = torch.tensor(content["codes"], dtype=torch.float32)
     if codes.ndim not in (2, 3) or len(codes) != 1 or not codes.isfinite().all():
         raise ValueError("its codes are not those of one image")
@@ -196,34 +188,39 @@ def _trace(content: Any) -> Trace:
         str(content["generator"]),
         str(content["generator_hash"]),
         str(content["space"]),
-        tuple(_whole(row, 0, 10_000) for row in content["rows"]),
+        tuple(whole(layer, 0, 10_000) for layer in content["layers"]),
         str(content["feature"]),
-        None if label is None else _whole(label, 0, 2**31),
-        _number(content["truncation"]),
+        None if label is None else whole(label, 0, 2**31),
+        number(content["truncation"]),
         content["own_weights"] is True,
         codes,
-        tuple(_order(drag) for drag in drags),
+        tuple(_request(drag) for drag in drags),
     )
 
 
-def _order(drag: Mapping[str, Any]) -> Order:
-    method = str(drag["method"])
-    if method not in METHODS:
-        raise ValueError(f"there is no way to drag called '{method[:40]}'")
-    whole = {field.name for field in fields(SETTINGS[method]) if field.type is int}
-    changes = tuple(
-        (str(name), _whole(value, 1, 10**6) if name in whole else _number(value))
-        for name, value in dict(drag["settings"]).items()
-    )
-    pairs = _pairs([{"handle": h, "target": t} for h, t in zip(drag["handles"], drag["targets"], strict=True)])
-    task = Task(tuple(handle for handle, _ in pairs), tuple(target for _, target in pairs), _region(drag))
-    return Order(task, method, _whole(drag["steps"], 1, 10**6), changes)
+def _request(drag: Mapping[str, Any]) -> DragRequest:
+    settings = _settings(str(drag["method"]), dict(drag["settings"]))
+    return DragRequest(pairs(drag["points"]), settings, _region(drag), whole(drag["steps"], 1, 10**6))
+
+
+def _settings(method: str, values: Mapping[str, Any]) -> DragSettings:
+    """Return a method's settings from a file: each value of the kind that the setting has."""
+    kinds = {field.name: field.type for field in fields(METHODS[method])} if method in METHODS else {}
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        if name == "compat" and value in (None, "official"):
+            read[name] = value
+        elif kinds.get(name) is bool:
+            read[name] = value is True
+        else:
+            read[name] = whole(value, 1, 10**6) if kinds.get(name) is int else number(value)
+    return settings_of(method, **read)
 
 
 def _region(drag: Mapping[str, Any]) -> Region | None:
     if drag["mask"] is None:
         return None if drag["movable"] is None else Region.from_description(drag["movable"])
-    size = _whole(drag["mask"]["size"], 1, LARGEST_MASK)
+    size = whole(drag["mask"]["size"], 1, MAX_MASK)
     try:
         packed = base64.b64decode(drag["mask"]["pixels"], validate=True)
         reader = zlib.decompressobj()
@@ -234,27 +231,3 @@ def _region(drag: Mapping[str, Any]) -> Region | None:
         raise ValueError(f"its mask does not have {size} x {size} pixels")
     values = np.frombuffer(pixels, dtype=np.uint8).astype(np.float32).reshape(size, size)
     return Region.from_mask(torch.from_numpy(values) / LEVELS)
-
-
-def _pairs(content: Any) -> tuple[tuple[Point, Point], ...]:
-    if not isinstance(content, list) or not 1 <= len(content) <= MOST_POINTS:
-        raise ValueError(f"it holds no list of 1 to {MOST_POINTS} points")
-    return tuple((_point(one["handle"]), _point(one["target"])) for one in content)
-
-
-def _point(value: Any) -> Point:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ValueError("a point is a list of two numbers")
-    return _number(value[0]), _number(value[1])
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r:.40} is no number")
-    return float(value)
-
-
-def _whole(value: Any, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ValueError(f"{value!r:.40} is no whole number from {least} to {most}")
-    return value

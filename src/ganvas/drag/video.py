@@ -1,4 +1,4 @@
-"""Images of a drag: handles red, targets blue, an arrow between them. Draws on images; paints none by itself."""
+"""Handles and targets drawn on images: red, blue, an arrow between them; and which frames a video keeps."""
 
 import math
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ganvas.drag.state import Point
+from ganvas.drag.request import Point
 from ganvas.images import pixels
 
 RED, BLUE, WHITE = (230, 30, 40), (30, 100, 255), (255, 255, 255)
-SMALLEST, LARGEST = 384, 512  # pixels: points are still seen apart, and a video of them fits into memory
-SMOOTHER = 4  # marks are drawn so many times larger and shrunk
+SMALLEST, LARGEST = 384, 512  # pixels: handles can be told apart, and a video fits into memory
+SUPERSAMPLING = 4  # marks are drawn so many times larger and shrunk
 RADIUS = 1 / 72  # of the width, of a point
 
 
@@ -34,10 +34,10 @@ def marked(
     that was not found, has no dot.
     """
     height, width = image.shape[-2:]
-    layer = Image.new("RGBA", (width * SMOOTHER, height * SMOOTHER), (*WHITE, 0))
+    layer = Image.new("RGBA", (width * SUPERSAMPLING, height * SUPERSAMPLING), (*WHITE, 0))
     brush = ImageDraw.Draw(layer)
     size = np.array([layer.width, layer.height], dtype=float)
-    radius = max(3.0, RADIUS * width) * SMOOTHER
+    radius = max(3.0, RADIUS * width) * SUPERSAMPLING
     pairs = [(handle, target) for handle, target in zip(handles, targets, strict=True) if handle is not None]
     for handle, target in pairs:
         _arrow(brush, np.array(handle) * size, np.array(target) * size, radius)

@@ -15,8 +15,8 @@ from torch import Tensor
 from ganvas.edits.tuned_paths import Differences, blended, same_weights
 from ganvas.errors import LatentError
 from ganvas.generators.codes import Layers, check_space, parse_layers
-from ganvas.generators.protocol import Generator, HasNoise
-from ganvas.latents.latent import Latent
+from ganvas.generators.protocol import Generator, HasNoise, check_generator
+from ganvas.latents.latent import Latent, as_latent
 
 MODES = ("linear", "spherical")
 Positions = Float[np.ndarray, "n"]
@@ -95,16 +95,25 @@ def only_layers(keys: Float[Tensor, "k layers d"], layers: Layers) -> Float[Tens
 
 @dataclass(frozen=True)
 class LatentPath:
-    """A path through the rows of a latent, ``keys``, which have one class if any: `at` gives latents on it.
+    """A path through the samples of a latent, of one class if any; made by `path_through`.
 
-    ``tuned`` are the differences of weights of each key where they are not the same for all; they are blended along the
-    path, and every position is painted by weights of its own.
+    Args:
+        keys: The samples that it goes through.
+        mode: "linear" or "spherical".
+        closed: Whether it goes back to the first sample.
+        tuned: The differences of tuned weights of each sample, where they are not the same for all: they are blended
+            along the path, and every position has weights of its own.
     """
 
     keys: Latent
     mode: str = "linear"
     closed: bool = False
     tuned: tuple[Differences, ...] = ()
+
+    def __repr__(self) -> str:
+        shape = "loop" if self.closed else "path"
+        tuned = ", each with its own weights" if self.tuned else ""
+        return f"LatentPath({self.mode} {shape} through {len(self.keys)} samples of space {self.keys.space}{tuned})"
 
     @property
     def corners(self) -> Float[np.ndarray, "k"]:
@@ -113,7 +122,7 @@ class LatentPath:
         return np.arange(1, pieces) / pieces
 
     def at(self, positions: Positions) -> Latent:
-        """Return the latent at these t in [0, 1], a row each; noise maps go the spherical way, which keeps their
+        """Return the latent at these t in [0, 1], a sample each; noise maps go the spherical way, which keeps their
         strength.
 
         Raises `LatentError` for several positions of a path whose weights change: `each` gives a latent for each.
@@ -137,7 +146,7 @@ class LatentPath:
         return along(self.keys.codes, t, self.mode, self.closed)
 
     def each(self, positions: Positions) -> Iterator[Latent]:
-        """Yield the latents at these t in order: one of all rows, or one a row where the weights change on the way."""
+        """Yield the latents at these t in order: one for all, or one each where the weights change on the way."""
         for some in np.split(positions, len(positions)) if self.tuned else [positions]:
             yield self.at(some)
 
@@ -153,27 +162,50 @@ class LatentPath:
 
 def path_through(
     generator: Generator,
-    latents: Sequence[Latent],
+    latents: Latent | Sequence[Latent],
     *,
     space: str | None = None,
     mode: str = "linear",
     layers: Layers = None,
-    closed: bool = False,
+    loop: bool = False,
 ) -> LatentPath:
-    """Return the path through all rows of several latents in one space: by default w+ where the generator has it, z
-    where the path is spherical or there is no other; "w" means w+ with the same code on every layer. Where latents were
-    painted by different tuned weights, the differences go evenly from one to the next.
+    """Return the path through all samples of one latent or of several, in one space.
 
-    Raises `LatentError` where that cannot be: rows without a way into the space, spherical paths outside z, layers
-    outside w+, different classes or truncations in z, fewer than two rows.
+    Args:
+        generator: The generator.
+        latents: A latent with several samples, or a list of latents. Where they have different tuned weights, the
+            differences of weights are blended along the path too.
+        space: The space of the path: by default w+ where there is one; z where the path is spherical. "w" means w+
+            with the same code on every layer.
+        mode: "linear", or "spherical" (in z only), which keeps the length of codes.
+        layers: Layers that change along the path, such as "4-9"; None for all.
+        loop: Whether the path goes back to its first sample.
+
+    Returns:
+        A `LatentPath`: ``path.at(positions)`` is the latent at positions t in [0, 1].
+
+    Raises:
+        LatentError: Samples without a way into the space, spherical paths outside z, layers outside w+, different
+            classes or truncations in z, fewer than two samples.
+
+    Example:
+        >>> import ganvas, numpy
+        >>> G = ganvas.load("faces")
+        >>> path = ganvas.path_through(G, ganvas.sample(G, [4, 7, 11], truncation=0.7), loop=True)
+        >>> path
+        LatentPath(linear loop through 3 samples of space w+)
+        >>> path.at(numpy.linspace(0, 1, 5))
+        Latent(w+ [5, 12, 256], t 0.000, t 0.250, t 0.500, t 0.750, ... (5), truncation 0.7, generator 'faces')
     """
+    check_generator(generator)
+    latents = [as_latent(one) for one in ([latents] if isinstance(latents, Latent | Tensor) else latents)]
     if mode not in MODES:
         raise LatentError(f"'{mode}' is no kind of path; give {' or '.join(MODES)}.")
     if sum(map(len, latents)) < 2:
         raise LatentError("One code is no path; give at least two.")
     space = _space_of_path(generator, space, mode)
     if layers is not None and space != "w+":
-        raise LatentError(f"Layers are rows of w+, and this path lies in space {space}; leave layers out.")
+        raise LatentError(f"Layers are those of w+, and this path lies in space {space}; leave layers out.")
     codes = _codes(generator, latents, space)
     codes = codes if layers is None else only_layers(codes, layers)
     keys = replace(
@@ -187,9 +219,9 @@ def path_through(
         noise=_noises(generator, latents),
     )
     if same_weights([latent.tuned for latent in latents]):
-        return LatentPath(keys, mode, closed)
+        return LatentPath(keys, mode, loop)
     tuned = tuple(latent.tuned for latent in latents for _ in latent.captions)
-    return LatentPath(replace(keys, tuned={}), mode, closed, tuned)
+    return LatentPath(replace(keys, tuned={}), mode, loop, tuned)
 
 
 def _space_of_path(generator: Generator, space: str | None, mode: str) -> str:
@@ -207,7 +239,7 @@ def _space_of_path(generator: Generator, space: str | None, mode: str) -> str:
 
 def _codes(generator: Generator, latents: Sequence[Latent], space: str) -> Float[Tensor, "k *code"]:
     if space != "z":
-        return torch.cat([latent.codes_for(generator, space) for latent in latents])
+        return torch.cat([latent.to_space(generator, space).codes for latent in latents])
     if any(latent.space != "z" for latent in latents):
         found = next(latent.space for latent in latents if latent.space != "z")
         raise LatentError(
@@ -220,7 +252,7 @@ def _codes(generator: Generator, latents: Sequence[Latent], space: str) -> Float
 
 
 def _common_label(latents: Sequence[Latent], space: str) -> int | None:
-    """Return the class of all rows, None where they have none or, outside z, different ones."""
+    """Return the class of all samples, None where they have none or, outside z, different ones."""
     labels = {
         one for latent in latents for one in (latent.label if isinstance(latent.label, tuple) else (latent.label,))
     }
@@ -232,7 +264,7 @@ def _common_label(latents: Sequence[Latent], space: str) -> int | None:
 
 
 def _noises(generator: Generator, latents: Sequence[Latent]) -> Mapping[str, Tensor]:
-    """Return noise maps for every row, [k, 1, h, w], where any latent has its own; nothing where none has."""
+    """Return noise maps for every sample, [k, 1, h, w], where any latent has its own; nothing where none has."""
     if not any(latent.noise for latent in latents):
         return {}
     own = generator.own_noise() if isinstance(generator, HasNoise) else {}

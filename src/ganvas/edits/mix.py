@@ -4,14 +4,12 @@ Coarse layers (4 and 8 px) carry pose, hair and the shape of a face, middle ones
 (from 64 px) colors and texture: Figure 3 of the paper.
 """
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from dataclasses import replace
 
 from ganvas.errors import LatentError
-from ganvas.generators.codes import Layers, parse_layers
-from ganvas.generators.protocol import Generator
-from ganvas.latents.spaces import codes_for
+from ganvas.generators.codes import Layers, layer_text, parse_layers
+from ganvas.generators.protocol import Generator, check_generator
+from ganvas.latents.latent import Latent, as_latent
 
 GROUPS = {"coarse": (0, 3), "middle": (4, 7), "fine": (8, None)}
 """First and last layer of the paper's groups, as StyleGAN and StyleGAN2 count them; None for the generator's last."""
@@ -43,27 +41,68 @@ def mixed_layers(generator: Generator, layers: Layers) -> tuple[int, ...]:
     return groups[layers]
 
 
-def mix(generator: Generator, codes: Tensor, source: Tensor, layers: Layers) -> Float[Tensor, "n layers d"]:
-    """Return the w+ codes of `codes` with the rows `layers` taken from `source`.
+def mix(generator: Generator, content: Latent, style: Latent, layers: Layers) -> Latent:
+    """Return latents with some layers of `style` and all others of `content` (style mixing).
 
-    Both are w [n, d] or w+ [n, layers, d] codes; `source` has as many rows, or one for all (or `codes` one). Raises
-    `LatentError` where they do not fit each other or the generator, and for one with space z only.
+    Args:
+        generator: The generator of both, with layers.
+        content: Gives the layers that are not named, and noise, tuned weights and label.
+        style: Gives the named layers: as many samples as `content`, or one for all (or `content` has one).
+        layers: "coarse" (0-3), "middle" (4-7), "fine" (from 8), or numbers such as "4-7".
+
+    Returns:
+        A latent of space w+.
+
+    Raises:
+        LatentError: Layers that the generator does not have, samples that do not fit each other, or a latent from which
+            no way leads to w+.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> ganvas.mix(G, ganvas.sample(G, [4, 5]), ganvas.sample(G, [7]), "coarse")
+        Latent(w+ [2, 12, 256], seed 4 with layers 0-3 of seed 7, seed 5 with layers 0-3 of seed 7, generator 'faces')
+
+    Source: Karras et al., A Style-Based Generator Architecture for GANs, CVPR 2019, section 3.1.
     """
-    rows = list(mixed_layers(generator, layers))
-    kept, taken = (codes_for(generator, given, "w+") for given in (codes, source))
+    rows = list(mixed_layers(check_generator(generator), layers))
+    kept, taken = (as_latent(given).to_space(generator, "w+") for given in (content, style))
     count = max(len(kept), len(taken))
     if {len(kept), len(taken)} - {1, count}:
-        raise LatentError(f"{len(taken)} sources do not fit {len(kept)} codes: give as many, or one.")
-    mixed = kept.expand(count, -1, -1).clone()
-    mixed[:, rows] = taken[:, rows].to(mixed)
-    return mixed
+        raise LatentError(f"{len(taken)} styles do not fit {len(kept)} latents: give as many, or one.")
+    kept, taken = (given if len(given) == count else given.rows([0] * count) for given in (kept, taken))
+    codes = kept.codes.clone()
+    codes[:, rows] = taken.codes[:, rows].to(codes)
+    which = f"layer{'s' if len(rows) > 1 else ''} {layer_text(rows)}"
+    names = tuple(f"{one} with {which} of {other}" for one, other in zip(kept.captions, taken.captions, strict=True))
+    return replace(kept, codes=codes, names=names)
 
 
-def mix_grid(
-    generator: Generator, codes: Tensor, sources: Tensor, layers: Layers
-) -> Float[Tensor, "rows columns layers d"]:
-    """Return every one of `codes` (down) mixed with every one of `sources` (across), as `mix` does."""
-    return torch.stack([mix(generator, codes[row : row + 1], sources, layers) for row in range(len(codes))])
+def mix_grid(generator: Generator, content: Latent, style: Latent, layers: Layers) -> Latent:
+    """Return every sample of one latent mixed with every sample of another, as `mix` does.
+
+    Args:
+        generator: The generator of both, with layers.
+        content: Gives the layers that are not named.
+        style: Gives the named layers.
+        layers: "coarse" (0-3), "middle" (4-7), "fine" (from 8), or numbers such as "4-7".
+
+    Returns:
+        A latent of ``len(content) * len(style)`` samples: all styles for the first content, then for the second, ...
+
+    Raises:
+        LatentError: As `mix`.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> len(ganvas.mix_grid(G, ganvas.sample(G, [4, 5]), ganvas.sample(G, [7, 8, 9]), "coarse"))
+        6
+    """
+    content, style = as_latent(content), as_latent(style)
+    down = [row for row in range(len(content)) for _ in range(len(style))]
+    across = [row for _ in range(len(content)) for row in range(len(style))]
+    return mix(generator, content.rows(down), style.rows(across), layers)
 
 
 def _require_layers(generator: Generator) -> None:

@@ -1,62 +1,92 @@
 """Edits: codes moved along directions, ``G(z + alpha n)`` (ReSeFa, Eq. 1), on the layers that the direction is for."""
 
+import reprlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.direction import Direction, Strength
+from ganvas.directions.basis import acting_space
+from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.errors import LatentError
-from ganvas.generators.codes import Layers, check_codes, check_space, parse_layers
-from ganvas.generators.protocol import Generator, Label, Noise
-from ganvas.latents.spaces import codes_for
+from ganvas.generators.codes import Layers, check_space, parse_layers
+from ganvas.generators.protocol import Generator, check_generator
+from ganvas.latents.latent import Latent, as_latent
 
 
 def edit(
     generator: Generator,
-    codes: Tensor,
-    directions: Direction | Sequence[Direction],
+    latent: Latent,
+    directions: Direction | Directions | Sequence[Direction],
     strength: Strength | Sequence[Strength] = 1.0,
     layers: Layers = None,
-) -> Tensor:
-    """Return `codes` moved by `strength` along each direction, all rows by the same; several directions add up.
+) -> Latent:
+    """Return a latent moved along directions, all samples by the same; several directions add up.
 
-    The result keeps their space, except that w codes become w+ when only some layers move. A strength is a distance,
-    or "2s" for two of the direction's standard deviations. `layers` overrides those of a direction of space w. Raises
-    `LatentError` where codes and direction do not meet: w and w+ directions move w and w+ codes, s directions s codes
-    (`codes_for` makes them), z directions z codes.
+    Args:
+        generator: The generator of both.
+        latent: What to edit.
+        directions: One direction, or several.
+        strength: The Euclidean distance, or "2s" for two standard deviations; a list with one for each direction.
+        layers: Layers to move, such as "4-7", instead of those that a direction of space w was found for.
+
+    Returns:
+        The moved latent, in the space that the direction moves: w+ for directions of w and w+ (w where every layer of
+        a w latent moves), else the direction's own.
+
+    Raises:
+        LatentError: No way leads from the latent to the direction's space, or either does not fit the generator.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> latent = ganvas.sample(G, [4], truncation=0.7)
+        >>> found = ganvas.find_directions(G, latent, "mouth", layers="4", method=ganvas.ReSeFa(resolution=8), count=2)
+        >>> ganvas.edit(G, latent, found[0], strength=3.0)
+        Latent(w+ [1, 12, 256], seed 4, truncation 0.7, generator 'faces')
     """
-    check_codes(codes)
-    several = [directions] if isinstance(directions, Direction) else list(directions)
+    check_generator(generator)
+    latent = as_latent(latent)
+    several = _directions(directions)
     strengths = [strength] if isinstance(strength, int | float | str | np.number) else list(strength)
     if len(strengths) != len(several):
         raise LatentError(
             f"{len(several)} directions and {len(strengths)} strengths were given; give one strength per direction."
         )
     for direction, amount in zip(several, strengths, strict=True):
-        codes = _moved(generator, codes, direction, direction.length(amount), layers)
-    return codes
+        latent = _moved(generator, latent, direction, direction.length(amount), layers)
+    return latent
 
 
-def _moved(generator: Generator, codes: Tensor, direction: Direction, length: float, layers: Layers) -> Tensor:
-    _check_direction(generator, direction, layers)
-    vector = direction.vector.to(codes)
-    if direction.space == "w+":
-        return codes_for(generator, codes, "w+") + length * vector
-    if direction.space == "w":
-        rows = parse_layers(direction.layers if layers is None else layers, generator.layers)
-        if codes.shape[1:] != vector.shape or len(rows) != generator.layers:
-            moved = codes_for(generator, codes, "w+").clone()
-            moved[:, list(rows)] += length * vector
-            return moved
-    elif codes.shape[1:] != vector.shape:
+def _directions(given: object) -> list[Direction]:
+    several = (
+        [given] if isinstance(given, Direction) else list(given) if isinstance(given, Directions | Sequence) else []
+    )
+    if not all(isinstance(one, Direction) for one in several) or (not several and not isinstance(given, Sequence)):
         raise LatentError(
-            f"A direction of space {direction.space} moves codes of shape [n, {len(vector)}]; these have "
-            f"{list(codes.shape)}."
+            f"A direction is one of find_directions or load_directions, such as found[0]; {reprlib.repr(given)} was "
+            "given."
         )
-    return codes + length * vector
+    return several
+
+
+def _moved(generator: Generator, latent: Latent, direction: Direction, length: float, layers: Layers) -> Latent:
+    _check_direction(generator, direction, layers)
+    space, rows = acting_space(generator, direction.space), ()
+    if direction.space == "w" and space == "w+":
+        rows = parse_layers(direction.layers if layers is None else layers, generator.layers)
+        if latent.space == "w" and len(rows) == generator.layers:
+            space = "w"
+    latent = latent.to_space(generator, space)
+    step = length * direction.vector.to(latent.codes)
+    if direction.space == "w" and space == "w+":
+        codes = latent.codes.clone()
+        codes[:, list(rows)] += step
+        return replace(latent, codes=codes)
+    return replace(latent, codes=latent.codes + step)
 
 
 def _check_direction(generator: Generator, direction: Direction, layers: Layers) -> None:
@@ -67,38 +97,42 @@ def _check_direction(generator: Generator, direction: Direction, layers: Layers)
             f"This direction of space {direction.space} has shape {list(direction.vector.shape)}, but codes of this "
             f"generator have {list(expected)}; give directions that were found on it."
         )
-    if layers is not None and direction.space != "w":
+    if layers is not None and acting_space(generator, direction.space) == direction.space:
         raise LatentError(f"Layers are chosen for directions of space w; this one has {direction.space}; leave it out.")
 
 
 @torch.no_grad()
 def edit_series(
     generator: Generator,
-    codes: Tensor,
+    latent: Latent,
     direction: Direction,
     strengths: Sequence[Strength],
     layers: Layers = None,
-    *,
-    noise: Noise = "const",
-    label: Label = None,
-    truncation: float = 1.0,
-) -> Float[Tensor, "rows k 3 h w"]:
-    """Return the images of every row of `codes` at every strength along one direction: all rows share it, as in
-    Figure 1 of ReSeFa.
+) -> Float[Tensor, "n k 3 h w"]:
+    """Return the images of every sample of a latent at every strength along one direction (Figure 1 of ReSeFa).
+
+    Args:
+        generator: The generator.
+        latent: What to edit.
+        direction: The direction.
+        strengths: Euclidean distances, or texts such as "2s" for two standard deviations.
+        layers: Layers to move instead of those that a direction of space w was found for.
+
+    Returns:
+        Images [samples, strengths, 3, h, w], about [-1, 1], with the latent's own noise and tuned weights.
+
+    Raises:
+        LatentError: As `edit`; and where there is no strength.
+
+    Example:
+        >>> import ganvas, torch
+        >>> G = ganvas.load("faces")
+        >>> direction = ganvas.Direction(torch.eye(256)[0], "w", layers=(4, 5))
+        >>> ganvas.edit_series(G, ganvas.sample(G, [4, 9]), direction, [-2.0, 0.0, 2.0]).shape
+        torch.Size([2, 3, 3, 128, 128])
     """
     if len(strengths) == 0:
         raise LatentError("No strength was given; give at least one, for example 3.")
-    images = []
-    for strength in strengths:
-        edited = edit(generator, codes, direction, strength, layers)
-        images.append(
-            generator.synthesize(edited, space_of(edited, direction), noise=noise, label=label, truncation=truncation)
-        )
+    tuned = as_latent(latent).generator_for(check_generator(generator))
+    images = [tuned.synthesize(edit(tuned, latent, direction, strength, layers)) for strength in strengths]
     return torch.stack(images, dim=1)
-
-
-def space_of(codes: Tensor, direction: Direction) -> str:
-    """Return the space of edited codes: that of the direction, or w or w+ by their shape."""
-    if direction.space in ("w", "w+"):
-        return "w" if codes.ndim == 2 else "w+"
-    return direction.space

@@ -1,8 +1,8 @@
 """How fast the image changes along a path, and re-timing to equal image speed.
 
 The length of a step is the root of the perceptual distance of its two images: a Euclidean distance of the feature
-network's unit maps, so that the lengths of small steps add up to that of the path. Since re-timing makes just these
-even, steps are told by another distance besides, by SSIM, which nothing here evens out.
+network's unit maps, so that the lengths of small steps add up to that of the path. Since re-timing makes these
+even by construction, steps are also measured by SSIM, which re-timing does not optimize.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,13 @@ from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
-from ganvas.edits.interpolate import LatentPath, Positions
+from ganvas.edits.interpolate import LatentPath, Positions, frame_positions
+from ganvas.edits.interpolate import ease as eased
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
-from ganvas.io.progress import Progress
+from ganvas.io.progress import Progress, silent
 from ganvas.latents.spaces import statistics
-from ganvas.metrics.features import FeatureNetwork
+from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.metrics.perceptual import distance_of_maps, unit_maps
 from ganvas.metrics.ssim import ssim
 
@@ -70,10 +71,15 @@ def ssim_steps(generator: Generator, path: LatentPath, positions: Positions) -> 
 
 @dataclass(frozen=True)
 class Timing:
-    """Where the frames of a video lie on a path, t in [0, 1] (the last of a closed one is its first); the length of
-    every step; at each frame the distance to the mean in deviations of the space (1 is usual), nan where it is not
-    known; and the part of the path that was asked for at each frame, ``shares``. ``structural`` are the lengths of the
-    steps by SSIM, roots of 1 - SSIM.
+    """Where the frames of a video lie on a path, and how long its steps are; made by `retime`.
+
+    Args:
+        positions: t in [0, 1] of each frame; the last of a loop is its first.
+        steps: The perceptual length of every step.
+        stds: At each frame the distance of its code to the mean, in std of the space (about 1 for codes of the prior);
+            nan where it is not known.
+        shares: The part of the path that was asked for at each frame.
+        structural: The length of every step by SSIM, the root of 1 - SSIM.
     """
 
     positions: Positions
@@ -81,6 +87,9 @@ class Timing:
     stds: Float[np.ndarray, "n"]
     shares: Positions
     structural: Float[np.ndarray, "m"]
+
+    def __repr__(self) -> str:
+        return f"Timing({len(self.positions)} frames, largest step {self.unevenness:.2f} times the mean)"
 
     @property
     def unevenness(self) -> float:
@@ -166,6 +175,51 @@ def retimed(
     return best[1], best[2]
 
 
+def retime(
+    generator: Generator,
+    path: LatentPath,
+    frames: int = 60,
+    *,
+    ease: bool = False,
+    network: FeatureNetwork | None = None,
+    progress: Progress | None = None,
+) -> Timing:
+    """Return the positions of video frames on a path at which the image changes at an even speed.
+
+    Args:
+        generator: The generator.
+        path: The path, from `path_through`.
+        frames: How many frames; of a loop, whose last frame is its first, one more position is returned.
+        ease: Whether the video starts and ends slowly.
+        network: The feature network that measures how far images are from each other; the bundled one by default.
+        progress: Called with what is done, how much of it, and how much there is.
+
+    Returns:
+        A `Timing`: ``positions`` t in [0, 1] for ``path.at``, the length of every step, and how uneven they are.
+
+    Raises:
+        LatentError: Fewer than two frames.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> path = ganvas.path_through(G, ganvas.sample(G, [4, 7], truncation=0.7))
+        >>> ganvas.retime(G, path, frames=4)
+        Timing(4 frames, largest step ... times the mean)
+
+    Source: de Boor, Good approximation by splines with variable knots, 1974 (equidistribution).
+    """
+    positions = frame_positions(frames, path.closed)
+    return time_path(
+        load_features(device=generator.device) if network is None else network,
+        generator,
+        path,
+        eased(positions) if ease else positions,
+        evenly=True,
+        progress=progress or silent,
+    )
+
+
 def time_path(
     network: FeatureNetwork,
     generator: Generator,
@@ -173,10 +227,10 @@ def time_path(
     shares: Positions,
     *,
     evenly: bool = False,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = silent,
 ) -> Timing:
     """Return the frames of a path at t = `shares`; or, `evenly`, where the images have come that part of their way
-    (`retimed`). `progress` is told what is measured, and how much of how much.
+    (`retimed`). `progress` is called with what is measured, and how much of how much.
     """
     rounds = 0
 
@@ -192,7 +246,7 @@ def time_path(
 
 
 def stds_along_path(generator: Generator, path: LatentPath, positions: Positions) -> Float[np.ndarray, "n"]:
-    """Return the distance of codes to the mean of their space in its deviations, about 1 for codes of the prior (0.7 at
+    """Return the distance of codes to the mean of their space in its std, about 1 for codes of the prior (0.7 at
     truncation 0.7); nan in space s.
     """
     keys = path.keys

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganvas.errors import LatentError
 from ganvas.generators.codes import check_space
-from ganvas.generators.protocol import About, Label, Noise
+from ganvas.generators.protocol import About, Label, Noise, summary
 from ganvas.generators.takes_latent import takes_latent
 
 Jvp = Callable[[Tensor], Tensor]
@@ -37,6 +37,8 @@ class GeneratorBase:
     layers: int
     feature_names: tuple[str, ...]
     about: About | None = None
+
+    __repr__ = summary
 
     @property
     def code_dtype(self) -> torch.dtype:

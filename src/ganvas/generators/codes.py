@@ -16,8 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
+from ganvas.generators.protocol import Generator
 
 MOST_NUMBERS = 100_000
+SPACES = ("z", "w", "w+", "s")
 Layers = str | int | Iterable[int] | None
 MOST_SEEDS = 1_000_000
 
@@ -112,6 +114,13 @@ def _read_ranges(text: str, what: str, examples: str) -> list[range]:
     return ranges
 
 
+def layer_text(layers: Sequence[int]) -> str:
+    """Return layers as they are written: (4, 5, 6) as "4-6", (0, 2) as "0,2"."""
+    if len(layers) > 1 and list(layers) == list(range(layers[0], layers[-1] + 1)):
+        return f"{layers[0]}-{layers[-1]}"
+    return ",".join(map(str, layers))
+
+
 def parse_seeds(text: str) -> list[int]:
     """Return the seeds meant by ``"4"``, ``"0-15"`` or ``"1,5,8-11"``, in that order; at most `MOST_SEEDS`."""
     ranges = _read_ranges(text, "seeds", "'4', '0-15' or '1,5,8-11'")
@@ -161,11 +170,24 @@ def check_space(space: str, allowed: Sequence[str]) -> None:
         raise LatentError(f"Space '{space}' does not exist here: this generator has {', '.join(allowed)}.")
 
 
-def check_codes(codes: Tensor) -> None:
-    """Raise `LatentError` unless codes are rows of floating point numbers, at least one."""
+def check_lie_in(generator: Generator, codes: Tensor, space: str) -> None:
+    """Raise `LatentError` unless `codes` are floating point numbers, of one image at least, in the shape of a space of
+    the generator.
+    """
+    check_space(space, generator.spaces)
+    if codes.ndim == 0 or len(codes) == 0:
+        raise LatentError(f"Codes of shape {list(codes.shape)} hold no code; give at least one.")
     if not codes.is_floating_point():
         raise LatentError(f"Codes are floating point numbers; these are {codes.dtype}. Convert them: codes.float().")
+    expected = generator.dimensions(space)
+    if tuple(codes.shape[1:]) != expected:
+        wanted = ", ".join(map(str, ("n", *expected)))
+        raise LatentError(
+            f"Codes of shape {list(codes.shape)} do not lie in space {space} of this generator, which wants [{wanted}]."
+        )
+
+
+def check_finite(codes: Tensor) -> None:
+    """Raise `LatentError` for codes with nan or inf."""
     if not codes.isfinite().all():
         raise LatentError("These codes hold numbers that are not finite (nan or inf).")
-    if codes.ndim == 0 or len(codes) == 0:
-        raise LatentError(f"Codes of shape {list(codes.shape)} hold no code; give at least one row.")

@@ -1,5 +1,6 @@
 """What every method may ask of a generator. Methods know this protocol, never an architecture."""
 
+import reprlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from ganvas.errors import GanvasError
 from ganvas.generators.crops import Crop
 from ganvas.regions import Region
 
@@ -57,11 +59,30 @@ Noise = str | Mapping[str, Tensor] | torch.Generator
 class CodesWithSpace(Protocol):
     """Codes that know their space: what generators need of a `ganvas.latents.latent.Latent`, which is built on them."""
 
-    codes: Tensor
-    space: str
-    label: int | tuple[int, ...] | None
-    truncation: float
-    truncation_layers: int | None
+    @property
+    def codes(self) -> Tensor:
+        """Codes [n, d] or [n, layers, d]."""
+        ...
+
+    @property
+    def space(self) -> str:
+        """The space of the codes."""
+        ...
+
+    @property
+    def label(self) -> int | tuple[int, ...] | None:
+        """The class of all codes, or one for each."""
+        ...
+
+    @property
+    def truncation(self) -> float:
+        """Truncation psi."""
+        ...
+
+    @property
+    def truncation_layers(self) -> int | None:
+        """Layers that are truncated; None for all."""
+        ...
 
     def noise_for(self, generator: "Generator") -> Noise:
         """Return the noise maps that belong to the codes, or "const"."""
@@ -154,6 +175,22 @@ class Generator(Protocol):
     ) -> Tensor:
         """Return the image when the feature map `name` is `feature`; label and truncation as in `features`."""
         ...
+
+
+def check_generator(generator: object) -> Generator:
+    """Return what was given as a generator; raises `GanvasError` for what is none."""
+    if isinstance(generator, Generator):
+        return generator
+    raise GanvasError(f"A generator is what ganvas.load or ganvas.wrap returns; {reprlib.repr(generator)} was given.")
+
+
+def summary(generator: Any) -> str:
+    """Return what a generator is in a line: family, name, resolution, spaces, layers; serves the families as repr."""
+    name = about_of(generator).name
+    facts = [f"'{name}'"] if name else []
+    facts += [f"{generator.resolution} px", f"spaces {', '.join(generator.spaces)}"]
+    facts += [f"{generator.layers} layers"] if generator.layers else []
+    return f"{type(generator).__name__}({', '.join(facts)})"
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from ganvas.errors import LatentError
+from ganvas.generators.codes import check_lie_in
 from ganvas.generators.protocol import CodesWithSpace
 
 Result = TypeVar("Result")
@@ -38,11 +39,13 @@ def takes_latent(method: Callable[..., Result]) -> Callable[..., Result]:
                 f"Codes are a Latent, or a tensor with its space; {reprlib.repr(codes)} was given. Make one with "
                 "ganvas.sample."
             )
-        if "codes" in given and "space" not in given:
-            raise LatentError(
-                f"A tensor of shape {list(codes.shape)} does not say in which space its codes lie: give space= "
-                f"({', '.join(self.spaces)}), or a Latent."
-            )
+        if isinstance(codes, Tensor):
+            if given.get("space") is None:
+                raise LatentError(
+                    f"A tensor of shape {list(codes.shape)} does not say in which space its codes lie: give space= "
+                    f"({', '.join(self.spaces)}), or a Latent."
+                )
+            check_lie_in(self, codes, given["space"])
         return method(**given)
 
     return checked
@@ -54,14 +57,10 @@ def _with_latent(method: Callable[..., Result], latent: CodesWithSpace, given: d
         if name in given:
             raise LatentError(f"A Latent has its own {name.replace('_', ' ')}; leave {name}= out.")
     generator = latent.generator_for(given["self"])
+    check_lie_in(generator, latent.codes, latent.space)
     given |= {"self": generator, "codes": latent.codes.to(generator.device), "space": latent.space}
     given.setdefault("noise", latent.noise_for(generator))
-    return method(**given, **known_of(latent))
-
-
-def known_of(latent: CodesWithSpace) -> dict[str, Any]:
-    """Return the label and the truncation that are still to be applied to a latent's codes: those of space z."""
-    if latent.space != "z":
-        return {}
-    known: dict[str, Any] = {"label": latent.label, "truncation": latent.truncation}
-    return known if latent.truncation_layers is None else known | {"truncation_layers": latent.truncation_layers}
+    if latent.space == "z":  # elsewhere they were applied already
+        given |= {"label": latent.label, "truncation": latent.truncation}
+        given |= {} if latent.truncation_layers is None else {"truncation_layers": latent.truncation_layers}
+    return method(**given)

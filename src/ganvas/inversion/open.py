@@ -77,7 +77,7 @@ def open_latent(
         >>> import ganvas, tempfile
         >>> G = ganvas.load("faces-dcgan")
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = ganvas.sample_latent(G, [3]).save(folder + "/latent.safetensors")
+        ...     path = ganvas.sample(G, [3]).save(folder + "/latent.safetensors")
         ...     ganvas.open_latent(path, G).space
         'z'
     """

@@ -154,7 +154,7 @@ def finish_inversion(
         passes.tolist(),
         strict=True,
     )
-    return Inversion(latent, images, tuple(InversionMetrics(*values, seconds) for values in columns))
+    return Inversion(latent, images, tuple(InversionMetrics(*values, seconds=seconds) for values in columns))
 
 
 def latent_at(prepared: PreparedInversion, step: OptimizerStep, tuned: TuningStep | None = None) -> Latent:

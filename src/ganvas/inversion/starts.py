@@ -12,7 +12,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.inversion.objective import Objective
 from ganvas.inversion.variables import LatentPoint
 from ganvas.latents.latent import Latent
-from ganvas.latents.spaces import Statistics, codes_for, sample_codes
+from ganvas.latents.spaces import Statistics, sample_codes, to_space
 
 BATCH = 16
 MOST_CANDIDATES = 100_000
@@ -55,7 +55,7 @@ def mean_start(generator: Generator, space: str, statistics: Statistics, count: 
         nearest = int((w - w.mean(0)).square().sum(1).argmin())
         codes = generator.sample([nearest])
     elif space == "w+":
-        codes = codes_for(generator, codes, "w+")
+        codes = to_space(generator, codes, "w", "w+")
     return Start(codes.expand(count, *generator.dimensions(space)), "mean")
 
 
@@ -110,7 +110,7 @@ def latent_start(generator: Generator, space: str, latent: Latent, count: int) -
     if latent.space == space:
         codes = latent.codes.to(generator.device)
     elif space == "w+" and latent.space in ("z", "w"):
-        codes = latent.codes_for(generator, "w+")
+        codes = latent.to_space(generator, "w+").codes
     else:
         raise LatentError(f"Codes of {latent.space} are no start in {space}; give a latent of {space}.")
     return Start(codes.expand(count, *codes.shape[1:]), "a latent")

@@ -1,10 +1,7 @@
-"""The latent file: codes with all that is needed to make their images again; and codes from seeds as such a record.
-
-For codes of space ``z`` the label and the truncation are still to be applied, by `map` or `synthesize`; in any other
-space they were applied already and are kept for the record.
-"""
+"""`Latent`, the one type of codes that know their space; latents of seeds, and latent files."""
 
 import math
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,24 +12,47 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError, ResultFileError
-from ganvas.generators.codes import check_seeds
+from ganvas.generators.codes import SPACES, check_seeds
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of
 from ganvas.generators.weight_differences import with_differences
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.latents.spaces import codes_for
+from ganvas.latents.headers import checked_header, grouped
+from ganvas.latents.spaces import to_space
 
 PIXELS_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True)
 class Latent:
-    """Codes [n, d] or [n, layers, d] of one `space`, and where they come from.
+    """Codes in one space, and all that is needed to make their images again. It is never changed in place.
 
-    ``seeds`` are empty or one per row; ``names`` say in a word what each row is ("seed 4 at +3"), empty or one per row;
-    ``label`` is the class of all rows, or one per row; ``source`` is the image file that was inverted. ``noise``
-    holds the noise maps where they are not the generator's own, for all rows [h, w] or one for each [n, 1, h, w];
-    ``tuned`` the differences of tuned weights, for all rows (see `ganvas.generators.weight_differences`).
+    Args:
+        codes: A tensor [n, d], or [n, layers, d] in w+.
+        space: "z", "w", "w+" or "s".
+        seeds: The seeds of the samples, if they come from seeds.
+        names: What each sample is called ("seed 4 at 3").
+        label: The class of all samples, or a tuple with one for each.
+        truncation: 1 for none, 0 for the average image.
+        truncation_layers: How many first layers are truncated; None for all.
+        source: The image file that was inverted.
+        generator: The generator's name.
+        generator_hash: The hash of its weights.
+        noise: Noise maps by name where they are not the generator's own: [h, w] for all samples, or [n, 1, h, w].
+        tuned: Differences of tuned weights by name (see `ganvas.generators.weight_differences`).
+
+    In z, label and truncation are still to be applied, which everything that takes a latent does; in the other spaces
+    they were applied already and are kept for the record. ``len(latent)``, ``latent[0]``, ``latent[1:3]`` and iteration
+    go by samples.
+
+    Raises:
+        LatentError: Codes in a shape that the space cannot have, or not one seed, name or label for each sample.
+
+    Example:
+        >>> import ganvas, torch
+        >>> latent = ganvas.Latent(torch.zeros(3, 512), "w", names=("mean", "mean again", "and again"))
+        >>> latent[:2]
+        Latent(w [2, 512], mean, mean again)
     """
 
     codes: Tensor
@@ -49,6 +69,7 @@ class Latent:
     tuned: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_tensor(self.codes, self.space)
         for what, given in (("seeds", self.seeds), ("names", self.names)):
             if len(given) not in (0, len(self.codes)):
                 raise LatentError(f"{len(given)} {what} do not fit {len(self.codes)} codes; give one per code or none.")
@@ -60,21 +81,48 @@ class Latent:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def __iter__(self) -> Iterator["Latent"]:
+        return (self.rows([row]) for row in range(len(self)))
+
+    def __getitem__(self, index: int | slice) -> "Latent":
+        if isinstance(index, slice):
+            return self.rows(range(*index.indices(len(self))))
+        return self.rows([index + len(self) if index < 0 else index])
+
+    def __repr__(self) -> str:
+        facts = [f"{self.space} {list(self.codes.shape)}"]
+        if self.names:
+            facts.append(_short(self.names))
+        elif self.seeds:
+            facts.append(f"seed{'s' if len(self.seeds) > 1 else ''} {_short(self.seeds)}")
+        if self.label is not None:
+            facts.append(f"label {_short(self.label) if isinstance(self.label, tuple) else self.label}")
+        facts += [f"truncation {self.truncation:g}"] if self.truncation != 1 else []
+        facts += [f"source '{self.source}'"] if self.source else []
+        facts += [f"generator '{self.generator}'"] if self.generator else []
+        facts += ["own noise"] if self.noise else []
+        facts += ["tuned weights"] if self.tuned else []
+        return f"Latent({', '.join(facts)})"
+
     @property
     def captions(self) -> tuple[str, ...]:
-        """A name for each row: `names`, else "seed 4", else "row 0"."""
+        """A name for each sample: `names`, else "seed 4", else "sample 0"."""
         if self.names:
             return self.names
-        captions = [f"seed {seed}" for seed in self.seeds] or [f"row {row}" for row in range(len(self))]
+        captions = [f"seed {seed}" for seed in self.seeds] or [f"sample {row}" for row in range(len(self))]
         if isinstance(self.label, tuple):
             captions = [f"{caption}, class {label}" for caption, label in zip(captions, self.label, strict=True)]
         return tuple(captions)
 
     def rows(self, chosen: Sequence[int]) -> "Latent":
-        """Return the latent of some rows, counted from 0; raises `LatentError` where one does not exist."""
+        """Return the latent of the samples `chosen`, counted from 0, in that order; some may come twice.
+
+        Raises:
+            LatentError: There is no such sample.
+        """
         for row in chosen:
             if not 0 <= row < len(self):
-                raise LatentError(f"Row {row} does not exist: there are rows 0-{len(self) - 1}.")
+                raise LatentError(f"Sample {row} does not exist: there are samples 0-{len(self) - 1}.")
         seeds = tuple(self.seeds[row] for row in chosen) if self.seeds else ()
         names = tuple(self.names[row] for row in chosen) if self.names else ()
         label = tuple(self.label[row] for row in chosen) if isinstance(self.label, tuple) else self.label
@@ -111,7 +159,7 @@ class Latent:
         )
 
     def generator_for(self, generator: Generator) -> Generator:
-        """Return the generator that paints this latent: `generator` itself, or with the weights that were tuned.
+        """Return the generator of this latent's images: `generator` itself, or one with the tuned weights.
 
         A generator that was made here for this latent, or for rows of it, is returned as it is. Raises
         `ResultFileError` where the tuned weights do not fit.
@@ -122,21 +170,30 @@ class Latent:
         changed.tuned = self.tuned
         return changed
 
-    def codes_for(self, generator: Generator, space: str) -> Tensor:
-        """Return the codes that directions of `space` move (w+ for w and w+, else `space`), on the generator's device.
+    def to_space(self, generator: Generator, space: str) -> "Latent":
+        """Return the same latent in another space: z becomes w, w+ or s, w becomes w+, w and w+ become s.
 
-        z codes are mapped with the label and the truncation. Raises `LatentError` where no step leads there.
+        Args:
+            generator: The generator that the latent is for.
+            space: The space to go to.
+
+        Returns:
+            The latent with codes of `space`, on the generator's device. Codes of z are mapped with the latent's own
+            label and truncation.
+
+        Raises:
+            LatentError: The codes do not fit the generator, or no way leads from their space to `space`.
         """
-        generator = self.generator_for(generator)
-        codes = self.codes.to(generator.device)
-        if self.space != "z" or space == "z":
-            return codes_for(generator, codes, space)
-        if space not in generator.spaces:
-            return codes_for(generator, codes, space)
-        to = "w+" if space == "w" and "w+" in generator.spaces else space
-        return generator.map(
-            codes, to, label=self.label, truncation=self.truncation, truncation_layers=self.truncation_layers
+        codes = to_space(
+            self.generator_for(generator),
+            self.codes,
+            self.space,
+            space,
+            label=self.label,
+            truncation=self.truncation,
+            truncation_layers=self.truncation_layers,
         )
+        return replace(self, codes=codes, space=space)
 
     def noise_for(self, generator: Generator) -> Noise:
         """Return the latent's own noise maps on the generator's device, or "const"."""
@@ -144,32 +201,88 @@ class Latent:
 
     @torch.no_grad()
     def images(self, generator: Generator) -> Iterator[Float[Tensor, "n 3 h w"]]:
-        """Yield the images, some rows at a time, on the CPU."""
+        """Yield the images [n, 3, h, w], about [-1, 1], some samples at a time, on the CPU."""
         generator = self.generator_for(generator)
         at_once = max(1, PIXELS_AT_ONCE // generator.resolution**2)
         for first in range(0, len(self), at_once):
-            some = self.rows(range(first, min(first + at_once, len(self))))
-            late: dict[str, Any] = {"label": some.label, "truncation": some.truncation} if self.space == "z" else {}
-            codes = some.codes.to(generator.device)
-            yield generator.synthesize(codes, self.space, noise=self.noise_for(generator), **late).cpu()
+            yield generator.synthesize(self[first : first + at_once]).cpu()
+
+
+def _check_tensor(codes: object, space: object) -> None:
+    """Raise `LatentError` unless `codes` may be codes of `space`, of whatever generator."""
+    if space not in SPACES:
+        raise LatentError(f"Space {space!r} is not known; there are {', '.join(SPACES)}.")
+    if not isinstance(codes, Tensor) or not codes.is_floating_point():
+        what = str(codes.dtype) if isinstance(codes, Tensor) else reprlib.repr(codes)
+        raise LatentError(f"Codes are a tensor of floating point numbers; {what} was given.")
+    if codes.ndim != (3 if space == "w+" else 2):
+        wanted = "[n, layers, d]" if space == "w+" else "[n, d]"
+        raise LatentError(f"Codes of space {space} have the shape {wanted}; these have {list(codes.shape)}.")
+
+
+def _short(values: Sequence[object]) -> str:
+    """Return some values in a few words: "4, 9, 11, ... (16)"."""
+    shown = ", ".join(map(str, values[:4]))
+    return shown if len(values) <= 4 else f"{shown}, ... ({len(values)})"
 
 
 _HEADER = tuple(name for name in Latent.__dataclass_fields__ if name not in ("codes", "noise", "tuned"))
 
 
-def sample_latent(
+def as_latent(given: object, space: str | None = None, *, asks_space: bool = False) -> Latent:
+    """Return what a public function was given as a latent: a `Latent` itself, or a tensor of codes of `space`.
+
+    Raises `LatentError` for a tensor without a space (`asks_space`: the function takes one), and for anything else.
+    """
+    if isinstance(given, Latent):
+        return given
+    if isinstance(given, Tensor) and space is not None:
+        return Latent(given, space)
+    make = 'a Latent, such as ganvas.Latent(codes, "w+")'
+    if isinstance(given, Tensor):
+        raise LatentError(
+            f"A tensor of shape {list(given.shape)} does not say in which space its codes lie: give "
+            f"{f'space=, or {make}' if asks_space else make}."
+        )
+    raise LatentError(
+        f"Codes are a Latent; {reprlib.repr(given)} was given. Make one with ganvas.sample or ganvas.open_latent."
+    )
+
+
+def sample(
     generator: Generator,
     seeds: Sequence[int],
     *,
-    label: Label = None,
+    space: str | None = None,
     truncation: float = 1.0,
     truncation_layers: int | None = None,
-    space: str | None = None,
+    label: Label = None,
 ) -> Latent:
-    """Return the codes of `seeds`: of space w where the generator has it (w+ where only some layers are truncated),
-    else z; `space` asks for another.
+    """Return the codes of some seeds; a seed gives the same code in every batch and on every machine.
 
-    Raises `LatentError` for seeds, a label or a truncation that cannot be.
+    Args:
+        generator: The generator.
+        seeds: Whole numbers from 0, one for each image.
+        space: The space of the codes: by default w+ where the generator has layers, else w, else z.
+        truncation: How far codes keep from the average: 1 as drawn, 0 the average image.
+        truncation_layers: Truncate only so many first layers; None for all.
+        label: The class, for generators that have classes: a number or a name, or a list with one for each seed.
+
+    Returns:
+        A `Latent` with codes [n, d], or [n, layers, d] in w+. In z, truncation and label are still to be applied, which
+        everything that takes a `Latent` does.
+
+    Raises:
+        LatentError: Seeds, a space, a label or a truncation that the generator does not have.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> latent = ganvas.sample(G, [4, 9], truncation=0.7)
+        >>> latent
+        Latent(w+ [2, 12, 256], seeds 4, 9, truncation 0.7, generator 'faces')
+        >>> latent[1].codes.shape
+        torch.Size([1, 12, 256])
     """
     check_seeds(seeds)
     if not math.isfinite(truncation):
@@ -178,32 +291,49 @@ def sample_latent(
         raise LatentError(
             f"Truncation of {truncation_layers} layers is not possible: this generator has {generator.layers}."
         )
-    wanted = space or _widest(generator, truncation_layers)
-    if wanted == "z" and truncation_layers is not None:
+    space = space or next(one for one in ("w+", "w", "z") if one in generator.spaces)
+    if space == "z" and truncation_layers is not None:
         raise LatentError("Codes of space z have no layers to truncate one by one; leave truncation_layers out.")
-    z = generator.sample(seeds)
     label = settle_label(label, class_names(generator))
     if isinstance(generator, HasClasses):
         generator.one_hot(label, len(seeds))  # a wrong label fails here, not at the first image
-    if wanted != "z":
-        known: dict[str, Any] = {"truncation": truncation, "truncation_layers": truncation_layers}
-        with torch.no_grad():
-            z = generator.map(z, wanted, label=label, **known)
     about = about_of(generator)
-    return Latent(z, wanted, tuple(seeds), (), label, truncation, truncation_layers, "", about.name, about.hash)
-
-
-def _widest(generator: Generator, truncation_layers: int | None) -> str:
-    if "w" not in generator.spaces:
-        return "z"
-    return "w" if truncation_layers is None else "w+"
+    drawn = Latent(
+        generator.sample(seeds),
+        "z",
+        seeds=tuple(int(seed) for seed in seeds),
+        label=label,
+        truncation=truncation,
+        truncation_layers=truncation_layers,
+        generator=about.name,
+        generator_hash=about.hash,
+    )
+    with torch.no_grad():
+        return drawn.to_space(generator, space)
 
 
 def load_latent(path: str | Path) -> Latent:
-    """Read a latent file; raises `ResultFileError` with the reason for anything that is none."""
+    """Return the latent in a file that `Latent.save` wrote; `open_latent` also reads codes of others, and photos.
+
+    Args:
+        path: A safetensors file.
+
+    Returns:
+        The latent, codes float32 on the CPU.
+
+    Raises:
+        ResultFileError: The file is missing or damaged, or holds no latent.
+
+    Example:
+        >>> import ganvas, tempfile
+        >>> latent = ganvas.sample(ganvas.load("faces"), [4], space="w")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ganvas.load_latent(latent.save(f"{folder}/four.safetensors"))
+        Latent(w [1, 256], seed 4, generator 'faces')
+    """
     tensors, header = read_tensors(path, "latent", ResultFileError)
     try:
-        fields: dict[str, Any] = _checked_header(header) | _groups(tensors)
+        fields: dict[str, Any] = checked_header(header) | grouped(tensors)
         latent = Latent(tensors["codes"], **fields)
     except (KeyError, TypeError, ValueError, OverflowError, LatentError) as reason:
         raise ResultFileError(f"'{path}' is not a whole latent file ({reason}); write it anew.") from reason
@@ -215,30 +345,3 @@ def load_latent(path: str | Path) -> Latent:
     if not all(values.is_floating_point() and bool(values.isfinite().all()) for values in floats):
         raise ResultFileError(f"'{path}' holds values that are not finite numbers; make it anew.")
     return replace(latent, codes=latent.codes.float())
-
-
-def _checked_header(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the header's fields with their types made sure of; raises TypeError or ValueError."""
-    layers, label = header["truncation_layers"], header["label"]
-    return {
-        "space": str(header["space"]),
-        "seeds": tuple(int(seed) for seed in header["seeds"]),
-        "names": tuple(str(name) for name in header.get("names", ())),
-        "label": tuple(int(one) for one in label) if isinstance(label, list) else None if label is None else int(label),
-        "truncation": float(header["truncation"]),
-        "truncation_layers": None if layers is None else int(layers),
-        "source": str(header.get("source", "")),
-        "generator": str(header.get("generator", "")),
-        "generator_hash": str(header.get("generator_hash", "")),
-    }
-
-
-def _groups(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    groups: dict[str, dict[str, Tensor]] = {"noise": {}, "tuned": {}}
-    for name, values in tensors.items():
-        group, dot, rest = name.partition(".")
-        if dot and group in groups:
-            groups[group][rest] = values
-        elif name != "codes":
-            raise ValueError(f"it holds an unknown tensor '{name[:40]}'")
-    return groups

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.codes import check_codes, check_space
+from ganvas.generators.codes import check_finite, check_lie_in, check_space
 from ganvas.generators.protocol import Generator, HasStyles, Label
 
 SAMPLES = 2048
@@ -26,14 +26,14 @@ class Statistics:
     covariance: Float[Tensor, "d d"]
 
     def distances(self, codes: Float[Tensor, "n *rows d"]) -> Float[Tensor, "n"]:
-        """Return how far codes lie from the mean in units of the deviation: the root mean square over their entries,
+        """Return how far codes lie from the mean in units of the std: the root mean square over their entries,
         about 1 for codes of the prior.
         """
         return ((codes - self.mean) / self.std).square().flatten(1).mean(1).sqrt()
 
 
 def statistics(generator: Generator, space: str, label: Label = None) -> Statistics:
-    """Return mean, deviation and covariance of `SAMPLES` untruncated codes of `space` z, w or w+; of z the mean is 0.
+    """Return mean, std and covariance of `SAMPLES` untruncated codes of `space` z, w or w+; of z the mean is 0.
 
     Raises `LatentError` for a space or a label that the generator does not have, and for a label that it needs.
     """
@@ -53,14 +53,6 @@ def sample_codes(generator: Generator, space: str, count: int = SAMPLES, label: 
         label = label[turns] if isinstance(label, Tensor) else [label[turn] for turn in turns]
     z = generator.sample(range(count))
     return z if space == "z" else generator.map(z, to=space, label=label)
-
-
-def row_label(label: Label, row: int) -> Label:
-    """Return the label of one of several codes: its own where there is one for each, else the one for all."""
-    if isinstance(label, Tensor):
-        return label[row : row + 1] if len(label) > 1 else label
-    several = isinstance(label, Sequence) and not isinstance(label, str) and len(label) > 1
-    return [label[row]] if several else label
 
 
 def draw_samples(generator: Generator, space: str, label: Label = None) -> Tensor | None:
@@ -89,36 +81,36 @@ def stds_along(samples: Tensor | None, vectors: Tensor) -> Float[Tensor, "k"]:
     return (samples.flatten(1).cpu().double() @ vectors.flatten(1).cpu().double().T).std(dim=0)
 
 
-def codes_for(generator: Generator, codes: Tensor, space: str) -> Tensor:
-    """Return `codes` (of a space told by their shape) in the space that directions of `space` move: w+ for w and w+,
-    else `space` itself.
+def to_space(
+    generator: Generator,
+    codes: Tensor,
+    space: str,
+    to: str,
+    *,
+    label: Label = None,
+    truncation: float = 1.0,
+    truncation_layers: int | None = None,
+) -> Tensor:
+    """Return `codes` of `space` in the space `to`, on the generator's device.
 
-    w codes are widened to w+, w and w+ codes become styles where `space` is s. Raises `LatentError` where no such step
-    leads there.
+    z is mapped to w, w+ and s, with label and truncation; w is repeated on every layer of w+; w and w+ become the
+    styles of s. No other way exists: raises `LatentError`, as for codes that do not lie in `space`.
     """
-    check_space(space, generator.spaces)
-    check_codes(codes)
-    shape = tuple(codes.shape[1:])
-    if space == "z" or generator.layers == 0:
-        if shape != generator.dimensions(space):
-            raise LatentError(
-                f"Directions of space {space} move {space} codes [n, {generator.dimensions(space)[0]}]; these "
-                f"have shape {list(codes.shape)}."
-            )
-        return codes
-    # Rows of their own, not one row seen several times: `torch.func` and changes in place need that.
-    if shape == generator.dimensions("w+"):
-        ws = codes.contiguous()
-    elif shape == generator.dimensions("w"):
-        ws = codes[:, None].repeat(1, generator.layers, 1)
-    elif space == "s" and shape == generator.dimensions("s"):
-        return codes
-    else:
-        raise LatentError(
-            f"Codes of shape {list(codes.shape)} are none that directions of space {space} move; give w or w+ "
-            "codes: G.map(z)."
-        )
-    if space != "s":
-        return ws
-    assert isinstance(generator, HasStyles)
-    return torch.cat(generator.styles(ws, "w+"), dim=1)
+    check_lie_in(generator, codes, space)
+    check_finite(codes)
+    check_space(to, generator.spaces)
+    codes = codes.to(generator.device)
+    if space == to:
+        return codes.contiguous()
+    if space == "z":
+        mapped = generator.map(codes, to, label=label, truncation=truncation, truncation_layers=truncation_layers)
+        # A copy, not an expanded tensor: `torch.func` and changes in place need that.
+        return mapped.contiguous()
+    if (space, to) == ("w", "w+"):
+        return codes[:, None].repeat(1, generator.layers, 1)
+    if space in ("w", "w+") and to == "s" and isinstance(generator, HasStyles):
+        return torch.cat(generator.styles(codes, space), dim=1)
+    raise LatentError(
+        f"Codes of space {space} do not lead to space {to}: the ways are from z to w, w+ and s, from w to w+, and from "
+        "w and w+ to s."
+    )

@@ -14,7 +14,7 @@ from ganvas.generators.protocol import Generator, Label
 from ganvas.images import pixels
 from ganvas.images.datasets import FEWEST, ImageSet, open_images, shuffled
 from ganvas.io.progress import Progress, silent
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.metrics.distribution import COMPONENTS, KernelMMD, frechet_distance, kernel_mmd
 from ganvas.metrics.features import BATCH, FeatureNetwork, load_features
 from ganvas.metrics.spectrum import octave_energies
@@ -158,6 +158,6 @@ def fake_images(
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's images of `seeds` in batches, rounded to 8 bits and clamped to [-1, 1] as in a file."""
     for first in range(0, len(seeds), FAKE_BATCH):
-        batch = sample_latent(generator, seeds[first : first + FAKE_BATCH], label=label, truncation=truncation)
+        batch = sample(generator, seeds[first : first + FAKE_BATCH], label=label, truncation=truncation)
         for images in batch.images(generator):
             yield pixels.from_bytes(pixels.to_bytes(images))

@@ -326,6 +326,10 @@ class Region:
     def __str__(self) -> str:
         return str(self.shape)
 
+    def __repr__(self) -> str:
+        text = str(self)
+        return f"Region({text if len(text) <= 80 else text[:77] + '...'})"
+
 
 def _shape_of(other: object) -> Shape:
     if isinstance(other, Region):

@@ -1,19 +1,21 @@
-"""One HTML page for the directions of a region, and an index of such pages. Computes nothing but the look.
+"""One HTML page for the directions of a region, and an index of such pages, from the templates beside this file.
 
 A page holds all it shows: images as PNG inside the page, its style and its script. Its content security policy
 forbids every request, so that it opens from disk and sends nothing anywhere.
 """
 
 import base64
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from html import escape
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from torch import Tensor
 
 from ganvas.errors import ImageError
@@ -24,14 +26,6 @@ from ganvas.io.files import atomic_path
 SMALLEST_SIDE = 192
 LARGEST_SIDE = 512
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_LEGEND = {
-    "eigenvalue": "How much the direction changes the region against how much it changes the rest, as the method "
-    "weighs the two.",
-    "predicted ratio": "Mean squared change inside the region over that outside, as foretold for a small step.",
-    "strength": "How far the code was moved along the direction (Euclidean distance). At 0 stands the original.",
-    "change": "Root mean square change against the original, inside and outside the region; black to white would be 2. "
-    "All bars on this page share one scale.",
-}
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ class DirectionStrip:
 class ManySeeds:
     """One direction on several images: `images[row, i]` is the image of `seeds[row]` at `strengths[i]`.
 
-    A row that has no seed is told by a word of its own.
+    A row without a seed has a name instead.
     """
 
     label: str
@@ -105,20 +99,18 @@ def directions_page(
         ImageError: an image holds values that are not numbers, or the page cannot be written.
     """
     shown = _fit(original, LARGEST_SIDE * 3 // 4)
-    caption = "The original"
-    if mask is not None:
-        shown, caption = outline(shown, mask), "The original, with the region outlined"
-    longest_bar = max((change for row in strips for change in row.inside + (row.outside or ())), default=0.0)
-    body = [
-        _header(title, "", links or {}),
-        '<section class="origin">',
-        f'<figure class="original">{_img(shown, caption)}',
-        f"<figcaption>{caption}</figcaption></figure>",
-        f'<div class="about">{_table_of_facts(facts)}{_legend()}</div></section>',
-        *(_direction(row, index, longest_bar) for index, row in enumerate(strips)),
-        *(_many(block) for block in many),
-    ]
-    return _write_page(path, title, body)
+    longest = max((change for row in strips for change in row.inside + (row.outside or ())), default=0.0)
+    return _write_page(
+        path,
+        "directions.html",
+        title=title,
+        links=links,
+        facts=facts,
+        original=_embedded(shown if mask is None else outline(shown, mask)),
+        caption="The original" if mask is None else "The original, with the region outlined",
+        strips=[_strip(row, longest) for row in strips],
+        many=[_many(block) for block in many],
+    )
 
 
 def index_page(path: str | Path, *, title: str, intro: str, entries: Sequence[IndexEntry]) -> Path:
@@ -128,11 +120,10 @@ def index_page(path: str | Path, *, title: str, intro: str, entries: Sequence[In
         ImageError: an image holds values that are not numbers, or the page cannot be written.
     """
     cards = [
-        f'<a class="card" href="{escape(entry.href)}">{_img(_fit(entry.image, 320), "")}'
-        f"<strong>{escape(entry.title)}</strong><span>{escape(entry.text)}</span></a>"
+        {"href": entry.href, "title": entry.title, "text": entry.text, "image": _embedded(_fit(entry.image, 320))}
         for entry in entries
     ]
-    return _write_page(path, title, [_header(title, intro, {}), '<nav class="cards">', *cards, "</nav>"])
+    return _write_page(path, "index.html", title=title, intro=intro, cards=cards)
 
 
 def number(value: float, signed: bool = False) -> str:
@@ -152,98 +143,57 @@ def number(value: float, signed: bool = False) -> str:
     return ("−" if value < 0 else "+" if signed and value > 0 else "") + text
 
 
-def _write_page(path: str | Path, title: str, body: Sequence[str]) -> Path:
+@functools.cache
+def _templates() -> Environment:
+    loader = PackageLoader("ganvas.reports")
+    return Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+
+
+def _write_page(path: str | Path, template: str, *, title: str, **content: Any) -> Path:
     static = resources.files("ganvas.reports") / "static"
     style, script = (static.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     key = base64.b64encode(sha256(script.encode()).digest()).decode()
     # Only this very script may run, and nothing may be fetched, whatever a title or a label holds.
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{key}'"
-    page = [
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="color-scheme" content="light dark">',
-        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>",
-        *body,
-        f"</main>\n<footer>Made with Ganvas</footer>\n<script>{script}</script>\n</body>\n</html>\n",
-    ]
+    shared = {"title": title, "intro": "", "links": None, "policy": policy, "style": style, "script": script}
+    page = _templates().get_template(template).render(shared | content)
     with atomic_path(path, ImageError) as temporary:
-        temporary.write_text("\n".join(page), encoding="utf-8", errors="replace")
+        temporary.write_text(page, encoding="utf-8", errors="replace")
     return Path(path)
 
 
-def _header(title: str, intro: str, links: Mapping[str, str]) -> str:
-    anchors = "".join(f'<a href="{escape(href)}">{escape(name)}</a>' for name, href in links.items())
-    words = f"<p>{escape(intro)}</p>" if intro else ""
-    return f"<header><h1>{escape(title)}</h1>{words}{f'<nav>{anchors}</nav>' if anchors else ''}</header>"
-
-
-def _table_of_facts(facts: Mapping[str, str]) -> str:
-    words = {name: escape(value) for name, value in facts.items()}
-    if "command" in words:
-        words["command"] = f"<code>{words['command']}</code>"
-    rows = [f'<tr><th scope="row">{escape(name)}</th><td>{value}</td></tr>' for name, value in words.items()]
-    return f'<table class="facts"><tbody>{"".join(rows)}</tbody></table>' if rows else ""
-
-
-def _legend() -> str:
-    terms = "".join(f"<dt>{term}</dt><dd>{meaning}</dd>" for term, meaning in _LEGEND.items())
-    keys = '<span class="key in">inside</span> <span class="key out">outside</span>'
-    return f'<dl class="legend">{terms.replace("<dt>change</dt>", f"<dt>{keys}</dt>")}</dl>'
-
-
-def _direction(row: DirectionStrip, index: int, longest_bar: float) -> str:
+def _strip(row: DirectionStrip, longest: float) -> dict[str, Any]:
+    """Return what the template shows of one direction; `longest` is the change of the longest bar."""
     known = {"eigenvalue": row.eigenvalue, "predicted ratio": row.predicted_ratio}
-    numbers = "".join(f"<dt>{n}</dt><dd>{number(value)}</dd>" for n, value in known.items() if not math.isnan(value))
-    cells = [_cell(row, position, longest_bar) for position in range(len(row.strengths))]
-    return "\n".join(
-        [
-            f'<section class="direction" id="direction-{index}" data-label="{escape(row.label)}">',
-            f"<header><h2>{escape(row.label)}</h2><dl>{numbers}</dl></header>",
-            f'<div class="strip" style="--count:{len(cells)}">',
-            *cells,
-            "</div></section>",
-        ]
-    )
+    cells = [
+        {
+            "image": _embedded(_fit(row.images[index : index + 1])),
+            "strength": number(strength, signed=True),
+            "is_original": strength == 0,
+            "inside": _bar(row.inside[index], longest),
+            "outside": None if row.outside is None else _bar(row.outside[index], longest),
+        }
+        for index, strength in enumerate(row.strengths)
+    ]
+    numbers = {name: number(value) for name, value in known.items() if not math.isnan(value)}
+    return {"label": row.label, "numbers": numbers, "cells": cells}
 
 
-def _cell(row: DirectionStrip, index: int, longest_bar: float) -> str:
-    strength = number(row.strengths[index], signed=True)
-    changes = [("in", "inside", row.inside[index])]
-    if row.outside is not None:
-        changes.append(("out", "outside", row.outside[index]))
-    bars = "".join(_bar(kind, name, change, longest_bar) for kind, name, change in changes)
-    image = _img(_fit(row.images[index : index + 1]), f"{row.label} at strength {strength}")
-    base = ' class="base"' if row.strengths[index] == 0 else ""
-    return f'<figure{base}>{image}<figcaption><b class="strength">{strength}</b>{bars}</figcaption></figure>'
-
-
-def _bar(kind: str, name: str, change: float, longest: float) -> str:
+def _bar(change: float, longest: float) -> dict[str, str]:
     share = change / longest if longest > 0 and math.isfinite(change / longest) else 0.0
     digits = "<0.001" if 0 < change < 0.0005 else f"{change:.3f}" if change else "0"
-    return (
-        f'<span class="change {kind}" title="{name}"><i><i style="width:{100 * share:.1f}%"></i></i>'
-        f'<span class="unseen">{name} </span>{escape(digits)}</span>'
-    )
+    return {"width": f"{100 * share:.1f}", "text": digits}
 
 
-def _many(block: ManySeeds) -> str:
-    head = "".join(f'<th scope="col">{number(strength, signed=True)}</th>' for strength in block.strengths)
-    rows = []
-    for seed, images in zip(block.seeds, block.images, strict=True):
-        named = isinstance(seed, str)
-        alts = [
-            f"{seed if named else f'Seed {seed}'}, {block.label} at strength {number(strength, signed=True)}"
-            for strength in block.strengths
-        ]
-        cells = [f"<td>{_img(_fit(image[None]), alt)}</td>" for image, alt in zip(images, alts, strict=True)]
-        head_cell = escape(seed) if named else f"<span>seed</span> {seed}"
-        rows.append(f'<tr><th scope="row">{head_cell}</th>{"".join(cells)}</tr>')
-    return (
-        f'<section class="many"><header><h2>{escape(block.label)}, the same on other seeds</h2></header>'
-        f'<div class="scroll"><table><thead><tr><th scope="col">strength</th>{head}</tr></thead>\n'
-        f"<tbody>{chr(10).join(rows)}</tbody></table></div></section>"
-    )
+def _many(block: ManySeeds) -> dict[str, Any]:
+    rows = [
+        {"name": str(seed), "is_seed": isinstance(seed, int), "images": [_embedded(_fit(one[None])) for one in images]}
+        for seed, images in zip(block.seeds, block.images, strict=True)
+    ]
+    strengths = [number(strength, signed=True) for strength in block.strengths]
+    return {"label": block.label, "strengths": strengths, "rows": rows}
 
 
 def _fit(image: Float[Tensor, "1 3 h w"], smallest: int = SMALLEST_SIDE) -> Float[Tensor, "1 3 new_h new_w"]:
@@ -256,7 +206,7 @@ def _fit(image: Float[Tensor, "1 3 h w"], smallest: int = SMALLEST_SIDE) -> Floa
     return enlarge(image, math.ceil(smallest / side))
 
 
-def _img(image: Float[Tensor, "1 3 h w"], alt: str) -> str:
+def _embedded(image: Float[Tensor, "1 3 h w"]) -> dict[str, Any]:
+    """Return an image as the template embeds it: a PNG in base64 with its width and height."""
     height, width = image.shape[-2:]
-    data = base64.b64encode(png_bytes(image)).decode()
-    return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{escape(alt)}">'
+    return {"data": base64.b64encode(png_bytes(image)).decode(), "width": width, "height": height}

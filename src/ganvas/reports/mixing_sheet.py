@@ -29,16 +29,14 @@ def mixing_sheet(
     Returns one labeled image (the styles in the top row, then a block for each set of layers, with the content at the
     left) and the mixed latent in space w+: blocks, then content, then styles.
     """
-    kept, taken = content.codes_for(generator, "w+"), style.codes_for(generator, "w+")
-    mixed, rows = [], range(len(content))
+    mixed = []
     for name, layers in blocks.items():
-        grid = mix_grid(generator, kept, taken, ",".join(map(str, layers)))
+        grid = mix_grid(generator, content, style, layers)
         names = tuple(
             f"{one}, {block_name(name, layers)} of {other}" for one in content.captions for other in style.captions
         )
-        many = content.rows([row for row in rows for _ in range(len(style))])
         label = None if content.label is None else style.label
-        mixed.append(replace(many, codes=grid.flatten(0, 1).cpu(), space="w+", names=names, label=label))
+        mixed.append(replace(grid, codes=grid.codes.cpu(), names=names, label=label))
     total = len(content) + len(style) + sum(map(len, mixed))
     images: list[Tensor] = []
     for latent in (content, style, *mixed):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.directions.strengths import frames_between
-from ganvas.edits.move import edit, edit_series, space_of
+from ganvas.edits.move import edit, edit_series
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
@@ -46,24 +46,14 @@ class Edit:
         """The strengths as Euclid distances."""
         return tuple(self.direction.length(strength) for strength in self.strengths)
 
-    def start(self, generator: Generator, latent: Latent) -> Tensor:
-        """Return the codes from which the direction sets out: those of `latent`, moved by what comes `before`."""
-        codes = latent.codes_for(generator, self.direction.space)
-        return edit(generator, codes, [one for one, _ in self.before], [amount for _, amount in self.before])
+    def start(self, generator: Generator, latent: Latent) -> Latent:
+        """Return the latent from which the direction sets out: `latent`, moved by what comes `before`."""
+        return edit(generator, latent, [one for one, _ in self.before], [amount for _, amount in self.before])
 
     def images(self, generator: Generator, latent: Latent) -> Float[Tensor, "rows k 3 h w"]:
         """Return the image of every row at every strength, on the CPU."""
         generator = latent.generator_for(generator)
-        return edit_series(
-            generator,
-            self.start(generator, latent),
-            self.direction,
-            self.strengths,
-            self.layers,
-            noise=latent.noise_for(generator),
-            label=latent.label,
-            truncation=latent.truncation,
-        ).cpu()
+        return edit_series(generator, self.start(generator, latent), self.direction, self.strengths, self.layers).cpu()
 
     def latent(self, generator: Generator, latent: Latent) -> Latent:
         """Return the latent of every sample at every strength, sample by sample."""
@@ -73,8 +63,8 @@ class Edit:
         names = [f"{sample} at {strength}" for sample in latent.captions for strength in captions(self.strengths)]
         return replace(
             latent.rows([row for row in range(len(latent)) for _ in self.strengths]),
-            codes=torch.stack(moved, dim=1).flatten(0, 1).cpu(),
-            space=space_of(moved[0], self.direction),
+            codes=torch.stack([one.codes for one in moved], dim=1).flatten(0, 1).cpu(),
+            space=moved[0].space,
             names=tuple(names),
         )
 

@@ -17,7 +17,7 @@ from ganvas.inversion.sketch.fidelity import fidelity_of
 from ganvas.inversion.sketch.search import CandidateMetrics, SketchResult
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.io.files import atomic_path
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import captioned_sheet, on_sheet
 
@@ -33,7 +33,7 @@ def write_sketches(
     """
     several = len(sketching.variants) > 1
     sheet = variants_sheet(sketching) if several else candidates_sheet(sketching)
-    paths = [pixels.write_image(folder / "scribble.png", sheet)]
+    paths = [pixels.write_image(folder / "sketches.png", sheet)]
     for (row, _), result in sketching.results.items():
         one = result.settings
         variant = f"weight-{one.delta_weight:g}-steps-{one.steps}" if several else "image"  # not the sketch's own name
@@ -116,4 +116,4 @@ def nearest_image(sketching: BatchSketch, row: int) -> Images:
     assert sketching.random_images is not None
     seeds = sketching.random_images.nearest_seeds(row, 1)
     label = sketching.variants[0].label
-    return torch.cat(list(sample_latent(sketching.generator, seeds, label=label).images(sketching.generator)))
+    return torch.cat(list(sample(sketching.generator, seeds, label=label).images(sketching.generator)))

@@ -23,7 +23,7 @@ from ganvas.inversion.sketch.search import SketchResult, SketchSettings, start_s
 from ganvas.inversion.sketch.sketch import read_drawing, sketch
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.inversion.starts import mean_start
-from ganvas.latents.latent import load_latent, sample_latent
+from ganvas.latents.latent import load_latent, sample
 from ganvas.latents.spaces import statistics
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
@@ -142,7 +142,7 @@ def test_alpha_counts_as_a_weight(strength: float):
 def test_a_part_of_an_image_is_matched_by_the_image_without_an_edge_at_the_rim():
     """A part of one of the generator's own images is met by that image, whatever is round the part."""
     generator = small_stylegan2(SIDE)
-    own = next(sample_latent(generator, [5]).images(generator))
+    own = next(sample(generator, [5]).images(generator))
     alpha = torch.zeros(1, SIDE, SIDE)
     alpha[:, 3:11, 4:12] = 1
     alpha[:, 4:10, 3] = 0.4
@@ -165,7 +165,7 @@ def test_distances_of_random_images_are_those_of_each_alone():
     found = compare_random_images(generator, sketches, 20, MIXED, Counted())
     assert rows == 20 * (1 + len(sketches))
     for seed, column in ((0, 0), (17, 2)):
-        image = next(sample_latent(generator, [seed]).images(generator))
+        image = next(sample(generator, [seed]).images(generator))
         target = Target(sketches[column].colors, sketches[column].alpha[None])
         terms = image_terms(MIXED, FEATURES, target, image)
         expected = 0.1 * terms["perceptual"] + 0.2 * terms["l1"] + terms["l2"]

@@ -1,1 +1,1 @@
-"""Which way of dragging is better when: round trips, known displacements, where the content goes, what else changes."""
+"""Drag methods compared: round trips, known displacements, where the content ends, and what else changes."""

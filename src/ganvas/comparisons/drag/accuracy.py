@@ -1,4 +1,4 @@
-"""How far the tracker errs, where the truth is known: images moved by parts of pixels, darkened, noisy, warped."""
+"""The error of the tracker where the truth is known: images shifted by parts of pixels, darkened, noisy, warped."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,22 +9,23 @@ from jaxtyping import Float
 from scipy import ndimage
 from torch import Tensor
 
-from ganvas.comparisons.drag.settings import Settings
-from ganvas.comparisons.drag.tasks import corners, even_place, pick
-from ganvas.comparisons.drag.trials import Bench, Say
+from ganvas.comparisons.drag.settings import DragBenchmarkSettings
+from ganvas.comparisons.drag.tasks import corners, even_point, pick
+from ganvas.comparisons.drag.trials import DragBenchmark
+from ganvas.io.progress import Progress
 from ganvas.metrics.corruptions import warp
 from ganvas.metrics.tracking import track
 
 FARTHEST = 0.1  # of the width, across and down
 GAIN, LEVEL, NOISE = 0.7, 0.15, 0.06  # black to white is 2
-WARPED = 0.02  # of the width: deviation of the places of a coarse grid from which a warp is made
+WARPED = 0.02  # of the width: std of the shifts of a coarse grid from which a warp is made
 GRID = 5
 WRONG = 0.02  # of the width
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The tracker's errors in one condition, in fractions of the width, None where it said that it found nothing."""
+    """The tracker's errors in one condition, in fractions of the width, None where it reported no match."""
 
     condition: str
     low_texture: bool
@@ -32,7 +33,7 @@ class Accuracy:
 
 
 Known = tuple[Tensor, Tensor]
-"""An image that was moved, and where in it the content of a place lies, [1, 2]."""
+"""A shifted image, and where in it the content of a point lies, [1, 2]."""
 
 
 def moved_by(image: Float[Tensor, "1 3 h w"], shift: Float[np.ndarray, "2"]) -> Float[Tensor, "1 3 h w"]:
@@ -44,7 +45,7 @@ def moved_by(image: Float[Tensor, "1 3 h w"], shift: Float[np.ndarray, "2"]) -> 
 def warped(image: Float[Tensor, "1 3 h w"], seed: int) -> tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 2 h w"]]:
     """Return the image warped smoothly, and where in the unwarped one each of its pixels' content lies, in fractions.
 
-    The places are those of an image of x and y that is warped the same way, exact but where the border is mirrored.
+    The positions are those of an image of x and y that is warped the same way, exact but where the border is mirrored.
     """
     height, width = image.shape[-2:]
     random = torch.Generator().manual_seed(seed)
@@ -55,12 +56,12 @@ def warped(image: Float[Tensor, "1 3 h w"], seed: int) -> tuple[Float[Tensor, "1
     return warp(image, amount, normal), warp(places, amount, normal)
 
 
-def tracker_accuracy(bench: Bench, say: Say) -> list[Accuracy]:
+def tracker_accuracy(bench: DragBenchmark, progress: Progress) -> list[Accuracy]:
     """Return the tracker's errors on the first images: by condition, at corners and on low texture."""
     errors: dict[tuple[str, bool], list[float | None]] = {}
     count = bench.settings.tracked
     for number in range(count):
-        say("Known shifts", number, count)
+        progress("Known shifts", number, count)
         image = bench.open(bench.settings.first_seed + number).image()
         for low in (False, True):
             for condition, error in _errors(image, number, low, bench.settings):
@@ -68,12 +69,12 @@ def tracker_accuracy(bench: Bench, say: Say) -> list[Accuracy]:
     return [Accuracy(condition, low, tuple(found)) for (condition, low), found in errors.items()]
 
 
-def _errors(image: Tensor, number: int, low: bool, settings: Settings) -> list[tuple[str, float | None]]:
+def _errors(image: Tensor, number: int, low: bool, settings: DragBenchmarkSettings) -> list[tuple[str, float | None]]:
     """Return the errors at one place of one image, by condition."""
     rng = np.random.default_rng([settings.first_seed, number, low])
     width = image.shape[-1]
     choose: Callable[[Tensor], tuple[float, float]] = (
-        (lambda shown: even_place(shown, rng)) if low else (lambda shown: pick(corners(shown, 8), rng))
+        (lambda shown: even_point(shown, rng)) if low else (lambda shown: pick(corners(shown, 8), rng))
     )
     place = torch.tensor([choose(image)], dtype=torch.float64)
     shift = rng.uniform(-FARTHEST, FARTHEST, 2) * width

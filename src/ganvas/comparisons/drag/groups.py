@@ -1,43 +1,43 @@
-"""Which drags the tables tell apart, and tables with a row for each group and method."""
+"""The groups of drags in the tables, and tables with a row for each group and method."""
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ganvas.comparisons.drag.settings import Settings
+from ganvas.comparisons.drag.formatting import name_of
+from ganvas.comparisons.drag.settings import DragBenchmarkSettings
 from ganvas.comparisons.drag.trials import Trial
-from ganvas.comparisons.drag.words import name_of
 from ganvas.comparisons.tables import table
 
 Groups = Mapping[str, Sequence[Trial]]
 CORNERS, EVEN = "corners, all", "low texture, all"
 
 
-def grouped(trials: Sequence[Trial], settings: Settings) -> Groups:
-    """Return the drags by what the tables tell apart: corners by length, all corners, and low texture."""
-    corners = [trial for trial in trials if not trial.drawn.low_texture]
+def grouped(trials: Sequence[Trial], settings: DragBenchmarkSettings) -> Groups:
+    """Return the drags by group: corners by length, all corners, and low texture."""
+    corners = [trial for trial in trials if not trial.task.low_texture]
     groups = {
-        f"corners, {100 * length:g} %": [trial for trial in corners if trial.drawn.length == length]
+        f"corners, {100 * length:g} %": [trial for trial in corners if trial.task.length == length]
         for length in settings.lengths
     }
-    groups |= {CORNERS: corners, EVEN: [trial for trial in trials if trial.drawn.low_texture]}
+    groups |= {CORNERS: corners, EVEN: [trial for trial in trials if trial.task.low_texture]}
     return {title: members for title, members in groups.items() if members}
 
 
-def by_method(members: Sequence[Trial], settings: Settings) -> list[list[Trial]]:
+def by_method(members: Sequence[Trial], settings: DragBenchmarkSettings) -> list[list[Trial]]:
     """Return the drags of each method in the order of their numbers, which are the same for all of them."""
     return [
-        sorted((trial for trial in members if trial.method == method), key=lambda trial: trial.drawn.number)
+        sorted((trial for trial in members if trial.method == method), key=lambda trial: trial.task.number)
         for method in settings.methods
     ]
 
 
 def group_table(
     groups: Groups,
-    settings: Settings,
+    settings: DragBenchmarkSettings,
     head: Sequence[str],
     cells: Callable[[Sequence[Trial]], list[str]],
     still: Sequence[str] | None = None,
 ) -> str:
-    """Return a table of `cells` by group and method; `still` are those of images that nobody drags."""
+    """Return a table of `cells` by group and method; `still` are those of undragged images."""
     rows = [["handles", "method", "drags", *head]]
     for title, members in groups.items():
         sides = by_method(members, settings)

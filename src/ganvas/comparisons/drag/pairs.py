@@ -1,7 +1,7 @@
 """Pairs of images of one generator with known displacements between them (DragGAN, section 4.2, paired image
 reconstruction): the first is dragged by them, and should become the second.
 
-The second image has the rows that a drag moves shifted towards another image's; displacements are the tracker's.
+The second image has the layers that a drag optimizes shifted towards another image's; displacements are the tracker's.
 """
 
 import math
@@ -15,11 +15,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.drag.tasks import corners
-from ganvas.comparisons.drag.trials import Bench, Say, by_all_methods, damaged, point, timed
-from ganvas.drag.session import Session
-from ganvas.drag.state import Point, Task, moved
+from ganvas.comparisons.drag.trials import DragBenchmark, by_all_methods, damaged, point, timed
+from ganvas.drag.request import Point
+from ganvas.drag.session import DragSession
 from ganvas.errors import ResultFileError
 from ganvas.inversion.metrics import psnr
+from ganvas.io.progress import Progress
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.metrics.tracking import Tracked, track
 
@@ -32,7 +33,7 @@ SEED_OFFSET = 1_000_000
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImagePair:
     """Handles of the first image, where their content lies in the second, and how far the farthest went, all in
     fractions; how far the images are apart.
     """
@@ -51,36 +52,36 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Paired:
-    """What became of a pair by one method: how the drag ended, the image's distance to the second one, and the
-    ``places`` at which the tracker finds the content of each handle, in fractions, None where it does not.
+class PairResult:
+    """The result of a pair by one method: how the drag ended, the image's distance to the second one, and where the
+    tracker finds the content of each handle (``found``), in fractions, None where it does not.
     """
 
-    pair: Pair
+    pair: ImagePair
     method: str
     reason: str
     steps: int
     seconds: float
     distance: float
     psnr: float
-    places: tuple[Point | None, ...]
+    found: tuple[Point | None, ...]
 
     @property
-    def offs(self) -> tuple[float | None, ...]:
+    def errors(self) -> tuple[float | None, ...]:
         """How far the content of each handle is from its target, in fractions, None where it is not found."""
-        ends = zip(self.places, self.pair.targets, strict=True)
-        return tuple(None if place is None else math.dist(place, target) for place, target in ends)
+        ends = zip(self.found, self.pair.targets, strict=True)
+        return tuple(None if found is None else math.dist(found, target) for found, target in ends)
 
     @property
-    def found(self) -> float:
+    def found_share(self) -> float:
         """The share of handles whose content is found."""
-        return sum(place is not None for place in self.places) / len(self.places)
+        return sum(found is not None for found in self.found) / len(self.found)
 
 
-def pairs(bench: Bench, say: Say) -> list[Paired]:
+def pairs(bench: DragBenchmark, progress: Progress) -> list[PairResult]:
     """Return all pairs by all methods, making what the folder lacks."""
-    tell = partial(say, "Pairs")
-    return by_all_methods(bench, bench.settings.pairs, dragged_path, _drag, _read, tell)
+    report = partial(progress, "Pairs")
+    return by_all_methods(bench, bench.settings.pairs, dragged_path, _drag, _read, report)
 
 
 def dragged_path(folder: Path, number: int, method: str) -> Path:
@@ -88,7 +89,7 @@ def dragged_path(folder: Path, number: int, method: str) -> Path:
     return folder / "pairs" / f"{number:04}-{method}.safetensors"
 
 
-def pair_of(bench: Bench, number: int) -> tuple[Pair, Session, Tensor]:
+def pair_of(bench: DragBenchmark, number: int) -> tuple[ImagePair, DragSession, Tensor]:
     """Return a pair, the session of its first image and the codes of the second, made where the folder lacks it."""
     path = bench.folder / "pairs" / f"{number:04}.safetensors"
     session = bench.open(bench.settings.first_seed + number)
@@ -98,12 +99,12 @@ def pair_of(bench: Bench, number: int) -> tuple[Pair, Session, Tensor]:
         write_tensors(path, KIND, {"second": second}, {"pair": asdict(pair)}, ResultFileError)
     tensors, header = read_tensors(path, KIND, ResultFileError)
     try:
-        return _pair(header["pair"]), session, tensors["second"].to(session.start)
+        return _pair(header["pair"]), session, tensors["second"].to(session.codes)
     except (KeyError, TypeError, ValueError) as reason:
         raise damaged(path, reason) from reason
 
 
-def make_pair(bench: Bench, session: Session, number: int) -> tuple[Pair, Tensor]:
+def make_pair(bench: DragBenchmark, session: DragSession, number: int) -> tuple[ImagePair, Tensor]:
     """Return a pair and the codes of its second image: the one of several, towards other images and by several
     shares, whose farthest corner went nearest to the length of this number.
     """
@@ -113,19 +114,19 @@ def make_pair(bench: Bench, session: Session, number: int) -> tuple[Pair, Tensor
     for other in range(OTHERS):
         seed = bench.settings.first_seed + SEED_OFFSET + number * OTHERS + other
         for share in SHARES:
-            codes = moved(session.subject, session.start, _towards(session, bench.open(seed), share))
+            codes = session.context.shifted(session.codes, _towards(session, bench.open(seed), share))
             seen = track(before, session.image(codes), handles)
             length = _farthest(handles, seen)
             if int(seen.found.sum()) >= FEWEST and (best is None or abs(length - wanted) < abs(best[0] - wanted)):
                 best = length, codes, seen
         if best is not None and SIMILAR <= best[0] / wanted <= 1 / SIMILAR:
             break
-    if best is None:  # nothing can be followed: a pair of one image, which no drag can better
-        best = 0.0, session.start, track(before, before, handles)
+    if best is None:  # nothing can be followed: a pair of one image, which no drag can improve
+        best = 0.0, session.codes, track(before, before, handles)
     length, codes, seen = best
     after = session.image(codes)
     kept = seen.found
-    return Pair(
+    return ImagePair(
         number,
         _points(handles[kept]),
         _points(seen.places[kept].clamp(0, 1)),
@@ -135,10 +136,10 @@ def make_pair(bench: Bench, session: Session, number: int) -> tuple[Pair, Tensor
     ), codes
 
 
-def _towards(session: Session, other: Session, share: float) -> Tensor:
-    """Return by what the trained part of the codes moves, so as to go this share of the way to the other image's."""
-    way = share * (other.start - session.start)
-    return way if session.subject.space == "z" else way[:, list(session.subject.rows)]
+def _towards(session: DragSession, other: DragSession, share: float) -> Tensor:
+    """Return the shift of what a drag optimizes that goes this share of the way to the other image's codes."""
+    way = share * (other.codes - session.codes)
+    return way if session.context.space == "z" else way[:, list(session.context.layers)]
 
 
 def _farthest(handles: Float[Tensor, "k 2"], seen: Tracked) -> float:
@@ -146,42 +147,43 @@ def _farthest(handles: Float[Tensor, "k 2"], seen: Tracked) -> float:
     return float(lengths.max()) if len(lengths) else 0.0
 
 
-def _drag(bench: Bench, number: int, method: str) -> None:
+def _drag(bench: DragBenchmark, number: int, method: str) -> None:
     pair, session, second = pair_of(bench, number)
-    ended, seconds = timed(session, Task(pair.handles, pair.targets), method, bench.settings.steps)
+    points = list(zip(pair.handles, pair.targets, strict=True))
+    ended, seconds = timed(session, points, method, bench.settings.steps)
     before, wanted, after = session.image(), session.image(second), ended.image()
     seen = track(before, after, torch.tensor(pair.handles, dtype=torch.float64))
-    found = zip(_points(seen.places), seen.found.tolist(), strict=True)
-    done = ended.done[-1]
-    result = Paired(
-        pair, method, done.reason, done.steps, seconds,
+    each = zip(_points(seen.places), seen.found.tolist(), strict=True)
+    finished = ended.drags[-1]
+    result = PairResult(
+        pair, method, finished.reason, finished.steps, seconds,
         bench.distance(after, wanted), float(psnr(after, wanted)),
-        tuple(place if known else None for place, known in found),
+        tuple(at if known else None for at, known in each),
     )  # fmt: skip
     path = dragged_path(bench.folder, number, method)
     write_tensors(path, DRAGGED_KIND, {"dragged": ended.codes}, {"result": asdict(result)}, ResultFileError)
 
 
-def dragged_codes(folder: Path, result: Paired) -> Tensor:
+def dragged_codes(folder: Path, result: PairResult) -> Tensor:
     """Return the codes that a pair's first image was dragged to."""
     path = dragged_path(folder, result.pair.number, result.method)
     return read_tensors(path, DRAGGED_KIND, ResultFileError)[0]["dragged"]
 
 
-def _read(path: Path) -> Paired:
+def _read(path: Path) -> PairResult:
     _, header = read_tensors(path, DRAGGED_KIND, ResultFileError)
     try:
         held = header["result"]
-        places = tuple(None if one is None else point(one) for one in held["places"])
-        return Paired(**(held | {"pair": _pair(held["pair"]), "places": places}))
+        found = tuple(None if one is None else point(one) for one in held["found"])
+        return PairResult(**(held | {"pair": _pair(held["pair"]), "found": found}))
     except (KeyError, TypeError, ValueError) as reason:
         raise damaged(path, reason) from reason
 
 
-def _pair(held: dict[str, Any]) -> Pair:
+def _pair(held: dict[str, Any]) -> ImagePair:
     points = {name: tuple(point(one) for one in held[name]) for name in ("handles", "targets")}
     values: dict[str, Any] = {**held, **points}
-    return Pair(**values)
+    return ImagePair(**values)
 
 
 def _points(places: Float[Tensor, "k 2"]) -> tuple[Point, ...]:

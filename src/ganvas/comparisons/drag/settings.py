@@ -1,21 +1,22 @@
-"""What the benchmark of drags measures: how many drags, how long, and its short form. Knows no generator."""
+"""The settings of the drag benchmark: how many drags, how long, and its short form."""
 
 from dataclasses import dataclass, replace
 
-from ganvas.drag.session import METHODS
+from ganvas.drag.methods import METHODS
 from ganvas.errors import GanvasError
 
 
 @dataclass(frozen=True)
-class Settings:
-    """`drags` of each method go there and back, `pairs` have an image that they should lead to. ``lengths`` are those
-    of the drags, in fractions of the width, in turn; two thirds of the handles are corners, one third lies on low
-    texture. ``first_seed`` is that of the first image: every drag has an image of its own. ``tracked`` images show
-    how far the tracker errs. A handle counts as brought where its content ends within ``near`` of the way from its
-    target, but at least a pixel. From ``learned`` images, none of which is dragged, it is learned how turned heads
-    look.
+class DragBenchmarkSettings:
+    """Settings of the benchmark.
 
-    Images of seeds around 5000 have been looked at while the weights of masks were chosen; these have not.
+    Each method does ``drags`` forward and in reverse, and ``pairs``, which have an image that they should lead to.
+    ``lengths`` are those of the drags, in fractions of the width, in turn; two thirds of the handles are corners, one
+    third lies on low texture. ``first_seed`` is that of the first image: every drag has an image of its own.
+    ``tracked`` images measure the tracker's error. A drag succeeds where its content ends within ``near`` of the way
+    from its target, or within a pixel. Yaw is regressed on ``learned`` images, none of which is dragged.
+
+    Images of seeds around 5000 were looked at while the weights of masks were chosen; these were not.
     """
 
     drags: int = 200
@@ -45,9 +46,9 @@ class Settings:
         return number // len(self.lengths) % 3 == 2
 
 
-def of_size(drags: int) -> Settings:
+def of_size(drags: int) -> DragBenchmarkSettings:
     """Return the benchmark of so many drags a method, with pairs and images for the tracker in proportion."""
-    default = Settings()
+    default = DragBenchmarkSettings()
     return replace(
         default,
         drags=drags,

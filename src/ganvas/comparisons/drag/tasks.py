@@ -1,5 +1,5 @@
-"""What is dragged: handles at corners of an image's structure or on low texture, targets at a given length from them,
-and what may move around their way. A number gives the same task every time.
+"""The tasks of the benchmark: handles at corners of an image's structure or on low texture, targets at a given length
+from them, and the region that may move around the line. A number gives the same task every time.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.drag.settings import Settings
-from ganvas.drag.state import Point, Task
+from ganvas.comparisons.drag.settings import DragBenchmarkSettings
+from ganvas.drag.request import Point, PointPair
 from ganvas.errors import GanvasError
 from ganvas.metrics.tracking import corner_strength
 from ganvas.regions import Region
@@ -19,13 +19,13 @@ from ganvas.regions import Region
 BORDER = 0.12  # of the width: handles keep so far from the edges, half of it their targets
 CANDIDATES = 8
 APART = 0.05  # of the width: how far corners are from each other
-EVEN = 0.25  # of all places: those of least structure, which count as low texture
-MOVABLE = 0.15  # of the width: how far from its way a drag may change the image, where it has a mask
+EVEN = 0.25  # of all pixels: those of least structure, which count as low texture
+MOVABLE = 0.15  # of the width: how far from its line a drag with a mask may change the image
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A drag that was drawn: its number and seed, length in fractions of the width, kind of handle, and the points."""
+class DragTask:
+    """A random drag: its number and seed, length in fractions of the width, kind of handle, handle and target."""
 
     number: int
     seed: int
@@ -35,33 +35,28 @@ class Drawn:
     target: Point
 
     @property
-    def there(self) -> Task:
-        """Handle to target, everything may move."""
-        return Task((self.handle,), (self.target,))
+    def forward(self) -> PointPair:
+        """Handle to target."""
+        return self.handle, self.target
 
     @property
-    def back(self) -> Task:
+    def reverse(self) -> PointPair:
         """Target to handle."""
-        return Task((self.target,), (self.handle,))
+        return self.target, self.handle
 
     @property
     def movable(self) -> Region:
-        """What may move in the drag with a mask: what lies near the way."""
+        """The region that may move in the drag with a mask: what lies near the line."""
         return Region.brush([self.handle, self.target], MOVABLE)
 
-    @property
-    def masked(self) -> Task:
-        """Handle to target, with the mask."""
-        return Task((self.handle,), (self.target,), self.movable)
 
-
-def draw(image: Float[Tensor, "1 3 h w"], number: int, settings: Settings) -> Drawn:
+def draw(image: Float[Tensor, "1 3 h w"], number: int, settings: DragBenchmarkSettings) -> DragTask:
     """Return the drag of this number on its image, that of ``settings.first_seed + number``."""
     rng = np.random.default_rng([settings.first_seed, number])
     low, length = settings.low_texture(number), settings.length(number)
-    handle = even_place(image, rng) if low else pick(corners(image, CANDIDATES), rng)
+    handle = even_point(image, rng) if low else pick(corners(image, CANDIDATES), rng)
     target = target_of(handle, length, rng)
-    return Drawn(number, settings.first_seed + number, length, low, handle, target)
+    return DragTask(number, settings.first_seed + number, length, low, handle, target)
 
 
 def corners(image: Float[Tensor, "1 3 h w"], count: int, where: Float[Tensor, "1 h w"] | None = None) -> list[Point]:
@@ -80,7 +75,7 @@ def corners(image: Float[Tensor, "1 3 h w"], count: int, where: Float[Tensor, "1
     return [((int(columns[i]) + 0.5) / width, (int(rows[i]) + 0.5) / height) for i in order]
 
 
-def even_place(image: Float[Tensor, "1 3 h w"], rng: np.random.Generator) -> Point:
+def even_point(image: Float[Tensor, "1 3 h w"], rng: np.random.Generator) -> Point:
     """Return the middle of one of the quarter of pixels with least structure, (x, y) in fractions."""
     strength = corner_strength(image)
     height, width = strength.shape
@@ -91,7 +86,7 @@ def even_place(image: Float[Tensor, "1 3 h w"], rng: np.random.Generator) -> Poi
 
 
 def target_of(handle: Point, length: float, rng: np.random.Generator) -> Point:
-    """Return a point at `length` (of the width) from the handle, in a direction by chance that keeps to the image."""
+    """Return a point at `length` (of the width) from the handle, in a random direction that stays on the image."""
     for _ in range(1000):
         angle = rng.uniform(0, 2 * np.pi)
         target = (handle[0] + length * float(np.cos(angle)), handle[1] + length * float(np.sin(angle)))
@@ -101,7 +96,7 @@ def target_of(handle: Point, length: float, rng: np.random.Generator) -> Point:
 
 
 def pick(points: list[Point], rng: np.random.Generator) -> Point:
-    """Return one of the points by chance; raises `GanvasError` where there is none."""
+    """Return a random one of the points; raises `GanvasError` where there is none."""
     if not points:
         raise GanvasError("An image has no corners to drag by: it is even everywhere.")
     return points[int(rng.integers(len(points)))]

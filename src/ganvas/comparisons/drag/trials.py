@@ -1,10 +1,10 @@
-"""One drag by one method, there, back, and there again with a mask; what became of it in numbers. A finished trial is
-one file, so that a benchmark goes on where it stopped.
+"""One drag by one method: forward, reverse, and forward again with a mask, with its outcomes in numbers. A finished
+trial is one file, so that a benchmark goes on where it stopped.
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,42 +14,44 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.drag.settings import Settings
-from ganvas.comparisons.drag.tasks import Drawn, draw
-from ganvas.drag.session import Order, Session, open_session
-from ganvas.drag.state import Point, Task
+from ganvas.comparisons.drag.settings import DragBenchmarkSettings
+from ganvas.comparisons.drag.tasks import DragTask, draw
+from ganvas.drag.methods import settings_of
+from ganvas.drag.request import Point, PointPair
+from ganvas.drag.session import DragSession, open_drag
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.metrics import psnr
 from ganvas.inversion.terms import feature_distance
+from ganvas.io.progress import Progress
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.metrics.locality import rms_change
 from ganvas.metrics.tracking import track
+from ganvas.regions import Region
 
 KIND = "drag trial"
-WAYS = ("there", "back", "masked")
-Say = Callable[[str, int, int], None]
+LEGS = ("forward", "reverse", "masked")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Leg:
-    """What became of one drag, against the first image.
+class Outcome:
+    """The outcome of one drag, against the first image.
 
-    ``place`` is where the tracker finds the handle's content, ``off`` how far from where it should be, in fractions of
-    the width, ``along`` which share of the way from handle to target it has gone: None where it is not found again;
+    ``found`` is where the tracker finds the handle's content, ``error`` its distance from where it should be, in
+    fractions of the width, ``share`` its share of the way from handle to target: None where it is not found;
     ``score`` is its correlation. ``distance`` is the perceptual one, ``psnr`` in dB, ``outside`` the root mean square
-    change of what a mask around the way would keep (black to white is 2).
+    change of what a mask around the line would keep (black to white is 2).
     """
 
     reason: str
     steps: int
     seconds: float
-    place: Point | None
-    off: float | None
-    along: float | None
+    found: Point | None
+    error: float | None
+    share: float | None
     score: float
     distance: float
     psnr: float
@@ -58,62 +60,60 @@ class Leg:
 
 @dataclass(frozen=True)
 class Trial:
-    """A drag by a method: there, back from there, and there with a mask; its task in ``drawn``."""
+    """A task done by a method: forward, in reverse from there, and forward with a mask."""
 
-    drawn: Drawn
+    task: DragTask
     method: str
-    there: Leg
-    back: Leg
-    masked: Leg
+    forward: Outcome
+    reverse: Outcome
+    masked: Outcome
 
-    def brought(self, leg: Leg, near: float, resolution: int) -> bool:
+    def success(self, outcome: Outcome, near: float, resolution: int) -> bool:
         """Whether the content is found within `near` of the way from the target, or within a pixel of it."""
-        return leg.off is not None and leg.off <= max(near * self.drawn.length, 1 / resolution)
+        return outcome.error is not None and outcome.error <= max(near * self.task.length, 1 / resolution)
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What all parts of the benchmark share: the generator, what looks at its images, and where results are kept."""
+class DragBenchmark:
+    """What all parts of the benchmark share: generator, feature extractor, settings, and the folder of the results."""
 
     generator: Generator
-    look: FeatureExtractor
-    settings: Settings
+    features: FeatureExtractor
+    settings: DragBenchmarkSettings
     folder: Path
     label: int | None = None
 
     @torch.no_grad()
     def distance(self, image: Float[Tensor, "1 3 h w"], other: Float[Tensor, "1 3 h w"]) -> float:
         """Return the perceptual distance of two images."""
-        return float(feature_distance(self.look(image), self.look(other)))
+        return float(feature_distance(self.features(image), self.features(other)))
 
-    def open(self, seed: int) -> Session:
+    def open(self, seed: int) -> DragSession:
         """Return the session of the image of a seed, in the space in which this generator is dragged by default."""
         truncation = self.settings.truncation
-        latent = sample_latent(self.generator, [seed], label=self.label, truncation=truncation)
-        if "w+" not in self.generator.spaces:
-            return open_session(self.generator, latent.codes, "z", label=self.label, truncation=truncation)
-        return open_session(self.generator, latent.codes_for(self.generator, "w+"))
+        latent = sample(self.generator, [seed], label=self.label, truncation=truncation)
+        return open_drag(self.generator, latent)
 
 
-def trials(bench: Bench, say: Say) -> list[Trial]:
+def trials(bench: DragBenchmark, progress: Progress) -> list[Trial]:
     """Return all trials, number by number, measuring those that the folder lacks."""
-    tell = partial(say, "Drags")
-    return by_all_methods(bench, bench.settings.drags, trial_path, _measure, read_trial, tell)
+    report = partial(progress, "Drags")
+    return by_all_methods(bench, bench.settings.drags, trial_path, _measure, read_trial, report)
 
 
 def by_all_methods(
-    bench: Bench,
+    bench: DragBenchmark,
     count: int,
     path_of: Callable[[Path, int, str], Path],
-    make: Callable[[Bench, int, str], None],
+    make: Callable[[DragBenchmark, int, str], None],
     read: Callable[[Path], Result],
-    tell: Callable[[int, int], None],
+    report: Callable[[int, int], None],
 ) -> list[Result]:
-    """Return what `count` tasks by all methods came to, number by number, making the files that the folder lacks."""
+    """Return the results of `count` tasks by all methods, number by number, making the files that the folder lacks."""
     wanted = [(number, method) for number in range(count) for method in bench.settings.methods]
     found = []
     for number, method in wanted:
-        tell(len(found), len(wanted))
+        report(len(found), len(wanted))
         path = path_of(bench.folder, number, method)
         if not path.is_file():
             make(bench, number, method)
@@ -126,47 +126,48 @@ def trial_path(folder: Path, number: int, method: str) -> Path:
     return folder / "trials" / f"{number:04}-{method}.safetensors"
 
 
-def _measure(bench: Bench, number: int, method: str) -> None:
+def _measure(bench: DragBenchmark, number: int, method: str) -> None:
     session = bench.open(bench.settings.first_seed + number)
     before = session.image()
-    drawn = draw(before, number, bench.settings)
-    keep = 1 - drawn.movable.mask(*before.shape[-2:])
-    there, first = timed(session, drawn.there, method, bench.settings.steps)
-    back, second = timed(there, drawn.back, method, bench.settings.steps)
-    masked, third = timed(session, drawn.masked, method, bench.settings.steps)
-    ends = {"there": (there, first, drawn.target), "back": (back, second, drawn.handle)}
-    ends["masked"] = (masked, third, drawn.target)
-    legs = {
-        name: _leg(bench, drawn, before, keep, ended, seconds, goal) for name, (ended, seconds, goal) in ends.items()
-    }
-    trial = Trial(drawn, method, **legs)
+    task = draw(before, number, bench.settings)
+    limit = bench.settings.steps
+    forward, first = timed(session, [task.forward], method, limit)
+    reverse, second = timed(forward, [task.reverse], method, limit)
+    masked, third = timed(session, [task.forward], method, limit, task.movable)
+    ends = {"forward": (forward, first, task.target), "reverse": (reverse, second, task.handle)}
+    ends["masked"] = (masked, third, task.target)
+    outcomes = {name: _outcome(bench, task, before, *end) for name, end in ends.items()}
+    trial = Trial(task, method, **outcomes)
     codes = {name: ended.codes for name, (ended, _, _) in ends.items()}
     path = trial_path(bench.folder, number, method)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_tensors(path, KIND, codes, {"trial": asdict(trial)}, ResultFileError)
 
 
-def timed(session: Session, task: Task, method: str, steps: int) -> tuple[Session, float]:
+def timed(
+    session: DragSession, points: Sequence[PointPair], method: str, steps: int, movable: Region | None = None
+) -> tuple[DragSession, float]:
     """Return the session after one more drag, and the seconds that it took."""
     begun = time.perf_counter()
-    after = session.drag(Order(task, method, steps))
+    after = session.drag(points, settings_of(method), movable, steps)
     return after, time.perf_counter() - begun
 
 
-def _leg(
-    bench: Bench, drawn: Drawn, before: Tensor, keep: Tensor, session: Session, seconds: float, goal: Point
-) -> Leg:
-    after, done = session.image(), session.done[-1]
-    seen = track(before, after, torch.tensor([drawn.handle], dtype=torch.float64))
+def _outcome(
+    bench: DragBenchmark, task: DragTask, before: Tensor, session: DragSession, seconds: float, goal: Point
+) -> Outcome:
+    after, finished = session.image(), session.drags[-1]
+    seen = track(before, after, torch.tensor([task.handle], dtype=torch.float64))
     x, y = seen.places[0].tolist()
-    place = (x, y) if bool(seen.found[0]) else None
-    return Leg(
-        done.reason,
-        done.steps,
+    found = (x, y) if bool(seen.found[0]) else None
+    keep = 1 - task.movable.mask(*before.shape[-2:])
+    return Outcome(
+        finished.reason,
+        finished.steps,
         seconds,
-        place,
-        None if place is None else math.dist(place, goal),
-        None if place is None else along(drawn.handle, drawn.target, place),
+        found,
+        None if found is None else math.dist(found, goal),
+        None if found is None else share_of_way(task.handle, task.target, found),
         float(seen.scores[0]),
         bench.distance(after, before),
         float(psnr(after, before)),
@@ -174,9 +175,9 @@ def _leg(
     )
 
 
-def along(start: Point, end: Point, place: Point) -> float:
-    """Return which share of the way from `start` to `end` a place has gone: 0 at the start, 1 level with the end."""
-    way, went = ([b - a for a, b in zip(start, to, strict=True)] for to in (end, place))
+def share_of_way(start: Point, end: Point, at: Point) -> float:
+    """Return which share of the way from `start` to `end` a point has gone: 0 at the start, 1 level with the end."""
+    way, went = ([b - a for a, b in zip(start, to, strict=True)] for to in (end, at))
     return sum(a * b for a, b in zip(way, went, strict=True)) / sum(a * a for a in way)
 
 
@@ -185,16 +186,16 @@ def read_trial(path: Path) -> Trial:
     _, header = read_tensors(path, KIND, ResultFileError)
     try:
         held: dict[str, Any] = header["trial"]
-        drawn: dict[str, Any] = dict(held["drawn"])
-        drawn |= {name: point(drawn[name]) for name in ("handle", "target")}
-        legs = {name: _read_leg(held[name]) for name in WAYS}
-        return Trial(Drawn(**drawn), held["method"], **legs)
+        task: dict[str, Any] = dict(held["task"])
+        task |= {name: point(task[name]) for name in ("handle", "target")}
+        outcomes = {name: _read_outcome(held[name]) for name in LEGS}
+        return Trial(DragTask(**task), held["method"], **outcomes)
     except (KeyError, TypeError, ValueError, IndexError) as reason:
         raise damaged(path, reason) from reason
 
 
-def _read_leg(held: dict[str, Any]) -> Leg:
-    return Leg(**(held | {"place": None if held["place"] is None else point(held["place"])}))
+def _read_outcome(held: dict[str, Any]) -> Outcome:
+    return Outcome(**(held | {"found": None if held["found"] is None else point(held["found"])}))
 
 
 def point(held: Any) -> Point:
@@ -204,8 +205,8 @@ def point(held: Any) -> Point:
 
 
 def codes_of(folder: Path, trial: Trial) -> dict[str, Tensor]:
-    """Return the codes after each way of a trial, [1, *code]."""
-    return read_tensors(trial_path(folder, trial.drawn.number, trial.method), KIND, ResultFileError)[0]
+    """Return the codes after each leg of a trial, [1, *code]."""
+    return read_tensors(trial_path(folder, trial.task.number, trial.method), KIND, ResultFileError)[0]
 
 
 def damaged(path: Path, reason: Exception) -> GanvasError:

@@ -1,5 +1,5 @@
-"""By how many degrees heads turn when their noses are dragged aside, read from the images; and how the same faces are
-read when they are turned by a known angle, when the nose alone is pushed aside, and when they are made to smile.
+"""The yaw of heads whose noses were dragged aside, in degrees, estimated from the images; and that of the same faces
+turned by a known angle, with the nose alone pushed aside, and made to smile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,34 +8,37 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.drag.qualitative import DIRECTION, SMILE, Face, middle, steps_of
-from ganvas.comparisons.drag.trials import Bench, Say
+from ganvas.comparisons.drag.qualitative import DIRECTION, SMILE, FaceDrag, middle, steps_of
+from ganvas.comparisons.drag.trials import DragBenchmark
 from ganvas.images import pixels
+from ganvas.io.progress import Progress
 from ganvas.metrics.yaw import TurnReader, degrees_for, learn_turns, pushed_aside, turned
 from ganvas.regions import Region
 
 HEAD, NOSE = "the head turned, by a warp", "the nose alone pushed aside, by a warp"
 SIDE = 128
-Turns = Mapping[str, Sequence[float]]
+Angles = Mapping[str, Sequence[float]]
 """Degrees towards the target, face by face in the same order, by method, by its smiles and by warp."""
 
 
-def turns_of(bench: Bench, found: Sequence[Face], regions: Mapping[str, Region], say: Say) -> Turns:
+def yaw_angles(
+    bench: DragBenchmark, found: Sequence[FaceDrag], regions: Mapping[str, Region], progress: Progress
+) -> Angles:
     """Return degrees towards the target for every face whose nose was dragged: by method, for the smile of the same
     face by the same method, and for the two warps that bring the nose where it was to go.
     """
     nose = regions["nose"]
-    reader = _learned(bench, nose, say)
+    reader = _learned(bench, nose, progress)
     read: dict[str, list[float]] = {}
-    asked = {(face.seed, face.method): face.asked[0] for face in found if face.named == DIRECTION}
+    asked = {(face.seed, face.method): face.asked[0] for face in found if face.edit == DIRECTION}
     for face in found:
-        if face.named not in (DIRECTION, SMILE):
+        if face.edit not in (DIRECTION, SMILE):
             continue
         session, way = bench.open(face.seed), asked[face.seed, face.method]
         before, side = _small(session.image()), 1.0 if way > 0 else -1.0
         codes, _ = steps_of(bench.folder, face)
-        seen = {face.method if face.named == DIRECTION else smile(face.method): _small(session.image(codes[-1:]))}
-        if face.named == DIRECTION and face.method == bench.settings.methods[0]:
+        seen = {face.method if face.edit == DIRECTION else smile(face.method): _small(session.image(codes[-1:]))}
+        if face.edit == DIRECTION and face.method == bench.settings.methods[0]:
             known, pushed = before.new_tensor([side * degrees_for(abs(way))]), before.new_tensor([way])
             seen[HEAD] = turned(before, known)
             seen[NOSE] = pushed_aside(before, face.handles[0], _radius(nose, before), pushed)
@@ -45,22 +48,22 @@ def turns_of(bench: Bench, found: Sequence[Face], regions: Mapping[str, Region],
 
 
 def smile(method: str) -> str:
-    """Return what the readings of smiles by a method are called: no turn was asked for."""
+    """Return the name of the angles of smiles by a method, for which no turn was asked."""
     return f"{method}, the smile"
 
 
-def _learned(bench: Bench, nose: Region, say: Say) -> TurnReader:
-    """Return a reader that learned on images of which none is dragged."""
+def _learned(bench: DragBenchmark, nose: Region, progress: Progress) -> TurnReader:
+    """Return an estimator of yaw that was learned on images of which none is dragged."""
     images = []
     for number in range(bench.settings.learned):
-        say("Images to learn turns from", number, bench.settings.learned)
+        progress("Images to learn yaw from", number, bench.settings.learned)
         images.append(_small(bench.open(number).image()))
     place = middle(nose.mask(*images[0].shape[-2:]))
-    return learn_turns(bench.look, torch.cat(images), place, _radius(nose, images[0]))
+    return learn_turns(bench.features, torch.cat(images), place, _radius(nose, images[0]))
 
 
 def _small(image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 side side"]:
-    """Return an image of at most `SIDE` pixels: hundreds are warped at once, and what looks at them sees no more."""
+    """Return an image of at most `SIDE` pixels: hundreds are warped at once, and the features need no more."""
     side = min(SIDE, image.shape[-1])
     return pixels.resize(image, side, side)
 

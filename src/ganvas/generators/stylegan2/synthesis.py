@@ -6,7 +6,7 @@ architectures.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -253,7 +253,7 @@ class Synthesis(StyleSynthesis):
             .contiguous(memory_format=torch.channels_last)
         )
 
-    def _grouped(self, values: Sequence) -> Iterator[tuple[list, object]]:
+    def _grouped(self, values: Sequence) -> Iterator[tuple[list, Any]]:
         """Split per-layer values by block: those of its convolutions, and that of its colors (None without)."""
         remaining = iter(values)
         for _, block in self.named_blocks():

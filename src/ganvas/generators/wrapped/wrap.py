@@ -39,18 +39,35 @@ def wrap(
 ) -> Wrapped:
     """Return a module that turns codes into square images as a generator, for all that Ganvas does with one.
 
-    ``module(codes)`` gets [n, `z_dim`], or [n, 100, 1, 1] where `z_dim` is (100, 1, 1), as modules want that start with
-    a convolution, and returns [n, 3, h, h] or [n, 1, h, h] (gray), black to white as `image_range` says. `sample` is
-    the prior: "normal", "uniform" in [-1, 1], or a function from seeds to codes [n, z_dim] that gives a seed the same
-    row in every batch. With `classes` (their number, or their names) the label is its second argument, one-hot rows
-    or, with `label_as` "number", class numbers. With a `mapping` from z (and the label) to w [n, w_dim] the module gets
-    w instead, as [n, w_dim], or as w+ [n, `layers`, w_dim] where layers are given. `feature_names` are the submodules
-    whose outputs are feature maps; by default all that give one map [n, c, h, w] a call. `name` and `regions` are what
-    the generator and regions of its images are called.
+    The module is called on two seeds to see its images; nothing of it is changed.
 
-    The module is called on two seeds to see its images; `resolution`, if given, is compared with theirs. Raises
-    `GanvasError` for a module in training mode, one that fails, that returns anything but square images, draws random
-    numbers, or lets the rows of a batch change each other.
+    Args:
+        module: Takes codes [n, z_dim] and returns images [n, 3, h, h] or [n, 1, h, h] (gray). It is in evaluation mode.
+        z_dim: Numbers of a code; the shape of one, such as (100, 1, 1), for modules that begin with a convolution.
+        sample: The prior: "normal", "uniform" in [-1, 1], or a function from seeds to codes [n, z_dim] that gives a
+            seed the same code in every batch.
+        image_range: The module's black and white.
+        resolution: Height and width of the images, to be compared with those that the module makes.
+        feature_names: Submodules whose outputs are feature maps; by default all that give one map [n, c, h, w] a call.
+        classes: The number of classes, or their names: the label is then the module's second argument.
+        label_as: "one-hot" rows, or the class as a "number".
+        mapping: Takes z (and the label) to w [n, w_dim]: the module then gets w instead of z.
+        layers: How many layers have a w of their own: the module then gets w+ [n, layers, w_dim].
+        name: What the generator is called.
+        regions: Named regions of its images.
+
+    Returns:
+        A generator with space z; with a mapping also w, and with layers w+.
+
+    Raises:
+        GanvasError: The module is in training mode, fails, returns anything but square images, draws random numbers,
+            or lets the images of a batch change each other.
+
+    Example:
+        >>> import ganvas, torch
+        >>> paint = torch.nn.Sequential(torch.nn.Linear(8, 3 * 16), torch.nn.Tanh(), torch.nn.Unflatten(1, (3, 4, 4)))
+        >>> ganvas.wrap(paint.eval(), z_dim=8, name="tiny")
+        Wrapped('tiny', 4 px, spaces z)
     """
     shape = (z_dim,) if isinstance(z_dim, int) else tuple(z_dim)
     count, names = (classes, None) if isinstance(classes, int) else (len(classes), tuple(classes))

@@ -15,7 +15,7 @@ from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.sketch.target import Sketch, compared_terms, masked_distance, sketch_terms
 from ganvas.io.progress import Progress, silent
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 
 BATCH = 16
 MOST = 100_000
@@ -57,7 +57,7 @@ def compare_random_images(
     parts = [{name: torch.zeros(0, len(sketches)) for name in compared_terms(weights)}]
     for first in range(0, count, BATCH):
         seeds = range(first, min(first + BATCH, count))
-        for images in sample_latent(generator, seeds, label=label).images(generator):
+        for images in sample(generator, seeds, label=label).images(generator):
             parts.append(sketch_terms(sketches, images.to(generator.device), weights, features))
         report("Comparing random images", seeds.stop, count)
     terms = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

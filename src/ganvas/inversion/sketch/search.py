@@ -24,7 +24,7 @@ from ganvas.inversion.sketch.nearest import RandomImages
 from ganvas.inversion.sketch.target import COMPARED, Sketch, masked_distance, sketch_terms
 from ganvas.inversion.starts import mean_start
 from ganvas.inversion.terms import mean_squared_z_score
-from ganvas.latents.latent import Latent, sample_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.latents.spaces import statistics
 
 MOST_CANDIDATES = 32
@@ -233,6 +233,6 @@ def candidate_starts(generator: Generator, settings: SketchSettings, seeds: Sequ
     known = statistics(generator, settings.space, settings.label)
     codes = mean_start(generator, settings.space, known, 1, settings.label).codes
     if seeds:
-        others = sample_latent(generator, seeds, label=settings.label, space=settings.space)
+        others = sample(generator, seeds, label=settings.label, space=settings.space)
         codes = torch.cat([codes, others.codes])
     return Latent(codes, settings.space, names=("the mean", *(f"seed {seed}" for seed in seeds)))

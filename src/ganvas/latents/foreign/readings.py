@@ -7,9 +7,9 @@ convention of its kind does.
 from collections.abc import Collection, Mapping
 
 from ganvas.errors import LatentError, ResultFileError
+from ganvas.generators.codes import SPACES
 from ganvas.generators.protocol import Generator
 
-SPACES = ("z", "w", "w+", "s")
 LARGEST_CODE = 1024  # numbers; z and w of published generators have 64 to 1024, flattened w+ and styles have more
 NAMED = {
     **dict.fromkeys(("z", "zs", "latent_z", "z_code"), ("z",)),

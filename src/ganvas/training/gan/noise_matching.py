@@ -11,7 +11,7 @@ import math
 import torch
 
 from ganvas.generators.stylegan2.generator import StyleGAN2
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.metrics.spectrum import octave_energies
 
 SEEDS = range(128)
@@ -36,7 +36,7 @@ def match_finest_octave(generator: StyleGAN2, energy: float) -> StyleGAN2:
 
     def energy_at(factor: float) -> float:
         scale(factor)
-        batches = sample_latent(matched, SEEDS).images(matched)
+        batches = sample(matched, SEEDS).images(matched)
         return float(torch.cat([octave_energies(images.clamp(-1, 1))[:, 0] for images in batches]).mean())
 
     without_noise, factor = energy_at(0.0), 1.0

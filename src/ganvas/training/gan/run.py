@@ -20,7 +20,7 @@ from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels, sheets
 from ganvas.images.datasets import shuffled
 from ganvas.io.tensor_files import hash_tensors
-from ganvas.latents.latent import sample_latent
+from ganvas.latents.latent import sample
 from ganvas.training import alarms, events
 from ganvas.training.events import TrainingEvent
 from ganvas.training.gan import averaging, snapshots
@@ -233,4 +233,4 @@ class TrainingRun:
 def fixed_samples(generator: Generator) -> Tensor:
     """Return the images of seeds 0-31, which every sheet shows, on the CPU in float32."""
     seeds = range(SHEET_ROWS * SHEET_COLUMNS)
-    return torch.cat(list(sample_latent(generator, seeds).images(generator))).float()
+    return torch.cat(list(sample(generator, seeds).images(generator))).float()

@@ -1,4 +1,4 @@
-"""Names and numbers of the benchmark in words: means, shares and differences with their 95 % intervals."""
+"""Names and numbers of the benchmark as text: means, shares and differences with their 95 % intervals."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,8 @@ def name_of(method: str) -> str:
 
 
 def mean(values: Sequence[float | int], digits: int) -> str:
-    """Return the mean with its interval in words."""
-    return told(mean_estimate([float(value) for value in values]), digits) if values else NOTHING
+    """Return the mean with its interval."""
+    return format_estimate(mean_estimate([float(value) for value in values]), digits) if values else NOTHING
 
 
 def difference(values: Sequence[float], digits: int) -> str:
@@ -34,6 +34,6 @@ def share(values: Sequence[bool]) -> str:
     return f"{100 * found.value:.0f} % ({100 * found.low:.0f}–{100 * found.high:.0f})"
 
 
-def told(number: Estimate, digits: int) -> str:
+def format_estimate(number: Estimate, digits: int) -> str:
     """Return a number with its interval, with so many digits after the point."""
     return f"{number.value:.{digits}f} ({number.low:.{digits}f}–{number.high:.{digits}f})"

@@ -18,7 +18,7 @@ from ganvas.images import pixels, sheets
 from ganvas.io.files import atomic_path
 
 SHOWN = 6
-MEASURES = {**TITLES, "perceptual": "perceptual", "from_mean": "deviations from the mean"}
+MEASURES = {**TITLES, "perceptual": "perceptual", "from_mean": "std from the mean"}
 
 
 def markdown(cells: Sequence[Cell], perceptual: str, side: int) -> str:
@@ -33,8 +33,8 @@ def markdown(cells: Sequence[Cell], perceptual: str, side: int) -> str:
     for row in dict.fromkeys(cell.row for cell in cells):
         numbers = [mean_estimate(getattr(by_place[row, column], name)) for column, name in columns]
         lines.append([row, *(_text(number, name) for number, (_, name) in zip(numbers, columns, strict=True))])
-    told = f"PSNR, SSIM and distance of photos and images brought to {side} x {side} pixels, by area."
-    return f"{table(lines)}\n\n{told}\n"
+    note = f"PSNR, SSIM and distance of photos and images brought to {side} x {side} pixels, by area."
+    return f"{table(lines)}\n\n{note}\n"
 
 
 def _text(number: Estimate, measure: str) -> str:

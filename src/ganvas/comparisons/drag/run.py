@@ -1,4 +1,6 @@
-"""The benchmark and the named drags from start to end: what their folder lacks is measured, then all of it is shown."""
+"""The benchmark and the qualitative drags from start to end: what their folder lacks is measured, then all of it is
+written as tables and images.
+"""
 
 import platform
 from collections.abc import Mapping
@@ -8,35 +10,34 @@ from typing import Any
 
 import torch
 
-from ganvas.comparisons.drag import accuracy, pairs, report, sheets, trials
-from ganvas.comparisons.drag import qualitative as poster
-from ganvas.comparisons.drag import qualitative_report as poster_report
-from ganvas.comparisons.drag import yaw as turns
-from ganvas.comparisons.drag.trials import Bench, Say
+from ganvas.comparisons.drag import accuracy, pairs, qualitative, qualitative_report, report, sheets, trials, yaw
+from ganvas.comparisons.drag.trials import DragBenchmark
 from ganvas.comparisons.records import claim_folder, plain, write_json
-from ganvas.drag.session import Order, prepare
-from ganvas.drag.state import Task
+from ganvas.drag.methods import settings_of
+from ganvas.drag.request import DragRequest
+from ganvas.drag.run import prepare
 from ganvas.generators.protocol import about_of
 from ganvas.io.files import atomic_path
+from ganvas.io.progress import Progress
 from ganvas.regions import Region
 
 COUNTS = ("drags", "pairs", "tracked", "resamples", "near", "learned")
-RULES = 3  # raised with every change of what a drag does or of how it is measured, which no setting shows
-ANY_DRAG = Task(((0.5, 0.5),), ((0.6, 0.5),))
+RULES = 4  # raised with every change of what a drag does or of how it is measured, which no setting shows
+ANY_PAIR = ((0.5, 0.5), (0.6, 0.5))
 
 
-def run(bench: Bench, name: str, say: Say) -> tuple[str, list[Path]]:
+def run_benchmark(bench: DragBenchmark, name: str, progress: Progress) -> tuple[str, list[Path]]:
     """Return the benchmark's tables and the paths of what was written.
 
     A folder with fewer drags of the same kind goes on; raises `GanvasError` for one of another benchmark.
     """
     claim_folder(bench.folder, record(bench))
     found = report.Results(
-        tuple(trials.trials(bench, say)),
-        tuple(pairs.pairs(bench, say)),
-        tuple(accuracy.tracker_accuracy(bench, say)),
+        tuple(trials.trials(bench, progress)),
+        tuple(pairs.pairs(bench, progress)),
+        tuple(accuracy.tracker_accuracy(bench, progress)),
         bench.generator.resolution,
-        bench.look.name,
+        bench.features.name,
     )
     text = report.markdown(found, bench.settings, name)
     numbers = bench.folder / "benchmark.json"
@@ -48,21 +49,27 @@ def run(bench: Bench, name: str, say: Say) -> tuple[str, list[Path]]:
     ]
 
 
-def run_poster(bench: Bench, name: str, regions: Mapping[str, Region], count: int, say: Say) -> tuple[str, list[Path]]:
-    """Return the tables of the two named drags on `count` faces, and the paths of what was written."""
+def run_qualitative(
+    bench: DragBenchmark, name: str, regions: Mapping[str, Region], count: int, progress: Progress
+) -> tuple[str, list[Path]]:
+    """Return the tables of the qualitative drags on `count` faces, and the paths of what was written."""
     claim_folder(bench.folder, record(bench))
-    found = poster.faces(bench, regions, count, say)
-    turned = turns.turns_of(bench, found, regions, say)
-    text = poster_report.poster_markdown(found, turned, bench.settings, name)
-    numbers = bench.folder / "named.json"
+    found = qualitative.faces(bench, regions, count, progress)
+    angles = yaw.yaw_angles(bench, found, regions, progress)
+    text = qualitative_report.markdown(found, angles, bench.settings, name)
+    numbers = bench.folder / "qualitative.json"
     faces = plain([asdict(face) for face in found])
-    write_json(numbers, {**record(bench), **_machine(), "faces": faces, "turns, degrees": turned})
-    return text, [_written(bench.folder / "named.md", text), numbers, *poster_report.write_poster(bench, found)]
+    write_json(numbers, {**record(bench), **_machine(), "faces": faces, "yaw, degrees": angles})
+    return text, [
+        _written(bench.folder / "qualitative.md", text),
+        numbers,
+        *qualitative_report.write_images(bench, found),
+    ]
 
 
-def record(bench: Bench) -> dict[str, Any]:
+def record(bench: DragBenchmark) -> dict[str, Any]:
     """Return what makes two benchmarks the same: rules, generator, the settings that are used on the first image, and
-    where it is computed; not how many drags there are.
+    device and threads; not how many drags there are.
     """
     settings = {name: value for name, value in asdict(bench.settings).items() if name not in COUNTS}
     generator = {"hash": about_of(bench.generator).hash, "resolution": bench.generator.resolution, "label": bench.label}
@@ -72,18 +79,19 @@ def record(bench: Bench) -> dict[str, Any]:
             "settings": settings,
             "methods": {method: _used(bench, method) for method in bench.settings.methods},
             "generator": generator,
-            "look": bench.look.name,
+            "features": bench.features.name,
             "device": str(bench.generator.device),
             "threads": torch.get_num_threads(),
         }
     )
 
 
-def _used(bench: Bench, method: str) -> dict[str, Any]:
+def _used(bench: DragBenchmark, method: str) -> dict[str, Any]:
     """Return the settings of a drag of the first image, to four digits: the last ones differ between machines."""
     session = bench.open(bench.settings.first_seed)
-    drag, _ = prepare(session.subject, session.codes, Order(ANY_DRAG, method))
-    return {name: float(f"{value:.4g}") for name, value in asdict(drag.settings).items()}
+    drag, _ = prepare(session.context, session.codes, DragRequest((ANY_PAIR,), settings_of(method)))
+    used = asdict(drag.settings).items()
+    return {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in used}
 
 
 def _machine() -> dict[str, Any]:

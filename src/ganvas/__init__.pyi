@@ -1,0 +1,99 @@
+# The public names, each with the module that defines it: for type checkers, and for lazy_loader, which reads this file.
+from .checkpoints.load import convert, info, load, named_regions
+from .directions.cached import CachedSearch, cache_jacobians
+from .directions.direction import Direction, Directions
+from .directions.files import load_directions
+from .directions.find import find_directions
+from .directions.linalg import Ridge
+from .directions.resefa import ReSeFa
+from .drag.draggan import DragGANSettings
+from .drag.freedrag import FreeDragSettings
+from .drag.session import DragSession, drag_points, open_drag
+from .edits.interpolate import LatentPath, path_through
+from .edits.mix import mix, mix_grid
+from .edits.move import edit, edit_series
+from .edits.retime import Timing, retime
+from .errors import (
+    CheckpointError,
+    GanvasError,
+    ImageError,
+    LatentError,
+    RegionError,
+    ResultFileError,
+    TrainingError,
+    UnsafeFileError,
+)
+from .generators.protocol import Generator
+from .generators.wrapped.wrap import wrap
+from .images.photos import read_photo, read_sketch
+from .images.pixels import read_image, write_image
+from .inversion.invert import invert
+from .inversion.loss_weights import LossWeights
+from .inversion.metrics import InversionMetrics
+from .inversion.open import open_latent
+from .inversion.prepare import Inversion
+from .inversion.settings import InversionSettings
+from .inversion.sketch.search import SketchResult, SketchSettings
+from .inversion.sketch.sketch import sketch
+from .inversion.tuning import TuningSettings
+from .io.process import keep_freed_memory
+from .latents.latent import Latent, load_latent, sample
+from .regions import Region
+
+__version__: str
+__all__ = [
+    "CachedSearch",
+    "CheckpointError",
+    "Direction",
+    "Directions",
+    "DragGANSettings",
+    "DragSession",
+    "FreeDragSettings",
+    "GanvasError",
+    "Generator",
+    "ImageError",
+    "Inversion",
+    "InversionMetrics",
+    "InversionSettings",
+    "Latent",
+    "LatentError",
+    "LatentPath",
+    "LossWeights",
+    "ReSeFa",
+    "Region",
+    "RegionError",
+    "ResultFileError",
+    "Ridge",
+    "SketchResult",
+    "SketchSettings",
+    "Timing",
+    "TrainingError",
+    "TuningSettings",
+    "UnsafeFileError",
+    "cache_jacobians",
+    "convert",
+    "drag_points",
+    "edit",
+    "edit_series",
+    "find_directions",
+    "info",
+    "invert",
+    "keep_freed_memory",
+    "load",
+    "load_directions",
+    "load_latent",
+    "mix",
+    "mix_grid",
+    "named_regions",
+    "open_drag",
+    "open_latent",
+    "path_through",
+    "read_image",
+    "read_photo",
+    "read_sketch",
+    "retime",
+    "sample",
+    "sketch",
+    "wrap",
+    "write_image",
+]

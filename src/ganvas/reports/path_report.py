@@ -1,0 +1,80 @@
+"""What a path between latents leaves: videos, a strip of frames, the curve and the numbers of its steps, its codes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.edits.interpolate import LatentPath
+from ganvas.edits.retime import STEP, TARGET, Timing
+from ganvas.generators.protocol import Generator
+from ganvas.images import pixels, sheets
+from ganvas.io.files import atomic_path
+from ganvas.reports.path_plot import path_plot
+from ganvas.reports.plots import can_plot
+from ganvas.reports.region_report import on_sheet
+
+SECONDS_PER_FRAME = 0.06
+ON_STRIP = 9
+
+
+def write_path(
+    out: Path, generator: Generator, path: LatentPath, timings: Mapping[str, Timing], videos: Sequence[str]
+) -> list[Path]:
+    """Write a path with its timings by name, the last of which the videos show; returns what was written.
+
+    `videos` are suffixes such as ".gif". The latent file is left out where weights change from frame to frame.
+    """
+    timing = list(timings.values())[-1]
+    positions = timing.positions[:-1] if path.closed else timing.positions
+    shown = torch.cat([on_sheet(some) for some in path.images(generator, positions)])
+    video = shown if path.closed else torch.cat([shown, shown.flip(0)[1:-1]])
+    written = [pixels.write_animation(out / f"interpolate{suffix}", video, SECONDS_PER_FRAME) for suffix in videos]
+    written.append(pixels.write_image(out / "interpolate.png", path_strip(generator, path, timings)))
+    if can_plot():
+        written.append(path_plot(timings, out / "steps.png"))
+    written.append(out / "steps.json")
+    with atomic_path(written[-1]) as temporary:
+        temporary.write_text(json.dumps(path_summary(path, timings), indent=1), "utf-8")
+    return written if path.tuned else [*written, path.at(positions).save(out / "latent.safetensors")]
+
+
+def path_strip(
+    generator: Generator, path: LatentPath, timings: Mapping[str, Timing]
+) -> Float[Tensor, "1 3 height width"]:
+    """Return frames that are evenly spaced in time, a row for each timing."""
+    last = len(next(iter(timings.values())).positions) - 1
+    chosen = np.linspace(0, last, min(ON_STRIP, last + 1)).round().astype(int)
+    rows = []
+    for timing in timings.values():
+        rows += [on_sheet(some) for some in path.images(generator, timing.positions[chosen])]
+    names = list(timings) if len(timings) > 1 else ()
+    return sheets.labeled_grid(torch.cat(rows), len(chosen), [f"frame {number}" for number in chosen], names)
+
+
+def timing_line(name: str, timing: Timing) -> str:
+    """Return how evenly a path moves, in one line."""
+    stds = timing.stds[~np.isnan(timing.stds)]
+    distance = f"; {stds.min():.2f} to {stds.max():.2f} std from the mean" if stds.size else ""
+    even = np.allclose(np.diff(timing.shares), timing.shares[1])
+    reference = "the mean" if even else "the largest that easing asks for"
+    by_ssim = f"; by SSIM, which is not used for re-timing, {timing.structural_unevenness:.2f} times"
+    return f"{name}: largest step {timing.unevenness:.2f} times {reference} (target {TARGET:g}){by_ssim}{distance}"
+
+
+def path_summary(path: LatentPath, timings: Mapping[str, Timing]) -> dict[str, Any]:
+    """Return what is known of a path and its timings, as JSON holds it."""
+    return {
+        "latents": list(path.keys.captions),
+        "space": path.keys.space,
+        "mode": path.mode,
+        "loop": path.closed,
+        "step": STEP,
+        "target": TARGET,
+        "timings": {name: timing.summary() for name, timing in timings.items()},
+    }
