@@ -35,7 +35,7 @@ def run(study: Callable[..., Sequence[Path]], arguments: Sequence[str] | None = 
 
     Returns the exit code: 0, 2 for wrong input (without a traceback), 130 after Ctrl-C, which keeps finished parts.
     """
-    app = App(name=f"python -m {study.__module__.rpartition('.')[0]}", version_flags=[])
+    app = App(name=f"python -m {study.__module__.removesuffix('.command')}", version_flags=[])
     app.default(study)
     try:
         command, bound, *_ = app.parse_args(arguments, exit_on_error=False, print_error=False)

@@ -27,6 +27,7 @@ from .generators.protocol import Generator
 from .generators.wrapped.wrap import wrap
 from .images.photos import read_photo, read_sketch
 from .images.pixels import read_image, write_image
+from .images.show import show
 from .inversion.invert import invert
 from .inversion.loss_weights import LossWeights
 from .inversion.metrics import InversionMetrics
@@ -93,6 +94,7 @@ __all__ = [
     "read_sketch",
     "retime",
     "sample",
+    "show",
     "sketch",
     "wrap",
     "write_image",

@@ -15,9 +15,9 @@ from ganvas.images.datasets import ImageSet, open_images, shuffled
 from ganvas.metrics.distribution import frechet_distance, kernel_mmd
 from ganvas.metrics.evaluation import fake_images
 from ganvas.metrics.features import FeatureNetwork, global_features, load_features
-from ganvas.training.features.training import FeatureTrainingSettings, train
 from studies.command import Out, Threads
 from studies.features import measures, report
+from studies.features.training import FeatureTrainingSettings, train
 from studies.files import write_text
 
 REFERENCES, TESTS = 1000, 200

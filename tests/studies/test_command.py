@@ -21,10 +21,10 @@ def study(name: str, /, *, out: Path, threads: int | None = None) -> list[Path]:
     return [out / name, out / str(torch.get_num_threads())]
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", [*STUDIES, "features.train"])
 def test_help_of_every_study_names_its_command_and_options(name: str, capsys: pytest.CaptureFixture[str]):
-    found = importlib.import_module(f"studies.{name}.command").study
-    assert run(found, ["--help"]) == DONE
+    module = name if name == "features.train" else f"{name}.command"
+    assert run(importlib.import_module(f"studies.{module}").study, ["--help"]) == DONE
     shown = capsys.readouterr().out
     assert f"python -m studies.{name}" in shown
     assert "--threads" in shown

@@ -65,11 +65,9 @@ def read_photo(
             smaller size), has fewer than 16 pixels along a side of the square, or an option is not possible.
 
     Example:
-        >>> import tempfile, torch
-        >>> from ganvas.images.pixels import write_image
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = write_image(f"{folder}/photo.png", torch.zeros(1, 3, 60, 90))
-        ...     read_photo(path, 32, box=(0.5, 0.0, 1.0, 1.0)).shape
+        >>> import ganvas, torch
+        >>> path = ganvas.write_image("photo.png", torch.zeros(1, 3, 60, 90))
+        >>> ganvas.read_photo(path, 32, box=(0.5, 0.0, 1.0, 1.0)).shape
         torch.Size([1, 3, 32, 32])
     """
     if eyes is not None and eye_places is None:
@@ -105,6 +103,14 @@ def read_sketch(path: str | Path, resolution: int) -> tuple[Float[Tensor, "1 3 r
 
     Raises:
         ImageError: As `read_photo`.
+
+    Example:
+        >>> import ganvas
+        >>> from PIL import Image
+        >>> Image.new("RGBA", (64, 64), (255, 0, 0, 128)).save("sketch.png")
+        >>> colors, alpha = ganvas.read_sketch("sketch.png", 32)
+        >>> colors.shape, alpha.shape
+        (torch.Size([1, 3, 32, 32]), torch.Size([1, 32, 32]))
     """
     values = straight(_read(path, resolution, enclosing_square, "zeros"))
     alpha = values[:, 3:] / 255

@@ -64,9 +64,9 @@ def read_image(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
         ImageError: The file is missing, damaged, no image, or above Pillow's limit against decompression bombs.
 
     Example:
-        >>> import io, torch
-        >>> from ganvas.images.pixels import png_bytes
-        >>> read_image(io.BytesIO(png_bytes(torch.ones(1, 3, 4, 6)))).shape
+        >>> import ganvas, torch
+        >>> path = ganvas.write_image("white.png", torch.ones(1, 3, 4, 6))
+        >>> ganvas.read_image(path).shape
         torch.Size([1, 3, 4, 6])
     """
     with opened(file) as image:
@@ -88,9 +88,8 @@ def write_image(path: str | Path, image: Shaped[Tensor, "*shape"]) -> Path:
         ImageError: Several images, another shape or dtype, an unknown suffix, NaN, or a path that cannot be written.
 
     Example:
-        >>> import tempfile, torch
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_image(f"{folder}/white.png", torch.ones(1, 3, 8, 8)).name
+        >>> import ganvas, torch
+        >>> ganvas.write_image("white.png", torch.ones(1, 3, 8, 8)).name
         'white.png'
     """
     path = _check_suffix(path, WRITABLE)

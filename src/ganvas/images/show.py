@@ -38,10 +38,10 @@ def show(
         ImageError: No image, another shape, a factor below 1, or labels that do not fit the columns.
 
     Example:
-        >>> import torch
-        >>> show(torch.zeros(2, 3, 16, 16)).size
+        >>> import ganvas, torch
+        >>> ganvas.show(torch.zeros(2, 3, 16, 16)).size
         (36, 16)
-        >>> show(torch.zeros(2, 5, 3, 16, 16), labels=[-4, -2, 0, 2, 4], scale=2).size[0]
+        >>> ganvas.show(torch.zeros(2, 5, 3, 16, 16), labels=[-4, -2, 0, 2, 4], scale=2).size[0]
         176
     """
     shape = list(images.shape) if isinstance(images, Tensor) else type(images).__name__

@@ -52,10 +52,11 @@ class Region:
         RegionError: The shape is empty, covers the whole image or leaves it, or its numbers are no coordinates.
 
     Example:
-        >>> mouth = Region.box(0.25, 0.5, 0.75, 1.0)
+        >>> import ganvas
+        >>> mouth = ganvas.Region.box(0.25, 0.5, 0.75, 1.0)
         >>> mouth.mask(4, 4).int().tolist()
         [[[0, 0, 0, 0], [0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]]
-        >>> print(mouth | Region.box(0, 0, 0.5, 0.25))
+        >>> print(mouth | ganvas.Region.box(0, 0, 0.5, 0.25))
         box:0.25,0.5,0.75,1 + box:0,0,0.5,0.25
     """
 
@@ -78,7 +79,8 @@ class Region:
             RegionError: The box is empty, leaves the image or covers all of it.
 
         Example:
-            >>> float(Region.box(0, 0, 0.5, 0.5).mask(8, 8).mean())
+            >>> import ganvas
+            >>> float(ganvas.Region.box(0, 0, 0.5, 0.5).mask(8, 8).mean())
             0.25
         """
         return cls(Box(float(left), float(top), float(right), float(bottom)))
@@ -97,7 +99,8 @@ class Region:
             RegionError: Fewer than three points, points off the image or on one line, or the whole image.
 
         Example:
-            >>> float(Region.polygon([(0, 0), (1, 0), (0, 1)]).mask(8, 8).mean())
+            >>> import ganvas
+            >>> float(ganvas.Region.polygon([(0, 0), (1, 0), (0, 1)]).mask(8, 8).mean())
             0.5
         """
         return cls(Polygon(as_points(points)))
@@ -118,7 +121,8 @@ class Region:
             RegionError: No point, points off the image, or a radius that is not allowed.
 
         Example:
-            >>> round(float(Region.brush([(0.5, 0.5)], 0.25).mask(64, 64).mean()), 3)  # pi / 16
+            >>> import ganvas
+            >>> round(float(ganvas.Region.brush([(0.5, 0.5)], 0.25).mask(64, 64).mean()), 3)  # pi / 16
             0.196
         """
         return cls(Brush(as_points(points), float(radius)))
@@ -138,8 +142,9 @@ class Region:
             RegionError: Another shape, values outside [0, 1], or a mask that is 0 or 1 everywhere.
 
         Example:
+            >>> import ganvas
             >>> import torch
-            >>> print(Region.from_mask(torch.eye(4), origin="eye.png"))
+            >>> print(ganvas.Region.from_mask(torch.eye(4), origin="eye.png"))
             mask of 4x4 pixels (eye.png)
         """
         if not isinstance(mask, Tensor):
@@ -183,8 +188,9 @@ class Region:
             RegionError: A label is not in the map, or the labels are no whole numbers.
 
         Example:
+            >>> import ganvas
             >>> import numpy as np
-            >>> Region.from_labels(np.array([[0, 1], [2, 1]]), "1").mask(2, 2).int().tolist()
+            >>> ganvas.Region.from_labels(np.array([[0, 1], [2, 1]]), "1").mask(2, 2).int().tolist()
             [[[0, 1], [0, 1]]]
         """
         wanted = files.parse_labels(labels)
@@ -223,7 +229,8 @@ class Region:
             RegionError: A radius below 0 or above 1.
 
         Example:
-            >>> (100 * Region.box(0, 0, 0.5, 1).feather(0.25).mask(4, 8)[0, 0]).round().int().tolist()
+            >>> import ganvas
+            >>> (100 * ganvas.Region.box(0, 0, 0.5, 1).feather(0.25).mask(4, 8)[0, 0]).round().int().tolist()
             [100, 100, 100, 80, 20, 0, 0, 0]
         """
         return self if radius == 0 else Region(Feather(self.shape, float(radius)))
@@ -263,7 +270,8 @@ class Region:
             RegionError: Either mask would be empty: below half of an 8-bit gray level everywhere.
 
         Example:
-            >>> foreground, background = Region.box(0, 0, 0.5, 1).split(1, 4, ignore_band=0.0)
+            >>> import ganvas
+            >>> foreground, background = ganvas.Region.box(0, 0, 0.5, 1).split(1, 4, ignore_band=0.0)
             >>> foreground.tolist(), background.tolist()
             ([[[1.0, 1.0, 0.0, 0.0]]], [[[0.0, 0.0, 1.0, 1.0]]])
         """
@@ -296,7 +304,8 @@ class Region:
         """Return the region as JSON values, for `from_description`. Pixels of masks are not in it: store `mask(...)`.
 
         Example:
-            >>> Region.box(0, 0, 0.5, 0.5).describe()
+            >>> import ganvas
+            >>> ganvas.Region.box(0, 0, 0.5, 0.5).describe()
             {'kind': 'box', 'left': 0.0, 'top': 0.0, 'right': 0.5, 'bottom': 0.5}
         """
         return self.shape.describe()
