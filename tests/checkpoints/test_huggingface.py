@@ -157,8 +157,8 @@ class TestDamage:
             ("generator.gen_z.weight_orig", torch.zeros(()), "has no weight_u"),
             ("generator.gen_z.weight_orig", torch.zeros(2048, 64), "spectral norm 0"),
             ("generator.gen_z.weight_orig", torch.zeros(2048, 64, dtype=torch.int64), "holds torch.int64"),
-            ("generator.bn.running_means", torch.zeros(8), "with 2 dimensions was looked for"),
-            ("generator.bn.running_means", None, "with 2 dimensions was looked for"),
+            ("generator.bn.running_means", torch.zeros(8), "2 dimensions were expected"),
+            ("generator.bn.running_means", None, "the weights lack generator.bn.running_means"),
             ("generator.layers.3.conv_0.weight_orig", None, "one row is expected"),
             ("generator.layers.9.gamma", torch.ones(1), "one row is expected"),
             ("generator.layers.2.bn_0.running_vars", None, r"missing \['synthesis.blocks.2.norms.0.variances'\]"),
@@ -166,11 +166,13 @@ class TestDamage:
             ("generator.something", torch.ones(1), r"unknown \['generator.something'\]"),
             ("embeddings.weight", torch.ones(64, 10), "whole numbers from 1"),
             ("generator.conv_to_rgb.bias", torch.ones(2), "has shape"),
-            ("generator.conv_to_rgb.bias", torch.ones(()), "with 1 dimensions was looked for"),
+            ("generator.conv_to_rgb.bias", torch.ones(()), "1 dimensions were expected"),
             ("generator.layers.4.gamma", torch.ones(0), "attention.gain has shape"),
         ],
     )
-    def test_is_told(self, name: str, value: Tensor | None, message: str, weights: Path, tree: dict):
+    def test_damage_is_refused_with_its_place(
+        self, name: str, value: Tensor | None, message: str, weights: Path, tree: dict
+    ):
         damaged = {key: tensor for key, tensor in tree.items() if key != name} | (
             {} if value is None else {name: value}
         )

@@ -143,9 +143,9 @@ def test_impossible_truncation_is_refused(psi, layers):
 
 def test_codes_of_w_are_widened_and_wrong_shapes_named():
     w = torch.randn(2, 5)
-    assert torch.equal(latents.widen(w, "w", 3, 5), w[:, None].repeat(1, 3, 1))
+    assert torch.equal(latents.broadcast_layers(w, "w", 3, 5), w[:, None].repeat(1, 3, 1))
     ws = torch.randn(2, 3, 5)
-    assert latents.widen(ws, "w+", 3, 5) is ws
+    assert latents.broadcast_layers(ws, "w+", 3, 5) is ws
     for codes, space in (
         (torch.zeros(5), "w"),
         (torch.zeros(2, 4), "w"),
@@ -154,7 +154,7 @@ def test_codes_of_w_are_widened_and_wrong_shapes_named():
         (torch.tensor(0.0), "w"),
     ):
         with pytest.raises(LatentError, match=r"which wants \[n, "):
-            latents.widen(codes, space, 3, 5)
+            latents.broadcast_layers(codes, space, 3, 5)
 
 
 @pytest.mark.parametrize("make", [LinearGenerator, LayeredGenerator, small_stylegan2])

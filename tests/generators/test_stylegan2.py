@@ -17,6 +17,7 @@ from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import About
 from ganvas.generators.stylegan2.architecture import Kind
 from ganvas.generators.stylegan2.layers import StyledConvolution, ToImage
+from tests.generators.derivatives import check_linearize
 from tests.generators.small import small_stylegan2
 
 KINDS: tuple[Kind, ...] = ("skip", "resnet", "orig")
@@ -75,26 +76,12 @@ def test_linearize_equals_automatic_forward_mode(
     kind: Kind, clamp: float | None, layers: tuple[int, ...] | None
 ) -> None:
     generator = small_stylegan2(16, kind, clamp=clamp, dtype=torch.float64)
-    ws = torch.randn(1, generator.layers, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    tangents = torch.zeros(3, generator.layers, 6, dtype=torch.float64)
-    rows = list(layers or range(generator.layers))
-    tangents[:, rows] = torch.randn(3, len(rows), 6, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    image, push = generator.linearize(ws, "w+", layers=layers)
-    torch.testing.assert_close(image, generator.synthesize(ws, "w+"))
-    for tangent, pushed in zip(tangents, push(tangents), strict=True):
-        _, expected = torch.func.jvp(lambda codes: generator.synthesize(codes, "w+"), (ws,), (tangent[None],))
-        torch.testing.assert_close(pushed, expected[0], rtol=1e-9, atol=1e-12)
+    check_linearize(generator, "w+", layers, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("space", ["w", "s"])
 def test_linearize_in_other_spaces(space: str) -> None:
-    generator = small_stylegan2(8, dtype=torch.float64)
-    rng = torch.Generator().manual_seed(3)
-    code = 1 + torch.randn(1, *generator.dimensions(space), dtype=torch.float64, generator=rng)
-    tangent = torch.randn(1, *generator.dimensions(space), dtype=torch.float64, generator=rng)
-    _, push = generator.linearize(code, space)
-    _, expected = torch.func.jvp(lambda c: generator.synthesize(c, space), (code,), (tangent,))
-    torch.testing.assert_close(push(tangent), expected, rtol=1e-9, atol=1e-12)
+    check_linearize(small_stylegan2(8, dtype=torch.float64), space, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -23,6 +23,7 @@ from ganvas.generators.stylegan3.input import moved_waves, placement
 from ganvas.generators.stylegan3.synthesis import Layer
 from ganvas.latents.spaces import to_space
 from tests.fakes import LinearGenerator
+from tests.generators.derivatives import check_linearize
 from tests.generators.small_stylegan3 import small_stylegan3
 
 
@@ -138,27 +139,12 @@ def test_a_style_of_any_length_gives_the_same_map() -> None:
 @pytest.mark.parametrize("layers", [None, (0,), (2, 3), (5,)])
 def test_linearize_equals_automatic_forward_mode(radial: bool, clamp: float, layers: tuple[int, ...] | None) -> None:
     generator = small_stylegan3(kernel=1 if radial else 3, radial=radial, clamp=clamp, dtype=torch.float64)
-    random = torch.Generator().manual_seed(1)
-    ws = torch.randn(1, generator.layers, 5, dtype=torch.float64, generator=random)
-    rows = list(layers if layers is not None else range(generator.layers))
-    tangents = torch.zeros(3, generator.layers, 5, dtype=torch.float64)
-    tangents[:, rows] = torch.randn(3, len(rows), 5, dtype=torch.float64, generator=random)
-    image, push = generator.linearize(ws, "w+", layers=layers)
-    torch.testing.assert_close(image, generator.synthesize(ws, "w+"))
-    for tangent, pushed in zip(tangents, push(tangents), strict=True):
-        _, expected = torch.func.jvp(lambda codes: generator.synthesize(codes, "w+"), (ws,), (tangent[None],))
-        torch.testing.assert_close(pushed, expected[0], rtol=1e-8, atol=1e-11)
+    check_linearize(generator, "w+", layers, rtol=1e-8, atol=1e-11)
 
 
 @pytest.mark.parametrize("space", ["w", "s"])
 def test_linearize_in_other_spaces(space: str) -> None:
-    generator = small_stylegan3(dtype=torch.float64)
-    random = torch.Generator().manual_seed(3)
-    code = 1 + torch.randn(1, *generator.dimensions(space), dtype=torch.float64, generator=random)
-    tangent = torch.randn(1, *generator.dimensions(space), dtype=torch.float64, generator=random)
-    _, push = generator.linearize(code, space)
-    _, expected = torch.func.jvp(lambda c: generator.synthesize(c, space), (code,), (tangent,))
-    torch.testing.assert_close(push(tangent), expected, rtol=1e-8, atol=1e-11)
+    check_linearize(small_stylegan3(dtype=torch.float64), space, rtol=1e-8, atol=1e-11)
 
 
 def test_derivative_of_a_moved_image_by_differences() -> None:

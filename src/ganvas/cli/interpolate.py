@@ -7,8 +7,8 @@ from typing import Literal
 from ganvas.cli.options import Loading, Source, make_folder
 from ganvas.cli.show import progress
 from ganvas.cli.types import Flag, Layers, Model, Out, Space, parse_samples
+from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
 from ganvas.edits.interpolate import ease as eased
-from ganvas.edits.interpolate import frame_positions, path_through
 from ganvas.edits.retime import time_path
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
@@ -71,13 +71,7 @@ def interpolate(
     sampled_in = "z" if space == "z" or mode == "spherical" else None
     keys = [_read(generator, text, Source(truncation=truncation, label=label), sampled_in) for text in latents]
     path = path_through(generator, keys, space=space, mode=mode, layers=layers, loop=loop)
-    if len(path.keys) > MOST_KEYS:
-        raise LatentError(f"{len(path.keys)} latents are too many for one video; give at most {MOST_KEYS}.")
-    if generator.resolution < SMALLEST:
-        raise GanvasError(
-            f"Steps are measured between images of {SMALLEST} pixels and more; those of this generator have "
-            f"{generator.resolution}."
-        )
+    _check(generator, path)
     make_folder(out)
     timings, network = {}, load_features(None, loading.on())
     shares = eased(positions) if ease else positions
@@ -91,6 +85,16 @@ def interpolate(
     if path.tuned:
         lines.append("no latent file: every frame has weights of its own, between those that were tuned")
     loading.show("interpolate", lines, paths, **path_summary(path, timings))
+
+
+def _check(generator: Generator, path: LatentPath) -> None:
+    if len(path.keys) > MOST_KEYS:
+        raise LatentError(f"{len(path.keys)} latents are too many for one video; give at most {MOST_KEYS}.")
+    if generator.resolution < SMALLEST:
+        raise GanvasError(
+            f"Steps are measured between images of {SMALLEST} pixels and more; those of this generator have "
+            f"{generator.resolution}."
+        )
 
 
 def _read(generator: Generator, text: str, source: Source, space: str | None) -> Latent:

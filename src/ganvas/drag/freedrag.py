@@ -107,6 +107,9 @@ class FreeDragState(DragState):
     taken: int = 0
 
 
+Kind = TypeVar("Kind", bound=FreeDragState)
+
+
 class Comparison(NamedTuple):
     """The patches F_r at the anchors; their discrepancies from the templates; whether each is small enough for its
     anchor to advance (``matches``), and whether it is so at the target (``finished``).
@@ -164,12 +167,7 @@ def read_margin(settings: FreeDragSettings) -> float:
     return float(settings.distance + settings.radius)
 
 
-AnyState = TypeVar("AnyState", bound=FreeDragState)
-
-
-def optimize(
-    drag: Drag[FreeDragSettings], state: AnyState, codes: Tensor, feature: Float[Tensor, "1 c h w"]
-) -> AnyState:
+def optimize(drag: Drag[FreeDragSettings], state: Kind, codes: Tensor, feature: Float[Tensor, "1 c h w"]) -> Kind:
     """Return the state after a step of Adam down ``sum_i ||F_r(h_i) - T_i||_1 + gamma ||(F - F0) (1 - M)||_1``."""
     found = patches_at(feature, state.handles, drag.context.plane, drag.settings.radius)
     loss = discrepancies(found, state.templates).sum()

@@ -153,7 +153,7 @@ def truncate(
     return pulled if layers is None else torch.cat([pulled[:, :layers], ws[:, layers:]], dim=1)
 
 
-def widen(codes: Tensor, space: str, layers: int, width: int) -> Float[Tensor, "n layers d"]:
+def broadcast_layers(codes: Tensor, space: str, layers: int, width: int) -> Float[Tensor, "n layers d"]:
     """Return codes of space ``w`` or ``w+`` as ``[n, layers, d]``, checking their shape."""
     expected = (width,) if space == "w" else (layers, width)
     if codes.shape[1:] != expected:

@@ -1,13 +1,14 @@
 """Parses regions from the text form of the command line."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import and_, or_
 from pathlib import Path
 
 from ganvas.errors import RegionError
 from ganvas.regions.mask_files import parse_labels
+from ganvas.regions.named import SETS
 from ganvas.regions.region import Region
 
 FORMS = {
@@ -49,6 +50,16 @@ def parse_region(text: str, named: Mapping[str, Region]) -> Region:
     if text.startswith("mask:") and Path(text.removeprefix("mask:")).is_file():
         return Region.from_mask_file(text.removeprefix("mask:"))
     return reduce(or_, (reduce(and_, (_parse_part(p, named) for p in part.split("&"))) for part in text.split("+")))
+
+
+def named_regions(known: str | None, drawn: Iterable[tuple[str, str]]) -> dict[str, Region]:
+    """Return a set of `ganvas.regions.named.SETS` (None for none) with the drawn regions (name, text) added."""
+    if known is not None and known not in SETS:
+        raise RegionError(f"There is no set of regions '{known}'; there are {', '.join(SETS)}.")
+    named = dict(SETS[known]) if known else {}
+    for name, text in drawn:
+        named[region_name(name)] = parse_region(text, named)
+    return named
 
 
 def region_name(text: str) -> str:
