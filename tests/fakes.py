@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ganvas.generators.base import Conditions, GeneratorBase
-from ganvas.generators.codes import check_space, sample_normal, truncate, widen
-from ganvas.generators.protocol import Label
+from ganvas.generators.base import IMAGE, Conditions, GeneratorBase, Painted, Request
+from ganvas.generators.codes import broadcast_layers, check_space, sample_normal, truncate
 from ganvas.latents.spaces import to_space
 
 
@@ -25,6 +24,10 @@ class LinearGenerator(GeneratorBase):
         inputs = width * max(1, self.layers)
         self.matrix = torch.randint(-3, 4, (3 * resolution**2, inputs), generator=random).to(dtype)
 
+    @property
+    def code_dtype(self) -> torch.dtype:
+        return self.matrix.dtype
+
     def dimensions(self, space: str) -> tuple[int, ...]:
         check_space(space, self.spaces)
         return (self.layers, self.width) if space == "w+" else (self.width,)
@@ -32,23 +35,10 @@ class LinearGenerator(GeneratorBase):
     def sample(self, seeds: Sequence[int]) -> Tensor:
         return sample_normal(seeds, self.width).to(self.matrix)
 
-    def map(self, z: Tensor, to: str = "w+", **_: object) -> Tensor:
-        check_space(to, self.spaces[1:])
-        raise NotImplementedError
-
-    def paint(
-        self,
-        codes: Tensor,
-        space: str,
-        given: Conditions,
-        *,
-        start: tuple[str, Tensor] | None = None,
-        wanted: Sequence[str] = (),
-        with_image: bool = True,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         codes = to_space(self, codes, space, "w+" if "w+" in self.spaces else "z")
         images = (codes.flatten(1) @ self.matrix.T).unflatten(1, (3, self.resolution, self.resolution))
-        return images if start is None else start[1], dict.fromkeys(wanted, images)
+        return request.start[1] if request.start else images, dict.fromkeys(request.wanted, images)
 
 
 class LayeredGenerator(LinearGenerator):
@@ -61,24 +51,15 @@ class LayeredGenerator(LinearGenerator):
         super().__init__(width, resolution, dtype)
         self.average = torch.arange(width).to(dtype)
 
-    def map(
-        self,
-        z: Tensor,
-        to: str = "w+",
-        *,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Tensor:
-        check_space(to, self.spaces[1:])
-        ws = widen(2 * z + self.average, "w", self.layers, self.width)
-        ws = truncate(ws, self.average, truncation, truncation_layers)
+    def map_z(self, z: Tensor, to: str, given: Conditions) -> Tensor:
+        ws = broadcast_layers(2 * z + self.average, "w", self.layers, self.width)
+        ws = truncate(ws, self.average, given.truncation, given.truncation_layers)
         return ws[:, 0] if to == "w" else ws
 
-    def paint(self, codes: Tensor, space: str, given: Conditions, **how: object) -> tuple[Tensor, dict[str, Tensor]]:
+    def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         if space == "z":
-            codes, space = self.map(codes, "w+", truncation=given.truncation), "w+"
-        return super().paint(codes, space, given, **how)
+            codes, space = self.map_z(codes, "w+", given), "w+"
+        return super().paint(codes, space, given, request)
 
 
 def gram(generator: LinearGenerator, mask: Tensor) -> Tensor:

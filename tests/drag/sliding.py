@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganvas.drag.session import DragSession, open_drag
-from ganvas.generators.base import Conditions, GeneratorBase
+from ganvas.generators.base import IMAGE, Conditions, GeneratorBase, Painted, Request
 from ganvas.generators.codes import check_space, sample_normal
 from ganvas.latents.latent import Latent
 
@@ -42,9 +42,6 @@ class SlidingGenerator(GeneratorBase):
     def sample(self, seeds: Sequence[int]) -> Tensor:
         return sample_normal(seeds, 3)
 
-    def map(self, z: Tensor, to: str = "w+", **_: object) -> Tensor:
-        raise NotImplementedError
-
     def pattern(self, codes: Tensor, pixels: int, margin: float) -> Tensor:
         """Return [n, waves, pixels, pixels]: waves across the plane, moved by the codes."""
         places = ((torch.arange(pixels) + 0.5) / pixels * (1 + 2 * margin) - margin).double()
@@ -54,18 +51,9 @@ class SlidingGenerator(GeneratorBase):
         moved = torch.sin(waves[0][:, :, None, :] + waves[1][:, :, :, None] + self.phases[:, None, None])
         return (moved + (torch.nan if self.broken else 0)).to(codes.dtype)
 
-    def paint(
-        self,
-        codes: Tensor,
-        space: str,
-        given: Conditions,
-        *,
-        start: tuple[str, Tensor] | None = None,
-        wanted: Sequence[str] = (),
-        with_image: bool = True,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        sizes = {"f": self.resolution // 2, "late": self.resolution}
-        maps = {name: self.pattern(codes, round(sizes[name] * (1 + 2 * self.margin)), self.margin) for name in wanted}
+    def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
+        size, margin = {"f": self.resolution // 2, "late": self.resolution}, self.margin
+        maps = {name: self.pattern(codes, round(size[name] * (1 + 2 * margin)), margin) for name in request.wanted}
         return self.pattern(codes, self.resolution, 0.0)[:, :3], maps
 
 

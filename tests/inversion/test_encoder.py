@@ -5,9 +5,23 @@ from pathlib import Path
 import pytest
 import torch
 
+import ganvas
 from ganvas.errors import CheckpointError
-from ganvas.inversion.encoder import Encoder, EncoderArchitecture, load_encoder, save_encoder
+from ganvas.generators.protocol import About
+from ganvas.inversion.encoder import (
+    Encoder,
+    EncoderArchitecture,
+    default_start,
+    encoder_reconstructor,
+    load_encoder,
+    save_encoder,
+)
+from ganvas.inversion.metrics import psnr
+from ganvas.inversion.starts import mean_start
 from ganvas.io.tensor_files import read_tensors, write_tensors
+from ganvas.latents.latent import sample
+from ganvas.latents.spaces import statistics
+from tests.generators.small import small_stylegan2
 
 SMALL = EncoderArchitecture(16, layers=4, w_dim=8, widths=(4, 6, 8), hidden=8)
 
@@ -87,3 +101,33 @@ def test_a_missing_encoder_is_refused(tmp_path: Path):
     (tmp_path / "text.safetensors").write_text("text")
     with pytest.raises(CheckpointError):
         load_encoder(tmp_path / "text.safetensors")
+
+
+@pytest.mark.parametrize("name", ["faces", "cats"])
+def test_the_bundled_encoder_is_the_default_start_and_reconstructs_better_than_the_mean(name: str):
+    generator = ganvas.load(name)
+    start = default_start(generator, "w+")
+    assert isinstance(start, Encoder)
+    images = torch.cat(list(sample(generator, [3, 5], truncation=0.7, space="w+").images(generator)))
+    reconstructor = encoder_reconstructor(generator)
+    assert reconstructor is not None
+    with torch.no_grad():
+        found = reconstructor.reconstruct(images)
+        mean = generator.synthesize(mean_start(generator, "w+", statistics(generator, "w+"), 1).codes, "w+")
+    assert bool((psnr(found, images) > psnr(mean.expand_as(images), images) + 1).all())
+    assert default_start(generator, "w") == "mean"
+
+
+def test_a_damaged_bundled_encoder_is_an_error_and_not_a_worse_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Otherwise inversions would start at the mean without a word."""
+    generator = small_stylegan2(16)
+    generator.about = About("small", "abc")
+    monkeypatch.setattr("ganvas.inversion.encoder.bundled_path", lambda name: tmp_path / f"{name}.safetensors")
+    assert default_start(generator, "w+") == "mean"
+    (tmp_path / "small-encoder.safetensors").write_text("damaged")
+    with pytest.raises(CheckpointError):
+        default_start(generator, "w+")
+    save_encoder(tmp_path / "small-encoder.safetensors", encoder(), "another", {})
+    assert default_start(generator, "w+") == "mean"
+    save_encoder(tmp_path / "small-encoder.safetensors", encoder(), "abc", {})
+    assert isinstance(default_start(generator, "w+"), Encoder)

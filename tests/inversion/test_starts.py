@@ -61,12 +61,11 @@ def test_encoder_start_is_its_w_plus_code_or_the_mean_over_layers():
 
 
 def test_latent_start_converts_to_w_plus_and_refuses_other_spaces():
-    one = sample(G, [4])
-    assert one.space == "w"
+    one = sample(G, [4], space="w")
     codes = latent_start(G, "w+", one, 3).codes
     assert torch.equal(codes, G.map(G.sample([4, 4, 4])))
-    assert torch.equal(latent_start(G, "w", sample(G, [4, 5]), 2).codes, G.map(G.sample([4, 5]), to="w"))
+    assert torch.equal(latent_start(G, "w", sample(G, [4, 5], space="w"), 2).codes, G.map(G.sample([4, 5]), to="w"))
     with pytest.raises(LatentError, match="2 codes does not fit 3 photos"):
-        latent_start(G, "w", sample(G, [4, 5]), 3)
+        latent_start(G, "w", sample(G, [4, 5], space="w"), 3)
     with pytest.raises(LatentError, match="no start in w"):
         latent_start(G, "w", Latent(torch.zeros(1, 3, 6), "w+"), 1)

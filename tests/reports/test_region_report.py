@@ -11,13 +11,12 @@ import ganvas
 from ganvas.directions.direction import Direction, Directions, Origin
 from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent, sample
+from ganvas.reports.direction_text import describe, numbers
 from ganvas.reports.region_report import (
     Edit,
     captioned_sheet,
     compare_directions,
     compare_rows,
-    describe,
-    numbers,
     on_sheet,
 )
 

@@ -39,10 +39,10 @@ def test_files_and_events_follow_the_schedule(tmp_path: Path):
         "sheet-000000000.png",
         "sheet-000000056.png",
         "sheet-000000104.png",
-        "weights-000000064.safetensors",
         "snapshot-000000040.safetensors",
         "snapshot-000000080.safetensors",
         "snapshot-000000104.safetensors",
+        "weights-000000064.safetensors",
     ]
     assert run.state.images == 104
 

@@ -5,23 +5,16 @@ from pathlib import Path
 import torch
 
 from ganvas.checkpoints.load import named_regions
-from ganvas.cli.directions import layers_of, summary, table
+from ganvas.cli.directions import layers_of
 from ganvas.cli.options import Loading, make_folder
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Out
 from ganvas.directions.resefa import ReSeFa
 from ganvas.images import pixels, sheets
 from ganvas.latents.latent import sample
+from ganvas.reports.direction_text import describe, direction_lines, direction_summary
 from ganvas.reports.html import IndexEntry, index_page, number
-from ganvas.reports.region_report import (
-    Edit,
-    RegionReport,
-    captions,
-    compare_directions,
-    describe,
-    on_sheet,
-    outlined,
-)
+from ganvas.reports.region_report import Edit, RegionReport, captions, compare_directions, on_sheet, outlined
 
 MODEL = "faces"
 REGIONS = ("eyes", "brows", "nose", "mouth")
@@ -58,9 +51,9 @@ def demo(*, out: Out = Path("demo"), loading: Loading = Loading()) -> None:
                 pixels.write_image(out / f"{name}.png", shown.sheet(captions(STRENGTHS))),
                 shown.write_page(out / f"{name}.html", f"Directions of {name}", facts, links),
             ]
-            lines += [f"{name}:", *table(directions)]
+            lines += [f"{name}:", *direction_lines(directions)]
             entries.append(_entry(name, shown))
-            found[name] = summary(directions)
+            found[name] = direction_summary(directions)
     paths.append(index_page(out / "index.html", title=TITLE, intro=INTRO, entries=entries))
     lines.append(f"Open {paths[-1]} in a browser.")
     loading.show("demo", lines, paths, plan=str(plan), regions=found)

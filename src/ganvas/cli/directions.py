@@ -7,11 +7,10 @@ from typing import Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.options import Loading, Source, make_folder, region_of
+from ganvas.cli.options import Loading, Source, make_folder
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Layers, Model, Out, RegionText, Seeds, Space, Strengths
-from ganvas.directions.direction import Directions
-from ganvas.directions.find import find_directions
+from ganvas.directions.find import find_directions, region_of
 from ganvas.directions.linalg import Ridge
 from ganvas.directions.official import official_latent
 from ganvas.directions.resefa import ReSeFa
@@ -20,11 +19,10 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
 from ganvas.latents.latent import Latent
-from ganvas.reports.html import number
-from ganvas.reports.region_report import Edit, captions, compare_directions, describe
+from ganvas.reports.direction_text import MOST_LINES, describe, direction_lines, direction_summary
+from ganvas.reports.region_report import Edit, captions, compare_directions
 
 DEFAULT_SEEDS = range(4)
-ON_PAGE = 10
 
 
 @Parameter(name="*", group=METHOD)
@@ -105,7 +103,7 @@ def directions(
     source.refuse_seeds(seeds)
     generator = loading.load(model)
     space = space or ("w" if "w" in generator.spaces else "z")
-    region_of(generator, region)  # a wrong one is told before photos are inverted
+    region_of(generator, region)  # a wrong one is refused before photos are inverted
     latent = _latent(generator, seeds, space, method, source)
     generator = latent.generator_for(generator)
     layers, settings = layers_of(generator, space, layers), method.settings()
@@ -113,18 +111,11 @@ def directions(
     make_folder(out)
     with progress() as report:
         found = find_directions(
-            generator,
-            latent,
-            region,
-            method=settings,
-            space=space,
-            layers=layers,
-            count=count,
-            progress=report,
+            generator, latent, region, method=settings, space=space, layers=layers, count=count, progress=report
         )
         strengths = strength or default_strengths(found)
         edits = [Edit(direction, strengths, f"direction {index}") for index, direction in enumerate(found)]
-        shown = compare_directions(generator, latent, edits[:ON_PAGE], found.mask, progress=report)
+        shown = compare_directions(generator, latent, edits[:MOST_LINES], found.mask, progress=report)
     found_at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
     shown_at = {"first image": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
     title = f"Directions of {region.strip()[:60]}"
@@ -133,7 +124,7 @@ def directions(
         pixels.write_image(out / "directions.png", shown.sheet(captions(strengths))),
         shown.write_page(out / "directions.html", title, describe(found) | found_at | shown_at),
     ]
-    loading.show("directions", [str(plan), *table(found)], paths, plan=str(plan), **summary(found))
+    loading.show("directions", [str(plan), *direction_lines(found)], paths, plan=str(plan), **direction_summary(found))
 
 
 def _latent(generator: Generator, seeds: Sequence[int] | None, space: str, method: Method, source: Source) -> Latent:
@@ -159,26 +150,3 @@ def layers_of(generator: Generator, space: str, layers: str | None) -> str | Non
     if layers == "all" or space == "z" or generator.layers == 0:
         return None if layers == "all" else layers
     return layers or about_of(generator).edit_layers or None
-
-
-def table(found: Directions, most: int = ON_PAGE) -> list[str]:
-    """Return the numbers of the strongest directions, one line each."""
-    lines = ["direction  eigenvalue  predicted ratio    std (1s)"]
-    for index, one in enumerate(list(found)[:most]):
-        values = (number(one.eigenvalue), number(one.predicted_ratio), number(one.std))
-        lines.append(f"{index:>9}  {values[0]:>10}  {values[1]:>15}  {values[2]:>10}")
-    return lines
-
-
-def summary(found: Directions) -> dict[str, object]:
-    """Return the numbers of directions for ``--json``."""
-    return {
-        "region": found.origin.region_name,
-        "space": found.space,
-        "layers": found.layers,
-        "seeds": found.origin.seeds,
-        "ridge": found.origin.ridge,
-        "eigenvalues": found.eigenvalues.tolist(),
-        "predicted_ratios": found.predicted_ratios.tolist(),
-        "stds": found.stds.tolist(),
-    }

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.options import Loading, Source, check_frames, make_folder, region_of
+from ganvas.cli.options import Loading, Source, check_frames, make_folder
 from ganvas.cli.show import Report, progress
 from ganvas.cli.types import METHOD, Layers, Model, Out, Points, RegionText
+from ganvas.directions.find import region_of
 from ganvas.drag.json_files import read_points
 from ganvas.drag.masks import read_movable
 from ganvas.drag.methods import settings_of
@@ -215,4 +216,4 @@ def _movable(generator: Generator, mask: str | None) -> Region | None:
     if mask is None:
         return None
     file = mask.removeprefix("mask:")
-    return read_movable(file) if Path(file).is_file() else region_of(generator, mask)
+    return read_movable(file) if Path(file).is_file() else region_of(generator, mask)[1]

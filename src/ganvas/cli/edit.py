@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ganvas.cli.options import Loading, Source, check_frames, make_folder, region_of
+from ganvas.cli.options import Loading, Source, check_frames, make_folder, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Layers, Model, Out, RegionText, Seeds, Space, Strengths, Texts
 from ganvas.directions.direction import Direction, Directions, Strength
@@ -13,8 +13,8 @@ from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
 from ganvas.io.tensor_files import is_ours
-from ganvas.latents.latent import Latent
-from ganvas.reports.region_report import Edit, captions, compare_rows, describe
+from ganvas.reports.direction_text import describe_edit
+from ganvas.reports.region_report import Edit, captions, compare_rows
 
 DEFAULT_SEEDS = range(4, 8)
 MOST_MOVING = 4
@@ -63,25 +63,21 @@ def edit(
     before = tuple(_added(text, found, directions, generator, space) for text in add or ())
     layers = f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before)
-    mask = found.mask if region is None else region_of(generator, region).split(*[generator.resolution] * 2)[0]
+    mask = found.mask if region is None else mask_of(generator, region)
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
     make_folder(out)
     with progress() as report:
         shown = compare_rows(generator, latent, step, mask, report)
-    title = f"{directions.stem}, direction {index}"
+    title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
     paths = [
         pixels.write_image(out / "edit.png", shown.sheet(captions(strengths))),
-        shown.write_page(out / "edit.html", title, _facts(found, step, latent)),
+        shown.write_page(out / "edit.html", title, facts),
         step.latent(generator, latent).save(out / "latent.safetensors"),
     ]
     if frames:
         moving = step.frames(generator, latent.rows(range(min(len(latent), MOST_MOVING))), frames)
         paths += [pixels.write_animation(out / f"edit.{kind}", moving, SECONDS_PER_FRAME) for kind in ("gif", "webp")]
-    changes = [
-        {"sample": strip.label, "strengths": strip.strengths, "inside": strip.inside, "outside": strip.outside}
-        for strip in shown.strips
-    ]
-    loading.show("edit", [], paths, changes=changes)
+    loading.show("edit", [], paths, changes=shown.changes())
 
 
 def _fitting(path: Path, generator: Generator, space: str | None) -> Directions:
@@ -117,19 +113,3 @@ def _with_label(source: Source, found: Directions) -> Source:
     if source.latent is not None or source.label is not None or not isinstance(found.origin.label, int):
         return source
     return replace(source, label=str(found.origin.label))
-
-
-def _facts(found: Directions, step: Edit, latent: Latent) -> dict[str, str]:
-    std = step.direction.std
-    added = [f"{one.origin.region_name or 'direction'} at {captions([amount])[0]}" for one, amount in step.before]
-    facts = {
-        **describe(found),
-        "edited layers": str(step.layers or ""),
-        "one std (1s)": f"{std:.3g}" if std == std else "",
-        "added first": ", ".join(added),
-        "images": ", ".join(latent.captions),
-        "their class": str(latent.label) if isinstance(latent.label, int) else "",
-        "their truncation": f"{latent.truncation:g}",
-        "command": COMMAND_LINE.get(),
-    }
-    return {name: text for name, text in facts.items() if text}

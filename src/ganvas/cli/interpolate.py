@@ -7,8 +7,8 @@ from typing import Literal
 from ganvas.cli.options import Loading, Source, make_folder
 from ganvas.cli.show import progress
 from ganvas.cli.types import Flag, Layers, Model, Out, Space, parse_samples
+from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
 from ganvas.edits.interpolate import ease as eased
-from ganvas.edits.interpolate import frame_positions, path_through
 from ganvas.edits.retime import time_path
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
@@ -17,8 +17,7 @@ from ganvas.images.video import MISSING_VIDEO, can_write_mp4
 from ganvas.inversion.photos import is_photo
 from ganvas.latents.latent import Latent
 from ganvas.metrics.features import SMALLEST, load_features
-from ganvas.reports.path_report import path_summary, timing_line, write_path
-from ganvas.reports.plots import can_plot
+from ganvas.reports.path_report import path_lines, path_summary, write_path
 
 MOST_FRAMES, MOST_KEYS = 1000, 64
 EVEN, RETIMED = "even in the latent", "re-timed"
@@ -71,13 +70,7 @@ def interpolate(
     sampled_in = "z" if space == "z" or mode == "spherical" else None
     keys = [_read(generator, text, Source(truncation=truncation, label=label), sampled_in) for text in latents]
     path = path_through(generator, keys, space=space, mode=mode, layers=layers, loop=loop)
-    if len(path.keys) > MOST_KEYS:
-        raise LatentError(f"{len(path.keys)} latents are too many for one video; give at most {MOST_KEYS}.")
-    if generator.resolution < SMALLEST:
-        raise GanvasError(
-            f"Steps are measured between images of {SMALLEST} pixels and more; those of this generator have "
-            f"{generator.resolution}."
-        )
+    _check(generator, path)
     make_folder(out)
     timings, network = {}, load_features(None, loading.on())
     shares = eased(positions) if ease else positions
@@ -85,12 +78,17 @@ def interpolate(
         for name in (EVEN, RETIMED)[: 1 + retime]:
             timings[name] = time_path(network, generator, path, shares, evenly=name == RETIMED, progress=report)
     paths = write_path(out, generator, path, timings, (".gif", ".webp", ".mp4")[: 2 + mp4])
-    lines = [timing_line(name, timing) for name, timing in timings.items()]
-    if not can_plot():
-        lines.append('no plot: it needs matplotlib, pip install "ganvas[plots]"')
-    if path.tuned:
-        lines.append("no latent file: every frame has weights of its own, between those that were tuned")
-    loading.show("interpolate", lines, paths, **path_summary(path, timings))
+    loading.show("interpolate", path_lines(path, timings), paths, **path_summary(path, timings))
+
+
+def _check(generator: Generator, path: LatentPath) -> None:
+    if len(path.keys) > MOST_KEYS:
+        raise LatentError(f"{len(path.keys)} latents are too many for one video; give at most {MOST_KEYS}.")
+    if generator.resolution < SMALLEST:
+        raise GanvasError(
+            f"Steps are measured between images of {SMALLEST} pixels and more; those of this generator have "
+            f"{generator.resolution}."
+        )
 
 
 def _read(generator: Generator, text: str, source: Source, space: str | None) -> Latent:

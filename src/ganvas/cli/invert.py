@@ -1,13 +1,13 @@
 """``ganvas invert``: photos to latents of a generator."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.options import Loading, Photos, check_frames, class_of, make_folder, region_of
+from ganvas.cli.options import Loading, Photos, check_frames, class_of, make_folder, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Model, Out, RegionText
 from ganvas.errors import GanvasError, ImageError
@@ -16,7 +16,6 @@ from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
-from ganvas.inversion.metrics import InversionMetrics
 from ganvas.inversion.photos import photo_files, read_photos, unique_names, unreadable_message
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
@@ -24,7 +23,7 @@ from ganvas.inversion.tuning import TuningSettings
 from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent
 from ganvas.metrics.lpips import load_published
-from ganvas.reports.inversion_report import video_steps, write_inversion, write_latest
+from ganvas.reports.inversion_report import metric_lines, video_steps, write_inversion, write_latest
 
 
 @Parameter(name="*", group=METHOD)
@@ -140,25 +139,16 @@ def invert(
     check_frames(frames)
     generator, tuned = loading.load(model), tuning.settings()
     settings, features, region = search.settings(generator), search.features(generator), search.region
-    mask = None if region is None else region_of(generator, region).split(*[generator.resolution] * 2)[0]
+    mask = None if region is None else mask_of(generator, region)
     files = photo_files(photos)
     read = read_photos(files, generator, preparation.settings())
-    if isinstance(settings.start, Latent) and len(settings.start) == len(files):
+    if isinstance(settings.start, Latent) and len(settings.start) == len(files):  # one code for each photo
         settings = replace(settings, start=settings.start.rows(read.rows))
     names = unique_names([file.stem for file in read.files])
     make_folder(out)
-    inversion = BatchInversion(
-        generator,
-        read.images,
-        names,
-        settings,
-        mask,
-        features,
-        video_steps(settings.steps, frames) if frames else set(),
-        tuned,
-        sources=[str(file) for file in read.files],
-        on_saved=lambda done: write_latest(out, done),
-    )
+    kept, sources = video_steps(settings.steps, frames) if frames else set(), [str(file) for file in read.files]
+    inversion = BatchInversion(generator, read.images, names, settings, mask, features, kept, tuned, sources)
+    inversion.on_saved = partial(write_latest, out)
     with progress() as report:
         warnings = preparation.ood_warnings(generator, read.images, names, settings.label, report)
         finished = inversion.run(report)
@@ -180,18 +170,6 @@ def invert(
         raise KeyboardInterrupt
     if read.unreadable:
         raise ImageError(unreadable_message(read.unreadable, len(files)))
-
-
-def metric_lines(metrics: Sequence[tuple[str, InversionMetrics]], distance: str) -> list[str]:
-    """Return the metrics of every photo, one line each."""
-    width = max(len(one.name) for _, one in metrics)
-    lines = [f"{'':{width}}            PSNR   {distance}   from the mean"]
-    for stage, one in metrics:
-        lines.append(
-            f"{one.name:{width}}  {stage:8}  {one.psnr:5.2f} dB  {one.perceptual:{len(distance)}.4f}  "
-            f"{one.from_mean:5.2f} std"
-        )
-    return lines
 
 
 def _start(start: str, generator: Generator) -> str | Latent | ImageEncoder:

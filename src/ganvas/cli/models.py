@@ -1,6 +1,5 @@
 """``ganvas models``: list, describe, fetch and convert generators."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +10,9 @@ from ganvas.checkpoints.load import BUNDLED, convert, info
 from ganvas.cli.options import Output
 from ganvas.cli.show import progress, show_result
 from ganvas.cli.types import Flag, Model, Named
-from ganvas.errors import GanvasError, RegionError
+from ganvas.errors import GanvasError
 from ganvas.io import cache
-from ganvas.regions.named import SETS
-from ganvas.regions.region import Region
-from ganvas.regions.text import parse_region, region_name
+from ganvas.regions.text import named_regions
 from ganvas.reports.model_table import fact_lines, model_table
 
 app = App(name="models", help="List, describe, fetch and convert generators.")
@@ -120,16 +117,6 @@ def convert_model(
     path = convert(model, out, half=half, name=name, regions=named, edit_layers=layers, facts=dict(fact))
     size = path.stat().st_size
     output.show("models convert", [f"{size / 1e6:.1f} MB"], [path], bytes=size)
-
-
-def named_regions(known: str | None, drawn: Iterable[tuple[str, str]]) -> dict[str, Region]:
-    """Return a set of `ganvas.regions.named.SETS` (None for none) with the drawn regions (name, text) added."""
-    if known is not None and known not in SETS:
-        raise RegionError(f"There is no set of regions '{known}'; there are {', '.join(SETS)}.")
-    named = dict(SETS[known]) if known else {}
-    for name, text in drawn:
-        named[region_name(name)] = parse_region(text, named)
-    return named
 
 
 def _checksum(path: Path) -> str:

@@ -8,22 +8,21 @@ from typing import Any, Literal
 
 import torch
 from cyclopts import Parameter
+from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checkpoints.load import load, named_regions
+from ganvas.checkpoints.load import load
 from ganvas.cli.show import progress, show_result, visible, written
 from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space
+from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError, LatentError
-from ganvas.generators.labels import class_names, label_of
+from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import CanMove, Generator, Label
 from ganvas.inversion.open import open_latent, open_photo
 from ganvas.inversion.photos import PhotoSettings, check_photos_ood, is_photo
 from ganvas.io.progress import Progress
 from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample
-from ganvas.regions import Region
-from ganvas.regions.named import FFHQ
-from ganvas.regions.text import parse_region
 from ganvas.training.hardware import device_named, fastest_precision, set_threads
 
 TRUNCATION = 0.7
@@ -205,13 +204,9 @@ def class_of(generator: Generator, label: str | None) -> int | None:
     return found
 
 
-def region_of(generator: Generator, text: str) -> Region:
-    """Return the region that the text means: a named one of the generator, or one drawn.
-
-    A generator without named regions and classes is offered those of FFHQ as ``ffhq_eyes`` and so on.
-    """
-    faces = {} if class_names(generator) else {f"ffhq_{name}": region for name, region in FFHQ.items()}
-    return parse_region(text, dict(named_regions(generator)) or faces)
+def mask_of(generator: Generator, text: str) -> Float[Tensor, "1 h w"]:
+    """Return the mask of the region that the text means, at the generator's resolution."""
+    return region_of(generator, text)[1].split(generator.resolution, generator.resolution)[0]
 
 
 def check_frames(frames: int, most: int = MOST_FRAMES) -> None:

@@ -1,9 +1,10 @@
 """``ganvas train``: train a generator, or its encoder, on a folder or a zip of images."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ganvas.cli.options import Compute
 from ganvas.cli.training import Adapting, Running, displayed, run_and_show, show_training
@@ -65,29 +66,62 @@ def dcgan(
     run_and_show(train_dcgan, data, settings, running, compute, augment, start)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class StyleGAN2Options:
+    """Networks and losses of a StyleGAN2."""
+
+    resolution: int = 128
+    """Width and height of the images in pixels, a power of two."""
+    batch: int = StyleGAN2Settings.batch
+    """Batch size."""
+    loss: Literal["bce", "hinge", "relativistic"] = "bce"
+    """bce is the published one; relativistic compares real and fake images in pairs (R3GAN), with --r2 too."""
+    learning_rate: float = StyleGAN2Settings.learning_rate
+    """Learning rate of both networks."""
+    r1: float = StyleGAN2Settings.r1
+    """Weight of the gradient penalty on real images."""
+    r2: float = StyleGAN2Settings.r2
+    """Weight of the gradient penalty on fake images."""
+    penalty_every: int = StyleGAN2Settings.penalty_every
+    """Steps between gradient penalties."""
+    path: float = StyleGAN2Settings.path
+    """Weight of the path length penalty; 2 is the published one, 0 leaves it out."""
+    mixing: float = StyleGAN2Settings.mixing
+    """Share of fake images with style mixing."""
+    channel_base: int = 4096
+    """Channels at resolution r: min(channel_base / r, channel_max)."""
+    channel_max: int = 256
+    """Most channels of a map."""
+    channels: str | None = None
+    """Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of the two above."""
+    mapping_layers: int = StyleGAN2Settings.mapping_layers
+    """Layers from z to w."""
+    z_dim: int = StyleGAN2Settings.z_dim
+    """Width of z and w."""
+    discriminator_warmup: int | None = None
+    """Steps at the start in which only the discriminator learns; 500 where --start gives none that fits."""
+    match_noise: Flag = False
+    """Set the noise strengths of the finest maps of the exported generator to match the high-frequency energy of the
+    data."""
+
+    def settings(self, precision: str, seed: int) -> StyleGAN2Settings:
+        """Return the settings for the library."""
+        given = {name: value for name, value in vars(self).items() if name in StyleGAN2Settings.__dataclass_fields__}
+        standard = standard_channels(self.resolution, self.channel_base, self.channel_max)
+        widths = parse_channels(self.channels, self.resolution) if self.channels else standard
+        given |= {"channels": widths, "discriminator_channels": widths, "precision": precision, "seed": seed}
+        return StyleGAN2Settings(**given, discriminator_learning_rate=self.learning_rate)
+
+
 @app.command
 def stylegan2(
     data: Path,
     /,
     *,
-    resolution: int = 128,
-    batch: int = 32,
-    loss: Literal["bce", "hinge", "relativistic"] = "bce",
-    learning_rate: float = 2.5e-3,
-    r1: float = 1.0,
-    r2: float = 0.0,
-    penalty_every: int = 16,
-    path: float = 0.0,
-    mixing: float = 0.5,
-    channel_base: int = 4096,
-    channel_max: int = 256,
-    channels: str | None = None,
-    mapping_layers: int = 4,
-    z_dim: int = 256,
-    discriminator_warmup: int | None = None,
-    match_noise: Flag = False,
     augment: Augment = "none",
     start: str | None = None,
+    options: StyleGAN2Options = StyleGAN2Options(),
     running: Running = Running(),
     compute: Compute = Compute(),
 ) -> None:
@@ -95,50 +129,11 @@ def stylegan2(
 
     Args:
         data: A folder or a zip of images; each is cropped to its middle square and resized.
-        resolution: Width and height of the images in pixels, a power of two.
-        batch: Batch size.
-        loss: bce is the published one; relativistic compares real and fake images in pairs (R3GAN), with --r2 too.
-        learning_rate: Learning rate of both networks.
-        r1: Weight of the gradient penalty on real images.
-        r2: Weight of the gradient penalty on fake images.
-        penalty_every: Steps between gradient penalties.
-        path: Weight of the path length penalty; 2 is the published one, 0 leaves it out.
-        mixing: Share of fake images with style mixing.
-        channel_base: Channels at resolution r: min(channel_base / r, channel_max).
-        channel_max: Most channels of a map.
-        channels: Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of the two above.
-        mapping_layers: Layers from z to w.
-        z_dim: Width of z and w.
-        discriminator_warmup: Steps at the start in which only the discriminator learns; 500 where --start gives none
-            that fits.
-        match_noise: Set the noise strengths of the finest maps of the exported generator to match the high-frequency
-            energy of the data.
         augment: adaptive keeps the discriminator from memorizing a small set.
         start: A generator to start from, with the discriminator that comes with it where that has the same channels,
             or a training snapshot: of the same or smaller resolution and channels.
     """
-    widths = (
-        parse_channels(channels, resolution) if channels else standard_channels(resolution, channel_base, channel_max)
-    )
-    settings = StyleGAN2Settings(
-        channels=widths,
-        discriminator_channels=widths,
-        z_dim=z_dim,
-        mapping_layers=mapping_layers,
-        batch=batch,
-        loss=loss,
-        learning_rate=learning_rate,
-        discriminator_learning_rate=learning_rate,
-        r1=r1,
-        r2=r2,
-        penalty_every=penalty_every,
-        path=path,
-        mixing=mixing,
-        discriminator_warmup=discriminator_warmup,
-        match_noise=match_noise,
-        precision=compute.precision or "auto",
-        seed=running.seed,
-    )
+    settings = options.settings(compute.precision or "auto", running.seed)
     run_and_show(train_stylegan2, data, settings, running, compute, augment, start)
 
 

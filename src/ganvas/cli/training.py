@@ -12,9 +12,8 @@ from cyclopts import Group, Parameter
 from ganvas.cli.options import Compute
 from ganvas.cli.show import Report, progress
 from ganvas.cli.types import Flag
-from ganvas.images.datasets import DatasetSummary
 from ganvas.reports.tensorboard import board
-from ganvas.reports.training_report import write_training_report
+from ganvas.reports.training_report import rehearsal_lines, summary_lines, write_training_report
 from ganvas.training.events import EVALUATION, LOGGED, TrainingEvent, TrainingResult
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.task import GANSettings, RunSchedule
@@ -174,34 +173,7 @@ def show_training(
 
 
 def _show_rehearsal(found: Rehearsal, images: int, compute: Compute) -> None:
-    if not found.is_main:
-        return
-    sizes, rate = found.parameters, found.images_per_second
-    lines = [
-        f"generator {sizes['generator']:,} parameters, discriminator {sizes['discriminator']:,}, in {found.precision}",
-        f"{rate:.1f} images a second on {found.device}: {images:,} would take about {_duration(images / rate)}",
-        "dry run: no step was kept and nothing written to --out",
-    ]
-    facts = {"parameters": sizes, "precision": found.precision, "rate": rate}
-    compute.show("train", [*summary_lines(found.data), *lines], summary=vars(found.data), **facts)
-
-
-def _duration(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else "a minute"
-
-
-def summary_lines(summary: DatasetSummary) -> list[str]:
-    """Return what the training data holds, one fact a line."""
-    lines = [f"{summary.count:,} images at {summary.resolution} pixels from {summary.source}"]
-    if summary.cropped:
-        lines.append(f"{summary.cropped:,} were not square: the middle was taken")
-    if summary.repeated:
-        lines.append(f"{summary.repeated:,} are the same as others")
-    if summary.enlarged:
-        lines.append(f"{summary.enlarged:,} are smaller than {summary.resolution} pixels and were enlarged")
-    for name, reason in list(summary.skipped.items())[:5]:
-        lines.append(f"left out {name}: {reason}")
-    if len(summary.skipped) > 5:
-        lines.append(f"left out {len(summary.skipped) - 5} more that cannot be read")
-    return lines
+    if found.is_main:
+        lines = [*summary_lines(found.data), *rehearsal_lines(found, images)]
+        facts = {"parameters": found.parameters, "precision": found.precision, "rate": found.images_per_second}
+        compute.show("train", lines, summary=vars(found.data), **facts)

@@ -1,4 +1,4 @@
-"""What a study keeps in its folder: what makes it the same study, and JSON written whole."""
+"""The record of a study in its folder, by which it is continued or refused, and JSON written atomically."""
 
 import json
 from collections.abc import Mapping
@@ -12,9 +12,7 @@ from ganvas.io.files import atomic_path
 
 
 def claim_folder(folder: Path, record: dict[str, Any]) -> None:
-    """Write what makes a study the same into its folder; raises `GanvasError` where another one is there, or one that
-    cannot be read.
-    """
+    """Write the record of a study into its folder; raises `GanvasError` where it holds another or a damaged one."""
     path = folder / "study.json"
     if not path.is_file():
         write_json(path, record)
@@ -23,7 +21,7 @@ def claim_folder(folder: Path, record: dict[str, Any]) -> None:
         held = json.loads(path.read_text("utf-8"))
     except ValueError as reason:
         raise GanvasError(
-            f"'{path}' is damaged ({str(reason)[:80]}), so that it does not say what study its folder holds; give "
+            f"'{path}' is damaged ({str(reason)[:80]}), so that the study in its folder is unknown; give "
             "another folder with --out."
         ) from reason
     if held != record:

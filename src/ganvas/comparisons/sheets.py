@@ -1,4 +1,4 @@
-"""Images of a study, small enough for a page."""
+"""Images of a study as small JPEG files."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ QUALITY = 88
 
 
 def write_jpeg(path: Path, image: Float[Tensor, "1 3 h w"]) -> Path:
-    """Write a JPEG small enough for a page, with a white edge; returns its path."""
+    """Write a small JPEG with a white edge; returns its path."""
     framed = F.pad(image, (4, 4, 4, 4), value=1.0)
     values = Image.fromarray(pixels.to_bytes(framed)[0].cpu().numpy())
     with atomic_path(path, ImageError) as temporary:

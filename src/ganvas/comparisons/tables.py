@@ -1,4 +1,4 @@
-"""Numbers with their intervals in words, and tables in Markdown."""
+"""Numbers with their intervals as text, and tables in Markdown."""
 
 from collections.abc import Sequence
 

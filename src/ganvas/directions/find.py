@@ -11,10 +11,12 @@ from ganvas.directions.direction import Directions
 from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError, RegionError
 from ganvas.generators.codes import Layers
+from ganvas.generators.labels import class_names
 from ganvas.generators.protocol import Generator, about_of, check_generator
 from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent, as_latent
 from ganvas.regions import Region
+from ganvas.regions.named import FFHQ
 from ganvas.regions.text import parse_region
 
 
@@ -106,12 +108,14 @@ def default_space(generator: Generator, latent: Latent) -> str:
 def region_of(generator: Generator, region: object) -> tuple[str, Region]:
     """Return a region's name ("" for one that has none) and the region, from a `Region` or a text.
 
-    Raises `RegionError` for text that names none, and for anything else.
+    A generator without named regions and classes is offered those of FFHQ as ``ffhq_eyes`` and so on. Raises
+    `RegionError` for text that names none, and for anything else.
     """
     if isinstance(region, Region):
         return "", region
     if isinstance(region, str):
-        return region.strip(), parse_region(region, about_of(generator).regions)
+        faces = {} if class_names(generator) else {f"ffhq_{name}": known for name, known in FFHQ.items()}
+        return region.strip(), parse_region(region, about_of(generator).regions or faces)
     raise RegionError(
         f"A region is a Region, or a text such as 'mouth' or 'box:0.3,0.6,0.7,0.8'; {reprlib.repr(region)} was given."
     )

@@ -37,11 +37,11 @@ class DragContext:
         """The space of the codes: z, or w+ for a drag in w or w+."""
         return code_space_of(self.space)
 
-    def feature_map(self, codes: Tensor, window: Crop | None = None) -> Float[Tensor, "1 c h w"]:
-        """Return the followed map, or a window of it where the generator `HasParts`; no layer above it is computed."""
-        if window is not None:
+    def feature_map(self, codes: Tensor, crop: Crop | None = None) -> Float[Tensor, "1 c h w"]:
+        """Return the followed map, or a crop of it where the generator `HasParts`; no layer above it is computed."""
+        if crop is not None:
             assert isinstance(self.generator, HasParts)
-            return self.generator.feature_part(codes, self.feature, window, self.code_space, **self._options()).float()
+            return self.generator.feature_part(codes, self.feature, crop, self.code_space, **self._options()).float()
         maps = self.generator.features(codes, [self.feature], self.code_space, **self._options())
         return maps[self.feature].float()
 

@@ -24,12 +24,12 @@ def feature_near(
     """
     context, reference = drag.context, drag.reference
     size = reference.feature.shape[-1]
-    window = samples_near(points, margin, context.plane, size)
-    crops = isinstance(context.generator, HasParts) and reference.feature.shape[-2] == size
-    if reference.must_stay is not None or not crops or window.area > MAX_SHARE * size**2:
+    crop = samples_near(points, margin, context.plane, size)
+    croppable = isinstance(context.generator, HasParts) and reference.feature.shape[-2] == size
+    if reference.must_stay is not None or not croppable or crop.area > MAX_SHARE * size**2:
         return context.feature_map(codes)
-    around = (window.left, size - window.right, window.top, size - window.bottom)
-    return F.pad(context.feature_map(codes, window), around)
+    around = (crop.left, size - crop.right, crop.top, size - crop.bottom)
+    return F.pad(context.feature_map(codes, crop), around)
 
 
 def samples_near(points: Float[Tensor, "k 2"], margin: float, plane: Plane, size: int) -> Crop:

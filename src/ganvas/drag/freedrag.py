@@ -68,7 +68,8 @@ class FreeDragSettings(DragSettings):
         GanvasError: Where a number is not finite or not above 0, or `compat` is not known.
 
     Example:
-        >>> FreeDragSettings(compat="official").recovers
+        >>> import ganvas
+        >>> ganvas.FreeDragSettings(compat="official").recovers
         False
     """
 
@@ -105,6 +106,9 @@ class FreeDragState(DragState):
     templates: Tensor = torch.empty(0)
     entered: Tensor = torch.empty(0)
     taken: int = 0
+
+
+Kind = TypeVar("Kind", bound=FreeDragState)
 
 
 class Comparison(NamedTuple):
@@ -164,12 +168,7 @@ def read_margin(settings: FreeDragSettings) -> float:
     return float(settings.distance + settings.radius)
 
 
-AnyState = TypeVar("AnyState", bound=FreeDragState)
-
-
-def optimize(
-    drag: Drag[FreeDragSettings], state: AnyState, codes: Tensor, feature: Float[Tensor, "1 c h w"]
-) -> AnyState:
+def optimize(drag: Drag[FreeDragSettings], state: Kind, codes: Tensor, feature: Float[Tensor, "1 c h w"]) -> Kind:
     """Return the state after a step of Adam down ``sum_i ||F_r(h_i) - T_i||_1 + gamma ||(F - F0) (1 - M)||_1``."""
     found = patches_at(feature, state.handles, drag.context.plane, drag.settings.radius)
     loss = discrepancies(found, state.templates).sum()

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.drag.context import DragContext, choose_context, code_space_of
+from ganvas.drag.context import DragContext, choose_context
 from ganvas.drag.draggan import DragGANSettings
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest, as_pairs
 from ganvas.drag.run import DragRun, FinishedDrag
@@ -19,6 +19,7 @@ from ganvas.drag.settings import DragSettings
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
+from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 
@@ -67,6 +68,7 @@ class DragSession:
         movable: Region | None = None,
         steps: int = DEFAULT_STEPS,
         canceled: Callable[[], bool] = lambda: False,
+        progress: Progress = silent,
     ) -> "DragSession":
         """Drag handles to their targets.
 
@@ -76,6 +78,7 @@ class DragSession:
             movable: The region that may move; None: all of the image.
             steps: Largest number of steps.
             canceled: Asked before each step; True ends the drag.
+            progress: Called after each step with the steps taken and the limit.
 
         Returns:
             The session after the drag, which is its ``drags[-1]``.
@@ -83,14 +86,17 @@ class DragSession:
         Raises:
             RegionError: For points off the image, or handles that the region does not let move.
         """
-        return self.run(DragRequest(as_pairs(points), method or DragGANSettings(), movable, steps), canceled)
+        request = DragRequest(as_pairs(points), method or DragGANSettings(), movable, steps)
+        return self.run(request, canceled, progress)
 
-    def run(self, request: DragRequest, canceled: Callable[[], bool] = lambda: False) -> "DragSession":
+    def run(
+        self, request: DragRequest, canceled: Callable[[], bool] = lambda: False, progress: Progress = silent
+    ) -> "DragSession":
         """Return the session after one more drag; see `begin` for the states of one."""
         run = self.begin(request)
         states = iter(run)
         while not canceled() and next(states, None) is not None:
-            pass
+            progress("Dragging", run.state.steps, request.steps)
         return self.with_drag(run.finish())
 
     def begin(self, request: DragRequest) -> DragRun:
@@ -141,7 +147,7 @@ def open_drag(
         >>> import torch, ganvas
         >>> layers = torch.nn.Unflatten(1, (3, 4, 4)), torch.nn.Upsample(scale_factor=4)
         >>> G = ganvas.wrap(torch.nn.Sequential(*layers).eval(), z_dim=48)
-        >>> session = open_drag(G, ganvas.sample(G, [4]))
+        >>> session = ganvas.open_drag(G, ganvas.sample(G, [4]))
         >>> session
         DragSession(space z, map 0: no drag yet)
     """
@@ -155,18 +161,9 @@ def open_drag(
     generator = latent.generator_for(generator)
     label, noise = latent.label, latent.noise_for(generator)
     context = choose_context(generator, space, layers, feature, label, latent.truncation, noise)
-    return DragSession(context, start_latent(generator, latent, code_space_of(context.space)))
-
-
-def start_latent(generator: Generator, latent: Latent, space: str) -> Latent:
-    """Return the latent in `space` (w+ or z), on the generator's device; raises `LatentError` for other spaces."""
-    if space == "z" and latent.space != "z":
-        raise LatentError(f"No way leads from {latent.space} back to z; drag in w or w+, or give a latent of z.")
-    if latent.space == "s":
-        raise LatentError("No way leads from s back to the space of a drag; give a latent of z, w or w+.")
     with torch.no_grad():
-        moved = latent.to_space(generator, space)
-    return replace(moved, codes=moved.codes.detach().to(generator.device))
+        start = latent.to_space(generator, context.code_space)
+    return DragSession(context, replace(start, codes=start.codes.detach().to(generator.device)))
 
 
 def drag_points(
@@ -180,6 +177,7 @@ def drag_points(
     space: str | None = None,
     layers: Layers = None,
     feature: str | None = None,
+    progress: Progress = silent,
 ) -> DragSession:
     """Drag handles of one image to their targets, in one call (`ganvas.drag` is the package with the methods).
 
@@ -193,6 +191,7 @@ def drag_points(
         space: As in `open_drag`.
         layers: As in `open_drag`.
         feature: As in `open_drag`.
+        progress: Called after each step with the steps taken and the limit.
 
     Returns:
         The session: ``.latent`` is the dragged image's, ``.drags[-1]`` says how the drag ended.
@@ -202,4 +201,4 @@ def drag_points(
         RegionError: For points off the image, or handles that the region does not let move.
     """
     session = open_drag(generator, latent, space=space, layers=layers, feature=feature)
-    return session.drag(points, method, movable, steps)
+    return session.drag(points, method, movable, steps, progress=progress)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.codes import check_space
+from ganvas.generators.codes import check_shape, check_space
 from ganvas.generators.protocol import About, Label, Noise, summary
 from ganvas.generators.takes_latent import takes_latent
 
@@ -26,6 +26,21 @@ class Conditions:
     label: Label = None
     truncation: float = 1.0
     truncation_layers: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What to paint: the `wanted` feature maps, and the image or not; from the codes, or from the map of this name and
+    value [n, c, h, w] on.
+    """
+
+    wanted: Sequence[str] = ()
+    with_image: bool = True
+    start: tuple[str, Tensor] | None = None
+
+
+IMAGE = Request()
+Painted = tuple[Tensor | None, dict[str, Tensor]]
 
 
 class GeneratorBase:
@@ -49,21 +64,35 @@ class GeneratorBase:
         """Return the shape of one code of `space`."""
         raise NotImplementedError
 
-    def paint(
-        self,
-        codes: Tensor,
-        space: str,
-        given: Conditions,
-        *,
-        start: tuple[str, Tensor] | None = None,
-        wanted: Sequence[str] = (),
-        with_image: bool = True,
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """Return the images (None unless `with_image`) and the `wanted` feature maps by name.
-
-        With `start`, the name of a feature map and a tensor [n, c, h, w], that map is the tensor.
-        """
+    def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
+        """Return the images, None where they are not asked for, and the feature maps that are asked for, by name."""
         raise NotImplementedError
+
+    def map_z(self, z: Tensor, to: str, given: Conditions) -> Tensor:
+        """Return codes of space `to` for codes z."""
+        raise NotImplementedError
+
+    def map(
+        self,
+        z: Float[Tensor, "n z_dim"],
+        to: str = "w+",
+        *,
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
+    ) -> Tensor:
+        """Return codes of space `to` (w, w+ or s): mapped, then truncated towards the average w on the first
+        `truncation_layers` (None: all).
+        """
+        if self.spaces == ("z",):
+            raise LatentError(
+                f"Codes cannot be mapped to space '{to}': this generator has space z only; use the z codes."
+            )
+        check_space(to, self.spaces[1:])
+        if to == "w" and truncation != 1 and truncation_layers not in (None, self.layers):
+            raise LatentError("Truncation of some layers gives a different w per layer: map to 'w+' instead of 'w'.")
+        self.check_codes("z", z)
+        return self.map_z(z, to, Conditions("const", label, truncation, truncation_layers))
 
     @takes_latent
     def synthesize(
@@ -100,7 +129,7 @@ class GeneratorBase:
         if not names and not with_image:
             return {}
         given = Conditions(noise, label, truncation, truncation_layers)
-        images, maps = self.paint(codes, space, given, wanted=names, with_image=with_image)
+        images, maps = self.paint(codes, space, given, Request(names, with_image))
         found = {name: maps[name] for name in names}
         if with_image:
             assert images is not None
@@ -123,7 +152,7 @@ class GeneratorBase:
         """Return the images when the map `name` is `feature`; the layers after it are still conditioned on `codes`."""
         self.check_feature(name)
         given = Conditions(noise, label, truncation, truncation_layers)
-        images, _ = self.paint(codes, space, given, start=(name, feature))
+        images, _ = self.paint(codes, space, given, Request(start=(name, feature)))
         assert images is not None
         return images
 
@@ -131,13 +160,7 @@ class GeneratorBase:
         """Raise `LatentError` unless `codes` lie in `space` and have the generator's precision."""
         if codes.dtype != self.code_dtype:
             raise LatentError(f"Codes are {self.code_dtype} here; these are {codes.dtype}: convert them first.")
-        expected = self.dimensions(space)
-        if codes.shape[1:] != expected:
-            shape = ", ".join(map(str, ("n", *expected)))
-            raise LatentError(
-                f"Codes of shape {list(codes.shape)} do not lie in space {space} of this generator, which wants "
-                f"[{shape}]."
-            )
+        check_shape(codes, space, self.dimensions(space))
 
     def check_feature(self, name: str) -> None:
         """Raise `LatentError` unless there is a feature map of this name."""

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
-Gradients = tuple[Tensor | None, Tensor | None, None, None]
+Gradients = tuple[Tensor | None, Tensor | None, None, None, None]
 
 
 class Form(NamedTuple):
@@ -79,50 +79,32 @@ class _Output(Function):
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias, _ = ctx.needs_input_grad
         return (
-            _InputGradient.apply(gradient, weight, x, ctx.form) if of_x else None,
-            _WeightGradient.apply(gradient, x, weight, ctx.form) if of_weight else None,
+            _Gradient.apply(gradient, weight, x, ctx.form, False) if of_x else None,
+            _Gradient.apply(gradient, x, weight, ctx.form, True) if of_weight else None,
             gradient.sum(dim=(0, 2, 3)) if of_bias else None,
             None,
         )
 
 
-class _InputGradient(Function):
-    """x'(y', w); x gives its shape."""
+class _Gradient(Function):
+    """x'(y', w), or with `by_weight` w'(y', x): `known` is w or x, the other one, `like`, only gives its shape."""
 
     @staticmethod
-    def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, form: Form) -> Tensor:
-        ctx.save_for_backward(gradient, weight)
-        ctx.form = form
-        return _gradient(gradient, x, weight, form, by_weight=False)
-
-    @staticmethod
-    def backward(ctx: Any, change: Tensor) -> Gradients:  # pyrefly: ignore[bad-override]
-        gradient, weight = ctx.saved_tensors
-        of_gradient, of_weight, _, _ = ctx.needs_input_grad
-        return (
-            _Output.apply(change, weight, None, ctx.form) if of_gradient else None,
-            _WeightGradient.apply(gradient, change, weight, ctx.form) if of_weight else None,
-            None,
-            None,
-        )
-
-
-class _WeightGradient(Function):
-    """w'(y', x); w gives its shape."""
-
-    @staticmethod
-    def forward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor, form: Form) -> Tensor:
-        ctx.save_for_backward(gradient, x)
-        ctx.form = form
-        return _gradient(gradient, x, weight, form, by_weight=True)
+    def forward(ctx: Any, gradient: Tensor, known: Tensor, like: Tensor, form: Form, by_weight: bool) -> Tensor:
+        ctx.save_for_backward(gradient, known)
+        ctx.form, ctx.by_weight = form, by_weight
+        x, weight = (known, like) if by_weight else (like, known)
+        return _gradient(gradient, x, weight, form, by_weight=by_weight)
 
     @staticmethod
     def backward(ctx: Any, change: Tensor) -> Gradients:  # pyrefly: ignore[bad-override]
-        gradient, x = ctx.saved_tensors
-        of_gradient, of_x, _, _ = ctx.needs_input_grad
+        gradient, known = ctx.saved_tensors
+        x, weight = (known, change) if ctx.by_weight else (change, known)
+        of_gradient, of_known, *_ = ctx.needs_input_grad
         return (
-            _Output.apply(x, change, None, ctx.form) if of_gradient else None,
-            _InputGradient.apply(gradient, change, x, ctx.form) if of_x else None,
+            _Output.apply(x, weight, None, ctx.form) if of_gradient else None,
+            _Gradient.apply(gradient, change, known, ctx.form, not ctx.by_weight) if of_known else None,
+            None,
             None,
             None,
         )

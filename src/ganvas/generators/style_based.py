@@ -11,9 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganvas.errors import LatentError
 from ganvas.generators.base import Conditions, Jvp, LinearizableBase
-from ganvas.generators.codes import check_space, sample_normal, truncate, widen
+from ganvas.generators.codes import broadcast_layers, check_space, sample_normal, truncate
 from ganvas.generators.labels import one_hot
 from ganvas.generators.mapping import MappingNetwork
 from ganvas.generators.protocol import Label, Noise
@@ -71,26 +70,11 @@ class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
         """Return one standard normal code per seed."""
         return sample_normal(seeds, self.architecture.z_dim).to(self.device)
 
-    def map(
-        self,
-        z: Float[Tensor, "n z_dim"],
-        to: str = "w+",
-        *,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Tensor:
-        """Return codes of space `to` (w, w+ or s): mapped, then truncated towards the average on the first layers
-        (None: all).
-        """
-        check_space(to, self.spaces[1:])
-        if to == "w" and truncation != 1 and truncation_layers not in (None, self.layers):
-            raise LatentError(
-                "Truncation of some layers only gives a different w per layer: map to 'w+' instead of 'w'."
-            )
-        self.check_codes("z", z)
-        w = self.mapping(z, self.one_hot(label, len(z)))
-        ws = truncate(w[:, None].expand(-1, self.layers, -1), self.mapping.w_avg, truncation, truncation_layers)
+    def map_z(self, z: Float[Tensor, "n z_dim"], to: str, given: Conditions) -> Tensor:
+        """Return codes of space `to` for codes z."""
+        w = self.mapping(z, self.one_hot(given.label, len(z)))
+        ws = w[:, None].expand(-1, self.layers, -1)
+        ws = truncate(ws, self.mapping.w_avg, given.truncation, given.truncation_layers)
         if to == "s":
             return torch.cat(self.synthesis.styles(ws), dim=1)
         return ws[:, 0] if to == "w" else ws
@@ -99,23 +83,14 @@ class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
         """Return the label as one row per code; None without classes."""
         return one_hot(label, rows, self.architecture.label_dim, self.device)
 
-    def styles(
-        self,
-        codes: Tensor,
-        space: str,
-        *,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> list[Tensor]:
+    def styles(self, codes: Tensor, space: str, given: Conditions = Conditions()) -> list[Tensor]:
         """Return each layer's style from codes of any space; label and truncation count for z only."""
         self.check_codes(space, codes)
         if space == "s":
             return list(codes.split(self.style_channels(), dim=1))
         if space == "z":
-            codes = self.map(codes, "w+", label=label, truncation=truncation, truncation_layers=truncation_layers)
-            space = "w+"
-        return self.synthesis.styles(widen(codes, space, self.layers, self.architecture.w_dim))
+            codes, space = self.map_z(codes, "w+", given), "w+"
+        return self.synthesis.styles(broadcast_layers(codes, space, self.layers, self.architecture.w_dim))
 
     def linearize_at(
         self, codes: Tensor, space: str, given: Conditions, layers: Sequence[int] | None
@@ -129,7 +104,7 @@ class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
                 parts = tangents.split(self.style_channels(), dim=1)
                 masked = [t if row in active else None for t, row in zip(parts, self.style_rows(), strict=True)]
                 return push_styles(masked, len(tangents))
-            rows = widen(tangents, space, self.layers, self.architecture.w_dim)
+            rows = broadcast_layers(tangents, space, self.layers, self.architecture.w_dim)
             return push_styles(self.synthesis.push_styles(rows, active), len(tangents))
 
         return image, push

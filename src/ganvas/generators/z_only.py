@@ -1,15 +1,13 @@
 """What generators with space z only have in common: one code per image, no layers, no noise maps, no mapping."""
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
-from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
 from ganvas.generators.base import Conditions, Jvp, LinearizableBase, refuse_noise
 from ganvas.generators.codes import check_space
-from ganvas.generators.protocol import Label
 
 
 class ZOnlyGenerator(LinearizableBase):
@@ -24,18 +22,6 @@ class ZOnlyGenerator(LinearizableBase):
         """Return the shape of one code of `space`."""
         check_space(space, self.spaces)
         return (self.architecture.z_dim,)
-
-    def map(
-        self,
-        z: Float[Tensor, "n z_dim"],
-        to: str = "w+",
-        *,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> NoReturn:
-        """Refuse: there is space z only."""
-        refuse_mapping(to)
 
     def linearize_at(
         self, codes: Tensor, space: str, given: Conditions, layers: Sequence[int] | None
@@ -57,8 +43,3 @@ class ZOnlyGenerator(LinearizableBase):
         refuse_noise(given.noise)
         if given.truncation_layers is not None:
             raise LatentError("Truncation of some layers was given, but this generator has no layers: leave it out.")
-
-
-def refuse_mapping(to: str) -> NoReturn:
-    """Raise `LatentError`: there is no space but z to map to."""
-    raise LatentError(f"Codes cannot be mapped to space '{to}': this generator has space z only; use the z codes.")

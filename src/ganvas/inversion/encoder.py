@@ -8,7 +8,6 @@ pixel2style2pixel (Richardson et al. 2021, section 3), small enough for a CPU. T
 import itertools
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -136,21 +135,31 @@ def encoder_for(generator: Generator, source: str | Path | None = None) -> Encod
     return encoder
 
 
+def bundled_encoder(generator: Generator) -> Encoder | None:
+    """Return the encoder that comes with a bundled generator, None for any other generator.
+
+    Raises `CheckpointError` where the bundled file is damaged: a worse start must not pass unnoticed.
+    """
+    about = about_of(generator)
+    if not about.name or not bundled_path(f"{about.name}-{KIND}").is_file():
+        return None
+    encoder, generator_hash = load_encoder(about.name, generator.device)
+    return encoder if generator_hash in about.hashes else None
+
+
 def default_start(generator: Generator, space: str) -> Encoder | Literal["mean"]:
     """Return the default start of an inversion: for w+ the encoder that comes with a generator, else the mean."""
-    if space == "w+":
-        with suppress(CheckpointError):
-            return encoder_for(generator)
-    return "mean"
+    encoder = bundled_encoder(generator) if space == "w+" else None
+    return encoder or "mean"
 
 
 def encoder_reconstructor(generator: Generator) -> Reconstructor | None:
     """Return the reconstruction of images by the encoder that comes with a generator, None where there is none."""
-    with suppress(CheckpointError):
-        encoder = encoder_for(generator)
-        fingerprint = f"{sum(float(weight.double().abs().sum()) for weight in encoder.parameters()):.6e}"
-        return Reconstructor(lambda images: generator.synthesize(encoder(images), "w+"), fingerprint)
-    return None
+    encoder = bundled_encoder(generator)
+    if encoder is None:
+        return None
+    fingerprint = f"{sum(float(weight.double().abs().sum()) for weight in encoder.parameters()):.6e}"
+    return Reconstructor(lambda images: generator.synthesize(encoder(images), "w+"), fingerprint)
 
 
 def is_encoder(path: str | Path) -> bool:

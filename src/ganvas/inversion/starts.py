@@ -107,10 +107,7 @@ def latent_start(generator: Generator, space: str, latent: Latent, count: int) -
         raise LatentError(
             f"A start of {len(latent)} codes does not fit {count} photos; give one for all or one for each."
         )
-    if latent.space == space:
-        codes = latent.codes.to(generator.device)
-    elif space == "w+" and latent.space in ("z", "w"):
-        codes = latent.to_space(generator, "w+").codes
-    else:
+    if latent.space != space and (space, latent.space) not in (("w+", "z"), ("w+", "w")):
         raise LatentError(f"Codes of {latent.space} are no start in {space}; give a latent of {space}.")
+    codes = latent.to_space(generator, space).codes.to(generator.device)
     return Start(codes.expand(count, *codes.shape[1:]), "a latent")

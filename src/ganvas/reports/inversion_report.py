@@ -149,3 +149,15 @@ def write_metrics(
             temporary.write_text(content, "utf-8", newline="")
         paths.append(folder / name)
     return paths
+
+
+def metric_lines(metrics: Sequence[tuple[str, InversionMetrics]], distance: str) -> list[str]:
+    """Return the metrics of every photo, one line each."""
+    width = max(len(one.name) for _, one in metrics)
+    lines = [f"{'':{width}}            PSNR   {distance}   from the mean"]
+    for stage, one in metrics:
+        lines.append(
+            f"{one.name:{width}}  {stage:8}  {one.psnr:5.2f} dB  {one.perceptual:{len(distance)}.4f}  "
+            f"{one.from_mean:5.2f} std"
+        )
+    return lines

@@ -8,12 +8,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.direction import Direction, Directions, Strength
+from ganvas.directions.direction import Direction, Strength
 from ganvas.directions.strengths import frames_between
 from ganvas.edits.move import edit, edit_series
 from ganvas.generators.codes import Layers
@@ -113,6 +114,13 @@ class RegionReport:
         ]
         labels = [strip.label for strip in self.strips]
         return sheets.labeled_grid(torch.cat(rows), 1 + len(strengths), ["original", *strengths], labels)
+
+    def changes(self) -> list[dict[str, Any]]:
+        """Return what was measured, as JSON holds it: for each strip the change inside and outside by strength."""
+        return [
+            {"sample": strip.label, "strengths": strip.strengths, "inside": strip.inside, "outside": strip.outside}
+            for strip in self.strips
+        ]
 
 
 def on_sheet(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 height width"]:
@@ -217,28 +225,6 @@ def make_strip(
     )
 
 
-def describe(directions: Directions) -> dict[str, str]:
-    """Return what a page says of directions: how they were found, in words."""
-    origin = directions.origin
-    size = f"{origin.resolution} px, channels {origin.channels}" if origin.resolution else ""
-    seeds = f"{numbers(origin.seeds)} ({'averaged' if len(origin.seeds) > 1 else 'one image'})"
-    facts = {
-        "generator": origin.generator,
-        "region": origin.region_name,
-        "method": origin.method,
-        "space": directions.space,
-        "layers": "all" if directions.layers is None else numbers(directions.layers),
-        "found at seeds": seeds if origin.seeds else "",
-        "found at class": "" if origin.label is None else str(origin.label).strip("()"),
-        "truncation": "not known" if origin.truncation is None else f"{origin.truncation:g}",
-        "ridge": origin.ridge,
-        "background rank": str(origin.rank or ""),
-        "read as": origin.notes,
-        "measured at": size,
-    }
-    return {name: text for name, text in facts.items() if text}
-
-
 def captions(strengths: Sequence[Strength]) -> list[str]:
     """Write strengths as captions: "+3", "0", "−2s"."""
     texts = []
@@ -247,14 +233,3 @@ def captions(strengths: Sequence[Strength]) -> list[str]:
         value = float(str(strength).removesuffix("s"))
         texts.append("0" if value == 0 else number(value, signed=True) + unit)
     return texts
-
-
-def numbers(values: Sequence[int]) -> str:
-    """Write whole numbers shortly: 0, 1, 2, 5 as "0-2, 5"; kept in their order."""
-    parts: list[list[int]] = []
-    for value in values:
-        if parts and value == parts[-1][-1] + 1:
-            parts[-1].append(value)
-        else:
-            parts.append([value])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in parts)

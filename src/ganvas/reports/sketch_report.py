@@ -117,3 +117,19 @@ def nearest_image(sketching: BatchSketch, row: int) -> Images:
     seeds = sketching.random_images.nearest_seeds(row, 1)
     label = sketching.variants[0].label
     return torch.cat(list(sample(sketching.generator, seeds, label=label).images(sketching.generator)))
+
+
+def metric_lines(metrics: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the metrics of the candidates of each sketch, the best first, one line each."""
+    width = max(len(line["sketch"]) for line in metrics)
+    scored = "    OOD score" if "ood_score" in metrics[0] else ""
+    lines = [f"{'':{width}}  weight  steps  start         distance  of the nearest  from the mean{scored}"]
+    for line in metrics:
+        ratio = line["relative_distance"]
+        relative = "" if ratio != ratio else f"{ratio:.2f} times"
+        score = f"  {line['ood_score']:11.2f}" if scored else ""
+        lines.append(
+            f"{line['sketch']:{width}}  {line['delta_weight']:<6.3g}  {line['steps']:5}  {line['start']:12}  "
+            f"{line['distance']:8.4f}  {relative:>14}  {line['from_mean']:13.2f}{score}"
+        )
+    return lines

@@ -5,8 +5,10 @@ from pathlib import Path
 import torch
 
 from ganvas.images import pixels
+from ganvas.images.datasets import DatasetSummary
 from ganvas.reports.plots import MetricPoint, can_plot, loss_plot, metric_plot
 from ganvas.training.events import EVALUATION
+from ganvas.training.launch import Rehearsal
 from ganvas.training.log import read_log
 
 LOSSES, KERNEL_MMD, TIMELAPSE = "losses.png", "kernel-mmd.png", "timelapse.webp"
@@ -40,3 +42,34 @@ def _timelapse(sheets: list[Path], path: Path) -> Path:
     chosen = sorted({round(i) for i in torch.linspace(0, len(sheets) - 1, min(len(sheets), MOST_FRAMES)).tolist()})
     frames = torch.cat([pixels.read_image(sheets[i]) for i in chosen])
     return pixels.write_animation(path, frames, SECONDS_PER_FRAME)
+
+
+def rehearsal_lines(found: Rehearsal, images: int) -> list[str]:
+    """Return the size and the speed of a run, and how long it would take for so many images."""
+    sizes, rate = found.parameters, found.images_per_second
+    return [
+        f"generator {sizes['generator']:,} parameters, discriminator {sizes['discriminator']:,}, in {found.precision}",
+        f"{rate:.1f} images a second on {found.device}: {images:,} would take about {_duration(images / rate)}",
+        "dry run: no step was kept and nothing written to --out",
+    ]
+
+
+def summary_lines(summary: DatasetSummary) -> list[str]:
+    """Return what the training data holds, one fact a line."""
+    lines = [f"{summary.count:,} images at {summary.resolution} pixels from {summary.source}"]
+    if summary.cropped:
+        lines.append(f"{summary.cropped:,} were not square: the middle was taken")
+    if summary.repeated:
+        lines.append(f"{summary.repeated:,} are the same as others")
+    if summary.enlarged:
+        lines.append(f"{summary.enlarged:,} are smaller than {summary.resolution} pixels and were enlarged")
+    for name, reason in list(summary.skipped.items())[:5]:
+        lines.append(f"left out {name}: {reason}")
+    if len(summary.skipped) > 5:
+        lines.append(f"left out {len(summary.skipped) - 5} more that cannot be read")
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else "a minute"

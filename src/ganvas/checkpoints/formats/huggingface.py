@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from ganvas.checkpoints.state_dict import renamed, shape_of
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 from ganvas.generators.biggan.synthesis import FIRST, BigGANArchitecture
@@ -55,7 +55,7 @@ def read_biggan(tree: Any, path: Path) -> UnbuiltGenerator | None:
     if gain is not None and gain.numel() == 1:
         ours["synthesis.attention.gain"] = gain.reshape(())
     for name, dimensions in (("synthesis.colors.conv.weight", 4), ("synthesis.colors.conv.bias", 1)):
-        _size(ours, name, dimensions)
+        shape_of(ours, name, dimensions)
         ours[name] = ours[name][:COLORS].clone()
     return UnbuiltGenerator(
         "biggan", architecture, ours, FORMAT, facts={"config": source or "none: read from the shapes"}
@@ -98,9 +98,7 @@ def _our_name(name: str, attention: int | None) -> str:
             name = f"synthesis.attention.{layer[2]}"
         else:
             name = f"synthesis.blocks.{number - (attention is not None and number > attention)}.{layer[2]}"
-    for pattern, replacement in RENAMED:
-        name = re.sub(pattern, replacement, name)
-    return name
+    return renamed(name, RENAMED)
 
 
 def _architecture(folded: Mapping[str, Tensor], config: Mapping[str, Any], source: str) -> BigGANArchitecture:
@@ -112,9 +110,9 @@ def _architecture(folded: Mapping[str, Tensor], config: Mapping[str, Any], sourc
         raise CheckpointError(f"This BigGAN-deep has layers {numbers} with attention in {places}; one row is expected.")
     attention = places[0] if places else None
     blocks = [number for number in numbers if number != attention]
-    widths = [_size(folded, f"generator.layers.{number}.conv_0.weight", 4)[1] for number in blocks]
-    widths.append(_size(folded, f"generator.layers.{blocks[-1]}.conv_3.weight", 4)[0])
-    embed_dim, classes = _size(folded, "embeddings.weight", 2)
+    widths = [shape_of(folded, f"generator.layers.{number}.conv_0.weight", 4)[1] for number in blocks]
+    widths.append(shape_of(folded, f"generator.layers.{blocks[-1]}.conv_3.weight", 4)[0])
+    embed_dim, classes = shape_of(folded, "embeddings.weight", 2)
     up = _doublings(config, widths, attention, source)
     resolution = FIRST * 2 ** sum(up)
     _check_sizes(config, {"output_dim": resolution, "num_classes": classes}, source)
@@ -123,10 +121,10 @@ def _architecture(folded: Mapping[str, Tensor], config: Mapping[str, Any], sourc
         channels=tuple(widths),
         up=up,
         attention=attention,
-        z_dim=_size(folded, "generator.gen_z.weight", 2)[1] - embed_dim,
+        z_dim=shape_of(folded, "generator.gen_z.weight", 2)[1] - embed_dim,
         embed_dim=embed_dim,
         label_dim=classes,
-        statistics=_size(folded, "generator.bn.running_means", 2)[0],
+        statistics=shape_of(folded, "generator.bn.running_means", 2)[0],
         epsilon=config.get("eps", BigGANArchitecture.epsilon),
     )
 
@@ -188,10 +186,3 @@ def _read_config(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, RecursionError) as reason:
         raise CheckpointError(f"The config '{path}' cannot be read ({reason}); fetch it anew.") from reason
     return config
-
-
-def _size(tensors: Mapping[str, Tensor], name: str, dimensions: int) -> torch.Size:
-    if name not in tensors or tensors[name].ndim != dimensions:
-        found = list(tensors[name].shape) if name in tensors else "nothing"
-        raise CheckpointError(f"{name} with {dimensions} dimensions was looked for in this BigGAN-deep; found {found}.")
-    return tensors[name].shape

@@ -4,7 +4,6 @@ stylegan2-ada-pytorch and stylegan3 write the same. The shapes decide; only the 
 learning rate come from the record's settings.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from ganvas.checkpoints.formats.stylegan2 import stylegan2_unbuilt
 from ganvas.checkpoints.safe_pickle.pickles import module_tensors
 from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
+from ganvas.checkpoints.state_dict import renamed
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 
 FORMAT = "NVIDIA pickle"
@@ -49,9 +49,7 @@ def read_stylegan2(tree: Any, path: Path) -> UnbuiltGenerator | None:
         if name == "synthesis.b4.resample_filter":
             ours["synthesis.kernel"] = tensor
         elif not name.endswith("resample_filter"):
-            for pattern, replacement in RENAMED:
-                name = re.sub(pattern, replacement, name)
-            ours[name] = tensor
+            ours[renamed(name, RENAMED)] = tensor
     rate = float(settings(record, "mapping_kwargs").get("lr_multiplier", 0.01))
     return stylegan2_unbuilt(ours, FORMAT, clamp=_clamp(record), mapping_rate=rate)
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checkpoints.state_dict import shape_of, without_prefix
+from ganvas.checkpoints.state_dict import mapping_sizes, shape_of, without_prefix
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 from ganvas.generators.codes import sample_normal_as_resefa
@@ -84,17 +84,10 @@ def stylegan2_architecture(
         raise CheckpointError(
             f"this generator makes images of {colors} channels; Ganvas edits images of 3 (red, green, blue)."
         )
-    hidden = [shape_of(tensors, "mapping.fc.0.weight", 2)[0]]
-    while f"mapping.fc.{len(hidden)}.weight" in tensors:
-        hidden.append(shape_of(tensors, f"mapping.fc.{len(hidden)}.weight", 2)[0])
-    label_dim = shape_of(tensors, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
     return StyleGAN2Architecture(
         resolution=resolutions[-1],
         channels=tuple(shape_of(tensors, f"synthesis.blocks.b{r}.conv1.weight", 4)[0] for r in resolutions),
-        z_dim=shape_of(tensors, "mapping.fc.0.weight", 2)[1] - (hidden[-1] if label_dim else 0),
-        w_dim=hidden[-1],
-        hidden=tuple(hidden),
-        label_dim=label_dim,
+        **mapping_sizes(tensors),
         kind=_kind(tensors, len(resolutions)),
         clamp=clamp,
         mapping_rate=mapping_rate,

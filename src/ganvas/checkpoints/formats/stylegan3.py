@@ -7,7 +7,7 @@ the stored filters: ours are designed anew and must be the same.
 import math
 import re
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from ganvas.checkpoints.formats import hammer, nvidia
 from ganvas.checkpoints.safe_pickle.pickles import module_tensors
 from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
-from ganvas.checkpoints.state_dict import need, shape_of, state_dicts
+from ganvas.checkpoints.state_dict import mapping_sizes, need, numbered_shapes, renamed, shape_of, state_dicts
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 from ganvas.generators.stylegan3.architecture import FINER, TAPS_PER_FACTOR, StyleGAN3Architecture
@@ -71,18 +71,21 @@ def read_nvidia(tree: Any, path: Path) -> UnbuiltGenerator | None:
     tensors = module_tensors(record)
     if "synthesis.input.freqs" not in tensors:
         return None
-    return _unbuilt(_renamed(tensors, FROM_NVIDIA), _settings(record), nvidia.FORMAT)
+    return _unbuilt(tensors, FROM_NVIDIA, _settings(record), nvidia.FORMAT)
 
 
 def read_hammer(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a Hammer checkpoint of a StyleGAN3; its settings are not in the file, the published ones are tried."""
     for theirs in state_dicts(tree, hammer.PLACES):
         if "synthesis.early_layer.frequency" in theirs:
-            return _unbuilt(_renamed(theirs, FROM_HAMMER), {}, hammer.HAMMER)
+            return _unbuilt(theirs, FROM_HAMMER, {}, hammer.HAMMER)
     return None
 
 
-def _unbuilt(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], form: str) -> UnbuiltGenerator:
+def _unbuilt(
+    theirs: Mapping[str, Tensor], patterns: Sequence[tuple[str, str]], settings: Mapping[str, Any], form: str
+) -> UnbuiltGenerator:
+    tensors = {renamed(name, patterns): tensor for name, tensor in theirs.items()}
     architecture = stylegan3_architecture(tensors, settings)
     _check_filters(tensors, architecture)
     facts = {}
@@ -95,25 +98,21 @@ def _unbuilt(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], form: s
 
 def stylegan3_architecture(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> StyleGAN3Architecture:
     """Read a StyleGAN3's architecture off the shapes of its tensors under our names; `settings` are what they lack."""
-    weights = list(_numbered(tensors, "synthesis.layers.{}.weight", 4))
+    weights = numbered_shapes(tensors, "synthesis.layers.{}.weight", 4)
     if len(weights) < FEWEST_LAYERS:
         raise CheckpointError(f"This StyleGAN3 has {len(weights)} layers; 15 were expected.")
     if weights[-1][0] != 3:
         raise CheckpointError(
             f"This generator makes images of {weights[-1][0]} channels; Ganvas edits those of 3 (red, green, blue)."
         )
-    (w_dim,) = shape_of(tensors, "mapping.w_avg", 1)
-    label_dim = shape_of(tensors, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
-    doublings = [taps[0] / TAPS_PER_FACTOR / FINER for taps in _numbered(tensors, "synthesis.layers.{}.up_filter", 1)]
+    taps = numbered_shapes(tensors, "synthesis.layers.{}.up_filter", 1)
+    doublings = [shape[0] / TAPS_PER_FACTOR / FINER for shape in taps]
     return StyleGAN3Architecture(
         resolution=int(min(INPUT_RATE * math.prod(doublings), MOST)),
         channels=tuple(weight[0] for weight in weights[:-1]),
         kernel=weights[0][-1],
         radial=need(tensors, "synthesis.layers.0.down_filter").ndim == 2,
-        z_dim=shape_of(tensors, "mapping.fc.0.weight", 2)[1] - (w_dim if label_dim else 0),
-        w_dim=w_dim,
-        hidden=tuple(weight[0] for weight in _numbered(tensors, "mapping.fc.{}.weight", 2)),
-        label_dim=label_dim,
+        **(mapping_sizes(tensors) | {"w_dim": shape_of(tensors, "mapping.w_avg", 1)[0]}),
         **settings,
     )
 
@@ -142,19 +141,3 @@ def _check_filters(tensors: Mapping[str, Tensor], architecture: StyleGAN3Archite
                     f"The {kind}sampling filter of layer {i} ({found}) is not that of a StyleGAN3 of "
                     f"{architecture.resolution} pixels {list(ours.shape)}: its frequencies are not the published ones."
                 )
-
-
-def _renamed(tensors: Mapping[str, Tensor], patterns: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
-    ours = {}
-    for name, tensor in tensors.items():
-        for pattern, replacement in patterns:
-            name = re.sub(pattern, replacement, name)
-        ours[name] = tensor
-    return ours
-
-
-def _numbered(tensors: Mapping[str, Tensor], name: str, dimensions: int) -> Iterator[torch.Size]:
-    number = 0
-    while name.format(number) in tensors:
-        yield shape_of(tensors, name.format(number), dimensions)
-        number += 1

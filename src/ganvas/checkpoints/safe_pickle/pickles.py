@@ -2,8 +2,8 @@
 
 NVIDIA's files (StyleGAN2-ADA, StyleGAN3 and their many descendants) hold "persistence" objects: the source text of a
 class, its name, and the ``__dict__`` of an instance. NVIDIA's loader runs the source; here it is dropped, and the rest
-becomes an inert `PersistentRecord`. The architecture is then told by the record's arguments and by the names of its
-tensors. A new kind of file is a new line in `NAMES`; what may be asked of a pickle at all is decided in
+becomes an inert `PersistentRecord`, from whose arguments and names of tensors the readers take the architecture. A new
+kind of file is a new line in `NAMES`; the operations that are allowed at all are in
 `ganvas.checkpoints.safe_pickle.machine`.
 """
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from ganvas.checkpoints.safe_pickle import numpy_values, torch_storage
 from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Budget, ByteWindow, whole_file
 from ganvas.checkpoints.safe_pickle.machine import AllowList, Global, Machine, require_key, shown
-from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord, PersistentRecord, read_checked
+from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord, PersistentRecord, make_dict, read_checked
 from ganvas.errors import CheckpointError, UnsafeFileError
 
 LONGEST_TENSOR_NAME = 256  # characters
@@ -156,12 +156,6 @@ def _set_network_state(network: object, state: object, budget: Budget) -> None:
     network.state.update(state)
 
 
-def _make_dict(arguments: tuple, budget: Budget) -> dict:
-    if arguments:
-        raise UnsafeFileError("a dictionary that is made of something, where NVIDIA's files start with an empty one.")
-    return {}
-
-
 def _make_set(arguments: tuple, budget: Budget) -> set:
     """Answer ``set(list)``, as protocols 2 and 3 write sets."""
     match arguments:
@@ -176,8 +170,8 @@ def _make_set(arguments: tuple, budget: Budget) -> set:
 NAMES = {
     ("torch_utils.persistence", "_reconstruct_persistent_obj"): Global(reduce=_make_record),
     ("dnnlib.tflib.network", "Network"): Global(create=_make_network),
-    ("dnnlib.util", "EasyDict"): Global(reduce=_make_dict, create=_make_dict),
-    ("collections", "OrderedDict"): Global(reduce=_make_dict),
+    ("dnnlib.util", "EasyDict"): Global(reduce=make_dict, create=make_dict),
+    ("collections", "OrderedDict"): Global(reduce=make_dict),
     ("builtins", "set"): Global(reduce=_make_set),
     ("__builtin__", "set"): Global(reduce=_make_set),
     ("torch._utils", "_rebuild_tensor_v2"): Global(reduce=torch_storage.rebuild_tensor),

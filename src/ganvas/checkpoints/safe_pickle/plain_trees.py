@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from ganvas.checkpoints.safe_pickle.byte_windows import ByteWindow
+from ganvas.checkpoints.safe_pickle.byte_windows import Budget, ByteWindow
 from ganvas.checkpoints.safe_pickle.machine import Global, shown
 from ganvas.errors import CheckpointError, UnsafeFileError
 
@@ -60,6 +60,13 @@ def read_checked(path: Path, read: Callable[[BufferedIOBase, int], object]) -> o
     except (OSError, ValueError, MemoryError, RecursionError) as error:
         raise CheckpointError(f"{shown(str(path), 500)}: cannot be read ({shown(str(error))}).") from error
     return tree
+
+
+def make_dict(arguments: tuple, budget: Budget) -> dict:
+    """Answer calls such as ``OrderedDict()`` with an empty dict, to be filled by the operations that follow."""
+    if arguments:
+        raise UnsafeFileError("a dictionary that is made of something, where such files start with an empty one.")
+    return {}
 
 
 def _open(path: Path) -> BufferedIOBase:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ganvas.checkpoints.safe_pickle import numpy_values, torch_storage
 from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Budget, ByteWindow, whole_file
 from ganvas.checkpoints.safe_pickle.machine import AllowList, Global, Machine, shown
-from ganvas.checkpoints.safe_pickle.plain_trees import read_checked
+from ganvas.checkpoints.safe_pickle.plain_trees import make_dict, read_checked
 from ganvas.checkpoints.safe_pickle.torch_storage import Storage, StorageHead, read_elements, storage_head
 from ganvas.checkpoints.safe_pickle.zip_directory import read_directory
 from ganvas.errors import CheckpointError, UnsafeFileError
@@ -51,7 +51,7 @@ def _read_zip(stream: BufferedIOBase, size: int) -> object:
         raise CheckpointError(f"its numbers are not {sys.byteorder}-endian; save it again on another computer.")
     places = {name.removeprefix(folder + "data/"): entry for name, entry in entries.items()}
     budget = Budget(2 * size + SPARE_BYTES, MOST_OPERATIONS)
-    return Machine(entries[found[0]], _vocabulary(_loader(places, budget)), budget).run()
+    return Machine(entries[found[0]], _allow_list(_loader(places, budget)), budget).run()
 
 
 def _read_old(stream: BufferedIOBase, size: int) -> object:
@@ -65,16 +65,16 @@ def _read_old(stream: BufferedIOBase, size: int) -> object:
         raise CheckpointError(f"its numbers are not {sys.byteorder}-endian; save it again on another computer.")
     again = window.again()
     heads: dict[str, StorageHead] = {}
-    Machine(window, _vocabulary(lambda head: heads.setdefault(head.key, head), WITHOUT_TENSORS), budget).run()
+    Machine(window, _allow_list(lambda head: heads.setdefault(head.key, head), WITHOUT_TENSORS), budget).run()
     places = _places(window, heads, budget)
     budget = Budget(2 * size + SPARE_BYTES, MOST_OPERATIONS)
-    return Machine(again, _vocabulary(_loader(places, budget)), budget).run()
+    return Machine(again, _allow_list(_loader(places, budget)), budget).run()
 
 
 def _places(window: ByteWindow, heads: Mapping[str, StorageHead], budget: Budget) -> dict[str, ByteWindow]:
     """Return where the storages of an old file lie: behind a list of their keys, each behind its number of elements."""
     keys = Machine(window, AllowList({}), budget).run()
-    # Only texts are hashed: a nested tuple could take for ever.
+    # Only texts are hashed: hashing a nested tuple can take exponential time.
     if not isinstance(keys, list) or not all(type(key) is str for key in keys) or set(keys) != heads.keys():
         raise CheckpointError(f"byte {window.position}: a list of storages that the tensors do not name.")
     places = {}
@@ -103,7 +103,7 @@ def _loader(places: Mapping[str, ByteWindow], budget: Budget) -> Callable[[Stora
     return load
 
 
-def _vocabulary(
+def _allow_list(
     load: Callable[[StorageHead], object], instead: Mapping[tuple[str, str], Global] | None = None
 ) -> AllowList:
     """Return what a checkpoint may ask for; `load` answers its storages, `instead` takes the place of some names."""
@@ -118,12 +118,6 @@ def _forget_state(target: object, state: object, budget: Budget) -> None:
     """Drop what is said about a dictionary: the ``_metadata`` of a state dict, the settings of a ``Namespace``."""
     if type(state) is not dict:
         raise UnsafeFileError("sets something else than attributes of a dictionary.")
-
-
-def _make_dict(arguments: tuple, budget: Budget) -> dict:
-    if arguments:
-        raise UnsafeFileError("a dictionary that is made of something, where torch's files start with an empty one.")
-    return {}
 
 
 def _make_size(arguments: tuple, budget: Budget) -> tuple:
@@ -141,8 +135,8 @@ def _make_device(arguments: tuple, budget: Budget) -> str:
 
 
 NAMES = {
-    ("collections", "OrderedDict"): Global(reduce=_make_dict),
-    ("argparse", "Namespace"): Global(create=_make_dict),
+    ("collections", "OrderedDict"): Global(reduce=make_dict),
+    ("argparse", "Namespace"): Global(create=make_dict),
     ("torch", "Size"): Global(reduce=_make_size),
     ("torch", "device"): Global(reduce=_make_device),
     ("torch._utils", "_rebuild_tensor_v2"): Global(reduce=torch_storage.rebuild_tensor),

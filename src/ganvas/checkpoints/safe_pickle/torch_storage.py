@@ -2,7 +2,7 @@
 
 One tensor's storage is a run of bytes: five small pickles (a magic number, a version, facts of the computer, the kind
 and the number of the elements, a list of names), then the number again in eight bytes, then the elements. They are read
-by our own machine with a allow_list of their own; torch's loader is not asked.
+by our own machine with an allow-list of their own; torch's loader is not asked.
 """
 
 import math

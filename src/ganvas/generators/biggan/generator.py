@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import LatentError
-from ganvas.generators.base import Conditions, Jvp
+from ganvas.generators.base import IMAGE, Conditions, Jvp, Painted, Request
 from ganvas.generators.biggan.layers import Condition, Convolution, statistics_weights
 from ganvas.generators.biggan.synthesis import BigGANArchitecture, Synthesis
 from ganvas.generators.codes import sample_truncated_normal
@@ -88,16 +88,7 @@ class BigGAN(ZOnlyGenerator, nn.Module):
         """Return one code per seed of the normal distribution truncated to [-2, 2]."""
         return sample_truncated_normal(seeds, self.architecture.z_dim).to(self.device)
 
-    def paint(
-        self,
-        codes: Tensor,
-        space: str,
-        given: Conditions,
-        *,
-        start: tuple[str, Tensor] | None = None,
-        wanted: Sequence[str] = (),
-        with_image: bool = True,
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+    def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         """Return images and feature maps before ReLU ("block3_16": after the fourth block, of 16 px; "attention_64").
 
         All blocks are conditioned on code and class, those after `start` too.
@@ -105,13 +96,14 @@ class BigGAN(ZOnlyGenerator, nn.Module):
         self.check_z(codes, space, given)
         condition, maps = self.condition(codes * given.truncation, given), {}
         x, done = self.synthesis.begin(condition), 0
-        if start is not None:
-            x, done = start[1].to(self.synthesis.map_dtype), self.feature_names.index(start[0]) + 1
-        for stop in sorted({self.feature_names.index(name) + 1 for name in wanted}):
+        if request.start is not None:
+            name, x = request.start
+            x, done = x.to(self.synthesis.map_dtype), self.feature_names.index(name) + 1
+        for stop in sorted({self.feature_names.index(name) + 1 for name in request.wanted}):
             x, done = self.synthesis.run(x, condition, done, stop), stop
             maps[self.feature_names[stop - 1]] = x
         # Some stages add to a fresh map in place, never to the one they were given: maps stay what they were.
-        return (self.synthesis.run(x, condition, done) if with_image else None), maps
+        return (self.synthesis.run(x, condition, done) if request.with_image else None), maps
 
     def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Jvp]:
         """Return the image of one code and its derivative by that code, the class held fixed."""

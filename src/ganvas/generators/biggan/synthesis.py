@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ganvas.errors import CheckpointError
 from ganvas.generators import ops
 from ganvas.generators.biggan.layers import KEY_REDUCTION, Attention, Block, Condition, Convolution, PlainNorm, Push
+from ganvas.generators.sizes import check_sizes
 
 FIRST = 4
 MIDDLE_REDUCTION = 4
@@ -25,7 +26,7 @@ STANDARD_WIDTHS = {
     256: (16, 16, 16, 16, 8, 8, 8, 8, 4, 4, 2, 2, 1),
     512: (16, 16, 16, 16, 8, 8, 8, 8, 4, 4, 2, 2, 1, 1, 1),
 }
-LARGEST_SIZE, MOST_BLOCKS, MOST_DOUBLINGS = 65536, 64, 9
+MOST_BLOCKS, MOST_DOUBLINGS = 64, 9
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,7 @@ class BigGANArchitecture:
 
     def __post_init__(self) -> None:
         sizes = (self.resolution, self.z_dim, self.embed_dim, self.label_dim, self.statistics, *self.channels)
-        if not all(type(size) is int and 0 < size <= LARGEST_SIZE for size in sizes):
-            raise CheckpointError(f"Sizes of a BigGAN-deep are whole numbers from 1 to {LARGEST_SIZE}; found others.")
+        check_sizes("BigGAN-deep", sizes)
         blocks = len(self.up)
         if not 1 <= blocks <= MOST_BLOCKS or len(self.channels) != blocks + 1 or not set(self.up) <= {True, False}:
             raise CheckpointError(f"{blocks} blocks and {len(self.channels)} widths are no BigGAN-deep.")

@@ -15,14 +15,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import CheckpointError, LatentError
-from ganvas.generators.base import Conditions, Jvp
+from ganvas.generators.base import IMAGE, Conditions, Jvp, Painted, Request
 from ganvas.generators.codes import sample_normal
 from ganvas.generators.dcgan.layers import FIRST, INITIAL_STD, Block, Colors
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import Label
+from ganvas.generators.sizes import check_sizes
 from ganvas.generators.z_only import ZOnlyGenerator
 
-LARGEST_WIDTH, MOST_BLOCKS = 65536, 9
+MOST_BLOCKS = 9
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,7 @@ class DCGANArchitecture:
     z_dim: int = 100
 
     def __post_init__(self) -> None:
-        sizes = (self.resolution, self.z_dim, *self.channels)
-        if not all(type(size) is int and 0 < size <= LARGEST_WIDTH for size in sizes):
-            raise CheckpointError(f"Sizes of a DCGAN are whole numbers from 1 to {LARGEST_WIDTH}; found others.")
+        check_sizes("DCGAN", (self.resolution, self.z_dim, *self.channels))
         if not 1 <= len(self.channels) <= MOST_BLOCKS or self.resolution != FIRST * 2 ** len(self.channels):
             raise CheckpointError(
                 f"{len(self.channels)} maps do not make images of {self.resolution} pixels: a DCGAN has maps of "
@@ -115,25 +114,16 @@ class DCGAN(ZOnlyGenerator, nn.Module):
         """Return images in [-1, 1] of codes z."""
         return self._run(z)[0]
 
-    def paint(
-        self,
-        codes: Tensor,
-        space: str,
-        given: Conditions,
-        *,
-        start: tuple[str, Tensor] | None = None,
-        wanted: Sequence[str] = (),
-        with_image: bool = True,
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+    def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         """Return images and feature maps ("b32": the block of 32 pixels, after ReLU).
 
         A map to `start` from settles the image: codes only have their shape checked.
         """
         self.check_z(codes, space, given)
-        last = None if with_image else max(wanted, key=self.feature_names.index)
-        after, x = start or ("", codes * given.truncation)
+        last = None if request.with_image else max(request.wanted, key=self.feature_names.index)
+        after, x = request.start or ("", codes * given.truncation)
         x, maps = self._run(x, after, last)
-        return (x if with_image else None), maps
+        return (x if request.with_image else None), maps
 
     def check_z(self, codes: Tensor, space: str, given: Conditions) -> None:
         """Raise `LatentError` for codes or conditions that the generator does not take."""

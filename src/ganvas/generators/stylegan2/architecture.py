@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganvas.errors import CheckpointError
+from ganvas.generators.sizes import check_mapping, check_sizes
 
 Kind = Literal["skip", "resnet", "orig"]
-LARGEST_SIZE, MOST_BLOCKS = 65536, 9
+MOST_BLOCKS = 9
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,12 @@ class StyleGAN2Architecture:
     noise: bool = True
 
     def __post_init__(self) -> None:
-        sizes = (self.resolution, self.z_dim, self.w_dim, *self.channels, *self.hidden)
-        if not all(isinstance(size, int) and 0 < size <= LARGEST_SIZE for size in sizes):
-            raise CheckpointError(f"Sizes of a StyleGAN2 are whole numbers from 1 to {LARGEST_SIZE}; found others.")
+        check_sizes("StyleGAN2", (self.resolution, self.z_dim, *self.channels))
+        check_mapping("StyleGAN2", self.w_dim, self.hidden, self.label_dim)
         if not 1 <= len(self.channels) <= MOST_BLOCKS or self.resolution != 2 ** (len(self.channels) + 1):
             raise CheckpointError(f"{len(self.channels)} blocks do not make images of {self.resolution} pixels.")
-        if self.kind not in ("skip", "resnet", "orig") or not self.hidden or self.hidden[-1] != self.w_dim:
-            raise CheckpointError(f"A StyleGAN2 of kind {self.kind!r} with mapping layers {self.hidden} is not known.")
-        if not isinstance(self.label_dim, int) or not 0 <= self.label_dim <= LARGEST_SIZE:
-            raise CheckpointError(f"A StyleGAN2 has 0 to {LARGEST_SIZE} classes; found {self.label_dim!r}.")
+        if self.kind not in ("skip", "resnet", "orig"):
+            raise CheckpointError(f"A StyleGAN2 of kind {self.kind!r} is not known; skip, resnet and orig are.")
         for value in (self.mapping_rate, 1.0 if self.clamp is None else self.clamp):
             if not isinstance(value, int | float) or not 0 < value < float("inf"):
                 raise CheckpointError("The clamp and the mapping's learning rate of a StyleGAN2 are numbers above 0.")

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.base import Conditions
+from ganvas.generators.base import IMAGE, Conditions, Painted, Request
 from ganvas.generators.crops import Crop
 from ganvas.generators.protocol import Label, Noise
 from ganvas.generators.style_based import PushStyles, StyleBased
@@ -36,29 +36,15 @@ class StyleGAN2(StyleBased[Synthesis]):
             layer.weight.data = layer.weight.data.to(dtype)
         return self
 
-    def paint(
-        self,
-        codes: Tensor,
-        space: str,
-        given: Conditions,
-        *,
-        start: tuple[str, Tensor] | None = None,
-        wanted: Sequence[str] = (),
-        with_image: bool = True,
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+    def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         """Return images and feature maps ("b32": after the last convolution of the 32-px block)."""
-        styles = self.styles(
-            codes,
-            space,
-            label=given.label,
-            truncation=given.truncation,
-            truncation_layers=given.truncation_layers,
-        )
+        styles = self.styles(codes, space, given)
         noises = self.noise_maps(given.noise, len(codes))
-        if start is None and not wanted:
+        if request is IMAGE:
             return self.synthesis.paint(styles, noises), {}
-        replace = None if start is None else {start[0]: start[1].to(self.synthesis.map_dtype)}
-        return self.synthesis(styles, noises, replace=replace, wanted=wanted, with_image=with_image)
+        dtype, start = self.synthesis.map_dtype, request.start
+        replace = None if start is None else {start[0]: start[1].to(dtype)}
+        return self.synthesis(styles, noises, replace, request.wanted, request.with_image)
 
     def linearize_styles(self, styles: Sequence[Tensor], noise: Noise) -> tuple[Tensor, PushStyles]:
         """Return the image of one row of styles and the map from style tangents to those of images."""
@@ -76,11 +62,11 @@ class StyleGAN2(StyleBased[Synthesis]):
         label: Label = None,
         truncation: float = 1.0,
     ) -> Float[Tensor, "n c h w"]:
-        """Return a window of the feature map `name`, or what of it lies in the map, in about the time of its share of
-        the map: equal to the same window of `features`, but for rounding. Label and truncation count for space z only.
+        """Return a crop of the feature map `name`, as far as it lies in the map, in about the time of its share of the
+        map: equal to that crop of `features` up to rounding. Label and truncation count for space z only.
         """
         self.check_feature(name)
-        styles = self.styles(codes, space, label=label, truncation=truncation)
+        styles = self.styles(codes, space, Conditions(label=label, truncation=truncation))
         return self.synthesis.part(styles, self.noise_maps(noise, len(codes)), name, window)
 
     def own_noise(self) -> dict[str, Tensor]:

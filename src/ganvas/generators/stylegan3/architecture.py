@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass
 
 from ganvas.errors import CheckpointError
+from ganvas.generators.sizes import check_mapping, check_sizes
 
-LARGEST_SIZE, LARGEST_RESOLUTION, MOST_LAYERS = 65536, 4096, 32
+LARGEST_RESOLUTION, MOST_LAYERS = 4096, 32
 TAPS_PER_FACTOR = 6
 FINER = 2  # the nonlinearity's grid against the finer of a layer's two
 
@@ -71,9 +72,8 @@ class StyleGAN3Architecture:
     scale: float = 0.25
 
     def __post_init__(self) -> None:
-        sizes = (self.z_dim, self.w_dim, *self.channels, *self.hidden)
-        if not all(type(size) is int and 0 < size <= LARGEST_SIZE for size in sizes):
-            raise CheckpointError(f"Sizes of a StyleGAN3 are whole numbers from 1 to {LARGEST_SIZE}; found others.")
+        check_sizes("StyleGAN3", (self.z_dim, *self.channels))
+        check_mapping("StyleGAN3", self.w_dim, self.hidden, self.label_dim)
         if type(self.critical) is not int or not 1 <= self.critical < len(self.channels) <= MOST_LAYERS:
             raise CheckpointError(
                 f"A StyleGAN3 has {self.critical!r} of {len(self.channels)} layers at full bandwidth."
@@ -84,10 +84,6 @@ class StyleGAN3Architecture:
             raise CheckpointError(f"A StyleGAN3 makes images of 2^n pixels; found {self.resolution}.")
         if self.kernel not in (1, 3) or type(self.radial) is not bool:
             raise CheckpointError(f"A StyleGAN3 has kernels of 1 or 3 pixels; found {self.kernel!r}.")
-        if not self.hidden or self.hidden[-1] != self.w_dim:
-            raise CheckpointError(f"A StyleGAN3 with mapping layers {self.hidden} makes no w of {self.w_dim} numbers.")
-        if type(self.label_dim) is not int or not 0 <= self.label_dim <= LARGEST_SIZE:
-            raise CheckpointError(f"A StyleGAN3 has 0 to {LARGEST_SIZE} classes; found {self.label_dim!r}.")
         if type(self.margin) is not int or not 0 <= self.margin <= 64:
             raise CheckpointError(f"A StyleGAN3 has a margin of 0 to 64 pixels; found {self.margin!r}.")
         self._check_numbers()

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.base import Conditions, refuse_noise
+from ganvas.generators.base import IMAGE, Conditions, Painted, Request, refuse_noise
 from ganvas.generators.protocol import About, Noise
 from ganvas.generators.style_based import PushStyles, StyleBased
 from ganvas.generators.stylegan3.architecture import StyleGAN3Architecture
@@ -69,28 +69,13 @@ class StyleGAN3(StyleBased[Synthesis]):
         beyond = (shape.size_out / shape.rate_out - 1) / 2
         return (-beyond, -beyond, 1 + beyond, 1 + beyond)
 
-    def paint(
-        self,
-        codes: Tensor,
-        space: str,
-        given: Conditions,
-        *,
-        start: tuple[str, Tensor] | None = None,
-        wanted: Sequence[str] = (),
-        with_image: bool = True,
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+    def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         """Return images and feature maps, margins included ("L3_52_512": of layer 3, 52 px a side, 512 channels)."""
         refuse_noise(given.noise)
-        if start is not None:
-            self._check_shape(*start, len(codes))
-        styles = self.styles(
-            codes,
-            space,
-            label=given.label,
-            truncation=given.truncation,
-            truncation_layers=given.truncation_layers,
-        )
-        return self.synthesis(styles, self._inverse(), start, wanted, with_image)
+        if request.start is not None:
+            self._check_shape(*request.start, len(codes))
+        styles = self.styles(codes, space, given)
+        return self.synthesis(styles, self._inverse(), request.start, request.wanted, request.with_image)
 
     def linearize_styles(self, styles: Sequence[Tensor], noise: Noise) -> tuple[Tensor, PushStyles]:
         """Return the image of one row of styles and the map from style tangents to those of images."""

@@ -13,14 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganvas.errors import GanvasError, LatentError
+from ganvas.errors import GanvasError
 from ganvas.generators import ops
-from ganvas.generators.base import Conditions, GeneratorBase, refuse_noise
-from ganvas.generators.codes import check_space, sample_normal, sample_uniform, truncate, widen
+from ganvas.generators.base import IMAGE, Conditions, GeneratorBase, Painted, Request, refuse_noise
+from ganvas.generators.codes import broadcast_layers, check_space, sample_normal, sample_uniform, truncate
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import Label
 from ganvas.generators.wrapped.hooks import Hooks, Reached
-from ganvas.generators.z_only import refuse_mapping
 
 Prior = str | Callable[[Sequence[int]], Tensor]
 PRIORS: Mapping[str, Callable[[Sequence[int], int], Tensor]] = {"normal": sample_normal, "uniform": sample_uniform}
@@ -30,7 +29,7 @@ AVERAGED_CODES = 2048
 
 @dataclass(frozen=True)
 class Calling:
-    """How a module is called, and what its answer means.
+    """How a module is called, and how its output is read.
 
     ``z_shape`` is the shape in which one code of z goes into the module; ``classes`` the number of classes, with
     ``class_names`` where they have names; ``label_as`` "one-hot" rows or a "number" each, as the last argument;
@@ -66,7 +65,7 @@ class Calling:
 
 
 class Wrapped(GeneratorBase):
-    """A module as a generator; See `ganvas.generators.protocol.Generator` for its members.
+    """A module as a generator; see `ganvas.generators.protocol.Generator` for its members.
 
     Without a mapping, truncation pulls codes towards 0: ``z psi``; with one, w towards the average of 2,048 seeds.
     """
@@ -109,37 +108,14 @@ class Wrapped(GeneratorBase):
         """Return the label as one row per code, None without classes; raises `LatentError`."""
         return one_hot(label, rows, self.calling.classes, self.device, self.calling.class_names)
 
-    def map(
-        self,
-        z: Float[Tensor, "n z_dim"],
-        to: str = "w+",
-        *,
-        label: Label = None,
-        truncation: float = 1.0,
-        truncation_layers: int | None = None,
-    ) -> Tensor:
-        """Return codes of space w or w+, truncated, where there is a mapping."""
-        if self.mapping is None:
-            refuse_mapping(to)
-        check_space(to, self.spaces[1:])
-        if to == "w" and truncation != 1 and truncation_layers not in (None, self.layers):
-            raise LatentError("Truncation of some layers gives a different w per layer: map to 'w+' instead of 'w'.")
-        self.check_codes("z", z)
-        ws = self.map_whole(z, label)[:, None].expand(-1, max(1, self.layers), -1)
-        if truncation != 1:
-            ws = truncate(ws, self._average(), truncation, truncation_layers)
+    def map_z(self, z: Float[Tensor, "n z_dim"], to: str, given: Conditions) -> Tensor:
+        """Return codes of space w or w+ for codes z."""
+        ws = self.map_whole(z, given.label)[:, None].expand(-1, max(1, self.layers), -1)
+        if given.truncation != 1:
+            ws = truncate(ws, self._average(), given.truncation, given.truncation_layers)
         return ws[:, 0] if to == "w" else ws
 
-    def paint(
-        self,
-        codes: Tensor,
-        space: str,
-        given: Conditions,
-        *,
-        start: tuple[str, Tensor] | None = None,
-        wanted: Sequence[str] = (),
-        with_image: bool = True,
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+    def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         """Return images and the outputs of submodules by path.
 
         What does not come through the submodule of `start` is still painted by the codes.
@@ -148,7 +124,8 @@ class Wrapped(GeneratorBase):
         self.check_codes(space, codes)
         self._require_evaluation()
         rows, inputs = len(codes), self._inputs(codes, space, given)
-        hooks = Hooks(tuple(wanted), {} if start is None else dict([start]), stop=not with_image)
+        replaced = {} if request.start is None else dict([request.start])
+        hooks = Hooks(tuple(request.wanted), replaced, stop=not request.with_image)
         with hooks.on(self.module):
             try:
                 return self._image(self.module(*inputs), rows), hooks.maps
@@ -162,19 +139,13 @@ class Wrapped(GeneratorBase):
             return z.to(self._dtype), *self._label(given.label, len(codes))
         if space == "z":
             space = self.spaces[-1]
-            codes = self.map(
-                codes,
-                space,
-                label=given.label,
-                truncation=given.truncation,
-                truncation_layers=given.truncation_layers,
-            )
+            codes = self.map_z(codes, space, given)
         if space == "w" and self.layers:
-            codes = widen(codes, "w", self.layers, self.w_dim)
+            codes = broadcast_layers(codes, "w", self.layers, self.w_dim)
         return (codes.to(self._dtype),)
 
     def _image(self, output: Any, rows: int) -> Float[Tensor, "n 3 h w"]:
-        """Return what the module put out as images of three colors in about [-1, 1]."""
+        """Return the module's output as images of three colors in about [-1, 1]."""
         if not isinstance(output, Tensor) or not output.is_floating_point():
             raise GanvasError(
                 f"The module returns {_words(output)}; images [n, 3, h, w] are needed: wrap it in a module that "

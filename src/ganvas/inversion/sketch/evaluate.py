@@ -27,7 +27,18 @@ class VariantMMD:
     real: int
 
     def __str__(self) -> str:
-        return f"kernel MMD {self.distance} of {self.images} images to {self.real} real ones"
+        variant = f"weight {self.settings.delta_weight:g}, {self.settings.steps} steps"
+        return f"{variant}: kernel MMD {self.distance} of {self.images} images to {self.real} real ones"
+
+    def as_dict(self) -> dict[str, float | int]:
+        """Return the numbers by name."""
+        return {
+            "delta_weight": self.settings.delta_weight,
+            "steps": self.settings.steps,
+            "value": self.distance.value,
+            "error": self.distance.error,
+            "images": self.images,
+        }
 
 
 def ood_scores(sketching: BatchSketch, network: FeatureNetwork, progress: Progress | None = None) -> list[float]:

@@ -1,0 +1,79 @@
+"""Photo files made ready for inversion."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganvas.errors import GanvasError, ImageError
+from ganvas.images import pixels
+from ganvas.images.photos import read_photo
+from ganvas.inversion import photos
+from ganvas.inversion.photos import (
+    PhotoSettings,
+    check_photos_ood,
+    is_photo,
+    photo_files,
+    read_aligned_photo,
+    read_photos,
+    unique_names,
+)
+from tests.generators.small import small_stylegan2
+
+BOX = (0.0, 0.0, 0.5, 1.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for index, image in enumerate(torch.rand(2, 3, 32, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1):
+        pixels.write_image(tmp_path / f"{index}.png", image[None])
+    (tmp_path / "bad.png").write_text("no image")
+    (tmp_path / "notes.txt").write_text("no photo")
+    return tmp_path
+
+
+def test_a_photo_is_read_at_the_resolution_of_the_generator(folder: Path):
+    found = read_aligned_photo(folder / "0.png", small_stylegan2(16), PhotoSettings(box=BOX))
+    assert torch.equal(found, read_photo(folder / "0.png", 16, box=BOX))
+
+
+def test_unreadable_photos_are_named_and_the_others_read(folder: Path):
+    paths = [folder / name for name in ("bad.png", "1.png", "none.png", "0.png")]
+    found = read_photos(paths, small_stylegan2(16))
+    assert found.files == (folder / "1.png", folder / "0.png")
+    assert found.rows == (1, 3)
+    assert [path.name for path, _ in found.unreadable] == ["bad.png", "none.png"]
+    assert torch.equal(found.images[1:], read_photo(folder / "0.png", 16))
+    with pytest.raises(ImageError, match="2 of 2 photos cannot be used; nothing was made"):
+        read_photos([folder / "bad.png", folder / "none.png"], small_stylegan2(16))
+
+
+def test_settings_that_do_not_fit_are_refused(folder: Path):
+    eyes = ((0.3, 0.4), (0.6, 0.4))
+    with pytest.raises(GanvasError, match="leave the crop out, or the eyes"):
+        PhotoSettings(box=BOX, eyes=(eyes,))
+    with pytest.raises(GanvasError, match="2 times for 1 photos"):
+        read_photos([folder / "0.png"], small_stylegan2(16), PhotoSettings(eyes=(eyes, eyes)))
+    with pytest.raises(GanvasError, match="not known where this generator has eyes"):
+        read_photos([folder / "0.png"], small_stylegan2(16), PhotoSettings(eyes=(eyes,)))
+
+
+def test_a_folder_stands_for_its_images(folder: Path):
+    assert [path.name for path in photo_files([folder, folder / "0.png"])] == ["0.png", "1.png", "bad.png", "0.png"]
+    (folder / "empty").mkdir()
+    with pytest.raises(GanvasError, match="holds no image"):
+        photo_files([folder / "empty"])
+    assert [is_photo(name) for name in ("a.JPG", "a.txt", ".a.png", "a.safetensors")] == [True, False, False, False]
+
+
+def test_names_are_made_unique_without_regard_to_case():
+    assert unique_names(["a", "A", "a-2", "a", "b"]) == ["a", "A-3", "a-2", "a-4", "b"]
+
+
+def test_the_ood_check_is_off_or_by_size(monkeypatch: pytest.MonkeyPatch):
+    """The "auto" check leaves generators above the limit alone and fits nothing for them."""
+    monkeypatch.setattr(photos, "fit_ood_detector", lambda *_, **__: pytest.fail("fitted"))
+    generator, image = small_stylegan2(16), torch.zeros(1, 3, 16, 16)
+    assert check_photos_ood(generator, image, ["me"], check="off") == []
+    monkeypatch.setattr(photos, "LARGEST_CHECKED", 8)
+    assert check_photos_ood(generator, image, ["me"], check="auto") == []
