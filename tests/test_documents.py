@@ -56,6 +56,8 @@ SHORTER = {
     "steps=40": "steps=8",
     "steps=50": "steps=4",
     "frames=96": "frames=6",
+    "images=100_000": "images=64",
+    'open_latent("me.jpg", G)': 'open_latent("me.safetensors", G)',  # else 300 steps
 }
 
 
