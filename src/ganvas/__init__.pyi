@@ -27,6 +27,7 @@ from .generators.protocol import Generator
 from .generators.wrapped.wrap import wrap
 from .images.photos import read_photo, read_sketch
 from .images.pixels import read_image, write_animation, write_image
+from .images.show import show
 from .inversion.invert import invert
 from .inversion.loss_weights import LossWeights
 from .inversion.metrics import InversionMetrics
@@ -111,6 +112,7 @@ __all__ = [
     "read_sketch",
     "retime",
     "sample",
+    "show",
     "sketch",
     "train_dcgan",
     "train_encoder",

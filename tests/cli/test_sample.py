@@ -111,5 +111,5 @@ def test_z_only_generators_get_directions_and_edits_and_take_arrays(run: Run, fi
         assert (edited.code, edited.err) == (0, "")
         inside, outside = (json.loads(edited.out)["changes"][0][where] for where in ("inside", "outside"))
         assert inside[0] > outside[0] > 0
-    # Without --space too: this generator has no other space.
-    assert run("edit", files["dcgan"], array, "--frames", "0", "--out", tmp_path / "edit").code == 0
+    wrong = run("edit", files["dcgan"], array, "--space", "w", "--out", tmp_path / "edit")
+    assert (wrong.code, "space" in wrong.err) == (2, True)
