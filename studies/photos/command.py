@@ -1,8 +1,7 @@
-"""The command of the study of photos: see ``python -m studies.photos --help``."""
+"""How near photos come by inversion and tuning, and whether edits survive it."""
 
-import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,56 +18,54 @@ from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.images.datasets import open_images
 from ganvas.inversion.tuning import TuningSettings
-from ganvas.io.files import atomic_path
-from ganvas.io.process import keep_freed_memory
 from ganvas.latents.latent import Latent, load_latent
 from ganvas.metrics.features import load_features
+from studies.command import Flag, Names, Out, Photos, Threads, show_progress
+from studies.files import write_text
 from studies.photos import report
-from studies.photos.settings import Settings, quick
+from studies.photos.settings import Settings, short
 from studies.photos.survival import LocalEdit, edited, find_edits, generated, survived
 from studies.photos.tuned import TunedPhoto, images_of_tuned, tune_all, tuned_folder
-from studies.running import run_study, tell
 
 COLUMN = "perceptual + L1 + L2"
 SPACES = ("z", "w", "w+")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    keep_freed_memory()
-    return run_study(
-        lambda: write(options.model, options.photos, options.out, settings_of(options)), options.out, options.threads
-    )
+def study(
+    model: str,
+    photos: Photos,
+    /,
+    *,
+    out: Out,
+    quick: Flag = False,
+    count: int | None = None,
+    edited: int | None = None,
+    steps: int | None = None,
+    tune: int | None = None,
+    regions: Names | None = None,
+    threads: Threads = None,
+) -> list[Path]:
+    """Invert and tune photos, and edit them beside generated images.
+
+    Writes ``photos.md``, ``photos.json``, ``photos.jpg`` and ``generated.jpg``.
+
+    Args:
+        model: A generator with z, w and w+ and with named regions: a bundled name, a name of the zoo, or a file.
+        quick: Four photos and few steps, which takes minutes.
+        count: Number of photos (50).
+        edited: Number of them that are edited (20).
+        steps: Steps of inversion (300).
+        tune: Steps of tuning (100).
+        regions: Named regions to edit (mouth eyes).
+    """
+    given = {"count": count, "edited": edited, "steps": steps, "tune": tune, "regions": regions}
+    return write(model, photos, out, settings_of(quick, given))
 
 
-def _parser() -> argparse.ArgumentParser:
-    default = Settings()
-    parser = argparse.ArgumentParser(
-        prog="python -m studies.photos",
-        description="How near photos come by inversion and tuning, and whether edits survive it. Given again with the "
-        "same --out it goes on.",
-    )
-    parser.add_argument("model", help="a generator with w+ and named regions: a bundled name, a zoo name or a file")
-    parser.add_argument("photos", type=Path, help="a folder or a zip of photos; some from all over it are taken")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
-    parser.add_argument("--quick", action="store_true", help="four photos, few steps: minutes")
-    parser.add_argument("--count", type=int, help=f"photos ({default.count})")
-    parser.add_argument("--edited", type=int, help=f"of them edited ({default.edited})")
-    parser.add_argument("--steps", type=int, help=f"steps of inversion ({default.steps})")
-    parser.add_argument("--tune", type=int, help=f"steps of tuning ({default.tune})")
-    parser.add_argument("--regions", nargs="+", metavar="NAME", help=f"regions to edit ({' '.join(default.regions)})")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
-    return parser
-
-
-def settings_of(options: argparse.Namespace) -> Settings:
-    """Return the settings that were asked for."""
-    default = quick(Settings()) if options.quick else Settings()
-    given = {field.name: getattr(options, field.name, None) for field in fields(Settings)}
-    changes: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None
-    }
+def settings_of(quick: bool, given: Mapping[str, Any]) -> Settings:
+    """Return the default settings, or those of the short study, with what was given (not None) in their place."""
+    default = short(Settings()) if quick else Settings()
+    changes = {name: value for name, value in given.items() if value is not None}
     if "count" in changes and "edited" not in changes:
         changes["edited"] = min(default.edited, changes["count"])
     return replace(default, **changes)
@@ -86,18 +83,15 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     cells, pivots = _inverted(generator, model, photos, out / "inverted", settings, metrics)
     tuning = TuningSettings(settings.tune)
     weights = tuned_folder(out, tuning)
-    tuned = tune_all(generator, photos, pivots, tuning, weights, metrics, tell)
+    tuned = tune_all(generator, photos, pivots, tuning, weights, metrics, show_progress)
     numbers = {space: table.numbers_of(cell) for space, cell in cells.items()} | {report.TUNED: _of_tuned(tuned)}
     shown = _edited(generator, edits, pivots, [one.load(weights) for one in tuned], settings)
     network = load_features()
     found = {
         edit.name: {kind: survived(network, [part], edit) for kind, part in shown[edit.name].items()} for edit in edits
     }
-    words, kept = out / "photos.md", out / "photos.json"
-    with atomic_path(words) as temporary:
-        temporary.write_text(
-            report.markdown(numbers, found, settings, Path(model).stem, metrics.features.name), "utf-8"
-        )
+    text = report.markdown(numbers, found, settings, Path(model).stem, metrics.features.name)
+    tables, kept = write_text(out / "photos.md", text), out / "photos.json"
     strengths = {edit.name: edit.strength for edit in edits}
     edits_found = {name: {kind: asdict(one) for kind, one in by_kind.items()} for name, by_kind in found.items()}
     everything = {"settings": asdict(settings), "strengths": strengths, "photos": numbers, "edits": edits_found}
@@ -106,7 +100,7 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     became = {space: torch.cat(list(latent.rows(few).images(generator))) for space, latent in _latents(cells, out)}
     became[report.TUNED] = images_of_tuned(tuned[: len(few)], generator, weights)
     sheets = {"photos.jpg": report.photo_sheet(photos, became, shown), "generated.jpg": report.generated_sheet(shown)}
-    return [words, kept, *(write_jpeg(out / name, image) for name, image in sheets.items())]
+    return [tables, kept, *(write_jpeg(out / name, image) for name, image in sheets.items())]
 
 
 def _inverted(
@@ -124,7 +118,7 @@ def _inverted(
         table.TableSettings(settings.steps),
         losses={COLUMN: LOSSES[COLUMN]},
         metrics=metrics,
-        progress=tell,
+        progress=show_progress,
     )
     return dict(zip(SPACES, cells, strict=True)), load_latent(folder / cells[-1].latent)
 
@@ -150,5 +144,5 @@ def _edited(
             report.INVERTED: edited(generator, pivots.rows(some), edit),
             report.TUNED: torch.cat([edited(generator, tuned[row], edit) for row in some]),
         }
-        tell("Editing", place + 1, len(edits))
+        show_progress("Editing", place + 1, len(edits))
     return shown

@@ -33,6 +33,6 @@ class Settings:
             )
 
 
-def quick(settings: Settings) -> Settings:
+def short(settings: Settings) -> Settings:
     """Return settings for minutes instead of an hour."""
     return replace(settings, count=4, edited=4, steps=60, tune=30, found_on=settings.found_on[:4])

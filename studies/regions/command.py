@@ -1,20 +1,12 @@
-"""``python -m studies.regions MODEL --out DIR``: which directions regions give and what they depend on.
+"""Which directions regions give, and what they depend on."""
 
-Writes ``regions.md`` (tables with 95 % intervals), ``regions.json`` (all numbers) and a sheet of images for each
-part. What is finished is not computed again when the command is given again with the same folder.
-"""
-
-import argparse
-import platform
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import torch
+from cyclopts import Parameter
 
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.comparisons.records import claim_folder, plain, write_json
@@ -22,61 +14,59 @@ from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import Generator, about_of
-from ganvas.io.files import atomic_path
-from ganvas.io.process import keep_freed_memory
+from studies.command import Flag, Names, Out, Threads, show_line
+from studies.files import provenance, write_text
 from studies.regions import parts, sheets
 from studies.regions.bench import Bench
-from studies.regions.boxes import SMALL_PARTS, subject_of
+from studies.regions.boxes import subject_of
 from studies.regions.failures import failures, wide_spaces
 from studies.regions.grams import find_grams
 from studies.regions.plan import Plan, few_names, make_plan
 from studies.regions.report import Results, markdown
-from studies.regions.settings import Settings, quick, thirds
-from studies.running import run_study
+from studies.regions.settings import Settings, short, thirds
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    keep_freed_memory()
-    return run_study(lambda: write(options), options.out, options.threads)
+def study(
+    model: str,
+    /,
+    *,
+    out: Out,
+    quick: Flag = False,
+    ranges: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, metavar="LAYERS", negative=())] = None,
+    layers: Annotated[str | None, Parameter(metavar="LAYERS")] = None,
+    regions: Names | None = None,
+    subject: Literal["face", "cat"] | None = None,
+    threads: Threads = None,
+) -> list[Path]:
+    """Measure the directions that regions give, and what they depend on: region, layers, number of images, ridge.
 
+    Writes ``regions.md`` (tables with 95 % intervals), ``regions.json`` and a sheet of images for each part.
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m studies.regions", description=__doc__)
-    parser.add_argument("model", help="a generator with w+ and named regions: a bundled name, a zoo name or a file")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results; give it again to go on")
-    parser.add_argument("--quick", action="store_true", help="4 and 16 seeds, three regions: ten minutes")
-    parser.add_argument("--ranges", nargs="+", metavar="LAYERS", help='layer ranges to compare, "0-3 4-7 8-11"; thirds')
-    parser.add_argument("--layers", help="layers of all other parts; those that the generator recommends")
-    parser.add_argument("--regions", nargs="+", metavar="NAME", help="named regions to study; all of the generator's")
-    parser.add_argument("--subject", choices=sorted(SMALL_PARTS), help="whose small parts to try; by the name of MODEL")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
-    return parser
-
-
-def write(options: argparse.Namespace) -> list[Path]:
-    """Run what is left of the study and write its files; returns their paths."""
-    generator, start = load(options.model), time.monotonic()
+    Args:
+        model: A generator with w+ and named regions: a bundled name, a name of the zoo, or a file.
+        quick: The short study on 4 and 16 seeds and three regions, which takes ten minutes.
+        ranges: Layer ranges to compare, such as 0-3 4-7 8-11; by default thirds of all layers.
+        layers: Layers of all other parts; by default those that the generator recommends.
+        regions: Named regions to study; by default all of the generator's.
+        subject: Whose small parts to try; by default guessed from the generator's name.
+    """
+    generator, start = load(model), time.monotonic()
     named = named_regions(generator)
-    settings = settings_for(generator, options.ranges, options.layers, options.quick)
+    settings = settings_for(generator, ranges, layers, quick)
     name = about_of(generator).name
-    names = options.regions or (few_names(named) if options.quick else tuple(named))
-    plan = make_plan(named, names, options.subject or subject_of(name), generator.resolution, settings)
+    names = regions or (few_names(named) if quick else tuple(named))
+    plan = make_plan(named, names, subject or subject_of(name), generator.resolution, settings)
     record = study_record(generator, plan, settings)
-    claim_folder(options.out, record)
-    found, bench = run(generator, plan, settings, options.out, lambda line: print(line, file=sys.stderr, flush=True))
-    machine = f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
-    facts = {"machine": machine, "date": datetime.now(UTC).strftime("%Y-%m-%d")}
-    facts["seconds_of_this_call"] = f"{time.monotonic() - start:.0f}"
-    numbers, tables = options.out / "regions.json", options.out / "regions.md"
+    claim_folder(out, record)
+    found, bench = run(generator, plan, settings, out, show_line)
+    facts = {**provenance(), "seconds_of_this_call": f"{time.monotonic() - start:.0f}"}
+    numbers = out / "regions.json"
     write_json(numbers, {**record, **facts, "left_out": plan.reasons, "results": plain(asdict(found))})
-    with atomic_path(tables) as temporary:
-        temporary.write_text(markdown(found, settings, name, plan.reasons, options.quick), "utf-8")
-    return [numbers, tables, *sheets.write_sheets(bench, plan, options.out)]
+    tables = write_text(out / "regions.md", markdown(found, settings, name, plan.reasons, quick))
+    return [numbers, tables, *sheets.write_sheets(bench, plan, out)]
 
 
-def settings_for(generator: Generator, ranges: Sequence[str] | None, layers: str | None, short: bool) -> Settings:
+def settings_for(generator: Generator, ranges: Sequence[str] | None, layers: str | None, quick: bool) -> Settings:
     """Return the settings for a generator; raises `GanvasError`s for one without w+ and for layers that it lacks."""
     if "w+" not in generator.spaces:
         raise GanvasError(
@@ -87,7 +77,7 @@ def settings_for(generator: Generator, ranges: Sequence[str] | None, layers: str
     for text in (*chosen, recommended):
         parse_layers(text, generator.layers)
     settings = Settings(chosen, recommended)
-    return quick(settings) if short else settings
+    return short(settings) if quick else settings
 
 
 def study_record(generator: Generator, plan: Plan, settings: Settings) -> dict[str, Any]:

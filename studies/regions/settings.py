@@ -69,7 +69,7 @@ class Settings:
         )
 
 
-def quick(settings: Settings) -> Settings:
+def short(settings: Settings) -> Settings:
     """Return the study on 4 and 16 seeds, one direction a comparison: ten minutes in place of hours."""
     return replace(
         settings,

@@ -14,13 +14,13 @@ FFHQ = ((0.385, 0.48), (0.615, 0.48))  # where photos that are cut as for FFHQ h
 NO_CASCADES = "needs the extra align: pip install 'opencv-python-headless<5'"
 
 
-def test_places_are_fractions_of_the_photo():
+def test_positions_are_fractions_of_the_photo():
     assert in_photo((256.0, 256.0), 300, 100) == pytest.approx((0.5, 0.5))
     assert in_photo((0.0, 512 / 3), 300, 100) == pytest.approx((0, 0))
     assert in_photo((512 * 0.75, 512.0), 100, 200) == pytest.approx((1, 1))
 
 
-def test_eyes_of_people(shared, tmp_path):
+def test_eyes_of_shared_photos_are_found(shared, tmp_path):
     pytest.importorskip("cv2", reason=NO_CASCADES)
     files = sorted((shared / "photos" / "people").glob("*.jpg"))[:4]
     for file in files:
@@ -36,14 +36,14 @@ def test_eyes_of_people(shared, tmp_path):
     assert math.degrees(math.atan2((y1 - y2) * 1024, (x2 - x1) * 1536)) == pytest.approx(10, abs=6)
 
 
-def test_no_face(tmp_path):
+def test_error_without_a_face_says_what_to_give(tmp_path):
     pytest.importorskip("cv2", reason=NO_CASCADES)
     Image.fromarray(np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))).save(tmp_path / "ramp.png")
     with pytest.raises(ImageError, match=r"No face was found in .*ramp.png.*--eyes X,Y;X,Y"):
         find_eyes(tmp_path / "ramp.png")
 
 
-def test_no_opencv(tmp_path, monkeypatch):
+def test_error_without_opencv_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(GanvasError, match=r"ganvas\[align\]"):
         find_eyes(tmp_path / "any.png")

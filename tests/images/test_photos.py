@@ -18,6 +18,7 @@ from PIL import Image
 from ganvas.errors import ImageError
 from ganvas.images import photos, pixels
 from ganvas.regions import Region
+from ganvas.regions.eyes import eye_places_of
 from ganvas.regions.named import AFHQ_CAT, FACES
 
 
@@ -130,7 +131,7 @@ def test_eye_places_follow_the_regions():
     assert eye_places_of({"mouth": Region.box(0.4, 0.4, 0.6, 0.6)}) is None
 
 
-def test_transparency_over_a_background(tmp_path):
+def test_transparency_is_composited_over_the_background(tmp_path):
     values = np.zeros((32, 32, 4), np.uint8)
     values[:16] = (255, 0, 0, 255)
     values[16:, :, :3] = (0, 255, 0)  # what lies under clear pixels must not be seen
@@ -164,7 +165,7 @@ def test_a_wide_sketch_is_kept_whole(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "CMYK", "LA", "P", "RGBA", "I;16"])
-def test_every_mode(tmp_path, mode):
+def test_photos_of_every_pillow_mode_are_read(tmp_path, mode):
     gray = Image.fromarray(pixels.to_bytes(smooth(40, 40))[0].numpy()).convert("L")
     image = Image.fromarray(np.array(gray).astype(np.uint16) * 257) if mode == "I;16" else gray.convert(mode)
     path = tmp_path / ("photo.tiff" if mode == "CMYK" else "photo.png")
@@ -225,7 +226,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_photo_is_told(tmp_path, name):
+def test_error_for_a_bad_file_names_it_and_the_reason(tmp_path, name):
     content, words = BAD[name]
     (tmp_path / name).write_bytes(content)
     for read in (photos.read_photo, photos.read_sketch):
@@ -240,7 +241,7 @@ def test_what_is_no_photo_is_told(tmp_path, name):
 
 @settings(max_examples=60)
 @given(st.data())
-def test_any_damage_is_an_error_in_words_or_a_photo(tmp_path_factory, data):
+def test_damaged_bytes_give_an_image_error_or_a_photo(tmp_path_factory, data):
     content = bytearray(data.draw(st.sampled_from(SAMPLES)))
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -257,7 +258,7 @@ def test_any_damage_is_an_error_in_words_or_a_photo(tmp_path_factory, data):
 SAMPLES = [file_of(format, (24, 24)) for format in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")]
 
 
-def test_options_that_cannot_be_are_refused(tmp_path):
+def test_impossible_options_are_refused(tmp_path):
     path = written(tmp_path / "photo.png", smooth(32, 32))
     places = ((0.3, 0.4), (0.7, 0.4))
     for options, words in (
@@ -273,7 +274,7 @@ def test_options_that_cannot_be_are_refused(tmp_path):
             photos.read_photo(path, 16, **options)
 
 
-def test_real_sketches_and_photos(shared):
+def test_shared_sketches_and_photos_are_read(shared):
     colors, alpha = photos.read_sketch(shared / "photos" / "sketches" / "cat-1.png", 64)
     assert 0 < alpha.mean() < 1
     assert colors.shape == (1, 3, 64, 64)

@@ -68,6 +68,22 @@ def test_jpeg_is_close_and_keeps_color_detail(tmp_path):
     assert (pixels.read_image(path) - image.clamp(-1, 1)).abs().mean() < 0.02
 
 
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (torch.zeros(2, 3, 4, 4), r"2 images were given where one is written"),
+        (torch.zeros(0, 3, 4, 4), r"0 images"),
+        (torch.zeros(3, 4, 4), r"float32 of shape \[3, 4, 4\]"),
+        (torch.zeros(1, 1, 4, 4), r"\[1, 1, 4, 4\]"),
+        (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), r"uint8"),
+    ],
+)
+def test_write_image_refuses_all_but_one_float_rgb_image(tmp_path, image, message):
+    with pytest.raises(ImageError, match=message):
+        pixels.write_image(tmp_path / "image.png", image)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_unknown_suffix_lists_the_allowed_ones(tmp_path):
     with pytest.raises(ImageError, match=r"'\.tga'; allowed are \.png, \.jpg, \.jpeg, \.webp"):
         pixels.write_image(tmp_path / "image.tga", noise(1, 3, 4, 4))
@@ -76,7 +92,7 @@ def test_unknown_suffix_lists_the_allowed_ones(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_size_that_the_format_does_not_have_is_told(tmp_path):
+def test_error_for_a_size_beyond_the_format_names_it(tmp_path):
     with pytest.raises(ImageError, match="20000 x 1"):
         pixels.write_image(tmp_path / "wide.webp", torch.zeros(1, 3, 1, 20000))
     assert list(tmp_path.iterdir()) == []
@@ -114,7 +130,7 @@ def test_transparency_is_laid_on_white(tmp_path):
     assert pixels.to_bytes(image)[0, 0].tolist() == [[255, 0, 0], [255, 255, 255], [128, 128, 128]]
 
 
-def test_palette_with_a_transparent_color_and_first_frame(tmp_path):
+def test_transparent_palette_color_is_white_and_the_first_frame_is_taken(tmp_path):
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.putpixel((1, 0), 1)
@@ -123,7 +139,7 @@ def test_palette_with_a_transparent_color_and_first_frame(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "CMYK", "LA", "RGB"])
-def test_every_mode_becomes_rgb(tmp_path, mode):
+def test_every_pillow_mode_becomes_rgb(tmp_path, mode):
     path = save(tmp_path / ("image.tiff" if mode == "CMYK" else "image.png"), Image.new(mode, (3, 2)))
     image = pixels.read_image(path)
     assert image.shape == (1, 3, 2, 3)
@@ -144,7 +160,7 @@ def test_gray_of_unknown_white_is_refused(tmp_path):
         pixels.read_image(path)
 
 
-def test_missing_and_damaged_files(tmp_path):
+def test_errors_for_missing_and_damaged_files_name_them(tmp_path):
     with pytest.raises(ImageError, match="No such file"):
         pixels.read_image(tmp_path / "nowhere.png")
     with pytest.raises(ImageError, match="Is a directory"):
@@ -166,7 +182,7 @@ def test_empty_files_are_called_empty(tmp_path, file):
 
 @settings(max_examples=60)
 @given(st.data())
-def test_any_damage_is_a_image_error_or_a_image(data):
+def test_damaged_bytes_give_an_image_error_or_an_image(data):
     content = bytearray(SAMPLES[data.draw(st.sampled_from(sorted(SAMPLES)))])
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -298,7 +314,7 @@ def test_shrinking_never_leaves_the_range():
 # torch's own transforms still load a module that warns of torch.jit.script.
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 @pytest.mark.parametrize("size", [(4, 4), (5, 3), (16, 9)])
-def test_resize_under_jvp_and_vmap(size):
+def test_resize_is_linear_under_jvp_and_vmap(size):
     images, tangents = noise(1, 3, 8, 8).double(), noise(4, 1, 3, 8, 8, seed=1).double()
 
     def push(tangent):
@@ -346,7 +362,7 @@ def test_strip_is_one_row():
 
 
 @pytest.mark.parametrize(("count", "columns", "gap"), [(0, 2, 1), (2, 0, 1), (2, 2, -1)])
-def test_grids_that_cannot_be_are_refused(count, columns, gap):
+def test_grids_without_images_or_columns_are_refused(count, columns, gap):
     with pytest.raises(ImageError, match="Cannot lay out"):
         sheets.grid(torch.zeros(count, 3, 2, 2), columns, gap)
 

@@ -21,7 +21,7 @@ def test_sides_become_even_and_the_image_stays(height: int, width: int):
     assert torch.equal(even[:, -1, -1], frames[:, -1, -1])
 
 
-def test_without_the_extra_the_way_to_it_is_told_and_nothing_is_left(tmp_path, monkeypatch):
+def test_error_without_the_extra_names_it_and_leaves_no_file(tmp_path, monkeypatch):
     def missing(name: str):
         raise ImportError(name)
 

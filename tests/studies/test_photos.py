@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from studies.command import run
 from studies.photos import command, tuned
 from studies.photos.report import GENERATED, INVERTED, TUNED, geometric, kept_ratio
-from studies.photos.settings import Settings, quick
+from studies.photos.settings import Settings, short
 from studies.photos.survival import Survived, edited, find_edits, generated, survived
 
 from ganvas.checkpoints.own_format import save_generator
@@ -62,7 +63,7 @@ def test_what_survives_is_what_changed(generator):
     assert still.alike == pytest.approx((1, 1), abs=1e-5)
 
 
-def test_estimates():
+def test_estimates_lie_in_their_intervals():
     assert geometric([1.0, 4.0]).value == pytest.approx(2.0)
     assert paired_difference([3.0, 5.0], [1.0, 4.0]).value == pytest.approx(1.5)
     before, after = Survived((4.0, 8.0), (1.0, 1.0), (1.0, 1.0)), Survived((2.0, 4.0), (1.0, 1.0), (1.0, 1.0))
@@ -71,7 +72,7 @@ def test_estimates():
     assert math.isclose(before.ratios[1], 8)
 
 
-def test_whole_study_and_again(generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_study_writes_its_files_and_resumes(generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     model = save_generator(tmp_path / "small.safetensors", generator, generator.about)
     photos = write_images(tmp_path / "photos", 3, (16, 16))
     paths = command.write(str(model), photos, tmp_path / "out", TINY)
@@ -87,18 +88,17 @@ def test_whole_study_and_again(generator, tmp_path: Path, monkeypatch: pytest.Mo
         command.write(str(model), photos, tmp_path / "out", replace(TINY, steps=3))
 
 
-def test_settings_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert quick(Settings()).count == 4
+def test_settings_follow_the_options_and_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert short(Settings()).count == 4
     with pytest.raises(GanvasError, match="measure nothing"):
         Settings(count=3, edited=4)
-    parse = command._parser().parse_args
-    options = parse(["faces", "photos", "--out", "x", "--count", "7", "--regions", "nose"])
-    assert command.settings_of(options) == replace(Settings(), count=7, edited=7, regions=("nose",))
-    assert command.main(["faces-dcgan", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    given = {"count": 7, "regions": ("nose",), "steps": None}
+    assert command.settings_of(False, given) == replace(Settings(), count=7, edited=7, regions=("nose",))
+    assert run(command.study, ["faces-dcgan", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "compares z, w and w+; this generator has z" in capsys.readouterr().err
 
 
-def test_latent_keeps_its_own_weights(generator):
+def test_edits_of_tuned_photos_use_the_tuned_weights(generator):
     """Edits of tuned photos are painted by the tuned weights."""
     (edit,) = find_edits(generator, TINY)
     latent = generated(generator, TINY).rows([0])

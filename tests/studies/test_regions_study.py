@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from scipy.linalg import subspace_angles
+from studies.command import run
 from studies.regions import boxes, measures, parts
 from studies.regions import command as study
 from studies.regions.bench import Bench, Recipe, Trial, ratios, runs
@@ -18,7 +19,7 @@ from studies.regions.failures import failures, ways_of
 from studies.regions.grams import exact_cover, find_grams, pack, range_jacobians, unpack
 from studies.regions.plan import few_names, make_plan, telling_names, variants_of
 from studies.regions.report import markdown
-from studies.regions.settings import ALL, Settings, quick, thirds
+from studies.regions.settings import ALL, Settings, short, thirds
 
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import About
@@ -97,10 +98,10 @@ def test_seeds_stay_apart():
 
 def test_the_short_study_is_a_part_of_the_full_one():
     full = Settings(thirds(12), "4-7")
-    short = quick(full)
+    quick = short(full)
     assert (len(full.found_on), full.found_on[0], full.held_out[0], len(full.held_out)) == (16, 0, 1000, 64)
-    assert set(short.found_on) < set(full.found_on)
-    assert set(short.held_out) < set(full.held_out)
+    assert set(quick.found_on) < set(full.found_on)
+    assert set(quick.held_out) < set(full.held_out)
     assert max(full.ridges) / min(full.ridges) == pytest.approx(1e4)
 
 
@@ -393,11 +394,11 @@ def test_generators_without_layers_and_wrong_layers_are_refused():
 def test_the_command_writes_tables_and_sheets_and_refuses_another_study(measured, tmp_path, monkeypatch, capsys):
     _, _, found, bench = measured
     monkeypatch.setattr(study, "load", lambda source: bench.generator)
-    monkeypatch.setattr(study, "regions", lambda generator: generator.about.regions)
-    monkeypatch.setattr(study, "quick", lambda settings: SHORT)
+    monkeypatch.setattr(study, "named_regions", lambda generator: generator.about.regions)
+    monkeypatch.setattr(study, "short", lambda settings: SHORT)
     monkeypatch.setattr(study, "run", lambda *others: (found, bench))
     words = ["faces", "--out", str(tmp_path), "--quick", "--regions", "eyes", "nose"]
-    assert study.main(words) == 0
+    assert run(study.study, words) == 0
     written = capsys.readouterr().out.split()
     assert {"a-eyes", "a-shared", "b-layers", "c-nose", "d-averages", "e-ridge", "f-one-eye", "f-head"} <= {
         path.split("/")[-1].removesuffix(".jpg") for path in written
@@ -407,7 +408,7 @@ def test_the_command_writes_tables_and_sheets_and_refuses_another_study(measured
     assert len(numbers["results"]["directions"]) == 4
     assert numbers["settings"]["held_out"] == [10, 11, 12, 13]
     assert "Short study" in (tmp_path / "regions.md").read_text()
-    assert study.main(words[:-1]) == 2
+    assert run(study.study, words[:-1]) == 2
     assert "another" in capsys.readouterr().err
 
 

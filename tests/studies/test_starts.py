@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from studies.inversion import __main__ as command
+from studies.command import run as run_study
+from studies.inversion import command
 from studies.inversion.starts import WAYS, Way, run
 
 from ganvas.checkpoints.own_format import save_generator
@@ -29,7 +30,7 @@ def generator():
     return made
 
 
-def test_ways(generator, tmp_path: Path):
+def test_a_perfect_encoder_needs_no_steps_and_the_mean_does(generator, tmp_path: Path):
     """An encoder that sees the very code is at its goal with no step; the mean is not, after three."""
     ws = generator.map(generator.sample([0, 1]), "w+")
     photos = generator.synthesize(ws, "w+")
@@ -49,7 +50,7 @@ def test_ways(generator, tmp_path: Path):
         run(generator, fail, photos, tmp_path, metrics, SHORT)
 
 
-def test_neighbors_of_the_table():
+def test_each_way_stands_below_the_one_it_is_compared_with():
     """Each way is compared with the one before it: steps with none, the encoder with the mean at equal steps."""
     assert [way.title for way in WAYS] == [
         "encoder alone",
@@ -60,23 +61,25 @@ def test_neighbors_of_the_table():
     ]
 
 
-def test_command(generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_command_refuses_another_encoder_and_writes_tables(
+    generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     model = save_generator(tmp_path / "small.safetensors", generator, generator.about)
     photos = write_images(tmp_path / "photos", 16, (16, 16))
     made = Encoder(EncoderArchitecture(16, *generator.dimensions("w+"), (4, 6, 8), hidden=8))
     encoder = save_encoder(tmp_path / "encoder.safetensors", made, "1" * 64, {})
     monkeypatch.setattr(command.starts, "WAYS", SHORT)
     given = [str(model), str(photos), "--encoder", str(encoder), "--out", str(tmp_path / "out"), "--count", "2"]
-    assert command.main(given) == 2
+    assert run_study(command.study, given) == 2
     assert "encoder of another generator" in capsys.readouterr().err
     save_encoder(encoder, made, command.load(model).about.hash, {})
-    assert command.main(given) == 0
+    assert run_study(command.study, given) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"cells", "starts.md", "starts.json", "starts.jpg"}
     table = (tmp_path / "out" / "starts.md").read_text()
     assert "encoder, 3 steps minus mean, 3 steps, photo by photo" in table
     assert "2 photos" in table
 
 
-def test_no_encoder_comes_with_it(generator):
+def test_error_without_an_encoder_names_the_generator(generator):
     with pytest.raises(CheckpointError, match="no encoder for 'small'"):
         encoder_for(generator)

@@ -1,6 +1,6 @@
-"""Image files to numbers, with Pillow: what may be opened, how large it may be, and what is wrong with it in words.
+"""Decodes image files with Pillow: which formats are read, how large a file may be, and what is wrong with a bad one.
 
-Values are levels from 0 to 255, RGB or RGBA with the colors not multiplied by alpha. Knows no images in [-1, 1].
+Values are levels from 0 to 255, RGB or RGBA with straight alpha (colors not multiplied by it), not images in [-1, 1].
 """
 
 import io
@@ -20,8 +20,18 @@ from ganvas.errors import ImageError
 
 # Named one by one: Pillow also knows formats that start other programs (EPS calls Ghostscript).
 READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")  # by which they are sought
-LARGEST_JPEG = 2**30  # pixels that may be walked through for a smaller image: some seconds
+SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".gif",
+)  # of data sets
+LARGEST_JPEG = 2**30  # pixels of a JPEG that is decoded at a smaller size: takes some seconds
 JPEG_START = b"\xff\xd8\xff"
 QUARTER_TURNS = (5, 6, 7, 8)
 ORIENTATION = 0x0112
@@ -30,19 +40,20 @@ File = str | Path | io.BytesIO
 
 @contextmanager
 def opened(file: File, shrinkable: bool = False) -> Iterator[Image.Image]:
-    """Give the image of a file, not yet decoded; whatever goes wrong in the block becomes a `ImageError` that names
-    the file.
+    """Open an image file without decoding it; every error in the block becomes an `ImageError` that names the file.
 
-    Above Pillow's limit against decompression bombs a file is refused, unless it is a `shrinkable` JPEG: `shrink` then
-    says whether it can be decoded.
+    Args:
+        file: A path, or the bytes of a file.
+        shrinkable: Open a JPEG above Pillow's limit against decompression bombs too; `shrink` then decides whether it
+            can be decoded. Every other file above the limit is refused.
 
     Raises:
-        ImageError: the file is missing, empty, damaged, no image, or too large.
+        ImageError: The file is missing, empty, damaged, no image, or too large.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # Not by `Image.open`: that looks at the size before anybody can ask for a smaller one.
+            # `Image.open` would refuse a large JPEG before a smaller size can be requested.
             jpeg = shrinkable and _starts(file, JPEG_START)
             with JpegImagePlugin.JpegImageFile(file) if jpeg else Image.open(file, formats=READABLE) as image:
                 yield image
@@ -54,10 +65,10 @@ def opened(file: File, shrinkable: bool = False) -> Iterator[Image.Image]:
 
 
 def shrink(image: Image.Image, factor: float) -> int:
-    """Let a JPEG decode itself smaller, by 2, 4 or 8, at most by `factor`; returns by how much. Other images stay as
-    they are: 1.
+    """Set a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size, at most reduced by `factor`; returns the reduction.
 
-    Raises `Image.DecompressionBombError` where what would have to be in memory is above Pillow's limit.
+    Other images are left alone (returns 1). Raises `Image.DecompressionBombError` where the pixels held in memory would
+    exceed Pillow's limit.
     """
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
         return 1
@@ -73,16 +84,16 @@ def shrink(image: Image.Image, factor: float) -> int:
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Return width and height once it is turned as its EXIF data say."""
+    """Return width and height after the EXIF orientation is applied."""
     turned = orientation_of(image) in QUARTER_TURNS  # of a TIFF the size is known only after this
     width, height = image.size
     return (height, width) if turned else (width, height)
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return how the pixels that `levels` gives still have to be turned: the EXIF orientation, 1 to 8 (1: not at all).
+    """Return the EXIF orientation, 1 to 8, that the pixels of `levels` still need (1: none).
 
-    Pillow itself turns a TIFF as it decodes it, and only then do all its versions tell the upright size.
+    Pillow applies a TIFF's orientation itself while decoding; only then do all its versions give the upright size.
     """
     if image.format == "TIFF":
         image.load()
@@ -91,11 +102,11 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def levels(image: Image.Image, factor: int = 1) -> Float[Tensor, "1 c h w"]:
-    """Decode to levels from 0 to 255 as they lie in the file, RGB, or RGBA where anything is transparent; each `factor`
-    x `factor` pixels averaged (at the right and lower edge what is left of them), colors by their alpha.
+    """Decode to levels from 0 to 255 in the file's orientation: RGB, or RGBA where any pixel is transparent.
 
-    Gray, palette and CMYK images become RGB; 16-bit gray keeps its depth; the first frame of an animation is taken.
-    Color profiles are not applied. Raises `ImageError` for gray values that are not 16-bit.
+    Blocks of `factor` x `factor` pixels are averaged (at the right and lower edge whatever remains of them), colors
+    weighted by alpha. Gray, palette and CMYK images become RGB; 16-bit gray keeps its depth; the first frame of an
+    animation is taken. Color profiles are not applied. Raises `ImageError` for gray values that are not 16-bit.
     """
     if image.mode == "F" or image.mode.startswith("I"):
         deep = _deep_gray(np.array(image, dtype=np.float32))
@@ -109,7 +120,7 @@ def levels(image: Image.Image, factor: int = 1) -> Float[Tensor, "1 c h w"]:
 
 
 def over(values: Float[Tensor, "1 c h w"], background: Float[Tensor, "3"]) -> Float[Tensor, "1 3 h w"]:
-    """Lay RGBA levels over a background color, RGB levels are returned as they are: ``a c + (1 - a) b``."""
+    """Composite RGBA levels over a background color, ``a c + (1 - a) b``; RGB levels are returned unchanged."""
     if values.shape[1] == 3:
         return values
     alpha = values[:, 3:] / 255
@@ -118,7 +129,7 @@ def over(values: Float[Tensor, "1 c h w"], background: Float[Tensor, "3"]) -> Fl
 
 def _deep_gray(values: np.ndarray) -> Float[Tensor, "1 1 h w"]:
     if not (values.min() >= 0 and values.max() <= 65535 and (values == np.rint(values)).all()):
-        raise ImageError("its gray values are not 16-bit, so that white is unknown; save it with 8 or 16 bits.")
+        raise ImageError("its gray values are not 16-bit, so the value of white is unknown; save it with 8 or 16 bits.")
     return torch.from_numpy(values / np.float32(257))[None, None]
 
 
@@ -137,10 +148,10 @@ def _reason(error: Exception, file: File) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}. Give the path of a PNG, JPEG or WebP file."
     if isinstance(error, UnidentifiedImageError) and _is_empty(file):
-        return "it is empty (0 bytes); copy it here once more."
+        return "it is empty (0 bytes); copy or download it again."
     if isinstance(error, OSError) and "truncated" in str(error):
-        return "it is damaged, its end is missing; copy it here once more."
-    return f"it is damaged or none of {', '.join(READABLE)}. Save it anew as PNG."
+        return "it is damaged, its end is missing; copy or download it again."
+    return f"it is damaged or none of {', '.join(READABLE)}. Save it again as PNG."
 
 
 def _is_empty(file: File) -> bool:

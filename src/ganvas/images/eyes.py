@@ -1,7 +1,7 @@
-"""Where the eyes of a person are in a photo, by the cascades that come inside of OpenCV 4 (Viola and Jones 2001): the
-largest frontal face, then an eye in each half of it. Needs the extra ``align``; for people, upright or slightly turned.
+"""Finds the eyes of a person in a photo with the cascades of OpenCV 4 (Viola and Jones 2001): the largest frontal face,
+then an eye in each half of it. Needs the extra ``align``; works for faces that are upright or slightly rotated.
 
-Cats are not looked for: OpenCV's cascade of their faces is too rough to say where the eyes are (docs/photos.md).
+Cats are not supported: OpenCV's cascade of cat faces is too imprecise to locate eyes.
 """
 
 import importlib
@@ -18,21 +18,21 @@ from ganvas.images.decoding import opened, upright_size
 from ganvas.images.photos import Point, read_sketch
 from ganvas.images.pixels import LUMA_WEIGHTS
 
-SIDE = 512  # pixels at which photos are looked at
+SIDE = 512  # pixels of a side at which photos are searched
 SMALLEST_FACE = 0.2  # of the longer side
-# Where eyes lie in a box of the face cascade, in shares of it (12 photos of people, 60 of UTKFace: within 0.02).
+# Mean position of the eyes in a box of the face cascade, in fractions of it (12 photos, 60 of UTKFace: within 0.02).
 DEFAULT: tuple[Point, Point] = ((0.302, 0.385), (0.702, 0.385))
-FARTHEST = 0.15  # an eye that is found further from its usual place, in widths of the face, is something else
-UPPER = (0.15, 0.6)  # the part of the box in which eyes are sought, from its top
+FARTHEST = 0.15  # widths of the face; an eye found further from its mean position is a false detection
+UPPER = (0.15, 0.6)  # the part of the box in which eyes are searched, from its top
 FACE, EYE = "haarcascade_frontalface_alt2.xml", "haarcascade_eye_tree_eyeglasses.xml"
 Gray = UInt8[np.ndarray, "h w"]
 
 
 def find_eyes(path: str | Path) -> tuple[Point, Point]:
-    """Return the eye further left and the one further right of the largest face, in fractions of the upright photo.
+    """Return the left and the right eye (x, y) of the largest face, in fractions of the upright photo.
 
-    Where only the face is seen, both are at their usual places in it. Raises `GanvasError` without OpenCV,
-    `ImageError` where the file cannot be read, or where no face is found.
+    If only the face is found, both eyes are at their mean position in it. Raises `GanvasError` without OpenCV,
+    `ImageError` if the file cannot be read or no face is found.
     """
     faces, eyes = _cascade(FACE), _cascade(EYE)
     colors, _ = read_sketch(path, SIDE)
@@ -41,7 +41,8 @@ def find_eyes(path: str | Path) -> tuple[Point, Point]:
     face = _largest(faces, gray, round(SMALLEST_FACE * SIDE), SIDE, 4, 1.05)
     if face is None:
         raise ImageError(
-            f"No face was found in '{path}'; give its eyes by --eyes X,Y;X,Y in fractions of the photo, or --crop."
+            f"No face was found in '{path}'; give its eyes with --eyes X,Y;X,Y in fractions of the photo, or crop it "
+            "with --crop."
         )
     with opened(path, shrinkable=True) as image:
         width, height = upright_size(image)
@@ -50,7 +51,7 @@ def find_eyes(path: str | Path) -> tuple[Point, Point]:
 
 
 def eyes_in_face(cascade: Any, gray: Gray, face: tuple[int, int, int, int]) -> tuple[Point, Point]:
-    """Return the places of both eyes, in pixels, of a face in a box x, y, width, height."""
+    """Return both eyes, in pixels, of a face in a box x, y, width, height."""
     x, y, width, height = face
     default = tuple((x + across * width, y + down * height) for across, down in DEFAULT)
     top, bottom, middle = y + round(UPPER[0] * height), y + round(UPPER[1] * height), x + width // 2
@@ -65,7 +66,7 @@ def eyes_in_face(cascade: Any, gray: Gray, face: tuple[int, int, int, int]) -> t
 
 
 def in_photo(place: Point, width: int, height: int) -> Point:
-    """Return a pixel of the square around a photo at `SIDE` pixels, as fractions of the photo, within it."""
+    """Convert a pixel of the square of `SIDE` pixels around a photo to fractions of the photo, clamped to it."""
     longer = max(width, height)
     x, y = (
         (part / SIDE * longer - (longer - size) / 2) / size for part, size in zip(place, (width, height), strict=True)
@@ -76,7 +77,7 @@ def in_photo(place: Point, width: int, height: int) -> Point:
 def _largest(
     cascade: Any, gray: Gray, smallest: int, largest: int, neighbors: int, factor: float
 ) -> tuple[int, int, int, int] | None:
-    """Return the largest box that a cascade finds, None for nothing."""
+    """Return the largest box that a cascade finds, or None."""
     boxes = cascade.detectMultiScale(
         np.ascontiguousarray(gray), factor, neighbors, minSize=(smallest, smallest), maxSize=(largest, largest)
     )
@@ -89,13 +90,13 @@ def _cascade(name: str) -> Any:
         cv2: Any = importlib.import_module("cv2")
     except ImportError:
         raise GanvasError(
-            'Eyes are found with OpenCV, which is not installed: pip install "ganvas[align]", or give them by --eyes '
+            'Finding eyes needs OpenCV, which is not installed: pip install "ganvas[align]", or give them with --eyes '
             "X,Y;X,Y."
         ) from None
     path = Path(cv2.__file__).parent / "data" / name
     if not path.is_file():  # from version 5 on, and in builds of some distributions
         raise GanvasError(
-            f'OpenCV {cv2.__version__} comes without {name}: pip install "opencv-python-headless<5", or give eyes by '
-            "--eyes X,Y;X,Y."
+            f'OpenCV {cv2.__version__} lacks {name}: pip install "opencv-python-headless<5", or give the position of '
+            "the eyes with --eyes X,Y;X,Y."
         )
     return cv2.CascadeClassifier(str(path))

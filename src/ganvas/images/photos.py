@@ -1,6 +1,6 @@
-"""Photos made ready for a generator: turned upright, cut or aligned, laid over a background, and brought to its size.
+"""Prepares photos for a generator: upright, cropped or aligned, over a background, at its resolution.
 
-Every preparation is one affine map, from the square that comes out to the file's pixels, and one resampling. Photos are
+Each preparation is one affine map from the resulting square to the file's pixels, and one resampling. Photos are
 [1, 3, r, r] in [-1, 1]; points and boxes are fractions of the upright photo.
 """
 
@@ -21,8 +21,8 @@ from ganvas.images import decoding
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-SMALLEST = 16  # pixels of the photo that a side of the result is made of
-# Where (x, y) of the upright photo lies in a file, by its EXIF orientation (EXIF 2.3, tag 274).
+SMALLEST = 16  # pixels of the photo along a side of the result
+# The affine map from (x, y) of the upright photo to the file's, by EXIF orientation (EXIF 2.3, tag 274).
 ORIENTATIONS: Mapping[int, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     1: ((1, 0, 0), (0, 1, 0)),
     2: ((-1, 0, 1), (0, 1, 0)),
@@ -45,16 +45,35 @@ def read_photo(
     eye_places: tuple[Point, Point] | None = None,
     background: str = "white",
 ) -> Float[Tensor, "1 3 r r"]:
-    """Read a photo at `resolution` pixels: the middle square of `box`, or turned and scaled so that its two `eyes` come
-    to `eye_places` (those of the generator: `ganvas.regions.eyes`); transparent parts over `background`, a color's
-    name or "#rrggbb". What an alignment asks for beyond the photo's edge is mirrored.
+    """Read a photo for a generator: a square of it, cropped or aligned by the eyes, at the generator's resolution.
+
+    Args:
+        path: A PNG, JPEG, WebP, GIF, BMP, TIFF or PPM file with one image. The EXIF orientation is applied.
+        resolution: Pixels of a side of the result.
+        box: Left, top, right and bottom of the part to use, in fractions; its largest central square is taken.
+        eyes: The left and the right eye (x, y) in the photo, in fractions; the photo is then rotated and scaled so that
+            they come to `eye_places`, and `box` is not used. Beyond its edges the photo is mirrored.
+        eye_places: The position of the left and the right eye in the generator's images, from
+            `ganvas.regions.eyes.eye_places_of`.
+        background: The color behind transparent parts, a name or "#rrggbb".
+
+    Returns:
+        The photo in [-1, 1], ``[1, 3, resolution, resolution]``.
 
     Raises:
-        ImageError: no image, an animation, empty, damaged, too large (a JPEG may be large: it is decoded smaller),
-            fewer than 16 pixels of it to a side, or a box, eyes or a background that cannot be.
+        ImageError: The file is no image, an animation, empty, damaged or too large (large JPEGs are decoded at a
+            smaller size), has fewer than 16 pixels along a side of the square, or an option is not possible.
+
+    Example:
+        >>> import ganvas, torch
+        >>> path = ganvas.write_image("photo.png", torch.zeros(1, 3, 60, 90))
+        >>> ganvas.read_photo(path, 32, box=(0.5, 0.0, 1.0, 1.0)).shape
+        torch.Size([1, 3, 32, 32])
     """
     if eyes is not None and eye_places is None:
-        raise ImageError("Eyes were given, but not where they belong: give eye_places, of a generator with eyes.")
+        raise ImageError(
+            "Eyes were given without eye_places, the position of the eyes in the generator's images; give both."
+        )
     color = _color(background)
     _check_box(box)
     if eyes is not None and eye_places is not None:
@@ -70,10 +89,28 @@ def read_photo(
 
 
 def read_sketch(path: str | Path, resolution: int) -> tuple[Float[Tensor, "1 3 r r"], Float[Tensor, "1 r r"]]:
-    """Read a sketch whole at `resolution` pixels, as colors in [-1, 1] and their alpha in [0, 1], soft at the rim.
+    """Read a whole sketch as colors and soft alpha.
 
-    Sketches that are not square get a transparent margin. Colors are averaged by their alpha, so that none of what
-    lies under a transparent pixel comes in; where alpha is 0 they are white. Raises `ImageError` as `read_photo`.
+    A sketch that is not square gets a transparent margin. Colors are averaged with alpha as weight, so the colors of
+    transparent pixels do not count; where alpha is 0 they are white.
+
+    Args:
+        path: An image file, usually a PNG with transparency.
+        resolution: Pixels of a side of the result.
+
+    Returns:
+        Colors in [-1, 1], ``[1, 3, resolution, resolution]``, and alpha in [0, 1], ``[1, resolution, resolution]``.
+
+    Raises:
+        ImageError: As `read_photo`.
+
+    Example:
+        >>> import ganvas
+        >>> from PIL import Image
+        >>> Image.new("RGBA", (64, 64), (255, 0, 0, 128)).save("sketch.png")
+        >>> colors, alpha = ganvas.read_sketch("sketch.png", 32)
+        >>> colors.shape, alpha.shape
+        (torch.Size([1, 3, 32, 32]), torch.Size([1, 32, 32]))
     """
     values = straight(_read(path, resolution, enclosing_square, "zeros"))
     alpha = values[:, 3:] / 255
@@ -82,7 +119,7 @@ def read_sketch(path: str | Path, resolution: int) -> tuple[Float[Tensor, "1 3 r
 
 
 def middle_square(width: int, height: int, box: Box = WHOLE) -> Frame:
-    """Return the map onto the largest square in the middle of a box, cut at whole pixels."""
+    """Return the map to the largest central square of a box, cropped at whole pixels."""
     left, top, right, bottom = box
     side = max(1, min(round((right - left) * width), round((bottom - top) * height)))
     x = math.floor((left + right) / 2 * width - side / 2 + 1e-6)
@@ -91,7 +128,7 @@ def middle_square(width: int, height: int, box: Box = WHOLE) -> Frame:
 
 
 def enclosing_square(width: int, height: int) -> Frame:
-    """Return the map onto the smallest square around the whole image."""
+    """Return the map to the smallest square around the whole image."""
     side = max(width, height)
     return _square((width - side) / 2, (height - side) / 2, float(side), width, height)
 
@@ -101,9 +138,10 @@ def _square(x: float, y: float, side: float, width: int, height: int) -> Frame:
 
 
 def square_by_eyes(width: int, height: int, eyes: tuple[Point, Point], eye_places: tuple[Point, Point]) -> Frame:
-    """Return the similarity (turn, scale, shift) that puts the photo's left and right eye at their places.
+    """Return the similarity (rotation, scale, shift) that brings the photo's eyes to `eye_places`.
 
-    With points as complex numbers it is ``p -> a p + b``, ``a = (e2 - e1) / (p2 - p1)``, ``b = e1 - a p1``.
+    With points as complex numbers, eyes e and places p, it is ``p -> a p + b``, ``a = (e2 - e1) / (p2 - p1)``,
+    ``b = e1 - a p1``.
     """
     (left, right), (left_place, right_place) = eyes, eye_places
     first, second = complex(left[0] * width, left[1] * height), complex(right[0] * width, right[1] * height)
@@ -119,10 +157,10 @@ def square_by_eyes(width: int, height: int, eyes: tuple[Point, Point], eye_place
 def resample(
     values: Float[Tensor, "1 c h w"], frame: Frame, resolution: int, beyond: str = "reflection"
 ) -> Float[Tensor, "1 c r r"]:
-    """Return the square that `frame` maps into the image, at `resolution` pixels: each pixel the mean over its area.
+    """Return the square that `frame` maps into the image, at `resolution` pixels, each the mean over its area.
 
-    The area is sampled by bicubic interpolation at points that lie no wider apart than the image's pixels; for whole
-    factors and squares cut at whole pixels that is the exact mean. `beyond` the edge: "reflection" or "zeros".
+    The area is sampled bicubically at points at most one pixel of the image apart; for whole factors and squares
+    cropped at whole pixels that is the exact mean. `beyond` is the padding: "reflection" or "zeros".
     """
     height, width = values.shape[-2:]
     turn, shift = frame[:, :2], frame[:, 2]
@@ -136,7 +174,7 @@ def resample(
 
 
 def straight(values: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
-    """Return RGBA levels whose colors were multiplied by alpha with them divided by it again; RGB as it is."""
+    """Convert RGBA levels from premultiplied to straight alpha; RGB is returned unchanged."""
     if values.shape[1] == 3:
         return values
     colors, alpha = values[:, :3], values[:, 3:]
@@ -146,9 +184,9 @@ def straight(values: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
 def _read(
     path: str | Path, resolution: int, choose: Callable[[int, int], Frame], beyond: str
 ) -> Float[Tensor, "1 c r r"]:
-    """Return levels at `resolution`, colors multiplied by alpha; RGBA where something is, or `beyond` is, clear."""
+    """Return levels at `resolution` with premultiplied alpha; RGBA if the file or the padding is transparent."""
     if resolution < 1:
-        raise ImageError(f"A photo of {resolution} pixels cannot be made; give the generator's resolution.")
+        raise ImageError(f"A photo cannot be read at {resolution} pixels; give the generator's resolution.")
     with decoding.opened(path, shrinkable=True) as image:
         _check_single(image)
         upright = decoding.upright_size(image)
@@ -156,23 +194,23 @@ def _read(
         across = _pixels_across(frame, *upright)
         if across < SMALLEST:
             raise ImageError(
-                f"only {across:.0f} of its {upright[0]} x {upright[1]} pixels lie along a side of what is asked for, "
-                f"and at least {SMALLEST} are needed. Give a larger photo or a larger part of it."
+                f"only {across:.0f} of its {upright[0]} x {upright[1]} pixels lie along a side of the square; at least "
+                f"{SMALLEST} are needed. Give a larger photo or a larger part of it."
             )
         stored = in_file(frame, decoding.orientation_of(image))
         size = image.size
-        # Two to four pixels of the file are left to each of the result, so that the last step can place them exactly.
+        # Keep two to four pixels of the file for each pixel of the result: the last step then places them exactly.
         drawn = decoding.shrink(image, across / resolution / 2)
         factor = max(1, int(across / resolution / 2 / drawn))
         values = decoding.levels(image, factor)
-    # The last pixel that was averaged may reach beyond the file.
+    # The last averaged block may reach beyond the file.
     covered = [part * drawn * factor for part in (values.shape[3], values.shape[2])]
     stored = stored * torch.tensor([[part / all_] for part, all_ in zip(size, covered, strict=True)]).double()
     return resample(premultiplied(values, beyond == "zeros"), stored, resolution, beyond)
 
 
 def in_file(frame: Frame, orientation: Any) -> Frame:
-    """Return the map into the file's own fractions for a map into those of the upright photo."""
+    """Return the map into the fractions of the file, given the map into those of the upright photo."""
     turned = torch.tensor(ORIENTATIONS.get(orientation, ORIENTATIONS[1]), dtype=torch.float64)
     moved = turned[:, :2] @ frame
     moved[:, 2] += turned[:, 2]
@@ -180,21 +218,21 @@ def in_file(frame: Frame, orientation: Any) -> Frame:
 
 
 def premultiplied(values: Float[Tensor, "1 c h w"], always: bool = False) -> Float[Tensor, "1 d h w"]:
-    """Return RGBA levels with colors multiplied by alpha; RGB as it is, or as opaque RGBA where `always`."""
+    """Convert RGBA levels to premultiplied alpha; RGB is unchanged, or becomes opaque RGBA if `always`."""
     if values.shape[1] == 3:
         return torch.cat([values, torch.full_like(values[:, :1], 255)], dim=1) if always else values
     return torch.cat([values[:, :3] * values[:, 3:] / 255, values[:, 3:]], dim=1)
 
 
 def _pixels_across(frame: Frame, width: int, height: int) -> float:
-    """Return how many pixels of the image a side of the square is long."""
+    """Return the length of a side of the square in pixels of the image."""
     return math.sqrt(abs(float(torch.linalg.det(frame[:, :2]))) * width * height)
 
 
 def _check_single(image: Image.Image) -> None:
     count = getattr(image, "n_frames", 1)
     if count > 1:
-        raise ImageError(f"it holds {count} images (an animation or pages); save the one that you want as PNG.")
+        raise ImageError(f"it has {count} images (an animation or pages); save the one that you want as PNG.")
 
 
 def _check_box(box: Box) -> None:
@@ -208,11 +246,11 @@ def _check_eyes(eyes: tuple[Point, Point], eye_places: tuple[Point, Point]) -> N
     if not all(0 <= part <= 1 for part in (*left, *right)):
         raise ImageError(f"Eyes at {left} and {right} do not lie in the photo; give fractions from 0 to 1.")
     if left[0] >= right[0] or left_place[0] >= right_place[0]:
-        raise ImageError(f"The eye at {left} is not left of the one at {right}: give first the one further left.")
+        raise ImageError(f"The eye at {left} is not left of the one at {right}; give the one further left first.")
 
 
 def _color(name: str) -> Float[Tensor, "3"]:
     try:
         return torch.tensor(ImageColor.getrgb(name)[:3]).float()
     except ValueError:
-        raise ImageError(f"'{name}' is no color; give a name such as white, or one such as #80a0c0.") from None
+        raise ImageError(f"'{name}' is no color; give a name such as white, or a code such as #80a0c0.") from None

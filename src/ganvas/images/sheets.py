@@ -1,4 +1,4 @@
-"""Sheets of images: grids, strips, labels, outlines of regions. Knows no generator."""
+"""Contact sheets: grids and strips of images, labels, and outlines of regions. Knows no generator."""
 
 import math
 import unicodedata
@@ -21,11 +21,14 @@ def grid(images: Float[Tensor, "n 3 h w"], columns: int, gap: int = 2) -> Float[
     """Lay images out row by row on white, `gap` pixels apart; the last row may stay short.
 
     Raises:
-        ImageError: no image, no column or a negative gap.
+        ImageError: No image, no column, or a negative gap.
     """
     count, _, height, width = images.shape
     if count == 0 or columns < 1 or gap < 0:
-        raise ImageError(f"Cannot lay out {count} images in {columns} columns with a gap of {gap} pixels.")
+        raise ImageError(
+            f"Cannot lay out {count} images in {columns} columns with a gap of {gap} pixels; give at least one image, "
+            "one column and a gap of 0 or more."
+        )
     rows = math.ceil(count / columns)
     sheet = images.new_ones(1, 3, rows * (height + gap) - gap, columns * (width + gap) - gap)
     for index, image in enumerate(images):
@@ -49,10 +52,10 @@ def labeled_grid(
 ) -> Float[Tensor, "1 3 height width"]:
     """Lay images out as `grid` does, with labels above the columns and left of the rows (either may be left out).
 
-    Pillow's own font knows ASCII only: accents are dropped, minus and times signs replaced, any other sign becomes "?".
+    Pillow's own font has ASCII only: accents are dropped, minus and times signs replaced, any other sign becomes "?".
 
     Raises:
-        ImageError: the number of labels is not the number of columns or rows.
+        ImageError: The number of labels is not the number of columns or rows.
     """
     rows = math.ceil(len(images) / max(columns, 1))
     if len(column_labels) not in (0, columns) or len(row_labels) not in (0, rows):
@@ -73,7 +76,7 @@ def labeled_grid(
 
 
 def _text(label: str, size: int, height: int, width: int) -> Float[Tensor, "1 3 height width"]:
-    """Draw black text in the middle of a white tile, smaller where it would not fit."""
+    """Draw black text in the middle of a white tile, in a smaller size where it would not fit."""
     while size > 7 and _text_width(label, size) > width:
         size -= 1
     tile = Image.new("RGB", (width, height), "white")
@@ -98,10 +101,10 @@ def outline(
     color: tuple[int, int, int] = OUTLINE_GREEN,
     thickness: float = 2.0,
 ) -> Float[Tensor, "n 3 h w"]:
-    """Draw the contour of a soft mask at level 0.5 over images that already have the size they are shown at.
+    """Draw the contour of a soft mask at level 0.5 over images that already have their display size.
 
-    The line is `thickness` pixels wide with a faint dark edge, so that it is seen on bright and dark; `color` is 8-bit
-    RGB. What lies inside stays untouched. Where the region meets the border of the image, the line runs along it.
+    The line is `thickness` pixels wide with a faint dark edge, visible on bright and dark images; `color` is 8-bit RGB.
+    Pixels away from the line are unchanged. Where the region meets the border of the image, the line runs along it.
     """
     distance = _distance_to_contour(resize(mask[None], images.shape[-2], images.shape[-1]))
     line = (thickness / 2 + 0.5 - distance).clamp(0, 1)
@@ -112,7 +115,7 @@ def outline(
 
 
 def _distance_to_contour(mask: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 1 h w"]:
-    """Return about how many pixels each pixel lies from the level 0.5: |mask - 0.5| / |gradient| near the contour."""
+    """Return the approximate distance in pixels to the level 0.5: |mask - 0.5| / |gradient|, valid near the contour."""
     binomial = mask.new_tensor([1, 2, 1]) / 4
     smooth = functional.conv2d(functional.pad(mask, (2, 2, 2, 2)), torch.outer(binomial, binomial)[None, None])
     across = (smooth[..., 1:-1, 2:] - smooth[..., 1:-1, :-2]) / 2

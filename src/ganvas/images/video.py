@@ -1,6 +1,4 @@
-"""Frames of 8-bit values as the two kinds of video that Pillow does not make well by itself: GIFs that do not flicker,
-and MP4. Knows nothing of images as tensors in [-1, 1]; ``images.write_animation`` is the way in.
-"""
+"""GIFs that do not flicker, and MP4, from frames of 8-bit values; called by `ganvas.images.pixels.write_animation`."""
 
 import importlib
 import importlib.util
@@ -21,9 +19,9 @@ MISSING_VIDEO = 'MP4 needs the package av: pip install "ganvas[video]"; or write
 
 
 def dithered(frames: UInt8[Tensor, "n h w 3"]) -> list[Image.Image]:
-    """Bring all frames to one palette of 256 colors with an ordered dither.
+    """Quantize all frames to one palette of 256 colors with an ordered dither.
 
-    Error diffusion looks finer in one frame, but a change at the mouth then moves the noise of everything below it.
+    Error diffusion looks finer in a single frame, but a change at the mouth then changes the noise everywhere below it.
     """
     height, width = frames.shape[1:3]
     step = max(1, math.isqrt(frames[..., 0].numel() // 250_000))
@@ -36,7 +34,7 @@ def dithered(frames: UInt8[Tensor, "n h w 3"]) -> list[Image.Image]:
 
 
 def _bayer(doublings: int) -> Float[Tensor, "side side"]:
-    """Return Bayer's matrix of side ``2 ** doublings`` with values in (-0.5, 0.5) whose mean is 0."""
+    """Return the Bayer matrix of side ``2 ** doublings``: values in (-0.5, 0.5) of mean 0."""
     matrix = torch.zeros(1, 1)
     for _ in range(doublings):
         upper, lower = torch.cat([4 * matrix, 4 * matrix + 2], 1), torch.cat([4 * matrix + 3, 4 * matrix + 1], 1)
@@ -45,17 +43,17 @@ def _bayer(doublings: int) -> Float[Tensor, "side side"]:
 
 
 def can_write_mp4() -> bool:
-    """Whether the extra for MP4 is installed."""
+    """Return whether the extra for MP4 is installed."""
     return importlib.util.find_spec("av") is not None
 
 
 def write_mp4(path: Path, frames: UInt8[Tensor, "n h w 3"], seconds_per_frame: float) -> Path:
-    """Write frames as H.264 in MP4 (4:2:0, so that every browser plays it), whole or not at all; returns the path.
+    """Write frames as H.264 in MP4 (4:2:0, which every browser plays) and return the path.
 
-    Odd sides are made even by repeating the last row or column, which H.264 demands.
+    A failed write leaves no partial file. H.264 needs even sides: odd ones repeat their last row or column.
 
     Raises:
-        ImageError: the package av is missing, or the file cannot be written.
+        ImageError: The package av is missing, or the file cannot be written.
     """
     try:
         av = importlib.import_module("av")
@@ -76,7 +74,7 @@ def write_mp4(path: Path, frames: UInt8[Tensor, "n h w 3"], seconds_per_frame: f
 
 
 def even_sides(frames: UInt8[Tensor, "n h w 3"]) -> UInt8[Tensor, "n even_h even_w 3"]:
-    """Repeat the last row and the last column where their number is odd."""
+    """Make height and width even by repeating the last row and the last column."""
     height, width = frames.shape[1:3]
     rows = torch.arange(height + height % 2).clamp(max=height - 1)
     columns = torch.arange(width + width % 2).clamp(max=width - 1)

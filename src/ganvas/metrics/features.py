@@ -1,7 +1,7 @@
 """The feature network: images to numbers in which distances mean something, where no Inception, VGG or ArcFace file
 is at hand.
 
-A small convolutional network, trained without labels on faces and cats (``ganvas.training.features.training``), frozen
+A small convolutional network, trained without labels on faces and cats (``studies.features.training``), frozen
 and shipped. Its distances have names of their own and are comparable only with each other. Knows no generator.
 """
 

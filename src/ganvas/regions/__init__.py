@@ -1,3 +1,3 @@
-"""Regions: which part of an image to change, described without pixels. Knows no generator."""
+"""Regions: the part of an image to change, independent of its size. Knows no generator."""
 
 from ganvas.regions.region import Region as Region

@@ -1,8 +1,8 @@
-"""How much of each pixel a shape covers: pure functions of numpy arrays in float64.
+"""The share of each pixel that a shape covers: pure functions of float64 numpy arrays.
 
-Shapes come in fractions of width and height, origin at the top left corner of the image; pixel i of n covers
-[i/n, (i+1)/n]. Boxes and polygons are covered by exact area, so that averaging a mask over blocks of 2x2 pixels gives
-the mask at half the size. Nothing here knows torch, files or what a region is.
+Shapes are in fractions of width and height, origin at the top left corner of the image; pixel i of n covers
+[i/n, (i+1)/n]. Boxes and polygons are covered by exact area, so averaging a mask over blocks of 2x2 pixels gives the
+mask at half the size. Knows no torch, files or regions.
 """
 
 import numpy as np
@@ -27,8 +27,8 @@ def box_coverage(
 def polygon_coverage(points: Float[np.ndarray, "n 2"], height: int, width: int) -> Float[np.ndarray, "height width"]:
     """Cover the closed polygon through ``points`` (x, y) by the exact area of each pixel, in [0, 1].
 
-    What the line goes round in sum at least once is inside (the nonzero rule), also where it crosses itself; the
-    sense of rotation does not matter. Raises OverflowError when it crosses itself too often to be computed.
+    A point is inside where the winding number is not zero (nonzero rule), also of a line that crosses itself; the
+    orientation does not matter. Raises `OverflowError` for a line that crosses itself too often to be computed.
     """
     edges, signs = nonzero_outline(points)
     return without_rounding(signed_coverage(edges * [width, height, width, height], signs, height, width))
@@ -37,10 +37,10 @@ def polygon_coverage(points: Float[np.ndarray, "n 2"], height: int, width: int) 
 def brush_coverage(
     points: Float[np.ndarray, "n 2"], radius: float, height: int, width: int
 ) -> Float[np.ndarray, "height width"]:
-    """Cover the stroke of a round brush through ``points``; ``radius`` in fractions of the smaller side.
+    """Cover the stroke of a round brush through ``points``; ``radius`` is a fraction of the smaller side.
 
-    Each straight piece is covered exactly (its round ends by a polygon of 64 sides and the same area), the stroke is
-    the largest of its pieces. What is painted over the edge of the image is not there.
+    Each segment is covered exactly (its round ends as a polygon of 64 sides and the same area); the stroke is the
+    maximum over its segments, cut off at the edges of the image.
     """
     centers = points * [width, height]
     total = np.zeros((height, width))
@@ -56,7 +56,7 @@ def brush_coverage(
 
 
 def _capsule(start: Float[np.ndarray, "2"], stop: Float[np.ndarray, "2"], radius: float) -> Float[np.ndarray, "n 2"]:
-    """Draw a line with round ends as a convex polygon; the circle is as large as the one it stands for."""
+    """Return a segment with round ends as a convex polygon; the polygon of the ends has the circle's area."""
     step = 2 * np.pi / CIRCLE_SIDES
     heading = np.arctan2(stop[1] - start[1], stop[0] - start[0])
     angles = heading + np.pi / 2 + step * np.arange(CIRCLE_SIDES + 2)
@@ -69,11 +69,11 @@ def _capsule(start: Float[np.ndarray, "2"], stop: Float[np.ndarray, "2"], radius
 def signed_coverage(
     edges: Float[np.ndarray, "n 4"], signs: Shaped[np.ndarray, "n"], height: int, width: int
 ) -> Float[np.ndarray, "height width"]:
-    """Add up, with its sign, the area to the right of every edge in each pixel.
+    """Sum the signed area to the right of every edge in each pixel, as font rasterizers do.
 
-    ``edges`` are (x, upper y, x, lower y) in pixels. As in font rasterizers each edge is cut at the pixel borders; a
-    piece of height dy in one pixel covers dy times the pixel's part to the right of its middle there, and dy of
-    every pixel further right, which the running sum along the row adds.
+    ``edges`` are (x, upper y, x, lower y) in pixels. Each edge is cut at the pixel borders; a piece of height dy in one
+    pixel covers dy times the pixel's share to the right of the piece's middle, and dy of every pixel further right,
+    which the cumulative sum along the row adds.
     """
     by_row, owner = _cut_at_whole_numbers(edges, axis=1)
     pieces, owner_row = _cut_at_whole_numbers(by_row, axis=0)
@@ -88,14 +88,14 @@ def signed_coverage(
     size = height * (width + 2)
     own = np.bincount(cell, rise * right_part, size)
     following = np.bincount(cell + 1, rise * (1 - right_part), size)
-    rows = (own + following).astype(np.float64).reshape(height, width + 2)  # bincount of nothing is of whole numbers
+    rows = (own + following).astype(np.float64).reshape(height, width + 2)  # bincount of no weights returns integers
     return rows.cumsum(axis=1)[:, :width]
 
 
 def _cut_at_whole_numbers(
     edges: Float[np.ndarray, "n 4"], axis: int
 ) -> tuple[Float[np.ndarray, "m 4"], Int[np.ndarray, "m"]]:
-    """Cut edges where x (axis 0) or y (axis 1) is a whole number; also return which edge each piece is of."""
+    """Cut edges where x (axis 0) or y (axis 1) is a whole number; also return the index of each piece's edge."""
     ends = edges[:, [axis, axis + 2]]
     low, high = ends.min(axis=1), ends.max(axis=1)
     first = np.floor(low)
@@ -111,7 +111,7 @@ def _cut_at_whole_numbers(
 def _between(
     edges: Float[np.ndarray, "n 4"], axis: int, start: Float[np.ndarray, "n"], stop: Float[np.ndarray, "n"]
 ) -> Float[np.ndarray, "n 4"]:
-    """Shorten each edge to the part from ``start`` to ``stop`` of its coordinate ``axis``."""
+    """Clip each edge to the interval from ``start`` to ``stop`` of its coordinate ``axis``."""
     length = edges[:, axis + 2] - edges[:, axis]
     flat = length == 0
     pieces = edges.copy()
@@ -124,12 +124,12 @@ def _between(
 
 
 def _counting(counts: Int[np.ndarray, "n"]) -> Int[np.ndarray, "m"]:
-    """Return 0 ... count - 1 for each count, one after the other."""
+    """Return the concatenation of 0 ... count - 1 for each count."""
     return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _rising_edges(points: Float[np.ndarray, "n 2"]) -> tuple[Float[np.ndarray, "m 4"], Float[np.ndarray, "m"]]:
-    """List a polygon's edges from their upper to their lower end, and the sign of their sense; no level ones."""
+    """List a polygon's edges from upper to lower end, and +1 for those that point down, else -1; none is level."""
     edges = np.concatenate([points, np.roll(points, -1, axis=0)], axis=1)
     signs = np.sign(edges[:, 3] - edges[:, 1])
     upwards = signs < 0
@@ -140,10 +140,10 @@ def _rising_edges(points: Float[np.ndarray, "n 2"]) -> tuple[Float[np.ndarray, "
 def nonzero_outline(
     points: Float[np.ndarray, "n 2"],
 ) -> tuple[Float[np.ndarray, "m 4"], Int[np.ndarray, "m"]]:
-    """Cut a polygon's edges at every height of a corner or crossing; keep those between inside and outside.
+    """Cut a polygon's edges at the height of every corner and crossing; keep those between inside and outside.
 
-    Between two such heights no edges cross, so that counting them from left to right gives the winding number.
-    Returns the edges (x, upper y, x, lower y) and +1 where the inside begins (to the right), -1 where it ends.
+    Between two such heights no edges cross, so counting them from left to right gives the winding number. Returns the
+    edges (x, upper y, x, lower y) and +1 where the inside begins (to the right), -1 where it ends.
     """
     edges, signs = _rising_edges(points)
     heights = np.unique(np.concatenate([points[:, 1], _crossing_heights(edges)]))
@@ -162,14 +162,14 @@ def nonzero_outline(
 
 
 def _crossing_heights(edges: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "k"]:
-    """Return the y of every point where two edges cross inside both."""
+    """Return the y of every point in the interior of two edges where they cross."""
     starts, along = edges[:, :2], edges[:, 2:] - edges[:, :2]
     heights = [np.empty(0)]
     for index in range(len(edges) - 1):
         others = along[index + 1 :]
         gap = starts[index + 1 :] - starts[index]
         slope = _cross(along[index], others)
-        with np.errstate(divide="ignore", invalid="ignore"):  # parallel edges: their ends are corners already
+        with np.errstate(divide="ignore", invalid="ignore"):  # parallel edges: their ends are corners
             here, there = _cross(gap, others) / slope, _cross(gap, along[index]) / slope
         crossing = (here > 0) & (here < 1) & (there > 0) & (there < 1)
         heights.append(starts[index, 1] + here[crossing] * along[index, 1])
@@ -181,7 +181,7 @@ def _cross(a: Float[np.ndarray, "*n 2"], b: Float[np.ndarray, "*m 2"]) -> Float[
 
 
 def resize_by_area(values: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "height width"]:
-    """Give each new pixel the mean of what it covers of the old ones; any ratio, larger or smaller; range kept."""
+    """Resize so that each new pixel is the mean of the area that it covers; any ratio, larger or smaller."""
     resized = values.astype(np.float64)
     for axis, count in ((0, height), (1, width)):
         if resized.shape[axis] != count:
@@ -199,10 +199,10 @@ def _average_along(values: Float[np.ndarray, "h w"], count: int, axis: int) -> F
 
 
 def blur(values: Float[np.ndarray, "h w"], std: float) -> Float[np.ndarray, "h w"]:
-    """Blur by a Gaussian of ``std`` pixels, exactly as if each pixel were a square of even value.
+    """Blur by a Gaussian of ``std`` pixels, exact for pixels that are squares of constant value.
 
-    The kernel is the Gaussian averaged over the square that gives and the square that takes, so that deviations far
-    below a pixel are right too. The image is mirrored at its edges: a constant stays, and so does the sum.
+    The kernel is the Gaussian averaged over the source and the destination pixel, so a std far below a pixel is right
+    too. The image is mirrored at its edges, which keeps constants and the sum.
     """
     reach = int(np.ceil(4 * std)) + 1
     x = np.arange(-reach - 1, reach + 2) / std
@@ -214,11 +214,11 @@ def blur(values: Float[np.ndarray, "h w"], std: float) -> Float[np.ndarray, "h w
 
 
 def farther_than(inside: Bool[np.ndarray, "h w"], distance: float) -> Float[np.ndarray, "h w"]:
-    """Return 1 where a pixel lies farther than ``distance`` pixels from all of ``inside``, 0 nearer, parts between."""
+    """Return a soft mask of the pixels farther than ``distance`` pixels from all of ``inside``: 1 far, 0 near."""
     nearest = np.asarray(distance_transform_edt(~inside))
     return np.clip(nearest - distance, 0, 1)
 
 
 def without_rounding(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    """Put values a rounding error away from 0 or 1, or beyond them, right there."""
+    """Snap values within a rounding error of 0 or 1, or outside [0, 1], to 0 or 1."""
     return np.where(values < ROUNDING, 0.0, np.where(values > 1 - ROUNDING, 1.0, values))

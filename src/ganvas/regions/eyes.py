@@ -1,4 +1,4 @@
-"""Where a generator's images have their eyes, told by its named regions."""
+"""Positions of the eyes in a generator's images, from its named regions."""
 
 from collections.abc import Mapping
 
@@ -13,8 +13,9 @@ REGION_SIDE = 256
 
 
 def eye_places_of(regions: Mapping[str, Region]) -> tuple[Point, Point] | None:
-    """Return where the left and the right eye lie in a generator's images: the centers of its regions "left_eye" and
-    "right_eye", else those of the two halves of "eyes"; None where it names none.
+    """Return the positions (x, y) of the left and the right eye in a generator's images, in fractions.
+
+    They are the centers of its regions "left_eye" and "right_eye", else of the two halves of "eyes", else None.
     """
     if "left_eye" in regions and "right_eye" in regions:
         left, right = (_mask(regions[name]) for name in ("left_eye", "right_eye"))

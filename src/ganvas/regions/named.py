@@ -1,7 +1,7 @@
-"""Named regions of aligned faces of people and animals, and of cars, churches and bedrooms. "left" is the left side of
-the image, the person's right.
+"""Named regions of aligned faces of people and animals, and of cars, churches and bedrooms.
 
-They fit most faces, not every one: draw a region of your own where a face is turned or laughs.
+"left" is the left side of the image (the person's right). The regions fit most faces, not every one: draw your own for
+a face that is turned or laughs.
 """
 
 from collections.abc import Mapping
@@ -31,9 +31,9 @@ def _from_center(row: int, column: int, height: int, width: int) -> Region:
 FFHQ: Mapping[str, Region] = MappingProxyType({name: _from_center(*box) for name, box in FFHQ_BOXES.items()})
 """Boxes for generators of faces aligned as in FFHQ (and MetFaces), at any resolution.
 
-They are the published ones of ReSeFa (Zhu et al., ICML 2022; row and column of the center, height, width at 256x256).
-Changed: its "eyebrow" is called brows here, and its center (126, 105) is read as (105, 126): the two numbers stand the
-wrong way round there, which put that box on the eyes and off the middle of the face.
+They are those published with ReSeFa (Zhu et al., ICML 2022; row and column of the center, height, width at 256x256).
+Changed: its "eyebrow" is called brows here, and its center (126, 105) is read as (105, 126), because the published
+order is swapped: it puts the box on the eyes and off the middle of the face.
 """
 
 _LEFT_EYE = Region.box(0.18, 0.235, 0.40, 0.345)
@@ -78,7 +78,7 @@ _RESEFA_BIGGAN = {
     "top_side": (64, 128, 128, 256),
 }
 BIGGAN: Mapping[str, Region] = MappingProxyType({name: _from_center(*box) for name, box in _RESEFA_BIGGAN.items()})
-"""ReSeFa's published boxes for BigGAN: places, not parts, since ImageNet's objects lie anywhere."""
+"""The boxes published with ReSeFa for BigGAN: areas of the image, not parts, since ImageNet's objects lie anywhere."""
 
 
 def _animal(
@@ -124,7 +124,7 @@ AFHQ_WILD = _animal(
     nose=(0.38, 0.60, 0.62, 0.73),
     mouth=(0.32, 0.72, 0.68, 0.88),
 )
-"""Boxes for the three kinds of AFHQ, drawn over 16 cats, 8 dogs and 8 wild animals of it. Ears differ most."""
+"""Boxes for the three classes of AFHQ, drawn over 16 cats, 8 dogs and 8 wild animals of it. Ears vary most."""
 
 _CAT_FACE = Region.polygon(
     [
@@ -147,8 +147,8 @@ _CAT_FACE = Region.polygon(
 CATS: Mapping[str, Region] = MappingProxyType(
     {**AFHQ_CAT, "chin": Region.box(0.36, 0.84, 0.64, 0.94), "background": ~_CAT_FACE}
 )
-"""Regions for the bundled generator of cats, drawn over 18 test images of AFHQ; the background is what lies around
-most faces, fur of the neck included.
+"""Regions for the bundled generator of cats, drawn over 18 test images of AFHQ; the background lies around most faces
+and includes the fur of the neck.
 """
 
 AFHQ = _animal(
@@ -160,7 +160,7 @@ AFHQ = _animal(
     nose=(0.37, 0.59, 0.63, 0.75),
     mouth=(0.30, 0.71, 0.70, 0.89),
 )
-"""Boxes for generators of all three kinds of AFHQ at once, large enough for each."""
+"""Boxes for generators of all three classes of AFHQ, large enough for each."""
 
 CAR: Mapping[str, Region] = MappingProxyType(
     {
@@ -184,8 +184,8 @@ BEDROOM: Mapping[str, Region] = MappingProxyType(
         "window": Region.box(0.06, 0.12, 0.34, 0.50),
     }
 )
-"""Where these parts lie in many images of LSUN; estimates, measured on none. Nothing is aligned there: draw a region
-of your own on the image that you edit.
+"""Estimates of where these parts lie in many images of LSUN, not measured. LSUN is not aligned: draw a region of your
+own on the image that you edit.
 """
 
 SETS: Mapping[str, Mapping[str, Region]] = MappingProxyType(
@@ -203,4 +203,4 @@ SETS: Mapping[str, Mapping[str, Region]] = MappingProxyType(
         "biggan": BIGGAN,
     }
 )
-"""The sets by the names that the zoo's rows give, and ``ganvas models convert --regions``."""
+"""The sets by the names that the zoo and ``ganvas models convert --regions`` use."""

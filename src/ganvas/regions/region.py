@@ -1,11 +1,10 @@
-"""A region: which part of the image to change, described without pixels, a soft mask at any size.
+"""A region: the part of an image that an edit may change, independent of any image size.
 
 Coordinates are fractions of width and height, points (x, y), origin at the top left corner of the top left pixel;
-pixel i of n covers [i/n, (i+1)/n]. The shapes are in `shapes`, their areas in `coverage`, mask and label files in
-`files`, the text form of the command line in `text`.
+pixel i of n covers [i/n, (i+1)/n]. `shapes` holds the shapes, `coverage` their areas, `mask_files` reads masks and
+label maps, `descriptions` reads regions back from JSON, and `text` parses the form of the command line.
 """
 
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -18,9 +17,20 @@ from torch import Tensor
 
 from ganvas.errors import RegionError
 from ganvas.regions import mask_files as files
-from ganvas.regions import shapes
 from ganvas.regions.coverage import farther_than
-from ganvas.regions.shapes import Box, Brush, Complement, Feather, Intersection, Mask, Polygon, Shape, Union
+from ganvas.regions.descriptions import mentions_mask, shape_from
+from ganvas.regions.shapes import (
+    Box,
+    Brush,
+    Complement,
+    Feather,
+    Intersection,
+    Mask,
+    Polygon,
+    Shape,
+    Union,
+    as_points,
+)
 
 Number = float | int
 HALF_GRAY_LEVEL = 1 / 512
@@ -28,48 +38,135 @@ HALF_GRAY_LEVEL = 1 / 512
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the image; make one with `box`, `polygon`, `brush`, `from_mask`, `from_mask_file`, `from_labels`.
+    """The part of an image that an edit may change, as a shape without pixels; its mask is soft, at any size.
 
-    ``a | b`` is the union (the larger value at each pixel), ``a & b`` the common part (the smaller), ``~a`` the
-    complement (one minus), ``a - b`` is ``a & ~b``. These act on masks of the asked size: where the edges of two
-    shapes run through one pixel, their values are compared, not their areas.
-    Everything that cannot be a region raises `RegionError`.
+    Make one with `box`, `polygon`, `brush`, `from_mask`, `from_mask_file` or `from_labels`. ``a | b`` is the union of
+    two regions (the larger value at each pixel), ``a & b`` the intersection (the smaller), ``~a`` the complement (one
+    minus the value) and ``a - b`` the difference ``a & ~b``. These act on masks of the requested size: where the edges
+    of two shapes cross one pixel, their values are compared, not their areas.
+
+    Attributes:
+        shape: The shape, with coordinates in fractions of width and height.
+
+    Raises:
+        RegionError: The shape is empty, covers the whole image or leaves it, or its numbers are no coordinates.
+
+    Example:
+        >>> import ganvas
+        >>> mouth = ganvas.Region.box(0.25, 0.5, 0.75, 1.0)
+        >>> mouth.mask(4, 4).int().tolist()
+        [[[0, 0, 0, 0], [0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]]
+        >>> print(mouth | ganvas.Region.box(0, 0, 0.5, 0.25))
+        box:0.25,0.5,0.75,1 + box:0,0,0.5,0.25
     """
 
     shape: Shape
 
     @classmethod
     def box(cls, left: Number, top: Number, right: Number, bottom: Number) -> "Region":
-        """Make a rectangle from fractions of width (left, right) and height (top, bottom)."""
+        """Make a rectangle.
+
+        Args:
+            left: Left edge, a fraction of the width from 0 to 1.
+            top: Upper edge, a fraction of the height.
+            right: Right edge, greater than `left`.
+            bottom: Lower edge, greater than `top`.
+
+        Returns:
+            The region; its mask holds the exact area of each pixel that the box covers.
+
+        Raises:
+            RegionError: The box is empty, leaves the image or covers all of it.
+
+        Example:
+            >>> import ganvas
+            >>> float(ganvas.Region.box(0, 0, 0.5, 0.5).mask(8, 8).mean())
+            0.25
+        """
         return cls(Box(float(left), float(top), float(right), float(bottom)))
 
     @classmethod
     def polygon(cls, points: Iterable[Sequence[Number]]) -> "Region":
-        """Make what the closed line through ``points`` (x, y) goes round; it may cross itself (nonzero rule)."""
-        return cls(Polygon(_as_points(points)))
+        """Make the inside of a closed line, which may cross itself (nonzero rule).
+
+        Args:
+            points: Three or more corners (x, y) in fractions of width and height.
+
+        Returns:
+            The region; its mask holds the exact area of each pixel that the polygon covers.
+
+        Raises:
+            RegionError: Fewer than three points, points off the image or on one line, or the whole image.
+
+        Example:
+            >>> import ganvas
+            >>> float(ganvas.Region.polygon([(0, 0), (1, 0), (0, 1)]).mask(8, 8).mean())
+            0.5
+        """
+        return cls(Polygon(as_points(points)))
 
     @classmethod
     def brush(cls, points: Iterable[Sequence[Number]], radius: Number) -> "Region":
-        """Make the stroke of a round brush through ``points`` (x, y), a dot if there is one.
+        """Make the stroke of a round brush, a disk if there is a single point.
 
-        ``radius`` counts in fractions of the image's smaller side, so that the brush is round. The points must lie on
-        the image; what the brush paints beyond its edges is lost, as on paper.
+        Args:
+            points: The stroke's points (x, y) in fractions of width and height, on the image.
+            radius: A fraction of the image's smaller side, above 0 and up to 1. What is painted beyond the image's
+                edges is cut off.
+
+        Returns:
+            The region.
+
+        Raises:
+            RegionError: No point, points off the image, or a radius that is not allowed.
+
+        Example:
+            >>> import ganvas
+            >>> round(float(ganvas.Region.brush([(0.5, 0.5)], 0.25).mask(64, 64).mean()), 3)  # pi / 16
+            0.196
         """
-        return cls(Brush(_as_points(points), float(radius)))
+        return cls(Brush(as_points(points), float(radius)))
 
     @classmethod
     def from_mask(cls, mask: Shaped[Tensor, "*shape"], origin: str = "") -> "Region":
-        """Take a soft mask [h, w] or [1, h, w] in [0, 1]; ``origin`` is a word for people on where it comes from."""
+        """Take a soft mask as a region.
+
+        Args:
+            mask: Values in [0, 1], ``[h, w]`` or ``[1, h, w]``; copied.
+            origin: Where the mask comes from, for messages and files.
+
+        Returns:
+            The region. It fits images of the mask's aspect ratio, at any size.
+
+        Raises:
+            RegionError: Another shape, values outside [0, 1], or a mask that is 0 or 1 everywhere.
+
+        Example:
+            >>> import ganvas
+            >>> import torch
+            >>> print(ganvas.Region.from_mask(torch.eye(4), origin="eye.png"))
+            mask of 4x4 pixels (eye.png)
+        """
+        if not isinstance(mask, Tensor):
+            raise RegionError(f"A mask is a tensor [h, w] or [1, h, w]; you gave {type(mask).__name__}.")
         flat = mask[0] if mask.ndim == 3 and mask.shape[0] == 1 else mask
         if flat.ndim != 2:
-            raise RegionError(f"A mask has the shape [h, w] or [1, h, w]; this one has {list(mask.shape)}.")
+            raise RegionError(f"A mask has the shape [h, w] or [1, h, w]; you gave {list(mask.shape)}.")
         return cls(Mask(flat.detach().to("cpu", torch.float32).numpy(), origin))
 
     @classmethod
     def from_mask_file(cls, path: str | PathLike[str]) -> "Region":
-        """Read a mask from an image file: its opacity if any of it is transparent, else its luminance, as soft values.
+        """Read a soft mask from an image file: its opacity if any pixel is transparent, else its luminance.
 
-        Raises `ImageError` when the file cannot be read.
+        Args:
+            path: An image file of at most 4096x4096 pixels, 8 or 16 bits; white or opaque is inside.
+
+        Returns:
+            The region.
+
+        Raises:
+            ImageError: The file cannot be read.
+            RegionError: The mask is 0 or 1 everywhere.
         """
         return cls(Mask(files.read_mask(path), fspath(path)))
 
@@ -77,10 +174,24 @@ class Region:
     def from_labels(
         cls, source: str | PathLike[str] | Integer[np.ndarray, "h w"], labels: str | int | Iterable[int]
     ) -> "Region":
-        """Take the pixels of a label map that hold one of ``labels``.
+        """Take the pixels of a label map (a segmentation) that hold one of several labels.
 
-        ``source`` is an array of whole numbers or a gray (8, 16 bit) or palette image file; ``labels`` are numbers,
-        or a text such as "4,5" ("10" means ten). All of them must be in the map. Raises `ImageError` for the file.
+        Args:
+            source: An array of whole numbers, or a gray (8 or 16 bit) or palette image file.
+            labels: Numbers, or a text such as "4,5" ("10" means ten). All of them must be in the map.
+
+        Returns:
+            The region.
+
+        Raises:
+            ImageError: The file cannot be read or holds colors.
+            RegionError: A label is not in the map, or the labels are no whole numbers.
+
+        Example:
+            >>> import ganvas
+            >>> import numpy as np
+            >>> ganvas.Region.from_labels(np.array([[0, 1], [2, 1]]), "1").mask(2, 2).int().tolist()
+            [[[0, 1], [0, 1]]]
         """
         wanted = files.parse_labels(labels)
         if isinstance(source, np.ndarray):
@@ -90,41 +201,79 @@ class Region:
         inside = files.select_labels(label_map, wanted, name)
         return cls(Mask(inside.astype(np.float32), f"labels {','.join(map(str, wanted))} {name}".rstrip()))
 
-    def __or__(self, other: "Region") -> "Region":
-        return Region(Union((*_parts(self.shape, Union), *_parts(other.shape, Union))))
+    def __or__(self, other: object) -> "Region":
+        return Region(Union((*_parts(self.shape, Union), *_parts(_shape_of(other), Union))))
 
-    def __and__(self, other: "Region") -> "Region":
-        return Region(Intersection((*_parts(self.shape, Intersection), *_parts(other.shape, Intersection))))
+    def __and__(self, other: object) -> "Region":
+        return Region(Intersection((*_parts(self.shape, Intersection), *_parts(_shape_of(other), Intersection))))
 
     def __invert__(self) -> "Region":
         return Region(self.shape.of if isinstance(self.shape, Complement) else Complement(self.shape))
 
-    def __sub__(self, other: "Region") -> "Region":
-        return self & ~other
+    def __sub__(self, other: object) -> "Region":
+        return self & ~Region(_shape_of(other))
 
     def feather(self, radius: Number) -> "Region":
-        """Soften the edge: blur the mask by a Gaussian whose standard deviation is half of ``radius``.
+        """Soften the edge by a Gaussian blur of the mask whose standard deviation is half of `radius`.
 
-        ``radius`` counts in fractions of the image's smaller side. On a straight edge the value is 1/2, and 95 % of
-        the fall from 1 to 0 happens within ``radius`` on both sides of it. The image is mirrored at its edges, so
-        that the area of the region stays. A radius of 0 returns the region itself.
+        On a straight edge the value is 1/2, and 95 % of the fall from 1 to 0 happens within `radius` on both sides of
+        it. The mask is mirrored at the image's edges, so that the region keeps its area.
+
+        Args:
+            radius: A fraction of the image's smaller side, up to 1; 0 returns the region itself.
+
+        Returns:
+            The softened region.
+
+        Raises:
+            RegionError: A radius below 0 or above 1.
+
+        Example:
+            >>> import ganvas
+            >>> (100 * ganvas.Region.box(0, 0, 0.5, 1).feather(0.25).mask(4, 8)[0, 0]).round().int().tolist()
+            [100, 100, 100, 80, 20, 0, 0, 0]
         """
         return self if radius == 0 else Region(Feather(self.shape, float(radius)))
 
     def mask(self, height: int, width: int) -> Float[Tensor, "1 height width"]:
-        """Return the soft mask in [0, 1], float32: boxes and polygons by exact area, masks resized by area."""
+        """Return the soft mask at a size.
+
+        Args:
+            height: Rows of pixels, 1 or more.
+            width: Columns of pixels, 1 or more.
+
+        Returns:
+            Float32 in [0, 1], ``[1, height, width]``: boxes and polygons by exact area, masks resized by area.
+
+        Raises:
+            RegionError: A size below 1, or a mask of another aspect ratio.
+        """
         if height < 1 or width < 1:
-            raise RegionError(f"A mask needs at least one pixel each way; {width}x{height} was asked for.")
+            raise RegionError(f"A mask needs at least one pixel each way; you asked for {width}x{height}.")
         return torch.from_numpy(self.shape.coverage(height, width).astype(np.float32))[None]
 
     def split(
         self, height: int, width: int, ignore_band: Number = 0.0
     ) -> tuple[Float[Tensor, "1 height width"], Float[Tensor, "1 height width"]]:
-        """Return the masks of foreground and background at a size, float32 in [0, 1].
+        """Return the masks of foreground and background at a size.
 
-        The background is the complement, so that both add up to one; with ``ignore_band`` (fraction of the smaller
-        side) it leaves out what lies nearer than that to the region (to where the mask is at least half its largest
-        value). Raises `RegionError` when either would be empty: below half a gray level of 8 bits everywhere.
+        Args:
+            height: Rows of pixels.
+            width: Columns of pixels.
+            ignore_band: Width of a band around the region that belongs to neither, a fraction of the smaller side. It
+                is measured from where the foreground is at least half its largest value.
+
+        Returns:
+            Foreground and background, float32 in [0, 1]; without an ignore band they sum to one.
+
+        Raises:
+            RegionError: Either mask would be empty: below half of an 8-bit gray level everywhere.
+
+        Example:
+            >>> import ganvas
+            >>> foreground, background = ganvas.Region.box(0, 0, 0.5, 1).split(1, 4, ignore_band=0.0)
+            >>> foreground.tolist(), background.tolist()
+            ([[[1.0, 1.0, 0.0, 0.0]]], [[[0.0, 0.0, 1.0, 1.0]]])
         """
         if not 0 <= ignore_band < 1:
             raise RegionError(
@@ -139,37 +288,49 @@ class Region:
             outside = farther_than(inside, ignore_band * min(height, width)).astype(np.float32)
             background = torch.minimum(background, torch.from_numpy(outside)[None])
         if background.max() < HALF_GRAY_LEVEL:
-            beside = f" and its ring of {ignore_band:g}" if ignore_band > 0 else ""
+            band = f" with its ignore band of {ignore_band:g}" if ignore_band > 0 else ""
             raise RegionError(
-                f"The region {self}{beside} covers the whole image at {width}x{height} pixels, "
-                "nothing is left for the background; make it smaller."
+                f"The region {self}{band} covers the whole image at {width}x{height} pixels and leaves no background; "
+                "make it smaller."
             )
         return foreground, background
 
     @property
     def has_mask(self) -> bool:
-        """Whether the pixels of a mask are part of it, which `describe` leaves out."""
-        return _mentions_mask(self.describe())
+        """Whether the region contains the pixels of a mask, which `describe` leaves out."""
+        return mentions_mask(self.describe())
 
     def describe(self) -> dict[str, Any]:
-        """Return the region as drawn, for JSON. A mask's pixels are not in it: store `mask(...)` beside it."""
+        """Return the region as JSON values, for `from_description`. Pixels of masks are not in it: store `mask(...)`.
+
+        Example:
+            >>> import ganvas
+            >>> ganvas.Region.box(0, 0, 0.5, 0.5).describe()
+            {'kind': 'box', 'left': 0.0, 'top': 0.0, 'right': 0.5, 'bottom': 0.5}
+        """
         return self.shape.describe()
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], mask: Shaped[Tensor, "*shape"] | None = None) -> "Region":
-        """Make the region again that `describe` described.
+        """Rebuild a region from its description.
 
-        Where a mask is part of it, ``mask`` is the mask of the whole region, and the region is that mask.
+        Args:
+            description: What `describe` returned.
+            mask: The mask of the whole region, required where the description mentions a mask; the region is then that
+                mask.
+
+        Returns:
+            The region.
+
+        Raises:
+            RegionError: The description is damaged, or its mask is missing.
         """
-        if _mentions_mask(description):
+        if mentions_mask(description):
             if mask is None:
                 raise RegionError("This region was drawn with a mask, which its description does not hold; give mask=.")
             origin = description.get("origin", "") if description.get("kind") == "mask" else "of a combined region"
             return cls.from_mask(mask, str(origin))
-        try:
-            return cls(_shape_from(description))
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise RegionError(f"This is no description of a region: {reprlib.repr(description)}") from error
+        return cls(shape_from(description))
 
     def __str__(self) -> str:
         return str(self.shape)
@@ -179,46 +340,14 @@ class Region:
         return f"Region({text if len(text) <= 80 else text[:77] + '...'})"
 
 
-def _as_points(points: Iterable[Sequence[Number]]) -> tuple[shapes.Point, ...]:
-    found = []
-    for point in points:
-        if len(point) != 2:
-            raise RegionError(f"A point is (x, y); this one has {len(point)} numbers.")
-        found.append((float(point[0]), float(point[1])))
-    return tuple(found)
+def _shape_of(other: object) -> Shape:
+    if isinstance(other, Region):
+        return other.shape
+    raise RegionError(
+        f"A region combines with another Region; you gave {type(other).__name__}. Make one with Region.box(...) or "
+        "ganvas.named_regions(generator)."
+    )
 
 
 def _parts(shape: Shape, kind: type[Union] | type[Intersection]) -> tuple[Shape, ...]:
     return shape.parts if isinstance(shape, kind) else (shape,)
-
-
-def _mentions_mask(description: Any) -> bool:
-    """Look for a mask at any depth, without recursion: descriptions come from files."""
-    waiting = [description]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, Mapping):
-            if item.get("kind") == "mask":
-                return True
-            parts = item.get("parts")
-            waiting += [item.get("of"), *(parts if isinstance(parts, list) else [])]
-    return False
-
-
-def _shape_from(description: Mapping[str, Any]) -> Shape:
-    match description["kind"]:
-        case "box":
-            return Box(*(float(description[name]) for name in ("left", "top", "right", "bottom")))
-        case "polygon":
-            return Polygon(_as_points(description["points"]))
-        case "brush":
-            return Brush(_as_points(description["points"]), float(description["radius"]))
-        case "union" | "intersection" as kind:
-            first, *others = (_shape_from(part) for part in description["parts"])
-            return (Union if kind == "union" else Intersection)((first, *others))
-        case "complement":
-            return Complement(_shape_from(description["of"]))
-        case "feather":
-            return Feather(_shape_from(description["of"]), float(description["radius"]))
-        case other:
-            raise ValueError(f"unknown kind {other!r}")

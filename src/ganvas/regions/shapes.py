@@ -1,11 +1,12 @@
-"""The shapes a region is made of, as plain frozen data: box, polygon, brush, mask, and their combinations.
+"""The shapes that regions are made of, as frozen data: box, polygon, brush, mask, and their combinations.
 
-Each knows its coverage at a size, its description for JSON and its short text, and refuses at once what cannot be a
-region. Coordinates are fractions of width and height. `ganvas.regions.region.Region` is the door to all of this.
+Each gives its coverage at a size, its description for JSON and its short text, and raises `RegionError` as it is made
+where it is no valid region. Coordinates are fractions of width and height. `ganvas.regions.region.Region` is the public
+class.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,20 +24,20 @@ MOST_POINTS = 10_000
 
 @runtime_checkable
 class Shape(Protocol):
-    """What every shape can do."""
+    """The interface of every shape."""
 
     def coverage(self, height: int, width: int) -> Float[np.ndarray, "height width"]:
         """Return the soft mask in [0, 1], float64."""
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Return the shape as drawn, for JSON; masks only say their size."""
+        """Return the shape as JSON values; of a mask its size, not its pixels."""
         ...
 
 
 def _refuse_off_image(what: str, name: str, value: float, low_edge: str, high_edge: str) -> None:
     if not math.isfinite(value):
-        raise RegionError(f"The {what} has {name} = {value}, which is not a number; give fractions from 0 to 1.")
+        raise RegionError(f"The {what} has {name} = {value}, which is not a number; give a fraction from 0 to 1.")
     if -EDGE_TOLERANCE <= value <= 1 + EDGE_TOLERANCE:
         return
     edge = low_edge if value < 0 else high_edge
@@ -49,7 +50,7 @@ def _refuse_off_image(what: str, name: str, value: float, low_edge: str, high_ed
 
 def _refuse_bad_points(what: str, points: Sequence[Point], fewest: int) -> None:
     if not fewest <= len(points) <= MOST_POINTS:
-        raise RegionError(f"A {what} has {fewest} to {MOST_POINTS} points (x, y); {len(points)} were given.")
+        raise RegionError(f"A {what} has {fewest} to {MOST_POINTS} points (x, y); you gave {len(points)}.")
     for x, y in points:
         _refuse_off_image(what, "x", x, "left", "right")
         _refuse_off_image(what, "y", y, "top", "bottom")
@@ -57,7 +58,19 @@ def _refuse_bad_points(what: str, points: Sequence[Point], fewest: int) -> None:
 
 def _refuse_whole(what: str, whole: bool) -> None:
     if whole:
-        raise RegionError(f"The {what} covers the whole image, nothing is left for the background; make it smaller.")
+        raise RegionError(f"The {what} covers the whole image and leaves no background; make it smaller.")
+
+
+def as_points(points: Iterable[Sequence[float | int]]) -> tuple[Point, ...]:
+    """Return points as tuples (x, y) of floats; raises `RegionError` for anything else."""
+    try:
+        found = tuple(tuple(float(number) for number in point) for point in points)
+    except (TypeError, ValueError) as error:
+        raise RegionError("Points are pairs of numbers, such as [(0.2, 0.3), (0.4, 0.3)], in fractions.") from error
+    for point in found:
+        if len(point) != 2:
+            raise RegionError(f"A point is (x, y); this one has {len(point)} numbers.")
+    return tuple((x, y) for x, y in found)
 
 
 def _array(points: Sequence[Point]) -> Float[np.ndarray, "n 2"]:
@@ -106,7 +119,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Polygon:
-    """What a closed line goes round (nonzero rule)."""
+    """The inside of a closed line (nonzero rule)."""
 
     points: tuple[Point, ...]
 
@@ -136,7 +149,7 @@ class Polygon:
 
 @dataclass(frozen=True)
 class Brush:
-    """The stroke of a round brush; ``radius`` in fractions of the image's smaller side."""
+    """The stroke of a round brush; ``radius`` is a fraction of the image's smaller side."""
 
     points: tuple[Point, ...]
     radius: float
@@ -146,7 +159,7 @@ class Brush:
         refuse_radius("brush", self.radius)
 
     def coverage(self, height: int, width: int) -> Float[np.ndarray, "height width"]:
-        """Cover what the stroke paints on the image."""
+        """Cover the part of the stroke that lies on the image."""
         return coverage.brush_coverage(_array(self.points), self.radius, height, width)
 
     def describe(self) -> dict[str, Any]:
@@ -158,29 +171,29 @@ class Brush:
 
 
 def refuse_radius(what: str, radius: float) -> None:
-    """Raise RegionError unless 0 < ``radius`` <= 1."""
+    """Raise `RegionError` unless 0 < ``radius`` <= 1."""
     if not 0 < radius <= 1:
         raise RegionError(
-            f"The {what}'s radius {radius:g} must lie above 0 and up to 1: it counts in fractions of the smaller side."
+            f"The {what}'s radius is {radius:g}; it must be above 0 and at most 1, a fraction of the smaller side."
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """Pixels of a soft mask, float32 in [0, 1], and a word on where they come from."""
+    """The pixels of a soft mask, float32 in [0, 1], and where they come from."""
 
     values: Float[np.ndarray, "h w"]
     origin: str = ""
 
     def __post_init__(self) -> None:
         if self.values.size == 0:
-            raise RegionError("The mask has no pixels.")
+            raise RegionError("The mask has no pixels; give one of at least 1x1.")
         low, high = float(self.values.min()), float(self.values.max())
         if not (low >= 0 and high <= 1):  # also when not a number
             hint = "; divide 8-bit values by 255" if 1 < high <= 255 and low >= 0 else ""
-            raise RegionError(f"A mask holds values from 0 to 1; this one reaches from {low:g} to {high:g}{hint}.")
+            raise RegionError(f"A mask has values from 0 to 1; this one ranges from {low:g} to {high:g}{hint}.")
         if high == 0:
-            raise RegionError(f"The mask{self._from} is empty: all its pixels are 0.")
+            raise RegionError(f"The mask{self._from} is empty: all its pixels are 0; mark the region with 1 (white).")
         _refuse_whole(f"mask{self._from}", low == 1)
         object.__setattr__(self, "values", self.values.astype(np.float32))
         self.values.setflags(write=False)
@@ -196,12 +209,12 @@ class Mask:
         if abs(width - fitting_width) > max(ASPECT_TOLERANCE * width, 0.5 + EDGE_TOLERANCE):
             raise RegionError(
                 f"The mask{self._from} of {columns}x{rows} pixels does not fit an image of {width}x{height}: "
-                "the ratio of width to height must be the same. Crop it as the image was cropped."
+                "the ratio of width to height must be the same. Crop it like the image."
             )
         return coverage.resize_by_area(self.values, height, width)
 
     def describe(self) -> dict[str, Any]:
-        """Return size and origin; the pixels are kept elsewhere."""
+        """Return size and origin, without the pixels."""
         return {"kind": "mask", "shape": list(self.values.shape), "origin": self.origin}
 
     def __str__(self) -> str:
@@ -216,7 +229,7 @@ class Mask:
 
 @dataclass(frozen=True)
 class Union:
-    """The largest of several."""
+    """The union: the largest value of several shapes."""
 
     parts: tuple[Shape, ...]
 
@@ -234,7 +247,7 @@ class Union:
 
 @dataclass(frozen=True)
 class Intersection:
-    """The smallest of several."""
+    """The intersection: the smallest value of several shapes."""
 
     parts: tuple[Shape, ...]
 
@@ -252,7 +265,7 @@ class Intersection:
 
 @dataclass(frozen=True)
 class Complement:
-    """Everything else."""
+    """One minus another shape."""
 
     of: Shape
 
@@ -261,7 +274,7 @@ class Complement:
         return 1 - self.of.coverage(height, width)
 
     def describe(self) -> dict[str, Any]:
-        """Return the description of what is left out."""
+        """Return the description of the shape that is left out."""
         return {"kind": "complement", "of": self.of.describe()}
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Regions as written on the command line: one line of text to a `Region`."""
+"""Parses regions from the text form of the command line."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -23,13 +23,26 @@ FORMS = {
 
 
 def parse_region(text: str, named: Mapping[str, Region]) -> Region:
-    """Read a region from text: a named one or one of the forms above, several with ``+`` between for their union and
-    ``&`` for their common part (which binds closer); ``not:REGION`` is the complement, ``feather:RADIUS:REGION``
-    softens.
+    """Parse a region: a name or one of the forms above, joined by ``+`` (union) and ``&`` (intersection).
 
-    Numbers are fractions of width and height, a brush's radius of the smaller side. Names are taken in any case, with
-    space, hyphen or underscore. A file name may hold ``:``; one that holds ``+`` must be the only part. Raises
-    RegionError for what is no region, ImageError for a file that cannot be read.
+    ``&`` binds closer than ``+``; ``not:REGION`` is the complement, ``feather:RADIUS:REGION`` a soft edge. Numbers are
+    fractions of width and height, a radius of the smaller side. Names match in any case, with spaces, hyphens or
+    underscores. The path of a file may contain ``:``; one that contains ``+`` must be the only part.
+
+    Args:
+        text: What the user wrote.
+        named: The regions that have names.
+
+    Returns:
+        The region.
+
+    Raises:
+        RegionError: The text is no region; the message names the nearest known one.
+        ImageError: A file cannot be read.
+
+    Example:
+        >>> print(parse_region("box:0,0,0.5,0.5 + brush:0.1:0.7,0.7", {}))
+        box:0,0,0.5,0.5 + brush:0.1:0.7,0.7
     """
     text = text.strip()
     if not text:
@@ -50,7 +63,7 @@ def named_regions(known: str | None, drawn: Iterable[tuple[str, str]]) -> dict[s
 
 
 def region_name(text: str) -> str:
-    """Return a region's name as it is kept: in small letters, underscores for spaces and hyphens."""
+    """Return a region's name in its stored form: lower case, underscores for spaces and hyphens."""
     return "_".join(text.casefold().replace("-", " ").split())
 
 
@@ -100,10 +113,10 @@ def _numbers(kind: str, text: str, count: int) -> list[float]:
         numbers = [float(item) for item in items]
     except ValueError as error:
         raise RegionError(
-            f"'{text[:60]}' is not made of numbers; write {FORMS[kind]}, fractions from 0 to 1."
+            f"'{text[:60]}' holds something that is no number; write {FORMS[kind]}, fractions from 0 to 1."
         ) from error
     if len(numbers) != count:
-        raise RegionError(f"'{text[:60]}' holds {len(numbers)} numbers instead of {count}; write {FORMS[kind]}")
+        raise RegionError(f"'{text[:60]}' has {len(numbers)} numbers instead of {count}; write {FORMS[kind]}")
     return numbers
 
 

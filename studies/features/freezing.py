@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ganvas.images.datasets import ImageSet, shuffled
 from ganvas.metrics.distribution import principal_basis
 from ganvas.metrics.features import FeatureNetwork, statistics
-from ganvas.training.features.views import corrupt, draw_corruptions
 from ganvas.training.randomness import Randomness
+from studies.features.views import corrupt, draw_corruptions
 
 
 @torch.no_grad()

@@ -4,15 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
-from ganvas.errors import TrainingError
-from ganvas.images import pixels
-from ganvas.images.datasets import DatasetSummary, ImageSet
-from ganvas.metrics.features import Architecture, FeatureNetwork, load_features, statistics
-from ganvas.training.features import make as make_features
-from ganvas.training.features.freezing import feature_matrix, folded, level_directions
-from ganvas.training.features.training import (
+from studies.command import run
+from studies.features.freezing import feature_matrix, folded, level_directions
+from studies.features.train import study, train_and_save
+from studies.features.training import (
     CORRUPTION,
     FeatureTrainingSettings,
     Learner,
@@ -20,7 +15,13 @@ from ganvas.training.features.training import (
     learning_rate_at,
     train,
 )
-from ganvas.training.features.views import KINDS, Corruptions, corrupt, draw_corruptions, draw_view
+from studies.features.views import KINDS, Corruptions, corrupt, draw_corruptions, draw_view
+from torch import nn
+
+from ganvas.errors import TrainingError
+from ganvas.images import pixels
+from ganvas.images.datasets import DatasetSummary, ImageSet
+from ganvas.metrics.features import Architecture, FeatureNetwork, load_features, statistics
 from ganvas.training.randomness import Randomness
 
 SMALL = Architecture(32, (4, 6, 8), 16)
@@ -159,8 +160,8 @@ def test_command_writes_a_feature_network(
         pixels.write_image(tmp_path / "images" / f"{index}.png", image[None])
     out, source = tmp_path / "features.safetensors", str(tmp_path / "images")
     settings = FeatureTrainingSettings(steps=1, batch=8, crops=(24,))
-    assert make_features.make([source], out, settings, SMALL) == out
+    assert train_and_save((Path(source),), out, settings, SMALL) == out
     assert "step 1 of 1: instance" in capsys.readouterr().err
     assert load_features(out).architecture == SMALL
-    assert make_features.main([source, "--out", str(out), "--threads", "1"]) == 2
+    assert run(study, [source, "--out", str(out), "--threads", "1"]) == 2
     assert "32 images are too few" in capsys.readouterr().err

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from ganvas.errors import TrainingError
 from ganvas.images.datasets import ImageSet, shuffled
 from ganvas.metrics.features import Architecture, FeatureNetwork, statistics
-from ganvas.training.features.freezing import freeze, with_normalization
-from ganvas.training.features.views import KINDS, draw_corruptions, draw_view
 from ganvas.training.randomness import Randomness
+from studies.features.freezing import freeze, with_normalization
+from studies.features.views import KINDS, draw_corruptions, draw_view
 
 INSTANCE, CORRUPTION = "instance", "corruption"
 

@@ -1,0 +1,48 @@
+"""Shapes read back from their descriptions, which come from JSON in files and may be damaged."""
+
+import reprlib
+from collections.abc import Mapping
+from typing import Any
+
+from ganvas.errors import RegionError
+from ganvas.regions.shapes import Box, Brush, Complement, Feather, Intersection, Polygon, Shape, Union, as_points
+
+
+def mentions_mask(description: Any) -> bool:
+    """Return whether a description holds a mask at any depth. Not recursive, since a file may nest without end."""
+    waiting = [description]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Mapping):
+            if item.get("kind") == "mask":
+                return True
+            parts = item.get("parts")
+            waiting += [item.get("of"), *(parts if isinstance(parts, list) else [])]
+    return False
+
+
+def shape_from(description: Mapping[str, Any]) -> Shape:
+    """Return the shape of a description without masks; raises `RegionError` for anything else."""
+    try:
+        return _shape_from(description)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise RegionError(f"This is no description of a region: {reprlib.repr(description)}") from error
+
+
+def _shape_from(description: Mapping[str, Any]) -> Shape:
+    match description["kind"]:
+        case "box":
+            return Box(*(float(description[name]) for name in ("left", "top", "right", "bottom")))
+        case "polygon":
+            return Polygon(as_points(description["points"]))
+        case "brush":
+            return Brush(as_points(description["points"]), float(description["radius"]))
+        case "union" | "intersection" as kind:
+            first, *others = (_shape_from(part) for part in description["parts"])
+            return (Union if kind == "union" else Intersection)((first, *others))
+        case "complement":
+            return Complement(_shape_from(description["of"]))
+        case "feather":
+            return Feather(_shape_from(description["of"]), float(description["radius"]))
+        case other:
+            raise ValueError(f"unknown kind {other!r}")
