@@ -99,6 +99,8 @@ def calls_with_a_latent(generator: Any) -> dict[str, Callable[[Any], object]]:
         "mix": lambda latent: ganvas.mix(generator, latent, latent, 0),
         "mix_grid": lambda latent: ganvas.mix_grid(generator, latent, latent, 0),
         "path_through": lambda latent: ganvas.path_through(generator, [latent, latent]),
+        "open_drag": lambda latent: ganvas.open_drag(generator, latent),
+        "drag_points": lambda latent: ganvas.drag_points(generator, latent, [((0.2, 0.2), (0.6, 0.6))], steps=1),
     }
 
 
@@ -134,6 +136,10 @@ def attempts(generator: Any) -> Iterator[tuple[str, Callable[[], object]]]:
             yield (
                 f"cache_jacobians({space} latent, space {to})",
                 lambda one=latent, to=to: ganvas.cache_jacobians(generator, one, space=to),
+            )
+            yield (
+                f"open_drag({space} latent, space {to})",
+                lambda one=latent, to=to: ganvas.open_drag(generator, one, space=to),
             )
             if to in generator.spaces:
                 along = direction(generator, to)

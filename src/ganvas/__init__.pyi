@@ -26,7 +26,7 @@ from .errors import (
 from .generators.protocol import Generator
 from .generators.wrapped.wrap import wrap
 from .images.photos import read_photo, read_sketch
-from .images.pixels import read_image, write_image
+from .images.pixels import read_image, write_animation, write_image
 from .images.show import show
 from .inversion.invert import invert
 from .inversion.loss_weights import LossWeights
@@ -39,16 +39,29 @@ from .inversion.sketch.sketch import sketch
 from .inversion.tuning import TuningSettings
 from .io.process import keep_freed_memory
 from .latents.latent import Latent, load_latent, sample
+from .metrics.evaluation import Evaluation, evaluate
 from .regions import Region
+from .training.adapt.adaptation import AdaptationSettings
+from .training.encoder.train import train_encoder
+from .training.encoder.training import EncoderSettings
+from .training.events import TrainingEvent
+from .training.gan.dcgan import DCGANSettings
+from .training.gan.stylegan2 import StyleGAN2Settings
+from .training.gan.task import RunSchedule
+from .training.train import adapt, train_dcgan, train_stylegan2
 
 __version__: str
 __all__ = [
+    "AdaptationSettings",
     "CachedSearch",
     "CheckpointError",
+    "DCGANSettings",
     "Direction",
     "Directions",
     "DragGANSettings",
     "DragSession",
+    "EncoderSettings",
+    "Evaluation",
     "FreeDragSettings",
     "GanvasError",
     "Generator",
@@ -65,17 +78,22 @@ __all__ = [
     "RegionError",
     "ResultFileError",
     "Ridge",
+    "RunSchedule",
     "SketchResult",
     "SketchSettings",
+    "StyleGAN2Settings",
     "Timing",
     "TrainingError",
+    "TrainingEvent",
     "TuningSettings",
     "UnsafeFileError",
+    "adapt",
     "cache_jacobians",
     "convert",
     "drag_points",
     "edit",
     "edit_series",
+    "evaluate",
     "find_directions",
     "info",
     "invert",
@@ -96,6 +114,10 @@ __all__ = [
     "sample",
     "show",
     "sketch",
+    "train_dcgan",
+    "train_encoder",
+    "train_stylegan2",
     "wrap",
+    "write_animation",
     "write_image",
 ]

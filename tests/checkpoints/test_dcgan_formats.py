@@ -41,7 +41,7 @@ def test_the_example_gives_its_own_images(named: dict[str, Tensor]):
     assert (generator.synthesize(z, "z") - images).abs().max() < 1e-4 * images.std()
 
 
-def test_load_and_convert(tmp_path: Path):
+def test_a_converted_dcgan_makes_the_same_images(tmp_path: Path):
     generator = ganvas.load(EXAMPLE)
     assert (generator.resolution, generator.spaces) == (64, ("z",))
     converted = ganvas.load(ganvas.convert(EXAMPLE, tmp_path / "dcgan.safetensors"))

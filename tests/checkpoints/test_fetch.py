@@ -48,7 +48,7 @@ KNOWN = pytest.mark.parametrize("known", [{}, {"sha256": SHA256, "bytes": len(CO
 
 
 @KNOWN
-def test_whole_file_with_progress(served, tmp_path: Path, known: dict):
+def test_download_writes_the_whole_file_and_reports_progress(served, tmp_path: Path, known: dict):
     seen: list[tuple[int, int | None]] = []
     remote = Remote("file.pkl", (served(Plan()),), **known)
     found = download(remote, tmp_path / "a" / "file.pkl", report=lambda done, total: seen.append((done, total)))
@@ -131,7 +131,7 @@ def test_more_bytes_than_the_file_has_are_dropped(served, tmp_path: Path):
         ({"content": CONTENT + b"x", "without_length": True}, "sends more than 100000 bytes"),
         ({"content": CONTENT[:-1], "without_length": True}, "cut after 99999 of 100000"),
         ({"kind": "text/html; charset=utf-8"}, "web page in place of the file"),
-        ({"packed": "gzip"}, "packs the file"),
+        ({"packed": "gzip"}, "compresses the file"),
         ({"statuses": [404] * 9}, "answers 404 Not Found"),
         ({"statuses": [403] * 9}, "answers 403"),
         ({"statuses": [500] * 9}, r"answers 500 Internal Server Error \(3 tries\)"),
@@ -144,7 +144,7 @@ def test_more_bytes_than_the_file_has_are_dropped(served, tmp_path: Path):
         ({"redirect": "ftp://127.0.0.1/x"}, "no address of http or https"),
     ],
 )
-def test_what_is_not_the_file_is_refused(served, tmp_path: Path, changes: dict, message: str):
+def test_an_answer_that_is_not_the_file_is_refused(served, tmp_path: Path, changes: dict, message: str):
     start = time.monotonic()
     patience = QUICK if "silent" in "".join(changes) else DEFAULT
     with pytest.raises(DownloadError, match=message):
@@ -163,15 +163,15 @@ def test_a_lie_about_the_length_is_noticed_without_a_checksum(served, tmp_path: 
         get(short, tmp_path / "third.pkl", sha256=SHA256)
 
 
-def test_a_passing_fault_is_forgiven(served, tmp_path: Path):
+def test_a_server_error_that_passes_is_retried(served, tmp_path: Path):
     assert get(served(Plan(statuses=[500, 503])), tmp_path / "file.pkl") == SHA256
 
 
-def test_redirects_are_followed(served, tmp_path: Path):
+def test_a_redirect_is_followed(served, tmp_path: Path):
     assert get(served(Plan(redirect="/there")), tmp_path / "file.pkl") == SHA256
 
 
-def test_mirrors_in_order(served, tmp_path: Path):
+def test_mirrors_are_tried_in_order(served, tmp_path: Path):
     gone, wrong = served(Plan(statuses=[404])), served(Plan(OTHER))
     right, unasked = served(Plan()), served(last := Plan())
     assert get((gone, wrong, right, unasked), tmp_path / "file.pkl", sha256=SHA256) == SHA256
@@ -188,7 +188,7 @@ def test_the_first_digits_of_a_checksum_are_checked(served, tmp_path: Path):
         get(served(Plan(OTHER)), tmp_path / "other.pkl", sha256=SHA256[:8])
 
 
-def test_nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_server_that_is_not_there_is_named_within_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -205,13 +205,13 @@ def test_nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     released.set()
 
 
-def test_only_the_web(tmp_path: Path):
+def test_only_http_and_https_are_fetched(tmp_path: Path):
     for address in ("file:///etc/passwd", "ftp://127.0.0.1/x", "/etc/passwd", "data:,x"):
         with pytest.raises(DownloadError, match="no address of http or https"):
             open_stream(address, answer=1.0, silence=1.0)
 
 
-def test_a_full_disk(served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_is_refused_before_the_download(served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1))
     address = served(plan := Plan())
     with pytest.raises(DownloadError, match="MB left; make room"):
@@ -220,7 +220,7 @@ def test_a_full_disk(served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert left_behind(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DownloadError, match="GANVAS_HOME"):
         get("http://127.0.0.1:1/x", tmp_path / "file" / "models" / "file.pkl")
@@ -253,7 +253,7 @@ def test_a_note_that_was_damaged_is_not_believed(served, tmp_path: Path):
         (tmp_path / "file.pkl").unlink()
 
 
-def test_files_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_files_fetched_by_hand_are_checked_before_they_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     source, target = tmp_path / "given.pkl", tmp_path / "cache" / "file.pkl"
     source.write_bytes(CONTENT)
     assert copy_in(source, target, Remote("file.pkl", (), len(CONTENT), SHA256)) == SHA256

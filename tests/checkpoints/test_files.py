@@ -19,7 +19,7 @@ from tests.generators.small import small_stylegan2
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_round_trip(tmp_path: Path, half: bool) -> None:
+def test_a_saved_generator_loads_with_equal_weights(tmp_path: Path, half: bool) -> None:
     generator = small_stylegan2(16, "resnet", label_dim=3, clamp=256.0)
     named = {"top": Region.box(0, 0, 1, 0.5), "spot": Region.brush([(0.5, 0.5)], 0.2).feather(0.1)}
     about = About("small", "", {"license": "test"}, named, "2-3")
@@ -43,7 +43,7 @@ def test_converting_an_nvidia_pickle_keeps_every_bit(shared: Path, tmp_path: Pat
         assert torch.equal(tensor, copy)
 
 
-def test_bundled_faces() -> None:
+def test_the_bundled_faces_load_by_name() -> None:
     faces = load("faces")
     assert isinstance(faces, Generator)
     assert (faces.resolution, faces.layers, faces.about.edit_layers) == (128, 12, "4-6")
@@ -75,7 +75,7 @@ def test_the_hash_is_of_names_shapes_and_bytes() -> None:
     assert same != hash_tensors({"a": torch.arange(6.0).half(), "b": torch.ones(2, 3)})
 
 
-def test_only_precisions_that_are_offered() -> None:
+def test_a_precision_that_is_not_offered_is_refused() -> None:
     with pytest.raises(CheckpointError, match="bfloat16"):
         load("faces", dtype=torch.float16)
 
@@ -104,19 +104,19 @@ def damaged(tmp_path: Path, change: dict, drop: str = "", reshape: str = "") -> 
         ({"name": None, "regions": 3}, "damaged header"),
     ],
 )
-def test_damaged_headers(tmp_path: Path, change: dict, message: str) -> None:
+def test_a_damaged_header_is_refused(tmp_path: Path, change: dict, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         load(damaged(tmp_path, change))
 
 
-def test_missing_and_misshapen_tensors(tmp_path: Path) -> None:
+def test_missing_and_misshapen_tensors_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"missing \['mapping\.w_avg'\]"):
         load(damaged(tmp_path, {}, drop="mapping.w_avg"))
     with pytest.raises(CheckpointError, match="weight has shape"):
         load(damaged(tmp_path, {}, reshape="synthesis.blocks.b8.conv1.weight"))
 
 
-def test_files_that_are_no_generators(tmp_path: Path) -> None:
+def test_files_that_are_no_generators_are_refused(tmp_path: Path) -> None:
     page = tmp_path / "network.pkl"
     page.write_text("<!DOCTYPE html><html>Not found</html>")
     with pytest.raises(CheckpointError, match="HTML page"):
@@ -168,7 +168,7 @@ def test_a_checkpoint_is_told_by_its_content_not_its_name(shared: Path, tmp_path
         {"label_dim": -1},
     ],
 )
-def test_architectures_that_cannot_be(tmp_path: Path, change: dict) -> None:
+def test_impossible_architectures_are_refused(tmp_path: Path, change: dict) -> None:
     path = save_generator(tmp_path / "g.safetensors", small_stylegan2(8), About("g", ""))
     with safe_open(path, "pt") as file:
         header = json.loads(file.metadata()["ganvas"])
@@ -176,7 +176,7 @@ def test_architectures_that_cannot_be(tmp_path: Path, change: dict) -> None:
         load(damaged(tmp_path, {"architecture": header["architecture"] | change}))
 
 
-def test_bfloat16_from_64_pixels_up(tmp_path: Path) -> None:
+def test_bfloat16_is_offered_from_64_pixels_up(tmp_path: Path) -> None:
     path = save_generator(tmp_path / "g.safetensors", small_stylegan2(8), About("g", ""))
     with pytest.raises(CheckpointError, match="from 64 pixels"):
         load(path, dtype=torch.bfloat16)

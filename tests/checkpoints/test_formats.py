@@ -56,7 +56,7 @@ def same_images(one: StyleGAN2, other: StyleGAN2) -> None:
 
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize("format", LAYOUTS)
-def test_round_trip_through_a_format(original: StyleGAN2, tmp_path: Path, format: str, old: bool) -> None:
+def test_a_stylegan2_survives_every_layout(original: StyleGAN2, tmp_path: Path, format: str, old: bool) -> None:
     layout, verified = LAYOUTS[format]
     path = layouts.write_torch(tmp_path / "network.bin", layout(original), old)
     read = load(path)
@@ -73,7 +73,7 @@ def test_round_trip_through_a_format(original: StyleGAN2, tmp_path: Path, format
 
 @pytest.mark.parametrize("kind", ["skip", "resnet", "orig"])
 @pytest.mark.parametrize("protocol", [2, 4])
-def test_round_trip_through_tensorflow(
+def test_a_stylegan2_survives_the_tensorflow_layout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, protocol: int
 ) -> None:
     original = small_stylegan2(16, kind, width=8, label_dim=3 if kind == "skip" else 0, clamp=256.0)
@@ -128,14 +128,14 @@ def test_noise_maps_that_are_not_in_the_file_are_drawn(original: StyleGAN2, tmp_
     assert torch.equal(read.synthesize(z, "z"), load(path).synthesize(z, "z"))
 
 
-def test_a_bare_state_dict_in_safetensors(original: StyleGAN2, tmp_path: Path) -> None:
+def test_a_bare_state_dict_in_safetensors_loads(original: StyleGAN2, tmp_path: Path) -> None:
     tensors = {name: tensor.contiguous() for name, tensor in layouts.rosinality(original)["g_ema"].items()}
     save_file({name: tensor.clone() for name, tensor in tensors.items()}, tmp_path / "g.safetensors")
     same_images(original, load(tmp_path / "g.safetensors"))
 
 
 @pytest.mark.parametrize("format", LAYOUTS)
-def test_every_tensor_counts(small: StyleGAN2, format: str) -> None:
+def test_a_file_without_one_of_its_tensors_is_refused(small: StyleGAN2, format: str) -> None:
     """A tree is refused that lacks any tensor (but noise maps, which can be drawn), or has one of another shape."""
     tree, path = LAYOUTS[format][0](small), Path("network.pth")
     holder = layouts.holder(tree)
@@ -165,7 +165,7 @@ def test_relatives_of_stylegan2_are_refused(original: StyleGAN2, tmp_path: Path)
         load(layouts.write_torch(tmp_path / "g.pth", tree))
 
 
-def test_what_nobody_knows_is_described(tmp_path: Path) -> None:
+def test_an_unknown_file_is_described_in_the_error(tmp_path: Path) -> None:
     tree = {"epoch": 3, "netE": {"conv.weight": torch.zeros(1), "conv.bias": torch.zeros(1)}}
     with pytest.raises(CheckpointError) as caught:
         load(layouts.write_torch(tmp_path / "encoder.pth", tree))
@@ -174,7 +174,7 @@ def test_what_nobody_knows_is_described(tmp_path: Path) -> None:
     assert all(what in message for _, what in READERS)
 
 
-def test_names_by_number() -> None:
+def test_layer_numbers_become_our_names() -> None:
     assert [convolution_name(k).removeprefix("synthesis.blocks.") for k in range(5)] == [
         "b4.conv1",
         "b8.conv0",

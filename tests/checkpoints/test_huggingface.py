@@ -55,15 +55,15 @@ def check_vectors(generator: Any, shared: Path) -> None:
 
 
 class TestVectors:
-    def test_images(self, shared: Path):
+    def test_images_equal_those_of_the_published_code(self, shared: Path):
         check_vectors(load(shared / "conformance" / WEIGHTS), shared)
 
-    def test_images_without_a_config(self, weights: Path, shared: Path):
+    def test_images_are_the_same_without_a_config(self, weights: Path, shared: Path):
         generator = load(weights)
         assert generator.architecture == CONFORMING
         check_vectors(generator, shared)
 
-    def test_images_of_our_own_file(self, shared: Path, tmp_path: Path):
+    def test_images_are_the_same_after_conversion(self, shared: Path, tmp_path: Path):
         ours = convert(shared / "conformance" / WEIGHTS, tmp_path / "ours.safetensors")
         check_vectors(load(ours), shared)
         assert info(ours)["classes"] == 10
@@ -78,7 +78,7 @@ class TestVectors:
 
 class TestSpectralNorm:
     @pytest.mark.parametrize("layer", [nn.Conv2d(5, 7, 3), nn.Linear(6, 4)])
-    def test_folds_as_torch_does(self, layer: nn.Module):
+    def test_spectral_norm_folds_as_torch_does(self, layer: nn.Module):
         wrapped = nn.utils.spectral_norm(layer).double()
         x = torch.randn(2, 5, 6, 6).double() if isinstance(layer, nn.Conv2d) else torch.randn(2, 6).double()
         wrapped(x)
@@ -89,21 +89,21 @@ class TestSpectralNorm:
         torch.testing.assert_close(folded, wanted.float())
 
     @pytest.mark.parametrize("factor", [0.0, float("nan"), float("inf")])
-    def test_a_damaged_one_is_refused(self, factor: float):
+    def test_a_damaged_config_is_refused(self, factor: float):
         with pytest.raises(CheckpointError, match="is damaged"):
             fold_spectral_norm(torch.ones(2, 2) * factor, torch.ones(2), torch.ones(2))
 
 
 class TestConfig:
     @pytest.mark.parametrize("name", [CONFIG, "config.json"])
-    def test_is_found_by_both_names(self, name: str, weights: Path, config: dict, tree: dict):
+    def test_a_config_is_found_by_both_names(self, name: str, weights: Path, config: dict, tree: dict):
         weights.with_name(name).write_text(json.dumps(config | {"eps": 0.001}))
         unbuilt = read_biggan(tree, weights)
         assert unbuilt is not None
         assert unbuilt.architecture.epsilon == 0.001
         assert unbuilt.facts == {"config": name}
 
-    def test_says_which_blocks_double(self, weights: Path, config: dict, tree: dict):
+    def test_a_config_says_which_blocks_double(self, weights: Path, config: dict, tree: dict):
         config["layers"][0][0], config["layers"][1][0] = True, False  # as many as before: the size stays
         weights.with_name(CONFIG).write_text(json.dumps(config))
         unbuilt = read_biggan(tree, weights)
@@ -180,7 +180,7 @@ class TestDamage:
         with pytest.raises(CheckpointError, match=message):
             load(weights)
 
-    def test_without_attention(self, weights: Path, tree: dict):
+    def test_a_network_without_attention_is_read(self, weights: Path, tree: dict):
         """No published file is so; the reader follows the names all the same."""
         plain = {}
         for name, tensor in tree.items():

@@ -48,7 +48,7 @@ for place in sorted(folder.iterdir()):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks of memory are read as Linux gives them")
-def test_none_does_more_than_be_read(tmp_path: Path):
+def test_no_malicious_file_does_more_than_be_read(tmp_path: Path):
     """In a process with 1 GB to spare and a probe of what it does."""
     (tmp_path / "sound").mkdir()
     save_generator(tmp_path / "sound" / "sound.safetensors", small_stylegan2(8), About("small", ""))

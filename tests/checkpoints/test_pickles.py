@@ -95,7 +95,7 @@ def test_every_kind_of_data_comes_back(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "dtype", ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 )
-def test_tensors_of_every_dtype(tmp_path: Path, dtype: str, protocol: int):
+def test_tensors_of_every_dtype_come_back(tmp_path: Path, dtype: str, protocol: int):
     values = torch.arange(6).reshape(2, 3).to(getattr(torch, dtype))
     for tensor in (values, values.T, values[:, 1:], values[0, 0], values[:0], torch.empty(0, dtype=values.dtype)):
         read = read_pickle(write(tmp_path, tensor, protocol))
@@ -105,7 +105,7 @@ def test_tensors_of_every_dtype(tmp_path: Path, dtype: str, protocol: int):
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "i8", "u1", "u4", "b1"])
-def test_arrays_and_numbers_of_numpy(tmp_path: Path, dtype: str, protocol: int):
+def test_arrays_and_numbers_of_numpy_come_back(tmp_path: Path, dtype: str, protocol: int):
     for shape in ((), (0, 3), (5,), (2, 3), (40, 50)):
         array = np.arange(math.prod(shape)).reshape(shape).astype(dtype)
         for stored in (array, array.copy(order="F")):
@@ -171,7 +171,7 @@ def test_other_kinds_of_files_are_told_apart(tmp_path: Path, content: bytes, tol
     assert str(path) in str(caught.value)
 
 
-def test_no_file_a_folder_a_pipe(tmp_path: Path):
+def test_a_missing_file_a_folder_and_a_pipe_are_refused(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     for path, told in ((tmp_path / "none.pkl", "no such file"), (tmp_path, "folder"), (tmp_path / "pipe", "regular")):
         with pytest.raises(CheckpointError, match=told):

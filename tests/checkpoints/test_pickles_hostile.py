@@ -105,7 +105,7 @@ def test_every_other_name_is_refused_and_told(tmp_path: Path, found: tuple[str, 
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_nothing_is_run(tmp_path: Path, protocol: int):
+def test_no_code_of_a_pickle_is_run(tmp_path: Path, protocol: int):
     flag = tmp_path / "flag"
     for content in (Bomb(flag), {"G": [Bomb(flag)]}):
         with pytest.raises(UnsafeFileError, match=r"asks for \w+\.system" if protocol else "asks for "):

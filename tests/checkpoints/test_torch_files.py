@@ -47,7 +47,7 @@ def test_published_files_give_what_torch_reads(shared: Path, tmp_path: Path, nam
 
 
 @OLD
-def test_every_dtype(tmp_path: Path, old: bool) -> None:
+def test_every_dtype_comes_back(tmp_path: Path, old: bool) -> None:
     tree = {str(dtype): torch.arange(6).reshape(2, 3).to(dtype) for dtype in DTYPES.values()}
     assert same(read_tree(write(tmp_path, tree, old)), tree)
 
@@ -96,7 +96,7 @@ def test_views_of_one_storage_become_tensors_of_their_own(tmp_path: Path, old: b
 
 
 @OLD
-def test_large_strides(tmp_path: Path, old: bool) -> None:
+def test_tensors_of_large_strides_come_back(tmp_path: Path, old: bool) -> None:
     """Those of a wide network's weights, whose product no size would have."""
     storage = torch.arange(64.0)
     tree = {"weight": storage.as_strided((1, 2, 2, 1, 2), (1 << 30, 32, 1, 1 << 20, 8))}
@@ -117,7 +117,7 @@ def test_plain_data_comes_back(tmp_path: Path, tree: object, old: bool) -> None:
 
 
 @OLD
-def test_a_cut_file_is_told(tmp_path: Path, old: bool) -> None:
+def test_a_cut_file_is_refused(tmp_path: Path, old: bool) -> None:
     path = write(tmp_path, {"a": torch.ones(3), "b": [1, "x"]}, old)
     content = path.read_bytes()
     for length in range(1, len(content), 1 if old else 7):
@@ -127,7 +127,7 @@ def test_a_cut_file_is_told(tmp_path: Path, old: bool) -> None:
 
 
 @OLD
-def test_nothing_is_run(tmp_path: Path, old: bool) -> None:
+def test_no_code_of_a_checkpoint_is_run(tmp_path: Path, old: bool) -> None:
     flag = tmp_path / "flag"
 
     class Hostile:
@@ -139,7 +139,7 @@ def test_nothing_is_run(tmp_path: Path, old: bool) -> None:
     assert not flag.exists()
 
 
-def test_the_directory_of_an_archive(tmp_path: Path) -> None:
+def test_an_archive_directory_gives_the_place_of_each_entry(tmp_path: Path) -> None:
     path = write(tmp_path, OrderedDict(a=torch.arange(4, dtype=torch.uint8)))
     with path.open("rb") as stream:
         entries = read_directory(stream, path.stat().st_size)

@@ -60,7 +60,7 @@ def test_every_generator_that_people_ask_for_is_known(name: str):
 
 
 @pytest.mark.parametrize("entry", ROWS, ids=lambda entry: entry.name)
-def test_rows_are_sound(entry: zoo.Entry):
+def test_every_row_of_the_zoo_is_complete(entry: zoo.Entry):
     assert re.fullmatch(r"[a-z0-9-]+", entry.name)
     assert entry.resolution in (128, 256, 512, 1024)
     assert all((entry.title, entry.label, entry.format, entry.data, entry.license, entry.license_label))
@@ -83,7 +83,7 @@ def test_names_and_files_are_unique():
     assert len(set(addresses)) == len(addresses)
 
 
-def test_regions_that_the_zoo_promises():
+def test_rows_of_the_zoo_name_the_regions_of_their_data():
     for set_name, wanted in {
         "car": {"wheels", "body", "window"},
         "church": {"sky", "tower", "doors"},
@@ -126,10 +126,10 @@ def test_the_first_file_is_recorded_and_checked_ever_after(home: Path):
         assert (told["sha256"], told["bytes"], told["origin"]) == (SHA256, len(CONTENT), f"{address}/g.pkl")
         assert zoo.fetch(entry, patience=QUICK) == [path]
         assert len(plan.seen) == 1
-        assert zoo.located(entry) == path
+        assert zoo.checked_path(entry) == path
         path.write_bytes(CONTENT[:-1] + b"!")
         with pytest.raises(DownloadError, match=f"but had {SHA256} when it was recorded"):
-            zoo.located(entry)
+            zoo.checked_path(entry)
         path.unlink()
         plan.content = CONTENT[:-1] + b"!"
         with pytest.raises(DownloadError, match="when it was recorded"):
@@ -141,7 +141,7 @@ def test_a_copy_with_another_time_is_checked_again_and_taken():
         (path,) = zoo.fetch(entry := small_entry(address), patience=QUICK)
     shutil.copy(path, path.with_suffix(".copy"))
     path.with_suffix(".copy").replace(path)
-    assert zoo.located(entry) == path
+    assert zoo.checked_path(entry) == path
     assert cache.recorded(path).modified == path.stat().st_mtime_ns
 
 
@@ -150,13 +150,13 @@ def test_a_file_put_there_by_hand_is_checked():
     entry.folder.mkdir(parents=True)
     path = entry.path(entry.files[0])
     path.write_bytes(CONTENT)
-    assert zoo.located(entry) == path
+    assert zoo.checked_path(entry) == path
     path.write_bytes(CONTENT + b"!")
     with pytest.raises(DownloadError, match=f"but {SHA256} is right; delete it"):
-        zoo.located(entry)
+        zoo.checked_path(entry)
 
 
-def test_what_lies_beside(tmp_path: Path):
+def test_files_that_lie_beside_a_generator_are_fetched_too(tmp_path: Path):
     with serving(Plan()) as address:
         entry = small_entry(address, beside=("beside.bin",))
         paths = zoo.fetch(entry, patience=QUICK)
@@ -166,10 +166,10 @@ def test_what_lies_beside(tmp_path: Path):
     paths[1].unlink()
     assert not entry.here
     with pytest.raises(DownloadError, match=r"beside\.bin"):
-        zoo.located(entry)
+        zoo.checked_path(entry)
     (tmp_path / "mine.bin").write_bytes(CONTENT)
     assert zoo.place(entry, [tmp_path / "mine.bin"]) == [paths[1]]
-    assert zoo.located(entry) == paths[0]
+    assert zoo.checked_path(entry) == paths[0]
 
 
 def test_files_by_hand_must_be_the_recorded_ones(tmp_path: Path):
@@ -179,11 +179,11 @@ def test_files_by_hand_must_be_the_recorded_ones(tmp_path: Path):
     zoo.place(entry, [tmp_path / "one.pkl"])
     with pytest.raises(DownloadError, match=f"(?s)sha256 {SHA256} is right.*remove 'small/g.pkl' from '.*lock.json'"):
         zoo.place(entry, [tmp_path / "two.pkl"])
-    assert zoo.located(entry).read_bytes() == CONTENT
+    assert zoo.checked_path(entry).read_bytes() == CONTENT
 
 
-def test_what_cannot_be_read_is_not_believed(tmp_path: Path):
-    """A page that was saved in place of the file would else be recorded, and the right file refused ever after."""
+def test_an_unreadable_file_without_a_checksum_is_not_recorded(tmp_path: Path):
+    """A page that was saved in place of the file would else be recorded, and the right file refused from then on."""
     entry = small_entry("https://a.invalid", beside=("config.json",))
     path, right = entry.path(entry.files[0]), tmp_path / "right.pkl"
     right.write_bytes(CONTENT)
@@ -196,7 +196,7 @@ def test_what_cannot_be_read_is_not_believed(tmp_path: Path):
     entry.folder.mkdir(parents=True)
     path.write_text("<html>sign in</html>")
     with pytest.raises(DownloadError, match="an HTML page"):
-        zoo.located(small_entry("https://a.invalid"))
+        zoo.checked_path(small_entry("https://a.invalid"))
     path.unlink()
     with serving(Plan(content=b"<html>sign in</html>")) as address, pytest.raises(DownloadError, match="an HTML page"):
         zoo.fetch(small_entry(address), patience=QUICK)
@@ -205,7 +205,7 @@ def test_what_cannot_be_read_is_not_believed(tmp_path: Path):
 
 
 @pytest.mark.parametrize("switch", ["option", "variable"])
-def test_offline(switch: str, monkeypatch: pytest.MonkeyPatch):
+def test_offline_fetch_is_refused_with_instructions(switch: str, monkeypatch: pytest.MonkeyPatch):
     if switch == "variable":
         monkeypatch.setenv("GANVAS_OFFLINE", "1")
     monkeypatch.setattr(zoo, "download", lambda *_, **__: pytest.fail("a download"))
@@ -213,7 +213,7 @@ def test_offline(switch: str, monkeypatch: pytest.MonkeyPatch):
         zoo.fetch(small_entry("https://a.invalid"), offline=switch == "option")
 
 
-def test_the_way_by_hand_is_told():
+def test_the_error_says_how_to_fetch_by_hand():
     entry = small_entry("http://127.0.0.1:1", sha256=SHA256)
     with pytest.raises(DownloadError) as caught:
         zoo.fetch(entry, patience=QUICK)
@@ -224,7 +224,7 @@ def test_the_way_by_hand_is_told():
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', '{"version": 2, "files": {}}', "\xff"])
-def test_a_damaged_lock_file_is_told(text: str):
+def test_a_damaged_lock_file_is_refused(text: str):
     cache.models_folder().mkdir(parents=True)
     cache.lock_path().write_text(text, "latin-1")
     with pytest.raises(DownloadError, match=r"lock\.json"):
@@ -254,18 +254,18 @@ def test_cache_folder_follows_the_platform_unless_a_home_is_given(monkeypatch: p
 
 
 @pytest.mark.parametrize(("value", "expected"), [("", False), ("0", False), ("No", False), ("1", True), ("yes", True)])
-def test_the_offline_switch(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch):
+def test_the_offline_switch_reads_yes_and_no(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GANVAS_OFFLINE", value)
     assert cache.is_offline() is expected
 
 
-def test_a_home_of_nobody(monkeypatch: pytest.MonkeyPatch):
+def test_a_home_folder_of_an_unknown_user_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GANVAS_HOME", "~nobody-has-this-name/ganvas")
     with pytest.raises(DownloadError, match="no such home folder"):
         cache.home()
 
 
-def test_a_folder_that_may_only_be_read(monkeypatch: pytest.MonkeyPatch):
+def test_a_read_only_cache_still_serves_files_of_known_checksum(monkeypatch: pytest.MonkeyPatch):
     """Such as one that a machine's users share."""
     entry = small_entry("https://a.invalid", sha256=SHA256)
     entry.folder.mkdir(parents=True)
@@ -275,6 +275,6 @@ def test_a_folder_that_may_only_be_read(monkeypatch: pytest.MonkeyPatch):
         raise DownloadError("cannot be written")
 
     monkeypatch.setattr(cache, "record", refuse)
-    assert zoo.located(entry) == entry.path(entry.files[0])
+    assert zoo.checked_path(entry) == entry.path(entry.files[0])
     with pytest.raises(DownloadError, match="cannot be written"):
-        zoo.located(small_entry("https://a.invalid"))
+        zoo.checked_path(small_entry("https://a.invalid"))

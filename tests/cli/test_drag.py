@@ -195,7 +195,7 @@ def test_refusals(run: Run, files: dict[str, Path], tmp_path: Path, options: tup
 def test_a_latent_file_with_several_images(run: Run, files: dict[str, Path], tmp_path: Path):
     latent = ganvas.sample(ganvas.load(files["plain"]), [1, 2]).save(tmp_path / "latent.safetensors")
     options = (*POINT, "--steps", "1", "--frames", "0", "--latent", latent)
-    assert "choose one to drag by --rows" in run("drag", files["plain"], *options).err
+    assert "choose one to drag by --samples" in run("drag", files["plain"], *options).err
     assert run("drag", files["plain"], *options, "--samples", "1", "--out", tmp_path / "out").code == 0
 
 

@@ -134,7 +134,7 @@ def test_folder_that_cannot_be_made_is_told_before_the_work(run: Run, found: Pat
 def test_latent_of_another_generator(run: Run, found: Path, tmp_path: Path):
     latent = ganvas.sample(ganvas.load("faces"), [4], truncation=0.7)
     directions = found / "directions.safetensors"
-    other_shape = replace(latent, codes=torch.zeros(1, 64)).save(tmp_path / "shape.safetensors")
+    other_shape = replace(latent, codes=torch.zeros(1, 12, 64)).save(tmp_path / "shape.safetensors")
     check(run("edit", "faces", directions, "--latent", other_shape), "generator of another shape")
     other_hash = replace(latent, generator="dogs", generator_hash="f" * 64).save(tmp_path / "hash.safetensors")
     told = run("sample", "faces", "--latent", other_hash, "--out", tmp_path / "out")
@@ -147,7 +147,7 @@ def test_latent_settles_what_it_holds(run: Run, tmp_path: Path):
     latent = ganvas.sample(ganvas.load("faces"), [4]).save(tmp_path / "latent.safetensors")
     for option, value in (("--seeds", "4"), ("--truncation", "0.5"), ("--label", "1")):
         check(run("sample", "faces", "--latent", latent, option, value), f"leave {option} out")
-    check(run("sample", "faces", "--latent", latent, "--samples", "1"), "rows 0-0")
+    check(run("sample", "faces", "--latent", latent, "--samples", "1"), "samples 0-0")
     check(run("sample", "faces", "--latent", latent, "--samples", "x"), "does not name samples")
 
 

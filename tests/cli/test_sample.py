@@ -111,4 +111,5 @@ def test_z_only_generators_get_directions_and_edits_and_take_arrays(run: Run, fi
         assert (edited.code, edited.err) == (0, "")
         inside, outside = (json.loads(edited.out)["changes"][0][where] for where in ("inside", "outside"))
         assert inside[0] > outside[0] > 0
-    assert "--space z" in run("edit", files["dcgan"], array, "--out", tmp_path / "edit").err
+    wrong = run("edit", files["dcgan"], array, "--space", "w", "--out", tmp_path / "edit")
+    assert (wrong.code, "space" in wrong.err) == (2, True)

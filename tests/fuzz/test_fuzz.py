@@ -27,7 +27,7 @@ def rows() -> dict[str, dict]:
 
 
 @pytest.mark.parametrize("name", [*VECTORS, *MADE])
-def test_spoilt_files_are_refused_or_load(rows: dict[str, dict], name: str):
+def test_corrupted_files_are_refused_or_load(rows: dict[str, dict], name: str):
     if name in VECTORS and not (SHARED / "conformance").is_dir():
         pytest.skip(f"needs the shared data folder {SHARED}, which is not on this machine")
     row = rows[name]

@@ -64,14 +64,14 @@ class TestParts:
         torch.randn(2, 4, generator=torch.Generator().manual_seed(1)).double(), torch.eye(3)[1].double()
     )
 
-    def test_doubling_inside_a_convolution(self):
+    def test_doubling_inside_a_convolution_equals_doubling_before_it(self):
         random = torch.Generator().manual_seed(0)
         x = torch.randn(2, 3, 5, 6, generator=random).double()
         weight = torch.randn(4, 3, 3, 3, generator=random).double()
         plain = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), weight, padding=1)
         torch.testing.assert_close(ops.convolve_doubled(x, ops.doubled_taps(weight)), plain)
 
-    def test_conditional_normalization(self):
+    def test_conditional_normalization_is_its_formula(self):
         norm, x = self.filled(ConditionalNorm(5, 4, 3, 1e-4)), torch.randn(2, 5, 3, 3).double()
         normal = F.batch_norm(x, norm.means[1], norm.variances[1], eps=1e-4)
         scale, offset = self.condition.code @ norm.scale.T, self.condition.code @ norm.offset.T
@@ -79,7 +79,7 @@ class TestParts:
         torch.testing.assert_close(norm(x, self.condition), plain)
 
     @pytest.mark.parametrize("up", [False, True])
-    def test_block(self, up: bool):
+    def test_a_block_is_its_formula(self, up: bool):
         block, x = self.filled(Block(8, 6, 2, 4, 3, 1e-4, up)), torch.randn(2, 8, 3, 3).double()
         y = x
         for index, (norm, conv) in enumerate(block.layers()):
@@ -89,7 +89,7 @@ class TestParts:
         shortcut = F.interpolate(x, scale_factor=2, mode="nearest") if up else x
         torch.testing.assert_close(block(x, self.condition), y + shortcut[:, :6])
 
-    def test_attention(self):
+    def test_attention_is_its_formula(self):
         attention, x = self.filled(Attention(16)), torch.randn(2, 16, 4, 6).double()
         query, key, value = (F.conv2d(x, part.weight) for part in (attention.query, attention.key, attention.value))
         key, value = F.max_pool2d(key, 2), F.max_pool2d(value, 2)
@@ -141,13 +141,13 @@ class TestDerivative:
         monkeypatch.setattr(biggan_synthesis, "CACHE_BYTES", 20_000)
         torch.testing.assert_close(push(tangents), whole)
 
-    def test_layers_are_refused(self):
+    def test_derivative_refuses_layers(self):
         with pytest.raises(LatentError, match="has none: leave layers out"):
             small_biggan().linearize(torch.zeros(1, 6), "z", layers=[0], label=0)
 
 
 class TestProtocol:
-    def test_is_a_generator(self):
+    def test_biggan_satisfies_the_protocol(self):
         generator = small_biggan()
         assert isinstance(generator, Generator)
         assert isinstance(generator, Linearizable)
@@ -199,14 +199,14 @@ class TestProtocol:
         torch.testing.assert_close(generator.resume(name, found[name], z, "z", **known), found["image"])
         torch.testing.assert_close(generator.features(z, [name], "z", **known)[name], found[name])
 
-    def test_several_feature_maps_and_none(self):
+    def test_several_feature_maps_or_none_can_be_asked_for(self):
         generator = small_biggan()
         z = rows(generator)
         assert set(generator.features(z, ["block3_16", "block0_4"], "z", label=0)) == {"block3_16", "block0_4"}
         assert generator.features(z, [], "z", label=0) == {}
         assert set(generator.features(z, [], "z", with_image=True, label=0)) == {"image"}
 
-    def test_bfloat16_is_near(self):
+    def test_bfloat16_images_are_near_those_in_float32(self):
         exact, rounded = small_biggan(), small_biggan().set_precision(torch.bfloat16)
         z = rows(exact)
         image = exact.synthesize(z, "z", label=1)
@@ -239,11 +239,11 @@ class TestProtocol:
             ({"codes": torch.zeros(3, 6).double()}, "convert them first"),
         ],
     )
-    def test_what_cannot_be_is_refused(self, arguments: dict, message: str):
+    def test_impossible_conditions_are_refused(self, arguments: dict, message: str):
         with pytest.raises(LatentError, match=message):
             small_biggan().synthesize(**{"codes": torch.zeros(3, 6), "space": "z", "label": 0} | arguments)
 
-    def test_there_is_nothing_to_map_to(self):
+    def test_map_is_refused(self):
         with pytest.raises(LatentError, match="has space z only"):
             small_biggan().map(torch.zeros(1, 6), "w")
         with pytest.raises(LatentError, match="Feature map 'b8' does not exist: this generator has block0_4"):
@@ -259,7 +259,7 @@ class TestImageNet:
             *("fountain", "pizza", "toilet tissue"),
         ]
 
-    def test_classes_by_name(self):
+    def test_classes_go_by_name(self):
         generator = small_biggan(replace(SMALL, label_dim=1000))
         z = rows(generator, 2)
         named = generator.synthesize(z, "z", label=["Golden Retriever", "goldfish"])
@@ -292,10 +292,10 @@ class TestArchitecture:
             ({"z_dim": 10**9}, "whole numbers from 1"),
         ],
     )
-    def test_what_cannot_be_is_refused(self, changed: dict, message: str):
+    def test_impossible_architectures_are_refused(self, changed: dict, message: str):
         with pytest.raises(CheckpointError, match=message):
             replace(SMALL, **changed)
 
-    def test_others_are_not_published(self):
+    def test_standard_refuses_unpublished_sizes(self):
         with pytest.raises(CheckpointError, match="give 128, 256 or 512"):
             BigGANArchitecture.standard(64)

@@ -47,7 +47,7 @@ def test_one_state_draws_all_rows_as_the_published_scripts_do():
 
 
 @pytest.mark.parametrize("wrong", [[], [-1], [2**32], [1.5], ["3"], [None], [math.nan], 4, None, "0-3", {1}])
-def test_what_are_no_seeds_is_refused(wrong):
+def test_invalid_seeds_are_refused(wrong):
     with pytest.raises(LatentError, match=r"[Ss]eed"):
         unchecked(latents.check_seeds)(wrong)
 
@@ -59,7 +59,7 @@ def test_seeds_of_numpy_and_ranges_are_seeds():
 
 @steady
 @given(st.data(), st.integers(1, 30))
-def test_layers_in_words_are_read_back(data, count):
+def test_layers_as_text_are_parsed(data, count):
     first = data.draw(st.integers(0, count - 1))
     last = data.draw(st.integers(first, count - 1))
     chosen = data.draw(st.lists(st.integers(0, count - 1), min_size=1))
@@ -108,7 +108,7 @@ def test_errors_of_layers_say_what_to_write():
         latents.parse_layers("0", 0)
 
 
-def test_seeds_in_words():
+def test_seeds_as_text_are_parsed():
     assert latents.parse_seeds("4") == [4]
     assert latents.parse_seeds("1,5,8-11") == [1, 5, 8, 9, 10, 11]
     assert latents.parse_seeds("3,1") == [3, 1]

@@ -55,7 +55,7 @@ def by_torch_layers(generator: DCGAN) -> nn.Sequential:
 
 
 @pytest.mark.parametrize(("resolution", "parameters"), [(32, 1_068_928), (64, 3_576_704), (128, 12_786_560)])
-def test_published_sizes(resolution: int, parameters: int):
+def test_the_standard_dcgan_has_the_published_sizes(resolution: int, parameters: int):
     with torch.device("meta"):
         generator = DCGAN(DCGANArchitecture.standard(resolution))
     assert sum(p.numel() for p in generator.parameters()) == parameters
@@ -83,7 +83,7 @@ def test_equals_torch_layers_in_training_with_its_statistics():
     torch.testing.assert_close(generator.blocks["b8"].norm.mean, other[4].running_mean)
 
 
-def test_satisfies_the_protocol():
+def test_dcgan_satisfies_the_protocol():
     generator = small_dcgan()
     assert isinstance(generator, Generator)
     assert (generator.spaces, generator.layers, generator.dimensions("z")) == (("z",), 0, (7,))
@@ -143,7 +143,7 @@ def test_derivative_equals_forward_mode(seed: int, psi: float):
     torch.testing.assert_close(push(tangents), torch.func.vmap(along)(tangents))
 
 
-def test_gradcheck():
+def test_gradients_equal_finite_differences():
     generator = small_dcgan(8, torch.float64)
     assert torch.autograd.gradcheck(
         lambda z: generator.synthesize(z, "z"), (generator.sample([0]).double().requires_grad_(),)
@@ -161,7 +161,7 @@ def test_jacobian_uses_the_truncated_code():
     )
 
 
-def test_bfloat16_stays_near():
+def test_bfloat16_images_are_near_those_in_float32():
     generator = small_dcgan(64)
     z = generator.sample([0, 1])
     exact = generator.synthesize(z, "z")
@@ -187,7 +187,7 @@ def test_bfloat16_stays_near():
         (lambda g, z: g.train().linearize(z, "z"), r"call eval\(\) first"),
     ],
 )
-def test_refusals(call, told: str):
+def test_unfit_calls_are_refused(call, told: str):
     generator = small_dcgan()
     with pytest.raises(LatentError, match=told):
         call(generator, generator.sample([0]))

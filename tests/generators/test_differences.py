@@ -31,7 +31,7 @@ def test_factors_are_the_nearest_of_their_rank():
 
 
 @pytest.mark.parametrize("factored", [False, True])
-def test_a_generator_with_differences(factored: bool):
+def test_a_tuned_generator_shares_its_other_weights(factored: bool):
     generator = small_stylegan2(16)
     before = {name: weight.clone() for name, weight in weights_of(generator).items()}
     change = 0.1 * torch.randn(before[NAME].shape, generator=torch.Generator().manual_seed(0))
@@ -59,7 +59,7 @@ def test_the_precision_of_weights_stays():
     assert weights_of(twin)[NAME].dtype == torch.bfloat16
 
 
-def test_wrapped_modules():
+def test_a_wrapped_module_can_be_tuned():
     module = torch.nn.Sequential(torch.nn.Linear(4, 3 * 64), torch.nn.Unflatten(1, (3, 8, 8))).eval()
     generator = wrap(module, z_dim=4)
     twin = with_differences(generator, {"0.weight": torch.ones(192, 4)})
@@ -78,15 +78,15 @@ def test_wrapped_modules():
         ({NAME + LEFT: torch.zeros(5), NAME + RIGHT: torch.zeros(45)}, "not whole"),
     ],
 )
-def test_what_does_not_fit(differences: dict[str, torch.Tensor], message: str):
+def test_differences_that_do_not_fit_are_refused(differences: dict[str, torch.Tensor], message: str):
     with pytest.raises(ResultFileError, match=message):
         with_differences(small_stylegan2(16), differences)
 
 
-def test_a_generator_of_no_module():
+def test_a_generator_of_no_module_cannot_be_tuned():
     with pytest.raises(LatentError, match="PyTorch modules"):
         weights_of(LinearGenerator())
 
 
-def test_a_difference_alone():
+def test_a_difference_in_half_precision_takes_the_shape_of_its_weight():
     assert torch.equal(difference({"a": torch.ones(2).half()}, "a", torch.zeros(1, 2)), torch.ones(1, 2))

@@ -126,7 +126,7 @@ def test_tiles_make_what_the_definition_says(
 
 @pytest.mark.parametrize(("factor", "size_in", "size_out", "radial"), CASES)
 @pytest.mark.parametrize("clamp", [None, 1.5])
-def test_push_is_the_derivative(
+def test_push_filtered_leaky_is_the_derivative(
     monkeypatch: pytest.MonkeyPatch, factor: int, size_in: int, size_out: int, radial: bool, clamp: float | None
 ) -> None:
     monkeypatch.setattr(filters, "TILE", 2**12)

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
         (torch.eye(6)[[4, 1]], [4, 1]),
     ],
 )
-def test_every_way_to_give_a_label(label, numbers: list[int]) -> None:
+def test_labels_are_numbers_names_lists_or_tensors(label, numbers: list[int]) -> None:
     assert torch.equal(one_hot(label, 2, 6, CPU, NAMES), torch.eye(6)[numbers])
 
 
@@ -59,12 +59,12 @@ def test_names_in_any_case_and_by_synonym(name: str, number: int) -> None:
         (torch.zeros(2, 3), NAMES, r"\[2, 6\]"),
     ],
 )
-def test_what_is_no_label(label, names, message: str) -> None:
+def test_invalid_labels_are_refused(label, names, message: str) -> None:
     with pytest.raises(LatentError, match=message):
         one_hot(label, 2, 6, CPU, names)
 
 
-def test_without_classes() -> None:
+def test_a_generator_without_classes_refuses_a_label() -> None:
     assert one_hot(None, 2, 0, CPU) is None
     with pytest.raises(LatentError, match="no classes"):
         one_hot(1, 2, 0, CPU)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from ganvas.generators.mapping import FullyConnected, MappingNetwork
 
 
-def test_a_layer_is_its_formula() -> None:
+def test_a_mapping_layer_is_its_formula() -> None:
     torch.manual_seed(0)
     layer = FullyConnected(3, 2, rate=0.1).double().requires_grad_(False)
     layer.bias.normal_()

@@ -58,7 +58,7 @@ def test_demodulation_gives_unit_weights() -> None:
     torch.testing.assert_close(modulated.square().sum(dim=(2, 3, 4)), torch.ones(2, 4, dtype=torch.float64))
 
 
-def test_derivative_of_demodulation() -> None:
+def test_derivative_of_demodulation_equals_forward_mode() -> None:
     generator = torch.Generator().manual_seed(4)
     energy = torch.rand(3, 4, dtype=torch.float64, generator=generator)
     style = torch.randn(1, 3, dtype=torch.float64, generator=generator)
@@ -68,7 +68,7 @@ def test_derivative_of_demodulation() -> None:
     torch.testing.assert_close(ops.demodulation_tangent(energy, style, factor, tangents), tangents @ jacobian.T)
 
 
-def test_second_moment_is_one() -> None:
+def test_normalized_rows_have_second_moment_one() -> None:
     x = ops.normalize_second_moment(torch.randn(3, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(5)))
     torch.testing.assert_close(x.square().mean(dim=1), torch.ones(3, dtype=torch.float64), rtol=1e-6, atol=0)
 

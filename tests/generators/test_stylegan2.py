@@ -80,7 +80,7 @@ def test_linearize_equals_automatic_forward_mode(
 
 
 @pytest.mark.parametrize("space", ["w", "s"])
-def test_linearize_in_other_spaces(space: str) -> None:
+def test_linearize_in_w_and_s_equals_forward_mode(space: str) -> None:
     check_linearize(small_stylegan2(8, dtype=torch.float64), space, rtol=1e-9, atol=1e-12)
 
 
@@ -110,7 +110,7 @@ def test_zero_tangents_give_zero_images() -> None:
     assert torch.equal(push(torch.zeros(2, 4, 6)), torch.zeros(2, 3, 8, 8))
 
 
-def test_spaces_agree() -> None:
+def test_a_code_gives_one_image_in_every_space() -> None:
     generator = small_stylegan2(16)
     z = generator.sample([5, 6])
     by_w_plus = generator.synthesize(generator.map(z, truncation=0.6), "w+")
@@ -127,7 +127,7 @@ def test_a_row_is_the_same_in_every_batch() -> None:
     )
 
 
-def test_truncation_of_some_layers() -> None:
+def test_truncation_of_some_layers_leaves_the_others() -> None:
     generator = small_stylegan2(16)
     z = generator.sample([1])
     full, none = generator.map(z, truncation=0.5), generator.map(z)
@@ -136,7 +136,7 @@ def test_truncation_of_some_layers() -> None:
     assert torch.equal(some[:, 2:], none[:, 2:])
 
 
-def test_features_and_resuming_from_them() -> None:
+def test_resuming_from_a_feature_map_gives_its_image() -> None:
     generator = small_stylegan2(32, "skip")
     ws = generator.map(generator.sample([3]))
     found = generator.features(ws, ["b8", "b16"], "w+", with_image=True)
@@ -197,7 +197,7 @@ def test_weights_are_stored_as_convolutions_read_them(tmp_path: Path) -> None:
         assert read.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_noise() -> None:
+def test_noise_is_constant_absent_given_or_drawn() -> None:
     generator = small_stylegan2(16)
     ws = generator.map(generator.sample([0]))
     const, none = generator.synthesize(ws, "w+"), generator.synthesize(ws, "w+", noise="none")
@@ -210,14 +210,14 @@ def test_noise() -> None:
         torch.testing.assert_close(generator.synthesize(ws, "w+", noise=silent), none)
 
 
-def test_noise_only_where_named() -> None:
+def test_noise_maps_replace_only_the_named_ones() -> None:
     generator = small_stylegan2(16)
     ws = generator.map(generator.sample([0]))
     own = generator.synthesis.blocks["b8"].conv1.noise_map()
     torch.testing.assert_close(generator.synthesize(ws, "w+", noise={"b8.conv1": own}), generator.synthesize(ws, "w+"))
 
 
-def test_labels() -> None:
+def test_labels_choose_the_class() -> None:
     generator = small_stylegan2(8, label_dim=3)
     z = generator.sample([0, 1])
     by_number = generator.map(z, label=2)
@@ -269,7 +269,7 @@ def test_bfloat16_is_close_to_float32() -> None:
     assert difference.abs().max() < 0.1
 
 
-def test_four_pixels_to_sixty_four() -> None:
+def test_every_size_from_4_to_64_pixels_makes_images() -> None:
     for resolution in (4, 8, 64):
         generator = small_stylegan2(resolution)
         assert generator.layers == 2 * resolution.bit_length() - 4

@@ -107,7 +107,7 @@ def test_the_published_examples_have_the_published_number_of_parameters(
     assert sum(parameter.numel() for parameter in generator.parameters()) == count
 
 
-def test_a_layer_is_its_formula() -> None:
+def test_a_stylegan3_layer_is_its_formula() -> None:
     """Normalize, modulate, demodulate literally, row by row, as second implementation of the modulated convolution."""
     torch.manual_seed(0)
     shape = LayerShape(4, 3, 3, 36, 36, 16, 16, 2.0, 2.0, 6.0, 6.0, 2, False)
@@ -143,7 +143,7 @@ def test_linearize_equals_automatic_forward_mode(radial: bool, clamp: float, lay
 
 
 @pytest.mark.parametrize("space", ["w", "s"])
-def test_linearize_in_other_spaces(space: str) -> None:
+def test_linearize_in_w_and_s_equals_forward_mode(space: str) -> None:
     check_linearize(small_stylegan3(dtype=torch.float64), space, rtol=1e-8, atol=1e-11)
 
 
@@ -161,7 +161,7 @@ def test_derivative_of_a_moved_image_by_differences() -> None:
     torch.testing.assert_close(push(tangent) / scale, differences / scale, rtol=0, atol=1e-4)
 
 
-def test_gradients_backwards() -> None:
+def test_backward_gradients_equal_the_derivative() -> None:
     generator = small_stylegan3(16, layers=3, width=2, dtype=torch.float64)
     ws = torch.randn(1, generator.layers, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     weights = torch.randn(3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
@@ -172,7 +172,7 @@ def test_gradients_backwards() -> None:
     torch.testing.assert_close(gradient.flatten(), (push(basis) * weights).sum(dim=(1, 2, 3)), rtol=1e-8, atol=1e-10)
 
 
-def test_tangents_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tangents_pushed_in_parts_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan3()
     ws = generator.map(generator.sample(range(5)))
     _, push = generator.linearize(ws[:1], "w+")
@@ -257,7 +257,7 @@ def test_a_point_of_the_image_lies_where_the_extent_says(name: str) -> None:
         assert math.dist(where, exact) < max((right - left) / size / 2, 1.5 / 64)
 
 
-def test_extents_of_generators() -> None:
+def test_margins_widen_the_extent_of_feature_maps() -> None:
     generator = small_stylegan3(64, margin=10)
     assert isinstance(generator, HasMargins)
     assert feature_extent(generator, generator.feature_names[0]) == (-0.625, -0.625, 1.625, 1.625)
@@ -265,7 +265,7 @@ def test_extents_of_generators() -> None:
     assert feature_extent(LinearGenerator(), "paint") == (0, 0, 1, 1)
 
 
-def test_it_is_a_generator() -> None:
+def test_stylegan3_satisfies_the_protocol() -> None:
     generator = small_stylegan3()
     assert isinstance(generator, Generator)
     assert isinstance(generator, Linearizable)
@@ -273,7 +273,7 @@ def test_it_is_a_generator() -> None:
     assert generator.style_channels() == [4, *(shape.channels_in for shape in generator.architecture.shapes)]
 
 
-def test_spaces_agree() -> None:
+def test_a_code_gives_one_image_in_every_space() -> None:
     generator = small_stylegan3()
     z = generator.sample([5, 6])
     by_w_plus = generator.synthesize(generator.map(z, truncation=0.6), "w+")
@@ -293,7 +293,7 @@ def test_a_row_is_the_same_in_every_batch() -> None:
     )
 
 
-def test_features_and_resuming_from_them() -> None:
+def test_resuming_from_a_feature_map_gives_its_image() -> None:
     generator = small_stylegan3(64)
     ws = generator.map(generator.sample([3, 4]))
     names = generator.feature_names[1], generator.feature_names[3]
@@ -316,7 +316,7 @@ def test_features_stop_at_the_finest_one_asked(monkeypatch: pytest.MonkeyPatch) 
     generator.features(generator.map(generator.sample([0])), [generator.feature_names[1]], "w+")
 
 
-def test_labels() -> None:
+def test_labels_choose_the_class() -> None:
     generator = small_stylegan3(label_dim=3)
     z = generator.sample([0, 1])
     assert torch.equal(generator.map(z, label=2), generator.map(z, label=[2, 2]))

@@ -107,7 +107,7 @@ def test_maps_stop_the_module_when_all_are_there():
 
 
 @pytest.mark.parametrize("name", ["body.1", "body.2", "up", "colors"])
-def test_resuming(name: str):
+def test_resuming_from_a_submodule_gives_its_image(name: str):
     generator = ganvas.wrap(Painter(), z_dim=6)
     z, other = generator.sample([0]), generator.sample([1])
     maps = generator.features(z, [name], "z", with_image=True)
@@ -141,7 +141,7 @@ def test_images_that_do_not_look_like_the_range_are_warned_of(scale: float, shif
         ganvas.wrap(Function(lambda z: scale * spread(z) + shift), z_dim=6)
 
 
-def test_priors():
+def test_priors_are_normal_uniform_or_a_function():
     uniform = ganvas.wrap(Painter(), z_dim=6, sample="uniform").sample(range(400))
     assert uniform.abs().max() <= 1
     assert abs(float(uniform.std()) - 3**-0.5) < 0.02
@@ -158,7 +158,7 @@ def test_priors():
         ("cauchy", "give normal, uniform, or a function"),
     ],
 )
-def test_unfit_priors(prior, told: str):
+def test_unfit_priors_are_refused(prior, told: str):
     with pytest.raises(GanvasError, match=told):
         ganvas.wrap(Painter(), z_dim=6, sample=prior)
 
@@ -170,7 +170,7 @@ def test_unfit_priors(prior, told: str):
         ("number", Function(lambda z, y: Painter(classes=2)(z, torch.eye(2)[y]))),
     ],
 )
-def test_labels(label_as: str, module: nn.Module):
+def test_labels_go_in_as_rows_or_numbers(label_as: str, module: nn.Module):
     generator = ganvas.wrap(module, z_dim=6, classes=["cat", "dog"], label_as=label_as)
     z = generator.sample([0, 0])
     images = generator.synthesize(z, "z", label=["cat", 1])
@@ -272,7 +272,7 @@ def test_modules_without_a_derivative_are_told_so():
         linear.columns(0, 6)
 
 
-def test_regions_and_names():
+def test_regions_and_names_come_with_the_generator():
     generator = ganvas.wrap(Painter(), z_dim=6, name="mine", regions={"middle": BOX}, resolution=8)
     assert ganvas.named_regions(generator) == {"middle": BOX}
     assert generator.about.name == "mine"
@@ -330,7 +330,7 @@ def test_what_is_no_generator_is_refused(module: nn.Module, told: str):
         ({"z_dim": ()}, "hold no number"),
     ],
 )
-def test_unfit_options(options: dict, told: str):
+def test_unfit_options_are_refused(options: dict, told: str):
     with pytest.raises(GanvasError, match=told):
         ganvas.wrap(Painter(), **({"z_dim": 6} | options))
 
@@ -346,7 +346,7 @@ def test_unfit_options(options: dict, told: str):
         (lambda g, z: g.features(z, ["b8"], "z"), "has body.1, body.2, body, up, colors"),
     ],
 )
-def test_refusals(call, told: str):
+def test_unfit_calls_are_refused(call, told: str):
     generator = ganvas.wrap(Painter(), z_dim=6)
     with pytest.raises(LatentError, match=re.escape(told)):
         call(generator, generator.sample([0]))
@@ -358,7 +358,7 @@ def test_modules_called_twice_give_no_map():
     assert ganvas.wrap(module, z_dim=48).feature_names == ("0", "2", "4")
 
 
-def test_training_mode_is_noticed_later_too():
+def test_training_mode_is_refused_after_wrapping_too():
     module = Painter()
     generator = ganvas.wrap(module, z_dim=6)
     module.train()

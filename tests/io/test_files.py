@@ -54,7 +54,7 @@ def test_a_refusal_of_the_system_names_the_target_and_uses_the_given_class(tmp_p
         pytest.fail("a file is no folder")
 
 
-def test_a_disk_that_fills_up_is_told(tmp_path):
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
     def fill():
         with atomic_path(tmp_path / "result") as temporary:
             temporary.write_bytes(b"half")
@@ -65,13 +65,13 @@ def test_a_disk_that_fills_up_is_told(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folders_and_devices_are_left_alone(tmp_path):
+def test_folders_and_devices_are_never_replaced(tmp_path):
     for target in (tmp_path, Path(os.devnull)):
         with pytest.raises(GanvasError, match="not an ordinary file"), atomic_path(target):
             pytest.fail("must not begin")
 
 
 @pytest.mark.parametrize("name", [".", "", "/"])
-def test_a_path_without_a_name_is_told(name):
+def test_a_path_without_a_file_name_is_refused(name):
     with pytest.raises(GanvasError, match="give the name of a file"), atomic_path(name):
         pytest.fail("must not begin")

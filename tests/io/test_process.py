@@ -58,7 +58,7 @@ def test_older_libraries_that_allow_no_high_threshold_are_told_not_to_map(monkey
     assert calls_with(monkeypatch, set()) == (False, [-3, -4])
 
 
-def test_elsewhere_nothing_happens(monkeypatch):
+def test_keep_freed_memory_does_nothing_outside_glibc(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
     monkeypatch.setattr(sys, "platform", "linux")
     assert not process.keep_freed_memory()

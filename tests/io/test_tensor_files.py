@@ -105,7 +105,7 @@ def test_numbers_of_numpy_and_torch_are_numbers_in_the_header_and_objects_are_re
     assert read_header(path, ResultFileError) | {"seeds": [3, 4], "psi": 0.5} == read_header(path, ResultFileError)
     old = path.read_bytes()
     for wrong in (object(), {1, 2}, np.arange(3), {1: 2, "a": 3}):
-        with pytest.raises(ResultFileError, match="its header cannot be told in JSON"):
+        with pytest.raises(ResultFileError, match="its header cannot be written as JSON"):
             write(path, odd=wrong)
     assert path.read_bytes() == old
 
@@ -184,7 +184,7 @@ OURS = json.dumps({"kind": "thing", "version": 1})
         None,
     ],
 )
-def test_entries_that_lie_are_refused(tmp_path, entry):
+def test_entries_whose_sizes_are_false_are_refused(tmp_path, entry):
     header = json.dumps({"__metadata__": {"ganvas": OURS}, "a": entry}).encode()
     size = 12 if isinstance(entry, dict) and "F6" in str(entry) else 4
     with pytest.raises(ResultFileError):

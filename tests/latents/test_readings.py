@@ -14,7 +14,7 @@ from ganvas.edits.move import edit
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.latents.foreign.codes import read_foreign_codes
 from ganvas.latents.foreign.directions import read_foreign_directions
-from ganvas.latents.latent import Latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.latents.open import open_latent
 from tests.fakes import LayeredGenerator, LinearGenerator
 
@@ -160,8 +160,8 @@ def test_strength_one_of_a_foreign_direction_is_its_own_length(tmp_path: Path):
     assert [one.length(1) for one in found] == [2.5, 1.0]
     assert [one.length("2") for one in found] == [5.0, 2.0]
     assert "a strength of 1 is the length in the file, 1 to 2.5" in found.origin.notes
-    w = generator.map(generator.sample([0]), "w")
-    torch.testing.assert_close(edit(generator, w, found[0], 1.0) - w, torch.from_numpy(array[:1]).float())
+    w = sample(generator, [0], space="w")
+    torch.testing.assert_close(edit(generator, w, found[0], 1.0).codes - w.codes, torch.from_numpy(array[:1]).float())
     again = load_directions(found.save(tmp_path / "x.safetensors"))
     assert [one.length(1) for one in again] == [2.5, 1.0]
     assert again.origin == found.origin
@@ -184,11 +184,11 @@ def test_same_row_for_all_layers_moves_all_layers_alike(tmp_path: Path):
     row = np.arange(1.0, 7.0)
     np.save(tmp_path / "x.npy", np.tile(row, (3, 1)))
     generator = LayeredGenerator()
-    ws = generator.map(generator.sample([0]))
+    ws = sample(generator, [0])
     for space in (None, "w", "w+"):
         found = load_directions(tmp_path / "x.npy", space, generator)
         assert found.space == (space or "w")
-        moved = edit(generator, ws, found[0], 1.0) - ws
+        moved = edit(generator, ws, found[0], 1.0).codes - ws.codes
         torch.testing.assert_close(moved[0], torch.from_numpy(np.tile(row, (3, 1))).float())
     np.save(tmp_path / "four.npy", np.tile(row, (4, 1)))
     assert len(load_directions(tmp_path / "four.npy", "w", generator)) == 1

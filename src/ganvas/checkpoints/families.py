@@ -21,9 +21,9 @@ class Family:
     generator: type[Any]
 
     def from_description(self, described: Mapping[str, Any]) -> Any:
-        """Return the architecture that ``dataclasses.asdict`` and JSON have described: lists become tuples again.
+        """Return the architecture from its ``dataclasses.asdict`` in JSON: lists become tuples again.
 
-        Raises `CheckpointError`, TypeError or ValueError where it describes none.
+        Raises `CheckpointError`, TypeError or ValueError where the fields do not fit.
         """
         return self.architecture(**{name: _as_tuples(value) for name, value in described.items()})
 

@@ -1,7 +1,7 @@
-"""Downloads one file: mirrors in order, retries with back-off, resume, checksum while streaming, whole or not at all.
+"""Download of one file: mirrors in order, retries with back-off, resume, checksum while streaming, atomic.
 
-A download that breaks off leaves ``NAME.part`` and a note of what it is part of, and the next one goes on from there.
-Two processes that want the same file take turns; the second finds it done.
+An interrupted download leaves ``NAME.part`` and a note of its version, from which the next one resumes. Two processes
+that want the same file take turns; the second finds it done.
 """
 
 import json
@@ -19,7 +19,7 @@ from ganvas.io.transfer import StartAnewError, Stream, TryAgainError, open_strea
 
 LARGEST = 8 << 30  # bytes; generators have up to 0.4e9
 SPARE = 64 << 20  # bytes that a download leaves free on the disk
-WORTH = 1 << 20  # bytes after which a broken connection counts as a first failure again
+WORTH = 1 << 20  # bytes of progress that reset the count of failures
 LONGEST_PAUSE = 8.0  # seconds
 TRIES_WITHOUT_ANSWER = 2
 MOST_RESTARTS = 2
@@ -57,7 +57,7 @@ def download(
     """Fetch a file to `target`; returns its sha256 and the address it came from.
 
     `report` gets the bytes that are there and those of the whole file, None while unknown. A `target` that another
-    process finishes meanwhile is left as it is. Raises `DownloadError`, which tells what each address said.
+    process finishes meanwhile is left as it is. Raises `DownloadError` with the answer of each address.
     """
     with exclusive(target):
         if target.is_file():
@@ -78,7 +78,7 @@ def download(
 
 
 class Part:
-    """A download that is not whole yet, with a note of the version it is part of."""
+    """An unfinished download, with a note of the file's version."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -86,11 +86,11 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes that have come so far."""
+        """Bytes received so far."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def validator(self, address: str) -> str:
-        """Return what the server at `address` called the version that these bytes are of, "" if it is another's."""
+        """Return the validator that the server at `address` gave for these bytes, "" if they came from elsewhere."""
         with suppress(OSError, ValueError, AttributeError):
             note = json.loads(self.note_path.read_text("utf-8"))
             if note.get("address") == address:
@@ -98,22 +98,22 @@ class Part:
         return ""
 
     def note(self, address: str, validator: str) -> None:
-        """Write down which version the bytes to come are of."""
+        """Note which version the following bytes are of."""
         self.note_path.write_text(json.dumps({"address": address, "validator": validator}), "utf-8")
 
     def drop(self) -> None:
-        """Forget what has come."""
+        """Delete what was received."""
         self.path.unlink(missing_ok=True)
         self.note_path.unlink(missing_ok=True)
 
     def become(self, target: Path) -> None:
-        """Give the whole file its name."""
+        """Rename the finished file."""
         self.path.replace(target)
         self.note_path.unlink(missing_ok=True)
 
 
 def _from(address: str, remote: Remote, part: Part, patience: Patience, deadline: float, report: Report) -> str:
-    """Fetch from one address, trying again while that makes sense; returns the sha256."""
+    """Fetch from one address with retries; returns the sha256."""
     failures, restarts, answered = 0, 0, False
     while True:
         before, left = part.size, patience.answer if answered else deadline - time.monotonic()
@@ -136,9 +136,9 @@ def _from(address: str, remote: Remote, part: Part, patience: Patience, deadline
 
 
 def _attempt(address: str, remote: Remote, part: Part, patience: Patience, answer: float, report: Report) -> str:
-    """Ask once for what is still missing; returns the sha256 once the file is whole and the right one."""
+    """Request the missing bytes once; returns the sha256 of the whole, checked file."""
     validator = part.validator(address)
-    # Bytes of unknown version may only be built on where a checksum will judge the whole.
+    # Bytes of unknown version are resumed only where a checksum checks the whole file.
     resumed = part.size if validator or len(remote.sha256) == 64 else 0
     stream = open_stream(address, start=resumed, validator=validator, answer=answer, silence=patience.silence)
     try:
@@ -154,21 +154,23 @@ def _attempt(address: str, remote: Remote, part: Part, patience: Patience, answe
     if sha256.startswith(remote.sha256):
         return sha256
     part.drop()
-    told = f"what came has sha256 {sha256}, but {remote.sha256} is right"
-    raise StartAnewError(told) if stream.start else DownloadError(told)
+    message = f"what came has sha256 {sha256}, but {remote.sha256} is right"
+    raise StartAnewError(message) if stream.start else DownloadError(message)
 
 
 def _agreed_total(stream: Stream, remote: Remote) -> int | None:
-    """Return the bytes of the whole file; refuse a server that announces another file."""
+    """Return the size of the whole file; raises `DownloadError` where the server announces another size."""
     if remote.bytes is not None and stream.total not in (None, remote.bytes):
         raise DownloadError(f"the server announces {stream.total} bytes, but {remote.bytes} are right")
     if not stream.framed and remote.bytes is None and not remote.sha256:
-        raise DownloadError("the server does not say how long the file is, so that a cut one could not be told")
+        raise DownloadError(
+            "the server does not say how long the file is, and no checksum is known: a cut file would go unnoticed"
+        )
     return remote.bytes if stream.total is None else stream.total
 
 
 def _receive(stream: Stream, total: int | None, address: str, part: Part, report: Report) -> str:
-    """Write the bytes as they come, counted and digested; returns the sha256 of the whole file."""
+    """Write the bytes as they come; returns the sha256 of the whole file."""
     part.path.touch()
     part.note(address, stream.validator)
     digest, done = digest_of(part.path, stream.start), stream.start

@@ -64,7 +64,7 @@ def resolve(source: str | Path) -> Path:
     if str(source) in BUNDLED:
         return bundled_path(str(source))
     if (entry := zoo.find(str(source))) is not None:
-        return zoo.located(entry)
+        return zoo.checked_path(entry)
     path = Path(source)
     if not path.is_file():
         raise CheckpointError(
@@ -93,18 +93,18 @@ def recognize(path: Path) -> tuple[UnbuiltGenerator, About]:
     source = {"file": path.name, "format": unbuilt.format, **unbuilt.facts}
     if not unbuilt.verified:
         source["reader"] = UNVERIFIED
-    return unbuilt, zoo.tell(path, About(path.stem, hash_tensors(unbuilt.tensors), source))
+    return unbuilt, zoo.add_facts(path, About(path.stem, hash_tensors(unbuilt.tensors), source))
 
 
 def recognize_tree(tree: Any, path: Path) -> UnbuiltGenerator:
-    """Return what the first reader makes of a tree that knows it; raises `CheckpointError` where none does."""
+    """Return the generator that the first matching reader finds; raises `CheckpointError` where none matches."""
     for read, _ in READERS:
         try:
             unbuilt = read(tree, path)
         except CheckpointError as error:
             raise type(error)(f"'{path}': {error}") from error
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            # Whatever a file made by hand leads a reader to: a text for a number, a shape that cannot be turned.
+            # What a file made by hand can cause in a reader: a text for a number, a shape that cannot be transposed.
             raise CheckpointError(f"'{path}' is damaged: {error}") from error
         if unbuilt is not None:
             return unbuilt
@@ -183,7 +183,7 @@ def info(source: str | Path) -> dict[str, Any]:
     """
     entry = zoo.find(str(source))
     if entry is not None:
-        return entry.facts() | (_facts(zoo.located(entry)) if entry.here else {})
+        return entry.facts() | (_facts(zoo.checked_path(entry)) if entry.here else {})
     return _facts(resolve(source))
 
 

@@ -21,7 +21,7 @@ PRIOR = "standard normal, numpy RandomState per seed"
 
 
 def is_own(path: Path) -> bool:
-    """Tell whether a file of safetensors is one of ours, or so damaged that `read_own` should say what is wrong."""
+    """Return whether a safetensors file is ours, or so damaged that `read_own` should report it."""
     try:
         with safe_open(path, framework="pt") as file:
             return KEY in (file.metadata() or {})
@@ -75,8 +75,8 @@ def build(unbuilt: UnbuiltGenerator, path: Path) -> Any:
             shape = list(tensors[name].shape)
             raise CheckpointError(f"'{path}': {name} has shape {shape}, but {list(own.shape)} fits the other weights.")
     generator.load_state_dict({name: _placed(tensors[name], own) for name, own in wanted.items()}, assign=True)
-    forgotten = [name for name, buffer in generator.named_buffers() if buffer.is_meta]
-    assert not forgotten, f"{unbuilt.family} has buffers that are not in its state dict: {forgotten}"
+    missing_buffers = [name for name, buffer in generator.named_buffers() if buffer.is_meta]
+    assert not missing_buffers, f"{unbuilt.family} has buffers that are not in its state dict: {missing_buffers}"
     return generator
 
 

@@ -1,4 +1,4 @@
-"""What a reader of a foreign format hands on: a family, an architecture, and tensors under our names."""
+"""What a reader of a foreign format returns: a family, an architecture, and tensors under our names."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ class UnbuiltGenerator:
 
     ``family`` is a key of `ganvas.checkpoints.families.FAMILIES`, ``architecture`` an instance of that family's
     dataclass, ``tensors`` the whole state dict of its module under our names, ``format`` the name of the file's format.
-    ``verified`` is False for a reader that no file written by another implementation has been held against; ``facts``
-    go to the source of the generator, and say what the reader had to assume.
+    ``verified`` is False for a reader that was never tested on a file of another implementation; ``facts`` go to the
+    source of the generator, and say what the reader had to assume.
     """
 
     family: str

@@ -32,7 +32,7 @@ class Entry:
     """One published generator.
 
     `files`: the first is the generator, the others have to lie beside it. `variant_of` names the row whose generator
-    this is in another file. `edit_layers` are recommended by `edit_layers_source`, "" where nobody recommends any.
+    this is in another file. `edit_layers` are recommended by `edit_layers_source`, "" where none are recommended.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Entry:
 
     @property
     def verified(self) -> bool:
-        """Whether the reader of its format was held against a file that another implementation wrote."""
+        """Whether the reader of its format was tested on a file that another implementation wrote."""
         return self.format not in UNVERIFIED_FORMATS
 
     @property
@@ -74,7 +74,7 @@ class Entry:
 
     @property
     def bytes(self) -> int | None:
-        """Its size: of the files on this disk, else as published, None where nobody said."""
+        """Its size: of the files on this disk, else as published, None where unknown."""
         sizes = [self.path(file).stat().st_size if self.path(file).is_file() else file.bytes for file in self.files]
         return None if None in sizes[:1] else sum(size or 0 for size in sizes)
 
@@ -115,8 +115,8 @@ class Entry:
 def entries() -> Mapping[str, Entry]:
     """Return all rows by name, in the order of the data file."""
     text = (importlib.resources.files("ganvas.checkpoints") / "zoo.toml").read_text("utf-8")
-    told = tomllib.loads(text)
-    rows = [_entry(row, told["families"][row["family"]]) for row in told["generators"]]
+    table = tomllib.loads(text)
+    rows = [_entry(row, table["families"][row["family"]]) for row in table["generators"]]
     return {row.name: row for row in rows}
 
 
@@ -146,7 +146,7 @@ def close_to(name: str, *others: str) -> str:
     return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
-def located(entry: Entry) -> Path:
+def checked_path(entry: Entry) -> Path:
     """Return the generator's file on this disk, checked; raises `DownloadError` where it is not, or is another."""
     for remote in entry.files:
         if not entry.path(remote).is_file():
@@ -161,14 +161,14 @@ def located(entry: Entry) -> Path:
 def _check(remote: Remote, path: Path) -> None:
     """Raise `DownloadError` unless a file in the cache is the right one; a first one is recorded if it can be read."""
     if cache.recorded(path) is None:
-        _look(remote, path)
+        _require_readable(remote, path)
     cache.check(path, remote.sha256)
 
 
-def _look(remote: Remote, path: Path) -> None:
-    """Refuse what no checksum can refuse, before it is believed ever after: web pages saved by hand, cut files.
+def _require_readable(remote: Remote, path: Path) -> None:
+    """Refuse a file without a known checksum unless it can be read: it may be a web page or cut short.
 
-    Raises `DownloadError` where a file whose checksum is not known cannot be read as a checkpoint, or as JSON.
+    Raises `DownloadError` where it cannot be read as a checkpoint, or as JSON.
     """
     if len(remote.sha256) == cache.FULL_CHECKSUM:
         return
@@ -212,7 +212,7 @@ def _download(entry: Entry, remote: Remote, path: Path, patience: Patience, repo
         raise DownloadError(f"'{entry.name}' could not be fetched.\n{refusal}\n{by_hand(entry)}") from refusal
     if cache.recorded(path) is None:
         try:
-            _look(remote, path)
+            _require_readable(remote, path)
         except DownloadError:
             path.unlink()
             raise
@@ -220,7 +220,7 @@ def _download(entry: Entry, remote: Remote, path: Path, patience: Patience, repo
 
 
 def by_hand(entry: Entry) -> str:
-    """Say how to get the files without Ganvas, and what they have to be."""
+    """Return instructions for downloading the files without Ganvas."""
     steps = (
         f"By hand: save {remote.addresses[0]}\n  as {entry.path(remote)}\n  {_required(remote)}"
         for remote in entry.files
@@ -250,17 +250,17 @@ def place(entry: Entry, sources: Sequence[Path]) -> list[Path]:
         # A checksum that was recorded once binds as one that is known in advance.
         wanted = remote if remote.sha256 or known is None else replace(remote, sha256=known.sha256)
         if known is None:
-            _look(remote, source)
+            _require_readable(remote, source)
         try:
             copy_in(source, path, wanted)
         except DownloadError as refusal:
-            raise refusal if wanted is remote else DownloadError(f"{refusal} {_remembered(path)}") from refusal
+            raise refusal if wanted is remote else DownloadError(f"{refusal} {_recorded_hint(path)}") from refusal
         cache.check(path, remote.sha256, str(source.absolute()))
         paths.append(path)
     return paths
 
 
-def _remembered(path: Path) -> str:
+def _recorded_hint(path: Path) -> str:
     return (
         f"That is the checksum of the first file of this name; if that one was wrong, remove "
         f"'{path.parent.name}/{path.name}' from '{cache.lock_path()}'."
@@ -275,8 +275,8 @@ def _meant(entry: Entry, source: Path) -> Remote:
     return next((remote for fit in fits for remote in entry.files if fit(remote)), entry.files[0])
 
 
-def tell(path: Path, about: About) -> About:
-    """Add what the zoo knows to what a file says of itself, if it is one of the zoo's files in the cache."""
+def add_facts(path: Path, about: About) -> About:
+    """Return `about` with the zoo's facts added, if the file is one of the zoo's in the cache."""
     entry = entries().get(path.parent.name)
     if entry is None or path != entry.path(entry.files[0]):
         return about

@@ -101,12 +101,12 @@ def directions(
         strength: Strengths to show: start:stop:count or a list, as distances or, with s, in std; -6s:6s:7 by default.
     """
     source.refuse_seeds(seeds)
-    settings, generator = method.settings(), loading.load(model)
+    generator = loading.load(model)
     space = space or ("w" if "w" in generator.spaces else "z")
     region_of(generator, region)  # a wrong one is refused before photos are inverted
     latent = _latent(generator, seeds, space, method, source)
     generator = latent.generator_for(generator)
-    layers = layers_of(generator, space, layers)
+    layers, settings = layers_of(generator, space, layers), method.settings()
     plan = settings.plan(generator, space, layers)
     make_folder(out)
     with progress() as report:

@@ -17,8 +17,7 @@ from ganvas.images.video import MISSING_VIDEO, can_write_mp4
 from ganvas.inversion.photos import is_photo
 from ganvas.latents.latent import Latent
 from ganvas.metrics.features import SMALLEST, load_features
-from ganvas.reports.path_report import path_summary, timing_line, write_path
-from ganvas.reports.plots import can_plot
+from ganvas.reports.path_report import path_lines, path_summary, write_path
 
 MOST_FRAMES, MOST_KEYS = 1000, 64
 EVEN, RETIMED = "even in the latent", "re-timed"
@@ -79,12 +78,7 @@ def interpolate(
         for name in (EVEN, RETIMED)[: 1 + retime]:
             timings[name] = time_path(network, generator, path, shares, evenly=name == RETIMED, progress=report)
     paths = write_path(out, generator, path, timings, (".gif", ".webp", ".mp4")[: 2 + mp4])
-    lines = [timing_line(name, timing) for name, timing in timings.items()]
-    if not can_plot():
-        lines.append('no plot: it needs matplotlib, pip install "ganvas[plots]"')
-    if path.tuned:
-        lines.append("no latent file: every frame has weights of its own, between those that were tuned")
-    loading.show("interpolate", lines, paths, **path_summary(path, timings))
+    loading.show("interpolate", path_lines(path, timings), paths, **path_summary(path, timings))
 
 
 def _check(generator: Generator, path: LatentPath) -> None:

@@ -53,7 +53,8 @@ class DragGANSettings(DragSettings):
         GanvasError: Where a number is not finite, or not above 0.
 
     Example:
-        >>> DragGANSettings(rate=0.002).step
+        >>> import ganvas
+        >>> ganvas.DragGANSettings(rate=0.002).step
         1.0
     """
 

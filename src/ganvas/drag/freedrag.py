@@ -68,7 +68,8 @@ class FreeDragSettings(DragSettings):
         GanvasError: Where a number is not finite or not above 0, or `compat` is not known.
 
     Example:
-        >>> FreeDragSettings(compat="official").recovers
+        >>> import ganvas
+        >>> ganvas.FreeDragSettings(compat="official").recovers
         False
     """
 

@@ -147,7 +147,7 @@ def open_drag(
         >>> import torch, ganvas
         >>> layers = torch.nn.Unflatten(1, (3, 4, 4)), torch.nn.Upsample(scale_factor=4)
         >>> G = ganvas.wrap(torch.nn.Sequential(*layers).eval(), z_dim=48)
-        >>> session = open_drag(G, ganvas.sample(G, [4]))
+        >>> session = ganvas.open_drag(G, ganvas.sample(G, [4]))
         >>> session
         DragSession(space z, map 0: no drag yet)
     """

@@ -231,8 +231,8 @@ def _space_of_path(generator: Generator, space: str | None, mode: str) -> str:
     wanted = space or ("z" if mode == "spherical" else widest)
     if mode == "spherical" and wanted != "z":
         raise LatentError(
-            f"Spherical paths keep the length that codes of z have; in space {wanted} there is none to keep. Use "
-            "linear, or space z."
+            f"Spherical interpolation is defined in space z only, whose codes have about one norm; this path is in "
+            f"{wanted}. Use linear, or space z."
         )
     return widest if wanted == "w" else wanted
 

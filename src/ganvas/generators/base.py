@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.codes import check_space
+from ganvas.generators.codes import check_shape, check_space
 from ganvas.generators.protocol import About, Label, Noise, summary
 from ganvas.generators.takes_latent import takes_latent
 
@@ -160,13 +160,7 @@ class GeneratorBase:
         """Raise `LatentError` unless `codes` lie in `space` and have the generator's precision."""
         if codes.dtype != self.code_dtype:
             raise LatentError(f"Codes are {self.code_dtype} here; these are {codes.dtype}: convert them first.")
-        expected = self.dimensions(space)
-        if codes.shape[1:] != expected:
-            shape = ", ".join(map(str, ("n", *expected)))
-            raise LatentError(
-                f"Codes of shape {list(codes.shape)} do not lie in space {space} of this generator, which wants "
-                f"[{shape}]."
-            )
+        check_shape(codes, space, self.dimensions(space))
 
     def check_feature(self, name: str) -> None:
         """Raise `LatentError` unless there is a feature map of this name."""

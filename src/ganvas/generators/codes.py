@@ -1,4 +1,4 @@
-"""Codes: where they come from (seeds), how they are checked, widened and truncated. Knows no architecture.
+"""Codes: where they come from (seeds), how they are checked, broadcast to layers and truncated. Knows no architecture.
 
 A latent is ``[n, d]`` (spaces ``z``, ``w``, ``s``) or ``[n, layers, d]`` (space ``w+``).
 """
@@ -16,7 +16,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.protocol import Generator
 
 MOST_NUMBERS = 100_000
 SPACES = ("z", "w", "w+", "s")
@@ -135,7 +134,7 @@ def parse_seeds(text: str) -> list[int]:
 def truncate(
     ws: Float[Tensor, "n layers d"], average: Float[Tensor, "d"], psi: float, layers: int | None = None
 ) -> Float[Tensor, "n layers d"]:
-    """Pull the first `layers` rows (None: all) towards the average: ``w_avg + psi (w - w_avg)``.
+    """Pull the first `layers` (None: all) towards the average: ``w_avg + psi (w - w_avg)``.
 
     psi 1 returns `ws` itself, 0 the average. Raises `LatentError` for a psi that is no number and for more layers than
     there are.
@@ -155,12 +154,7 @@ def truncate(
 
 def broadcast_layers(codes: Tensor, space: str, layers: int, width: int) -> Float[Tensor, "n layers d"]:
     """Return codes of space ``w`` or ``w+`` as ``[n, layers, d]``, checking their shape."""
-    expected = (width,) if space == "w" else (layers, width)
-    if codes.shape[1:] != expected:
-        shape = ", ".join(map(str, ("n", *expected)))
-        raise LatentError(
-            f"Codes of shape {list(codes.shape)} do not lie in space {space} of this generator, which wants [{shape}]."
-        )
+    check_shape(codes, space, (width,) if space == "w" else (layers, width))
     return codes[:, None].expand(-1, layers, -1) if space == "w" else codes
 
 
@@ -170,7 +164,7 @@ def check_space(space: str, allowed: Sequence[str]) -> None:
         raise LatentError(f"Space '{space}' does not exist here: this generator has {', '.join(allowed)}.")
 
 
-def check_lie_in(generator: Generator, codes: Tensor, space: str) -> None:
+def check_lie_in(generator: Any, codes: Tensor, space: str) -> None:
     """Raise `LatentError` unless `codes` are floating point numbers, of one image at least, in the shape of a space of
     the generator.
     """
@@ -179,8 +173,12 @@ def check_lie_in(generator: Generator, codes: Tensor, space: str) -> None:
         raise LatentError(f"Codes of shape {list(codes.shape)} hold no code; give at least one.")
     if not codes.is_floating_point():
         raise LatentError(f"Codes are floating point numbers; these are {codes.dtype}. Convert them: codes.float().")
-    expected = generator.dimensions(space)
-    if tuple(codes.shape[1:]) != expected:
+    check_shape(codes, space, generator.dimensions(space))
+
+
+def check_shape(codes: Tensor, space: str, expected: tuple[int, ...]) -> None:
+    """Raise `LatentError` unless codes are [n, *expected]."""
+    if codes.shape[1:] != expected:
         wanted = ", ".join(map(str, ("n", *expected)))
         raise LatentError(
             f"Codes of shape {list(codes.shape)} do not lie in space {space} of this generator, which wants [{wanted}]."

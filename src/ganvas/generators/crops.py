@@ -1,7 +1,7 @@
-"""Parts of feature maps, and what of a coarser map a part depends on.
+"""Crops of feature maps, and the crop of a coarser map that each depends on.
 
-A convolution looks one sample to each side, so that a small part of a fine map needs only a small part of every coarser
-one. Computed from that, with the samples at its rim cut off again, it equals the same part of the whole map.
+A 3x3 convolution reads one sample on each side, so a small crop of a fine map needs only a small crop of every coarser
+one. Computed from that and cut to size, it equals the same crop of the whole map.
 """
 
 from dataclasses import dataclass
@@ -31,15 +31,15 @@ class Crop:
 
     @property
     def area(self) -> int:
-        """How many samples there are."""
+        """Number of samples."""
         return (self.right - self.left) * (self.bottom - self.top)
 
     def within(self, size: int) -> "Crop":
-        """Return what of the window lies in a map of `size` samples a side."""
+        """Return the part of the crop that lies in a map of `size` samples a side."""
         return Crop(max(self.left, 0), max(self.top, 0), min(self.right, size), min(self.bottom, size))
 
     def inside(self, other: "Crop") -> "Crop":
-        """Return the window counted from the corner of another."""
+        """Return the crop relative to the corner of another."""
         left, top = other.left, other.top
         return Crop(self.left - left, self.top - top, self.right - left, self.bottom - top)
 
@@ -48,14 +48,14 @@ class Crop:
         return Crop(2 * self.left, 2 * self.top, 2 * self.right, 2 * self.bottom)
 
     def below(self) -> "Crop":
-        """Return what of the map half as fine a block that doubles and convolves it needs for this window."""
+        """Return the crop of the map half as fine that a block (doubling, then convolving) needs for this one."""
         return Crop(
             self.left // 2 - HALO, self.top // 2 - HALO, -(-self.right // 2) + HALO, -(-self.bottom // 2) + HALO
         )
 
 
 def crops_below(window: Crop, sizes: list[int]) -> list[Crop]:
-    """Return the windows of maps of the given `sizes`, each twice the one before, of which the last is `window`."""
+    """Return the crops of maps of the given `sizes`, each twice the one before; the last is `window`."""
     found = [window.within(sizes[-1])]
     for finer, size in pairwise(reversed(sizes)):
         assert finer == 2 * size

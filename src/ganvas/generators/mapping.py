@@ -1,4 +1,4 @@
-"""The mapping network of StyleGAN (Karras et al. 2019, Fig. 1): noise and a label to w. It serves StyleGAN2 and 3."""
+"""The mapping network of StyleGAN2 and 3 (Karras et al. 2019, Fig. 1): z and a label to w."""
 
 import itertools
 import math

@@ -1,8 +1,8 @@
-"""Differences of weights: a generator as a file holds it, plus what one photo changed of it ("tuning").
+"""Weight differences: what pivotal tuning on one photo changed of a generator.
 
 A difference is a tensor of the weight's shape, in any precision, or two factors ``NAME.left`` [o, r] and ``NAME.right``
 [r, i], whose product is the difference of the weight written as a matrix: its first axis down, all others across
-(LoRA, Hu et al. 2021, Eq. 3, for convolutions). Knows no photos.
+(LoRA, Hu et al. 2021, Eq. 3, for convolutions).
 """
 
 import copy
@@ -81,12 +81,12 @@ def with_weights(generator: AnyGenerator, changed: Mapping[str, Tensor]) -> AnyG
     """Return a copy of `generator` in which these weights are others; everything else is shared."""
     module = _module(generator)
     shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
-    twin: Any = copy.deepcopy(module, shared)
-    put_weights(twin, changed)
+    copied: Any = copy.deepcopy(module, shared)
+    put_weights(copied, changed)
     if module is generator:
-        return twin
+        return copied
     outer: Any = copy.copy(generator)
-    outer.module = twin
+    outer.module = copied
     return outer
 
 
@@ -98,7 +98,7 @@ def put_weights(generator: object, changed: Mapping[str, Tensor]) -> None:
     for name, weight in changed.items():
         path, _, last = name.rpartition(".")
         owner = module.get_submodule(path)
-        if weight.requires_grad:  # what comes out of a computation cannot be a parameter, but it can stand in its place
+        if weight.requires_grad:  # a computed tensor cannot be a parameter, but an attribute
             owner._parameters.pop(last, None)
             object.__setattr__(owner, last, weight)
         else:
@@ -110,4 +110,4 @@ def _module(generator: Any) -> nn.Module:
     for candidate in (generator, getattr(generator, "module", None)):
         if isinstance(candidate, nn.Module):
             return candidate
-    raise LatentError("Only generators made of PyTorch modules have weights to change; this one is none.")
+    raise LatentError("Only generators made of PyTorch modules have weights to change; this one is not.")

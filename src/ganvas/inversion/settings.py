@@ -35,7 +35,8 @@ class InversionSettings:
         GanvasError: The optimizer, the schedule or the number of steps is not possible.
 
     Example:
-        >>> InversionSettings(space="w", steps=100).optimizer
+        >>> import ganvas
+        >>> ganvas.InversionSettings(space="w", steps=100).optimizer
         'adam'
     """
 

@@ -42,7 +42,8 @@ class TuningSettings:
         GanvasError: A value is not possible.
 
     Example:
-        >>> TuningSettings(steps=50).rank
+        >>> import ganvas
+        >>> ganvas.TuningSettings(steps=50).rank
         8
     """
 

@@ -1,8 +1,7 @@
-"""Where fetched generators lie on this disk, and the lock file that remembers what each of them was at first sight.
+"""The cache folder of fetched generators, and the lock file that records the checksum of each.
 
-Knows nothing of networks or of the zoo. A file is checked against a checksum that is known in advance, else against
-the one that the lock file recorded when it first came; a file whose size and time have not changed since is taken as
-checked.
+A file is checked against its published checksum, else against the one that was recorded when it first came. A file
+whose size and time have not changed since is not read again.
 """
 
 import hashlib
@@ -29,7 +28,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Record:
-    """What a file was when it was last checked: ``modified`` counts nanoseconds, ``origin`` is an address or a path."""
+    """A file when it was last checked: ``modified`` in nanoseconds, ``origin`` an address or a path."""
 
     sha256: str
     bytes: int
@@ -67,7 +66,7 @@ def lock_path() -> Path:
 
 
 def recorded(path: Path) -> Record | None:
-    """Return what the lock file says of a file in the models folder, None where it says nothing."""
+    """Return the lock file's record of a file in the models folder, None without one."""
     entry = _read_lock().get(_key(path))
     try:
         return None if entry is None else Record(**entry)
@@ -76,7 +75,7 @@ def recorded(path: Path) -> Record | None:
 
 
 def record(path: Path, sha256: str, origin: str) -> None:
-    """Write down what a file in the models folder is; other processes may do so at the same time."""
+    """Record a file in the models folder; other processes may record theirs at the same time."""
     facts = path.stat()
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     entry = Record(sha256, facts.st_size, facts.st_mtime_ns, origin, now)
@@ -88,10 +87,10 @@ def record(path: Path, sha256: str, origin: str) -> None:
 
 
 def check(path: Path, expected: str = "", origin: str = "") -> str:
-    """Return the sha256 of a file in the models folder once it is the right one; a first one is recorded.
+    """Return the sha256 of a file in the models folder after checking it; a file without a record gets one.
 
     `expected` are the first digits of the checksum known in advance, or all of them; where the lock file knows one,
-    the file must have that too. Raises `DownloadError` where it is another file.
+    the file must have that too. Raises `DownloadError` where the checksum differs.
     """
     known, facts = recorded(path), path.stat()
     if known is not None and (known.bytes, known.modified) == (facts.st_size, facts.st_mtime_ns):
@@ -109,8 +108,8 @@ def check(path: Path, expected: str = "", origin: str = "") -> str:
         try:
             record(path, found, origin or (known.origin if known else str(path)))
         except DownloadError:
-            # In a folder that may only be read, a file that was checked is used all the same, and checked again next
-            # time; one that nothing was known of could be another then.
+            # In a folder that may only be read, a file that was checked is used without a record, and checked
+            # again next time; one without any known checksum is not.
             if known is None and len(expected) < FULL_CHECKSUM:
                 raise
     return found

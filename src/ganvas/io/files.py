@@ -1,4 +1,4 @@
-"""Writing files whole or not at all. Knows nothing of what is in them."""
+"""Atomic writes: a file is written as a whole, or not at all."""
 
 import os
 import secrets
@@ -13,8 +13,8 @@ from ganvas.errors import GanvasError
 def atomic_path(path: str | Path, error: type[GanvasError] = GanvasError) -> Iterator[Path]:
     """Give a temporary path beside `path` and rename it to `path` when the block ends well.
 
-    Missing parent folders are made. The temporary name keeps the suffix, for writers that go by it. When the block
-    fails or is interrupted, the temporary file is removed and an older file at `path` stays as it was.
+    Missing parent folders are made. The temporary name keeps the suffix, from which some writers choose a format. When
+    the block fails or is interrupted, the temporary file is removed and an older file at `path` stays as it was.
 
     Raises:
         error: the path names no file, or the system refuses (no space, no permission, a folder is in the way); other
@@ -26,7 +26,7 @@ def atomic_path(path: str | Path, error: type[GanvasError] = GanvasError) -> Ite
     temporary = target.with_name(f".ganvas-{secrets.token_hex(6)}{target.suffix}")
     try:
         if target.exists() and not target.is_file():
-            # os.replace would happily put a file in the place of a device such as /dev/null.
+            # os.replace would replace even a device such as /dev/null.
             raise error(f"'{target}' is not an ordinary file and is left alone; choose another name.")
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -1,5 +1,5 @@
-"""Settings of a whole process that make tensors faster on a CPU. Programs choose them (the command line does), the
-library does not. Imports no torch, so that they can be set before it loads.
+"""Settings of the process that make tensors faster on a CPU. Programs such as the command line choose them; the library
+does not. Imports no torch, so that they can be set before it loads.
 """
 
 import ctypes
@@ -34,8 +34,7 @@ def keep_freed_memory() -> bool:
 
 
 def let_threads_wait() -> None:
-    """Let the threads of OpenMP and of OpenBLAS sleep soon instead of spinning; to be called before torch and numpy
-    load.
+    """Let idle threads of OpenMP and OpenBLAS sleep instead of spinning; call it before torch and numpy load.
 
     While one of the two spins, waiting for work, it takes the core from the other: the eigenproblem (OpenBLAS) between
     two products (OpenMP) then costs about 60 ms more than it takes. Values that the user has set stay.

@@ -28,13 +28,13 @@ def write_tensors(
 ) -> Path:
     """Write `tensors` with `header` as JSON, whole or not at all; returns the path.
 
-    Raises `error` where the system refuses, or where the header holds what JSON has no words for.
+    Raises `error` where the system refuses, or where the header cannot be written as JSON.
     """
     try:
         about = {"kind": kind, "version": VERSION, "made_by": _made_by(), **header}
         text = json.dumps(about, sort_keys=True, default=_plain)
     except (TypeError, ValueError, RecursionError) as reason:
-        raise error(f"'{path}' is not written: its header cannot be told in JSON ({reason}).") from reason
+        raise error(f"'{path}' is not written: its header cannot be written as JSON ({reason}).") from reason
     with atomic_path(path, error) as temporary:
         # Made here first for the permissions of an ordinary file; safetensors would give them to its owner alone.
         temporary.touch()
@@ -71,13 +71,13 @@ def _apart(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
 
 
 def is_ours(path: str | Path) -> bool:
-    """Tell whether a file is of safetensors with a Ganvas header; False for any other file, and where there is none."""
+    """Return whether a file is safetensors with a Ganvas header; False where there is no file."""
     try:
         if Path(path).is_file():
             with safe_open(path, framework="pt") as file:
                 return KEY in (file.metadata() or {})
     except (SafetensorError, OSError, ValueError):
-        pass  # whoever reads the file says what is wrong with it
+        pass  # reading it will raise what is wrong
     return False
 
 
@@ -102,7 +102,7 @@ def read_tensors(path: str | Path, kind: str, error: type[GanvasError]) -> tuple
         try:
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a dict)
         except (SafetensorError, ValueError, TypeError, AttributeError) as reason:
-            raise error(f"'{path}' holds a tensor of a kind that PyTorch here does not know ({reason}).") from reason
+            raise error(f"'{path}' holds a tensor of a dtype that this PyTorch does not know ({reason}).") from reason
 
 
 def _opened(path: str | Path, error: type[GanvasError]) -> Any:
@@ -118,8 +118,8 @@ def _opened(path: str | Path, error: type[GanvasError]) -> Any:
 
 
 def header_place(path: Path) -> str:
-    """Return a sentence on where a safetensors file has its header, which the library's errors do not tell; "" where
-    the file is too short to say.
+    """Return a sentence on where a safetensors file has its header, which the library's errors leave out; "" for a
+    file too short to have one.
     """
     with suppress(OSError), path.open("rb") as stream:
         head, size = stream.read(8), path.stat().st_size
@@ -132,7 +132,7 @@ def header_place(path: Path) -> str:
 
 
 def _short(reason: Exception) -> str:
-    """Return what an error says; it may quote a name from the file, of any length."""
+    """Return an error's message, shortened: it may quote a name of any length from the file."""
     said = str(reason)
     return said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}..."
 

@@ -1,7 +1,7 @@
-"""One exchange over HTTP: open an address, perhaps from a byte on, and hand its bytes over as they come.
+"""One HTTP request: open an address, from a given byte on, and stream its bytes.
 
 Only http and https, with few redirects and never from https to http; names, connections and headers together get a
-bounded time. It knows nothing of retries, checksums or the zoo.
+bounded time. Retries and checksums are in `ganvas.checkpoints.fetch`.
 """
 
 import http.client
@@ -20,7 +20,7 @@ from ganvas.errors import DownloadError
 
 MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
-PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be gone at the next try
+PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses worth another try
 RANGE_REFUSED = 416
 CHUNK = 1 << 18
 WEB_PAGES = ("text/html", "application/xhtml+xml")
@@ -28,7 +28,7 @@ Response = http.client.HTTPResponse
 
 
 class TryAgainError(DownloadError):
-    """What failed may work in a moment. `answered` says whether a server was there at all."""
+    """A failure that may pass. `answered` says whether a server answered at all."""
 
     def __init__(self, message: str, answered: bool = True) -> None:
         super().__init__(message)
@@ -36,15 +36,14 @@ class TryAgainError(DownloadError):
 
 
 class StartAnewError(TryAgainError):
-    """The server will not go on from the byte asked for; the file has to be asked for from its start."""
+    """The server does not resume: the file has to be requested from its start."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
     """The bytes of a file from `start` on; `total` are those of the whole file, None where the server does not say.
 
-    `validator` stands for this very version of the file in a later request, "" where the server gives none. `framed`
-    says whether a cut connection would be noticed.
+    `validator` (ETag or date) names this version of the file in a later request, "" where the server gives none.
     """
 
     response: Response
@@ -54,11 +53,11 @@ class Stream:
 
     @property
     def framed(self) -> bool:
-        """Whether the end of the file can be told from a cut connection."""
+        """Whether a cut connection can be distinguished from the end of the file."""
         return self.total is not None or bool(self.response.chunked)
 
     def read(self) -> bytes:
-        """Return what has come, b"" at the end; raises `TryAgainError` where nothing comes any more."""
+        """Return the next bytes, b"" at the end; raises `TryAgainError` where the connection breaks or goes silent."""
         try:
             return self.response.read1(CHUNK)
         except TimeoutError as error:
@@ -67,7 +66,7 @@ class Stream:
             raise TryAgainError(f"the connection broke ({_reason(error)})") from error
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.response.close()
 
 
@@ -75,8 +74,8 @@ def open_stream(address: str, *, start: int = 0, validator: str = "", answer: fl
     """Ask for a file, from byte `start` on if it is still the version of `validator`.
 
     The server has `answer` seconds for everything up to its headers, redirects too, and `silence` between two bytes.
-    It may give the whole file all the same: `Stream.start` tells. Raises `TryAgainError`, or `DownloadError` for what
-    will not change.
+    The server may send the whole file instead: see `Stream.start`. Raises `TryAgainError` for a failure that may pass,
+    else `DownloadError`.
     """
     headers = {"User-Agent": f"ganvas/{metadata.version('ganvas')}", "Accept-Encoding": "identity"}
     if start:
@@ -92,13 +91,13 @@ def open_stream(address: str, *, start: int = 0, validator: str = "", answer: fl
 
 
 def require_web(address: str) -> None:
-    """Raise `DownloadError` for an address that is not of the web."""
+    """Raise `DownloadError` unless an address is of http or https."""
     if urlsplit(address).scheme not in ("http", "https"):
         raise DownloadError(f"'{address}' is no address of http or https; nothing else is fetched")
 
 
 def _within(seconds: float, work: Callable[[], Response]) -> Response:
-    """Return what `work` gives if it does within `seconds`: a lookup of a name has no time limit of its own."""
+    """Return the result of `work` within `seconds`; a name lookup has no time limit of its own."""
     outcomes: SimpleQueue[Response | BaseException] = SimpleQueue()
     late = threading.Event()
 
@@ -123,13 +122,13 @@ def _within(seconds: float, work: Callable[[], Response]) -> Response:
 
 
 def _close(outcomes: "SimpleQueue[Response | BaseException]") -> None:
-    """Hang up on an answer that came too late."""
+    """Close the connection of an answer that came too late."""
     if not outcomes.empty() and isinstance(response := outcomes.get(), Response):
         response.close()
 
 
 def _follow(address: str, headers: dict[str, str], silence: float) -> Response:
-    """Return the answer at the end of the redirects."""
+    """Return the response after following redirects."""
     opener = _opener()
     for _ in range(MOST_REDIRECTS + 1):
         require_web(address)
@@ -149,7 +148,7 @@ def _follow(address: str, headers: dict[str, str], silence: float) -> Response:
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Return an opener that speaks http and https and nothing else (no files, no FTP), through the user's proxies."""
+    """Return an opener for http and https alone (no files, no FTP), through the user's proxies."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -171,7 +170,7 @@ def _refused(code: int, reason: str) -> DownloadError:
 
 
 def _unreachable(error: Exception) -> DownloadError:
-    """Tell a server that is not there from one that cannot be trusted."""
+    """Return the error for a server that is not reached, or whose certificate is not valid."""
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return DownloadError(f"its certificate is not valid ({cause.verify_message})")
@@ -187,16 +186,16 @@ def _understand(response: Response, start: int) -> Stream:
     """Read the headers of an answer to a request for everything from byte `start` on."""
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
-        raise DownloadError(f"the server packs the file ({encoding}) though asked not to")
+        raise DownloadError(f"the server compresses the file ({encoding}) though asked not to")
     validator = response.headers.get("ETag") or ""
-    if not validator or validator.startswith("W/"):  # a weak one does not promise the same bytes
+    if not validator or validator.startswith("W/"):  # weak: the bytes may differ
         validator = response.headers.get("Last-Modified") or ""
     if response.status == 200:
         if response.headers.get_content_type() in WEB_PAGES:
             raise DownloadError("the server sends a web page in place of the file; open the address in a browser")
         return Stream(response, 0, response.length, validator)
     if response.status != 206:
-        raise DownloadError(f"the server answers {response.status}, which means nothing here")
+        raise DownloadError(f"the server answers {response.status}, which is not an answer to a download")
     part = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)", response.headers.get("Content-Range", ""))
     if part is None or int(part[1]) != start or not start:
         raise StartAnewError("the server sends another part of the file than was asked for")

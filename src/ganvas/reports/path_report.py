@@ -57,6 +57,16 @@ def path_strip(
     return sheets.labeled_grid(torch.cat(rows), len(chosen), [f"frame {number}" for number in chosen], names)
 
 
+def path_lines(path: LatentPath, timings: Mapping[str, Timing]) -> list[str]:
+    """Return how evenly a path moves, and which files could not be written, one line each."""
+    lines = [timing_line(name, timing) for name, timing in timings.items()]
+    if not can_plot():
+        lines.append('no plot: it needs matplotlib, pip install "ganvas[plots]"')
+    if path.tuned:
+        lines.append("no latent file: every frame has weights of its own, between those that were tuned")
+    return lines
+
+
 def timing_line(name: str, timing: Timing) -> str:
     """Return how evenly a path moves, in one line."""
     stds = timing.stds[~np.isnan(timing.stds)]

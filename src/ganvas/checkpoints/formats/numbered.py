@@ -97,7 +97,7 @@ def _renamed(theirs: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
             member = MEMBERS.get(match[2], match[2])
             yield f"{_layer_name(match[1])}.{member}", _plain_shape(member, tensor)
         elif not name.endswith(".kernel") and not name.startswith(MAPPING):
-            yield name, tensor  # of a relative of StyleGAN2: whoever builds it will say that there is no such thing
+            yield name, tensor  # of a variant of StyleGAN2: building it raises for the unknown name
 
 
 def _layer_name(theirs: str) -> str:

@@ -1,4 +1,4 @@
-"""Reading a foreign file in stretches, with an eye on how much memory it asks for."""
+"""Reading a foreign file in stretches, within a budget of memory and operations."""
 
 from io import BufferedIOBase
 
@@ -78,7 +78,7 @@ def whole_file(size: int) -> str:
 
 
 class Budget:
-    """The bytes that reading one file may still copy, and the operations of its pickles that may still be done."""
+    """How many bytes may still be copied, and how many pickle operations done, in reading one file."""
 
     def __init__(self, bytes_left: int, operations_left: int) -> None:
         self.bytes_left = bytes_left

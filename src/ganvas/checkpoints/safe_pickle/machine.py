@@ -9,7 +9,7 @@ the file chose. Here time and memory stay in proportion to the size of the file,
 * long runs of bytes stay in the file, as a `ByteWindow`, until a tensor is made of them;
 * whatever copies bytes pays for it from an `Budget`, so that naming one run of bytes a thousand times is refused;
 * the operations are counted, since one byte can ask for 216 (an empty set);
-* keys are short strings or small numbers, since hashing a nested tuple can take for ever.
+* keys are short strings or small numbers, since hashing a nested tuple can take exponential time.
 """
 
 import pickletools
@@ -46,7 +46,7 @@ class Global:
 
 @dataclass(frozen=True)
 class AllowList:
-    """All that a file may ask for.
+    """The names, builders and persistent ids that a file may use.
 
     `names`: (module, name) -> what answers; everything else is refused. `builders`: type of an object that we made ->
     what sets its state. `persistent`: answers persistent ids; None refuses them.
@@ -222,7 +222,7 @@ def require_key(key: object) -> None:
 
 
 def refuse_operation(code: bytes) -> Never:
-    """Say what an operation that is not read is called."""
+    """Raise for an operation that is not allowed, with its name."""
     name = OPERATION_NAMES.get(code.decode("latin-1"))
     if name is None:
         raise CheckpointError(f"0x{code.hex()} is no operation of a pickle. The file is damaged or not a pickle.")

@@ -2,8 +2,8 @@
 
 NVIDIA's files (StyleGAN2-ADA, StyleGAN3 and their many descendants) hold "persistence" objects: the source text of a
 class, its name, and the ``__dict__`` of an instance. NVIDIA's loader runs the source; here it is dropped, and the rest
-becomes an inert `PersistentRecord`. The architecture is then told by the record's arguments and by the names of its
-tensors. A new kind of file is a new line in `NAMES`; what may be asked of a pickle at all is decided in
+becomes an inert `PersistentRecord`, from whose arguments and names of tensors the readers take the architecture. A new
+kind of file is a new line in `NAMES`; the operations that are allowed at all are in
 `ganvas.checkpoints.safe_pickle.machine`.
 """
 

@@ -74,7 +74,7 @@ def _read_old(stream: BufferedIOBase, size: int) -> object:
 def _places(window: ByteWindow, heads: Mapping[str, StorageHead], budget: Budget) -> dict[str, ByteWindow]:
     """Return where the storages of an old file lie: behind a list of their keys, each behind its number of elements."""
     keys = Machine(window, AllowList({}), budget).run()
-    # Only texts are hashed: a nested tuple could take for ever.
+    # Only texts are hashed: hashing a nested tuple can take exponential time.
     if not isinstance(keys, list) or not all(type(key) is str for key in keys) or set(keys) != heads.keys():
         raise CheckpointError(f"byte {window.position}: a list of storages that the tensors do not name.")
     places = {}

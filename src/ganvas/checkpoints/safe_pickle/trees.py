@@ -1,4 +1,4 @@
-"""A foreign file's tree of plain data, whatever kind of file it is, and words for what is in it. Runs nothing."""
+"""A foreign file of any kind as a tree of plain data, and a description of it for messages. Runs nothing."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ DEEPEST_SHOWN = 3
 def read_tree(path: Path) -> Any:
     """Return what a foreign file holds: dicts, lists and tuples of tensors, numpy arrays, plain values, records.
 
-    It is a pickle, a checkpoint of torch.save or a file of safetensors, told by its first bytes. Raises
+    It is a pickle, a checkpoint of torch.save or a file of safetensors, recognized by its first bytes. Raises
     `CheckpointError` for a file of another kind or a damaged one, `UnsafeFileError` for one that wants more than data.
     """
     with path.open("rb") as stream:
@@ -36,7 +36,7 @@ def read_tree(path: Path) -> Any:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Tell by the length of its header and by how that begins."""
+    """Return whether a file has the header length and the first byte of safetensors."""
     with path.open("rb") as stream:
         head = stream.read(9)
     return len(head) == 9 and 0 < int.from_bytes(head[:8], "little") <= path.stat().st_size - 8 and head[8:] == b"{"
@@ -53,7 +53,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def describe_tree(tree: Any, depth: int = DEEPEST_SHOWN) -> str:
-    """Say in a line what a tree holds: the names at its top, and of the first tensors in them."""
+    """Return a line on what a tree holds: the names at its top, and of the first tensors in them."""
     if isinstance(tree, PersistentRecord):
         return f"a {shown(tree.class_name, 60)} with {_names(module_tensors(tree))}"
     if depth == 0:

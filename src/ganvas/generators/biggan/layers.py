@@ -22,7 +22,7 @@ KEY_REDUCTION, VALUE_REDUCTION = 8, 2
 
 @dataclass(frozen=True)
 class Condition:
-    """What every block hears of: the code ``(z psi, embedding of the class)`` and the weights of the statistics' table.
+    """What every block is conditioned on: the code ``(z psi, embedding of the class)``, and weights of the statistics.
 
     `code` has one row, or one for each map; `table` are the weights of `statistics_weights`, the same for all rows.
     """
@@ -72,7 +72,7 @@ class Norm(nn.Module):
         self.epsilon = epsilon
 
     def statistics(self, table: Float[Tensor, "statistics"]) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
-        """Return the mean and one over the deviation."""
+        """Return the mean and one over the std."""
         return table @ self.means, (table @ self.variances + self.epsilon).rsqrt()
 
     def affine(self, condition: Condition) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:

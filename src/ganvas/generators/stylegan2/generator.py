@@ -62,8 +62,8 @@ class StyleGAN2(StyleBased[Synthesis]):
         label: Label = None,
         truncation: float = 1.0,
     ) -> Float[Tensor, "n c h w"]:
-        """Return a window of the feature map `name`, or what of it lies in the map, in about the time of its share of
-        the map: equal to the same window of `features`, but for rounding. Label and truncation count for space z only.
+        """Return a crop of the feature map `name`, as far as it lies in the map, in about the time of its share of the
+        map: equal to that crop of `features` up to rounding. Label and truncation count for space z only.
         """
         self.check_feature(name)
         styles = self.styles(codes, space, Conditions(label=label, truncation=truncation))

@@ -50,7 +50,7 @@ class Layer(nn.Module):
         return self.activate(self.convolve(x, style[0] * self.scale(style)[:, None], self.bias))
 
     def scale(self, style: Float[Tensor, "1 i"]) -> Float[Tensor, "o"]:
-        """Return what each output channel is multiplied by: demodulation and the input's magnitude.
+        """Return the factor of each output channel: demodulation (Eq. 3 of StyleGAN2) and the input's magnitude.
 
         Weights are normalized per output and styles per row before (appendix D.1 of the paper), which demodulation
         undoes but for its epsilon: ``1 / sqrt(sum_i s_i^2 E_ij + 1e-8 mean_i(s_i^2) mean(w_j^2))``. So a row depends on
@@ -75,7 +75,7 @@ class Layer(nn.Module):
         return ops.at_least_float32(F.conv2d(x.to(weight.dtype), weight, bias, padding=weight.shape[-1] - 1))
 
     def activate(self, convolved: Float[Tensor, "1 o h w"]) -> Float[Tensor, "1 o h2 w2"]:
-        """Apply what follows the convolution and the bias."""
+        """Apply the filtered nonlinearity, or for the colors the clamp."""
         if self.colors:
             return convolved if self.clamp is None else convolved.clamp(-self.clamp, self.clamp)
         return filtered_leaky(convolved, self.resampler(), self.clamp)
@@ -174,7 +174,7 @@ class Synthesis(StyleSynthesis):
     def _row(
         self, x: Tensor, styles: Sequence[Tensor], numbers: range, wanted: Sequence[str]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return what the layers `numbers` make of one map."""
+        """Run the layers `numbers` on one map."""
         maps: dict[str, Tensor] = {}
         named = self.named_layers()
         for i in numbers:

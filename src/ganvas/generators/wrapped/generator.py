@@ -29,7 +29,7 @@ AVERAGED_CODES = 2048
 
 @dataclass(frozen=True)
 class Calling:
-    """How a module is called, and what its answer means.
+    """How a module is called, and how its output is read.
 
     ``z_shape`` is the shape in which one code of z goes into the module; ``classes`` the number of classes, with
     ``class_names`` where they have names; ``label_as`` "one-hot" rows or a "number" each, as the last argument;
@@ -65,7 +65,7 @@ class Calling:
 
 
 class Wrapped(GeneratorBase):
-    """A module as a generator; See `ganvas.generators.protocol.Generator` for its members.
+    """A module as a generator; see `ganvas.generators.protocol.Generator` for its members.
 
     Without a mapping, truncation pulls codes towards 0: ``z psi``; with one, w towards the average of 2,048 seeds.
     """
@@ -145,7 +145,7 @@ class Wrapped(GeneratorBase):
         return (codes.to(self._dtype),)
 
     def _image(self, output: Any, rows: int) -> Float[Tensor, "n 3 h w"]:
-        """Return what the module put out as images of three colors in about [-1, 1]."""
+        """Return the module's output as images of three colors in about [-1, 1]."""
         if not isinstance(output, Tensor) or not output.is_floating_point():
             raise GanvasError(
                 f"The module returns {_words(output)}; images [n, 3, h, w] are needed: wrap it in a module that "

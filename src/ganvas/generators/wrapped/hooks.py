@@ -54,7 +54,7 @@ class Hooks:
 
 
 class Reached(Exception):  # noqa: N818 - not an error
-    """The way out of a call when all wanted maps are there and nobody asked for the image."""
+    """Raised to leave a call once all wanted maps are there and no image is asked for."""
 
 
 @contextmanager

@@ -49,7 +49,8 @@ class SketchSettings:
         GanvasError: A value is not possible.
 
     Example:
-        >>> SketchSettings(delta_weight=3.0).candidates
+        >>> import ganvas
+        >>> ganvas.SketchSettings(delta_weight=3.0).candidates
         3
     """
 
