@@ -41,7 +41,8 @@ def faces_and_latent():
         ),
         (
             directions,
-            "Directions(6 of space w, layers 1-2, region 'box:0,0,0.5,0.5', method resefa, predicted ratios 6, 5, 4, 3, ...)",
+            "Directions(6 of space w, layers 1-2, region 'box:0,0,0.5,0.5', method resefa, "
+            "predicted ratios 6, 5, 4, 3, ...)",
         ),
         (ganvas.ReSeFa, "ReSeFa()"),
     ],
