@@ -54,9 +54,10 @@ def drag(
     settings = QUICK if quick else DragBenchmarkSettings() if drags is None else of_size(drags)
     generator = loading.load(model)
     chosen = class_of(generator, label)
-    make_folder(out)
     features = bundled_features(loading.on())
     bench = DragBenchmark(generator, features, replace(settings, truncation=truncation), out, chosen)
+    bench.open(settings.first_seed)  # refuses a label that the generator does not have
+    make_folder(out)
     name = _name(generator, model)
     with progress(window=WINDOW) as report:
         text, paths = run_benchmark(bench, name, report)
