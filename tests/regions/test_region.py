@@ -190,7 +190,7 @@ def test_bad_polygons_and_strokes_are_refused() -> None:
     ]:
         with pytest.raises(RegionError, match=message):
             Region.brush(points, radius)
-    with pytest.raises(RegionError, match="radius -1"):
+    with pytest.raises(RegionError, match="radius is -1"):
         BOX.feather(-1)
 
 
