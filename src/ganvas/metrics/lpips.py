@@ -128,7 +128,7 @@ def load_published(
     No code in the files is run. Raises `CheckpointError` for other files.
     """
     tensors = _tensors(trunk, "a state dict of VGG-16 or AlexNet")
-    known = _told_apart(tensors, trunk)
+    known = _by_layer(tensors, trunk)
     features = PublishedFeatures(known, with_heads=heads is not None)
     with torch.no_grad():
         for each, weight, bias in zip(known.convolutions, features.weights, features.biases, strict=True):
@@ -144,7 +144,7 @@ def load_published(
     return features.eval().requires_grad_(False).to(device)
 
 
-def _told_apart(tensors: Mapping[str, Tensor], path: str | Path) -> Trunk:
+def _by_layer(tensors: Mapping[str, Tensor], path: str | Path) -> Trunk:
     for trunk in (VGG16, ALEXNET):
         first = trunk.convolutions[0]
         if getattr(tensors.get("features.0.weight"), "shape", ()) == (first.channels, 3, first.size, first.size):
