@@ -31,20 +31,20 @@ def check_whole(paths: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help(run: Run, command: str):
-    told = run(command, "--help")
-    assert (told.code, told.err) == (0, "")
-    assert COMMANDS[command] in told.out.replace("\n", " ")
+def test_help_describes_every_command(run: Run, command: str):
+    outcome = run(command, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert COMMANDS[command] in outcome.out.replace("\n", " ")
 
 
-def test_version(run: Run):
+def test_version_is_printed(run: Run):
     assert run("--version").out.startswith("ganvas 0.")
 
 
-def test_sample(run: Run, tmp_path: Path):
-    told = run("sample", "faces", "--seeds", "1,4-6", "--out", tmp_path, "--json", "--truncation", "0.5")
-    summary = json.loads(told.out)
-    assert (told.code, told.err, summary["seeds"]) == (0, "", [1, 4, 5, 6])
+def test_sample_writes_sheet_and_latent_of_its_seeds(run: Run, tmp_path: Path):
+    outcome = run("sample", "faces", "--seeds", "1,4-6", "--out", tmp_path, "--json", "--truncation", "0.5")
+    summary = json.loads(outcome.out)
+    assert (outcome.code, outcome.err, summary["seeds"]) == (0, "", [1, 4, 5, 6])
     check_whole(summary["files"])
     latent = ganvas.load_latent(tmp_path / "latent.safetensors")
     faces = ganvas.load("faces")
@@ -52,14 +52,14 @@ def test_sample(run: Run, tmp_path: Path):
     torch.testing.assert_close(latent.codes, faces.map(faces.sample([1, 4, 5, 6]), "w+", truncation=0.5))
 
 
-def test_text_names_the_files(run: Run, tmp_path: Path):
-    told = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
+def test_text_output_names_the_files(run: Run, tmp_path: Path):
+    outcome = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
     for name in ("sample.png", "latent.safetensors"):
-        assert f"wrote {tmp_path / name}" in told.out
-    assert "seconds" in told.out
+        assert f"wrote {tmp_path / name}" in outcome.out
+    assert "seconds" in outcome.out
 
 
-def test_directions(found: Path):
+def test_directions_are_saved_with_their_origin(found: Path):
     check_whole([str(path) for path in found.iterdir()])
     assert sorted(path.name for path in found.iterdir()) == [f"directions.{e}" for e in ("html", "png", "safetensors")]
     directions = ganvas.load_directions(found / "directions.safetensors")
@@ -83,25 +83,29 @@ def test_directions_of_other_spaces_can_edit(run: Run, tmp_path: Path, space: st
         run("directions", "faces", "--space", space, *layers, *options, "--strength", "2", "--out", tmp_path).code == 0
     )
     path = tmp_path / "directions.safetensors"
-    told = run("edit", "faces", path, "--seeds", "4", "--strength", "2", "--frames", "0", "--out", tmp_path, "--json")
-    change = json.loads(told.out)["changes"][0]
+    outcome = run(
+        "edit", "faces", path, "--seeds", "4", "--strength", "2", "--frames", "0", "--out", tmp_path, "--json"
+    )
+    change = json.loads(outcome.out)["changes"][0]
     assert change["inside"][0] > 0
 
 
 def test_official_draws_as_published(run: Run, tmp_path: Path):
     options = ("--region", "mouth", "--seeds", "5", "--samples", "1", "--count", "1")
-    told = run("directions", "faces", "--compat", "official", *options, "--strength", "1", "--out", tmp_path, "--json")
-    assert told.code == 0, told.err
-    assert json.loads(told.out)["ridge"] == "none"
+    outcome = run(
+        "directions", "faces", "--compat", "official", *options, "--strength", "1", "--out", tmp_path, "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["ridge"] == "none"
     origin = ganvas.load_directions(tmp_path / "directions.safetensors").origin
     assert (origin.truncation, origin.resolution) == (1.0, 128)
     assert "sample 1 of seed 5" in (tmp_path / "directions.html").read_text()
 
 
-def test_edit(run: Run, found: Path, tmp_path: Path):
+def test_edit_writes_every_sample_at_every_strength(run: Run, found: Path, tmp_path: Path):
     options = ("--strength", "-4:4:3", "--seeds", "4,7", "--add", "1:2", "--frames", "3")
-    told = run("edit", "faces", found / "directions.safetensors", *options, "--out", tmp_path, "--json")
-    summary = json.loads(told.out)
+    outcome = run("edit", "faces", found / "directions.safetensors", *options, "--out", tmp_path, "--json")
+    summary = json.loads(outcome.out)
     check_whole(summary["files"])
     assert {Path(path).suffix for path in summary["files"]} == {".png", ".html", ".safetensors", ".gif", ".webp"}
     assert [change["sample"] for change in summary["changes"]] == ["seed 4", "seed 7"]
@@ -121,34 +125,34 @@ def test_edits_can_follow_each_other(run: Run, found: Path, tmp_path: Path):
     common = ("--frames", "0", "--strength", "2")
     assert run("edit", "faces", path, "--seeds", "4-5", *common, "--out", tmp_path / "a").code == 0
     latent = tmp_path / "a" / "latent.safetensors"
-    told = run("edit", "faces", path, "--latent", latent, "--samples", "1", *common, "--out", tmp_path / "b")
-    assert told.code == 0
+    outcome = run("edit", "faces", path, "--latent", latent, "--samples", "1", *common, "--out", tmp_path / "b")
+    assert outcome.code == 0
     twice = ganvas.load_latent(tmp_path / "b" / "latent.safetensors")
     once = ganvas.load_latent(latent)
     direction = ganvas.load_directions(path)[0]
     torch.testing.assert_close(twice.codes, ganvas.edit(ganvas.load("faces"), once[1], direction, 2.0).codes)
 
 
-def test_legacy_directions(run: Run, tmp_path: Path):
+def test_array_of_directions_is_measured_in_a_given_region(run: Run, tmp_path: Path):
     np.save(tmp_path / "old.npy", np.random.RandomState(0).randn(2, 1, 256))
     options = ("--index", "1", "--layers", "3-5", "--strength", "2", "--seeds", "4", "--frames", "0")
-    told = run("edit", "faces", tmp_path / "old.npy", *options, "--out", tmp_path, "--json")
-    assert json.loads(told.out)["changes"][0]["outside"] is None
-    told = run("edit", "faces", tmp_path / "old.npy", *options, "--region", "eyes", "--out", tmp_path, "--json")
-    assert json.loads(told.out)["changes"][0]["outside"][0] > 0
+    outcome = run("edit", "faces", tmp_path / "old.npy", *options, "--out", tmp_path, "--json")
+    assert json.loads(outcome.out)["changes"][0]["outside"] is None
+    outcome = run("edit", "faces", tmp_path / "old.npy", *options, "--region", "eyes", "--out", tmp_path, "--json")
+    assert json.loads(outcome.out)["changes"][0]["outside"][0] > 0
 
 
-def test_models(run: Run, tmp_path: Path):
+def test_models_are_listed_described_and_converted(run: Run, tmp_path: Path):
     assert "faces" in run("models", "list").out
     facts = json.loads(run("models", "info", "faces", "--json").out)
     assert (facts["resolution"], facts["layers"], facts["edit_layers"]) == (128, 12, "4-6")
     assert "resolution" in run("models", "info", "faces").out
-    told = run("models", "convert", "faces", tmp_path / "copy.safetensors", "--half", "--json")
-    assert json.loads(told.out)["bytes"] == (tmp_path / "copy.safetensors").stat().st_size
+    outcome = run("models", "convert", "faces", tmp_path / "copy.safetensors", "--half", "--json")
+    assert json.loads(outcome.out)["bytes"] == (tmp_path / "copy.safetensors").stat().st_size
     assert json.loads(run("models", "info", tmp_path / "copy.safetensors", "--json").out)["resolution"] == 128
 
 
-def test_converting_names_regions_and_layers(run: Run, tmp_path: Path):
+def test_conversion_names_regions_and_layers(run: Run, tmp_path: Path):
     """A set, a region drawn on top of it (by the set's names), facts; what is not given stays."""
     drawn = ["--region", "Upper Lip=mouth & box:0,0,1,0.8", "--region", "rest=not:eyes"]
     options = ["--name", "mine", "--regions", "cats", *drawn, "--layers", "4-6", "--fact", "license=CC0 = free"]
@@ -172,19 +176,21 @@ def test_converting_names_regions_and_layers(run: Run, tmp_path: Path):
         (["--fact", "=3"], "write NAME=TEXT"),
     ],
 )
-def test_converting_refuses(run: Run, tmp_path: Path, options: list[str], message: str):
-    told = run("models", "convert", "faces", tmp_path / "x.safetensors", *options)
-    assert (told.code, list(tmp_path.iterdir())) == (2, [])
-    assert message in told.err
+def test_conversion_refuses_unknown_regions_layers_and_facts(
+    run: Run, tmp_path: Path, options: list[str], message: str
+):
+    outcome = run("models", "convert", "faces", tmp_path / "x.safetensors", *options)
+    assert (outcome.code, list(tmp_path.iterdir())) == (2, [])
+    assert message in outcome.err
 
 
-def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_demo_writes_pages_with_working_directions(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name, value in {"REGIONS": ("eyes", "mouth"), "FOUND_AT": (0,), "SHOWN_AT": (8,), "COUNT": 1}.items():
         monkeypatch.setattr(demo, name, value)
     monkeypatch.setattr(demo, "STRENGTHS", (-4.5, 4.5))
-    told = run("demo", "--out", tmp_path, "--json")
-    assert (told.code, told.err) == (0, "")
-    summary = json.loads(told.out)
+    outcome = run("demo", "--out", tmp_path, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    summary = json.loads(outcome.out)
     check_whole(summary["files"])
     assert "held whole in float32" in summary["plan"]
     assert Path(summary["files"][-1]).name == "index.html"
@@ -192,16 +198,16 @@ def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert all(region["predicted_ratios"][0] > 5 for region in summary["regions"].values())
 
 
-def test_stopping_keeps_what_is_finished(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_interrupt_keeps_finished_files(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ganvas.cli.sample.pixels.write_image", stop)
     older = tmp_path / "latent.safetensors"
     older.write_text("finished before")
-    told = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
-    assert (told.code, told.out) == (130, "")
-    assert "Stopped" in told.err
+    outcome = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
+    assert (outcome.code, outcome.out) == (130, "")
+    assert "Stopped" in outcome.err
     assert [path.name for path in tmp_path.iterdir()] == ["latent.safetensors"]
     assert older.read_text() == "finished before"
 

@@ -33,13 +33,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("method", ["draggan", "freedrag"])
-def test_a_drag_and_the_same_again(run: Run, files: dict[str, Path], tmp_path: Path, method: str):
+def test_replayed_trace_repeats_the_drag(run: Run, files: dict[str, Path], tmp_path: Path, method: str):
     mask = tmp_path / "mask.png"
     Image.fromarray(np.uint8(np.tile([[255], [180], [255], [90]], (4, 16)))).save(mask)
     options = ("--method", method, "--steps", "4", "--seed", "5", "--frames", "3", "--mask", mask)
-    told = run("drag", files["plain"], *POINT, *options, "--out", tmp_path / "a", "--json")
-    assert (told.code, told.err) == (0, "")
-    summary = json.loads(told.out)
+    outcome = run("drag", files["plain"], *POINT, *options, "--out", tmp_path / "a", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    summary = json.loads(outcome.out)
     assert summary["drags"][0]["reason"] == "step limit"
     written = {Path(path).name for path in summary["files"]}
     assert written >= {"start.png", "end.png", "drag.png", "drag.gif", "drag.webp", "latent.safetensors", "trace.json"}
@@ -53,7 +53,7 @@ def test_a_drag_and_the_same_again(run: Run, files: dict[str, Path], tmp_path: P
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_the_video_ends_at_the_end_and_nothing_is_painted_for_nobody(
+def test_video_ends_with_the_result_and_no_image_is_synthesized_in_vain(
     run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     videos, painted = [], []
@@ -68,15 +68,15 @@ def test_the_video_ends_at_the_end_and_nothing_is_painted_for_nobody(
     assert (videos[0][-1].clamp(-1, 1) - beside[0, :, :, -384:]).abs().max() < 0.01
 
 
-def test_more_drags_after_a_trace_and_fewer(run: Run, files: dict[str, Path], tmp_path: Path):
+def test_trace_is_extended_and_shortened(run: Run, files: dict[str, Path], tmp_path: Path):
     short = ("--steps", "3", "--frames", "0")
     assert run("drag", files["plain"], *POINT, *short, "--out", tmp_path / "a").err == ""
     more = ("--point", "0.5,0.5>0.4,0.5", "--method", "freedrag", "--rate", "0.02")
     trace = tmp_path / "a" / "trace.json"
-    told = run("drag", files["plain"], "--replay", trace, *more, *short, "--out", tmp_path / "b")
-    assert (told.code, told.err) == (0, "")
-    assert "draggan: step limit after 3 steps" in told.out
-    assert "freedrag: step limit after 3 steps" in told.out
+    outcome = run("drag", files["plain"], "--replay", trace, *more, *short, "--out", tmp_path / "b")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "draggan: step limit after 3 steps" in outcome.out
+    assert "freedrag: step limit after 3 steps" in outcome.out
     both = tmp_path / "b" / "trace.json"
     assert [request.method.method for request in read_trace(both).requests] == ["draggan", "freedrag"]
     assert (tmp_path / "a" / "end.png").read_bytes() != (tmp_path / "b" / "end.png").read_bytes()
@@ -92,16 +92,18 @@ def test_more_drags_after_a_trace_and_fewer(run: Run, files: dict[str, Path], tm
 
 
 @pytest.mark.parametrize(
-    ("gray", "code", "told"),
+    ("gray", "code", "message"),
     [(255, 0, "step limit"), (110, 0, "step limit"), (0, 2, "black all over, so that nothing may move")],
 )
-def test_masks_that_are_even(run: Run, files: dict[str, Path], tmp_path: Path, gray: int, code: int, told: str):
+def test_uniform_masks_move_everything_or_nothing(
+    run: Run, files: dict[str, Path], tmp_path: Path, gray: int, code: int, message: str
+):
     mask = tmp_path / "mask.png"
     Image.fromarray(np.full((16, 16), gray, np.uint8)).save(mask)
     short = ("--steps", "3", "--frames", "0")
     outcome = run("drag", files["plain"], *POINT, *short, "--mask", mask, "--out", tmp_path / "a")
     assert outcome.code == code
-    assert told in outcome.out + outcome.err
+    assert message in outcome.out + outcome.err
     if gray == 255:
         assert run("drag", files["plain"], *POINT, *short, "--out", tmp_path / "b").code == 0
         assert (tmp_path / "a" / "end.png").read_bytes() == (tmp_path / "b" / "end.png").read_bytes()
@@ -122,9 +124,9 @@ def test_a_dragged_latent_is_dragged_on(run: Run, files: dict[str, Path], tmp_pa
     assert not (tmp_path / "b" / "drag.gif").exists()
 
 
-def test_a_generator_with_z_only(run: Run, files: dict[str, Path], tmp_path: Path):
-    told = run("drag", files["dcgan"], *POINT, "--steps", "2", "--frames", "0", "--out", tmp_path)
-    assert (told.code, told.err) == (0, "")
+def test_z_only_generator_is_dragged_in_z(run: Run, files: dict[str, Path], tmp_path: Path):
+    outcome = run("drag", files["dcgan"], *POINT, "--steps", "2", "--frames", "0", "--out", tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
     dragged = ganvas.load_latent(tmp_path / "latent.safetensors")
     generator = ganvas.load(files["dcgan"])
     assert (dragged.space, dragged.truncation) == ("z", 0.7)
@@ -142,16 +144,16 @@ def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: 
 
     real = DragRun.__iter__
     monkeypatch.setattr(DragRun, "__iter__", stopped)
-    told = run("drag", files["plain"], *POINT, "--out", tmp_path / "a")
-    assert told.code == 130
-    assert "draggan: canceled after 3 steps" in told.out
+    outcome = run("drag", files["plain"], *POINT, "--out", tmp_path / "a")
+    assert outcome.code == 130
+    assert "draggan: canceled after 3 steps" in outcome.out
     monkeypatch.undo()
     assert run("drag", files["plain"], "--replay", tmp_path / "a" / "trace.json", "--out", tmp_path / "b").code == 0
     assert (tmp_path / "a" / "end.png").read_bytes() == (tmp_path / "b" / "end.png").read_bytes()
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ((), "No point was given"),
         (("--point", "0.4,0.4"), "write X,Y>X,Y"),
@@ -184,25 +186,27 @@ def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: 
         (("--points", "nowhere"), "no file 'nowhere'"),
     ],
 )
-def test_refusals(run: Run, files: dict[str, Path], tmp_path: Path, options: tuple[str, ...], told: str):
+def test_drag_refuses_wrong_options(
+    run: Run, files: dict[str, Path], tmp_path: Path, options: tuple[str, ...], message: str
+):
     outcome = run("drag", files["plain"], *options, "--out", tmp_path / "none")
     assert outcome.code == 2
-    assert told in outcome.err
+    assert message in outcome.err
     assert len(outcome.err.splitlines()) <= 2
     assert not (tmp_path / "none").exists()
 
 
-def test_a_latent_file_with_several_images(run: Run, files: dict[str, Path], tmp_path: Path):
+def test_one_image_of_several_is_chosen_to_drag(run: Run, files: dict[str, Path], tmp_path: Path):
     latent = ganvas.sample(ganvas.load(files["plain"]), [1, 2]).save(tmp_path / "latent.safetensors")
     options = (*POINT, "--steps", "1", "--frames", "0", "--latent", latent)
     assert "choose one to drag by --samples" in run("drag", files["plain"], *options).err
     assert run("drag", files["plain"], *options, "--samples", "1", "--out", tmp_path / "out").code == 0
 
 
-def test_damaged_weights(run: Run, tmp_path: Path):
+def test_damaged_weights_are_refused(run: Run, tmp_path: Path):
     broken = small_stylegan2(16)
     broken.synthesis.blocks["b8"].conv1.bias.fill_(torch.nan)
     file = save_generator(tmp_path / "broken.safetensors", broken, About("broken", "", {}))
-    told = run("drag", file, *POINT, "--out", tmp_path / "none")
-    assert told.code == 2
-    assert "not finite" in told.err
+    outcome = run("drag", file, *POINT, "--out", tmp_path / "none")
+    assert outcome.code == 2
+    assert "not finite" in outcome.err

@@ -12,13 +12,13 @@ from tests.cli.conftest import Run
 FIND = ("directions", "faces", "--region", "mouth", "--resolution", "8")
 
 
-def check(told, *words: str) -> None:
-    assert told.code == 2, told.err
-    assert told.out == ""
-    assert len(told.err.splitlines()) <= 2
-    assert "Traceback" not in told.err
+def check(outcome, *words: str) -> None:
+    assert outcome.code == 2, outcome.err
+    assert outcome.out == ""
+    assert len(outcome.err.splitlines()) <= 2
+    assert "Traceback" not in outcome.err
     for word in words:
-        assert word in told.err
+        assert word in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,9 @@ def check(told, *words: str) -> None:
         (["models", "convert", "faces", "/proc/none/x.safetensors"], "cannot be written"),
     ],
 )
-def test_wrong_words(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], word: str):
+def test_wrong_arguments_are_refused_in_two_lines(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], word: str
+):
     monkeypatch.chdir(tmp_path)
     check(run(*arguments), word)
     assert list(tmp_path.iterdir()) == []
@@ -84,7 +86,7 @@ def test_wrong_words(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         (["--compat", "official", "--seeds", "0-3"], "from one seed"),
     ],
 )
-def test_wrong_search(run: Run, tmp_path: Path, arguments: list[str], word: str):
+def test_directions_refuse_wrong_settings(run: Run, tmp_path: Path, arguments: list[str], word: str):
     given = dict(zip(FIND[2::2], FIND[3::2], strict=True)) | dict(zip(arguments[::2], arguments[1::2], strict=True))
     options = [part for pair in given.items() for part in pair]
     check(run("directions", "faces", *options, "--out", tmp_path), word)
@@ -108,13 +110,13 @@ def test_wrong_search(run: Run, tmp_path: Path, arguments: list[str], word: str)
         (["--frames", "1"], "2 to 200"),
     ],
 )
-def test_wrong_edit(run: Run, found: Path, tmp_path: Path, arguments: list[str], word: str):
-    told = run("edit", "faces", found / "directions.safetensors", "--seeds", "4", *arguments, "--out", tmp_path)
-    check(told, word)
+def test_edit_refuses_wrong_options(run: Run, found: Path, tmp_path: Path, arguments: list[str], word: str):
+    outcome = run("edit", "faces", found / "directions.safetensors", "--seeds", "4", *arguments, "--out", tmp_path)
+    check(outcome, word)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unreadable_files(run: Run, found: Path, tmp_path: Path):
+def test_unreadable_files_are_named(run: Run, found: Path, tmp_path: Path):
     junk = tmp_path / "junk.safetensors"
     junk.write_bytes(b"\x00junk" * 10)
     directions = found / "directions.safetensors"
@@ -126,24 +128,24 @@ def test_unreadable_files(run: Run, found: Path, tmp_path: Path):
     check(run("directions", "faces", "--region", f"mask:{junk}"), "junk.safetensors")
 
 
-def test_folder_that_cannot_be_made_is_told_before_the_work(run: Run, found: Path):
-    told = run("sample", "faces", "--out", found / "directions.png" / "below")
-    check(told, "cannot be made", "--out")
+def test_impossible_folder_is_refused_before_the_work(run: Run, found: Path):
+    outcome = run("sample", "faces", "--out", found / "directions.png" / "below")
+    check(outcome, "cannot be made", "--out")
 
 
-def test_latent_of_another_generator(run: Run, found: Path, tmp_path: Path):
+def test_latent_of_another_generator_is_refused_or_warned_of(run: Run, found: Path, tmp_path: Path):
     latent = ganvas.sample(ganvas.load("faces"), [4], truncation=0.7)
     directions = found / "directions.safetensors"
     other_shape = replace(latent, codes=torch.zeros(1, 12, 64)).save(tmp_path / "shape.safetensors")
     check(run("edit", "faces", directions, "--latent", other_shape), "generator of another shape")
     other_hash = replace(latent, generator="dogs", generator_hash="f" * 64).save(tmp_path / "hash.safetensors")
-    told = run("sample", "faces", "--latent", other_hash, "--out", tmp_path / "out")
-    assert told.code == 0
-    assert told.err.startswith("Warning: This latent was made by another generator (dogs")
-    assert len(told.err.splitlines()) == 1
+    outcome = run("sample", "faces", "--latent", other_hash, "--out", tmp_path / "out")
+    assert outcome.code == 0
+    assert outcome.err.startswith("Warning: This latent was made by another generator (dogs")
+    assert len(outcome.err.splitlines()) == 1
 
 
-def test_latent_settles_what_it_holds(run: Run, tmp_path: Path):
+def test_latent_file_excludes_options_that_it_decides(run: Run, tmp_path: Path):
     latent = ganvas.sample(ganvas.load("faces"), [4]).save(tmp_path / "latent.safetensors")
     for option, value in (("--seeds", "4"), ("--truncation", "0.5"), ("--label", "1")):
         check(run("sample", "faces", "--latent", latent, option, value), f"leave {option} out")
@@ -152,16 +154,16 @@ def test_latent_settles_what_it_holds(run: Run, tmp_path: Path):
 
 
 def test_debug_shows_the_traceback(run: Run):
-    told = run("sample", "nowhere", "--debug")
-    assert told.code == 2
-    assert "Traceback" in told.err
+    outcome = run("sample", "nowhere", "--debug")
+    assert outcome.code == 2
+    assert "Traceback" in outcome.err
 
 
-def test_faults_are_told_as_such(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_internal_errors_are_reported_as_such(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def fail(*_: object) -> None:
         raise ZeroDivisionError("surprise\nmore")
 
     monkeypatch.setattr("ganvas.cli.sample.captioned_sheet", fail)
-    told = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
-    assert (told.code, len(told.err.splitlines())) == (1, 2)
-    assert "ZeroDivisionError: surprise" in told.err
+    outcome = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
+    assert (outcome.code, len(outcome.err.splitlines())) == (1, 2)
+    assert "ZeroDivisionError: surprise" in outcome.err

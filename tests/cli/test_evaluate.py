@@ -37,23 +37,23 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["layers", "plain"])
-def test_distances_are_told_and_the_same_each_time(run: Run, folder: Path, name: str):
+def test_metrics_are_reproducible(run: Run, folder: Path, name: str):
     given = ("evaluate", folder / f"{name}.safetensors", folder / "images", "--seeds", "0-19", "--json")
-    told, again = (run(*given, "--features", folder / "features.safetensors") for _ in range(2))
-    assert (told.code, told.err) == (0, "")
-    summary = json.loads(told.out)
+    outcome, again = (run(*given, "--features", folder / "features.safetensors") for _ in range(2))
+    assert (outcome.code, outcome.err) == (0, "")
+    summary = json.loads(outcome.out)
     assert summary == json.loads(again.out)
     assert summary["kernel_mmd"] > summary["kernel_mmd_error"] > 0
     assert summary["frechet_distance"] > 0
     assert (summary["real_images"], len(summary["seeds"])) == (20, 20)
 
 
-def test_as_text(run: Run, folder: Path):
+def test_text_output_names_the_metrics(run: Run, folder: Path):
     given = ("evaluate", folder / "layers.safetensors", folder / "images", "--seeds", "0-4", "--images", "18")
-    told = run(*given, "--features", folder / "features.safetensors")
-    assert told.code == 0
-    assert "kernel MMD" in told.out
-    assert "on 5 components" in told.out
+    outcome = run(*given, "--features", folder / "features.safetensors")
+    assert outcome.code == 0
+    assert "kernel MMD" in outcome.out
+    assert "on 5 components" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_as_text(run: Run, folder: Path):
         (("--label", "3"), "class"),
     ],
 )
-def test_wrong_options(run: Run, folder: Path, options: tuple[str, ...], message: str):
+def test_evaluation_refuses_wrong_options(run: Run, folder: Path, options: tuple[str, ...], message: str):
     given = ["evaluate", folder / "layers.safetensors", folder / "images", *options]
     if "--features" not in options:
         given += ["--features", folder / "features.safetensors"]
     if "--seeds" not in options:
         given += ["--seeds", "0-2"]
-    told = run(*given)
-    assert told.code == 2
-    assert message in told.err
+    outcome = run(*given)
+    assert outcome.code == 2
+    assert message in outcome.err

@@ -40,12 +40,12 @@ def check_main_job(run: Run, model: Path, folder: Path) -> None:
         "--out", folder, "--json",
     )  # fmt: skip
     assert (found.code, found.err) == (0, "")
-    told = run(
+    outcome = run(
         "edit", model, folder / "directions.safetensors", *at, "--strength", STEP, "--frames", "0", "--out", folder,
         "--json",
     )  # fmt: skip
-    assert (told.code, told.err) == (0, "")
-    (row,) = json.loads(told.out)["changes"]
+    assert (outcome.code, outcome.err) == (0, "")
+    (row,) = json.loads(outcome.out)["changes"]
     inside, outside = row["inside"][0], row["outside"][0]
     page = (folder / "edit.html").read_text("utf-8")
     assert "inside" in page
@@ -56,11 +56,11 @@ def check_main_job(run: Run, model: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CONFORMANCE)
-def test_published_formats(run: Run, shared: Path, tmp_path: Path, name: str) -> None:
+def test_published_format_finds_directions_and_edits(run: Run, shared: Path, tmp_path: Path, name: str) -> None:
     check_main_job(run, shared / "conformance" / name, tmp_path)
 
 
-def test_dcgan(run: Run, tmp_path: Path) -> None:
+def test_dcgan_finds_directions_and_edits(run: Run, tmp_path: Path) -> None:
     check_main_job(run, HERE.parent / "checkpoints" / "vectors" / "dcgan-example.pth", tmp_path)
 
 
@@ -70,19 +70,21 @@ def test_formats_written_from_their_description(run: Run, tmp_path: Path, layout
     check_main_job(run, model, tmp_path)
 
 
-def test_tensorflow(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorflow_pickle_finds_directions_and_edits(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     networks = layouts.tensorflow(small_stylegan2(32))
     check_main_job(run, layouts.write_tensorflow(tmp_path / "network.pkl", networks, monkeypatch), tmp_path)
 
 
-def test_our_format(run: Run, shared: Path, tmp_path: Path) -> None:
+def test_converted_file_finds_directions_and_edits(run: Run, shared: Path, tmp_path: Path) -> None:
     """As converted by the command."""
     model = tmp_path / "ours.safetensors"
     assert run("models", "convert", shared / "conformance" / "rosinality.pt", model).code == 0
     check_main_job(run, model, tmp_path)
 
 
-def test_a_moved_image(run: Run, shared: Path, tmp_path: Path) -> None:
+def test_stylegan3_images_are_rotated_and_moved(run: Run, shared: Path, tmp_path: Path) -> None:
     model = shared / "conformance" / "stylegan3-r.pkl"
     moved = ("--rotate", "90", "--translate", "0.25,0")
     assert run("sample", model, "--seeds", "0", "--out", tmp_path / "still").code == 0

@@ -26,7 +26,7 @@ FILES = {
 }
 
 
-def test_a_video_re_timed(run, tmp_path):
+def test_retimed_video_has_even_steps(run, tmp_path):
     outcome = run("interpolate", "faces", "seed:2", "seed:5", "--frames", 12, "--retime", "--out", tmp_path, "--json")
     assert (outcome.code, outcome.err) == (0, "")
     assert {path.name for path in tmp_path.iterdir()} == FILES
@@ -45,7 +45,7 @@ def test_a_video_re_timed(run, tmp_path):
         assert video.n_frames == 22  # there and back
 
 
-def test_latent_files_rows_loops_and_layers(run, tmp_path):
+def test_looped_path_through_samples_keeps_other_layers(run, tmp_path):
     assert run("sample", "faces", "--seeds", "0-3", "--out", tmp_path / "one").code == 0
     file = tmp_path / "one" / "latent.safetensors"
     options = ["--loop", "--frames", 6, "--layers", "4-5", "--ease", "--out", tmp_path / "video"]
@@ -60,14 +60,14 @@ def test_latent_files_rows_loops_and_layers(run, tmp_path):
         assert video.n_frames == 6
 
 
-def test_spherical_paths_and_the_last_frame(run, tmp_path):
+def test_spherical_path_lies_in_z(run, tmp_path):
     outcome = run("interpolate", "faces", "seed:4", "seed:7", "--mode", "spherical", "--frames", 3, "--out", tmp_path)
     assert outcome.code == 0
     found = load_latent(tmp_path / "latent.safetensors")
     assert (found.space, found.truncation) == ("z", 0.7)
 
 
-def test_styles_have_no_distance_to_the_mean_to_tell_of(run, tmp_path):
+def test_path_in_s_reports_no_distance_to_the_mean(run, tmp_path):
     outcome = run("interpolate", "faces", "seed:4", "seed:7", "--space", "s", "--frames", 3, "--out", tmp_path)
     assert outcome.code == 0, outcome.err
     assert "largest step" in outcome.out
@@ -75,7 +75,7 @@ def test_styles_have_no_distance_to_the_mean_to_tell_of(run, tmp_path):
     assert "stds" not in outcome.out
 
 
-def test_a_photo_that_was_tuned_and_a_seed(run, tmp_path):
+def test_path_from_tuned_photo_to_seed_blends_weights(run, tmp_path):
     """The weights of each frame lie between both; no one latent file holds them all."""
     generator = small_stylegan2(16)
     model = save_generator(tmp_path / "layers.safetensors", generator, About("layers", "", {}))
@@ -88,7 +88,7 @@ def test_a_photo_that_was_tuned_and_a_seed(run, tmp_path):
     assert {path.name for path in (tmp_path / "video").iterdir()} == FILES - {"latent.safetensors"}
 
 
-def test_images_too_small_to_be_told_apart_are_refused(run, tmp_path):
+def test_too_small_images_are_refused(run, tmp_path):
     """So that every step has a length, by SSIM too."""
     model = save_generator(tmp_path / "small.safetensors", small_stylegan2(8), About("small", "", {}))
     outcome = run("interpolate", model, "seed:4", "seed:7", "--frames", 3, "--out", tmp_path / "video")
@@ -96,7 +96,7 @@ def test_images_too_small_to_be_told_apart_are_refused(run, tmp_path):
     assert not (tmp_path / "video").exists()
 
 
-def test_what_is_refused_leaves_nothing(run, tmp_path):
+def test_refused_interpolation_leaves_nothing(run, tmp_path):
     photo = tmp_path / "me.jpg"
     photo.write_text("no image")
     for arguments, words in (
@@ -125,7 +125,7 @@ def test_mp4_is_refused_at_once_without_its_extra(run, tmp_path):
     assert "ganvas[video]" in outcome.err
 
 
-def test_stopping_leaves_no_half_written_file(run, tmp_path, monkeypatch):
+def test_interrupt_leaves_no_partial_file(run, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 

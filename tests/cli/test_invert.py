@@ -34,10 +34,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
-    told = run("invert", folder / "layers.safetensors", folder / "0.png", folder / "1.png", *SHORT, "--out", tmp_path)
-    assert (told.code, told.err) == (0, "")
-    assert "Ganvas perceptual distance" in told.out
+def test_inversion_writes_latent_metrics_and_video(run: Run, folder: Path, tmp_path: Path):
+    outcome = run(
+        "invert", folder / "layers.safetensors", folder / "0.png", folder / "1.png", *SHORT, "--out", tmp_path
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "Ganvas perceptual distance" in outcome.out
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         "latent.safetensors",
@@ -64,9 +66,9 @@ def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
 
 def test_tuned_latents_and_noise_are_edited_and_sampled(run: Run, folder: Path, tmp_path: Path):
     generator, more = folder / "layers.safetensors", ("--noise", "on", "--tune", "2", "--tune-rank", "1")
-    told = run("invert", generator, folder / "0.png", *SHORT, *more, "--out", tmp_path, "--json")
-    assert told.code == 0
-    summary = json.loads(told.out)
+    outcome = run("invert", generator, folder / "0.png", *SHORT, *more, "--out", tmp_path, "--json")
+    assert outcome.code == 0
+    summary = json.loads(outcome.out)
     assert [line["stage"] for line in summary["photos"]] == ["inverted", "tuned"]
     latent = load_latent(tmp_path / "latent.safetensors")
     assert latent.tuned
@@ -115,17 +117,17 @@ def test_a_photo_called_like_a_result_overwrites_nothing(run: Run, folder: Path,
         (["b", "c"], ["b", "c"]),
     ],
 )
-def test_names_are_different(names: list[str], expected: list[str]):
+def test_photos_of_one_name_get_different_names(names: list[str], expected: list[str]):
     assert unique_names(names) == expected
 
 
 def test_a_folder_stands_for_its_images(run: Run, folder: Path, tmp_path: Path):
-    told = run("invert", folder / "layers.safetensors", folder, *SHORT, "--out", tmp_path / "out")
-    assert (told.code, "1 of 3 photos cannot be used" in told.err) == (2, True)
+    outcome = run("invert", folder / "layers.safetensors", folder, *SHORT, "--out", tmp_path / "out")
+    assert (outcome.code, "1 of 3 photos cannot be used" in outcome.err) == (2, True)
     assert load_latent(tmp_path / "out" / "latent.safetensors").captions == ("0", "1")
     (tmp_path / "empty").mkdir()
-    told = run("invert", folder / "layers.safetensors", tmp_path / "empty", *SHORT, "--out", tmp_path / "out")
-    assert (told.code, "holds no image" in told.err) == (2, True)
+    outcome = run("invert", folder / "layers.safetensors", tmp_path / "empty", *SHORT, "--out", tmp_path / "out")
+    assert (outcome.code, "holds no image" in outcome.err) == (2, True)
 
 
 def test_each_photo_has_its_eyes(run: Run, folder: Path, tmp_path: Path):
@@ -142,18 +144,18 @@ def test_each_photo_has_its_eyes(run: Run, folder: Path, tmp_path: Path):
     assert alone.code == 0, alone.err
     codes = [load_latent(tmp_path / name / "latent.safetensors").codes for name in "ab"]
     torch.testing.assert_close(codes[0][1], codes[1][0], atol=1e-3, rtol=1e-2)
-    told = run("invert", generator, folder / "0.png", "--eyes", "0.3", *SHORT, "--out", tmp_path / "c")
-    assert (told.code, "write the eyes" in told.err) == (2, True)
+    outcome = run("invert", generator, folder / "0.png", "--eyes", "0.3", *SHORT, "--out", tmp_path / "c")
+    assert (outcome.code, "write the eyes" in outcome.err) == (2, True)
     for more, words in ((second, "2 times for 3 photos"), (("--crop", "0,0,1,0.9"), "leave --crop out")):
         given = [folder / "0.png"] * 3
-        told = run("invert", generator, *given, *first, *more, *SHORT, "--out", tmp_path / "c")
-        assert (told.code, words in told.err) == (2, True)
+        outcome = run("invert", generator, *given, *first, *more, *SHORT, "--out", tmp_path / "c")
+        assert (outcome.code, words in outcome.err) == (2, True)
 
 
 def test_a_region_is_recorded_and_said(run: Run, folder: Path, tmp_path: Path):
     more = ("--region", "box:0,0,0.5,0.5", "--start", "random:2")
-    told = run("invert", folder / "layers.safetensors", folder / "0.png", *SHORT, *more, "--out", tmp_path)
-    assert "measured in the region box:0,0,0.5,0.5 alone" in told.out
+    outcome = run("invert", folder / "layers.safetensors", folder / "0.png", *SHORT, *more, "--out", tmp_path)
+    assert "measured in the region box:0,0,0.5,0.5 alone" in outcome.out
     settings = json.loads((tmp_path / "numbers.json").read_text())["settings"]
     assert (settings["region"], settings["start"]) == ("box:0,0,0.5,0.5", "nearest of 2 random")
 
@@ -169,8 +171,10 @@ def test_one_photo_too_large_for_the_memory_does_not_end_the_others(
         return levels(image, factor)
 
     monkeypatch.setattr(decoding, "levels", full)
-    told = run("invert", folder / "layers.safetensors", folder / "0.png", folder / "1.png", *SHORT, "--out", tmp_path)
-    assert (told.code, "too little memory" in told.err) == (2, True)
+    outcome = run(
+        "invert", folder / "layers.safetensors", folder / "0.png", folder / "1.png", *SHORT, "--out", tmp_path
+    )
+    assert (outcome.code, "too little memory" in outcome.err) == (2, True)
     assert load_latent(tmp_path / "latent.safetensors").captions == ("1",)
 
 
@@ -193,16 +197,16 @@ def test_a_killed_command_loses_one_part_at_most(
 
 def test_a_bad_photo_is_named_and_the_others_are_done(run: Run, folder: Path, tmp_path: Path):
     given = (folder / "layers.safetensors", folder / "bad.png", folder / "1.png", folder / "nowhere.png")
-    told = run("invert", *given, *SHORT, "--out", tmp_path, "--json")
-    assert told.code == 2
-    assert "2 of 3 photos cannot be used; the others are done" in told.err
-    assert "bad.png" in told.err
-    assert "nowhere.png" in told.err
-    assert json.loads(told.out)["unread"] == [str(folder / "bad.png"), str(folder / "nowhere.png")]
+    outcome = run("invert", *given, *SHORT, "--out", tmp_path, "--json")
+    assert outcome.code == 2
+    assert "2 of 3 photos cannot be used; the others are done" in outcome.err
+    assert "bad.png" in outcome.err
+    assert "nowhere.png" in outcome.err
+    assert json.loads(outcome.out)["unread"] == [str(folder / "bad.png"), str(folder / "nowhere.png")]
     assert load_latent(tmp_path / "latent.safetensors").captions == ("1",)
 
 
-def test_other_starts_spaces_and_regions(run: Run, folder: Path, tmp_path: Path):
+def test_inversion_takes_other_starts_spaces_and_regions(run: Run, folder: Path, tmp_path: Path):
     layers, photo = folder / "layers.safetensors", folder / "0.png"
     assert run("invert", layers, photo, *SHORT, "--space", "w", "--out", tmp_path / "a").code == 0
     more = ("--start", tmp_path / "a" / "latent.safetensors", "--optimizer", "lbfgs", "--region", "box:0,0,0.5,0.5")
@@ -235,8 +239,8 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
         return run_batches(work, stop)
 
     monkeypatch.setattr(BatchInversion, "run", interrupted)
-    told = run("invert", folder / "layers.safetensors", folder / "0.png", *SHORT, "--out", tmp_path)
-    assert told.code == 130
+    outcome = run("invert", folder / "layers.safetensors", folder / "0.png", *SHORT, "--out", tmp_path)
+    assert outcome.code == 130
     assert len(load_latent(tmp_path / "latent.safetensors")) == 1
 
 
@@ -261,11 +265,13 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
         (("0.png", "--tune-rate", "0.1"), "give --tune too"),
     ],
 )
-def test_wrong_options(run: Run, folder: Path, tmp_path: Path, options: tuple[str, ...], message: str):
+def test_inversion_refuses_wrong_options(
+    run: Run, folder: Path, tmp_path: Path, options: tuple[str, ...], message: str
+):
     given = [folder / option if option.endswith(".png") else option for option in options]
-    told = run("invert", folder / "layers.safetensors", *given, "--out", tmp_path)
-    assert told.code == 2
-    assert message in told.err
+    outcome = run("invert", folder / "layers.safetensors", *given, "--out", tmp_path)
+    assert outcome.code == 2
+    assert message in outcome.err
 
 
 def test_out_of_distribution_photos_are_reported(run: Run, folder: Path, tmp_path: Path):
@@ -273,9 +279,9 @@ def test_out_of_distribution_photos_are_reported(run: Run, folder: Path, tmp_pat
     generator = folder / "layers.safetensors"
     made = ganvas.load(generator)
     own = pixels.write_image(tmp_path / "own.png", made.synthesize(made.map(made.sample([1000])), "w+"))
-    told = run("invert", generator, folder / "0.png", own, *SHORT, "--out", tmp_path, "--json")
-    warnings = json.loads(told.out)["ood"]
+    outcome = run("invert", generator, folder / "0.png", own, *SHORT, "--out", tmp_path, "--json")
+    warnings = json.loads(outcome.out)["ood"]
     assert len(warnings) == 1
     assert warnings[0].startswith("'0' is out of distribution for this generator")
-    told = run("invert", generator, folder / "0.png", *SHORT, "--ood", "off", "--out", tmp_path, "--json")
-    assert json.loads(told.out)["ood"] == []
+    outcome = run("invert", generator, folder / "0.png", *SHORT, "--ood", "off", "--out", tmp_path, "--json")
+    assert json.loads(outcome.out)["ood"] == []

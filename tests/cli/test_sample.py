@@ -28,9 +28,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def test_mixing_writes_a_sheet_and_the_mixed_codes(run: Run, tmp_path: Path):
     options = ("--seeds", "42,54", "--mix", "7,38,24", "--layers", "coarse", "--layers", "8-9", "--truncation", "0.5")
-    told = run("sample", "faces", *options, "--out", tmp_path, "--json")
-    assert (told.code, told.err) == (0, "")
-    summary = json.loads(told.out)
+    outcome = run("sample", "faces", *options, "--out", tmp_path, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    summary = json.loads(outcome.out)
     assert list(summary["layers"].values()) == [[0, 1, 2, 3], [8, 9]]
     latent = ganvas.load_latent(tmp_path / "latent.safetensors")
     assert (latent.space, len(latent), latent.seeds[:4]) == ("w+", 12, (42, 42, 42, 54))
@@ -45,9 +45,9 @@ def test_mixing_writes_a_sheet_and_the_mixed_codes(run: Run, tmp_path: Path):
 
 
 def test_mixing_takes_the_groups_that_there_are(run: Run, files: dict[str, Path], tmp_path: Path):
-    told = run("sample", files["plain"], "--mix", "9", "--out", tmp_path, "--json")
-    assert told.err == ""
-    assert list(json.loads(told.out)["layers"].values()) == [[0, 1, 2, 3], [4, 5]]
+    outcome = run("sample", files["plain"], "--mix", "9", "--out", tmp_path, "--json")
+    assert outcome.err == ""
+    assert list(json.loads(outcome.out)["layers"].values()) == [[0, 1, 2, 3], [4, 5]]
     assert ganvas.load_latent(tmp_path / "latent.safetensors").seeds[:5] == (0, 1, 2, 3, 0)
 
 
@@ -63,8 +63,8 @@ def test_a_latent_file_can_be_mixed(run: Run, files: dict[str, Path], tmp_path: 
 
 
 def test_z_only_generators_are_sampled_at_their_truncated_codes(run: Run, files: dict[str, Path], tmp_path: Path):
-    told = run("sample", files["dcgan"], "--seeds", "3,5", "--truncation", "0.5", "--out", tmp_path)
-    assert (told.code, told.err) == (0, "")
+    outcome = run("sample", files["dcgan"], "--seeds", "3,5", "--truncation", "0.5", "--out", tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
     latent = ganvas.load_latent(tmp_path / "latent.safetensors")
     generator = ganvas.load(files["dcgan"])
     assert (latent.space, latent.truncation) == ("z", 0.5)
@@ -78,7 +78,7 @@ def test_generators_with_classes_need_a_label(run: Run, files: dict[str, Path], 
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "told"),
+    ("name", "options", "message"),
     [
         ("dcgan", ("--mix", "3"), "Styles cannot be mixed here"),
         ("dcgan", ("--label", "3"), "no classes"),
@@ -91,17 +91,19 @@ def test_generators_with_classes_need_a_label(run: Run, files: dict[str, Path], 
         ("plain", ("--columns", "0"), "give at least 1"),
     ],
 )
-def test_refusals(run: Run, files: dict[str, Path], tmp_path: Path, name: str, options: tuple[str, ...], told: str):
+def test_sample_refuses_wrong_options(
+    run: Run, files: dict[str, Path], tmp_path: Path, name: str, options: tuple[str, ...], message: str
+):
     outcome = run("sample", files[name], *options, "--out", tmp_path / "none")
     assert outcome.code == 2
-    assert told in outcome.err
+    assert message in outcome.err
     assert not (tmp_path / "none").exists()
 
 
 def test_z_only_generators_get_directions_and_edits_and_take_arrays(run: Run, files: dict[str, Path], tmp_path: Path):
     region = ("--region", "box:0.2,0.2,0.6,0.6", "--seeds", "0", "--count", "2", "--strength", "-2:2:3")
-    told = run("directions", files["dcgan"], *region, "--space", "z", "--out", tmp_path / "found", "--json")
-    assert told.err == ""
+    outcome = run("directions", files["dcgan"], *region, "--space", "z", "--out", tmp_path / "found", "--json")
+    assert outcome.err == ""
     found = ganvas.load_directions(tmp_path / "found" / "directions.safetensors")
     array = tmp_path / "z.npy"
     np.save(array, found.vectors.numpy())

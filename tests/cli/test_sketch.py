@@ -41,12 +41,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_results_and_numbers(run: Run, folder: Path, tmp_path: Path):
+def test_sketch_writes_images_and_metrics(run: Run, folder: Path, tmp_path: Path):
     generator = folder / "layers.safetensors"
     given = (generator, folder / "a.png", folder / "photo.jpg", *SHORT, "--fidelity", "loose", "--out", tmp_path)
-    told = run("sketch", *given, "--json")
-    assert (told.code, told.err) == (0, "")
-    summary = json.loads(told.out)
+    outcome = run("sketch", *given, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    summary = json.loads(outcome.out)
     assert {path.name for path in tmp_path.iterdir()} == {
         "a-image.png",
         "photo-image.png",
@@ -81,9 +81,9 @@ def test_the_table_of_weights_and_steps(run: Run, folder: Path, tmp_path: Path, 
     monkeypatch.setattr(ood, "FITTED", 5)
     table = ("--grid", "--grid-steps", "1,3", "--candidates", "2", "--real", folder / "real", "--ood")
     given = (folder / "layers.safetensors", folder / "a.png", folder / "b.png", *SHORT, *table, "--out", tmp_path)
-    told = run("sketch", *given, "--json")
-    assert (told.code, told.err) == (0, "")
-    summary = json.loads(told.out)
+    outcome = run("sketch", *given, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    summary = json.loads(outcome.out)
     best = [line for line in summary["images"] if line["candidate"] == 0]
     cells = [(0.0, 1), (0.0, 3), (1.0, 1), (1.0, 3), (3.0, 1), (3.0, 3)]
     assert [(line["delta_weight"], line["steps"]) for line in best] == 2 * cells
@@ -102,10 +102,10 @@ def test_the_table_of_weights_and_steps(run: Run, folder: Path, tmp_path: Path, 
 
 def test_text_and_generators_with_z_only(run: Run, folder: Path, tmp_path: Path):
     given = (folder / "plain.safetensors", folder / "b.png", "--steps", "2", "--nearest", "0", "--candidates", "1")
-    told = run("sketch", *given, "--optimizer", "lbfgs", "--loss", "l2+prior", "--out", tmp_path)
-    assert (told.code, told.err) == (0, "")
-    assert "of the nearest" in told.out
-    assert f"wrote {tmp_path / 'sketches.png'}" in told.out
+    outcome = run("sketch", *given, "--optimizer", "lbfgs", "--loss", "l2+prior", "--out", tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "of the nearest" in outcome.out
+    assert f"wrote {tmp_path / 'sketches.png'}" in outcome.out
     assert load_latent(tmp_path / "latent.safetensors").space == "z"
     line = json.loads((tmp_path / "numbers.json").read_text())["images"][0]
     assert (line["nearest"], line["relative_distance"], line["perceptual"]) == (None, None, None)
@@ -113,10 +113,12 @@ def test_text_and_generators_with_z_only(run: Run, folder: Path, tmp_path: Path)
 
 def test_bad_sketches_are_named_and_the_others_are_done(run: Run, folder: Path, tmp_path: Path):
     names = ("bad.png", "a.png", "clear.png", "nowhere.png")
-    told = run("sketch", folder / "layers.safetensors", *(folder / name for name in names), *SHORT, "--out", tmp_path)
-    assert told.code == 2
-    assert "3 of 4 sketches cannot be used; the others are done" in told.err
-    assert "transparent everywhere" in told.err
+    outcome = run(
+        "sketch", folder / "layers.safetensors", *(folder / name for name in names), *SHORT, "--out", tmp_path
+    )
+    assert outcome.code == 2
+    assert "3 of 4 sketches cannot be used; the others are done" in outcome.err
+    assert "transparent everywhere" in outcome.err
     assert (tmp_path / "a-image.png").exists()
 
 
@@ -132,8 +134,8 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
 
     monkeypatch.setattr(BatchSketch, "run", interrupted)
     given = (folder / "layers.safetensors", folder / "a.png", folder / "b.png", *SHORT, "--candidates", "2")
-    told = run("sketch", *given, "--out", tmp_path)
-    assert told.code == 130
+    outcome = run("sketch", *given, "--out", tmp_path)
+    assert outcome.code == 130
     assert load_latent(tmp_path / "latent.safetensors").captions[0].startswith("a from ")
     assert {line["sketch"] for line in json.loads((tmp_path / "numbers.json").read_text())["images"]} == {"a", "b"}
 
@@ -156,9 +158,9 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
         (("a.png", "--label", "2"), "no classes"),
     ],
 )
-def test_wrong_input(run: Run, folder: Path, tmp_path: Path, options: tuple[str, ...], message: str):
+def test_sketch_refuses_wrong_input(run: Run, folder: Path, tmp_path: Path, options: tuple[str, ...], message: str):
     given = [folder / part if part.endswith(".png") else part for part in options]
-    told = run("sketch", folder / "layers.safetensors", *SHORT, *given, "--out", tmp_path / "out")
-    assert told.code == 2
-    assert message in told.err.replace("\n", " ")
-    assert len(told.err.splitlines()) <= 3
+    outcome = run("sketch", folder / "layers.safetensors", *SHORT, *given, "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert message in outcome.err.replace("\n", " ")
+    assert len(outcome.err.splitlines()) <= 3

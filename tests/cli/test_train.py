@@ -39,16 +39,16 @@ def held(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_trained_and_used(run: Run, tmp_path: Path, images: Path):
+def test_trained_generator_works_in_other_commands(run: Run, tmp_path: Path, images: Path):
     """What a run makes is read by the other commands."""
     (images / "notes.txt").write_text("not an image")
     options = (*SMALL, "--batch", "8", "--images", "32", "--sheet-every", "16", "--log-every", "8", "--threads", "1")
-    told = run("train", "stylegan2", images, *options, "--out", tmp_path / "mine")
-    assert told.code == 0, told.err
-    assert told.out.startswith(f"20 images at 8 pixels from {images}\n")
-    assert "finished after 32 images" in told.out
+    outcome = run("train", "stylegan2", images, *options, "--out", tmp_path / "mine")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith(f"20 images at 8 pixels from {images}\n")
+    assert "finished after 32 images" in outcome.out
     for name in ("sheet-000000032.png", "snapshot-000000032.safetensors", "generator.safetensors", "timelapse.webp"):
-        assert f"wrote {tmp_path / 'mine' / name}\n" in told.out
+        assert f"wrote {tmp_path / 'mine' / name}\n" in outcome.out
         assert (tmp_path / "mine" / name).stat().st_size > 0
     generator = tmp_path / "mine" / "generator.safetensors"
     about = json.loads(run("models", "info", generator, "--json").out)
@@ -61,7 +61,7 @@ def test_trained_and_used(run: Run, tmp_path: Path, images: Path):
     assert edit.code == 0, edit.err
 
 
-def test_adapted_and_used(run: Run, tmp_path: Path, images: Path):
+def test_adapted_generator_works_in_other_commands(run: Run, tmp_path: Path, images: Path):
     """A generator moves to three images, and goes through the other commands as any other."""
     small = save_generator(tmp_path / "small.safetensors", small_stylegan2(16), About("small", ""))
     few = tmp_path / "few"
@@ -69,10 +69,10 @@ def test_adapted_and_used(run: Run, tmp_path: Path, images: Path):
     for image in sorted(images.glob("*.png"))[:3]:
         (few / image.name).write_bytes(image.read_bytes())
     out = tmp_path / "moved"
-    told = run("train", "adapt", small, few, "--images", "16", "--batch", "4", "--threads", "1", "--out", out)
-    assert told.code == 0, told.err
-    assert told.out.startswith("3 images at 16 pixels")
-    assert "finished after 16 images" in told.out
+    outcome = run("train", "adapt", small, few, "--images", "16", "--batch", "4", "--threads", "1", "--out", out)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("3 images at 16 pixels")
+    assert "finished after 16 images" in outcome.out
     about = json.loads(run("models", "info", out / "generator.safetensors", "--json").out)
     assert (about["name"], about["source"]["command"]) == ("moved", "ganvas train adapt")
     assert run("sample", out / "generator.safetensors", "--seeds", "0-3", "--out", tmp_path / "sample").code == 0
@@ -84,12 +84,12 @@ def test_adapted_and_used(run: Run, tmp_path: Path, images: Path):
     assert (missing.code, "There is no generator" in missing.err) == (2, True)
 
 
-def test_measured_by_images_that_were_held_out(run: Run, tmp_path: Path, images: Path):
+def test_training_reports_kernel_mmd_on_held_out_images(run: Run, tmp_path: Path, images: Path):
     test = ("--test", images, "--test-every", "8", "--images", "16")
-    told = run("train", "dcgan", images, *TINY, *test, "--out", tmp_path / "mine")
-    assert told.code == 0, told.err
-    assert re.search(r"^kernel MMD \d+\.\d{4} after 16 images$", told.out, re.MULTILINE)
-    assert f"wrote {tmp_path / 'mine' / 'kernel-mmd.png'}\n" in told.out
+    outcome = run("train", "dcgan", images, *TINY, *test, "--out", tmp_path / "mine")
+    assert outcome.code == 0, outcome.err
+    assert re.search(r"^kernel MMD \d+\.\d{4} after 16 images$", outcome.out, re.MULTILINE)
+    assert f"wrote {tmp_path / 'mine' / 'kernel-mmd.png'}\n" in outcome.out
     for command, said in (
         (("stylegan2", images, *SMALL, *test), "8 pixels are too small"),
         (("dcgan", images, *TINY, "--test", tmp_path / "nowhere"), "does not exist"),
@@ -98,48 +98,48 @@ def test_measured_by_images_that_were_held_out(run: Run, tmp_path: Path, images:
         assert (refused.code, said in refused.err, held(tmp_path / "other")) == (2, True, [])
 
 
-def test_json_for_programs(run: Run, tmp_path: Path, images: Path):
-    told = run("train", "dcgan", images, *TINY, "--images", "16", "--out", tmp_path / "mine", "--json")
-    summary = json.loads(told.out)
+def test_training_prints_a_summary_as_json(run: Run, tmp_path: Path, images: Path):
+    outcome = run("train", "dcgan", images, *TINY, "--images", "16", "--out", tmp_path / "mine", "--json")
+    summary = json.loads(outcome.out)
     assert [summary[name] for name in ("command", "state", "images", "alarms")] == ["train", "finished", 16, []]
     assert summary["summary"]["count"] == 20
     assert all(Path(path).exists() for path in summary["files"])
-    assert told.err == ""
+    assert outcome.err == ""
 
 
 @pytest.mark.parametrize("family", ["dcgan", "stylegan2"])
 def test_dry_run_writes_nothing(run: Run, tmp_path: Path, images: Path, family: str):
     sizes = TINY if family == "dcgan" else (*SMALL, "--batch", "8", "--discriminator-warmup", "500")
-    told = run("train", family, images, *sizes, "--out", tmp_path / "mine", "--dry-run")
-    assert told.code == 0, told.err
-    assert "images a second on cpu: 300,000 would take about" in told.out
-    assert "dry run" in told.out
+    outcome = run("train", family, images, *sizes, "--out", tmp_path / "mine", "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert "images a second on cpu: 300,000 would take about" in outcome.out
+    assert "dry run" in outcome.out
     assert not (tmp_path / "mine").exists()
     summary = json.loads(run("train", family, images, *sizes, "--dry-run", "--json").out)
     assert summary["rate"] > 0
     assert summary["parameters"]["generator"] > 1000
 
 
-def test_what_is_left_out_is_said(run: Run, tmp_path: Path):
+def test_skipped_images_are_reported(run: Run, tmp_path: Path):
     source = write_images(tmp_path / "in", 20, (40, 30))
     for number in range(7):
         (source / f"broken{number}.png").write_bytes(b"x")
     (source / "20.png").write_bytes((source / "03.png").read_bytes())
-    told = run("train", "dcgan", source, *TINY, "--dry-run")
-    assert "21 images at 32 pixels" in told.out
-    assert "21 were not square: the middle was taken" in told.out
-    assert "21 are smaller than 32 pixels and were enlarged" in told.out
-    assert "1 are the same as others" in told.out
-    assert "left out broken0.png: " in told.out
-    assert "left out 2 more that cannot be read" in told.out
+    outcome = run("train", "dcgan", source, *TINY, "--dry-run")
+    assert "21 images at 32 pixels" in outcome.out
+    assert "21 were not square: the middle was taken" in outcome.out
+    assert "21 are smaller than 32 pixels and were enlarged" in outcome.out
+    assert "1 are the same as others" in outcome.out
+    assert "left out broken0.png: " in outcome.out
+    assert "left out 2 more that cannot be read" in outcome.out
 
 
-def check(told: Outcome, word: str) -> None:
-    assert told.code == 2, told.err
-    assert told.out == ""
-    assert len(told.err.splitlines()) <= 2, told.err
-    assert "Traceback" not in told.err
-    assert word in told.err
+def check(outcome: Outcome, word: str) -> None:
+    assert outcome.code == 2, outcome.err
+    assert outcome.out == ""
+    assert len(outcome.err.splitlines()) <= 2, outcome.err
+    assert "Traceback" not in outcome.err
+    assert word in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,9 @@ def check(told: Outcome, word: str) -> None:
     ],
 )
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["", "dry"])
-def test_wrong_options(run: Run, tmp_path: Path, images: Path, family: str, options: list[str], word: str, dry: tuple):
+def test_training_refuses_wrong_settings(
+    run: Run, tmp_path: Path, images: Path, family: str, options: list[str], word: str, dry: tuple
+):
     sizes = TINY if family == "dcgan" else SMALL
     given = dict(zip(sizes[::2], sizes[1::2], strict=True)) | dict(zip(options[::2], options[1::2], strict=True))
     parts = [part for pair in given.items() for part in pair]
@@ -180,13 +182,13 @@ def test_wrong_options(run: Run, tmp_path: Path, images: Path, family: str, opti
     assert held(tmp_path / "mine") == []
 
 
-def test_one_of_a_team_says_what_is_wrong(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_only_the_main_process_reports_wrong_input(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RANK", "1")
-    told = run("train", "dcgan", tmp_path / "nowhere")
-    assert (told.code, told.out, told.err) == (2, "", "")
+    outcome = run("train", "dcgan", tmp_path / "nowhere")
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", "")
 
 
-def test_wrong_data(run: Run, tmp_path: Path):
+def test_training_refuses_unusable_data(run: Run, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.zip").write_text("no zip")
     check(run("train", "dcgan", tmp_path / "nowhere"), "does not exist; give a folder or a zip of images")
@@ -197,7 +199,7 @@ def test_wrong_data(run: Run, tmp_path: Path):
     assert not Path("training").exists()
 
 
-def test_folders_in_use_and_other_settings(run: Run, tmp_path: Path, images: Path):
+def test_training_refuses_used_folders_and_changed_settings(run: Run, tmp_path: Path, images: Path):
     train = ("train", "dcgan", images, *TINY, *OFTEN, "--out", tmp_path / "mine")
     check(run(*train, "--resume", "auto"), "holds no snapshot to go on from; start without --resume")
     assert run(*train, "--images", "32").code == 0
@@ -231,7 +233,7 @@ def test_killed_run_goes_on_bit_for_bit(
         assert unequal(*(snapshots.read(folder / name).tensors for folder in (killed, whole))) == []
 
 
-def test_interrupt_saves_and_ends(tmp_path: Path, images: Path):
+def test_interrupted_training_saves_and_ends(tmp_path: Path, images: Path):
     folder = tmp_path / "mine"
     process = start(["train", "dcgan", images, *TINY, "--out", folder, "--log-every", "8"])
     wait_for((folder / "log.jsonl").exists, process)
@@ -245,7 +247,7 @@ def test_interrupt_saves_and_ends(tmp_path: Path, images: Path):
     assert not any(name.startswith(".") for name in held(folder))
 
 
-def test_two_processes_by_torchrun(tmp_path: Path, images: Path):
+def test_torchrun_trains_in_two_processes(tmp_path: Path, images: Path):
     """One of them speaks, and both end."""
     options = [*SMALL, "--batch", "8", "--images", "32", "--log-every", "8", "--threads", "1"]
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "ganvas"]
@@ -274,7 +276,7 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 240) -> None
         time.sleep(0.02)
 
 
-def test_encoder_of_a_generator(run: Run, tmp_path: Path, images: Path):
+def test_trained_encoder_starts_inversions(run: Run, tmp_path: Path, images: Path):
     options = (
         "--resolution",
         "16",
@@ -292,17 +294,17 @@ def test_encoder_of_a_generator(run: Run, tmp_path: Path, images: Path):
     generator = tmp_path / "mine" / "generator.safetensors"
     often = ("--batch", "4", "--steps", "4", "--real-from", "2", "--log-every", "1", "--save-every", "2")
     train = ("train", "encoder", generator, images, *often, "--precision", "float32", "--out", tmp_path / "encoder")
-    told = run(*train, "--json")
-    assert told.code == 0, told.err
-    found = json.loads(told.out)
+    outcome = run(*train, "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
     assert (found["state"], found["steps"]) == ("finished", 4)
     assert held(tmp_path / "encoder") == ["encoder.safetensors", "log.jsonl", "sheet.png", "snapshot.safetensors"]
     check(run(*train), "holds a training already: go on with --resume")
     assert "finished after 4 steps" in run(*train, "--resume").out
     mine = ("--start", tmp_path / "encoder" / "encoder.safetensors", "--steps", "1", "--frames", "0", "--out", tmp_path)
     photo = next(path for path in sorted(images.iterdir()) if path.suffix == ".png")
-    told = run("invert", generator, photo, *mine)
-    assert told.code == 0, told.err
+    outcome = run("invert", generator, photo, *mine)
+    assert outcome.code == 0, outcome.err
     check(run("invert", "faces", photo, *mine), "is the encoder of another generator")
     check(run(*train, "--resume", "--learning-rate", "1"), "other settings (learning_rate 0.001)")
     check(run("train", "encoder", generator, tmp_path / "nowhere", "--out", tmp_path / "other"), "does not exist")

@@ -17,7 +17,7 @@ from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Sample
 from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import label_of
-from ganvas.generators.protocol import CanMove, Generator, Label
+from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label
 from ganvas.inversion.open import open_latent, open_photo
 from ganvas.inversion.photos import PhotoSettings, check_photos_ood, is_photo
 from ganvas.io.progress import Progress
@@ -201,6 +201,8 @@ def class_of(generator: Generator, label: str | None) -> int | None:
     found = label_of(generator, label)
     if isinstance(found, tuple):
         raise GanvasError("All images of one run are of one class; give one --label.")
+    if isinstance(generator, HasClasses):
+        generator.one_hot(found, 1)  # a wrong label is refused here, not at the first image
     return found
 
 

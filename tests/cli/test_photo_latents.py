@@ -39,9 +39,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_photo_is_sampled_dragged_and_edited(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
     generator, photo = folder / "layers.safetensors", folder / "0.png"
-    told = run("sample", generator, "--latent", photo, "--out", folder / "a")
-    assert told.code == 0, told.err
-    assert "inverted 0.png into w+: " in told.err
+    outcome = run("sample", generator, "--latent", photo, "--out", folder / "a")
+    assert outcome.code == 0, outcome.err
+    assert "inverted 0.png into w+: " in outcome.err
     first = load_latent(folder / "a" / "latent.safetensors")
     assert (first.space, first.captions) == ("w+", ("0",))
 
@@ -53,22 +53,22 @@ def test_a_photo_is_sampled_dragged_and_edited(run: Run, folder: Path, monkeypat
     directions = folder / "found" / "directions.safetensors"
     edit = run("edit", generator, directions, "--latent", photo, "--out", folder / "c")
     assert edit.code == 0
-    assert edit.err == told.err  # the same notes: how near, and that it is out of distribution
+    assert edit.err == outcome.err  # the same notes: how near, and that it is out of distribution
     assert load_latent(folder / "c" / "latent.safetensors").source == str(photo)
 
 
 def test_a_video_from_photo_to_photo(run: Run, folder: Path):
     photos = (folder / "0.png", folder / "1.png", "seed:3")
-    told = run("interpolate", folder / "layers.safetensors", *photos, "--frames", "4", "--out", folder / "video")
-    assert told.code == 0, told.err
-    assert told.err.count("inverted ") == 2
+    outcome = run("interpolate", folder / "layers.safetensors", *photos, "--frames", "4", "--out", folder / "video")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("inverted ") == 2
     assert (folder / "video" / "interpolate.gif").exists()
 
 
 def test_a_video_begins_at_the_photo_inverted_with_its_class(run: Run, folder: Path):
     command = ("interpolate", folder / "classes.safetensors", folder / "0.png", "seed:3", "--frames", "4")
-    told = run(*command, "--label", "1", "--out", folder / "video")
-    assert told.code == 0, told.err
+    outcome = run(*command, "--label", "1", "--out", folder / "video")
+    assert outcome.code == 0, outcome.err
     (kept,) = (home() / "inversions").glob("*.safetensors")
     latent = load_latent(kept)
     assert latent.label == 1
@@ -78,18 +78,18 @@ def test_a_video_begins_at_the_photo_inverted_with_its_class(run: Run, folder: P
         first = torch.from_numpy(np.array(video.convert("RGB"))).movedim(2, 0)[None] / 127.5 - 1
     shown = pixels.resize(first.float(), *expected.shape[-2:])
     assert float((shown - expected).abs().mean()) < 0.1  # a palette of 256 colors
-    told = run(*command, "--out", folder / "other")
-    assert (told.code, "needs a label" in told.err) == (2, True)
+    outcome = run(*command, "--out", folder / "other")
+    assert (outcome.code, "needs a label" in outcome.err) == (2, True)
 
 
 def test_unreadable_photos_and_options_that_photos_refuse_keep_nothing(run: Run, folder: Path):
     generator = folder / "layers.safetensors"
     for path, said in ((folder / "bad.png", "bad.png"), (folder / "none.jpg", "none.jpg")):
-        told = run("sample", generator, "--latent", path, "--out", folder / "a")
-        assert (told.code, said in told.err) == (2, True)
-    told = run("sample", generator, "--latent", folder / "0.png", "--truncation", "0.5", "--out", folder / "a")
-    assert (told.code, "A photo has its own truncation" in told.err) == (2, True)
+        outcome = run("sample", generator, "--latent", path, "--out", folder / "a")
+        assert (outcome.code, said in outcome.err) == (2, True)
+    outcome = run("sample", generator, "--latent", folder / "0.png", "--truncation", "0.5", "--out", folder / "a")
+    assert (outcome.code, "A photo has its own truncation" in outcome.err) == (2, True)
     more = ("--latent", folder / "0.png", "--label", "0,1", "--out", folder / "a")
-    told = run("sample", folder / "classes.safetensors", *more)
-    assert (told.code, "one class" in told.err) == (2, True)
+    outcome = run("sample", folder / "classes.safetensors", *more)
+    assert (outcome.code, "one class" in outcome.err) == (2, True)
     assert not (home() / "inversions").exists()
