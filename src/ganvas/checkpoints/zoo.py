@@ -23,7 +23,7 @@ from ganvas.io import cache
 from ganvas.regions import Region
 from ganvas.regions.named import SETS
 
-UNVERIFIED_FORMATS = frozenset({"TensorFlow pickle", "OpenMMLab"})  # docs/formats.md says why
+UNVERIFIED_FORMATS = frozenset({"TensorFlow pickle", "OpenMMLab"})  # docs/generators/formats.md says why
 Report = Callable[[str, int, int | None], None]
 
 

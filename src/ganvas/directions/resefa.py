@@ -2,7 +2,7 @@
 
 Directions n that change a region most and the rest least: the largest values of ``n^T A n / n^T (B + a I) n`` (Eq. 7
 and 11), with A and B the Gram matrices of J over the region and over its background, each a mean over its pixels. What
-the published code does otherwise is in `docs/resefa.md`; ``compat="official"`` repeats it.
+the published code does otherwise is in `docs/methods/resefa.md`; ``compat="official"`` repeats it.
 """
 
 from collections.abc import Mapping, Sequence

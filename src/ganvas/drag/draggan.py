@@ -1,7 +1,7 @@
 """DragGAN: Drag Your GAN (Pan et al., SIGGRAPH 2023). Motion supervision (Eq. 1) pulls the features around each handle
 a step towards its target; point tracking (Eq. 2) finds the handle again by the feature that it had at the start.
 
-Written from the paper's equations. Where paper and published code differ, `docs/drag.md` says what is done here.
+Written from the paper's equations. `docs/methods/drag.md` lists where paper, published code and this code differ.
 """
 
 from dataclasses import dataclass, replace

@@ -3,7 +3,7 @@ the straight line to the target by sub-motions. A sub-motion optimizes the codes
 patch at the anchor h equals the template; then the template is updated, and the anchor advances, stays or goes back.
 
 The paper's method; ``compat="official"`` runs it with the numbers and the details of the published code. What Ganvas
-adds to it is in `recovery`. Where paper and published code differ, `docs/drag.md` says what is done here.
+adds to it is in `recovery`. Where paper and published code differ, `docs/methods/drag.md` says what is done here.
 """
 
 import math

@@ -25,7 +25,8 @@ class LBFGSOptions:
     the Wolfe conditions; a line search takes at most ``line_steps`` evaluations; ``first_step`` is the length of the
     very first step, and a gradient of a norm below ``gradient_tolerance`` counts as zero.
 
-    Ten pairs, as is common, need about a third more passes in w (docs/inversion.md); a hundred cost less than a pass.
+    Ten pairs, as is common, need about a third more passes in w (docs/results/inversion.md); a hundred cost less
+    than a pass.
     """
 
     history: int = 100

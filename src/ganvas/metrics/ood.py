@@ -4,8 +4,8 @@ The first part is a Mahalanobis distance of descriptors: two of the feature netw
 8 x 8 positions, so that an eye is expected where the generator's eyes are (after Defard et al. 2021, "PaDiM", with one
 covariance over all positions instead of one each). It is fitted to samples of the generator; the threshold is a
 quantile over other samples. Global features, which know no positions, tell a cat from a face much worse
-(docs/photos.md). The second part is for generators that have an encoder: a dog is reconstructed as the nearest cat, at
-a larger perceptual distance than cats are.
+(docs/results/ood.md). The second part is for generators that have an encoder: a dog is reconstructed as the nearest
+cat, at a larger perceptual distance than cats are.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,8 +33,8 @@ MAPS = (-3, -2)
 SHRINKAGE = 0.5
 SAMPLES, FITTED = 450, 300
 QUANTILE = 0.99
-# Both set on test sets (docs/photos.md). Real images are reconstructed worse than samples of the generator, on which
-# its encoder was trained.
+# Both set on test sets (docs/results/ood.md). Real images are reconstructed worse than samples of the generator, on
+# which its encoder was trained.
 TOLERANCE, RECONSTRUCTION_TOLERANCE = 1.0, 1.25
 
 
