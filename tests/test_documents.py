@@ -49,12 +49,15 @@ PUBLISHED: dict[str, Callable[[], Any]] = {
 }
 # What the documents do for good results, the tests do for a few steps: everything runs, only less long.
 SHORTER = {
+    "[0, 1, 2, 3], truncation": "[0], truncation",
     "SketchSettings(candidates=2, steps=300)": "SketchSettings(candidates=2, steps=4), random=16",
     "steps=300": "steps=4",
     "steps=100": "steps=4",
     "steps=40": "steps=8",
     "steps=50": "steps=4",
     "frames=96": "frames=6",
+    "images=100_000": "images=64",
+    'open_latent("me.jpg", G)': 'open_latent("me.safetensors", G)',  # else 300 steps
 }
 
 

@@ -1,6 +1,5 @@
 """The benchmark of drags on a generator whose code is a shift: what it measures has closed forms."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,27 +14,23 @@ from torch import Tensor
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli import compare
-from ganvas.comparisons.drag import accuracy, pairs, trials
+from ganvas.comparisons.drag import pairs, trials
 from ganvas.comparisons.drag import run as command
-from ganvas.comparisons.drag.qualitative import DIRECTION, MASKED_SMILE, SMILE, landmarks, request_of
 from ganvas.comparisons.drag.settings import QUICK, DragBenchmarkSettings, of_size
 from ganvas.comparisons.drag.tasks import corners, draw
 from ganvas.comparisons.drag.trials import DragBenchmark, read_trial, share_of_way, trial_path
-from ganvas.comparisons.drag.yaw import HEAD, NOSE, smile
 from ganvas.comparisons.records import claim_folder
 from ganvas.drag import defaults
-from ganvas.drag.request import DragRequest
-from ganvas.errors import GanvasError, RegionError, ResultFileError
+from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import About
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.regions import Region
-from ganvas.regions.named import FACES
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
 from tests.drag.sliding import SlidingGenerator
 from tests.generators.small import small_stylegan2
 
-SMALL = replace(of_size(3), steps=6, pairs=1, tracked=1)
+SMALL = replace(of_size(3), steps=6, pairs=1)
 
 
 class Plain:
@@ -170,18 +165,6 @@ def test_displacements_of_pairs_agree_with_the_codes(tmp_path: Path):
     assert torch.equal(second, same)
 
 
-def test_shifted_and_warped_images_have_known_displacements():
-    """Moving by splines is sliding, away from the border; a warped image shows what its places say."""
-    generator = SlidingGenerator(64)
-    still, slid = (generator.synthesize(torch.tensor([[10 * x / 64, 0.0, 0.0]]), "z") for x in (0.0, 2.3))
-    shifted = accuracy.moved_by(still, torch.tensor([2.3, 0.0]).double().numpy())
-    assert (shifted - slid)[..., 8:-8, 8:-8].abs().max() < 1e-3
-    bent, places = accuracy.warped(still, 3)
-    x, y = places[0, :, 30, 20].tolist()
-    moved = generator.synthesize(torch.tensor([[10 * ((20.5 / 64) - x), 10 * ((30.5 / 64) - y), 0.0]]), "z")
-    assert (bent - moved)[0, :, 30, 20].abs().max() < 0.02
-
-
 def test_damaged_trial_is_refused(tmp_path: Path):
     setting = bench(tmp_path, replace(SMALL, drags=1))
     trials.trials(setting, quiet)
@@ -200,37 +183,8 @@ def test_benchmark_sizes_have_at_least_one_drag_and_pair(drags: int):
         of_size(0)
 
 
-def test_qualitative_drags_write_tables_angles_and_videos(tmp_path: Path):
-    generator = small_stylegan2(32)
-    setting = bench(tmp_path, replace(SMALL, steps=3, learned=4), generator)
-    text, paths = command.run_qualitative(setting, "nobody", FACES, 1, quiet)
-    assert "Does the head turn?" in text
-    angles = json.loads((tmp_path / "qualitative.json").read_text("utf-8"))["yaw, degrees"]
-    assert {name: len(degrees) for name, degrees in angles.items()} == dict.fromkeys(
-        ("draggan", "freedrag", smile("draggan"), smile("freedrag"), HEAD, NOSE), 1
-    )
-    assert {"face-direction.gif", "smile.webp", "smile-only-the-mouth-may-move.jpg"} <= {path.name for path in paths}
-    with pytest.raises(RegionError, match="no region named nose"):
-        command.run_qualitative(setting, "nobody", {}, 1, quiet)
-
-
-def test_qualitative_requests_move_the_nose_aside_and_the_mouth_corners_up():
-    at = landmarks(pattern(2), FACES)
-    assert at["left mouth corner"][0] < at["right mouth corner"][0]
-
-    def request(edit: str) -> DragRequest:
-        return request_of(edit, at, FACES["mouth"], "draggan", 10)
-
-    ((handle, target),) = request(DIRECTION).points
-    assert abs(target[0] - handle[0]) == pytest.approx(0.1)
-    assert request(SMILE).movable is None
-    smile = request(MASKED_SMILE)
-    assert smile.movable == FACES["mouth"]
-    assert all(target[1] < handle[1] for handle, target in smile.points)
-
-
 def test_benchmark_runs_from_the_command_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(compare, "of_size", lambda drags: replace(of_size(drags), steps=2, tracked=1))
+    monkeypatch.setattr(compare, "of_size", lambda drags: replace(of_size(drags), steps=2))
     model = save_generator(tmp_path / "plain.safetensors", small_stylegan2(32), About("plain", "plain" * 9, {}))
     told = run("compare", "drag", model, "--drags", "1", "--out", tmp_path / "out")
     assert told.code == 0, told.err
@@ -246,7 +200,7 @@ def test_benchmark_runs_from_the_command_line(run: Run, tmp_path: Path, monkeypa
         (("--label", "3"), "no classes"),
         (("--point", "0.4,0.4>0.5,0.5"), "--point"),
         (("--method", "freedrag"), "--method"),
-        (("--qualitative", "--steps", "10"), "--steps"),
+        (("--steps", "10"), "--steps"),
         (("--latent", "x.safetensors"), "--latent"),
     ],
 )

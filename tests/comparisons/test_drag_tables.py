@@ -5,25 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from ganvas.comparisons.drag import qualitative, qualitative_report
 from ganvas.comparisons.drag.content_tables import found_by_both, paired
 from ganvas.comparisons.drag.formatting import share
 from ganvas.comparisons.drag.groups import grouped
 from ganvas.comparisons.drag.pairs import ImagePair, PairResult
-from ganvas.comparisons.drag.qualitative import DIRECTION, MASKED_SMILE, SMILE
-from ganvas.comparisons.drag.qualitative_report import (
-    corners_pulled,
-    sideways,
-    turning,
-    warps_are_distinguished,
-)
 from ganvas.comparisons.drag.report import Results, markdown, round_trip_quotients, round_trips
 from ganvas.comparisons.drag.settings import DragBenchmarkSettings
 from ganvas.comparisons.drag.sheets import failures
 from ganvas.comparisons.drag.tasks import DragTask
 from ganvas.comparisons.drag.trials import Outcome, Trial
-from ganvas.comparisons.drag.yaw import HEAD, NOSE, smile
-from ganvas.comparisons.estimates import Estimate, quotient_of_means, share_estimate
+from ganvas.comparisons.estimates import quotient_of_means, share_estimate
 from ganvas.drag.request import Point
 
 
@@ -69,7 +60,7 @@ def test_round_trip_table_has_quotients_of_all_and_of_carried_drags():
     found += [trial(n, "freedrag", leg(share=0.1 if n else 1.0), leg(distance=0.1)) for n in range(4)]
     setting = replace(DragBenchmarkSettings(), resamples=50)
     assert set(grouped(found, setting)) == {"corners, 10 %", "corners, all"}
-    text = markdown(Results(tuple(found), (), (), 64, "a distance for tests"), setting, "nobody")
+    text = markdown(Results(tuple(found), (), 64, "a distance for tests"), setting, "nobody")
     assert "| corners, all | DragGAN | 4 | 0.200 (0.200–0.200) |" in text
     assert "FreeDrag over DragGAN: **0.50 (0.50–0.50)** from corners" in text
     assert "| corners, all | 4 | 0.50 (0.50–0.50) | 1 | 0.50 (0.50–0.50) |" in text
@@ -133,49 +124,3 @@ def test_quotient_of_means_is_inf_over_zero():
     found = quotient_of_means([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], 200)
     assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
     assert quotient_of_means([1.0], [0.0], 10).value == math.inf
-
-
-def face(seed: int, shifts: dict, edit: str = DIRECTION, method: str = "draggan") -> qualitative.FaceDrag:
-    at = dict.fromkeys(qualitative.FOLLOWED, (0.5, 0.5))
-    whole = dict.fromkeys(qualitative.FOLLOWED) | shifts
-    return qualitative.FaceDrag(edit, seed, method, "reached", 1, (-0.1, 0.0), (), (), at, whole, 0.1, 0.1)
-
-
-def test_turning_is_decided_by_angles_beyond_a_pushed_nose_and_their_share():
-    """By the angle beyond that of a pushed nose, and by the share of a turn that would carry it as far."""
-    more, none = Estimate(5.0, 3.0, 7.0), Estimate(1.0, -1.0, 3.0)
-    assert turning(more, Estimate(0.8, 0.5, 1.1), 8) == "yes"
-    assert turning(more, Estimate(0.4, 0.2, 0.6), 8) == "in part"
-    assert turning(none, Estimate(0.1, -0.2, 0.3), 8) == "no"
-    assert turning(none, Estimate(0.4, 0.3, 0.5), 8) == "undecided"
-    assert turning(more, Estimate(1.0, 1.0, 1.0), 7) == "undecided from 7"
-    for head, nose, apart in ((12.0, 1.0, True), (12.0, 6.0, False), (-2.0, 0.1, False)):
-        assert warps_are_distinguished({HEAD: [head] * 3, NOSE: [nose] * 3}, 100) is apart
-    assert sideways([face(0, {"nose": (-0.05, 0.0)})], "nose") == [5.0]
-
-
-def test_qualitative_tables_compare_parts_of_the_same_faces():
-    """Shifts of nose and chin are of the faces on which both are found; the corners of one mouth are one number."""
-    setting = replace(DragBenchmarkSettings(), methods=("draggan",))
-    both = {"nose": (-0.08, 0.0), "chin": (-0.04, 0.0)}
-    found = [face(n, both) for n in range(3)] + [face(3, {"nose": (0.5, 0.0)}), face(4, {"chin": (0.5, 0.0)})]
-    smiles = [
-        face(n, {"left mouth corner": (-0.02, -0.04), "right mouth corner": (0.04, -0.02)}, edit)
-        for edit in (SMILE, MASKED_SMILE)
-        for n in range(2)
-    ]
-    assert corners_pulled([*smiles[:1], face(9, {"left mouth corner": (0.0, 0.0)}, SMILE)]) == [(3.0, 3.0)]
-    angles = {"draggan": [5.0, 7.0] * 4, smile("draggan"): [0.0] * 8, HEAD: [12.0] * 8, NOSE: [0.4] * 8}
-    text = qualitative_report.markdown([*found, *smiles], angles, setting, "nobody")
-    assert "| 8.0 (8.0–8.0), 3 of 5 | – | – | 4.0 (4.0–4.0), 3 of 5 |" in text
-    assert "| DragGAN | 6.0 (5.2–6.8) | 0.50 (0.44–0.56) | in part |" in text
-    assert "| DragGAN, the smile | 0.0 (0.0–0.0) | 0.00 (0.00–0.00) |  |" in text
-    assert f"| {NOSE} | 0.4 (0.4–0.4) | 0.03 (0.03–0.03) |  |" in text
-    assert "| DragGAN | 3.0 (3.0–3.0) | 3.0 (3.0–3.0) |" in text
-    text = qualitative_report.markdown([*found, *smiles], {**angles, NOSE: [12.0] * 8}, setting, "nobody")
-    assert "| undecided: the warps are not distinguished either |" in text
-
-
-def test_handles_are_shown_where_their_content_is_found():
-    assert face(0, {"nose": (-0.05, 0.1)}).found == (pytest.approx((0.45, 0.6)),)
-    assert face(0, {"left mouth corner": (0.1, 0.0)}, SMILE).found == (pytest.approx((0.6, 0.5)), None)

@@ -17,7 +17,7 @@ def test_blur_agrees_with_scipy_away_from_the_border():
         torch.testing.assert_close(found[row, :, 14:-14, 14:-14], torch.tensor(expected)[:, 14:-14, 14:-14])
 
 
-def test_blur_keeps_what_is_flat_and_does_nothing_at_zero():
+def test_blur_keeps_constants_and_changes_nothing_at_zero():
     torch.testing.assert_close(
         distortions.blur(torch.ones(2, 3, 8, 8), torch.tensor([1.0, 30.0])), torch.ones(2, 3, 8, 8)
     )
@@ -54,7 +54,7 @@ def test_warp_by_a_constant_field_is_a_shift():
     torch.testing.assert_close(moved[..., :-2], x[..., 2:], atol=1e-5, rtol=0)
 
 
-def test_no_rows_are_no_rows():
+def test_empty_batches_stay_empty():
     none = torch.zeros(0, 3, 8, 8)
     assert distortions.warp(none, torch.zeros(0), torch.zeros(0, 2, 3, 3)).shape == none.shape
     assert distortions.blur(none, torch.zeros(0)).shape == none.shape
@@ -76,7 +76,7 @@ def test_recoloring_gray_by_saturation_changes_nothing():
     torch.testing.assert_close(brighter, gray + 0.1)
 
 
-def test_crops_are_where_they_were_asked():
+def test_crops_begin_at_their_corners():
     x = images(2, 10)
     found = distortions.crop(x, torch.tensor([[1, 2], [4, 0]]), 6)
     torch.testing.assert_close(found[0], x[0, :, 2:8, 1:7])

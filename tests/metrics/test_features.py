@@ -157,7 +157,7 @@ class TestBundled:
 
     def test_its_hash_is_checked(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(features, "BUNDLED_HASH", "0" * 64)
-        with pytest.raises(CheckpointError, match="not the feature network that came with this Ganvas"):
+        with pytest.raises(CheckpointError, match="not the feature network of this version"):
             load_features()
 
     def test_weights_are_half_precision_and_all_finite(self):

@@ -19,7 +19,7 @@ from tests.generators.test_codes import unchecked
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**16), st.floats(0.125, 2))
-def test_the_mean_over_mask_and_channels(seed, scale):
+def test_mean_squared_change_is_the_mean_over_mask_and_channels(seed, scale):
     random = torch.Generator().manual_seed(seed)
     edited, original = torch.randn(2, 4, 3, 5, 6, generator=random, dtype=torch.float64)
     mask = torch.rand(1, 5, 6, generator=random, dtype=torch.float64)
@@ -40,7 +40,7 @@ def test_a_constant_change_is_its_own_root_mean_square():
     assert torch.equal(rms_change(original, original, mask), torch.zeros(2))
 
 
-def test_only_the_mask_counts():
+def test_changes_outside_the_mask_do_not_count():
     original, edited = torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
     edited[..., :2] = 1
     left, right = torch.zeros(1, 4, 4), torch.zeros(1, 4, 4)
@@ -77,6 +77,6 @@ IMAGE, MASK = torch.zeros(1, 3, 4, 6), torch.ones(1, 4, 6)
         (IMAGE, IMAGE, MASK * float("nan"), RegionError, "The mask is empty"),
     ],
 )
-def test_what_does_not_meet_is_refused(edited, original, mask, error, message):
+def test_images_and_masks_of_other_shapes_are_refused(edited, original, mask, error, message):
     with pytest.raises(error, match=message):
         unchecked(mean_squared_change)(edited, original, mask)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganvas.errors import CheckpointError, ImageError
 from ganvas.inversion.features import FeatureExtractor
-from ganvas.inversion.terms import perceptual
+from ganvas.inversion.terms import feature_distance
 from ganvas.metrics.lpips import load_published
 
 VGG_PLAN = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512]
@@ -59,7 +59,7 @@ def lpips(layers: nn.Sequential, taps: tuple[int, ...], heads: list[Tensor], a: 
 @pytest.mark.parametrize(
     ("make", "taps", "name"), [(vgg, VGG_TAPS, "LPIPS-VGG"), (alexnet, ALEX_TAPS, "LPIPS-Alex")], ids=["vgg", "alex"]
 )
-def test_against_a_second_writing(tmp_path: Path, make: Callable[[], nn.Sequential], taps: tuple, name: str):
+def test_agrees_with_a_second_implementation(tmp_path: Path, make: Callable[[], nn.Sequential], taps: tuple, name: str):
     torch.manual_seed(0)
     layers = make()
     torch.save({f"features.{key}": value for key, value in layers.state_dict().items()}, tmp_path / "trunk.pth")
@@ -71,7 +71,7 @@ def test_against_a_second_writing(tmp_path: Path, make: Callable[[], nn.Sequenti
     assert isinstance(features, FeatureExtractor)
     a, b = torch.rand(2, 2, 3, 40, 48) * 2 - 1
     with torch.no_grad():
-        ours, theirs = perceptual(features(a), features(b)), lpips(layers, taps, heads, a, b)
+        ours, theirs = feature_distance(features(a), features(b)), lpips(layers, taps, heads, a, b)
     assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-7)
     assert not any(parameter.requires_grad for parameter in features.parameters())
     small = torch.zeros(1, 3, 15, 15)
@@ -79,7 +79,7 @@ def test_against_a_second_writing(tmp_path: Path, make: Callable[[], nn.Sequenti
         features(small)
 
 
-def test_without_heads(tmp_path: Path):
+def test_distance_without_heads_weights_channels_equally(tmp_path: Path):
     """All channels count the same, and the name does not say LPIPS."""
     torch.manual_seed(0)
     layers = alexnet()
@@ -88,10 +88,10 @@ def test_without_heads(tmp_path: Path):
     assert features.name == "Alex feature distance"
     a, b = torch.rand(2, 1, 3, 40, 40) * 2 - 1
     ones = [torch.ones(1, layers[tap - 1].weight.shape[0], 1, 1) for tap in ALEX_TAPS]
-    assert torch.allclose(perceptual(features(a), features(b)), lpips(layers, ALEX_TAPS, ones, a, b), rtol=1e-4)
+    assert torch.allclose(feature_distance(features(a), features(b)), lpips(layers, ALEX_TAPS, ones, a, b), rtol=1e-4)
 
 
-def test_wrong_files(tmp_path: Path):
+def test_files_that_are_no_trunk_or_heads_are_refused(tmp_path: Path):
     with pytest.raises(CheckpointError, match="There is no file"):
         load_published(tmp_path / "nowhere.pth")
     torch.save([1, 2], tmp_path / "list.pth")

@@ -22,7 +22,7 @@ def by_formula(x: np.ndarray, y: np.ndarray) -> float:
     return float((((2 * mx * my + c1) * (2 * vxy + c2)) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean())
 
 
-def test_the_papers_formula():
+def test_ssim_agrees_with_the_papers_formula():
     random = torch.Generator().manual_seed(0)
     x = torch.rand(2, 3, 20, 31, generator=random, dtype=torch.float64) * 2 - 1
     y = (x + 0.3 * torch.randn(x.shape, generator=random, dtype=torch.float64)).clamp(-1, 1)
@@ -31,7 +31,7 @@ def test_the_papers_formula():
     assert np.allclose(ssim(x, y).numpy(), expected, atol=1e-9)
 
 
-def test_one_for_the_same_and_less_the_more_noise():
+def test_ssim_is_one_for_equal_images_and_falls_with_noise():
     random = torch.Generator().manual_seed(0)
     x = torch.rand(1, 3, 24, 24, generator=random) * 2 - 1
     noise = torch.randn(x.shape, generator=random)
@@ -41,14 +41,14 @@ def test_one_for_the_same_and_less_the_more_noise():
     assert ssim(x, -x).item() < 0
 
 
-def test_rows_and_sides_do_not_matter():
+def test_ssim_is_symmetric_and_independent_of_the_batch():
     x, y = torch.rand(2, 3, 3, 16, 12) * 2 - 1
     assert torch.allclose(ssim(x, y), ssim(y, x), atol=1e-6)
     assert torch.allclose(ssim(x, y)[1:2], ssim(x[1:2], y[1:2]), atol=1e-6)
 
 
-def test_too_small_or_unequal():
+def test_images_too_small_or_of_unequal_shape_are_refused():
     with pytest.raises(ImageError, match="11"):
         ssim(torch.zeros(1, 3, 10, 20), torch.zeros(1, 3, 10, 20))
-    with pytest.raises(ImageError, match="as many of both"):
+    with pytest.raises(ImageError, match="the same shape"):
         ssim(torch.zeros(1, 3, 20, 20), torch.zeros(2, 3, 20, 20))

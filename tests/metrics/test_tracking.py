@@ -23,20 +23,20 @@ def at(*points: tuple[float, float]) -> Tensor:
 
 @settings(max_examples=8)
 @given(x=st.floats(-0.12, 0.12), y=st.floats(-0.12, 0.12))
-def test_shifts_between_pixels(x: float, y: float):
+def test_subpixel_shifts_are_tracked(x: float, y: float):
     seen = track(waves(64), waves(64, x, y), at((0.5, 0.45)))
     assert (seen.places - at((0.5 + x, 0.45 + y))).abs().max() < 0.1 / 64
     assert bool(seen.found)
 
 
 @pytest.mark.parametrize("size", [33, 128, 192])
-def test_every_size_and_far_shifts(size: int):
+def test_far_shifts_are_tracked_at_every_size(size: int):
     seen = track(waves(size), waves(size, 0.2, -0.05), at((0.4, 0.5), (0.3, 0.6)))
     assert (seen.places - at((0.6, 0.45), (0.5, 0.55))).abs().max() < 0.2 / size
     assert seen.scores.min() > 0.95
 
 
-def test_brightness_and_levels_do_not_matter():
+def test_tracking_is_invariant_to_brightness_and_channel_levels():
     plain, changed = waves(64, 0.03, 0.02), waves(64, 0.03, 0.02)
     changed = 0.5 * changed + torch.tensor([0.2, -0.1, 0.0]).view(1, 3, 1, 1)
     first, second = (track(waves(64), other, at((0.5, 0.5))) for other in (plain, changed))
@@ -44,7 +44,7 @@ def test_brightness_and_levels_do_not_matter():
     torch.testing.assert_close(first.scores, second.scores, rtol=0, atol=1e-4)
 
 
-def test_what_is_gone_is_not_found():
+def test_removed_content_is_not_found():
     random = torch.Generator().manual_seed(0)
     other = torch.rand(1, 3, 64, 64, generator=random) * 2 - 1
     assert not bool(track(waves(64), other, at((0.5, 0.5))).found)
@@ -53,12 +53,12 @@ def test_what_is_gone_is_not_found():
     assert not bool(track(even, even, at((0.5, 0.5))).found)
 
 
-def test_points_at_the_edge():
+def test_points_at_the_edge_are_tracked():
     seen = track(waves(64), waves(64), at((0.0, 0.0), (1.0, 0.5)))
     torch.testing.assert_close(seen.places, at((0.0, 0.0), (1.0, 0.5)), rtol=0, atol=1e-3)
 
 
-def test_correlation_is_numpys():
+def test_correlation_agrees_with_numpy():
     random = np.random.default_rng(0)
     first, second = random.normal(size=(2, 3, 25))
     centered = [values - values.mean(axis=1, keepdims=True) for values in (first, second)]
@@ -69,7 +69,7 @@ def test_correlation_is_numpys():
     assert float(correlation(torch.from_numpy(first), torch.from_numpy(3 * first + 1), weights)) == pytest.approx(1)
 
 
-def test_corners_are_those_of_the_structure_tensor():
+def test_corner_strength_is_the_smaller_eigenvalue_of_the_structure_tensor():
     image = waves(32)
     values = torch.nn.functional.pad(image.double(), (1, 1, 1, 1), mode="replicate")
     across, down = (torch.gradient(values, dim=axis)[0][..., 1:-1, 1:-1] for axis in (3, 2))
@@ -84,7 +84,7 @@ def test_corners_are_those_of_the_structure_tensor():
     assert float(corner_strength(image)[row, column]) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_edges_and_even_places_are_no_corners():
+def test_edges_and_flat_areas_are_no_corners():
     edge = torch.ones(1, 3, 32, 32)
     edge[..., :16] = -1
     assert corner_strength(edge).abs().max() < 1e-12
@@ -93,12 +93,12 @@ def test_edges_and_even_places_are_no_corners():
     assert max(abs(row - 15.5), abs(column - 15.5)) < 1
 
 
-def test_reading_at_the_middles_of_pixels():
+def test_sampling_at_pixel_centers_gives_the_pixels():
     image = waves(32).double()
     torch.testing.assert_close(read(image, at((10.5, 7.5)))[:, 0], image[0, :, 7, 10])
 
 
 @pytest.mark.parametrize("side", [8, 31])
-def test_images_that_are_too_small(side: int):
-    with pytest.raises(ImageError, match="Nothing can be followed"):
+def test_images_under_32_pixels_are_refused(side: int):
+    with pytest.raises(ImageError, match="Points cannot be tracked"):
         track(torch.zeros(1, 3, side, side), torch.zeros(1, 3, side, side), at((0.5, 0.5)))

@@ -7,13 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from scipy.linalg import subspace_angles
 from studies.command import run
-from studies.regions import boxes, measures, parts
 from studies.regions import command as study
+from studies.regions import measures, parts
 from studies.regions.bench import Bench, Recipe, Trial, ratios, runs
 from studies.regions.failures import failures, ways_of
 from studies.regions.grams import exact_cover, find_grams, pack, range_jacobians, unpack
@@ -21,11 +19,11 @@ from studies.regions.plan import few_names, make_plan, telling_names, variants_o
 from studies.regions.report import markdown
 from studies.regions.settings import ALL, Settings, short, thirds
 
-from ganvas.errors import GanvasError, LatentError, RegionError
+from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import About
 from ganvas.metrics.distribution import kernel_mmd
 from ganvas.regions import Region
-from ganvas.regions.named import AFHQ_CAT, FACES
+from ganvas.regions.named import FACES
 from tests.fakes import LayeredGenerator
 
 edges = st.tuples(*[st.floats(0.05, 0.45)] * 2, *[st.floats(0.55, 0.95)] * 2)
@@ -103,68 +101,6 @@ def test_the_short_study_is_a_part_of_the_full_one():
     assert set(quick.found_on) < set(full.found_on)
     assert set(quick.held_out) < set(full.held_out)
     assert max(full.ridges) / min(full.ridges) == pytest.approx(1e4)
-
-
-@examples(max_examples=30)
-@given(edges)
-def test_the_bounding_box_of_a_box_is_the_box(box):
-    found = boxes.bounding_box(Region.box(*box).mask(512, 512))
-    assert found == pytest.approx(box, abs=1 / 512)
-
-
-@given(edges, st.floats(-0.3, 0.3), st.floats(-0.3, 0.3))
-def test_moving_there_and_back(box, right, down):
-    there = boxes.moved(box, right, down)
-    if min(there) > 0 and max(there) < 1:
-        assert boxes.moved(there, -right, -down) == pytest.approx(box)
-        assert there[0] - box[0] == pytest.approx(right * (box[2] - box[0]))
-
-
-@given(edges, st.floats(0.5, 2))
-def test_scaling_keeps_the_middle_and_the_image(box, factor):
-    left, top, right, bottom = boxes.scaled(box, factor)
-    assert 0 <= left < right <= 1
-    assert 0 <= top < bottom <= 1
-    if min(left, top) > 0 and max(right, bottom) < 1:
-        assert (left + right, top + bottom) == pytest.approx((box[0] + box[2], box[1] + box[3]))
-        assert (right - left) / (box[2] - box[0]) == pytest.approx(factor)
-
-
-@given(edges)
-def test_a_rough_box_holds_the_box_and_roughens_once(box):
-    rough = boxes.rough(box)
-    assert rough[0] <= box[0] + 1e-6
-    assert rough[2] >= box[2] - 1e-6
-    assert all(edge * boxes.ROUGH_GRID == pytest.approx(round(edge * boxes.ROUGH_GRID)) for edge in rough)
-    assert boxes.rough(rough) == rough
-
-
-def test_kinds_of_variants():
-    kinds = [kind for kind, _ in boxes.variants(FACES["mouth"], (0.1, 0.3), ("right", "up"))]
-    assert kinds[:2] == ["box", "rough box"]
-    assert kinds.count("moved 30%") == 2
-    assert kinds.count("smaller 10%") == kinds.count("larger 30%") == 1
-
-
-@pytest.mark.parametrize(("regions", "subject"), [(FACES, "face"), (AFHQ_CAT, "cat")])
-def test_twins_are_the_parts_in_the_mirror(regions, subject):
-    found, reasons = boxes.small_parts(regions, subject)
-    assert set(found) == set(boxes.SMALL_PARTS[subject])
-    assert len(reasons) == (1 if subject == "face" else 0)
-    for part, twin in found.values():
-        ours, other = (boxes.bounding_box(each.mask(512, 512)) for each in (part, twin))
-        assert (1 - other[2], 1 - other[0]) == pytest.approx((ours[0], ours[2]), abs=0.03)
-        assert (ours[1], ours[3]) == pytest.approx((other[1], other[3]), abs=0.01)
-        assert not (part.mask(64, 64).bool() & twin.mask(64, 64).bool()).all()
-
-
-def test_parts_that_cannot_be_had_are_told():
-    found, reasons = boxes.small_parts({"nose": FACES["nose"]}, "face")
-    assert set(found) == {"one nostril"}
-    assert "left_eye" in reasons[0]
-    assert "whiskers" in reasons[1]
-    assert boxes.small_parts(FACES, "")[0] == {}
-    assert [boxes.subject_of(name) for name in ("faces-64", "Cats", "car")] == ["face", "cat", ""]
 
 
 def test_angles_agree_with_scipy_and_do_not_depend_on_the_basis():
@@ -410,8 +346,3 @@ def test_the_command_writes_tables_and_sheets_and_refuses_another_study(measured
     assert "Short study" in (tmp_path / "regions.md").read_text()
     assert run(study.study, words[:-1]) == 2
     assert "another" in capsys.readouterr().err
-
-
-def test_boxes_beside_the_image_are_left_out():
-    with pytest.raises(RegionError):
-        Region.box(*boxes.moved((0.0, 0.0, 0.2, 0.2), -1.0, 0.0))

@@ -9,11 +9,10 @@ from typing import Literal
 
 from cyclopts import App
 
-from ganvas.checkpoints.load import named_regions
 from ganvas.cli.options import TRUNCATION, Loading, Photos, class_of, make_folder
 from ganvas.cli.show import progress
 from ganvas.cli.types import Flag, Model, Out
-from ganvas.comparisons.drag.run import run_benchmark, run_qualitative
+from ganvas.comparisons.drag.run import run_benchmark
 from ganvas.comparisons.drag.settings import QUICK, DragBenchmarkSettings, of_size
 from ganvas.comparisons.drag.trials import DragBenchmark
 from ganvas.comparisons.inversion.command import check_comparison, compare_inversions, comparison_photos
@@ -23,7 +22,6 @@ from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.features import bundled_features
 
-FACES, QUICK_FACES = 32, 4
 WINDOW = 600.0  # seconds over which the rate of long measurements is averaged
 
 app = App(name="compare", help="Compare methods of dragging and inversion on your own generator.")
@@ -34,7 +32,6 @@ def drag(
     model: Model,
     /,
     *,
-    qualitative: Flag = False,
     quick: Flag = False,
     drags: int | None = None,
     truncation: float = TRUNCATION,
@@ -45,9 +42,8 @@ def drag(
     """Drag many images by DragGAN and FreeDrag, forward and back, and measure the results.
 
     Args:
-        qualitative: Instead: turn a face and make it smile by both methods, and measure what moves.
-        quick: Some minutes: 12 drags by each method, or 4 faces.
-        drags: Drags by each method (200 by default), or faces (32 by default).
+        quick: Some minutes: 12 drags by each method.
+        drags: Drags by each method (200 by default).
         truncation: Truncation psi of the images: 1 is none, 0 the average image.
         label: Class, for generators that have classes: a number or a name.
     """
@@ -58,16 +54,13 @@ def drag(
     settings = QUICK if quick else DragBenchmarkSettings() if drags is None else of_size(drags)
     generator = loading.load(model)
     chosen = class_of(generator, label)
-    make_folder(out)
     features = bundled_features(loading.on())
     bench = DragBenchmark(generator, features, replace(settings, truncation=truncation), out, chosen)
+    bench.open(settings.first_seed)  # refuses a label that the generator does not have
+    make_folder(out)
     name = _name(generator, model)
     with progress(window=WINDOW) as report:
-        if qualitative:
-            count = (QUICK_FACES if quick else FACES) if drags is None else drags
-            text, paths = run_qualitative(bench, name, named_regions(generator), count, report)
-        else:
-            text, paths = run_benchmark(bench, name, report)
+        text, paths = run_benchmark(bench, name, report)
     loading.show("compare drag", text.splitlines(), paths)
 
 

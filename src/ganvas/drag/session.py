@@ -31,7 +31,10 @@ Points = Sequence[Sequence[Sequence[float | int]]]
 class DragSession:
     """An image and the drags done to it, the last of which gave its latent. A change is a new session.
 
-    ``start`` is the latent before the first drag, in the context's ``code_space``; ``drags`` are the finished ones.
+    Attributes:
+        context: The generator, the space and layers that move, and the feature map that is followed.
+        start: The latent before the first drag, in the context's ``code_space``.
+        drags: The finished drags, in order.
     """
 
     context: DragContext
@@ -199,6 +202,14 @@ def drag_points(
     Raises:
         LatentError: As in `open_drag`.
         RegionError: For points off the image, or handles that the region does not let move.
+
+    Example:
+        >>> import torch, ganvas
+        >>> layers = torch.nn.Unflatten(1, (3, 4, 4)), torch.nn.Upsample(scale_factor=4)
+        >>> G = ganvas.wrap(torch.nn.Sequential(*layers).eval(), z_dim=48)
+        >>> session = drag_points(G, ganvas.sample(G, [4]), [((0.3, 0.5), (0.6, 0.5))], steps=2)
+        >>> len(session.drags), session.latent.space
+        (1, 'z')
     """
     session = open_drag(generator, latent, space=space, layers=layers, feature=feature)
     return session.drag(points, method, movable, steps, progress=progress)

@@ -124,14 +124,27 @@ def png_bytes(image: Float[Tensor, "1 3 h w"]) -> bytes:
 def write_animation(
     path: str | Path, frames: Float[Tensor, "n 3 h w"], seconds_per_frame: float, loop: bool = True
 ) -> Path:
-    """Write a .webp (quality 95), .gif or .mp4 animation and return the path; a failed write leaves no partial file.
+    """Write frames as an animation; a failed write leaves no partial file.
 
     A GIF has one palette of 256 colors for all frames and a fixed dither pattern, so that still parts do not flicker;
     its times are multiples of 1/100 s. MP4 needs the extra ``video`` and stores no loop flag.
 
+    Args:
+        path: Where to write: ``.webp`` (quality 95), ``.gif`` or ``.mp4``.
+        frames: RGB images in [-1, 1], ``[n, 3, height, width]``; values outside are clamped.
+        seconds_per_frame: From 0.02 to 60, which browsers respect.
+        loop: Repeat without end.
+
+    Returns:
+        The path.
+
     Raises:
-        ImageError: Another suffix, no frame, a time that browsers do not respect (under 0.02 s), or a path that cannot
-            be written.
+        ImageError: Another suffix, no frame, another time, or a path that cannot be written.
+
+    Example:
+        >>> import ganvas, torch
+        >>> ganvas.write_animation("noise.gif", torch.rand(3, 3, 8, 8), seconds_per_frame=0.1).name
+        'noise.gif'
     """
     path = _check_suffix(path, VIDEOS)
     if not 0.02 <= seconds_per_frame <= 60:

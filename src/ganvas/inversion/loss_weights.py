@@ -15,8 +15,15 @@ from ganvas.errors import GanvasError
 class LossWeights:
     """The weight of each term of a loss; a term of weight 0 is left out.
 
-    ``perceptual``, ``l1`` and ``l2`` compare images; ``prior`` is the distance of the codes from the mean, ``delta``
-    that from their start; ``noise`` keeps noise maps close to white noise. Terms: `ganvas.inversion.terms`.
+    The terms are in `ganvas.inversion.terms`.
+
+    Attributes:
+        perceptual: Distance of the images in the maps of the feature extractor.
+        l1: Mean absolute difference of the images.
+        l2: Mean squared difference of the images.
+        prior: Distance of the codes from the mean of their space, in standard deviations.
+        delta: Distance of the codes from their start, in standard deviations.
+        noise: Correlations of the noise maps with themselves, which white noise has not.
     """
 
     perceptual: float = 0.0

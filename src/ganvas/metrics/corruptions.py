@@ -1,4 +1,4 @@
-"""Ways of spoiling images by a known amount: what a distance has to see. Knows no network."""
+"""Corruptions of images by known amounts, which a distance has to detect. Knows no network."""
 
 import torch
 import torch.nn.functional as F
@@ -11,14 +11,14 @@ from ganvas.images import pixels
 def add_noise(
     images: Float[Tensor, "n c h w"], stds: Float[Tensor, "n"], normal: Float[Tensor, "n c h w"]
 ) -> Float[Tensor, "n c h w"]:
-    """Return images plus standard `normal` numbers times a deviation for each row, in image units."""
+    """Return images plus `normal` noise with a standard deviation per sample, in image units."""
     return images + stds.view(-1, 1, 1, 1) * normal
 
 
 def blur(images: Float[Tensor, "n c h w"], stds: Float[Tensor, "n"]) -> Float[Tensor, "n c h w"]:
-    """Return images smoothed by Gaussians of these deviations in pixels, one for each row; 0 leaves a row as it is.
+    """Return images blurred by Gaussians with a standard deviation in pixels per sample; 0 changes nothing.
 
-    Written as a product with one matrix from each side; at the borders the weights inside are scaled to sum one.
+    Computed as a product with one matrix on each side; at the borders the weights inside are scaled to sum to one.
     """
     down, across = (_gaussian(stds, size)[:, None] for size in images.shape[2:])
     return down @ images @ across.mT
@@ -31,12 +31,12 @@ def _gaussian(stds: Float[Tensor, "n"], size: int) -> Float[Tensor, "n size size
 
 
 def shift(images: Float[Tensor, "n c h w"], right: int) -> Float[Tensor, "n c h w"]:
-    """Return images moved by whole pixels to the right, what comes in on the left mirrored at the edge."""
+    """Return images shifted to the right by whole pixels, mirrored at the left edge."""
     return F.pad(images, (right, 0, 0, 0), mode="reflect")[..., : images.shape[3]]
 
 
 def coarsen(images: Float[Tensor, "n c h w"], side: int) -> Float[Tensor, "n c h w"]:
-    """Return images brought to `side` pixels and back: those of a smaller generator, enlarged."""
+    """Return images downsampled to `side` pixels and upsampled again, like those of a smaller generator."""
     height, width = images.shape[2:]
     return pixels.resize(pixels.resize(images, side, side), height, width)
 
@@ -44,8 +44,8 @@ def coarsen(images: Float[Tensor, "n c h w"], side: int) -> Float[Tensor, "n c h
 def warp(
     images: Float[Tensor, "n c h w"], amounts: Float[Tensor, "n"], normal: Float[Tensor, "n 2 a b"]
 ) -> Float[Tensor, "n c h w"]:
-    """Return images whose points are moved along a smooth random field: a coarse grid of `normal` numbers, enlarged,
-    times an amount in pixels for each row.
+    """Return images warped by a smooth random field: a coarse grid of `normal` numbers, upsampled, times an amount in
+    pixels per sample.
     """
     height, width = images.shape[2:]
     field = F.interpolate(normal * amounts.view(-1, 1, 1, 1), (height, width), mode="bicubic", align_corners=True)
@@ -61,7 +61,7 @@ def transplant(
     centers: Float[Tensor, "n 2"],
     radii: Float[Tensor, "n"],
 ) -> Float[Tensor, "n c h w"]:
-    """Return images with a round piece of others in them, soft at its edge; centers (x, y) and radii in fractions."""
+    """Return images with a round patch of others, soft at its edge; centers (x, y) and radii in fractions."""
     height, width = images.shape[2:]
     y = (torch.arange(height, device=images.device) + 0.5) / height - centers[:, 1:]  # [n, h]
     x = (torch.arange(width, device=images.device) + 0.5) / width - centers[:, :1]
@@ -76,14 +76,14 @@ def recolor(
     offsets: Float[Tensor, "n"],
     saturations: Float[Tensor, "n"],
 ) -> Float[Tensor, "n 3 h w"]:
-    """Return images with saturation, then each channel's gain, then brightness changed; a channel a row."""
+    """Return images with changed saturation, then gain per channel, then brightness, all per sample."""
     gray = images.mean(1, keepdim=True)
     vivid = gray + (images - gray) * saturations.view(-1, 1, 1, 1)
     return vivid * gains[:, :, None, None] + offsets.view(-1, 1, 1, 1)
 
 
 def crop(images: Float[Tensor, "n c h w"], corners: Int[Tensor, "n 2"], side: int) -> Float[Tensor, "n c side side"]:
-    """Return squares of `side` pixels, one for each row, with their left top corners at pixels (x, y)."""
+    """Return crops of `side` pixels, one per sample, with their top left corners at pixels (x, y)."""
     squares = [
         image[:, top : top + side, left : left + side]
         for image, (left, top) in zip(images, corners.tolist(), strict=True)

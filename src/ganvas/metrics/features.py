@@ -1,8 +1,7 @@
-"""The feature network: images to numbers in which distances mean something, where no Inception, VGG or ArcFace file
-is at hand.
+"""The feature network: feature maps and global features of images, without files of Inception, VGG or ArcFace.
 
 A small convolutional network, trained without labels on faces and cats (``studies.features.training``), frozen
-and shipped. Its distances have names of their own and are comparable only with each other. Knows no generator.
+and shipped. Its distances have names of their own and compare only with each other. Knows no generator.
 """
 
 import importlib.resources
@@ -30,8 +29,8 @@ BUNDLED_HASH = "af98f64517d6730dd66967e4c7a0afce0a015c388d46135dc304520876bbe94f
 
 @dataclass(frozen=True)
 class Architecture:
-    """The sizes of a feature network: images of ``resolution`` pixels, the channels of its maps from full size on,
-    each map of half the size of the one before, and the number of global ``features``.
+    """The sizes of a feature network: ``resolution`` of its images in pixels, channels (``widths``) of its maps, the
+    first at full resolution and each of half the size of the one before, and number of global ``features``.
     """
 
     resolution: int = 128
@@ -41,18 +40,18 @@ class Architecture:
     def __post_init__(self) -> None:
         sizes = (self.resolution, *self.widths, self.features)
         if not (len(self.widths) > 1 and all(type(size) is int and 0 < size <= 4096 for size in sizes)):
-            raise CheckpointError(f"{self} is no feature network; sizes are whole numbers from 1 to 4096.")
+            raise CheckpointError(f"{self} is no feature network; give two or more widths and sizes from 1 to 4096.")
         if self.resolution % 2 ** (len(self.widths) - 1):
             raise CheckpointError(f"{self}: {self.resolution} pixels cannot be halved {len(self.widths) - 1} times.")
 
     @property
     def statistics(self) -> int:
-        """The number of statistics: a mean and a deviation for every channel of every map."""
+        """The number of statistics: a mean and a standard deviation for every channel of every map."""
         return 2 * sum(self.widths)
 
 
 class Stage(nn.Module):
-    """Half the size, a convolution, and a second one added to it."""
+    """Downsampling by 2, a convolution, and a residual convolution."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -66,8 +65,9 @@ class Stage(nn.Module):
 
 
 class FeatureNetwork(nn.Module):
-    """Images to maps, coarser and wider from one to the next, and to global features: linear combinations of the
-    maps' statistics, of zero mean and unit deviation over the images it was trained on.
+    """Computes feature maps, each coarser and wider than the one before, and global features.
+
+    Global features are linear combinations of the maps' statistics, with mean 0 and std 1 over the training images.
     """
 
     mean: Tensor
@@ -82,20 +82,21 @@ class FeatureNetwork(nn.Module):
         self.register_buffer("projection", torch.zeros(architecture.statistics, architecture.features))
 
     def maps(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
-        """Return the maps of images in [-1, 1] of any size from 16 pixels up, which are first brought to the
-        network's resolution; differentiable. Raises `ImageError` for smaller images or other shapes.
+        """Return the maps of images in [-1, 1] of any size from 16 pixels up, resized to the network's resolution.
+
+        Differentiable. Raises `ImageError` for smaller images or other shapes.
         """
         return self.maps_at_size(self._prepare(images))
 
     def maps_at_size(self, x: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
-        """Return the maps of images as they are, of whatever size."""
+        """Return the maps of images at their own size."""
         maps = [F.leaky_relu(self.stem(x), SLOPE)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
         return maps
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
-        """Return the global features of images, float32; they do not depend on other rows."""
+        """Return the global features of images, float32, each sample independent of the others."""
         return (statistics(self.maps(images)) - self.mean) @ self.projection
 
     def _prepare(self, images: Tensor) -> Tensor:
@@ -111,19 +112,20 @@ class FeatureNetwork(nn.Module):
 
 
 def halve(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
-    """Return half the size, smoothed with (1, 3, 3, 1) / 8 both ways first, so that a shift of the image by a pixel
-    moves the map instead of changing it (Zhang 2019, "Making convolutional networks shift-invariant again").
+    """Downsample by 2 after smoothing with (1, 3, 3, 1) / 8 along both axes, so that a shift of the image by a pixel
+    shifts the map instead of changing it (Zhang 2019, "Making convolutional networks shift-invariant again").
     """
     taps = x.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
-    # Each channel alone, yet written as a full convolution, mostly zeros: that has fast derivatives everywhere.
+    # A depthwise filter, written as a full convolution with mostly zeros: its derivatives are fast everywhere.
     alone = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[:, :, None, None]
     kernel = (alone * torch.outer(taps, taps)).contiguous(memory_format=torch.channels_last)
     return F.conv2d(x, kernel, stride=2, padding=1)
 
 
 def statistics(maps: list[Float[Tensor, "n _c _h _w"]]) -> Float[Tensor, "n d"]:
-    """Return the mean and the logarithm of the standard deviation over the pixels of every channel, map after map,
-    float32. Differences of logarithms are what sharpness is: how much of one octave there is for that of the next.
+    """Return the mean and the log standard deviation over the pixels of every channel, map after map, float32.
+
+    Differences of the logarithms measure sharpness: the contrast of one octave relative to the next.
     """
     parts = []
     for feature in maps:
@@ -143,16 +145,16 @@ def global_features(
 def load_features(
     path: str | Path | None = None, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
 ) -> FeatureNetwork:
-    """Return the bundled feature network, whose hash is checked, or that of a file; frozen.
+    """Load the bundled feature network, whose hash is checked, or that of a file; frozen.
 
-    `dtype` (float32 or bfloat16) is that of the convolutions; features are float32 either way. Raises
-    `CheckpointError` where the file is not a feature network, or the bundled one is not the one that was shipped.
+    `dtype` (float32 or bfloat16) is that of the convolutions; features are always float32. Raises `CheckpointError` if
+    the file is no feature network, or if the bundled one was changed.
     """
     folder = importlib.resources.files("ganvas.metrics") / "bundled"
     file = Path(str(folder / "features.safetensors")) if path is None else Path(path)
     tensors, header = read_tensors(file, KIND, CheckpointError)
     if path is None and hash_tensors(tensors) != BUNDLED_HASH:
-        raise CheckpointError(f"'{file}' is not the feature network that came with this Ganvas; install it anew.")
+        raise CheckpointError(f"'{file}' is not the feature network of this version of Ganvas; install Ganvas again.")
     network = _build(tensors, header, file)
     network.stem.to(dtype)
     network.stages.to(dtype)
@@ -168,13 +170,13 @@ def _build(tensors: dict[str, Tensor], header: dict[str, Any], file: Path) -> Fe
     except (KeyError, TypeError, RuntimeError) as reason:
         raise CheckpointError(f"'{file}' does not fit the feature network it describes: {reason}") from reason
     for convolution in network.modules():
-        if isinstance(convolution, nn.Conv2d):  # the layout in which convolutions of a CPU are fastest
+        if isinstance(convolution, nn.Conv2d):  # the fastest layout of convolutions on a CPU
             convolution.weight.data = convolution.weight.data.contiguous(memory_format=torch.channels_last)
     return network
 
 
 def save_features(path: str | Path, network: FeatureNetwork, source: dict[str, Any]) -> Path:
-    """Write a feature network, its convolutions in float16, with what is known of its source; returns the path."""
+    """Write a feature network, its convolutions in float16, with a description of its source; returns the path."""
     tensors = dict(network.named_buffers()) | {name: weight.half() for name, weight in network.named_parameters()}
     return write_tensors(
         path, KIND, tensors, {"architecture": asdict(network.architecture), "source": source}, CheckpointError

@@ -1,4 +1,4 @@
-"""How much an edit changes a region and how much the rest: mean squared change of images in [-1, 1], unclamped."""
+"""Locality of edits: the mean squared change of images in [-1, 1] (unclamped) under a mask."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,10 +9,10 @@ from ganvas.errors import GanvasError, RegionError
 def mean_squared_change(
     edited: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"], mask: Float[Tensor, "1 h w"]
 ) -> Float[Tensor, "n"]:
-    """Return ``sum m (edited - original)^2 / (c sum m)`` for each row: the mean over the mask and all channels.
+    """Return ``sum m (edited - original)^2 / (c sum m)`` per sample: the mean over the mask and all channels.
 
-    Raises `GanvasError` where the images are not of one shape or hold whole numbers, `RegionError` where the mask is
-    of another size or empty.
+    Raises `GanvasError` for images of different shapes or of integers, `RegionError` for a mask of another size or an
+    empty one.
     """
     _check(edited, original, mask)
     mask = mask.to(edited)
@@ -23,15 +23,15 @@ def mean_squared_change(
 def rms_change(
     edited: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"], mask: Float[Tensor, "1 h w"]
 ) -> Float[Tensor, "n"]:
-    """Return the root of `mean_squared_change`, in image units: the range from black to white is 2."""
+    """Return the square root of `mean_squared_change`, in image units: black to white is 2."""
     return mean_squared_change(edited, original, mask).sqrt()
 
 
 def _check(edited: Tensor, original: Tensor, mask: Tensor) -> None:
     if edited.ndim != 4 or edited.shape != original.shape:
         raise GanvasError(
-            f"Images of shapes {list(edited.shape)} and {list(original.shape)} cannot be compared; give two of one "
-            "shape [n, c, h, w]."
+            f"Images of shapes {list(edited.shape)} and {list(original.shape)} cannot be compared; give two tensors of "
+            "the same shape [n, c, h, w]."
         )
     # Differences of unsigned bytes would wrap around.
     if not (edited.is_floating_point() and original.is_floating_point()):
@@ -42,4 +42,4 @@ def _check(edited: Tensor, original: Tensor, mask: Tensor) -> None:
             f"give [1, {edited.shape[2]}, {edited.shape[3]}]."
         )
     if not mask.sum() > 0:
-        raise RegionError("The mask is empty: there is nothing to take the mean over; give one with pixels above 0.")
+        raise RegionError("The mask is empty, so it has no mean; give one with pixels above 0.")

@@ -18,15 +18,15 @@ from ganvas.checkpoints.safe_pickle.trees import read_tree
 from ganvas.checkpoints.state_dict import need, state_dict
 from ganvas.errors import CheckpointError, ImageError
 
-# What takes RGB in [-1, 1] to the statistics of ImageNet (Zhang et al. 2018, as published).
+# Normalization of RGB in [-1, 1] by the statistics of ImageNet (Zhang et al. 2018, as published).
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 FAINTEST = 1e-10
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution with ReLU, by its number in the state dict; ``pool`` is the size of the pooling before it (0:
-    none); a ``tap`` is a map that distances look at.
+    """A convolution with ReLU, by its number in the state dict; ``pool`` is the size of the max pooling before it (0:
+    none), ``tap`` marks maps that enter the distance.
     """
 
     number: int
@@ -39,7 +39,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Trunk:
-    """A published network up to its last convolution; ``smallest`` is the side in pixels that it needs."""
+    """A published network up to its last convolution; ``smallest`` is the smallest side of its input in pixels."""
 
     name: str
     smallest: int
@@ -47,7 +47,7 @@ class Trunk:
 
     @property
     def taps(self) -> list[Convolution]:
-        """The convolutions whose maps are looked at."""
+        """The convolutions whose maps enter the distance."""
         return [convolution for convolution in self.convolutions if convolution.tap]
 
 
@@ -76,8 +76,8 @@ ALEXNET = Trunk(
 
 
 class PublishedFeatures(nn.Module):
-    """Images to maps whose squared differences, summed over channels, averaged over pixels and summed over maps, are
-    the distance ``name``: LPIPS with heads, else the same with equal weights for all channels.
+    """Maps whose squared differences, summed over channels, averaged over pixels and summed over maps, are the distance
+    ``name``: LPIPS with heads, else the same with equal weights for all channels.
     """
 
     shift: Tensor
@@ -102,7 +102,7 @@ class PublishedFeatures(nn.Module):
         if min(images.shape[-2:]) < self.trunk.smallest:
             raise ImageError(
                 f"Images of {images.shape[-1]}x{images.shape[-2]} pixels are too small for {self.name}, which "
-                f"needs {self.trunk.smallest}; enlarge them, or use Ganvas' own features."
+                f"needs at least {self.trunk.smallest}; enlarge them, or use Ganvas' own features."
             )
         x, maps = (images - self.shift) / self.scale, []
         for each, weight, bias in zip(self.trunk.convolutions, self.weights, self.biases, strict=True):
@@ -112,8 +112,8 @@ class PublishedFeatures(nn.Module):
         return maps
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
-        """Return the maps of images in [-1, 1], differentiable: a vector of unit length at every pixel, channels
-        weighted by the roots of the heads.
+        """Return the maps of images in [-1, 1], differentiable: unit vectors at every pixel, with channels weighted by
+        the square roots of the heads.
         """
         roots = [head.sqrt()[:, None, None] for head in self.heads]
         maps = self.raw_maps(images)
@@ -123,13 +123,12 @@ class PublishedFeatures(nn.Module):
 def load_published(
     trunk: str | Path, heads: str | Path | None = None, device: str | torch.device = "cpu"
 ) -> PublishedFeatures:
-    """Return VGG-16's or AlexNet's features, told by the file's shapes, frozen, with LPIPS' heads where a file of them
-    is given.
+    """Load the features of VGG-16 or AlexNet, whichever the file's shapes fit, frozen; with LPIPS' heads if given.
 
-    Nothing in the files is run. Raises `CheckpointError` for files that hold something else.
+    No code in the files is run. Raises `CheckpointError` for other files.
     """
     tensors = _tensors(trunk, "a state dict of VGG-16 or AlexNet")
-    known = _told_apart(tensors, trunk)
+    known = _by_layer(tensors, trunk)
     features = PublishedFeatures(known, with_heads=heads is not None)
     with torch.no_grad():
         for each, weight, bias in zip(known.convolutions, features.weights, features.biases, strict=True):
@@ -141,11 +140,11 @@ def load_published(
                 column = head.view(1, each.channels, 1, 1)
                 _fill(column, given, f"lin{number}.model.1.weight", heads)
             if any(bool((head < 0).any()) for head in features.heads):
-                raise CheckpointError(f"'{heads}' holds negative weights, which LPIPS has not; fetch it anew.")
+                raise CheckpointError(f"'{heads}' holds negative weights, unlike LPIPS; download it again.")
     return features.eval().requires_grad_(False).to(device)
 
 
-def _told_apart(tensors: Mapping[str, Tensor], path: str | Path) -> Trunk:
+def _by_layer(tensors: Mapping[str, Tensor], path: str | Path) -> Trunk:
     for trunk in (VGG16, ALEXNET):
         first = trunk.convolutions[0]
         if getattr(tensors.get("features.0.weight"), "shape", ()) == (first.channels, 3, first.size, first.size):

@@ -1,7 +1,7 @@
-"""How different two images look, and how alike they are in what they show, by the feature network.
+"""Perceptual distance and similarity of images by the feature network.
 
-In the manner of Zhang et al. 2018 ("The unreasonable effectiveness of deep features"), Eq. 1, without weights learnt
-from people's answers: our own distance, with a scale of its own.
+The distance is Eq. 1 of Zhang et al. 2018 ("The unreasonable effectiveness of deep features") without weights learned
+from human judgments. It has a scale of its own and is not LPIPS.
 """
 
 from collections.abc import Sequence
@@ -19,28 +19,28 @@ FAINTEST = 1e-6
 
 @runtime_checkable
 class HasMaps(Protocol):
-    """A network that sees images in maps: the feature network, or a discriminator."""
+    """A network that computes feature maps of images, such as the feature network or a discriminator."""
 
     def maps(self, images: Float[Tensor, "n 3 h w"]) -> Sequence[Float[Tensor, "n _c _h _w"]]:
-        """Return maps of images in [-1, 1], differentiable, row by row."""
+        """Return feature maps of images in [-1, 1], differentiable, each sample independent of the others."""
         ...
 
 
 def perceptual_distance(
     network: HasMaps, images: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
 ) -> Float[Tensor, "_rows"]:
-    """Return how different each image looks from the other of its row, from 0 (the same) to 4, float32; symmetric and
-    differentiable. A single row on one side is compared with all of the other.
+    """Return the perceptual distance of each pair of images, from 0 (equal) to 4, float32; symmetric, differentiable.
 
-    Raises `ImageError` for numbers of images that do not fit.
+    A single image on one side is compared with all of the other. Raises `ImageError` for numbers of images that differ.
     """
     _check(images, others)
     return distance_of_maps(unit_maps(network, images), unit_maps(network, others))
 
 
 def unit_maps(network: HasMaps, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
-    """Return the network's maps with a vector of unit length at every pixel, float32: what `distance_of_maps` takes, so
-    that an image that is compared often is looked at once.
+    """Return the network's maps, float32, with unit vectors at every pixel, for `distance_of_maps`.
+
+    Keep them for an image that is compared often: its features are then computed once.
     """
     return [F.normalize(feature.float(), dim=1, eps=FAINTEST) for feature in network.maps(images)]
 
@@ -48,9 +48,7 @@ def unit_maps(network: HasMaps, images: Float[Tensor, "n 3 h w"]) -> list[Float[
 def distance_of_maps(
     maps: Sequence[Float[Tensor, "n _c _h _w"]], others: Sequence[Float[Tensor, "m _c _h _w"]]
 ) -> Float[Tensor, "_rows"]:
-    """Return the squared difference of unit vectors, ``|u - v|^2``, averaged over the pixels of each map and then over
-    the maps, all with the same weight.
-    """
+    """Return ``|u - v|^2`` of unit vectors, averaged over the pixels of each map, then over the maps equally."""
     distances = [(a - b).square().sum(1).mean((1, 2)) for a, b in zip(maps, others, strict=True)]
     return sum(distances[1:], distances[0]) / len(distances)
 
@@ -58,11 +56,10 @@ def distance_of_maps(
 def similarity(
     network: FeatureNetwork, images: Float[Tensor, "n 3 h w"], others: Float[Tensor, "m 3 _h _w"]
 ) -> Float[Tensor, "_rows"]:
-    """Return how alike each image is to the other of its row, from -1 to 1 (the same), around 0 for two images by
-    chance: the cosine of the global features, which do not know where in the image something is. Not an identity: it
-    knows no persons.
+    """Return the cosine of the global features of each pair of images: 1 for equal ones, about 0 for random pairs.
 
-    A single row on one side is compared with all of the other; raises `ImageError` for numbers that do not fit.
+    Global features ignore positions in the image, and are not an identity embedding. A single image on one side is
+    compared with all of the other; raises `ImageError` for numbers of images that differ.
     """
     _check(images, others)
     return F.cosine_similarity(network(images), network(others), dim=1)
@@ -71,11 +68,11 @@ def similarity(
 def all_distances(
     maps: Sequence[Float[Tensor, "n _c _h _w"]], others: Sequence[Float[Tensor, "m _c _h _w"]]
 ) -> Float[Tensor, "n m"]:
-    """Return the distance of every row of `unit_maps` from every other row's, as products of matrices."""
+    """Return the distances of all pairs of samples, given their `unit_maps`, by matrix products."""
     total = maps[0].new_zeros(len(maps[0]), len(others[0]))
     for a, b in zip(maps, others, strict=True):
         pixels = a.shape[2] * a.shape[3]
-        lengths = [x.square().sum((1, 2, 3)) for x in (a, b)]  # pixels, less what is too faint to have a direction
+        lengths = [x.square().sum((1, 2, 3)) for x in (a, b)]  # the number of vectors that are not almost 0
         total += (lengths[0][:, None] + lengths[1] - 2 * a.flatten(1) @ b.flatten(1).T) / pixels
     return total.clamp_min(0) / len(maps)
 
@@ -83,5 +80,5 @@ def all_distances(
 def _check(images: Tensor, others: Tensor) -> None:
     if len(images) != len(others) and 1 not in (len(images), len(others)):
         raise ImageError(
-            f"{len(images)} images cannot be compared with {len(others)}; give as many of both, or one of one."
+            f"{len(images)} images cannot be compared with {len(others)}; give equal numbers, or one on a side."
         )

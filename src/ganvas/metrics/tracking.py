@@ -1,8 +1,8 @@
-"""Where the content of a place of one image lies in another: normalized cross-correlation of patches, coarse to fine,
-then least squares between pixels. And where an image has corners to follow.
+"""Tracks points from one image to another: normalized cross-correlation of patches, coarse to fine, then subpixel least
+squares; and finds corners to track.
 
-Knows no generator and no features, so that it can judge methods that follow points by features of their own. What it
-does not find again when it looks back is told, not guessed.
+Uses no generator and no features, so it is independent of drag methods, which track points by features. A forward-
+backward check decides whether a point counts as found.
 """
 
 import math
@@ -16,21 +16,21 @@ from torch import Tensor
 from ganvas.errors import ImageError
 from ganvas.images.pixels import resize
 
-COARSEST = 64  # pixels of width at which all places within reach are looked at
+COARSEST = 64  # pixels of width at which all positions within reach are compared
 PATCH = 0.1  # of the width: half side of a patch
 REACH = 0.3  # of the width: how far content may have moved
-AROUND = 2  # pixels of a finer level that are looked at around what a coarser one found
+AROUND = 2  # pixels of a finer level that are searched around the match of the coarser one
 REFINEMENTS = 6
 SMALLEST = 32
 LEAST_SCORE, FARTHEST_BACK = 0.5, 0.03
 FAINT = 1e-6
-FARTHEST_STEP = 1.5  # pixels between the best whole one and what lies between them
+FARTHEST_STEP = 1.5  # pixels between the best whole pixel and the subpixel position
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """Where content was found: ``places`` [k, 2] (x, y) in fractions, their correlation ``scores`` [k] from -1 to 1,
-    and how ``far`` [k] from where it started, in fractions of the width, the way back from there ends.
+    """Tracked points: ``places`` [k, 2] (x, y) in fractions, their correlation ``scores`` [k] from -1 to 1, and the
+    forward-backward errors ``far`` [k] in fractions of the width.
     """
 
     places: Float[Tensor, "k 2"]
@@ -39,21 +39,20 @@ class Tracked:
 
     @property
     def found(self) -> Bool[Tensor, "k"]:
-        """Whether each is to be believed: alike enough, and the way back leads to where it came from."""
+        """Whether each point counts as found: a high score and a small forward-backward error."""
         return (self.scores >= LEAST_SCORE) & (self.far <= FARTHEST_BACK)
 
 
 def track(before: Float[Tensor, "1 3 h w"], after: Float[Tensor, "1 3 h w"], points: Float[Tensor, "k 2"]) -> Tracked:
-    """Return where in `after` the content lies that `before` has at `points` (x, y) in fractions, there and back
-    (Kalal, Mikolajczyk and Matas 2010, "Forward-backward error").
+    """Track `points` (x, y; fractions) of `before` to `after`, with the forward-backward error of Kalal et al. 2010.
 
-    Content may have moved by 0.3 of the width, changed its brightness, and each channel its level; it is followed as
-    it stands, not turned and not resized. Raises `ImageError` for images of different sizes or under 32 pixels.
+    Handles shifts of up to 0.3 of the width, changes of brightness and of each channel's level, but no rotation and no
+    scaling. Raises `ImageError` for images of different sizes or under 32 pixels.
     """
     if before.shape != after.shape or min(before.shape[-2:]) < SMALLEST:
         raise ImageError(
-            f"Nothing can be followed from an image of {list(before.shape)} to one of {list(after.shape)}; give two "
-            f"of one size, from {SMALLEST} pixels up."
+            f"Points cannot be tracked from an image of {list(before.shape)} to one of {list(after.shape)}; give two "
+            f"of the same size, with sides of at least {SMALLEST} pixels."
         )
     before, after = (image.detach().cpu().double().clamp(-1, 1) for image in (before, after))
     there, scores = _follow(before, after, points.double())
@@ -63,9 +62,9 @@ def track(before: Float[Tensor, "1 3 h w"], after: Float[Tensor, "1 3 h w"], poi
 
 def corner_strength(image: Float[Tensor, "1 3 h w"], std: float = 0.02) -> Float[Tensor, "h w"]:
     """Return the smaller eigenvalue of the structure tensor at each pixel (Shi and Tomasi 1994, "Good features to
-    track"): large at corners, 0 on edges and even skin.
+    track"): large at corners, 0 on edges and flat areas.
 
-    The tensor is the sum over channels of the products of slopes, under a Gaussian of `std` (of the width).
+    The tensor is the sum over channels of the products of derivatives, smoothed by a Gaussian of `std` (of the width).
     """
     values = F.pad(image.detach().cpu().double(), (1, 1, 1, 1), mode="replicate")
     across = (values[..., 1:-1, 2:] - values[..., 1:-1, :-2]) / 2
@@ -83,7 +82,7 @@ def _smoothed(values: Float[Tensor, "n 1 h w"], std: float) -> Float[Tensor, "n 
 
 
 def gaussian(reach: int, std: float) -> Float[Tensor, "side"]:
-    """Return a Gaussian on the whole numbers from -reach to reach, of sum 1."""
+    """Return a Gaussian on the integers from -reach to reach, of sum 1."""
     taps = torch.exp(-(torch.arange(-reach, reach + 1).double() / std).square() / 2)
     return taps / taps.sum()
 
@@ -91,8 +90,9 @@ def gaussian(reach: int, std: float) -> Float[Tensor, "side"]:
 def correlation(
     template: Float[Tensor, "*#some 3 p"], patches: Float[Tensor, "*some 3 p"], weights: Float[Tensor, "p"]
 ) -> Float[Tensor, "*some"]:
-    """Return the normalized cross-correlation of patches of p pixels, each channel less its mean: from -1 to 1, the
-    same for any brightness of the whole and any level of a channel. `weights` of the pixels have sum 1.
+    """Return the normalized cross-correlation of patches of p pixels with each channel's mean subtracted, from -1 to 1.
+
+    It is invariant to a common gain and to the level of each channel. The pixels' `weights` sum to 1.
     """
     first, second = _centered(template, weights), _centered(patches, weights)
     product = (first * second * weights).sum((-2, -1))
@@ -107,7 +107,7 @@ def _centered(values: Float[Tensor, "*some 3 p"], weights: Float[Tensor, "p"]) -
 def _follow(
     before: Float[Tensor, "1 3 h w"], after: Float[Tensor, "1 3 h w"], points: Float[Tensor, "k 2"]
 ) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k"]]:
-    """Return the places and scores of the one way."""
+    """Return the positions and scores in one direction."""
     places, scores = [], []
     pyramids = [_pyramid(image) for image in (before, after)]
     for point in points:
@@ -122,7 +122,7 @@ def _follow(
 
 
 def _pyramid(image: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]]:
-    """Return the image at falling halves down to the coarsest size, from coarse to fine."""
+    """Return an image pyramid by halving down to the coarsest size, from coarse to fine."""
     levels = [image]
     while levels[0].shape[-1] >= 2 * COARSEST and all(side % 2 == 0 for side in levels[0].shape[-2:]):
         height, width = levels[0].shape[-2:]
@@ -131,7 +131,7 @@ def _pyramid(image: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]
 
 
 def _square(reach: int) -> Float[Tensor, "side side 2"]:
-    """Return the whole offsets (x, y) from -reach to reach."""
+    """Return the integer offsets (x, y) from -reach to reach."""
     line = torch.arange(-reach, reach + 1).double()
     y, x = torch.meshgrid(line, line, indexing="ij")
     return torch.stack([x, y], dim=-1)
@@ -142,7 +142,7 @@ def _half_side(image: Tensor) -> int:
 
 
 def _weights(reach: int) -> Float[Tensor, "p"]:
-    """Return what the pixels of a patch count: more in the middle."""
+    """Return the weights of a patch's pixels, larger in the middle."""
     taps = gaussian(reach, reach / 2)
     return torch.outer(taps, taps).flatten()
 
@@ -152,14 +152,14 @@ def _size(image: Tensor) -> Float[Tensor, "2"]:
 
 
 def read(image: Float[Tensor, "1 3 h w"], places: Float[Tensor, "*some 2"]) -> Float[Tensor, "3 *some"]:
-    """Return the image at places (x, y) in its pixels, between them bicubic, beyond its border as at the border."""
+    """Sample the image at positions (x, y) in pixels, bicubically; the border is repeated outside."""
     grid = (places * 2 / _size(image) - 1).reshape(1, 1, -1, 2)
     values = F.grid_sample(image, grid, mode="bicubic", padding_mode="border", align_corners=False)
     return values[0, :, 0].unflatten(1, places.shape[:-1])
 
 
 def _best_whole(old: Tensor, new: Tensor, point: Tensor, around: Tensor, reach: int) -> Float[Tensor, "2"]:
-    """Return the place of highest correlation, in fractions, whole pixels from `around`, within the image."""
+    """Return the position of highest correlation, in fractions, whole pixels from `around`, in the image."""
     size, half = _size(old), _half_side(old)
     template = read(old, point * size + _square(half)).flatten(1)  # [3, p]
     neighborhood = read(new, around * size + _square(half + reach))
@@ -171,10 +171,10 @@ def _best_whole(old: Tensor, new: Tensor, point: Tensor, around: Tensor, reach: 
 
 
 def _between_pixels(old: Tensor, new: Tensor, point: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the place and its score: shift, one gain and the channels' levels by least squares, in turn with the
-    slopes at the place reached (Lucas and Kanade 1981, with brightness as Hager and Belhumeur 1998).
+    """Return the subpixel position and its score: Gauss-Newton steps for the shift, a common gain and the channels'
+    levels (Lucas and Kanade 1981, with brightness as in Hager and Belhumeur 1998).
 
-    Where it leaves the pixel, or grows less alike, the whole pixel stays.
+    If it leaves the pixel or lowers the correlation, the whole pixel is returned.
     """
     size, half = _size(old), _half_side(old)
     offsets, weights = _square(half).flatten(0, 1), _weights(half)
@@ -186,7 +186,7 @@ def _between_pixels(old: Tensor, new: Tensor, point: Tensor, start: Tensor) -> t
         slopes = [
             read(new, place + offsets + step) - read(new, place + offsets - step) for step in torch.eye(2).double() / 2
         ]
-        # What is seen here is to be gain * template + level; a step d changes it by slopes * d.
+        # The model is gain * template + level; a step d changes the patch by slopes * d.
         unknown = torch.cat([-torch.stack(slopes, dim=-1), template[..., None], levels], dim=-1)  # [3, p, 2 + 1 + 3]
         here = read(new, place + offsets)[..., None]
         solved = torch.linalg.lstsq(

@@ -19,18 +19,7 @@ from ganvas.errors import RegionError
 from ganvas.regions import mask_files as files
 from ganvas.regions.coverage import farther_than
 from ganvas.regions.descriptions import mentions_mask, shape_from
-from ganvas.regions.shapes import (
-    Box,
-    Brush,
-    Complement,
-    Feather,
-    Intersection,
-    Mask,
-    Polygon,
-    Shape,
-    Union,
-    as_points,
-)
+from ganvas.regions.shapes import Box, Brush, Complement, Feather, Intersection, Mask, Polygon, Shape, Union, as_points
 
 Number = float | int
 HALF_GRAY_LEVEL = 1 / 512

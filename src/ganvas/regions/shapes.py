@@ -8,7 +8,7 @@ class.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -228,36 +228,40 @@ class Mask:
 
 
 @dataclass(frozen=True)
-class Union:
-    """The union: the largest value of several shapes."""
+class _Combined:
+    """Several shapes whose coverages are combined at each pixel."""
 
     parts: tuple[Shape, ...]
+    kind: ClassVar[str]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the parts' descriptions."""
+        return {"kind": self.kind, "parts": [part.describe() for part in self.parts]}
+
+
+@dataclass(frozen=True)
+class Union(_Combined):
+    """The union: the largest value of several shapes."""
+
+    kind = "union"
 
     def coverage(self, height: int, width: int) -> Float[np.ndarray, "height width"]:
         """Take the largest value at each pixel."""
         return np.maximum.reduce([part.coverage(height, width) for part in self.parts])
-
-    def describe(self) -> dict[str, Any]:
-        """Return the parts' descriptions."""
-        return {"kind": "union", "parts": [part.describe() for part in self.parts]}
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.parts))
 
 
 @dataclass(frozen=True)
-class Intersection:
+class Intersection(_Combined):
     """The intersection: the smallest value of several shapes."""
 
-    parts: tuple[Shape, ...]
+    kind = "intersection"
 
     def coverage(self, height: int, width: int) -> Float[np.ndarray, "height width"]:
         """Take the smallest value at each pixel."""
         return np.minimum.reduce([part.coverage(height, width) for part in self.parts])
-
-    def describe(self) -> dict[str, Any]:
-        """Return the parts' descriptions."""
-        return {"kind": "intersection", "parts": [part.describe() for part in self.parts]}
 
     def __str__(self) -> str:
         return "common part of " + " and ".join(f"({part})" for part in self.parts)

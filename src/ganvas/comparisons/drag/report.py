@@ -4,9 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from ganvas.comparisons.drag.accuracy import WRONG, Accuracy
 from ganvas.comparisons.drag.content_tables import content_table, paired
 from ganvas.comparisons.drag.formatting import NOTHING, format_estimate, mean, name_of, share
 from ganvas.comparisons.drag.groups import CORNERS, Groups, by_method, group_table, grouped
@@ -26,7 +23,6 @@ class Results:
 
     trials: tuple[Trial, ...]
     pairs: tuple[PairResult, ...]
-    accuracy: tuple[Accuracy, ...]
     resolution: int
     perceptual: str
 
@@ -50,8 +46,6 @@ def markdown(found: Results, settings: DragBenchmarkSettings, name: str) -> str:
         outside(groups, found.resolution, settings),
         "## (e) How drags end",
         endings(groups, settings),
-        "## The tracker, where the truth is known",
-        accuracies(found.accuracy, found.resolution),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -138,16 +132,3 @@ def endings(groups: Groups, settings: DragBenchmarkSettings) -> str:
 
     reasons = ["reached", "stalled", "step limit", "not finite"]
     return group_table(groups, settings, [*reasons, "forward: stops by itself", "steps", "seconds"], cells)
-
-
-def accuracies(found: Sequence[Accuracy], resolution: int) -> str:
-    """Return the tracker's errors by condition, in pixels of this generator's images."""
-    rows = [["condition", "handles", "images", "reports a match", "error, median px", "95 % are below", "over 2 %"]]
-    for one in found:
-        errors = resolution * np.array([error for error in one.errors if error is not None])
-        known = [f"{np.median(errors):.2f}", f"{np.quantile(errors, 0.95):.2f}"] if len(errors) else [NOTHING] * 2
-        wrong = f"{100 * np.mean(errors > WRONG * resolution):.0f} %" if len(errors) else NOTHING
-        place = "low texture" if one.low_texture else "corners"
-        seen = f"{100 * len(errors) / len(one.errors):.0f} %"
-        rows.append([one.condition, place, str(len(one.errors)), seen, *known, wrong])
-    return table(rows)

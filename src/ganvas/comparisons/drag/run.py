@@ -1,16 +1,13 @@
-"""The benchmark and the qualitative drags from start to end: what their folder lacks is measured, then all of it is
-written as tables and images.
-"""
+"""The benchmark from start to end: what its folder lacks is measured, then all is written as tables and images."""
 
 import platform
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ganvas.comparisons.drag import accuracy, pairs, qualitative, qualitative_report, report, sheets, trials, yaw
+from ganvas.comparisons.drag import pairs, report, sheets, trials
 from ganvas.comparisons.drag.trials import DragBenchmark
 from ganvas.comparisons.records import claim_folder, plain, write_json
 from ganvas.drag.methods import settings_of
@@ -19,9 +16,8 @@ from ganvas.drag.run import prepare
 from ganvas.generators.protocol import about_of
 from ganvas.io.files import atomic_path
 from ganvas.io.progress import Progress
-from ganvas.regions import Region
 
-COUNTS = ("drags", "pairs", "tracked", "resamples", "near", "learned")
+COUNTS = ("drags", "pairs", "resamples", "near")
 RULES = 4  # raised with every change of what a drag does or of how it is measured, which no setting shows
 ANY_PAIR = ((0.5, 0.5), (0.6, 0.5))
 
@@ -35,7 +31,6 @@ def run_benchmark(bench: DragBenchmark, name: str, progress: Progress) -> tuple[
     found = report.Results(
         tuple(trials.trials(bench, progress)),
         tuple(pairs.pairs(bench, progress)),
-        tuple(accuracy.tracker_accuracy(bench, progress)),
         bench.generator.resolution,
         bench.features.name,
     )
@@ -46,24 +41,6 @@ def run_benchmark(bench: DragBenchmark, name: str, progress: Progress) -> tuple[
         _written(bench.folder / "benchmark.md", text),
         numbers,
         *sheets.write_sheets(bench, found.trials, found.pairs),
-    ]
-
-
-def run_qualitative(
-    bench: DragBenchmark, name: str, regions: Mapping[str, Region], count: int, progress: Progress
-) -> tuple[str, list[Path]]:
-    """Return the tables of the qualitative drags on `count` faces, and the paths of what was written."""
-    claim_folder(bench.folder, record(bench))
-    found = qualitative.faces(bench, regions, count, progress)
-    angles = yaw.yaw_angles(bench, found, regions, progress)
-    text = qualitative_report.markdown(found, angles, bench.settings, name)
-    numbers = bench.folder / "qualitative.json"
-    faces = plain([asdict(face) for face in found])
-    write_json(numbers, {**record(bench), **_machine(), "faces": faces, "yaw, degrees": angles})
-    return text, [
-        _written(bench.folder / "qualitative.md", text),
-        numbers,
-        *qualitative_report.write_images(bench, found),
     ]
 
 

@@ -13,8 +13,7 @@ class DragBenchmarkSettings:
     Each method does ``drags`` forward and in reverse, and ``pairs``, which have an image that they should lead to.
     ``lengths`` are those of the drags, in fractions of the width, in turn; two thirds of the handles are corners, one
     third lies on low texture. ``first_seed`` is that of the first image: every drag has an image of its own.
-    ``tracked`` images measure the tracker's error. A drag succeeds where its content ends within ``near`` of the way
-    from its target, or within a pixel. Yaw is regressed on ``learned`` images, none of which is dragged.
+    A drag succeeds where its content ends within ``near`` of the way from its target, or within a pixel.
 
     Images of seeds around 5000 were looked at while the weights of masks were chosen; these were not.
     """
@@ -26,9 +25,7 @@ class DragBenchmarkSettings:
     methods: tuple[str, ...] = tuple(METHODS)
     truncation: float = 0.7
     first_seed: int = 20000
-    tracked: int = 50
     near: float = 0.25
-    learned: int = 256
     resamples: int = 2000
 
     def __post_init__(self) -> None:
@@ -47,14 +44,9 @@ class DragBenchmarkSettings:
 
 
 def of_size(drags: int) -> DragBenchmarkSettings:
-    """Return the benchmark of so many drags a method, with pairs and images for the tracker in proportion."""
+    """Return the benchmark of so many drags a method, with pairs in proportion."""
     default = DragBenchmarkSettings()
-    return replace(
-        default,
-        drags=drags,
-        pairs=max(1, round(drags * default.pairs / default.drags)),
-        tracked=min(default.tracked, max(4, drags)),
-    )
+    return replace(default, drags=drags, pairs=max(1, round(drags * default.pairs / default.drags)))
 
 
 QUICK = of_size(12)

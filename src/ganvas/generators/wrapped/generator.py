@@ -71,6 +71,7 @@ class Wrapped(GeneratorBase):
     """
 
     family = "wrapped"
+    resolution: int = 0  # until `wrap` has seen an image
     feature_names: tuple[str, ...] = ()
 
     def __init__(

@@ -67,6 +67,7 @@ class AdaptationSettings:
         half_life: Half-life of the averaged generator, in images.
         precision: "float32", "bfloat16" or "auto", of the feature maps.
         seed: Random seed.
+        family: The kind of training, as snapshots name it.
     """
 
     model: str

@@ -43,6 +43,7 @@ class DCGANSettings:
         half_life: Half-life of the averaged generator, in images.
         precision: "float32", "bfloat16" or "auto", of the convolutions.
         seed: Random seed.
+        family: The kind of training, as snapshots name it.
     """
 
     resolution: int = 64

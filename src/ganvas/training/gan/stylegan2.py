@@ -66,6 +66,7 @@ class StyleGAN2Settings:
             finest octave as the data (`match_finest_octave`).
         precision: "float32", "bfloat16" or "auto", of the feature maps.
         seed: Random seed.
+        family: The kind of training, as snapshots name it.
     """
 
     channels: tuple[int, ...]

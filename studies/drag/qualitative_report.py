@@ -8,17 +8,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.drag.formatting import NOTHING, format_estimate, mean, name_of, share
-from ganvas.comparisons.drag.qualitative import DIRECTION, EDITS, FOLLOWED, MOUTH, FaceDrag, face_path, steps_of
 from ganvas.comparisons.drag.settings import DragBenchmarkSettings
 from ganvas.comparisons.drag.sheets import shown
 from ganvas.comparisons.drag.trials import DragBenchmark
-from ganvas.comparisons.drag.yaw import HEAD, NOSE, Angles, smile
 from ganvas.comparisons.estimates import Estimate, mean_estimate, quotient_of_means
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.comparisons.tables import table
 from ganvas.drag.state import REACHED
 from ganvas.drag.video import at_viewing_size, marked
 from ganvas.images import pixels, sheets
+from studies.drag.qualitative import DIRECTION, EDITS, FOLLOWED, MOUTH, FaceDrag, face_path, steps_of
+from studies.drag.yaw import HEAD, NOSE, Angles, smile
 
 VIDEO_SIDE, SECONDS, PAUSE = 256, 0.1, 10
 SHOWN = 4

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.drag.qualitative import DIRECTION, SMILE, FaceDrag, middle, steps_of
 from ganvas.comparisons.drag.trials import DragBenchmark
 from ganvas.images import pixels
 from ganvas.io.progress import Progress
-from ganvas.metrics.yaw import TurnReader, degrees_for, learn_turns, pushed_aside, turned
 from ganvas.regions import Region
+from studies.drag.qualitative import DIRECTION, SMILE, FaceDrag, middle, steps_of
+from studies.drag.yaw_estimator import YawEstimator, degrees_for, fit_yaw_estimator, pushed_aside, turned
 
 HEAD, NOSE = "the head turned, by a warp", "the nose alone pushed aside, by a warp"
 SIDE = 128
@@ -22,13 +22,13 @@ Angles = Mapping[str, Sequence[float]]
 
 
 def yaw_angles(
-    bench: DragBenchmark, found: Sequence[FaceDrag], regions: Mapping[str, Region], progress: Progress
+    bench: DragBenchmark, found: Sequence[FaceDrag], regions: Mapping[str, Region], learned: int, progress: Progress
 ) -> Angles:
     """Return degrees towards the target for every face whose nose was dragged: by method, for the smile of the same
     face by the same method, and for the two warps that bring the nose where it was to go.
     """
     nose = regions["nose"]
-    reader = _learned(bench, nose, progress)
+    estimator = _learned(bench, nose, learned, progress)
     read: dict[str, list[float]] = {}
     asked = {(face.seed, face.method): face.asked[0] for face in found if face.edit == DIRECTION}
     for face in found:
@@ -43,7 +43,7 @@ def yaw_angles(
             seen[HEAD] = turned(before, known)
             seen[NOSE] = pushed_aside(before, face.handles[0], _radius(nose, before), pushed)
         for name, after in seen.items():
-            read.setdefault(name, []).append(side * float(reader.degrees(before, after)))
+            read.setdefault(name, []).append(side * float(estimator.degrees(before, after)))
     return read
 
 
@@ -52,14 +52,14 @@ def smile(method: str) -> str:
     return f"{method}, the smile"
 
 
-def _learned(bench: DragBenchmark, nose: Region, progress: Progress) -> TurnReader:
+def _learned(bench: DragBenchmark, nose: Region, count: int, progress: Progress) -> YawEstimator:
     """Return an estimator of yaw that was learned on images of which none is dragged."""
     images = []
-    for number in range(bench.settings.learned):
-        progress("Images to learn yaw from", number, bench.settings.learned)
+    for number in range(count):
+        progress("Images to learn yaw from", number, count)
         images.append(_small(bench.open(number).image()))
     place = middle(nose.mask(*images[0].shape[-2:]))
-    return learn_turns(bench.features, torch.cat(images), place, _radius(nose, images[0]))
+    return fit_yaw_estimator(bench.features, torch.cat(images), place, _radius(nose, images[0]))
 
 
 def _small(image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 side side"]:

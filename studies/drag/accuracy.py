@@ -1,6 +1,6 @@
 """The error of the tracker where the truth is known: images shifted by parts of pixels, darkened, noisy, warped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,11 @@ from jaxtyping import Float
 from scipy import ndimage
 from torch import Tensor
 
+from ganvas.comparisons.drag.formatting import NOTHING
 from ganvas.comparisons.drag.settings import DragBenchmarkSettings
 from ganvas.comparisons.drag.tasks import corners, even_point, pick
 from ganvas.comparisons.drag.trials import DragBenchmark
+from ganvas.comparisons.tables import table
 from ganvas.io.progress import Progress
 from ganvas.metrics.corruptions import warp
 from ganvas.metrics.tracking import track
@@ -56,10 +58,9 @@ def warped(image: Float[Tensor, "1 3 h w"], seed: int) -> tuple[Float[Tensor, "1
     return warp(image, amount, normal), warp(places, amount, normal)
 
 
-def tracker_accuracy(bench: DragBenchmark, progress: Progress) -> list[Accuracy]:
-    """Return the tracker's errors on the first images: by condition, at corners and on low texture."""
+def tracker_accuracy(bench: DragBenchmark, count: int, progress: Progress) -> list[Accuracy]:
+    """Return the tracker's errors on the first `count` images: by condition, at corners and on low texture."""
     errors: dict[tuple[str, bool], list[float | None]] = {}
-    count = bench.settings.tracked
     for number in range(count):
         progress("Known shifts", number, count)
         image = bench.open(bench.settings.first_seed + number).image()
@@ -92,3 +93,16 @@ def _errors(image: Tensor, number: int, low: bool, settings: DragBenchmarkSettin
 def _error(before: Tensor, after: Tensor, place: Tensor, truth: Tensor) -> float | None:
     seen = track(before, after, place)
     return float((seen.places - truth).norm()) if bool(seen.found) else None
+
+
+def accuracy_table(found: Sequence[Accuracy], resolution: int) -> str:
+    """Return the tracker's errors by condition, in pixels of this generator's images."""
+    rows = [["condition", "handles", "images", "reports a match", "error, median px", "95 % are below", "over 2 %"]]
+    for one in found:
+        errors = resolution * np.array([error for error in one.errors if error is not None])
+        known = [f"{np.median(errors):.2f}", f"{np.quantile(errors, 0.95):.2f}"] if len(errors) else [NOTHING] * 2
+        wrong = f"{100 * np.mean(errors > WRONG * resolution):.0f} %" if len(errors) else NOTHING
+        place = "low texture" if one.low_texture else "corners"
+        seen = f"{100 * len(errors) / len(one.errors):.0f} %"
+        rows.append([one.condition, place, str(len(one.errors)), seen, *known, wrong])
+    return table(rows)

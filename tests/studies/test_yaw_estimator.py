@@ -1,11 +1,11 @@
-"""How far heads have turned: known turns are read, tilts and noses pushed aside are not; mirrors turn signs around."""
+"""The estimator of yaw: known angles are estimated, rolls and displaced noses are not taken for yaw."""
 
 import pytest
 import torch
+from studies.drag.yaw_estimator import YawEstimator, degrees_for, fit_yaw_estimator, odd_features, pushed_aside, turned
 from torch import Tensor
 
 from ganvas.inversion.features import bundled_features
-from ganvas.metrics.yaw import TurnReader, degrees_for, learn_turns, odd, pushed_aside, turned
 
 NOSE, RADIUS = (0.5, 0.55), 0.08
 
@@ -35,31 +35,31 @@ def heads(count: int, seed: int = 0, side: int = 64) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def reader() -> TurnReader:
-    return learn_turns(bundled_features(), heads(160), NOSE, RADIUS)
+def estimator() -> YawEstimator:
+    return fit_yaw_estimator(bundled_features(), heads(160), NOSE, RADIUS)
 
 
-def test_known_turns_are_read(reader: TurnReader):
+def test_known_yaw_is_estimated_and_rolls_and_noses_are_not_yaw(estimator: YawEstimator):
     """On heads that it has not learned from; a nose pushed as far as a turn of 12.8 degrees would carry it is none."""
     seen = heads(24, seed=1)
     known = torch.linspace(-12, 12, 24)
-    read = reader.degrees(seen, turned(seen, known))
+    read = estimator.degrees(seen, turned(seen, known))
     assert torch.corrcoef(torch.stack([known, read]))[0, 1] > 0.95
     assert (read - known).abs().mean() < 2.5
-    alone = reader.degrees(seen, pushed_aside(seen, NOSE, RADIUS, torch.full((24,), 0.1)))
+    alone = estimator.degrees(seen, pushed_aside(seen, NOSE, RADIUS, torch.full((24,), 0.1)))
     assert alone.abs().mean() < 3
-    tilted = reader.degrees(seen, turned(seen, torch.zeros(24), torch.full((24,), 6.0)))
+    tilted = estimator.degrees(seen, turned(seen, torch.zeros(24), torch.full((24,), 6.0)))
     assert tilted.abs().mean() < 3
 
 
-def test_mirrors_turn_signs_around(reader: TurnReader):
+def test_mirroring_flips_the_sign_of_the_estimate(estimator: YawEstimator):
     before, after = heads(2, seed=2), heads(2, seed=3)
-    there, mirrored = reader.degrees(before, after), reader.degrees(before.flip(3), after.flip(3))
+    there, mirrored = estimator.degrees(before, after), estimator.degrees(before.flip(3), after.flip(3))
     torch.testing.assert_close(there, -mirrored, atol=1e-3, rtol=1e-3)
-    assert odd(reader.look, before + before.flip(3)).abs().max() < 1e-5
+    assert odd_features(estimator.extractor, before + before.flip(3)).abs().max() < 1e-5
 
 
-def test_the_middle_of_a_face_goes_as_far_as_said():
+def test_warps_move_the_middle_of_a_face_by_the_stated_distance():
     """What lies in the middle of an ellipsoid of the image's width comes to where the angle says."""
     x = ((torch.arange(128) + 0.5) / 128).expand(1, 3, 128, 128)
     for way in (-0.1, 0.05):
@@ -72,11 +72,11 @@ def test_the_middle_of_a_face_goes_as_far_as_said():
     torch.testing.assert_close(turned(x, torch.zeros(1)), x, atol=1e-5, rtol=0)
 
 
-def test_images_are_moved_to_the_right_then_turned_counter_clockwise():
+def test_warps_shift_to_the_right_then_rotate_counterclockwise():
     """A quarter turn is exact on the grid of pixels; what was moved to the right ends further up."""
     x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     still, quarter, aside = torch.zeros(1), torch.tensor([90.0]), torch.tensor([0.25])
     torch.testing.assert_close(turned(x, still, quarter), x.rot90(1, (2, 3)), atol=1e-4, rtol=0)
-    moved = turned(x, still, aside=aside)
+    moved = turned(x, still, shift=aside)
     torch.testing.assert_close(moved[..., 4:], x[..., :12], atol=1e-4, rtol=0)
     torch.testing.assert_close(turned(x, still, quarter, aside), moved.rot90(1, (2, 3)), atol=1e-4, rtol=0)
