@@ -208,7 +208,16 @@ def path_through(
         raise LatentError(f"Layers are those of w+, and this path lies in space {space}; leave layers out.")
     codes = _codes(generator, latents, space)
     codes = codes if layers is None else only_layers(codes, layers)
-    keys = replace(
+    keys = _keys(generator, latents, codes, space)
+    if same_weights([latent.tuned for latent in latents]):
+        return LatentPath(keys, mode, loop)
+    tuned = tuple(latent.tuned for latent in latents for _ in latent.captions)
+    return LatentPath(replace(keys, tuned={}), mode, loop, tuned)
+
+
+def _keys(generator: Generator, latents: Sequence[Latent], codes: Tensor, space: str) -> Latent:
+    """Return the samples of all latents as one latent with these codes."""
+    return replace(
         latents[0],
         codes=codes.cpu(),
         space=space,
@@ -218,10 +227,6 @@ def path_through(
         source=", ".join(dict.fromkeys(latent.source for latent in latents if latent.source)),
         noise=_noises(generator, latents),
     )
-    if same_weights([latent.tuned for latent in latents]):
-        return LatentPath(keys, mode, loop)
-    tuned = tuple(latent.tuned for latent in latents for _ in latent.captions)
-    return LatentPath(replace(keys, tuned={}), mode, loop, tuned)
 
 
 def _space_of_path(generator: Generator, space: str | None, mode: str) -> str:

@@ -285,12 +285,7 @@ def sample(
         torch.Size([1, 12, 256])
     """
     check_seeds(seeds)
-    if not math.isfinite(truncation):
-        raise LatentError(f"A truncation of {truncation} is not a number; give one from 0 (average) to 1 (none).")
-    if truncation_layers is not None and not 0 <= truncation_layers <= generator.layers:
-        raise LatentError(
-            f"Truncation of {truncation_layers} layers is not possible: this generator has {generator.layers}."
-        )
+    _check_truncation(generator, truncation, truncation_layers)
     space = space or next(one for one in ("w+", "w", "z") if one in generator.spaces)
     if space == "z" and truncation_layers is not None:
         raise LatentError("Codes of space z have no layers to truncate one by one; leave truncation_layers out.")
@@ -310,6 +305,13 @@ def sample(
     )
     with torch.no_grad():
         return drawn.to_space(generator, space)
+
+
+def _check_truncation(generator: Generator, truncation: float, layers: int | None) -> None:
+    if not math.isfinite(truncation):
+        raise LatentError(f"A truncation of {truncation} is not a number; give one from 0 (average) to 1 (none).")
+    if layers is not None and not 0 <= layers <= generator.layers:
+        raise LatentError(f"Truncation of {layers} layers is not possible: this generator has {generator.layers}.")
 
 
 def load_latent(path: str | Path) -> Latent:
