@@ -48,7 +48,7 @@ class DragSession:
 
     @property
     def codes(self) -> Tensor:
-        """The codes after the last drag, [1, *code], on the generator's device."""
+        """The codes after the last drag, [1, d] or [1, layers, d], on the generator's device."""
         return self.drags[-1].codes if self.drags else self.start.codes
 
     @property
@@ -207,7 +207,7 @@ def drag_points(
         >>> import torch, ganvas
         >>> layers = torch.nn.Unflatten(1, (3, 4, 4)), torch.nn.Upsample(scale_factor=4)
         >>> G = ganvas.wrap(torch.nn.Sequential(*layers).eval(), z_dim=48)
-        >>> session = drag_points(G, ganvas.sample(G, [4]), [((0.3, 0.5), (0.6, 0.5))], steps=2)
+        >>> session = ganvas.drag_points(G, ganvas.sample(G, [4]), [((0.3, 0.5), (0.6, 0.5))], steps=2)
         >>> len(session.drags), session.latent.space
         (1, 'z')
     """
