@@ -40,9 +40,9 @@ def test_codes_that_may_be_of_two_spaces_are_asked_for(run: Run, model: Path, tm
     assert f"{len(rows)} codes [6] of space w or 1 code [{len(rows)}, 6] of space w+" in " ".join(done.err.split())
     assert "--latent-space" in done.err
     for space, count in (("w", len(rows)), ("w+", 1)):
-        options = ("--latent-space", space, "--rows", f"0-{count}", "--out", tmp_path)
+        options = ("--latent-space", space, "--samples", f"0-{count}", "--out", tmp_path)
         done = run("sample", model, "--latent", tmp_path / "x.npy", *options)
-        assert f"there are rows 0-{count - 1}" in done.err
+        assert f"there are samples 0-{count - 1}" in done.err
 
 
 def test_space_of_a_latent_without_a_latent_is_refused(run: Run, model: Path, tmp_path: Path):

@@ -17,6 +17,7 @@ from studies.matching import match_strength
 from ganvas.comparisons.estimates import median_estimate
 from ganvas.directions.direction import Direction
 from ganvas.errors import GanvasError
+from ganvas.generators.base import IMAGE, GeneratorBase
 from ganvas.generators.protocol import Generator
 from ganvas.regions import Region
 
@@ -27,30 +28,25 @@ SETTINGS = study.Settings(
 )
 
 
-class LinearFake:
+class LinearFake(GeneratorBase):
     """Images that depend linearly on w+, so that changes grow as the strength's square; only layer 1 counts."""
 
-    resolution, spaces, layers, feature_names = SIDE, ("w", "w+"), 2, ()
-    device = torch.device("cpu")
+    resolution, spaces, layers, feature_names = SIDE, ("z", "w", "w+"), 2, ()
+    device, code_dtype = torch.device("cpu"), torch.float32
     weight = torch.randn(3 * SIDE * SIDE, WIDTH, generator=torch.Generator().manual_seed(5))
 
     def dimensions(self, space):
-        return (WIDTH,) if space == "w" else (2, WIDTH)
+        return (2, WIDTH) if space == "w+" else (WIDTH,)
 
     def sample(self, seeds):
         return torch.stack([torch.randn(WIDTH, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
-    def map(self, z, to="w+", *, label=None, truncation=1.0, truncation_layers=None):
-        return truncation * (z if to == "w" else z[:, None].expand(-1, 2, -1))
+    def map_z(self, z, to, given):
+        return given.truncation * (z if to == "w" else z[:, None].expand(-1, 2, -1))
 
-    def synthesize(self, codes, space="w+", *, noise="const", label=None, truncation=1.0):
-        return (codes[:, 1] @ self.weight.T).view(-1, 3, SIDE, SIDE)
-
-    def features(self, codes, names, space="w+", *, noise="const", with_image=False):
-        return {}
-
-    def resume(self, name, feature, codes, space="w+", *, noise="const"):
-        return feature
+    def paint(self, codes, space, given, request=IMAGE):
+        layer = codes[:, 1] if space == "w+" else codes
+        return (layer @ self.weight.T).view(-1, 3, SIDE, SIDE), {}
 
 
 def grams(fake: LinearFake) -> tuple[torch.Tensor, torch.Tensor]:

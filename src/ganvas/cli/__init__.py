@@ -35,7 +35,7 @@ COMMANDS = {
     "models": "List, describe, fetch and convert generators.",
 }
 GROUPS_OF_COMMANDS = ("compare", "models", "train")
-BAD_INPUT, FAULT, STOPPED = 2, 1, 130
+WRONG_INPUT, INTERNAL_ERROR, STOPPED = 2, 1, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,21 +94,23 @@ def _explain(error: BaseException, given: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, GanvasError):
-        return _say(f"Error: {error}", BAD_INPUT)
+        return _say(f"Error: {error}", WRONG_INPUT)
     if isinstance(error, CycloptsError):
-        return _say(f"Error: {' '.join(str(error).split())}\nSee 'ganvas {given[0]} --help'.", BAD_INPUT)
+        return _say(f"Error: {' '.join(str(error).split())}\nSee 'ganvas {given[0]} --help'.", WRONG_INPUT)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error):
-        return _say("Error: there is not enough memory; use fewer seeds, a lower --resolution or --budget.", FAULT)
+        return _say(
+            "Error: there is not enough memory; use fewer seeds, a lower --resolution or --budget.", INTERNAL_ERROR
+        )
     message = (str(error).splitlines() or [""])[0]
     return _say(
         f"Internal error in Ganvas ({type(error).__name__}: {message})\nPlease report it with the output of --debug.",
-        FAULT,
+        INTERNAL_ERROR,
     )
 
 
 def _say(text: str, code: int) -> int:
     # Of several processes that train together, only rank 0 reports wrong input: all of them find it.
-    if code == FAULT or os.environ.get("RANK", "0") == "0":
+    if code == INTERNAL_ERROR or os.environ.get("RANK", "0") == "0":
         print(visible(text), file=sys.stderr)
     return code
 

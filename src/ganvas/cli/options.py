@@ -58,15 +58,14 @@ class Compute(Output):
     threads: int = 0
     """CPU threads; 0 for all cores."""
 
-    def on(self, default: str = "cpu") -> torch.device:
+    def on(self) -> torch.device:
         """Return the device; raises `GanvasError` where it cannot be used. Limits the CPU threads first."""
         set_threads(self.threads)
-        return device_named(self.device or default)
+        return device_named(self.device or "cpu")
 
-    def precision_on(self, device: torch.device, default: str = "float32") -> str:
+    def precision_on(self, device: torch.device) -> str:
         """Return "float32" or "bfloat16"."""
-        precision = self.precision or default
-        return fastest_precision(device) if precision == "auto" else precision
+        return fastest_precision(device) if self.precision == "auto" else self.precision or "float32"
 
 
 @Parameter(name="*", group=COMPUTING)

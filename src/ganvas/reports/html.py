@@ -96,7 +96,7 @@ def directions_page(
     `links` are names and addresses relative to the page. The same input gives the same bytes. Returns the path.
 
     Raises:
-        ImageError: an image holds values that are not numbers, or the page cannot be written.
+        ImageError: an image holds NaN, or the page cannot be written.
     """
     shown = _fit(original, LARGEST_SIDE * 3 // 4)
     longest = max((change for row in strips for change in row.inside + (row.outside or ())), default=0.0)
@@ -117,7 +117,7 @@ def index_page(path: str | Path, *, title: str, intro: str, entries: Sequence[In
     """Write a page of linked images, one per region or result. Returns the path.
 
     Raises:
-        ImageError: an image holds values that are not numbers, or the page cannot be written.
+        ImageError: an image holds NaN, or the page cannot be written.
     """
     cards = [
         {"href": entry.href, "title": entry.title, "text": entry.text, "image": _embedded(_fit(entry.image, 320))}
