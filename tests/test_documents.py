@@ -50,6 +50,7 @@ PUBLISHED: dict[str, Callable[[], Any]] = {
 # What the documents do for good results, the tests do for a few steps: everything runs, only less long.
 SHORTER = {
     "[0, 1, 2, 3], truncation": "[0], truncation",
+    "[0, 1], truncation": "[0], truncation",
     "SketchSettings(candidates=2, steps=300)": "SketchSettings(candidates=2, steps=4), random=16",
     "steps=300": "steps=4",
     "steps=100": "steps=4",
@@ -146,6 +147,7 @@ def test_modules_of_documents_exist():
         assert importlib.util.find_spec(line.split()[2]), line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_cells_of_notebook_run(notebook: str, folder: Path):
     matplotlib.use("agg")
