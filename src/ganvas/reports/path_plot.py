@@ -30,7 +30,7 @@ def path_plot(timings: Mapping[str, Timing], out: str | Path) -> Path:
             stds.plot(np.arange(len(timing.stds)), timing.stds, color=color, label=name)
         steps.axhline(TARGET, color=GRAY, linestyle="--", linewidth=1.2, label=f"{TARGET:g} times the mean step")
         _name(steps, "Change from image to image", f"step ({STEP}) / mean step")
-        _name(stds, "Distance of the code to the mean", "deviations of the space")
+        _name(stds, "Distance of the code to the mean", "standard deviations of the space")
     return Path(out)
 
 
