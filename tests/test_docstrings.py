@@ -28,6 +28,7 @@ def documentation(public: Any) -> str:
     return inspect.getdoc(public) or ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ganvas.__all__)
 def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)

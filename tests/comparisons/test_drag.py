@@ -92,6 +92,7 @@ def test_corners_lie_apart_and_inside_the_mask():
     assert corners(torch.zeros(1, 3, 64, 64), 8) == []
 
 
+@pytest.mark.slow
 def test_benchmark_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text, paths = command.run_benchmark(bench(tmp_path), "sliding", quiet)
     assert all(path.stat().st_size for path in paths)
@@ -153,6 +154,7 @@ def test_share_of_way_is_the_projection_on_the_line():
     assert share_of_way((0.2, 0.2), (0.4, 0.4), (0.0, 0.0)) == pytest.approx(-1)
 
 
+@pytest.mark.slow
 def test_displacements_of_pairs_agree_with_the_codes(tmp_path: Path):
     setting = bench(tmp_path)
     pair, session, second = pairs.pair_of(setting, 0)
@@ -183,6 +185,7 @@ def test_benchmark_sizes_have_at_least_one_drag_and_pair(drags: int):
         of_size(0)
 
 
+@pytest.mark.slow
 def test_benchmark_runs_from_the_command_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(compare, "of_size", lambda drags: replace(of_size(drags), steps=2))
     model = save_generator(tmp_path / "plain.safetensors", small_stylegan2(32), About("plain", "plain" * 9, {}))

@@ -110,6 +110,7 @@ def test_interval_of_a_mean():
     assert found.high - found.low == pytest.approx(2 * 1.96 / 20, rel=0.15)
 
 
+@pytest.mark.slow
 def test_command(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
     model = save_generator(tmp_path / "plain.safetensors", small_dcgan(16), About("plain", "", {}))
     photo = pixels.write_image(tmp_path / "photo.png", photos[16][:1].repeat(1, 1, 2, 2))
@@ -122,6 +123,7 @@ def test_command(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
     assert (told.code, "starts from the mean" in told.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_command_on_a_folder_of_few_images(run: Run, tmp_path: Path, photos: dict[int, Tensor]):
     model = save_generator(tmp_path / "plain.safetensors", small_dcgan(16), About("plain", "", {}))
     for number in range(3):

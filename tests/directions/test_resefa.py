@@ -83,6 +83,7 @@ def measured_ratio(generator, latent: Latent, direction, masks, measure: Measure
     return float(inside / outside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "space", "layers", "resolution", "channels"),
     [

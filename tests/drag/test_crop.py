@@ -80,6 +80,7 @@ LARGE_STEPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "space"), [("skip", "w+"), ("resnet", "w"), ("orig", "z")])
 @pytest.mark.parametrize("points", [CORNER, INSIDE], ids=["corner", "inside"])
 @pytest.mark.parametrize("method", LARGE_STEPS.values(), ids=LARGE_STEPS)

@@ -64,6 +64,7 @@ def test_derivatives_in_bfloat16_are_rounded_ones(kind: tuple):
         assert float((half - exact).norm() / exact.norm()) < 4 * 2**-9, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transposed", [False, True])
 def test_third_derivatives_are_those_of_finite_differences(transposed: bool):
     x = torch.randn(2, 2, 4, 4, dtype=torch.float64, requires_grad=True)

@@ -157,6 +157,7 @@ def test_features_stop_at_the_finest_one_asked(monkeypatch: pytest.MonkeyPatch) 
     generator.features(generator.map(generator.sample([0])), ["b8", "b4"], "w+")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_part_of_a_map_equals_the_same_part_of_the_whole(kind: Kind) -> None:
     generator = small_stylegan2(64, kind).double()
@@ -235,7 +236,7 @@ def test_labels_choose_the_class() -> None:
         (lambda g: g.synthesize(torch.zeros(1, 6), "w+"), r"\[n, 4, 6\]"),
         (lambda g: g.synthesize(torch.zeros(1, 6), "w", noise="loud"), "'const', 'none'"),
         (lambda g: g.synthesize(torch.zeros(1, 6), "w", noise={"b9.conv1": torch.zeros(1)}), "b4.conv1, b8.conv0"),
-        (lambda g: g.features(torch.zeros(1, 6), ["b512"], "w"), "8-pixel generator has b4, b8"),
+        (lambda g: g.features(torch.zeros(1, 6), ["b512"], "w"), "this generator has b4, b8"),
         (lambda g: g.linearize(torch.zeros(2, 6), "w"), "one code; 2"),
         (lambda g: g.map(g.sample([0]), "w", truncation=0.5, truncation_layers=2), "'w\\+' instead"),
         (lambda g: g.sample([-1]), "Seed -1"),

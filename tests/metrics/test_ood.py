@@ -110,6 +110,7 @@ def test_only_scores_above_one_are_warned_of():
     assert "'me.jpg' is out of distribution" in ood.ood_warning(1.4, "me.jpg")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kin", "fewest"), [("faces", "utkface-128-test.zip", 8), ("cats", "afhq-cat-128-test.zip", 5)]
 )

@@ -42,6 +42,7 @@ def test_shifted_and_warped_images_have_known_displacements():
     assert (bent - moved)[0, :, 30, 20].abs().max() < 0.02
 
 
+@pytest.mark.slow
 def test_qualitative_drags_write_tables_angles_and_videos(tmp_path: Path):
     generator = small_stylegan2(32)
     setting = bench(tmp_path, replace(SMALL, steps=3), generator)

@@ -72,6 +72,7 @@ def test_estimates_lie_in_their_intervals():
     assert math.isclose(before.ratios[1], 8)
 
 
+@pytest.mark.slow
 def test_study_writes_its_files_and_resumes(generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     model = save_generator(tmp_path / "small.safetensors", generator, generator.about)
     photos = write_images(tmp_path / "photos", 3, (16, 16))

@@ -39,6 +39,7 @@ def estimator() -> YawEstimator:
     return fit_yaw_estimator(bundled_features(), heads(160), NOSE, RADIUS)
 
 
+@pytest.mark.slow
 def test_known_yaw_is_estimated_and_rolls_and_noses_are_not_yaw(estimator: YawEstimator):
     """On heads that it has not learned from; a nose pushed as far as a turn of 12.8 degrees would carry it is none."""
     seen = heads(24, seed=1)
