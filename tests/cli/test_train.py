@@ -201,7 +201,7 @@ def test_training_refuses_unusable_data(run: Run, tmp_path: Path):
 
 def test_training_refuses_used_folders_and_changed_settings(run: Run, tmp_path: Path, images: Path):
     train = ("train", "dcgan", images, *TINY, *OFTEN, "--out", tmp_path / "mine")
-    check(run(*train, "--resume", "auto"), "holds no snapshot to go on from; start without --resume")
+    check(run(*train, "--resume", "auto"), "holds no snapshot to resume from; start without --resume")
     assert run(*train, "--images", "32").code == 0
     check(run(*train), "holds a run already: go on with --resume auto, or give another --out")
     check(run(*train, "--resume", "auto", "--seed", "3"), "seed was 0, now 3. Give those, or --change")
