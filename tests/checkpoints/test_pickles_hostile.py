@@ -386,6 +386,7 @@ for index in range(50):
 """
 
 
+@pytest.mark.slow
 def test_a_damaged_published_file_never_gives_a_raw_error(shared: Path, tmp_path: Path):
     """In a process of its own, where no checks of types slow down."""
     arguments = [str(shared / "conformance/stylegan2-orig.pkl"), str(tmp_path / "file.pkl")]

@@ -104,6 +104,7 @@ def test_loading_never_downloads(monkeypatch: pytest.MonkeyPatch):
         ganvas.load("stylegan2-ffqh")
 
 
+@pytest.mark.slow
 def test_a_fetched_generator_loads_by_name_and_knows_where_it_is_from(shared: Path, monkeypatch: pytest.MonkeyPatch):
     entry = replace(
         zoo.entries()["stylegan2-ffhq"], name="small", files=(Remote("g.pkl", ("https://a.invalid/g.pkl",)),)
@@ -156,6 +157,7 @@ def test_a_file_put_there_by_hand_is_checked():
         zoo.checked_path(entry)
 
 
+@pytest.mark.slow
 def test_files_that_lie_beside_a_generator_are_fetched_too(tmp_path: Path):
     with serving(Plan()) as address:
         entry = small_entry(address, beside=("beside.bin",))

@@ -75,6 +75,7 @@ def test_same_command_same_directions(run: Run, found: Path, tmp_path: Path):
     torch.testing.assert_close(first.vectors, again.vectors, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["z", "w+", "s"])
 def test_directions_of_other_spaces_can_edit(run: Run, tmp_path: Path, space: str):
     layers = () if space == "z" else ("--layers", "4")
@@ -90,6 +91,7 @@ def test_directions_of_other_spaces_can_edit(run: Run, tmp_path: Path, space: st
     assert change["inside"][0] > 0
 
 
+@pytest.mark.slow
 def test_official_draws_as_published(run: Run, tmp_path: Path):
     options = ("--region", "mouth", "--seeds", "5", "--samples", "1", "--count", "1")
     outcome = run(
@@ -184,6 +186,7 @@ def test_conversion_refuses_unknown_regions_layers_and_facts(
     assert message in outcome.err
 
 
+@pytest.mark.slow
 def test_demo_writes_pages_with_working_directions(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name, value in {"REGIONS": ("eyes", "mouth"), "FOUND_AT": (0,), "SHOWN_AT": (8,), "COUNT": 1}.items():
         monkeypatch.setattr(demo, name, value)

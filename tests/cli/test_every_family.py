@@ -55,6 +55,7 @@ def check_main_job(run: Run, model: Path, folder: Path) -> None:
     assert (inside / outside) ** 2 == pytest.approx(direction.predicted_ratio, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFORMANCE)
 def test_published_format_finds_directions_and_edits(run: Run, shared: Path, tmp_path: Path, name: str) -> None:
     check_main_job(run, shared / "conformance" / name, tmp_path)
@@ -84,6 +85,7 @@ def test_converted_file_finds_directions_and_edits(run: Run, shared: Path, tmp_p
     check_main_job(run, model, tmp_path)
 
 
+@pytest.mark.slow
 def test_stylegan3_images_are_rotated_and_moved(run: Run, shared: Path, tmp_path: Path) -> None:
     model = shared / "conformance" / "stylegan3-r.pkl"
     moved = ("--rotate", "90", "--translate", "0.25,0")

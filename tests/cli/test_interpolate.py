@@ -26,6 +26,7 @@ FILES = {
 }
 
 
+@pytest.mark.slow
 def test_retimed_video_has_even_steps(run, tmp_path):
     outcome = run("interpolate", "faces", "seed:2", "seed:5", "--frames", 12, "--retime", "--out", tmp_path, "--json")
     assert (outcome.code, outcome.err) == (0, "")

@@ -34,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_inversion_writes_latent_metrics_and_video(run: Run, folder: Path, tmp_path: Path):
     outcome = run(
         "invert", folder / "layers.safetensors", folder / "0.png", folder / "1.png", *SHORT, "--out", tmp_path
@@ -206,6 +207,7 @@ def test_a_bad_photo_is_named_and_the_others_are_done(run: Run, folder: Path, tm
     assert load_latent(tmp_path / "latent.safetensors").captions == ("1",)
 
 
+@pytest.mark.slow
 def test_inversion_takes_other_starts_spaces_and_regions(run: Run, folder: Path, tmp_path: Path):
     layers, photo = folder / "layers.safetensors", folder / "0.png"
     assert run("invert", layers, photo, *SHORT, "--space", "w", "--out", tmp_path / "a").code == 0

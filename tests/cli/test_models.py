@@ -57,6 +57,7 @@ def test_info_describes_generators_that_are_not_fetched(run: Run, monkeypatch: p
     assert "https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/stylegan2-car-config-f.pkl" in outcome.split()
 
 
+@pytest.mark.slow
 def test_fetch_from_the_web_and_by_hand(run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with serving(Plan(cuts=[40_000])) as address:
         files = (Remote("g.pkl", (f"{address}/g.pkl",)), Remote("beside.bin", (f"{address}/beside.bin",)))

@@ -37,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_photo_is_sampled_dragged_and_edited(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
     generator, photo = folder / "layers.safetensors", folder / "0.png"
     outcome = run("sample", generator, "--latent", photo, "--out", folder / "a")
@@ -57,6 +58,7 @@ def test_a_photo_is_sampled_dragged_and_edited(run: Run, folder: Path, monkeypat
     assert load_latent(folder / "c" / "latent.safetensors").source == str(photo)
 
 
+@pytest.mark.slow
 def test_a_video_from_photo_to_photo(run: Run, folder: Path):
     photos = (folder / "0.png", folder / "1.png", "seed:3")
     outcome = run("interpolate", folder / "layers.safetensors", *photos, "--frames", "4", "--out", folder / "video")

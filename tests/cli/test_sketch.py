@@ -75,6 +75,7 @@ def test_sketch_writes_images_and_metrics(run: Run, folder: Path, tmp_path: Path
     assert run("sample", generator, "--latent", tmp_path / "latent.safetensors", "--out", tmp_path / "s").code == 0
 
 
+@pytest.mark.slow
 def test_the_table_of_weights_and_steps(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))  # what eight samples teach is for this test alone
     monkeypatch.setattr(ood, "SAMPLES", 8)

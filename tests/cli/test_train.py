@@ -39,6 +39,7 @@ def held(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
+@pytest.mark.slow
 def test_trained_generator_works_in_other_commands(run: Run, tmp_path: Path, images: Path):
     """What a run makes is read by the other commands."""
     (images / "notes.txt").write_text("not an image")
@@ -84,6 +85,7 @@ def test_adapted_generator_works_in_other_commands(run: Run, tmp_path: Path, ima
     assert (missing.code, "There is no generator" in missing.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_training_reports_kernel_mmd_on_held_out_images(run: Run, tmp_path: Path, images: Path):
     test = ("--test", images, "--test-every", "8", "--images", "16")
     outcome = run("train", "dcgan", images, *TINY, *test, "--out", tmp_path / "mine")
@@ -211,6 +213,7 @@ def test_training_refuses_used_folders_and_changed_settings(run: Run, tmp_path: 
     assert run(*train, "--images", "40", "--resume", "auto", "--seed", "3", "--change").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["made", "cats"])
 def test_killed_run_goes_on_bit_for_bit(
     run: Run, tmp_path: Path, images: Path, source: str, request: pytest.FixtureRequest
@@ -233,6 +236,7 @@ def test_killed_run_goes_on_bit_for_bit(
         assert unequal(*(snapshots.read(folder / name).tensors for folder in (killed, whole))) == []
 
 
+@pytest.mark.slow
 def test_interrupted_training_saves_and_ends(tmp_path: Path, images: Path):
     folder = tmp_path / "mine"
     process = start(["train", "dcgan", images, *TINY, "--out", folder, "--log-every", "8"])
@@ -247,6 +251,7 @@ def test_interrupted_training_saves_and_ends(tmp_path: Path, images: Path):
     assert not any(name.startswith(".") for name in held(folder))
 
 
+@pytest.mark.slow
 def test_torchrun_trains_in_two_processes(tmp_path: Path, images: Path):
     """One of them speaks, and both end."""
     options = [*SMALL, "--batch", "8", "--images", "32", "--log-every", "8", "--threads", "1"]

@@ -168,6 +168,7 @@ def test_official_settings_are_those_of_the_published_code():
         FreeDragSettings(compat="paper")
 
 
+@pytest.mark.slow
 def test_published_method_moves_no_content_that_its_templates_absorbed():
     """As published, the drag ends as soon as the anchors match; with recovery the content is brought after them."""
 

@@ -26,6 +26,7 @@ def rows() -> dict[str, dict]:
     return {row["format"]: row for row in map(json.loads, told.stdout.splitlines())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*VECTORS, *MADE])
 def test_corrupted_files_are_refused_or_load(rows: dict[str, dict], name: str):
     if name in VECTORS and not (SHARED / "conformance").is_dir():

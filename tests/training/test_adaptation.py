@@ -150,6 +150,7 @@ def steepness(run: TrainingRun) -> float:
     return float(gradient_penalty(lambda x: torch.cat(discriminator(x), dim=1).mean(dim=1), images).detach())
 
 
+@pytest.mark.slow
 def test_gradient_penalty_reduces_the_discriminators_slope(settings: AdaptationSettings, tmp_path: Path):
     steep = {}
     for r1 in (0.0, 100.0):
@@ -159,6 +160,7 @@ def test_gradient_penalty_reduces_the_discriminators_slope(settings: AdaptationS
     assert steep[100.0] < 0.5 * steep[0.0]
 
 
+@pytest.mark.slow
 def test_correspondence_preserves_differences_between_images(settings: AdaptationSettings, tmp_path: Path):
     far = {}
     for weight in (0.0, 1000.0):
@@ -171,6 +173,7 @@ def test_correspondence_preserves_differences_between_images(settings: Adaptatio
     assert far[1000.0] < 0.5 * far[0.0]
 
 
+@pytest.mark.slow
 def test_resumed_adaptation_is_bit_identical(settings: AdaptationSettings, tmp_path: Path):
     whole = begin(settings, tmp_path / "whole", 64, kind="diff")
     finish(whole)

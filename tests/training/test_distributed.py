@@ -58,6 +58,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     return tensors(run.networks)
 
 
+@pytest.mark.slow
 def test_two_processes_reach_the_weights_of_one(trained, alone: dict[str, torch.Tensor]):
     folder, _ = trained
     for rank in range(2):

@@ -75,6 +75,7 @@ def test_encoder_learns_the_codes_of_fake_images(generator: StyleGAN2):
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
 
 
+@pytest.mark.slow
 def test_encoder_learns_to_reconstruct_real_images(generator: StyleGAN2):
     """Without known codes the reconstruction improves; the prior keeps codes near the mean."""
     with torch.no_grad():

@@ -83,6 +83,7 @@ def test_signal_stops_after_the_step():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 def test_held_out_images_are_evaluated(tmp_path: Path, photos: Path):
     schedule, options = replace(SHORT, images=16, evaluate_every=16), replace(OPTIONS, held_out=photos)
     result = train_dcgan(photos, DC, tmp_path / "mine", schedule=schedule, options=options)
@@ -131,6 +132,7 @@ def test_rehearsal_measures_the_speed_and_writes_no_file(tmp_path: Path, photos:
     assert set(names(tmp_path)) - {"home"} == set(before)
 
 
+@pytest.mark.slow
 def test_refused_call_writes_no_file(tmp_path: Path, photos: Path):
     out = tmp_path / "mine"
     for settings, options in ((replace(DC, batch=7), OPTIONS), (DC, replace(OPTIONS, held_out=tmp_path / "nowhere"))):

@@ -236,6 +236,7 @@ def test_a_drawn_face_becomes_a_face_that_matches_it():
     assert found.metrics[0].from_mean < 1
 
 
+@pytest.mark.slow
 def test_a_batch_of_sketches_reports_progress_and_an_interrupt_keeps_finished_ones():
     generator = small_stylegan2(SIDE)
     sketches = [random_sketch(seed, name=f"s{seed}") for seed in range(2)]
