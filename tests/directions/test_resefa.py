@@ -223,6 +223,13 @@ def test_settings_that_the_generator_does_not_allow_are_refused(settings: dict, 
         find_directions(generator, sample(generator, [1]), "box:0.2,0.2,0.6,0.6", method=ReSeFa(**settings))
 
 
+def test_a_count_of_zero_is_refused_before_any_jacobian(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resefa, "region_grams", None)
+    generator = small_stylegan2(16)
+    with pytest.raises(GanvasError, match="at least 1"):
+        find_directions(generator, sample(generator, [0]), Region.box(0, 0, 0.5, 0.5), count=0)
+
+
 def test_settings_show_what_was_changed() -> None:
     assert repr(ReSeFa()) == "ReSeFa()"
     assert repr(ReSeFa(1e-2, rank=3)) == "ReSeFa(ridge=0.01 of the trace, rank=3)"

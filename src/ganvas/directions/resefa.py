@@ -135,12 +135,12 @@ class ReSeFa:
         measure = self.measure(generator)
         masks = [region.split(measure.resolution, measure.resolution, self.ignore_band) for region in regions.values()]
         plan = self.plan(generator, space, layers)
-        samples = draw_samples(generator, space, latent.label)  # a wrong label fails here, not after the Jacobian
+        samples = draw_samples(generator, space, latent.label)  # a wrong label or count fails here, before the Jacobian
+        search = Search(self, generator, space, layers, count, samples, origin_of(self.name, generator, latent))
         sums: list[Grams] = []
         for one in latent:
             grams = region_grams(self.derivative(generator, one, space, layers), masks, plan, progress)
             sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, grams, strict=True)] if sums else grams
-        search = Search(self, generator, space, layers, count, samples, origin_of(self.name, generator, latent))
         return {
             name: search.solve((a / len(latent), b / len(latent)), region, foreground, name)
             for (name, region), (foreground, _), (a, b) in zip(regions.items(), masks, sums, strict=True)
