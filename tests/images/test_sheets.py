@@ -7,18 +7,7 @@ from hypothesis import strategies as st
 
 from ganvas.errors import ImageError
 from ganvas.images import pixels, sheets
-
-
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
-
-
-def smooth(count: int, side: int, seed: int = 0) -> torch.Tensor:
-    return pixels.resize(noise(count, 3, 6, 6, seed=seed), side, side)
-
-
-def exact(image: torch.Tensor) -> torch.Tensor:
-    return pixels.from_bytes(pixels.to_bytes(image))
+from tests.images.samples import noise
 
 
 @given(st.integers(1, 7), st.integers(1, 4), st.integers(0, 3))

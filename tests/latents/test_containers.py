@@ -24,7 +24,7 @@ from ganvas.directions.files import load_directions
 from ganvas.errors import ResultFileError
 from ganvas.generators.protocol import About
 from ganvas.latents.foreign.arrays import read_arrays
-from ganvas.latents.open import open_latent
+from ganvas.latents.open import open_latent_file
 from tests.checkpoints import pickle_parts as parts
 from tests.generators.test_dcgan import small_dcgan
 
@@ -296,7 +296,7 @@ def test_generator_given_by_mistake_is_told_where_it_belongs(tmp_path: Path):
     path = save_generator(tmp_path / "own.safetensors", faces, About("faces", "a" * 64))
     with pytest.raises(ResultFileError, match=r"it is a generator; load it with ganvas\.load"):
         read_arrays(path)
-    for read in (load_directions, lambda path: open_latent(path, faces)):
+    for read in (load_directions, lambda path: open_latent_file(path, faces)):
         with pytest.raises(ResultFileError, match=r"holds generator, not \w+; load it with ganvas\.load"):
             read(path)
     torch.save({"features.conv1.weight": torch.ones(4, 3), "features.conv1.bias": torch.ones(4)}, tmp_path / "net.pt")

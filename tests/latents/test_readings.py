@@ -15,7 +15,7 @@ from ganvas.errors import LatentError, ResultFileError
 from ganvas.latents.foreign.codes import read_foreign_codes
 from ganvas.latents.foreign.directions import read_foreign_directions
 from ganvas.latents.latent import Latent, sample
-from ganvas.latents.open import open_latent
+from ganvas.latents.open import open_latent_file
 from tests.fakes import LayeredGenerator, LinearGenerator
 
 
@@ -52,7 +52,7 @@ READ = {
 def test_dimensions_of_the_generator_decide(tmp_path: Path, shape: tuple[int, ...]):
     path, array = written(tmp_path / "x.npy", shape)
     space, expected = READ[shape]
-    latent = open_latent(path, Split())
+    latent = open_latent_file(path, Split())
     assert (latent.space, tuple(latent.codes.shape), latent.codes.dtype) == (space, expected, torch.float32)
     np.testing.assert_allclose(latent.codes, array.reshape(expected), rtol=1e-6)
     latent.check_fits(Split())
@@ -66,7 +66,7 @@ def test_dimensions_of_the_generator_decide(tmp_path: Path, shape: tuple[int, ..
 @pytest.mark.parametrize("shape", [(8,), (3, 8), (4, 3, 7), (2, 4, 6), (19,), (1, 2, 3, 6), ()])
 def test_other_widths_are_refused_with_those_of_the_generator(tmp_path: Path, shape: tuple[int, ...]):
     path, _ = written(tmp_path / "x.npy", shape) if shape else (tmp_path / "x.npy", np.save(tmp_path / "x.npy", 1.5))
-    for read in (open_latent, lambda path, generator: load_directions(path, generator=generator)):
+    for read in (open_latent_file, lambda path, generator: load_directions(path, generator=generator)):
         with pytest.raises(ResultFileError, match=r"z \[6\], w \[6\], w\+ \[3, 6\]"):
             read(path, LayeredGenerator())
 
@@ -74,11 +74,11 @@ def test_other_widths_are_refused_with_those_of_the_generator(tmp_path: Path, sh
 def test_rows_that_may_be_layers_are_asked_for(tmp_path: Path):
     path, array = written(tmp_path / "x.npy", (3, 6))
     generator = LayeredGenerator()
-    for read in (open_latent, lambda path, generator, space=None: load_directions(path, space, generator)):
+    for read in (open_latent_file, lambda path, generator, space=None: load_directions(path, space, generator)):
         with pytest.raises(LatentError, match=r"3 codes \[6\] of space w or 1 code \[3, 6\] of space w\+; say which"):
             read(path, generator)
         assert [len(read(path, generator, space)) for space in ("w", "w+")] == [3, 1]
-    np.testing.assert_allclose(open_latent(path, generator, "w+").codes[0], array, rtol=1e-6)
+    np.testing.assert_allclose(open_latent_file(path, generator, "w+").codes[0], array, rtol=1e-6)
 
 
 def test_as_many_rows_as_a_published_generator_has_layers_are_asked_for_without_one(tmp_path: Path):
@@ -98,41 +98,41 @@ def test_name_of_the_array_says_its_space(tmp_path: Path, name: str, space: str 
     error = ResultFileError if name == "s" else LatentError
     if space is None:
         with pytest.raises(error, match="fits only space z, w" if name == "s" else "say which"):
-            open_latent(tmp_path / "x.npz", LayeredGenerator())
+            open_latent_file(tmp_path / "x.npz", LayeredGenerator())
     else:
-        assert open_latent(tmp_path / "x.npz", LayeredGenerator()).space == space
+        assert open_latent_file(tmp_path / "x.npz", LayeredGenerator()).space == space
 
 
 def test_name_that_contradicts_the_width_or_the_given_space_is_refused(tmp_path: Path):
     np.savez(tmp_path / "x.npz", w=np.ones((1, 7)))
     with pytest.raises(ResultFileError, match="called 'w' in its file, but fits only space z"):
-        open_latent(tmp_path / "x.npz", Split())
+        open_latent_file(tmp_path / "x.npz", Split())
     np.savez(tmp_path / "y.npz", w=np.ones((1, 6)))
     with pytest.raises(ResultFileError, match="is called 'w', which is not space z"):
-        open_latent(tmp_path / "y.npz", LayeredGenerator(), "z")
+        open_latent_file(tmp_path / "y.npz", LayeredGenerator(), "z")
 
 
 def test_codes_are_found_among_other_arrays_by_name(tmp_path: Path):
     torch.save({"me.png": {"img": torch.ones(3, 4, 4), "latent": torch.ones(3, 6)}}, tmp_path / "x.pt")
-    assert open_latent(tmp_path / "x.pt", LayeredGenerator(), "w+").codes.shape == (1, 3, 6)
+    assert open_latent_file(tmp_path / "x.pt", LayeredGenerator(), "w+").codes.shape == (1, 3, 6)
     np.savez(tmp_path / "x.npz", first=np.ones(6), second=np.zeros(6))
     with pytest.raises(ResultFileError, match=r"holds 2 arrays \(first \[6\], second \[6\]\); which of them"):
-        open_latent(tmp_path / "x.npz", LayeredGenerator(), "w")
+        open_latent_file(tmp_path / "x.npz", LayeredGenerator(), "w")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, value: float):
     np.save(tmp_path / "x.npy", [[1.0, value, 2.0, 0.0, 0.0, 0.0]])
     with pytest.raises(ResultFileError, match=r"not finite .*1 of 6"):
-        open_latent(tmp_path / "x.npy", LayeredGenerator(), "w")
+        open_latent_file(tmp_path / "x.npy", LayeredGenerator(), "w")
     with pytest.raises(ResultFileError, match=r"not finite .*1 of 6"):
         load_directions(tmp_path / "x.npy")
     (tmp_path / "x.txt").write_text(f"0 1 2 3 4 {value}", "utf-8")
     with pytest.raises(ResultFileError, match="not finite"):
-        open_latent(tmp_path / "x.txt", LayeredGenerator(), "w")
+        open_latent_file(tmp_path / "x.txt", LayeredGenerator(), "w")
     np.save(tmp_path / "y.npy", np.full(6, 1e200))
     with pytest.raises(ResultFileError, match="beyond the range of float32"):
-        open_latent(tmp_path / "y.npy", LayeredGenerator(), "w")
+        open_latent_file(tmp_path / "y.npy", LayeredGenerator(), "w")
 
 
 def test_without_a_generator_single_vectors_need_a_word(tmp_path: Path):
@@ -219,7 +219,7 @@ def test_principal_components_keep_their_std(tmp_path: Path, kind: str):
         assert torch.equal(found.vectors, torch.eye(4, 6))
         assert [one.length("1s") for one in found] == [1, 2, 3, 4]
         with pytest.raises(ResultFileError, match="holds principal components"):
-            open_latent(tmp_path / name, LayeredGenerator())
+            open_latent_file(tmp_path / name, LayeredGenerator())
 
 
 @pytest.mark.parametrize("std", [np.ones(3), -np.ones(4), np.array([1, 2, 3, np.nan])])
@@ -262,17 +262,17 @@ def test_only_space_of_a_width_is_that_of_its_directions(tmp_path: Path):
 def test_latent_of_ours_is_opened_as_it_is(tmp_path: Path):
     generator = LayeredGenerator()
     path = Latent(torch.ones(2, 6), "w", (3, 5), truncation=0.5).save(tmp_path / "x.safetensors")
-    latent = open_latent(path, generator)
+    latent = open_latent_file(path, generator)
     assert (latent.space, latent.seeds, latent.truncation) == ("w", (3, 5), 0.5)
     with pytest.raises(ResultFileError, match="says itself that its space is w, not z"):
-        open_latent(path, generator, "z")
+        open_latent_file(path, generator, "z")
     with pytest.raises(ResultFileError, match="generator of another shape"):
-        open_latent(path, LayeredGenerator(width=7))
+        open_latent_file(path, LayeredGenerator(width=7))
 
 
 def test_opened_codes_can_be_saved_as_ours(tmp_path: Path):
     path, array = written(tmp_path / "x.npy", (2, 3, 6))
-    latent = open_latent(path, LayeredGenerator())
+    latent = open_latent_file(path, LayeredGenerator())
     assert latent.names == ("x.npy, 0", "x.npy, 1")
-    again = open_latent(latent.save(tmp_path / "x.safetensors"), LayeredGenerator())
+    again = open_latent_file(latent.save(tmp_path / "x.safetensors"), LayeredGenerator())
     np.testing.assert_allclose(again.codes, array, rtol=1e-6)

@@ -10,7 +10,7 @@ from ganvas.directions.direction import Directions
 from ganvas.directions.files import load_directions
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.latents.foreign.codes import read_foreign_codes
-from ganvas.latents.open import open_latent
+from ganvas.latents.open import open_latent_file
 from tests.fakes import LayeredGenerator, LinearGenerator
 
 
@@ -88,25 +88,25 @@ def test_principal_components_are_directions_with_their_std(files: Path, generat
     torch.testing.assert_close(found.vectors, stored["comp"][:, 0], atol=1e-6, rtol=0)
     assert found[3].length("2s") == pytest.approx(2 * float(stored["std"][3]))
     with pytest.raises(ResultFileError, match="which are directions; read it with load_directions"):
-        open_latent(files / name, generator)
+        open_latent_file(files / name, generator)
 
 
 def test_named_array_of_all_layers_is_a_latent_of_w_plus(files: Path, generator: FaceGenerator):
     path = files / "johndpope--projected_w.npz"
-    latent = open_latent(path, generator)
+    latent = open_latent_file(path, generator)
     assert (latent.space, tuple(latent.codes.shape), latent.names) == ("w+", (1, 18, 512), (path.name,))
     torch.testing.assert_close(latent.codes, torch.from_numpy(np.load(path)["w"]))
     assert read_foreign_codes(path).space == "w+"
     with pytest.raises(ResultFileError, match="is called 'w', which is not space z"):
-        open_latent(path, generator, "z")
+        open_latent_file(path, generator, "z")
 
 
 @pytest.mark.parametrize("name", ["a312863063--generate_code.txt", "stylegan-human--mean_latent.pkl"])
 def test_single_vector_is_a_latent_of_the_space_that_is_said(files: Path, generator: FaceGenerator, name: str):
     with pytest.raises(LatentError, match="1 code \\[512\\] of space z or 1 code \\[512\\] of space w; say which"):
-        open_latent(files / name, generator)
+        open_latent_file(files / name, generator)
     for space in ("z", "w"):
-        latent = open_latent(files / name, generator, space)
+        latent = open_latent_file(files / name, generator, space)
         assert (latent.space, tuple(latent.codes.shape)) == (space, (1, 512))
     if name.endswith(".txt"):
         expected = np.loadtxt(files / name)
@@ -115,11 +115,11 @@ def test_single_vector_is_a_latent_of_the_space_that_is_said(files: Path, genera
 
 def test_latent_of_the_only_space_of_its_width_needs_no_word(files: Path, generator: FaceGenerator):
     path = files / "chi0tzp--latent_code.pt"
-    latent = open_latent(path, LinearGenerator(width=120))
+    latent = open_latent_file(path, LinearGenerator(width=120))
     assert (latent.space, tuple(latent.codes.shape)) == ("z", (1, 120))
     torch.testing.assert_close(latent.codes, torch.load(path, weights_only=True))
     with pytest.raises(ResultFileError, match=r"\[1, 120\], which does not fit this generator, .* z \[512\]"):
-        open_latent(path, generator)
+        open_latent_file(path, generator)
 
 
 REFUSED = {
@@ -137,7 +137,7 @@ def test_file_that_is_neither_latent_nor_direction_is_refused_with_its_reason(
     with pytest.raises(ResultFileError, match=REFUSED[name]):
         load_directions(files / name, generator=generator)
     with pytest.raises(ResultFileError, match=REFUSED[name]):
-        open_latent(files / name, generator)
+        open_latent_file(files / name, generator)
 
 
 def test_every_file_of_the_folder_has_a_test_here(files: Path):

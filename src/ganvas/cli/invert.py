@@ -21,7 +21,7 @@ from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
 from ganvas.latents.latent import Latent
-from ganvas.latents.open import open_latent
+from ganvas.latents.open import open_latent_file
 from ganvas.metrics.lpips import load_published
 from ganvas.reports.inversion_report import metric_lines, video_steps, write_inversion, write_latest
 
@@ -178,4 +178,4 @@ def _start(start: str, generator: Generator) -> str | Latent | ImageEncoder:
         return encoder_for(generator)
     if start == "mean" or start.split(":")[0] == "random":
         return start
-    return encoder_for(generator, start) if is_encoder(start) else open_latent(start, generator)
+    return encoder_for(generator, start) if is_encoder(start) else open_latent_file(start, generator)

@@ -12,7 +12,7 @@ from ganvas.cli.show import progress, show_result
 from ganvas.cli.types import Flag, Model, Named
 from ganvas.errors import GanvasError
 from ganvas.io import cache
-from ganvas.regions.text import named_regions
+from ganvas.regions.text import parse_named_regions
 from ganvas.reports.model_table import fact_lines, model_table
 
 app = App(name="models", help="List, describe, fetch and convert generators.")
@@ -113,7 +113,7 @@ def convert_model(
         layers: The layers that ganvas directions uses by default, such as 3-5.
         fact: Another fact to record, as NAME=TEXT, such as license=CC0. May be given several times.
     """
-    named = named_regions(regions, region)
+    named = parse_named_regions(regions, region)
     path = convert(model, out, half=half, name=name, regions=named, edit_layers=layers, facts=dict(fact))
     size = path.stat().st_size
     output.show("models convert", [f"{size / 1e6:.1f} MB"], [path], bytes=size)

@@ -20,7 +20,7 @@ from ganvas.io.files import atomic_path
 from ganvas.io.progress import Progress, silent
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import Latent, load_latent
-from ganvas.latents.open import open_latent as open_latent_file
+from ganvas.latents.open import open_latent_file
 from ganvas.metrics.features import BUNDLED_HASH
 
 STEPS = InversionSettings.steps

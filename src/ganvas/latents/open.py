@@ -10,7 +10,7 @@ from ganvas.latents.foreign.readings import check_known
 from ganvas.latents.latent import Latent, load_latent
 
 
-def open_latent(path: str | Path, generator: Generator, space: str | None = None) -> Latent:
+def open_latent_file(path: str | Path, generator: Generator, space: str | None = None) -> Latent:
     """Return the latent in a file: one that Ganvas wrote, or codes in ``.npy``, ``.npz``, ``.pt``, ``.pkl``,
     safetensors or text.
 

@@ -52,7 +52,7 @@ def parse_region(text: str, named: Mapping[str, Region]) -> Region:
     return reduce(or_, (reduce(and_, (_parse_part(p, named) for p in part.split("&"))) for part in text.split("+")))
 
 
-def named_regions(known: str | None, drawn: Iterable[tuple[str, str]]) -> dict[str, Region]:
+def parse_named_regions(known: str | None, drawn: Iterable[tuple[str, str]]) -> dict[str, Region]:
     """Return a set of `ganvas.regions.named.SETS` (None for none) with the drawn regions (name, text) added."""
     if known is not None and known not in SETS:
         raise RegionError(f"There is no set of regions '{known}'; there are {', '.join(SETS)}.")
