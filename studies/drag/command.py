@@ -8,9 +8,10 @@ from ganvas.checkpoints.load import load, named_regions
 from ganvas.comparisons.drag.run import record
 from ganvas.comparisons.drag.settings import DragBenchmarkSettings
 from ganvas.comparisons.drag.trials import DragBenchmark
-from ganvas.comparisons.records import claim_folder, plain, write_json
+from ganvas.comparisons.records import claim_folder
 from ganvas.generators.protocol import about_of
 from ganvas.inversion.features import bundled_features
+from ganvas.io.json_files import plain, write_json
 from ganvas.io.progress import Progress
 from ganvas.regions import Region
 from studies.command import Flag, Out, Threads, show_progress
@@ -59,7 +60,7 @@ def run_qualitative(
     angles = yaw.yaw_angles(bench, found, regions, settings.learned, progress)
     text = qualitative_report.markdown(found, angles, bench.settings, name)
     numbers = bench.folder / "qualitative.json"
-    faces = plain([asdict(face) for face in found])
+    faces = plain([asdict(face) for face in found], str)
     write_json(numbers, {**record(bench), **provenance(), "faces": faces, "yaw, degrees": angles})
     images = qualitative_report.write_images(bench, found)
     return [write_text(bench.folder / "qualitative.md", text), numbers, *images]

@@ -9,9 +9,9 @@ from cyclopts import Parameter
 from torch import Tensor
 
 from ganvas.checkpoints.load import load
-from ganvas.comparisons.records import write_json
 from ganvas.images import pixels
 from ganvas.images.datasets import ImageSet, open_images, shuffled
+from ganvas.io.json_files import write_json
 from ganvas.metrics.distribution import frechet_distance, kernel_mmd
 from ganvas.metrics.evaluation import fake_images
 from ganvas.metrics.features import FeatureNetwork, global_features, load_features

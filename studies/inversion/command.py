@@ -5,10 +5,10 @@ from pathlib import Path
 from ganvas.checkpoints.load import load
 from ganvas.comparisons.inversion.table import numbers_of
 from ganvas.comparisons.reconstruction import reconstruction_metrics_for, reconstruction_table
-from ganvas.comparisons.records import plain, write_json
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.images.datasets import open_images
 from ganvas.inversion.encoder import encoder_for
+from ganvas.io.json_files import plain, write_json
 from ganvas.io.tensor_files import hash_tensors
 from studies.command import Out, Photos, Threads, show_progress
 from studies.files import write_text
@@ -41,5 +41,5 @@ def study(
     table = reconstruction_table(numbers, metrics.features.name)
     text = f"{table}\n{len(images)} photos. From the mean, in standard deviations: {distances}.\n"
     written = [write_text(out / "starts.md", text), out / "starts.json"]
-    write_json(written[1], plain(numbers))
+    write_json(written[1], plain(numbers, str))
     return [*written, write_jpeg(out / "starts.jpg", starts.sheet(images, cells, generator, folder))]

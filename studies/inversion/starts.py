@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganvas.comparisons.inversion.table import BATCH, Cell, Row, images_of, read_cell, write_cell
 from ganvas.comparisons.reconstruction import ReconstructionMetrics
-from ganvas.comparisons.records import claim_folder, plain
+from ganvas.comparisons.records import claim_folder
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import sheets
 from ganvas.inversion.features import FeatureExtractor
@@ -20,6 +20,7 @@ from ganvas.inversion.invert import invert
 from ganvas.inversion.prepare import Inversion, finish_inversion, prepare_inversion
 from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.starts import ImageEncoder
+from ganvas.io.json_files import plain
 
 SHOWN = 6
 
@@ -91,7 +92,7 @@ def _look_for(
 
 def _record(generator: Generator, photos: Tensor, encoder_hash: str) -> dict[str, Any]:
     about = about_of(generator)
-    return plain({"generator": about.hash, "encoder": encoder_hash, "sum": round(float(photos.double().sum()), 3)})
+    return plain({"generator": about.hash, "encoder": encoder_hash, "sum": round(float(photos.double().sum()), 3)}, str)
 
 
 def sheet(

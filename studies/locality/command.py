@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from ganvas.checkpoints.load import load, named_regions
-from ganvas.comparisons.records import write_json
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import about_of
+from ganvas.io.json_files import write_json
 from studies.command import Out, Threads, show_line
 from studies.files import provenance, write_text
 from studies.locality import report

@@ -12,12 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from ganvas.comparisons.estimates import Estimate, median_estimate
-from ganvas.comparisons.records import plain
 from ganvas.comparisons.tables import table, text
 from ganvas.errors import ImageError
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
 from ganvas.io.files import atomic_path
+from ganvas.io.json_files import plain
 from ganvas.regions import Region
 from studies.locality.statistics import quotient_estimate
 from studies.locality.study import Cell, Cells, Settings, Trial, move, study_codes
@@ -76,7 +76,7 @@ def _group(members: Sequence[Cell], kind: str, resamples: int) -> Group:
 
 def to_json(found: Sequence[RegionResult]) -> list[dict[str, Any]]:
     """Return the results as JSON knows it."""
-    return [plain(asdict(result)) for result in found]
+    return [plain(asdict(result), str) for result in found]
 
 
 def markdown(found: Sequence[RegionResult]) -> str:

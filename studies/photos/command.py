@@ -12,12 +12,12 @@ from ganvas.checkpoints.load import load
 from ganvas.comparisons.inversion import table
 from ganvas.comparisons.inversion.table import LOSSES, Row
 from ganvas.comparisons.reconstruction import DIGITS, ReconstructionMetrics, reconstruction_metrics_for
-from ganvas.comparisons.records import plain, write_json
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.images.datasets import open_images
 from ganvas.inversion.tuning import TuningSettings
+from ganvas.io.json_files import plain, write_json
 from ganvas.latents.latent import Latent, load_latent
 from ganvas.metrics.features import load_features
 from studies.command import Flag, Names, Out, Photos, Threads, show_progress
@@ -95,7 +95,7 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
     strengths = {edit.name: edit.strength for edit in edits}
     edits_found = {name: {kind: asdict(one) for kind, one in by_kind.items()} for name, by_kind in found.items()}
     everything = {"settings": asdict(settings), "strengths": strengths, "photos": numbers, "edits": edits_found}
-    write_json(kept, plain(everything))
+    write_json(kept, plain(everything, str))
     few = range(min(report.SHOWN, settings.count))
     became = {space: torch.cat(list(latent.rows(few).images(generator))) for space, latent in _latents(cells, out)}
     became[report.TUNED] = images_of_tuned(tuned[: len(few)], generator, weights)

@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.reconstruction import ReconstructionMetrics
-from ganvas.comparisons.records import write_json
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.prepare import finish_inversion, prepare_inversion
 from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.tuning import TuningSettings
+from ganvas.io.json_files import write_json
 from ganvas.latents.latent import Latent, load_latent
 
 

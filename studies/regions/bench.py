@@ -17,11 +17,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.records import write_json
 from ganvas.directions.direction import Direction, Directions, Origin
 from ganvas.directions.linalg import Ridge
 from ganvas.directions.resefa import ReSeFa, Search
 from ganvas.generators.protocol import Generator, about_of
+from ganvas.io.json_files import write_json
 from ganvas.latents.spaces import draw_samples
 from ganvas.metrics.locality import mean_squared_change
 from ganvas.regions import Region

@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ganvas.checkpoints.load import load, named_regions
-from ganvas.comparisons.records import claim_folder, plain, write_json
+from ganvas.comparisons.records import claim_folder
 from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import Generator, about_of
+from ganvas.io.json_files import plain, write_json
 from studies.command import Flag, Names, Out, Threads, show_line
 from studies.files import provenance, write_text
 from studies.regions import parts, sheets
@@ -61,7 +62,7 @@ def study(
     found, bench = run(generator, plan, settings, out, show_line)
     facts = {**provenance(), "seconds_of_this_call": f"{time.monotonic() - start:.0f}"}
     numbers = out / "regions.json"
-    write_json(numbers, {**record, **facts, "left_out": plan.reasons, "results": plain(asdict(found))})
+    write_json(numbers, {**record, **facts, "left_out": plan.reasons, "results": plain(asdict(found), str)})
     tables = write_text(out / "regions.md", markdown(found, settings, name, plan.reasons, quick))
     return [numbers, tables, *sheets.write_sheets(bench, plan, out)]
 
@@ -83,7 +84,7 @@ def settings_for(generator: Generator, ranges: Sequence[str] | None, layers: str
 def study_record(generator: Generator, plan: Plan, settings: Settings) -> dict[str, Any]:
     """Return what makes two studies the same: settings, regions, generator."""
     described = {name: region.describe() for name, region in plan.regions.items()}
-    return plain({"settings": asdict(settings), "regions": described, "generator": about_of(generator).hash})
+    return plain({"settings": asdict(settings), "regions": described, "generator": about_of(generator).hash}, str)
 
 
 def run(generator: Generator, plan: Plan, settings: Settings, folder: Path, say: Any) -> tuple[Results, Bench]:

@@ -1,7 +1,6 @@
 """How every command shows what it did: lines or JSON on stdout, and a progress bar on stderr."""
 
 import json
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as BytesRate
 from rich.text import Text
 
+from ganvas.io.json_files import plain
+
 COMMAND_LINE: ContextVar[str] = ContextVar("COMMAND_LINE", default="ganvas")
 """The command as typed, for the pages that it writes."""
 STARTED: ContextVar[float] = ContextVar("STARTED", default=0.0)
@@ -24,7 +25,7 @@ STARTED: ContextVar[float] = ContextVar("STARTED", default=0.0)
 
 def show_result(lines: Sequence[str], summary: Mapping[str, Any], as_json: bool) -> None:
     """Print the summary as JSON, or the lines."""
-    print(json.dumps(_plain(summary), indent=2) if as_json else visible("\n".join(lines)))
+    print(json.dumps(plain(summary), indent=2) if as_json else visible("\n".join(lines)))
 
 
 def written(paths: Sequence[Path]) -> list[str]:
@@ -83,14 +84,3 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return the rate, empty until there is one."""
         return Text(f"{task.speed:.1f}/s" if task.speed else "")
-
-
-def _plain(value: Any) -> Any:
-    """Turn paths into text and numbers that JSON lacks (nan) into null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,14 +1,11 @@
-"""The record of a study in its folder, by which it is continued or refused, and JSON written atomically."""
+"""The record of a study in its folder, by which it is continued or refused."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ganvas.errors import GanvasError
-from ganvas.io.files import atomic_path
+from ganvas.io.json_files import write_json
 
 
 def claim_folder(folder: Path, record: dict[str, Any]) -> None:
@@ -30,18 +27,3 @@ def claim_folder(folder: Path, record: dict[str, Any]) -> None:
             f"'{folder}' holds a study with other settings, regions or generator (here: {', '.join(other)}); give "
             "another folder with --out."
         )
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` as JSON, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON knows it: tuples become lists, what is not finite becomes text."""
-    if isinstance(value, Mapping):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(part) for part in value]
-    return str(value) if isinstance(value, float) and not np.isfinite(value) else value

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,8 +20,8 @@ from ganvas.inversion.batch import VIDEO_PHOTOS, BatchInversion
 from ganvas.inversion.metrics import InversionMetrics
 from ganvas.inversion.prepare import Inversion
 from ganvas.io.files import atomic_path
+from ganvas.io.json_files import plain, write_json
 from ganvas.reports.plots import can_plot, convergence_plot
-from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import on_sheet
 
 ACROSS, SECONDS_PER_FRAME, LONGEST_CAPTION = 8, 0.08, 20
@@ -142,13 +141,11 @@ def write_metrics(
     writer = csv.DictWriter(table, list(lines[0]))
     writer.writeheader()
     writer.writerows(lines)
-    text = json.dumps({"settings": dict(settings), "photos": [without_nan(line) for line in lines]}, indent=2)
-    paths = []
-    for name, content in (("numbers.csv", table.getvalue()), ("numbers.json", text + "\n")):
-        with atomic_path(folder / name, ResultFileError) as temporary:
-            temporary.write_text(content, "utf-8", newline="")
-        paths.append(folder / name)
-    return paths
+    path = folder / "numbers.csv"
+    with atomic_path(path, ResultFileError) as temporary:
+        temporary.write_text(table.getvalue(), "utf-8", newline="")
+    numbers = plain({"settings": settings, "photos": lines})
+    return [path, write_json(folder / "numbers.json", numbers, ResultFileError)]
 
 
 def metric_lines(metrics: Sequence[tuple[str, InversionMetrics]], distance: str) -> list[str]:

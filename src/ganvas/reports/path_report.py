@@ -1,6 +1,5 @@
 """What a path between latents leaves: videos, a strip of frames, the curve and the numbers of its steps, its codes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from ganvas.edits.interpolate import LatentPath
 from ganvas.edits.retime import STEP, TARGET, Timing
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
-from ganvas.io.files import atomic_path
+from ganvas.io.json_files import write_json
 from ganvas.reports.path_plot import path_plot
 from ganvas.reports.plots import can_plot
 from ganvas.reports.region_report import on_sheet
@@ -38,9 +37,7 @@ def write_path(
     written.append(pixels.write_image(out / "interpolate.png", path_strip(generator, path, timings)))
     if can_plot():
         written.append(path_plot(timings, out / "steps.png"))
-    written.append(out / "steps.json")
-    with atomic_path(written[-1]) as temporary:
-        temporary.write_text(json.dumps(path_summary(path, timings), indent=1), "utf-8")
+    written.append(write_json(out / "steps.json", path_summary(path, timings)))
     return written if path.tuned else [*written, path.at(positions).save(out / "latent.safetensors")]
 
 

@@ -1,6 +1,5 @@
 """The files of a sketch run: a sheet of sketches with their images, an image file each, codes, and metrics."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +15,8 @@ from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.fidelity import fidelity_of
 from ganvas.inversion.sketch.search import CandidateMetrics, SketchResult
 from ganvas.inversion.sketch.target import Sketch
-from ganvas.io.files import atomic_path
+from ganvas.io.json_files import plain, write_json
 from ganvas.latents.latent import sample
-from ganvas.reports.records import without_nan
 from ganvas.reports.region_report import captioned_sheet, on_sheet
 
 SQUARES, DARK, LIGHT = 8, 0.35, 0.55
@@ -40,11 +38,8 @@ def write_sketches(
         path = folder / f"{sketching.sketches[row].name}-{variant}.png"
         paths.append(pixels.write_image(path, result.images[:1]))
     paths.append(sketching.latent().save(folder / "latent.safetensors"))
-    paths.append(folder / "numbers.json")
-    with atomic_path(paths[-1], ResultFileError) as temporary:
-        text = json.dumps({"settings": dict(facts), "images": [without_nan(line) for line in lines]}, indent=1)
-        temporary.write_text(text + "\n", "utf-8")
-    return paths
+    numbers = plain({"settings": facts, "images": lines})
+    return [*paths, write_json(folder / "numbers.json", numbers, ResultFileError)]
 
 
 def metrics_of(sketching: BatchSketch) -> list[dict[str, Any]]:

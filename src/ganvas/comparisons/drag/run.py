@@ -9,12 +9,13 @@ import torch
 
 from ganvas.comparisons.drag import pairs, report, sheets, trials
 from ganvas.comparisons.drag.trials import DragBenchmark
-from ganvas.comparisons.records import claim_folder, plain, write_json
+from ganvas.comparisons.records import claim_folder
 from ganvas.drag.methods import settings_of
 from ganvas.drag.request import DragRequest
 from ganvas.drag.run import prepare
 from ganvas.generators.protocol import about_of
 from ganvas.io.files import atomic_path
+from ganvas.io.json_files import plain, write_json
 from ganvas.io.progress import Progress
 
 COUNTS = ("drags", "pairs", "resamples", "near")
@@ -36,7 +37,7 @@ def run_benchmark(bench: DragBenchmark, name: str, progress: Progress) -> tuple[
     )
     text = report.markdown(found, bench.settings, name)
     numbers = bench.folder / "benchmark.json"
-    write_json(numbers, {**record(bench), **_machine(), "results": plain(asdict(found))})
+    write_json(numbers, {**record(bench), **_machine(), "results": plain(asdict(found), str)})
     return text, [
         _written(bench.folder / "benchmark.md", text),
         numbers,
@@ -59,7 +60,8 @@ def record(bench: DragBenchmark) -> dict[str, Any]:
             "features": bench.features.name,
             "device": str(bench.generator.device),
             "threads": torch.get_num_threads(),
-        }
+        },
+        str,
     )
 
 

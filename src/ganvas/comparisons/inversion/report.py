@@ -12,10 +12,10 @@ from torch import Tensor
 from ganvas.comparisons.estimates import Estimate, mean_estimate
 from ganvas.comparisons.inversion.table import LOSSES, Cell, Row, images_of, measured_side
 from ganvas.comparisons.reconstruction import TITLES
-from ganvas.comparisons.records import write_json
 from ganvas.comparisons.tables import table
 from ganvas.images import pixels, sheets
 from ganvas.io.files import atomic_path
+from ganvas.io.json_files import write_json
 
 SHOWN = 6
 MEASURES = {**TITLES, "perceptual": "perceptual", "from_mean": "std from the mean"}

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.reconstruction import DIGITS, ReconstructionMetrics
-from ganvas.comparisons.records import claim_folder, write_json
+from ganvas.comparisons.records import claim_folder
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
@@ -26,6 +26,7 @@ from ganvas.inversion.invert import invert
 from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.prepare import Inversion
 from ganvas.inversion.settings import InversionSettings
+from ganvas.io.json_files import write_json
 from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import load_latent
 
