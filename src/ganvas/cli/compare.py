@@ -9,7 +9,7 @@ from typing import Literal
 
 from cyclopts import App
 
-from ganvas.cli.options import TRUNCATION, Loading, Photos, class_of, make_folder
+from ganvas.cli.options import TRUNCATION, Loading, Photos, class_of
 from ganvas.cli.show import progress
 from ganvas.cli.types import Flag, Model, Out
 from ganvas.comparisons.drag.run import run_benchmark
@@ -21,6 +21,7 @@ from ganvas.comparisons.reconstruction import reconstruction_metrics_for
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.features import bundled_features
+from ganvas.io.files import make_folder
 
 WINDOW = 600.0  # seconds over which the rate of long measurements is averaged
 

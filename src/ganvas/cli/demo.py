@@ -6,11 +6,12 @@ import torch
 
 from ganvas.checkpoints.load import named_regions
 from ganvas.cli.directions import layers_of
-from ganvas.cli.options import Loading, make_folder
+from ganvas.cli.options import Loading
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Out
 from ganvas.directions.resefa import ReSeFa
 from ganvas.images import pixels, sheets
+from ganvas.io.files import make_folder
 from ganvas.latents.latent import sample
 from ganvas.reports.direction_text import describe, direction_lines, direction_summary
 from ganvas.reports.html import IndexEntry, index_page, number

@@ -7,7 +7,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.options import Loading, Source, make_folder
+from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Layers, Model, Out, RegionText, Seeds, Space, Strengths
 from ganvas.directions.find import find_directions, region_of
@@ -18,6 +18,7 @@ from ganvas.directions.strengths import default_strengths
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
+from ganvas.io.files import make_folder
 from ganvas.latents.latent import Latent
 from ganvas.reports.direction_text import MOST_LINES, describe, direction_lines, direction_summary
 from ganvas.reports.region_report import Edit, captions, compare_directions

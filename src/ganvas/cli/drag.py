@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.options import Loading, Source, check_frames, make_folder
+from ganvas.cli.options import Loading, Source, check_frames
 from ganvas.cli.show import Report, progress
 from ganvas.cli.types import METHOD, Layers, Model, Out, Points, RegionText
 from ganvas.directions.find import region_of
@@ -20,6 +20,7 @@ from ganvas.drag.session import DragSession, open_drag
 from ganvas.drag.trace import read_trace
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
+from ganvas.io.files import make_folder
 from ganvas.regions import Region
 from ganvas.reports.drag_report import DragFrame, summarize_drag, write_drag_video, write_session
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ganvas.cli.options import Loading, Source, check_frames, make_folder, mask_of
+from ganvas.cli.options import Loading, Source, check_frames, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Layers, Model, Out, RegionText, Seeds, Space, Strengths, Texts
 from ganvas.directions.direction import Direction, Directions, Strength
@@ -12,6 +12,7 @@ from ganvas.directions.strengths import default_strengths, parse_strengths
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
+from ganvas.io.files import make_folder
 from ganvas.io.tensor_files import is_ours
 from ganvas.reports.direction_text import describe_edit
 from ganvas.reports.region_report import Edit, captions, compare_rows

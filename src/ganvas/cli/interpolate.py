@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from ganvas.cli.options import Loading, Source, make_folder
+from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import progress
 from ganvas.cli.types import Flag, Layers, Model, Out, Space, parse_samples
 from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
@@ -15,6 +15,7 @@ from ganvas.generators.codes import parse_seeds
 from ganvas.generators.protocol import Generator
 from ganvas.images.video import MISSING_VIDEO, can_write_mp4
 from ganvas.inversion.photos import is_photo
+from ganvas.io.files import make_folder
 from ganvas.latents.latent import Latent
 from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.reports.path_report import path_lines, path_summary, write_path

@@ -7,7 +7,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.options import Loading, Photos, check_frames, class_of, make_folder, mask_of
+from ganvas.cli.options import Loading, Photos, check_frames, class_of, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Model, Out, RegionText
 from ganvas.errors import GanvasError, ImageError
@@ -20,6 +20,7 @@ from ganvas.inversion.photos import photo_files, read_photos, unique_names, unre
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
+from ganvas.io.files import make_folder
 from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent_file
 from ganvas.metrics.lpips import load_published

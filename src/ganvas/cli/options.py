@@ -214,11 +214,3 @@ def check_frames(frames: int, most: int = MOST_FRAMES) -> None:
     """Raise `GanvasError` for a number of frames that makes no video; 0 means no video."""
     if frames != 0 and not 2 <= frames <= most:
         raise GanvasError(f"{frames} frames make no video; give 2 to {most}, or 0 for none.")
-
-
-def make_folder(out: Path) -> None:
-    """Make the folder for the results, before the work that would be lost without it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GanvasError(f"The folder '{out}' cannot be made: {error.strerror}; give another with --out.") from error

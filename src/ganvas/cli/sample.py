@@ -6,13 +6,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganvas.cli.options import Loading, Source, make_folder
+from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import progress
 from ganvas.cli.types import Model, Out, Seeds, Texts
 from ganvas.edits.mix import layer_groups, mixed_layers
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
+from ganvas.io.files import make_folder
 from ganvas.latents.latent import Latent
 from ganvas.latents.latent import sample as latent_of_seeds
 from ganvas.reports.mixing_sheet import mixing_sheet

@@ -7,7 +7,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.options import Loading, class_of, make_folder
+from ganvas.cli.options import Loading, class_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Flag, Model, Numbers, Out, WholeNumbers
 from ganvas.errors import GanvasError, ImageError
@@ -21,6 +21,7 @@ from ganvas.inversion.sketch.evaluate import ood_scores, variant_mmds
 from ganvas.inversion.sketch.fidelity import BALANCED, delta_weight_of, parse_fidelity
 from ganvas.inversion.sketch.files import read_sketches
 from ganvas.inversion.sketch.search import SketchSettings
+from ganvas.io.files import make_folder
 from ganvas.metrics.evaluation import real_features
 from ganvas.reports.sketch_report import metric_lines, metrics_of, write_sketches
 

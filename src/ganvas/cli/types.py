@@ -13,8 +13,7 @@ from ganvas.directions.direction import Strength
 from ganvas.directions.strengths import parse_strengths
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.codes import parse_seeds
-
-Point = tuple[float, float]
+from ganvas.regions.shapes import Point
 
 METHOD = Group("Method", sort_key=1)
 PHOTOS = Group("Photos", sort_key=2)

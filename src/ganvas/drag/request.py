@@ -10,8 +10,8 @@ from typing import Any
 from ganvas.drag.settings import DragSettings
 from ganvas.errors import GanvasError, RegionError
 from ganvas.regions import Region
+from ganvas.regions.shapes import Point
 
-Point = tuple[float, float]
 PointPair = tuple[Point, Point]
 """A handle and its target. A handle that is its own target is a pin: its content should stay where it is."""
 

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from ganvas.errors import LatentError
 
-MOST_NUMBERS = 100_000
 SPACES = ("z", "w", "w+", "s")
 Layers = str | int | Iterable[int] | None
 MOST_SEEDS = 1_000_000

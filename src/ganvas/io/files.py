@@ -1,4 +1,4 @@
-"""Atomic writes: a file is written as a whole, or not at all."""
+"""Atomic writes, a file as a whole or not at all; and folders for results."""
 
 import os
 import secrets
@@ -36,3 +36,11 @@ def atomic_path(path: str | Path, error: type[GanvasError] = GanvasError) -> Ite
     finally:
         with suppress(OSError):  # it was renamed, or never made
             temporary.unlink()
+
+
+def make_folder(folder: Path, error: type[GanvasError] = GanvasError) -> None:
+    """Make a folder for results, before the work that would be lost without it; raises `error` where that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as refusal:
+        raise error(f"The folder '{folder}' cannot be made: {refusal.strerror}; give another (--out).") from refusal

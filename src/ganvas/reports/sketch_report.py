@@ -13,7 +13,7 @@ from ganvas.errors import ResultFileError
 from ganvas.images import pixels, sheets
 from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.fidelity import fidelity_of
-from ganvas.inversion.sketch.search import CandidateMetrics, SketchResult
+from ganvas.inversion.sketch.search import CandidateMetrics
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.io.json_files import plain, write_json
 from ganvas.latents.latent import sample
@@ -56,11 +56,6 @@ def metrics_of(sketching: BatchSketch) -> list[dict[str, Any]]:
         for (row, _), result in sketching.results.items()
         for rank, metrics in enumerate(result.metrics)
     ]
-
-
-def variant_name(result: SketchResult) -> str:
-    """Return the caption of a variant."""
-    return f"weight {result.settings.delta_weight:g}, {result.settings.steps}"
 
 
 def candidates_sheet(sketching: BatchSketch) -> Float[Tensor, "1 3 height width"]:

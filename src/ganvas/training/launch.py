@@ -10,6 +10,7 @@ import torch
 
 from ganvas.errors import TrainingError
 from ganvas.images.datasets import FEWEST, DatasetSummary, open_images
+from ganvas.io.files import make_folder
 from ganvas.io.progress import Progress, silent
 from ganvas.training.checks import AUTO
 from ganvas.training.distributed import ProcessGroup, local_device, process_group
@@ -139,7 +140,7 @@ def train(call: TrainingCall, progress: Progress, on_event: OnEvent, should_stop
         held_out = None
         if options.held_out is not None and processes.is_main:
             held_out = open_held_out(options.held_out, task.settings.resolution, device, progress)
-        _make_folder(task.folder)
+        make_folder(task.folder, TrainingError)
         if options.resume:
             run = starting.resume(task, options.resume, change=options.change)
         else:
@@ -189,11 +190,3 @@ def _images_per_second(run: TrainingRun) -> float:
     for _ in range(REHEARSED_STEPS):
         run.step()
     return REHEARSED_STEPS * run.task.settings.batch / (time.perf_counter() - began)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the run's folder before the work that would be lost without it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"The folder '{folder}' cannot be made: {error.strerror}; give another.") from error

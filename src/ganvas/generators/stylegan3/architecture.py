@@ -113,11 +113,6 @@ class StyleGAN3Architecture:
         """Rows of w+: one for the input, one for each layer, the colors included."""
         return len(self.channels) + 2
 
-    @property
-    def input_rate(self) -> int:
-        """Samples per image width of the Fourier features."""
-        return self.shapes[0].rate_in
-
     @functools.cached_property
     def shapes(self) -> tuple[LayerShape, ...]:
         """The layers in order, the colors last."""

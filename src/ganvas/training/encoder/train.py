@@ -8,6 +8,7 @@ from ganvas.checkpoints.load import load
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.images.datasets import open_images
+from ganvas.io.files import make_folder
 from ganvas.io.progress import Progress, silent
 from ganvas.metrics.features import load_features
 from ganvas.training.checks import AUTO, dtype_of
@@ -86,8 +87,5 @@ def _open_task(
         raise TrainingError(f"'{model}' is no StyleGAN2; only those have encoders.")
     generator.set_precision(dtype_of(settings.precision))
     images = open_images(data, generator.resolution, progress)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"The folder '{folder}' cannot be made: {error.strerror}; give another.") from error
+    make_folder(folder, TrainingError)
     return EncoderTask(settings, schedule, folder, generator, images, load_features(device=place))
