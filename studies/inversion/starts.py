@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.inversion.table import BATCH, Cell, Row, images_of, read_cell, write_cell
+from ganvas.comparisons.inversion.table import BATCH, Row, TableCell, images_of, read_cell, write_cell
 from ganvas.comparisons.reconstruction import ReconstructionMetrics
 from ganvas.comparisons.records import claim_folder
 from ganvas.generators.protocol import Generator, about_of
@@ -53,7 +53,7 @@ def run(
     *,
     encoder_hash: str = "",
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
-) -> dict[str, Cell]:
+) -> dict[str, TableCell]:
     """Return a finished cell for every way, by its title; what `folder` holds is not computed again."""
     folder.mkdir(parents=True, exist_ok=True)
     claim_folder(folder, _record(generator, photos, encoder_hash))
@@ -96,7 +96,7 @@ def _record(generator: Generator, photos: Tensor, encoder_hash: str) -> dict[str
 
 
 def sheet(
-    photos: Float[Tensor, "n 3 r r"], cells: Mapping[str, Cell], generator: Generator, folder: Path
+    photos: Float[Tensor, "n 3 r r"], cells: Mapping[str, TableCell], generator: Generator, folder: Path
 ) -> Float[Tensor, "1 3 height width"]:
     """Return the first photos in a row each, and what they became by every way."""
     few = photos[:SHOWN].cpu()

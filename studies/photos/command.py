@@ -105,7 +105,7 @@ def write(model: str, source: Path, out: Path, settings: Settings) -> list[Path]
 
 def _inverted(
     generator: Generator, model: str, photos: Tensor, folder: Path, settings: Settings, metrics: ReconstructionMetrics
-) -> tuple[dict[str, table.Cell], Latent]:
+) -> tuple[dict[str, table.TableCell], Latent]:
     """Return the cells of z, w and w+, and the w+ codes."""
     rows = [Row(Path(model).stem, generator, space) for space in SPACES]
     names = [f"photo {number}" for number in range(len(photos))]
@@ -123,7 +123,7 @@ def _inverted(
     return dict(zip(SPACES, cells, strict=True)), load_latent(folder / cells[-1].latent)
 
 
-def _latents(cells: Mapping[str, table.Cell], out: Path) -> list[tuple[str, Latent]]:
+def _latents(cells: Mapping[str, table.TableCell], out: Path) -> list[tuple[str, Latent]]:
     return [(space, load_latent(out / "inverted" / cell.latent)) for space, cell in cells.items()]
 
 

@@ -36,7 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def small_entry(address: str, sha256: str = "", beside: tuple[str, ...] = ()) -> zoo.Entry:
+def small_entry(address: str, sha256: str = "", beside: tuple[str, ...] = ()) -> zoo.ZooEntry:
     """Return a row that lies at `address`."""
     files = (
         Remote("g.pkl", (f"{address}/g.pkl",), sha256=sha256),
@@ -60,7 +60,7 @@ def test_every_generator_that_people_ask_for_is_known(name: str):
 
 
 @pytest.mark.parametrize("entry", ROWS, ids=lambda entry: entry.name)
-def test_every_row_of_the_zoo_is_complete(entry: zoo.Entry):
+def test_every_row_of_the_zoo_is_complete(entry: zoo.ZooEntry):
     assert re.fullmatch(r"[a-z0-9-]+", entry.name)
     assert entry.resolution in (128, 256, 512, 1024)
     assert all((entry.title, entry.label, entry.format, entry.data, entry.license, entry.license_label))

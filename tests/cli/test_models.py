@@ -61,7 +61,7 @@ def test_info_describes_generators_that_are_not_fetched(run: Run, monkeypatch: p
 def test_fetch_from_the_web_and_by_hand(run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with serving(Plan(cuts=[40_000])) as address:
         files = (Remote("g.pkl", (f"{address}/g.pkl",)), Remote("beside.bin", (f"{address}/beside.bin",)))
-        entry = zoo.Entry(**{**vars(zoo.entries()["biggan-deep-128"]), "name": "small", "files": files})
+        entry = zoo.ZooEntry(**{**vars(zoo.entries()["biggan-deep-128"]), "name": "small", "files": files})
         monkeypatch.setattr(zoo, "entries", lambda: {"small": entry})
         outcome = run("models", "fetch", "small")
     assert (outcome.code, outcome.err) == (0, "")
@@ -81,7 +81,7 @@ def test_fetch_from_the_web_and_by_hand(run: Run, home: Path, tmp_path: Path, mo
 
 def test_fetch_names_unreachable_addresses(run: Run, monkeypatch: pytest.MonkeyPatch):
     files = (Remote("g.pkl", ("http://127.0.0.1:1/g.pkl",), sha256="ab" * 32),)
-    entry = zoo.Entry(**{**vars(zoo.entries()["stylegan2-cat"]), "name": "small", "files": files})
+    entry = zoo.ZooEntry(**{**vars(zoo.entries()["stylegan2-cat"]), "name": "small", "files": files})
     monkeypatch.setattr(zoo, "entries", lambda: {"small": entry})
     outcome = run("models", "fetch", "small")
     assert (outcome.code, outcome.out) == (2, "")

@@ -9,11 +9,11 @@ from ganvas.comparisons.drag.content_tables import found_by_both, paired
 from ganvas.comparisons.drag.formatting import share
 from ganvas.comparisons.drag.groups import grouped
 from ganvas.comparisons.drag.pairs import ImagePair, PairResult
-from ganvas.comparisons.drag.report import Results, markdown, round_trip_quotients, round_trips
+from ganvas.comparisons.drag.report import DragResults, markdown, round_trip_quotients, round_trips
 from ganvas.comparisons.drag.settings import DragBenchmarkSettings
 from ganvas.comparisons.drag.sheets import failures
 from ganvas.comparisons.drag.tasks import DragTask
-from ganvas.comparisons.drag.trials import Outcome, Trial
+from ganvas.comparisons.drag.trials import DragTrial, Outcome
 from ganvas.comparisons.estimates import quotient_of_means, share_estimate
 from ganvas.drag.request import Point
 
@@ -24,9 +24,9 @@ def leg(reason: str = "reached", error: float | None = 0.0, distance: float = 0.
     return Outcome(reason, 10, 1.0, found, error, share, others.get("score", 0.9), distance, 30.0, 0.05)
 
 
-def trial(number: int, method: str, forward: Outcome, reverse: Outcome | None = None, even: bool = False) -> Trial:
+def trial(number: int, method: str, forward: Outcome, reverse: Outcome | None = None, even: bool = False) -> DragTrial:
     task = DragTask(number, number, 0.1, even, (0.3, 0.3), (0.4, 0.3))
-    return Trial(task, method, forward, reverse or leg(), forward)
+    return DragTrial(task, method, forward, reverse or leg(), forward)
 
 
 def test_success_is_content_found_near_the_target():
@@ -60,7 +60,7 @@ def test_round_trip_table_has_quotients_of_all_and_of_carried_drags():
     found += [trial(n, "freedrag", leg(share=0.1 if n else 1.0), leg(distance=0.1)) for n in range(4)]
     setting = replace(DragBenchmarkSettings(), resamples=50)
     assert set(grouped(found, setting)) == {"corners, 10 %", "corners, all"}
-    text = markdown(Results(tuple(found), (), 64, "a distance for tests"), setting, "nobody")
+    text = markdown(DragResults(tuple(found), (), 64, "a distance for tests"), setting, "nobody")
     assert "| corners, all | DragGAN | 4 | 0.200 (0.200–0.200) |" in text
     assert "FreeDrag over DragGAN: **0.50 (0.50–0.50)** from corners" in text
     assert "| corners, all | 4 | 0.50 (0.50–0.50) | 1 | 0.50 (0.50–0.50) |" in text

@@ -5,7 +5,7 @@ import torch
 
 from ganvas.directions import jacobian as jacobian_module
 from ganvas.directions.basis import make_basis
-from ganvas.directions.jacobian import Jacobian, Plan, hold, plan_columns, streamed_grams
+from ganvas.directions.jacobian import Jacobian, JacobianPlan, hold, plan_columns, streamed_grams
 from ganvas.directions.jvp import Measure, default_measure, derivative
 from ganvas.errors import GanvasError, LatentError
 from ganvas.latents.latent import sample
@@ -83,7 +83,7 @@ def test_streamed_grams_equal_held_ones(blocks: int, monkeypatch: pytest.MonkeyP
     masks = list(Region.box(0.3, 0.3, 0.7, 0.6).split(16, 16))
     seen: list[tuple[int, int]] = []
     grams = streamed_grams(
-        linear, masks, Plan(torch.float32, blocks, 0), lambda what, done, total: seen.append((done, total))
+        linear, masks, JacobianPlan(torch.float32, blocks, 0), lambda what, done, total: seen.append((done, total))
     )
     for gram, mask in zip(grams, masks, strict=True):
         torch.testing.assert_close(gram, jacobian.gram(mask), rtol=1e-5, atol=1e-6)

@@ -28,7 +28,7 @@ Report = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ZooEntry:
     """One published generator.
 
     `files`: the first is the generator, the others have to lie beside it. `variant_of` names the row whose generator
@@ -112,7 +112,7 @@ class Entry:
 
 
 @functools.cache
-def entries() -> Mapping[str, Entry]:
+def entries() -> Mapping[str, ZooEntry]:
     """Return all rows by name, in the order of the data file."""
     text = (importlib.resources.files("ganvas.checkpoints") / "zoo.toml").read_text("utf-8")
     table = tomllib.loads(text)
@@ -120,7 +120,7 @@ def entries() -> Mapping[str, Entry]:
     return {row.name: row for row in rows}
 
 
-def _entry(row: dict[str, Any], shared: Mapping[str, str]) -> Entry:
+def _entry(row: dict[str, Any], shared: Mapping[str, str]) -> ZooEntry:
     files = tuple(
         Remote(file["name"], tuple(file["addresses"]), file.get("bytes"), file.get("sha256", ""))
         for file in row["files"]
@@ -128,10 +128,10 @@ def _entry(row: dict[str, Any], shared: Mapping[str, str]) -> Entry:
     named = SETS[row["regions"]] if "regions" in row else {}
     aliases = tuple(row.get("aliases", ()))
     facts: dict[str, Any] = {**shared, **row, "files": files, "regions": named, "aliases": aliases}
-    return Entry(**facts)
+    return ZooEntry(**facts)
 
 
-def find(name: str) -> Entry | None:
+def find(name: str) -> ZooEntry | None:
     """Return the row of a name or alias, None where there is none."""
     if name in entries():
         return entries()[name]
@@ -146,7 +146,7 @@ def close_to(name: str, *others: str) -> str:
     return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
-def checked_path(entry: Entry) -> Path:
+def checked_path(entry: ZooEntry) -> Path:
     """Return the generator's file on this disk, checked; raises `DownloadError` where it is not, or is another."""
     for remote in entry.files:
         if not entry.path(remote).is_file():
@@ -179,7 +179,7 @@ def _require_readable(remote: Remote, path: Path) -> None:
 
 
 def fetch(
-    entry: Entry,
+    entry: ZooEntry,
     *,
     offline: bool = False,
     patience: Patience = Patience(),
@@ -203,7 +203,7 @@ def fetch(
     return paths
 
 
-def _download(entry: Entry, remote: Remote, path: Path, patience: Patience, report: Report) -> None:
+def _download(entry: ZooEntry, remote: Remote, path: Path, patience: Patience, report: Report) -> None:
     try:
         _, address = download(
             remote, path, patience=patience, report=lambda done, total: report(remote.name, done, total)
@@ -219,7 +219,7 @@ def _download(entry: Entry, remote: Remote, path: Path, patience: Patience, repo
     cache.check(path, remote.sha256, address)
 
 
-def by_hand(entry: Entry) -> str:
+def by_hand(entry: ZooEntry) -> str:
     """Return instructions for downloading the files without Ganvas."""
     steps = (
         f"By hand: save {remote.addresses[0]}\n  as {entry.path(remote)}\n  {_required(remote)}"
@@ -236,7 +236,7 @@ def _required(remote: Remote) -> str:
     return f"no checksum of it is known: at its first use it is recorded in '{cache.lock_path()}', then always checked"
 
 
-def place(entry: Entry, sources: Sequence[Path]) -> list[Path]:
+def place(entry: ZooEntry, sources: Sequence[Path]) -> list[Path]:
     """Copy files that were fetched by hand to where they belong; returns the paths.
 
     A file is known by its name, else by its suffix, else it is the generator. Raises `DownloadError` for a file that is
@@ -267,7 +267,7 @@ def _recorded_hint(path: Path) -> str:
     )
 
 
-def _meant(entry: Entry, source: Path) -> Remote:
+def _meant(entry: ZooEntry, source: Path) -> Remote:
     fits: Sequence[Callable[[Remote], bool]] = (
         lambda remote: remote.name == source.name or remote.addresses[0].endswith(f"/{source.name}"),
         lambda remote: Path(remote.name).suffix == source.suffix,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from cyclopts import App
 
-from ganvas.cli.options import TRUNCATION, Loading, Photos, class_of
+from ganvas.cli.options import TRUNCATION, Loading, PhotoOptions, class_of
 from ganvas.cli.show import progress
 from ganvas.cli.types import Flag, Model, Out
 from ganvas.comparisons.drag.run import run_benchmark
@@ -77,7 +77,7 @@ def inversion(
     start: str = TableSettings.start,
     seed: int = 0,
     out: Out = Path("compare-inversion"),
-    preparation: Photos = Photos(),
+    preparation: PhotoOptions = PhotoOptions(),
     loading: Loading = Loading(),
 ) -> None:
     """Invert photos into every space of a generator by two losses, and write the table that compares them.

@@ -28,7 +28,7 @@ DEFAULT_SEEDS = range(4)
 
 @Parameter(name="*", group=METHOD)
 @dataclass(frozen=True)
-class Method:
+class MethodOptions:
     """How to search."""
 
     method: Literal["resefa"] = "resefa"
@@ -83,7 +83,7 @@ def directions(
     count: int = 10,
     strength: Strengths | None = None,
     out: Out = Path("directions"),
-    method: Method = Method(),
+    method: MethodOptions = MethodOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
 ) -> None:
@@ -128,7 +128,9 @@ def directions(
     loading.show("directions", [str(plan), *direction_lines(found)], paths, plan=str(plan), **direction_summary(found))
 
 
-def _latent(generator: Generator, seeds: Sequence[int] | None, space: str, method: Method, source: Source) -> Latent:
+def _latent(
+    generator: Generator, seeds: Sequence[int] | None, space: str, method: MethodOptions, source: Source
+) -> Latent:
     """Return the images to search at: those of the seeds, or as the published ReSeFa scripts draw them."""
     if method.compat is None or source.latent is not None:
         latent = source.read(generator, seeds or DEFAULT_SEEDS, "z" if space == "z" else None)

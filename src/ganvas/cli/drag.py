@@ -30,7 +30,7 @@ OF_THE_IMAGE = ("space", "layers", "feature")
 
 @Parameter(name="*", group=METHOD)
 @dataclass(frozen=True)
-class Tuning:
+class DragOptions:
     """Settings whose defaults follow from the generator's size."""
 
     space: Literal["z", "w", "w+"] | None = None
@@ -77,7 +77,7 @@ class Asked:
     points: Path | None
     mask: str | None
     steps: int | None
-    tuning: Tuning
+    tuning: DragOptions
 
     @property
     def has_points(self) -> bool:
@@ -120,7 +120,7 @@ def drag(
     replay: Path | None = None,
     undo: int | None = None,
     out: Out = Path("drag"),
-    tuning: Tuning = Tuning(),
+    tuning: DragOptions = DragOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
-from ganvas.cli.options import Loading, Photos, check_frames, class_of, mask_of
+from ganvas.cli.options import Loading, PhotoOptions, check_frames, class_of, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Model, Out, RegionText
 from ganvas.errors import GanvasError, ImageError
@@ -29,7 +29,7 @@ from ganvas.reports.inversion_report import metric_lines, video_steps, write_inv
 
 @Parameter(name="*", group=METHOD)
 @dataclass(frozen=True)
-class Search:
+class InversionOptions:
     """Where codes are searched, and by what loss."""
 
     space: Literal["z", "w", "w+"] | None = None
@@ -90,7 +90,7 @@ class Search:
 
 @Parameter(name="*", group="Pivotal tuning")
 @dataclass(frozen=True)
-class Tuning:
+class TuningOptions:
     """Pivotal tuning: the generator's weights are changed for each photo."""
 
     tune: int = 0
@@ -121,9 +121,9 @@ def invert(
     *photos: Path,
     frames: int = 40,
     out: Out = Path("invert"),
-    search: Search = Search(),
-    preparation: Photos = Photos(),
-    tuning: Tuning = Tuning(),
+    search: InversionOptions = InversionOptions(),
+    preparation: PhotoOptions = PhotoOptions(),
+    tuning: TuningOptions = TuningOptions(),
     loading: Loading = Loading(),
 ) -> None:
     """Find the latents of a generator whose images are like photos.

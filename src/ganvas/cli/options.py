@@ -154,7 +154,7 @@ class Source:
 
 @Parameter(name="*", group=PHOTOS)
 @dataclass(frozen=True)
-class Photos:
+class PhotoOptions:
     """How photos are cropped or aligned, and checked."""
 
     crop: Box | None = None

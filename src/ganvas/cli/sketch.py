@@ -30,7 +30,7 @@ MOST_REAL = 1000
 
 @Parameter(name="*", group=METHOD)
 @dataclass(frozen=True)
-class Search:
+class SketchOptions:
     """How images are searched, with one or several settings."""
 
     fidelity: str | None = None
@@ -109,7 +109,7 @@ def sketch(
     /,
     *sketches: Path,
     out: Out = Path("sketch"),
-    search: Search = Search(),
+    search: SketchOptions = SketchOptions(),
     measurements: Measurements = Measurements(),
     loading: Loading = Loading(),
 ) -> None:

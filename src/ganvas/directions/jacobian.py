@@ -24,7 +24,7 @@ PICKING_COST = 2.5  # measured: a pixel picked out one by one, in pixels of a wh
 
 
 @dataclass(frozen=True)
-class Plan:
+class JacobianPlan:
     """How J is held: whole in float32 or float16, or in `blocks` of columns in float32."""
 
     dtype: torch.dtype
@@ -42,13 +42,13 @@ class Plan:
         )
 
 
-def plan_columns(columns: int, pixels: int, budget: int = DEFAULT_BUDGET) -> Plan:
+def plan_columns(columns: int, pixels: int, budget: int = DEFAULT_BUDGET) -> JacobianPlan:
     """Choose how to hold a J of `columns` by `pixels` values within `budget` bytes: float32, else float16, else blocks
     of columns.
     """
     for dtype, width in ((torch.float32, 4), (torch.float16, 2)):
         if columns * pixels * width <= budget:
-            return Plan(dtype, 1, columns * pixels * width)
+            return JacobianPlan(dtype, 1, columns * pixels * width)
     at_once = min(TANGENTS_AT_ONCE, columns)
     per_block = budget // (4 * pixels) - at_once
     if per_block < 1:
@@ -58,7 +58,7 @@ def plan_columns(columns: int, pixels: int, budget: int = DEFAULT_BUDGET) -> Pla
             f"{needed}, or a lower resolution."
         )
     blocks = -(-columns // per_block)
-    return Plan(torch.float32, blocks, 4 * pixels * (-(-columns // blocks) + at_once))
+    return JacobianPlan(torch.float32, blocks, 4 * pixels * (-(-columns // blocks) + at_once))
 
 
 @dataclass
@@ -153,7 +153,7 @@ class _Support:
         return min(float(self.area), PICKING_COST * self.pixels)
 
 
-def hold(derivative: Derivative, plan: Plan, progress: Progress | None = None) -> Jacobian:
+def hold(derivative: Derivative, plan: JacobianPlan, progress: Progress | None = None) -> Jacobian:
     """Compute J whole, in chunks of tangents, in the plan's dtype."""
     size, pixels = derivative.basis.size, derivative.image.numel()
     columns = torch.empty(size, pixels, dtype=plan.dtype, device=derivative.image.device)
@@ -165,7 +165,10 @@ def hold(derivative: Derivative, plan: Plan, progress: Progress | None = None) -
 
 
 def streamed_grams(
-    derivative: Derivative, masks: Sequence[Float[Tensor, "1 h w"]], plan: Plan, progress: Progress | None = None
+    derivative: Derivative,
+    masks: Sequence[Float[Tensor, "1 h w"]],
+    plan: JacobianPlan,
+    progress: Progress | None = None,
 ) -> list[Tensor]:
     """Return ``J^T diag(m) J`` for each mask without ever holding J: one block of columns against all later columns at
     a time.

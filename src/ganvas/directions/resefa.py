@@ -16,7 +16,7 @@ from torch import Tensor
 from ganvas.directions import linalg
 from ganvas.directions.basis import Basis, acting_space, make_basis
 from ganvas.directions.direction import Directions, Origin, origin_of
-from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, Plan, hold, plan_columns, streamed_grams
+from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, JacobianPlan, hold, plan_columns, streamed_grams
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
 from ganvas.directions.linalg import NO_RIDGE, Ridge
 from ganvas.errors import GanvasError
@@ -106,7 +106,7 @@ class ReSeFa:
         """Return the coordinates of a search; the published code takes w in all layers, whichever will be edited."""
         return make_basis(generator, space, None if self.compat else layers)
 
-    def plan(self, generator: Generator, space: str, layers: Layers = None) -> Plan:
+    def plan(self, generator: Generator, space: str, layers: Layers = None) -> JacobianPlan:
         """Return how J is held within the budget."""
         measure = self.measure(generator)
         pixels = measure.channel_count * measure.resolution**2
@@ -237,7 +237,7 @@ def mean_grams(
 
 
 def region_grams(
-    linear: Derivative, masks: Sequence[tuple[Tensor, Tensor]], plan: Plan, progress: Progress | None = None
+    linear: Derivative, masks: Sequence[tuple[Tensor, Tensor]], plan: JacobianPlan, progress: Progress | None = None
 ) -> list[Grams]:
     """Return A and B for each (foreground, background) from one derivative, holding J as the plan says; J is dropped
     afterwards.

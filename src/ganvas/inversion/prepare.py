@@ -16,7 +16,7 @@ from ganvas.inversion.objective import Objective, make_target
 from ganvas.inversion.optimizers import OptimizerStep, optimize_adam, optimize_lbfgs
 from ganvas.inversion.schedules import schedule_named
 from ganvas.inversion.settings import InversionSettings
-from ganvas.inversion.starts import Start, find_start
+from ganvas.inversion.starts import InversionStart, find_start
 from ganvas.inversion.tuning import TuningSettings, TuningStep, tune
 from ganvas.inversion.variables import Variables, make_variables
 from ganvas.latents.latent import Latent
@@ -52,7 +52,7 @@ class PreparedInversion:
     objective: Objective
     variables: Variables
     settings: InversionSettings
-    start: Start
+    start: InversionStart
     features: FeatureExtractor
     names: tuple[str, ...]
     sources: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ ImageEncoder = Callable[[Float[Tensor, "n 3 h w"]], Float[Tensor, "n layers d"]]
 
 
 @dataclass(frozen=True)
-class Start:
+class InversionStart:
     """Codes [n, d] or [n, layers, d], their name for reports, and the synthesis passes per sample that found them."""
 
     codes: Tensor
@@ -28,7 +28,7 @@ class Start:
     passes: int = 0
 
 
-def find_start(objective: Objective, start: str | Latent | ImageEncoder, seed: int = 0) -> Start:
+def find_start(objective: Objective, start: str | Latent | ImageEncoder, seed: int = 0) -> InversionStart:
     """Return the start that `InversionSettings.start` names; raises `GanvasError` for an unknown one."""
     generator, space, count = objective.generator, objective.space, len(objective.target.images)
     if isinstance(start, Latent):
@@ -43,7 +43,9 @@ def find_start(objective: Objective, start: str | Latent | ImageEncoder, seed: i
     return nearest_start(objective, int(candidates or 1), seed)
 
 
-def mean_start(generator: Generator, space: str, statistics: Statistics, count: int, label: int | None = None) -> Start:
+def mean_start(
+    generator: Generator, space: str, statistics: Statistics, count: int, label: int | None = None
+) -> InversionStart:
     """Return the mean of the space for every sample.
 
     The mean of z, 0, has no image where z is normalized before it is mapped to w: there the start is the code of the
@@ -56,11 +58,11 @@ def mean_start(generator: Generator, space: str, statistics: Statistics, count: 
         codes = generator.sample([nearest])
     elif space == "w+":
         codes = to_space(generator, codes, "w", "w+")
-    return Start(codes.expand(count, *generator.dimensions(space)), "mean")
+    return InversionStart(codes.expand(count, *generator.dimensions(space)), "mean")
 
 
 @torch.no_grad()
-def nearest_start(objective: Objective, count: int, seed: int = 0) -> Start:
+def nearest_start(objective: Objective, count: int, seed: int = 0) -> InversionStart:
     """Return, for every sample, that of the codes of `count` seeds from `seed` on whose image has the smallest loss;
     with one seed its code for every sample.
 
@@ -73,9 +75,9 @@ def nearest_start(objective: Objective, count: int, seed: int = 0) -> Start:
     codes = z if space == "z" else generator.map(z, to=space, label=objective.label)
     samples = len(objective.target.images)
     if count == 1:
-        return Start(codes.expand(samples, *codes.shape[1:]), f"random, seed {seed}")
+        return InversionStart(codes.expand(samples, *codes.shape[1:]), f"random, seed {seed}")
     losses = torch.cat([_losses_of(objective, some) for some in codes.split(BATCH)])  # [count, samples]
-    return Start(codes[losses.argmin(0)], f"nearest of {count} random", count)
+    return InversionStart(codes[losses.argmin(0)], f"nearest of {count} random", count)
 
 
 def _losses_of(objective: Objective, codes: Tensor) -> Float[Tensor, "candidates n"]:
@@ -90,15 +92,17 @@ def _losses_of(objective: Objective, codes: Tensor) -> Float[Tensor, "candidates
 
 
 @torch.no_grad()
-def encoder_start(generator: Generator, space: str, encode: ImageEncoder, images: Float[Tensor, "n 3 h w"]) -> Start:
+def encoder_start(
+    generator: Generator, space: str, encode: ImageEncoder, images: Float[Tensor, "n 3 h w"]
+) -> InversionStart:
     """Return the w+ codes that an encoder predicts for the images, or for w the mean over their layers."""
     if space not in ("w", "w+"):
         raise LatentError(f"An encoder gives codes of w+, and none of {space}; give --space w or w+, or another start.")
     ws = encode(images.to(generator.device))
-    return Start(ws.mean(1) if space == "w" else ws, "encoder")
+    return InversionStart(ws.mean(1) if space == "w" else ws, "encoder")
 
 
-def latent_start(generator: Generator, space: str, latent: Latent, count: int) -> Start:
+def latent_start(generator: Generator, space: str, latent: Latent, count: int) -> InversionStart:
     """Return the codes of a latent in `space`: one for all samples, or one for each.
 
     Raises `LatentError` for another number of codes, and where the latent's space does not convert to `space`.
@@ -110,4 +114,4 @@ def latent_start(generator: Generator, space: str, latent: Latent, count: int) -
     if latent.space != space and (space, latent.space) not in (("w+", "z"), ("w+", "w")):
         raise LatentError(f"Codes of {latent.space} are no start in {space}; give a latent of {space}.")
     codes = latent.to_space(generator, space).codes.to(generator.device)
-    return Start(codes.expand(count, *codes.shape[1:]), "a latent")
+    return InversionStart(codes.expand(count, *codes.shape[1:]), "a latent")

@@ -9,13 +9,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ganvas.checkpoints.zoo import Entry
+from ganvas.checkpoints.zoo import ZooEntry
 
 WIDE = 110
 """Columns of a terminal from which on the list shows regions and license."""
 
 
-def model_table(bundled: Sequence[Mapping[str, Any]], entries: Sequence[Entry]) -> list[str]:
+def model_table(bundled: Sequence[Mapping[str, Any]], entries: Sequence[ZooEntry]) -> list[str]:
     """Return the lines of the list of generators: the bundled ones (facts of `info`), then those of the zoo."""
     wide = Console().width >= WIDE
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

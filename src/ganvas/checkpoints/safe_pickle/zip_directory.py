@@ -29,7 +29,7 @@ STORED, DEFLATED = 0, 8
 RAW_DEFLATE = -zlib.MAX_WBITS
 
 
-class Entry(NamedTuple):
+class ZipEntry(NamedTuple):
     """One entry: its bytes as they lie in the file, how many they are once unpacked, and their checksum."""
 
     window: ByteWindow
@@ -60,12 +60,14 @@ def read_directory(stream: BufferedIOBase, size: int) -> dict[str, ByteWindow]:
     return {name: entry.window for name, entry in read_entries(stream, size, (STORED,)).items()}
 
 
-def read_entries(stream: BufferedIOBase, size: int, methods: tuple[int, ...] = (STORED, DEFLATED)) -> dict[str, Entry]:
+def read_entries(
+    stream: BufferedIOBase, size: int, methods: tuple[int, ...] = (STORED, DEFLATED)
+) -> dict[str, ZipEntry]:
     """Return the entries of a zip archive by name, as `read_directory` does, packed by one of `methods`."""
     directory, count = _find_directory(stream, size)
     if count > MOST_ENTRIES:
         raise UnsafeFileError(f"a zip archive of {count} entries; a checkpoint has at most {MOST_ENTRIES}.")
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ZipEntry] = {}
     for _ in range(count):
         start = directory.position
         try:
@@ -98,7 +100,7 @@ def _find_directory(stream: BufferedIOBase, size: int) -> tuple[ByteWindow, int]
 
 def _read_entry(
     stream: BufferedIOBase, directory: ByteWindow, size: int, methods: tuple[int, ...]
-) -> tuple[str, Entry]:
+) -> tuple[str, ZipEntry]:
     """Read one line of the central directory; return the name and the entry."""
     fields = CENTRAL.unpack(directory.take(CENTRAL.size))
     signature, _, _, flags, method, _, _, checksum, stored, unpacked, *lengths = fields[:13]
@@ -122,7 +124,7 @@ def _read_entry(
     if local[0] != b"PK\x03\x04":
         raise CheckpointError(f"{shown(name)} does not begin at byte {offset}.")
     window = _stretch(stream, offset + LOCAL.size + local[-2] + local[-1], stored, size)
-    return name, Entry(window, unpacked, checksum, method)
+    return name, ZipEntry(window, unpacked, checksum, method)
 
 
 def _wide_values(extra: bytes, values: list[int]) -> list[int]:

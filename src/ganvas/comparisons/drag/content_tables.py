@@ -12,7 +12,7 @@ from ganvas.comparisons.drag.formatting import NOTHING, difference, format_estim
 from ganvas.comparisons.drag.groups import Groups, by_method, group_table
 from ganvas.comparisons.drag.pairs import PairResult
 from ganvas.comparisons.drag.settings import DragBenchmarkSettings
-from ganvas.comparisons.drag.trials import Trial
+from ganvas.comparisons.drag.trials import DragTrial
 from ganvas.comparisons.estimates import quotient_of_means
 from ganvas.comparisons.tables import table
 from ganvas.drag.state import REACHED
@@ -21,7 +21,7 @@ from ganvas.drag.state import REACHED
 def content_table(groups: Groups, resolution: int, settings: DragBenchmarkSettings) -> str:
     """Return how often the content is found again, and how often at the target; then how far it is from there."""
 
-    def cells(mine: Sequence[Trial]) -> list[str]:
+    def cells(mine: Sequence[DragTrial]) -> list[str]:
         return [
             share([trial.forward.error is not None for trial in mine]),
             share([trial.success(trial.forward, settings.near, resolution) for trial in mine]),

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ganvas.comparisons.drag.formatting import name_of
 from ganvas.comparisons.drag.settings import DragBenchmarkSettings
-from ganvas.comparisons.drag.trials import Trial
+from ganvas.comparisons.drag.trials import DragTrial
 from ganvas.comparisons.tables import table
 
-Groups = Mapping[str, Sequence[Trial]]
+Groups = Mapping[str, Sequence[DragTrial]]
 CORNERS, EVEN = "corners, all", "low texture, all"
 
 
-def grouped(trials: Sequence[Trial], settings: DragBenchmarkSettings) -> Groups:
+def grouped(trials: Sequence[DragTrial], settings: DragBenchmarkSettings) -> Groups:
     """Return the drags by group: corners by length, all corners, and low texture."""
     corners = [trial for trial in trials if not trial.task.low_texture]
     groups = {
@@ -22,7 +22,7 @@ def grouped(trials: Sequence[Trial], settings: DragBenchmarkSettings) -> Groups:
     return {title: members for title, members in groups.items() if members}
 
 
-def by_method(members: Sequence[Trial], settings: DragBenchmarkSettings) -> list[list[Trial]]:
+def by_method(members: Sequence[DragTrial], settings: DragBenchmarkSettings) -> list[list[DragTrial]]:
     """Return the drags of each method in the order of their numbers, which are the same for all of them."""
     return [
         sorted((trial for trial in members if trial.method == method), key=lambda trial: trial.task.number)
@@ -34,7 +34,7 @@ def group_table(
     groups: Groups,
     settings: DragBenchmarkSettings,
     head: Sequence[str],
-    cells: Callable[[Sequence[Trial]], list[str]],
+    cells: Callable[[Sequence[DragTrial]], list[str]],
     still: Sequence[str] | None = None,
 ) -> str:
     """Return a table of `cells` by group and method; `still` are those of undragged images."""

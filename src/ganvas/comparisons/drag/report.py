@@ -9,7 +9,7 @@ from ganvas.comparisons.drag.formatting import NOTHING, format_estimate, mean, n
 from ganvas.comparisons.drag.groups import CORNERS, Groups, by_method, group_table, grouped
 from ganvas.comparisons.drag.pairs import PairResult
 from ganvas.comparisons.drag.settings import DragBenchmarkSettings
-from ganvas.comparisons.drag.trials import Outcome, Trial
+from ganvas.comparisons.drag.trials import DragTrial, Outcome
 from ganvas.comparisons.estimates import quotient_of_means
 from ganvas.comparisons.tables import table
 from ganvas.drag.state import NOT_FINITE, REACHED, STALLED, STEP_LIMIT
@@ -18,16 +18,16 @@ HALF_WAY = 0.5
 
 
 @dataclass(frozen=True)
-class Results:
+class DragResults:
     """What the benchmark measured of one generator."""
 
-    trials: tuple[Trial, ...]
+    trials: tuple[DragTrial, ...]
     pairs: tuple[PairResult, ...]
     resolution: int
     perceptual: str
 
 
-def markdown(found: Results, settings: DragBenchmarkSettings, name: str) -> str:
+def markdown(found: DragResults, settings: DragBenchmarkSettings, name: str) -> str:
     """Return all tables; `name` is the generator's."""
     groups = grouped(found.trials, settings)
     parts = [
@@ -55,7 +55,7 @@ def round_trips(groups: Groups, settings: DragBenchmarkSettings) -> str:
     comes back unharmed. Undragged images have distance 0.
     """
 
-    def cells(mine: Sequence[Trial]) -> list[str]:
+    def cells(mine: Sequence[DragTrial]) -> list[str]:
         reverse, forward = [trial.reverse for trial in mine], [trial.forward for trial in mine]
         left = quotient_of_means(
             [leg.distance for leg in reverse], [leg.distance for leg in forward], settings.resamples
@@ -104,7 +104,7 @@ def _moved(leg: Outcome) -> bool:
 def outside(groups: Groups, resolution: int, settings: DragBenchmarkSettings) -> str:
     """Return the root mean square change of what the mask keeps, without and with the mask; undragged it is 0."""
 
-    def cells(mine: Sequence[Trial]) -> list[str]:
+    def cells(mine: Sequence[DragTrial]) -> list[str]:
         return [
             mean([trial.forward.outside for trial in mine], 3),
             mean([trial.masked.outside for trial in mine], 3),
@@ -120,7 +120,7 @@ def endings(groups: Groups, settings: DragBenchmarkSettings) -> str:
     before the limit), and after how many steps and seconds they do.
     """
 
-    def cells(mine: Sequence[Trial]) -> list[str]:
+    def cells(mine: Sequence[DragTrial]) -> list[str]:
         legs = [leg for trial in mine for leg in (trial.forward, trial.reverse)]
         counts = Counter(leg.reason for leg in legs)
         return [

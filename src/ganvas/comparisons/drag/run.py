@@ -29,7 +29,7 @@ def run_benchmark(bench: DragBenchmark, name: str, progress: Progress) -> tuple[
     A folder with fewer drags of the same kind goes on; raises `GanvasError` for one of another benchmark.
     """
     claim_folder(bench.folder, record(bench))
-    found = report.Results(
+    found = report.DragResults(
         tuple(trials.trials(bench, progress)),
         tuple(pairs.pairs(bench, progress)),
         bench.generator.resolution,

@@ -11,7 +11,7 @@ from ganvas.comparisons.drag.formatting import name_of
 from ganvas.comparisons.drag.pairs import PairResult, dragged_codes, pair_of
 from ganvas.comparisons.drag.settings import DragBenchmarkSettings
 from ganvas.comparisons.drag.tasks import DragTask
-from ganvas.comparisons.drag.trials import DragBenchmark, Trial, codes_of
+from ganvas.comparisons.drag.trials import DragBenchmark, DragTrial, codes_of
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.drag.request import Point
 from ganvas.drag.state import REACHED
@@ -23,7 +23,7 @@ DEFAULT_ROWS, PAIR_ROWS = 6, 6
 HARMFUL = 0.5
 
 
-def write_sheets(bench: DragBenchmark, trials: Sequence[Trial], pairs: Sequence[PairResult]) -> list[Path]:
+def write_sheets(bench: DragBenchmark, trials: Sequence[DragTrial], pairs: Sequence[PairResult]) -> list[Path]:
     """Write ``drags.jpg``, ``pairs.jpg`` and ``failures.jpg``; returns their paths."""
     sheets = {"drags": default_sheet(bench, trials), "pairs": pairs_sheet(bench, pairs)}
     failed = failures(trials, bench.settings, bench.generator.resolution)
@@ -39,7 +39,7 @@ def shown(
     return pixels.resize(marked(at_viewing_size(image), tuple(handles), tuple(targets)), SIDE, SIDE)
 
 
-def default_sheet(bench: DragBenchmark, trials: Sequence[Trial]) -> Float[Tensor, "1 3 h w"]:
+def default_sheet(bench: DragBenchmark, trials: Sequence[DragTrial]) -> Float[Tensor, "1 3 h w"]:
     """Return the first drags as rows: the image, and each method's turning point and last image."""
     tiles, labels = [], []
     methods = bench.settings.methods
@@ -59,7 +59,7 @@ def ground(task: DragTask) -> str:
     return "even" if task.low_texture else "corner"
 
 
-def _turned(bench: DragBenchmark, trial: Trial) -> list[Tensor]:
+def _turned(bench: DragBenchmark, trial: DragTrial) -> list[Tensor]:
     """Return the images after both legs: red where the tracker finds the content, blue where it should be."""
     session, codes = bench.open(trial.task.seed), codes_of(bench.folder, trial)
     ends = {"forward": (trial.forward, trial.task.target), "reverse": (trial.reverse, trial.task.handle)}
@@ -83,12 +83,14 @@ def pairs_sheet(bench: DragBenchmark, pairs: Sequence[PairResult]) -> Float[Tens
     return sheets.labeled_grid(torch.cat(tiles), len(names) + 2, ["first", *names, "second"], gap=2, text_size=12)
 
 
-def failures(trials: Sequence[Trial], settings: DragBenchmarkSettings, resolution: int) -> list[tuple[Trial, str]]:
+def failures(
+    trials: Sequence[DragTrial], settings: DragBenchmarkSettings, resolution: int
+) -> list[tuple[DragTrial, str]]:
     """Return the worst drag of each kind by each method, with the kind: content that the tracker does not find, content
     elsewhere although the drag says that it arrived, content left behind at the limit, and harm: a reverse drag
     that leaves more than half of what the forward drag has changed.
     """
-    worst: list[tuple[Trial, str]] = []
+    worst: list[tuple[DragTrial, str]] = []
     for method in settings.methods:
         mine = [trial for trial in trials if trial.method == method]
         missed = [
@@ -106,7 +108,7 @@ def failures(trials: Sequence[Trial], settings: DragBenchmarkSettings, resolutio
     return worst
 
 
-def failures_sheet(bench: DragBenchmark, failed: Sequence[tuple[Trial, str]]) -> Float[Tensor, "1 3 h w"]:
+def failures_sheet(bench: DragBenchmark, failed: Sequence[tuple[DragTrial, str]]) -> Float[Tensor, "1 3 h w"]:
     """Return failures as rows: before, after the forward drag, after the reverse one."""
     tiles, labels = [], []
     for trial, kind in failed:

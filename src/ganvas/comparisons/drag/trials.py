@@ -59,7 +59,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Trial:
+class DragTrial:
     """A task done by a method: forward, in reverse from there, and forward with a mask."""
 
     task: DragTask
@@ -95,7 +95,7 @@ class DragBenchmark:
         return open_drag(self.generator, latent)
 
 
-def trials(bench: DragBenchmark, progress: Progress) -> list[Trial]:
+def trials(bench: DragBenchmark, progress: Progress) -> list[DragTrial]:
     """Return all trials, number by number, measuring those that the folder lacks."""
     report = partial(progress, "Drags")
     return by_all_methods(bench, bench.settings.drags, trial_path, _measure, read_trial, report)
@@ -137,7 +137,7 @@ def _measure(bench: DragBenchmark, number: int, method: str) -> None:
     ends = {"forward": (forward, first, task.target), "reverse": (reverse, second, task.handle)}
     ends["masked"] = (masked, third, task.target)
     outcomes = {name: _outcome(bench, task, before, *end) for name, end in ends.items()}
-    trial = Trial(task, method, **outcomes)
+    trial = DragTrial(task, method, **outcomes)
     codes = {name: ended.codes for name, (ended, _, _) in ends.items()}
     path = trial_path(bench.folder, number, method)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +181,7 @@ def share_of_way(start: Point, end: Point, at: Point) -> float:
     return sum(a * b for a, b in zip(way, went, strict=True)) / sum(a * a for a in way)
 
 
-def read_trial(path: Path) -> Trial:
+def read_trial(path: Path) -> DragTrial:
     """Return a trial from its file; raises `ResultFileError` for a damaged one."""
     _, header = read_tensors(path, KIND, ResultFileError)
     try:
@@ -189,7 +189,7 @@ def read_trial(path: Path) -> Trial:
         task: dict[str, Any] = dict(held["task"])
         task |= {name: point(task[name]) for name in ("handle", "target")}
         outcomes = {name: _read_outcome(held[name]) for name in LEGS}
-        return Trial(DragTask(**task), held["method"], **outcomes)
+        return DragTrial(DragTask(**task), held["method"], **outcomes)
     except (KeyError, TypeError, ValueError, IndexError) as reason:
         raise damaged(path, reason) from reason
 
@@ -204,7 +204,7 @@ def point(held: Any) -> Point:
     return float(x), float(y)
 
 
-def codes_of(folder: Path, trial: Trial) -> dict[str, Tensor]:
+def codes_of(folder: Path, trial: DragTrial) -> dict[str, Tensor]:
     """Return the codes after each leg of a trial, [1, *code]."""
     return read_tensors(trial_path(folder, trial.task.number, trial.method), KIND, ResultFileError)[0]
 

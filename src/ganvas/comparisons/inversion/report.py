@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.estimates import Estimate, mean_estimate
-from ganvas.comparisons.inversion.table import LOSSES, Cell, Row, images_of, measured_side
+from ganvas.comparisons.inversion.table import LOSSES, Row, TableCell, images_of, measured_side
 from ganvas.comparisons.reconstruction import TITLES
 from ganvas.comparisons.tables import table
 from ganvas.images import pixels, sheets
@@ -21,7 +21,7 @@ SHOWN = 6
 MEASURES = {**TITLES, "perceptual": "perceptual", "from_mean": "std from the mean"}
 
 
-def markdown(cells: Sequence[Cell], perceptual: str, side: int) -> str:
+def markdown(cells: Sequence[TableCell], perceptual: str, side: int) -> str:
     """Return the table: rows are generators and spaces, column groups losses; `perceptual` names the distance, and
     `side` the size at which all was measured.
     """
@@ -43,7 +43,7 @@ def _text(number: Estimate, measure: str) -> str:
 
 
 def sheet(
-    rows: Sequence[Row], cells: Sequence[Cell], photos: Mapping[int, Tensor], folder: Path, side: int
+    rows: Sequence[Row], cells: Sequence[TableCell], photos: Mapping[int, Tensor], folder: Path, side: int
 ) -> Float[Tensor, "1 3 height width"]:
     """Return the first photos over what they became: a line for each row and loss, all at `side` pixels."""
     generators = {row.title: row.generator for row in rows}
@@ -58,7 +58,7 @@ def sheet(
 
 def write(
     rows: Sequence[Row],
-    cells: Sequence[Cell],
+    cells: Sequence[TableCell],
     photos: Mapping[int, Tensor],
     folder: Path,
     perceptual: str,
@@ -74,6 +74,6 @@ def write(
     return [words, numbers, image]
 
 
-def _described(cell: Cell) -> dict[str, Any]:
+def _described(cell: TableCell) -> dict[str, Any]:
     means = {name: asdict(mean_estimate(getattr(cell, name))) for name in MEASURES if getattr(cell, name) is not None}
     return {**asdict(cell), "means": means}

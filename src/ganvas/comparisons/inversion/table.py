@@ -53,7 +53,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """The result of one cell: metrics per photo, and the name of its latent file."""
 
     row: str
@@ -97,7 +97,7 @@ def run_table(
     losses: Mapping[str, LossWeights] = LOSSES,
     metrics: ReconstructionMetrics | None = None,
     progress: Progress | None = None,
-) -> list[Cell]:
+) -> list[TableCell]:
     """Compute the cells that `folder` does not hold yet; returns all, row by row.
 
     `photos` are the same ones at the resolution of every generator. Raises `GanvasError` where the folder holds another
@@ -156,14 +156,14 @@ def write_cell(
     path: Path,
     metrics: ReconstructionMetrics,
     side: int,
-) -> Cell:
+) -> TableCell:
     """Write the latent and the metrics of inverted photos, which finishes the cell; returns it. Images and photos are
     compared at `side` pixels.
     """
     latent = concatenate([part.latent for part in parts]).save(path.with_suffix(".safetensors"))
     images = torch.cat([part.images for part in parts])
     measured = metrics.measure(*(pixels.resize(some.cpu().clamp(-1, 1), side, side) for some in (images, photos)))
-    cell = Cell(
+    cell = TableCell(
         row.title,
         column,
         from_mean=tuple(one.from_mean for part in parts for one in part.metrics),
@@ -175,7 +175,7 @@ def write_cell(
     return cell
 
 
-def numbers_of(cell: Cell) -> dict[str, Sequence[float]]:
+def numbers_of(cell: TableCell) -> dict[str, Sequence[float]]:
     """Return a cell's metrics and the seconds per photo, as `ganvas.comparisons.reconstruction` takes them."""
     count = len(cell.psnr)
     found = {name: getattr(cell, name) for name in DIGITS if getattr(cell, name) is not None}
@@ -183,18 +183,18 @@ def numbers_of(cell: Cell) -> dict[str, Sequence[float]]:
 
 
 @torch.no_grad()
-def images_of(cell: Cell, generator: Generator, folder: Path, count: int) -> Float[Tensor, "n 3 r r"]:
+def images_of(cell: TableCell, generator: Generator, folder: Path, count: int) -> Float[Tensor, "n 3 r r"]:
     """Return the inverted images of the first photos of a cell."""
     latent = load_latent(folder / cell.latent)
     return torch.cat(list(latent.rows(range(min(count, len(latent)))).images(generator)))
 
 
-def read_cell(path: Path) -> Cell:
+def read_cell(path: Path) -> TableCell:
     """Return a finished cell; raises `GanvasError` where its file is damaged."""
     try:
         saved = json.loads(path.read_text("utf-8"))
         fields: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in saved.items()}
-        return Cell(**fields)
+        return TableCell(**fields)
     except (ValueError, TypeError, AttributeError) as reason:
         raise GanvasError(
             f"'{path}' is a damaged cell of the table ({reason}); remove it to compute it again."
