@@ -32,6 +32,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["draggan", "freedrag"])
 def test_replayed_trace_repeats_the_drag(run: Run, files: dict[str, Path], tmp_path: Path, method: str):
     mask = tmp_path / "mask.png"

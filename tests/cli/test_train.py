@@ -281,6 +281,7 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 240) -> None
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_trained_encoder_starts_inversions(run: Run, tmp_path: Path, images: Path):
     options = (
         "--resolution",
