@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -27,6 +28,7 @@ from ganvas.io.files import atomic_path
 from ganvas.io.progress import Progress, silent
 
 FEWEST = 16
+FITS = ("crop", "pad")
 PACKING_VERSION = 1
 LARGEST_FILE = 256 * 2**20
 
@@ -38,6 +40,7 @@ class DatasetSummary:
     ``count`` images are used at ``resolution`` pixels; ``sizes`` counts the original sizes ("width x height"), and
     ``skipped`` gives the reason for each file left out. ``cropped`` images were not square, ``enlarged`` ones were
     smaller than the resolution, ``repeated`` ones equal an earlier image at this resolution (they are used as well).
+    ``fit`` says how others than square ones became square: "crop" or "pad".
     """
 
     source: str
@@ -48,13 +51,14 @@ class DatasetSummary:
     enlarged: int
     skipped: dict[str, str]
     repeated: int = 0
+    fit: str = "crop"
 
 
 class ImageSet:
-    """Packed images [n, r, r, 3], 8 bits: ``len``, a ``summary``, and batches by index."""
+    """Packed images [n, r, r, 3], 8 bits: ``len``, a ``summary``, batches by index, and ``names`` of their files."""
 
-    def __init__(self, values: np.ndarray, summary: DatasetSummary) -> None:
-        self.values, self.summary = values, summary
+    def __init__(self, values: np.ndarray, summary: DatasetSummary, names: Sequence[str] = ()) -> None:
+        self.values, self.summary, self.names = values, summary, tuple(names)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -77,8 +81,10 @@ def open_images(
     resolution: int,
     progress: Progress = silent,
     fewest: int = FEWEST,
+    fit: str = "crop",
 ) -> ImageSet:
-    """Return the images of a folder (and its subfolders) or a zip: center-cropped to a square and resized by area.
+    """Return the images of a folder (with its subfolders), of a folder of zips, or of a zip, made square and resized by
+    area.
 
     Hidden files are ignored. Processes that open the same images at the same time pack them once.
 
@@ -87,6 +93,7 @@ def open_images(
         resolution: Width and height of the images, in pixels.
         progress: Called with ("Packing images", done, total).
         fewest: The smallest number of readable images.
+        fit: What is done with images that are not square: "crop" takes the middle, "pad" adds black on two sides.
 
     Returns:
         The images; its summary names the files that cannot be read.
@@ -94,17 +101,20 @@ def open_images(
     Raises:
         TrainingError: The source does not exist, is neither a folder nor a zip, or has fewer readable images.
     """
+    if fit not in FITS:
+        raise TrainingError(f"Images cannot be made square by '{fit}'; give {' or '.join(FITS)}.")
     files = _list_images(Path(source))
-    key = _fingerprint(files, resolution)
+    key = _fingerprint(files, resolution, fit)
     packed, described = (home() / "images" / f"{key}{suffix}" for suffix in (".npy", ".json"))
     with exclusive(packed):
         if not (packed.is_file() and described.is_file()):
-            _pack(files, Path(source), resolution, packed, described, progress, fewest)
+            _pack(files, Path(source), resolution, packed, described, progress, fewest, fit)
     summary = DatasetSummary(**json.loads(described.read_text("utf-8")))
     if summary.count < fewest:  # packed for what needs fewer
         raise TrainingError(_too_few(Path(source), summary.count, summary.skipped, fewest))
     # The same images may have been packed from another path.
-    return ImageSet(np.load(packed, mmap_mode="r"), replace(summary, source=str(source)))
+    names = [file.name for file in files if file.name not in summary.skipped]
+    return ImageSet(np.load(packed, mmap_mode="r"), replace(summary, source=str(source)), names)
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,7 @@ class _File:
 def _list_images(source: Path) -> list[_File]:
     try:
         if source.is_dir():
-            files = list(_in_folder(source))
+            files = list(_in_folder(source)) or list(_in_zips_of(source))
         elif source.is_file() and _is_zip(source):
             files = list(_in_zip(source))
         else:
@@ -147,6 +157,12 @@ def _in_folder(source: Path) -> Iterator[_File]:
             yield _File(str(within), status.st_size, status.st_mtime_ns, path.read_bytes)
 
 
+def _in_zips_of(folder: Path) -> Iterator[_File]:
+    for path in folder.glob("*.zip"):
+        if not path.name.startswith("."):
+            yield from (replace(file, name=f"{path.name}/{file.name}") for file in _in_zip(path))
+
+
 def _in_zip(source: Path) -> Iterator[_File]:
     archive = zipfile.ZipFile(source)
     for entry in archive.infolist():
@@ -159,8 +175,8 @@ def _is_shown(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in path.parts)
 
 
-def _fingerprint(files: Sequence[_File], resolution: int) -> str:
-    digest = hashlib.sha256(f"{PACKING_VERSION} {resolution}".encode())
+def _fingerprint(files: Sequence[_File], resolution: int, fit: str) -> str:
+    digest = hashlib.sha256(f"{PACKING_VERSION} {resolution}{'' if fit == FITS[0] else f' {fit}'}".encode())
     for file in files:
         digest.update(f"{file.name} {file.size} {file.stamp}\n".encode())
     return digest.hexdigest()[:24]
@@ -174,6 +190,7 @@ def _pack(
     described: Path,
     progress: Progress,
     fewest: int,
+    fit: str,
 ) -> None:
     sizes, skipped, kept = Counter[str](), dict[str, str](), Counter[bytes]()
     cropped = enlarged = 0
@@ -181,7 +198,7 @@ def _pack(
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), resolution, resolution, 3)}
         with temporary.open("wb") as stream, ThreadPoolExecutor() as pool:
             np.lib.format.write_array_header_1_0(stream, header)
-            for done, (file, result) in enumerate(zip(files, _decoded(pool, files, resolution), strict=True), 1):
+            for done, (file, result) in enumerate(zip(files, _decoded(pool, files, resolution, fit), strict=True), 1):
                 if isinstance(result, str):
                     skipped[file.name] = result
                 else:
@@ -190,25 +207,25 @@ def _pack(
                     kept[hashlib.sha256(values).digest()] += 1
                     sizes[f"{width} x {height}"] += 1
                     cropped += width != height
-                    enlarged += min(width, height) < resolution
+                    enlarged += (min if fit == "crop" else max)(width, height) < resolution
                 progress("Packing images", done, len(files))
         count = kept.total()
         if count < max(fewest, 1):
             raise TrainingError(_too_few(source, count, skipped, fewest))
         _rewrite_count(temporary, count, resolution)
         of_sizes, repeated = dict(sizes.most_common()), count - len(kept)
-        summary = DatasetSummary(str(source), resolution, count, of_sizes, cropped, enlarged, skipped, repeated)
+        summary = DatasetSummary(str(source), resolution, count, of_sizes, cropped, enlarged, skipped, repeated, fit)
         with atomic_path(described, TrainingError) as description:
             description.write_text(json.dumps(asdict(summary)), "utf-8")
 
 
-def _decoded(pool: ThreadPoolExecutor, files: Sequence[_File], resolution: int) -> Iterator:
+def _decoded(pool: ThreadPoolExecutor, files: Sequence[_File], resolution: int, fit: str) -> Iterator:
     """Yield decoded images in order; decoding runs in parallel, at most 256 files ahead of the writer."""
     for start in range(0, len(files), 256):
-        yield from pool.map(lambda file: _decode(file, resolution), files[start : start + 256])
+        yield from pool.map(lambda file: _decode(file, resolution, fit), files[start : start + 256])
 
 
-def _decode(file: _File, resolution: int) -> str | tuple[tuple[int, int], bytes]:
+def _decode(file: _File, resolution: int, fit: str) -> str | tuple[tuple[int, int], bytes]:
     """Return an image's (width, height) and its bytes at `resolution`, or the reason why it cannot be read."""
     if file.size > LARGEST_FILE:
         return f"it has {file.size / 2**20:,.0f} MB; make it smaller."
@@ -217,7 +234,7 @@ def _decode(file: _File, resolution: int) -> str | tuple[tuple[int, int], bytes]
     except Exception as reason:  # zip files with damage, passwords or rare compression raise errors of many types
         return str(reason)
     height, width = image.shape[-2:]
-    square = middle_square(image)
+    square = middle_square(image) if fit == "crop" else padded_square(image)
     return (width, height), pixels.to_bytes(pixels.resize(square, resolution, resolution)).numpy().tobytes()
 
 
@@ -227,6 +244,14 @@ def middle_square(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return image[..., top : top + side, left : left + side]
+
+
+def padded_square(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
+    """Return the smallest square around the image, black beside or above and below it."""
+    height, width = image.shape[-2:]
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    return F.pad(image, (left, side - width - left, top, side - height - top), value=-1.0)
 
 
 def _rewrite_count(path: Path, kept: int, resolution: int) -> None:
