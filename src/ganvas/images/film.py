@@ -42,7 +42,7 @@ class Film:
         self._shape: tuple[int, ...] = ()
         self._count = 0
         try:
-            self._file = tempfile.TemporaryFile(dir=folder, prefix=".ganvas-")
+            self._file = tempfile.TemporaryFile(dir=folder, prefix=".ganvas-")  # noqa: SIM115 (closed with the film)
         except OSError as reason:
             raise ImageError(f"No film can be kept in '{folder}': {reason.strerror}.") from reason
 
@@ -56,9 +56,7 @@ class Film:
         """Add frames at the end."""
         shape = tuple(frames.shape[1:])
         if self._shape not in ((), shape):
-            raise ImageError(
-                f"Frames of {self._shape[:2]} and {shape[:2]} pixels make no film; give frames of one size."
-            )
+            raise ImageError(f"Frames of {self._shape[:2]} and {shape[:2]} pixels make no film; give them one size.")
         self._shape = shape
         try:
             self._file.seek(0, 2)

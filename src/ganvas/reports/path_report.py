@@ -16,7 +16,7 @@ from ganvas.images import pixels, sheets
 from ganvas.io.json_files import write_json
 from ganvas.reports.path_plot import path_plot
 from ganvas.reports.plots import can_plot
-from ganvas.reports.region_report import on_sheet
+from ganvas.reports.sheet_size import on_sheet
 
 SECONDS_PER_FRAME = 0.06
 ON_STRIP = 9
