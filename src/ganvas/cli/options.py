@@ -50,7 +50,7 @@ class Output:
     def results(
         self, out: Path, overwrite: bool, generator: Generator | None = None
     ) -> AbstractContextManager[ResultFolder]:
-        """Return the folder of this run's results, which holds those of no other."""
+        """Give the folder of this run's results, which holds those of no other."""
         run = {"command": repeatable(), "generator_hash": about_of(generator).hash}
         return result_folder(out, run, overwrite=overwrite)
 

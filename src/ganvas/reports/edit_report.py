@@ -19,7 +19,7 @@ from ganvas.io.progress import Progress
 from ganvas.io.result_folder import ResultFolder
 from ganvas.latents.latent import Latent
 from ganvas.reports.html import DirectionStrip
-from ganvas.reports.image_files import counted
+from ganvas.reports.image_files import counted, counting
 from ganvas.reports.region_report import Edit, RegionReport, captions, make_strip
 from ganvas.reports.samples_report import MOST_CODES
 
@@ -102,7 +102,7 @@ class EditRun:
         """Write a film of one sample from the smallest strength to the largest and back, as GIF and WebP."""
         lengths = frames_between(self.step.direction, self.step.strengths, self.frames)
         moving = replace(self.step, strengths=lengths).each(self.generator, self.latent.rows([row]))
-        with self.files.film(folder, _counting(moving, more)) as film:
+        with self.files.film(folder, counting(moving, more)) as film:
             paths = [folder / f"{name}.{kind}" for kind in ("gif", "webp")]
             return [write_film(path, film.there_and_back(), SECONDS_PER_FRAME) for path in paths]
 
@@ -121,9 +121,3 @@ class EditRun:
         else:
             written.lines.append(f"no latent file above {MOST_CODES} images: the same command gives the codes again")
         written.lines.append(f"{count + done} images in {written.images}")
-
-
-def _counting(images: Iterator[Tensor], more: Callable[[int], None]) -> Iterator[Tensor]:
-    for image in images:
-        yield image
-        more(1)

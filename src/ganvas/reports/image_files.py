@@ -12,6 +12,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
 from ganvas.images.saving import ImageFiles, file_name
 from ganvas.inversion.photos import unique_names
+from ganvas.io.progress import Progress
 from ganvas.io.result_folder import check_new_file
 from ganvas.latents.latent import Latent, samples_at_once
 from ganvas.reports.sheet_size import on_sheet
@@ -59,13 +60,20 @@ def write_single(
     return [files.write(path, next(next(iter(latents)).images(generator)))]
 
 
-def counted(progress: Callable[[str, int, int], None], total: int) -> Callable[[int], None]:
-    """Return a function that reports that so many more images of all are made."""
+def counted(progress: Progress, total: int, what: str = "Making images") -> Callable[[int], None]:
+    """Return a function that reports that so many more of all are made."""
     done = 0
 
     def more(count: int) -> None:
         nonlocal done
         done += count
-        progress("Making images", done, total)
+        progress(what, done, total)
 
     return more
+
+
+def counting(batches: Iterable[Tensor], more: Callable[[int], None]) -> Iterator[Tensor]:
+    """Yield batches of images, and report each after it was taken."""
+    for images in batches:
+        yield images
+        more(len(images))
