@@ -13,6 +13,7 @@ from ganvas.directions.direction import Strength
 from ganvas.directions.strengths import parse_strengths
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.codes import parse_seeds
+from ganvas.images.saving import ImageFiles
 from ganvas.regions.shapes import Point
 
 METHOD = Group("Method", sort_key=1)
@@ -108,7 +109,9 @@ Space = Literal["z", "w", "w+", "s"]
 Model = Annotated[
     str, Parameter(help="Generator: a bundled name (faces, cats), a name of the zoo (ganvas models list), or a file.")
 ]
-Out = Annotated[Path, Parameter(help="Folder for the results; files of an earlier run in it are replaced.")]
+Out = Annotated[Path, Parameter(help="Folder for the results; one that holds those of another run is refused.")]
+Overwrite = Annotated[bool, Parameter(negative=(), help="Replace the results of another run.")]
+Files = Annotated[ImageFiles, Parameter(name="*", group=Group("Images and films", sort_key=2))]
 Seeds = Annotated[list[int], one(parse_seeds, "SEEDS")]
 Samples = Annotated[list[int], one(parse_samples, "SAMPLES")]
 Strengths = Annotated[tuple[Strength, ...], one(parse_strengths, "STRENGTHS")]

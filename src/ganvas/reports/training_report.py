@@ -6,6 +6,7 @@ import torch
 
 from ganvas.images import pixels
 from ganvas.images.datasets import DatasetSummary
+from ganvas.images.video import write_animation
 from ganvas.reports.plots import MetricPoint, can_plot, loss_plot, metric_plot
 from ganvas.training.events import EVALUATION
 from ganvas.training.launch import Rehearsal
@@ -40,8 +41,7 @@ def write_training_report(folder: Path) -> list[Path]:
 def _timelapse(sheets: list[Path], path: Path) -> Path:
     """Write an animation of at most sixty sheets at equal distances, the newest last."""
     chosen = sorted({round(i) for i in torch.linspace(0, len(sheets) - 1, min(len(sheets), MOST_FRAMES)).tolist()})
-    frames = torch.cat([pixels.read_image(sheets[i]) for i in chosen])
-    return pixels.write_animation(path, frames, SECONDS_PER_FRAME)
+    return write_animation(path, (pixels.read_image(sheets[i]) for i in chosen), SECONDS_PER_FRAME)
 
 
 def rehearsal_lines(found: Rehearsal, images: int) -> list[str]:
