@@ -13,8 +13,8 @@ from ganvas.edits.retime import time_path
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.protocol import Generator
+from ganvas.images.decoding import is_image
 from ganvas.images.video import MISSING_VIDEO, can_write_mp4
-from ganvas.inversion.photos import is_photo
 from ganvas.io.files import make_folder
 from ganvas.latents.latent import Latent
 from ganvas.metrics.features import SMALLEST, load_features
@@ -103,5 +103,5 @@ def _read(generator: Generator, text: str, source: Source, space: str | None) ->
     if not path.exists() and not path.suffix:
         raise LatentError(f"'{text}' is no latent: give seed:4, a latent file, or samples of one as FILE:0-2.")
     chosen = parse_samples(samples) if samples else None
-    label = source.label if is_photo(path) else None
+    label = source.label if is_image(path) else None
     return replace(source, latent=path, samples=chosen, truncation=None, label=label).read(generator, ())

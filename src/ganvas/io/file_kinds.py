@@ -54,12 +54,14 @@ CUT_SAFETENSORS = FileKind("a safetensors file that was cut short", "arrays", "f
 PICKLE = FileKind("a pickle (.pkl)", "arrays")
 ZIP = FileKind("a zip archive")
 TAR = FileKind("a tar archive", advice=UNPACK)
-HEIC, AVIF = FileKind("a HEIC image", "image"), FileKind("an AVIF image", "image")
+JPEG = FileKind("a JPEG image", "image")
+HEIC = FileKind("a HEIC image", "image")
+AVIF = FileKind("an AVIF image", "image")
 WEBP = FileKind("a WebP image", "image")
 
 STARTS: tuple[tuple[bytes, FileKind], ...] = (
     (b"\x89PNG\r\n\x1a\n", FileKind("a PNG image", "image")),
-    (b"\xff\xd8\xff", FileKind("a JPEG image", "image")),
+    (b"\xff\xd8\xff", JPEG),
     (b"GIF8", FileKind("a GIF image", "image")),
     (b"II*\x00", FileKind("a TIFF image", "image")),
     (b"MM\x00*", FileKind("a TIFF image", "image")),

@@ -30,7 +30,8 @@ def read_foreign_codes(path: str | Path, generator: Generator | None = None, spa
 
     The generator's dimensions decide what the shape means. Where they leave two readings (z and w of one width, eight
     rows of w or one w+ code of eight layers), the name of the array in the file decides ("w", "z"), else `space` must
-    be given; [n, 1, d] is w. Raises `ResultFileError` for a file that holds no codes, `LatentError` where they fit no space or several.
+    be given; [n, 1, d] is w. Raises `ResultFileError` for a file that holds no codes, `LatentError` where they fit no
+    space or several.
     """
     check_known(space)
     found = read_arrays(path)

@@ -62,8 +62,8 @@ def read_foreign_directions(
 
     As many rows as there are layers are one direction: of w where they are the same, else of w+; rows that are unit
     vectors, as sets of directions are published, may be either. Where z and w have one width, directions are of w by
-    convention. The notes say how the file was read. Raises `ResultFileError` for a file without directions, `LatentError` where they fit no space
-    or several.
+    convention. The notes say how the file was read. Raises `ResultFileError` for a file without directions,
+    `LatentError` where they fit no space or several.
     """
     check_known(space)
     picked = _pick(read_arrays(path))
