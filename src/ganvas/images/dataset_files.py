@@ -16,7 +16,7 @@ MOST_KINDS = 6  # of files that are no images, in a message
 
 
 @dataclass(frozen=True)
-class ImageFile:
+class DatasetFile:
     """A file in a folder or a zip: its name within, bytes, time or checksum, how to read it, and what it is."""
 
     name: str
@@ -40,7 +40,7 @@ def _ends_like_an_image(name: str) -> bool:
     return Path(name).suffix.lower() in ENDINGS
 
 
-def list_images(source: Path) -> tuple[list[ImageFile], dict[str, int]]:
+def list_images(source: Path) -> tuple[list[DatasetFile], dict[str, int]]:
     """Return the images of a source, and how many other files of each kind it holds."""
     try:
         if source.is_dir():
@@ -67,7 +67,7 @@ def images_in(folder: Path) -> tuple[list[Path], dict[str, int]]:
     return images, _others(found)
 
 
-def _others(found: Iterable[ImageFile]) -> dict[str, int]:
+def _others(found: Iterable[DatasetFile]) -> dict[str, int]:
     return dict(Counter(file.described for file in found if not file.is_image).most_common())
 
 
@@ -87,12 +87,12 @@ def _is_zip(source: Path) -> bool:
         return zipfile.is_zipfile(stream)
 
 
-def _in_folder(source: Path, paths: Iterable[Path]) -> Iterator[ImageFile]:
+def _in_folder(source: Path, paths: Iterable[Path]) -> Iterator[DatasetFile]:
     for path in paths:
         within = path.relative_to(source)
         if _is_shown(within) and path.is_file():
             status = path.stat()
-            yield ImageFile(str(within), status.st_size, status.st_mtime_ns, path.read_bytes, _kind_within(path))
+            yield DatasetFile(str(within), status.st_size, status.st_mtime_ns, path.read_bytes, _kind_within(path))
 
 
 def _kind_within(path: Path) -> FileKind | None:
@@ -102,12 +102,12 @@ def _kind_within(path: Path) -> FileKind | None:
     return None
 
 
-def _in_zip(source: Path) -> Iterator[ImageFile]:
+def _in_zip(source: Path) -> Iterator[DatasetFile]:
     archive = zipfile.ZipFile(source)
     for entry in archive.infolist():
         if _is_shown(Path(entry.filename)) and not entry.is_dir():
             read = partial(archive.read, entry)
-            yield ImageFile(entry.filename, entry.file_size, entry.CRC, read, _kind_of_entry(archive, entry))
+            yield DatasetFile(entry.filename, entry.file_size, entry.CRC, read, _kind_of_entry(archive, entry))
 
 
 def _kind_of_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> FileKind | None:

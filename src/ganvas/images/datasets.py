@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.images import pixels
-from ganvas.images.dataset_files import ImageFile, list_images
+from ganvas.images.dataset_files import DatasetFile, list_images
 from ganvas.io.cache import exclusive, home
 from ganvas.io.files import atomic_path
 from ganvas.io.progress import Progress, silent
@@ -111,7 +111,7 @@ def open_images(
     return ImageSet(np.load(packed, mmap_mode="r"), replace(summary, source=str(source), others=others))
 
 
-def _fingerprint(files: Sequence[ImageFile], resolution: int) -> str:
+def _fingerprint(files: Sequence[DatasetFile], resolution: int) -> str:
     digest = hashlib.sha256(f"{PACKING_VERSION} {resolution}".encode())
     for file in files:
         digest.update(f"{file.name} {file.size} {file.stamp}\n".encode())
@@ -119,7 +119,7 @@ def _fingerprint(files: Sequence[ImageFile], resolution: int) -> str:
 
 
 def _pack(
-    files: Sequence[ImageFile],
+    files: Sequence[DatasetFile],
     source: Path,
     resolution: int,
     packed: Path,
@@ -164,13 +164,13 @@ def _pack(
             description.write_text(json.dumps(asdict(summary)), "utf-8")
 
 
-def _decoded(pool: ThreadPoolExecutor, files: Sequence[ImageFile], resolution: int) -> Iterator:
+def _decoded(pool: ThreadPoolExecutor, files: Sequence[DatasetFile], resolution: int) -> Iterator:
     """Yield decoded images in order; decoding runs in parallel, at most 256 files ahead of the writer."""
     for start in range(0, len(files), 256):
         yield from pool.map(lambda file: _decode(file, resolution), files[start : start + 256])
 
 
-def _decode(file: ImageFile, resolution: int) -> str | tuple[tuple[int, int], bytes, str]:
+def _decode(file: DatasetFile, resolution: int) -> str | tuple[tuple[int, int], bytes, str]:
     """Return an image's (width, height), its bytes at `resolution` and what is wrong with its color profile; or the
     reason why it cannot be read.
     """

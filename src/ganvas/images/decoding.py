@@ -95,6 +95,7 @@ def _open(file: File, kind: FileKind | None, shrinkable: bool) -> Image.Image:
         raise ImageError(f'it is {HEIC.words}; pip install "ganvas[heic]", or save it as JPEG or PNG.') from None
     image = plugin.HeifImageFile(file)
     if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+        image.close()
         raise Image.DecompressionBombError
     return image
 
