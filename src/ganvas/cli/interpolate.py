@@ -15,9 +15,9 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import label_of_each
 from ganvas.generators.protocol import Generator
+from ganvas.images.decoding import is_image
 from ganvas.images.saving import ImageFiles
 from ganvas.images.video import MISSING_VIDEO, VIDEOS, can_write_mp4
-from ganvas.inversion.photos import is_photo
 from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.latents.latent import Latent
 from ganvas.latents.noise import with_noise
@@ -119,5 +119,5 @@ def _read(generator: Generator, text: str, source: Source, space: str | None) ->
     if not path.exists() and not path.suffix:
         raise LatentError(f"'{text}' is no latent: give seed:4, a latent file, or samples of one as FILE:0-2.")
     chosen = parse_samples(samples) if samples else None
-    label = source.label if is_photo(path) else None
+    label = source.label if is_image(path) else None
     return replace(source, latent=path, samples=chosen, truncation=None, label=label).read(generator, ())

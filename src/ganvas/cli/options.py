@@ -19,8 +19,9 @@ from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label, about_of
+from ganvas.images.decoding import is_image
 from ganvas.inversion.open import open_latent, open_photo
-from ganvas.inversion.photos import PhotoSettings, check_photos_ood, is_photo
+from ganvas.inversion.photos import PhotoSettings, check_photos_ood
 from ganvas.io.progress import Progress
 from ganvas.io.result_folder import ResultFolder, result_folder
 from ganvas.io.tensor_files import is_ours
@@ -125,7 +126,7 @@ class Source:
     def read(self, generator: Generator, seeds: Sequence[int], space: str | None = None) -> Latent:
         """Return the latent of the file or photo, else that of the seeds."""
         if self.latent is not None:
-            photo = is_photo(self.latent)
+            photo = is_image(self.latent)
             ours = not photo and is_ours(self.latent)
             self.refuse_with("A photo has" if photo else "A latent file holds", label=ours)
             latent = open_source(self.latent, generator, None if ours else self.label_for(generator), self.latent_space)
@@ -218,7 +219,7 @@ def open_source(
     path: Path, generator: Generator, label: int | tuple[int, ...] | None = None, space: str | None = None
 ) -> Latent:
     """Return the latent of a latent file or a photo; of a photo, print on stderr how near its inversion came."""
-    if not is_photo(path):
+    if not is_image(path):
         return open_latent(path, generator, label=label, space=space)
     with progress() as report:
         opened = open_photo(path, generator, label=label, progress=report)
