@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import progress
 from ganvas.cli.types import Flag, Layers, Model, Out, Space, parse_samples
@@ -28,7 +29,7 @@ def interpolate(
     model: Model,
     /,
     *latents: str,
-    frames: int = 48,
+    frames: numbers.Frames = 48,
     mode: Literal["linear", "spherical"] = "linear",
     layers: Layers | None = None,
     ease: Flag = False,
@@ -36,7 +37,7 @@ def interpolate(
     retime: Flag = False,
     space: Space | None = None,
     mp4: Flag = False,
-    truncation: float | None = None,
+    truncation: numbers.Truncation | None = None,
     label: str | None = None,
     out: Out = Path("interpolate"),
     loading: Loading = Loading(),
