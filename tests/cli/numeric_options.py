@@ -1,4 +1,4 @@
-"""Every numeric option of every command, found by walking the commands, and a cheap call of each command to try it in."""
+"""Every numeric option of every command, found by walking the commands, and a cheap call of each command."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
