@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from cyclopts import Parameter
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames
 from ganvas.cli.show import progress
 from ganvas.cli.types import METHOD, Files, Layers, Model, Out, Overwrite, Points, RegionText
@@ -41,26 +42,26 @@ class DragOptions:
     """Layers of w+ that may move, such as 0-5; by default the first 6 of 17, in proportion."""
     feature: str | None = None
     """Feature map by which points are followed; by default the finest of at most half the image's size and 128."""
-    rate: float | None = None
+    rate: numbers.Positive | None = None
     """Learning rate of Adam; 0.008 of the space's std by default."""
-    mask_weight: float | None = None
+    mask_weight: numbers.Weight | None = None
     """Weight of the loss that keeps what may not move; 2 (draggan) or 1 (freedrag) by default, the papers have 20 and
     10."""
-    radius: float | None = None
+    radius: numbers.Pixels | None = None
     """Pixels around a handle that are pulled; 3 at 512 pixels by default, at least 2."""
-    reach: float | None = None
+    reach: numbers.Pixels | None = None
     """draggan: pixels around a handle in which it is tracked; 12 at 512 pixels by default, at least 4."""
-    step: float | None = None
+    step: numbers.Pixels | None = None
     """draggan: pixels by which a handle is pulled in one step, at most; 1 by default."""
-    distance: float | None = None
+    distance: numbers.Pixels | None = None
     """freedrag: pixels of one advance; 12 at 512 pixels by default."""
-    scale: float | None = None
+    scale: numbers.Positive | None = None
     """freedrag: discrepancy l that an advance aims at; measured on the generator's features by default."""
-    inner_steps: int | None = None
+    inner_steps: numbers.Count | None = None
     """freedrag: steps for one advance, at most; 5 by default."""
-    tolerance: float | None = None
+    tolerance: numbers.Pixels | None = None
     """Pixels from its target at which a handle has arrived; 2 at 512 pixels by default, at least 0.5."""
-    patience: int | None = None
+    patience: numbers.Steps | None = None
     """Steps without coming nearer after which a drag has stalled; 60 by default."""
 
     def changes(self, of_the_image: bool = False) -> dict[str, Any]:
@@ -112,15 +113,15 @@ def drag(
     model: Model,
     /,
     *,
-    seed: int | None = None,
+    seed: numbers.Seed | None = None,
     method: Literal["draggan", "freedrag"] | None = None,
     point: Points = (),
     points: Path | None = None,
     mask: RegionText | None = None,
-    steps: int | None = None,
-    frames: int = 60,
+    steps: numbers.Steps | None = None,
+    frames: numbers.Frames = 60,
     replay: Path | None = None,
-    undo: int | None = None,
+    undo: numbers.CountOrNone | None = None,
     out: Out = Path("drag"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths, Texts
@@ -27,14 +28,14 @@ def edit(
     directions: Path,
     /,
     *,
-    index: int = 0,
+    index: numbers.Index = 0,
     strength: Strengths | None = None,
     add: Texts | None = None,
     seeds: Seeds | None = None,
     layers: Layers | None = None,
     space: Space | None = None,
     region: RegionText | None = None,
-    frames: int = 24,
+    frames: numbers.Frames = 24,
     out: Out = Path("edit"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import progress
 from ganvas.cli.types import Files, Flag, Layers, Model, Out, Overwrite, Space, parse_samples
@@ -31,7 +32,7 @@ def interpolate(
     model: Model,
     /,
     *latents: str,
-    frames: int = 48,
+    frames: numbers.Frames = 48,
     mode: Literal["linear", "spherical"] = "linear",
     layers: Layers | None = None,
     ease: Flag = False,
@@ -39,7 +40,7 @@ def interpolate(
     retime: Flag = False,
     space: Space | None = None,
     mp4: Flag = False,
-    truncation: float | None = None,
+    truncation: numbers.Truncation | None = None,
     label: str | None = None,
     out: Out = Path("interpolate"),
     overwrite: Overwrite = False,

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.checkpoints.load import load
+from ganvas.cli import numbers
 from ganvas.cli.show import progress, repeatable, show_result, visible, written
 from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space
 from ganvas.directions.find import region_of
@@ -67,7 +68,7 @@ class Compute(Output):
     precision: Literal["auto", "float32", "bfloat16"] | None = None
     """Precision of the networks' feature maps. bfloat16 takes about half the time, with errors of about 1 % of the
     contrast; auto takes the faster one on this machine. float32 by default, auto for training."""
-    threads: int = 0
+    threads: numbers.Threads = 0
     """CPU threads; 0 for all cores."""
 
     def on(self) -> torch.device:
@@ -85,7 +86,7 @@ class Compute(Output):
 class Loading(Compute):
     """How a generator is loaded."""
 
-    rotate: float = 0.0
+    rotate: numbers.Degrees = 0.0
     """StyleGAN3: rotate images by this many degrees, counterclockwise."""
     translate: Shift | None = None
     """StyleGAN3: move images by X,Y, in fractions of the width, right and down."""
@@ -113,9 +114,9 @@ class Source:
     """Space of the codes of other tools, where neither the file nor their shape says it: z, w, w+ or s."""
     samples: Samples | None = None
     """Samples of the latent file, counted from 0, such as 0-3; all by default."""
-    truncation: float | None = None
+    truncation: numbers.Truncation | None = None
     """Truncation psi: 1 is none, 0 the average image; 0.7 by default."""
-    truncation_layers: int | None = None
+    truncation_layers: numbers.LayerCount | None = None
     """Truncate only this many first layers; all by default."""
     label: str | None = None
     """Class, for generators that have classes: a number or a name; one for each image with commas between.
