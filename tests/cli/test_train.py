@@ -109,6 +109,21 @@ def test_training_prints_a_summary_as_json(run: Run, tmp_path: Path, images: Pat
     assert outcome.err == ""
 
 
+def test_biggan_of_three_folders_is_trained_and_sampled_by_class(run: Run, tmp_path: Path):
+    for name in ("cats", "cars", "dogs"):
+        write_images(tmp_path / "kinds" / name, 8, (24, 16))
+    sizes = ("--resolution", "16", "--channels", "16,8,8", "--depth", "1", "--batch", "6", "--threads", "1")
+    more = ("--images", "12", "--fit", "pad", "--precision", "float32", "--out", tmp_path / "mine")
+    outcome = run("train", "biggan", tmp_path / "kinds", *sizes, *more)
+    assert outcome.code == 0, outcome.err
+    assert "24 were not square: black was added" in outcome.out
+    generator, out = tmp_path / "mine" / "generator.safetensors", tmp_path / "samples"
+    assert run("sample", generator, "--seeds", "0-1", "--label", "dogs", "--out", out).code == 0
+    check(run("sample", generator, "--seeds", "0", "--label", "birds", "--out", out), "cars")
+    check(run("train", "biggan", tmp_path / "kinds" / "cats", *sizes), "is in no class's folder: give a folder with")
+    check(run("train", "biggan", tmp_path / "kinds", *sizes, *more, "--resume", "auto", "--fit", "crop"), "fit was pad")
+
+
 @pytest.mark.parametrize("family", ["dcgan", "stylegan2"])
 def test_dry_run_writes_nothing(run: Run, tmp_path: Path, images: Path, family: str):
     sizes = TINY if family == "dcgan" else (*SMALL, "--batch", "8", "--discriminator-warmup", "500")

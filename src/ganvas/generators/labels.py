@@ -124,6 +124,13 @@ def class_names(generator: Generator) -> Sequence[str] | None:
     return getattr(generator, "class_names", None)
 
 
+def even_classes(generator: Generator, rows: int) -> tuple[int, ...] | None:
+    """Return class numbers for so many codes, in ascending order and each as often; None without classes."""
+    architecture = getattr(generator, "architecture", None)
+    classes = getattr(architecture, "label_dim", 0)
+    return tuple(row * classes // rows for row in range(rows)) if classes else None
+
+
 def _numbers(label: int | str | Sequence[int | str] | Tensor, names: Sequence[str] | None) -> Tensor:
     if isinstance(label, Tensor):
         return label.flatten()

@@ -61,7 +61,8 @@ def summary_lines(summary: DatasetSummary) -> list[str]:
     """Return what the training data holds, one fact a line."""
     lines = [f"{summary.count:,} images at {summary.resolution} pixels from {summary.source}"]
     if summary.cropped:
-        lines.append(f"{summary.cropped:,} were not square: the middle was taken")
+        fitted = "the middle was taken" if summary.fit == "crop" else "black was added"
+        lines.append(f"{summary.cropped:,} were not square: {fitted}")
     if summary.repeated:
         lines.append(f"{summary.repeated:,} are the same as others")
     if summary.enlarged:
