@@ -26,8 +26,9 @@ from .errors import (
 from .generators.protocol import Generator
 from .generators.wrapped.wrap import wrap
 from .images.photos import read_photo, read_sketch
-from .images.pixels import read_image, write_animation, write_image
+from .images.pixels import read_image, write_image
 from .images.show import show
+from .images.video import write_animation
 from .inversion.invert import invert
 from .inversion.loss_weights import LossWeights
 from .inversion.metrics import InversionMetrics

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import ganvas
-from ganvas.errors import GanvasError, TrainingError
+from ganvas.errors import GanvasError, NotFiniteError, TrainingError
 from ganvas.training.gan import run as running
 from ganvas.training.gan import snapshots
 from ganvas.training.gan.run import TrainingRun, fixed_samples
@@ -135,6 +135,18 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path, part: str):
     run = begin(DC, tmp_path / "run", 32)
     set_to_nan(run, part)
     with pytest.raises(TrainingError, match=r"is not finite after 0 images. No snapshot was written yet"):
+        run.save()
+    assert names(tmp_path / "run", "*.safetensors") == []
+
+
+@pytest.mark.parametrize("which", ["exp_avg", "exp_avg_sq"])
+def test_moments_that_are_not_finite_are_not_saved(tmp_path: Path, which: str):
+    """As `--r1 1e30` makes them: the weights are still finite, and the next step would not be."""
+    run = begin(DC, tmp_path / "run", 32)
+    run.step()
+    state = run.networks.discriminator_optimizer.state
+    next(iter(state.values()))[which].fill_(float("inf"))
+    with pytest.raises(NotFiniteError, match=f"{which} is not finite after 8 images"):
         run.save()
     assert names(tmp_path / "run", "*.safetensors") == []
 

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
+from ganvas.images.decoding import is_image
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import Encoder, default_start
-from ganvas.inversion.photos import PhotoSettings, check_photos_ood, is_photo, read_aligned_photo
+from ganvas.inversion.photos import PhotoSettings, check_photos_ood, read_aligned_photo
 from ganvas.inversion.settings import SPACES, InversionSettings, default_space
 from ganvas.io.cache import home
 from ganvas.io.files import atomic_path
@@ -57,7 +58,7 @@ def open_latent(
     which is inverted with the default settings, once, and kept.
 
     Args:
-        path: The file; an image by the suffix of its name is a photo.
+        path: The file. An image, by its content or the ending of its name, is a photo.
         generator: The generator that the latent is for.
         space: The space of foreign codes, needed where their shape fits several; of a photo the space into which it is
             inverted, w+ by default where the generator has it.
@@ -81,7 +82,7 @@ def open_latent(
         ...     ganvas.open_latent(path, G).space
         'z'
     """
-    if is_photo(path):
+    if is_image(path):
         opened = open_photo(path, generator, space=space, label=label, progress=progress)
         for message in opened.warnings:
             warnings.warn(message, PhotoWarning, stacklevel=2)

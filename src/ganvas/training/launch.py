@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.images.classes import find_classes
 from ganvas.images.datasets import FEWEST, DatasetSummary, open_images
 from ganvas.io.files import make_folder
 from ganvas.io.progress import Progress, silent
+from ganvas.training.alarms import check_finite
 from ganvas.training.checks import AUTO
 from ganvas.training.distributed import ProcessGroup, local_device, process_group
 from ganvas.training.events import EventRecord, OnEvent, TrainingResult
@@ -20,7 +22,7 @@ from ganvas.training.gan import starting
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.held_out import open_held_out
-from ganvas.training.gan.networks import InitialNetworks, Networks
+from ganvas.training.gan.networks import InitialNetworks, Networks, tensors
 from ganvas.training.gan.probe import safe_settings
 from ganvas.training.gan.run import TrainingRun
 from ganvas.training.gan.snapshots import TrainingState
@@ -196,7 +198,9 @@ def _images_per_second(run: TrainingRun) -> float:
     """Time a few steps in which both networks learn, after an untimed one."""
     run.state = TrainingState(step=run.task.settings.discriminator_warmup or 0)
     run.step()
-    began = time.perf_counter()
+    began, metrics = time.perf_counter(), dict[str, Tensor]()
     for _ in range(REHEARSED_STEPS):
-        run.step()
-    return REHEARSED_STEPS * run.task.settings.batch / (time.perf_counter() - began)
+        metrics = run.step()
+    seconds = time.perf_counter() - began
+    check_finite(metrics | tensors(run.networks), f"{REHEARSED_STEPS + 1} steps")
+    return REHEARSED_STEPS * run.task.settings.batch / seconds

@@ -28,7 +28,7 @@ from ganvas.training.gan import averaging, snapshots
 from ganvas.training.gan.discriminator_files import DISCRIMINATOR, save_discriminator
 from ganvas.training.gan.discriminators import StyleDiscriminator
 from ganvas.training.gan.held_out import HeldOutEvaluation
-from ganvas.training.gan.networks import Networks, lr_decay, lr_warmup, scale_learning_rates
+from ganvas.training.gan.networks import Networks, lr_decay, lr_warmup, scale_learning_rates, tensors
 from ganvas.training.gan.snapshots import TrainingState
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import TrainingTask, do_step
@@ -107,11 +107,10 @@ class TrainingRun:
     def save(self, *, weights: bool = False) -> TrainingEvent:
         """Write a snapshot, with `weights` a weights-only one, and export the generator for other commands.
 
-        Raises `TrainingError` where a weight is not finite: such a state is never written.
+        Raises `NotFiniteError` where a weight or a moment is not finite: such a state is never written.
         """
         task, images = self.task, self.state.images
-        for network in (self.networks.generator, self.networks.discriminator):
-            self._refuse_not_finite(dict(network.named_parameters()))
+        self._check_finite(tensors(self.networks))
         paths: list[Path] = []
         if task.processes.is_main:
             path = snapshots.path_of(task.folder, images, weights=weights)
@@ -169,7 +168,7 @@ class TrainingRun:
 
     def _log(self, means: RunningMeans, seconds: float, monitor: alarms.AlarmMonitor) -> Iterator[TrainingEvent]:
         metrics, steps = means.take(self.task.processes)
-        self._refuse_not_finite({name: torch.tensor(value) for name, value in metrics.items()})
+        self._check_finite({name: torch.tensor(value) for name, value in metrics.items()})
         line = {"images": self.state.images, **{name: round(value, 5) for name, value in metrics.items()}}
         rate = steps * self.task.settings.batch / seconds
         line |= {"images_per_second": round(rate, 2), "seconds": round(seconds, 2)}
@@ -208,13 +207,9 @@ class TrainingRun:
             with self._naming_last_snapshot():
                 write_line(self.task.folder, line)
 
-    def _refuse_not_finite(self, tensors: Mapping[str, Tensor]) -> None:
-        broken = alarms.first_not_finite(tensors)
-        if broken:
-            raise TrainingError(
-                f"{broken} is not finite after {self.state.images} images. {self._last_snapshot()} A smaller learning "
-                "rate (with --change) or --precision float32 may help."
-            )
+    def _check_finite(self, values: Mapping[str, Tensor]) -> None:
+        help_ = "A smaller learning rate or weight (with --change) or --precision float32 may help."
+        alarms.check_finite(values, f"{self.state.images} images", f"{self._last_snapshot()} {help_}")
 
     @contextmanager
     def _naming_last_snapshot(self) -> Iterator[None]:
