@@ -71,8 +71,8 @@ class BigGANSettings:
     depth: int = 2
     z_dim: int = 128
     embed_dim: int = 32
-    batch: int = 64
-    learning_rate: float = 1e-4
+    batch: int = 32
+    learning_rate: float = 2e-4
     discriminator_learning_rate: float = 4e-4
     discriminator_steps: int = 1
     orthogonal: float = 0.0
@@ -96,7 +96,7 @@ class BigGANSettings:
     @classmethod
     def standard(cls, resolution: int = 64, channels: str | None = None, **settings: Any) -> "BigGANSettings":
         """Return settings with ``min(2048 / r, 512)`` channels at r pixels in both networks, where the paper has 16384
-        and 2048, and half in the discriminator. The discriminator learns four times as fast as the generator.
+        and 2048, and half in the discriminator. The discriminator learns twice as fast as the generator.
 
         Args:
             resolution: Width and height of the images, a power of two.
@@ -108,7 +108,7 @@ class BigGANSettings:
         """
         widths = parse_channels(channels, resolution) if channels else standard_channels(resolution, *CHANNELS)
         learning_rate = settings.get("learning_rate", cls.learning_rate)
-        return cls(widths, widths, **{"discriminator_learning_rate": 4 * learning_rate} | settings)
+        return cls(widths, widths, **{"discriminator_learning_rate": 2 * learning_rate} | settings)
 
     @property
     def resolution(self) -> int:
