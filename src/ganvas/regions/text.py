@@ -7,9 +7,10 @@ from operator import and_, or_
 from pathlib import Path
 
 from ganvas.errors import RegionError
-from ganvas.regions.mask_files import parse_labels
+from ganvas.regions.mask_files import parse_labels, read_mask
 from ganvas.regions.named import SETS
 from ganvas.regions.region import Region
+from ganvas.regions.shapes import Mask
 
 FORMS = {
     "box": "box:LEFT,TOP,RIGHT,BOTTOM",
@@ -71,6 +72,9 @@ def _parse_part(text: str, named: Mapping[str, Region]) -> Region:
     text = text.strip()
     kind, colon, rest = text.partition(":")
     if colon and kind == "not":
+        inverted, _, file = rest.strip().partition(":")
+        if inverted == "mask":  # of which most may be white
+            return ~Region(Mask(read_mask(file), file))
         return ~_parse_part(rest, named)
     if colon and kind == "feather":
         radius, _, softened = rest.partition(":")
