@@ -276,6 +276,7 @@ def test_inversion_refuses_wrong_options(
     assert message in outcome.err
 
 
+@pytest.mark.slow
 def test_out_of_distribution_photos_are_reported(run: Run, folder: Path, tmp_path: Path):
     """A photo of its own making is not; the check can be left out."""
     generator = folder / "layers.safetensors"

@@ -4,7 +4,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -41,10 +41,12 @@ def _ends_like_an_image(name: str) -> bool:
 
 
 def list_images(source: Path) -> tuple[list[DatasetFile], dict[str, int]]:
-    """Return the images of a source, and how many other files of each kind it holds."""
+    """Return the images of a folder, a folder of zips, or a zip, and how many other files of each kind it holds."""
     try:
         if source.is_dir():
             found = list(_in_folder(source, source.rglob("*")))
+            if not any(file.is_image for file in found):
+                found = list(_in_zips_of(source)) or found
         elif source.is_file() and _is_zip(source):
             found = list(_in_zip(source))
         else:
@@ -100,6 +102,12 @@ def _kind_within(path: Path) -> FileKind | None:
     with suppress(OSError):
         return None if _ends_like_an_image(path.name) else kind_of_file(path)
     return None
+
+
+def _in_zips_of(folder: Path) -> Iterator[DatasetFile]:
+    for path in folder.glob("*.zip"):
+        if _is_shown(Path(path.name)):
+            yield from (replace(file, name=f"{path.name}/{file.name}") for file in _in_zip(path))
 
 
 def _in_zip(source: Path) -> Iterator[DatasetFile]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -26,6 +27,7 @@ from ganvas.io.files import atomic_path
 from ganvas.io.progress import Progress, silent
 
 FEWEST = 16
+FITS = ("crop", "pad")
 PACKING_VERSION = 2
 LARGEST_FILE = 256 * 2**20
 
@@ -38,7 +40,8 @@ class DatasetSummary:
     ``skipped`` gives the reason for each image left out. ``cropped`` images were not square, ``enlarged`` ones were
     smaller than the resolution, ``repeated`` ones equal an earlier image at this resolution (they are used as well);
     the color profile of ``unprofiled`` ones is damaged. ``others`` counts the files that are no images, by the ending
-    of their names and what they are: ".json, text".
+    of their names and what they are: ".json, text". ``fit`` says how others than square ones became square: "crop" or
+    "pad".
     """
 
     source: str
@@ -51,13 +54,14 @@ class DatasetSummary:
     repeated: int = 0
     unprofiled: int = 0
     others: dict[str, int] = field(default_factory=dict)
+    fit: str = "crop"
 
 
 class ImageSet:
-    """Packed images [n, r, r, 3], 8 bits: ``len``, a ``summary``, and batches by index."""
+    """Packed images [n, r, r, 3], 8 bits: ``len``, a ``summary``, batches by index, and ``names`` of their files."""
 
-    def __init__(self, values: np.ndarray, summary: DatasetSummary) -> None:
-        self.values, self.summary = values, summary
+    def __init__(self, values: np.ndarray, summary: DatasetSummary, names: Sequence[str] = ()) -> None:
+        self.values, self.summary, self.names = values, summary, tuple(names)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -80,8 +84,10 @@ def open_images(
     resolution: int,
     progress: Progress = silent,
     fewest: int = FEWEST,
+    fit: str = "crop",
 ) -> ImageSet:
-    """Return the images of a folder (and its subfolders) or a zip: center-cropped to a square and resized by area.
+    """Return the images of a folder (with its subfolders), of a folder of zips, or of a zip, made square and resized by
+    area.
 
     Files are known by their content, whatever their names end in; hidden ones are ignored. Processes that open
     the same images at the same time pack them once.
@@ -91,6 +97,7 @@ def open_images(
         resolution: Width and height of the images, in pixels.
         progress: Called with ("Packing images", done, total).
         fewest: The smallest number of readable images.
+        fit: What is done with images that are not square: "crop" takes the middle, "pad" adds black on two sides.
 
     Returns:
         The images; its summary names the images that cannot be read, and counts the files that are none.
@@ -98,21 +105,24 @@ def open_images(
     Raises:
         TrainingError: The source does not exist, is neither a folder nor a zip, or has fewer readable images.
     """
+    if fit not in FITS:
+        raise TrainingError(f"Images cannot be made square by '{fit}'; give {' or '.join(FITS)}.")
     files, others = list_images(Path(source))
-    key = _fingerprint(files, resolution)
+    key = _fingerprint(files, resolution, fit)
     packed, described = (home() / "images" / f"{key}{suffix}" for suffix in (".npy", ".json"))
     with exclusive(packed):
         if not (packed.is_file() and described.is_file()):
-            _pack(files, Path(source), resolution, packed, described, progress, fewest)
+            _pack(files, Path(source), resolution, packed, described, progress, fewest, fit)
     summary = DatasetSummary(**json.loads(described.read_text("utf-8")))
     if summary.count < fewest:  # packed for what needs fewer
         raise TrainingError(_too_few(Path(source), summary.count, summary.skipped, fewest))
     # The same images may have been packed from another path.
-    return ImageSet(np.load(packed, mmap_mode="r"), replace(summary, source=str(source), others=others))
+    names = [file.name for file in files if file.name not in summary.skipped]
+    return ImageSet(np.load(packed, mmap_mode="r"), replace(summary, source=str(source), others=others), names)
 
 
-def _fingerprint(files: Sequence[DatasetFile], resolution: int) -> str:
-    digest = hashlib.sha256(f"{PACKING_VERSION} {resolution}".encode())
+def _fingerprint(files: Sequence[DatasetFile], resolution: int, fit: str) -> str:
+    digest = hashlib.sha256(f"{PACKING_VERSION} {resolution}{'' if fit == FITS[0] else f' {fit}'}".encode())
     for file in files:
         digest.update(f"{file.name} {file.size} {file.stamp}\n".encode())
     return digest.hexdigest()[:24]
@@ -126,6 +136,7 @@ def _pack(
     described: Path,
     progress: Progress,
     fewest: int,
+    fit: str,
 ) -> None:
     sizes, skipped, kept = Counter[str](), dict[str, str](), Counter[bytes]()
     cropped = enlarged = unprofiled = 0
@@ -133,7 +144,7 @@ def _pack(
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), resolution, resolution, 3)}
         with temporary.open("wb") as stream, ThreadPoolExecutor() as pool:
             np.lib.format.write_array_header_1_0(stream, header)
-            for done, (file, result) in enumerate(zip(files, _decoded(pool, files, resolution), strict=True), 1):
+            for done, (file, result) in enumerate(zip(files, _decoded(pool, files, resolution, fit), strict=True), 1):
                 if isinstance(result, str):
                     skipped[file.name] = result
                 else:
@@ -142,7 +153,7 @@ def _pack(
                     kept[hashlib.sha256(values).digest()] += 1
                     sizes[f"{width} x {height}"] += 1
                     cropped += width != height
-                    enlarged += min(width, height) < resolution
+                    enlarged += (min if fit == "crop" else max)(width, height) < resolution
                     unprofiled += bool(note)
                 progress("Packing images", done, len(files))
         count = kept.total()
@@ -159,18 +170,19 @@ def _pack(
             skipped,
             repeated=count - len(kept),
             unprofiled=unprofiled,
+            fit=fit,
         )
         with atomic_path(described, TrainingError) as description:
             description.write_text(json.dumps(asdict(summary)), "utf-8")
 
 
-def _decoded(pool: ThreadPoolExecutor, files: Sequence[DatasetFile], resolution: int) -> Iterator:
+def _decoded(pool: ThreadPoolExecutor, files: Sequence[DatasetFile], resolution: int, fit: str) -> Iterator:
     """Yield decoded images in order; decoding runs in parallel, at most 256 files ahead of the writer."""
     for start in range(0, len(files), 256):
-        yield from pool.map(lambda file: _decode(file, resolution), files[start : start + 256])
+        yield from pool.map(lambda file: _decode(file, resolution, fit), files[start : start + 256])
 
 
-def _decode(file: DatasetFile, resolution: int) -> str | tuple[tuple[int, int], bytes, str]:
+def _decode(file: DatasetFile, resolution: int, fit: str) -> str | tuple[tuple[int, int], bytes, str]:
     """Return an image's (width, height), its bytes at `resolution` and what is wrong with its color profile; or the
     reason why it cannot be read.
     """
@@ -181,7 +193,7 @@ def _decode(file: DatasetFile, resolution: int) -> str | tuple[tuple[int, int], 
     except Exception as reason:  # zip files with damage, passwords or rare compression raise errors of many types
         return str(reason)
     height, width = image.shape[-2:]
-    square = middle_square(image)
+    square = middle_square(image) if fit == "crop" else padded_square(image)
     return (width, height), pixels.to_bytes(pixels.resize(square, resolution, resolution)).numpy().tobytes(), note
 
 
@@ -191,6 +203,14 @@ def middle_square(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return image[..., top : top + side, left : left + side]
+
+
+def padded_square(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
+    """Return the smallest square around the image, black beside or above and below it."""
+    height, width = image.shape[-2:]
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    return F.pad(image, (left, side - width - left, top, side - height - top), value=-1.0)
 
 
 def _rewrite_count(path: Path, kept: int, resolution: int) -> None:

@@ -8,6 +8,7 @@ import torch
 from ganvas.images import pixels
 from ganvas.images.dataset_files import counted_kinds
 from ganvas.images.datasets import DatasetSummary
+from ganvas.images.video import write_animation
 from ganvas.reports.plots import MetricPoint, can_plot, loss_plot, metric_plot
 from ganvas.training.events import EVALUATION
 from ganvas.training.launch import Rehearsal
@@ -43,8 +44,7 @@ def write_training_report(folder: Path) -> list[Path]:
 def _timelapse(sheets: list[Path], path: Path) -> Path:
     """Write an animation of at most sixty sheets at equal distances, the newest last."""
     chosen = sorted({round(i) for i in torch.linspace(0, len(sheets) - 1, min(len(sheets), MOST_FRAMES)).tolist()})
-    frames = torch.cat([pixels.read_image(sheets[i]) for i in chosen])
-    return pixels.write_animation(path, frames, SECONDS_PER_FRAME)
+    return write_animation(path, (pixels.read_image(sheets[i]) for i in chosen), SECONDS_PER_FRAME)
 
 
 def rehearsal_lines(found: Rehearsal, images: int) -> list[str]:
@@ -61,7 +61,8 @@ def summary_lines(summary: DatasetSummary) -> list[str]:
     """Return what the training data holds, one fact a line."""
     lines = [f"{summary.count:,} images at {summary.resolution} pixels from {summary.source}"]
     if summary.cropped:
-        lines.append(f"{summary.cropped:,} were not square: the middle was taken")
+        fitted = "the middle was taken" if summary.fit == "crop" else "black was added"
+        lines.append(f"{summary.cropped:,} were not square: {fitted}")
     if summary.repeated:
         lines.append(f"{summary.repeated:,} are the same as others")
     if summary.enlarged:
