@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
+from PIL import Image, ImageCms
 
 from ganvas.images.icc import ADOBE_RGB
 
@@ -117,18 +117,12 @@ def _transform(profile: bytes, source: str, target: str, back: bool = False) -> 
     from sRGB to the profile; None where nothing changes. Raises `ProfileError`.
     """
     try:
-        from PIL import ImageCms
-
         # For gray LittleCMS makes a table of few steps first, which is off by ten levels for steep curves.
         gray = "L" in (source, target)
-        ends = [ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")]
-        transform = ImageCms.buildTransform(
-            *(reversed(ends) if back else ends),
-            source,
-            target,
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION | (ImageCms.Flags.NOOPTIMIZE if gray else 0),
-        )
+        flags = ImageCms.Flags.BLACKPOINTCOMPENSATION | (ImageCms.Flags.NOOPTIMIZE if gray else ImageCms.Flags.NONE)
+        theirs, ours = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        ends = (ours, theirs) if back else (theirs, ours)
+        transform = ImageCms.buildTransform(*ends, source, target, ImageCms.Intent.RELATIVE_COLORIMETRIC, flags)
     except ImportError:
         raise ProfileError("cannot be used without LittleCMS, which this Pillow lacks,") from None
     except Exception as reason:  # PyCMSError and, for damaged profiles, others
@@ -154,9 +148,9 @@ def _changes_nothing(transform: Any, source: str, target: str) -> bool:
 
 
 def _apply(image: Image.Image, transform: Any) -> Image.Image:
-    from PIL import ImageCms
-
     try:
-        return ImageCms.applyTransform(image, transform)
+        changed = ImageCms.applyTransform(image, transform)
     except Exception as reason:
         raise ProfileError("is damaged") from reason
+    assert changed is not None  # None only for a conversion in place
+    return changed
