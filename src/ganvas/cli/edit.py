@@ -72,14 +72,15 @@ def edit(
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before)
     mask = found.mask if region is None else mask_of(generator, region)
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
+    read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
     if is_file_name(out):
         edited = step.latent(generator, latent)
-        loading.show("edit", [], write_single(out, generator, [edited], len(edited), files, overwrite))
+        loading.show("edit", read_as, write_single(out, generator, [edited], len(edited), files, overwrite))
         return
     title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         written = EditRun(generator, latent, step, mask, files, frames).write(folder, title, facts, report)
-    loading.show("edit", written.lines, written.files, changes=written.changes, images=written.images)
+    loading.show("edit", [*read_as, *written.lines], written.files, changes=written.changes, images=written.images)
     if not written.finished:
         raise KeyboardInterrupt
 
