@@ -120,7 +120,7 @@ def test_z_only_generators_get_directions_and_edits_and_take_arrays(run: Run, fi
 
 def test_every_seed_has_a_file_at_the_generators_size_beside_the_sheet(run: Run, shared: Path, tmp_path: Path):
     model = shared / "cases" / "05-full-size" / "512px.pkl"
-    outcome = run("sample", model, "--seeds", "1,12", "--out", tmp_path / "sample", "--json")
+    outcome = run("sample", model, "--seeds", "12", "--out", tmp_path / "sample", "--json")
     assert (outcome.code, outcome.err) == (0, "")
     generator = ganvas.load(model)
     expected = generator.synthesize(ganvas.sample(generator, [12], truncation=0.7))

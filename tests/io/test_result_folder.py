@@ -78,9 +78,13 @@ def test_run_that_fails_leaves_no_folder(tmp_path: Path, error: type[BaseExcepti
 def test_images_of_an_interrupted_run_are_kept_and_of_a_failed_one_not(
     tmp_path: Path, error: type[BaseException], kept: bool
 ):
-    with pytest.raises(error), result_folder(tmp_path / "out", ONE) as folder:
-        (folder.part("images") / "a.png").write_text("a")
-        raise error
+    def stop() -> None:
+        with result_folder(tmp_path / "out", ONE) as folder:
+            (folder.part("images") / "a.png").write_text("a")
+            raise error
+
+    with pytest.raises(error):
+        stop()
     assert (tmp_path / "out" / "images" / "a.png").exists() == (tmp_path / "out").exists() == kept
 
 
