@@ -8,7 +8,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Shaped, UInt8
@@ -23,7 +23,7 @@ from ganvas.images.png import png16_bytes
 from ganvas.io.files import atomic_path
 
 _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
-WRITABLE = {
+WRITABLE: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG"},
     ".jpg": _JPEG,
     ".jpeg": _JPEG,

@@ -62,6 +62,7 @@ class EditRun:
         small; films are made of the first 4.
         """
         run = replace(self, generator=self.latent.generator_for(self.generator))
+        run.step.latent(run.generator, self.latent.rows([0]))  # wrong layers are refused before anything is written
         written, filmed = WrittenEdits(folder.part(IMAGES)), min(len(self.latent), MOST_FILMED) if self.frames else 0
         more = counted(progress, len(self.latent) * (1 + len(self.step.strengths)) + filmed * self.frames)
         names = unique_names([file_name(caption) for caption in self.latent.captions])
