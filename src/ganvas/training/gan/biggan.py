@@ -24,7 +24,6 @@ from torch.func import functional_call
 
 from ganvas.errors import TrainingError
 from ganvas.generators.biggan.generator import BigGAN
-from ganvas.generators.biggan.layers import KEY_REDUCTION
 from ganvas.generators.biggan.synthesis import BigGANArchitecture
 from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
 from ganvas.training.distributed import ProcessGroup
@@ -96,21 +95,20 @@ class BigGANSettings:
 
     @classmethod
     def standard(cls, resolution: int = 64, channels: str | None = None, **settings: Any) -> "BigGANSettings":
-        """Return settings with ``min(2048 / r, 512)`` channels at r pixels in the generator, and half as many but at
-        most 512 in the discriminator; the paper has 16384 and 2048. The discriminator learns four times as fast.
+        """Return settings with ``min(2048 / r, 512)`` channels at r pixels in both networks, where the paper has 16384
+        and 2048, and half in the discriminator. The discriminator learns four times as fast as the generator.
 
         Args:
             resolution: Width and height of the images, a power of two.
-            channels: Channels of the generator's maps of 4, 8, ... pixels as a text, such as "256,256,128,64,32".
+            channels: Channels of the maps of 4, 8, ... pixels as a text, such as "256,256,128,64,32".
             settings: Other settings by name.
 
         Raises:
             TrainingError: The resolution is no power of two from 8 up, or a setting is out of its range.
         """
         widths = parse_channels(channels, resolution) if channels else standard_channels(resolution, *CHANNELS)
-        seen = tuple(max(width // 2, KEY_REDUCTION) for width in widths)
         learning_rate = settings.get("learning_rate", cls.learning_rate)
-        return cls(widths, seen, **{"discriminator_learning_rate": 4 * learning_rate} | settings)
+        return cls(widths, widths, **{"discriminator_learning_rate": 4 * learning_rate} | settings)
 
     @property
     def resolution(self) -> int:
