@@ -86,7 +86,7 @@ def test_a_photo_without_a_face_has_none(tmp_path: Path):
 def test_eyes_of_labeled_faces_are_near_the_centers_of_their_masks(shared: Path, tmp_path: Path):
     """At most a tenth of the eye distance, on 12 faces; the command of docs/results/alignment.md has all 50."""
     pytest.importorskip("dlib", reason=NO_DLIB)
-    from studies.photos.alignment import labeled_faces
+    from studies.alignment.labeled import labeled_faces
 
     for name, image, eyes in labeled_faces(shared / "data" / "faces-with-labels.zip", range(12)):
         image.save(tmp_path / name)
