@@ -109,9 +109,9 @@ def test_z_only_generators_get_directions_and_edits_and_take_arrays(run: Run, fi
     np.save(array, found.vectors.numpy())
     for directions, space in ((tmp_path / "found" / "directions.safetensors", ()), (array, ("--space", "z"))):
         options = ("--seeds", "1", "--strength", "-2,0,2", "--frames", "0", "--region", "box:0.2,0.2,0.6,0.6", "--json")
-        edited = run("edit", files["dcgan"], directions, *options, *space, "--out", tmp_path / "edit")
+        edited = run("edit", files["dcgan"], directions, *options, *space, "--out", tmp_path / "edit", "--overwrite")
         assert (edited.code, edited.err) == (0, "")
         inside, outside = (json.loads(edited.out)["changes"][0][where] for where in ("inside", "outside"))
         assert inside[0] > outside[0] > 0
-    wrong = run("edit", files["dcgan"], array, "--space", "w", "--out", tmp_path / "edit")
+    wrong = run("edit", files["dcgan"], array, "--space", "w", "--out", tmp_path / "edit", "--overwrite")
     assert (wrong.code, "space" in wrong.err) == (2, True)

@@ -15,7 +15,8 @@ from ganvas.io.files import make_folder
 from ganvas.latents.latent import sample
 from ganvas.reports.direction_text import describe, direction_lines, direction_summary
 from ganvas.reports.html import IndexEntry, index_page, number
-from ganvas.reports.region_report import Edit, RegionReport, captions, compare_directions, on_sheet, outlined
+from ganvas.reports.region_report import Edit, RegionReport, captions, compare_directions, outlined
+from ganvas.reports.sheet_size import on_sheet
 
 MODEL = "faces"
 REGIONS = ("eyes", "brows", "nose", "mouth")

@@ -1,6 +1,7 @@
 """How every command shows what it did: lines or JSON on stdout, and a progress bar on stderr."""
 
 import json
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,18 @@ def show_result(lines: Sequence[str], summary: Mapping[str, Any], as_json: bool)
 def written(paths: Sequence[Path]) -> list[str]:
     """Return the lines that end a command's output: the files that it wrote, and the time that it took."""
     return [*(f"wrote {path}" for path in paths), f"{time.perf_counter() - STARTED.get():.1f} seconds"]
+
+
+def repeatable() -> str:
+    """Return the command as typed, without what changes nothing in its results: two runs of it may share a folder."""
+    words = iter(shlex.split(COMMAND_LINE.get()))
+    kept = []
+    for word in words:
+        if word == "--out":
+            next(words, None)
+        elif not word.startswith("--out=") and word not in ("--overwrite", "--json", "--debug"):
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def visible(text: str) -> str:

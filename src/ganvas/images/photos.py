@@ -5,6 +5,7 @@ Each preparation is one affine map from the resulting square to the file's pixel
 """
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from ganvas.errors import ImageError
 from ganvas.images import decoding
+from ganvas.images.color import to_srgb
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
@@ -48,7 +50,8 @@ def read_photo(
     """Read a photo for a generator: a square of it, cropped or aligned by the eyes, at the generator's resolution.
 
     Args:
-        path: A PNG, JPEG, WebP, GIF, BMP, TIFF or PPM file with one image. The EXIF orientation is applied.
+        path: A file with one image, as `read_image` reads it, of any ending. The EXIF orientation is applied, and
+            colors are converted to sRGB.
         resolution: Pixels of a side of the result.
         box: Left, top, right and bottom of the part to use, in fractions; its largest central square is taken.
         eyes: The left and the right eye (x, y) in the photo, in fractions; the photo is then rotated and scaled so that
@@ -217,7 +220,10 @@ def _read(
         # Keep two to four pixels of the file for each pixel of the result: the last step then places them exactly.
         drawn = decoding.shrink(image, across / resolution / 2)
         factor = max(1, int(across / resolution / 2 / drawn))
-        values = decoding.levels(image, factor)
+        converted, note = to_srgb(image)
+        values = decoding.levels(converted, factor)
+    if note:
+        warnings.warn(f"'{path}': {note}", stacklevel=4)
     # The last averaged block may reach beyond the file.
     covered = [part * drawn * factor for part in (values.shape[3], values.shape[2])]
     stored = stored * torch.tensor([[part / all_] for part, all_ in zip(size, covered, strict=True)]).double()

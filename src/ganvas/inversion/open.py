@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ganvas.errors import GanvasError, ImageError, LatentError
 from ganvas.generators.protocol import Generator, about_of
+from ganvas.images.decoding import is_image
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import Encoder, default_start
-from ganvas.inversion.photos import AlignedPhoto, PhotoSettings, align_photo, check_photos_ood, is_photo
+from ganvas.inversion.photos import AlignedPhoto, PhotoSettings, align_photo, check_photos_ood
 from ganvas.inversion.settings import SPACES, InversionSettings, default_space
 from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.cache import home
@@ -63,7 +64,7 @@ def open_latent(
     which is aligned, inverted with the default settings and tuned for, once, and kept.
 
     Args:
-        path: The file; an image by the suffix of its name is a photo.
+        path: The file. An image, by its content or the ending of its name, is a photo.
         generator: The generator that the latent is for.
         space: The space of foreign codes, needed where their shape fits several; of a photo the space into which it is
             inverted, w+ by default where the generator has it.
@@ -89,7 +90,7 @@ def open_latent(
         ...     ganvas.open_latent(path, G).space
         'z'
     """
-    if is_photo(path):
+    if is_image(path):
         opened = open_photo(path, generator, space=space, label=label, settings=settings, tune=tune, progress=progress)
         for message in opened.warnings:
             warnings.warn(message, PhotoWarning, stacklevel=2)

@@ -1,5 +1,6 @@
 """Photo files made ready for inversion: read, cropped or aligned, and checked for being out of distribution."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 from ganvas.checkpoints.load import named_regions
 from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator, Label
-from ganvas.images.decoding import SUFFIXES
+from ganvas.images.dataset_files import counted_kinds, holding, images_in
 from ganvas.images.faces import INSTALL, can_find_faces, find_faces
 from ganvas.images.photos import WHOLE, Box, Point, read_photo_in_frame
 from ganvas.inversion.encoder import encoder_reconstructor
@@ -212,22 +213,20 @@ def unreadable_message(bad: Sequence[tuple[Path, ImageError]], count: int, what:
 
 
 def photo_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files of paths, with the images in a folder, sorted by name, in its place.
+    """Return the files of paths, with the images in a folder, sorted by name, in its place; warns of the files in a
+    folder that are none.
 
     Raises `GanvasError` for a folder without an image.
     """
     found: list[Path] = []
     for path in paths:
-        inside = sorted(one for one in path.iterdir() if is_photo(one)) if path.is_dir() else [path]
+        inside, others = images_in(path) if path.is_dir() else ([path], {})
         if not inside:
-            raise GanvasError(f"The folder '{path}' holds no image ({', '.join(SUFFIXES)}); give another.")
+            raise GanvasError(f"The folder '{path}' holds no image{holding(others)}; give another.")
+        if others:
+            warnings.warn(f"Left out of '{path}', for they hold no image: {counted_kinds(others)}.", stacklevel=2)
         found += inside
     return found
-
-
-def is_photo(path: str | Path) -> bool:
-    """Return whether a file is an image by the suffix of its name, and not hidden."""
-    return Path(path).suffix.lower() in SUFFIXES and not Path(path).name.startswith(".")
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

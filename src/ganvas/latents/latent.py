@@ -203,9 +203,14 @@ class Latent:
     def images(self, generator: Generator) -> Iterator[Float[Tensor, "n 3 h w"]]:
         """Yield the images [n, 3, h, w], about [-1, 1], some samples at a time, on the CPU."""
         generator = self.generator_for(generator)
-        at_once = max(1, PIXELS_AT_ONCE // generator.resolution**2)
+        at_once = samples_at_once(generator)
         for first in range(0, len(self), at_once):
             yield generator.synthesize(self[first : first + at_once]).cpu()
+
+
+def samples_at_once(generator: Generator) -> int:
+    """Return how many images are made at a time: as many as have a million pixels, at least one."""
+    return max(1, PIXELS_AT_ONCE // generator.resolution**2)
 
 
 def _check_tensor(codes: object, space: object) -> None:

@@ -22,7 +22,7 @@ from ganvas.inversion.prepare import Inversion
 from ganvas.io.files import atomic_path
 from ganvas.io.json_files import plain, write_json
 from ganvas.reports.plots import can_plot, convergence_plot
-from ganvas.reports.region_report import on_sheet
+from ganvas.reports.sheet_size import on_sheet
 
 ACROSS, SECONDS_PER_FRAME, LONGEST_CAPTION = 8, 0.08, 20
 Images = Float[Tensor, "n 3 h w"]

@@ -17,7 +17,8 @@ from ganvas.inversion.sketch.search import CandidateMetrics
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.io.json_files import plain, write_json
 from ganvas.latents.latent import sample
-from ganvas.reports.region_report import captioned_sheet, on_sheet
+from ganvas.reports.region_report import captioned_sheet
+from ganvas.reports.sheet_size import on_sheet
 
 SQUARES, DARK, LIGHT = 8, 0.35, 0.55
 Images = Float[Tensor, "n 3 h w"]
