@@ -17,7 +17,7 @@ from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
-from ganvas.inversion.photos import photo_files, read_photos, unique_names, unreadable_message
+from ganvas.inversion.photos import check_photos_ood, photo_files, read_photos, unique_names, unreadable_message
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
@@ -150,7 +150,9 @@ def invert(
     inversion = BatchInversion(generator, read.images, names, settings, mask, features, kept, tuned, sources)
     inversion.on_saved = partial(write_latest, out)
     with progress() as report:
-        warnings = preparation.ood_warnings(generator, read.images, names, settings.label, report)
+        warnings = check_photos_ood(
+            generator, read.images, names, label=settings.label, check=preparation.ood, progress=report
+        )
         finished = inversion.run(report)
     paths = write_inversion(out, inversion, {"region": region, "command": COMMAND_LINE.get()}, video=frames > 0)
     distance = inversion.started[0].prepared.features.name

@@ -24,6 +24,7 @@ from ganvas.io.progress import Progress, silent
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import Latent, load_latent
 from ganvas.latents.open import open_latent_file
+from ganvas.latents.photo_origin import PhotoOrigin
 from ganvas.metrics.features import BUNDLED_HASH
 
 STEPS, TUNING_STEPS = InversionSettings.steps, TuningSettings.steps
@@ -48,6 +49,15 @@ class OpenedPhoto:
     psnr: float
     photo: AlignedPhoto
     warnings: tuple[str, ...] = ()
+
+    @property
+    def described(self) -> str:
+        """What was done with the photo, in a sentence."""
+        tuned = " and tuned for" if self.latent.tuned else ""
+        return (
+            f"'{Path(self.latent.source).name}' was {self.photo.how}, inverted into {self.latent.space}{tuned}: "
+            f"{self.psnr:.1f} dB."
+        )
 
 
 def open_latent(
@@ -150,7 +160,7 @@ def open_photo(
     kept = home() / "inversions" / f"{fingerprint(generator, photo.image, inversion, tuning)}.safetensors"
     with suppress(GanvasError, OSError, ValueError, KeyError, TypeError):  # missing or damaged: invert again
         return _read(kept, path, photo)
-    messages = check_photos_ood(generator, photo.image, [path.stem], label=label, progress=report)
+    messages = check_photos_ood(generator, photo.image, [path.stem], label=label, check=settings.ood, progress=report)
     if messages and not (photo.chosen or settings.as_is):
         raise ImageError(f"{messages[0]} It was {photo.how}: {photo.advice}.")
     batch = BatchInversion(generator, photo.image, [path.stem], inversion, tuning=tuning)
@@ -182,5 +192,5 @@ def _write(kept: Path, latent: Latent, psnr: float, messages: list[str]) -> None
 def _read(kept: Path, path: Path, photo: AlignedPhoto) -> OpenedPhoto:
     """Return a kept inversion, named after the photo's present file."""
     latent, facts = load_latent(kept), json.loads(kept.with_suffix(".json").read_text("utf-8"))
-    latent = replace(latent, names=(path.stem,), source=str(path))
+    latent = replace(latent, names=(path.stem,), source=str(path), photo=PhotoOrigin(photo.image, photo.frame[None]))
     return OpenedPhoto(latent, float(facts["psnr"]), photo, tuple(str(one) for one in facts["warnings"]))

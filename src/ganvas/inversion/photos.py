@@ -40,6 +40,7 @@ class PhotoSettings:
         background: The color behind transparent photos: a name or "#rrggbb".
         face: Which face of a photo with several, 1 the largest.
         as_is: Take the middle square without looking for a face, and accept photos that are out of distribution.
+        ood: Whether it is checked if photos are out of distribution: "on", "off", or "auto" for up to 256 pixels.
 
     Raises:
         GanvasError: A box, eyes and `as_is` are given together, or a face below 1.
@@ -50,6 +51,7 @@ class PhotoSettings:
     background: str = "white"
     face: int = 1
     as_is: bool = False
+    ood: OODCheck = "auto"
 
     def __post_init__(self) -> None:
         if self.eyes and self.box is not None:
