@@ -13,6 +13,7 @@ from torch import Tensor
 from ganvas.checkpoints.load import named_regions
 from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator, Label
+from ganvas.images.aligned import origin_of
 from ganvas.images.dataset_files import counted_kinds, holding, images_in
 from ganvas.images.faces import INSTALL, can_find_faces, find_faces
 from ganvas.images.photos import WHOLE, Box, Point, read_photo_in_frame
@@ -100,7 +101,11 @@ class Photos:
 
 
 def align_photo(
-    path: str | Path, generator: Generator, settings: PhotoSettings = PhotoSettings(), row: int = 0
+    path: str | Path,
+    generator: Generator,
+    settings: PhotoSettings = PhotoSettings(),
+    row: int = 0,
+    size: int | None = None,
 ) -> AlignedPhoto:
     """Read a photo for a generator: its face aligned to where the generator has faces, a part of it, or its middle.
 
@@ -109,6 +114,7 @@ def align_photo(
         generator: The generator; its named regions say where it has eyes.
         settings: What part of the photo is taken.
         row: With eyes per photo in `settings`, which are those of this one.
+        size: Pixels of a side of the result; the generator's resolution by default.
 
     Returns:
         The photo at the generator's resolution, with the map back into the file.
@@ -135,12 +141,14 @@ def align_photo(
         eyes, how = asked, "aligned by its eyes"
     elif settings.as_is:
         how = "taken as it is"
+    elif settings.box is None and asked is None and origin_of(path) is not None:
+        how = "aligned before"
     elif settings.box is None:
         eyes, how, advice = _eyes_found(path, settings, places is not None, asked == "auto" or settings.face != 1)
         chosen = eyes is not None
     image, frame = read_photo_in_frame(
         path,
-        generator.resolution,
+        size or generator.resolution,
         box=settings.box or WHOLE,
         eyes=eyes,
         eye_places=places,
