@@ -89,7 +89,7 @@ def directions(
     Writes directions.safetensors, directions.png and directions.html.
 
     Args:
-        region: A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y;X,Y;X,Y, brush:RADIUS:X,Y;X,Y, mask:FILE or
+        region: A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y:X,Y:X,Y, brush:RADIUS:X,Y:X,Y, mask:FILE or
             labels:FILE:4,5, in fractions of width and height; several with + between, & for their common part, not:
             and feather:RADIUS: before one.
         seeds: Images over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).

@@ -18,7 +18,7 @@ from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
-from ganvas.inversion.photos import photo_files, read_photos, unique_names, unreadable_message
+from ganvas.inversion.photos import check_photos_ood, photo_files, read_photos, unique_names, unreadable_message
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
@@ -154,7 +154,9 @@ def invert(
     facts = {"region": region, "command": COMMAND_LINE.get()}
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         inversion.on_saved = partial(write_latest, folder.path)
-        warnings = preparation.ood_warnings(generator, read.images, names, settings.label, report)
+        warnings = check_photos_ood(
+            generator, read.images, names, label=settings.label, check=preparation.ood, progress=report
+        )
         finished = inversion.run(report)
         paths = write_inversion(folder, inversion, facts, frames > 0, files)
     distance = inversion.started[0].prepared.features.name
