@@ -108,7 +108,7 @@ def test_a_photo_is_inverted_once_and_warned_of_every_time(photo: Path, monkeypa
         )
     assert steps == [
         *[("Inverting", number, STEPS) for number in range(STEPS + 1)],
-        *[("Tuning for photo 1 of 1", number, TUNING) for number in range(TUNING + 1)],
+        *[("Tuning", number, TUNING) for number in range(TUNING + 1)],
     ]
     monkeypatch.setattr(BatchInversion, "run", lambda *_: pytest.fail("inverted again"))
     moved = photo.rename(photo.with_name("moved.png"))

@@ -19,7 +19,7 @@ from ganvas.images.faces import INSTALL, can_find_faces, find_faces
 from ganvas.images.photos import WHOLE, Box, Point, read_photo_in_frame
 from ganvas.inversion.encoder import encoder_reconstructor
 from ganvas.io.progress import Progress
-from ganvas.metrics.features import load_features
+from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.metrics.ood import fit_ood_detector, ood_warnings
 from ganvas.regions.eyes import eye_places_of
 
@@ -267,9 +267,10 @@ def check_photos_ood(
 ) -> list[str]:
     """Return a warning for every photo that is out of distribution for the generator.
 
-    The first check fits an OOD detector to 450 images of the generator and keeps it; "auto" checks up to 256 pixels.
+    The first check fits an OOD detector to 450 images of the generator and keeps it; "auto" checks from 16 pixels,
+    which the feature network needs, to 256.
     """
-    if check == "off" or (check == "auto" and generator.resolution > LARGEST_CHECKED):
+    if check == "off" or (check == "auto" and not SMALLEST <= generator.resolution <= LARGEST_CHECKED):
         return []
     network, reconstructor = load_features(device=generator.device), encoder_reconstructor(generator)
     detector = fit_ood_detector(network, generator, label=label, reconstructor=reconstructor, progress=progress)

@@ -165,9 +165,10 @@ def fake_images(
     generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, label: Label = None
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's images of `seeds` in batches, rounded to 8 bits and clamped to [-1, 1] as in a file."""
-    one_each = isinstance(label, Sequence | Tensor) and not isinstance(label, str) and len(label) == len(seeds)
+    each = label if isinstance(label, Sequence | Tensor) and not isinstance(label, str) else None
     for first in range(0, len(seeds), FAKE_BATCH):
         rows = slice(first, first + FAKE_BATCH)
-        batch = sample(generator, seeds[rows], label=label[rows] if one_each else label, truncation=truncation)
+        of_batch = label if each is None or len(each) != len(seeds) else each[rows]
+        batch = sample(generator, seeds[rows], label=of_batch, truncation=truncation)
         for images in batch.images(generator):
             yield pixels.from_bytes(pixels.to_bytes(images))
