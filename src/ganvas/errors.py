@@ -11,6 +11,7 @@
     ├── LatentError          codes, spaces, layers, labels or seeds that a generator does not have
     ├── ImageError         an image file that cannot be read or written
     └── TrainingError        data, settings or a snapshot that training cannot go on with
+        └── NotFiniteError   ... because a loss, a weight or a moment is not finite: the command line ends with 1
 
 A message says what was given, what is allowed and what to do; the command line prints it without a traceback.
 """
@@ -50,3 +51,7 @@ class ImageError(GanvasError):
 
 class TrainingError(GanvasError):
     """Data, settings or a snapshot that training cannot start from or go on with."""
+
+
+class NotFiniteError(TrainingError):
+    """A loss, a weight or an optimizer's moment became nan or inf; nothing of that state was written."""

@@ -249,7 +249,7 @@ FILES = {
         "list of storages that the tensors do not name",
         unsafe=False,
     ),
-    "old: tar with a link": Malice(".tar", tarred(), "not a pickle but a tar archive", unsafe=False),
+    "old: tar with a link": Malice(".tar", tarred(), "a tar archive, not a generator", unsafe=False),
     # pickles
     "pickle: nested twice": Malice(
         ".pkl", pickled_twice(), r"in a tensor's storage, byte \d+: asks for torch\.storage\._load_from_bytes"

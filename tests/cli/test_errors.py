@@ -37,12 +37,12 @@ def check(outcome, *words: str) -> None:
         (["sample", "faces", "--seeds", "7-4"], "runs backwards"),
         (["sample", "faces", "--seeds", "4294967296"], "not allowed"),
         (["sample", "faces", "--seeds", "0-99999999999"], "at most"),
-        (["sample", "faces", "--truncation", "nan"], "not a number"),
+        (["sample", "faces", "--truncation", "nan"], "nan is not possible; give -10 to 10"),
         (["sample", "faces", "--truncation", "much"], "much"),
         (["sample", "faces", "--truncation-layers", "13"], "has 12"),
         (["sample", "faces", "--label", "1"], "no classes"),
         (["sample", "faces", "--samples", "1"], "--latent FILE"),
-        (["sample", "faces", "--columns", "0"], "at least 1"),
+        (["sample", "faces", "--columns", "0"], "give 1 to"),
         (["sample", "faces", "--rotate", "15"], "are for StyleGAN3"),
         (["sample", "faces", "--device", "quantum"], "give cpu"),
         (["sample", "faces", "--latent", "nowhere"], "no file 'nowhere'"),
@@ -71,12 +71,12 @@ def test_wrong_arguments_are_refused_in_two_lines(
         (["--layers", "x"], "does not name layers"),
         (["--space", "z", "--layers", "1"], "no layers"),
         (["--space", "y"], "--space"),
-        (["--count", "0"], "at least 1"),
+        (["--count", "0"], "give 1 to"),
         (["--ridge", "-1"], "not possible"),
         (["--ridge", "nan"], "not possible"),
         (["--ridge-of", "mean"], "give --ridge too"),
-        (["--rank", "0"], "rank 0"),
-        (["--ignore-band", "2"], "ignore band"),
+        (["--rank", "0"], "--rank: 0 is not possible"),
+        (["--ignore-band", "2"], "--ignore-band: 2 is not possible"),
         (["--resolution", "200"], "128 pixels"),
         (["--budget", "0"], "budget"),
         (["--budget", "1e-9"], "give at least"),
@@ -97,7 +97,7 @@ def test_directions_refuse_wrong_settings(run: Run, tmp_path: Path, arguments: l
     ("arguments", "word"),
     [
         (["--index", "2"], "has directions 0-1"),
-        (["--index", "-1"], "has directions 0-1"),
+        (["--index", "-1"], "give 0 to"),
         (["--strength", "much"], "not a strength"),
         (["--strength", "1:2:1"], "from 2 to 101"),
         (["--add", "1"], "INDEX:STRENGTH"),
@@ -163,7 +163,7 @@ def test_internal_errors_are_reported_as_such(run: Run, monkeypatch: pytest.Monk
     def fail(*_: object) -> None:
         raise ZeroDivisionError("surprise\nmore")
 
-    monkeypatch.setattr("ganvas.cli.sample.captioned_sheet", fail)
+    monkeypatch.setattr("ganvas.reports.samples_report.captioned_sheet", fail)
     outcome = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
     assert (outcome.code, len(outcome.err.splitlines())) == (1, 2)
     assert "ZeroDivisionError: surprise" in outcome.err

@@ -7,9 +7,10 @@ from typing import Literal
 
 from cyclopts import Parameter
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Layers, Model, Out, RegionText, Seeds, Space, Strengths
+from ganvas.cli.types import METHOD, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths
 from ganvas.directions.find import find_directions, region_of
 from ganvas.directions.linalg import Ridge
 from ganvas.directions.official import official_latent
@@ -18,7 +19,6 @@ from ganvas.directions.strengths import default_strengths
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
-from ganvas.io.files import make_folder
 from ganvas.latents.latent import Latent
 from ganvas.reports.direction_text import MOST_LINES, describe, direction_lines, direction_summary
 from ganvas.reports.region_report import Edit, captions, compare_directions
@@ -33,20 +33,20 @@ class MethodOptions:
 
     method: Literal["resefa"] = "resefa"
     """The method."""
-    ridge: float | None = None
+    ridge: numbers.Weight | None = None
     """Added to the background, as a share of its trace; 1e-3 by default, none with --compat official."""
     ridge_of: Literal["trace", "mean"] = "trace"
     """What the ridge is a share of: the trace, or the mean eigenvalue."""
-    rank: int | None = None
+    rank: numbers.Count | None = None
     """Reduce the background to this many of its strongest directions; all by default."""
-    ignore_band: float = 0.0
+    ignore_band: numbers.Fraction = 0.0
     """Width of a band around the region that counts as neither foreground nor background, as a fraction of the image's
     smaller side."""
-    resolution: int | None = None
+    resolution: numbers.Size | None = None
     """Measure change at this size in pixels; the generator's own by default, at most 256."""
     channels: Literal["all", "luma"] = "all"
     """Measure change in all three colors, or in luma alone."""
-    budget: float = 2.0
+    budget: numbers.Positive = 2.0
     """Memory for the Jacobian, in GiB."""
     compat: Literal["official"] | None = None
     """Repeat the published computation of ReSeFa: no truncation, no ridge unless given; --samples chooses images among
@@ -54,10 +54,6 @@ class MethodOptions:
 
     def settings(self) -> ReSeFa:
         """Return the settings for the library."""
-        if not 0 < self.budget <= 1e6:
-            raise GanvasError(f"A budget of {self.budget:g} GiB is not possible; give a number above 0, such as 2.")
-        if self.ridge is not None and not 0 <= self.ridge < float("inf"):
-            raise GanvasError(f"A ridge of {self.ridge:g} is not possible; give 0 for none, or a number such as 1e-3.")
         ridge = None if self.ridge is None else Ridge(self.ridge, self.ridge_of)
         if ridge is None and self.ridge_of == "mean":
             raise GanvasError("--ridge-of mean says what --ridge is a share of; give --ridge too.")
@@ -80,9 +76,10 @@ def directions(
     seeds: Seeds | None = None,
     space: Space | None = None,
     layers: Layers | None = None,
-    count: int = 10,
+    count: numbers.Count = 10,
     strength: Strengths | None = None,
     out: Out = Path("directions"),
+    overwrite: Overwrite = False,
     method: MethodOptions = MethodOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
@@ -92,7 +89,7 @@ def directions(
     Writes directions.safetensors, directions.png and directions.html.
 
     Args:
-        region: A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y;X,Y;X,Y, brush:RADIUS:X,Y;X,Y, mask:FILE or
+        region: A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y:X,Y:X,Y, brush:RADIUS:X,Y:X,Y, mask:FILE or
             labels:FILE:4,5, in fractions of width and height; several with + between, & for their common part, not:
             and feather:RADIUS: before one.
         seeds: Images over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).
@@ -109,22 +106,21 @@ def directions(
     generator = latent.generator_for(generator)
     layers, settings = layers_of(generator, space, layers), method.settings()
     plan = settings.plan(generator, space, layers)
-    make_folder(out)
-    with progress() as report:
+    with loading.results(out, overwrite, generator) as folder, progress() as report:
         found = find_directions(
             generator, latent, region, method=settings, space=space, layers=layers, count=count, progress=report
         )
         strengths = strength or default_strengths(found)
         edits = [Edit(direction, strengths, f"direction {index}") for index, direction in enumerate(found)]
         shown = compare_directions(generator, latent, edits[:MOST_LINES], found.mask, progress=report)
-    found_at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
-    shown_at = {"first image": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
-    title = f"Directions of {region.strip()[:60]}"
-    paths = [
-        found.save(out / "directions.safetensors"),
-        pixels.write_image(out / "directions.png", shown.sheet(captions(strengths))),
-        shown.write_page(out / "directions.html", title, describe(found) | found_at | shown_at),
-    ]
+        found_at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
+        shown_at = {"first image": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
+        title = f"Directions of {region.strip()[:60]}"
+        paths = [
+            found.save(folder / "directions.safetensors"),
+            pixels.write_image(folder / "directions.png", shown.sheet(captions(strengths))),
+            shown.write_page(folder / "directions.html", title, describe(found) | found_at | shown_at),
+        ]
     loading.show("directions", [str(plan), *direction_lines(found)], paths, plan=str(plan), **direction_summary(found))
 
 
@@ -135,9 +131,7 @@ def _latent(
     if method.compat is None or source.latent is not None:
         latent = source.read(generator, seeds or DEFAULT_SEEDS, "z" if space == "z" else None)
         if latent.noise:
-            raise LatentError(
-                f"'{source.latent}' has its own noise maps; directions are found with constant noise only."
-            )
+            raise LatentError("Directions are found with the generator's own noise maps only; this latent has others.")
         return latent
     source.refuse_with("--compat official has", label=False)
     chosen = seeds or [0]

@@ -7,20 +7,21 @@ from typing import Literal
 
 from cyclopts import Parameter
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, PhotoOptions, check_frames, class_of, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Model, Out, RegionText
+from ganvas.cli.types import METHOD, Files, Model, Out, Overwrite, RegionText
 from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator
+from ganvas.images.saving import ImageFiles
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
-from ganvas.inversion.photos import photo_files, read_photos, unique_names, unreadable_message
+from ganvas.inversion.photos import check_photos_ood, photo_files, read_photos, unique_names, unreadable_message
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
-from ganvas.io.files import make_folder
 from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent_file
 from ganvas.metrics.lpips import load_published
@@ -48,7 +49,7 @@ class InversionOptions:
     """adam, or lbfgs: nearer to the photo in fewer steps, farther from what the generator usually makes."""
     schedule: Literal["ganvas", "nvidia"] = "ganvas"
     """Learning rates of adam: ganvas, or those of NVIDIA's projector."""
-    steps: int = InversionSettings.steps
+    steps: numbers.Steps = InversionSettings.steps
     """Synthesis passes with gradients."""
     start: str = "auto"
     """mean, random, random:8 (the nearest of eight), encoder (the one that comes with the generator), the file of an
@@ -60,7 +61,7 @@ class InversionOptions:
     """Match only this region: a name such as eyes, box:LEFT,TOP,RIGHT,BOTTOM, mask:FILE and so on."""
     label: str | None = None
     """Class, for generators that have classes: a number or a name."""
-    seed: int = 0
+    seed: numbers.Seed = 0
     """Random seed of random starts."""
 
     def settings(self, generator: Generator) -> InversionSettings:
@@ -93,19 +94,17 @@ class InversionOptions:
 class TuningOptions:
     """Pivotal tuning: the generator's weights are changed for each photo."""
 
-    tune: int = 0
+    tune: numbers.StepsOrNone = 0
     """Steps of tuning for each photo, after its inversion; 0 for none."""
-    tune_rank: int = TuningSettings.rank
+    tune_rank: numbers.CountOrNone = TuningSettings.rank
     """Rank of the changes of weights, 0 for full rank: files of half a megabyte or of the generator's size."""
-    tune_rate: float = TuningSettings.rate
+    tune_rate: numbers.Rate = TuningSettings.rate
     """Learning rate of tuning."""
-    locality: float = TuningSettings.locality
+    locality: numbers.Weight = TuningSettings.locality
     """Weight of the loss that keeps other images as they are."""
 
     def settings(self) -> TuningSettings | None:
         """Return the settings for the library, None for no tuning."""
-        if self.tune < 0:
-            raise GanvasError(f"{self.tune} steps of tuning are not possible; give 0 for none, or such as 100.")
         if self.tune:
             return TuningSettings(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
         names = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
@@ -119,8 +118,10 @@ def invert(
     model: Model,
     /,
     *photos: Path,
-    frames: int = 40,
+    frames: numbers.Frames = 40,
     out: Out = Path("invert"),
+    overwrite: Overwrite = False,
+    files: Files = ImageFiles(),
     search: InversionOptions = InversionOptions(),
     preparation: PhotoOptions = PhotoOptions(),
     tuning: TuningOptions = TuningOptions(),
@@ -128,32 +129,36 @@ def invert(
 ) -> None:
     """Find the latents of a generator whose images are like photos.
 
-    Writes latent.safetensors, which ganvas edit MODEL DIRECTIONS --latent FILE opens; the photos with their inversions,
-    metrics, the curve of the loss and a video of the optimization.
+    Writes latent.safetensors, which ganvas edit MODEL DIRECTIONS --latent FILE opens; at the generator's size, each
+    photo, its inversion (images/NAME-inverted.png) and films of the first photos; inverted.png and way.gif, sheets of
+    them; metrics and the curve of the loss.
 
     Args:
         photos: Image files, or folders of them. One that cannot be read is named at the end; the others are done.
-        frames: Frames of the video, 0 for none.
+        frames: Frames of the films, 0 for none.
     """
     if not photos:
         raise GanvasError("No photo was given; name at least one image file after the generator.")
     check_frames(frames)
     generator, tuned = loading.load(model), tuning.settings()
+    files.check_fits(generator.resolution)
     settings, features, region = search.settings(generator), search.features(generator), search.region
     mask = None if region is None else mask_of(generator, region)
-    files = photo_files(photos)
-    read = read_photos(files, generator, preparation.settings())
-    if isinstance(settings.start, Latent) and len(settings.start) == len(files):  # one code for each photo
+    given = photo_files(photos)
+    read = read_photos(given, generator, preparation.settings())
+    if isinstance(settings.start, Latent) and len(settings.start) == len(given):  # one code for each photo
         settings = replace(settings, start=settings.start.rows(read.rows))
     names = unique_names([file.stem for file in read.files])
-    make_folder(out)
     kept, sources = video_steps(settings.steps, frames) if frames else set(), [str(file) for file in read.files]
     inversion = BatchInversion(generator, read.images, names, settings, mask, features, kept, tuned, sources)
-    inversion.on_saved = partial(write_latest, out)
-    with progress() as report:
-        warnings = preparation.ood_warnings(generator, read.images, names, settings.label, report)
+    facts = {"region": region, "command": COMMAND_LINE.get()}
+    with loading.results(out, overwrite, generator) as folder, progress() as report:
+        inversion.on_saved = partial(write_latest, folder.path)
+        warnings = check_photos_ood(
+            generator, read.images, names, label=settings.label, check=preparation.ood, progress=report
+        )
         finished = inversion.run(report)
-    paths = write_inversion(out, inversion, {"region": region, "command": COMMAND_LINE.get()}, video=frames > 0)
+        paths = write_inversion(folder, inversion, facts, frames > 0, files)
     distance = inversion.started[0].prepared.features.name
     metrics = inversion.metrics()
     measured = [] if region is None else [f"measured in the region {region} alone"]
@@ -170,7 +175,7 @@ def invert(
     if not finished:
         raise KeyboardInterrupt
     if read.unreadable:
-        raise ImageError(unreadable_message(read.unreadable, len(files)))
+        raise ImageError(unreadable_message(read.unreadable, len(given)))
 
 
 def _start(start: str, generator: Generator) -> str | Latent | ImageEncoder:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import GanvasError
+from ganvas.errors import GanvasError, NotFiniteError
 from ganvas.generators.weight_differences import LEFT, RIGHT, put_weights, weights_of, with_weights
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import LossWeights
@@ -103,7 +103,12 @@ def tune(objective: Objective, pivot: LatentPoint, settings: TuningSettings = Tu
         losses = settings.weights.total(terms)
         passes += 1
         values = {name: value.detach() for name, value in terms.items()}
-        yield TuningStep(number, _in_half_precision(factors), losses.detach(), values, images.detach(), passes)
+        kept = _in_half_precision(factors)
+        if not all(bool(value.isfinite().all()) for value in (losses, *kept.values())):
+            raise NotFiniteError(
+                f"Tuning is not finite after {number} steps; a smaller rate (--tune-rate) or weight may help."
+            )
+        yield TuningStep(number, kept, losses.detach(), values, images.detach(), passes)
         if last or ("perceptual" in values and float(values["perceptual"].max()) < settings.stop_below):
             return
         loss = losses.sum()

@@ -16,18 +16,7 @@ from ganvas.checkpoints.safe_pickle.known_names import allow_list
 from ganvas.checkpoints.safe_pickle.machine import Global, Machine
 from ganvas.checkpoints.safe_pickle.plain_trees import read_checked
 from ganvas.errors import CheckpointError
-
-FOREIGN_HEADS = (
-    (b"PK\x03\x04", "a zip archive, as torch.save writes"),
-    (torch_storage.OLD_HEAD, "a checkpoint of torch.save in its old format"),
-    (b"version https://git-lfs", "a pointer of git-lfs, not the file itself: fetch it with `git lfs pull`"),
-    (b"\x1f\x8b", "a gzip archive: unpack it first"),
-    (b"\x93NUMPY", "an array of numpy (.npy)"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-)
-WEB_PAGE_HEADS = (b"<!doctype", b"<html", b"<head", b"<body", b"<?xml", b"<!--")
+from ganvas.io.file_kinds import CUT_SAFETENSORS, HEAD_BYTES, PICKLE, SAFETENSORS, kind_instead, kind_of
 
 
 def read_pickle(path: Path) -> object:
@@ -45,32 +34,24 @@ def read_pickle(path: Path) -> object:
 
 
 def _read(stream: BufferedIOBase, size: int) -> object:
-    require_pickle(stream.read(512))
+    require_pickle(stream.read(HEAD_BYTES), size)
     window = ByteWindow(stream, 0, size, whole_file(size))
     return Machine(window, ALLOW_LIST, Budget(2 * size + SPARE_BYTES, MOST_OPERATIONS)).run()
 
 
-def require_pickle(head: bytes) -> None:
-    """Raise `CheckpointError` if the first bytes of a file show that it is no pickle; the message says what it is."""
-    if not head:
-        raise CheckpointError("the file is empty. Fetch it again.")
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(WEB_PAGE_HEADS):
-        raise CheckpointError(
-            "this looks like an HTML page, not like a pickle: the download probably failed. Fetch it again."
-        )
-    for start, kind in FOREIGN_HEADS:
-        if head.startswith(start):
-            raise CheckpointError(f"this is not a pickle but {kind}.")
-    if head[8:10] == b'{"':
+def require_pickle(head: bytes, size: int) -> None:
+    """Raise `CheckpointError` if the first bytes of a file of `size` bytes show that it is no pickle but another kind;
+    the message says which.
+    """
+    kind = kind_of(head, size)
+    if kind is SAFETENSORS or kind is CUT_SAFETENSORS:
         announced = int.from_bytes(head[:8], "little")
         raise CheckpointError(
             f"this is not a pickle but a file of safetensors with a header of {announced} bytes; if the file is "
             "shorter, the download was cut. Fetch it again."
         )
-    if head[257:262] == b"ustar":
-        raise CheckpointError(
-            "this is not a pickle but a tar archive, as torch wrote at first; save it again with today's torch."
-        )
+    if kind is not None and kind is not PICKLE:
+        raise CheckpointError(f"this is {kind_instead(kind, 'a generator')}.")
 
 
 ALLOW_LIST = allow_list({("torch.storage", "_load_from_bytes"): Global(reduce=torch_storage.load_storage)})

@@ -20,7 +20,6 @@ from ganvas.checkpoints.safe_pickle.torch_storage import Storage, StorageHead, r
 from ganvas.checkpoints.safe_pickle.zip_directory import read_directory
 from ganvas.errors import CheckpointError, UnsafeFileError
 
-ZIP_HEAD = b"PK\x03\x04"
 MAGIC_WORDS = (torch_storage.MAGIC, torch_storage.VERSION)
 
 

@@ -19,7 +19,6 @@ from ganvas.errors import CheckpointError, UnsafeFileError
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
-OLD_HEAD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number as a pickle: how a file begins
 TENSOR_BYTES = 512  # about what a tensor takes besides its elements
 MOST_DIMENSIONS = 8
 MOST_ELEMENTS = 1 << 40

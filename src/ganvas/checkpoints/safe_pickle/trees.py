@@ -13,9 +13,9 @@ from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.modules import Record, is_module, module_tensors
 from ganvas.checkpoints.safe_pickle.pickles import read_pickle
 from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord
-from ganvas.checkpoints.safe_pickle.torch_files import ZIP_HEAD, read_torch_old, read_torch_zip
-from ganvas.checkpoints.safe_pickle.torch_storage import OLD_HEAD
+from ganvas.checkpoints.safe_pickle.torch_files import read_torch_old, read_torch_zip
 from ganvas.errors import CheckpointError
+from ganvas.io.file_kinds import OLD_TORCH_HEAD, ZIP_HEAD
 from ganvas.io.tensor_files import header_place
 
 MOST_NAMES = 3
@@ -32,7 +32,7 @@ def read_tree(path: Path) -> Any:
         head = stream.read(32)
     if head.startswith(ZIP_HEAD):
         return read_torch_zip(path)
-    if head.startswith(OLD_HEAD):
+    if head.startswith(OLD_TORCH_HEAD):
         return read_torch_old(path)
     return read_safetensors(path) if is_safetensors(path) else read_pickle(path)
 

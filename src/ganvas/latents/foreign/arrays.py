@@ -19,8 +19,9 @@ from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.trees import read_safetensors, read_tree
 from ganvas.checkpoints.safe_pickle.zip_directory import read_entries
 from ganvas.errors import CheckpointError, ResultFileError, UnsafeFileError
+from ganvas.io.file_kinds import HEAD_BYTES
 from ganvas.latents.foreign import npy, text
-from ganvas.latents.foreign.kinds import HEAD_BYTES, kind_of
+from ganvas.latents.foreign.kinds import kind_of
 from ganvas.latents.foreign.trees import Collected, collect, refuse_generator
 
 GROWTH = 100  # bytes of numbers that a byte of a file may become: a compressed archive of one repeated row
