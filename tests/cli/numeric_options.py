@@ -33,11 +33,11 @@ TEXTS = {
     "--weights": ("l1={}",),
     "--fidelity": ("{}",),
     "--add": ("{}:1", "0:{}"),
-    "--channels": ("{},4", "{}"),
     "--device": ("cuda:{}",),
 }
 """The same for options that take any text, by name."""
 TEXTS_OF_COMMAND = {
+    ("train stylegan2", "--channels"): ("{},4", "{}"),
     ("sample", "--layers"): ("{}", "0-{}"),
     ("invert", "--start"): ("random:{}",),
     ("compare inversion", "--start"): ("random:{}",),
@@ -46,7 +46,7 @@ TEXTS_OF_COMMAND = {
 }
 WITHOUT_NUMBERS = {
     "--start", "--resume", "--discriminator", "--loss", "--feature", "--background", "--baseline", "--name",
-    "--regions", "--fact", "--channels", "--from",
+    "--regions", "--fact", "--from",
 }  # fmt: skip
 NOT_RUN = ("demo", "models list", "models fetch", "models info")
 

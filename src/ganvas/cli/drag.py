@@ -21,7 +21,7 @@ from ganvas.drag.session import DragSession, open_drag
 from ganvas.drag.trace import read_trace
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
-from ganvas.io.files import make_folder
+from ganvas.io.files import is_file, make_folder
 from ganvas.regions import Region
 from ganvas.reports.drag_report import DragFrame, summarize_drag, write_drag_video, write_session
 
@@ -218,4 +218,4 @@ def _movable(generator: Generator, mask: str | None) -> Region | None:
     if mask is None:
         return None
     file = mask.removeprefix("mask:")
-    return read_movable(file) if Path(file).is_file() else region_of(generator, mask)[1]
+    return read_movable(file) if is_file(file) else region_of(generator, mask)[1]

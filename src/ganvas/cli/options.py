@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.checkpoints.load import load
+from ganvas.checks.devices import device_named
 from ganvas.cli import numbers
 from ganvas.cli.show import progress, show_result, visible, written
 from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space
@@ -24,7 +25,7 @@ from ganvas.inversion.photos import PhotoSettings, check_photos_ood, is_photo
 from ganvas.io.progress import Progress
 from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample
-from ganvas.training.hardware import device_named, fastest_precision, set_threads
+from ganvas.training.hardware import fastest_precision, set_threads
 
 TRUNCATION = 0.7
 MOST_FRAMES = 200

@@ -15,6 +15,8 @@ from jaxtyping import Float
 from PIL import Image, ImageColor
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Size
 from ganvas.errors import ImageError
 from ganvas.images import decoding
 
@@ -36,9 +38,10 @@ ORIENTATIONS: Mapping[int, tuple[tuple[int, int, int], tuple[int, int, int]]] = 
 Frame = Float[Tensor, "2 3"]
 
 
+@checked
 def read_photo(
     path: str | Path,
-    resolution: int,
+    resolution: Size,
     *,
     box: Box = WHOLE,
     eyes: tuple[Point, Point] | None = None,
@@ -88,6 +91,7 @@ def read_photo(
     return (decoding.over(straight(values), color) / 127.5 - 1).clamp(-1, 1)
 
 
+@checked
 def read_sketch(path: str | Path, resolution: int) -> tuple[Float[Tensor, "1 3 r r"], Float[Tensor, "1 r r"]]:
     """Read a whole sketch as colors and soft alpha.
 

@@ -14,6 +14,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Positive
 from ganvas.errors import ImageError
 from ganvas.images.decoding import levels, opened, over
 from ganvas.images.video import dithered, write_mp4
@@ -48,6 +50,7 @@ def from_bytes(values: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
     return (values.float() / 127.5 - 1).movedim(3, 1).contiguous()
 
 
+@checked
 def read_image(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
     """Read an image file at its own size. To crop, align or resize a photo for a generator, use `read_photo`.
 
@@ -73,6 +76,7 @@ def read_image(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
         return over(levels(ImageOps.exif_transpose(image)), torch.full((3,), 255.0)) / 127.5 - 1
 
 
+@checked
 def write_image(path: str | Path, image: Shaped[Tensor, "*shape"]) -> Path:
     """Write one image to a file; a failed write leaves no partial file.
 
@@ -121,8 +125,9 @@ def png_bytes(image: Float[Tensor, "1 3 h w"]) -> bytes:
     return buffer.getvalue()
 
 
+@checked
 def write_animation(
-    path: str | Path, frames: Float[Tensor, "n 3 h w"], seconds_per_frame: float, loop: bool = True
+    path: str | Path, frames: Float[Tensor, "n 3 h w"], seconds_per_frame: Positive, loop: bool = True
 ) -> Path:
     """Write frames as an animation; a failed write leaves no partial file.
 

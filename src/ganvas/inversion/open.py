@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.batch import BatchInversion
@@ -45,6 +46,7 @@ class OpenedPhoto:
     warnings: tuple[str, ...] = ()
 
 
+@checked
 def open_latent(
     path: str | Path,
     generator: Generator,

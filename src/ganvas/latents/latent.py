@@ -1,6 +1,5 @@
 """`Latent`, the one type of codes that know their space; latents of seeds, and latent files."""
 
-import math
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked, checked_as
+from ganvas.checks.ranges import LayerCount, Truncation
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.codes import SPACES, check_seeds
 from ganvas.generators.labels import class_names, settle_label
@@ -23,6 +24,7 @@ from ganvas.latents.spaces import to_space
 PIXELS_AT_ONCE = 2**20
 
 
+@checked_as(LatentError)
 @dataclass(frozen=True)
 class Latent:
     """Codes in one space, and all that is needed to make their images again. It is never changed in place.
@@ -60,8 +62,8 @@ class Latent:
     seeds: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     label: int | tuple[int, ...] | None = None
-    truncation: float = 1.0
-    truncation_layers: int | None = None
+    truncation: Truncation = 1.0
+    truncation_layers: LayerCount | None = None
     source: str = ""
     generator: str = ""
     generator_hash: str = ""
@@ -249,13 +251,14 @@ def as_latent(given: object, space: str | None = None, *, asks_space: bool = Fal
     )
 
 
+@checked
 def sample(
     generator: Generator,
     seeds: Sequence[int],
     *,
     space: str | None = None,
-    truncation: float = 1.0,
-    truncation_layers: int | None = None,
+    truncation: Truncation = 1.0,
+    truncation_layers: LayerCount | None = None,
     label: Label = None,
 ) -> Latent:
     """Return the codes of some seeds; a seed gives the same code in every batch and on every machine.
@@ -308,12 +311,11 @@ def sample(
 
 
 def _check_truncation(generator: Generator, truncation: float, layers: int | None) -> None:
-    if not math.isfinite(truncation):
-        raise LatentError(f"A truncation of {truncation} is not a number; give one from 0 (average) to 1 (none).")
     if layers is not None and not 0 <= layers <= generator.layers:
         raise LatentError(f"Truncation of {layers} layers is not possible: this generator has {generator.layers}.")
 
 
+@checked
 def load_latent(path: str | Path) -> Latent:
     """Return the latent in a file that `Latent.save` wrote; `open_latent` also reads codes of others, and photos.
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ganvas.checks.arguments import checked_as
+from ganvas.errors import TrainingError
 from ganvas.images.datasets import FEWEST
 from ganvas.io.progress import Progress, silent
 from ganvas.training import launch
@@ -26,6 +28,7 @@ ADAPTATION_SCHEDULE = RunSchedule(
 )
 
 
+@checked_as(TrainingError)
 def train_dcgan(
     data: str | Path,
     settings: DCGANSettings = DCGANSettings(precision=AUTO),
@@ -67,6 +70,7 @@ def train_dcgan(
     )
 
 
+@checked_as(TrainingError)
 def train_stylegan2(
     data: str | Path,
     settings: StyleGAN2Settings | None = None,
@@ -104,6 +108,7 @@ def train_stylegan2(
     return launch.train(call, progress, on_event, should_stop)
 
 
+@checked_as(TrainingError)
 def adapt(
     data: str | Path,
     settings: AdaptationSettings,
