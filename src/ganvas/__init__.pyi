@@ -26,8 +26,9 @@ from .errors import (
 from .generators.protocol import Generator
 from .generators.wrapped.wrap import wrap
 from .images.photos import read_photo, read_sketch
-from .images.pixels import read_image, write_animation, write_image
+from .images.pixels import read_image, write_image
 from .images.show import show
+from .images.video import write_animation
 from .inversion.invert import invert
 from .inversion.loss_weights import LossWeights
 from .inversion.metrics import InversionMetrics
@@ -45,14 +46,16 @@ from .training.adapt.adaptation import AdaptationSettings
 from .training.encoder.train import train_encoder
 from .training.encoder.training import EncoderSettings
 from .training.events import TrainingEvent
+from .training.gan.biggan import BigGANSettings
 from .training.gan.dcgan import DCGANSettings
 from .training.gan.stylegan2 import StyleGAN2Settings
 from .training.gan.task import RunSchedule
-from .training.train import adapt, train_dcgan, train_stylegan2
+from .training.train import adapt, train_biggan, train_dcgan, train_stylegan2
 
 __version__: str
 __all__ = [
     "AdaptationSettings",
+    "BigGANSettings",
     "CachedSearch",
     "CheckpointError",
     "DCGANSettings",
@@ -114,6 +117,7 @@ __all__ = [
     "sample",
     "show",
     "sketch",
+    "train_biggan",
     "train_dcgan",
     "train_encoder",
     "train_stylegan2",

@@ -17,6 +17,7 @@ from ganvas.comparisons.tables import table
 from ganvas.drag.state import REACHED
 from ganvas.drag.video import at_viewing_size, marked
 from ganvas.images import pixels, sheets
+from ganvas.images.video import write_animation
 from studies.drag.qualitative import DIRECTION, EDITS, FOLLOWED, MOUTH, FaceDrag, face_path, steps_of
 from studies.drag.yaw import HEAD, NOSE, Angles, smile
 
@@ -153,7 +154,7 @@ def write_images(bench: DragBenchmark, found: Sequence[FaceDrag]) -> list[Path]:
         stem = face_path(Path(), edit, 0, "").stem.removesuffix("-0-")
         paths.append(write_jpeg(bench.folder / f"{stem}.jpg", strip(bench, mine)))
         video = side_by_side(bench, [face for face in mine if face.seed == mine[0].seed])
-        paths += [pixels.write_animation(bench.folder / f"{stem}.{kind}", video, SECONDS) for kind in ("gif", "webp")]
+        paths += [write_animation(bench.folder / f"{stem}.{kind}", video, SECONDS) for kind in ("gif", "webp")]
     return paths
 
 

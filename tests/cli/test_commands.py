@@ -60,8 +60,9 @@ def test_text_output_names_the_files(run: Run, tmp_path: Path):
 
 
 def test_directions_are_saved_with_their_origin(found: Path):
-    check_whole([str(path) for path in found.iterdir()])
-    assert sorted(path.name for path in found.iterdir()) == [f"directions.{e}" for e in ("html", "png", "safetensors")]
+    names = [f"directions.{kind}" for kind in ("html", "png", "safetensors")]
+    check_whole([str(found / name) for name in names])
+    assert sorted(path.name for path in found.iterdir()) == [*names, "run.json"]
     directions = ganvas.load_directions(found / "directions.safetensors")
     assert (len(directions), directions.layers, directions.space) == (2, (4, 5, 6), "w")
     assert (directions.origin.region_name, directions.origin.seeds) == ("mouth", (0,))
@@ -85,7 +86,7 @@ def test_directions_of_other_spaces_can_edit(run: Run, tmp_path: Path, space: st
     )
     path = tmp_path / "directions.safetensors"
     outcome = run(
-        "edit", "faces", path, "--seeds", "4", "--strength", "2", "--frames", "0", "--out", tmp_path, "--json"
+        "edit", "faces", path, "--seeds", "4", "--strength", "2", "--frames", "0", "--out", tmp_path / "edit", "--json"
     )
     change = json.loads(outcome.out)["changes"][0]
     assert change["inside"][0] > 0
@@ -112,8 +113,9 @@ def test_edit_writes_every_sample_at_every_strength(run: Run, found: Path, tmp_p
     assert {Path(path).suffix for path in summary["files"]} == {".png", ".html", ".safetensors", ".gif", ".webp"}
     assert [change["sample"] for change in summary["changes"]] == ["seed 4", "seed 7"]
     assert all(change["inside"][1] > 0 for change in summary["changes"])  # at strength 0 what was added still shows
-    with Image.open(tmp_path / "edit.gif") as moving:
+    with Image.open(tmp_path / "films" / "seed0004.gif") as moving:
         assert moving.n_frames == 4  # there and back
+    assert len(list((tmp_path / "images").glob("seed000[47]*.png"))) == 2 * 4
     latent = ganvas.load_latent(tmp_path / "latent.safetensors")
     assert latent.names[3:5] == ("seed 7 at −4", "seed 7 at 0")
     faces, directions = ganvas.load("faces"), ganvas.load_directions(found / "directions.safetensors")
@@ -140,7 +142,9 @@ def test_array_of_directions_is_measured_in_a_given_region(run: Run, tmp_path: P
     options = ("--index", "1", "--layers", "3-5", "--strength", "2", "--seeds", "4", "--frames", "0")
     outcome = run("edit", "faces", tmp_path / "old.npy", *options, "--out", tmp_path, "--json")
     assert json.loads(outcome.out)["changes"][0]["outside"] is None
-    outcome = run("edit", "faces", tmp_path / "old.npy", *options, "--region", "eyes", "--out", tmp_path, "--json")
+    outcome = run(
+        "edit", "faces", tmp_path / "old.npy", *options, "--region", "eyes", "--out", tmp_path / "eyes", "--json"
+    )
     assert json.loads(outcome.out)["changes"][0]["outside"][0] > 0
 
 
@@ -205,13 +209,13 @@ def test_interrupt_keeps_finished_files(run: Run, tmp_path: Path, monkeypatch: p
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ganvas.cli.sample.pixels.write_image", stop)
-    older = tmp_path / "latent.safetensors"
+    monkeypatch.setattr("ganvas.images.saving.write_image", stop)
+    older = tmp_path / "mine.txt"
     older.write_text("finished before")
     outcome = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
     assert (outcome.code, outcome.out) == (130, "")
     assert "Stopped" in outcome.err
-    assert [path.name for path in tmp_path.iterdir()] == ["latent.safetensors"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     assert older.read_text() == "finished before"
 
 

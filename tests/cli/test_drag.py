@@ -14,6 +14,7 @@ from ganvas.drag.run import DragRun
 from ganvas.drag.session import DragSession
 from ganvas.drag.trace import read_trace
 from ganvas.generators.protocol import About
+from ganvas.images import pixels
 from ganvas.reports import drag_report
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
@@ -32,6 +33,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["draggan", "freedrag"])
 def test_replayed_trace_repeats_the_drag(run: Run, files: dict[str, Path], tmp_path: Path, method: str):
     mask = tmp_path / "mask.png"
@@ -56,16 +58,18 @@ def test_replayed_trace_repeats_the_drag(run: Run, files: dict[str, Path], tmp_p
 def test_video_ends_with_the_result_and_no_image_is_synthesized_in_vain(
     run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    videos, painted = [], []
+    videos: list[list[np.ndarray]] = []
+    painted = []
     real = DragSession.image
     monkeypatch.setattr(DragSession, "image", lambda *given: painted.append(1) or real(*given))
-    write = lambda path, video, seconds: videos.append(video) or path  # noqa: E731
-    monkeypatch.setattr(drag_report.pixels, "write_animation", write)
+    write = lambda path, video, seconds: videos.append([video[i] for i in range(len(video))]) or path  # noqa: E731
+    monkeypatch.setattr(drag_report, "write_film", write)
     assert run("drag", files["plain"], *POINT, "--steps", "9", "--frames", "4", "--out", tmp_path).code == 0
     assert len(videos[0]) == 4 + drag_report.PAUSE
     assert len(painted) == 4 + 3  # start, end, and the end beside the start
     beside = ganvas.read_image(tmp_path / "drag.png")
-    assert (videos[0][-1].clamp(-1, 1) - beside[0, :, :, -384:]).abs().max() < 0.01
+    last = pixels.from_bytes(torch.from_numpy(videos[0][-1][None].copy()))
+    assert (last - beside[..., -384:]).abs().max() < 0.01
 
 
 def test_trace_is_extended_and_shortened(run: Run, files: dict[str, Path], tmp_path: Path):
@@ -105,7 +109,7 @@ def test_uniform_masks_move_everything_or_nothing(
     assert outcome.code == code
     assert message in outcome.out + outcome.err
     if gray == 255:
-        assert run("drag", files["plain"], *POINT, *short, "--out", tmp_path / "b").code == 0
+        assert run("drag", files["plain"], *POINT, *short, "--out", tmp_path / "b", "--overwrite").code == 0
         assert (tmp_path / "a" / "end.png").read_bytes() == (tmp_path / "b" / "end.png").read_bytes()
 
 
@@ -156,8 +160,8 @@ def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: 
     ("options", "message"),
     [
         ((), "No point was given"),
-        (("--point", "0.4,0.4"), "write X,Y>X,Y"),
-        (("--point", "0.4>0.5"), "write X,Y>X,Y"),
+        (("--point", "0.4,0.4"), "write X,Y:X,Y"),
+        (("--point", "0.4>0.5"), "write X,Y:X,Y"),
         (("--point", "1.4,0.4>0.5,0.5"), "lies off the image"),
         (("--point", "nan,0.4>0.5,0.5"), "lies off the image"),
         ((*POINT, "--mask", "box:0.8,0.8,0.9,0.9"), "lies outside of what the mask lets move"),

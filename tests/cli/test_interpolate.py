@@ -11,8 +11,10 @@ import ganvas
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
 from ganvas.generators.weight_differences import weights_of
+from ganvas.images import video
 from ganvas.images.video import can_write_mp4
 from ganvas.latents.latent import load_latent, sample
+from ganvas.latents.noise import with_noise
 from ganvas.metrics.ssim import ssim
 from tests.generators.small import small_stylegan2
 
@@ -23,6 +25,7 @@ FILES = {
     "steps.png",
     "steps.json",
     "latent.safetensors",
+    "run.json",
 }
 
 
@@ -46,6 +49,7 @@ def test_retimed_video_has_even_steps(run, tmp_path):
         assert video.n_frames == 22  # there and back
 
 
+@pytest.mark.slow
 def test_looped_path_through_samples_keeps_other_layers(run, tmp_path):
     assert run("sample", "faces", "--seeds", "0-3", "--out", tmp_path / "one").code == 0
     file = tmp_path / "one" / "latent.safetensors"
@@ -76,6 +80,7 @@ def test_path_in_s_reports_no_distance_to_the_mean(run, tmp_path):
     assert "stds" not in outcome.out
 
 
+@pytest.mark.slow
 def test_path_from_tuned_photo_to_seed_blends_weights(run, tmp_path):
     """The weights of each frame lie between both; no one latent file holds them all."""
     generator = small_stylegan2(16)
@@ -87,6 +92,47 @@ def test_path_from_tuned_photo_to_seed_blends_weights(run, tmp_path):
     assert outcome.code == 0, outcome.err
     assert "no latent file" in outcome.out
     assert {path.name for path in (tmp_path / "video").iterdir()} == FILES - {"latent.safetensors"}
+
+
+def test_one_class_for_each_end(run, tmp_path):
+    generator = small_stylegan2(16, label_dim=3)
+    model = save_generator(tmp_path / "classes.safetensors", generator, About("classes", "", {}))
+    frames = ["--frames", 3, "--truncation", 1]
+    outcome = run("interpolate", model, "seed:4", "seed:4", "--label", "0,2", *frames, "--out", tmp_path / "video")
+    assert outcome.code == 0, outcome.err
+    found = load_latent(tmp_path / "video" / "latent.safetensors").codes
+    for frame, label in ((0, 0), (-1, 2)):
+        torch.testing.assert_close(found[frame], sample(generator, [4], label=label).codes[0])
+    outcome = run("interpolate", model, "seed:4", "seed:5", "seed:6", "--label", "0,2", "--out", tmp_path / "none")
+    assert (outcome.code, "2 labels do not fit 3 latents" in outcome.err) == (2, True)
+    outcome = run("interpolate", model, "seed:4", "seed:4", "--mode", "spherical", "--label", "0,2", *frames)
+    assert (outcome.code, "of different classes" in outcome.err) == (2, True)
+
+
+def test_noise_seed_gives_the_frames_their_noise(run, tmp_path):
+    generator = small_stylegan2(16)
+    model = save_generator(tmp_path / "small.safetensors", generator, About("small", "", {}))
+    ends, more = ("seed:4", "seed:7", "--frames", 2), ("--noise-seed", 3, "--out", tmp_path / "video")
+    assert run("interpolate", model, *ends, *more).code == 0
+    frames = load_latent(tmp_path / "video" / "latent.safetensors")
+    expected = with_noise(generator, sample(generator, [4], truncation=0.7), 3)
+    assert all(torch.equal(values[0, 0], expected.noise[name]) for name, values in frames.noise.items())
+    torch.testing.assert_close(next(frames.images(generator))[:1], next(expected.images(generator)))
+
+
+def test_one_video_file_at_the_generators_size(run, tmp_path):
+    generator = small_stylegan2(512, channels=2)
+    model = save_generator(tmp_path / "large.safetensors", generator, About("large", "", {}))
+    ends = ("interpolate", model, "seed:4", "seed:7", "--frames", 2)
+    assert run(*ends, "--out", tmp_path / "video.webp").code == 0
+    with Image.open(tmp_path / "video.webp") as film:
+        assert film.size == (512, 512)
+    assert run(*ends, "--size", 64, "--out", tmp_path / "small").code == 0
+    with Image.open(tmp_path / "small" / "interpolate.gif") as film:
+        assert film.size == (64, 64)
+    assert "exists already" in run(*ends, "--out", tmp_path / "video.webp").err
+    assert "is no video" in run(*ends, "--out", tmp_path / "video.png").err
+    assert "fewer than a size of 1024" in run(*ends, "--size", 1024, "--out", tmp_path / "none").err
 
 
 def test_too_small_images_are_refused(run, tmp_path):
@@ -130,7 +176,7 @@ def test_interrupt_leaves_no_partial_file(run, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Image.Image, "save", stop)
+    monkeypatch.setattr(video, "dithered", stop)
     outcome = run("interpolate", "faces", "seed:4", "seed:7", "--frames", 3, "--out", tmp_path)
     assert outcome.code == 130
     assert list(tmp_path.iterdir()) == []

@@ -50,6 +50,12 @@ def test_inversion_writes_latent_metrics_and_video(run: Run, folder: Path, tmp_p
         "loss.png",
         "way.gif",
         "way.webp",
+        "run.json",
+        "images",
+        "films",
+    }
+    assert {path.name for path in (tmp_path / "images").glob("*.png")} == {
+        f"{name}-{stage}.png" for name in "01" for stage in ("photo", "inverted")
     }
     with (tmp_path / "numbers.csv").open() as file:
         lines = list(csv.DictReader(file))
@@ -187,7 +193,7 @@ def test_a_killed_command_loses_one_part_at_most(
     class Killed(BaseException):
         pass
 
-    def killed(folder, work, facts, video=True):
+    def killed(*_):
         raise Killed
 
     monkeypatch.setattr("ganvas.cli.invert.write_inversion", killed)
@@ -276,6 +282,7 @@ def test_inversion_refuses_wrong_options(
     assert message in outcome.err
 
 
+@pytest.mark.slow
 def test_out_of_distribution_photos_are_reported(run: Run, folder: Path, tmp_path: Path):
     """A photo of its own making is not; the check can be left out."""
     generator = folder / "layers.safetensors"
@@ -285,5 +292,5 @@ def test_out_of_distribution_photos_are_reported(run: Run, folder: Path, tmp_pat
     warnings = json.loads(outcome.out)["ood"]
     assert len(warnings) == 1
     assert warnings[0].startswith("'0' is out of distribution for this generator")
-    outcome = run("invert", generator, folder / "0.png", *SHORT, "--ood", "off", "--out", tmp_path, "--json")
+    outcome = run("invert", generator, folder / "0.png", *SHORT, "--ood", "off", "--out", tmp_path / "off", "--json")
     assert json.loads(outcome.out)["ood"] == []

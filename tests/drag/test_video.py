@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import torch
 
-from ganvas.drag.video import BLUE, RED, at_viewing_size, evenly, marked
+from ganvas.drag.video import BLUE, RED, at_least_viewing_size, at_viewing_size, evenly, marked
 from ganvas.images.pixels import to_bytes
 
 
@@ -28,6 +28,7 @@ def test_images_are_shown_at_384_to_512_pixels():
     assert [at_viewing_size(torch.zeros(1, 3, size, size)).shape[-1] for size in (64, 256, 512, 1024)] == [
         384, 512, 512, 512,
     ]  # fmt: skip
+    assert at_least_viewing_size(torch.zeros(1, 3, 1024, 1024)).shape[-1] == 1024
 
 
 def test_handle_that_was_not_found_has_no_dot():

@@ -1,7 +1,6 @@
 """Directions at work: the numbers under the images are those of the images, and the sheets are whole."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,8 @@ from ganvas.reports.region_report import (
     Edit,
     captioned_sheet,
     compare_directions,
-    compare_rows,
-    on_sheet,
 )
+from ganvas.reports.sheet_size import on_sheet
 
 STRENGTHS = (-2.0, 0.0, 3.0)
 
@@ -77,16 +75,6 @@ def test_only_the_shared_edits_stand_on_all_rows(faces: Generator, latent: Laten
     assert compare_directions(faces, latent.rows([0]), edits, mask).many == ()
 
 
-def test_rows_share_the_direction(faces: Generator, latent: Latent, mask: torch.Tensor):
-    calls = []
-    report = compare_rows(faces, latent, Edit(direction(), STRENGTHS), mask, lambda *call: calls.append(call))
-    assert [strip.label for strip in report.strips] == ["seed 4", "seed 7"]
-    assert calls == [("Drawing edits", 1, 2), ("Drawing edits", 2, 2)]
-    wide = compare_directions(faces, latent, [Edit(direction(), STRENGTHS)], mask).many[0].images
-    for row, strip in enumerate(report.strips):
-        torch.testing.assert_close(strip.images, wide[row], atol=1e-4, rtol=1e-4)
-
-
 def test_stds_become_distances():
     assert Edit(direction(), ("-2s", 0.0, "3s")).lengths == (-1.0, 0.0, 1.5)
 
@@ -94,29 +82,7 @@ def test_stds_become_distances():
 def test_what_comes_before_is_added(faces: Generator, latent: Latent, mask: torch.Tensor):
     both = Edit(direction(0), (0.0,), before=((direction(1), 2.0),))
     alone = Edit(direction(1), (2.0,))
-    torch.testing.assert_close(both.images(faces, latent), alone.images(faces, latent))
-
-
-@pytest.mark.parametrize("space", ["z", "w+", "s"])
-def test_other_spaces(faces: Generator, mask: torch.Tensor, space: str):
-    vector = torch.zeros(faces.dimensions(space))
-    vector.view(-1)[0] = 1
-    one = Direction(vector, space, None if space in ("z", "s") else (0,))
-    latent = sample(faces, [4], truncation=0.7, space="z")
-    strip = compare_rows(faces, latent, Edit(one, STRENGTHS), mask).strips[0]
-    assert strip.inside[1] < 1e-4 < strip.inside[2]
-
-
-def test_without_a_region_the_whole_image_counts(faces: Generator, latent: Latent, tmp_path: Path):
-    nameless = replace(direction(), eigenvalue=math.nan, predicted_ratio=math.nan)
-    report = compare_rows(faces, latent, Edit(nameless, STRENGTHS), None)
-    change = report.strips[0].images[2] - report.originals[0]
-    assert report.strips[0].inside[2] == pytest.approx(float(change.square().mean().sqrt()), rel=1e-4)
-    assert report.strips[0].outside is None
-    text = report.write_page(tmp_path / "page.html", "No region", {}).read_text()
-    assert "region outlined<" not in text
-    assert '<span class="change out"' not in text
-    assert "not a number" not in text
+    torch.testing.assert_close(next(both.each(faces, latent)), next(alone.each(faces, latent)))
 
 
 def test_page_and_sheet(faces: Generator, latent: Latent, mask: torch.Tensor, tmp_path: Path):

@@ -3,6 +3,7 @@ said of a file.
 """
 
 import importlib.resources
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 from ganvas.checkpoints import zoo
 from ganvas.checkpoints.formats import READERS
+from ganvas.checkpoints.own_format import FORMAT as OWN_FORMAT
 from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own, save_generator
 from ganvas.checkpoints.safe_pickle.trees import describe_tree, is_safetensors, read_tree
 from ganvas.checkpoints.unbuilt import UNVERIFIED, UnbuiltGenerator
@@ -51,8 +53,11 @@ def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dt
     """
     if dtype not in (None, *PRECISIONS):
         raise CheckpointError(f"{dtype} is not offered; load in torch.float32 or torch.bfloat16.")
-    place = device_named(device)
-    generator, about = read_generator(resolve(source))
+    place, path = device_named(device), resolve(source)
+    unbuilt, about = recognize(path)
+    generator = build(unbuilt, path)
+    if unbuilt.format != OWN_FORMAT and "left_out" in unbuilt.facts:
+        warnings.warn(f"'{path.name}': {unbuilt.facts['left_out']} are left out of the images.", stacklevel=2)
     if dtype == torch.bfloat16 and generator.resolution < SMALLEST_IN_BFLOAT16:
         raise CheckpointError(f"bfloat16 is offered from {SMALLEST_IN_BFLOAT16} pixels up; load in float32.")
     generator.about = about

@@ -133,7 +133,9 @@ def _series(origin: Any, arguments: tuple[Any, ...]) -> Kind:
     def right(given: Any) -> bool:
         if isinstance(given, range) and not several:
             return kinds[0].refusal(0) is None
-        if isinstance(given, str | bytes | Tensor) or not isinstance(given, origin | list | tuple | np.ndarray):
+        if isinstance(given, str | bytes | Tensor | collections.abc.Mapping) or not isinstance(
+            given, origin | list | tuple | np.ndarray
+        ):
             return False
         if isinstance(given, np.ndarray) and not given.ndim:
             return False

@@ -26,6 +26,8 @@ COMMANDS = {
     "directions": "Find the directions that change a region and leave the rest alone.",
     "edit": "Move images along a direction.",
     "drag": "Pull points of an image to where they should be.",
+    "region": "Show a region on an image, with a ruler.",
+    "align": "Align a photo to a generator, to paint on.",
     "invert": "Find the latents of your own photos.",
     "sketch": "Make images that show your sketches.",
     "interpolate": "Make a video from one image to the next.",

@@ -1,7 +1,9 @@
 """``ganvas drag``: points of an image dragged to their targets."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,21 +11,22 @@ from cyclopts import Parameter
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames
-from ganvas.cli.show import Report, progress
-from ganvas.cli.types import METHOD, Layers, Model, Out, Points, RegionText
+from ganvas.cli.show import progress
+from ganvas.cli.types import METHOD, Files, Layers, Model, Out, Overwrite, Points, RegionText
 from ganvas.directions.find import region_of
 from ganvas.drag.json_files import read_points
 from ganvas.drag.masks import read_movable
 from ganvas.drag.methods import settings_of
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest
-from ganvas.drag.run import DragRun
 from ganvas.drag.session import DragSession, open_drag
 from ganvas.drag.trace import read_trace
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
-from ganvas.io.files import is_file, make_folder
+from ganvas.images.saving import ImageFiles
+from ganvas.io.files import is_file
+from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.regions import Region
-from ganvas.reports.drag_report import DragFrame, summarize_drag, write_drag_video, write_session
+from ganvas.reports.drag_report import perform_drags, summarize_drag, write_drag_video, write_session
 
 DEFAULT_SEED = 4
 OF_THE_IMAGE = ("space", "layers", "feature")
@@ -88,7 +91,7 @@ class Asked:
     def request(self, generator: Generator) -> DragRequest:
         """Return the drag for the library."""
         if not self.has_points:
-            raise RegionError('No point was given; give --point "X,Y>X,Y", handle and target, in fractions.')
+            raise RegionError('No point was given; give --point "X,Y:X,Y", handle and target, in fractions.')
         pairs = (*self.point, *(() if self.points is None else read_points(self.points)))
         settings = settings_of(self.method or "draggan", **self.tuning.changes())
         steps = DEFAULT_STEPS if self.steps is None else self.steps
@@ -121,20 +124,22 @@ def drag(
     replay: Path | None = None,
     undo: numbers.CountOrNone | None = None,
     out: Out = Path("drag"),
+    overwrite: Overwrite = False,
+    files: Files = ImageFiles(),
     tuning: DragOptions = DragOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
 ) -> None:
     """Drag points of an image to their targets: the image follows.
 
-    Writes start.png, end.png, drag.png (both with the points), drag.gif and drag.webp (and drag.mp4 with the extra
-    video), latent.safetensors, and trace.json, from which --replay does the same again.
+    Writes, at the generator's size, start.png, end.png, and films with the points, drag.gif and drag.webp (and drag.mp4
+    with the extra video); drag.png, a sheet; latent.safetensors, and trace.json, from which --replay does it again.
 
     Args:
         seed: Which image; 4 by default. Or --latent FILE (or a photo), with --samples if it holds several.
         method: draggan (by default) follows the points by their features; freedrag carries their features along the
             line.
-        point: Handle and target, "X,Y>X,Y" in fractions of width and height; may be given several times.
+        point: Handle and target, "X,Y:X,Y" in fractions of width and height; may be given several times.
         points: A JSON file of them: [{"handle": [0.4, 0.6], "target": [0.4, 0.5]}].
         mask: What may move: a mask file (white may) or a region such as mouth or box:0.3,0.6,0.7,0.9; all by default.
         steps: Largest number of steps; 300 by default.
@@ -147,24 +152,24 @@ def drag(
     if undo is not None and replay is None:
         raise GanvasError("--undo leaves out a trace's last drags; give the trace by --replay.")
     generator = loading.load(model)
+    files.check_fits(generator.resolution)
     if replay is None:
         requests: Sequence[DragRequest] = (asked.request(generator),)
         session = _open(asked, generator, source)
     else:
         session, requests = _replayed(replay, undo or 0, asked, generator, source)
-    video, stopped = list[DragFrame](), False
-    with progress() as report:
-        for request in requests:
-            run = session.begin(request)
-            make_folder(out)  # only when the drag can be done
-            session, stopped = _dragged(session, run, video, report)
-            if stopped:
-                break
-        make_folder(out)
-        paths = [*write_session(out, session), *write_drag_video(out, session, video, frames, report)]
+    single = is_file_name(out) and check_new_file(out, overwrite)
+    with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
+        done = perform_drags(session, requests, partial(report, "Dragging"))
+        session = done.session
+        if folder is None:
+            paths = [files.write(out, session.image())]
+        else:
+            paths = write_session(folder.path, session, files)
+            paths += write_drag_video(folder.path, session, done.frames, frames, files, report)
     drags = [summarize_drag(one, generator.resolution) for one in session.drags]
     loading.show("drag", list(map(str, drags)), paths, drags=[asdict(one) for one in drags])
-    if stopped:
+    if not done.finished:
         raise KeyboardInterrupt
 
 
@@ -192,25 +197,6 @@ def _replayed(
     more = (asked.request(generator),) if asked.has_points else ()
     session = trace.open(generator, None if source.latent is None else source.read(generator, ()))
     return session, (*trace.requests[: count - undo], *more)
-
-
-def _dragged(session: DragSession, run: DragRun, video: list[DragFrame], report: Report) -> tuple[DragSession, bool]:
-    """Return the session after one more drag, and whether Ctrl-C stopped it, which keeps the steps done; its moments
-    are added to `video`.
-    """
-    targets, limit, stopped = run.request.targets, run.request.steps, False
-    followed = "anchors" if run.request.method.method == "freedrag" else "handles"
-    try:
-        for state in run:
-            video.append(DragFrame(state.seen_codes, run.path[-1], targets))
-            report("Dragging", state.steps, limit, f"{followed} {run.distance:.1f} pixels from their targets")
-    except KeyboardInterrupt:
-        stopped = True
-    else:
-        video.pop()  # the last state is shown by where the content is found, below
-    session = session.with_drag(run.finish())
-    video.append(DragFrame(session.codes, session.drags[-1].final_handles, targets))
-    return session, stopped
 
 
 def _movable(generator: Generator, mask: str | None) -> Region | None:

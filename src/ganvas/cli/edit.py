@@ -7,21 +7,21 @@ from ganvas.checks.ranges import whole_number
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import Layers, Model, Out, RegionText, Seeds, Space, Strengths, Texts
+from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths, Texts
 from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.directions.files import load_directions
 from ganvas.directions.strengths import default_strengths, parse_strengths
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
-from ganvas.images import pixels
-from ganvas.io.files import make_folder
+from ganvas.images.saving import ImageFiles
+from ganvas.io.result_folder import is_file_name
 from ganvas.io.tensor_files import is_ours
 from ganvas.reports.direction_text import describe_edit
-from ganvas.reports.region_report import Edit, captions, compare_rows
+from ganvas.reports.edit_report import EditRun
+from ganvas.reports.image_files import write_single
+from ganvas.reports.region_report import Edit
 
 DEFAULT_SEEDS = range(4, 8)
-MOST_MOVING = 4
-SECONDS_PER_FRAME = 0.06
 
 
 def edit(
@@ -38,12 +38,16 @@ def edit(
     region: RegionText | None = None,
     frames: numbers.Frames = 24,
     out: Out = Path("edit"),
+    overwrite: Overwrite = False,
+    files: Files = ImageFiles(),
     source: Source = Source(),
     loading: Loading = Loading(),
 ) -> None:
     """Move images along a direction, all by the same strengths.
 
-    Writes edit.png, edit.gif, edit.webp, edit.html, and latent.safetensors with the codes of every edited image.
+    Writes, at the generator's size, a file for each image and strength (images/seed0004_+3.png and so on) and films of
+    the first four images (films/seed0004.webp and .gif); a labeled sheet, edit.png, and a page, edit.html, of the first
+    sixteen; latent.safetensors with the codes of every edited image.
 
     Args:
         directions: A directions file of ganvas directions, or of other tools: .npy, .npz, .pt, .pkl or text.
@@ -56,11 +60,12 @@ def edit(
         layers: Layers to edit, such as 3-5, instead of those that the direction was found for; or all.
         space: Space of directions of other tools, whose files do not say it; w or w+ by their shape by default.
         region: The region to outline and to measure; that of the directions by default.
-        frames: Frames of the animations, 0 for none.
+        frames: Frames of the films on the way there, 0 for none.
     """
     check_frames(frames)
     source.refuse_seeds(seeds)
     generator = loading.load(model)
+    files.check_fits(generator.resolution)
     found = _fitting(directions, generator, space)
     strengths = strength or default_strengths(found)
     before = tuple(_added(text, found, directions, generator, space) for text in add or ())
@@ -68,19 +73,17 @@ def edit(
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before)
     mask = found.mask if region is None else mask_of(generator, region)
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
-    make_folder(out)
-    with progress() as report:
-        shown = compare_rows(generator, latent, step, mask, report)
+    read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
+    if is_file_name(out):
+        edited = step.latent(generator, latent)
+        loading.show("edit", read_as, write_single(out, generator, [edited], len(edited), files, overwrite))
+        return
     title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
-    paths = [
-        pixels.write_image(out / "edit.png", shown.sheet(captions(strengths))),
-        shown.write_page(out / "edit.html", title, facts),
-        step.latent(generator, latent).save(out / "latent.safetensors"),
-    ]
-    if frames:
-        moving = step.frames(generator, latent.rows(range(min(len(latent), MOST_MOVING))), frames)
-        paths += [pixels.write_animation(out / f"edit.{kind}", moving, SECONDS_PER_FRAME) for kind in ("gif", "webp")]
-    loading.show("edit", [], paths, changes=shown.changes())
+    with loading.results(out, overwrite, generator) as folder, progress() as report:
+        written = EditRun(generator, latent, step, mask, files, frames).write(folder, title, facts, report)
+    loading.show("edit", [*read_as, *written.lines], written.files, changes=written.changes, images=written.images)
+    if not written.finished:
+        raise KeyboardInterrupt
 
 
 def _fitting(path: Path, generator: Generator, space: str | None) -> Directions:

@@ -1,28 +1,31 @@
 """``ganvas interpolate``: a video from one latent to the next."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import progress
-from ganvas.cli.types import Flag, Layers, Model, Out, Space, parse_samples
+from ganvas.cli.types import Files, Flag, Layers, Model, Out, Overwrite, Space, parse_samples
 from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
 from ganvas.edits.interpolate import ease as eased
-from ganvas.edits.retime import time_path
+from ganvas.edits.retime import path_timings
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
+from ganvas.generators.labels import label_of_each
 from ganvas.generators.protocol import Generator
-from ganvas.images.video import MISSING_VIDEO, can_write_mp4
-from ganvas.inversion.photos import is_photo
-from ganvas.io.files import make_folder
+from ganvas.images.decoding import is_image
+from ganvas.images.saving import ImageFiles
+from ganvas.images.video import MISSING_VIDEO, VIDEOS, can_write_mp4
+from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.latents.latent import Latent
+from ganvas.latents.noise import with_noise
 from ganvas.metrics.features import SMALLEST, load_features
-from ganvas.reports.path_report import path_lines, path_summary, write_path
+from ganvas.reports.path_report import path_lines, path_summary, write_path, write_videos
 
 MOST_FRAMES, MOST_KEYS = 1000, 64
-EVEN, RETIMED = "even in the latent", "re-timed"
 
 
 def interpolate(
@@ -40,14 +43,17 @@ def interpolate(
     truncation: numbers.Truncation | None = None,
     label: str | None = None,
     out: Out = Path("interpolate"),
+    overwrite: Overwrite = False,
+    files: Files = ImageFiles(),
+    noise_seed: numbers.Seed | None = None,
     loading: Loading = Loading(),
 ) -> None:
     """Make a video from one image to the next, and measure how evenly it moves.
 
-    Writes interpolate.gif, .webp and with --mp4 .mp4; interpolate.png, a strip of frames; steps.png and steps.json, the
+    Writes, at the generator's size, interpolate.gif, .webp and with --mp4 .mp4, which run forward and back unless the
+    path loops (--out NAME.webp: that video alone); interpolate.png, a strip of frames; steps.png and steps.json, the
     length of every step and the distance to the mean; latent.safetensors with the codes of all frames, unless latents
-    were tuned for different photos: then the weights change from frame to frame. Videos of paths that do not loop run
-    forward and back.
+    were tuned for different photos: then the weights change from frame to frame.
 
     Args:
         latents: Two or more, in order: seed:4 or seed:4,7; a latent file, all its samples, or FILE:SAMPLES such as
@@ -61,25 +67,35 @@ def interpolate(
         space: Where the path lies: w+ by default, z for spherical ones.
         mp4: Write an MP4 too; needs the extra video.
         truncation: Truncation psi of seeds: 1 is none, 0 the average image; 0.7 by default.
-        label: Class of seeds and photos, for generators that have classes: a number or a name.
+        label: Class of seeds and photos, for generators that have classes: a number or a name; one for each latent with
+            commas between, such as 1,207, to go from one class to another.
+        noise_seed: Draw noise maps from this seed, the same for all frames; the generator's own by default.
     """
     if frames > MOST_FRAMES:
         raise GanvasError(f"{frames} frames are too many for one video; give at most {MOST_FRAMES}.")
     positions = frame_positions(frames, loop)
-    if mp4 and not can_write_mp4():
+    if (mp4 or out.suffix.lower() == ".mp4") and not can_write_mp4():
         raise GanvasError(MISSING_VIDEO)
+    if is_file_name(out) and out.suffix.lower() not in VIDEOS:
+        raise GanvasError(f"'{out}' is no video; give a name that ends in {', '.join(VIDEOS)}, or a folder.")
     generator = loading.load(model)
+    files.check_fits(generator.resolution)
     sampled_in = "z" if space == "z" or mode == "spherical" else None
-    keys = [_read(generator, text, Source(truncation=truncation, label=label), sampled_in) for text in latents]
+    sources = [Source(truncation=truncation, label=one) for one in label_of_each(generator, label, len(latents))]
+    keys = [_read(generator, text, source, sampled_in) for text, source in zip(latents, sources, strict=True)]
+    keys = keys if noise_seed is None else [with_noise(generator, key, noise_seed) for key in keys]
     path = path_through(generator, keys, space=space, mode=mode, layers=layers, loop=loop)
     _check(generator, path)
-    make_folder(out)
-    timings, network = {}, load_features(None, loading.on())
+    measure = partial(path_timings, load_features(None, loading.on()), generator, path, retimed=retime)
     shares = eased(positions) if ease else positions
-    with progress() as report:
-        for name in (EVEN, RETIMED)[: 1 + retime]:
-            timings[name] = time_path(network, generator, path, shares, evenly=name == RETIMED, progress=report)
-    paths = write_path(out, generator, path, timings, (".gif", ".webp", ".mp4")[: 2 + mp4])
+    if is_file_name(out):
+        with progress() as report:
+            timings = measure(shares, progress=report)
+            paths = write_videos([check_new_file(out, overwrite)], generator, path, timings, files, report)
+    else:
+        with loading.results(out, overwrite, generator) as folder, progress() as report:
+            timings, kinds = measure(shares, progress=report), (".gif", ".webp", ".mp4")[: 2 + mp4]
+            paths = write_path(folder.path, generator, path, timings, kinds, files, report)
     loading.show("interpolate", path_lines(path, timings), paths, **path_summary(path, timings))
 
 
@@ -104,5 +120,5 @@ def _read(generator: Generator, text: str, source: Source, space: str | None) ->
     if not path.exists() and not path.suffix:
         raise LatentError(f"'{text}' is no latent: give seed:4, a latent file, or samples of one as FILE:0-2.")
     chosen = parse_samples(samples) if samples else None
-    label = source.label if is_photo(path) else None
+    label = source.label if is_image(path) else None
     return replace(source, latent=path, samples=chosen, truncation=None, label=label).read(generator, ())

@@ -1,7 +1,8 @@
 """Options that several commands have."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,21 +15,24 @@ from torch import Tensor
 from ganvas.checkpoints.load import load
 from ganvas.checks.devices import device_named
 from ganvas.cli import numbers
-from ganvas.cli.show import progress, show_result, visible, written
+from ganvas.cli.show import progress, repeatable, show_result, visible, written
 from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space
 from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import label_of
-from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label
+from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label, about_of
+from ganvas.images.decoding import is_image
 from ganvas.inversion.open import open_latent, open_photo
-from ganvas.inversion.photos import PhotoSettings, check_photos_ood, is_photo
-from ganvas.io.progress import Progress
+from ganvas.inversion.photos import PhotoSettings
+from ganvas.io.result_folder import ResultFolder, result_folder
 from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample
+from ganvas.latents.noise import with_noise
 from ganvas.training.hardware import fastest_precision, set_threads
 
 TRUNCATION = 0.7
 MOST_FRAMES = 200
+SEEDS_AT_ONCE = 256
 
 
 @Parameter(name="*", group=COMPUTING)
@@ -44,6 +48,13 @@ class Output:
     def show(self, command: str, lines: Sequence[str], files: Sequence[Path] = (), **facts: Any) -> None:
         """Print the lines, the files that were written and the time taken; with ``--json`` the command's facts."""
         show_result([*lines, *written(files)], {"command": command, **facts, "files": files}, self.json)
+
+    def results(
+        self, out: Path, overwrite: bool, generator: Generator | None = None
+    ) -> AbstractContextManager[ResultFolder]:
+        """Give the folder of this run's results, which holds those of no other."""
+        run = {"command": repeatable(), "generator_hash": about_of(generator).hash}
+        return result_folder(out, run, overwrite=overwrite)
 
 
 @Parameter(name="*", group=COMPUTING)
@@ -91,6 +102,33 @@ class Loading(Compute):
         return generator.transformed(rotate=self.rotate, translate=self.translate or (0.0, 0.0))
 
 
+@Parameter(name="*", group=PHOTOS)
+@dataclass(frozen=True)
+class PhotoOptions:
+    """What part of a photo is taken. By default a person's face is found (extra align) and brought to where the
+    generator has faces; without a face, the middle square.
+    """
+
+    face: numbers.Count = 1
+    """Which face of a photo with several: 1 is the largest."""
+    eyes: Eyes = ()
+    """Where the left and the right eye are in the photo, X,Y:X,Y in fractions, instead of finding them; auto insists on
+    a face. Once for all photos, or once for each, in their order."""
+    crop: Box | None = None
+    """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
+    as_is: Flag = False
+    """Take the middle square without looking for a face, and accept a photo that is out of distribution."""
+    background: str = "white"
+    """The color behind transparent photos: a name or #rrggbb."""
+    ood: Literal["auto", "on", "off"] = "auto"
+    """Check whether photos are out of distribution for the generator, which takes 450 of its images once; auto checks
+    up to 256 pixels."""
+
+    def settings(self) -> PhotoSettings:
+        """Return the settings for the library."""
+        return PhotoSettings(self.crop, self.eyes, self.background, self.face, self.as_is, self.ood)
+
+
 @Parameter(name="*", group=LATENTS)
 @dataclass(frozen=True)
 class Source:
@@ -98,7 +136,7 @@ class Source:
 
     latent: Path | None = None
     """A latent file to use instead of --seeds, codes of other tools (.npy, .npz, .pt, .pkl, text), or a photo, which is
-    inverted first."""
+    aligned, inverted and tuned for first, once."""
     latent_space: Space | None = None
     """Space of the codes of other tools, where neither the file nor their shape says it: z, w, w+ or s."""
     samples: Samples | None = None
@@ -110,27 +148,53 @@ class Source:
     label: str | None = None
     """Class, for generators that have classes: a number or a name; one for each image with commas between.
     ganvas edit takes that of the directions by default."""
+    noise_seed: numbers.Seed | None = None
+    """Draw noise maps from this seed, the same for all images; the generator's own by default."""
+    no_tune: Flag = False
+    """Do not tune the generator's weights for a photo: seconds faster, less like the photo."""
+    photo: PhotoOptions = PhotoOptions()
 
     def read(self, generator: Generator, seeds: Sequence[int], space: str | None = None) -> Latent:
         """Return the latent of the file or photo, else that of the seeds."""
         if self.latent is not None:
-            photo = is_photo(self.latent)
+            photo = is_image(self.latent)
             ours = not photo and is_ours(self.latent)
             self.refuse_with("A photo has" if photo else "A latent file holds", label=ours)
-            latent = open_source(self.latent, generator, None if ours else self.label_for(generator), self.latent_space)
-            return latent if self.samples is None else latent.rows(self.samples)
+            label = None if ours else self.label_for(generator)
+            latent = open_source(self.latent, generator, label, self.latent_space, self.photo, not self.no_tune)
+            return self._with_noise(generator, latent if self.samples is None else latent.rows(self.samples))
         if self.latent_space is not None:
             raise LatentError("--latent-space is that of the codes in a file; give --latent FILE, or leave it out.")
         if self.samples is not None:
             raise LatentError("--samples chooses samples of a latent file; give --latent FILE, or choose --seeds.")
-        return sample(
+        return self._sample(generator, seeds, self.label_for(generator), space)
+
+    def read_each(self, generator: Generator, seeds: Sequence[int]) -> tuple[Iterable[Latent], int]:
+        """Return the same as several latents that are made one after the other, and the number of all samples."""
+        if self.latent is not None or len(seeds) <= SEEDS_AT_ONCE:
+            latent = self.read(generator, seeds)
+            return [latent], len(latent)
+        label = self.label_for(generator)
+        if isinstance(label, tuple) and len(label) != len(seeds):
+            raise LatentError(f"{len(label)} labels do not fit {len(seeds)} seeds: give one for all, or one for each.")
+        parts = (slice(first, first + SEEDS_AT_ONCE) for first in range(0, len(seeds), SEEDS_AT_ONCE))
+        each = (self._sample(generator, seeds[i], label[i] if isinstance(label, tuple) else label) for i in parts)
+        return each, len(seeds)
+
+    def _sample(self, generator: Generator, seeds: Sequence[int], label: Label, space: str | None = None) -> Latent:
+        truncation = TRUNCATION if self.truncation is None else self.truncation
+        latent = sample(
             generator,
             seeds,
-            label=self.label_for(generator),
-            truncation=TRUNCATION if self.truncation is None else self.truncation,
+            label=label,
+            truncation=truncation,
             truncation_layers=self.truncation_layers,
             space=space,
         )
+        return self._with_noise(generator, latent)
+
+    def _with_noise(self, generator: Generator, latent: Latent) -> Latent:
+        return latent if self.noise_seed is None else with_noise(generator, latent, self.noise_seed)
 
     def label_for(self, generator: Generator) -> int | tuple[int, ...] | None:
         """Return the classes meant by --label, None where it was not given."""
@@ -154,46 +218,20 @@ class Source:
             raise LatentError("--latent and --seeds both say which images; leave --seeds out.")
 
 
-@Parameter(name="*", group=PHOTOS)
-@dataclass(frozen=True)
-class PhotoOptions:
-    """How photos are cropped or aligned, and checked."""
-
-    crop: Box | None = None
-    """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
-    eyes: Eyes = ()
-    """Where the left and the right eye are in the photo: X,Y;X,Y in fractions, or auto to find a person's (extra
-    align). They come to where the generator has eyes. Once for all photos, or once for each, in their order."""
-    background: str = "white"
-    """The color behind transparent photos: a name or #rrggbb."""
-    ood: Literal["auto", "on", "off"] = "auto"
-    """Warn of photos that are out of distribution for the generator, which takes 450 of its images once; auto checks
-    up to 256 pixels."""
-
-    def settings(self) -> PhotoSettings:
-        """Return the settings for the library."""
-        if self.eyes and self.crop is not None:
-            raise GanvasError("--eyes decide what part of a photo is taken; leave --crop out, or --eyes.")
-        return PhotoSettings(self.crop, self.eyes, self.background)
-
-    def ood_warnings(
-        self, generator: Generator, photos: Tensor, names: Sequence[str], label: Label, report: Progress
-    ) -> list[str]:
-        """Return a sentence for every photo that is out of distribution."""
-        return check_photos_ood(generator, photos, names, label=label, check=self.ood, progress=report)
-
-
 def open_source(
-    path: Path, generator: Generator, label: int | tuple[int, ...] | None = None, space: str | None = None
+    path: Path,
+    generator: Generator,
+    label: int | tuple[int, ...] | None = None,
+    space: str | None = None,
+    photo: PhotoOptions = PhotoOptions(),
+    tune: bool = True,
 ) -> Latent:
-    """Return the latent of a latent file or a photo; of a photo, print on stderr how near its inversion came."""
-    if not is_photo(path):
+    """Return the latent of a latent file or a photo; of a photo, print on stderr what was done with it."""
+    if not is_image(path):
         return open_latent(path, generator, label=label, space=space)
     with progress() as report:
-        opened = open_photo(path, generator, label=label, progress=report)
-    more = "ganvas invert --tune comes nearer, --eyes and --crop align it"
-    lines = [*opened.warnings, f"inverted {path.name} into {opened.latent.space}: {opened.psnr:.1f} dB; {more}"]
-    print(visible("\n".join(lines)), file=sys.stderr)
+        opened = open_photo(path, generator, label=label, settings=photo.settings(), tune=tune, progress=report)
+    print(visible("\n".join([*opened.warnings, opened.described])), file=sys.stderr)
     return opened.latent
 
 

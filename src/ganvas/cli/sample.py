@@ -1,28 +1,20 @@
 """``ganvas sample``: images from seeds, and mixed styles."""
 
-import math
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import progress
-from ganvas.cli.types import Model, Out, Seeds, Texts
+from ganvas.cli.types import Files, Model, Out, Overwrite, Seeds, Texts
 from ganvas.edits.mix import layer_groups, mixed_layers
 from ganvas.errors import GanvasError
-from ganvas.generators.protocol import Generator
-from ganvas.images import pixels
-from ganvas.io.files import make_folder
-from ganvas.latents.latent import Latent
-from ganvas.latents.latent import sample as latent_of_seeds
-from ganvas.reports.mixing_sheet import mixing_sheet
-from ganvas.reports.region_report import captioned_sheet, on_sheet
+from ganvas.images.saving import ImageFiles
+from ganvas.io.result_folder import is_file_name
+from ganvas.reports.image_files import write_single
+from ganvas.reports.mixing_sheet import styles_like
+from ganvas.reports.samples_report import check_mixed, write_mixed, write_samples
 
-FEWEST_COLUMNS = 4
 DEFAULT_SEEDS, DEFAULT_CONTENT = range(16), range(4)
-MOST_ON_SHEET = 1024
 
 
 def sample(
@@ -34,35 +26,46 @@ def sample(
     layers: Texts | None = None,
     columns: numbers.Count | None = None,
     out: Out = Path("sample"),
+    overwrite: Overwrite = False,
+    files: Files = ImageFiles(),
     source: Source = Source(),
     loading: Loading = Loading(),
 ) -> None:
-    """Make images from seeds: one labeled sheet, and a latent file with their codes.
+    """Make images from seeds, any number of them.
+
+    Writes images/seed0004.png and so on, one file for each image, at the generator's size; sample.png, a labeled sheet
+    of the first hundred; latent.safetensors with the codes of up to 4096. Ctrl-C keeps what is finished; the same
+    command goes on from there.
 
     Args:
-        seeds: Which seeds, such as 0-3 or 1,5,8-11; 0-15 by default, 0-3 with --mix.
+        seeds: Which seeds, such as 0-3 or 1,5,8-11 or 0-99999; 0-15 by default, 0-3 with --mix.
         mix: Mix styles: seeds whose layers go into every image. The sheet has these across, the images down.
         layers: Layers to take from the seeds of --mix: coarse, middle, fine, or such as 0-3. May be given several
             times, for a block each; coarse, middle and fine by default.
-        columns: Images side by side; about as many as there are rows by default.
+        columns: Images of the sheet side by side; about as many as there are rows by default.
     """
     _check_options(mix, layers, columns)
     source.refuse_seeds(seeds)
     generator = loading.load(model)
-    names = list(layers or layer_groups(generator)) if mix else []
-    blocks = {name: mixed_layers(generator, name) for name in names}
-    latent = source.read(generator, seeds or (DEFAULT_SEEDS if mix is None else DEFAULT_CONTENT))
-    _check_size(len(latent), len(mix or ()), len(blocks))
-    styles = _styles(generator, latent, mix) if mix else None
-    make_folder(out)
-    if styles is None:
-        sheet = _sheet(generator, latent, columns)
-    else:
-        with progress() as report:
-            sheet, latent = mixing_sheet(generator, latent, styles, blocks, report)
-    paths = [pixels.write_image(out / "sample.png", sheet), latent.save(out / "latent.safetensors")]
-    mixed = {"layers": blocks} if mix else {}
-    loading.show("sample", [], paths, generator=latent.generator, seeds=latent.seeds, **mixed)
+    files.check_fits(generator.resolution)
+    if mix is not None:
+        blocks = {name: mixed_layers(generator, name) for name in layers or layer_groups(generator)}
+        content = source.read(generator, seeds or DEFAULT_CONTENT)
+        check_mixed(len(content), len(mix), len(blocks))
+        styles = styles_like(generator, content, mix)
+        with loading.results(out, overwrite, generator) as folder, progress() as report:
+            written = write_mixed(folder, generator, content, styles, blocks, files, report)
+        loading.show("sample", written.lines, written.files, **written.facts, layers=blocks)
+        return
+    latents, total = source.read_each(generator, seeds or DEFAULT_SEEDS)
+    if is_file_name(out):
+        loading.show("sample", [], write_single(out, generator, latents, total, files, overwrite))
+        return
+    with loading.results(out, overwrite, generator) as folder, progress() as report:
+        written = write_samples(folder, generator, latents, total, files, columns, report)
+    loading.show("sample", written.lines, written.files, **written.facts)
+    if not written.finished:
+        raise KeyboardInterrupt
 
 
 def _check_options(mix: object, layers: object, columns: int | None) -> None:
@@ -70,33 +73,3 @@ def _check_options(mix: object, layers: object, columns: int | None) -> None:
         raise GanvasError("--layers says what is taken from the seeds of --mix; give --mix, or leave --layers out.")
     if mix is not None and columns is not None:
         raise GanvasError("A sheet of --mix has a column for each of its seeds; leave --columns out.")
-
-
-def _check_size(count: int, styles: int, blocks: int) -> None:
-    images = count if not styles else styles + count * (styles + 1) * blocks
-    if images > MOST_ON_SHEET:
-        raise GanvasError(f"{images} images are too many for one sheet; give fewer seeds, at most {MOST_ON_SHEET}.")
-
-
-def _sheet(generator: Generator, latent: Latent, columns: int | None) -> Tensor:
-    images: list[Tensor] = []
-    with progress() as report:
-        for some in latent.images(generator):
-            images.append(on_sheet(some))
-            report("Making images", sum(map(len, images)), len(latent))
-    across = min(len(latent), columns or max(FEWEST_COLUMNS, math.ceil(math.sqrt(len(latent)))))
-    return captioned_sheet(torch.cat(images), across, latent.captions)
-
-
-def _styles(generator: Generator, latent: Latent, seeds: list[int]) -> Latent:
-    """Return the latent of the seeds of --mix, of the same class and truncation as `latent`."""
-    if isinstance(latent.label, tuple) and len(set(latent.label)) > 1:
-        raise GanvasError("Images of several classes cannot be mixed with those of one seed each; give one --label.")
-    label = latent.label[0] if isinstance(latent.label, tuple) else latent.label
-    return latent_of_seeds(
-        generator,
-        seeds,
-        label=label,
-        truncation=latent.truncation,
-        truncation_layers=latent.truncation_layers,
-    )

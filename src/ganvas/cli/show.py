@@ -1,6 +1,7 @@
 """How every command shows what it did: lines or JSON on stdout, and a progress bar on stderr."""
 
 import json
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from rich.progress import TransferSpeedColumn as BytesRate
 from rich.text import Text
 
 from ganvas.io.json_files import plain
+from ganvas.io.progress import Forecast
 
 COMMAND_LINE: ContextVar[str] = ContextVar("COMMAND_LINE", default="ganvas")
 """The command as typed, for the pages that it writes."""
@@ -33,6 +35,18 @@ def written(paths: Sequence[Path]) -> list[str]:
     return [*(f"wrote {path}" for path in paths), f"{time.perf_counter() - STARTED.get():.1f} seconds"]
 
 
+def repeatable() -> str:
+    """Return the command as typed, without what changes nothing in its results: two runs of it may share a folder."""
+    words = iter(shlex.split(COMMAND_LINE.get()))
+    kept = []
+    for word in words:
+        if word == "--out":
+            next(words, None)
+        elif not word.startswith("--out=") and word not in ("--overwrite", "--json", "--debug"):
+            kept.append(word)
+    return shlex.join(kept)
+
+
 def visible(text: str) -> str:
     """Show control characters of text that may come from a file, so that they do not steer the terminal."""
     return "".join(c if c == "\n" or c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
@@ -47,7 +61,8 @@ class Report(Protocol):
 
 @contextmanager
 def progress(shown: bool = True, window: float = 30.0, in_bytes: bool = False) -> Iterator[Report]:
-    """Show a bar with rate and time left for each task that is reported; silent where stderr is no terminal.
+    """Show a bar with rate and time left for each task that is reported; where stderr is no terminal, say only how long
+    a task will take that takes more than a minute.
 
     The rate is that of the last `window` seconds. With `in_bytes`, amounts are bytes of a download.
     """
@@ -66,6 +81,7 @@ def progress(shown: bool = True, window: float = 30.0, in_bytes: bool = False) -
         speed_estimate_period=window,
     ) as bars:
         tasks: dict[str, Task] = {}
+        forecast = Forecast(lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
 
         def report(what: str, done: int, total: int | None, note: str = "") -> None:
             if what not in tasks:
@@ -74,6 +90,8 @@ def progress(shown: bool = True, window: float = 30.0, in_bytes: bool = False) -
             elif done < tasks[what].completed:  # the same task starts again, for the next image
                 bars.reset(tasks[what].id, total=total)
             bars.update(tasks[what].id, completed=done, total=total, note=note)
+            if shown and not in_bytes:
+                forecast.report(what, done, total)
 
         yield report
 

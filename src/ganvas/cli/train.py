@@ -14,11 +14,12 @@ from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.encoder.run import EncoderSchedule
 from ganvas.training.encoder.train import train_encoder
 from ganvas.training.encoder.training import EncoderSettings
+from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.channels import parse_channels, standard_channels
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.train import adapt as train_adapted
-from ganvas.training.train import train_dcgan, train_stylegan2
+from ganvas.training.train import train_biggan, train_dcgan, train_stylegan2
 
 Augment = Literal["none", "diff", "adaptive"]
 
@@ -65,6 +66,48 @@ def dcgan(
         seed=running.seed,
     )
     run_and_show(train_dcgan, data, settings, running, compute, augment, start)
+
+
+@app.command
+def biggan(
+    data: Path,
+    /,
+    *,
+    resolution: numbers.Size = 64,
+    batch: numbers.Batch = BigGANSettings.batch,
+    learning_rate: numbers.Rate = BigGANSettings.learning_rate,
+    channels: str | None = None,
+    depth: numbers.Depth = BigGANSettings.depth,
+    orthogonal: numbers.Weight = BigGANSettings.orthogonal,
+    augment: Augment = "diff",
+    start: str | None = None,
+    running: Running = Running(),
+    compute: Compute = Compute(),
+) -> None:
+    """Train a BigGAN-deep (Brock et al. 2019): images of several classes, space z.
+
+    Args:
+        data: A folder with a subfolder or a zip of images for each class, or images with a dataset.json of labels.
+        resolution: Width and height of the images in pixels, a power of two.
+        batch: Batch size.
+        learning_rate: Learning rate of the generator; the discriminator's is four times as high.
+        channels: Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64,32.
+        depth: Blocks for each size of maps.
+        orthogonal: Weight of orthogonal regularization; 1e-4 is the published one.
+        augment: diff keeps the discriminator from memorizing small sets.
+        start: A BigGAN of the same sizes, or a training snapshot, to start from.
+    """
+    settings = BigGANSettings.standard(
+        resolution,
+        channels,
+        batch=batch,
+        learning_rate=learning_rate,
+        depth=depth,
+        orthogonal=orthogonal,
+        precision=compute.precision or "auto",
+        seed=running.seed,
+    )
+    run_and_show(train_biggan, data, settings, running, compute, augment, start)
 
 
 @Parameter(name="*")

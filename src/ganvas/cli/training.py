@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cyclopts import Group, Parameter
 
@@ -58,6 +58,8 @@ class Running:
     """Images between weights-only snapshots (in bfloat16), which are all kept; 0 for none."""
     keep: numbers.Count = 3
     """Snapshots kept, the newest ones."""
+    fit: Literal["crop", "pad"] = "crop"
+    """How images that are not square become so: the middle, or with black beside them."""
     flip: bool = True
     """Mirror real images at random."""
     dry_run: Flag = False
@@ -143,7 +145,8 @@ def run_and_show(
     start: str | None = None,
 ) -> None:
     """Train, or rehearse with --dry-run, and show the result."""
-    options = RunOptions(start, running.resume, running.change, running.test, compute.device or "auto", compute.threads)
+    start_and_test = (start, running.resume, running.change, running.test, running.fit)
+    options = RunOptions(*start_and_test, compute.device or "auto", compute.threads)
     shared = {"augmentation": Augmentation(augment, running.flip), "options": options}
     schedule = running.schedule
     if running.dry_run:

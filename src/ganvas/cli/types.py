@@ -16,6 +16,7 @@ from ganvas.directions.direction import Strength
 from ganvas.directions.strengths import parse_strengths
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
+from ganvas.images.saving import ImageFiles
 from ganvas.regions.points import parse_eyes, parse_handle_and_target
 from ganvas.regions.shapes import Point
 
@@ -68,7 +69,9 @@ Space = Literal["z", "w", "w+", "s"]
 Model = Annotated[
     str, Parameter(help="Generator: a bundled name (faces, cats), a name of the zoo (ganvas models list), or a file.")
 ]
-Out = Annotated[Path, Parameter(help="Folder for the results; files of an earlier run in it are replaced.")]
+Out = Annotated[Path, Parameter(help="Folder for the results; one that holds those of another run is refused.")]
+Overwrite = Annotated[bool, Parameter(negative=(), help="Replace the results of another run.")]
+Files = Annotated[ImageFiles, Parameter(name="*", group=Group("Images and films", sort_key=2))]
 Seeds = Annotated[list[int], one(parse_seeds, "SEEDS")]
 Samples = Annotated[list[int], one(parse_samples, "SAMPLES")]
 Strengths = Annotated[tuple[Strength, ...], one(parse_strengths, "STRENGTHS")]
@@ -76,8 +79,8 @@ Layers = Annotated[str, Parameter(metavar="LAYERS", allow_leading_hyphen=True)]
 RegionText = Annotated[str, Parameter(metavar="REGION", allow_leading_hyphen=True)]
 Texts = Annotated[list[str], Parameter(negative=())]
 Named = Annotated[tuple[tuple[str, str], ...], each(parse_named, "NAME=TEXT")]
-Points = Annotated[tuple[tuple[Point, Point], ...], each(parse_handle_and_target, "X,Y>X,Y")]
-Eyes = Annotated[tuple[Literal["auto"] | tuple[Point, Point], ...], each(parse_eyes, "X,Y;X,Y")]
+Points = Annotated[tuple[tuple[Point, Point], ...], each(parse_handle_and_target, "X,Y:X,Y")]
+Eyes = Annotated[tuple[Literal["auto"] | tuple[Point, Point], ...], each(parse_eyes, "X,Y:X,Y")]
 Box = Annotated[
     tuple[float, float, float, float],
     one(partial(parse_numbers, form="LEFT,TOP,RIGHT,BOTTOM, such as 0,0.1,1,0.9", count=4), "LEFT,TOP,RIGHT,BOTTOM"),

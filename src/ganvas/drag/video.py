@@ -13,17 +13,21 @@ from ganvas.drag.request import Point
 from ganvas.images import pixels
 
 RED, BLUE, WHITE = (230, 30, 40), (30, 100, 255), (255, 255, 255)
-SMALLEST, LARGEST = 384, 512  # pixels: handles can be told apart, and a video fits into memory
+SMALLEST, LARGEST = 384, 512  # pixels: handles can be told apart, and a sheet is no larger than a screen
 SUPERSAMPLING = 4  # marks are drawn so many times larger and shrunk
 RADIUS = 1 / 72  # of the width, of a point
 
 
 def at_viewing_size(image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 h2 w2"]:
     """Return the image enlarged by a whole factor to at least 384 pixels, or shrunk to 512."""
-    size = image.shape[-1]
-    if size > LARGEST:
+    if image.shape[-1] > LARGEST:
         return pixels.resize(image, LARGEST, LARGEST)
-    return pixels.enlarge(image, math.ceil(SMALLEST / size))
+    return at_least_viewing_size(image)
+
+
+def at_least_viewing_size(image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 h2 w2"]:
+    """Return the image, a small one enlarged by a whole factor to at least 384 pixels."""
+    return pixels.enlarge(image, math.ceil(SMALLEST / image.shape[-1]))
 
 
 def marked(

@@ -27,6 +27,7 @@ from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.metrics.perceptual import distance_of_maps, unit_maps
 from ganvas.metrics.ssim import ssim
 
+EVEN, RETIMED = "even in the latent", "re-timed"
 STEP = "root of the perceptual distance"
 TARGET = 1.5  # times the mean step, at most
 EVEN_ENOUGH = 1.1
@@ -246,6 +247,22 @@ def time_path(
     positions, steps = retimed(measure, shares, path.corners) if evenly else (shares, measure(shares))
     stds, structural = (measured(generator, path, positions) for measured in (stds_along_path, ssim_steps))
     return Timing(positions, steps, stds, shares, structural)
+
+
+def path_timings(
+    network: FeatureNetwork,
+    generator: Generator,
+    path: LatentPath,
+    shares: Positions,
+    *,
+    retimed: bool,
+    progress: Progress = silent,
+) -> dict[str, Timing]:
+    """Return the timings of a video by name: even in the latent, and if it is to be `retimed`, then this one too."""
+    names = (EVEN, RETIMED) if retimed else (EVEN,)
+    return {
+        name: time_path(network, generator, path, shares, evenly=name == RETIMED, progress=progress) for name in names
+    }
 
 
 def stds_along_path(generator: Generator, path: LatentPath, positions: Positions) -> Float[np.ndarray, "n"]:

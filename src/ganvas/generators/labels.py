@@ -109,9 +109,29 @@ def label_of(generator: Generator, text: str | None) -> int | tuple[int, ...] | 
     return None if text is None else parse_label(text, class_names(generator))
 
 
+def label_of_each(generator: Generator, text: str | None, count: int) -> list[str | None]:
+    """Return a text for each of so many latents: the same for all, or of several classes one each.
+
+    Raises `LatentError` where their number does not fit.
+    """
+    found = label_of(generator, text)
+    if count == 1 or not isinstance(found, tuple):
+        return [text] * count
+    if len(found) != count:
+        raise LatentError(f"{len(found)} labels do not fit {count} latents: give one for all, or one for each.")
+    return [str(label) for label in found]
+
+
 def class_names(generator: Generator) -> Sequence[str] | None:
     """Return the names of a generator's classes, None where they have none."""
     return getattr(generator, "class_names", None)
+
+
+def even_classes(generator: Generator, rows: int) -> tuple[int, ...] | None:
+    """Return class numbers for so many codes, in ascending order and each as often; None without classes."""
+    architecture = getattr(generator, "architecture", None)
+    classes = getattr(architecture, "label_dim", 0)
+    return tuple(row * classes // rows for row in range(rows)) if classes else None
 
 
 def _numbers(label: int | str | Sequence[int | str] | Tensor, names: Sequence[str] | None) -> Tensor:

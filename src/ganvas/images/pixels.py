@@ -1,12 +1,14 @@
-"""Image files to tensors and back, animations, and resizing. Knows no generator.
+"""Image files to tensors and back, and resizing. Knows no generator.
 
 Images are ``[n, 3, h, w]``, RGB, float, about [-1, 1] and unclamped: black is -1, white is 1. Files hold 8 bits
-a channel.
+a channel, PNG files 16 on request.
 """
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Shaped, UInt8
@@ -15,20 +17,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Positive
 from ganvas.errors import ImageError
+from ganvas.images.color import to_srgb
 from ganvas.images.decoding import levels, opened, over
-from ganvas.images.video import dithered, write_mp4
+from ganvas.images.png import png16_bytes
 from ganvas.io.files import atomic_path
 
 _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
-WRITABLE = {
+WRITABLE: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG"},
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
     ".webp": {"format": "WEBP", "lossless": True},
 }
-VIDEOS = (".gif", ".webp", ".mp4")
 LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)
 
 
@@ -38,11 +39,17 @@ def to_bytes(images: Float[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n h w 3"]:
     Raises:
         ImageError: A value is NaN.
     """
-    values = images.detach().float() * 127.5 + 127.5
+    return to_levels(images, 8).to(torch.uint8)
+
+
+def to_levels(images: Float[Tensor, "n 3 h w"], bits: int) -> Float[Tensor, "n h w 3"]:
+    """Convert images to whole levels from 0 to ``2 ** bits - 1``, as `to_bytes` does for 8 bits."""
+    half = (2**bits - 1) / 2
+    values = images.detach().float() * half + half
     if values.isnan().any():
         broken = values.isnan().flatten(1).any(1).nonzero().flatten().tolist()
         raise ImageError(f"Images {broken} contain NaN; try a smaller strength or float32.")
-    return values.clamp(0, 255).round().to(torch.uint8).movedim(1, 3).contiguous()
+    return values.clamp(0, 2 * half).round().movedim(1, 3).contiguous()
 
 
 def from_bytes(values: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
@@ -55,10 +62,12 @@ def read_image(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
     """Read an image file at its own size. To crop, align or resize a photo for a generator, use `read_photo`.
 
     Gray, palette and CMYK images become RGB; 16-bit gray keeps its depth; the first frame of an animation is taken.
-    The EXIF orientation is applied, color profiles are not.
+    The EXIF orientation is applied, and colors are converted to sRGB where the file has another color profile; a
+    damaged profile is ignored with a warning.
 
     Args:
-        file: The path of a PNG, JPEG, WebP, GIF, BMP, TIFF or PPM file, or its bytes.
+        file: The path of a PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF file, or HEIC with the extra ``heic``; or its
+            bytes. Its content decides, not the ending of its name.
 
     Returns:
         One RGB image in [-1, 1], ``[1, 3, height, width]``; transparent pixels are composited over white.
@@ -72,36 +81,73 @@ def read_image(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
         >>> ganvas.read_image(path).shape
         torch.Size([1, 3, 4, 6])
     """
+    values, note = decode_image(file)
+    if note:
+        name = f"'{file}'" if isinstance(file, str | Path) else "The image"
+        warnings.warn(f"{name}: {note}", stacklevel=2)
+    return values
+
+
+def decode_image(file: str | Path | io.BytesIO) -> tuple[Float[Tensor, "1 3 h w"], str]:
+    """Return what `read_image` returns, and "" or why the color profile was ignored."""
     with opened(file) as image:
-        return over(levels(ImageOps.exif_transpose(image)), torch.full((3,), 255.0)) / 127.5 - 1
+        converted, note = to_srgb(ImageOps.exif_transpose(image))
+        return over(levels(converted), torch.full((3,), 255.0)) / 127.5 - 1, note
 
 
 @checked
-def write_image(path: str | Path, image: Shaped[Tensor, "*shape"]) -> Path:
+def write_image(path: str | Path, image: Shaped[Tensor, "*shape"], bits: Literal[8, 16] = 8) -> Path:
     """Write one image to a file; a failed write leaves no partial file.
 
     Args:
         path: Where to write. The suffix sets the format: ``.png`` and ``.webp`` are lossless, ``.jpg`` and ``.jpeg``
             have quality 95.
         image: One RGB image, ``[1, 3, height, width]``, floats in [-1, 1]; values outside are clamped.
+        bits: Bits a channel: 8, or 16, which PNG alone holds.
 
     Returns:
         The path.
 
     Raises:
-        ImageError: Several images, another shape or dtype, an unknown suffix, NaN, or a path that cannot be written.
+        ImageError: Several images, another shape or dtype, an unknown suffix, NaN, 16 bits in another format than PNG,
+            or a path that cannot be written.
 
     Example:
         >>> import ganvas, torch
         >>> ganvas.write_image("white.png", torch.ones(1, 3, 8, 8)).name
         'white.png'
     """
-    path = _check_suffix(path, WRITABLE)
-    return _save(path, [to_pillow(image)], WRITABLE[path.suffix.lower()])
+    path = check_suffix(path, WRITABLE)
+    if bits == 16:
+        return _write_deep(path, image)
+    shown = to_pillow(image)
+    try:
+        with atomic_path(path, ImageError) as temporary:
+            shown.save(temporary, **WRITABLE[path.suffix.lower()])
+    except ValueError as error:  # what Pillow raises for sizes that a format does not have
+        raise ImageError(
+            f"'{path}': {path.suffix} cannot hold {shown.width} x {shown.height} pixels ({error})."
+        ) from error
+    return path
+
+
+def _write_deep(path: Path, image: Shaped[Tensor, "*shape"]) -> Path:
+    """Write a PNG of 16 bits a channel."""
+    if path.suffix.lower() != ".png":
+        raise ImageError(f"'{path}': {path.suffix} holds 8 bits a channel; write .png for 16.")
+    data = png16_bytes(to_levels(check_image(image), 16)[0].cpu().numpy())
+    with atomic_path(path, ImageError) as temporary:
+        temporary.write_bytes(data)
+    return path
 
 
 def to_pillow(image: Shaped[Tensor, "*shape"]) -> Image.Image:
     """Convert one image, ``[1, 3, h, w]``, to a Pillow image of 8-bit RGB; raises `ImageError` for anything else."""
+    return Image.fromarray(to_bytes(check_image(image))[0].cpu().numpy())
+
+
+def check_image(image: Shaped[Tensor, "*shape"]) -> Float[Tensor, "1 3 h w"]:
+    """Return one image, ``[1, 3, h, w]``; raises `ImageError` for anything else."""
     if not (isinstance(image, Tensor) and image.is_floating_point() and image.ndim == 4 and image.shape[1] == 3):
         raise ImageError(f"An image is a float tensor [1, 3, height, width]; you gave {_description(image)}.")
     if len(image) != 1:
@@ -109,7 +155,7 @@ def to_pillow(image: Shaped[Tensor, "*shape"]) -> Image.Image:
             f"{len(image)} images were given where one is written; give one of them, such as images[:1], or lay all of "
             "them out with ganvas.show(images).save(path)."
         )
-    return Image.fromarray(to_bytes(image)[0].cpu().numpy())
+    return image
 
 
 def _description(image: object) -> str:
@@ -125,64 +171,11 @@ def png_bytes(image: Float[Tensor, "1 3 h w"]) -> bytes:
     return buffer.getvalue()
 
 
-@checked
-def write_animation(
-    path: str | Path, frames: Float[Tensor, "n 3 h w"], seconds_per_frame: Positive, loop: bool = True
-) -> Path:
-    """Write frames as an animation; a failed write leaves no partial file.
-
-    A GIF has one palette of 256 colors for all frames and a fixed dither pattern, so that still parts do not flicker;
-    its times are multiples of 1/100 s. MP4 needs the extra ``video`` and stores no loop flag.
-
-    Args:
-        path: Where to write: ``.webp`` (quality 95), ``.gif`` or ``.mp4``.
-        frames: RGB images in [-1, 1], ``[n, 3, height, width]``; values outside are clamped.
-        seconds_per_frame: From 0.02 to 60, which browsers respect.
-        loop: Repeat without end.
-
-    Returns:
-        The path.
-
-    Raises:
-        ImageError: Another suffix, no frame, another time, or a path that cannot be written.
-
-    Example:
-        >>> import ganvas, torch
-        >>> ganvas.write_animation("noise.gif", torch.rand(3, 3, 8, 8), seconds_per_frame=0.1).name
-        'noise.gif'
-    """
-    path = _check_suffix(path, VIDEOS)
-    if not 0.02 <= seconds_per_frame <= 60:
-        raise ImageError(f"{seconds_per_frame} seconds per frame were asked for; browsers respect 0.02 to 60 seconds.")
-    if len(frames) == 0:
-        raise ImageError("An animation needs at least one frame, and none was given.")
-    if path.suffix.lower() == ".mp4":
-        return write_mp4(path, to_bytes(frames).cpu(), seconds_per_frame)
-    if path.suffix.lower() == ".gif":
-        images = dithered(to_bytes(frames).cpu())
-        options = {"format": "GIF", "optimize": False, "disposal": 1} | ({"loop": 0} if loop else {})
-        duration = round(seconds_per_frame * 100) * 10
-    else:
-        images = [to_pillow(frame[None]) for frame in frames]
-        options = {"format": "WEBP", "quality": 95, "loop": 0 if loop else 1}
-        duration = round(seconds_per_frame * 1000)
-    return _save(path, images, options | {"save_all": True, "append_images": images[1:], "duration": duration})
-
-
-def _check_suffix(path: str | Path, allowed: Sequence[str] | dict[str, dict]) -> Path:
+def check_suffix(path: str | Path, allowed: Sequence[str] | dict[str, dict]) -> Path:
+    """Return the path; raises `ImageError` for one whose suffix is not among those allowed."""
     path = Path(path)
     if path.suffix.lower() not in allowed:
         raise ImageError(f"'{path}' ends in '{path.suffix}'; allowed are {', '.join(allowed)}.")
-    return path
-
-
-def _save(path: Path, images: list[Image.Image], options: dict) -> Path:
-    try:
-        with atomic_path(path, ImageError) as temporary:
-            images[0].save(temporary, **options)
-    except ValueError as error:  # what Pillow raises for sizes that a format does not have
-        width, height = images[0].size
-        raise ImageError(f"'{path}': {path.suffix} cannot hold {width} x {height} pixels ({error}).") from error
     return path
 
 

@@ -125,19 +125,25 @@ def evaluate(
 
 
 def open_reference(
-    data: str | Path, resolution: int, *, images: int, network: FeatureNetwork, progress: Progress = silent
+    data: str | Path,
+    resolution: int,
+    *,
+    images: int,
+    network: FeatureNetwork,
+    progress: Progress = silent,
+    fit: str = "crop",
 ) -> ReferenceImages:
     """Return at most `images` of a folder or zip as the reference for a generator of `resolution` pixels."""
-    features = real_features(network, data, images, progress)
-    return ReferenceImages(network, features, _mean_finest_octave(data, resolution, images, progress))
+    features = real_features(network, data, images, progress, fit)
+    return ReferenceImages(network, features, _mean_finest_octave(data, resolution, images, progress, fit))
 
 
 @torch.no_grad()
 def real_features(
-    network: FeatureNetwork, data: str | Path, most: int, progress: Progress = silent
+    network: FeatureNetwork, data: str | Path, most: int, progress: Progress = silent, fit: str = "crop"
 ) -> Float[Tensor, "n d"]:
     """Return the features of at most `most` images of a folder or zip."""
-    images, chosen = _some_images(data, network.architecture.resolution, most, progress)
+    images, chosen = _some_images(data, network.architecture.resolution, most, progress, fit)
     parts = []
     for first in range(0, len(chosen), BATCH):
         parts.append(network(images.batch(chosen[first : first + BATCH]).to(network.mean.device)))
@@ -145,15 +151,17 @@ def real_features(
     return torch.cat(parts)
 
 
-def _mean_finest_octave(data: str | Path, resolution: int, most: int, progress: Progress) -> float:
-    images, chosen = _some_images(data, resolution, most, progress)
+def _mean_finest_octave(data: str | Path, resolution: int, most: int, progress: Progress, fit: str) -> float:
+    images, chosen = _some_images(data, resolution, most, progress, fit)
     batches = (images.batch(chosen[first : first + BATCH]) for first in range(0, len(chosen), BATCH))
     return float(torch.cat([octave_energies(batch)[:, 0] for batch in batches]).mean())
 
 
-def _some_images(data: str | Path, resolution: int, most: int, progress: Progress) -> tuple[ImageSet, np.ndarray]:
+def _some_images(
+    data: str | Path, resolution: int, most: int, progress: Progress, fit: str
+) -> tuple[ImageSet, np.ndarray]:
     """Return the images of a source and the indices of those to use: always the same ones, in ascending order."""
-    images = open_images(data, resolution, progress, FEWEST)
+    images = open_images(data, resolution, progress, FEWEST, fit)
     return images, np.sort(shuffled(0, 0, min(most, len(images)), len(images)))
 
 
@@ -162,7 +170,9 @@ def fake_images(
     generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, label: Label = None
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's images of `seeds` in batches, rounded to 8 bits and clamped to [-1, 1] as in a file."""
+    one_each = isinstance(label, Sequence | Tensor) and not isinstance(label, str) and len(label) == len(seeds)
     for first in range(0, len(seeds), FAKE_BATCH):
-        batch = sample(generator, seeds[first : first + FAKE_BATCH], label=label, truncation=truncation)
+        rows = slice(first, first + FAKE_BATCH)
+        batch = sample(generator, seeds[rows], label=label[rows] if one_each else label, truncation=truncation)
         for images in batch.images(generator):
             yield pixels.from_bytes(pixels.to_bytes(images))

@@ -1,7 +1,8 @@
 """What a session of drags leaves: images before and after, a video, the latent, a trace; and each drag in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.drag.request import Point
+from ganvas.drag.request import DragRequest, Point
 from ganvas.drag.run import FinishedDrag
 from ganvas.drag.session import DragSession
 from ganvas.drag.trace import write_trace
-from ganvas.drag.video import at_viewing_size, evenly, marked
+from ganvas.drag.video import at_least_viewing_size, at_viewing_size, evenly, marked
 from ganvas.images import pixels, sheets
-from ganvas.images.video import can_write_mp4
+from ganvas.images.saving import ImageFiles
+from ganvas.images.video import can_write_mp4, write_film
 from ganvas.io.progress import Progress, silent
+from ganvas.reports.image_files import counted, counting
 
 SECONDS_PER_FRAME = 0.08
 PAUSE = 12  # frames for which the video stands still at its end
@@ -29,6 +32,39 @@ class DragFrame:
     codes: Tensor
     handles: tuple[Point | None, ...]
     targets: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class PerformedDrags:
+    """A session after its drags, the moments that a video shows; not `finished` after Ctrl-C."""
+
+    session: DragSession
+    frames: tuple[DragFrame, ...]
+    finished: bool
+
+
+def perform_drags(
+    session: DragSession, requests: Sequence[DragRequest], progress: Callable[[int, int, str], None]
+) -> PerformedDrags:
+    """Do one drag after the other; Ctrl-C keeps the steps done. `progress` is called after each step with the steps
+    taken, the limit of all drags, and how far the points are from their targets.
+    """
+    frames, limit, before = list[DragFrame](), sum(request.steps for request in requests), 0
+    for request in requests:
+        run, finished = session.begin(request), False
+        followed = "anchors" if request.method.method == "freedrag" else "handles"
+        with suppress(KeyboardInterrupt):
+            for state in run:
+                frames.append(DragFrame(state.seen_codes, run.path[-1], request.targets))
+                note = f"{followed} {run.distance:.1f} pixels from their targets"
+                progress(before + state.steps, limit, note)
+            frames.pop()  # the last state is shown by where the content is found
+            finished = True
+        session, before = session.with_drag(run.finish()), before + request.steps
+        frames.append(DragFrame(session.codes, session.drags[-1].final_handles, request.targets))
+        if not finished:
+            return PerformedDrags(session, tuple(frames), False)
+    return PerformedDrags(session, tuple(frames), True)
 
 
 @dataclass(frozen=True)
@@ -61,30 +97,38 @@ def summarize_drag(finished: FinishedDrag, resolution: int) -> DragSummary:
     return DragSummary(finished.request.method.method, finished.reason, finished.steps, tuple(left))
 
 
-def write_session(out: Path, session: DragSession) -> list[Path]:
+def write_session(out: Path, session: DragSession, files: ImageFiles = ImageFiles()) -> list[Path]:
     """Write images, latent and trace; returns their paths."""
     before, after = session.image(session.start.codes), session.image()
-    paths = [pixels.write_image(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
+    paths = [files.write(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
     paths.append(pixels.write_image(out / "drag.png", sheets.strip(torch.cat(_stages(session, before)))))
     paths.append(session.latent.save(out / "latent.safetensors"))
     return [*paths, write_trace(out / "trace.json", session)]
 
 
 def write_drag_video(
-    out: Path, session: DragSession, frames: Sequence[DragFrame], most: int, progress: Progress = silent
+    out: Path,
+    session: DragSession,
+    frames: Sequence[DragFrame],
+    most: int,
+    files: ImageFiles = ImageFiles(),
+    progress: Progress = silent,
 ) -> list[Path]:
-    """Write a video of at most `most` of the frames, none for 0, as GIF, WebP and, where that is possible, MP4."""
+    """Write a video of at most `most` of the frames, none for 0, as GIF, WebP and, where that is possible, MP4: at the
+    generator's size or that of `files`, small ones enlarged so that points can be told apart.
+    """
     kept = evenly(len(frames), most)
     if not kept:
         return []
-    shown = []
-    for number in kept:
-        progress("Rendering the video", len(shown), len(kept))
-        frame = frames[number]
-        shown.append(marked(at_viewing_size(session.image(frame.codes)), frame.handles, frame.targets))
-    video = torch.cat([*shown, *shown[-1:] * PAUSE])
+    images = (_frame(session, frames[number], files) for number in kept)
     kinds = [".gif", ".webp", *([".mp4"] if can_write_mp4() else [])]
-    return [pixels.write_animation(out / f"drag{kind}", video, SECONDS_PER_FRAME) for kind in kinds]
+    with ImageFiles().film(out, counting(images, counted(progress, len(kept), "Rendering the video"))) as film:
+        played = film.played([*range(len(kept)), *[len(kept) - 1] * PAUSE])
+        return [write_film(out / f"drag{kind}", played, SECONDS_PER_FRAME) for kind in kinds]
+
+
+def _frame(session: DragSession, frame: DragFrame, files: ImageFiles) -> Float[Tensor, "1 3 h w"]:
+    return marked(at_least_viewing_size(files.fitted(session.image(frame.codes))), frame.handles, frame.targets)
 
 
 def _stages(session: DragSession, before: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]]:

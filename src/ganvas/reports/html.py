@@ -51,6 +51,10 @@ class DirectionStrip:
         if counts == {0} or len(counts) > 1:
             raise ImageError(f"'{self.label}' needs as many strengths as images and changes, and at least one.")
 
+    def changes(self) -> dict[str, Any]:
+        """Return what was measured, as JSON holds it."""
+        return {"sample": self.label, "strengths": self.strengths, "inside": self.inside, "outside": self.outside}
+
 
 @dataclass(frozen=True)
 class ManySeeds:

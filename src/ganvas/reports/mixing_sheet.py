@@ -1,6 +1,6 @@
 """A sheet of mixed images, as Figure 3 of StyleGAN: styles across, content down, a block for each set of layers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -9,25 +9,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganvas.edits.mix import GROUPS, mix_grid
+from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.images import sheets
-from ganvas.latents.latent import Latent
-from ganvas.reports.region_report import on_sheet
-
-Progress = Callable[[str, int, int], None]
+from ganvas.latents.latent import Latent, sample
 
 
-def mixing_sheet(
-    generator: Generator,
-    content: Latent,
-    style: Latent,
-    blocks: Mapping[str, Sequence[int]],
-    progress: Progress = lambda what, done, total: None,
-) -> tuple[Float[Tensor, "1 3 height width"], Latent]:
+def mixed_latents(
+    generator: Generator, content: Latent, style: Latent, blocks: Mapping[str, Sequence[int]]
+) -> list[Latent]:
     """Mix every sample of `content` with every one of `style`, once for each named set of layers in `blocks`.
 
-    Returns one labeled image (the styles in the top row, then a block for each set of layers, with the content at the
-    left) and the mixed latent in space w+: blocks, then content, then styles.
+    Returns a latent of space w+ for each block, all styles for the first content, then for the second.
     """
     mixed = []
     for name, layers in blocks.items():
@@ -37,30 +30,41 @@ def mixing_sheet(
         )
         label = None if content.label is None else style.label
         mixed.append(replace(grid, codes=grid.codes.cpu(), names=names, label=label))
-    total = len(content) + len(style) + sum(map(len, mixed))
-    images: list[Tensor] = []
-    for latent in (content, style, *mixed):
-        images.append(torch.cat([on_sheet(some) for some in latent.images(generator)]))
-        progress("Making images", sum(map(len, images)), total)
+    return mixed
+
+
+def mixing_sheet(
+    images: Sequence[Float[Tensor, "_n 3 h w"]], content: Latent, style: Latent, blocks: Mapping[str, Sequence[int]]
+) -> Float[Tensor, "1 3 height width"]:
+    """Return one labeled image: the styles in the top row, then a block for each set of layers, with the content at the
+    left. `images` are those of the content, of the styles and of each mixed latent, all of one size.
+    """
     captions = [f"{block_name(name, layers)} from above" for name, layers in blocks.items()]
     grids = [some.unflatten(0, (len(content), len(style))) for some in images[2:]]
-    return _sheet(images[0], images[1], dict(zip(captions, grids, strict=True)), content, style), _joined(mixed)
+    return _sheet(images[0], images[1], dict(zip(captions, grids, strict=True)), content, style)
+
+
+def styles_like(generator: Generator, content: Latent, seeds: Sequence[int]) -> Latent:
+    """Return the latent of seeds that give styles, of the same class and truncation as the content.
+
+    Raises `LatentError` for content of several classes.
+    """
+    if isinstance(content.label, tuple) and len(set(content.label)) > 1:
+        raise LatentError("Images of several classes cannot be mixed with those of one seed each; give one label.")
+    label = content.label[0] if isinstance(content.label, tuple) else content.label
+    return sample(
+        generator,
+        seeds,
+        label=label,
+        truncation=content.truncation,
+        truncation_layers=content.truncation_layers,
+    )
 
 
 def block_name(name: str, layers: Sequence[int]) -> str:
     """Return what a set of layers is called: "coarse layers (0-3)", "layers 8-9"."""
     numbers = f"{layers[0]}-{layers[-1]}" if len(layers) > 1 else f"{layers[0]}"
     return f"{name} layers ({numbers})" if name in GROUPS else f"layers {name}"
-
-
-def _joined(latents: Sequence[Latent]) -> Latent:
-    """Return latents of one kind as one."""
-    return replace(
-        latents[0],
-        codes=torch.cat([one.codes for one in latents]),
-        seeds=tuple(seed for one in latents for seed in one.seeds),
-        names=tuple(name for one in latents for name in one.names),
-    )
 
 
 def _sheet(

@@ -9,36 +9,68 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.edits.interpolate import LatentPath
+from ganvas.edits.interpolate import LatentPath, Positions
 from ganvas.edits.retime import STEP, TARGET, Timing
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
+from ganvas.images.saving import ImageFiles
+from ganvas.images.video import write_film
 from ganvas.io.json_files import write_json
+from ganvas.io.progress import Progress, silent
+from ganvas.reports.image_files import counted, counting
 from ganvas.reports.path_plot import path_plot
 from ganvas.reports.plots import can_plot
-from ganvas.reports.region_report import on_sheet
+from ganvas.reports.sheet_size import on_sheet
 
 SECONDS_PER_FRAME = 0.06
 ON_STRIP = 9
 
 
 def write_path(
-    out: Path, generator: Generator, path: LatentPath, timings: Mapping[str, Timing], videos: Sequence[str]
+    out: Path,
+    generator: Generator,
+    path: LatentPath,
+    timings: Mapping[str, Timing],
+    videos: Sequence[str],
+    files: ImageFiles = ImageFiles(),
+    progress: Progress = silent,
 ) -> list[Path]:
     """Write a path with its timings by name, the last of which the videos show; returns what was written.
 
     `videos` are suffixes such as ".gif". The latent file is left out where weights change from frame to frame.
     """
-    timing = list(timings.values())[-1]
-    positions = timing.positions[:-1] if path.closed else timing.positions
-    shown = torch.cat([on_sheet(some) for some in path.images(generator, positions)])
-    video = shown if path.closed else torch.cat([shown, shown.flip(0)[1:-1]])
-    written = [pixels.write_animation(out / f"interpolate{suffix}", video, SECONDS_PER_FRAME) for suffix in videos]
+    names = [out / f"interpolate{suffix}" for suffix in videos]
+    written = write_videos(names, generator, path, timings, files, progress)
     written.append(pixels.write_image(out / "interpolate.png", path_strip(generator, path, timings)))
     if can_plot():
         written.append(path_plot(timings, out / "steps.png"))
     written.append(write_json(out / "steps.json", path_summary(path, timings)))
-    return written if path.tuned else [*written, path.at(positions).save(out / "latent.safetensors")]
+    return written if path.tuned else [*written, path.at(shown(path, timings)).save(out / "latent.safetensors")]
+
+
+def write_videos(
+    names: Sequence[Path],
+    generator: Generator,
+    path: LatentPath,
+    timings: Mapping[str, Timing],
+    files: ImageFiles = ImageFiles(),
+    progress: Progress = silent,
+) -> list[Path]:
+    """Write the video of the last timing under names whose suffixes set the formats, at the generator's size; every
+    frame is made once, and one is in memory at a time.
+    """
+    positions = shown(path, timings)
+    more = counted(progress, len(positions), "Making frames")
+    frames = counting(path.images(generator, positions), more)
+    with files.film(names[0].parent, frames) as film:
+        video = film if path.closed else film.there_and_back()
+        return [write_film(name, video, SECONDS_PER_FRAME) for name in names]
+
+
+def shown(path: LatentPath, timings: Mapping[str, Timing]) -> Positions:
+    """Return the positions that the video shows: those of the last timing, of a loop without the last, its first."""
+    positions = list(timings.values())[-1].positions
+    return positions[:-1] if path.closed else positions
 
 
 def path_strip(

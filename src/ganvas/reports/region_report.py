@@ -5,17 +5,15 @@ the outside is all but the region.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.direction import Direction, Strength
-from ganvas.directions.strengths import frames_between
 from ganvas.edits.move import edit, edit_series
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
@@ -23,9 +21,10 @@ from ganvas.images import pixels, sheets
 from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.metrics.locality import rms_change
-from ganvas.reports.html import DirectionStrip, ManySeeds, directions_page, number
+from ganvas.reports.html import LARGEST_SIDE, DirectionStrip, ManySeeds, directions_page, number
+from ganvas.reports.sheet_size import at_most, on_sheet
 
-SMALLEST_ON_SHEET, LARGEST_ON_SHEET = 128, 256
+MOST_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,12 @@ class Edit:
         """Return the latent from which the direction sets out: `latent`, moved by what comes `before`."""
         return edit(generator, latent, [one for one, _ in self.before], [amount for _, amount in self.before])
 
-    def images(self, generator: Generator, latent: Latent) -> Float[Tensor, "rows k 3 h w"]:
-        """Return the image of every row at every strength, on the CPU."""
+    def each(self, generator: Generator, latent: Latent) -> Iterator[Float[Tensor, "rows 3 h w"]]:
+        """Yield the images of all rows at one strength after the other, on the CPU."""
         generator = latent.generator_for(generator)
-        return edit_series(generator, self.start(generator, latent), self.direction, self.strengths, self.layers).cpu()
+        begun = self.start(generator, latent)
+        for strength in self.strengths:
+            yield edit_series(generator, begun, self.direction, [strength], self.layers)[:, 0].cpu()
 
     def latent(self, generator: Generator, latent: Latent) -> Latent:
         """Return the latent of every sample at every strength, sample by sample."""
@@ -69,24 +70,19 @@ class Edit:
             names=tuple(names),
         )
 
-    def frames(self, generator: Generator, latent: Latent, count: int) -> Float[Tensor, "frames 3 height width"]:
-        """Return `count` frames from the smallest strength to the largest and back, the samples side by side."""
-        lengths = frames_between(self.direction, self.strengths, count)
-        images = replace(self, strengths=lengths).images(generator, latent)
-        forward = torch.cat([sheets.strip(on_sheet(moment)) for moment in images.transpose(0, 1)])
-        return torch.cat([forward, forward.flip(0)[1:-1]])
-
 
 @dataclass(frozen=True)
 class RegionReport:
     """What is shown: one strip per row of the page, each with its `originals` [strips, 3, h, w], and blocks of one
-    direction on many images. ``mask`` [1, h, w] is the region, None where it is not known.
+    direction on many images. ``mask`` [1, h, w] is the region, None where it is not known. ``photos`` are those that
+    the originals are inversions of, None where they are generated.
     """
 
     originals: Float[Tensor, "strips 3 h w"]
     mask: Float[Tensor, "1 mask_h mask_w"] | None
     strips: tuple[DirectionStrip, ...]
     many: tuple[ManySeeds, ...] = ()
+    photos: Float[Tensor, "strips 3 h w"] | None = None
 
     def write_page(
         self, path: str | Path, title: str, facts: Mapping[str, str], links: Mapping[str, str] | None = None
@@ -104,33 +100,19 @@ class RegionReport:
         )
 
     def sheet(self, strengths: Sequence[str]) -> Float[Tensor, "1 3 height width"]:
-        """Return one labeled image: a row for each strip, the original with the region outlined, then the edits.
+        """Return one labeled image: a row for each strip, the photo if there is one, the original with the region
+        outlined, then the edits.
 
         `strengths` are the words above the columns.
         """
+        photos = [on_sheet(photo[None]) for photo in self.photos] if self.photos is not None else []
         rows = [
-            torch.cat([outlined(original[None], self.mask), on_sheet(strip.images)])
-            for original, strip in zip(self.originals, self.strips, strict=True)
+            torch.cat([*photos[row : row + 1], outlined(original[None], self.mask), on_sheet(strip.images)])
+            for row, (original, strip) in enumerate(zip(self.originals, self.strips, strict=True))
         ]
+        heads = ["photo", "inversion"] if photos else ["original"]
         labels = [strip.label for strip in self.strips]
-        return sheets.labeled_grid(torch.cat(rows), 1 + len(strengths), ["original", *strengths], labels)
-
-    def changes(self) -> list[dict[str, Any]]:
-        """Return what was measured, as JSON holds it: for each strip the change inside and outside by strength."""
-        return [
-            {"sample": strip.label, "strengths": strip.strengths, "inside": strip.inside, "outside": strip.outside}
-            for strip in self.strips
-        ]
-
-
-def on_sheet(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 height width"]:
-    """Return images at the size in which sheets show them: small ones enlarged by a whole factor."""
-    height, width = images.shape[-2:]
-    side = max(height, width)
-    if side > LARGEST_ON_SHEET:
-        scale = LARGEST_ON_SHEET / side
-        return pixels.resize(images, max(1, round(height * scale)), max(1, round(width * scale)))
-    return pixels.enlarge(images, math.ceil(SMALLEST_ON_SHEET / side))
+        return sheets.labeled_grid(torch.cat(rows), len(heads) + len(strengths), [*heads, *strengths], labels)
 
 
 def captioned_sheet(
@@ -161,67 +143,62 @@ def compare_directions(
     shared: int = 1,
     progress: Progress | None = None,
 ) -> RegionReport:
-    """Show every edit on the first row of `latent`, and the first `shared` of them on all its rows.
+    """Show every edit on the first row of `latent`, and the first `shared` of them on its first 16 rows.
 
     `mask` is the region at any size of the image's shape. `progress` is called with what is done, how much of it, and
     how much there is.
     """
     generator = latent.generator_for(generator)
+    latent = latent.rows(range(min(len(latent), MOST_ROWS)))
     first = latent.rows([0])
     original = next(first.images(generator))
     # Of the same batch as the edits: another batch size changes the last digits, and no change shall be exactly 0.
-    original_among_all = next(latent.images(generator))[:1]
+    original_among_all = generator.synthesize(latent).cpu()[:1] if len(latent) > 1 and shared else original
     strips, many = [], []
     for done, one in enumerate(edits, start=1):
         wide = done <= shared and len(latent) > 1
-        images = one.images(generator, latent if wide else first)
-        strips.append(make_strip(one, images[0], original_among_all if wide else original, mask))
+        rows = list[Tensor]()
+        images = _kept(one.each(generator, latent if wide else first), rows)
+        strips.append(make_strip(one, images, original_among_all if wide else original, mask))
         if wide:
-            many.append(ManySeeds(one.label, latent.seeds or latent.captions, one.lengths, images))
+            many.append(ManySeeds(one.label, latent.seeds or latent.captions, one.lengths, torch.stack(rows, dim=1)))
         if progress:
             progress("Drawing edits", done, len(edits))
     return RegionReport(original.expand(len(strips), -1, -1, -1), mask, tuple(strips), tuple(many))
 
 
-def compare_rows(
-    generator: Generator,
-    latent: Latent,
-    one: Edit,
-    mask: Float[Tensor, "1 mask_h mask_w"] | None,
-    progress: Progress | None = None,
-) -> RegionReport:
-    """Show one edit on every row of `latent`, a strip each: all rows share the direction."""
-    generator = latent.generator_for(generator)
-    originals, strips = [], []
-    for row, caption in enumerate(latent.captions):
-        alone = latent.rows([row])
-        originals += latent.rows([row]).images(generator)
-        strips.append(make_strip(one, one.images(generator, alone)[0], originals[-1], mask, caption))
-        if progress:
-            progress("Drawing edits", row + 1, len(latent))
-    return RegionReport(torch.cat(originals), mask, tuple(strips))
+def _kept(series: Iterator[Float[Tensor, "rows 3 h w"]], rows: list[Tensor]) -> Iterator[Float[Tensor, "1 3 h w"]]:
+    """Yield the first row of each batch of a series, and add all of them to `rows`, at the size of pages."""
+    for images in series:
+        rows.append(at_most(images, LARGEST_SIDE))
+        yield images[:1]
 
 
 def make_strip(
     one: Edit,
-    images: Float[Tensor, "k 3 h w"],
+    images: Iterable[Float[Tensor, "1 3 h w"]],
     original: Float[Tensor, "1 3 h w"],
     mask: Float[Tensor, "1 mask_h mask_w"] | None,
     label: str = "",
 ) -> DirectionStrip:
-    """Return a strip with the root mean square change inside and outside the region under each image."""
+    """Return a strip of images at the size of pages, with the root mean square change inside and outside the region
+    under each, measured at their own size; one image at a time is in memory.
+    """
     height, width = original.shape[-2:]
     region = torch.ones(1, height, width) if mask is None else pixels.resize(mask[None], height, width)[0].clamp(0, 1)
-    inside = rms_change(images, original.expand_as(images), region)
-    outside = None if mask is None else rms_change(images, original.expand_as(images), 1 - region)
+    shown, inside, outside = [], [], []
+    for image in images:
+        shown.append(at_most(image, LARGEST_SIDE))
+        inside.append(float(rms_change(image, original, region)))
+        outside.append(math.nan if mask is None else float(rms_change(image, original, 1 - region)))
     return DirectionStrip(
         label or one.label,
         one.direction.eigenvalue,
         one.direction.predicted_ratio,
         one.lengths,
-        images,
-        tuple(inside.tolist()),
-        None if outside is None else tuple(outside.tolist()),
+        torch.cat(shown),
+        tuple(inside),
+        None if mask is None else tuple(outside),
     )
 
 

@@ -1,4 +1,4 @@
-"""Numbers of channels of StyleGAN2's maps."""
+"""Numbers of channels of maps of 4, 8, ... pixels."""
 
 from ganvas.checks.ranges import whole_number
 from ganvas.errors import TrainingError
@@ -10,7 +10,7 @@ def standard_channels(resolution: int, base: int = 4096, most: int = 256) -> tup
     Raises `TrainingError` unless the resolution is a power of two from 8 up.
     """
     if resolution < 8 or resolution & (resolution - 1):
-        raise TrainingError(f"A StyleGAN2 has no {resolution} pixels; give a power of two from 8 up.")
+        raise TrainingError(f"Networks of {resolution} pixels are not possible; give a power of two from 8 up.")
     return tuple(min(base // 2**i, most) for i in range(2, resolution.bit_length()))
 
 

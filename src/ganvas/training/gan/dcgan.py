@@ -6,11 +6,10 @@ statistics would mix.
 
 import copy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganvas.checks.arguments import checked_as
 from ganvas.checks.ranges import Batch, Positive, Rate, Seed, Size, Width
@@ -22,7 +21,7 @@ from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.discriminators import ConvolutionalDiscriminator
 from ganvas.training.gan.losses import LOSSES, score_metrics
-from ganvas.training.gan.networks import InitialNetworks, Networks, adam
+from ganvas.training.gan.networks import InitialNetworks, Networks, adam, copy_weights, descend, on_device
 from ganvas.training.randomness import Randomness
 
 BETAS = (0.5, 0.999)
@@ -89,10 +88,10 @@ class DCGANSettings:
         initialize(generator, random)
         discriminator = ConvolutionalDiscriminator(self.resolution, self.discriminator_width, random)
         if source is not None:
-            _copy_weights(source.generator, generator)
+            copy_weights(source.generator, generator)
             if source.discriminator is not None:
-                _copy_weights(source.discriminator, discriminator)
-        generator, discriminator = _on_device(generator, device).train(), _on_device(discriminator, device).train()
+                copy_weights(source.discriminator, discriminator)
+        generator, discriminator = on_device(generator, device).train(), on_device(discriminator, device).train()
         return Networks(
             generator,
             discriminator,
@@ -135,20 +134,13 @@ def training_step(
     real_scores = discriminator(augment(real, draws)).float()
     fake_scores = discriminator(augment(fake.detach(), draws)).float()
     discriminator_loss = loss.discriminator(real_scores, fake_scores)
-    _descend(discriminator, networks.discriminator_optimizer, discriminator_loss, processes)
+    descend(discriminator, networks.discriminator_optimizer, discriminator_loss, processes)
 
     discriminator.requires_grad_(False)
     generator_loss = loss.generator(None, discriminator(augment(fake, draws)).float())
-    _descend(networks.generator, networks.generator_optimizer, generator_loss, processes)
+    descend(networks.generator, networks.generator_optimizer, generator_loss, processes)
     losses = {"D": discriminator_loss.detach(), "G": generator_loss.detach()}
     return losses | score_metrics(real_scores, fake_scores)
-
-
-def _descend(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, processes: ProcessGroup) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    processes.average_gradients(network)
-    optimizer.step()
 
 
 @torch.no_grad()
@@ -165,18 +157,3 @@ def with_own_statistics(average: DCGAN) -> DCGAN:
     # A running mean that starts at zero is biased: divide by the sum of its weights.
     torch._foreach_div_(statistics, 1 - (1 - MOMENTUM) ** STATISTICS_BATCHES)
     return generator.eval()
-
-
-def _copy_weights(source: nn.Module, target: nn.Module) -> None:
-    shapes = [{name: tensor.shape for name, tensor in network.state_dict().items()} for network in (source, target)]
-    if shapes[0] != shapes[1]:
-        raise TrainingError("A DCGAN starts from one of the same sizes; leave --start out, or change the sizes.")
-    target.load_state_dict(source.state_dict())
-
-
-def _on_device(module: nn.Module, device: torch.device) -> Any:
-    """Move a module to the device, its kernels in the memory layout in which convolutions are fastest."""
-    for parameter in module.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return module.to(device)

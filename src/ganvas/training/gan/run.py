@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import GanvasError, TrainingError
+from ganvas.generators.labels import even_classes
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels, sheets
 from ganvas.images.datasets import shuffled
@@ -30,7 +31,7 @@ from ganvas.training.gan.held_out import HeldOutEvaluation
 from ganvas.training.gan.networks import Networks, lr_decay, lr_warmup, scale_learning_rates, tensors
 from ganvas.training.gan.snapshots import TrainingState
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
-from ganvas.training.gan.task import TrainingTask
+from ganvas.training.gan.task import TrainingTask, do_step
 from ganvas.training.log import RunningMeans, write_line
 from ganvas.training.randomness import Randomness
 
@@ -91,12 +92,11 @@ class TrainingRun:
         """Do one step; returns its metrics."""
         task, settings, state, shard = self.task, self.task.settings, self.state, self.task.processes.shard
         draws = Randomness(settings.seed, state.step, shard, task.device)
-        indices = shuffled(settings.seed, state.images, state.images + settings.batch, len(task.data))
-        real = task.data.batch(indices[shard.samples(settings.batch)], task.device)
+        real, classes = task.real_batch(state.images, task.device)
         real = task.augmentation.flip_real(real, draws)
         self._set_learning_rates()
         augment = task.augmentation.before_discriminator(self.networks.extra)
-        metrics = settings.step(self.networks, real, state.step, draws, augment, task.processes)
+        metrics = do_step(settings, self.networks, real, classes, state.step, draws, augment, task.processes)
         if state.step >= (settings.discriminator_warmup or 0):
             factor = averaging.decay(settings.batch, settings.half_life, state.images)
             averaging.update(self.networks.average, self.networks.generator, factor)
@@ -226,6 +226,8 @@ class TrainingRun:
 
 @torch.no_grad()
 def fixed_samples(generator: Generator) -> Tensor:
-    """Return the images of seeds 0-31, which every sheet shows, on the CPU in float32."""
+    """Return the images of seeds 0-31, which every sheet shows, of all classes in turn, on the CPU in float32."""
     seeds = range(SHEET_ROWS * SHEET_COLUMNS)
-    return torch.cat(list(sample(generator, seeds).images(generator))).float()
+    return torch.cat(
+        list(sample(generator, seeds, label=even_classes(generator, len(seeds))).images(generator))
+    ).float()

@@ -1,0 +1,125 @@
+"""What `ganvas edit` leaves: a file for every image, films of the first ones, a sheet, a page and the latent."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.directions.strengths import frames_between
+from ganvas.generators.protocol import Generator
+from ganvas.images import pixels
+from ganvas.images.saving import FILMS, IMAGES, ImageFiles, file_name
+from ganvas.images.video import write_film
+from ganvas.inversion.photos import unique_names
+from ganvas.io.progress import Progress
+from ganvas.io.result_folder import ResultFolder
+from ganvas.latents.latent import Latent
+from ganvas.reports.html import DirectionStrip
+from ganvas.reports.image_files import counted, counting
+from ganvas.reports.region_report import Edit, RegionReport, captions, make_strip
+from ganvas.reports.samples_report import MOST_CODES
+
+MOST_SHOWN, MOST_FILMED = 16, 4
+SECONDS_PER_FRAME = 0.06
+
+
+@dataclass
+class WrittenEdits:
+    """What was written, and what every edit changed; not `finished` after Ctrl-C."""
+
+    images: Path
+    originals: list[Tensor] = field(default_factory=list)
+    strips: list[DirectionStrip] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    finished: bool = True
+
+
+@dataclass(frozen=True)
+class EditRun:
+    """One edit of every sample of a latent: all move along the same direction.
+
+    ``mask`` is the region, at any size of the image's shape; None where it is not known. ``frames`` is the number of
+    frames of each film, 0 for none.
+    """
+
+    generator: Generator
+    latent: Latent
+    step: Edit
+    mask: Float[Tensor, "1 mask_h mask_w"] | None
+    files: ImageFiles = ImageFiles()
+    frames: int = 0
+
+    def write(self, folder: ResultFolder, title: str, facts: Mapping[str, str], progress: Progress) -> WrittenEdits:
+        """Write everything into a folder; the page has a title and facts in words. Ctrl-C keeps what is finished.
+
+        At any number of samples no more than the images of one are in memory: the sheet and the page show the first 16,
+        small; films are made of the first 4.
+        """
+        run = replace(self, generator=self.latent.generator_for(self.generator))
+        run.step.latent(run.generator, self.latent.rows([0]))  # wrong layers are refused before anything is written
+        written, filmed = WrittenEdits(folder.part(IMAGES)), min(len(self.latent), MOST_FILMED) if self.frames else 0
+        more = counted(progress, len(self.latent) * (1 + len(self.step.strengths)) + filmed * self.frames)
+        names = unique_names([file_name(caption) for caption in self.latent.captions])
+        try:
+            for row, name in enumerate(names):
+                run._write_sample(written, row, name, more)
+            for row, name in enumerate(names[:filmed]):
+                written.files += run._write_films(folder.part(FILMS), row, name, more)
+        except KeyboardInterrupt:
+            if not written.changes:
+                raise
+            written.finished = False
+        run._write_summary(folder, written, title, facts)
+        return written
+
+    def _write_sample(self, written: WrittenEdits, row: int, name: str, more: Callable[[int], None]) -> None:
+        """Write the image of one sample, and its edits."""
+        alone = self.latent.rows([row])
+        original = next(alone.images(self.generator))
+        self.files.write(written.images / f"{name}.png", original)
+        more(1)
+
+        def edited() -> Iterator[Tensor]:
+            for strength, image in zip(
+                captions(self.step.strengths), self.step.each(self.generator, alone), strict=True
+            ):
+                self.files.write(written.images / f"{file_name(f'{name}_{strength}')}.png", image)
+                yield image
+                more(1)
+
+        strip = make_strip(self.step, edited(), original, self.mask, self.latent.captions[row])
+        written.changes.append(strip.changes())
+        if row < MOST_SHOWN:
+            written.strips.append(strip)
+            written.originals.append(original)
+
+    def _write_films(self, folder: Path, row: int, name: str, more: Callable[[int], None]) -> list[Path]:
+        """Write a film of one sample from the smallest strength to the largest and back, as GIF and WebP."""
+        lengths = frames_between(self.step.direction, self.step.strengths, self.frames)
+        moving = replace(self.step, strengths=lengths).each(self.generator, self.latent.rows([row]))
+        with self.files.film(folder, counting(moving, more)) as film:
+            paths = [folder / f"{name}.{kind}" for kind in ("gif", "webp")]
+            return [write_film(path, film.there_and_back(), SECONDS_PER_FRAME) for path in paths]
+
+    def _write_summary(self, folder: ResultFolder, written: WrittenEdits, title: str, facts: Mapping[str, str]) -> None:
+        """Write sheet, page and latent of the samples that are finished."""
+        done, shown = len(written.changes), len(written.strips)
+        photos = self.latent.photo and self.latent.photo.images[:shown]
+        report = RegionReport(torch.cat(written.originals), self.mask, tuple(written.strips), photos=photos)
+        written.files.insert(0, pixels.write_image(folder / "edit.png", report.sheet(captions(self.step.strengths))))
+        written.files.insert(1, report.write_page(folder / "edit.html", title, facts))
+        if done > shown:
+            written.lines.append(f"edit.png and edit.html show the first {shown} of {done} samples")
+        count = done * len(self.step.strengths)
+        if count <= MOST_CODES:
+            latent = self.step.latent(self.generator, self.latent.rows(range(done)))
+            written.files.append(latent.save(folder / "latent.safetensors"))
+        else:
+            written.lines.append(f"no latent file above {MOST_CODES} images: the same command gives the codes again")
+        written.lines.append(f"{count + done} images in {written.images}")
