@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
 from ganvas.errors import GanvasError, ImageError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.decoding import is_image
@@ -60,6 +61,7 @@ class OpenedPhoto:
         )
 
 
+@checked
 def open_latent(
     path: str | Path,
     generator: Generator,

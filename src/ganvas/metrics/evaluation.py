@@ -9,7 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Steps, Truncation
 from ganvas.errors import GanvasError
+from ganvas.generators.codes import check_seeds
 from ganvas.generators.protocol import Generator, Label
 from ganvas.images import pixels
 from ganvas.images.datasets import FEWEST, ImageSet, open_images, shuffled
@@ -60,7 +63,7 @@ class ReferenceImages:
         generator: Generator,
         seeds: Sequence[int],
         *,
-        truncation: float = 1.0,
+        truncation: Truncation = 1.0,
         label: Label = None,
         progress: Progress = silent,
     ) -> Evaluation:
@@ -83,6 +86,7 @@ class ReferenceImages:
         )
 
 
+@checked
 def evaluate(
     generator: Generator,
     data: str | Path,
@@ -90,7 +94,7 @@ def evaluate(
     *,
     truncation: float = 1.0,
     label: Label = None,
-    images: int = 1000,
+    images: Steps = 1000,
     network: FeatureNetwork | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
@@ -114,6 +118,7 @@ def evaluate(
     """
     if images < 3:
         raise GanvasError(f"{images} real images are too few for an evaluation; give --images of some hundred.")
+    check_seeds(seeds)
     network = network or load_features(device=generator.device)
     reference = open_reference(data, generator.resolution, images=images, network=network, progress=progress)
     return reference.compare(generator, seeds, truncation=truncation, label=label, progress=progress)
