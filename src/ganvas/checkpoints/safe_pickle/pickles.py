@@ -20,10 +20,11 @@ from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_B
 from ganvas.checkpoints.safe_pickle.machine import AllowList, Global, Machine, require_key, shown
 from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord, PersistentRecord, make_dict, read_checked
 from ganvas.errors import CheckpointError, UnsafeFileError
-from ganvas.io.file_kinds import CUT_SAFETENSORS, HEAD_BYTES, PICKLE, SAFETENSORS, kind_instead, kind_of
+from ganvas.io.file_kinds import CUT_SAFETENSORS, HEAD_BYTES, PICKLE, SAFETENSORS, TEXT, kind_instead, kind_of
 
 LONGEST_TENSOR_NAME = 256  # characters
 MOST_ALIASES = 4  # times that a tensor has a name, on average by bytes
+STOP = b"."  # how every pickle ends
 BYTES_PER_KEY = 64  # about what a set needs
 NAME = re.compile(r"[A-Za-z0-9_]+")
 Member = TypeVar("Member")
@@ -43,7 +44,9 @@ def read_pickle(path: Path) -> object:
 
 
 def _read(stream: BufferedIOBase, size: int) -> object:
-    require_pickle(stream.read(HEAD_BYTES), size)
+    head = stream.read(HEAD_BYTES)
+    stream.seek(max(0, size - 1))
+    require_pickle(head, size, stream.read(1))
     window = ByteWindow(stream, 0, size, whole_file(size))
     return Machine(window, ALLOW_LIST, Budget(2 * size + SPARE_BYTES, MOST_OPERATIONS)).run()
 
@@ -65,11 +68,13 @@ def module_tensors(record: PersistentRecord) -> dict[str, Tensor]:
     return tensors
 
 
-def require_pickle(head: bytes, size: int) -> None:
-    """Raise `CheckpointError` if the first bytes of a file of `size` bytes show that it is no pickle but another kind;
-    the message says which.
+def require_pickle(head: bytes, size: int, last: bytes) -> None:
+    """Raise `CheckpointError` if the first bytes of a file of `size` bytes, and the last one, show that it is no pickle
+    but another kind; the message says which.
     """
     kind = kind_of(head, size)
+    if kind is TEXT and last == STOP:
+        return  # it may be a pickle of protocol 0, which is text
     if kind is SAFETENSORS or kind is CUT_SAFETENSORS:
         announced = int.from_bytes(head[:8], "little")
         raise CheckpointError(
