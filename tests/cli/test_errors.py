@@ -163,7 +163,7 @@ def test_internal_errors_are_reported_as_such(run: Run, monkeypatch: pytest.Monk
     def fail(*_: object) -> None:
         raise ZeroDivisionError("surprise\nmore")
 
-    monkeypatch.setattr("ganvas.cli.sample.captioned_sheet", fail)
+    monkeypatch.setattr("ganvas.reports.samples_report.captioned_sheet", fail)
     outcome = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
     assert (outcome.code, len(outcome.err.splitlines())) == (1, 2)
     assert "ZeroDivisionError: surprise" in outcome.err

@@ -40,16 +40,17 @@ def arguments(calls: dict[str, list[str]], option: Option, text: str, out: Path)
     if option.name in given:
         at = given.index(option.name)
         del given[at : at + 2]
-    target = [] if option.command in ("evaluate", "models convert") or option.name == "--out" else ["--out", str(out)]
+    suffix = ".png" if option.command in ("region", "align") else ""
+    target = [] if option.command in ("evaluate", "models convert") else ["--out", f"{out}{suffix}"]
     return [*option.command.split(), *given, *target, option.name, text]
 
 
 def fault(outcome: Outcome, seconds: float) -> str:
     """Return what is wrong with how a command ended, "" for nothing."""
-    if seconds > LONGEST_SECONDS:
-        return f"{seconds:.0f} seconds"
     if outcome.code == 0:
         return ""
+    if seconds > LONGEST_SECONDS:
+        return f"{seconds:.0f} seconds"
     if outcome.code != 2 or "Error: " not in outcome.err or "Internal" in outcome.err:
         return f"exit code {outcome.code}: {outcome.err[:300]}"
     message = outcome.err[outcome.err.index("Error: ") :]

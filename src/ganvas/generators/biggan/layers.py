@@ -283,8 +283,14 @@ class Attention(nn.Module):
 
 
 def attend(queries: Float[Tensor, "n i p"], keys: Float[Tensor, "n i q"]) -> Float[Tensor, "n p q"]:
-    """Return how much each place takes from each key, ``softmax(Q^T K)``: rows of sum one."""
-    return (queries.transpose(1, 2) @ keys).softmax(dim=2)
+    """Return how much each place takes from each key, ``softmax(Q^T K)``: rows of sum one.
+
+    In the precision of the maps, also under autocast: these are the largest tensors of all, and sums are taken in
+    float32 either way.
+    """
+    products = queries.transpose(1, 2) @ keys
+    with torch.autocast(products.device.type, enabled=False):
+        return products.softmax(dim=2)
 
 
 def _pick(maps: Float[Tensor, "n c h w"], places: Tensor) -> Float[Tensor, "n c q"]:
