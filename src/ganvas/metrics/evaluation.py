@@ -170,7 +170,8 @@ def fake_images(
     generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, label: Label = None
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's images of `seeds` in batches, rounded to 8 bits and clamped to [-1, 1] as in a file."""
-    one_each = isinstance(label, Sequence | Tensor) and not isinstance(label, str) and len(label) == len(seeds)
+    several = isinstance(label, Sequence | Tensor) and not isinstance(label, str) and getattr(label, "ndim", 1) > 0
+    one_each = several and len(label) == len(seeds)
     for first in range(0, len(seeds), FAKE_BATCH):
         rows = slice(first, first + FAKE_BATCH)
         batch = sample(generator, seeds[rows], label=label[rows] if one_each else label, truncation=truncation)
