@@ -170,10 +170,11 @@ def fake_images(
     generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, label: Label = None
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's images of `seeds` in batches, rounded to 8 bits and clamped to [-1, 1] as in a file."""
-    several = isinstance(label, Sequence | Tensor) and not isinstance(label, str) and getattr(label, "ndim", 1) > 0
-    one_each = several and len(label) == len(seeds)
+    label = label.reshape(1) if isinstance(label, Tensor) and not label.ndim else label
+    each = label if isinstance(label, Sequence | Tensor) and not isinstance(label, str) else ()
+    one_each = len(each) == len(seeds)
     for first in range(0, len(seeds), FAKE_BATCH):
         rows = slice(first, first + FAKE_BATCH)
-        batch = sample(generator, seeds[rows], label=label[rows] if one_each else label, truncation=truncation)
+        batch = sample(generator, seeds[rows], label=each[rows] if one_each else label, truncation=truncation)
         for images in batch.images(generator):
             yield pixels.from_bytes(pixels.to_bytes(images))
