@@ -120,6 +120,8 @@ def cheap_calls(folder: Path) -> dict[str, list[str]]:
     for name in ("a", "b"):
         write_images(classed / name, 10, (32, 32))
     photo = str(images / "00.png")
+    classes = write_images(folder / "classes" / "one", 9, (16, 16)).parent
+    write_images(classes / "two", 9, (16, 16))
     small = str(save_generator(folder / "small.safetensors", small_stylegan2(32, channels=3), About("small", "")))
     tiny = ["--resolution", "8", "--channel-base", "64", "--channel-max", "4", "--z-dim", "4", "--batch", "4"]
     run = ["--images", "8", "--dry-run", "--precision", "float32"]
@@ -135,8 +137,8 @@ def cheap_calls(folder: Path) -> dict[str, list[str]]:
         "sketch": [small, photo, *sketching],
         "interpolate": [small, "seed:1", "seed:2", "--frames", "2"],
         "train dcgan": [str(images), "--resolution", "32", "--width", "4", "--batch", "8", *run],
+        "train biggan": [str(classes), "--resolution", "16", "--channels", "16,8,8", "--batch", "4", *run],
         "train stylegan2": [str(images), *tiny, *run],
-        "train biggan": [str(classed), "--resolution", "8", "--channels", "8,4", "--depth", "1", "--batch", "4", *run],
         "train adapt": [small, str(images), "--batch", "4", *run],
         "train encoder": [small, str(images), "--steps", "1", "--batch", "2", "--precision", "float32"],
         "evaluate": [small, str(images), "--seeds", "0-9", "--images", "10"],

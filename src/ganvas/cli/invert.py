@@ -18,7 +18,7 @@ from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
-from ganvas.inversion.photos import check_photos_ood, photo_files, read_photos, unique_names, unreadable_message
+from ganvas.inversion.photos import accept_photos, photo_files, read_photos, unique_names, unreadable_message
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
@@ -146,6 +146,8 @@ def invert(
     mask = None if region is None else mask_of(generator, region)
     given = photo_files(photos)
     read = read_photos(given, generator, preparation.settings())
+    with progress() as report:
+        read, warnings = accept_photos(read, generator, preparation.settings(), label=settings.label, progress=report)
     if isinstance(settings.start, Latent) and len(settings.start) == len(given):  # one code for each photo
         settings = replace(settings, start=settings.start.rows(read.rows))
     names = unique_names([file.stem for file in read.files])
@@ -154,9 +156,6 @@ def invert(
     facts = {"region": region, "command": COMMAND_LINE.get()}
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         inversion.on_saved = partial(write_latest, folder.path)
-        warnings = check_photos_ood(
-            generator, read.images, names, label=settings.label, check=preparation.ood, progress=report
-        )
         finished = inversion.run(report)
         paths = write_inversion(folder, inversion, facts, frames > 0, files)
     distance = inversion.started[0].prepared.features.name

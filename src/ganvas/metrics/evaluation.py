@@ -171,10 +171,10 @@ def fake_images(
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's images of `seeds` in batches, rounded to 8 bits and clamped to [-1, 1] as in a file."""
     label = label.reshape(1) if isinstance(label, Tensor) and not label.ndim else label
-    each = label if isinstance(label, Sequence | Tensor) and not isinstance(label, str) else ()
-    one_each = len(each) == len(seeds)
+    each = label if isinstance(label, Sequence | Tensor) and not isinstance(label, str) else None
     for first in range(0, len(seeds), FAKE_BATCH):
         rows = slice(first, first + FAKE_BATCH)
-        batch = sample(generator, seeds[rows], label=each[rows] if one_each else label, truncation=truncation)
+        of_batch = label if each is None or len(each) != len(seeds) else each[rows]
+        batch = sample(generator, seeds[rows], label=of_batch, truncation=truncation)
         for images in batch.images(generator):
             yield pixels.from_bytes(pixels.to_bytes(images))

@@ -68,8 +68,8 @@ def set_array_state(array: object, state: object, budget: Budget) -> None:
             filling = _number_bytes(raw, dtype, shape, budget)
             # numpy copies up to 1000 bytes and takes over longer ones, which are fresh from the file and no one else's
             array.__setstate__((1, shape, dtype, column_major, filling))
-        case np.ndarray(), (int(), tuple(), ForeignRecord(), bool(), *_):
-            array.__setstate__((1, (0,), NO_NUMBERS, False, b""))
+        case np.ndarray(), (int(), tuple(), ForeignRecord(), bool() as column_major, *_):
+            array.__setstate__((1, (0,), NO_NUMBERS, column_major, b""))
         case _:
             raise UnsafeFileError("a numpy array whose state is not (version, shape, dtype, order, bytes).")
 

@@ -82,14 +82,14 @@ def _require_walkable(tree: object) -> None:
     """Refuse what is too deep, in itself or too much to walk. A foreign record is measured by itself: whoever walks
     a tree keeps in mind which records he has seen.
     """
-    survey = _Survey()
-    survey.waiting.append(tree)
-    while survey.waiting:
-        _measure(survey.waiting.pop(), 0, survey, set())
+    measured = _Measured()
+    measured.waiting.append(tree)
+    while measured.waiting:
+        _measure(measured.waiting.pop(), 0, measured, set())
 
 
 @dataclass(eq=False)
-class _Survey:
+class _Measured:
     """What is known of a tree: the extents of finished containers by id, the foreign records met by id, and what these
     hold, which waits to be measured.
     """
@@ -105,25 +105,25 @@ class _Survey:
             self.waiting.extend(part for part in record.parts() if part is not None)
 
 
-def _measure(node: object, depth: int, survey: _Survey, above: set[int]) -> _Extent:
+def _measure(node: object, depth: int, measured: _Measured, above: set[int]) -> _Extent:
     """Measure `node`, which lies `depth` deep inside the containers `above`.
 
     A container that occurs in many places is walked once.
     """
     if isinstance(node, ForeignRecord):
-        survey.meet(node)
+        measured.meet(node)
     children = _children(node)
     if children is None:
         return _Extent(0, 1)
     if id(node) in above:
         raise UnsafeFileError("something in the file contains itself.")
-    if id(node) not in survey.extents and depth < DEEPEST:
+    if id(node) not in measured.extents and depth < DEEPEST:
         above.add(id(node))
-        extents = [_measure(child, depth + 1, survey, above) for child in children]
+        extents = [_measure(child, depth + 1, measured, above) for child in children]
         above.remove(id(node))
         height = 1 + max((extent.height for extent in extents), default=0)
-        survey.extents[id(node)] = _Extent(height, 1 + sum(extent.parts for extent in extents))
-    extent = survey.extents.get(id(node), _Extent(1, 1))
+        measured.extents[id(node)] = _Extent(height, 1 + sum(extent.parts for extent in extents))
+    extent = measured.extents.get(id(node), _Extent(1, 1))
     if depth + extent.height > DEEPEST or extent.parts > MOST_PARTS:
         raise UnsafeFileError(f"more than {DEEPEST} containers in one another, or more than {MOST_PARTS} parts.")
     return extent

@@ -123,8 +123,9 @@ def rebuild_with_attributes(arguments: tuple, budget: Budget) -> object:
     has attributes or a class of its own: with what its function makes.
     """
     match arguments:
-        case (Global(reduce=function), _, tuple() as inner, *_) if function not in (None, rebuild_with_attributes):
-            return function(inner, budget)
+        case (Global() as function, _, tuple() as inner, *_):
+            if function.reduce is not None and function.reduce is not rebuild_with_attributes:
+                return function.reduce(inner, budget)
         case (ForeignName() as function, _, tuple() as inner, *_):
             return ForeignRecord(function, inner)
     raise UnsafeFileError("a tensor that is not made by a function of torch.")

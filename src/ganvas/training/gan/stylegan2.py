@@ -12,6 +12,7 @@ many steps and multiplied by that interval (appendix B).
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -26,7 +27,7 @@ from ganvas.metrics.spectrum import octave_energies
 from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
-from ganvas.training.gan.channels import standard_channels
+from ganvas.training.gan.channels import parse_channels, standard_channels
 from ganvas.training.gan.discriminators import GROUP_SIZE, StyleDiscriminator
 from ganvas.training.gan.growing import start_discriminator_from, start_from
 from ganvas.training.gan.losses import LOSSES, gradient_penalty, path_lengths, score_metrics
@@ -104,21 +105,30 @@ class StyleGAN2Settings:
 
     @classmethod
     def standard(
-        cls, resolution: int = 128, channel_base: int = 4096, channel_max: int = 256, **settings: object
+        cls,
+        resolution: int = 128,
+        channel_base: int = 4096,
+        channel_max: int = 256,
+        channels: str | None = None,
+        **settings: Any,
     ) -> "StyleGAN2Settings":
-        """Return settings with ``min(channel_base / r, channel_max)`` channels at r pixels in both networks.
+        """Return settings with ``min(channel_base / r, channel_max)`` channels at r pixels in both networks, and one
+        learning rate for both.
 
         Args:
             resolution: Width and height of the images, a power of two.
             channel_base: Channels times pixels of the fine maps.
             channel_max: The largest number of channels of a map.
+            channels: Channels of the maps of 4, 8, ... pixels instead, as a text such as "256,256,128,64".
             settings: Other settings by name.
 
         Raises:
             TrainingError: The resolution is no power of two from 8 up, or a setting is out of its range.
         """
-        channels = standard_channels(resolution, channel_base, channel_max)
-        return cls(channels, channels, **settings)  # type: ignore[arg-type]
+        standard = standard_channels(resolution, channel_base, channel_max)
+        widths = parse_channels(channels, resolution) if channels else standard
+        learning_rate = settings.get("learning_rate", cls.learning_rate)
+        return cls(widths, widths, **{"discriminator_learning_rate": learning_rate} | settings)
 
     @property
     def resolution(self) -> int:
