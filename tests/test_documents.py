@@ -31,6 +31,7 @@ DOCUMENTS = [
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     if "_build" not in path.parts and BLOCK.search(path.read_text("utf-8"))
 ]
+QUICK_DOCUMENTS = ("README.md", "docs/guide/wrap.md", "docs/methods/photos.md")
 NOTEBOOKS = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs/notebooks").glob("*.ipynb"))]
 
 # The five first programs of a researcher: the block of the guide in which each stands.
@@ -116,7 +117,10 @@ def python_blocks(document: str) -> list[str]:
     return BLOCK.findall((ROOT / document).read_text("utf-8"))
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize(
+    "document",
+    [pytest.param(name, marks=() if name in QUICK_DOCUMENTS else pytest.mark.slow) for name in DOCUMENTS],
+)
 def test_python_of_document_runs(document: str, folder: Path):
     run(python_blocks(document), document)
 

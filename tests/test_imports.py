@@ -12,6 +12,7 @@ import ganvas
 ROOT = Path(ganvas.__file__).parent
 ROOM_ORDER = (
     "errors",
+    "checks",
     "io",
     "images",
     "regions",

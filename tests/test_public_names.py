@@ -47,9 +47,17 @@ def test_a_type_checker_finds_the_package_typed():
     assert ganvas.__version__.count(".") == 2
 
 
-def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="lood"):
-        _ = ganvas.lood
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("lood", "Did you mean ganvas.load?"),
+        ("find_direction", "Did you mean ganvas.find_directions?"),
+        ("xyzzy", r"dir\(ganvas\)"),
+    ],
+)
+def test_unknown_name_is_an_attribute_error_that_names_the_nearest(name: str, hint: str):
+    with pytest.raises(AttributeError, match=f"ganvas has no {name}. {hint}"):
+        getattr(ganvas, name)
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -8,5 +8,17 @@ import lazy_loader
 
 __version__ = "0.2.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 del lazy_loader
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name; an unknown one is an `AttributeError` that says the nearest known one."""
+    try:
+        return _load(name)
+    except AttributeError:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, __all__, 1)
+        hint = f"Did you mean ganvas.{near[0]}?" if near else "dir(ganvas) lists the public names."
+        raise AttributeError(f"ganvas has no {name}. {hint}", name=name) from None

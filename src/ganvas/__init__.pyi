@@ -46,14 +46,16 @@ from .training.adapt.adaptation import AdaptationSettings
 from .training.encoder.train import train_encoder
 from .training.encoder.training import EncoderSettings
 from .training.events import TrainingEvent
+from .training.gan.biggan import BigGANSettings
 from .training.gan.dcgan import DCGANSettings
 from .training.gan.stylegan2 import StyleGAN2Settings
 from .training.gan.task import RunSchedule
-from .training.train import adapt, train_dcgan, train_stylegan2
+from .training.train import adapt, train_biggan, train_dcgan, train_stylegan2
 
 __version__: str
 __all__ = [
     "AdaptationSettings",
+    "BigGANSettings",
     "CachedSearch",
     "CheckpointError",
     "DCGANSettings",
@@ -115,6 +117,7 @@ __all__ = [
     "sample",
     "show",
     "sketch",
+    "train_biggan",
     "train_dcgan",
     "train_encoder",
     "train_stylegan2",

@@ -11,13 +11,22 @@
     ├── LatentError          codes, spaces, layers, labels or seeds that a generator does not have
     ├── ImageError         an image file that cannot be read or written
     └── TrainingError        data, settings or a snapshot that training cannot go on with
+        └── NotFiniteError   ... because a loss, a weight or a moment is not finite: the command line ends with 1
 
 A message says what was given, what is allowed and what to do; the command line prints it without a traceback.
 """
 
+import re
+
+LONGEST_WORD = 300
+
 
 class GanvasError(Exception):
-    """Something the user can put right; ``str(error)`` says how."""
+    """Something the user can put right; ``str(error)`` says how. What was given is cut where it is endless."""
+
+    def __str__(self) -> str:
+        """Return the message, its endless words cut, such as a number of 5,000 digits."""
+        return re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][:60]}...", super().__str__())
 
 
 class CheckpointError(GanvasError):
@@ -50,3 +59,7 @@ class ImageError(GanvasError):
 
 class TrainingError(GanvasError):
     """Data, settings or a snapshot that training cannot start from or go on with."""
+
+
+class NotFiniteError(TrainingError):
+    """A loss, a weight or an optimizer's moment became nan or inf; nothing of that state was written."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ganvas.errors import TrainingError
 from ganvas.images.datasets import ImageSet, shuffled
 from ganvas.metrics.features import Architecture, FeatureNetwork, statistics
+from ganvas.training.alarms import check_finite
 from ganvas.training.randomness import Randomness
 from studies.features.freezing import freeze, with_normalization
 from studies.features.views import KINDS, draw_corruptions, draw_view
@@ -122,7 +123,9 @@ def train(
         optimizer.zero_grad()
         (losses[INSTANCE] + settings.corruption_weight * losses[CORRUPTION]).backward()
         optimizer.step()
+        check_finite({name: loss.detach() for name, loss in losses.items()}, f"{step + 1} steps")
         on_step(step + 1, {name: float(loss.detach()) for name, loss in losses.items()})
+    check_finite(dict(learner.named_parameters()), f"{settings.steps} steps")
     return freeze(learner.network, sets, Randomness(settings.seed, settings.steps))
 
 

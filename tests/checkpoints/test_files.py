@@ -119,7 +119,7 @@ def test_missing_and_misshapen_tensors_are_named(tmp_path: Path) -> None:
 def test_files_that_are_no_generators_are_refused(tmp_path: Path) -> None:
     page = tmp_path / "network.pkl"
     page.write_text("<!DOCTYPE html><html>Not found</html>")
-    with pytest.raises(CheckpointError, match="HTML page"):
+    with pytest.raises(CheckpointError, match="a web page, not a generator"):
         load(page)
     page.write_bytes(pickle.dumps({"D": 1}))
     with pytest.raises(CheckpointError, match=r"Found: D\. Looked for:\n(.*\n)*  StyleGAN2 of NVIDIA"):

@@ -19,6 +19,7 @@ from tests.checkpoints.malicious_files import FILES, write_malice
 from tests.generators.small import small_stylegan2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FILES)
 def test_the_message_says_what_the_file_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str):
     monkeypatch.chdir(tmp_path)

@@ -12,7 +12,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganvas.checkpoints.safe_pickle.pickles import PersistentRecord, module_tensors, read_pickle
+from ganvas.checkpoints.safe_pickle.modules import module_tensors
+from ganvas.checkpoints.safe_pickle.pickles import read_pickle
+from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
 from ganvas.errors import CheckpointError
 from tests.checkpoints.pickle_parts import EasyDict, Persistent, foreign_modules, storage_bytes, write
 
@@ -152,14 +154,14 @@ def test_plain_data_comes_back_as_it_was(tmp_path: Path, tree: object, protocol:
     ("content", "told"),
     [
         (b"", "empty"),
-        (b"\n <!DOCTYPE html><html><body>Quota exceeded", "HTML page, not like a pickle: the download probably failed"),
-        (b"<?xml version='1.0'?><Error><Code>AccessDenied", "HTML page"),
+        (b"\n <!DOCTYPE html><html><body>Quota exceeded", "a web page, not a generator: the download probably failed"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 5\n", "git lfs pull"),
-        (b"PK\x03\x04" + bytes(50), "not a pickle but a zip archive, as torch.save writes"),
-        (storage_bytes(bytes(4), 1), "not a pickle but a checkpoint of torch.save in its old format"),
+        (b"PK\x03\x04" + bytes(50), "a zip archive, not a generator"),
+        (storage_bytes(bytes(4), 1), "a checkpoint of torch.save in its old format, not a generator"),
         (b"\x10\0\0\0\0\0\0\0" + b'{"a":{}}', "not a pickle but a file of safetensors"),
         (b"\x1f\x8b\x08" + bytes(50), "gzip"),
-        (b'{"message": "Not Found"}', "not a pickle"),
+        (b'{"message": "Not Found"}', "this is text, not a generator"),
         (b"\x80\x63}.", "protocol 99"),
     ],
 )

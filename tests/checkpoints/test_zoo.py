@@ -197,10 +197,10 @@ def test_an_unreadable_file_without_a_checksum_is_not_recorded(tmp_path: Path):
     assert not entry.folder.exists()
     entry.folder.mkdir(parents=True)
     path.write_text("<html>sign in</html>")
-    with pytest.raises(DownloadError, match="an HTML page"):
+    with pytest.raises(DownloadError, match="a web page"):
         zoo.checked_path(small_entry("https://a.invalid"))
     path.unlink()
-    with serving(Plan(content=b"<html>sign in</html>")) as address, pytest.raises(DownloadError, match="an HTML page"):
+    with serving(Plan(content=b"<html>sign in</html>")) as address, pytest.raises(DownloadError, match="a web page"):
         zoo.fetch(small_entry(address), patience=QUICK)
     assert not path.exists()
     assert zoo.place(entry, [right]) == [path]

@@ -49,6 +49,7 @@ def test_retimed_video_has_even_steps(run, tmp_path):
         assert video.n_frames == 22  # there and back
 
 
+@pytest.mark.slow
 def test_looped_path_through_samples_keeps_other_layers(run, tmp_path):
     assert run("sample", "faces", "--seeds", "0-3", "--out", tmp_path / "one").code == 0
     file = tmp_path / "one" / "latent.safetensors"
@@ -79,6 +80,7 @@ def test_path_in_s_reports_no_distance_to_the_mean(run, tmp_path):
     assert "stds" not in outcome.out
 
 
+@pytest.mark.slow
 def test_path_from_tuned_photo_to_seed_blends_weights(run, tmp_path):
     """The weights of each frame lie between both; no one latent file holds them all."""
     generator = small_stylegan2(16)

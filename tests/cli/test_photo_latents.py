@@ -67,6 +67,7 @@ def test_a_video_from_photo_to_photo(run: Run, folder: Path):
     assert (folder / "video" / "interpolate.gif").exists()
 
 
+@pytest.mark.slow
 def test_a_video_begins_at_the_photo_inverted_with_its_class(run: Run, folder: Path):
     command = ("interpolate", folder / "classes.safetensors", folder / "0.png", "seed:3", "--frames", "4")
     outcome = run(*command, "--label", "1", "--out", folder / "video")

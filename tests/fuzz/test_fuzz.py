@@ -39,6 +39,7 @@ def test_corrupted_files_are_refused_or_load(rows: dict[str, dict], name: str):
     assert row["positions"] > LEAST_WITH_POSITION * (row["refused"] + row["unsafe"])
 
 
+@pytest.mark.slow
 def test_the_sound_files_load(rows: dict[str, dict]):
     """Else the fuzz would say little: everything would be refused at the first look."""
     assert {row["sound"] for row in rows.values()} == {"loaded"}

@@ -101,7 +101,7 @@ class TestParts:
 
     def filled(self, part):
         random = torch.Generator().manual_seed(2)
-        part.double().requires_grad_(False)
+        part.double().eval().requires_grad_(False)
         for name, tensor in part.state_dict().items():
             drawn = torch.randn(tensor.shape, generator=random).double()
             tensor.copy_(drawn.square() + 0.1 if name.endswith("variances") else drawn)

@@ -84,6 +84,7 @@ def test_linearize_in_w_and_s_equals_forward_mode(space: str) -> None:
     check_linearize(small_stylegan2(8, dtype=torch.float64), space, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_forwards_and_backwards(kind: Kind) -> None:
     generator = small_stylegan2(8, kind, width=3, channels=2, dtype=torch.float64)

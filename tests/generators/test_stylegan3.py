@@ -41,6 +41,7 @@ def error(image: torch.Tensor, expected: torch.Tensor) -> float:
     return float((image - expected).abs().max() / expected.std())
 
 
+@pytest.mark.slow  # the default suite holds the same vectors in tests/checkpoints/test_conformance.py
 @pytest.mark.parametrize("kind", ["t", "r"])
 def test_images_equal_those_of_the_published_code(shared: Path, kind: str) -> None:
     generator = load(shared / "conformance" / f"stylegan3-{kind}.pkl")
@@ -323,6 +324,7 @@ def test_labels_choose_the_class() -> None:
     assert not torch.equal(generator.map(z, label=2), generator.map(z, label=1))
 
 
+@pytest.mark.slow
 def test_bfloat16_is_close_to_float32(shared: Path) -> None:
     exact, rough = (load(shared / "conformance" / "stylegan3-t.pkl", dtype=t) for t in (None, torch.bfloat16))
     ws = exact.map(exact.sample([0]))

@@ -144,6 +144,26 @@ def test_16_bit_images_are_scaled_to_8_bits(tmp_path: Path):
     assert (open_images(source, 16).values[0] == 128).all()
 
 
+@pytest.mark.parametrize(("size", "gray"), [((48, 16), (slice(5, 11), slice(None))), ((8, 16), (..., slice(4, 12)))])
+def test_padded_images_are_whole_with_black_beside_them(tmp_path: Path, size: tuple[int, int], gray: tuple):
+    source = write_images(tmp_path / "in", 16, (16, 16))
+    Image.new("RGB", size, (200, 200, 200)).save(source / "+.png")
+    images = open_images(source, 16, fit="pad")
+    expected = np.zeros((16, 16), dtype=np.uint8)
+    expected[gray] = 200
+    far = np.abs(images.values[0].astype(int) - expected[..., None]) > 1
+    assert far.mean() <= 0.125  # only the rows that lie half in the image
+    cropped = open_images(source, 16)
+    assert (cropped.values[0] == 200).all()
+    assert (images.summary.fit, cropped.summary.fit) == ("pad", "crop")
+    assert np.array_equal(images.values[1:], cropped.values[1:])
+
+
+def test_other_fits_are_refused(tmp_path: Path):
+    with pytest.raises(TrainingError, match="by 'stretch'; give crop or pad"):
+        open_images(tmp_path, 16, fit="stretch")
+
+
 def test_images_are_center_cropped(tmp_path: Path):
     source = write_images(tmp_path / "in", 16, (16, 16))
     wide = np.zeros((16, 48, 3), dtype=np.uint8)
@@ -187,12 +207,12 @@ def test_source_without_images_is_refused(tmp_path: Path):
     with pytest.raises(TrainingError, match=r"'.*none' does not exist; give a folder or a zip"):
         open_images(tmp_path / "none", 16)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TrainingError, match=r"empty' holds no images: files that end in .png, .jpg"):
+    with pytest.raises(TrainingError, match=r"empty' holds no images, also not in its folders\."):
         open_images(tmp_path / "empty", 16)
     (tmp_path / "file.png").write_bytes(image_bytes())
     with pytest.raises(TrainingError, match=r"file\.png. is neither; give a folder or a zip"):
         open_images(tmp_path / "file.png", 16)
-    with pytest.raises(TrainingError, match="holds no images"):
+    with pytest.raises(TrainingError, match=r"holds no images.*; it holds 1 \.txt \(empty"):
         open_images(zipped(tmp_path / "empty.zip", {"readme.txt": b""}), 16)
 
 

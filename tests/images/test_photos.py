@@ -215,7 +215,7 @@ BAD = {
     "tiny.png": (file_of("PNG", (1, 1)), "1 x 1 pixels"),
     "huge.png": (png_of_size(20_000, 20_000), "megapixels"),
     "empty.jpg": (b"", "empty"),
-    "text.png": (b"not an image", "none of PNG"),
+    "text.png": (b"not an image", "it is text, not an image"),
     "cut.jpg": (file_of("JPEG")[:700], "its end is missing"),
     "cut.png": (file_of("PNG")[:700], "its end is missing"),
     "moving.gif": (

@@ -73,6 +73,8 @@ def test_other_widths_are_refused_with_those_of_the_generator(tmp_path: Path, sh
 
 def test_rows_that_may_be_layers_are_asked_for(tmp_path: Path):
     path, array = written(tmp_path / "x.npy", (3, 6))
+    array /= np.linalg.norm(array, axis=1, keepdims=True)
+    np.save(path, array)
     generator = LayeredGenerator()
     for read in (open_latent_file, lambda path, generator, space=None: load_directions(path, space, generator)):
         with pytest.raises(LatentError, match=r"3 codes \[6\] of space w or 1 code \[3, 6\] of space w\+; say which"):
@@ -81,8 +83,46 @@ def test_rows_that_may_be_layers_are_asked_for(tmp_path: Path):
     np.testing.assert_allclose(open_latent_file(path, generator, "w+").codes[0], array, rtol=1e-6)
 
 
+@pytest.mark.parametrize("zero", [(), (0, 2), (1,)], ids=["all layers", "one layer", "two layers"])
+def test_as_many_rows_as_layers_are_one_direction_of_all_layers(tmp_path: Path, zero: tuple[int, ...]):
+    path, array = written(tmp_path / "x.npy", (3, 6))
+    array[list(zero)] = 0
+    np.save(path, array)
+    generator = LayeredGenerator()
+    ws = sample(generator, [0])
+    for space in (None, "w+"):
+        found = load_directions(path, space, generator)
+        assert (found.space, len(found)) == ("w+", 1)
+        assert found.layers == tuple(sorted({0, 1, 2} - set(zero)))
+        moved = edit(generator, ws, found[0], 1.0).codes - ws.codes
+        torch.testing.assert_close(moved[0], torch.from_numpy(array).float())
+    assert "for a direction of w in each row give space w" in load_directions(path, generator=generator).origin.notes
+    if not zero:
+        assert len(load_directions(path, "w", generator)) == 3
+
+
+def test_as_many_components_or_named_directions_as_layers_are_directions_of_w(tmp_path: Path):
+    rows = np.random.RandomState(0).randn(3, 6)
+    np.savez(tmp_path / "comp.npz", comp=rows, std=np.ones(3))
+    torch.save({"eigvec": torch.from_numpy(rows.T.copy())}, tmp_path / "factor.pt")
+    np.savez(tmp_path / "named.npz", age=rows[0], pose=rows[1], smile=rows[2])
+    for name in ("comp.npz", "factor.pt", "named.npz"):
+        found = load_directions(tmp_path / name, generator=LayeredGenerator())
+        assert (found.space, len(found)) == ("w", 3)
+
+
+def test_codes_with_an_axis_of_one_layer_are_of_w(tmp_path: Path):
+    path, array = written(tmp_path / "x.npy", (2, 1, 6))
+    latent = open_latent_file(path, LayeredGenerator())
+    assert (latent.space, tuple(latent.codes.shape)) == ("w", (2, 6))
+    assert open_latent_file(path, LayeredGenerator(), "z").space == "z"
+    assert open_latent_file(path, LinearGenerator()).space == "z"
+    np.testing.assert_allclose(latent.codes, array[:, 0], rtol=1e-6)
+
+
 def test_as_many_rows_as_a_published_generator_has_layers_are_asked_for_without_one(tmp_path: Path):
-    path, _ = written(tmp_path / "x.npy", (18, 6))
+    path, array = written(tmp_path / "x.npy", (18, 6))
+    np.save(path, array / np.linalg.norm(array, axis=1, keepdims=True))
     with pytest.raises(LatentError, match=r"18 codes .* of space w or 1 code"):
         load_directions(path)
     assert len(load_directions(path, "w")) == 18

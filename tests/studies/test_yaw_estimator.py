@@ -53,6 +53,7 @@ def test_known_yaw_is_estimated_and_rolls_and_noses_are_not_yaw(estimator: YawEs
     assert tilted.abs().mean() < 3
 
 
+@pytest.mark.slow
 def test_mirroring_flips_the_sign_of_the_estimate(estimator: YawEstimator):
     before, after = heads(2, seed=2), heads(2, seed=3)
     there, mirrored = estimator.degrees(before, after), estimator.degrees(before.flip(3), after.flip(3))

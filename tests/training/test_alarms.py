@@ -5,7 +5,8 @@ import itertools
 import pytest
 import torch
 
-from ganvas.training.alarms import AlarmMonitor, first_not_finite, rms_difference
+from ganvas.errors import NotFiniteError
+from ganvas.training.alarms import AlarmMonitor, check_finite, rms_difference
 
 CERTAIN = {"D(x)": 0.999, "D(G(z))": 0.001}
 UNSURE = {"D(x)": 0.7, "D(G(z))": 0.3}
@@ -52,5 +53,6 @@ def test_gray_samples_at_the_start_raise_no_alarm():
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_first_tensor_that_is_not_finite_is_named(value: float):
     fine = torch.ones(3)
-    assert first_not_finite({"a": fine, "b": torch.tensor([1.0, value]), "c": torch.tensor(value)}) == "b"
-    assert first_not_finite({"a": fine, "n": torch.tensor(3)}) == ""
+    with pytest.raises(NotFiniteError, match=r"^b is not finite after 3 steps"):
+        check_finite({"a": fine, "b": torch.tensor([1.0, value]), "c": torch.tensor(value)}, "3 steps")
+    check_finite({"a": fine, "n": torch.tensor(3)}, "3 steps")

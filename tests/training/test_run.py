@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 
 import ganvas
-from ganvas.errors import GanvasError, TrainingError
+from ganvas.errors import GanvasError, NotFiniteError, TrainingError
 from ganvas.training.gan import run as running
 from ganvas.training.gan import snapshots
 from ganvas.training.gan.run import TrainingRun, fixed_samples
 from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.log import read_log
-from tests.training.tiny import DC, STYLE, begin, finish, go_on
+from tests.training.tiny import BIG, DC, STYLE, begin, finish, go_on
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-BOTH = pytest.mark.parametrize("settings", [STYLE, DC], ids=["stylegan2", "dcgan"])
+EACH = pytest.mark.parametrize("settings", [STYLE, DC, BIG], ids=["stylegan2", "dcgan", "biggan"])
 
 
 def names(folder: Path, pattern: str = "*") -> list[str]:
@@ -52,7 +52,7 @@ def test_only_the_newest_snapshots_of_a_run_are_kept(tmp_path: Path):
     assert names(tmp_path / "run", "snapshot-*") == [f"snapshot-{n:09d}.safetensors" for n in (80, 96)]
 
 
-@BOTH
+@EACH
 def test_log_lines_have_losses_scores_and_speed(tmp_path: Path, settings: GANSettings):
     finish(begin(settings, tmp_path / "run", 48, kind="adaptive"))
     lines = read_log(tmp_path / "run")
@@ -77,7 +77,7 @@ def test_settings_schedule_and_augmentation_are_written(tmp_path: Path):
     assert (written["schedule"]["images"], written["augmentation"]) == (48, {"kind": "diff", "flip": True})
 
 
-@BOTH
+@EACH
 def test_sheet_shows_the_exported_generator(tmp_path: Path, settings: GANSettings):
     run = begin(settings, tmp_path / "run", 16, sheet_every=16)
     finish(run)
@@ -117,7 +117,7 @@ def set_to_nan(run: TrainingRun, part: str) -> None:
         next(run.networks.modules[part].parameters()).fill_(float("nan"))
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("part", ["generator", "discriminator"])
 def test_loss_that_is_not_finite_stops_and_writes_no_file(tmp_path: Path, settings: GANSettings, part: str):
     folder = tmp_path / "run"
@@ -135,6 +135,18 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path, part: str):
     run = begin(DC, tmp_path / "run", 32)
     set_to_nan(run, part)
     with pytest.raises(TrainingError, match=r"is not finite after 0 images. No snapshot was written yet"):
+        run.save()
+    assert names(tmp_path / "run", "*.safetensors") == []
+
+
+@pytest.mark.parametrize("which", ["exp_avg", "exp_avg_sq"])
+def test_moments_that_are_not_finite_are_not_saved(tmp_path: Path, which: str):
+    """As `--r1 1e30` makes them: the weights are still finite, and the next step would not be."""
+    run = begin(DC, tmp_path / "run", 32)
+    run.step()
+    state = run.networks.discriminator_optimizer.state
+    next(iter(state.values()))[which].fill_(float("inf"))
+    with pytest.raises(NotFiniteError, match=f"{which} is not finite after 8 images"):
         run.save()
     assert names(tmp_path / "run", "*.safetensors") == []
 
@@ -191,9 +203,9 @@ def test_mode_collapse_raises_an_alarm(tmp_path: Path):
 @pytest.mark.parametrize(
     ("numbers", "said"),
     [
-        ({"images": 0}, "images 0 is not possible; give 1 or more"),
+        ({"images": 0}, "images 0 is not possible; give 1 to"),
         ({"keep": 0}, "keep 0"),
-        ({"log_every": -1}, "log every -1 is not possible; give 0 or more"),
+        ({"log_every": -1}, "log every -1 is not possible; give 0 to"),
         ({"weights_every": -5}, "weights every"),
     ],
 )

@@ -48,7 +48,7 @@ def test_snapshot_without_data_is_read(tmp_path: Path):
 @pytest.mark.parametrize("end", [0, 5, 100, 10_000])
 def test_truncated_snapshot_is_refused(written: Path, end: int):
     written.write_bytes(written.read_bytes()[:end])
-    with pytest.raises(TrainingError, match="not a readable safetensors file"):
+    with pytest.raises(TrainingError, match="not a readable safetensors file" if end else r"is empty \(0 bytes\)"):
         snapshots.read(written)
 
 

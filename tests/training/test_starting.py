@@ -16,7 +16,7 @@ from ganvas.training.gan.snapshots import TrainingState
 from ganvas.training.gan.starting import newest, settings_of
 from ganvas.training.gan.task import GANSettings
 from ganvas.training.log import read_log
-from tests.training.tiny import CPU, DC, STYLE, begin, differing, finish, go_on, unequal
+from tests.training.tiny import BIG, CPU, DC, STYLE, begin, differing, finish, go_on, unequal
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TIMES = {"images_per_second", "seconds"}
@@ -33,8 +33,10 @@ def numbers(folder: Path) -> list[dict]:
         (replace(STYLE, loss="relativistic", discriminator_warmup=3), "none"),
         (DC, "diff"),
         (replace(DC, loss="hinge"), "adaptive"),
+        (BIG, "diff"),
+        (replace(BIG, discriminator_steps=2, precision="bfloat16"), "adaptive"),
     ],
-    ids=["path and adaptive", "relativistic", "dcgan", "dcgan adaptive"],
+    ids=["path and adaptive", "relativistic", "dcgan", "dcgan adaptive", "biggan", "biggan adaptive"],
 )
 def test_resumed_run_is_bit_identical_to_the_uninterrupted_one(tmp_path: Path, settings: GANSettings, kind: str):
     whole = begin(settings, tmp_path / "whole", 96, kind=kind, sheet_every=48)
@@ -193,7 +195,7 @@ def test_settings_of_another_version_are_refused():
 
 
 def test_settings_survive_json():
-    for settings in (STYLE, DC):
+    for settings in (STYLE, DC, BIG):
         assert settings_of(json.loads(json.dumps(vars(settings)))) == settings
 
 

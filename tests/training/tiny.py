@@ -9,10 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganvas.images.classes import Classes
 from ganvas.images.datasets import DatasetSummary, ImageSet
 from ganvas.training.events import TrainingEvent
 from ganvas.training.gan import starting
 from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.networks import Networks, tensors
 from ganvas.training.gan.run import TrainingRun
@@ -22,6 +24,9 @@ from ganvas.training.gan.task import GANSettings, RunSchedule, TrainingTask
 CPU = torch.device("cpu")
 STYLE = StyleGAN2Settings((8, 8, 8), (8, 8, 8), z_dim=8, mapping_layers=1, batch=8, penalty_every=3)
 DC = DCGANSettings(32, z_dim=8, width=4, discriminator_width=4, batch=8)
+BIG = BigGANSettings(
+    (16, 8, 8), (16, 8, 8), ("day", "night"), depth=1, z_dim=6, embed_dim=3, batch=8, statistics=2, orthogonal=1e-3
+)
 SCHEDULE = RunSchedule(log_every=16, sheet_every=0, evaluate_every=0, snapshot_every=32, keep=9)
 
 
@@ -46,7 +51,11 @@ def task_of(settings: GANSettings, folder: Path, images: int, kind: str = "none"
     """Return a task on the CPU, on tiny images, in a folder that is made."""
     folder.mkdir(exist_ok=True)
     schedule = replace(SCHEDULE, images=images, **schedule)
-    return TrainingTask(settings, schedule, folder, images_at(settings.resolution), Augmentation(kind))
+    images = images_at(settings.resolution)
+    classes = None
+    if isinstance(settings, BigGANSettings):
+        classes = Classes(settings.classes, np.arange(len(images)) % len(settings.classes))
+    return TrainingTask(settings, schedule, folder, images, Augmentation(kind), classes=classes)
 
 
 def begin(

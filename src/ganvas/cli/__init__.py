@@ -17,7 +17,7 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 from ganvas.cli.show import COMMAND_LINE, STARTED, visible
-from ganvas.errors import GanvasError
+from ganvas.errors import GanvasError, NotFiniteError
 from ganvas.io.process import keep_freed_memory, let_threads_wait
 
 COMMANDS = {
@@ -26,6 +26,8 @@ COMMANDS = {
     "directions": "Find the directions that change a region and leave the rest alone.",
     "edit": "Move images along a direction.",
     "drag": "Pull points of an image to where they should be.",
+    "region": "Show a region on an image, with a ruler.",
+    "align": "Align a photo to a generator, to paint on.",
     "invert": "Find the latents of your own photos.",
     "sketch": "Make images that show your sketches.",
     "interpolate": "Make a video from one image to the next.",
@@ -35,11 +37,12 @@ COMMANDS = {
     "models": "List, describe, fetch and convert generators.",
 }
 GROUPS_OF_COMMANDS = ("compare", "models", "train")
-WRONG_INPUT, INTERNAL_ERROR, STOPPED = 2, 1, 130
+WRONG_INPUT, FAILED, STOPPED = 2, 1, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 2 for wrong input, 130 after Ctrl-C, 1 for an internal error.
+    """Run one command; returns the exit code: 0, 2 for wrong input, 130 after Ctrl-C, 1 where training is not
+    finite, memory is short, or Ganvas is wrong.
 
     Errors are one or two lines on stderr; with ``--debug`` the traceback too.
     """
@@ -94,23 +97,21 @@ def _explain(error: BaseException, given: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, GanvasError):
-        return _say(f"Error: {error}", WRONG_INPUT)
+        return _say(f"Error: {error}", FAILED if isinstance(error, NotFiniteError) else WRONG_INPUT)
     if isinstance(error, CycloptsError):
-        return _say(f"Error: {' '.join(str(error).split())}\nSee 'ganvas {given[0]} --help'.", WRONG_INPUT)
+        return _say(f"Error: {GanvasError(' '.join(str(error).split()))}\nSee 'ganvas {given[0]} --help'.", WRONG_INPUT)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error):
-        return _say(
-            "Error: there is not enough memory; use fewer seeds, a lower --resolution or --budget.", INTERNAL_ERROR
-        )
+        return _say("Error: there is not enough memory; use fewer seeds, a lower --resolution or --budget.", FAILED)
     message = (str(error).splitlines() or [""])[0]
     return _say(
         f"Internal error in Ganvas ({type(error).__name__}: {message})\nPlease report it with the output of --debug.",
-        INTERNAL_ERROR,
+        FAILED,
     )
 
 
 def _say(text: str, code: int) -> int:
     # Of several processes that train together, only rank 0 reports wrong input: all of them find it.
-    if code == INTERNAL_ERROR or os.environ.get("RANK", "0") == "0":
+    if code == FAILED or os.environ.get("RANK", "0") == "0":
         print(visible(text), file=sys.stderr)
     return code
 

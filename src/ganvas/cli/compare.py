@@ -9,6 +9,7 @@ from typing import Literal
 
 from cyclopts import App
 
+from ganvas.cli import numbers
 from ganvas.cli.options import TRUNCATION, Loading, PhotoOptions, class_of
 from ganvas.cli.show import progress
 from ganvas.cli.types import Flag, Model, Out
@@ -34,8 +35,8 @@ def drag(
     /,
     *,
     quick: Flag = False,
-    drags: int | None = None,
-    truncation: float = TRUNCATION,
+    drags: numbers.Count | None = None,
+    truncation: numbers.Truncation = TRUNCATION,
     label: str | None = None,
     out: Out = Path("compare-drag"),
     loading: Loading = Loading(),
@@ -50,8 +51,6 @@ def drag(
     """
     if quick and drags is not None:
         raise GanvasError("--quick and --drags both say how many drags; give one of them.")
-    if drags is not None and drags < 1:
-        raise GanvasError(f"{drags} drags measure nothing; give 1 or more.")
     settings = QUICK if quick else DragBenchmarkSettings() if drags is None else of_size(drags)
     generator = loading.load(model)
     chosen = class_of(generator, label)
@@ -71,11 +70,11 @@ def inversion(
     /,
     *photos: Path,
     baseline: str | None = None,
-    count: int = 20,
-    steps: int = TableSettings.steps,
+    count: numbers.Count = 20,
+    steps: numbers.Steps = TableSettings.steps,
     optimizer: Literal["adam", "lbfgs"] = "adam",
     start: str = TableSettings.start,
-    seed: int = 0,
+    seed: numbers.Seed = 0,
     out: Out = Path("compare-inversion"),
     preparation: PhotoOptions = PhotoOptions(),
     loading: Loading = Loading(),

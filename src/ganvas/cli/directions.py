@@ -7,6 +7,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths
@@ -32,20 +33,20 @@ class MethodOptions:
 
     method: Literal["resefa"] = "resefa"
     """The method."""
-    ridge: float | None = None
+    ridge: numbers.Weight | None = None
     """Added to the background, as a share of its trace; 1e-3 by default, none with --compat official."""
     ridge_of: Literal["trace", "mean"] = "trace"
     """What the ridge is a share of: the trace, or the mean eigenvalue."""
-    rank: int | None = None
+    rank: numbers.Count | None = None
     """Reduce the background to this many of its strongest directions; all by default."""
-    ignore_band: float = 0.0
+    ignore_band: numbers.Fraction = 0.0
     """Width of a band around the region that counts as neither foreground nor background, as a fraction of the image's
     smaller side."""
-    resolution: int | None = None
+    resolution: numbers.Size | None = None
     """Measure change at this size in pixels; the generator's own by default, at most 256."""
     channels: Literal["all", "luma"] = "all"
     """Measure change in all three colors, or in luma alone."""
-    budget: float = 2.0
+    budget: numbers.Positive = 2.0
     """Memory for the Jacobian, in GiB."""
     compat: Literal["official"] | None = None
     """Repeat the published computation of ReSeFa: no truncation, no ridge unless given; --samples chooses images among
@@ -53,10 +54,6 @@ class MethodOptions:
 
     def settings(self) -> ReSeFa:
         """Return the settings for the library."""
-        if not 0 < self.budget <= 1e6:
-            raise GanvasError(f"A budget of {self.budget:g} GiB is not possible; give a number above 0, such as 2.")
-        if self.ridge is not None and not 0 <= self.ridge < float("inf"):
-            raise GanvasError(f"A ridge of {self.ridge:g} is not possible; give 0 for none, or a number such as 1e-3.")
         ridge = None if self.ridge is None else Ridge(self.ridge, self.ridge_of)
         if ridge is None and self.ridge_of == "mean":
             raise GanvasError("--ridge-of mean says what --ridge is a share of; give --ridge too.")
@@ -79,7 +76,7 @@ def directions(
     seeds: Seeds | None = None,
     space: Space | None = None,
     layers: Layers | None = None,
-    count: int = 10,
+    count: numbers.Count = 10,
     strength: Strengths | None = None,
     out: Out = Path("directions"),
     overwrite: Overwrite = False,
@@ -92,7 +89,7 @@ def directions(
     Writes directions.safetensors, directions.png and directions.html.
 
     Args:
-        region: A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y;X,Y;X,Y, brush:RADIUS:X,Y;X,Y, mask:FILE or
+        region: A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y:X,Y:X,Y, brush:RADIUS:X,Y:X,Y, mask:FILE or
             labels:FILE:4,5, in fractions of width and height; several with + between, & for their common part, not:
             and feather:RADIUS: before one.
         seeds: Images over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from cyclopts import Parameter
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames
 from ganvas.cli.show import progress
 from ganvas.cli.types import METHOD, Files, Layers, Model, Out, Overwrite, Points, RegionText
@@ -22,6 +23,7 @@ from ganvas.drag.trace import read_trace
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
+from ganvas.io.files import is_file
 from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.regions import Region
 from ganvas.reports.drag_report import perform_drags, summarize_drag, write_drag_video, write_session
@@ -41,26 +43,26 @@ class DragOptions:
     """Layers of w+ that may move, such as 0-5; by default the first 6 of 17, in proportion."""
     feature: str | None = None
     """Feature map by which points are followed; by default the finest of at most half the image's size and 128."""
-    rate: float | None = None
+    rate: numbers.Positive | None = None
     """Learning rate of Adam; 0.008 of the space's std by default."""
-    mask_weight: float | None = None
+    mask_weight: numbers.Weight | None = None
     """Weight of the loss that keeps what may not move; 2 (draggan) or 1 (freedrag) by default, the papers have 20 and
     10."""
-    radius: float | None = None
+    radius: numbers.Pixels | None = None
     """Pixels around a handle that are pulled; 3 at 512 pixels by default, at least 2."""
-    reach: float | None = None
+    reach: numbers.Pixels | None = None
     """draggan: pixels around a handle in which it is tracked; 12 at 512 pixels by default, at least 4."""
-    step: float | None = None
+    step: numbers.Pixels | None = None
     """draggan: pixels by which a handle is pulled in one step, at most; 1 by default."""
-    distance: float | None = None
+    distance: numbers.Pixels | None = None
     """freedrag: pixels of one advance; 12 at 512 pixels by default."""
-    scale: float | None = None
+    scale: numbers.Positive | None = None
     """freedrag: discrepancy l that an advance aims at; measured on the generator's features by default."""
-    inner_steps: int | None = None
+    inner_steps: numbers.Count | None = None
     """freedrag: steps for one advance, at most; 5 by default."""
-    tolerance: float | None = None
+    tolerance: numbers.Pixels | None = None
     """Pixels from its target at which a handle has arrived; 2 at 512 pixels by default, at least 0.5."""
-    patience: int | None = None
+    patience: numbers.Steps | None = None
     """Steps without coming nearer after which a drag has stalled; 60 by default."""
 
     def changes(self, of_the_image: bool = False) -> dict[str, Any]:
@@ -89,7 +91,7 @@ class Asked:
     def request(self, generator: Generator) -> DragRequest:
         """Return the drag for the library."""
         if not self.has_points:
-            raise RegionError('No point was given; give --point "X,Y>X,Y", handle and target, in fractions.')
+            raise RegionError('No point was given; give --point "X,Y:X,Y", handle and target, in fractions.')
         pairs = (*self.point, *(() if self.points is None else read_points(self.points)))
         settings = settings_of(self.method or "draggan", **self.tuning.changes())
         steps = DEFAULT_STEPS if self.steps is None else self.steps
@@ -112,15 +114,15 @@ def drag(
     model: Model,
     /,
     *,
-    seed: int | None = None,
+    seed: numbers.Seed | None = None,
     method: Literal["draggan", "freedrag"] | None = None,
     point: Points = (),
     points: Path | None = None,
     mask: RegionText | None = None,
-    steps: int | None = None,
-    frames: int = 60,
+    steps: numbers.Steps | None = None,
+    frames: numbers.Frames = 60,
     replay: Path | None = None,
-    undo: int | None = None,
+    undo: numbers.CountOrNone | None = None,
     out: Out = Path("drag"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
@@ -137,7 +139,7 @@ def drag(
         seed: Which image; 4 by default. Or --latent FILE (or a photo), with --samples if it holds several.
         method: draggan (by default) follows the points by their features; freedrag carries their features along the
             line.
-        point: Handle and target, "X,Y>X,Y" in fractions of width and height; may be given several times.
+        point: Handle and target, "X,Y:X,Y" in fractions of width and height; may be given several times.
         points: A JSON file of them: [{"handle": [0.4, 0.6], "target": [0.4, 0.5]}].
         mask: What may move: a mask file (white may) or a region such as mouth or box:0.3,0.6,0.7,0.9; all by default.
         steps: Largest number of steps; 300 by default.
@@ -202,4 +204,4 @@ def _movable(generator: Generator, mask: str | None) -> Region | None:
     if mask is None:
         return None
     file = mask.removeprefix("mask:")
-    return read_movable(file) if Path(file).is_file() else region_of(generator, mask)[1]
+    return read_movable(file) if is_file(file) else region_of(generator, mask)[1]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading
 from ganvas.cli.show import progress
 from ganvas.cli.types import Model, Seeds
@@ -18,9 +19,9 @@ def evaluate(
     /,
     *,
     seeds: Seeds | None = None,
-    truncation: float = 1.0,
+    truncation: numbers.Truncation = 1.0,
     label: str | None = None,
-    images: int = 1000,
+    images: numbers.Steps = 1000,
     features: Path | None = None,
     loading: Loading = Loading(),
 ) -> None:

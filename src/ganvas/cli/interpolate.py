@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import progress
 from ganvas.cli.types import Files, Flag, Layers, Model, Out, Overwrite, Space, parse_samples
@@ -15,9 +16,9 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import label_of_each
 from ganvas.generators.protocol import Generator
+from ganvas.images.decoding import is_image
 from ganvas.images.saving import ImageFiles
 from ganvas.images.video import MISSING_VIDEO, VIDEOS, can_write_mp4
-from ganvas.inversion.photos import is_photo
 from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.latents.latent import Latent
 from ganvas.latents.noise import with_noise
@@ -31,7 +32,7 @@ def interpolate(
     model: Model,
     /,
     *latents: str,
-    frames: int = 48,
+    frames: numbers.Frames = 48,
     mode: Literal["linear", "spherical"] = "linear",
     layers: Layers | None = None,
     ease: Flag = False,
@@ -39,12 +40,12 @@ def interpolate(
     retime: Flag = False,
     space: Space | None = None,
     mp4: Flag = False,
-    truncation: float | None = None,
+    truncation: numbers.Truncation | None = None,
     label: str | None = None,
     out: Out = Path("interpolate"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
-    noise_seed: int | None = None,
+    noise_seed: numbers.Seed | None = None,
     loading: Loading = Loading(),
 ) -> None:
     """Make a video from one image to the next, and measure how evenly it moves.
@@ -119,5 +120,5 @@ def _read(generator: Generator, text: str, source: Source, space: str | None) ->
     if not path.exists() and not path.suffix:
         raise LatentError(f"'{text}' is no latent: give seed:4, a latent file, or samples of one as FILE:0-2.")
     chosen = parse_samples(samples) if samples else None
-    label = source.label if is_photo(path) else None
+    label = source.label if is_image(path) else None
     return replace(source, latent=path, samples=chosen, truncation=None, label=label).read(generator, ())

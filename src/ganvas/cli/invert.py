@@ -7,6 +7,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, PhotoOptions, check_frames, class_of, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Files, Model, Out, Overwrite, RegionText
@@ -17,7 +18,7 @@ from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
-from ganvas.inversion.photos import photo_files, read_photos, unique_names, unreadable_message
+from ganvas.inversion.photos import check_photos_ood, photo_files, read_photos, unique_names, unreadable_message
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
@@ -48,7 +49,7 @@ class InversionOptions:
     """adam, or lbfgs: nearer to the photo in fewer steps, farther from what the generator usually makes."""
     schedule: Literal["ganvas", "nvidia"] = "ganvas"
     """Learning rates of adam: ganvas, or those of NVIDIA's projector."""
-    steps: int = InversionSettings.steps
+    steps: numbers.Steps = InversionSettings.steps
     """Synthesis passes with gradients."""
     start: str = "auto"
     """mean, random, random:8 (the nearest of eight), encoder (the one that comes with the generator), the file of an
@@ -60,7 +61,7 @@ class InversionOptions:
     """Match only this region: a name such as eyes, box:LEFT,TOP,RIGHT,BOTTOM, mask:FILE and so on."""
     label: str | None = None
     """Class, for generators that have classes: a number or a name."""
-    seed: int = 0
+    seed: numbers.Seed = 0
     """Random seed of random starts."""
 
     def settings(self, generator: Generator) -> InversionSettings:
@@ -93,19 +94,17 @@ class InversionOptions:
 class TuningOptions:
     """Pivotal tuning: the generator's weights are changed for each photo."""
 
-    tune: int = 0
+    tune: numbers.StepsOrNone = 0
     """Steps of tuning for each photo, after its inversion; 0 for none."""
-    tune_rank: int = TuningSettings.rank
+    tune_rank: numbers.CountOrNone = TuningSettings.rank
     """Rank of the changes of weights, 0 for full rank: files of half a megabyte or of the generator's size."""
-    tune_rate: float = TuningSettings.rate
+    tune_rate: numbers.Rate = TuningSettings.rate
     """Learning rate of tuning."""
-    locality: float = TuningSettings.locality
+    locality: numbers.Weight = TuningSettings.locality
     """Weight of the loss that keeps other images as they are."""
 
     def settings(self) -> TuningSettings | None:
         """Return the settings for the library, None for no tuning."""
-        if self.tune < 0:
-            raise GanvasError(f"{self.tune} steps of tuning are not possible; give 0 for none, or such as 100.")
         if self.tune:
             return TuningSettings(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
         names = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
@@ -119,7 +118,7 @@ def invert(
     model: Model,
     /,
     *photos: Path,
-    frames: int = 40,
+    frames: numbers.Frames = 40,
     out: Out = Path("invert"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
@@ -155,7 +154,9 @@ def invert(
     facts = {"region": region, "command": COMMAND_LINE.get()}
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         inversion.on_saved = partial(write_latest, folder.path)
-        warnings = preparation.ood_warnings(generator, read.images, names, settings.label, report)
+        warnings = check_photos_ood(
+            generator, read.images, names, label=settings.label, check=preparation.ood, progress=report
+        )
         finished = inversion.run(report)
         paths = write_inversion(folder, inversion, facts, frames > 0, files)
     distance = inversion.started[0].prepared.features.name

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import progress
 from ganvas.cli.types import Files, Model, Out, Overwrite, Seeds, Texts
@@ -23,7 +24,7 @@ def sample(
     seeds: Seeds | None = None,
     mix: Seeds | None = None,
     layers: Texts | None = None,
-    columns: int | None = None,
+    columns: numbers.Count | None = None,
     out: Out = Path("sample"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
@@ -68,8 +69,6 @@ def sample(
 
 
 def _check_options(mix: object, layers: object, columns: int | None) -> None:
-    if columns is not None and columns < 1:
-        raise GanvasError(f"{columns} columns cannot hold an image; give at least 1, or leave --columns out.")
     if mix is None and layers:
         raise GanvasError("--layers says what is taken from the seeds of --mix; give --mix, or leave --layers out.")
     if mix is not None and columns is not None:

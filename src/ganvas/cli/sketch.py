@@ -7,9 +7,10 @@ from typing import Literal
 
 from cyclopts import Parameter
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, class_of
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Files, Flag, Model, Numbers, Out, Overwrite, WholeNumbers
+from ganvas.cli.types import METHOD, Files, Flag, Model, Numbers, Out, Overwrite, SeveralSteps
 from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
@@ -36,20 +37,20 @@ class SketchOptions:
     fidelity: str | None = None
     """From above 0 (look like what the generator makes) to 1 (match the sketch alone), or exact, close, balanced,
     loose, typical."""
-    weight: float | None = None
+    weight: numbers.Weight | None = None
     """The weight of the code's distance from its start, instead of --fidelity: 0 matches the sketch alone."""
     loss: str = DEFAULT_LOSS
     """Terms that compare the image with the sketch: perceptual, l1, l2; prior is the distance to the mean."""
     weights: str | None = None
     """Weights of its terms, where not the defaults: l1=0.5,prior=0.01."""
-    candidates: int | None = None
+    candidates: numbers.Count | None = None
     """Images for each sketch: one starts at the mean, the others at the nearest random images; 3 by default, 1 with
     --grid."""
     space: Literal["z", "w", "w+"] | None = None
     """z, w or w+ (one style for each layer: closest to the sketch); the last that there is by default."""
     optimizer: Literal["adam", "lbfgs"] = "adam"
     """adam, or lbfgs: nearer to the sketch in fewer steps."""
-    steps: int = SketchSettings.steps
+    steps: numbers.Steps = SketchSettings.steps
     """Synthesis passes with gradients."""
     label: str | None = None
     """Class, for generators that have classes: a number or a name."""
@@ -57,7 +58,7 @@ class SketchOptions:
     """Instead: every sketch by several weights and numbers of steps."""
     grid_weights: Numbers = (0.0, 1.0, 3.0)
     """Delta weights of the grid."""
-    grid_steps: WholeNumbers = (500, 1000)
+    grid_steps: SeveralSteps = (500, 1000)
     """Numbers of steps of the grid."""
 
     def variants(self, generator: Generator) -> list[SketchSettings]:
@@ -94,7 +95,7 @@ class SketchOptions:
 class Measurements:
     """What is measured."""
 
-    nearest: int = 200
+    nearest: numbers.CountOrNone = 200
     """Random images of the generator to compare: candidates start at the nearest, which is also the baseline of the
     metrics; 0 for none."""
     real: Path | None = None

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cyclopts import App, Parameter
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Compute
 from ganvas.cli.training import Adapting, Running, displayed, run_and_show, show_training
 from ganvas.cli.types import Flag, Model, Out
@@ -13,11 +14,11 @@ from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.encoder.run import EncoderSchedule
 from ganvas.training.encoder.train import train_encoder
 from ganvas.training.encoder.training import EncoderSettings
-from ganvas.training.gan.channels import parse_channels, standard_channels
+from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.train import adapt as train_adapted
-from ganvas.training.train import train_dcgan, train_stylegan2
+from ganvas.training.train import train_biggan, train_dcgan, train_stylegan2
 
 Augment = Literal["none", "diff", "adaptive"]
 
@@ -30,10 +31,10 @@ def dcgan(
     /,
     *,
     resolution: Literal[32, 64, 128] = 64,
-    batch: int = 64,
+    batch: numbers.Batch = 64,
     loss: Literal["bce", "hinge"] = "bce",
-    learning_rate: float = 2e-4,
-    width: int = 64,
+    learning_rate: numbers.Rate = 2e-4,
+    width: numbers.Width = 64,
     augment: Augment = "none",
     start: str | None = None,
     running: Running = Running(),
@@ -68,50 +69,89 @@ def dcgan(
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class StyleGAN2Options:
+class NetworkOptions:
+    """Sizes of the networks, and how they learn."""
+
+    resolution: numbers.Size = 128
+    """Width and height of the images in pixels, a power of two."""
+    z_dim: numbers.Width = StyleGAN2Settings.z_dim
+    """Width of the codes z, and of w."""
+    channels: str | None = None
+    """Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of the standard ones."""
+    batch: numbers.Batch = StyleGAN2Settings.batch
+    """Batch size."""
+    learning_rate: numbers.Rate = StyleGAN2Settings.learning_rate
+    """Learning rate of both networks."""
+
+    def settings(self, kind: Any, running: Running, compute: Compute) -> Any:
+        """Return the settings of a kind of training."""
+        return kind.standard(**vars(self), precision=compute.precision or "auto", seed=running.seed)
+
+
+@dataclass(frozen=True)
+class BigGANOptions(NetworkOptions):
+    """Networks and losses of a BigGAN."""
+
+    resolution: numbers.Size = 64
+    z_dim: numbers.Width = BigGANSettings.z_dim
+    batch: numbers.Batch = BigGANSettings.batch
+    learning_rate: numbers.Rate = BigGANSettings.learning_rate
+    """Learning rate of the generator; the discriminator's is four times as high."""
+    depth: numbers.Depth = BigGANSettings.depth
+    """Blocks for each size of maps."""
+    orthogonal: numbers.Weight = BigGANSettings.orthogonal
+    """Weight of orthogonal regularization; 1e-4 is the published one."""
+
+
+@app.command
+def biggan(
+    data: Path,
+    /,
+    *,
+    augment: Augment = "diff",
+    start: str | None = None,
+    options: BigGANOptions = BigGANOptions(),
+    running: Running = Running(),
+    compute: Compute = Compute(),
+) -> None:
+    """Train a BigGAN-deep (Brock et al. 2019): images of several classes, space z.
+
+    Args:
+        data: A folder with a subfolder or a zip of images for each class, or images with a dataset.json of labels.
+        augment: diff keeps the discriminator from memorizing small sets.
+        start: A BigGAN of the same sizes, or a training snapshot, to start from.
+    """
+    settings = options.settings(BigGANSettings, running, compute)
+    run_and_show(train_biggan, data, settings, running, compute, augment, start)
+
+
+@dataclass(frozen=True)
+class StyleGAN2Options(NetworkOptions):
     """Networks and losses of a StyleGAN2."""
 
-    resolution: int = 128
-    """Width and height of the images in pixels, a power of two."""
-    batch: int = StyleGAN2Settings.batch
-    """Batch size."""
     loss: Literal["bce", "hinge", "relativistic"] = "bce"
     """bce is the published one; relativistic compares real and fake images in pairs (R3GAN), with --r2 too."""
-    learning_rate: float = StyleGAN2Settings.learning_rate
-    """Learning rate of both networks."""
-    r1: float = StyleGAN2Settings.r1
+    r1: numbers.Weight = StyleGAN2Settings.r1
     """Weight of the gradient penalty on real images."""
-    r2: float = StyleGAN2Settings.r2
+    r2: numbers.Weight = StyleGAN2Settings.r2
     """Weight of the gradient penalty on fake images."""
-    penalty_every: int = StyleGAN2Settings.penalty_every
+    penalty_every: numbers.Steps = StyleGAN2Settings.penalty_every
     """Steps between gradient penalties."""
-    path: float = StyleGAN2Settings.path
+    path: numbers.Weight = StyleGAN2Settings.path
     """Weight of the path length penalty; 2 is the published one, 0 leaves it out."""
-    mixing: float = StyleGAN2Settings.mixing
+    mixing: numbers.Fraction = StyleGAN2Settings.mixing
     """Share of fake images with style mixing."""
-    channel_base: int = 4096
+    channel_base: numbers.Count = 4096
     """Channels at resolution r: min(channel_base / r, channel_max)."""
-    channel_max: int = 256
+    channel_max: numbers.Width = 256
     """Most channels of a map."""
-    channels: str | None = None
-    """Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of the two above."""
-    mapping_layers: int = StyleGAN2Settings.mapping_layers
+    mapping_layers: numbers.Depth = StyleGAN2Settings.mapping_layers
     """Layers from z to w."""
-    z_dim: int = StyleGAN2Settings.z_dim
-    """Width of z and w."""
-    discriminator_warmup: int | None = None
+    discriminator_warmup: numbers.StepsOrNone | None = None
     """Steps at the start in which only the discriminator learns; 500 where --start gives none that fits."""
     match_noise: Flag = False
     """Set the noise strengths of the finest maps of the exported generator to match the high-frequency energy of the
     data."""
-
-    def settings(self, precision: str, seed: int) -> StyleGAN2Settings:
-        """Return the settings for the library."""
-        given = {name: value for name, value in vars(self).items() if name in StyleGAN2Settings.__dataclass_fields__}
-        standard = standard_channels(self.resolution, self.channel_base, self.channel_max)
-        widths = parse_channels(self.channels, self.resolution) if self.channels else standard
-        given |= {"channels": widths, "discriminator_channels": widths, "precision": precision, "seed": seed}
-        return StyleGAN2Settings(**given, discriminator_learning_rate=self.learning_rate)
 
 
 @app.command
@@ -133,7 +173,7 @@ def stylegan2(
         start: A generator to start from, with the discriminator that comes with it where that has the same channels,
             or a training snapshot: of the same or smaller resolution and channels.
     """
-    settings = options.settings(compute.precision or "auto", running.seed)
+    settings = options.settings(StyleGAN2Settings, running, compute)
     run_and_show(train_stylegan2, data, settings, running, compute, augment, start)
 
 
@@ -143,9 +183,9 @@ def adapt(
     photos: Path,
     /,
     *,
-    batch: int = AdaptationSettings.batch,
-    learning_rate: float | None = None,
-    correspondence: float = AdaptationSettings.correspondence,
+    batch: numbers.Batch = AdaptationSettings.batch,
+    learning_rate: numbers.Rate | None = None,
+    correspondence: numbers.Weight = AdaptationSettings.correspondence,
     discriminator: str = "auto",
     augment: Augment = "diff",
     running: Adapting = Adapting(),
@@ -184,15 +224,15 @@ def encoder(
     data: Path,
     /,
     *,
-    steps: int = EncoderSettings.steps,
-    batch: int = EncoderSettings.batch,
-    real_from: int = EncoderSettings.real_from,
-    learning_rate: float = EncoderSettings.learning_rate,
-    prior: float = EncoderSettings.prior,
-    seed: int = 0,
+    steps: numbers.Steps = EncoderSettings.steps,
+    batch: numbers.Batch = EncoderSettings.batch,
+    real_from: numbers.StepsOrNone = EncoderSettings.real_from,
+    learning_rate: numbers.Rate = EncoderSettings.learning_rate,
+    prior: numbers.Weight = EncoderSettings.prior,
+    seed: numbers.Seed = 0,
     resume: Flag = False,
-    log_every: int = 50,
-    save_every: int = 500,
+    log_every: numbers.Steps = 50,
+    save_every: numbers.Steps = 500,
     out: Out = Path("encoder"),
     compute: Compute = Compute(),
 ) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cyclopts import Group, Parameter
 
+from ganvas.cli import numbers
 from ganvas.cli.options import Compute
 from ganvas.cli.show import Report, progress
 from ganvas.cli.types import Flag
@@ -33,30 +34,32 @@ class Running:
 
     out: Path = Path("training")
     """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
-    images: int = 300_000
+    images: numbers.Images = 300_000
     """Images to show in all."""
-    lr_decay_images: int = 0
+    lr_decay_images: numbers.Every = 0
     """Images over which the learning rates fall to 0 at the end: a third of --images is a good choice."""
     resume: str | None = None
     """Resume: auto for the newest snapshot in --out, or a snapshot file."""
-    seed: int = 0
+    seed: numbers.Seed = 0
     """Random seed."""
     change: Flag = False
     """With --resume: allow settings other than the snapshot's; the networks keep their shapes."""
-    log_every: int = 1_000
+    log_every: numbers.Every = 1_000
     """Images between lines of the log."""
-    sheet_every: int = 5_000
+    sheet_every: numbers.Every = 5_000
     """Images between sheets of samples."""
     test: Path | None = None
     """A folder or zip of held-out images: the kernel MMD to them is measured and plotted."""
-    test_every: int = 20_000
+    test_every: numbers.Every = 20_000
     """With --test: images between measurements."""
-    snapshot_every: int = 10_000
+    snapshot_every: numbers.Every = 10_000
     """Images between snapshots."""
-    weights_every: int = 0
+    weights_every: numbers.Every = 0
     """Images between weights-only snapshots (in bfloat16), which are all kept; 0 for none."""
-    keep: int = 3
+    keep: numbers.Count = 3
     """Snapshots kept, the newest ones."""
+    fit: Literal["crop", "pad"] = "crop"
+    """How images that are not square become so: the middle, or with black beside them."""
     flip: bool = True
     """Mirror real images at random."""
     dry_run: Flag = False
@@ -83,19 +86,13 @@ class Adapting(Running):
     """The same for a short run."""
 
     out: Path = Path("adapted")
-    """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
-    images: int = 2_000
+    images: numbers.Images = 2_000
     """Images to show in all; with more, the photos are memorized."""
-    lr_decay_images: int = 700
-    """Images over which the learning rates fall to 0 at the end."""
-    log_every: int = 100
-    """Images between lines of the log."""
-    sheet_every: int = 400
-    """Images between sheets of samples."""
-    test_every: int = 1_000
-    """With --test: images between measurements."""
-    snapshot_every: int = 1_000
-    """Images between snapshots."""
+    lr_decay_images: numbers.Every = 700
+    log_every: numbers.Every = 100
+    sheet_every: numbers.Every = 400
+    test_every: numbers.Every = 1_000
+    snapshot_every: numbers.Every = 1_000
 
 
 @dataclass
@@ -142,7 +139,8 @@ def run_and_show(
     start: str | None = None,
 ) -> None:
     """Train, or rehearse with --dry-run, and show the result."""
-    options = RunOptions(start, running.resume, running.change, running.test, compute.device or "auto", compute.threads)
+    given = (start, running.resume, running.change, running.test, running.fit, compute.device or "auto")
+    options = RunOptions(*given, compute.threads)
     shared = {"augmentation": Augmentation(augment, running.flip), "options": options}
     schedule = running.schedule
     if running.dry_run:

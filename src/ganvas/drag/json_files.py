@@ -8,6 +8,7 @@ from typing import Any
 
 from ganvas.drag.request import MAX_PAIRS, Point, PointPair
 from ganvas.errors import GanvasError, ResultFileError
+from ganvas.io.file_kinds import TEXT, wrong_kind
 
 MAX_BYTES = 64 * 2**20
 
@@ -35,7 +36,8 @@ def read_json(path: str | Path) -> Any:
     except OSError as reason:
         raise ResultFileError(f"'{path}' cannot be read: {reason.strerror or reason}.") from reason
     except (ValueError, RecursionError) as reason:
-        raise ResultFileError(f"'{path}' is not JSON ({str(reason)[:80]}).") from reason
+        said = wrong_kind(path, "JSON", TEXT) or f"'{path}' is not JSON ({str(reason)[:80]})."
+        raise ResultFileError(said) from reason
 
 
 def _refuse_constant(text: str) -> float:

@@ -49,9 +49,11 @@ def demodulation_tangent(
     return -factor.pow(3) * ((style * style_tangents) @ weight_energy)
 
 
-def convolve_doubled(x: Float[Tensor, "n c h w"], taps: Float[Tensor, "c o 4 4"]) -> Float[Tensor, "n o h2 w2"]:
+def convolve_doubled(
+    x: Float[Tensor, "n c h w"], taps: Float[Tensor, "c o 4 4"], bias: Float[Tensor, "o"] | None = None
+) -> Float[Tensor, "n o h2 w2"]:
     """Repeat each pixel twice in both directions and correlate with a 3x3 weight, given as `doubled_taps` of it."""
-    return F.conv_transpose2d(x, taps, stride=2, padding=1)
+    return F.conv_transpose2d(x, taps, bias, stride=2, padding=1)
 
 
 def doubled_taps(weight: Float[Tensor, "o c 3 3"]) -> Float[Tensor, "c o 4 4"]:

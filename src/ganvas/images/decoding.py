@@ -3,44 +3,56 @@
 Values are levels from 0 to 255, RGB or RGBA with straight alpha (colors not multiplied by it), not images in [-1, 1].
 """
 
+import importlib
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, features
 from torch import Tensor
 
 from ganvas.errors import ImageError
+from ganvas.io.file_kinds import AVIF, HEAD_BYTES, HEIC, JPEG, FileKind, kind_instead, kind_of, kind_of_file
 
 # Named one by one: Pillow also knows formats that start other programs (EPS calls Ghostscript).
-READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-SUFFIXES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".webp",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".ppm",
-    ".gif",
-)  # of data sets
+READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+# The endings of names by which a file is taken for an image before it is looked into.
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif", ".avif", ".heic", ".jfif")
 LARGEST_JPEG = 2**30  # pixels of a JPEG that is decoded at a smaller size: takes some seconds
-JPEG_START = b"\xff\xd8\xff"
 QUARTER_TURNS = (5, 6, 7, 8)
 ORIENTATION = 0x0112
 File = str | Path | io.BytesIO
 
 
+def is_image(path: str | Path) -> bool:
+    """Return whether a file is to be opened as an image: by its content, whatever its name ends in, or by such an
+    ending, so that opening it says what is wrong. Hidden files are not.
+    """
+    path = Path(path)
+    if path.name.startswith("."):
+        return False
+    if path.suffix.lower() in ENDINGS:
+        return True
+    try:
+        kind = kind_of_file(path) if path.is_file() else None
+    except OSError:
+        return False
+    return kind is not None and kind.group == "image"
+
+
 @contextmanager
 def opened(file: File, shrinkable: bool = False) -> Iterator[Image.Image]:
     """Open an image file without decoding it; every error in the block becomes an `ImageError` that names the file.
+
+    This is the one place where image files of others are opened.
 
     Args:
         file: A path, or the bytes of a file.
@@ -50,18 +62,42 @@ def opened(file: File, shrinkable: bool = False) -> Iterator[Image.Image]:
     Raises:
         ImageError: The file is missing, empty, damaged, no image, or too large.
     """
+    kind = None
     try:
+        kind = _kind(file)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # `Image.open` would refuse a large JPEG before a smaller size can be requested.
-            jpeg = shrinkable and _starts(file, JPEG_START)
-            with JpegImagePlugin.JpegImageFile(file) if jpeg else Image.open(file, formats=READABLE) as image:
+            warnings.filterwarnings("ignore", "image file could not be identified because", UserWarning)
+            with _open(file, kind, shrinkable) as image:
                 yield image
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise almost any type on damaged data
         name = f"'{file}'" if isinstance(file, str | Path) else "the image"
-        raise ImageError(f"Cannot read {name}: {_reason(error, file)}") from error
+        raise ImageError(f"Cannot read {name}: {_reason(error, kind)}") from error
+
+
+def _kind(file: File) -> FileKind | None:
+    if isinstance(file, io.BytesIO):
+        content = file.getbuffer()
+        return kind_of(bytes(content[:HEAD_BYTES]), content.nbytes)
+    return kind_of_file(file)
+
+
+def _open(file: File, kind: FileKind | None, shrinkable: bool) -> Image.Image:
+    if kind is JPEG and shrinkable:
+        return JpegImagePlugin.JpegImageFile(file)  # Image.open would refuse a large one before it can be shrunk
+    if kind is not HEIC:
+        return Image.open(file, formats=READABLE)
+    try:
+        plugin: Any = importlib.import_module("pillow_heif")
+    except ImportError:
+        raise ImageError(f'it is {HEIC.words}; pip install "ganvas[heic]", or save it as JPEG or PNG.') from None
+    image = plugin.HeifImageFile(file)
+    if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+        image.close()
+        raise Image.DecompressionBombError
+    return image
 
 
 def shrink(image: Image.Image, factor: float) -> int:
@@ -106,7 +142,8 @@ def levels(image: Image.Image, factor: int = 1) -> Float[Tensor, "1 c h w"]:
 
     Blocks of `factor` x `factor` pixels are averaged (at the right and lower edge whatever remains of them), colors
     weighted by alpha. Gray, palette and CMYK images become RGB; 16-bit gray keeps its depth; the first frame of an
-    animation is taken. Color profiles are not applied. Raises `ImageError` for gray values that are not 16-bit.
+    animation is taken. Colors are not converted; see `ganvas.images.color.to_srgb`. Raises `ImageError` for gray
+    values that are not 16-bit.
     """
     if image.mode == "F" or image.mode.startswith("I"):
         deep = _deep_gray(np.array(image, dtype=np.float32))
@@ -133,26 +170,17 @@ def _deep_gray(values: np.ndarray) -> Float[Tensor, "1 1 h w"]:
     return torch.from_numpy(values / np.float32(257))[None, None]
 
 
-def _starts(file: File, bytes_: bytes) -> bool:
-    if isinstance(file, io.BytesIO):
-        return file.getbuffer()[: len(bytes_)] == bytes_
-    with Path(file).open("rb") as stream:
-        return stream.read(len(bytes_)) == bytes_
-
-
-def _reason(error: Exception, file: File) -> str:
+def _reason(error: Exception, kind: FileKind | None) -> str:
     if isinstance(error, ImageError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"it has more than {(Image.MAX_IMAGE_PIXELS or 0) // 1_000_000} megapixels; make it smaller first."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}. Give the path of a PNG, JPEG or WebP file."
-    if isinstance(error, UnidentifiedImageError) and _is_empty(file):
-        return "it is empty (0 bytes); copy or download it again."
+    if kind is AVIF and not features.check("avif"):
+        return f"it is {AVIF.words}, which this Pillow cannot decode: pip install -U pillow, or save it as PNG."
+    if kind is not None and kind.group != "image":
+        return f"it is {kind_instead(kind, 'an image')}."
     if isinstance(error, OSError) and "truncated" in str(error):
         return "it is damaged, its end is missing; copy or download it again."
-    return f"it is damaged or none of {', '.join(READABLE)}. Save it again as PNG."
-
-
-def _is_empty(file: File) -> bool:
-    return file.getbuffer().nbytes == 0 if isinstance(file, io.BytesIO) else Path(file).stat().st_size == 0
+    return f"it is damaged or none of {', '.join(READABLE)}, HEIC. Save it again as PNG."

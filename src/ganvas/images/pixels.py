@@ -5,6 +5,7 @@ a channel, PNG files 16 on request.
 """
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
+from ganvas.checks.arguments import checked
 from ganvas.errors import ImageError
+from ganvas.images.color import to_srgb
 from ganvas.images.decoding import levels, opened, over
 from ganvas.images.png import png16_bytes
 from ganvas.io.files import atomic_path
@@ -54,14 +57,17 @@ def from_bytes(values: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
     return (values.float() / 127.5 - 1).movedim(3, 1).contiguous()
 
 
+@checked
 def read_image(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
     """Read an image file at its own size. To crop, align or resize a photo for a generator, use `read_photo`.
 
     Gray, palette and CMYK images become RGB; 16-bit gray keeps its depth; the first frame of an animation is taken.
-    The EXIF orientation is applied, color profiles are not.
+    The EXIF orientation is applied, and colors are converted to sRGB where the file has another color profile; a
+    damaged profile is ignored with a warning.
 
     Args:
-        file: The path of a PNG, JPEG, WebP, GIF, BMP, TIFF or PPM file, or its bytes.
+        file: The path of a PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF file, or HEIC with the extra ``heic``; or its
+            bytes. Its content decides, not the ending of its name.
 
     Returns:
         One RGB image in [-1, 1], ``[1, 3, height, width]``; transparent pixels are composited over white.
@@ -75,10 +81,21 @@ def read_image(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
         >>> ganvas.read_image(path).shape
         torch.Size([1, 3, 4, 6])
     """
+    values, note = decode_image(file)
+    if note:
+        name = f"'{file}'" if isinstance(file, str | Path) else "The image"
+        warnings.warn(f"{name}: {note}", stacklevel=2)
+    return values
+
+
+def decode_image(file: str | Path | io.BytesIO) -> tuple[Float[Tensor, "1 3 h w"], str]:
+    """Return what `read_image` returns, and "" or why the color profile was ignored."""
     with opened(file) as image:
-        return over(levels(ImageOps.exif_transpose(image)), torch.full((3,), 255.0)) / 127.5 - 1
+        converted, note = to_srgb(ImageOps.exif_transpose(image))
+        return over(levels(converted), torch.full((3,), 255.0)) / 127.5 - 1, note
 
 
+@checked
 def write_image(path: str | Path, image: Shaped[Tensor, "*shape"], bits: Literal[8, 16] = 8) -> Path:
     """Write one image to a file; a failed write leaves no partial file.
 

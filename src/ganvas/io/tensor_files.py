@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganvas.errors import GanvasError
+from ganvas.io.file_kinds import CUT_SAFETENSORS, SAFETENSORS, wrong_kind
 from ganvas.io.files import atomic_path
 
 KEY = "ganvas"
@@ -83,13 +84,13 @@ def is_ours(path: str | Path) -> bool:
 
 def read_header(path: str | Path, error: type[GanvasError]) -> dict[str, Any]:
     """Return the JSON header of one of our files; raises `error` where it is none."""
-    with _opened(path, error) as file:
+    with _opened(path, "a file of Ganvas", error) as file:
         return _header_of(file, path, error)
 
 
 def read_tensors(path: str | Path, kind: str, error: type[GanvasError]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return tensors and header of a file of ours of this `kind`; raises `error` with the reason where it is none."""
-    with _opened(path, error) as file:
+    with _opened(path, f"a {kind} file", error) as file:
         header = _header_of(file, path, error)
         if header.get("kind") != kind:
             hint = "load it with ganvas.load" if header.get("kind") == "generator" else f"give a {kind} file"
@@ -105,15 +106,16 @@ def read_tensors(path: str | Path, kind: str, error: type[GanvasError]) -> tuple
             raise error(f"'{path}' holds a tensor of a dtype that this PyTorch does not know ({reason}).") from reason
 
 
-def _opened(path: str | Path, error: type[GanvasError]) -> Any:
+def _opened(path: str | Path, wanted: str, error: type[GanvasError]) -> Any:
     try:
         if not Path(path).is_file():
             raise error(f"There is no file '{path}'; check the name.")
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as reason:
         raise error(
-            f"'{path}' is not a readable safetensors file ({_short(reason)}); it may be cut short or of another format."
-            f"{header_place(Path(path))}"
+            wrong_kind(path, wanted, SAFETENSORS, CUT_SAFETENSORS)
+            or f"'{path}' is not a readable safetensors file ({_short(reason)}); it may be cut short or of another "
+            f"format.{header_place(Path(path))}"
         ) from reason
 
 

@@ -9,7 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Steps, Truncation
 from ganvas.errors import GanvasError
+from ganvas.generators.codes import check_seeds
 from ganvas.generators.protocol import Generator, Label
 from ganvas.images import pixels
 from ganvas.images.datasets import FEWEST, ImageSet, open_images, shuffled
@@ -60,7 +63,7 @@ class ReferenceImages:
         generator: Generator,
         seeds: Sequence[int],
         *,
-        truncation: float = 1.0,
+        truncation: Truncation = 1.0,
         label: Label = None,
         progress: Progress = silent,
     ) -> Evaluation:
@@ -83,6 +86,7 @@ class ReferenceImages:
         )
 
 
+@checked
 def evaluate(
     generator: Generator,
     data: str | Path,
@@ -90,7 +94,7 @@ def evaluate(
     *,
     truncation: float = 1.0,
     label: Label = None,
-    images: int = 1000,
+    images: Steps = 1000,
     network: FeatureNetwork | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
@@ -114,25 +118,32 @@ def evaluate(
     """
     if images < 3:
         raise GanvasError(f"{images} real images are too few for an evaluation; give --images of some hundred.")
+    check_seeds(seeds)
     network = network or load_features(device=generator.device)
     reference = open_reference(data, generator.resolution, images=images, network=network, progress=progress)
     return reference.compare(generator, seeds, truncation=truncation, label=label, progress=progress)
 
 
 def open_reference(
-    data: str | Path, resolution: int, *, images: int, network: FeatureNetwork, progress: Progress = silent
+    data: str | Path,
+    resolution: int,
+    *,
+    images: int,
+    network: FeatureNetwork,
+    progress: Progress = silent,
+    fit: str = "crop",
 ) -> ReferenceImages:
     """Return at most `images` of a folder or zip as the reference for a generator of `resolution` pixels."""
-    features = real_features(network, data, images, progress)
-    return ReferenceImages(network, features, _mean_finest_octave(data, resolution, images, progress))
+    features = real_features(network, data, images, progress, fit)
+    return ReferenceImages(network, features, _mean_finest_octave(data, resolution, images, progress, fit))
 
 
 @torch.no_grad()
 def real_features(
-    network: FeatureNetwork, data: str | Path, most: int, progress: Progress = silent
+    network: FeatureNetwork, data: str | Path, most: int, progress: Progress = silent, fit: str = "crop"
 ) -> Float[Tensor, "n d"]:
     """Return the features of at most `most` images of a folder or zip."""
-    images, chosen = _some_images(data, network.architecture.resolution, most, progress)
+    images, chosen = _some_images(data, network.architecture.resolution, most, progress, fit)
     parts = []
     for first in range(0, len(chosen), BATCH):
         parts.append(network(images.batch(chosen[first : first + BATCH]).to(network.mean.device)))
@@ -140,15 +151,17 @@ def real_features(
     return torch.cat(parts)
 
 
-def _mean_finest_octave(data: str | Path, resolution: int, most: int, progress: Progress) -> float:
-    images, chosen = _some_images(data, resolution, most, progress)
+def _mean_finest_octave(data: str | Path, resolution: int, most: int, progress: Progress, fit: str) -> float:
+    images, chosen = _some_images(data, resolution, most, progress, fit)
     batches = (images.batch(chosen[first : first + BATCH]) for first in range(0, len(chosen), BATCH))
     return float(torch.cat([octave_energies(batch)[:, 0] for batch in batches]).mean())
 
 
-def _some_images(data: str | Path, resolution: int, most: int, progress: Progress) -> tuple[ImageSet, np.ndarray]:
+def _some_images(
+    data: str | Path, resolution: int, most: int, progress: Progress, fit: str
+) -> tuple[ImageSet, np.ndarray]:
     """Return the images of a source and the indices of those to use: always the same ones, in ascending order."""
-    images = open_images(data, resolution, progress, FEWEST)
+    images = open_images(data, resolution, progress, FEWEST, fit)
     return images, np.sort(shuffled(0, 0, min(most, len(images)), len(images)))
 
 
@@ -157,7 +170,10 @@ def fake_images(
     generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, label: Label = None
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's images of `seeds` in batches, rounded to 8 bits and clamped to [-1, 1] as in a file."""
+    each = label if isinstance(label, Sequence | Tensor) and not isinstance(label, str) else None
     for first in range(0, len(seeds), FAKE_BATCH):
-        batch = sample(generator, seeds[first : first + FAKE_BATCH], label=label, truncation=truncation)
+        rows = slice(first, first + FAKE_BATCH)
+        of_batch = label if each is None or len(each) != len(seeds) else each[rows]
+        batch = sample(generator, seeds[rows], label=of_batch, truncation=truncation)
         for images in batch.images(generator):
             yield pixels.from_bytes(pixels.to_bytes(images))

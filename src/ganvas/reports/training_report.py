@@ -1,10 +1,12 @@
 """The report of a training run: loss curves, the kernel MMD while training, and a timelapse of its samples."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import torch
 
 from ganvas.images import pixels
+from ganvas.images.dataset_files import counted_kinds
 from ganvas.images.datasets import DatasetSummary
 from ganvas.images.video import write_animation
 from ganvas.reports.plots import MetricPoint, can_plot, loss_plot, metric_plot
@@ -13,6 +15,7 @@ from ganvas.training.launch import Rehearsal
 from ganvas.training.log import read_log
 
 LOSSES, KERNEL_MMD, TIMELAPSE = "losses.png", "kernel-mmd.png", "timelapse.webp"
+MOST_REASONS = 5  # for which images are left out, in words
 MOST_FRAMES, SECONDS_PER_FRAME = 60, 0.25
 
 
@@ -58,15 +61,23 @@ def summary_lines(summary: DatasetSummary) -> list[str]:
     """Return what the training data holds, one fact a line."""
     lines = [f"{summary.count:,} images at {summary.resolution} pixels from {summary.source}"]
     if summary.cropped:
-        lines.append(f"{summary.cropped:,} were not square: the middle was taken")
+        fitted = "the middle was taken" if summary.fit == "crop" else "black was added"
+        lines.append(f"{summary.cropped:,} were not square: {fitted}")
     if summary.repeated:
         lines.append(f"{summary.repeated:,} are the same as others")
     if summary.enlarged:
         lines.append(f"{summary.enlarged:,} are smaller than {summary.resolution} pixels and were enlarged")
-    for name, reason in list(summary.skipped.items())[:5]:
-        lines.append(f"left out {name}: {reason}")
-    if len(summary.skipped) > 5:
-        lines.append(f"left out {len(summary.skipped) - 5} more that cannot be read")
+    if summary.unprofiled:
+        lines.append(f"{summary.unprofiled:,} have a damaged color profile: their colors were taken as sRGB")
+    if summary.others:
+        lines.append(f"left out, for they hold no image: {counted_kinds(summary.others)}")
+    by_reason = defaultdict[str, list[str]](list)
+    for name, reason in summary.skipped.items():
+        by_reason[reason].append(name)
+    for reason, names in list(by_reason.items())[:MOST_REASONS]:
+        lines.append(f"left out {names[0]}{f' and {len(names) - 1:,} more' if len(names) > 1 else ''}: {reason}")
+    if unsaid := sum(map(len, list(by_reason.values())[MOST_REASONS:])):
+        lines.append(f"left out {unsaid:,} more that cannot be read")
     return lines
 
 

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.errors import NotFiniteError
+
 CERTAIN, CERTAIN_LINES = 0.98, 5
 COLLAPSED, GRACE_IMAGES = 0.35, 20_000
 
@@ -66,6 +68,8 @@ class AlarmMonitor:
         return text if new else ""
 
 
-def first_not_finite(tensors: Mapping[str, Tensor]) -> str:
-    """Return the name of the first tensor with a value that is not finite, "" where all are finite."""
-    return next((name for name, value in tensors.items() if not torch.isfinite(value).all()), "")
+def check_finite(tensors: Mapping[str, Tensor], when: str, advice: str = "A smaller learning rate may help.") -> None:
+    """Raise `NotFiniteError`, naming the first tensor with a value that is not finite; `when` says after how much."""
+    broken = next((name for name, value in tensors.items() if not torch.isfinite(value).all()), "")
+    if broken:
+        raise NotFiniteError(f"{broken} is not finite after {when}. {advice}")

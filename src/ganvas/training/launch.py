@@ -7,29 +7,37 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.devices import device_named
+from ganvas.checks.ranges import Threads
 from ganvas.errors import TrainingError
+from ganvas.images.classes import find_classes
 from ganvas.images.datasets import FEWEST, DatasetSummary, open_images
 from ganvas.io.files import make_folder
 from ganvas.io.progress import Progress, silent
+from ganvas.training.alarms import check_finite
 from ganvas.training.checks import AUTO
 from ganvas.training.distributed import ProcessGroup, local_device, process_group
 from ganvas.training.events import EventRecord, OnEvent, TrainingResult
 from ganvas.training.gan import starting
 from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.held_out import open_held_out
-from ganvas.training.gan.networks import InitialNetworks, Networks
+from ganvas.training.gan.networks import InitialNetworks, Networks, tensors
 from ganvas.training.gan.probe import safe_settings
 from ganvas.training.gan.run import TrainingRun
 from ganvas.training.gan.snapshots import TrainingState
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import GANSettings, RunSchedule, TrainingTask
-from ganvas.training.hardware import device_named, fastest_precision, set_threads
+from ganvas.training.hardware import fastest_precision, set_threads
 
 DISCRIMINATOR_WARMUP = 500
 REHEARSED_STEPS = 3
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class RunOptions:
     """How a run starts, where it computes, and on which images it is evaluated.
@@ -40,6 +48,7 @@ class RunOptions:
         resume: Resume a run: "auto" for the newest snapshot in its folder, or a snapshot file.
         change: When resuming, allow settings other than the snapshot's.
         held_out: A folder or a zip of held-out images, on which the generator is evaluated.
+        fit: How images that are not square become so: "crop" or "pad" (`ganvas.images.datasets.open_images`).
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         threads: CPU threads; 0 for as many as there are cores.
     """
@@ -48,8 +57,9 @@ class RunOptions:
     resume: str | None = None
     change: bool = False
     held_out: str | Path | None = None
+    fit: str = "crop"
     device: str = AUTO
-    threads: int = 0
+    threads: Threads = 0
 
 
 @dataclass(frozen=True)
@@ -92,17 +102,23 @@ class TrainingCall:
         return local_device(device_named(self.options.device))
 
     def open_task(self, device: torch.device, processes: ProcessGroup, progress: Progress) -> TrainingTask:
-        """Settle the precision and open the images."""
-        settings = self._with_precision(device, processes)
-        images = open_images(self.data, settings.resolution, progress, self.fewest)
+        """Open the images, find their classes and settle the precision."""
+        settings, classes = self.settings, None
+        images = open_images(self.data, settings.resolution, progress, self.fewest, self.options.fit)
+        if isinstance(settings, BigGANSettings):
+            classes = find_classes(images)
+            settings = replace(settings, classes=classes.names)
+        settings = self._with_precision(settings, device, processes)
         name = self.out.name or "trained"
-        return TrainingTask(settings, self.schedule, self.out, images, self.augmentation, device, processes, name)
+        return TrainingTask(
+            settings, self.schedule, self.out, images, self.augmentation, device, processes, name, classes
+        )
 
-    def _with_precision(self, device: torch.device, processes: ProcessGroup) -> GANSettings:
+    def _with_precision(self, settings: GANSettings, device: torch.device, processes: ProcessGroup) -> GANSettings:
         """Return the settings with "auto" replaced by the snapshot's precision or the faster one on this device, or by
         float32 where a step in it crashes.
         """
-        settings, automatic = self.settings, self.settings.precision == AUTO
+        automatic = settings.precision == AUTO
         if automatic:
             resume = self.options.resume
             recorded = starting.recorded_precision(resume, self.out) if resume else None
@@ -139,7 +155,7 @@ def train(call: TrainingCall, progress: Progress, on_event: OnEvent, should_stop
         task = call.open_task(device, processes, progress)
         held_out = None
         if options.held_out is not None and processes.is_main:
-            held_out = open_held_out(options.held_out, task.settings.resolution, device, progress)
+            held_out = open_held_out(options.held_out, task.settings.resolution, device, progress, options.fit)
         make_folder(task.folder, TrainingError)
         if options.resume:
             run = starting.resume(task, options.resume, change=options.change)
@@ -186,7 +202,9 @@ def _images_per_second(run: TrainingRun) -> float:
     """Time a few steps in which both networks learn, after an untimed one."""
     run.state = TrainingState(step=run.task.settings.discriminator_warmup or 0)
     run.step()
-    began = time.perf_counter()
+    began, metrics = time.perf_counter(), dict[str, Tensor]()
     for _ in range(REHEARSED_STEPS):
-        run.step()
-    return REHEARSED_STEPS * run.task.settings.batch / (time.perf_counter() - began)
+        metrics = run.step()
+    seconds = time.perf_counter() - began
+    check_finite(metrics | tensors(run.networks), f"{REHEARSED_STEPS + 1} steps")
+    return REHEARSED_STEPS * run.task.settings.batch / seconds

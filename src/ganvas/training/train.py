@@ -1,4 +1,5 @@
-"""Training of generators, one public call for each family: `train_dcgan`, `train_stylegan2`, `adapt`.
+"""Training of generators, one public call for each family: `train_dcgan`, `train_biggan`,
+`train_stylegan2`, `adapt`.
 
 Each opens the data, starts or resumes a run in a folder, and trains to its end. Started by ``torchrun`` in several
 processes, they train one generator together. `rehearse` measures the speed and writes nothing.
@@ -8,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ganvas.checks.arguments import checked_as
+from ganvas.errors import TrainingError
 from ganvas.images.datasets import FEWEST
 from ganvas.io.progress import Progress, silent
 from ganvas.training import launch
@@ -16,6 +19,7 @@ from ganvas.training.checks import AUTO
 from ganvas.training.events import OnEvent, TrainingResult, ignore_event, never
 from ganvas.training.gan import starting
 from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import GANSettings, RunSchedule
@@ -26,6 +30,7 @@ ADAPTATION_SCHEDULE = RunSchedule(
 )
 
 
+@checked_as(TrainingError)
 def train_dcgan(
     data: str | Path,
     settings: DCGANSettings = DCGANSettings(precision=AUTO),
@@ -67,6 +72,46 @@ def train_dcgan(
     )
 
 
+@checked_as(TrainingError)
+def train_biggan(
+    data: str | Path,
+    settings: BigGANSettings | None = None,
+    out: str | Path = "training",
+    *,
+    augmentation: Augmentation = Augmentation(),
+    schedule: RunSchedule = RunSchedule(),
+    options: RunOptions = RunOptions(),
+    progress: Progress = silent,
+    on_event: OnEvent = ignore_event,
+    should_stop: Callable[[], bool] = never,
+) -> TrainingResult:
+    """Train a BigGAN-deep (Brock et al. 2019): images of classes, space z.
+
+    Args:
+        data: A folder with a subfolder or a zip of images for each class, which gives it its name; or a folder or a zip
+            of images with a ``dataset.json`` of labels in NVIDIA's layout. Classes are shown equally often.
+        settings: The networks and the losses, by default those of 64 pixels. The classes are those of the data.
+        out: The run's folder: log, sheets of samples, snapshots and ``generator.safetensors``.
+        augmentation: What the discriminator's images go through.
+        schedule: When the run ends, and when it writes what.
+        options: How the run starts and where it computes.
+        progress: Called with what is done, how much of it, and the total.
+        on_event: Called with each `TrainingEvent`, in the main process.
+        should_stop: Asked after each step; True saves and ends the run.
+
+    Returns:
+        How the run ended and which files it wrote.
+
+    Raises:
+        TrainingError: As `train_dcgan`; or the data have no classes.
+    """
+    source = starting.read_initial(options.start) if options.start else None
+    settings = settings or BigGANSettings.standard(precision=AUTO)
+    call = TrainingCall(data, settings, Path(out), augmentation, schedule, options, source)
+    return launch.train(call, progress, on_event, should_stop)
+
+
+@checked_as(TrainingError)
 def train_stylegan2(
     data: str | Path,
     settings: StyleGAN2Settings | None = None,
@@ -104,6 +149,7 @@ def train_stylegan2(
     return launch.train(call, progress, on_event, should_stop)
 
 
+@checked_as(TrainingError)
 def adapt(
     data: str | Path,
     settings: AdaptationSettings,

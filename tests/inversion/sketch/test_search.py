@@ -77,6 +77,7 @@ def closed_form(generator: LinearGenerator, drawing: Sketch, start: Tensor, weig
     return start + torch.linalg.solve(matrix.T @ (share[:, None] * matrix) + ridge.diag(), matrix.T @ (share * rest))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [0.0, 1.0, 30.0])
 def test_candidates_of_a_linear_generator_are_ridge_regressions_from_their_starts(weight: float):
     generator, drawing = LinearGenerator(), random_sketch(side=8)

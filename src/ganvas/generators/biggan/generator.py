@@ -35,6 +35,8 @@ def imagenet_names() -> tuple[str, ...]:
 class BigGAN(ZOnlyGenerator, nn.Module):
     """A BigGAN-deep generator; see `ganvas.generators.protocol.Generator` for what its members promise.
 
+    ``generator(z, classes)`` is the forward pass that training uses.
+
     ``compat`` None interpolates the running statistics between truncations, "official" as
     pytorch-pretrained-BigGAN does (`set_compat`).
     """
@@ -63,8 +65,9 @@ class BigGAN(ZOnlyGenerator, nn.Module):
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """ImageNet's names where the generator has its thousand classes, else None."""
-        return imagenet_names() if self.architecture.label_dim == IMAGENET_CLASSES else None
+        """Its own names; ImageNet's where it has none and a thousand classes; else None."""
+        own = self.architecture.class_names or None
+        return imagenet_names() if own is None and self.architecture.label_dim == IMAGENET_CLASSES else own
 
     def one_hot(self, label: Label, rows: int) -> Float[Tensor, "n label_dim"]:
         """Return the label as one row per code."""
@@ -88,6 +91,11 @@ class BigGAN(ZOnlyGenerator, nn.Module):
         """Return one code per seed of the normal distribution truncated to [-2, 2]."""
         return sample_truncated_normal(seeds, self.architecture.z_dim).to(self.device)
 
+    def forward(self, z: Float[Tensor, "n z_dim"], classes: Float[Tensor, "n label_dim"]) -> Float[Tensor, "n 3 h w"]:
+        """Return images in [-1, 1] of codes z and one-hot rows of classes."""
+        condition = self.condition(z, Conditions(label=classes))
+        return self.synthesis.run(self.synthesis.begin(condition), condition)
+
     def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         """Return images and feature maps before ReLU ("block3_16": after the fourth block, of 16 px; "attention_64").
 
@@ -106,7 +114,13 @@ class BigGAN(ZOnlyGenerator, nn.Module):
         return (self.synthesis.run(x, condition, done) if request.with_image else None), maps
 
     def linearize_z(self, z: Tensor, given: Conditions) -> tuple[Tensor, Jvp]:
-        """Return the image of one code and its derivative by that code, the class held fixed."""
+        """Return the image of one code and its derivative by that code, the class held fixed; not in training mode,
+        where an image depends on its batch.
+
+        Raises `LatentError` in training mode.
+        """
+        if self.training:
+            raise LatentError("A generator in training mode has no derivative of its own: call eval() first.")
         image, push_code = self.synthesis.linearize(self.condition(z, given))
 
         def push(tangents: Tensor) -> Tensor:

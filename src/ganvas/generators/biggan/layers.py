@@ -59,7 +59,8 @@ def statistics_weights(count: int, truncation: float, *, official: bool = False)
 class Norm(nn.Module):
     """Batch normalization by the statistics of one truncation, then ReLU: ``relu(a x + b)`` with a and b per channel.
 
-    ``means``, ``variances`` [statistics, channels] are the running statistics at each truncation.
+    ``means``, ``variances`` [statistics, channels] are the running statistics at each truncation. In training mode the
+    batch's own statistics count instead, and the kept ones stay as they are.
     """
 
     means: Tensor
@@ -77,6 +78,13 @@ class Norm(nn.Module):
 
     def affine(self, condition: Condition) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:
         """Return a and b."""
+        mean, inverse = self.statistics(condition.table)
+        scale, offset = self.gains(condition)
+        a = scale * inverse
+        return a, offset - mean * a
+
+    def gains(self, condition: Condition) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:
+        """Return scale and offset of the normalized map."""
         raise NotImplementedError
 
     def push_affine(self, condition: Condition, dcode: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -85,7 +93,9 @@ class Norm(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"], condition: Condition) -> Float[Tensor, "n c h w"]:
         """Return the normalized map, not below zero."""
-        a, b = self.affine(condition)
+        if self.training:
+            x = F.batch_norm(x, None, None, training=True, eps=self.epsilon)
+        a, b = self.gains(condition) if self.training else self.affine(condition)
         return torch.addcmul(ops.per_channel(b, x), x, ops.per_channel(a, x)).relu_()
 
     def linearize(self, x: Float[Tensor, "1 c h w"], condition: Condition) -> tuple[Tensor, Push]:
@@ -113,11 +123,9 @@ class ConditionalNorm(Norm):
         self.scale = nn.Parameter(torch.zeros(channels, code))
         self.offset = nn.Parameter(torch.zeros(channels, code))
 
-    def affine(self, condition: Condition) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:
-        """Return a and b."""
-        mean, inverse = self.statistics(condition.table)
-        a = (1 + F.linear(condition.code, self.scale)) * inverse
-        return a, F.linear(condition.code, self.offset) - mean * a
+    def gains(self, condition: Condition) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:
+        """Return ``1 + W_a c`` and ``W_b c``."""
+        return 1 + F.linear(condition.code, self.scale), F.linear(condition.code, self.offset)
 
     def push_affine(self, condition: Condition, dcode: Tensor) -> tuple[Tensor, Tensor]:
         """Return the tangents of a and b; both are affine in the code."""
@@ -134,11 +142,9 @@ class PlainNorm(Norm):
         self.scale = nn.Parameter(torch.ones(channels))
         self.offset = nn.Parameter(torch.zeros(channels))
 
-    def affine(self, condition: Condition) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:
-        """Return a and b, one row."""
-        mean, inverse = self.statistics(condition.table)
-        a = self.scale * inverse
-        return a[None], (self.offset - mean * a)[None]
+    def gains(self, condition: Condition) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:
+        """Return scale and offset, one row."""
+        return self.scale[None], self.offset[None]
 
 
 class Convolution(nn.Module):
@@ -152,18 +158,18 @@ class Convolution(nn.Module):
 
     def forward(self, x: Float[Tensor, "n i h w"]) -> Float[Tensor, "n o h2 w2"]:
         """Return the convolved map."""
-        y = self.prepared()(x)
-        return y if self.bias is None else y.add_(self.bias[:, None, None].to(y.dtype))
+        bias = None if self.bias is None else self.bias.to(self.weight.dtype)
+        return self.prepared(bias)(x)
 
-    def prepared(self) -> Callable[[Tensor], Tensor]:
-        """Return the linear part, which is its own derivative, with what can be computed beforehand."""
+    def prepared(self, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        """Return the linear part, which is its own derivative, with what can be computed beforehand; plus a `bias`."""
         if self.weight.shape[-1] == 1:  # a product of matrices, faster as such than as a convolution
             mix = self.weight[:, :, 0, 0]
-            return lambda x: F.linear(x.permute(0, 2, 3, 1), mix).permute(0, 3, 1, 2)
+            return lambda x: F.linear(x.permute(0, 2, 3, 1), mix, bias).permute(0, 3, 1, 2)
         if not self.up:
-            return lambda x: ops.convolve(x, self.weight)
+            return lambda x: F.conv2d(x, self.weight, bias, padding=self.weight.shape[-1] // 2)
         taps = ops.doubled_taps(self.weight)
-        return lambda x: ops.convolve_doubled(x, taps)
+        return lambda x: ops.convolve_doubled(x, taps, bias)
 
 
 class Block(nn.Module):
@@ -200,8 +206,10 @@ class Block(nn.Module):
         return self.add_shortcut(y, x)
 
     def add_shortcut(self, y: Float[Tensor, "n o h2 w2"], x: Float[Tensor, "n i h w"]) -> Float[Tensor, "n o h2 w2"]:
-        """Add the shortcut to `y`, in place: no doubled copy of x is made."""
+        """Add the shortcut to `y`; without gradients in place, so that no doubled copy of x is made."""
         kept = x[:, : self.outputs]
+        if torch.is_grad_enabled() and y.requires_grad:
+            return y + (F.interpolate(kept, scale_factor=2, mode="nearest") if self.up else kept)
         if not self.up:
             return y.add_(kept)
         height, width = x.shape[2:]
@@ -275,8 +283,14 @@ class Attention(nn.Module):
 
 
 def attend(queries: Float[Tensor, "n i p"], keys: Float[Tensor, "n i q"]) -> Float[Tensor, "n p q"]:
-    """Return how much each place takes from each key, ``softmax(Q^T K)``: rows of sum one."""
-    return ops.at_least_float32(queries.transpose(1, 2) @ keys).softmax(dim=2).to(queries.dtype)
+    """Return how much each place takes from each key, ``softmax(Q^T K)``: rows of sum one.
+
+    In the precision of the maps, also under autocast: these are the largest tensors of all, and sums are taken in
+    float32 either way.
+    """
+    products = queries.transpose(1, 2) @ keys
+    with torch.autocast(products.device.type, enabled=False):
+        return products.softmax(dim=2)
 
 
 def _pick(maps: Float[Tensor, "n c h w"], places: Tensor) -> Float[Tensor, "n c q"]:

@@ -7,6 +7,7 @@ outgrow the processor's cache.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +36,8 @@ class BigGANArchitecture:
 
     ``channels`` are those of the map of 4 px and after each block; ``up`` says which blocks double the size;
     ``attention`` is the number of blocks before it, None without; ``statistics`` the number of truncations whose
-    running statistics each normalization keeps.
+    running statistics each normalization keeps; ``class_names`` what the classes are called, empty where that is not
+    known.
     """
 
     resolution: int
@@ -47,6 +49,7 @@ class BigGANArchitecture:
     label_dim: int = 1000
     statistics: int = 51
     epsilon: float = 1e-4
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         sizes = (self.resolution, self.z_dim, self.embed_dim, self.label_dim, self.statistics, *self.channels)
@@ -65,6 +68,9 @@ class BigGANArchitecture:
             raise CheckpointError(f"Attention needs {KEY_REDUCTION} channels at least; found {self.channels[place]}.")
         if self.statistics < 2 or not (isinstance(self.epsilon, int | float) and 0 < self.epsilon < 1):
             raise CheckpointError("A BigGAN-deep has two statistics at least, and an epsilon between 0 and 1.")
+        named = all(isinstance(name, str) for name in self.class_names)
+        if not named or len(self.class_names) not in (0, self.label_dim):
+            raise CheckpointError(f"{self.label_dim} classes have {self.label_dim} names or none.")
 
     @classmethod
     def standard(cls, resolution: int) -> "BigGANArchitecture":
@@ -73,6 +79,16 @@ class BigGANArchitecture:
             raise CheckpointError(f"There is no published BigGAN-deep of {resolution} pixels; give 128, 256 or 512.")
         channels = tuple(128 * width for width in STANDARD_WIDTHS[resolution])
         return cls(resolution, channels, tuple(block % 2 == 1 for block in range(len(channels) - 1)), 8)
+
+    @classmethod
+    def of_maps(cls, channels: Sequence[int], depth: int = 2, **others: Any) -> "BigGANArchitecture":
+        """Return a BigGAN-deep whose maps of 4, 8, ... pixels have these `channels`, each reached by `depth` blocks of
+        which the last doubles the size, with attention at half the resolution as a BigGAN of 64 pixels or less has it.
+        """
+        sizes = len(channels) - 1
+        widths = (channels[0], *(width for pair in pairwise(channels) for width in (pair[0],) * (depth - 1) + pair[1:]))
+        doubled = tuple(block % depth == depth - 1 for block in range(sizes * depth))
+        return cls(FIRST * 2**sizes, widths, doubled, (sizes - 1) * depth, **others)
 
     def size_after(self, blocks: int) -> int:
         """Return the size in pixels of the map after so many blocks."""
@@ -157,11 +173,12 @@ class Synthesis(nn.Module):
     def run(self, x: Tensor, condition: Condition, first: int = 0, stop: int | None = None) -> Tensor:
         """Return what stages first..stop-1 make of `x` (the image where stop is None).
 
-        Without gradients, rows are split where their maps outgrow the cache.
+        Without gradients, rows are split where their maps outgrow the cache; not in training mode, whose statistics are
+        those of all rows.
         """
         stop = len(self.stages) if stop is None else stop
         for index in range(first, stop):
-            if not torch.is_grad_enabled() and index > 0 and _outgrows(x):
+            if not (torch.is_grad_enabled() or self.training) and index > 0 and _outgrows(x):
                 return torch.cat([self.run(x[rows], condition.rows(rows), index, stop) for rows in _halves(len(x))])
             x = self.stages[index](x, condition)
         return x

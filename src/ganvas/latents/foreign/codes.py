@@ -30,7 +30,8 @@ def read_foreign_codes(path: str | Path, generator: Generator | None = None, spa
 
     The generator's dimensions decide what the shape means. Where they leave two readings (z and w of one width, eight
     rows of w or one w+ code of eight layers), the name of the array in the file decides ("w", "z"), else `space` must
-    be given. Raises `ResultFileError` for a file that holds no codes, `LatentError` where they fit no space or several.
+    be given; [n, 1, d] is w. Raises `ResultFileError` for a file that holds no codes, `LatentError` where they fit no
+    space or several.
     """
     check_known(space)
     found = read_arrays(path)
@@ -40,7 +41,9 @@ def read_foreign_codes(path: str | Path, generator: Generator | None = None, spa
     readings = possible_readings(array.shape, generator, space, name)
     if not readings:
         raise wrong_width(what, array.shape, generator)
-    chosen = choose_space(readings, f"{what}, {list(array.shape)},", space, name, option="--latent-space")
+    # Codes of z have no axis for layers, so [n, 1, d] is w, which projectors save with that axis.
+    convention = ("z", "w") if array.ndim == 3 and array.shape[1] == 1 else ()
+    chosen = choose_space(readings, f"{what}, {list(array.shape)},", space, name, convention, option="--latent-space")
     codes = torch.from_numpy(array.reshape(readings[chosen])).float()
     if not codes.isfinite().all():
         raise ResultFileError(f"{what} holds numbers beyond the range of float32; codes are about 1 in size.")

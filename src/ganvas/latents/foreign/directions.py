@@ -23,6 +23,7 @@ COMPONENTS = (("lat_comp", "lat_stdev"), ("comp", "std"), ("act_comp", "act_stde
 EIGENVECTORS = "eigvec"  # columns, as a public implementation of SeFa saves them
 LAYER_COUNTS = range(8, 20, 2)  # of StyleGANs of 32 to 1024 pixels
 CONVENTION = "space w by convention: published directions are of w"
+BY_LAYERS = "one direction of w+, its rows are the layers; for a direction of w in each row give space w"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +60,10 @@ def read_foreign_directions(
     """Return the directions of a foreign file: [d], [k, d], [k, 1, d], [k, layers, d], flattened w+, several named
     arrays of one shape, or principal components with their standard deviations.
 
-    The same row for every layer is one direction of w. Where z and w have one width, directions are of w by convention;
-    the notes say so. Raises `ResultFileError` for a file without directions, `LatentError` where they fit no space
-    or several.
+    As many rows as there are layers are one direction: of w where they are the same, else of w+; rows that are unit
+    vectors, as sets of directions are published, may be either. Where z and w have one width, directions are of w by
+    convention. The notes say how the file was read. Raises `ResultFileError` for a file without directions,
+    `LatentError` where they fit no space or several.
     """
     check_known(space)
     picked = _pick(read_arrays(path))
@@ -90,9 +92,9 @@ def _pick(found: ForeignArrays) -> Picked:
             raise ResultFileError(
                 f"'{found.path}' holds components of a feature map, {list(arrays[comp].shape)}, not of a latent space."
             )
-        return Picked(arrays[comp], "", arrays.get(std), (), ("principal components",))
+        return Picked(_one_a_row(arrays[comp]), "", arrays.get(std), (), ("principal components",))
     if EIGENVECTORS in arrays and arrays[EIGENVECTORS].ndim == 2:
-        return Picked(arrays[EIGENVECTORS].T, "", None, (), ("eigenvectors, the columns of 'eigvec'",))
+        return Picked(_one_a_row(arrays[EIGENVECTORS].T), "", None, (), ("eigenvectors, the columns of 'eigvec'",))
     if len(arrays) == 1:
         name, array = next(iter(arrays.items()))
         return Picked(array, name)
@@ -111,7 +113,12 @@ def _several(found: ForeignArrays) -> Picked:
         )
     # [1, d] is one vector; [layers, d] one of w+
     rows = np.stack([array[0] if array.ndim == 2 and len(array) == 1 else array for array in found.arrays.values()])
-    return Picked(rows, "", None, tuple(found.arrays))
+    return Picked(_one_a_row(rows), "", None, tuple(found.arrays))
+
+
+def _one_a_row(vectors: np.ndarray) -> np.ndarray:
+    """Return [k, d] as [k, 1, d], so that no number of rows is taken for the layers of one direction of w+."""
+    return vectors[:, None] if vectors.ndim == 2 else vectors
 
 
 def _read(
@@ -124,17 +131,28 @@ def _read(
     readings = possible_readings(array.shape, generator, space, picked.name)
     if not readings:
         raise wrong_width(what, array.shape, generator)
+    by_layers = _is_by_layers(array, generator)
     convention = {"z", "w", "s"}
-    if generator is None and not (array.ndim == 2 and len(array) in LAYER_COUNTS):
-        # So many rows are not the layers of one code. With a generator `readings` has told them apart.
+    if by_layers or (generator is None and not (array.ndim == 2 and len(array) in LAYER_COUNTS)):
+        # Other numbers of rows are not the layers of one code. With a generator `readings` has told them apart.
         convention.add("w+")
-    chosen = choose_space(readings, f"{what}, {list(array.shape)},", space, picked.name, convention)
+    preferred = "w+" if by_layers and "w+" in readings else "w"
+    chosen = choose_space(readings, f"{what}, {list(array.shape)},", space, picked.name, convention, preferred)
     notes: tuple[str, ...] = ()
-    if space is None and chosen == "w" and len(readings) > 1:
-        notes = (CONVENTION,)
+    if space is None and len(readings) > 1:
+        notes = {"w": (CONVENTION,), "w+": (BY_LAYERS,) if by_layers else ()}.get(chosen, ())
     if chosen == "w+" and array.shape[-1] != readings[chosen][-1]:
         notes = (f"flattened w+ {list(readings[chosen][1:])}",)
     return array.reshape(readings[chosen]), chosen, notes
+
+
+def _is_by_layers(array: np.ndarray, generator: Generator | None) -> bool:
+    """Return whether the rows [layers, d] are the layers of one direction of w+, not directions of w: as many as there
+    are layers, and not unit vectors, which published sets of directions are.
+    """
+    if array.ndim != 2 or (len(array) not in LAYER_COUNTS if generator is None else len(array) != generator.layers):
+        return False
+    return not (np.abs(np.linalg.norm(array, axis=1) - 1) < UNIT_TOLERANCE).all()
 
 
 def _repeated(array: np.ndarray, generator: Generator | None, space: str | None) -> np.ndarray | None:

@@ -13,7 +13,6 @@ from ganvas.checkpoints.safe_pickle.torch_storage import MOST_DIMENSIONS
 from ganvas.checkpoints.safe_pickle.zip_directory import read_entries
 from ganvas.errors import CheckpointError, ResultFileError
 
-NPY_HEAD = b"\x93NUMPY"
 LONGEST_HEADER = 10_000  # characters; numpy's own limit for a header that is parsed
 LARGEST_ARRAY = 1 << 30  # bytes
 

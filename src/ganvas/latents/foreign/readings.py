@@ -65,10 +65,11 @@ def choose_space(
     given: str | None,
     name: str,
     convention: Collection[str] = (),
+    preferred: str = "w",
     option: str = "--space",
 ) -> str:
     """Return the space that is meant: the one `given`, the only one possible, the one that the array's `name` in the
-    file says, or "w" where the `convention` of this kind of file settles the spaces that are left.
+    file says, or the `preferred` one where the `convention` of this kind of file settles all spaces that are left.
 
     `what` describes the array in messages, `option` names the space on the command line. Raises `ResultFileError` where
     none is left, `LatentError` where several are.
@@ -85,8 +86,8 @@ def choose_space(
         raise ResultFileError(f"{what} is called '{name}' in its file, but fits only space {', '.join(readings)}.")
     if len(left) == 1:
         return left[0]
-    if "w" in left and set(left) <= set(convention):
-        return "w"
+    if preferred in left and set(left) <= set(convention):
+        return preferred
     spaces = " or ".join(f"{_counted(readings[space])} of space {space}" for space in left)
     raise LatentError(f"{what} can be {spaces}; say which: space='{left[0]}' or another ({option}).")
 

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Steps
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.images import pixels, sheets
@@ -23,8 +25,7 @@ from ganvas.io.tensor_files import hash_tensors, read_tensors, write_tensors
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
 from ganvas.training import events
-from ganvas.training.alarms import first_not_finite
-from ganvas.training.checks import check_range
+from ganvas.training.alarms import check_finite
 from ganvas.training.encoder.training import EncoderSettings, new_encoder, step
 from ganvas.training.events import TrainingEvent
 from ganvas.training.gan.networks import adam, moments, restore_moments
@@ -37,15 +38,13 @@ BETAS = (0.9, 0.99)
 SHEET_COLUMNS = 12
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class EncoderSchedule:
     """After how many steps a log line is written, and after how many a snapshot, a sheet and the encoder."""
 
-    log_every: int = 50
-    save_every: int = 500
-
-    def __post_init__(self) -> None:
-        check_range(1, log_every=self.log_every, save_every=self.save_every)
+    log_every: Steps = 50
+    save_every: Steps = 500
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class EncoderTrainingRun:
     def events(self) -> Iterator[TrainingEvent]:
         """Train to the settings' number of steps, or until ``stopping`` is set, and save.
 
-        Raises `TrainingError` when a weight is not finite or a file cannot be written.
+        Raises `TrainingError` when a loss, a weight or a moment is not finite, or a file cannot be written.
         """
         schedule, means, began, saved = self.task.schedule, RunningMeans(), time.perf_counter(), -1
         while self.done < self.task.settings.steps and not self.stopping:
@@ -108,12 +107,10 @@ class EncoderTrainingRun:
 
     def save(self) -> TrainingEvent:
         """Write the encoder for other commands, a sheet of photos above their reconstructions, and a snapshot."""
-        broken = first_not_finite(dict(self.encoder.named_parameters()))
-        if broken:
-            raise TrainingError(f"{broken} is not finite after {self.done} steps; take a smaller learning rate.")
         task, digest = self.task, hash_of(self.task.generator)
         held = {f"encoder.{name}": tensor for name, tensor in self.encoder.state_dict().items()}
         held |= moments(self.optimizer, "optimizer")
+        check_finite(held, f"{self.done} steps")
         header = {"settings": asdict(task.settings), "done": self.done, "generator": digest}
         facts = {"steps": self.done, "images": self.images, "data": task.data.summary.source}
         paths = (
@@ -132,6 +129,7 @@ class EncoderTrainingRun:
 
     def _log(self, means: RunningMeans, seconds: float) -> TrainingEvent:
         losses, steps = means.take()
+        check_finite({name: torch.tensor(value) for name, value in losses.items()}, f"{self.done} steps")
         line: dict[str, Any] = {"step": self.done, "images": self.images}
         line |= {name: round(value, 5) for name, value in losses.items()}
         rate = steps * self.task.settings.batch / seconds

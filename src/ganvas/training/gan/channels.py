@@ -1,5 +1,6 @@
-"""Numbers of channels of StyleGAN2's maps."""
+"""Numbers of channels of maps of 4, 8, ... pixels."""
 
+from ganvas.checks.ranges import whole_number
 from ganvas.errors import TrainingError
 
 
@@ -9,7 +10,7 @@ def standard_channels(resolution: int, base: int = 4096, most: int = 256) -> tup
     Raises `TrainingError` unless the resolution is a power of two from 8 up.
     """
     if resolution < 8 or resolution & (resolution - 1):
-        raise TrainingError(f"A StyleGAN2 has no {resolution} pixels; give a power of two from 8 up.")
+        raise TrainingError(f"Networks of {resolution} pixels are not possible; give a power of two from 8 up.")
     return tuple(min(base // 2**i, most) for i in range(2, resolution.bit_length()))
 
 
@@ -18,7 +19,7 @@ def parse_channels(text: str, resolution: int) -> tuple[int, ...]:
     each of the maps of 4, 8, ..., resolution pixels.
     """
     parts = text.split(",")
-    widths = tuple(int(part) for part in parts if part.strip().isdecimal())
+    widths = tuple(whole_number(part) for part in parts if part.strip().isdecimal())
     if len(widths) != len(parts) or min(widths) < 1 or 2 ** (len(widths) + 1) != resolution:
         raise TrainingError(
             f"'{text}' are not the channels of the maps of 4, 8, ... {resolution} pixels; write one number for each: "

@@ -6,27 +6,29 @@ statistics would mix.
 
 import copy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Batch, Positive, Rate, Seed, Size, Width
 from ganvas.errors import TrainingError
 from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.dcgan.layers import MOMENTUM, BatchNorm
-from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
+from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.discriminators import ConvolutionalDiscriminator
 from ganvas.training.gan.losses import LOSSES, score_metrics
-from ganvas.training.gan.networks import InitialNetworks, Networks, adam
+from ganvas.training.gan.networks import InitialNetworks, Networks, adam, copy_weights, descend, on_device
 from ganvas.training.randomness import Randomness
 
 BETAS = (0.5, 0.999)
 STATISTICS_BATCHES, STATISTICS_BATCH = 8, 128
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class DCGANSettings:
     """Settings of a DCGAN and its training; the defaults are those of the paper, at batch size 64.
@@ -46,17 +48,17 @@ class DCGANSettings:
         family: The kind of training, as snapshots name it.
     """
 
-    resolution: int = 64
-    z_dim: int = 100
-    width: int = 64
-    discriminator_width: int = 64
-    batch: int = 64
+    resolution: Size = 64
+    z_dim: Width = 100
+    width: Width = 64
+    discriminator_width: Width = 64
+    batch: Batch = 64
     loss: str = "bce"
-    learning_rate: float = 2e-4
-    discriminator_learning_rate: float = 2e-4
-    half_life: float = 5_000.0
+    learning_rate: Rate = 2e-4
+    discriminator_learning_rate: Rate = 2e-4
+    half_life: Positive = 5_000.0
     precision: str = "float32"
-    seed: int = 0
+    seed: Seed = 0
     family: str = "dcgan"
 
     def __post_init__(self) -> None:
@@ -67,9 +69,6 @@ class DCGANSettings:
             raise TrainingError(f"A DCGAN is trained at 32, 64 or 128 pixels; {self.resolution} was given.")
         if self.batch < 2:
             raise TrainingError("Batch normalization needs batches of at least 2 images.")
-        check_above_zero(learning_rate=self.learning_rate, discriminator_learning_rate=self.discriminator_learning_rate)
-        check_above_zero(half_life=self.half_life)
-        check_range(1, z_dim=self.z_dim, width=self.width, discriminator_width=self.discriminator_width)
         check_precision(self.precision)
 
     @property
@@ -89,10 +88,10 @@ class DCGANSettings:
         initialize(generator, random)
         discriminator = ConvolutionalDiscriminator(self.resolution, self.discriminator_width, random)
         if source is not None:
-            _copy_weights(source.generator, generator)
+            copy_weights(source.generator, generator)
             if source.discriminator is not None:
-                _copy_weights(source.discriminator, discriminator)
-        generator, discriminator = _on_device(generator, device).train(), _on_device(discriminator, device).train()
+                copy_weights(source.discriminator, discriminator)
+        generator, discriminator = on_device(generator, device).train(), on_device(discriminator, device).train()
         return Networks(
             generator,
             discriminator,
@@ -135,20 +134,13 @@ def training_step(
     real_scores = discriminator(augment(real, draws)).float()
     fake_scores = discriminator(augment(fake.detach(), draws)).float()
     discriminator_loss = loss.discriminator(real_scores, fake_scores)
-    _descend(discriminator, networks.discriminator_optimizer, discriminator_loss, processes)
+    descend(discriminator, networks.discriminator_optimizer, discriminator_loss, processes)
 
     discriminator.requires_grad_(False)
     generator_loss = loss.generator(None, discriminator(augment(fake, draws)).float())
-    _descend(networks.generator, networks.generator_optimizer, generator_loss, processes)
+    descend(networks.generator, networks.generator_optimizer, generator_loss, processes)
     losses = {"D": discriminator_loss.detach(), "G": generator_loss.detach()}
     return losses | score_metrics(real_scores, fake_scores)
-
-
-def _descend(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, processes: ProcessGroup) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    processes.average_gradients(network)
-    optimizer.step()
 
 
 @torch.no_grad()
@@ -165,18 +157,3 @@ def with_own_statistics(average: DCGAN) -> DCGAN:
     # A running mean that starts at zero is biased: divide by the sum of its weights.
     torch._foreach_div_(statistics, 1 - (1 - MOMENTUM) ** STATISTICS_BATCHES)
     return generator.eval()
-
-
-def _copy_weights(source: nn.Module, target: nn.Module) -> None:
-    shapes = [{name: tensor.shape for name, tensor in network.state_dict().items()} for network in (source, target)]
-    if shapes[0] != shapes[1]:
-        raise TrainingError("A DCGAN starts from one of the same sizes; leave --start out, or change the sizes.")
-    target.load_state_dict(source.state_dict())
-
-
-def _on_device(module: nn.Module, device: torch.device) -> Any:
-    """Move a module to the device, its kernels in the memory layout in which convolutions are fastest."""
-    for parameter in module.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return module.to(device)

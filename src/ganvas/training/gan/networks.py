@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import TrainingError
+from ganvas.training.distributed import ProcessGroup
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 WARMUP_STEPS = 200
@@ -62,6 +63,30 @@ def adam(network: nn.Module, learning_rate: float, betas: tuple[float, float], i
     correction = interval / (interval + 1) if interval else 1.0
     first, second = (beta**correction for beta in betas)
     return torch.optim.Adam(list(network.parameters()), learning_rate * correction, (first, second), foreach=True)
+
+
+def on_device(module: nn.Module, device: torch.device) -> Any:
+    """Move a module to the device, its kernels in the memory layout in which convolutions are fastest."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module.to(device)
+
+
+def copy_weights(source: nn.Module, target: nn.Module) -> None:
+    """Start a network from one of the same layers; raises `TrainingError` for one of others."""
+    shapes = [{name: tensor.shape for name, tensor in network.state_dict().items()} for network in (source, target)]
+    if shapes[0] != shapes[1]:
+        raise TrainingError("A network starts from one of the same sizes; leave --start out, or change the sizes.")
+    target.load_state_dict(source.state_dict())
+
+
+def descend(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, processes: ProcessGroup) -> None:
+    """Do one step of the optimizer down the gradient of `loss`."""
+    optimizer.zero_grad()
+    loss.backward()
+    processes.average_gradients(network)
+    optimizer.step()
 
 
 def tensors(networks: Networks) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.starting import settings_of
 from ganvas.training.gan.task import GANSettings
+from ganvas.training.gan.task import do_step as step_once
 from ganvas.training.randomness import Randomness, Shard
 
 LONG_RUN_STEPS = 200
@@ -110,7 +111,9 @@ def do_step(order: Mapping[str, Any]) -> None:
     networks = settings.build(device)
     augmentation.prepare(networks.extra, device)
     real = draws.normal(settings.batch, 3, settings.resolution, settings.resolution).clamp(-1, 1)
-    settings.step(networks, real, index, draws, augmentation.before_discriminator(networks.extra), ProcessGroup())
+    classes = torch.arange(len(real), device=device) % max(1, len(getattr(settings, "classes", ())))
+    augment = augmentation.before_discriminator(networks.extra)
+    step_once(settings, networks, real, classes, index, draws, augment, ProcessGroup())
 
 
 if __name__ == "__main__":

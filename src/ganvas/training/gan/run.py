@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import GanvasError, TrainingError
+from ganvas.generators.labels import even_classes
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels, sheets
 from ganvas.images.datasets import shuffled
@@ -27,10 +28,10 @@ from ganvas.training.gan import averaging, snapshots
 from ganvas.training.gan.discriminator_files import DISCRIMINATOR, save_discriminator
 from ganvas.training.gan.discriminators import StyleDiscriminator
 from ganvas.training.gan.held_out import HeldOutEvaluation
-from ganvas.training.gan.networks import Networks, lr_decay, lr_warmup, scale_learning_rates
+from ganvas.training.gan.networks import Networks, lr_decay, lr_warmup, scale_learning_rates, tensors
 from ganvas.training.gan.snapshots import TrainingState
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
-from ganvas.training.gan.task import TrainingTask
+from ganvas.training.gan.task import TrainingTask, do_step
 from ganvas.training.log import RunningMeans, write_line
 from ganvas.training.randomness import Randomness
 
@@ -91,12 +92,11 @@ class TrainingRun:
         """Do one step; returns its metrics."""
         task, settings, state, shard = self.task, self.task.settings, self.state, self.task.processes.shard
         draws = Randomness(settings.seed, state.step, shard, task.device)
-        indices = shuffled(settings.seed, state.images, state.images + settings.batch, len(task.data))
-        real = task.data.batch(indices[shard.samples(settings.batch)], task.device)
+        real, classes = task.real_batch(state.images, task.device)
         real = task.augmentation.flip_real(real, draws)
         self._set_learning_rates()
         augment = task.augmentation.before_discriminator(self.networks.extra)
-        metrics = settings.step(self.networks, real, state.step, draws, augment, task.processes)
+        metrics = do_step(settings, self.networks, real, classes, state.step, draws, augment, task.processes)
         if state.step >= (settings.discriminator_warmup or 0):
             factor = averaging.decay(settings.batch, settings.half_life, state.images)
             averaging.update(self.networks.average, self.networks.generator, factor)
@@ -107,11 +107,10 @@ class TrainingRun:
     def save(self, *, weights: bool = False) -> TrainingEvent:
         """Write a snapshot, with `weights` a weights-only one, and export the generator for other commands.
 
-        Raises `TrainingError` where a weight is not finite: such a state is never written.
+        Raises `NotFiniteError` where a weight or a moment is not finite: such a state is never written.
         """
         task, images = self.task, self.state.images
-        for network in (self.networks.generator, self.networks.discriminator):
-            self._refuse_not_finite(dict(network.named_parameters()))
+        self._check_finite(tensors(self.networks))
         paths: list[Path] = []
         if task.processes.is_main:
             path = snapshots.path_of(task.folder, images, weights=weights)
@@ -169,7 +168,7 @@ class TrainingRun:
 
     def _log(self, means: RunningMeans, seconds: float, monitor: alarms.AlarmMonitor) -> Iterator[TrainingEvent]:
         metrics, steps = means.take(self.task.processes)
-        self._refuse_not_finite({name: torch.tensor(value) for name, value in metrics.items()})
+        self._check_finite({name: torch.tensor(value) for name, value in metrics.items()})
         line = {"images": self.state.images, **{name: round(value, 5) for name, value in metrics.items()}}
         rate = steps * self.task.settings.batch / seconds
         line |= {"images_per_second": round(rate, 2), "seconds": round(seconds, 2)}
@@ -208,13 +207,9 @@ class TrainingRun:
             with self._naming_last_snapshot():
                 write_line(self.task.folder, line)
 
-    def _refuse_not_finite(self, tensors: Mapping[str, Tensor]) -> None:
-        broken = alarms.first_not_finite(tensors)
-        if broken:
-            raise TrainingError(
-                f"{broken} is not finite after {self.state.images} images. {self._last_snapshot()} A smaller learning "
-                "rate (with --change) or --precision float32 may help."
-            )
+    def _check_finite(self, values: Mapping[str, Tensor]) -> None:
+        help_ = "A smaller learning rate or weight (with --change) or --precision float32 may help."
+        alarms.check_finite(values, f"{self.state.images} images", f"{self._last_snapshot()} {help_}")
 
     @contextmanager
     def _naming_last_snapshot(self) -> Iterator[None]:
@@ -231,6 +226,8 @@ class TrainingRun:
 
 @torch.no_grad()
 def fixed_samples(generator: Generator) -> Tensor:
-    """Return the images of seeds 0-31, which every sheet shows, on the CPU in float32."""
+    """Return the images of seeds 0-31, which every sheet shows, of all classes in turn, on the CPU in float32."""
     seeds = range(SHEET_ROWS * SHEET_COLUMNS)
-    return torch.cat(list(sample(generator, seeds).images(generator))).float()
+    return torch.cat(
+        list(sample(generator, seeds, label=even_classes(generator, len(seeds))).images(generator))
+    ).float()

@@ -14,6 +14,7 @@ from ganvas.io.files import atomic_path
 from ganvas.io.tensor_files import read_header
 from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.gan import snapshots
+from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.discriminator_files import companion_discriminator
 from ganvas.training.gan.growing import misfit
@@ -24,7 +25,12 @@ from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import GANSettings, TrainingTask
 from ganvas.training.log import LOG, read_log, write_line
 
-SETTINGS_TYPES = {"stylegan2": StyleGAN2Settings, "dcgan": DCGANSettings, "adapt": AdaptationSettings}
+SETTINGS_TYPES = {
+    "stylegan2": StyleGAN2Settings,
+    "dcgan": DCGANSettings,
+    "biggan": BigGANSettings,
+    "adapt": AdaptationSettings,
+}
 SETTINGS_FILE = "settings.json"
 CHANGEABLE = ("precision",)  # a run may be resumed in another precision
 NEWEST = "auto"

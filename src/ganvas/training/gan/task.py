@@ -5,18 +5,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from ganvas.images.datasets import ImageSet
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Count, Every, Images
+from ganvas.errors import TrainingError
+from ganvas.images.classes import Classes
+from ganvas.images.datasets import ImageSet, shuffled
 from ganvas.training.adapt.adaptation import AdaptationSettings
-from ganvas.training.checks import check_range
 from ganvas.training.distributed import ProcessGroup, check_batch
+from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.augmentation import Augmentation
+from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
+from ganvas.training.gan.networks import Networks
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
+from ganvas.training.randomness import Randomness
 
-GANSettings = StyleGAN2Settings | DCGANSettings | AdaptationSettings
+GANSettings = StyleGAN2Settings | DCGANSettings | BigGANSettings | AdaptationSettings
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class RunSchedule:
     """When a run ends, and when it writes what; all numbers count images shown to the discriminator.
@@ -32,26 +41,21 @@ class RunSchedule:
         keep: Complete snapshots to keep, the newest ones.
     """
 
-    images: int = 300_000
-    lr_decay_images: int = 0
-    log_every: int = 1_000
-    sheet_every: int = 5_000
-    evaluate_every: int = 20_000
-    snapshot_every: int = 10_000
-    weights_every: int = 0
-    keep: int = 3
-
-    def __post_init__(self) -> None:
-        check_range(1, images=self.images, keep=self.keep)
-        check_range(0, log_every=self.log_every, sheet_every=self.sheet_every, evaluate_every=self.evaluate_every)
-        check_range(0, snapshot_every=self.snapshot_every, weights_every=self.weights_every)
-        check_range(0, lr_decay_images=self.lr_decay_images)
+    images: Images = 300_000
+    lr_decay_images: Every = 0
+    log_every: Every = 1_000
+    sheet_every: Every = 5_000
+    evaluate_every: Every = 20_000
+    snapshot_every: Every = 10_000
+    weights_every: Every = 0
+    keep: Count = 3
 
 
 @dataclass(frozen=True)
 class TrainingTask:
     """What a run trains, on which data, into which folder, on which device, under which name; raises
-    `TrainingError` where the batch cannot be divided among the processes.
+    `TrainingError` where the batch cannot be divided among the processes. ``classes`` are those of the data, for a
+    class-conditional generator.
     """
 
     settings: GANSettings
@@ -62,11 +66,40 @@ class TrainingTask:
     device: torch.device = torch.device("cpu")
     processes: ProcessGroup = ProcessGroup()
     name: str = "trained"
+    classes: Classes | None = None
 
     def __post_init__(self) -> None:
         check_batch(self.settings.batch, self.processes.shard, self.settings.group_size)
 
     def described_data(self) -> dict[str, Any]:
-        """Return what a snapshot records of the data: the number of images, and how they are augmented."""
-        augmentation = self.augmentation
-        return {"data": f"{len(self.data)} images", "augment": augmentation.kind, "flip": augmentation.flip}
+        """Return what a snapshot records of the data: the number of images, how they were made square and how they
+        are augmented.
+        """
+        augmentation, count, fit = self.augmentation, f"{len(self.data)} images", self.data.summary.fit
+        return {"data": count, "fit": fit, "augment": augmentation.kind, "flip": augmentation.flip}
+
+    def real_batch(self, first: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """Return this process's shard of the batch that begins with real image number `first`, and its classes."""
+        settings, shard = self.settings, self.processes.shard.samples(self.settings.batch)
+        if self.classes is None:
+            indices = shuffled(settings.seed, first, first + settings.batch, len(self.data))[shard]
+            return self.data.batch(indices, device), None
+        indices = self.classes.balanced(settings.seed, first, first + settings.batch)[shard]
+        return self.data.batch(indices, device), self.classes.of(indices, device)
+
+
+def do_step(
+    settings: GANSettings,
+    networks: Networks,
+    real: Tensor,
+    classes: Tensor | None,
+    index: int,
+    draws: Randomness,
+    augment: Augment,
+    processes: ProcessGroup,
+) -> dict[str, Tensor]:
+    """Do step `index` of any kind of training on real images, and their classes where it has some."""
+    if isinstance(settings, BigGANSettings):
+        assert classes is not None
+        return settings.step(networks, real, index, draws, augment, processes, classes)
+    return settings.step(networks, real, index, draws, augment, processes)
