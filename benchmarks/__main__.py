@@ -1,5 +1,5 @@
 """Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [biggan]
-[stylegan3] [training] [inversion] [drag] [--sizes 64,256]``.
+[stylegan3] [training] [inversion] [drag] [full_size] [--sizes 64,256]``.
 """
 
 import argparse
@@ -11,7 +11,7 @@ let_threads_wait()  # before torch is imported, which the next lines do
 
 import torch  # noqa: E402
 
-from benchmarks import biggan, drag, inversion, jacobian, machine, regions, stylegan3, tangents, training  # noqa: E402
+from benchmarks import biggan, drag, full_size, inversion, jacobian, machine, regions, stylegan3, tangents, training  # noqa: E402
 from benchmarks.subjects import ALL_SIZES, SIZES  # noqa: E402
 
 
@@ -46,6 +46,10 @@ def main() -> None:
     sections["drag"] = (
         "A step of a drag against a plain one",
         lambda: drag.run(drag.SIZES if sizes == SIZES else sizes),
+    )
+    sections["full_size"] = (
+        "Files and memory of every command",
+        lambda: full_size.run(full_size.SIZES if sizes == SIZES else sizes),
     )
     unknown = set(arguments.names) - set(sections)
     if unknown:

@@ -181,7 +181,7 @@ FILES = {
         ".pt", archive(name("torch._tensor", "Tensor.__setstate__")), r"asks for torch\._tensor"
     ),
     "zip: module class": Malice(
-        ".pt", archive(name("torch.nn.modules.linear", "Linear") + b")\x81"), r"asks for torch\.nn\.modules"
+        ".pt", archive(name("torch.nn.modules.linear", "Linear") + b")\x81"), "Found: a Linear", unsafe=False
     ),
     "zip: nested pickle": Malice(
         ".pt", archive(storage(ELEMENTS, 4, head=SYSTEM)), r"asks for torch\.storage\._load_from_bytes"
@@ -240,7 +240,8 @@ FILES = {
     "old: source of a class": Malice(
         ".pth",
         old_torch(tuple_of(text("module"), name("__main__", "Evil"), text("f.py"), text("raise SystemExit")) + b"Q"),
-        r"asks for __main__\.Evil",
+        r"Found: the name __main__\.Evil",
+        unsafe=False,
     ),
     "old: tuples as keys": Malice(
         ".pth",
@@ -258,11 +259,24 @@ FILES = {
         HEAD + dict_of(text("G_ema"), storage(ELEMENTS, 4, head=SYSTEM)) + b".",
         r"in a tensor's storage, byte \d+: asks for posix\.system",
     ),
-    "pickle: array of objects": Malice(
-        ".pkl", HEAD + object_array() + b".", "numpy dtype that is not one of plain numbers"
-    ),
+    "pickle: array of objects": Malice(".pkl", HEAD + object_array() + b".", r"asks for posix\.system"),
     "pickle: numpy's own pickle": Malice(
         ".pkl", HEAD + call("numpy", "load", text("x.npy")) + b".", r"asks for numpy\.load"
+    ),
+    "pickle: call of an unknown class": Malice(
+        ".pkl",
+        HEAD + call("evil.payload", "Runner", text(f"touch {FLAG}")) + dict_of(text("cmd"), text("id")) + b"b.",
+        "Found: a Runner with cmd",
+        unsafe=False,
+    ),
+    "pickle: program beside a record": Malice(
+        ".pkl", HEAD + dict_of(text("a"), call("evil", "Safe"), text("b"), SYSTEM) + b".", r"asks for posix\.system"
+    ),
+    "pickle: program in a record": Malice(
+        ".pkl", HEAD + call("functools", "partial", name("builtins", "exec")) + b".", r"asks for builtins\.exec"
+    ),
+    "pickle: program by another split": Malice(
+        ".pkl", HEAD + call("torch", "hub.load", text("x")) + b".", r"asks for torch\.hub\.load"
     ),
     "pickle: class with source": Malice(
         ".pkl",

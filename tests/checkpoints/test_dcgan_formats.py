@@ -71,6 +71,16 @@ def test_prefixes_and_checkpoints_around_it_do_not_matter(named: dict[str, Tenso
     assert torch.equal(image_of({"netG": named, "netG_ema": averaged}), image_of(averaged))
 
 
+def test_a_generator_is_told_from_other_networks_by_its_prefix(named: dict[str, Tensor]):
+    expected = image_of(named)
+    other = {name: torch.ones_like(tensor) for name, tensor in named.items()}
+    for mine, its in (("generator.", "discriminator."), ("netG.", "netD."), ("g_ema.", "g."), ("model.G.", "model.D.")):
+        both = {its + name: tensor for name, tensor in other.items()} | {mine + n: t for n, t in named.items()}
+        assert torch.equal(image_of({"state_dict": both, "epoch": 3}), expected), mine
+    decoder = {"encoder.0.weight": torch.zeros(3, 3)} | {f"decoder.{name}": t for name, t in named.items()}
+    assert read_dcgan(decoder, EXAMPLE) is None
+
+
 def test_biases_before_normalization_go_into_its_mean(named: dict[str, Tensor]):
     torch.manual_seed(0)
     network = nn.Sequential(nn.ConvTranspose2d(5, 4, 4), nn.BatchNorm2d(4), nn.ReLU())
@@ -90,9 +100,9 @@ def changed(named: dict[str, Tensor], name: str, tensor: Tensor | None) -> dict[
 @pytest.mark.parametrize(
     ("name", "tensor", "told"),
     [
-        ("main.12.weight", torch.zeros(3, 1, 4, 4), "1 channel"),
+        ("main.12.weight", torch.zeros(3, 64, 4, 4), "maps of 64 channels, which are no images"),
         ("main.6.weight", torch.zeros(12, 6, 3, 3), "kernels of sizes"),
-        ("main.12.bias", torch.zeros(3), "last layer has a bias"),
+        ("main.12.bias", torch.zeros(4), r"\[3\] was expected"),
         ("main.4.running_var", None, "is damaged"),
         ("main.3.bias", torch.zeros(5), "has shape"),
     ],

@@ -12,7 +12,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganvas.checkpoints.safe_pickle.pickles import PersistentRecord, module_tensors, read_pickle
+from ganvas.checkpoints.safe_pickle.modules import module_tensors
+from ganvas.checkpoints.safe_pickle.pickles import read_pickle
+from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
 from ganvas.errors import CheckpointError
 from tests.checkpoints.pickle_parts import EasyDict, Persistent, foreign_modules, storage_bytes, write
 

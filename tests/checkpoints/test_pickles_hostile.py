@@ -12,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganvas.checkpoints.safe_pickle.pickles import PersistentRecord, module_tensors, read_pickle
+from ganvas.checkpoints.safe_pickle.modules import module_tensors
+from ganvas.checkpoints.safe_pickle.pickles import read_pickle
+from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
 from ganvas.errors import CheckpointError, UnsafeFileError
 from tests.checkpoints.pickle_parts import (
     HEAD,
@@ -66,15 +68,23 @@ NAMES = [
     ("posix", "system"),
     ("builtins", "eval"),
     ("builtins", "exec"),
-    ("builtins", "getattr"),
+    ("builtins", "setattr"),
     ("builtins", "__import__"),
     ("__builtin__", "eval"),
     ("subprocess", "Popen"),
+    ("builtins", "object.__subclasses__"),
+    ("functools", "reduce"),
+    ("importlib", "import_module"),
+    ("io", "open"),
+    ("operator", "methodcaller"),
+    ("pickle", "loads"),
+    ("shutil", "rmtree"),
+    ("types", "FunctionType"),
     ("torch", "load"),
-    ("torch", "FloatStorage"),
+    ("torch.hub", "load"),
+    ("torch.jit._script", "RecursiveScriptModule"),
     ("torch", "_utils._rebuild_tensor_v2"),
     ("torch._utils", "_rebuild_tensor_v2.__globals__"),
-    ("torch._utils", "_rebuild_tensor"),
     ("torch._utils._rebuild_tensor_v2", "__globals__"),
     ("torch.storage", "_load_from_bytes.__globals__"),
     ("torch_utils.persistence", "_src_to_module"),
@@ -88,12 +98,11 @@ NAMES = [
     ("numpy.core._multiarray_umath", "scalar"),
     ("numpy.testing._private.utils", "runstring"),
     ("collections", "OrderedDict.__class__"),
-    ("collections", "Counter"),
 ]
 
 
 @pytest.mark.parametrize("found", NAMES, ids=".".join)
-def test_every_other_name_is_refused_and_told(tmp_path: Path, found: tuple[str, str]):
+def test_names_of_programs_are_refused_and_told(tmp_path: Path, found: tuple[str, str]):
     module, attribute = found
     for way in (name(module, attribute), b"c" + f"{module}\n{attribute}\n".encode()):
         start = HEAD + b"}" + text("G")
@@ -135,7 +144,6 @@ REFUSED = {
     "NEXT_BUFFER": b"\x97.",
     "READONLY_BUFFER": b"N\x98.",
     "LONG4": b"\x8b\xff\xff\xff\x7f.",
-    "FROZENSET": b"(\x91.",
     "DUP": b"N2.",
     "STRING": b"S'x'\n.",
 }
@@ -149,7 +157,6 @@ def test_operations_that_no_generator_needs_are_refused(tmp_path: Path, operatio
 
 HOSTILE = {
     "state of a record": record(b"}") + b"}b",
-    "state of a dict": b"}}b",
     "state of a tensor": tensor(FLOATS, tuple_of(b"K\x04"), tuple_of(b"K\x01")) + b"}b",
     "state of a name": name("numpy", "ndarray") + b"}b",
     "call of a record": record(b"}") + b")R",
@@ -159,23 +166,15 @@ HOSTILE = {
     "new array": name("numpy", "ndarray") + tuple_of(number(HUGE)) + b"\x81",
     "new text": text("x") + b")\x81",
     "new function": name("torch._utils", "_rebuild_tensor_v2") + b")\x81",
-    "name as data": b"]" + name("numpy", "ndarray") + b"a",
-    "dtype as data": F4,
-    "storage as data": FLOATS,
-    "bytes as data": MANY_BYTES,
     "items into a record": record(b"}") + text("a") + b"Ns",
     "items into a list": b"]" + text("a") + b"Ns",
     "append to a tuple": b")Na",
     "append to a record": record(b"}") + b"Na",
     "add to a list": b"](N\x90",
     "odd items": b"}(" + text("a") + b"u",
-    "float key": b"}G" + bytes(8) + b"Ns",
     "tuple key": b"}" + b")q\x00" + b"h\x00h\x00\x86q\x00" * 200 + b"Ns",
     "tuple in a set": b"\x8f(" + b")q\x00" + b"h\x00h\x00\x86q\x00" * 200 + b"\x90",
     "tuple in an old set": call("builtins", "set", b"])q\x00" + b"h\x00h\x00\x86q\x00" * 200 + b"a"),
-    "tensor key": b"}" + tensor(FLOATS, tuple_of(b"K\x04"), tuple_of(b"K\x01")) + b"Ns",
-    "large key": b"}" + number(HUGE) + b"Ns",
-    "long key": b"}" + text("x" * 10_000) + b"Ns",
     "key twice": b"}(" + text("a") + b"N" + text("a") + b"Nu",
     "list in itself": b"]q\x00h\x00a",
     "dict in itself": b"}q\x00" + text("G") + b"h\x00s",
@@ -196,11 +195,6 @@ HOSTILE = {
     "long name": b"c" + b"x" * 300_000,
     "sets": b"](" + b"\x8f" * 1_100_000 + b"e",
     "old sets": b"](" + b"N" * 50_000 + b"e" + b"\x85q\x00" + again("builtins", "set", b"h\x00", 50_000),
-    "object dtype": call("numpy", "dtype", text("O8"), b"\x89", b"\x88"),
-    "text dtype": call("numpy", "dtype", text("U1000000000")),
-    "record dtype": call("numpy", "dtype", text("f4,O")),
-    "array dtype": call("numpy", "dtype", text("(100000,100000)f4")),
-    "list dtype": call("numpy", "dtype", b"](" + tuple_of(text("a"), text("O")) + b"e"),
     "dtype state with fields": F4 + tuple_of(b"K\x03", text("<"), b"N", tuple_of(text("a")), b"}", b"J\0\0\0\0") + b"b",
     "big-endian dtype": F4 + tuple_of(b"K\x03", text(">"), b"N", b"N", b"N") + b"b",
     "array of a huge shape": call(
@@ -288,6 +282,28 @@ def test_hostile_structure_is_refused_in_words(tmp_path: Path, kind: str):
 
 
 HARMLESS = {
+    "state of a dict": b"}}b",
+    "name as data": b"]" + name("numpy", "ndarray") + b"a",
+    "dtype as data": F4,
+    "storage as data": FLOATS,
+    "float key": b"}G" + bytes(8) + b"Ns",
+    "tensor key": b"}" + tensor(FLOATS, tuple_of(b"K\x04"), tuple_of(b"K\x01")) + b"Ns",
+    "large key": b"}" + number(HUGE) + b"Ns",
+    "long key": b"}" + text("x" * 10_000) + b"Ns",
+    "object dtype": call("numpy", "dtype", text("O8"), b"\x89", b"\x88"),
+    "text dtype": call("numpy", "dtype", text("U1000000000")),
+    "record dtype": call("numpy", "dtype", text("f4,O")),
+    "list dtype": call("numpy", "dtype", b"](" + tuple_of(text("a"), text("O")) + b"e"),
+    "array dtype": call("numpy", "dtype", text("(100000,100000)f4")),
+    "bytes as data": MANY_BYTES,
+    "an unknown class": name("pathlib", "PosixPath") + tuple_of(text("data"), text("faces")) + b"R",
+    "many records": name("pathlib", "PosixPath") + b"q\x01]" + b"(" + b"h\x01)R" * 300_000 + b"e",
+    "records that fill": b"](" + (name("collections", "deque") + b")R" + b"](e" + b"b") * 20_000 + b"e",
+    "a record in itself": name("a", "B") + b")\x81q\x00" + b"}" + text("me") + b"h\x00sb",
+    "laughs of records": name("a", "B") + b"q\x01)Rq\x00" + b"h\x01h\x00h\x00\x86Rq\x00" * 3000,
+    "deep records of an unknown class": name("a", "B") + b"q\x01)Rq\x00" + b"h\x01h\x00\x85Rq\x00" * 150_000,
+    "a frozen set": b"(" + text("a") + b"N\x91",
+    "keys of records": b"}(" + (name("a", "B") + b")R" + b"N") * 20_000 + b"u",
     "memo of a huge number": b"Nr\xff\xff\xff\xff",
     "a view of overlapping rows": tensor(FLOATS, tuple_of(b"K\x02", b"K\x02"), tuple_of(b"K\x01", b"K\x01")),
     "an array of its shape": array_state(tuple_of(b"K\x02"), bytes(8)),

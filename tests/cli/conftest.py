@@ -21,6 +21,12 @@ Run = Callable[..., Outcome]
 
 
 @pytest.fixture(autouse=True)
+def no_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say nothing of how long a command takes: a busy machine says more."""
+    monkeypatch.setattr("ganvas.io.progress.WORTH_SAYING", float("inf"))
+
+
+@pytest.fixture(autouse=True)
 def one_thread(two_threads: None) -> None:
     """Small images are not worth the threads' meeting each other, on a machine that does other things as well."""
     torch.set_num_threads(1)

@@ -60,8 +60,9 @@ def test_text_output_names_the_files(run: Run, tmp_path: Path):
 
 
 def test_directions_are_saved_with_their_origin(found: Path):
-    check_whole([str(path) for path in found.iterdir()])
-    assert sorted(path.name for path in found.iterdir()) == [f"directions.{e}" for e in ("html", "png", "safetensors")]
+    names = [f"directions.{kind}" for kind in ("html", "png", "safetensors")]
+    check_whole([str(found / name) for name in names])
+    assert sorted(path.name for path in found.iterdir()) == [*names, "run.json"]
     directions = ganvas.load_directions(found / "directions.safetensors")
     assert (len(directions), directions.layers, directions.space) == (2, (4, 5, 6), "w")
     assert (directions.origin.region_name, directions.origin.seeds) == ("mouth", (0,))

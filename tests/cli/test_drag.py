@@ -160,8 +160,8 @@ def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: 
     ("options", "message"),
     [
         ((), "No point was given"),
-        (("--point", "0.4,0.4"), "write X,Y>X,Y"),
-        (("--point", "0.4>0.5"), "write X,Y>X,Y"),
+        (("--point", "0.4,0.4"), "write X,Y:X,Y"),
+        (("--point", "0.4>0.5"), "write X,Y:X,Y"),
         (("--point", "1.4,0.4>0.5,0.5"), "lies off the image"),
         (("--point", "nan,0.4>0.5,0.5"), "lies off the image"),
         ((*POINT, "--mask", "box:0.8,0.8,0.9,0.9"), "lies outside of what the mask lets move"),

@@ -32,7 +32,7 @@ def check(outcome, *words: str) -> None:
         (["sample"], "MODEL"),
         (["sample", "faces", "extra"], "extra"),
         (["sample", "nowhere"], "bundled names: faces"),
-        (["sample", ""], "bundled names: faces"),
+        (["sample", ""], "source is a path"),
         (["sample", "faces", "--seeds", "-1"], "'-1' does not name seeds"),
         (["sample", "faces", "--seeds", "7-4"], "runs backwards"),
         (["sample", "faces", "--seeds", "4294967296"], "not allowed"),
@@ -163,7 +163,7 @@ def test_internal_errors_are_reported_as_such(run: Run, monkeypatch: pytest.Monk
     def fail(*_: object) -> None:
         raise ZeroDivisionError("surprise\nmore")
 
-    monkeypatch.setattr("ganvas.cli.sample.captioned_sheet", fail)
+    monkeypatch.setattr("ganvas.reports.samples_report.captioned_sheet", fail)
     outcome = run("sample", "faces", "--seeds", "0", "--out", tmp_path)
     assert (outcome.code, len(outcome.err.splitlines())) == (1, 2)
     assert "ZeroDivisionError: surprise" in outcome.err

@@ -41,13 +41,13 @@ def check_main_job(run: Run, model: Path, folder: Path) -> None:
     )  # fmt: skip
     assert (found.code, found.err) == (0, "")
     outcome = run(
-        "edit", model, folder / "directions.safetensors", *at, "--strength", STEP, "--frames", "0", "--out", folder,
-        "--json",
+        "edit", model, folder / "directions.safetensors", *at, "--strength", STEP, "--frames", "0",
+        "--out", folder / "edit", "--json",
     )  # fmt: skip
     assert (outcome.code, outcome.err) == (0, "")
     (row,) = json.loads(outcome.out)["changes"]
     inside, outside = row["inside"][0], row["outside"][0]
-    page = (folder / "edit.html").read_text("utf-8")
+    page = (folder / "edit" / "edit.html").read_text("utf-8")
     assert "inside" in page
     assert "outside" in page
     direction = ganvas.load_directions(folder / "directions.safetensors")[0]

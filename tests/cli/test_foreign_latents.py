@@ -56,3 +56,4 @@ def test_flattened_direction_of_others_is_read_with_the_generator(run: Run, mode
     options = ("--index", "0", "--strength", "1", "--seeds", "4", "--frames", "0", "--out", tmp_path)
     done = run("edit", model, tmp_path / "x.npy", *options)
     assert done.code == 0, done.err
+    assert f"x.npy is read as: flattened w+ [{layers}, {width}]; not of unit length" in done.out

@@ -50,6 +50,12 @@ def test_inversion_writes_latent_metrics_and_video(run: Run, folder: Path, tmp_p
         "loss.png",
         "way.gif",
         "way.webp",
+        "run.json",
+        "images",
+        "films",
+    }
+    assert {path.name for path in (tmp_path / "images").glob("*.png")} == {
+        f"{name}-{stage}.png" for name in "01" for stage in ("photo", "inverted")
     }
     with (tmp_path / "numbers.csv").open() as file:
         lines = list(csv.DictReader(file))
@@ -147,7 +153,7 @@ def test_each_photo_has_its_eyes(run: Run, folder: Path, tmp_path: Path):
     torch.testing.assert_close(codes[0][1], codes[1][0], atol=1e-3, rtol=1e-2)
     outcome = run("invert", generator, folder / "0.png", "--eyes", "0.3", *SHORT, "--out", tmp_path / "c")
     assert (outcome.code, "write the eyes" in outcome.err) == (2, True)
-    for more, words in ((second, "2 times for 3 photos"), (("--crop", "0,0,1,0.9"), "leave --crop out")):
+    for more, words in ((second, "2 times for 3 photos"), (("--crop", "0,0,1,0.9"), "leave the crop out")):
         given = [folder / "0.png"] * 3
         outcome = run("invert", generator, *given, *first, *more, *SHORT, "--out", tmp_path / "c")
         assert (outcome.code, words in outcome.err) == (2, True)
@@ -187,7 +193,7 @@ def test_a_killed_command_loses_one_part_at_most(
     class Killed(BaseException):
         pass
 
-    def killed(folder, work, facts, video=True):
+    def killed(*_):
         raise Killed
 
     monkeypatch.setattr("ganvas.cli.invert.write_inversion", killed)
@@ -286,5 +292,5 @@ def test_out_of_distribution_photos_are_reported(run: Run, folder: Path, tmp_pat
     warnings = json.loads(outcome.out)["ood"]
     assert len(warnings) == 1
     assert warnings[0].startswith("'0' is out of distribution for this generator")
-    outcome = run("invert", generator, folder / "0.png", *SHORT, "--ood", "off", "--out", tmp_path, "--json")
+    outcome = run("invert", generator, folder / "0.png", *SHORT, "--ood", "off", "--out", tmp_path / "off", "--json")
     assert json.loads(outcome.out)["ood"] == []

@@ -11,6 +11,7 @@ from PIL import Image
 import ganvas
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
+from ganvas.images.saving import ImageFiles
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
@@ -115,3 +116,119 @@ def test_z_only_generators_get_directions_and_edits_and_take_arrays(run: Run, fi
         assert inside[0] > outside[0] > 0
     wrong = run("edit", files["dcgan"], array, "--space", "w", "--out", tmp_path / "edit", "--overwrite")
     assert (wrong.code, "space" in wrong.err) == (2, True)
+
+
+def test_every_seed_has_a_file_at_the_generators_size_beside_the_sheet(run: Run, shared: Path, tmp_path: Path):
+    model = shared / "cases" / "05-full-size" / "512px.pkl"
+    outcome = run("sample", model, "--seeds", "12", "--out", tmp_path / "sample", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    generator = ganvas.load(model)
+    expected = generator.synthesize(ganvas.sample(generator, [12], truncation=0.7))
+    image = ganvas.read_image(tmp_path / "sample" / "images" / "seed0012.png")
+    assert image.shape == (1, 3, 512, 512)
+    assert (image - expected.clamp(-1, 1)).abs().max() <= 0.5 / 127.5 + 1e-4
+    assert ganvas.read_image(tmp_path / "sample" / "sample.png").shape[-1] < 4 * 512
+
+
+def test_images_are_smaller_or_deeper_on_request(run: Run, files: dict[str, Path], tmp_path: Path):
+    given = ("sample", files["plain"], "--seeds", "3")
+    assert run(*given, "--size", "7", "--bits", "16", "--out", tmp_path / "a").code == 0
+    data = (tmp_path / "a" / "images" / "seed0003.png").read_bytes()
+    assert (int.from_bytes(data[16:20], "big"), data[24]) == (7, 16)
+    for options, words in (
+        (("--size", "17"), "fewer than a size of 17"),
+        (("--size", "0"), "0 pixels wide"),
+        (("--bits", "12"), "--bits"),
+    ):
+        outcome = run(*given, *options, "--out", tmp_path / "none")
+        assert (outcome.code, words in outcome.err) == (2, True), outcome.err
+    assert not (tmp_path / "none").exists()
+
+
+def test_one_image_goes_into_one_file(run: Run, files: dict[str, Path], tmp_path: Path):
+    out = tmp_path / "x.jpg"
+    assert run("sample", files["plain"], "--seeds", "3", "--out", out).code == 0
+    assert ganvas.read_image(out).shape == (1, 3, 16, 16)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.jpg"]
+    assert "exists already" in run("sample", files["plain"], "--seeds", "4", "--out", out).err
+    assert run("sample", files["plain"], "--seeds", "4", "--out", out, "--overwrite").code == 0
+    outcome = run("sample", files["plain"], "--seeds", "3-4", "--out", tmp_path / "y.png")
+    assert (outcome.code, "2 images result" in outcome.err) == (2, True)
+
+
+def test_any_number_of_seeds_is_written_as_they_come(
+    run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ganvas.cli.options.SEEDS_AT_ONCE", 8)
+    monkeypatch.setattr("ganvas.reports.samples_report.MOST_ON_SHEET", 10)
+    monkeypatch.setattr("ganvas.latents.latent.PIXELS_AT_ONCE", 3 * 64)
+    labels = [seed % 3 for seed in range(21)]
+    given = ("sample", files["classes"], "--seeds", "0-20", "--label", ",".join(map(str, labels)))
+    outcome = run(*given, "--out", tmp_path / "a", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert len(list((tmp_path / "a" / "images").glob("seed*.png"))) == 21
+    latent, generator = ganvas.load_latent(tmp_path / "a" / "latent.safetensors"), ganvas.load(files["classes"])
+    expected = ganvas.sample(generator, range(21), label=labels, truncation=0.7)
+    assert (latent.seeds, latent.label) == (expected.seeds, tuple(labels))
+    torch.testing.assert_close(latent.codes, expected.codes)
+    monkeypatch.setattr("ganvas.reports.samples_report.MOST_CODES", 20)
+    outcome = run(*given, "--out", tmp_path / "b")
+    assert "no latent file above 20 images" in outcome.out
+    assert "sample.png shows the first 10 images" in outcome.out
+    assert not (tmp_path / "b" / "latent.safetensors").exists()
+    refused = run("sample", files["classes"], "--seeds", "0-20", "--label", "1,2", "--out", tmp_path / "c")
+    assert (refused.code, "2 labels do not fit 21 seeds" in refused.err) == (2, True)
+    assert not (tmp_path / "c").exists()
+
+
+def test_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(
+    run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ganvas.latents.latent.PIXELS_AT_ONCE", 2 * 256)
+    given = ("sample", files["plain"], "--seeds", "0-8", "--out", tmp_path)
+    write, written = ImageFiles.write, []
+
+    def stopping(self: ImageFiles, path: Path, image: torch.Tensor) -> Path:
+        if len(written) == 4:
+            raise KeyboardInterrupt
+        written.append(path.name)
+        return write(self, path, image)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageFiles, "write", stopping)
+        assert run(*given).code == 130
+    assert ganvas.load_latent(tmp_path / "latent.safetensors").seeds == (0, 1, 2, 3)
+    assert len(list((tmp_path / "images").glob("*.png"))) == 4
+    made = []
+    monkeypatch.setattr(
+        ImageFiles, "write", lambda self, path, image: made.append(path.name) or write(self, path, image)
+    )
+    assert run(*given).code == 0
+    assert made == [f"seed{seed:04}.png" for seed in range(4, 9)]
+    assert ganvas.load_latent(tmp_path / "latent.safetensors").seeds == tuple(range(9))
+    with Image.open(tmp_path / "sample.png") as sheet:
+        assert sheet.width > 3 * 128
+
+
+def test_noise_seed_changes_details_and_is_kept_with_the_codes(run: Run, files: dict[str, Path], tmp_path: Path):
+    given = ("sample", files["plain"], "--seeds", "3,5")
+    assert run(*given, "--noise-seed", "7", "--out", tmp_path / "a").code == 0
+    latent, generator = ganvas.load_latent(tmp_path / "a" / "latent.safetensors"), ganvas.load(files["plain"])
+    own = ganvas.sample(generator, [3, 5], truncation=0.7)
+    torch.testing.assert_close(latent.codes, own.codes)
+    assert latent.noise.keys() == generator.own_noise().keys()
+    image = ganvas.read_image(tmp_path / "a" / "images" / "seed0005.png")
+    assert (image - next(latent.images(generator))[1:].clamp(-1, 1)).abs().max() <= 0.5 / 127.5 + 1e-4
+    assert (next(latent.images(generator)) - next(own.images(generator))).abs().max() > 0.01
+    assert run(*given[:3], "5", "--noise-seed", "7", "--out", tmp_path / "b").code == 0
+    assert (tmp_path / "b" / "images" / "seed0005.png").read_bytes() == (
+        tmp_path / "a" / "images" / "seed0005.png"
+    ).read_bytes()
+    for model, more, words in (
+        ("dcgan", ("--noise-seed", "7"), "no noise maps"),
+        ("plain", ("--noise-seed", "-1"), "whole number from 0"),
+    ):
+        outcome = run("sample", files[model], "--seeds", "3", *more, "--out", tmp_path / "none")
+        assert (outcome.code, words in outcome.err) == (2, True), outcome.err
+    again = ("--latent", tmp_path / "a" / "latent.safetensors", "--noise-seed", "8", "--out", tmp_path / "none")
+    assert "own noise maps" in run("sample", files["plain"], *again).err

@@ -53,6 +53,7 @@ def test_sketch_writes_images_and_metrics(run: Run, folder: Path, tmp_path: Path
         "sketches.png",
         "latent.safetensors",
         "numbers.json",
+        "run.json",
     }
     lines = summary["images"]
     assert [(line["sketch"], line["candidate"], line["fidelity"], line["delta_weight"]) for line in lines] == [

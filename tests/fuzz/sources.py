@@ -8,7 +8,9 @@ from safetensors.torch import save_file
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
+from tests.checkpoints import nvidia_layouts as nvidia
 from tests.checkpoints import stylegan2_layouts as layouts
+from tests.checkpoints.foreign_objects import Color, History, Judge, objects
 from tests.conftest import SHARED
 from tests.generators.small import small_stylegan2
 
@@ -23,6 +25,8 @@ VECTORS = {
 MADE = (
     *("ganvas-safetensors", "dcgan-zip", "dcgan-old", "dcgan-safetensors"),
     *("genforce-stylegan2", "openmmlab-stylegan2", "tensorflow-stylegan2"),
+    *("nvidia-state-dict", "nvidia-safetensors", "module-zip", "module-old", "module-pickle"),
+    *("foreign-zip", "foreign-old", "foreign-pickle"),
 )
 
 
@@ -34,8 +38,7 @@ def sources(folder: Path) -> dict[str, Path]:
 
 def made(folder: Path) -> dict[str, Path]:
     """Write the files that need no vector; returns them by name."""
-    suffixes = (".safetensors", ".pt", ".pth", ".safetensors", ".pth", ".pth", ".pkl")
-    paths = {name: folder / f"{name}{suffix}" for name, suffix in zip(MADE, suffixes, strict=True)}
+    paths = {name: folder / f"{name}.{'safetensors' if 'safetensors' in name else 'pt'}" for name in MADE}
     generator, state = small_stylegan2(8), small_dcgan()
     save_generator(paths["ganvas-safetensors"], generator, About("small", ""))
     torch.save(state, paths["dcgan-zip"])
@@ -45,7 +48,23 @@ def made(folder: Path) -> dict[str, Path]:
     layouts.write_torch(paths["openmmlab-stylegan2"], layouts.openmmlab(generator))
     with pytest.MonkeyPatch.context() as patch:
         layouts.write_tensorflow(paths["tensorflow-stylegan2"], layouts.tensorflow(generator), patch)
+    theirs = nvidia.stylegan2(generator)
+    torch.save({"state": {"g": theirs, "step": 3}}, paths["nvidia-state-dict"])
+    whole = {name: tensor.contiguous() for name, tensor in nvidia.prefixed(theirs, "module.").items()}
+    save_file(whole, paths["nvidia-safetensors"])
+    for form in ("zip", "old", "pickle"):
+        made_of_objects(paths[f"module-{form}"], paths[f"foreign-{form}"], form, theirs)
     return paths
+
+
+def made_of_objects(module: Path, foreign: Path, form: str, theirs: dict[str, torch.Tensor]) -> None:
+    """Write a whole module, and weights beside objects of many classes, under names that nobody can import."""
+    network, tree = nvidia.as_module(theirs), {"beside": objects(), "g_ema": theirs}
+    with pytest.MonkeyPatch.context() as patch:
+        if form != "old":  # which stores the source of classes
+            nvidia.somebodys(patch, nvidia.Net, nvidia.EasyDict, Color, History, Judge)
+        nvidia.write(module, network, form)
+        nvidia.write(foreign, tree, form)
 
 
 def small_dcgan() -> dict[str, torch.Tensor]:

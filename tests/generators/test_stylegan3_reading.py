@@ -85,7 +85,7 @@ def changed(name: str, value: torch.Tensor) -> Callable[[Tensors], Tensors]:
         (changed("synthesis.layer1.filter.up_filter", torch.ones(0)), "0 pixels"),
         (changed("synthesis.layer0.conv.weight", torch.ones(4)), "4 dimensions were expected"),
         (without("synthesis.layer2.conv.weight"), "has 2 layers"),
-        (without("synthesis.layer4.conv.weight"), "images of"),
+        (without("synthesis.layer4.conv.weight"), "makes the colors"),
         (without("mapping.dense1.weight"), "mapping layers|makes no w"),
     ],
 )

@@ -15,20 +15,22 @@ from ganvas.inversion.encoder import Encoder, EncoderArchitecture
 from ganvas.inversion.invert import invert
 from ganvas.inversion.metrics import psnr
 from ganvas.inversion.open import PhotoWarning, fingerprint, open_latent, open_photo
-from ganvas.inversion.photos import read_aligned_photo
+from ganvas.inversion.photos import PhotoSettings, read_aligned_photo
 from ganvas.inversion.settings import InversionSettings
+from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.cache import home
 from ganvas.latents.latent import sample
 from tests.generators.small import small_stylegan2
 
-STEPS = 3
+STEPS, TUNING = 3, 2
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Few steps, a cache of its own, and one warning for each photo without fitting a detector."""
+    """Few steps, a cache of its own, and no detector is fitted: every photo is in the distribution."""
     monkeypatch.setattr("ganvas.inversion.open.STEPS", STEPS)
-    monkeypatch.setattr("ganvas.inversion.open.check_photos_ood", lambda *_, **__: ["far"])
+    monkeypatch.setattr("ganvas.inversion.open.TUNING_STEPS", TUNING)
+    monkeypatch.setattr("ganvas.inversion.photos.check_photos_ood", lambda *_, **__: [""])
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
 
 
@@ -36,6 +38,9 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def photo(tmp_path: Path) -> Path:
     image = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     return pixels.write_image(tmp_path / "me.png", image)
+
+
+AS_IS = PhotoSettings(as_is=True)
 
 
 def generator(label_dim: int = 0) -> Generator:
@@ -61,23 +66,54 @@ def test_foreign_codes_are_opened_with_the_label_that_is_given(tmp_path: Path):
 
 def test_a_photo_is_inverted_with_the_default_settings(photo: Path):
     image = read_aligned_photo(photo, generator())
-    expected = invert(generator(), image, InversionSettings(steps=STEPS))
+    expected = invert(generator(), image, InversionSettings(steps=STEPS), tuning=TuningSettings(steps=TUNING))
     opened = open_photo(photo, generator())
     torch.testing.assert_close(opened.latent.codes, expected.latent.codes, atol=1e-4, rtol=1e-3)
     assert (opened.latent.space, opened.latent.source, opened.latent.captions) == ("w+", str(photo), ("me",))
     shown = next(opened.latent.images(generator()))
     assert opened.psnr == pytest.approx(float(psnr(shown, image)), abs=0.01)
+    assert opened.latent.tuned
+    assert torch.equal(opened.photo.image, image)
 
 
+def test_without_tuning_the_weights_stay(photo: Path):
+    assert not open_photo(photo, generator(), settings=AS_IS, tune=False).latent.tuned
+
+
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every photo is out of distribution."""
+    monkeypatch.setattr("ganvas.inversion.photos.check_photos_ood", lambda *_, **__: ["far"])
+
+
+@pytest.mark.usefixtures("far")
+def test_an_out_of_distribution_photo_of_which_nobody_chose_a_part_is_refused(photo: Path):
+    """Its inversion would be a smeared face; the message says what helps."""
+    with pytest.raises(ImageError, match="far It was taken as it is: give a part of the photo with --crop"):
+        open_photo(photo, generator())
+    assert not (home() / "inversions").exists()
+    box = PhotoSettings(box=(0.0, 0.0, 0.5, 1.0))
+    assert open_photo(photo, generator(), settings=box).warnings == ("far",)
+
+
+@pytest.mark.usefixtures("far")
 def test_a_photo_is_inverted_once_and_warned_of_every_time(photo: Path, monkeypatch: pytest.MonkeyPatch):
     steps = []
     with pytest.warns(PhotoWarning, match="far"):
-        first = open_latent(photo, generator(), progress=lambda what, done, total: steps.append((what, done, total)))
-    assert steps == [("Inverting", number, STEPS) for number in range(STEPS + 1)]
+        first = open_latent(
+            photo,
+            generator(),
+            settings=AS_IS,
+            progress=lambda what, done, total: steps.append((what, done, total)),
+        )
+    assert steps == [
+        *[("Inverting", number, STEPS) for number in range(STEPS + 1)],
+        *[("Tuning", number, TUNING) for number in range(TUNING + 1)],
+    ]
     monkeypatch.setattr(BatchInversion, "run", lambda *_: pytest.fail("inverted again"))
     moved = photo.rename(photo.with_name("moved.png"))
     with pytest.warns(PhotoWarning, match="far"):
-        again = open_latent(moved, generator())
+        again = open_latent(moved, generator(), settings=AS_IS)
     assert torch.equal(again.codes, first.codes)
     assert (again.source, again.captions) == (str(moved), ("moved",))
 

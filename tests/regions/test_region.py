@@ -247,7 +247,7 @@ def save(values: np.ndarray, path: Path, mode: str | None = None) -> Path:
 
 
 def test_mask_files_keep_soft_values(tmp_path: Path) -> None:
-    gray = np.arange(0, 240, 15, dtype=np.uint8).reshape(4, 4)
+    gray = np.arange(0, 256, 17, dtype=np.uint8).reshape(4, 4)
     wanted = torch.from_numpy(gray / 255).float()
     assert torch.equal(Region.from_mask_file(save(gray, tmp_path / "gray.png")).mask(4, 4)[0], wanted)
     color = np.repeat(gray[..., None], 3, axis=2)
@@ -290,7 +290,7 @@ def test_labels_are_whole_numbers_that_the_map_holds(tmp_path: Path) -> None:
     with pytest.raises(RegionError, match=r"Label 2, 5 is not in the label map; choose from 0, 1, 10, 300"):
         Region.from_labels(label_map, "1,2,5")
     with pytest.raises(ImageError, match="not a label map"):
-        Region.from_labels(save(np.zeros((2, 2, 3), np.uint8), tmp_path / "color.png"), 1)
+        Region.from_labels(save(np.eye(3, dtype=np.uint8)[None], tmp_path / "color.png"), 1)
     for labels in ("", "a", "1,,2", "1.5"):
         with pytest.raises(RegionError, match="whole numbers"):
             parse_labels(labels)

@@ -27,6 +27,10 @@ def test_every_text_form_is_parsed(tmp_path: Path) -> None:
     assert parse_region("box:0.11,0.2,0.63,0.71", {}) == BOX
     assert parse_region(" polygon:0.3,0.1;0.95,0.52;0.2,0.9 ", {}) == TRIANGLE
     assert parse_region("brush:0.1:0.2,0.2;0.8,0.5", {}) == STROKE
+    # With colons, which need no quotes in a shell.
+    assert parse_region("polygon:0.3,0.1:0.95,0.52:0.2,0.9", {}) == TRIANGLE
+    assert parse_region("brush:0.1:0.2,0.2:0.8,0.5", {}) == STROKE
+    assert parse_region("feather:0.02:polygon:0.3,0.1:0.95,0.52:0.2,0.9", {}) == TRIANGLE.feather(0.02)
     assert parse_region("Left Eye", FACES) == parse_region("left-eye", FACES) == FACES["left_eye"]
     assert parse_region("left_eye + right_eye", FACES) == FACES["eyes"]
     odd = save(np.eye(3, dtype=np.uint8) * 255, tmp_path / "a+b:c.png")

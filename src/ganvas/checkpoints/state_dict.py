@@ -1,7 +1,7 @@
-"""Finding state dicts in the trees of foreign files, renaming their tensors, and reading sizes off their shapes."""
+"""State dicts of foreign files: renaming their tensors, and reading sizes off their shapes."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -11,22 +11,11 @@ from ganvas.errors import CheckpointError
 
 
 def state_dict(tree: Any) -> dict[str, Tensor] | None:
-    """Return a dict with names of tensors as its keys without what is no tensor (a counter); None where it is none."""
+    """Return a dict with names of tensors as its keys without other things (a counter); None for none."""
     if not isinstance(tree, Mapping):
         return None
     tensors = {name: value for name, value in tree.items() if isinstance(name, str) and isinstance(value, Tensor)}
-    return tensors or None
-
-
-def state_dicts(tree: Any, paths: Iterable[str]) -> Iterator[dict[str, Tensor]]:
-    """Yield the state dicts that lie under `paths` such as "models.generator_smooth" ("" for the tree itself)."""
-    for path in paths:
-        node = tree
-        for name in path.split(".") if path else ():
-            node = node.get(name) if isinstance(node, Mapping) else None
-        tensors = state_dict(node)
-        if tensors is not None:
-            yield tensors
+    return {name: value for name, value in tensors.items() if not value.is_complex()} or None
 
 
 def without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

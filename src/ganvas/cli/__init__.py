@@ -26,6 +26,8 @@ COMMANDS = {
     "directions": "Find the directions that change a region and leave the rest alone.",
     "edit": "Move images along a direction.",
     "drag": "Pull points of an image to where they should be.",
+    "region": "Show a region on an image, with a ruler.",
+    "align": "Align a photo to a generator, to paint on.",
     "invert": "Find the latents of your own photos.",
     "sketch": "Make images that show your sketches.",
     "interpolate": "Make a video from one image to the next.",
@@ -97,7 +99,7 @@ def _explain(error: BaseException, given: Sequence[str]) -> int:
     if isinstance(error, GanvasError):
         return _say(f"Error: {error}", FAILED if isinstance(error, NotFiniteError) else WRONG_INPUT)
     if isinstance(error, CycloptsError):
-        return _say(f"Error: {' '.join(str(error).split())}\nSee 'ganvas {given[0]} --help'.", WRONG_INPUT)
+        return _say(f"Error: {GanvasError(' '.join(str(error).split()))}\nSee 'ganvas {given[0]} --help'.", WRONG_INPUT)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error):
         return _say("Error: there is not enough memory; use fewer seeds, a lower --resolution or --budget.", FAILED)
     message = (str(error).splitlines() or [""])[0]

@@ -8,10 +8,9 @@ from ganvas.checkpoints.load import named_regions
 from ganvas.cli.directions import layers_of
 from ganvas.cli.options import Loading
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import Out
+from ganvas.cli.types import Out, Overwrite
 from ganvas.directions.resefa import ReSeFa
 from ganvas.images import pixels, sheets
-from ganvas.io.files import make_folder
 from ganvas.latents.latent import sample
 from ganvas.reports.direction_text import describe, direction_lines, direction_summary
 from ganvas.reports.html import IndexEntry, index_page, number
@@ -30,7 +29,7 @@ INTRO = (
 )
 
 
-def demo(*, out: Out = Path("demo"), loading: Loading = Loading()) -> None:
+def demo(*, out: Out = Path("demo"), overwrite: Overwrite = False, loading: Loading = Loading()) -> None:
     """Find directions for eyes, brows, nose and mouth of the bundled faces, and write pages that show them at work."""
     generator = loading.load(MODEL)
     method, layers = ReSeFa(), layers_of(generator, "w", None)
@@ -40,8 +39,7 @@ def demo(*, out: Out = Path("demo"), loading: Loading = Loading()) -> None:
     named = {name: named_regions(generator)[name] for name in REGIONS}
     paths: list[Path] = []
     lines, entries, found = [str(plan)], [], {}
-    make_folder(out)
-    with progress() as report:
+    with loading.results(out, overwrite, generator) as folder, progress() as report:
         all_found = method.find(generator, found_at, named, space="w", layers=layers, count=COUNT, progress=report)
         for name, directions in all_found.items():
             edits = [Edit(one, STRENGTHS, f"{name} {index}") for index, one in enumerate(directions)]
@@ -49,14 +47,14 @@ def demo(*, out: Out = Path("demo"), loading: Loading = Loading()) -> None:
             facts = {**describe(directions), "memory": str(plan), "command": COMMAND_LINE.get()}
             links = {"all": "index.html"} | {other: f"{other}.html" for other in REGIONS if other != name}
             paths += [
-                directions.save(out / f"{name}.safetensors"),
-                pixels.write_image(out / f"{name}.png", shown.sheet(captions(STRENGTHS))),
-                shown.write_page(out / f"{name}.html", f"Directions of {name}", facts, links),
+                directions.save(folder / f"{name}.safetensors"),
+                pixels.write_image(folder / f"{name}.png", shown.sheet(captions(STRENGTHS))),
+                shown.write_page(folder / f"{name}.html", f"Directions of {name}", facts, links),
             ]
             lines += [f"{name}:", *direction_lines(directions)]
             entries.append(_entry(name, shown))
             found[name] = direction_summary(directions)
-    paths.append(index_page(out / "index.html", title=TITLE, intro=INTRO, entries=entries))
+        paths.append(index_page(folder / "index.html", title=TITLE, intro=INTRO, entries=entries))
     lines.append(f"Open {paths[-1]} in a browser.")
     loading.show("demo", lines, paths, plan=str(plan), regions=found)
 

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Layers, Model, Out, RegionText, Seeds, Space, Strengths
+from ganvas.cli.types import METHOD, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths
 from ganvas.directions.find import find_directions, region_of
 from ganvas.directions.linalg import Ridge
 from ganvas.directions.official import official_latent
@@ -19,7 +19,6 @@ from ganvas.directions.strengths import default_strengths
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
-from ganvas.io.files import make_folder
 from ganvas.latents.latent import Latent
 from ganvas.reports.direction_text import MOST_LINES, describe, direction_lines, direction_summary
 from ganvas.reports.region_report import Edit, captions, compare_directions
@@ -80,6 +79,7 @@ def directions(
     count: numbers.Count = 10,
     strength: Strengths | None = None,
     out: Out = Path("directions"),
+    overwrite: Overwrite = False,
     method: MethodOptions = MethodOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
@@ -89,7 +89,7 @@ def directions(
     Writes directions.safetensors, directions.png and directions.html.
 
     Args:
-        region: A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y;X,Y;X,Y, brush:RADIUS:X,Y;X,Y, mask:FILE or
+        region: A name such as mouth, box:LEFT,TOP,RIGHT,BOTTOM, polygon:X,Y:X,Y:X,Y, brush:RADIUS:X,Y:X,Y, mask:FILE or
             labels:FILE:4,5, in fractions of width and height; several with + between, & for their common part, not:
             and feather:RADIUS: before one.
         seeds: Images over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).
@@ -106,22 +106,21 @@ def directions(
     generator = latent.generator_for(generator)
     layers, settings = layers_of(generator, space, layers), method.settings()
     plan = settings.plan(generator, space, layers)
-    make_folder(out)
-    with progress() as report:
+    with loading.results(out, overwrite, generator) as folder, progress() as report:
         found = find_directions(
             generator, latent, region, method=settings, space=space, layers=layers, count=count, progress=report
         )
         strengths = strength or default_strengths(found)
         edits = [Edit(direction, strengths, f"direction {index}") for index, direction in enumerate(found)]
         shown = compare_directions(generator, latent, edits[:MOST_LINES], found.mask, progress=report)
-    found_at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
-    shown_at = {"first image": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
-    title = f"Directions of {region.strip()[:60]}"
-    paths = [
-        found.save(out / "directions.safetensors"),
-        pixels.write_image(out / "directions.png", shown.sheet(captions(strengths))),
-        shown.write_page(out / "directions.html", title, describe(found) | found_at | shown_at),
-    ]
+        found_at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
+        shown_at = {"first image": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
+        title = f"Directions of {region.strip()[:60]}"
+        paths = [
+            found.save(folder / "directions.safetensors"),
+            pixels.write_image(folder / "directions.png", shown.sheet(captions(strengths))),
+            shown.write_page(folder / "directions.html", title, describe(found) | found_at | shown_at),
+        ]
     loading.show("directions", [str(plan), *direction_lines(found)], paths, plan=str(plan), **direction_summary(found))
 
 
@@ -132,9 +131,7 @@ def _latent(
     if method.compat is None or source.latent is not None:
         latent = source.read(generator, seeds or DEFAULT_SEEDS, "z" if space == "z" else None)
         if latent.noise:
-            raise LatentError(
-                f"'{source.latent}' has its own noise maps; directions are found with constant noise only."
-            )
+            raise LatentError("Directions are found with the generator's own noise maps only; this latent has others.")
         return latent
     source.refuse_with("--compat official has", label=False)
     chosen = seeds or [0]

@@ -23,6 +23,7 @@ from ganvas.drag.trace import read_trace
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
+from ganvas.io.files import is_file
 from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.regions import Region
 from ganvas.reports.drag_report import perform_drags, summarize_drag, write_drag_video, write_session
@@ -90,7 +91,7 @@ class Asked:
     def request(self, generator: Generator) -> DragRequest:
         """Return the drag for the library."""
         if not self.has_points:
-            raise RegionError('No point was given; give --point "X,Y>X,Y", handle and target, in fractions.')
+            raise RegionError('No point was given; give --point "X,Y:X,Y", handle and target, in fractions.')
         pairs = (*self.point, *(() if self.points is None else read_points(self.points)))
         settings = settings_of(self.method or "draggan", **self.tuning.changes())
         steps = DEFAULT_STEPS if self.steps is None else self.steps
@@ -138,7 +139,7 @@ def drag(
         seed: Which image; 4 by default. Or --latent FILE (or a photo), with --samples if it holds several.
         method: draggan (by default) follows the points by their features; freedrag carries their features along the
             line.
-        point: Handle and target, "X,Y>X,Y" in fractions of width and height; may be given several times.
+        point: Handle and target, "X,Y:X,Y" in fractions of width and height; may be given several times.
         points: A JSON file of them: [{"handle": [0.4, 0.6], "target": [0.4, 0.5]}].
         mask: What may move: a mask file (white may) or a region such as mouth or box:0.3,0.6,0.7,0.9; all by default.
         steps: Largest number of steps; 300 by default.
@@ -203,4 +204,4 @@ def _movable(generator: Generator, mask: str | None) -> Region | None:
     if mask is None:
         return None
     file = mask.removeprefix("mask:")
-    return read_movable(file) if Path(file).is_file() else region_of(generator, mask)[1]
+    return read_movable(file) if is_file(file) else region_of(generator, mask)[1]

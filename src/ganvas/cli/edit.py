@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from ganvas.checks.ranges import whole_number
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
@@ -72,14 +73,15 @@ def edit(
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before)
     mask = found.mask if region is None else mask_of(generator, region)
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
+    read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
     if is_file_name(out):
         edited = step.latent(generator, latent)
-        loading.show("edit", [], write_single(out, generator, [edited], len(edited), files, overwrite))
+        loading.show("edit", read_as, write_single(out, generator, [edited], len(edited), files, overwrite))
         return
     title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         written = EditRun(generator, latent, step, mask, files, frames).write(folder, title, facts, report)
-    loading.show("edit", written.lines, written.files, changes=written.changes, images=written.images)
+    loading.show("edit", [*read_as, *written.lines], written.files, changes=written.changes, images=written.images)
     if not written.finished:
         raise KeyboardInterrupt
 
@@ -109,7 +111,7 @@ def _added(
     name = Path(file[0]) if file[0] else path
     # Our own files say their space.
     source = _fitting(name, generator, None if is_ours(name) else space) if file[0] else found
-    return _pick(source, int(index), name), strengths[0]
+    return _pick(source, whole_number(index), name), strengths[0]
 
 
 def _with_label(source: Source, found: Directions) -> Source:

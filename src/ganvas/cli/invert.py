@@ -10,18 +10,18 @@ from cyclopts import Parameter
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, PhotoOptions, check_frames, class_of, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Model, Out, RegionText
+from ganvas.cli.types import METHOD, Files, Model, Out, Overwrite, RegionText
 from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator
+from ganvas.images.saving import ImageFiles
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
-from ganvas.inversion.photos import photo_files, read_photos, unique_names, unreadable_message
+from ganvas.inversion.photos import accept_photos, photo_files, read_photos, unique_names, unreadable_message
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
-from ganvas.io.files import make_folder
 from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent_file
 from ganvas.metrics.lpips import load_published
@@ -94,8 +94,8 @@ class InversionOptions:
 class TuningOptions:
     """Pivotal tuning: the generator's weights are changed for each photo."""
 
-    tune: numbers.StepsOrNone = 0
-    """Steps of tuning for each photo, after its inversion; 0 for none."""
+    tune: numbers.StepsOrNone = TuningSettings.steps
+    """Steps of tuning for each photo, after its inversion, which makes edits hold; 0 for none."""
     tune_rank: numbers.CountOrNone = TuningSettings.rank
     """Rank of the changes of weights, 0 for full rank: files of half a megabyte or of the generator's size."""
     tune_rate: numbers.Rate = TuningSettings.rate
@@ -107,10 +107,10 @@ class TuningOptions:
         """Return the settings for the library, None for no tuning."""
         if self.tune:
             return TuningSettings(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
-        names = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        names = [field.name for field in fields(self)[1:] if getattr(self, field.name) != field.default]
         idle = [f"--{name.replace('_', '-')}" for name in names]
         if idle:
-            raise GanvasError(f"Nothing is tuned; give --tune too, such as --tune 100, or leave {', '.join(idle)} out.")
+            raise GanvasError(f"With --tune 0 nothing is tuned; leave {', '.join(idle)} out, or --tune 0.")
         return None
 
 
@@ -120,6 +120,8 @@ def invert(
     *photos: Path,
     frames: numbers.Frames = 40,
     out: Out = Path("invert"),
+    overwrite: Overwrite = False,
+    files: Files = ImageFiles(),
     search: InversionOptions = InversionOptions(),
     preparation: PhotoOptions = PhotoOptions(),
     tuning: TuningOptions = TuningOptions(),
@@ -127,32 +129,37 @@ def invert(
 ) -> None:
     """Find the latents of a generator whose images are like photos.
 
-    Writes latent.safetensors, which ganvas edit MODEL DIRECTIONS --latent FILE opens; the photos with their inversions,
-    metrics, the curve of the loss and a video of the optimization.
+    Writes latent.safetensors, which ganvas edit MODEL DIRECTIONS --latent FILE opens; at the generator's size, each
+    photo, its inversion (images/NAME-inverted.png) and films of the first photos; inverted.png and way.gif, sheets of
+    them; metrics and the curve of the loss.
 
     Args:
         photos: Image files, or folders of them. One that cannot be read is named at the end; the others are done.
-        frames: Frames of the video, 0 for none.
+        frames: Frames of the films, 0 for none.
     """
     if not photos:
         raise GanvasError("No photo was given; name at least one image file after the generator.")
     check_frames(frames)
     generator, tuned = loading.load(model), tuning.settings()
+    files.check_fits(generator.resolution)
     settings, features, region = search.settings(generator), search.features(generator), search.region
     mask = None if region is None else mask_of(generator, region)
-    files = photo_files(photos)
-    read = read_photos(files, generator, preparation.settings())
-    if isinstance(settings.start, Latent) and len(settings.start) == len(files):  # one code for each photo
+    given = photo_files(photos)
+    read = read_photos(given, generator, preparation.settings())
+    with progress() as report:
+        read, warnings = accept_photos(read, generator, preparation.settings(), label=settings.label, progress=report)
+    if isinstance(settings.start, Latent) and len(settings.start) == len(given):  # one code for each photo
         settings = replace(settings, start=settings.start.rows(read.rows))
     names = unique_names([file.stem for file in read.files])
-    make_folder(out)
     kept, sources = video_steps(settings.steps, frames) if frames else set(), [str(file) for file in read.files]
-    inversion = BatchInversion(generator, read.images, names, settings, mask, features, kept, tuned, sources)
-    inversion.on_saved = partial(write_latest, out)
-    with progress() as report:
-        warnings = preparation.ood_warnings(generator, read.images, names, settings.label, report)
+    inversion = BatchInversion(
+        generator, read.images, names, settings, mask, features, kept, tuned, sources, read.frames
+    )
+    facts = {"region": region, "command": COMMAND_LINE.get()}
+    with loading.results(out, overwrite, generator) as folder, progress() as report:
+        inversion.on_saved = partial(write_latest, folder.path)
         finished = inversion.run(report)
-    paths = write_inversion(out, inversion, {"region": region, "command": COMMAND_LINE.get()}, video=frames > 0)
+        paths = write_inversion(folder, inversion, facts, frames > 0, files)
     distance = inversion.started[0].prepared.features.name
     metrics = inversion.metrics()
     measured = [] if region is None else [f"measured in the region {region} alone"]
@@ -169,7 +176,7 @@ def invert(
     if not finished:
         raise KeyboardInterrupt
     if read.unreadable:
-        raise ImageError(unreadable_message(read.unreadable, len(files)))
+        raise ImageError(unreadable_message(read.unreadable, len(given)))
 
 
 def _start(start: str, generator: Generator) -> str | Latent | ImageEncoder:

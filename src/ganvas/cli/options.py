@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.checkpoints.load import load
+from ganvas.checks.devices import device_named
 from ganvas.cli import numbers
 from ganvas.cli.show import progress, repeatable, show_result, visible, written
 from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space
@@ -22,13 +23,12 @@ from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label, about_of
 from ganvas.images.decoding import is_image
 from ganvas.inversion.open import open_latent, open_photo
-from ganvas.inversion.photos import PhotoSettings, check_photos_ood
-from ganvas.io.progress import Progress
+from ganvas.inversion.photos import PhotoSettings
 from ganvas.io.result_folder import ResultFolder, result_folder
 from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample
 from ganvas.latents.noise import with_noise
-from ganvas.training.hardware import device_named, fastest_precision, set_threads
+from ganvas.training.hardware import fastest_precision, set_threads
 
 TRUNCATION = 0.7
 MOST_FRAMES = 200
@@ -102,6 +102,33 @@ class Loading(Compute):
         return generator.transformed(rotate=self.rotate, translate=self.translate or (0.0, 0.0))
 
 
+@Parameter(name="*", group=PHOTOS)
+@dataclass(frozen=True)
+class PhotoOptions:
+    """What part of a photo is taken. By default a person's face is found (extra align) and brought to where the
+    generator has faces; without a face, the middle square.
+    """
+
+    face: numbers.Count = 1
+    """Which face of a photo with several: 1 is the largest."""
+    eyes: Eyes = ()
+    """Where the left and the right eye are in the photo, X,Y:X,Y in fractions, instead of finding them; auto insists on
+    a face. Once for all photos, or once for each, in their order."""
+    crop: Box | None = None
+    """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
+    as_is: Flag = False
+    """Take the middle square without looking for a face, and accept a photo that is out of distribution."""
+    background: str = "white"
+    """The color behind transparent photos: a name or #rrggbb."""
+    ood: Literal["auto", "on", "off"] = "auto"
+    """Check whether photos are out of distribution for the generator, which takes 450 of its images once; auto checks
+    up to 256 pixels."""
+
+    def settings(self) -> PhotoSettings:
+        """Return the settings for the library."""
+        return PhotoSettings(self.crop, self.eyes, self.background, self.face, self.as_is, self.ood)
+
+
 @Parameter(name="*", group=LATENTS)
 @dataclass(frozen=True)
 class Source:
@@ -109,7 +136,7 @@ class Source:
 
     latent: Path | None = None
     """A latent file to use instead of --seeds, codes of other tools (.npy, .npz, .pt, .pkl, text), or a photo, which is
-    inverted first."""
+    aligned, inverted and tuned for first, once."""
     latent_space: Space | None = None
     """Space of the codes of other tools, where neither the file nor their shape says it: z, w, w+ or s."""
     samples: Samples | None = None
@@ -121,8 +148,11 @@ class Source:
     label: str | None = None
     """Class, for generators that have classes: a number or a name; one for each image with commas between.
     ganvas edit takes that of the directions by default."""
-    noise_seed: int | None = None
+    noise_seed: numbers.Seed | None = None
     """Draw noise maps from this seed, the same for all images; the generator's own by default."""
+    no_tune: Flag = False
+    """Do not tune the generator's weights for a photo: seconds faster, less like the photo."""
+    photo: PhotoOptions = PhotoOptions()
 
     def read(self, generator: Generator, seeds: Sequence[int], space: str | None = None) -> Latent:
         """Return the latent of the file or photo, else that of the seeds."""
@@ -130,7 +160,8 @@ class Source:
             photo = is_image(self.latent)
             ours = not photo and is_ours(self.latent)
             self.refuse_with("A photo has" if photo else "A latent file holds", label=ours)
-            latent = open_source(self.latent, generator, None if ours else self.label_for(generator), self.latent_space)
+            label = None if ours else self.label_for(generator)
+            latent = open_source(self.latent, generator, label, self.latent_space, self.photo, not self.no_tune)
             return self._with_noise(generator, latent if self.samples is None else latent.rows(self.samples))
         if self.latent_space is not None:
             raise LatentError("--latent-space is that of the codes in a file; give --latent FILE, or leave it out.")
@@ -187,46 +218,20 @@ class Source:
             raise LatentError("--latent and --seeds both say which images; leave --seeds out.")
 
 
-@Parameter(name="*", group=PHOTOS)
-@dataclass(frozen=True)
-class PhotoOptions:
-    """How photos are cropped or aligned, and checked."""
-
-    crop: Box | None = None
-    """The part of every photo to take: LEFT,TOP,RIGHT,BOTTOM in fractions; its middle square is used."""
-    eyes: Eyes = ()
-    """Where the left and the right eye are in the photo: X,Y;X,Y in fractions, or auto to find a person's (extra
-    align). They come to where the generator has eyes. Once for all photos, or once for each, in their order."""
-    background: str = "white"
-    """The color behind transparent photos: a name or #rrggbb."""
-    ood: Literal["auto", "on", "off"] = "auto"
-    """Warn of photos that are out of distribution for the generator, which takes 450 of its images once; auto checks
-    up to 256 pixels."""
-
-    def settings(self) -> PhotoSettings:
-        """Return the settings for the library."""
-        if self.eyes and self.crop is not None:
-            raise GanvasError("--eyes decide what part of a photo is taken; leave --crop out, or --eyes.")
-        return PhotoSettings(self.crop, self.eyes, self.background)
-
-    def ood_warnings(
-        self, generator: Generator, photos: Tensor, names: Sequence[str], label: Label, report: Progress
-    ) -> list[str]:
-        """Return a sentence for every photo that is out of distribution."""
-        return check_photos_ood(generator, photos, names, label=label, check=self.ood, progress=report)
-
-
 def open_source(
-    path: Path, generator: Generator, label: int | tuple[int, ...] | None = None, space: str | None = None
+    path: Path,
+    generator: Generator,
+    label: int | tuple[int, ...] | None = None,
+    space: str | None = None,
+    photo: PhotoOptions = PhotoOptions(),
+    tune: bool = True,
 ) -> Latent:
-    """Return the latent of a latent file or a photo; of a photo, print on stderr how near its inversion came."""
+    """Return the latent of a latent file or a photo; of a photo, print on stderr what was done with it."""
     if not is_image(path):
         return open_latent(path, generator, label=label, space=space)
     with progress() as report:
-        opened = open_photo(path, generator, label=label, progress=report)
-    more = "ganvas invert --tune comes nearer, --eyes and --crop align it"
-    lines = [*opened.warnings, f"inverted {path.name} into {opened.latent.space}: {opened.psnr:.1f} dB; {more}"]
-    print(visible("\n".join(lines)), file=sys.stderr)
+        opened = open_photo(path, generator, label=label, settings=photo.settings(), tune=tune, progress=report)
+    print(visible("\n".join([*opened.warnings, opened.described])), file=sys.stderr)
     return opened.latent
 
 

@@ -17,6 +17,7 @@ from rich.progress import TransferSpeedColumn as BytesRate
 from rich.text import Text
 
 from ganvas.io.json_files import plain
+from ganvas.io.progress import Forecast
 
 COMMAND_LINE: ContextVar[str] = ContextVar("COMMAND_LINE", default="ganvas")
 """The command as typed, for the pages that it writes."""
@@ -60,7 +61,8 @@ class Report(Protocol):
 
 @contextmanager
 def progress(shown: bool = True, window: float = 30.0, in_bytes: bool = False) -> Iterator[Report]:
-    """Show a bar with rate and time left for each task that is reported; silent where stderr is no terminal.
+    """Show a bar with rate and time left for each task that is reported; where stderr is no terminal, say only how long
+    a task will take that takes more than a minute.
 
     The rate is that of the last `window` seconds. With `in_bytes`, amounts are bytes of a download.
     """
@@ -79,6 +81,7 @@ def progress(shown: bool = True, window: float = 30.0, in_bytes: bool = False) -
         speed_estimate_period=window,
     ) as bars:
         tasks: dict[str, Task] = {}
+        forecast = Forecast(lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
 
         def report(what: str, done: int, total: int | None, note: str = "") -> None:
             if what not in tasks:
@@ -87,6 +90,8 @@ def progress(shown: bool = True, window: float = 30.0, in_bytes: bool = False) -
             elif done < tasks[what].completed:  # the same task starts again, for the next image
                 bars.reset(tasks[what].id, total=total)
             bars.update(tasks[what].id, completed=done, total=total, note=note)
+            if shown and not in_bytes:
+                forecast.report(what, done, total)
 
         yield report
 

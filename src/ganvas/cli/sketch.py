@@ -10,9 +10,10 @@ from cyclopts import Parameter
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, class_of
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Flag, Model, Numbers, Out, SeveralSteps
+from ganvas.cli.types import METHOD, Files, Flag, Model, Numbers, Out, Overwrite, SeveralSteps
 from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator
+from ganvas.images.saving import ImageFiles
 from ganvas.inversion.features import bundled_features
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
 from ganvas.inversion.photos import unreadable_message
@@ -22,7 +23,6 @@ from ganvas.inversion.sketch.evaluate import ood_scores, variant_mmds
 from ganvas.inversion.sketch.fidelity import BALANCED, delta_weight_of, parse_fidelity
 from ganvas.inversion.sketch.files import read_sketches
 from ganvas.inversion.sketch.search import SketchSettings
-from ganvas.io.files import make_folder
 from ganvas.metrics.evaluation import real_features
 from ganvas.reports.sketch_report import metric_lines, metrics_of, write_sketches
 
@@ -110,15 +110,17 @@ def sketch(
     /,
     *sketches: Path,
     out: Out = Path("sketch"),
+    overwrite: Overwrite = False,
+    files: Files = ImageFiles(),
     search: SketchOptions = SketchOptions(),
     measurements: Measurements = Measurements(),
     loading: Loading = Loading(),
 ) -> None:
     """Make images that show sketches.
 
-    Where a sketch is transparent, the image is free. Writes sketches.png with the sketches, their images and the
-    nearest random images; the best image of each; numbers.json; latent.safetensors with all codes, which ganvas edit
-    MODEL DIRECTIONS --latent FILE opens.
+    Where a sketch is transparent, the image is free. Writes the best image of each, NAME-image.png, at the generator's
+    size; sketches.png, a sheet with the sketches, their images and the nearest random images; numbers.json;
+    latent.safetensors with all codes, which ganvas edit MODEL DIRECTIONS --latent FILE opens.
 
     Args:
         sketches: RGBA images; an opaque one, a photo, counts everywhere. One that cannot be read is named at the end;
@@ -127,29 +129,29 @@ def sketch(
     if not sketches:
         raise GanvasError("No sketch was given; name at least one image file after the generator.")
     generator = loading.load(model)
+    files.check_fits(generator.resolution)
     variants = search.variants(generator)
     named, bad = read_sketches(sketches, generator.resolution)
-    features, folder = bundled_features(generator.device), measurements.real
+    features, photos = bundled_features(generator.device), measurements.real
     sketching = BatchSketch(generator, named, variants, features, measurements.nearest)
-    make_folder(out)
-    with progress() as report:
-        real = None if folder is None else real_features(features.network, folder, MOST_REAL, report)
+    with loading.results(out, overwrite, generator) as folder, progress() as report:
+        real = None if photos is None else real_features(features.network, photos, MOST_REAL, report)
         finished = sketching.run(report)
         metrics = metrics_of(sketching)
         if measurements.ood:
             scores = ood_scores(sketching, features.network, report)
             metrics = [{**line, "ood_score": score} for line, score in zip(metrics, scores, strict=True)]
-    mmds = [] if real is None else variant_mmds(sketching, features.network, real)
-    facts = {
-        "generator": model,
-        "space": variants[0].space,
-        "terms": str(variants[0].terms),
-        "perceptual_distance": features.name,
-        "optimizer": search.optimizer,
-        "random_images": measurements.nearest,
-        "kernel_mmds": [one.as_dict() for one in mmds],
-    }
-    paths = write_sketches(out, sketching, metrics, {**facts, "command": COMMAND_LINE.get()})
+        mmds = [] if real is None else variant_mmds(sketching, features.network, real)
+        facts = {
+            "generator": model,
+            "space": variants[0].space,
+            "terms": str(variants[0].terms),
+            "perceptual_distance": features.name,
+            "optimizer": search.optimizer,
+            "random_images": measurements.nearest,
+            "kernel_mmds": [one.as_dict() for one in mmds],
+        }
+        paths = write_sketches(folder.path, sketching, metrics, {**facts, "command": COMMAND_LINE.get()}, files)
     lines = [*metric_lines(metrics), *map(str, mmds)]
     loading.show("sketch", lines, paths, **facts, images=metrics, unread=[path for path, _ in bad])
     if not finished:

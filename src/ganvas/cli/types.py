@@ -79,8 +79,8 @@ Layers = Annotated[str, Parameter(metavar="LAYERS", allow_leading_hyphen=True)]
 RegionText = Annotated[str, Parameter(metavar="REGION", allow_leading_hyphen=True)]
 Texts = Annotated[list[str], Parameter(negative=())]
 Named = Annotated[tuple[tuple[str, str], ...], each(parse_named, "NAME=TEXT")]
-Points = Annotated[tuple[tuple[Point, Point], ...], each(parse_handle_and_target, "X,Y>X,Y")]
-Eyes = Annotated[tuple[Literal["auto"] | tuple[Point, Point], ...], each(parse_eyes, "X,Y;X,Y")]
+Points = Annotated[tuple[tuple[Point, Point], ...], each(parse_handle_and_target, "X,Y:X,Y")]
+Eyes = Annotated[tuple[Literal["auto"] | tuple[Point, Point], ...], each(parse_eyes, "X,Y:X,Y")]
 Box = Annotated[
     tuple[float, float, float, float],
     one(partial(parse_numbers, form="LEFT,TOP,RIGHT,BOTTOM, such as 0,0.1,1,0.9", count=4), "LEFT,TOP,RIGHT,BOTTOM"),

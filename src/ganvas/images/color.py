@@ -10,13 +10,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from jaxtyping import Float
+from PIL import Image, ImageCms
 
 from ganvas.images.icc import ADOBE_RGB
 
 SRGB_DIFFERENCE = 1  # levels by which a profile may differ from sRGB and still be taken for it
 GRID = 9  # levels of each channel at which a profile is compared with sRGB
-EXIF_IFD, INTEROPERABILITY_IFD, INTEROPERABILITY_INDEX = 0x8769, 0xA005, 0x0001
+INTEROPERABILITY_IFD, INTEROPERABILITY_INDEX = 0xA005, 0x0001  # of EXIF
 SPACES = {"RGB": "RGB", "GRAY": "gray", "CMYK": "CMYK"}
 DEEP_MODES = ("I", "F")  # and those that begin with I;16
 
@@ -70,10 +71,10 @@ def _converted(image: Image.Image, profile: bytes) -> Image.Image:
         return image if transform is None else _apply(image, transform)
     if space == "GRAY" and image.mode in ("L", "LA", "1"):
         transparent = image.has_transparency_data
-        transform = _transform(profile, "L", "RGB")
-        if transform is None:
+        curve = _gray_curve(profile, "L")
+        if curve is None:
             return image
-        colors = _apply(image.convert("L"), transform)
+        colors = image.convert("L").point(curve.round().astype(int).tolist()).convert("RGB")
         if transparent:
             colors.putalpha(image.convert("LA").getchannel("A"))
         return colors
@@ -86,14 +87,20 @@ def _deep_converted(image: Image.Image, profile: bytes, space: str) -> Image.Ima
     """Convert gray of 16 bits by the curve that the profile has at 256 levels, interpolated."""
     if space == "CMYK":
         raise ProfileError("is for CMYK, not for gray,")
-    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    mode = "L" if space == "GRAY" else "RGB"
-    transform = _transform(profile, mode, "RGB")
-    if transform is None:
+    curve = _gray_curve(profile, "L" if space == "GRAY" else "RGB")
+    if curve is None:
         return image
-    curve = np.asarray(_apply(ramp.convert(mode), transform)).mean(axis=2)[0]
     values = np.interp(np.asarray(image, dtype=np.float64), np.arange(256) * 257.0, curve * 257)
     return Image.fromarray(np.rint(values).astype(np.int32))
+
+
+def _gray_curve(profile: bytes, mode: str) -> Float[np.ndarray, "256"] | None:
+    """Return the levels of sRGB that a profile's 256 grays are, for images of `mode`; None where nothing changes."""
+    transform = _transform(profile, mode, "RGB")
+    if transform is None:
+        return None
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None]).convert(mode)
+    return np.asarray(_apply(ramp, transform)).mean(axis=2)[0]
 
 
 def _space_of(profile: bytes) -> str:
@@ -110,16 +117,12 @@ def _transform(profile: bytes, source: str, target: str, back: bool = False) -> 
     from sRGB to the profile; None where nothing changes. Raises `ProfileError`.
     """
     try:
-        from PIL import ImageCms
-
-        ends = [ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")]
-        transform = ImageCms.buildTransform(
-            *(reversed(ends) if back else ends),
-            source,
-            target,
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
+        # For gray LittleCMS makes a table of few steps first, which is off by ten levels for steep curves.
+        gray = "L" in (source, target)
+        flags = ImageCms.Flags.BLACKPOINTCOMPENSATION | (ImageCms.Flags.NOOPTIMIZE if gray else ImageCms.Flags.NONE)
+        theirs, ours = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        ends = (ours, theirs) if back else (theirs, ours)
+        transform = ImageCms.buildTransform(*ends, source, target, ImageCms.Intent.RELATIVE_COLORIMETRIC, flags)
     except ImportError:
         raise ProfileError("cannot be used without LittleCMS, which this Pillow lacks,") from None
     except Exception as reason:  # PyCMSError and, for damaged profiles, others
@@ -145,9 +148,9 @@ def _changes_nothing(transform: Any, source: str, target: str) -> bool:
 
 
 def _apply(image: Image.Image, transform: Any) -> Image.Image:
-    from PIL import ImageCms
-
     try:
-        return ImageCms.applyTransform(image, transform)
+        changed = ImageCms.applyTransform(image, transform)
     except Exception as reason:
         raise ProfileError("is damaged") from reason
+    assert changed is not None  # None only for a conversion in place
+    return changed

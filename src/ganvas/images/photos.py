@@ -16,6 +16,8 @@ from jaxtyping import Float
 from PIL import Image, ImageColor
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Size
 from ganvas.errors import ImageError
 from ganvas.images import decoding
 from ganvas.images.color import to_srgb
@@ -38,9 +40,10 @@ ORIENTATIONS: Mapping[int, tuple[tuple[int, int, int], tuple[int, int, int]]] = 
 Frame = Float[Tensor, "2 3"]
 
 
+@checked
 def read_photo(
     path: str | Path,
-    resolution: int,
+    resolution: Size,
     *,
     box: Box = WHOLE,
     eyes: tuple[Point, Point] | None = None,
@@ -73,6 +76,19 @@ def read_photo(
         >>> ganvas.read_photo(path, 32, box=(0.5, 0.0, 1.0, 1.0)).shape
         torch.Size([1, 3, 32, 32])
     """
+    return read_photo_in_frame(path, resolution, box=box, eyes=eyes, eye_places=eye_places, background=background)[0]
+
+
+def read_photo_in_frame(
+    path: str | Path,
+    resolution: int,
+    *,
+    box: Box = WHOLE,
+    eyes: tuple[Point, Point] | None = None,
+    eye_places: tuple[Point, Point] | None = None,
+    background: str = "white",
+) -> tuple[Float[Tensor, "1 3 r r"], Frame]:
+    """Return the photo of `read_photo`, and the map from its square to fractions of the upright photo."""
     if eyes is not None and eye_places is None:
         raise ImageError(
             "Eyes were given without eye_places, the position of the eyes in the generator's images; give both."
@@ -82,15 +98,16 @@ def read_photo(
     if eyes is not None and eye_places is not None:
         _check_eyes(eyes, eye_places)
 
-    def frame(width: int, height: int) -> Frame:
+    def choose(width: int, height: int) -> Frame:
         if eyes is None or eye_places is None:
             return middle_square(width, height, box)
         return square_by_eyes(width, height, eyes, eye_places)
 
-    values = _read(path, resolution, frame, "reflection")
-    return (decoding.over(straight(values), color) / 127.5 - 1).clamp(-1, 1)
+    values, frame = _read(path, resolution, choose, "reflection")
+    return (decoding.over(straight(values), color) / 127.5 - 1).clamp(-1, 1), frame
 
 
+@checked
 def read_sketch(path: str | Path, resolution: int) -> tuple[Float[Tensor, "1 3 r r"], Float[Tensor, "1 r r"]]:
     """Read a whole sketch as colors and soft alpha.
 
@@ -115,7 +132,7 @@ def read_sketch(path: str | Path, resolution: int) -> tuple[Float[Tensor, "1 3 r
         >>> colors.shape, alpha.shape
         (torch.Size([1, 3, 32, 32]), torch.Size([1, 32, 32]))
     """
-    values = straight(_read(path, resolution, enclosing_square, "zeros"))
+    values = straight(_read(path, resolution, enclosing_square, "zeros")[0])
     alpha = values[:, 3:] / 255
     colors = torch.where(alpha > 0, values[:, :3], 255.0)
     return (colors / 127.5 - 1).clamp(-1, 1), alpha[0].clamp(0, 1)
@@ -186,8 +203,10 @@ def straight(values: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
 
 def _read(
     path: str | Path, resolution: int, choose: Callable[[int, int], Frame], beyond: str
-) -> Float[Tensor, "1 c r r"]:
-    """Return levels at `resolution` with premultiplied alpha; RGBA if the file or the padding is transparent."""
+) -> tuple[Float[Tensor, "1 c r r"], Frame]:
+    """Return levels at `resolution` with premultiplied alpha, RGBA if the file or the padding is transparent; and the
+    chosen map from the square to the upright photo.
+    """
     if resolution < 1:
         raise ImageError(f"A photo cannot be read at {resolution} pixels; give the generator's resolution.")
     with decoding.opened(path, shrinkable=True) as image:
@@ -212,7 +231,7 @@ def _read(
     # The last averaged block may reach beyond the file.
     covered = [part * drawn * factor for part in (values.shape[3], values.shape[2])]
     stored = stored * torch.tensor([[part / all_] for part, all_ in zip(size, covered, strict=True)]).double()
-    return resample(premultiplied(values, beyond == "zeros"), stored, resolution, beyond)
+    return resample(premultiplied(values, beyond == "zeros"), stored, resolution, beyond), frame
 
 
 def in_file(frame: Frame, orientation: Any) -> Frame:

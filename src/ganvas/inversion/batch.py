@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
+from ganvas.images.pixels import to_bytes
 from ganvas.inversion.features import FeatureExtractor, bundled_features
 from ganvas.inversion.metrics import InversionMetrics
 from ganvas.inversion.optimizers import OptimizerStep
@@ -21,6 +22,7 @@ from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent
+from ganvas.latents.photo_origin import PhotoOrigin
 
 PIXELS_PER_BATCH = 2**18
 VIDEO_PHOTOS = 6
@@ -43,12 +45,20 @@ class InversionBatch:
             self._result = self.last, finish_inversion(self.prepared, self.last, self.seconds)
         return self._result[1]
 
+    def release_images(self) -> None:
+        """Keep the images of the last step once, as those of the result."""
+        assert self.last is not None, "take a step first"
+        result = self.inversion()
+        self.last = replace(self.last, images=result.images.to(self.last.images.device))
+        self._result = self.last, result
+
 
 @dataclass
 class BatchInversion:
     """The inversion of photos [n, 3, h, w] by one generator with one `InversionSettings`; ``run`` performs it.
 
-    With ``tuning`` the weights are tuned for each photo alone afterwards. ``sources`` are the files of the photos.
+    With ``tuning`` the weights are tuned for each photo alone afterwards. ``sources`` are the files of the photos, ``frames``
+    [n, 2, 3] the maps from fractions of the photos to those of the upright files.
     ``video_steps`` are the numbers of the steps whose images of the first photos are kept in ``video_images``.
     ``on_saved`` is called with this object after each batch and after each tuned photo, so that they can be written.
     """
@@ -62,10 +72,11 @@ class BatchInversion:
     video_steps: set[int] = field(default_factory=set)
     tuning: TuningSettings | None = None
     sources: Sequence[str] = ()
+    frames: Float[Tensor, "n 2 3"] | None = None
     on_saved: Callable[["BatchInversion"], object] = lambda inversion: None
     batches: list[InversionBatch] = field(default_factory=list)
     tuned: dict[int, Inversion] = field(default_factory=dict)
-    video_images: list[Float[Tensor, "n 3 h w"]] = field(default_factory=list)
+    video_images: list[UInt8[Tensor, "n h w 3"]] = field(default_factory=list)
 
     def run(self, progress: Progress | None = None) -> bool:
         """Invert and tune; returns True when all is done, False after Ctrl-C, which keeps what is finished."""
@@ -93,7 +104,14 @@ class BatchInversion:
         """Return the codes of all inverted photos; of a single photo with its tuned weights."""
         if len(self.tuned) == 1 and len(self.photos) == 1:
             return self.tuned[0].latent
-        return concatenate([one.latent for one in self.inversions()])
+        return self._with_photos(concatenate([one.latent for one in self.inversions()]), 0)
+
+    def _with_photos(self, latent: Latent, first: int) -> Latent:
+        """Return a latent with its photos, those from number `first`, where the maps into their files are known."""
+        if self.frames is None:
+            return latent
+        samples = slice(first, first + len(latent))
+        return replace(latent, photo=PhotoOrigin(self.photos[samples].cpu(), self.frames[samples]))
 
     def curves(self) -> dict[str, list[float]]:
         """Return the loss of every photo at every step."""
@@ -103,13 +121,13 @@ class BatchInversion:
             for sample, name in enumerate(batch.prepared.names)
         }
 
-    def video(self) -> list[Float[Tensor, "n 3 h w"]]:
-        """Return the images of the first photos at the kept steps, those of the end last."""
+    def video(self) -> list[UInt8[Tensor, "n h w 3"]]:
+        """Return the images of the first photos at the kept steps, of 8 bits, those of the end last."""
         last = self.started[0].last
         assert last is not None
         # L-BFGS may end before the last step that was to be kept.
         ends_kept = last.number in self.video_steps
-        return self.video_images if ends_kept else [*self.video_images, last.images[:VIDEO_PHOTOS].cpu()]
+        return self.video_images if ends_kept else [*self.video_images, _frames(last)]
 
     def metrics(self) -> list[tuple[str, InversionMetrics]]:
         """Return the metrics of every photo after the stages "inverted" and "tuned"."""
@@ -118,25 +136,26 @@ class BatchInversion:
 
     def _invert(self, progress: Progress) -> None:
         size = max(1, PIXELS_PER_BATCH // self.generator.resolution**2)
-        for samples in torch.arange(len(self.photos)).split(size):
+        parts, steps = torch.arange(len(self.photos)).split(size), self.settings.steps
+        for number, samples in enumerate(parts):
             chosen = samples.tolist()
             begun = time.perf_counter()
             batch = InversionBatch(self._prepare(chosen))
             self.batches.append(batch)
-            what = "Inverting" if size >= len(self.photos) else f"Inverting photos {chosen[0]}-{chosen[-1]}"
             for step in batch.prepared.steps():
                 batch.last, batch.seconds = step, time.perf_counter() - begun
                 batch.losses.append(step.losses.cpu())
                 if step.number in self.video_steps and batch is self.batches[0]:
-                    self.video_images.append(step.images[:VIDEO_PHOTOS].cpu())
-                progress(what, step.number, self.settings.steps)
+                    self.video_images.append(_frames(step))
+                progress("Inverting", number * steps + step.number, len(parts) * steps)
+            batch.release_images()
             self.on_saved(self)
 
     def _prepare(self, chosen: list[int]) -> PreparedInversion:
         self.features = self.features or bundled_features(self.generator.device)
         return prepare_inversion(
             self.generator,
-            self.photos[chosen],
+            self.photos[chosen[0] : chosen[-1] + 1],  # a view: photos of 1024 pixels take 12 MB each
             replace(self.settings, start=select_start(self.settings.start, chosen)),
             mask=self.mask,
             features=self.features,
@@ -152,12 +171,17 @@ class BatchInversion:
             prepared, step = batch.prepared.select(place, batch.last)
             try:
                 for last in prepared.tuning(step, settings):
-                    progress(f"Tuning for photo {sample + 1} of {len(self.photos)}", last.number, settings.steps)
+                    progress("Tuning", sample * settings.steps + last.number, len(pairs) * settings.steps)
             finally:
                 if last is not None and last.number:
                     seconds = batch.seconds + time.perf_counter() - begun
-                    self.tuned[sample] = finish_inversion(prepared, step, seconds, last)
+                    tuned = finish_inversion(prepared, step, seconds, last)
+                    self.tuned[sample] = replace(tuned, latent=self._with_photos(tuned.latent, sample))
                     self.on_saved(self)
+
+
+def _frames(step: OptimizerStep) -> UInt8[Tensor, "n h w 3"]:
+    return to_bytes(step.images[:VIDEO_PHOTOS].nan_to_num()).cpu()
 
 
 def select_start(start: str | Latent | ImageEncoder, chosen: Sequence[int]) -> str | Latent | ImageEncoder:

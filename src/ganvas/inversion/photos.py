@@ -13,12 +13,13 @@ from torch import Tensor
 from ganvas.checkpoints.load import named_regions
 from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator, Label
+from ganvas.images.aligned import origin_of
 from ganvas.images.dataset_files import counted_kinds, holding, images_in
-from ganvas.images.eyes import find_eyes
-from ganvas.images.photos import WHOLE, Box, Point, read_photo
+from ganvas.images.faces import INSTALL, can_find_faces, find_faces
+from ganvas.images.photos import WHOLE, Box, Point, read_photo_in_frame
 from ganvas.inversion.encoder import encoder_reconstructor
 from ganvas.io.progress import Progress
-from ganvas.metrics.features import load_features
+from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.metrics.ood import fit_ood_detector, ood_warnings
 from ganvas.regions.eyes import eye_places_of
 
@@ -30,25 +31,36 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True)
 class PhotoSettings:
-    """How photos are cropped or aligned.
+    """How photos are cropped or aligned. With the defaults, a person's face is found and aligned by itself where the
+    generator makes faces whose eye positions are known; other photos are taken as they are.
 
     Attributes:
         box: The part of every photo to take, (left, top, right, bottom) in fractions; its middle square is used.
-        eyes: The left and the right eye in fractions, or "auto" to find those of a person; they come to where the
-            generator has eyes. Empty: no alignment. One entry for all photos, or one per photo.
+        eyes: The left and the right eye in fractions, or "auto" for a person's, which must then be found; they come to
+            where the generator has eyes. One entry for all photos, or one per photo.
         background: The color behind transparent photos: a name or "#rrggbb".
+        face: Which face of a photo with several, 1 the largest.
+        as_is: Take the middle square without looking for a face, and accept photos that are out of distribution.
+        ood: Whether it is checked if photos are out of distribution: "on", "off", or "auto" for up to 256 pixels.
 
     Raises:
-        GanvasError: Both a box and eyes are given.
+        GanvasError: A box, eyes and `as_is` are given together, or a face below 1.
     """
 
     box: Box | None = None
     eyes: tuple[Eyes, ...] = ()
     background: str = "white"
+    face: int = 1
+    as_is: bool = False
+    ood: OODCheck = "auto"
 
     def __post_init__(self) -> None:
         if self.eyes and self.box is not None:
             raise GanvasError("Eyes decide what part of a photo is taken; leave the crop out, or the eyes.")
+        if self.as_is and (self.eyes or self.box is not None or self.face != 1):
+            raise GanvasError("A photo as it is has no crop, eyes or face to choose; leave one of them out.")
+        if self.face < 1:
+            raise GanvasError(f"Faces are counted from 1, the largest; {self.face} was given.")
 
     def check_count(self, photos: int) -> None:
         """Raise `GanvasError` where the eyes do not fit the number of photos."""
@@ -59,6 +71,25 @@ class PhotoSettings:
 
 
 @dataclass(frozen=True)
+class AlignedPhoto:
+    """A photo at a generator's resolution.
+
+    Attributes:
+        image: [1, 3, r, r] in [-1, 1].
+        frame: [2, 3], the affine map from fractions of the image to fractions of the upright photo.
+        how: What was done with the photo, as a phrase: "aligned by the eyes of its face".
+        chosen: Whether a person or a found face decided what part of the photo is taken; if not, it may be a wrong one.
+        advice: What may help where the photo is out of distribution: options of the command line.
+    """
+
+    image: Float[Tensor, "1 3 r r"]
+    frame: Float[Tensor, "2 3"]
+    how: str
+    chosen: bool = True
+    advice: str = ""
+
+
+@dataclass(frozen=True)
 class Photos:
     """Photos [n, 3, r, r] at a generator's resolution, their files, and the errors of unreadable files."""
 
@@ -66,34 +97,107 @@ class Photos:
     files: tuple[Path, ...]
     rows: tuple[int, ...]  # the places of `files` among all that were given
     unreadable: tuple[tuple[Path, ImageError], ...] = ()
+    aligned: tuple[AlignedPhoto, ...] = ()
+
+    @property
+    def frames(self) -> Float[Tensor, "n 2 3"]:
+        """The maps from fractions of the images to fractions of the upright files."""
+        return torch.stack([one.frame for one in self.aligned])
+
+
+def align_photo(
+    path: str | Path,
+    generator: Generator,
+    settings: PhotoSettings = PhotoSettings(),
+    row: int = 0,
+    size: int | None = None,
+) -> AlignedPhoto:
+    """Read a photo for a generator: its face aligned to where the generator has faces, a part of it, or its middle.
+
+    Args:
+        path: An image file; its EXIF orientation is applied.
+        generator: The generator; its named regions say where it has eyes.
+        settings: What part of the photo is taken.
+        row: With eyes per photo in `settings`, which are those of this one.
+        size: Pixels of a side of the result; the generator's resolution by default.
+
+    Returns:
+        The photo at the generator's resolution, with the map back into the file.
+
+    Raises:
+        GanvasError: Eyes or a face are asked for where the generator has no known eye positions, or cannot be found
+            because the extra ``align`` is not installed.
+        ImageError: The file cannot be read, or has no such face.
+
+    Example:
+        >>> import ganvas, torch
+        >>> G = ganvas.load("faces-dcgan")
+        >>> path = ganvas.write_image("gray.png", torch.zeros(1, 3, 90, 120))
+        >>> photo = ganvas.align_photo(path, G, ganvas.PhotoSettings(box=(0, 0, 0.75, 1)))
+        >>> photo.image.shape, photo.how
+        (torch.Size([1, 3, 64, 64]), 'cropped')
+    """
+    places = eye_places_of(named_regions(generator))
+    asked: Eyes | None = settings.eyes[row if len(settings.eyes) > 1 else 0] if settings.eyes else None
+    if places is None and (asked is not None or settings.face != 1):
+        raise GanvasError("It is not known where this generator has eyes; leave --eyes and --face out, or give --crop.")
+    eyes, how, chosen, advice = None, "cropped", True, ""
+    if asked is not None and asked != "auto":
+        eyes, how = asked, "aligned by its eyes"
+    elif settings.as_is:
+        how = "taken as it is"
+    elif settings.box is None and asked is None and origin_of(path) is not None:
+        how = "aligned before"
+    elif settings.box is None:
+        eyes, how, advice = _eyes_found(path, settings, places is not None, asked == "auto" or settings.face != 1)
+        chosen = eyes is not None
+    image, frame = read_photo_in_frame(
+        path,
+        size or generator.resolution,
+        box=settings.box or WHOLE,
+        eyes=eyes,
+        eye_places=places,
+        background=settings.background,
+    )
+    return AlignedPhoto(image, frame, how, chosen, advice)
+
+
+def _eyes_found(
+    path: str | Path, settings: PhotoSettings, has_places: bool, needed: bool
+) -> tuple[tuple[Point, Point] | None, str, str]:
+    """Return the eyes of the face that the settings choose or None, what was done, and what may help."""
+    by_hand = "give the eyes with --eyes X,Y:X,Y, a part of the photo with --crop, or --as-is"
+    if not has_places:
+        return None, "taken as it is", "give a part of the photo with --crop, or --as-is"
+    if not needed and not can_find_faces():
+        return None, f"taken as it is, since its face cannot be found without {INSTALL}", f"{INSTALL}, or {by_hand}"
+    faces = find_faces(path)
+    if len(faces) < settings.face and (faces or needed):
+        counted = f"{len(faces)} faces were" if len(faces) != 1 else "One face was"
+        raise ImageError(f"{counted} found in '{path}', not {settings.face}; choose another, or {by_hand}.")
+    if not faces:
+        return None, "taken as it is, since no face of a person was found in it", by_hand
+    others = f", the {_ordinal(settings.face)} of {len(faces)}; --face chooses another" if len(faces) > 1 else ""
+    return faces[settings.face - 1].eyes, f"aligned by the eyes of its face{others}", ""
+
+
+def _ordinal(number: int) -> str:
+    return "largest" if number == 1 else f"number {number} by size"
 
 
 def read_aligned_photo(
     path: Path, generator: Generator, settings: PhotoSettings = PhotoSettings(), row: int = 0
 ) -> Float[Tensor, "1 3 r r"]:
-    """Return a photo at the generator's resolution; with eyes per photo, `row` says which are its own.
-
-    Raises `GanvasError` for eyes where the generator has none, `ImageError` for an unreadable file.
-    """
-    targets = eye_places_of(named_regions(generator)) if settings.eyes else None
-    if settings.eyes and targets is None:
-        raise GanvasError("It is not known where this generator has eyes; leave --eyes out, or give --crop.")
-    eyes: Eyes | None = settings.eyes[row if len(settings.eyes) > 1 else 0] if settings.eyes else None
-    return read_photo(
-        path,
-        generator.resolution,
-        box=settings.box or WHOLE,
-        eyes=find_eyes(path) if eyes == "auto" else eyes,
-        eye_places=targets,
-        background=settings.background,
-    )
+    """Return the image of `align_photo`."""
+    return align_photo(path, generator, settings, row).image
 
 
 def read_photos(paths: Sequence[Path], generator: Generator, settings: PhotoSettings = PhotoSettings()) -> Photos:
     """Return the photos that can be read, and the errors of the others; raises `ImageError` where none can be read."""
     settings.check_count(len(paths))
-    images, rows, unreadable = read_each(paths, lambda row, path: read_aligned_photo(path, generator, settings, row))
-    return Photos(torch.cat(images), tuple(paths[row] for row in rows), tuple(rows), tuple(unreadable))
+    aligned, rows, unreadable = read_each(paths, lambda row, path: align_photo(path, generator, settings, row))
+    images = torch.cat([one.image for one in aligned])
+    return Photos(images, tuple(paths[row] for row in rows), tuple(rows), tuple(unreadable), tuple(aligned))
 
 
 def read_each(
@@ -114,6 +218,40 @@ def read_each(
     if not found:
         raise bad[0][1] if len(bad) == 1 else ImageError(unreadable_message(bad, len(paths), what))
     return found, rows, bad
+
+
+def accept_photos(
+    photos: Photos,
+    generator: Generator,
+    settings: PhotoSettings,
+    *,
+    label: Label = None,
+    progress: Progress | None = None,
+) -> tuple[Photos, list[str]]:
+    """Return the photos that may be inverted, and warnings on those of them that are out of distribution. One of which
+    neither a found face nor the settings decided what part is taken is put among the unreadable ones; its message says
+    what helps. Raises `ImageError` where no photo is left.
+    """
+    names = [file.stem for file in photos.files]
+    messages = check_photos_ood(generator, photos.images, names, label=label, check=settings.ood, progress=progress)
+    refused = {
+        row: ImageError(f"{message} It was {photos.aligned[row].how}: {photos.aligned[row].advice}.")
+        for row, message in enumerate(messages)
+        if message and not (photos.aligned[row].chosen or settings.as_is)
+    }
+    kept = [row for row in range(len(names)) if row not in refused]
+    unreadable = (*photos.unreadable, *((photos.files[row], error) for row, error in refused.items()))
+    if not kept:
+        bad = len(unreadable)
+        raise unreadable[0][1] if bad == 1 else ImageError(unreadable_message(unreadable, bad))
+    accepted = Photos(
+        photos.images[kept],
+        tuple(photos.files[row] for row in kept),
+        tuple(photos.rows[row] for row in kept),
+        unreadable,
+        tuple(photos.aligned[row] for row in kept),
+    )
+    return accepted, [messages[row] for row in kept if messages[row]]
 
 
 def unreadable_message(bad: Sequence[tuple[Path, ImageError]], count: int, what: str = "photos") -> str:
@@ -166,12 +304,13 @@ def check_photos_ood(
     check: OODCheck = "auto",
     progress: Progress | None = None,
 ) -> list[str]:
-    """Return a warning for every photo that is out of distribution for the generator.
+    """Return a warning for every photo, "" where it is not out of distribution for the generator.
 
-    The first check fits an OOD detector to 450 images of the generator and keeps it; "auto" checks up to 256 pixels.
+    The first check fits an OOD detector to 450 images of the generator and keeps it; "auto" checks from 16 pixels,
+    which the feature network needs, to 256.
     """
-    if check == "off" or (check == "auto" and generator.resolution > LARGEST_CHECKED):
-        return []
+    if check == "off" or (check == "auto" and not SMALLEST <= generator.resolution <= LARGEST_CHECKED):
+        return [""] * len(photos)
     network, reconstructor = load_features(device=generator.device), encoder_reconstructor(generator)
     detector = fit_ood_detector(network, generator, label=label, reconstructor=reconstructor, progress=progress)
     return ood_warnings(network, detector, photos, names, reconstructor)

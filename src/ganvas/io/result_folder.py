@@ -56,8 +56,8 @@ def result_folder(path: Path, run: dict[str, str], *, overwrite: bool = False) -
     """Give a folder for the results of one run, which `run` describes: its command, and the hash of its generator.
 
     The description is kept in the folder as run.json. With `overwrite`, another run's results are replaced, and the
-    subfolders that it made for many files are removed. A run that fails before it has written anything leaves no
-    folder.
+    subfolders that it made for many files are removed. A run that fails leaves no folder, an interrupted one what it
+    has written.
 
     Raises:
         GanvasError: The folder holds results of another run, cannot be made, or is named as a file is.
@@ -77,9 +77,9 @@ def result_folder(path: Path, run: dict[str, str], *, overwrite: bool = False) -
         write_json(path / RECORD, run)
     try:
         yield ResultFolder(path, continued)
-    except BaseException:
+    except BaseException as error:
         if not continued:
-            _leave_nothing(path, older, made)
+            _leave_nothing(path, older, made, failed=not isinstance(error, KeyboardInterrupt))
         raise
 
 
@@ -104,10 +104,13 @@ def _recorded(path: Path) -> dict[str, str] | None:
     return found if isinstance(found, dict) else {}
 
 
-def _leave_nothing(path: Path, older: set[str], made: list[Path]) -> None:
-    """Where a run has written no result beside the `older` files, remove its record and the folders that it `made`."""
+def _leave_nothing(path: Path, older: set[str], made: list[Path], failed: bool) -> None:
+    """Where a run has written no result beside the `older` files, remove its record and the folders that it `made`.
+
+    Single images of a run that `failed` are no result; those of an interrupted one are.
+    """
     for mark in path.glob(f"*/{MADE_HERE}"):
-        if len(list(mark.parent.iterdir())) == 1:
+        if mark.parent.name not in older and (failed or len(list(mark.parent.iterdir())) == 1):
             shutil.rmtree(mark.parent, ignore_errors=True)
     if {one.name for one in path.iterdir()} == older | {RECORD}:
         (path / RECORD).unlink()

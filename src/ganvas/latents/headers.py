@@ -23,8 +23,8 @@ def checked_header(header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def grouped(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """Return the file's noise maps and differences of weights by name; raises ValueError for any other tensor."""
-    groups: dict[str, dict[str, Tensor]] = {"noise": {}, "tuned": {}}
+    """Return noise maps, differences of weights and photos by name; raises ValueError for any other tensor."""
+    groups: dict[str, dict[str, Tensor]] = {"noise": {}, "tuned": {}, "photo": {}}
     for name, values in tensors.items():
         group, dot, rest = name.partition(".")
         if dot and group in groups:

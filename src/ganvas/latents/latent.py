@@ -1,6 +1,5 @@
 """`Latent`, the one type of codes that know their space; latents of seeds, and latent files."""
 
-import math
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,18 +10,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked, checked_as
+from ganvas.checks.ranges import LayerCount, Truncation
 from ganvas.errors import LatentError, ResultFileError
-from ganvas.generators.codes import SPACES, check_seeds
+from ganvas.generators.codes import check_seeds
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of
 from ganvas.generators.weight_differences import with_differences
 from ganvas.io.tensor_files import read_tensors, write_tensors
+from ganvas.latents.checks import check_codes, check_truncated_layers
 from ganvas.latents.headers import checked_header, grouped
+from ganvas.latents.photo_origin import PhotoOrigin, photo_origin_of
 from ganvas.latents.spaces import to_space
 
 PIXELS_AT_ONCE = 2**20
 
 
+@checked_as(LatentError)
 @dataclass(frozen=True)
 class Latent:
     """Codes in one space, and all that is needed to make their images again. It is never changed in place.
@@ -40,6 +44,7 @@ class Latent:
         generator_hash: The hash of its weights.
         noise: Noise maps by name where they are not the generator's own: [h, w] for all samples, or [n, 1, h, w].
         tuned: Differences of tuned weights by name (see `ganvas.generators.weight_differences`).
+        photo: The photos that were inverted, as they were cut, where the samples come from photos.
 
     In z, label and truncation are still to be applied, which everything that takes a latent does; in the other spaces
     they were applied already and are kept for the record. ``len(latent)``, ``latent[0]``, ``latent[1:3]`` and iteration
@@ -60,16 +65,17 @@ class Latent:
     seeds: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     label: int | tuple[int, ...] | None = None
-    truncation: float = 1.0
-    truncation_layers: int | None = None
+    truncation: Truncation = 1.0
+    truncation_layers: LayerCount | None = None
     source: str = ""
     generator: str = ""
     generator_hash: str = ""
     noise: Mapping[str, Tensor] = field(default_factory=dict)
     tuned: Mapping[str, Tensor] = field(default_factory=dict)
+    photo: PhotoOrigin | None = None
 
     def __post_init__(self) -> None:
-        _check_tensor(self.codes, self.space)
+        check_codes(self.codes, self.space)
         for what, given in (("seeds", self.seeds), ("names", self.names)):
             if len(given) not in (0, len(self.codes)):
                 raise LatentError(f"{len(given)} {what} do not fit {len(self.codes)} codes; give one per code or none.")
@@ -127,7 +133,8 @@ class Latent:
         names = tuple(self.names[row] for row in chosen) if self.names else ()
         label = tuple(self.label[row] for row in chosen) if isinstance(self.label, tuple) else self.label
         noise = {name: self._noise_of(values, chosen) for name, values in self.noise.items()}
-        return replace(self, codes=self.codes[list(chosen)], seeds=seeds, names=names, label=label, noise=noise)
+        codes, photo = self.codes[list(chosen)], self.photo and self.photo.rows(chosen)
+        return replace(self, codes=codes, seeds=seeds, names=names, label=label, noise=noise, photo=photo)
 
     def _noise_of(self, values: Tensor, chosen: Sequence[int]) -> Tensor:
         many = values.ndim == 4 and len(values) == len(self) > 1
@@ -138,6 +145,7 @@ class Latent:
         tensors = {"codes": self.codes.float()}
         tensors |= {f"noise.{name}": values for name, values in self.noise.items()}
         tensors |= {f"tuned.{name}": values for name, values in self.tuned.items()}
+        tensors |= {f"photo.{name}": values for name, values in (self.photo.tensors() if self.photo else {}).items()}
         return write_tensors(path, "latent", tensors, {name: getattr(self, name) for name in _HEADER}, ResultFileError)
 
     def check_fits(self, generator: Generator) -> None:
@@ -213,25 +221,13 @@ def samples_at_once(generator: Generator) -> int:
     return max(1, PIXELS_AT_ONCE // generator.resolution**2)
 
 
-def _check_tensor(codes: object, space: object) -> None:
-    """Raise `LatentError` unless `codes` may be codes of `space`, of whatever generator."""
-    if space not in SPACES:
-        raise LatentError(f"Space {space!r} is not known; there are {', '.join(SPACES)}.")
-    if not isinstance(codes, Tensor) or not codes.is_floating_point():
-        what = str(codes.dtype) if isinstance(codes, Tensor) else reprlib.repr(codes)
-        raise LatentError(f"Codes are a tensor of floating point numbers; {what} was given.")
-    if codes.ndim != (3 if space == "w+" else 2):
-        wanted = "[n, layers, d]" if space == "w+" else "[n, d]"
-        raise LatentError(f"Codes of space {space} have the shape {wanted}; these have {list(codes.shape)}.")
-
-
 def _short(values: Sequence[object]) -> str:
     """Return some values in a few words: "4, 9, 11, ... (16)"."""
     shown = ", ".join(map(str, values[:4]))
     return shown if len(values) <= 4 else f"{shown}, ... ({len(values)})"
 
 
-_HEADER = tuple(name for name in Latent.__dataclass_fields__ if name not in ("codes", "noise", "tuned"))
+_HEADER = tuple(name for name in Latent.__dataclass_fields__ if name not in ("codes", "noise", "tuned", "photo"))
 
 
 def as_latent(given: object, space: str | None = None, *, asks_space: bool = False) -> Latent:
@@ -254,13 +250,14 @@ def as_latent(given: object, space: str | None = None, *, asks_space: bool = Fal
     )
 
 
+@checked
 def sample(
     generator: Generator,
     seeds: Sequence[int],
     *,
     space: str | None = None,
-    truncation: float = 1.0,
-    truncation_layers: int | None = None,
+    truncation: Truncation = 1.0,
+    truncation_layers: LayerCount | None = None,
     label: Label = None,
 ) -> Latent:
     """Return the codes of some seeds; a seed gives the same code in every batch and on every machine.
@@ -290,7 +287,7 @@ def sample(
         torch.Size([1, 12, 256])
     """
     check_seeds(seeds)
-    _check_truncation(generator, truncation, truncation_layers)
+    check_truncated_layers(generator, truncation_layers)
     space = space or next(one for one in ("w+", "w", "z") if one in generator.spaces)
     if space == "z" and truncation_layers is not None:
         raise LatentError("Codes of space z have no layers to truncate one by one; leave truncation_layers out.")
@@ -312,13 +309,7 @@ def sample(
         return drawn.to_space(generator, space)
 
 
-def _check_truncation(generator: Generator, truncation: float, layers: int | None) -> None:
-    if not math.isfinite(truncation):
-        raise LatentError(f"A truncation of {truncation} is not a number; give one from 0 (average) to 1 (none).")
-    if layers is not None and not 0 <= layers <= generator.layers:
-        raise LatentError(f"Truncation of {layers} layers is not possible: this generator has {generator.layers}.")
-
-
+@checked
 def load_latent(path: str | Path) -> Latent:
     """Return the latent in a file that `Latent.save` wrote; `open_latent` also reads codes of others, and photos.
 
@@ -340,7 +331,9 @@ def load_latent(path: str | Path) -> Latent:
     """
     tensors, header = read_tensors(path, "latent", ResultFileError)
     try:
-        fields: dict[str, Any] = checked_header(header) | grouped(tensors)
+        groups: dict[str, Any] = grouped(tensors)
+        groups["photo"] = photo_origin_of(groups["photo"], len(tensors["codes"]))
+        fields: dict[str, Any] = checked_header(header) | groups
         latent = Latent(tensors["codes"], **fields)
     except (KeyError, TypeError, ValueError, OverflowError, LatentError) as reason:
         raise ResultFileError(f"'{path}' is not a whole latent file ({reason}); write it anew.") from reason

@@ -145,7 +145,9 @@ class Region:
 
     @classmethod
     def from_mask_file(cls, path: str | PathLike[str]) -> "Region":
-        """Read a soft mask from an image file: its opacity if any pixel is transparent, else its luminance.
+        """Read a soft mask from an image file: its opacity if any pixel is transparent, else its gray values.
+
+        A mask that is nowhere white, or that looks inverted, is a warning.
 
         Args:
             path: An image file of at most 4096x4096 pixels, 8 or 16 bits; white or opaque is inside.
@@ -155,9 +157,12 @@ class Region:
 
         Raises:
             ImageError: The file cannot be read.
-            RegionError: The mask is 0 or 1 everywhere.
+            RegionError: The mask is 0 or 1 everywhere, has colors, or is so dark that it holds labels.
         """
-        return cls(Mask(files.read_mask(path), fspath(path)))
+        values = files.read_mask(path)
+        region = cls(Mask(values, fspath(path)))
+        files.warn_if_inverted(values, fspath(path))
+        return region
 
     @classmethod
     def from_labels(

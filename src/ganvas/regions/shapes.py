@@ -78,8 +78,8 @@ def _array(points: Sequence[Point]) -> Float[np.ndarray, "n 2"]:
 
 
 def _points_text(points: Sequence[Point]) -> str:
-    few = ";".join(f"{x:g},{y:g}" for x, y in points[:6])
-    return few if len(points) <= 6 else f"{few};... ({len(points)} points)"
+    few = ":".join(f"{x:g},{y:g}" for x, y in points[:6])
+    return few if len(points) <= 6 else f"{few}:... ({len(points)} points)"
 
 
 @dataclass(frozen=True)

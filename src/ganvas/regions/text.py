@@ -4,17 +4,18 @@ import difflib
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import and_, or_
-from pathlib import Path
 
 from ganvas.errors import RegionError
-from ganvas.regions.mask_files import parse_labels
+from ganvas.io.files import is_file
+from ganvas.regions.mask_files import parse_labels, read_mask
 from ganvas.regions.named import SETS
 from ganvas.regions.region import Region
+from ganvas.regions.shapes import Mask
 
 FORMS = {
     "box": "box:LEFT,TOP,RIGHT,BOTTOM",
-    "polygon": "polygon:X,Y;X,Y;X,Y",
-    "brush": "brush:RADIUS:X,Y;X,Y",
+    "polygon": "polygon:X,Y:X,Y:X,Y",
+    "brush": "brush:RADIUS:X,Y:X,Y",
     "mask": "mask:FILE",
     "labels": "labels:FILE:4,5",
     "not": "not:REGION",
@@ -27,7 +28,8 @@ def parse_region(text: str, named: Mapping[str, Region]) -> Region:
 
     ``&`` binds closer than ``+``; ``not:REGION`` is the complement, ``feather:RADIUS:REGION`` a soft edge. Numbers are
     fractions of width and height, a radius of the smaller side. Names match in any case, with spaces, hyphens or
-    underscores. The path of a file may contain ``:``; one that contains ``+`` must be the only part.
+    underscores. The path of a file may contain ``:``; one that contains ``+`` must be the only part. Points may also
+    stand between ``;``, which a shell takes only in quotes.
 
     Args:
         text: What the user wrote.
@@ -47,7 +49,7 @@ def parse_region(text: str, named: Mapping[str, Region]) -> Region:
     text = text.strip()
     if not text:
         raise RegionError(f"The region is empty text; {_allowed(named)}")
-    if text.startswith("mask:") and Path(text.removeprefix("mask:")).is_file():
+    if text.startswith("mask:") and is_file(text.removeprefix("mask:")):
         return Region.from_mask_file(text.removeprefix("mask:"))
     return reduce(or_, (reduce(and_, (_parse_part(p, named) for p in part.split("&"))) for part in text.split("+")))
 
@@ -71,6 +73,9 @@ def _parse_part(text: str, named: Mapping[str, Region]) -> Region:
     text = text.strip()
     kind, colon, rest = text.partition(":")
     if colon and kind == "not":
+        inverted, _, file = rest.strip().partition(":")
+        if inverted == "mask":  # of which most may be white
+            return ~Region(Mask(read_mask(file), file))
         return ~_parse_part(rest, named)
     if colon and kind == "feather":
         radius, _, softened = rest.partition(":")
@@ -104,7 +109,7 @@ def _parse_form(kind: str, rest: str) -> Region:
 
 
 def _points(kind: str, text: str) -> list[list[float]]:
-    return [_numbers(kind, point, count=2) for point in text.split(";")]
+    return [_numbers(kind, point, count=2) for point in text.replace(";", ":").split(":")]
 
 
 def _numbers(kind: str, text: str, count: int) -> list[float]:

@@ -62,6 +62,7 @@ class EditRun:
         small; films are made of the first 4.
         """
         run = replace(self, generator=self.latent.generator_for(self.generator))
+        run.step.latent(run.generator, self.latent.rows([0]))  # wrong layers are refused before anything is written
         written, filmed = WrittenEdits(folder.part(IMAGES)), min(len(self.latent), MOST_FILMED) if self.frames else 0
         more = counted(progress, len(self.latent) * (1 + len(self.step.strengths)) + filmed * self.frames)
         names = unique_names([file_name(caption) for caption in self.latent.captions])
@@ -109,7 +110,8 @@ class EditRun:
     def _write_summary(self, folder: ResultFolder, written: WrittenEdits, title: str, facts: Mapping[str, str]) -> None:
         """Write sheet, page and latent of the samples that are finished."""
         done, shown = len(written.changes), len(written.strips)
-        report = RegionReport(torch.cat(written.originals), self.mask, tuple(written.strips))
+        photos = None if self.latent.photo is None else self.latent.photo.images[:shown]
+        report = RegionReport(torch.cat(written.originals), self.mask, tuple(written.strips), photos=photos)
         written.files.insert(0, pixels.write_image(folder / "edit.png", report.sheet(captions(self.step.strengths))))
         written.files.insert(1, report.write_page(folder / "edit.html", title, facts))
         if done > shown:

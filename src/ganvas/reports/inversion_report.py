@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,34 +16,48 @@ from torch.nn import functional
 from ganvas.errors import ResultFileError
 from ganvas.generators.protocol import about_of
 from ganvas.images import pixels, sheets
+from ganvas.images.film import Film
+from ganvas.images.saving import FILMS, IMAGES, ImageFiles, file_name
+from ganvas.images.video import write_film
 from ganvas.inversion.batch import VIDEO_PHOTOS, BatchInversion
 from ganvas.inversion.metrics import InversionMetrics
+from ganvas.inversion.photos import unique_names
 from ganvas.inversion.prepare import Inversion
 from ganvas.io.files import atomic_path
 from ganvas.io.json_files import plain, write_json
+from ganvas.io.result_folder import ResultFolder
 from ganvas.reports.plots import can_plot, convergence_plot
 from ganvas.reports.sheet_size import on_sheet
 
 ACROSS, SECONDS_PER_FRAME, LONGEST_CAPTION = 8, 0.08, 20
+HELD = 8  # frames for which the end is shown
 Images = Float[Tensor, "n 3 h w"]
+Image = Float[Tensor, "1 3 h w"]
 
 
 def write_inversion(
-    folder: Path, inversion: BatchInversion, facts: Mapping[str, Any], video: bool = True
+    folder: ResultFolder,
+    inversion: BatchInversion,
+    facts: Mapping[str, Any],
+    video: bool = True,
+    files: ImageFiles = ImageFiles(),
 ) -> list[Path]:
-    """Write an inversion, finished or not, into a folder; returns the paths."""
+    """Write an inversion, finished or not, into a folder; returns the paths, without those of single images."""
     before = inversion.inversions()
-    images = torch.cat([one.images for one in before])
-    photos = inversion.photos[: len(images)]
-    rows = {"photo": photos, "inverted": images}
-    paths = write_latents(folder, inversion)
+    images = [image for one in before for image in one.images.split(1)]
+    rows = {"photo": list(inversion.photos[: len(images)].split(1)), "inverted": images}
+    paths = write_latents(folder.path, inversion)
     if len(inversion.tuned) == len(images):
-        rows["tuned"] = torch.cat([one.images for one in inversion.tuned.values()])
+        rows["tuned"] = [one.images for one in inversion.tuned.values()]
     names = [metrics.name for one in before for metrics in one.metrics]
+    file_names = unique_names([file_name(name) for name in names])
+    for stage, row in rows.items():
+        for name, image in zip(file_names, row, strict=True):
+            files.write(folder.part(IMAGES) / f"{name}-{stage}.png", image)
     paths.append(pixels.write_image(folder / "inverted.png", pairs_sheet(rows, names)))
-    paths += write_metrics(folder, inversion.metrics(), {**settings_of(inversion), **facts})
+    paths += write_metrics(folder.path, inversion.metrics(), {**settings_of(inversion), **facts})
     paths += write_curves(folder / "loss.png", inversion.curves())
-    return paths + (write_video(folder / "way", photos, inversion.video()) if video else [])
+    return paths + (write_videos(folder, inversion, rows["photo"], file_names, files) if video else [])
 
 
 def write_latents(folder: Path, inversion: BatchInversion) -> list[Path]:
@@ -90,23 +104,16 @@ def settings_of(inversion: BatchInversion) -> dict[str, Any]:
     }
 
 
-def pairs_sheet(rows: Mapping[str, Images], captions: Sequence[str]) -> Float[Tensor, "1 3 height width"]:
+def pairs_sheet(rows: Mapping[str, Sequence[Image]], captions: Sequence[str]) -> Float[Tensor, "1 3 height width"]:
     """Return one labeled image: a line for each of `rows` (photo, inverted, ...), eight photos across."""
     blocks = []
     for first in range(0, len(captions), ACROSS):
         some = slice(first, first + ACROSS)
         names = [caption[:LONGEST_CAPTION] for caption in captions[some]]
-        images = torch.cat([on_sheet(row[some].clamp(-1, 1)) for row in rows.values()])
+        images = torch.cat([on_sheet(image.clamp(-1, 1)) for row in rows.values() for image in row[some]])
         blocks.append(sheets.labeled_grid(images, len(names), names, list(rows)))
     width = max(block.shape[-1] for block in blocks)
     return torch.cat([functional.pad(block, (0, width - block.shape[-1]), value=1.0) for block in blocks], dim=2)
-
-
-def video_frames(photos: Images, kept: Sequence[Images]) -> Float[Tensor, "frames 3 height width"]:
-    """Return the frames of an animation: up to six photos above their images at every kept step."""
-    across = min(VIDEO_PHOTOS, len(photos), *(len(images) for images in kept))
-    above = on_sheet(photos[:across])
-    return torch.cat([sheets.grid(torch.cat([above, on_sheet(images[:across])]), across) for images in kept])
 
 
 def video_steps(steps: int, frames: int) -> set[int]:
@@ -115,12 +122,35 @@ def video_steps(steps: int, frames: int) -> set[int]:
     return {round(float(fraction) * steps) for fraction in fractions}
 
 
-def write_video(stem: Path, photos: Images, kept: Sequence[Images]) -> list[Path]:
-    """Write the images of at least two kept steps as .gif and .webp; returns the paths."""
+def write_videos(
+    folder: ResultFolder, inversion: BatchInversion, photos: Sequence[Image], names: Sequence[str], files: ImageFiles
+) -> list[Path]:
+    """Write the kept steps of the first photos: films at the generator's size, one for each, and way.gif and way.webp
+    with all of them small, the photos above; nothing of a single step. Returns the paths.
+    """
+    kept = inversion.video()
     if len(kept) < 2:
         return []
-    frames = video_frames(photos, [*kept, *[kept[-1]] * 8])  # the end is held
-    return [pixels.write_animation(stem.with_suffix(kind), frames, SECONDS_PER_FRAME) for kind in (".gif", ".webp")]
+    order = [*range(len(kept)), *[len(kept) - 1] * HELD]
+    across = min(VIDEO_PHOTOS, len(photos), *(len(images) for images in kept))
+    above = torch.cat([on_sheet(photo) for photo in photos[:across]])
+
+    def side_by_side() -> Iterator[Images]:
+        for images in kept:
+            yield sheets.grid(torch.cat([above, on_sheet(pixels.from_bytes(images[:across]))]), across)
+
+    paths = _write_film(folder / "way", ImageFiles().film(folder.path, side_by_side()), order)
+    for row in range(across):
+        alone = (pixels.from_bytes(images[row : row + 1]) for images in kept)
+        paths += _write_film(folder.part(FILMS) / names[row], files.film(folder.path, alone), order)
+    return paths
+
+
+def _write_film(stem: Path, film: Film, order: Sequence[int]) -> list[Path]:
+    """Write a film as GIF and WebP, and close it."""
+    with film:
+        names = [stem.with_name(f"{stem.name}{kind}") for kind in (".gif", ".webp")]
+        return [write_film(name, film.played(order), SECONDS_PER_FRAME) for name in names]
 
 
 def write_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> list[Path]:

@@ -74,13 +74,15 @@ class Edit:
 @dataclass(frozen=True)
 class RegionReport:
     """What is shown: one strip per row of the page, each with its `originals` [strips, 3, h, w], and blocks of one
-    direction on many images. ``mask`` [1, h, w] is the region, None where it is not known.
+    direction on many images. ``mask`` [1, h, w] is the region, None where it is not known. ``photos`` are those that
+    the originals are inversions of, None where they are generated.
     """
 
     originals: Float[Tensor, "strips 3 h w"]
     mask: Float[Tensor, "1 mask_h mask_w"] | None
     strips: tuple[DirectionStrip, ...]
     many: tuple[ManySeeds, ...] = ()
+    photos: Float[Tensor, "strips 3 h w"] | None = None
 
     def write_page(
         self, path: str | Path, title: str, facts: Mapping[str, str], links: Mapping[str, str] | None = None
@@ -98,16 +100,19 @@ class RegionReport:
         )
 
     def sheet(self, strengths: Sequence[str]) -> Float[Tensor, "1 3 height width"]:
-        """Return one labeled image: a row for each strip, the original with the region outlined, then the edits.
+        """Return one labeled image: a row for each strip, the photo if there is one, the original with the region
+        outlined, then the edits.
 
         `strengths` are the words above the columns.
         """
+        photos = [on_sheet(photo[None]) for photo in self.photos] if self.photos is not None else []
         rows = [
-            torch.cat([outlined(original[None], self.mask), on_sheet(strip.images)])
-            for original, strip in zip(self.originals, self.strips, strict=True)
+            torch.cat([*photos[row : row + 1], outlined(original[None], self.mask), on_sheet(strip.images)])
+            for row, (original, strip) in enumerate(zip(self.originals, self.strips, strict=True))
         ]
+        heads = ["photo", "inversion"] if photos else ["original"]
         labels = [strip.label for strip in self.strips]
-        return sheets.labeled_grid(torch.cat(rows), 1 + len(strengths), ["original", *strengths], labels)
+        return sheets.labeled_grid(torch.cat(rows), len(heads) + len(strengths), [*heads, *strengths], labels)
 
 
 def captioned_sheet(

@@ -70,21 +70,16 @@ def write_samples(
     shown, kept, seeds = list[Tensor](), list[Latent](), list[int]()
     try:
         for latent in latents:
-            before = written.count
+            seeds.extend(latent.seeds)
+            kept += [latent] if total <= MOST_CODES else []
             for images in write_images(written.images, generator, latent, files, keep=folder.continued):
                 shown.append(images[: max(0, MOST_ON_SHEET - written.count)])
                 written.count += len(images)
                 more(len(images))
-            seeds.extend(latent.seeds)
-            if total <= MOST_CODES:
-                kept.append(latent)
     except KeyboardInterrupt:
         if not written.count:
             raise
         written.finished = False
-        seeds.extend(latent.seeds)
-        if total <= MOST_CODES and written.count > before:
-            kept.append(latent[: written.count - before])
     sheet = torch.cat(shown)
     written.facts = {"generator": about_of(generator).name, "images": written.images, "count": written.count}
     written.facts["seeds"] = seeds[: written.count]
@@ -92,7 +87,7 @@ def write_samples(
     if written.count > len(sheet):
         written.notes.append(f"sample.png shows the first {len(sheet)} images")
     if kept:
-        written.files.append(_joined(kept).save(folder / "latent.safetensors"))
+        written.files.append(_joined(kept)[: written.count].save(folder / "latent.safetensors"))
     else:
         written.notes.append(f"no latent file above {MOST_CODES} images: the seeds give the codes again")
     return written
@@ -106,15 +101,21 @@ def _sheet(images: Float[Tensor, "n 3 h w"], kept: Sequence[Latent], columns: in
 
 def _joined(latents: Sequence[Latent]) -> Latent:
     """Return latents of one kind as one."""
-    labels = [one.label if isinstance(one.label, tuple) else (one.label,) * len(one) for one in latents]
-    several = any(isinstance(one.label, tuple) for one in latents)
+    labels = tuple(label for one in latents for label in _labels(one))
     return replace(
         latents[0],
         codes=torch.cat([one.codes.cpu() for one in latents]),
         seeds=tuple(seed for one in latents for seed in one.seeds),
         names=tuple(name for one in latents for name in one.names),
-        label=tuple(label for some in labels for label in some) if several else latents[0].label,
+        label=labels if len(set(labels)) > 1 else labels[0] if labels else None,
     )
+
+
+def _labels(latent: Latent) -> tuple[int, ...]:
+    """Return the class of each sample; none without classes."""
+    if latent.label is None:
+        return ()
+    return latent.label if isinstance(latent.label, tuple) else (latent.label,) * len(latent)
 
 
 def write_mixed(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganvas.errors import ResultFileError
 from ganvas.images import pixels, sheets
+from ganvas.images.saving import ImageFiles
 from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.fidelity import fidelity_of
 from ganvas.inversion.sketch.search import CandidateMetrics
@@ -25,7 +26,11 @@ Images = Float[Tensor, "n 3 h w"]
 
 
 def write_sketches(
-    folder: Path, sketching: BatchSketch, lines: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
+    folder: Path,
+    sketching: BatchSketch,
+    lines: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, Any],
+    files: ImageFiles = ImageFiles(),
 ) -> list[Path]:
     """Write a run into a folder: the sheet, the best image of each sketch (and variant), all codes, and `lines` of
     metrics with `facts`; returns the paths.
@@ -37,7 +42,7 @@ def write_sketches(
         one = result.settings
         variant = f"weight-{one.delta_weight:g}-steps-{one.steps}" if several else "image"  # not the sketch's own name
         path = folder / f"{sketching.sketches[row].name}-{variant}.png"
-        paths.append(pixels.write_image(path, result.images[:1]))
+        paths.append(files.write(path, result.images[:1]))
     paths.append(sketching.latent().save(folder / "latent.safetensors"))
     numbers = plain({"settings": facts, "images": lines})
     return [*paths, write_json(folder / "numbers.json", numbers, ResultFileError)]

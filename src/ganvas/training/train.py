@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ganvas.checks.arguments import checked_as
+from ganvas.errors import TrainingError
 from ganvas.images.datasets import FEWEST
 from ganvas.io.progress import Progress, silent
 from ganvas.training import launch
@@ -29,6 +31,7 @@ ADAPTATION_SCHEDULE = RunSchedule(
 )
 
 
+@checked_as(TrainingError)
 def train_dcgan(
     data: str | Path,
     settings: DCGANSettings = DCGANSettings(precision=AUTO),
@@ -70,6 +73,7 @@ def train_dcgan(
     )
 
 
+@checked_as(TrainingError)
 def train_biggan(
     data: str | Path,
     settings: BigGANSettings | None = None,
@@ -108,6 +112,7 @@ def train_biggan(
     return launch.train(call, progress, on_event, should_stop)
 
 
+@checked_as(TrainingError)
 def train_stylegan2(
     data: str | Path,
     settings: StyleGAN2Settings | None = None,
@@ -146,6 +151,7 @@ def train_stylegan2(
     return launch.train(call, progress, on_event, should_stop)
 
 
+@checked_as(TrainingError)
 def train_stylegan3(
     data: str | Path,
     settings: StyleGAN3Settings | None = None,
@@ -185,6 +191,7 @@ def train_stylegan3(
     return launch.train(call, progress, on_event, should_stop)
 
 
+@checked_as(TrainingError)
 def adapt(
     data: str | Path,
     settings: AdaptationSettings,

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_unbuilt
-from ganvas.checkpoints.state_dict import state_dicts
+from ganvas.checkpoints.search import find_weights
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 
@@ -24,7 +24,6 @@ HAMMER_LOOKED_FOR = (
 GENFORCE_LOOKED_FOR = (
     "StyleGAN2 of GenForce or SeFa (.pth): 'generator_smooth' with 'synthesis.early_layer.const', 'truncation.w_avg'"
 )
-PLACES = ("models.generator_smooth", "generator_smooth", "models.generator", "generator", "")
 CONST = "synthesis.early_layer.const"
 LAYER = re.compile(r"synthesis\.(layer|output)(\d{1,2})\.(.+)")
 MEMBERS = {"style.weight": "affine.weight", "style.bias": "affine.bias"}
@@ -33,24 +32,24 @@ GAIN_OF_DOUBLING = 4
 
 def read_hammer(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a StyleGAN2 of Hammer's."""
-    theirs = _find(tree, "w_avg")
-    if theirs is None:
+    found = find_weights(tree, CONST, "w_avg")
+    if found is None:
         return None
-    return stylegan2_unbuilt(dict(_renamed(theirs)), HAMMER)
+    return stylegan2_unbuilt(dict(_renamed(found.tensors)), HAMMER, facts=found.facts())
 
 
 def read_genforce(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a StyleGAN2 of the older code; raises `CheckpointError` for one with classes, which it joins to z as no
     other does.
     """
-    theirs = _find(tree, "truncation.w_avg")
-    if theirs is None:
+    found = find_weights(tree, CONST, "truncation.w_avg")
+    if found is None:
         return None
-    if "mapping.label_weight" in theirs:
+    if "mapping.label_weight" in found.tensors:
         raise CheckpointError(
             "this StyleGAN2 of GenForce has classes, which it joins to z in a way of its own; give one without classes."
         )
-    ours = dict(_renamed(theirs))
+    ours = dict(_renamed(found.tensors))
     for name, tensor in ours.items():
         if name.endswith("conv0.weight"):
             ours[name] = tensor.flip([2, 3])
@@ -58,11 +57,7 @@ def read_genforce(tree: Any, path: Path) -> UnbuiltGenerator | None:
             ours[name] = tensor + 1
     if "synthesis.kernel" in ours:
         ours["synthesis.kernel"] = ours["synthesis.kernel"] / GAIN_OF_DOUBLING
-    return stylegan2_unbuilt(ours, GENFORCE, verified=False)
-
-
-def _find(tree: Any, average: str) -> dict[str, Tensor] | None:
-    return next((theirs for theirs in state_dicts(tree, PLACES) if CONST in theirs and average in theirs), None)
+    return stylegan2_unbuilt(ours, GENFORCE, verified=False, facts=found.facts())
 
 
 def _renamed(theirs: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ganvas.checkpoints.search import find_weights
 from ganvas.checkpoints.state_dict import renamed, shape_of
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
@@ -45,9 +46,10 @@ RENAMED = (
 
 def read_biggan(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a BigGAN-deep generator and the config beside it, where there is one."""
-    if not isinstance(tree, Mapping) or not {"embeddings.weight", "generator.conv_to_rgb.bias"} <= tree.keys():
+    found = find_weights(tree, "embeddings.weight", "generator.conv_to_rgb.bias")
+    if found is None:
         return None
-    folded = _folded({str(name): tensor for name, tensor in tree.items() if isinstance(tensor, Tensor)})
+    folded = _folded(found.tensors)
     config, source = _config_beside(path)
     architecture = _architecture(folded, config, source)
     ours = {_our_name(name, architecture.attention): tensor for name, tensor in folded.items()}
@@ -58,7 +60,7 @@ def read_biggan(tree: Any, path: Path) -> UnbuiltGenerator | None:
         shape_of(ours, name, dimensions)
         ours[name] = ours[name][:COLORS].clone()
     return UnbuiltGenerator(
-        "biggan", architecture, ours, FORMAT, facts={"config": source or "none: read from the shapes"}
+        "biggan", architecture, ours, FORMAT, facts={**found.facts(), "config": source or "none: read from the shapes"}
     )
 
 

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_completed
-from ganvas.checkpoints.state_dict import need, state_dict, state_dicts, without_prefix
+from ganvas.checkpoints.search import find_weights
+from ganvas.checkpoints.state_dict import need
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 
@@ -42,34 +44,44 @@ MEMBERS = {
 
 def read_rosinality(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a StyleGAN2; its average w is ``latent_avg``, estimated where the file has none."""
-    places = ("g_ema", "g", "generator", "state_dict", "")
-    theirs = next((t for t in state_dicts(tree, places) if "style.1.weight" in t and "input.input" in t), None)
-    if theirs is None:
+    found = find_weights(tree, "input.input", "style.1.weight")
+    if found is None:
         return None
+    theirs = {name: tensor for name, tensor in found.tensors.items() if name != "latent_avg"}
     ours = dict(_renamed(theirs))
     for name, tensor in theirs.items():
         if match := re.fullmatch(r"style\.(\d{1,2})\.(weight|bias)", name):
             ours[f"mapping.fc.{int(match[1]) - 1}.{match[2]}"] = tensor
-    average = (state_dict(tree) or {}).get("latent_avg")
-    if average is not None:
-        ours["mapping.w_avg"] = average.flatten()
-    return stylegan2_completed(ours, ROSINALITY)
+    facts = found.facts()
+    averages = [part["latent_avg"] for part in (found.tensors, *found.above) if "latent_avg" in part]
+    if averages and isinstance(averages[0], Tensor):
+        ours["mapping.w_avg"] = _average(averages[0], facts)
+    return stylegan2_completed(ours, ROSINALITY, facts=facts)
+
+
+def _average(latent_avg: Tensor, facts: dict[str, str]) -> Tensor:
+    """Return the average w [d] from ``latent_avg``, [d] or the same once for each layer, [layers, d]."""
+    if latent_avg.ndim < 1 or not latent_avg.numel():
+        raise CheckpointError(f"latent_avg has shape {list(latent_avg.shape)}; [w_dim] or [layers, w_dim] is expected.")
+    rows = latent_avg.reshape(-1, latent_avg.shape[-1])
+    if bool((rows == rows[0]).all()):
+        return rows[0].clone()
+    facts["w_avg"] = f"latent_avg differs between its {len(rows)} layers; truncation goes to their mean"
+    return rows.float().mean(dim=0)
 
 
 def read_openmmlab(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a StyleGAN2 from the flat state dict of OpenMMLab, the averaged generator where it has one."""
-    for whole in state_dicts(tree, ("state_dict", "")):
-        for prefix in ("generator_ema.", "generator.", ""):
-            theirs = without_prefix(whole, prefix)
-            if "style_mapping.1.bias" in theirs and "constant_input.input" in theirs:
-                return stylegan2_completed(_from_openmmlab(theirs), OPENMMLAB, verified=False)
-    return None
+    found = find_weights(tree, "constant_input.input", "style_mapping.1.bias")
+    if found is None:
+        return None
+    return stylegan2_completed(_from_openmmlab(found.tensors), OPENMMLAB, verified=False, facts=found.facts())
 
 
 def _from_openmmlab(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     ours = dict(_renamed(theirs))
     for name in [name for name in ours if name.endswith((".torgb.weight", ".torgb.bias"))]:
-        ours[name] = ours[name].flip(0)
+        ours[name] = torch.cat([ours[name][:3].flip(0), ours[name][3:]]) if len(ours[name]) >= 3 else ours[name]
     mapping = {int(match[1]) for name in theirs if (match := re.match(r"style_mapping\.(\d{1,2})\.", name))}
     for place, number in enumerate(sorted(mapping)):
         for member, member_of_theirs in (("weight", "linear.weight_orig"), ("bias", "bias")):
@@ -85,9 +97,8 @@ def _from_openmmlab(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _renamed(theirs: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of the synthesis under our names and in our shapes, and one filter for all."""
     kernel = next((theirs[name] for name in theirs if name.endswith(("upsample.kernel", "blur.kernel"))), None)
-    if kernel is None:
-        raise CheckpointError("the weights lack to_rgbs.0.upsample.kernel. The file is damaged.")
-    yield "synthesis.kernel", kernel / GAIN_OF_DOUBLING
+    if kernel is not None:
+        yield "synthesis.kernel", kernel / GAIN_OF_DOUBLING
     for name, tensor in theirs.items():
         if name in ("input.input", "constant_input.input"):
             yield "synthesis.blocks.b4.const", tensor[0]

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checkpoints.channels import channel_facts, select_channels, shown_channels
 from ganvas.checkpoints.state_dict import mapping_sizes, shape_of, without_prefix
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
@@ -22,6 +23,7 @@ from ganvas.generators.mapping import MappingNetwork
 from ganvas.generators.stylegan2.architecture import Kind, StyleGAN2Architecture
 
 CONVOLUTION = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv1\.weight")
+COLORS = re.compile(r"synthesis\.blocks\.b\d{1,5}\.torgb\.(weight|bias)")
 STRENGTH = re.compile(r"synthesis\.blocks\.b(\d{1,5})\.conv[01]\.noise_strength")
 LARGEST_KERNEL_ERROR = 1e-3
 AVERAGED = 10_000
@@ -37,7 +39,10 @@ def stylegan2_unbuilt(
     verified: bool = True,
     facts: Mapping[str, Any] | None = None,
 ) -> UnbuiltGenerator:
-    """Return the StyleGAN2 that these tensors under our names make; raises `CheckpointError` where they make none."""
+    """Return the StyleGAN2 that these tensors under our names make; raises `CheckpointError` where they make none.
+
+    Of other than three channels, those that can be shown are kept.
+    """
     architecture = stylegan2_architecture(tensors, clamp, mapping_rate)
     kernel = shape_of(tensors, "synthesis.kernel", 2)
     if kernel != (4, 4) or abs(float(tensors["synthesis.kernel"].sum()) - 1) > LARGEST_KERNEL_ERROR:
@@ -45,16 +50,30 @@ def stylegan2_unbuilt(
             f"this StyleGAN2 resamples with a filter of shape {list(kernel)}; a 4x4 filter of sum 1 was expected."
         )
     ours = {**tensors, "synthesis.kernel": tensors["synthesis.kernel"].float()}
-    return UnbuiltGenerator("stylegan2", architecture, ours, format, verified, facts or {})
+    channels = shape_of(ours, f"synthesis.blocks.b{architecture.resolution}.torgb.weight", 4)[0]
+    for name in [name for name in ours if COLORS.fullmatch(name)]:
+        if ours[name].shape[:1] == (channels,):
+            ours[name] = select_channels(ours[name])
+    said = {**(facts or {}), **channel_facts(channels)}
+    return UnbuiltGenerator("stylegan2", architecture, ours, format, verified, said)
 
 
 def stylegan2_completed(
-    tensors: Mapping[str, Tensor], format: str, *, mapping_rate: float = 0.01, verified: bool = True
+    tensors: Mapping[str, Tensor],
+    format: str,
+    *,
+    clamp: float | None = None,
+    mapping_rate: float = 0.01,
+    verified: bool = True,
+    facts: Mapping[str, Any] | None = None,
 ) -> UnbuiltGenerator:
-    """As `stylegan2_unbuilt`, for formats that may lack the average w or the noise maps; the facts say what was put
-    in their place.
+    """As `stylegan2_unbuilt`, for formats that may lack the filter, the average w or the noise maps; the facts say
+    what was put in their place.
     """
-    facts, ours = {}, dict(tensors)
+    said, ours = dict(facts or {}), dict(tensors)
+    if "synthesis.kernel" not in ours:
+        ours["synthesis.kernel"] = published_filter()
+        said["filter"] = "the file has no resampling filter; it is the published one (1, 3, 3, 1)"
     lacking = [name.removesuffix("_strength") for name in ours if STRENGTH.fullmatch(name)]
     random = torch.Generator().manual_seed(0)
     for name in sorted(name for name in lacking if name not in ours):
@@ -62,12 +81,18 @@ def stylegan2_completed(
         if size > 1 << 13:
             raise CheckpointError(f"this StyleGAN2 has a layer of {size} pixels, which is no size of images.")
         ours[name] = torch.randn(size, size, generator=random)
-        facts["noise"] = "the file has no noise maps; they were drawn from seed 0"
+        said["noise"] = "the file has no noise maps; they were drawn from seed 0"
     if "mapping.w_avg" not in ours:
         architecture = stylegan2_architecture(ours, None, mapping_rate)
         ours["mapping.w_avg"] = average_w(ours, architecture)
-        facts["w_avg"] = f"the file has no average w; it is the mean w of {AVERAGED} codes drawn from seed 0"
-    return stylegan2_unbuilt(ours, format, mapping_rate=mapping_rate, verified=verified, facts=facts)
+        said["w_avg"] = f"the file has no average w; it is the mean w of {AVERAGED} codes drawn from seed 0"
+    return stylegan2_unbuilt(ours, format, clamp=clamp, mapping_rate=mapping_rate, verified=verified, facts=said)
+
+
+def published_filter() -> Float[Tensor, "4 4"]:
+    """Return the filter that every published StyleGAN2 resamples with, of sum one."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    return torch.outer(taps, taps) / taps.sum() ** 2
 
 
 def stylegan2_architecture(
@@ -79,10 +104,12 @@ def stylegan2_architecture(
         raise CheckpointError(
             f"this StyleGAN2 has blocks of {resolutions} pixels; 4, 8, 16, ... up to its resolution were expected."
         )
-    colors = shape_of(tensors, f"synthesis.blocks.b{resolutions[-1]}.torgb.weight", 4)[0]
-    if colors != 3:
+    shown_channels(shape_of(tensors, f"synthesis.blocks.b{resolutions[-1]}.torgb.weight", 4)[0])
+    _, height, width = shape_of(tensors, "synthesis.blocks.b4.const", 3)
+    if height != width:
         raise CheckpointError(
-            f"this generator makes images of {colors} channels; Ganvas edits images of 3 (red, green, blue)."
+            f"this StyleGAN2 makes images that are not square: it begins with a map of {height} x {width} pixels. "
+            "Ganvas edits square ones."
         )
     return StyleGAN2Architecture(
         resolution=resolutions[-1],

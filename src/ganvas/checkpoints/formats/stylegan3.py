@@ -14,19 +14,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganvas.checkpoints.channels import channel_facts, select_channels, shown_channels
 from ganvas.checkpoints.formats import hammer, nvidia
-from ganvas.checkpoints.safe_pickle.pickles import module_tensors
 from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
-from ganvas.checkpoints.state_dict import mapping_sizes, need, numbered_shapes, renamed, shape_of, state_dicts
+from ganvas.checkpoints.search import find_weights
+from ganvas.checkpoints.state_dict import mapping_sizes, need, numbered_shapes, renamed, shape_of
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 from ganvas.generators.stylegan3.architecture import FINER, TAPS_PER_FACTOR, StyleGAN3Architecture
 from ganvas.generators.stylegan3.synthesis import design
 
-LOOKED_FOR_NVIDIA = "StyleGAN3 of NVIDIA (.pkl): 'G_ema' with 'synthesis.input.freqs'"
+LOOKED_FOR_NVIDIA = "StyleGAN3 of NVIDIA (.pkl, state dicts): 'synthesis.input.freqs', as a rule in 'G_ema'"
 LOOKED_FOR_HAMMER = (
     "StyleGAN3 of Hammer (.pth): 'models' with 'generator_smooth', which has 'synthesis.early_layer.frequency'"
 )
+ASSUMED = "conv_clamp 256, output_scale 0.25 and the other defaults of NVIDIA's code: a state dict has no settings"
 INPUT_RATE = 16  # of the first map, at the published first frequencies
 FEWEST_LAYERS = 4
 MOST = 2**16
@@ -60,39 +62,54 @@ FROM_HAMMER = (
     (r"\.filter\.(bias|up_filter|down_filter)$", r".\1"),
     (r"\.magnitude_ema$", ".magnitude"),
 )
+NAMED = re.compile(r"synthesis\.L(\d{1,3})_(\d{1,6})_\d{1,6}\.weight$")
 DERIVED = re.compile(r"synthesis\.(input\.(transform|grid)|layers\.\d+\.(up|down)_filter)")
 
 
 def read_nvidia(tree: Any, path: Path) -> UnbuiltGenerator | None:
-    """Read NVIDIA's pickle of a StyleGAN3; raises `CheckpointError` where it is damaged or not one that we know."""
-    record = nvidia.generator_record(tree)
-    if record is None:
+    """Read NVIDIA's StyleGAN3, snapshot or state dict; raises `CheckpointError` for a damaged or an unknown one."""
+    found = find_weights(tree, "synthesis.input.freqs")
+    if found is None:
         return None
-    tensors = module_tensors(record)
-    if "synthesis.input.freqs" not in tensors:
-        return None
-    return _unbuilt(tensors, FROM_NVIDIA, _settings(record), nvidia.FORMAT)
+    sizes = _sizes(found.tensors)
+    settings = _settings(found.module) if isinstance(found.module, PersistentRecord) else _margin(found.tensors, sizes)
+    form, facts = nvidia.form_and_facts(found, ASSUMED)
+    unbuilt = _unbuilt(found.tensors, FROM_NVIDIA, settings, form, facts)
+    ours = {i: shape.size_out for i, shape in enumerate(unbuilt.architecture.shapes)}
+    if ours != sizes:
+        raise CheckpointError(
+            f"The layers of this StyleGAN3 make maps of {list(sizes.values())} pixels; those of the published "
+            f"frequencies have {list(ours.values())}."
+        )
+    return unbuilt
 
 
 def read_hammer(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read a Hammer checkpoint of a StyleGAN3; its settings are not in the file, the published ones are tried."""
-    for theirs in state_dicts(tree, hammer.PLACES):
-        if "synthesis.early_layer.frequency" in theirs:
-            return _unbuilt(theirs, FROM_HAMMER, {}, hammer.HAMMER)
-    return None
+    found = find_weights(tree, "synthesis.early_layer.frequency")
+    return None if found is None else _unbuilt(found.tensors, FROM_HAMMER, {}, hammer.HAMMER, found.facts())
 
 
 def _unbuilt(
-    theirs: Mapping[str, Tensor], patterns: Sequence[tuple[str, str]], settings: Mapping[str, Any], form: str
+    theirs: Mapping[str, Tensor],
+    patterns: Sequence[tuple[str, str]],
+    settings: Mapping[str, Any],
+    form: str,
+    facts: Mapping[str, str],
 ) -> UnbuiltGenerator:
     tensors = {renamed(name, patterns): tensor for name, tensor in theirs.items()}
     architecture = stylegan3_architecture(tensors, settings)
     _check_filters(tensors, architecture)
-    facts = {}
+    colors = len(numbered_shapes(tensors, "synthesis.layers.{}.weight", 4)) - 1
+    channels = len(tensors[f"synthesis.layers.{colors}.weight"])
+    facts = {**facts, **channel_facts(channels)}
     transform = tensors.get("synthesis.input.transform")
     if transform is not None and not torch.equal(transform.float(), torch.eye(3)):
         facts["transform"] = "the file's own input transform was left out: use transformed()"
     kept = {name: tensor for name, tensor in tensors.items() if not DERIVED.fullmatch(name)}
+    for name in (f"synthesis.layers.{colors}.weight", f"synthesis.layers.{colors}.bias"):
+        if name in kept and kept[name].shape[:1] == (channels,):
+            kept[name] = select_channels(kept[name])
     return UnbuiltGenerator("stylegan3", architecture, kept, form, facts=facts)
 
 
@@ -101,10 +118,9 @@ def stylegan3_architecture(tensors: Mapping[str, Tensor], settings: Mapping[str,
     weights = numbered_shapes(tensors, "synthesis.layers.{}.weight", 4)
     if len(weights) < FEWEST_LAYERS:
         raise CheckpointError(f"This StyleGAN3 has {len(weights)} layers; 15 were expected.")
-    if weights[-1][0] != 3:
-        raise CheckpointError(
-            f"This generator makes images of {weights[-1][0]} channels; Ganvas edits those of 3 (red, green, blue)."
-        )
+    if f"synthesis.layers.{len(weights) - 1}.up_filter" in tensors:
+        raise CheckpointError("This StyleGAN3 lacks the layer that makes the colors. The file is damaged.")
+    shown_channels(weights[-1][0])
     taps = numbered_shapes(tensors, "synthesis.layers.{}.up_filter", 1)
     doublings = [shape[0] / TAPS_PER_FACTOR / FINER for shape in taps]
     return StyleGAN3Architecture(
@@ -115,6 +131,20 @@ def stylegan3_architecture(tensors: Mapping[str, Tensor], settings: Mapping[str,
         **(mapping_sizes(tensors) | {"w_dim": shape_of(tensors, "mapping.w_avg", 1)[0]}),
         **settings,
     )
+
+
+def _sizes(theirs: Mapping[str, Tensor]) -> dict[int, int]:
+    """Return the sizes of the layers' maps, which NVIDIA's names say: ``synthesis.L3_52_512.weight``."""
+    found = {int(match[1]): int(match[2]) for name in theirs if (match := NAMED.match(name))}
+    return dict(sorted(found.items()))
+
+
+def _margin(theirs: Mapping[str, Tensor], sizes: Mapping[int, int]) -> dict[str, Any]:
+    """Return the margin that the size of the first map shows, {} for the published one."""
+    tensors = {renamed(name, FROM_NVIDIA): tensor for name, tensor in theirs.items()}
+    published = stylegan3_architecture(tensors, {})
+    beyond = sizes.get(0, 0) - published.shapes[0].size_out
+    return {"margin": published.margin + beyond // 2} if beyond else {}
 
 
 def _settings(record: PersistentRecord) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""StyleGAN2 of NVIDIA's TensorFlow code (stylegan2, stylegan2-ada): a pickle of three networks, (G, D, Gs).
+"""StyleGAN2 of NVIDIA's TensorFlow code (stylegan2, stylegan2-ada): a pickle of three networks, (G, D, Gs), or of one.
 
 Gs is the averaged generator. Variables of a network have names such as ``8x8/Conv0_up/weight``; those of its parts,
 ``mapping`` and ``synthesis``, lie in records of their own. Weights come with their outputs last; upsampling
@@ -15,12 +15,14 @@ import torch
 from torch import Tensor
 
 from ganvas.checkpoints.formats.stylegan2 import convolution_name, stylegan2_unbuilt
+from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord
+from ganvas.checkpoints.search import find_networks
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 
 FORMAT = "NVIDIA TensorFlow pickle"
-LOOKED_FOR = "StyleGAN2 of NVIDIA for TensorFlow (.pkl): three networks, 'Gs' with 'synthesis/4x4/Const/const'"
+LOOKED_FOR = "StyleGAN2 of NVIDIA for TensorFlow (.pkl): 'Gs', alone or as the last, with 'synthesis/4x4/Const/const'"
 CONST = "synthesis/4x4/Const/const"
 LAYER = re.compile(r"synthesis/(\d{1,4})x\1/(\w+)/(\w+)")
 LAYERS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb", "Skip": "skip"}
@@ -30,9 +32,10 @@ DEFAULT_TAPS = (1, 3, 3, 1)
 
 def read_stylegan2(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read the averaged generator Gs; raises `CheckpointError` for a network of TensorFlow that is no StyleGAN2."""
-    if not isinstance(tree, tuple | list) or not tree or not isinstance(tree[-1], NetworkRecord):
+    networks = find_networks(tree)
+    if not networks:
         return None
-    network = tree[-1]
+    place, network = next((pair for pair in networks if _is_averaged(*pair)), networks[-1])
     theirs = dict(_variables(network, "", DEEPEST))
     if CONST not in theirs:
         found = ", ".join(sorted(theirs)[:3]) or "no variables"
@@ -54,7 +57,12 @@ def read_stylegan2(tree: Any, path: Path) -> UnbuiltGenerator | None:
         clamp=None if bound is None else float(bound),
         mapping_rate=float(settings.get("mapping_lrmul", 0.01)),
         verified=False,
+        facts={"place": shown(place)} if place else {},
     )
+
+
+def _is_averaged(place: str, network: NetworkRecord) -> bool:
+    return network.state.get("name") == "Gs" or place.rpartition(".")[2] == "Gs"
 
 
 def _variables(network: NetworkRecord, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:

@@ -1,15 +1,19 @@
 """A small machine that turns the operations of a pickle into plain data and runs nothing.
 
-It knows the file format of ``pickle`` (protocols 2 to 5), a list of names that may be called, and a budget; it knows
-nothing of torch, numpy or generators, which come in through a `AllowList`. Python's own unpicklers are not used: the
-one in C allocates whatever size a nine-byte file asks for, and both hash, compare and set attributes on objects that
-the file chose. Here time and memory stay in proportion to the size of the file, whatever it holds:
+It knows the file format of ``pickle`` (protocols 2 to 5), a list of names that it answers, and a budget; it knows
+nothing of torch, numpy or generators, which come in through a `AllowList`. Other names become inert records
+(`ganvas.checkpoints.safe_pickle.foreign`): what the file says of an object, never the object.
+
+Python's own unpicklers are not used: the one in C allocates whatever size a nine-byte file asks for, and both hash,
+compare and set attributes on objects that the file chose. Here time and memory stay in proportion to the size of the
+file, whatever it holds:
 
 * every length is compared with the bytes that are left before anything is allocated;
 * long runs of bytes stay in the file, as a `ByteWindow`, until a tensor is made of them;
 * whatever copies bytes pays for it from an `Budget`, so that naming one run of bytes a thousand times is refused;
 * the operations are counted, since one byte can ask for 216 (an empty set);
-* keys are short strings or small numbers, since hashing a nested tuple can take exponential time.
+* keys are short strings or small numbers, since hashing a nested tuple can take exponential time; others count by what
+  object they are (`OddKey`).
 """
 
 import pickletools
@@ -19,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Never
 
 from ganvas.checkpoints.safe_pickle.byte_windows import Budget, ByteWindow
+from ganvas.checkpoints.safe_pickle.foreign import LONGEST_NAME, ForeignName, ForeignRecord, OddKey, is_foreign
 from ganvas.errors import CheckpointError, UnsafeFileError
 
 LONG_BYTES = 64  # longer runs of bytes stay in the file
@@ -33,7 +38,7 @@ Handler = Callable[[tuple, Budget], object]
 
 @dataclass(frozen=True, eq=False)
 class Global:
-    """An allowed name. What it stands for in Python is never looked up.
+    """A known name. What it stands for in Python is never looked up.
 
     `reduce` answers a call of the name and `create` a ``__new__`` of it, both from the tuple of arguments in the file;
     None refuses. `meaning` is for the handlers of other names that get this one as an argument.
@@ -48,11 +53,14 @@ class Global:
 class AllowList:
     """The names, builders and persistent ids that a file may use.
 
-    `names`: (module, name) -> what answers; everything else is refused. `builders`: type of an object that we made ->
-    what sets its state. `persistent`: answers persistent ids; None refuses them.
+    `names`: (module, name) -> what answers. `methods`: name -> what answers in whatever module a project keeps it.
+    `foreign`: whether other names become inert records; False refuses them. `builders`: type of an object that we made
+    -> what sets its state. `persistent`: answers persistent ids; None refuses them.
     """
 
     names: Mapping[tuple[str, str], Global]
+    methods: Mapping[str, Global] = field(default_factory=dict)
+    foreign: bool = False
     builders: Mapping[type, Callable[[object, object, Budget], None]] = field(default_factory=dict)
     persistent: Callable[[object], object] | None = None
 
@@ -73,6 +81,7 @@ class Machine:
         self.stack: list[object] = []
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
+        self.found: dict[tuple[str, str], Global | ForeignName] = {}
 
     def run(self) -> object:
         """Return the object that the pickle describes; the window then stands behind it.
@@ -146,47 +155,69 @@ class Machine:
             raise UnsafeFileError(f"fills a {type(self.stack[-1]).__name__} as if it were a {kind.__name__}.")
         return self.stack[-1]
 
-    def find(self, module: object, name: object) -> Global:
-        """Return what an allowed name stands for; refuse all others."""
+    def find(self, module: object, name: object) -> Global | ForeignName:
+        """Return what a known name stands for, an inert name for an unknown one; refuse those of programs."""
         if type(module) is not str or type(name) is not str:
             raise UnsafeFileError("asks for a name that is not text.")
-        if (module, name) not in self.allow_list.names:
-            found = shown(f"{module}.{name}")
-            raise UnsafeFileError(
-                f"asks for {found}. Only tensors and plain data are read; nothing of the file was run."
-            )
-        return self.allow_list.names[module, name]
+        if (module, name) not in self.found:
+            self.found[module, name] = self._look_up(module, name)
+        return self.found[module, name]
+
+    def _look_up(self, module: str, name: str) -> Global | ForeignName:
+        known = self.allow_list.names.get((module, name))
+        if known is not None:
+            return known
+        if self.allow_list.foreign and len(module) + len(name) <= LONGEST_NAME:
+            if name in self.allow_list.methods:
+                return self.allow_list.methods[name]
+            if is_foreign(module, name, self.allow_list.names):
+                return ForeignName(module, name)
+        found = shown(f"{module[:LONGEST_NAME]}.{name[:LONGEST_NAME]}")
+        raise UnsafeFileError(f"asks for {found}. Only tensors and plain data are read; nothing of the file was run.")
 
     def call(self, way: str) -> object:
-        """Answer a call (`way` "reduce") or a ``__new__`` ("create") of an allowed name."""
+        """Answer a call (`way` "reduce") or a ``__new__`` ("create") of a known name; record that of another."""
         target, arguments = self.pop_tuple(2)
+        if isinstance(target, ForeignName | ForeignRecord) and type(arguments) is tuple:
+            return ForeignRecord(target, arguments)
         handler = getattr(target, way) if isinstance(target, Global) else None
         if handler is None or type(arguments) is not tuple:
             raise UnsafeFileError(f"calls a {type(target).__name__} that must not be called so.")
         return handler(arguments, self.budget)
 
     def build(self) -> None:
-        """Set the state of an object that one of our handlers made."""
+        """Set the state of an object that one of our handlers made, or record it."""
         state = self.stack.pop()
         target = self.stack[-1]
+        if isinstance(target, ForeignRecord):
+            target.state = state
+            return
         builder = next((build for kind, build in self.allow_list.builders.items() if isinstance(target, kind)), None)
         if builder is None:
             raise UnsafeFileError(f"sets attributes of a {type(target).__name__}.")
         builder(target, state, self.budget)
 
     def set_items(self, items: list[object] | tuple) -> None:
-        """Put keys and values, in turn, into the dict on top of the stack."""
-        target = self.top(dict)
+        """Put keys and values, in turn, into the dict (or the record of a kind of dict) on top of the stack."""
+        record = self.stack[-1]
+        if isinstance(record, ForeignRecord):
+            target = record.entries = {} if record.entries is None else record.entries
+        else:
+            target = self.top(dict)
         assert isinstance(target, dict)
         for key, value in zip(items[::2], items[1::2], strict=True):
-            require_key(key)
-            if key in target:
-                raise UnsafeFileError(f"gives the key {shown(str(key))} twice.")
-            target[key] = value
+            plain = plain_key(key)
+            if plain in target:
+                raise UnsafeFileError(f"gives the key {shown(str(plain))} twice.")
+            target[plain] = value
 
     def extend(self, items: list[object] | tuple) -> None:
-        """Put objects at the end of the list on top of the stack."""
-        target = self.top(list)
+        """Put objects at the end of the list (or the record of a kind of list) on top of the stack."""
+        record = self.stack[-1]
+        if isinstance(record, ForeignRecord):
+            target = record.items = [] if record.items is None else record.items
+        else:
+            target = self.top(list)
         assert isinstance(target, list)
         target.extend(items)
 
@@ -194,9 +225,7 @@ class Machine:
         """Put keys into the set on top of the stack."""
         target = self.top(set)
         assert isinstance(target, set)
-        for key in items:
-            require_key(key)
-        target.update(items)
+        target.update(map(plain_key, items))
 
     def start_protocol(self) -> None:
         """Check the number of the protocol."""
@@ -211,14 +240,13 @@ class Machine:
         self.window.require(self.unsigned(8))
 
 
-def require_key(key: object) -> None:
-    """Refuse keys whose hashing or comparing could take long: anything but short strings and small whole numbers."""
+def plain_key(key: object) -> object:
+    """Return a short text or a small whole number as it is; in place of other keys, whose hashing or comparing could
+    take long, an `OddKey`.
+    """
     if type(key) is str and len(key) <= LONGEST_KEY:
-        return
-    if type(key) is not int or abs(key) > LARGEST_KEY:
-        raise UnsafeFileError(
-            f"a key that is neither a short text nor a small whole number, but a {type(key).__name__}."
-        )
+        return key
+    return key if type(key) is int and abs(key) <= LARGEST_KEY else OddKey(key)
 
 
 def refuse_operation(code: bytes) -> Never:
@@ -249,6 +277,7 @@ VALUES: dict[bytes, Callable[[Machine], object]] = {
     b"]": lambda machine: [],
     b"}": lambda machine: {},
     b"\x8f": lambda machine: set(),
+    b"\x91": lambda machine: set(map(plain_key, machine.pop_to_mark())),  # a frozenset; a set serves as well
     b"t": lambda machine: tuple(machine.pop_to_mark()),
     b"\x85": lambda machine: machine.pop_tuple(1),
     b"\x86": lambda machine: machine.pop_tuple(2),

@@ -1,23 +1,30 @@
-"""Numpy's arrays and numbers out of foreign pickles: plain numbers only, never more elements than there are bytes."""
+"""Numpy's arrays and numbers out of foreign pickles, never of more elements than there are bytes.
+
+Only plain numbers are read. Texts, dates, records and objects stay what the file says of them: an inert record in place
+of a dtype, and an array of such becomes one without elements.
+"""
 
 import math
 
 import numpy as np
 
 from ganvas.checkpoints.safe_pickle.byte_windows import Budget, ByteWindow
+from ganvas.checkpoints.safe_pickle.foreign import ForeignName, ForeignRecord
 from ganvas.checkpoints.safe_pickle.machine import Global
 from ganvas.checkpoints.safe_pickle.torch_storage import require_shape
 from ganvas.errors import CheckpointError, UnsafeFileError
 
+NO_NUMBERS = np.dtype("V1")
+ARRAY = ForeignName("numpy", "ndarray")
 NUMBER_CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
 
 
-def make_dtype(arguments: tuple, budget: Budget) -> np.dtype:
-    """Answer ``numpy.dtype(code, align, copy)`` for plain numbers; objects ("O8"), texts and records are refused."""
+def make_dtype(arguments: tuple, budget: Budget) -> np.dtype | ForeignRecord:
+    """Answer ``numpy.dtype(code, align, copy)`` for plain numbers; what it says of others is recorded."""
     match arguments:
         case (str() as code, *_) if code in NUMBER_CODES:
             return np.dtype(code)
-    raise UnsafeFileError("a numpy dtype that is not one of plain numbers, such as f4 or i8.")
+    return ForeignRecord(ForeignName("numpy", "dtype"), arguments)
 
 
 def check_dtype_state(dtype: object, state: object, budget: Budget) -> None:
@@ -28,19 +35,23 @@ def check_dtype_state(dtype: object, state: object, budget: Budget) -> None:
     raise UnsafeFileError("a numpy dtype that is a record, or of big-endian numbers.")
 
 
-def make_scalar(arguments: tuple, budget: Budget) -> bool | int | float:
+def make_scalar(arguments: tuple, budget: Budget) -> bool | int | float | ForeignRecord:
     """Answer ``numpy.core.multiarray.scalar(dtype, bytes)`` with Python's own number of the same value."""
     match arguments:
+        case (ForeignRecord(), *_):
+            return ForeignRecord(ARRAY, arguments)
         case (np.dtype() as dtype, bytes() as raw):
             return np.frombuffer(_number_bytes(raw, dtype, (), budget), dtype)[0].item()
     raise UnsafeFileError("a numpy number that is not made of a dtype and bytes.")
 
 
-def make_array(arguments: tuple, budget: Budget) -> np.ndarray:
+def make_array(arguments: tuple, budget: Budget) -> np.ndarray | ForeignRecord:
     """Answer ``numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), b"b")``: an empty array that awaits a state."""
     match arguments:
         case (Global(meaning=np.ndarray), *_):
             return np.ndarray((0,), np.int8)
+        case (ForeignName(), *_):
+            return ForeignRecord(ARRAY, arguments)
     raise UnsafeFileError("a numpy array of a foreign class.")
 
 
@@ -57,13 +68,17 @@ def set_array_state(array: object, state: object, budget: Budget) -> None:
             filling = _number_bytes(raw, dtype, shape, budget)
             # numpy copies up to 1000 bytes and takes over longer ones, which are fresh from the file and no one else's
             array.__setstate__((1, shape, dtype, column_major, filling))
+        case np.ndarray(), (int(), tuple(), ForeignRecord(), bool() as column_major, *_):
+            array.__setstate__((1, (0,), NO_NUMBERS, column_major, b""))
         case _:
             raise UnsafeFileError("a numpy array whose state is not (version, shape, dtype, order, bytes).")
 
 
-def array_from_buffer(arguments: tuple, budget: Budget) -> np.ndarray:
+def array_from_buffer(arguments: tuple, budget: Budget) -> np.ndarray | ForeignRecord:
     """Answer ``numpy.core.numeric._frombuffer(bytes, dtype, shape, order)``, which protocol 5 has instead."""
     match arguments:
+        case (_, ForeignRecord(), *_):
+            return ForeignRecord(ARRAY, arguments)
         case (bytes() | ByteWindow() as raw, np.dtype() as dtype, tuple() as shape, str() as order) if order in (
             "C",
             "F",

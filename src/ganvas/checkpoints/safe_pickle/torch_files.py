@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from io import BufferedIOBase
 from pathlib import Path
 
-from ganvas.checkpoints.safe_pickle import numpy_values, torch_storage
+from ganvas.checkpoints.safe_pickle import torch_storage
 from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Budget, ByteWindow, whole_file
+from ganvas.checkpoints.safe_pickle.foreign import ForeignName, ForeignRecord
+from ganvas.checkpoints.safe_pickle.known_names import allow_list
 from ganvas.checkpoints.safe_pickle.machine import AllowList, Global, Machine, shown
-from ganvas.checkpoints.safe_pickle.plain_trees import make_dict, read_checked
+from ganvas.checkpoints.safe_pickle.plain_trees import read_checked
 from ganvas.checkpoints.safe_pickle.torch_storage import Storage, StorageHead, read_elements, storage_head
 from ganvas.checkpoints.safe_pickle.zip_directory import read_directory
 from ganvas.errors import CheckpointError, UnsafeFileError
@@ -106,44 +108,19 @@ def _allow_list(
     load: Callable[[StorageHead], object], instead: Mapping[tuple[str, str], Global] | None = None
 ) -> AllowList:
     """Return what a checkpoint may ask for; `load` answers its storages, `instead` takes the place of some names."""
-    return AllowList(
-        names={**NAMES, **(instead or {})},
-        builders={**numpy_values.BUILDERS, dict: _forget_state},
-        persistent=lambda named: load(storage_head(named)),
-    )
+    return allow_list({**torch_storage.NAMES, **(instead or {})}, lambda named: _persistent(named, load))
 
 
-def _forget_state(target: object, state: object, budget: Budget) -> None:
-    """Drop what is said about a dictionary: the ``_metadata`` of a state dict, the settings of a ``Namespace``."""
-    if type(state) is not dict:
-        raise UnsafeFileError("sets something else than attributes of a dictionary.")
+def _persistent(named: object, load: Callable[[StorageHead], object]) -> object:
+    """Answer a persistent id: a storage, one of a kind of numbers that Ganvas does not read, or the class of a module,
+    with which the old format gives its source.
+    """
+    match named:
+        case (str() as word, ForeignName() as name, str() | None, str() | None) if word == "module":
+            return name
+        case (str() as word, ForeignName() as kind, str(), str(), int(), *_) if word == "storage":
+            return ForeignRecord(kind, named)
+    return load(storage_head(named))
 
 
-def _make_size(arguments: tuple, budget: Budget) -> tuple:
-    match arguments:
-        case (tuple() as lengths,):
-            return torch_storage.require_shape(lengths)
-    raise UnsafeFileError("a shape that is not made of a tuple.")
-
-
-def _make_device(arguments: tuple, budget: Budget) -> str:
-    match arguments:
-        case (str() as kind, *_):
-            return kind
-    raise UnsafeFileError("a device that is not made of a text.")
-
-
-NAMES = {
-    ("collections", "OrderedDict"): Global(reduce=make_dict),
-    ("argparse", "Namespace"): Global(create=make_dict),
-    ("torch", "Size"): Global(reduce=_make_size),
-    ("torch", "device"): Global(reduce=_make_device),
-    ("torch._utils", "_rebuild_tensor_v2"): Global(reduce=torch_storage.rebuild_tensor),
-    ("torch._utils", "_rebuild_parameter"): Global(reduce=torch_storage.rebuild_parameter),
-    **torch_storage.NAMES,
-    **numpy_values.NAMES,
-}
-WITHOUT_TENSORS = {
-    ("torch._utils", name): Global(reduce=lambda arguments, budget: None)
-    for name in ("_rebuild_tensor_v2", "_rebuild_parameter")
-}
+WITHOUT_TENSORS = {name: Global(reduce=lambda arguments, budget: None) for name in torch_storage.TENSORS}

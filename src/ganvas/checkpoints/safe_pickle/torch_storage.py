@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganvas.checkpoints.safe_pickle.byte_windows import Budget, ByteWindow
+from ganvas.checkpoints.safe_pickle.foreign import ForeignName, ForeignRecord
 from ganvas.checkpoints.safe_pickle.machine import AllowList, Global, Machine
 from ganvas.errors import CheckpointError, UnsafeFileError
 
@@ -32,6 +33,8 @@ DTYPES = {
     "CharStorage": torch.int8,
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
 }
 
 
@@ -79,9 +82,14 @@ def read_elements(window: ByteWindow, head: StorageHead, budget: Budget) -> Stor
     return Storage(elements != 0 if head.dtype == torch.bool else elements.view(head.dtype))
 
 
-def rebuild_tensor(arguments: tuple, budget: Budget) -> Tensor:
-    """Answer ``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...)``: contiguous, sharing with none."""
+def rebuild_tensor(arguments: tuple, budget: Budget) -> Tensor | ForeignRecord:
+    """Answer ``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...)``: contiguous, sharing with none.
+
+    A tensor of numbers that Ganvas does not read (quantized ones) is recorded.
+    """
     match arguments:
+        case (ForeignRecord(), *_):
+            return ForeignRecord(ForeignName("torch", "Tensor"), arguments)
         case (Storage() as storage, int() as offset, tuple() as size, tuple() as stride, *_):
             pass
         case _:
@@ -102,12 +110,25 @@ def rebuild_tensor(arguments: tuple, budget: Budget) -> Tensor:
     return view.clone(memory_format=torch.contiguous_format)
 
 
-def rebuild_parameter(arguments: tuple, budget: Budget) -> Tensor:
+def rebuild_parameter(arguments: tuple, budget: Budget) -> Tensor | ForeignRecord:
     """Answer ``torch._utils._rebuild_parameter(tensor, requires_grad, hooks)`` with the tensor itself."""
     match arguments:
-        case (Tensor() as tensor, *_):
+        case (Tensor() | ForeignRecord() as tensor, *_):
             return tensor
     raise UnsafeFileError("a parameter that is not made of a tensor.")
+
+
+def rebuild_with_attributes(arguments: tuple, budget: Budget) -> object:
+    """Answer ``torch._tensor._rebuild_from_type_v2(function, class, arguments, state)``, which stands for a tensor that
+    has attributes or a class of its own: with what its function makes.
+    """
+    match arguments:
+        case (Global() as function, _, tuple() as inner, *_):
+            if function.reduce is not None and function.reduce is not rebuild_with_attributes:
+                return function.reduce(inner, budget)
+        case (ForeignName() as function, _, tuple() as inner, *_):
+            return ForeignRecord(function, inner)
+    raise UnsafeFileError("a tensor that is not made by a function of torch.")
 
 
 def require_shape(lengths: object) -> tuple[int, ...]:
@@ -155,5 +176,13 @@ def storage_head(persistent: object) -> StorageHead:
     raise UnsafeFileError("a tensor's storage in a form that torch does not write.")
 
 
+TENSORS = {
+    ("torch._utils", "_rebuild_tensor"): Global(reduce=rebuild_tensor),
+    ("torch._utils", "_rebuild_tensor_v2"): Global(reduce=rebuild_tensor),
+    ("torch._utils", "_rebuild_parameter"): Global(reduce=rebuild_parameter),
+    ("torch._utils", "_rebuild_parameter_with_state"): Global(reduce=rebuild_parameter),
+    ("torch.nn.parameter", "Parameter"): Global(reduce=rebuild_parameter),
+    ("torch._tensor", "_rebuild_from_type_v2"): Global(reduce=rebuild_with_attributes),
+}
 NAMES = {("torch", name): Global(meaning=dtype) for name, dtype in DTYPES.items()}
 STORAGE_ALLOW_LIST = AllowList(names=NAMES, persistent=storage_head)

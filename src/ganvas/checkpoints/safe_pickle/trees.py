@@ -8,9 +8,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ganvas.checkpoints.safe_pickle.foreign import ForeignName, ForeignRecord
 from ganvas.checkpoints.safe_pickle.machine import shown
-from ganvas.checkpoints.safe_pickle.pickles import module_tensors, read_pickle
-from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord, PersistentRecord
+from ganvas.checkpoints.safe_pickle.modules import Record, is_module, module_tensors
+from ganvas.checkpoints.safe_pickle.pickles import read_pickle
+from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord
 from ganvas.checkpoints.safe_pickle.torch_files import read_torch_old, read_torch_zip
 from ganvas.errors import CheckpointError
 from ganvas.io.file_kinds import OLD_TORCH_HEAD, ZIP_HEAD
@@ -54,10 +56,13 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def describe_tree(tree: Any, depth: int = DEEPEST_SHOWN) -> str:
     """Return a line on what a tree holds: the names at its top, and of the first tensors in them."""
-    if isinstance(tree, PersistentRecord):
-        return f"a {shown(tree.class_name, 60)} with {_names(module_tensors(tree))}"
+    if is_module(tree):
+        return _module(tree)
     if depth == 0:
         return "..."
+    if isinstance(tree, ForeignRecord):
+        inside = f" with {describe_tree(tree.named, depth - 1)}" if tree.named else ""
+        return f"a {shown(tree.class_name, 60)}{inside}"
     if isinstance(tree, NetworkRecord):
         return f"a TensorFlow network with {describe_tree(tree.state, depth - 1)}"
     if isinstance(tree, Mapping):
@@ -67,11 +72,19 @@ def describe_tree(tree: Any, depth: int = DEEPEST_SHOWN) -> str:
         return _names(tree)
     if isinstance(tree, list | tuple):
         return f"a {type(tree).__name__} of {len(tree)}" + (f": {describe_tree(tree[-1], depth - 1)}" if tree else "")
-    return f"a {type(tree).__name__}"
+    return f"the name {shown(str(tree), 60)}" if isinstance(tree, ForeignName) else f"a {type(tree).__name__}"
+
+
+def _module(record: Record) -> str:
+    try:
+        inside = _names(module_tensors(record))
+    except CheckpointError as error:
+        inside = f"damage ({error})"
+    return f"a {shown(record.class_name, 60)} with {inside}"
 
 
 def _is_nest(node: Any) -> bool:
-    return isinstance(node, PersistentRecord | NetworkRecord) or (isinstance(node, Mapping) and bool(node))
+    return is_module(node) or isinstance(node, NetworkRecord) or (isinstance(node, Mapping) and bool(node))
 
 
 def _names(names: Iterable[object]) -> str:

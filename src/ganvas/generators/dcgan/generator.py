@@ -1,7 +1,7 @@
 """DCGAN (Radford et al. 2016) behind the Generator protocol: space z, one feature map per block, derivative.
 
 A linear layer makes 4 x 4 maps of the code, every further layer is a transposed convolution that doubles the size
-(kernel 4, stride 2, no bias); batch normalization and ReLU follow each but the last, which ends in tanh. A module in
+(kernel 4, stride 2); batch normalization and ReLU follow each but the last, which ends in tanh. A module in
 training mode normalizes by its batch and updates its statistics, as `torch.nn.BatchNorm2d` does; every other mode of
 use (and all that Ganvas loads) normalizes by the statistics, so that a code has one image.
 """
@@ -30,12 +30,14 @@ MOST_BLOCKS = 9
 class DCGANArchitecture:
     """All that fixes the shapes of a DCGAN generator; `standard` gives the published one.
 
-    ``channels`` are those of the maps of 4, 8, ... pixels, up to half the resolution; three colors follow.
+    ``channels`` are those of the maps of 4, 8, ... pixels, up to half the resolution; three colors follow, with a
+    ``color_bias`` or, as published, without.
     """
 
     resolution: int
     channels: tuple[int, ...]
     z_dim: int = 100
+    color_bias: bool = False
 
     def __post_init__(self) -> None:
         check_sizes("DCGAN", (self.resolution, self.z_dim, *self.channels))
@@ -44,6 +46,8 @@ class DCGANArchitecture:
                 f"{len(self.channels)} maps do not make images of {self.resolution} pixels: a DCGAN has maps of "
                 "4, 8, ... pixels up to half its resolution."
             )
+        if type(self.color_bias) is not bool:
+            raise CheckpointError(f"The colors of a DCGAN have a bias or not; found {self.color_bias!r:.20}.")
 
     @classmethod
     def standard(cls, resolution: int = 64, width: int = 64, z_dim: int = 100) -> "DCGANArchitecture":
@@ -79,7 +83,7 @@ class DCGAN(ZOnlyGenerator, nn.Module):
                 for i, size in enumerate(architecture.resolutions)
             }
         )
-        self.colors = Colors(inputs[-1])
+        self.colors = Colors(inputs[-1], architecture.color_bias)
         self.feature_names = tuple(self.blocks)
 
     @property

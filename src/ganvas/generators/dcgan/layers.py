@@ -84,15 +84,17 @@ class Block(nn.Module):
 
 
 class Colors(nn.Module):
-    """The last layer: a transposed convolution to three colors, and tanh in float32."""
+    """The last layer: a transposed convolution to three colors, with a bias or without, and tanh in float32."""
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, biased: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(inputs, 3, KERNEL, KERNEL) * INITIAL_STD)
+        self.bias = nn.Parameter(torch.zeros(3)) if biased else None
 
     def forward(self, x: Float[Tensor, "n i h w"]) -> Float[Tensor, "n 3 h2 w2"]:
         """Return images in [-1, 1]."""
-        return ops.at_least_float32(double(x, self.weight)).tanh()
+        colors = ops.at_least_float32(double(x, self.weight))
+        return (colors if self.bias is None else colors + self.bias[:, None, None]).tanh()
 
     def linearize(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Return the image at one point and its derivative, ``(1 - tanh^2) W dx``."""

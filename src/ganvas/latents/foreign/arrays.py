@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ganvas.checkpoints.safe_pickle.byte_windows import MOST_OPERATIONS, SPARE_BYTES, Budget, ByteWindow, whole_file
+from ganvas.checkpoints.safe_pickle.foreign import ForeignRecord
 from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.trees import read_safetensors, read_tree
 from ganvas.checkpoints.safe_pickle.zip_directory import read_entries
@@ -112,6 +113,8 @@ def _assemble(path: Path, container: str, tree: Any, budget: Budget) -> ForeignA
 
 
 def _nothing(tree: Any, others: Mapping[str, str]) -> str:
+    if isinstance(tree, ForeignRecord):
+        return f"it {_not_only_numbers(str(tree.kind))}"
     if not others:
         kind = "dict" if isinstance(tree, Mapping) else type(tree).__name__
         return f"it holds an empty {kind}; nothing was saved in it"
@@ -127,18 +130,20 @@ def _unsafe(reason: CheckpointError, path: Path) -> str:
     """Say what a file wants that is more than data."""
     said = _without_path(reason, path)
     wanted = re.search(r"asks for ([\w.]+\.\w+)", said)
-    if wanted and wanted[1].split(".")[0] in ("dill", "cloudpickle", "joblib"):
-        library = wanted[1].split(".")[0]
+    return f"{_not_only_numbers(wanted[1])}." if wanted else f"is not read, for safety: {said}"
+
+
+def _not_only_numbers(name: str) -> str:
+    library = name.split(".")[0]
+    if library in ("dill", "cloudpickle", "joblib"):
         return (
             f"was written with {library}, which stores program code; nothing of it was run. Save the numbers alone: "
-            "numpy.save('file.npy', array)."
+            "numpy.save('file.npy', array)"
         )
-    if wanted:
-        return (
-            f"holds an object of the class or function {wanted[1]}, not only numbers; nothing of it was run. Save the "
-            "numbers alone: numpy.save('file.npy', array)."
-        )
-    return f"is not read, for safety: {said}"
+    return (
+        f"holds an object of the class or function {shown(name)}, not only numbers; nothing of it was run. Save the "
+        "numbers alone: numpy.save('file.npy', array)"
+    )
 
 
 def _without_path(reason: CheckpointError, path: Path) -> str:

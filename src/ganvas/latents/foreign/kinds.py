@@ -22,7 +22,7 @@ def kind_of(head: bytes, size: int) -> str:
     Raises `ResultFileError` for the kinds that hold neither latents nor directions.
     """
     kind = kinds.kind_of(head, size)
-    if kind in CONTAINERS:
+    if kind is None or kind in CONTAINERS:
         return CONTAINERS[kind]
     if kind.group == "image":
         raise ResultFileError(f"it is {kind.words}, not codes; invert it first: ganvas invert")

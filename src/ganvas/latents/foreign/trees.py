@@ -11,25 +11,31 @@ from torch import Tensor
 from ganvas.checkpoints.load import recognize_tree
 from ganvas.checkpoints.own_format import is_own
 from ganvas.checkpoints.safe_pickle.byte_windows import Budget
+from ganvas.checkpoints.safe_pickle.foreign import ForeignRecord
 from ganvas.checkpoints.safe_pickle.machine import shown
-from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord, PersistentRecord
+from ganvas.checkpoints.safe_pickle.modules import is_module
+from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord
 from ganvas.checkpoints.safe_pickle.trees import is_safetensors
 from ganvas.errors import CheckpointError, ResultFileError
 from ganvas.latents.foreign.npy import NotFloats
 
 LONGEST_NAME = 200  # characters
+DEEPEST_RECORDS = 4  # kinds of dictionaries in one another
 FEW_ARRAYS = 4  # a generator has more
 WEIGHT_ENDINGS = (".weight", ".bias", "_weight", "_bias", ".running_mean")
 
 
 @dataclass(eq=False)
 class Collected:
-    """What was found so far: arrays of floats, words for the rest, and the arrays of objects met before by id."""
+    """What was found so far: arrays of floats, words for the rest, the arrays of objects met before by id, and the ids
+    of the records around what is looked at.
+    """
 
     arrays: dict[str, np.ndarray]
     others: dict[str, str]
     budget: Budget
     known: dict[int, np.ndarray | None] = field(default_factory=dict)
+    records: list[int] = field(default_factory=list)
 
 
 def collect(node: Any, name: str, found: Collected) -> None:
@@ -37,6 +43,10 @@ def collect(node: Any, name: str, found: Collected) -> None:
     array = _array(node, found)
     if array is not None:
         found.arrays[name] = array
+    elif isinstance(node, ForeignRecord) and node.entries and _may_enter(node, found):
+        found.records.append(id(node))
+        collect(node.entries, name, found)
+        found.records.pop()
     elif isinstance(node, Mapping):
         for key, value in node.items():
             collect(value, _inside(name, key), found)
@@ -45,6 +55,11 @@ def collect(node: Any, name: str, found: Collected) -> None:
             collect(value, _inside(name, index), found)
     elif not isinstance(node, Sequence | Mapping) or isinstance(node, str | bytes) or node:
         found.others[name] = _words(node)
+
+
+def _may_enter(record: ForeignRecord, found: Collected) -> bool:
+    """Return whether a kind of dictionary (EasyDict) lies neither in itself nor in many others."""
+    return len(found.records) < DEEPEST_RECORDS and id(record) not in found.records
 
 
 def _inside(name: str, key: object) -> str:
@@ -102,13 +117,15 @@ def _words(node: Any) -> str:
         return f"an array of {str(node.dtype).removeprefix('torch.')} {list(node.shape)}"
     if isinstance(node, np.ndarray):
         return f"an array of {node.dtype.name} {list(node.shape)}"
+    if isinstance(node, ForeignRecord):
+        return f"an object of the class or function {shown(str(node.kind), 60)}"
     return "nothing" if node is None else f"a {type(node).__name__}"
 
 
 def refuse_generator(tree: Any, path: Path) -> None:
     """Raise `ResultFileError` where a tree is a generator or the weights of another network."""
     parts = list(tree.values()) if isinstance(tree, Mapping) else tree if isinstance(tree, list | tuple) else [tree]
-    if any(isinstance(part, PersistentRecord | NetworkRecord) for part in [tree, *parts]):
+    if any(isinstance(part, NetworkRecord) or is_module(part) for part in [tree, *parts]):
         raise ResultFileError("it is the checkpoint of a network; load it with ganvas.load")
     if is_safetensors(path) and is_own(path):
         raise ResultFileError("it is a generator; load it with ganvas.load")

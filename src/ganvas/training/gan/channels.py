@@ -1,5 +1,6 @@
 """Numbers of channels of maps of 4, 8, ... pixels."""
 
+from ganvas.checks.ranges import whole_number
 from ganvas.errors import TrainingError
 
 
@@ -39,5 +40,5 @@ def parse_widths(text: str) -> tuple[int, ...]:
 def _numbers(text: str) -> tuple[int, ...]:
     """Return the numbers of "256,128", none where the text is no such list of numbers above 0."""
     parts = text.split(",")
-    numbers = tuple(int(part) for part in parts if part.strip().isdecimal())
+    numbers = tuple(whole_number(part) for part in parts if part.strip().isdecimal())
     return numbers if len(numbers) == len(parts) and min(numbers) > 0 else ()

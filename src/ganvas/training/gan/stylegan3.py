@@ -19,11 +19,26 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import (
+    Batch,
+    Depth,
+    Every,
+    Positive,
+    Range,
+    Rate,
+    Seed,
+    Size,
+    Steps,
+    StepsOrNone,
+    Weight,
+    Width,
+)
 from ganvas.errors import TrainingError
-from ganvas.generators.stylegan3.architecture import StyleGAN3Architecture
+from ganvas.generators.stylegan3.architecture import MOST_LAYERS, StyleGAN3Architecture
 from ganvas.generators.stylegan3.batches import synthesize_batch
 from ganvas.generators.stylegan3.generator import StyleGAN3
-from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
+from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.channels import parse_widths, standard_channels
@@ -40,6 +55,7 @@ WIDEST_BLUR = 10 / 256  # of the width
 SIGMAS = 3  # of the Gaussian on each side
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class StyleGAN3Settings:
     """Settings of a StyleGAN3 and its training; `standard` fills in the channels.
@@ -65,22 +81,22 @@ class StyleGAN3Settings:
         family: The kind of training, as snapshots name it.
     """
 
-    resolution: int
-    channels: tuple[int, ...]
-    discriminator_channels: tuple[int, ...]
+    resolution: Size
+    channels: tuple[Width, ...]
+    discriminator_channels: tuple[Width, ...]
     rotation: bool = False
-    z_dim: int = 256
-    mapping_layers: int = 2
-    batch: int = 32
-    learning_rate: float = 2.5e-3
-    discriminator_learning_rate: float = 2e-3
-    r1: float = 1.0
-    penalty_every: int = 16
-    blur_images: int = 20_000
-    discriminator_warmup: int | None = 0
-    half_life: float = 10_000.0
+    z_dim: Width = 256
+    mapping_layers: Depth = 2
+    batch: Batch = 32
+    learning_rate: Rate = 2.5e-3
+    discriminator_learning_rate: Rate = 2e-3
+    r1: Weight = 1.0
+    penalty_every: Steps = 16
+    blur_images: Every = 20_000
+    discriminator_warmup: StepsOrNone | None = 0
+    half_life: Positive = 10_000.0
     precision: str = "float32"
-    seed: int = 0
+    seed: Seed = 0
     family: str = "stylegan3"
 
     def __post_init__(self) -> None:
@@ -89,10 +105,6 @@ class StyleGAN3Settings:
                 f"A batch has at least {GROUP_SIZE} images, and the discriminator a map for each size from 4 to "
                 f"{self.resolution} pixels."
             )
-        check_above_zero(learning_rate=self.learning_rate, discriminator_learning_rate=self.discriminator_learning_rate)
-        check_above_zero(half_life=self.half_life)
-        check_range(0, r1=self.r1, blur_images=self.blur_images, discriminator_warmup=self.discriminator_warmup or 0)
-        check_range(1, z_dim=self.z_dim, mapping_layers=self.mapping_layers, penalty_every=self.penalty_every)
         check_precision(self.precision)
 
     @classmethod
@@ -122,7 +134,7 @@ class StyleGAN3Settings:
         if channels:
             return cls(resolution, parse_widths(channels), seen, rotation, **settings)
         first, highest, critical = 2.0, resolution / 2, 2
-        check_range(critical + 1, 32, layers=layers)
+        Range(critical + 1, MOST_LAYERS, whole=True).check("layers", layers, TrainingError)
         cutoffs = (first * (highest / first) ** min(i / (layers - critical), 1) for i in range(layers))
         widths = tuple(round(min(resolution / cutoff, 16)) * 16 * (1 + rotation) for cutoff in cutoffs)
         return cls(resolution, widths, seen, rotation, **settings)

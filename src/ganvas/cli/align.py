@@ -1,0 +1,43 @@
+"""``ganvas align``: a photo as a generator wants it, to paint a region on."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ganvas.cli import numbers
+from ganvas.cli.options import Loading, PhotoOptions
+from ganvas.cli.types import Overwrite
+from ganvas.images.aligned import write_aligned
+from ganvas.inversion.photos import align_photo
+from ganvas.io.result_folder import check_new_file
+
+SMALLEST = 512  # pixels to paint on
+
+
+def align(
+    photo: Path,
+    /,
+    *,
+    model: Annotated[str, Parameter(name="--for")],
+    size: numbers.Size | None = None,
+    out: Path | None = None,
+    overwrite: Overwrite = False,
+    preparation: PhotoOptions = PhotoOptions(),
+    loading: Loading = Loading(),
+) -> None:
+    """Write a photo aligned to a generator, as PNG: to look at, to paint a mask on, and to use in its place.
+
+    A mask painted on it (white on black, saved as another file) is a region: --region mask:FILE.
+
+    Args:
+        photo: The photo.
+        model: The generator that the photo is for.
+        size: Pixels of a side of the image; the generator's, but at least 512, by default.
+        out: The file to write; by default the photo's name with -aligned.png, in the present folder.
+    """
+    out = check_new_file(out or Path(f"{photo.stem}-aligned.png"), overwrite)
+    generator = loading.load(model)
+    aligned = align_photo(photo, generator, preparation.settings(), size=size or max(SMALLEST, generator.resolution))
+    files = [write_aligned(out, aligned.image, aligned.frame, photo.resolve())]
+    loading.show("align", [f"'{photo.name}' was {aligned.how}"], files, how=aligned.how)

@@ -1,0 +1,45 @@
+"""A region drawn on an image with a ruler in fractions of width and height, so that nobody has to guess numbers."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.images import sheets
+from ganvas.images.pixels import resize
+from ganvas.images.ruler import with_ruler
+from ganvas.regions.region import Region
+
+SIDE = 768  # pixels of the image in a preview
+MASK_SIDE = 512
+
+
+def region_preview(image: Float[Tensor, "1 3 h w"], region: Region | None) -> Float[Tensor, "1 3 height width"]:
+    """Return an image, enlarged to 768 pixels where it is smaller, with the region outlined and shaded outside, and a
+    ruler along its sides.
+    """
+    height, width = image.shape[-2:]
+    scale = max(1.0, SIDE / max(height, width))
+    shown = resize(image, round(height * scale), round(width * scale))
+    if region is not None:
+        mask = region.split(shown.shape[-2], shown.shape[-1])[0]
+        shaded = shown * 0.55 - 0.45 * 0.4
+        shown = sheets.outline(torch.where(mask[None] > 0.5, shown, shaded), mask)
+    return with_ruler(shown)
+
+
+def region_lines(named: Mapping[str, Region]) -> list[str]:
+    """Return a line for each named region: its name, and the box around it as it can be typed."""
+    width = max((len(name) for name in named), default=0)
+    return [f"{name:{width}}  {box_text(region)}" for name, region in named.items()]
+
+
+def box_text(region: Region) -> str:
+    """Return the smallest box around a region as text, "box:0.34,0.66,0.66,0.84"."""
+    mask = region.mask(MASK_SIDE, MASK_SIDE)[0] > 0.5
+    rows, columns = (mask.any(dim).nonzero().flatten() for dim in (1, 0))
+    if not len(rows):
+        return "(empty)"
+    edges = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    return "box:" + ",".join(f"{float(edge) / MASK_SIDE:.2f}" for edge in edges)

@@ -1,0 +1,1 @@
+"""Finding faces in photos: how near the eyes are to known ones."""

@@ -1,0 +1,106 @@
+"""Faces found in photos: their eyes, their order, and what is said where nothing can be found."""
+
+import math
+from importlib import util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganvas
+from ganvas.errors import GanvasError, ImageError
+from ganvas.images import faces
+from ganvas.images.faces import find_faces, in_photo
+from ganvas.images.pixels import resize
+from ganvas.regions.eyes import eye_places_of
+
+NO_DLIB = "needs the extra align"
+FFHQ = ((0.385, 0.48), (0.615, 0.48))  # where photos that are cut as for FFHQ have them
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated face, 256 pixels wide."""
+    pytest.importorskip("dlib", reason=NO_DLIB)
+    generator = ganvas.load("faces")
+    image = generator.synthesize(ganvas.sample(generator, [4], truncation=0.5))
+    return ganvas.write_image(tmp_path_factory.mktemp("faces") / "portrait.png", resize(image, 256, 256))
+
+
+def placed(portrait: Path, out: Path, *, side: int, at: list[tuple[int, int]], degrees: float = 0.0) -> Path:
+    """Write a gray page of 900 x 600 pixels with the portrait at some places, each `side` pixels wide."""
+    page = Image.new("RGB", (900, 600), "gray")
+    with Image.open(portrait) as image:
+        turned = image.resize((side, side)).rotate(degrees, Image.Resampling.BICUBIC, fillcolor="gray")
+    for place in at:
+        page.paste(turned, place)
+    page.save(out)
+    return out
+
+
+def test_positions_are_fractions_of_the_photo():
+    side = faces.SIDE
+    assert in_photo((side / 2, side / 2), 300, 100) == pytest.approx((0.5, 0.5))
+    assert in_photo((0.0, side / 3), 300, 100) == pytest.approx((0, 0))
+    assert in_photo((side * 0.75, float(side)), 100, 200) == pytest.approx((1, 1))
+
+
+def test_eyes_of_a_generated_face_are_where_the_generator_has_them(portrait: Path):
+    places = eye_places_of(ganvas.named_regions(ganvas.load("faces")))
+    (face,) = find_faces(portrait)
+    distance = math.dist(*places)
+    assert all(math.dist(eye, place) < 0.2 * distance for eye, place in zip(face.eyes, places, strict=True))
+
+
+@pytest.mark.parametrize("degrees", [-25.0, 10.0, 25.0])
+def test_a_rotated_face_has_rotated_eyes(portrait: Path, tmp_path: Path, degrees: float):
+    (face,) = find_faces(placed(portrait, tmp_path / "page.png", side=256, at=[(500, 200)], degrees=degrees))
+    (x1, y1), (x2, y2) = face.eyes
+    assert x1 > 500 / 900
+    assert math.degrees(math.atan2((y1 - y2) * 600, (x2 - x1) * 900)) == pytest.approx(degrees, abs=6)
+
+
+def test_the_largest_of_several_faces_is_first(portrait: Path, tmp_path: Path):
+    page = placed(portrait, tmp_path / "page.png", side=128, at=[(20, 20), (300, 420)])
+    with Image.open(page) as image, Image.open(portrait) as large:
+        image.paste(large, (600, 100))
+        image.save(page)
+    found = find_faces(page)
+    assert len(found) == 3
+    assert found[0].left_eye[0] > 600 / 900
+    assert found[0].width > 1.5 * found[1].width
+
+
+def test_a_photo_without_a_face_has_none(tmp_path: Path):
+    pytest.importorskip("dlib", reason=NO_DLIB)
+    Image.fromarray(np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))).save(tmp_path / "ramp.png")
+    assert find_faces(tmp_path / "ramp.png") == []
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(ImageError, match=r"text\.png"):
+        find_faces(tmp_path / "text.png")
+
+
+@pytest.mark.slow
+def test_eyes_of_labeled_faces_are_near_the_centers_of_their_masks(shared: Path, tmp_path: Path):
+    """At most a tenth of the eye distance, on 12 faces; the command of docs/results/alignment.md has all 50."""
+    pytest.importorskip("dlib", reason=NO_DLIB)
+    from studies.alignment.labeled import labeled_faces
+
+    for name, image, eyes in labeled_faces(shared / "data" / "faces-with-labels.zip", range(12)):
+        image.save(tmp_path / name)
+        found = find_faces(tmp_path / name)[0].eyes
+        size = torch.tensor(image.size)
+        errors = ((torch.tensor(found) - torch.tensor(eyes)) * size).norm(dim=1)
+        assert errors.max() < 0.1 * ((torch.tensor(eyes[0]) - torch.tensor(eyes[1])) * size).norm(), name
+
+
+def test_error_without_the_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    faces._models.cache_clear()
+    real = util.find_spec
+    monkeypatch.setattr(faces, "find_spec", lambda name: None if name == "dlib" else real(name))
+    with pytest.raises(GanvasError, match=r"ganvas\[align\].*--eyes X,Y:X,Y"):
+        find_faces(tmp_path / "any.png")
+    assert not faces.can_find_faces()
+    faces._models.cache_clear()
