@@ -171,7 +171,7 @@ def test_run_starts_from_an_exported_generator():
         ({"learning_rate": 0.0}, "learning rate 0.0 is not possible"),
         ({"depth": 0}, "depth 0 is not possible"),
         ({"orthogonal": -1.0}, "orthogonal -1.0"),
-        ({"statistics": 1}, "statistics 1 is not possible; give 2 or more"),
+        ({"statistics": 1}, "statistics 1 is not possible; give 2 to 1,000"),
         ({"discriminator_steps": 0}, "discriminator steps 0"),
     ],
 )
