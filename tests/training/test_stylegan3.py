@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import TrainingError
+from ganvas.generators.protocol import About
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan import augment
 from ganvas.training.gan.augment import EQUIVARIANT_PARTS
@@ -20,6 +22,7 @@ from ganvas.training.gan.stylegan3 import StyleGAN3Settings, blur_at, blurred
 from ganvas.training.gan.task import RunSchedule
 from ganvas.training.launch import RunOptions, style_call
 from ganvas.training.randomness import Randomness
+from tests.generators.small import small_stylegan2
 from tests.training.tiny import CPU, STYLE3, images_at
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -160,6 +163,23 @@ def test_generator_waits_while_the_discriminator_warms_up():
         assert ("G" in step(settings, networks, index)) == learns
         unchanged = all(torch.equal(a, b) for a, b in zip(before, networks.generator.parameters(), strict=True))
         assert unchanged != learns
+
+
+def test_student_learns_its_teachers_images_with_the_teachers_mapping(tmp_path: Path):
+    teacher = small_stylegan2(16, width=8, z_dim=8)
+    path = str(save_generator(tmp_path / "teacher.safetensors", teacher, About("teacher", "")))
+    settings = replace(SHARP, distill=path, distill_images=160, mapping_layers=2, learning_rate=1e-2)
+    networks = settings.build(CPU)
+    seen = [step(settings, networks, index) for index in range(20)]
+    assert float(seen[-1]["distance"]) < 0.9 * float(seen[0]["distance"])
+    assert all("G" not in metrics for metrics in seen)
+    for name, tensor in teacher.mapping.named_parameters():
+        assert torch.equal(tensor, networks.generator.mapping.state_dict()[name]), name
+    last = step(settings, networks, 20)
+    assert "G" in last
+    assert "distance" not in last
+    with pytest.raises(TrainingError, match="mapping network has z_dim 8, not 7"):
+        replace(settings, z_dim=7).build(CPU)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ class BigGANOptions(NetworkOptions):
     z_dim: numbers.Width = BigGANSettings.z_dim
     batch: numbers.Batch = BigGANSettings.batch
     learning_rate: numbers.Rate = BigGANSettings.learning_rate
-    """Learning rate of the generator; the discriminator's is twice as high."""
+    """Learning rate of the generator; the discriminator's is four times as high."""
     depth: numbers.Depth = BigGANSettings.depth
     """Blocks for each size of maps."""
     orthogonal: numbers.Weight = BigGANSettings.orthogonal
@@ -190,6 +190,10 @@ class StyleGAN3Options(NetworkOptions):
     """Equivariant to rotation as well (R), not to translation only (T)."""
     r1: numbers.Weight = StyleGAN3Settings.r1
     """Weight of the gradient penalty on real images."""
+    distill: str = ""
+    """A trained StyleGAN, such as cats, whose images it learns to make before it meets real ones."""
+    distill_images: numbers.Every = StyleGAN3Settings.distill_images
+    """Images for which it does."""
     blur_images: numbers.Every = StyleGAN3Settings.blur_images
     """First images, of which the discriminator sees ever less blurred ones; the paper has 200,000."""
     discriminator_warmup: numbers.StepsOrNone | None = None

@@ -22,7 +22,7 @@ from ganvas.training.interrupt import stop_on_signal
 from ganvas.training.launch import Rehearsal, RunOptions
 from ganvas.training.train import rehearse
 
-METRICS = ("D", "G", "codes", "pixels", "perceptual")
+METRICS = ("D", "G", "distance", "codes", "pixels", "perceptual")
 WINDOW = 300.0  # seconds over which the rate is averaged
 RUN = Group("The run", sort_key=1)
 

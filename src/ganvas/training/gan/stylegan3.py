@@ -3,7 +3,7 @@
 A step minimizes, with real images x, codes w = f(z) and fake images G(w),
 
     discriminator:  L_D(D(x), D(G(w))) + gamma / 2 E|grad D(x)|^2
-    generator:      L_G(D(G(w)))
+    generator:      L_G(D(G(w))), or at first, with ``distill``, the loss of `ganvas.training.gan.distillation`
 
 with the non-saturating losses; no style mixing and no path length regularizer (appendix D and F). The discriminator is
 that of StyleGAN2. Of the first images it sees blurred ones, so that it does not judge detail before there is any
@@ -43,6 +43,7 @@ from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.channels import parse_widths, standard_channels
 from ganvas.training.gan.discriminators import GROUP_SIZE, StyleDiscriminator
+from ganvas.training.gan.distillation import copy_mapping, distillation_loss, teacher_of
 from ganvas.training.gan.growing import start_discriminator_from
 from ganvas.training.gan.losses import LOSSES, gradient_penalty, score_metrics
 from ganvas.training.gan.networks import InitialNetworks, Networks, adam, copy_weights, descend
@@ -72,6 +73,8 @@ class StyleGAN3Settings:
         discriminator_learning_rate: Adam's learning rate for the discriminator.
         r1: Weight gamma of the gradient penalty on real images.
         penalty_every: Steps from one gradient penalty to the next.
+        distill: Name or file of a trained generator whose images the generator learns to make first; "" for none.
+        distill_images: Images for which it does.
         blur_images: First images, of which the discriminator sees blurred ones, ever less so; the paper has 200,000.
         discriminator_warmup: Steps at the start in which only the discriminator learns; with None as
             `StyleGAN2Settings`.
@@ -92,6 +95,8 @@ class StyleGAN3Settings:
     discriminator_learning_rate: Rate = 2e-3
     r1: Weight = 1.0
     penalty_every: Steps = 16
+    distill: str = ""
+    distill_images: Every = 20_000
     blur_images: Every = 20_000
     discriminator_warmup: StepsOrNone | None = 0
     half_life: Positive = 10_000.0
@@ -130,6 +135,9 @@ class StyleGAN3Settings:
         Raises:
             TrainingError: The resolution is no power of two from 16 up, or a setting is out of its range.
         """
+        if settings.get("distill"):
+            hidden = teacher_of(settings["distill"], torch.device("cpu")).architecture.hidden
+            settings = {"mapping_layers": len(hidden)} | settings
         seen = standard_channels(resolution, 32 * resolution)
         if channels:
             return cls(resolution, parse_widths(channels), seen, rotation, **settings)
@@ -156,6 +164,8 @@ class StyleGAN3Settings:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             generator = StyleGAN3(self.architecture)
+            if self.distill:
+                copy_mapping(teacher_of(self.distill, torch.device("cpu")), generator)
             discriminator = StyleDiscriminator(self.discriminator_channels, dtype_of(self.precision))
         average = copy.deepcopy(generator).eval().requires_grad_(False)
         if source is not None:
@@ -203,8 +213,9 @@ def training_step(
     generator, discriminator, loss = networks.generator, networks.discriminator, LOSSES["bce"]
     generator_learns = index >= (settings.discriminator_warmup or 0)
     sigma = blur_at(settings, index * settings.batch)
+    distills = bool(settings.distill) and index * settings.batch < settings.distill_images
     with torch.set_grad_enabled(generator_learns):
-        fake, w = fake_images(settings, generator, draws)
+        fake, w = fake_images(settings, generator, draws, learns_from_teacher=distills)
 
     discriminator.requires_grad_(True)
     with torch.no_grad():
@@ -221,18 +232,23 @@ def training_step(
 
     if generator_learns:
         discriminator.requires_grad_(False)
-        generator_loss = loss.generator(None, discriminator(blurred(augment(fake, draws), sigma)))
-        metrics["G"] = generator_loss.detach()
+        if distills:
+            generator_loss = distillation_loss(teacher_of(settings.distill, fake.device), w, fake)
+            metrics["distance"] = generator_loss.detach()
+        else:
+            generator_loss = loss.generator(None, discriminator(blurred(augment(fake, draws), sigma)))
+            metrics["G"] = generator_loss.detach()
         descend(generator, networks.generator_optimizer, generator_loss, processes)
         _move_averages(generator, w.detach().mean(0), processes)
     return metrics
 
 
 def fake_images(
-    settings: StyleGAN3Settings, generator: StyleGAN3, draws: Randomness
+    settings: StyleGAN3Settings, generator: StyleGAN3, draws: Randomness, *, learns_from_teacher: bool = False
 ) -> tuple[Float[Tensor, "n 3 r r"], Float[Tensor, "n d"]]:
     """Return a batch of new images and their codes w; the magnitudes of the layers' inputs move towards theirs."""
     w = generator.mapping(draws.normal(settings.batch, settings.z_dim), None)
+    w = w.detach() if learns_from_teacher else w  # whose mapping network it shares
     decay = 0.5 ** (settings.batch / MAGNITUDE_HALF_LIFE)
     ws = w[:, None].expand(-1, generator.layers, -1)
     return synthesize_batch(generator, ws, dtype_of(settings.precision), decay), w
