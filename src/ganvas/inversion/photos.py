@@ -99,6 +99,11 @@ class Photos:
     unreadable: tuple[tuple[Path, ImageError], ...] = ()
     aligned: tuple[AlignedPhoto, ...] = ()
 
+    @property
+    def frames(self) -> Float[Tensor, "n 2 3"]:
+        """The maps from fractions of the images to fractions of the upright files."""
+        return torch.stack([one.frame for one in self.aligned])
+
 
 def align_photo(
     path: str | Path,
