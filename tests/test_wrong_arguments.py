@@ -212,10 +212,55 @@ def answers(names: list[str]) -> dict[str, Any]:
     return {"count": count, "wrong": wrong}
 
 
+def results_that_are_not_finite() -> list[str]:
+    """Return which calls with nan or infinity inside give a result, and not an error of ours."""
+    import torch
+
+    import ganvas
+    from tests.generators.small import small_stylegan2
+
+    G, given = small_stylegan2(32, channels=3), []
+    image, alpha = torch.zeros(1, 3, 32, 32), torch.ones(1, 32, 32)
+    quick = ganvas.SketchSettings(steps=1, candidates=1)
+    for value in (float("nan"), float("inf"), float("-inf")):
+        broken = image.clone()
+        broken[0, 1, 5, 6] = value
+        attempts = {
+            "sketch": lambda b=broken: ganvas.sketch(G, (b, alpha), quick, random=0),
+            "sketch alpha": lambda b=broken: ganvas.sketch(G, (image, b[:, 1] + 1), quick, random=0),
+            "invert": lambda b=broken: ganvas.invert(G, b, ganvas.InversionSettings(steps=1)),
+            "mask": lambda b=broken: ganvas.invert(G, image, ganvas.InversionSettings(steps=1), mask=b[:, 1] + 1),
+            "Latent": lambda v=value: ganvas.Latent(torch.full((1, 6), v), "w"),
+            "sample": lambda v=value: ganvas.sample(G, [1], truncation=v),
+            "strength": lambda v=value: ganvas.edit(
+                G, ganvas.sample(G, [1], space="w"), ganvas.Direction(torch.eye(6)[0], "w", None), v
+            ),
+        }
+        for name, attempt in attempts.items():
+            try:
+                attempt()
+            except ganvas.GanvasError:
+                continue
+            given.append(f"{name} of {value}")
+    for psi in (1e18, 1e308, -1e18, 11.0):
+        try:
+            ganvas.sample(G, [1], truncation=psi)
+        except ganvas.LatentError:
+            continue
+        given.append(f"truncation {psi}")
+    return given
+
+
 def told(*names: str) -> dict[str, Any]:
     code = f"import json; from tests import test_wrong_arguments as t; print(json.dumps(t.answers({list(names)!r})))"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return json.loads(answer.stdout.splitlines()[-1])
+
+
+def test_what_is_not_finite_is_refused_and_never_computed_with():
+    code = "import json; from tests import test_wrong_arguments as t; print(t.results_that_are_not_finite())"
+    answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert answer.stdout.strip() == "[]"
 
 
 def test_wrong_kinds_give_an_error_of_ours():

@@ -158,7 +158,7 @@ def _class(wanted: Any) -> Kind:
     if inspect.isclass(wanted) and issubclass(wanted, AbstractArray):
         shape = wanted.dim_str
         array = "an array" if wanted.array_type is np.ndarray else "a tensor"
-        return Kind(f"{array} [{', '.join(shape.split())}]", lambda value: _unless(_is_array(value, wanted)))
+        return Kind(f"{array} [{', '.join(shape.split())}]", lambda value: _refused_array(value, wanted))
     words = WORDS.get(name) or f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
     kind = Kind(words, lambda value: _unless(_is_a(value, wanted)))
     return _ranged(kind, [COUNTABLE]) if wanted is int else kind
@@ -180,6 +180,14 @@ def _is_a(value: Any, wanted: Any) -> bool:
 
 def _fits_a_float(value: Any) -> bool:
     return not isinstance(value, int) or abs(value) < 2**63
+
+
+def _refused_array(value: Any, wanted: Any) -> str | None:
+    """Return why an array is refused. Images and masks are finite; a row of numbers may have unknown ones."""
+    if not _is_array(value, wanted):
+        return ""
+    floats = isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 1
+    return "finite numbers, it holds nan or inf" if floats and not bool(value.isfinite().all()) else None
 
 
 def _is_array(value: Any, wanted: Any) -> bool:
