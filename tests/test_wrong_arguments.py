@@ -164,6 +164,37 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     }  # fmt: skip
 
 
+def right_methods(folder: Path) -> list[tuple[Callable[..., object], dict[str, Any]]]:
+    """Return methods of public classes that users call, with arguments that they take."""
+    import ganvas
+    from tests.generators.small import small_stylegan2
+
+    G, method = small_stylegan2(32, channels=3), ganvas.ReSeFa(resolution=8)
+    latent, region = ganvas.sample(G, [1]), ganvas.Region.box(0.2, 0.2, 0.7, 0.7)
+    found = ganvas.find_directions(G, latent, region, method=method, count=1)
+    cached, session = ganvas.cache_jacobians(G, latent, method=method), ganvas.open_drag(G, latent)
+    return [
+        (ganvas.Region.box, {"left": 0.1, "top": 0.1, "right": 0.5, "bottom": 0.5}),
+        (ganvas.Region.polygon, {"points": [(0, 0), (1, 0), (0.5, 0.5)]}),
+        (ganvas.Region.brush, {"points": [(0.5, 0.5)], "radius": 0.1}),
+        (ganvas.Region.from_mask, {"mask": region.mask(8, 8)}),
+        (ganvas.Region.from_mask_file, {"path": folder / "none.png"}),
+        (ganvas.Region.from_labels, {"source": folder / "none.png", "labels": 1}),
+        (region.feather, {"radius": 0.1}),
+        (region.mask, {"height": 8, "width": 8}),
+        (region.split, {"height": 8, "width": 8, "ignore_band": 0.1}),
+        (latent.rows, {"chosen": [0]}),
+        (latent.save, {"path": folder / "a.safetensors"}),
+        (latent.check_fits, {"generator": G}),
+        (latent.to_space, {"generator": G, "space": "w+"}),
+        (found[0].align, {"to": found[0]}),
+        (found.save, {"path": folder / "b.safetensors"}),
+        (found.check_fits, {"generator": G}),
+        (cached.find, {"region": region, "count": 1}),
+        (session.drag, {"points": [((0.2, 0.2), (0.4, 0.4))], "steps": 1}),
+    ]
+
+
 def public() -> dict[str, Any]:
     """Return the public functions and classes that take arguments of users."""
     import ganvas
@@ -192,13 +223,25 @@ def attempts(names: list[str]) -> Iterator[tuple[str, Callable[[], object]]]:
                     )
 
 
+def attempts_at_methods() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield methods with every wrong value for each of their parameters."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for method, arguments in right_methods(Path(folder)):
+            for parameter in arguments:
+                for what, value in wrong_values().items():
+                    yield (
+                        f"{method.__qualname__}({parameter}={what})",
+                        lambda f=method, a=arguments, p=parameter, v=value: f(**a | {p: v}),
+                    )
+
+
 def answers(names: list[str]) -> dict[str, Any]:
     """Return how many attempts there were, and what those got that were answered neither by a result nor by us."""
     from ganvas.errors import GanvasError
 
     wrong, count = {}, 0
     warnings.simplefilter("ignore")
-    for name, attempt in attempts(names):
+    for name, attempt in attempts_at_methods() if names == ["methods"] else attempts(names):
         if name in LONG:
             continue
         count += 1
@@ -266,6 +309,12 @@ def test_what_is_not_finite_is_refused_and_never_computed_with():
 def test_wrong_kinds_give_an_error_of_ours():
     found = told("sample", "Latent", "edit", "path_through", "Region", "DragGANSettings", "show")
     assert found["count"] > 800
+    assert found["wrong"] == {}
+
+
+def test_wrong_kinds_give_an_error_of_ours_in_methods():
+    found = told("methods")
+    assert found["count"] > 900
     assert found["wrong"] == {}
 
 

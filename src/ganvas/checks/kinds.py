@@ -55,6 +55,7 @@ class Kind:
         return self.refuse(value)
 
 
+MOST_CHECKED = 1000
 COUNTABLE = Range(-(2**63), 2**63 - 1, whole=True)
 """Whole numbers without a range of their own: what a computer counts with."""
 ANYTHING = Kind("anything", lambda value: None)
@@ -143,6 +144,8 @@ def _series(origin: Any, arguments: tuple[Any, ...]) -> Kind:
             return True
         if several and len(given) != len(kinds):
             return False
+        if len(given) > MOST_CHECKED:  # one of each type stands for the others
+            given = list({type(one): one for one in given}.values())
         return all(kinds[i if several else 0].refusal(one) is None for i, one in enumerate(given))
 
     return Kind(f"({words})" if several else f"a list of {_plural(words)}", lambda given: _unless(right(given)))
