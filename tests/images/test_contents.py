@@ -130,7 +130,7 @@ def test_images_of_the_tracker_are_all_found(shared: Path):
 
 
 def test_photo_of_the_tracker_is_opened_as_a_photo(shared: Path, monkeypatch: pytest.MonkeyPatch):
-    def stop(generator: object, image: torch.Tensor, *_: object) -> None:
+    def stop(generator: object, image: torch.Tensor, *_: object, **__: object) -> None:
         raise InterruptedError(f"inverts an image of shape {list(image.shape)}")
 
     monkeypatch.setattr("ganvas.inversion.open.BatchInversion", stop)
