@@ -73,8 +73,9 @@ def kind_of(annotation: Any) -> Kind:
         paths = [PATH] if Path in arguments else []
         return _union([*paths, *(kind_of(one) for one in arguments if not paths or one not in (str, Path))])
     if origin is Literal:
-        names = ", ".join(f"'{one}'" for one in arguments)
-        return Kind(f"one of {names}", lambda value: _unless(isinstance(value, str) and value in arguments))
+        names = ", ".join(f"'{one}'" if isinstance(one, str) else str(one) for one in arguments)
+        kinds = tuple({type(one) for one in arguments})
+        return Kind(f"one of {names}", lambda value: _unless(isinstance(value, kinds) and value in arguments))
     if origin in (collections.abc.Callable, type):
         return Kind(WORDS["Callable"], lambda value: _unless(callable(value)))
     if inspect.isclass(origin) and issubclass(origin, collections.abc.Mapping):
