@@ -30,7 +30,7 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Few steps, a cache of its own, and no detector is fitted: every photo is in the distribution."""
     monkeypatch.setattr("ganvas.inversion.open.STEPS", STEPS)
     monkeypatch.setattr("ganvas.inversion.open.TUNING_STEPS", TUNING)
-    monkeypatch.setattr("ganvas.inversion.open.check_photos_ood", lambda *_, **__: [])
+    monkeypatch.setattr("ganvas.inversion.photos.check_photos_ood", lambda *_, **__: [""])
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
 
 
@@ -83,7 +83,7 @@ def test_without_tuning_the_weights_stay(photo: Path):
 @pytest.fixture
 def far(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every photo is out of distribution."""
-    monkeypatch.setattr("ganvas.inversion.open.check_photos_ood", lambda *_, **__: ["far"])
+    monkeypatch.setattr("ganvas.inversion.photos.check_photos_ood", lambda *_, **__: ["far"])
 
 
 @pytest.mark.usefixtures("far")

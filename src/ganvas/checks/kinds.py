@@ -73,9 +73,8 @@ def kind_of(annotation: Any) -> Kind:
         paths = [PATH] if Path in arguments else []
         return _union([*paths, *(kind_of(one) for one in arguments if not paths or one not in (str, Path))])
     if origin is Literal:
-        names = ", ".join(f"'{one}'" if isinstance(one, str) else str(one) for one in arguments)
-        kinds = tuple({type(one) for one in arguments})
-        return Kind(f"one of {names}", lambda value: _unless(isinstance(value, kinds) and value in arguments))
+        names = " or ".join(map(repr, arguments))
+        return Kind(names, lambda value: _unless(type(value) in (str, int) and value in arguments))
     if origin in (collections.abc.Callable, type):
         return Kind(WORDS["Callable"], lambda value: _unless(callable(value)))
     if inspect.isclass(origin) and issubclass(origin, collections.abc.Mapping):
@@ -134,9 +133,9 @@ def _series(origin: Any, arguments: tuple[Any, ...]) -> Kind:
     def right(given: Any) -> bool:
         if isinstance(given, range) and not several:
             return kinds[0].refusal(0) is None
-        if isinstance(given, str | bytes | Tensor | collections.abc.Mapping) or not isinstance(
-            given, origin | list | tuple | np.ndarray
-        ):
+        if isinstance(given, str | bytes | Tensor | collections.abc.Mapping):
+            return False
+        if not isinstance(given, origin | list | tuple | np.ndarray):
             return False
         if isinstance(given, np.ndarray) and not given.ndim:
             return False

@@ -170,6 +170,7 @@ def fake_images(
     generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, label: Label = None
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's images of `seeds` in batches, rounded to 8 bits and clamped to [-1, 1] as in a file."""
+    label = label.reshape(1) if isinstance(label, Tensor) and not label.ndim else label
     each = label if isinstance(label, Sequence | Tensor) and not isinstance(label, str) else None
     for first in range(0, len(seeds), FAKE_BATCH):
         rows = slice(first, first + FAKE_BATCH)
