@@ -53,7 +53,7 @@ def test_inversion_writes_latent_metrics_and_video(run: Run, folder: Path, tmp_p
         "way.webp",
         "run.json",
         "images",
-        "films",
+        "videos",
     }
     assert {path.name for path in (tmp_path / "images").glob("*.png")} == {
         f"{name}-{stage}.png" for name in "01" for stage in ("photo", "inverted")
