@@ -18,6 +18,7 @@ from benchmarks.machine import duration
 from benchmarks.subjects import subject
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
+from ganvas.images.decoding import opened
 from ganvas.images.pixels import write_image
 from ganvas.latents.latent import sample
 from ganvas.reports.sheet_size import on_sheet
@@ -52,7 +53,7 @@ def _write_inputs(folder: Path, size: int) -> None:
     np.save(folder / "direction.npy", direction / np.linalg.norm(direction))
     image = next(sample(generator, [1], truncation=0.7).images(generator))
     write_image(folder / "photo.png", image)
-    with Image.open(folder / "photo.png") as photo:
+    with opened(folder / "photo.png") as photo:
         photo = photo.convert("RGBA")
         photo.putalpha(Image.linear_gradient("L").resize(photo.size).point(lambda value: 255 * (value > 128)))
         photo.save(folder / "sketch.png")
@@ -81,7 +82,7 @@ def _files(out: Path, size: int) -> str:
     full, others = Counter[str](), []
     for path in sorted(out.rglob("*.*")):
         if path.suffix in (".png", ".gif", ".webp"):
-            with Image.open(path) as image:
+            with opened(path) as image:
                 if image.size == (size, size):
                     full[path.suffix] += 1
                 else:

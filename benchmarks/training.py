@@ -15,7 +15,6 @@ from ganvas.training.gan.channels import standard_channels
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.networks import Networks
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
-from ganvas.training.gan.task import GANSettings
 from ganvas.training.randomness import Randomness
 
 DCGAN_ROUNDS, STYLE_ROUNDS = 12, 4
@@ -41,7 +40,7 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
 
 
-def our_step(settings: GANSettings, networks: Networks, real: Tensor, index: int) -> None:
+def our_step(settings: DCGANSettings | StyleGAN2Settings, networks: Networks, real: Tensor, index: int) -> None:
     """Do one of our steps as a run does it, with the average of weights."""
     settings.step(networks, real, index, Randomness(0, index), augment.unchanged, ProcessGroup())
     averaging.update(networks.average, networks.generator, 0.99)

@@ -16,9 +16,17 @@
 A message says what was given, what is allowed and what to do; the command line prints it without a traceback.
 """
 
+import re
+
+LONGEST_WORD = 300
+
 
 class GanvasError(Exception):
-    """Something the user can put right; ``str(error)`` says how."""
+    """Something the user can put right; ``str(error)`` says how. What was given is cut where it is endless."""
+
+    def __str__(self) -> str:
+        """Return the message, its endless words cut, such as a number of 5,000 digits."""
+        return re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][:60]}...", super().__str__())
 
 
 class CheckpointError(GanvasError):

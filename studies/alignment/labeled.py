@@ -11,6 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ganvas.errors import ImageError
+from ganvas.images.decoding import opened
 from ganvas.images.photos import Point
 
 EYE_LABEL = 3  # of FASSEG version 2
@@ -27,8 +28,10 @@ def labeled_faces(path: Path, indices: Sequence[int]) -> Iterator[tuple[str, Ima
     with zipfile.ZipFile(path) as file:
         for index in indices:
             name = f"{index:03d}.jpg"
-            image = Image.open(io.BytesIO(file.read(name))).convert("RGB")
-            labels = np.array(Image.open(io.BytesIO(file.read(f"{index:03d}.png"))))
+            with opened(io.BytesIO(file.read(name))) as photo:
+                image = photo.convert("RGB")
+            with opened(io.BytesIO(file.read(f"{index:03d}.png"))) as label_map:
+                labels = np.array(label_map)
             yield name, image, _eyes(labels, name)
 
 
@@ -39,8 +42,8 @@ def _eyes(labels: np.ndarray, name: str) -> Eyes:
     sizes = ndimage.sum(labels == EYE_LABEL, parts, range(1, count + 1))
     chosen = np.argsort(sizes)[-2:] + 1
     height, width = labels.shape
-    centers = [ndimage.center_of_mass(parts == part) for part in chosen]
-    left, right = sorted(((x + 0.5) / width, (y + 0.5) / height) for y, x in centers)
+    centers = [np.argwhere(parts == part).mean(0) + 0.5 for part in chosen]
+    left, right = sorted((float(x) / width, float(y) / height) for y, x in centers)
     return left, right
 
 

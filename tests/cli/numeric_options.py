@@ -22,7 +22,7 @@ FORMS = {
     "LAYERS": ("{}", "0-{}"),
     "REGION": ("box:0,0,{},0.5", "brush:{}:0.5,0.5", "feather:{}:box:0,0,0.5,0.5", "polygon:0,0;{},0;0.5,0.5"),
     "NUMBERS": ("{}", "1,{}"),
-    "X,Y:X,Y": ("{},0.4:0.6,0.4", "0.4,0.4:0.6,{}"),
+    "X,Y:X,Y": ("{},0.5:0.4,0.4", "0.5,0.5:0.4,{}", "0.4,0.4>{},0.5"),
     "X,Y": ("{},0", "0,{}"),
     "LEFT,TOP,RIGHT,BOTTOM": ("{},0,1,1", "0,0,{},1"),
 }
@@ -32,11 +32,13 @@ TEXTS = {
     "--weights": ("l1={}",),
     "--fidelity": ("{}",),
     "--add": ("{}:1", "0:{}"),
-    "--channels": ("{},4", "{}"),
     "--device": ("cuda:{}",),
+    "--size": ("{}",),
 }
 """The same for options that take any text, by name."""
 TEXTS_OF_COMMAND = {
+    ("train stylegan2", "--channels"): ("{},4", "{}"),
+    ("train biggan", "--channels"): ("{},4", "{}"),
     ("sample", "--layers"): ("{}", "0-{}"),
     ("invert", "--start"): ("random:{}",),
     ("compare inversion", "--start"): ("random:{}",),
@@ -44,8 +46,8 @@ TEXTS_OF_COMMAND = {
     ("models convert", "--region"): ("lips=box:0,0,{},0.5",),
 }
 WITHOUT_NUMBERS = {
-    "--start", "--resume", "--discriminator", "--loss", "--feature", "--background", "--baseline", "--name",
-    "--regions", "--fact", "--channels", "--from",
+    "--for", "--start", "--resume", "--discriminator", "--loss", "--feature", "--background", "--baseline", "--name",
+    "--regions", "--fact", "--from",
 }  # fmt: skip
 NOT_RUN = ("demo", "models list", "models fetch", "models info")
 
@@ -114,7 +116,12 @@ def _leaves(hint: Any) -> Iterator[Any]:
 def cheap_calls(folder: Path) -> dict[str, list[str]]:
     """Return arguments for each command, but its options, with which it takes next to no time."""
     images = write_images(folder / "images", 20, (32, 32))
+    classed = folder / "classed"
+    for name in ("a", "b"):
+        write_images(classed / name, 10, (32, 32))
     photo = str(images / "00.png")
+    classes = write_images(folder / "classes" / "one", 9, (16, 16)).parent
+    write_images(classes / "two", 9, (16, 16))
     small = str(save_generator(folder / "small.safetensors", small_stylegan2(32, channels=3), About("small", "")))
     tiny = ["--resolution", "8", "--channel-base", "64", "--channel-max", "4", "--z-dim", "4", "--batch", "4"]
     run = ["--images", "8", "--dry-run", "--precision", "float32"]
@@ -124,10 +131,13 @@ def cheap_calls(folder: Path) -> dict[str, list[str]]:
         "directions": [small, "--region", "box:0.2,0.2,0.7,0.7", "--seeds", "0", "--count", "1", "--resolution", "8"],
         "edit": [small, str(folder / "found" / "directions.safetensors"), "--seeds", "4", "--frames", "0"],
         "drag": [small, "--point", "0.4,0.4>0.6,0.6", "--steps", "1", "--frames", "0"],
+        "region": [small],
+        "align": [photo, "--for", small],
         "invert": [small, photo, "--steps", "1", "--frames", "0", "--ood", "off"],
         "sketch": [small, photo, *sketching],
         "interpolate": [small, "seed:1", "seed:2", "--frames", "2"],
         "train dcgan": [str(images), "--resolution", "32", "--width", "4", "--batch", "8", *run],
+        "train biggan": [str(classes), "--resolution", "16", "--channels", "16,8,8", "--batch", "4", *run],
         "train stylegan2": [str(images), *tiny, *run],
         "train adapt": [small, str(images), "--batch", "4", *run],
         "train encoder": [small, str(images), "--steps", "1", "--batch", "2", "--precision", "float32"],

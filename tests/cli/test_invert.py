@@ -153,7 +153,7 @@ def test_each_photo_has_its_eyes(run: Run, folder: Path, tmp_path: Path):
     torch.testing.assert_close(codes[0][1], codes[1][0], atol=1e-3, rtol=1e-2)
     outcome = run("invert", generator, folder / "0.png", "--eyes", "0.3", *SHORT, "--out", tmp_path / "c")
     assert (outcome.code, "write the eyes" in outcome.err) == (2, True)
-    for more, words in ((second, "2 times for 3 photos"), (("--crop", "0,0,1,0.9"), "leave --crop out")):
+    for more, words in ((second, "2 times for 3 photos"), (("--crop", "0,0,1,0.9"), "leave the crop out")):
         given = [folder / "0.png"] * 3
         outcome = run("invert", generator, *given, *first, *more, *SHORT, "--out", tmp_path / "c")
         assert (outcome.code, words in outcome.err) == (2, True)

@@ -15,6 +15,7 @@ from tests.cli.conftest import Outcome, Run
 from tests.cli.numeric_options import VALUES, Option, cheap_calls, commands
 
 LONGEST_SECONDS, LONGEST_MESSAGE = 10, 500
+REQUIRED = {"directions": ["--region", "none"], "align": ["--for", "none"]}
 OPTIONS = list(numeric_options.options())
 COMMANDS = [name for name, _ in commands() if name not in numeric_options.NOT_RUN]
 
@@ -40,16 +41,17 @@ def arguments(calls: dict[str, list[str]], option: Option, text: str, out: Path)
     if option.name in given:
         at = given.index(option.name)
         del given[at : at + 2]
-    target = [] if option.command in ("evaluate", "models convert") or option.name == "--out" else ["--out", str(out)]
+    suffix = ".png" if option.command in ("region", "align") else ""
+    target = [] if option.command in ("evaluate", "models convert") else ["--out", f"{out}{suffix}"]
     return [*option.command.split(), *given, *target, option.name, text]
 
 
 def fault(outcome: Outcome, seconds: float) -> str:
     """Return what is wrong with how a command ended, "" for nothing."""
-    if seconds > LONGEST_SECONDS:
-        return f"{seconds:.0f} seconds"
     if outcome.code == 0:
         return ""
+    if seconds > LONGEST_SECONDS:
+        return f"{seconds:.0f} seconds"
     if outcome.code != 2 or "Error: " not in outcome.err or "Internal" in outcome.err:
         return f"exit code {outcome.code}: {outcome.err[:300]}"
     message = outcome.err[outcome.err.index("Error: ") :]
@@ -73,7 +75,7 @@ def faults(run: Run, calls: dict[str, list[str]], options: list[Option], values:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_numbers_out_of_range_are_refused_before_a_generator_is_opened(run: Run, tmp_path: Path, command: str):
     """One number for each option; the files named by the calls do not exist."""
-    calls = {command: ["no-such-generator", "no-such-file", *["--region", "none"] * (command == "directions")]}
+    calls = {command: ["no-such-generator", "no-such-file", *REQUIRED.get(command, [])]}
     for option in OPTIONS:
         if option.command == command and option.forms == ("{}",) and option.name not in numeric_options.TEXTS:
             outcome = run(*arguments(calls, option, "1" + "0" * 30, tmp_path / "out"))

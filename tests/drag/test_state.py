@@ -161,13 +161,13 @@ def test_points_that_are_no_pairs_are_refused_with_an_example(points: object):
 @pytest.mark.parametrize("kind", [DragGANSettings, FreeDragSettings])
 def test_settings_refuse_numbers_that_are_not_positive(kind: type[DragSettings]):
     for name, value, allowed in (
-        ("rate", 0.0, "a number above 0"),
-        ("rate", float("nan"), "a number above 0"),
-        ("radius", -1.0, "a number above 0"),
-        ("mask_weight", float("inf"), "0 or more"),
-        ("mask_weight", -1.0, "0 or more"),
+        ("rate", 0.0, "above 0 to"),
+        ("rate", float("nan"), "above 0 to"),
+        ("radius", -1.0, "above 0 to"),
+        ("mask_weight", float("inf"), "0 to"),
+        ("mask_weight", -1.0, "0 to"),
     ):
-        with pytest.raises(GanvasError, match=f"of {value} is not possible: give {allowed}"):
+        with pytest.raises(GanvasError, match=f"{value} is not possible; give {allowed}"):
             kind(**{name: value})
     assert kind(mask_weight=0.0).mask_weight == 0
 

@@ -30,7 +30,7 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Few steps, a cache of its own, and no detector is fitted: every photo is in the distribution."""
     monkeypatch.setattr("ganvas.inversion.open.STEPS", STEPS)
     monkeypatch.setattr("ganvas.inversion.open.TUNING_STEPS", TUNING)
-    monkeypatch.setattr("ganvas.inversion.open.check_photos_ood", lambda *_, **__: [])
+    monkeypatch.setattr("ganvas.inversion.photos.check_photos_ood", lambda *_, **__: [""])
     monkeypatch.setenv("GANVAS_HOME", str(tmp_path / "home"))
 
 
@@ -83,7 +83,7 @@ def test_without_tuning_the_weights_stay(photo: Path):
 @pytest.fixture
 def far(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every photo is out of distribution."""
-    monkeypatch.setattr("ganvas.inversion.open.check_photos_ood", lambda *_, **__: ["far"])
+    monkeypatch.setattr("ganvas.inversion.photos.check_photos_ood", lambda *_, **__: ["far"])
 
 
 @pytest.mark.usefixtures("far")
@@ -108,7 +108,7 @@ def test_a_photo_is_inverted_once_and_warned_of_every_time(photo: Path, monkeypa
         )
     assert steps == [
         *[("Inverting", number, STEPS) for number in range(STEPS + 1)],
-        *[("Tuning for photo 1 of 1", number, TUNING) for number in range(TUNING + 1)],
+        *[("Tuning", number, TUNING) for number in range(TUNING + 1)],
     ]
     monkeypatch.setattr(BatchInversion, "run", lambda *_: pytest.fail("inverted again"))
     moved = photo.rename(photo.with_name("moved.png"))

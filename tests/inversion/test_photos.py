@@ -67,6 +67,26 @@ def test_a_folder_stands_for_its_images(folder: Path):
         photo_files([folder / "empty"])
 
 
+def test_photos_of_which_nobody_chose_a_part_are_refused_where_they_are_far(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The others are kept, those of a chosen part with a warning."""
+    monkeypatch.setattr(
+        photos, "check_photos_ood", lambda g, images, names, **_: ["far" if n == "0" else "" for n in names]
+    )
+    generator = small_stylegan2(16)
+    read = read_photos([folder / "0.png", folder / "1.png"], generator)
+    kept, warnings = photos.accept_photos(read, generator, PhotoSettings())
+    assert (kept.files, kept.rows, warnings) == ((folder / "1.png",), (1,), [])
+    assert torch.equal(kept.images, read.images[1:])
+    assert "far It was taken as it is: give a part of the photo with --crop" in str(kept.unreadable[0][1])
+    chosen = PhotoSettings(box=BOX)
+    kept, warnings = photos.accept_photos(read_photos([folder / "0.png"], generator, chosen), generator, chosen)
+    assert (len(kept.files), warnings) == (1, ["far"])
+    with pytest.raises(ImageError, match="far It was taken as it is"):
+        photos.accept_photos(read_photos([folder / "0.png"], generator), generator, PhotoSettings())
+
+
 def test_names_are_made_unique_without_regard_to_case():
     assert unique_names(["a", "A", "a-2", "a", "b"]) == ["a", "A-3", "a-2", "a-4", "b"]
 
@@ -75,6 +95,6 @@ def test_the_ood_check_is_off_or_by_size(monkeypatch: pytest.MonkeyPatch):
     """The "auto" check leaves generators above the limit alone and fits nothing for them."""
     monkeypatch.setattr(photos, "fit_ood_detector", lambda *_, **__: pytest.fail("fitted"))
     generator, image = small_stylegan2(16), torch.zeros(1, 3, 16, 16)
-    assert check_photos_ood(generator, image, ["me"], check="off") == []
+    assert check_photos_ood(generator, image, ["me"], check="off") == [""]
     monkeypatch.setattr(photos, "LARGEST_CHECKED", 8)
-    assert check_photos_ood(generator, image, ["me"], check="auto") == []
+    assert check_photos_ood(generator, image, ["me"], check="auto") == [""]

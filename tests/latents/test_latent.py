@@ -129,7 +129,7 @@ def test_truncation_of_some_layers_needs_w_plus(faces: Generator):
 
 @pytest.mark.parametrize("truncation", [math.nan, math.inf])
 def test_truncation_must_be_a_number(faces: Generator, truncation: float):
-    with pytest.raises(LatentError, match="not a number"):
+    with pytest.raises(LatentError, match="is not possible; give -10 to 10"):
         sample(faces, [0], truncation=truncation)
 
 

@@ -101,7 +101,7 @@ def test_progress_counts_images_and_frames_as_one_task(tmp_path: Path):
     run = EditRun(generator, sample(generator, [0, 1]), Edit(direction(), STRENGTHS), None, frames=5)
     run.write(ResultFolder(tmp_path), "an edit", {}, lambda *call: calls.append(call))
     assert {call[2] for call in calls} == {2 * 4 + 2 * 5}
-    assert [call[1] for call in calls] == list(range(1, 19))
+    assert [call[1] for call in calls] == list(range(19))
 
 
 def test_changes_are_those_of_a_search_on_the_same_images(tmp_path: Path):

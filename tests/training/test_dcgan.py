@@ -111,7 +111,7 @@ def test_initial_weights_depend_on_the_seed():
         ({"resolution": 48}, "trained at 32, 64 or 128 pixels; 48 was given"),
         ({"batch": 1}, "at least 2"),
         ({"learning_rate": -1.0}, "learning rate -1.0 is not possible"),
-        ({"width": 0}, "width 0 is not possible; give 1 or more"),
+        ({"width": 0}, "width 0 is not possible; give 1 to"),
         ({"z_dim": -3}, "z dim -3"),
     ],
 )

@@ -203,9 +203,9 @@ def test_mode_collapse_raises_an_alarm(tmp_path: Path):
 @pytest.mark.parametrize(
     ("numbers", "said"),
     [
-        ({"images": 0}, "images 0 is not possible; give 1 or more"),
+        ({"images": 0}, "images 0 is not possible; give 1 to"),
         ({"keep": 0}, "keep 0"),
-        ({"log_every": -1}, "log every -1 is not possible; give 0 or more"),
+        ({"log_every": -1}, "log every -1 is not possible; give 0 to"),
         ({"weights_every": -5}, "weights every"),
     ],
 )

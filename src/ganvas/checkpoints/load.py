@@ -17,9 +17,12 @@ from ganvas.checkpoints.own_format import FORMAT as OWN_FORMAT
 from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own, save_generator
 from ganvas.checkpoints.safe_pickle.trees import describe_tree, is_safetensors, read_tree
 from ganvas.checkpoints.unbuilt import UNVERIFIED, UnbuiltGenerator
+from ganvas.checks.arguments import checked
+from ganvas.checks.devices import device_named
 from ganvas.errors import CheckpointError
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import About, Generator, about_of
+from ganvas.io.files import is_file
 from ganvas.regions import Region
 
 BUNDLED = ("faces", "cats", "faces-dcgan", "cats-dcgan")
@@ -27,6 +30,7 @@ PRECISIONS = (torch.float32, torch.bfloat16)
 SMALLEST_IN_BFLOAT16 = 64
 
 
+@checked
 def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> Generator:
     """Return a generator: a bundled one, one of the zoo, or that of a file in any known format. No code in it is run.
 
@@ -49,7 +53,7 @@ def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dt
     """
     if dtype not in (None, *PRECISIONS):
         raise CheckpointError(f"{dtype} is not offered; load in torch.float32 or torch.bfloat16.")
-    path = resolve(source)
+    place, path = device_named(device), resolve(source)
     unbuilt, about = recognize(path)
     generator = build(unbuilt, path)
     if unbuilt.format != OWN_FORMAT and "left_out" in unbuilt.facts:
@@ -57,7 +61,7 @@ def load(source: str | Path, device: str | torch.device = "cpu", dtype: torch.dt
     if dtype == torch.bfloat16 and generator.resolution < SMALLEST_IN_BFLOAT16:
         raise CheckpointError(f"bfloat16 is offered from {SMALLEST_IN_BFLOAT16} pixels up; load in float32.")
     generator.about = about
-    generator.eval().requires_grad_(False).to(device)
+    generator.eval().requires_grad_(False).to(place)
     generator.set_precision(dtype or torch.float32)
     return generator
 
@@ -72,7 +76,7 @@ def resolve(source: str | Path) -> Path:
     if (entry := zoo.find(str(source))) is not None:
         return zoo.checked_path(entry)
     path = Path(source)
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(
             f"There is no generator '{source}'{zoo.close_to(str(source), *BUNDLED)}: give a file, one of the bundled "
             f"names: {', '.join(BUNDLED)}, or one of the zoo's (ganvas models list)."
@@ -120,6 +124,7 @@ def recognize_tree(tree: Any, path: Path) -> UnbuiltGenerator:
     )
 
 
+@checked
 def convert(
     source: str | Path,
     target: str | Path,
@@ -168,6 +173,7 @@ def convert(
     return save_generator(target, generator, about, half=half)
 
 
+@checked
 def info(source: str | Path) -> dict[str, Any]:
     """Return the facts about a generator.
 
@@ -218,6 +224,7 @@ def _facts(path: Path) -> dict[str, Any]:
     }
 
 
+@checked
 def named_regions(generator: Generator) -> Mapping[str, Region]:
     """Return the named regions of a generator.
 

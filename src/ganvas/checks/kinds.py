@@ -13,6 +13,7 @@ import torch
 from jaxtyping import AbstractArray
 from torch import Tensor
 
+from ganvas.checks.names import is_name
 from ganvas.checks.ranges import Range
 
 WORDS = {
@@ -54,19 +55,26 @@ class Kind:
         return self.refuse(value)
 
 
+COUNTABLE = Range(-(2**63), 2**63 - 1, whole=True)
+"""Whole numbers without a range of their own: what a computer counts with."""
 ANYTHING = Kind("anything", lambda value: None)
+
+
+PATH = Kind("a path", lambda value: _unless(is_name(value)))
 
 
 def kind_of(annotation: Any) -> Kind:
     """Return what an annotation allows."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _ranged(kind_of(arguments[0]), [one for one in arguments[1:] if isinstance(one, Range)])
+        base = float | None if arguments[0] is Any else arguments[0]  # a number that a rule gives where there is none
+        return _ranged(kind_of(base), [one for one in arguments[1:] if isinstance(one, Range)])
     if origin in (Union, types.UnionType):
-        return _union([kind_of(one) for one in arguments])
+        paths = [PATH] if Path in arguments else []
+        return _union([*paths, *(kind_of(one) for one in arguments if not paths or one not in (str, Path))])
     if origin is Literal:
-        names = ", ".join(f"'{one}'" for one in arguments)
-        return Kind(f"one of {names}", lambda value: _unless(isinstance(value, str) and value in arguments))
+        names = " or ".join(map(repr, arguments))
+        return Kind(names, lambda value: _unless(type(value) in (str, int) and value in arguments))
     if origin in (collections.abc.Callable, type):
         return Kind(WORDS["Callable"], lambda value: _unless(callable(value)))
     if inspect.isclass(origin) and issubclass(origin, collections.abc.Mapping):
@@ -91,7 +99,7 @@ def _ranged(kind: Kind, ranges: list[Range]) -> Kind:
             return next((str(one) for one in ranges if value not in one), None)
         return refused
 
-    return Kind(f"{kind.words} from {ranges[0]}" if ranges else kind.words, refuse)
+    return Kind(f"{kind.words} from {ranges[0]}" if ranges and ranges[0] is not COUNTABLE else kind.words, refuse)
 
 
 def _union(kinds: list[Kind]) -> Kind:
@@ -99,7 +107,10 @@ def _union(kinds: list[Kind]) -> Kind:
         reasons = [kind.refusal(value) for kind in kinds]
         return None if None in reasons else next((reason for reason in reasons if reason), "")
 
-    return Kind(" or ".join(dict.fromkeys(kind.words for kind in kinds)), refuse)
+    words = dict.fromkeys(kind.words for kind in kinds)
+    if "a number" in words:
+        words.pop("a whole number", None)
+    return Kind(", or ".join(words), refuse)
 
 
 def _mapping(key: Any = Any, value: Any = Any) -> Kind:
@@ -122,7 +133,9 @@ def _series(origin: Any, arguments: tuple[Any, ...]) -> Kind:
     def right(given: Any) -> bool:
         if isinstance(given, range) and not several:
             return kinds[0].refusal(0) is None
-        if isinstance(given, str | bytes | Tensor) or not isinstance(given, origin | list | tuple | np.ndarray):
+        if isinstance(given, str | bytes | Tensor | collections.abc.Mapping):
+            return False
+        if not isinstance(given, origin | list | tuple | np.ndarray):
             return False
         if isinstance(given, np.ndarray) and not given.ndim:
             return False
@@ -132,7 +145,12 @@ def _series(origin: Any, arguments: tuple[Any, ...]) -> Kind:
             return False
         return all(kinds[i if several else 0].refusal(one) is None for i, one in enumerate(given))
 
-    return Kind(f"({words})" if several else f"a list of {words}", lambda given: _unless(right(given)))
+    return Kind(f"({words})" if several else f"a list of {_plural(words)}", lambda given: _unless(right(given)))
+
+
+def _plural(words: str) -> str:
+    """Return "whole numbers" for "a whole number"; what has no simple plural stays."""
+    return f"{words.removeprefix('a ')}s" if words in ("a whole number", "a number", "text", "a path") else words
 
 
 def _class(wanted: Any) -> Kind:
@@ -142,14 +160,15 @@ def _class(wanted: Any) -> Kind:
         array = "an array" if wanted.array_type is np.ndarray else "a tensor"
         return Kind(f"{array} [{', '.join(shape.split())}]", lambda value: _unless(_is_array(value, wanted)))
     words = WORDS.get(name) or f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
-    return Kind(words, lambda value: _unless(_is_a(value, wanted)))
+    kind = Kind(words, lambda value: _unless(_is_a(value, wanted)))
+    return _ranged(kind, [COUNTABLE]) if wanted is int else kind
 
 
 def _is_a(value: Any, wanted: Any) -> bool:
     """Return whether a value is of a class: numbers of NumPy are numbers, True is none, a tensor holds its values."""
     if wanted in (int, float):
         numbers = (int, np.integer) if wanted is int else (int, float, np.integer, np.floating)
-        return isinstance(value, numbers) and not isinstance(value, bool)
+        return isinstance(value, numbers) and not isinstance(value, bool) and (wanted is int or _fits_a_float(value))
     if wanted is bool:
         return isinstance(value, bool | np.bool_)
     if wanted is Path:
@@ -157,6 +176,10 @@ def _is_a(value: Any, wanted: Any) -> bool:
     if wanted is Tensor:
         return _is_dense(value)
     return isinstance(value, wanted)
+
+
+def _fits_a_float(value: Any) -> bool:
+    return not isinstance(value, int) or abs(value) < 2**63
 
 
 def _is_array(value: Any, wanted: Any) -> bool:

@@ -45,7 +45,7 @@ class Range:
     def parse(self, text: str) -> Any:
         """Return the number that a text means, or raise `GanvasError`."""
         try:
-            number = _whole(text) if self.whole else float(text)
+            number = whole_number(text) if self.whole else float(text)
         except ValueError:
             kind = "whole number" if self.whole else "number"
             raise GanvasError(f"'{shortened(text)}' is not a {kind}; give {self}.") from None
@@ -54,8 +54,11 @@ class Range:
         return number
 
 
-def _whole(text: str) -> int:
-    """Return a whole number in plain digits; one of more than 40 stands for all beyond every range, and is not read."""
+def whole_number(text: str) -> int:
+    """Return a whole number in plain digits; one of more than 40 stands for all beyond every range, and is not read.
+
+    Raises `ValueError` for other text.
+    """
     if not re.fullmatch(r"[+-]?[0-9]+", text.strip()):
         raise ValueError
     return int(text) if len(text) <= 40 else 10**40
@@ -116,12 +119,12 @@ Size = Annotated[int, SIZE]
 Threads = Annotated[int, THREADS]
 LayerCount = Annotated[int, LAYER_COUNT]
 Frames = Annotated[int, FRAMES]
-Finite = Annotated[float, FINITE]
-Rate = Annotated[float, RATE]
-Pixels = Annotated[float, PIXELS]
-Positive = Annotated[float, POSITIVE]
-Weight = Annotated[float, WEIGHT]
-Fraction = Annotated[float, FRACTION]
-Truncation = Annotated[float, TRUNCATION]
-Degrees = Annotated[float, DEGREES]
+Finite = Annotated[float | int, FINITE]
+Rate = Annotated[float | int, RATE]
+Pixels = Annotated[float | int, PIXELS]
+Positive = Annotated[float | int, POSITIVE]
+Weight = Annotated[float | int, WEIGHT]
+Fraction = Annotated[float | int, FRACTION]
+Truncation = Annotated[float | int, TRUNCATION]
+Degrees = Annotated[float | int, DEGREES]
 """The kinds of numbers, for annotations."""

@@ -16,7 +16,7 @@ def shown(value: Any) -> str:
     if isinstance(value, int | float | str) or value is None:
         return SHORT.repr(value)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"{type(value).__name__} of shape {list(value.shape)}, {_kind_of(value)},"
+        return f"{type(value).__name__} of shape {list(value.shape)}, {_kind_of(value)}"
     if isinstance(value, list | tuple | dict | set) and not value:
         return f"an empty {type(value).__name__}"
     return SHORT.repr(value) if _is_plain(value) else f"{_article(type(value).__name__)} {type(value).__name__}"

@@ -99,7 +99,7 @@ def _explain(error: BaseException, given: Sequence[str]) -> int:
     if isinstance(error, GanvasError):
         return _say(f"Error: {error}", FAILED if isinstance(error, NotFiniteError) else WRONG_INPUT)
     if isinstance(error, CycloptsError):
-        return _say(f"Error: {' '.join(str(error).split())}\nSee 'ganvas {given[0]} --help'.", WRONG_INPUT)
+        return _say(f"Error: {GanvasError(' '.join(str(error).split()))}\nSee 'ganvas {given[0]} --help'.", WRONG_INPUT)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error):
         return _say("Error: there is not enough memory; use fewer seeds, a lower --resolution or --budget.", FAILED)
     message = (str(error).splitlines() or [""])[0]

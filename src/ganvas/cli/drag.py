@@ -23,6 +23,7 @@ from ganvas.drag.trace import read_trace
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
+from ganvas.io.files import is_file
 from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.regions import Region
 from ganvas.reports.drag_report import perform_drags, summarize_drag, write_drag_video, write_session
@@ -203,4 +204,4 @@ def _movable(generator: Generator, mask: str | None) -> Region | None:
     if mask is None:
         return None
     file = mask.removeprefix("mask:")
-    return read_movable(file) if Path(file).is_file() else region_of(generator, mask)[1]
+    return read_movable(file) if is_file(file) else region_of(generator, mask)[1]

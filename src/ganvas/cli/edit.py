@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from ganvas.checks.ranges import whole_number
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
@@ -110,7 +111,7 @@ def _added(
     name = Path(file[0]) if file[0] else path
     # Our own files say their space.
     source = _fitting(name, generator, None if is_ours(name) else space) if file[0] else found
-    return _pick(source, int(index), name), strengths[0]
+    return _pick(source, whole_number(index), name), strengths[0]
 
 
 def _with_label(source: Source, found: Directions) -> Source:

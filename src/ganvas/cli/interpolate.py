@@ -45,7 +45,7 @@ def interpolate(
     out: Out = Path("interpolate"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
-    noise_seed: int | None = None,
+    noise_seed: numbers.Seed | None = None,
     loading: Loading = Loading(),
 ) -> None:
     """Make a video from one image to the next, and measure how evenly it moves.

@@ -18,7 +18,7 @@ from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
-from ganvas.inversion.photos import check_photos_ood, photo_files, read_photos, unique_names, unreadable_message
+from ganvas.inversion.photos import accept_photos, photo_files, read_photos, unique_names, unreadable_message
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
@@ -94,8 +94,8 @@ class InversionOptions:
 class TuningOptions:
     """Pivotal tuning: the generator's weights are changed for each photo."""
 
-    tune: numbers.StepsOrNone = 0
-    """Steps of tuning for each photo, after its inversion; 0 for none."""
+    tune: numbers.StepsOrNone = TuningSettings.steps
+    """Steps of tuning for each photo, after its inversion, which makes edits hold; 0 for none."""
     tune_rank: numbers.CountOrNone = TuningSettings.rank
     """Rank of the changes of weights, 0 for full rank: files of half a megabyte or of the generator's size."""
     tune_rate: numbers.Rate = TuningSettings.rate
@@ -107,10 +107,10 @@ class TuningOptions:
         """Return the settings for the library, None for no tuning."""
         if self.tune:
             return TuningSettings(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
-        names = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        names = [field.name for field in fields(self)[1:] if getattr(self, field.name) != field.default]
         idle = [f"--{name.replace('_', '-')}" for name in names]
         if idle:
-            raise GanvasError(f"Nothing is tuned; give --tune too, such as --tune 100, or leave {', '.join(idle)} out.")
+            raise GanvasError(f"With --tune 0 nothing is tuned; leave {', '.join(idle)} out, or --tune 0.")
         return None
 
 
@@ -146,17 +146,18 @@ def invert(
     mask = None if region is None else mask_of(generator, region)
     given = photo_files(photos)
     read = read_photos(given, generator, preparation.settings())
+    with progress() as report:
+        read, warnings = accept_photos(read, generator, preparation.settings(), label=settings.label, progress=report)
     if isinstance(settings.start, Latent) and len(settings.start) == len(given):  # one code for each photo
         settings = replace(settings, start=settings.start.rows(read.rows))
     names = unique_names([file.stem for file in read.files])
     kept, sources = video_steps(settings.steps, frames) if frames else set(), [str(file) for file in read.files]
-    inversion = BatchInversion(generator, read.images, names, settings, mask, features, kept, tuned, sources)
+    inversion = BatchInversion(
+        generator, read.images, names, settings, mask, features, kept, tuned, sources, read.frames
+    )
     facts = {"region": region, "command": COMMAND_LINE.get()}
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         inversion.on_saved = partial(write_latest, folder.path)
-        warnings = check_photos_ood(
-            generator, read.images, names, label=settings.label, check=preparation.ood, progress=report
-        )
         finished = inversion.run(report)
         paths = write_inversion(folder, inversion, facts, frames > 0, files)
     distance = inversion.started[0].prepared.features.name

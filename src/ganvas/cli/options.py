@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.checkpoints.load import load
+from ganvas.checks.devices import device_named
 from ganvas.cli import numbers
 from ganvas.cli.show import progress, repeatable, show_result, visible, written
 from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space
@@ -27,7 +28,7 @@ from ganvas.io.result_folder import ResultFolder, result_folder
 from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample
 from ganvas.latents.noise import with_noise
-from ganvas.training.hardware import device_named, fastest_precision, set_threads
+from ganvas.training.hardware import fastest_precision, set_threads
 
 TRUNCATION = 0.7
 MOST_FRAMES = 200
@@ -147,7 +148,7 @@ class Source:
     label: str | None = None
     """Class, for generators that have classes: a number or a name; one for each image with commas between.
     ganvas edit takes that of the directions by default."""
-    noise_seed: int | None = None
+    noise_seed: numbers.Seed | None = None
     """Draw noise maps from this seed, the same for all images; the generator's own by default."""
     no_tune: Flag = False
     """Do not tune the generator's weights for a photo: seconds faster, less like the photo."""

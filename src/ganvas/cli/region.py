@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ganvas.checkpoints.load import named_regions
+from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.types import Model, Overwrite, RegionText
 from ganvas.directions.find import region_of
@@ -16,7 +17,7 @@ def region(
     /,
     *,
     region: RegionText | None = None,
-    seed: int = 4,
+    seed: numbers.Seed = 4,
     out: Path = Path("region.png"),
     overwrite: Overwrite = False,
     source: Source = Source(),

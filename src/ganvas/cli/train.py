@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -15,7 +15,6 @@ from ganvas.training.encoder.run import EncoderSchedule
 from ganvas.training.encoder.train import train_encoder
 from ganvas.training.encoder.training import EncoderSettings
 from ganvas.training.gan.biggan import BigGANSettings
-from ganvas.training.gan.channels import parse_channels, standard_channels
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.train import adapt as train_adapted
@@ -68,19 +67,50 @@ def dcgan(
     run_and_show(train_dcgan, data, settings, running, compute, augment, start)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Sizes of the networks, and how they learn."""
+
+    resolution: numbers.Size = 128
+    """Width and height of the images in pixels, a power of two."""
+    z_dim: numbers.Width = StyleGAN2Settings.z_dim
+    """Width of the codes z, and of w."""
+    channels: str | None = None
+    """Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of the standard ones."""
+    batch: numbers.Batch = StyleGAN2Settings.batch
+    """Batch size."""
+    learning_rate: numbers.Rate = StyleGAN2Settings.learning_rate
+    """Learning rate of both networks."""
+
+    def settings(self, kind: Any, running: Running, compute: Compute) -> Any:
+        """Return the settings of a kind of training."""
+        return kind.standard(**vars(self), precision=compute.precision or "auto", seed=running.seed)
+
+
+@dataclass(frozen=True)
+class BigGANOptions(NetworkOptions):
+    """Networks and losses of a BigGAN."""
+
+    resolution: numbers.Size = 64
+    z_dim: numbers.Width = BigGANSettings.z_dim
+    batch: numbers.Batch = BigGANSettings.batch
+    learning_rate: numbers.Rate = BigGANSettings.learning_rate
+    """Learning rate of the generator; the discriminator's is four times as high."""
+    depth: numbers.Depth = BigGANSettings.depth
+    """Blocks for each size of maps."""
+    orthogonal: numbers.Weight = BigGANSettings.orthogonal
+    """Weight of orthogonal regularization; 1e-4 is the published one."""
+
+
 @app.command
 def biggan(
     data: Path,
     /,
     *,
-    resolution: int = 64,
-    batch: int = BigGANSettings.batch,
-    learning_rate: float = BigGANSettings.learning_rate,
-    channels: str | None = None,
-    depth: int = BigGANSettings.depth,
-    orthogonal: float = BigGANSettings.orthogonal,
     augment: Augment = "diff",
     start: str | None = None,
+    options: BigGANOptions = BigGANOptions(),
     running: Running = Running(),
     compute: Compute = Compute(),
 ) -> None:
@@ -88,41 +118,19 @@ def biggan(
 
     Args:
         data: A folder with a subfolder or a zip of images for each class, or images with a dataset.json of labels.
-        resolution: Width and height of the images in pixels, a power of two.
-        batch: Batch size.
-        learning_rate: Learning rate of the generator; the discriminator's is four times as high.
-        channels: Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64,32.
-        depth: Blocks for each size of maps.
-        orthogonal: Weight of orthogonal regularization; 1e-4 is the published one.
         augment: diff keeps the discriminator from memorizing small sets.
         start: A BigGAN of the same sizes, or a training snapshot, to start from.
     """
-    settings = BigGANSettings.standard(
-        resolution,
-        channels,
-        batch=batch,
-        learning_rate=learning_rate,
-        depth=depth,
-        orthogonal=orthogonal,
-        precision=compute.precision or "auto",
-        seed=running.seed,
-    )
+    settings = options.settings(BigGANSettings, running, compute)
     run_and_show(train_biggan, data, settings, running, compute, augment, start)
 
 
-@Parameter(name="*")
 @dataclass(frozen=True)
-class StyleGAN2Options:
+class StyleGAN2Options(NetworkOptions):
     """Networks and losses of a StyleGAN2."""
 
-    resolution: numbers.Size = 128
-    """Width and height of the images in pixels, a power of two."""
-    batch: numbers.Batch = StyleGAN2Settings.batch
-    """Batch size."""
     loss: Literal["bce", "hinge", "relativistic"] = "bce"
     """bce is the published one; relativistic compares real and fake images in pairs (R3GAN), with --r2 too."""
-    learning_rate: numbers.Rate = StyleGAN2Settings.learning_rate
-    """Learning rate of both networks."""
     r1: numbers.Weight = StyleGAN2Settings.r1
     """Weight of the gradient penalty on real images."""
     r2: numbers.Weight = StyleGAN2Settings.r2
@@ -137,25 +145,13 @@ class StyleGAN2Options:
     """Channels at resolution r: min(channel_base / r, channel_max)."""
     channel_max: numbers.Width = 256
     """Most channels of a map."""
-    channels: str | None = None
-    """Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of the two above."""
     mapping_layers: numbers.Depth = StyleGAN2Settings.mapping_layers
     """Layers from z to w."""
-    z_dim: numbers.Width = StyleGAN2Settings.z_dim
-    """Width of z and w."""
     discriminator_warmup: numbers.StepsOrNone | None = None
     """Steps at the start in which only the discriminator learns; 500 where --start gives none that fits."""
     match_noise: Flag = False
     """Set the noise strengths of the finest maps of the exported generator to match the high-frequency energy of the
     data."""
-
-    def settings(self, precision: str, seed: int) -> StyleGAN2Settings:
-        """Return the settings for the library."""
-        given = {name: value for name, value in vars(self).items() if name in StyleGAN2Settings.__dataclass_fields__}
-        standard = standard_channels(self.resolution, self.channel_base, self.channel_max)
-        widths = parse_channels(self.channels, self.resolution) if self.channels else standard
-        given |= {"channels": widths, "discriminator_channels": widths, "precision": precision, "seed": seed}
-        return StyleGAN2Settings(**given, discriminator_learning_rate=self.learning_rate)
 
 
 @app.command
@@ -177,7 +173,7 @@ def stylegan2(
         start: A generator to start from, with the discriminator that comes with it where that has the same channels,
             or a training snapshot: of the same or smaller resolution and channels.
     """
-    settings = options.settings(compute.precision or "auto", running.seed)
+    settings = options.settings(StyleGAN2Settings, running, compute)
     run_and_show(train_stylegan2, data, settings, running, compute, augment, start)
 
 

@@ -86,19 +86,13 @@ class Adapting(Running):
     """The same for a short run."""
 
     out: Path = Path("adapted")
-    """Folder of the run: log, sheets, snapshots, generator.safetensors, loss curves."""
     images: numbers.Images = 2_000
     """Images to show in all; with more, the photos are memorized."""
     lr_decay_images: numbers.Every = 700
-    """Images over which the learning rates fall to 0 at the end."""
     log_every: numbers.Every = 100
-    """Images between lines of the log."""
     sheet_every: numbers.Every = 400
-    """Images between sheets of samples."""
     test_every: numbers.Every = 1_000
-    """With --test: images between measurements."""
     snapshot_every: numbers.Every = 1_000
-    """Images between snapshots."""
 
 
 @dataclass
@@ -145,8 +139,8 @@ def run_and_show(
     start: str | None = None,
 ) -> None:
     """Train, or rehearse with --dry-run, and show the result."""
-    start_and_test = (start, running.resume, running.change, running.test, running.fit)
-    options = RunOptions(*start_and_test, compute.device or "auto", compute.threads)
+    given = (start, running.resume, running.change, running.test, running.fit, compute.device or "auto")
+    options = RunOptions(*given, compute.threads)
     shared = {"augmentation": Augmentation(augment, running.flip), "options": options}
     schedule = running.schedule
     if running.dry_run:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
 from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Directions, origin_of
 from ganvas.directions.find import default_space, region_of
@@ -70,6 +71,7 @@ class CachedSearch:
         return f"CachedSearch({images}, space {self.search.space}{layers}, {self.bytes / 2**20:.0f} MiB)"
 
 
+@checked
 def cache_jacobians(
     generator: Generator,
     latent: Latent | Tensor,

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.codes import layer_text
 from ganvas.generators.protocol import Generator, about_of
@@ -63,6 +64,7 @@ def origin_of(method: str, generator: Generator, latent: Latent) -> Origin:
     )
 
 
+@checked_as(LatentError)
 @dataclass(frozen=True, eq=False)
 class Direction:
     """A unit vector in a space, with what is known of it; numbers that are not known are nan.
@@ -137,6 +139,7 @@ class Direction:
         return replace(self, vector=-self.vector) if opposite else self
 
 
+@checked_as(LatentError)
 @dataclass(frozen=True, eq=False)
 class Directions:
     """Several directions of one search, strongest first; ``directions[0]`` and iteration give each as a `Direction`.

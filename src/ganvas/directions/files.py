@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
 from ganvas.directions.direction import FOREIGN, Directions, Origin
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.codes import SPACES
@@ -18,6 +19,7 @@ from ganvas.latents.foreign.directions import read_foreign_directions
 LENGTH_TOLERANCE = 1e-3
 
 
+@checked
 def load_directions(path: str | Path, space: str | None = None, generator: Generator | None = None) -> Directions:
     """Read directions: a file of ours, or one as others publish them.
 

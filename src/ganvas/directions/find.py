@@ -7,6 +7,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Count
 from ganvas.directions.direction import Directions
 from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError, RegionError
@@ -34,13 +36,14 @@ class Method(Protocol):
         *,
         space: str,
         layers: Layers = None,
-        count: int = 10,
+        count: Count = 10,
         progress: Progress | None = None,
     ) -> dict[str, Directions]:
         """Return the strongest directions for each region of the same images, by name."""
         ...
 
 
+@checked
 def find_directions(
     generator: Generator,
     latent: Latent | Tensor,

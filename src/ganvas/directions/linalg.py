@@ -17,12 +17,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Weight
 from ganvas.errors import GanvasError
 
 PIXELS_AT_ONCE = 8192
 ROW_BLOCKS = 8
 
 
+@checked
 @dataclass(frozen=True)
 class Ridge:
     """What is added to the background's Gram matrix: ``tau * trace(B) * I`` (ReSeFa, Eq. 10), or tau times the mean
@@ -42,15 +45,10 @@ class Ridge:
         ReSeFa(ridge=0.1 of the mean eigenvalue)
     """
 
-    tau: float = 1e-3
+    tau: Weight = 1e-3
     of: str = "trace"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.tau < float("inf"):
-            raise GanvasError(
-                f"A ridge of {self.tau:g} is not possible; give 0 for none, or a small number such as 1e-3, not "
-                "negative."
-            )
         if self.of not in ("trace", "mean"):
             raise GanvasError(
                 f"A ridge of '{self.of}' is not known; it is a share of the 'trace' or of the 'mean' eigenvalue."

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Count, Fraction, Size, Weight
 from ganvas.directions import linalg
 from ganvas.directions.basis import Basis, acting_space, make_basis
 from ganvas.directions.direction import Directions, Origin, origin_of
@@ -32,6 +34,7 @@ Grams = tuple[Tensor, Tensor]
 OFFICIAL_RESOLUTION = 256
 
 
+@checked
 @dataclass(frozen=True)
 class ReSeFa:
     """Settings of ReSeFa, a method of `ganvas.find_directions`.
@@ -59,10 +62,10 @@ class ReSeFa:
     """
 
     name: ClassVar[str] = "resefa"
-    ridge: Ridge | float | int | None = None
-    rank: int | None = None
-    ignore_band: float = 0.0
-    resolution: int | None = None
+    ridge: Ridge | Weight | None = None
+    rank: Count | None = None
+    ignore_band: Fraction = 0.0
+    resolution: Size | None = None
     channels: str = "all"
     budget: int = DEFAULT_BUDGET
     compat: str | None = None
@@ -70,8 +73,6 @@ class ReSeFa:
     def __post_init__(self) -> None:
         if self.ridge is not None and not isinstance(self.ridge, Ridge):
             object.__setattr__(self, "ridge", Ridge(float(self.ridge)))
-        if self.rank is not None and self.rank < 1:
-            raise GanvasError(f"A background of rank {self.rank} is empty; give at least 1, or leave rank out.")
         if self.compat not in (None, "official"):
             raise GanvasError(f"compat '{self.compat}' is not known; give 'official' or leave it out.")
         if self.rank is not None and self.ridge_used.tau == 0:

@@ -1,7 +1,9 @@
 """Strengths of an edit as text: "3", "-3,0,3", "-3:3:7", "-2s:2s:5"."""
 
+from ganvas.checks.ranges import Range
+from ganvas.checks.shown import shortened
 from ganvas.directions.direction import Direction, Directions, Strength
-from ganvas.errors import LatentError
+from ganvas.errors import GanvasError, LatentError
 
 MOST = 101
 FORM = "write one or a list such as -3,0,3, or a series start:stop:count such as -3:3:7; 2s means two std"
@@ -23,7 +25,7 @@ def parse_strengths(text: str) -> tuple[Strength, ...]:
     elif len(parts) == 3:
         strengths = _series(text, *parts)
     else:
-        raise LatentError(f"'{text[:40]}' is not a strength; {FORM}.")
+        raise LatentError(f"'{shortened(text)}' is not a strength; {FORM}.")
     if len(strengths) > MOST:
         raise LatentError(f"{len(strengths)} strengths were given; give at most {MOST}.")
     return strengths
@@ -39,12 +41,15 @@ def frames_between(direction: Direction, strengths: tuple[Strength, ...], count:
 def _series(text: str, start: str, stop: str, count: str) -> tuple[Strength, ...]:
     first, last = _read(start), _read(stop)
     if isinstance(first, str) != isinstance(last, str) and 0 not in (first, last):
-        raise LatentError(f"'{text}' mixes distances and std; write -2s:2s:5 or -2:2:5.")
-    if not count.strip().isdecimal() or not 2 <= int(count) <= MOST:
-        raise LatentError(f"'{count}' is not a number of strengths; give a whole number from 2 to {MOST}.")
+        raise LatentError(f"'{shortened(text)}' mixes distances and std; write -2s:2s:5 or -2:2:5.")
+    try:
+        steps = Range(2, MOST, whole=True).parse(count) - 1
+    except GanvasError:
+        raise LatentError(
+            f"'{shortened(count)}' is not a number of strengths; give a whole number from 2 to {MOST}."
+        ) from None
     unit = "s" if isinstance(first, str) or isinstance(last, str) else ""
     low, high = (float(str(edge).removesuffix("s")) for edge in (first, last))
-    steps = int(count) - 1
     values = [round(low + (high - low) * step / steps, 6) + 0.0 for step in range(steps + 1)]
     return tuple(f"{value:g}s" if unit else value for value in values)
 
@@ -57,5 +62,5 @@ def _read(text: str) -> Strength:
     except ValueError:
         value = float("nan")
     if not abs(value) <= 1e6:
-        raise LatentError(f"'{text[:40]}' is not a strength; {FORM}.")
+        raise LatentError(f"'{shortened(text)}' is not a strength; {FORM}.")
     return text if text.endswith("s") else value

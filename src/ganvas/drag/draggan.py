@@ -11,11 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Pixels
 from ganvas.drag.context import DragContext
 from ganvas.drag.crop import feature_near
 from ganvas.drag.defaults import default_reach, shared_rules
 from ganvas.drag.sampling import Plane, disc, least_offset, off_image, sample_point, sample_square, whole_offsets
-from ganvas.drag.settings import ByRule, DragSettings, filled
+from ganvas.drag.settings import DragSettings, Length, check_lengths, filled
 from ganvas.drag.state import (
     NOT_FINITE,
     REACHED,
@@ -36,6 +38,7 @@ MAX_REFINEMENT = 0.5  # pixels that one of them goes along x and along y
 ROUNDING = 1e-6  # of the largest squared distance in a window: what is nearer by less is no better
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class DragGANSettings(DragSettings):
     """Settings of DragGAN; lengths are in pixels of the image, None is the default by rule.
@@ -60,12 +63,13 @@ class DragGANSettings(DragSettings):
 
     method: ClassVar[str] = "draggan"
 
-    reach: ByRule = None
-    step: float = 1.0
+    reach: Length = None
+    step: Pixels = 1.0
 
 
 def resolve(settings: DragGANSettings, context: DragContext, reference: Reference) -> DragGANSettings:
     """Return the settings with a number for each None, by the image's size and the space's std."""
+    check_lengths(settings, context.plane.resolution)
     own = {"mask_weight": lambda: MASK_WEIGHT, "reach": lambda: default_reach(context.plane.resolution)}
     return filled(settings, shared_rules(context.generator, context.space, context.label) | own)
 

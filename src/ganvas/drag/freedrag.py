@@ -14,12 +14,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Count
 from ganvas.drag.context import DragContext
 from ganvas.drag.crop import feature_near
 from ganvas.drag.defaults import default_distance, default_scale, shared_rules
 from ganvas.drag.patches import discrepancies, discrepancy_map, patches_at
 from ganvas.drag.sampling import Plane, least_offset
-from ganvas.drag.settings import ByRule, DragSettings, filled
+from ganvas.drag.settings import DragSettings, Length, Number, check_lengths, filled
 from ganvas.drag.state import (
     NOT_FINITE,
     REACHED,
@@ -45,6 +47,7 @@ POSITIONS = 10  # that the line search compares
 TYPICAL = 0.5  # of the median discrepancy around: less than that is a match
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class FreeDragSettings(DragSettings):
     """Settings of FreeDrag; lengths are in pixels of the image, None is the default by rule.
@@ -75,14 +78,13 @@ class FreeDragSettings(DragSettings):
 
     method: ClassVar[str] = "freedrag"
 
-    distance: ByRule = None
-    scale: ByRule = None
-    inner_steps: int = 5
+    distance: Length = None
+    scale: Number = None
+    inner_steps: Count = 5
     recovery: bool = True
     compat: str | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.compat not in (None, "official"):
             raise GanvasError(f"compat '{self.compat}' is not known; give 'official' or None.")
 
@@ -127,6 +129,7 @@ def resolve(settings: FreeDragSettings, context: DragContext, reference: Referen
     changes over d.
     """
     resolution = context.plane.resolution
+    check_lengths(settings, resolution)
     rules = shared_rules(context.generator, context.space, context.label)
     rules |= {"mask_weight": lambda: MASK_WEIGHT, "distance": lambda: default_distance(resolution)}
     if settings.official:

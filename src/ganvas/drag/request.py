@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Steps
 from ganvas.drag.settings import DragSettings
-from ganvas.errors import GanvasError, RegionError
+from ganvas.errors import RegionError
 from ganvas.regions import Region
 from ganvas.regions.shapes import Point
 
@@ -19,6 +21,7 @@ MAX_PAIRS = 1000
 DEFAULT_STEPS = 300  # the limit with which both papers evaluate
 
 
+@checked
 @dataclass(frozen=True)
 class DragRequest:
     """A drag as it is asked for: `points` (handle, target), the method as its settings, the region that may move (None:
@@ -28,12 +31,10 @@ class DragRequest:
     points: tuple[PointPair, ...]
     method: DragSettings
     movable: Region | None = None
-    steps: int = DEFAULT_STEPS
+    steps: Steps = DEFAULT_STEPS
 
     def __post_init__(self) -> None:
         check_points(self.points)
-        if self.steps < 1:
-            raise GanvasError(f"A drag of {self.steps} steps moves nothing; give at least 1.")
 
     @property
     def handles(self) -> tuple[Point, ...]:

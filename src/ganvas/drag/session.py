@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Steps
 from ganvas.drag.context import DragContext, choose_context
 from ganvas.drag.draggan import DragGANSettings
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest, as_pairs
@@ -69,7 +71,7 @@ class DragSession:
         points: Points,
         method: DragSettings | None = None,
         movable: Region | None = None,
-        steps: int = DEFAULT_STEPS,
+        steps: Steps = DEFAULT_STEPS,
         canceled: Callable[[], bool] = lambda: False,
         progress: Progress = silent,
     ) -> "DragSession":
@@ -121,6 +123,7 @@ class DragSession:
         return replace(self, drags=self.drags[:-1])
 
 
+@checked
 def open_drag(
     generator: Generator,
     latent: Latent | Tensor,
@@ -169,6 +172,7 @@ def open_drag(
     return DragSession(context, replace(start, codes=start.codes.detach().to(generator.device)))
 
 
+@checked
 def drag_points(
     generator: Generator,
     latent: Latent | Tensor,
@@ -176,7 +180,7 @@ def drag_points(
     method: DragSettings | None = None,
     *,
     movable: Region | None = None,
-    steps: int = DEFAULT_STEPS,
+    steps: Steps = DEFAULT_STEPS,
     space: str | None = None,
     layers: Layers = None,
     feature: str | None = None,

@@ -1,20 +1,22 @@
-"""The settings that all drag methods share, and how numbers given for them are checked."""
+"""The settings that all drag methods share."""
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, TypeVar
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import PIXELS, POSITIVE, WEIGHT, Steps
 from ganvas.errors import GanvasError
 
-ByRule = float | Any
-"""A number, or None for the one that a rule of `ganvas.drag.defaults` gives for the generator at hand. The settings of
-a drag that has begun hold numbers only."""
+Length = Annotated[Any, PIXELS]
+Number = Annotated[Any, POSITIVE]
+Weight = Annotated[Any, WEIGHT]
+"""Numbers, or None for those that a rule of `ganvas.drag.defaults` gives for the generator at hand. The settings of a
+drag that has begun hold numbers only.
+"""
 
-ZERO_ALLOWED = ("mask_weight",)
-NOT_NUMBERS = ("recovery", "compat")
 
-
+@checked
 @dataclass(frozen=True, kw_only=True)
 class DragSettings:
     """Settings of every drag method; lengths are in pixels of the image.
@@ -32,17 +34,11 @@ class DragSettings:
 
     method: ClassVar[str] = ""
 
-    rate: ByRule = None
-    mask_weight: ByRule = None
-    radius: ByRule = None
-    tolerance: ByRule = None
-    patience: int = 60
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name not in NOT_NUMBERS and value is not None:
-                check_number(field.name, value)
+    rate: Number = None
+    mask_weight: Weight = None
+    radius: Length = None
+    tolerance: Length = None
+    patience: Steps = 60
 
 
 Chosen = TypeVar("Chosen", bound=DragSettings)
@@ -54,8 +50,9 @@ def filled(settings: Chosen, rules: Mapping[str, Callable[[], float]]) -> Chosen
     return replace(settings, **missing)
 
 
-def check_number(name: str, value: Any) -> None:
-    """Raise `GanvasError` where a setting is not a finite number above 0 (for the mask's weight, of at least 0)."""
-    least, allowed = (0, "0 or more") if name in ZERO_ALLOWED else (1e-12, "a number above 0")
-    if not (isinstance(value, int | float) and least <= value < math.inf):
-        raise GanvasError(f"A {name.replace('_', ' ')} of {value} is not possible: give {allowed}.")
+def check_lengths(settings: DragSettings, resolution: int) -> None:
+    """Raise `GanvasError` where a neighborhood of a handle is wider than the image."""
+    for name in ("radius", "reach"):
+        length = getattr(settings, name, None)
+        if length is not None and length > resolution / 2:
+            raise GanvasError(f"A {name} of {length:g} pixels is not possible; give at most {resolution / 2:g} here.")

@@ -205,7 +205,11 @@ def _request(drag: Mapping[str, Any]) -> DragRequest:
 
 def _settings(method: str, values: Mapping[str, Any]) -> DragSettings:
     """Return a method's settings from a file: each value of the kind that the setting has."""
-    kinds = {field.name: field.type for field in fields(METHODS[method])} if method in METHODS else {}
+    kinds = (
+        {field.name: getattr(field.type, "__origin__", field.type) for field in fields(METHODS[method])}
+        if method in METHODS
+        else {}
+    )
     read: dict[str, Any] = {}
     for name, value in values.items():
         if name == "compat" and value in (None, "official"):

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
 from ganvas.edits.tuned_paths import Differences, blended, same_weights
 from ganvas.errors import LatentError
 from ganvas.generators.codes import Layers, check_space, parse_layers
@@ -160,6 +161,7 @@ class LatentPath:
         return blended(self.tuned[start], self.tuned[(start + 1) % len(self.tuned)], share)
 
 
+@checked
 def path_through(
     generator: Generator,
     latents: Latent | Sequence[Latent],

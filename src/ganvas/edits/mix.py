@@ -6,6 +6,7 @@ Coarse layers (4 and 8 px) carry pose, hair and the shape of a face, middle ones
 
 from dataclasses import replace
 
+from ganvas.checks.arguments import checked
 from ganvas.errors import LatentError
 from ganvas.generators.codes import Layers, layer_text, parse_layers
 from ganvas.generators.protocol import Generator, check_generator
@@ -41,6 +42,7 @@ def mixed_layers(generator: Generator, layers: Layers) -> tuple[int, ...]:
     return groups[layers]
 
 
+@checked
 def mix(generator: Generator, content: Latent, style: Latent, layers: Layers) -> Latent:
     """Return latents with some layers of `style` and all others of `content` (style mixing).
 
@@ -78,6 +80,7 @@ def mix(generator: Generator, content: Latent, style: Latent, layers: Layers) ->
     return replace(kept, codes=codes, names=names)
 
 
+@checked
 def mix_grid(generator: Generator, content: Latent, style: Latent, layers: Layers) -> Latent:
     """Return every sample of one latent mixed with every sample of another, as `mix` does.
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
 from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.errors import LatentError
@@ -17,6 +18,7 @@ from ganvas.generators.protocol import Generator, check_generator
 from ganvas.latents.latent import Latent, as_latent
 
 
+@checked
 def edit(
     generator: Generator,
     latent: Latent,
@@ -101,6 +103,7 @@ def _check_direction(generator: Generator, direction: Direction, layers: Layers)
         raise LatentError(f"Layers are chosen for directions of space w; this one has {direction.space}; leave it out.")
 
 
+@checked
 @torch.no_grad()
 def edit_series(
     generator: Generator,

@@ -15,6 +15,8 @@ from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Steps
 from ganvas.edits.interpolate import LatentPath, Positions, frame_positions
 from ganvas.edits.interpolate import ease as eased
 from ganvas.errors import LatentError
@@ -176,10 +178,11 @@ def retimed(
     return best[1], best[2]
 
 
+@checked
 def retime(
     generator: Generator,
     path: LatentPath,
-    frames: int = 60,
+    frames: Steps = 60,
     *,
     ease: bool = False,
     network: FeatureNetwork | None = None,

@@ -3,7 +3,6 @@
 A latent is ``[n, d]`` (spaces ``z``, ``w``, ``s``) or ``[n, layers, d]`` (space ``w+``).
 """
 
-import math
 import operator
 import re
 import reprlib
@@ -15,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.ranges import TRUNCATION
 from ganvas.errors import LatentError
 
 SPACES = ("z", "w", "w+", "s")
@@ -138,8 +138,7 @@ def truncate(
     psi 1 returns `ws` itself, 0 the average. Raises `LatentError` for a psi that is no number and for more layers than
     there are.
     """
-    if not math.isfinite(psi):
-        raise LatentError(f"A truncation of {psi} is not possible; give a number, usually 0 (average) to 1 (none).")
+    TRUNCATION.check("truncation", psi, LatentError)
     if layers is not None and not 0 <= layers <= ws.shape[1]:
         raise LatentError(
             f"Truncation of the first {layers} layers is not possible: this generator has {ws.shape[1]}; leave the "

@@ -1,7 +1,6 @@
 """Classes of conditional generators: a label as a user gives it becomes one-hot rows. Knows no architecture."""
 
 import difflib
-import reprlib
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.ranges import whole_number
+from ganvas.checks.shown import shown
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator, Label
 
@@ -24,7 +25,9 @@ def one_hot(
     """
     if classes == 0:
         if label is not None:
-            raise LatentError(f"Label {label} was given, but this generator has no classes; leave the label out.")
+            raise LatentError(
+                f"Label {shown(label)} was given, but this generator has no classes; leave the label out."
+            )
         return None
     if label is None:
         raise LatentError(
@@ -36,9 +39,9 @@ def one_hot(
         return label.to(device)
     numbers = _numbers(label, names).to(device)
     if numbers.is_floating_point() or numbers.is_complex() or len(numbers) not in (1, rows):
-        raise LatentError(f"Label {label} does not fit {rows} codes: give one class, or one for each code.")
+        raise LatentError(f"Label {shown(label)} does not fit {rows} codes: give one class, or one for each code.")
     if numbers.min() < 0 or numbers.max() >= classes:
-        raise LatentError(f"Label {label} does not exist: this generator has classes 0-{classes - 1}.")
+        raise LatentError(f"Label {shown(label)} does not exist: this generator has classes 0-{classes - 1}.")
     return F.one_hot(numbers.long().expand(rows), classes).float()
 
 
@@ -48,7 +51,7 @@ def class_number(name: str, names: Sequence[str] | None) -> int:
     The synonyms of a name stand between commas. Raises `LatentError` with the nearest names where there is none.
     """
     if not names:
-        raise LatentError(f"The classes here have no names; give a number instead of {reprlib.repr(name)}.")
+        raise LatentError(f"The classes here have no names; give a number instead of {shown(name)}.")
     wanted = _plain(name)
     for number, known in enumerate(names):
         if _plain(known) == wanted:
@@ -62,7 +65,7 @@ def class_number(name: str, names: Sequence[str] | None) -> int:
     near = difflib.get_close_matches(wanted, list(synonyms), n=3, cutoff=0.5)
     near = near or [synonym for synonym in synonyms if wanted and wanted in synonym][:3]
     hint = f"did you mean {', '.join(near)}?" if near else f"for example {names[0]}, or a number."
-    raise LatentError(f"No class is called {reprlib.repr(name)}: {hint}")
+    raise LatentError(f"No class is called {shown(name)}: {hint}")
 
 
 def settle_label(label: Label, names: Sequence[str] | None) -> int | tuple[int, ...] | None:
@@ -76,7 +79,7 @@ def settle_label(label: Label, names: Sequence[str] | None) -> int | tuple[int, 
         raise LatentError("One-hot rows cannot be kept with codes; give class numbers or names.")
     numbers = _numbers(label, names)
     if numbers.is_floating_point() or numbers.is_complex() or len(numbers) == 0:
-        raise LatentError(f"{reprlib.repr(label)} is no label; give a class number, a name, or a list of them.")
+        raise LatentError(f"{shown(label)} is no label; give a class number, a name, or a list of them.")
     settled = tuple(int(number) for number in numbers)
     return settled[0] if len(settled) == 1 else settled
 
@@ -98,7 +101,7 @@ def parse_label(text: str, names: Sequence[str] | None) -> int | tuple[int, ...]
 
 def _class(text: str, names: Sequence[str] | None) -> int:
     """Return the class of a number, also of one that no generator has, or of a name."""
-    return int(text) if text.removeprefix("-").isdecimal() else class_number(text, names)
+    return whole_number(text) if text.removeprefix("-").isdecimal() else class_number(text, names)
 
 
 def label_of(generator: Generator, text: str | None) -> int | tuple[int, ...] | None:
@@ -138,9 +141,7 @@ def _numbers(label: int | str | Sequence[int | str] | Tensor, names: Sequence[st
     try:
         return torch.as_tensor([class_number(i, names) if isinstance(i, str) else i for i in items]).flatten()
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise LatentError(f"{reprlib.repr(label)} is no label; give a class number, a name, or a list of them.") from (
-            None
-        )
+        raise LatentError(f"{shown(label)} is no label; give a class number, a name, or a list of them.") from (None)
 
 
 def _plain(name: str) -> str:

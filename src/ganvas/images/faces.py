@@ -67,7 +67,7 @@ def find_faces(path: str | Path) -> list[Face]:
 
 def _face(shape: Any, wide: int, width: int, height: int) -> Face:
     corners = np.array([(shape.part(index).x, shape.part(index).y) for index in range(4)], dtype=float) + 0.5
-    left, right = sorted(tuple(map(float, pair)) for pair in (corners[:2].mean(0), corners[2:].mean(0)))
+    left, right = sorted((float(x), float(y)) for x, y in (corners[:2].mean(0), corners[2:].mean(0)))
     return Face(in_photo(left, width, height), in_photo(right, width, height), wide / SIDE)
 
 

@@ -9,6 +9,8 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Size
 from ganvas.errors import ImageError
 from ganvas.images.film import Film
 from ganvas.images.pixels import resize, to_bytes, write_image
@@ -17,6 +19,7 @@ IMAGES, FILMS = "images", "films"
 """The folders of single images and of films inside that of a command's results."""
 
 
+@checked_as(ImageError)
 @dataclass(frozen=True)
 class ImageFiles:
     """How images and films are written: at the generator's size, without captions.
@@ -25,14 +28,10 @@ class ImageFiles:
         ImageError: A size below 1.
     """
 
-    size: int | None = None
+    size: Size | None = None
     """Width of single images and films in pixels, such as 256 for smaller ones; that of the generator by default."""
     bits: Literal[8, 16] = 8
     """Bits a channel of single images."""
-
-    def __post_init__(self) -> None:
-        if self.size is not None and self.size < 1:
-            raise ImageError(f"Images {self.size} pixels wide are not possible; give a size from 1 up.")
 
     def check_fits(self, resolution: int) -> None:
         """Raise `ImageError` for a size above that of the images, which enlarging makes no better."""

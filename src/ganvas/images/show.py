@@ -6,6 +6,8 @@ from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Count
 from ganvas.errors import ImageError
 from ganvas.images.pixels import enlarge, to_pillow
 from ganvas.images.sheets import labeled_grid
@@ -13,12 +15,13 @@ from ganvas.images.sheets import labeled_grid
 MOST_COLUMNS = 6
 
 
+@checked
 def show(
     images: Shaped[Tensor, "*shape"],
     *,
-    columns: int | None = None,
+    columns: Count | None = None,
     labels: Sequence[str | float | int] = (),
-    scale: int = 1,
+    scale: Count = 1,
 ) -> Image.Image:
     """Lay images out in one Pillow image. A notebook displays it when it is the last value of a cell.
 

@@ -22,6 +22,7 @@ from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent
+from ganvas.latents.photo_origin import PhotoOrigin
 
 PIXELS_PER_BATCH = 2**18
 VIDEO_PHOTOS = 6
@@ -56,7 +57,8 @@ class InversionBatch:
 class BatchInversion:
     """The inversion of photos [n, 3, h, w] by one generator with one `InversionSettings`; ``run`` performs it.
 
-    With ``tuning`` the weights are tuned for each photo alone afterwards. ``sources`` are the files of the photos.
+    With ``tuning`` the weights are tuned for each photo alone afterwards. ``sources`` are the files of the photos, ``frames``
+    [n, 2, 3] the maps from fractions of the photos to those of the upright files.
     ``video_steps`` are the numbers of the steps whose images of the first photos are kept in ``video_images``.
     ``on_saved`` is called with this object after each batch and after each tuned photo, so that they can be written.
     """
@@ -70,6 +72,7 @@ class BatchInversion:
     video_steps: set[int] = field(default_factory=set)
     tuning: TuningSettings | None = None
     sources: Sequence[str] = ()
+    frames: Float[Tensor, "n 2 3"] | None = None
     on_saved: Callable[["BatchInversion"], object] = lambda inversion: None
     batches: list[InversionBatch] = field(default_factory=list)
     tuned: dict[int, Inversion] = field(default_factory=dict)
@@ -101,7 +104,14 @@ class BatchInversion:
         """Return the codes of all inverted photos; of a single photo with its tuned weights."""
         if len(self.tuned) == 1 and len(self.photos) == 1:
             return self.tuned[0].latent
-        return concatenate([one.latent for one in self.inversions()])
+        return self._with_photos(concatenate([one.latent for one in self.inversions()]), 0)
+
+    def _with_photos(self, latent: Latent, first: int) -> Latent:
+        """Return a latent with its photos, those from number `first`, where the maps into their files are known."""
+        if self.frames is None:
+            return latent
+        samples = slice(first, first + len(latent))
+        return replace(latent, photo=PhotoOrigin(self.photos[samples].cpu(), self.frames[samples]))
 
     def curves(self) -> dict[str, list[float]]:
         """Return the loss of every photo at every step."""
@@ -165,7 +175,8 @@ class BatchInversion:
             finally:
                 if last is not None and last.number:
                     seconds = batch.seconds + time.perf_counter() - begun
-                    self.tuned[sample] = finish_inversion(prepared, step, seconds, last)
+                    tuned = finish_inversion(prepared, step, seconds, last)
+                    self.tuned[sample] = replace(tuned, latent=self._with_photos(tuned.latent, sample))
                     self.on_saved(self)
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
 from ganvas.generators.protocol import Generator
 from ganvas.images.photos import read_photo
 from ganvas.inversion.features import FeatureExtractor
@@ -20,6 +21,7 @@ from ganvas.io.progress import Progress, silent
 Photos = Float[Tensor, "n 3 h w"] | str | Path | Sequence[str | Path]
 
 
+@checked
 def invert(
     generator: Generator,
     photos: Photos,

@@ -1,6 +1,5 @@
 """The weights of a loss, and the text that the command line takes for them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
@@ -8,9 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Weight
 from ganvas.errors import GanvasError
 
 
+@checked
 @dataclass(frozen=True)
 class LossWeights:
     """The weight of each term of a loss; a term of weight 0 is left out.
@@ -26,17 +28,14 @@ class LossWeights:
         noise: Correlations of the noise maps with themselves, which white noise has not.
     """
 
-    perceptual: float = 0.0
-    l1: float = 0.0
-    l2: float = 0.0
-    prior: float = 0.0
-    delta: float = 0.0
-    noise: float = 0.0
+    perceptual: Weight = 0.0
+    l1: Weight = 0.0
+    l2: Weight = 0.0
+    prior: Weight = 0.0
+    delta: Weight = 0.0
+    noise: Weight = 0.0
 
     def __post_init__(self) -> None:
-        for name, weight in asdict(self).items():
-            if not 0 <= weight < math.inf:
-                raise GanvasError(f"A weight of {weight:g} for {name} is not possible; give 0 or more.")
         if not self.perceptual + self.l1 + self.l2:
             raise GanvasError("No term compares the images; give perceptual, l1 or l2.")
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganvas.errors import ImageError
 from ganvas.generators.protocol import Generator
+from ganvas.generators.recompute import recompute_above
 from ganvas.inversion import terms
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import LossWeights
@@ -54,7 +55,8 @@ class Objective:
     def images(self, point: LatentPoint) -> Float[Tensor, "n 3 h w"]:
         """Return the images of a point: one synthesis pass."""
         label: dict[str, Any] = {"label": self.label} if self.space == "z" else {}
-        return self.generator.synthesize(point.codes, self.space, noise=dict(point.noise) or "const", **label)
+        with recompute_above(self.generator.resolution):
+            return self.generator.synthesize(point.codes, self.space, noise=dict(point.noise) or "const", **label)
 
     def terms(self, point: LatentPoint, images: Float[Tensor, "n 3 h w"]) -> dict[str, Float[Tensor, "n"]]:
         """Return the terms of nonzero weight by name, unweighted."""

@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganvas.errors import GanvasError, ImageError, LatentError
+from ganvas.checks.arguments import checked
+from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.decoding import is_image
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import Encoder, default_start
-from ganvas.inversion.photos import AlignedPhoto, PhotoSettings, align_photo, check_photos_ood
+from ganvas.inversion.photos import AlignedPhoto, Photos, PhotoSettings, accept_photos, align_photo
 from ganvas.inversion.settings import SPACES, InversionSettings, default_space
 from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.cache import home
@@ -60,6 +61,7 @@ class OpenedPhoto:
         )
 
 
+@checked
 def open_latent(
     path: str | Path,
     generator: Generator,
@@ -160,9 +162,9 @@ def open_photo(
     kept = home() / "inversions" / f"{fingerprint(generator, photo.image, inversion, tuning)}.safetensors"
     with suppress(GanvasError, OSError, ValueError, KeyError, TypeError):  # missing or damaged: invert again
         return _read(kept, path, photo)
-    messages = check_photos_ood(generator, photo.image, [path.stem], label=label, check=settings.ood, progress=report)
-    if messages and not (photo.chosen or settings.as_is):
-        raise ImageError(f"{messages[0]} It was {photo.how}: {photo.advice}.")
+    _, messages = accept_photos(
+        Photos(photo.image, (path,), (0,), aligned=(photo,)), generator, settings, label=label, progress=report
+    )
     batch = BatchInversion(generator, photo.image, [path.stem], inversion, tuning=tuning)
     if not batch.run(report):
         raise KeyboardInterrupt

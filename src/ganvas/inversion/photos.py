@@ -19,7 +19,7 @@ from ganvas.images.faces import INSTALL, can_find_faces, find_faces
 from ganvas.images.photos import WHOLE, Box, Point, read_photo_in_frame
 from ganvas.inversion.encoder import encoder_reconstructor
 from ganvas.io.progress import Progress
-from ganvas.metrics.features import load_features
+from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.metrics.ood import fit_ood_detector, ood_warnings
 from ganvas.regions.eyes import eye_places_of
 
@@ -98,6 +98,11 @@ class Photos:
     rows: tuple[int, ...]  # the places of `files` among all that were given
     unreadable: tuple[tuple[Path, ImageError], ...] = ()
     aligned: tuple[AlignedPhoto, ...] = ()
+
+    @property
+    def frames(self) -> Float[Tensor, "n 2 3"]:
+        """The maps from fractions of the images to fractions of the upright files."""
+        return torch.stack([one.frame for one in self.aligned])
 
 
 def align_photo(
@@ -215,6 +220,40 @@ def read_each(
     return found, rows, bad
 
 
+def accept_photos(
+    photos: Photos,
+    generator: Generator,
+    settings: PhotoSettings,
+    *,
+    label: Label = None,
+    progress: Progress | None = None,
+) -> tuple[Photos, list[str]]:
+    """Return the photos that may be inverted, and warnings on those of them that are out of distribution. One of which
+    neither a found face nor the settings decided what part is taken is put among the unreadable ones; its message says
+    what helps. Raises `ImageError` where no photo is left.
+    """
+    names = [file.stem for file in photos.files]
+    messages = check_photos_ood(generator, photos.images, names, label=label, check=settings.ood, progress=progress)
+    refused = {
+        row: ImageError(f"{message} It was {photos.aligned[row].how}: {photos.aligned[row].advice}.")
+        for row, message in enumerate(messages)
+        if message and not (photos.aligned[row].chosen or settings.as_is)
+    }
+    kept = [row for row in range(len(names)) if row not in refused]
+    unreadable = (*photos.unreadable, *((photos.files[row], error) for row, error in refused.items()))
+    if not kept:
+        bad = len(unreadable)
+        raise unreadable[0][1] if bad == 1 else ImageError(unreadable_message(unreadable, bad))
+    accepted = Photos(
+        photos.images[kept],
+        tuple(photos.files[row] for row in kept),
+        tuple(photos.rows[row] for row in kept),
+        unreadable,
+        tuple(photos.aligned[row] for row in kept),
+    )
+    return accepted, [messages[row] for row in kept if messages[row]]
+
+
 def unreadable_message(bad: Sequence[tuple[Path, ImageError]], count: int, what: str = "photos") -> str:
     """Return the message on files that cannot be used."""
     reasons = "\n".join(f"  {error}" for _, error in bad)
@@ -265,12 +304,13 @@ def check_photos_ood(
     check: OODCheck = "auto",
     progress: Progress | None = None,
 ) -> list[str]:
-    """Return a warning for every photo that is out of distribution for the generator.
+    """Return a warning for every photo, "" where it is not out of distribution for the generator.
 
-    The first check fits an OOD detector to 450 images of the generator and keeps it; "auto" checks up to 256 pixels.
+    The first check fits an OOD detector to 450 images of the generator and keeps it; "auto" checks from 16 pixels,
+    which the feature network needs, to 256.
     """
-    if check == "off" or (check == "auto" and generator.resolution > LARGEST_CHECKED):
-        return []
+    if check == "off" or (check == "auto" and not SMALLEST <= generator.resolution <= LARGEST_CHECKED):
+        return [""] * len(photos)
     network, reconstructor = load_features(device=generator.device), encoder_reconstructor(generator)
     detector = fit_ood_detector(network, generator, label=label, reconstructor=reconstructor, progress=progress)
     return ood_warnings(network, detector, photos, names, reconstructor)

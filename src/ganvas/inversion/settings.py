@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Seed, Steps
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.loss_weights import DEFAULT_WEIGHTS, LossWeights
@@ -11,9 +13,9 @@ from ganvas.latents.latent import Latent
 
 SPACES = ("z", "w", "w+")
 OPTIMIZERS = ("adam", "lbfgs")
-MOST_STEPS = 1_000_000
 
 
+@checked
 @dataclass(frozen=True)
 class InversionSettings:
     """Settings of an inversion.
@@ -44,10 +46,10 @@ class InversionSettings:
     weights: LossWeights = DEFAULT_WEIGHTS
     optimizer: str = "adam"
     schedule: str = "ganvas"
-    steps: int = 300
+    steps: Steps = 300
     start: str | Latent | ImageEncoder = "mean"
     noise: bool = False
-    seed: int = 0
+    seed: Seed = 0
     label: int | None = None
 
     def __post_init__(self) -> None:
@@ -55,8 +57,6 @@ class InversionSettings:
             raise LatentError(f"Photos are not inverted into space '{self.space}'; give z, w or w+.")
         if self.optimizer not in OPTIMIZERS:
             raise GanvasError(f"There is no optimizer '{self.optimizer}'; give {' or '.join(OPTIMIZERS)}.")
-        if not 1 <= self.steps <= MOST_STEPS:
-            raise GanvasError(f"{self.steps} steps are not possible; give 1 or more, such as 300.")
         schedule_named(self.schedule)
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.ranges import whole_number
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.objective import Objective
@@ -40,7 +41,7 @@ def find_start(objective: Objective, start: str | Latent | ImageEncoder, seed: i
     word, _, candidates = start.partition(":")
     if word != "random" or not (candidates or "1").isdecimal():
         raise GanvasError(f"Unknown start '{start}'; give mean, random, random:8, encoder or a latent file.")
-    return nearest_start(objective, int(candidates or 1), seed)
+    return nearest_start(objective, whole_number(candidates or "1"), seed)
 
 
 def mean_start(

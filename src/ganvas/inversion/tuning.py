@@ -13,7 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import GanvasError, NotFiniteError
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import CountOrNone, Rate, Seed, Steps, Truncation, Weight
+from ganvas.errors import NotFiniteError
 from ganvas.generators.weight_differences import LEFT, RIGHT, put_weights, weights_of, with_weights
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import LossWeights
@@ -22,6 +24,7 @@ from ganvas.inversion.terms import feature_distance, l2_distance
 from ganvas.inversion.variables import LatentPoint
 
 
+@checked
 @dataclass(frozen=True)
 class TuningSettings:
     """Settings of pivotal tuning.
@@ -47,22 +50,15 @@ class TuningSettings:
         8
     """
 
-    steps: int = 100
-    rate: float = 3e-3
-    rank: int = 8
+    steps: Steps = 100
+    rate: Rate = 3e-3
+    rank: CountOrNone = 8
     weights: LossWeights = LossWeights(perceptual=1.0, l2=1.0)
-    locality: float = 0.1
-    radius: float = 0.5
-    truncation: float = 0.5
-    stop_below: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.rank < 0 or not 0 < self.rate < math.inf or self.locality < 0:
-            raise GanvasError(
-                "Tuning takes at least one step at a rate above 0, with a rank and a locality of 0 or more; "
-                f"given were {self.steps} steps, rate {self.rate:g}, rank {self.rank}, locality {self.locality:g}."
-            )
+    locality: Weight = 0.1
+    radius: Weight = 0.5
+    truncation: Truncation = 0.5
+    stop_below: Weight = 0.0
+    seed: Seed = 0
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ganvas.checks.names import is_name
 from ganvas.errors import GanvasError
 
 
@@ -44,3 +45,8 @@ def make_folder(folder: Path, error: type[GanvasError] = GanvasError) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as refusal:
         raise error(f"The folder '{folder}' cannot be made: {refusal.strerror}; give another (--out).") from refusal
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether there is such a file; text that no file can be named is no file."""
+    return is_name(path) and Path(path).is_file()

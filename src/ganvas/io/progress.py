@@ -19,22 +19,19 @@ class Forecast:
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._say, self._clock = say, clock
-        self._last = clock()
-        self._begun: dict[str, float] = {}
+        self._begun: dict[str, tuple[float, int]] = {}
         self._decided: set[str] = set()
 
     def report(self, what: str, done: int, total: int | None) -> None:
         """Take a report of progress."""
-        now, last = self._clock(), self._last
-        self._last = now
         if what in self._decided or not total:
             return
-        # A task that first reports when a part is done began with the report of another task.
-        begun = self._begun.setdefault(what, last if done else now)
-        if done <= 0 or now - begun < KNOWN_AFTER:
+        now = self._clock()
+        begun, before = self._begun.setdefault(what, (now, done))  # a task may first report when a part is done
+        if done <= before or now - begun < KNOWN_AFTER:
             return
         self._decided.add(what)
-        left = (now - begun) / done * (total - done)
+        left = (now - begun) / (done - before) * (total - done)
         if left > WORTH_SAYING:
             self._say(f"{what}: about {in_words(left)} for {total:,}")
 

@@ -1,6 +1,5 @@
 """What is made sure of before a latent is made."""
 
-import math
 import reprlib
 
 from torch import Tensor
@@ -22,9 +21,7 @@ def check_codes(codes: object, space: object) -> None:
         raise LatentError(f"Codes of space {space} have the shape {wanted}; these have {list(codes.shape)}.")
 
 
-def check_truncation(generator: Generator, truncation: float, layers: int | None) -> None:
-    """Raise `LatentError` unless codes of the generator can be truncated so."""
-    if not math.isfinite(truncation):
-        raise LatentError(f"A truncation of {truncation} is not a number; give one from 0 (average) to 1 (none).")
+def check_truncated_layers(generator: Generator, layers: int | None) -> None:
+    """Raise `LatentError` unless the generator has so many layers to truncate."""
     if layers is not None and not 0 <= layers <= generator.layers:
         raise LatentError(f"Truncation of {layers} layers is not possible: this generator has {generator.layers}.")

@@ -10,13 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked, checked_as
+from ganvas.checks.ranges import LayerCount, Truncation
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.codes import check_seeds
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of
 from ganvas.generators.weight_differences import with_differences
 from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.latents.checks import check_codes, check_truncation
+from ganvas.latents.checks import check_codes, check_truncated_layers
 from ganvas.latents.headers import checked_header, grouped
 from ganvas.latents.photo_origin import PhotoOrigin, photo_origin_of
 from ganvas.latents.spaces import to_space
@@ -24,6 +26,7 @@ from ganvas.latents.spaces import to_space
 PIXELS_AT_ONCE = 2**20
 
 
+@checked_as(LatentError)
 @dataclass(frozen=True)
 class Latent:
     """Codes in one space, and all that is needed to make their images again. It is never changed in place.
@@ -62,8 +65,8 @@ class Latent:
     seeds: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     label: int | tuple[int, ...] | None = None
-    truncation: float = 1.0
-    truncation_layers: int | None = None
+    truncation: Truncation = 1.0
+    truncation_layers: LayerCount | None = None
     source: str = ""
     generator: str = ""
     generator_hash: str = ""
@@ -247,13 +250,14 @@ def as_latent(given: object, space: str | None = None, *, asks_space: bool = Fal
     )
 
 
+@checked
 def sample(
     generator: Generator,
     seeds: Sequence[int],
     *,
     space: str | None = None,
-    truncation: float = 1.0,
-    truncation_layers: int | None = None,
+    truncation: Truncation = 1.0,
+    truncation_layers: LayerCount | None = None,
     label: Label = None,
 ) -> Latent:
     """Return the codes of some seeds; a seed gives the same code in every batch and on every machine.
@@ -283,7 +287,7 @@ def sample(
         torch.Size([1, 12, 256])
     """
     check_seeds(seeds)
-    check_truncation(generator, truncation, truncation_layers)
+    check_truncated_layers(generator, truncation_layers)
     space = space or next(one for one in ("w+", "w", "z") if one in generator.spaces)
     if space == "z" and truncation_layers is not None:
         raise LatentError("Codes of space z have no layers to truncate one by one; leave truncation_layers out.")
@@ -305,6 +309,7 @@ def sample(
         return drawn.to_space(generator, space)
 
 
+@checked
 def load_latent(path: str | Path) -> Latent:
     """Return the latent in a file that `Latent.save` wrote; `open_latent` also reads codes of others, and photos.
 

@@ -48,6 +48,7 @@ def statistics(generator: Generator, space: str, label: Label = None) -> Statist
 def sample_codes(generator: Generator, space: str, count: int = SAMPLES, label: Label = None) -> Tensor:
     """Return `count` untruncated codes of `space`, those of seeds from 0 on, of one `label` or of several in turn."""
     check_space(space, generator.spaces)
+    label = label.reshape(1) if isinstance(label, Tensor) and not label.ndim else label
     if isinstance(label, Tensor | Sequence) and not isinstance(label, str) and len(label):
         turns = [row % len(label) for row in range(count)]
         label = label[turns] if isinstance(label, Tensor) else [label[turn] for turn in turns]

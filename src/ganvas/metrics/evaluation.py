@@ -9,7 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Steps, Truncation
 from ganvas.errors import GanvasError
+from ganvas.generators.codes import check_seeds
 from ganvas.generators.protocol import Generator, Label
 from ganvas.images import pixels
 from ganvas.images.datasets import FEWEST, ImageSet, open_images, shuffled
@@ -60,7 +63,7 @@ class ReferenceImages:
         generator: Generator,
         seeds: Sequence[int],
         *,
-        truncation: float = 1.0,
+        truncation: Truncation = 1.0,
         label: Label = None,
         progress: Progress = silent,
     ) -> Evaluation:
@@ -83,6 +86,7 @@ class ReferenceImages:
         )
 
 
+@checked
 def evaluate(
     generator: Generator,
     data: str | Path,
@@ -90,7 +94,7 @@ def evaluate(
     *,
     truncation: float = 1.0,
     label: Label = None,
-    images: int = 1000,
+    images: Steps = 1000,
     network: FeatureNetwork | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
@@ -114,6 +118,7 @@ def evaluate(
     """
     if images < 3:
         raise GanvasError(f"{images} real images are too few for an evaluation; give --images of some hundred.")
+    check_seeds(seeds)
     network = network or load_features(device=generator.device)
     reference = open_reference(data, generator.resolution, images=images, network=network, progress=progress)
     return reference.compare(generator, seeds, truncation=truncation, label=label, progress=progress)
@@ -165,9 +170,11 @@ def fake_images(
     generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, label: Label = None
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Yield the generator's images of `seeds` in batches, rounded to 8 bits and clamped to [-1, 1] as in a file."""
-    one_each = isinstance(label, Sequence | Tensor) and not isinstance(label, str) and len(label) == len(seeds)
+    label = label.reshape(1) if isinstance(label, Tensor) and not label.ndim else label
+    each = label if isinstance(label, Sequence | Tensor) and not isinstance(label, str) else None
     for first in range(0, len(seeds), FAKE_BATCH):
         rows = slice(first, first + FAKE_BATCH)
-        batch = sample(generator, seeds[rows], label=label[rows] if one_each else label, truncation=truncation)
+        of_batch = label if each is None or len(each) != len(seeds) else each[rows]
+        batch = sample(generator, seeds[rows], label=of_batch, truncation=truncation)
         for images in batch.images(generator):
             yield pixels.from_bytes(pixels.to_bytes(images))

@@ -187,10 +187,11 @@ def ood_warnings(
     names: Sequence[str],
     reconstructor: Reconstructor | None = None,
 ) -> list[str]:
-    """Return a warning for every photo that is out of distribution. Photos are of the generator's resolution."""
+    """Return a warning for every photo, "" where it is not out of distribution. Photos are of the generator's
+    resolution.
+    """
     scores = ood_scores(network, detector, photos, reconstructor).tolist()
-    warnings = [ood_warning(score, name) for score, name in zip(scores, names, strict=True)]
-    return [warning for warning in warnings if warning]
+    return [ood_warning(score, name) for score, name in zip(scores, names, strict=True)]
 
 
 def _cache_path(

@@ -4,9 +4,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import and_, or_
-from pathlib import Path
 
 from ganvas.errors import RegionError
+from ganvas.io.files import is_file
 from ganvas.regions.mask_files import parse_labels, read_mask
 from ganvas.regions.named import SETS
 from ganvas.regions.region import Region
@@ -49,7 +49,7 @@ def parse_region(text: str, named: Mapping[str, Region]) -> Region:
     text = text.strip()
     if not text:
         raise RegionError(f"The region is empty text; {_allowed(named)}")
-    if text.startswith("mask:") and Path(text.removeprefix("mask:")).is_file():
+    if text.startswith("mask:") and is_file(text.removeprefix("mask:")):
         return Region.from_mask_file(text.removeprefix("mask:"))
     return reduce(or_, (reduce(and_, (_parse_part(p, named) for p in part.split("&"))) for part in text.split("+")))
 

@@ -110,7 +110,7 @@ class EditRun:
     def _write_summary(self, folder: ResultFolder, written: WrittenEdits, title: str, facts: Mapping[str, str]) -> None:
         """Write sheet, page and latent of the samples that are finished."""
         done, shown = len(written.changes), len(written.strips)
-        photos = self.latent.photo and self.latent.photo.images[:shown]
+        photos = None if self.latent.photo is None else self.latent.photo.images[:shown]
         report = RegionReport(torch.cat(written.originals), self.mask, tuple(written.strips), photos=photos)
         written.files.insert(0, pixels.write_image(folder / "edit.png", report.sheet(captions(self.step.strengths))))
         written.files.insert(1, report.write_page(folder / "edit.html", title, facts))

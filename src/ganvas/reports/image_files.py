@@ -61,8 +61,9 @@ def write_single(
 
 
 def counted(progress: Progress, total: int, what: str = "Making images") -> Callable[[int], None]:
-    """Return a function that reports that so many more of all are made."""
+    """Return a function that reports that so many more of all are made; none are at first, which is reported too."""
     done = 0
+    progress(what, done, total)
 
     def more(count: int) -> None:
         nonlocal done

@@ -5,18 +5,6 @@ import torch
 from ganvas.errors import TrainingError
 
 
-def device_named(name: str) -> torch.device:
-    """Return the device of this name, for "auto" the first CUDA device or the CPU; raises `TrainingError` where this
-    machine has no such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(1, device=name).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise TrainingError(f"Device '{name}' cannot be used on this machine; give cpu, or one it has.") from error
-
-
 def set_threads(threads: int) -> None:
     """Use this many CPU threads, or torch's own choice for 0; raises `TrainingError` for fewer."""
     if threads < 0:

@@ -9,6 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.devices import device_named
+from ganvas.checks.ranges import Threads
 from ganvas.errors import TrainingError
 from ganvas.images.classes import find_classes
 from ganvas.images.datasets import FEWEST, DatasetSummary, open_images
@@ -28,12 +31,13 @@ from ganvas.training.gan.run import TrainingRun
 from ganvas.training.gan.snapshots import TrainingState
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import GANSettings, RunSchedule, TrainingTask
-from ganvas.training.hardware import device_named, fastest_precision, set_threads
+from ganvas.training.hardware import fastest_precision, set_threads
 
 DISCRIMINATOR_WARMUP = 500
 REHEARSED_STEPS = 3
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class RunOptions:
     """How a run starts, where it computes, and on which images it is evaluated.
@@ -55,7 +59,7 @@ class RunOptions:
     held_out: str | Path | None = None
     fit: str = "crop"
     device: str = AUTO
-    threads: int = 0
+    threads: Threads = 0
 
 
 @dataclass(frozen=True)

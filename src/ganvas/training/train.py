@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ganvas.checks.arguments import checked_as
+from ganvas.errors import TrainingError
 from ganvas.images.datasets import FEWEST
 from ganvas.io.progress import Progress, silent
 from ganvas.training import launch
@@ -28,6 +30,7 @@ ADAPTATION_SCHEDULE = RunSchedule(
 )
 
 
+@checked_as(TrainingError)
 def train_dcgan(
     data: str | Path,
     settings: DCGANSettings = DCGANSettings(precision=AUTO),
@@ -69,6 +72,7 @@ def train_dcgan(
     )
 
 
+@checked_as(TrainingError)
 def train_biggan(
     data: str | Path,
     settings: BigGANSettings | None = None,
@@ -107,6 +111,7 @@ def train_biggan(
     return launch.train(call, progress, on_event, should_stop)
 
 
+@checked_as(TrainingError)
 def train_stylegan2(
     data: str | Path,
     settings: StyleGAN2Settings | None = None,
@@ -144,6 +149,7 @@ def train_stylegan2(
     return launch.train(call, progress, on_event, should_stop)
 
 
+@checked_as(TrainingError)
 def adapt(
     data: str | Path,
     settings: AdaptationSettings,

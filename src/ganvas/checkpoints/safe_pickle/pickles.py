@@ -16,7 +16,9 @@ from ganvas.checkpoints.safe_pickle.known_names import allow_list
 from ganvas.checkpoints.safe_pickle.machine import Global, Machine
 from ganvas.checkpoints.safe_pickle.plain_trees import read_checked
 from ganvas.errors import CheckpointError
-from ganvas.io.file_kinds import CUT_SAFETENSORS, HEAD_BYTES, PICKLE, SAFETENSORS, kind_instead, kind_of
+from ganvas.io.file_kinds import CUT_SAFETENSORS, HEAD_BYTES, PICKLE, SAFETENSORS, TEXT, kind_instead, kind_of
+
+STOP = b"."  # how every pickle ends
 
 
 def read_pickle(path: Path) -> object:
@@ -34,16 +36,20 @@ def read_pickle(path: Path) -> object:
 
 
 def _read(stream: BufferedIOBase, size: int) -> object:
-    require_pickle(stream.read(HEAD_BYTES), size)
+    head = stream.read(HEAD_BYTES)
+    stream.seek(max(0, size - 1))
+    require_pickle(head, size, stream.read(1))
     window = ByteWindow(stream, 0, size, whole_file(size))
     return Machine(window, ALLOW_LIST, Budget(2 * size + SPARE_BYTES, MOST_OPERATIONS)).run()
 
 
-def require_pickle(head: bytes, size: int) -> None:
-    """Raise `CheckpointError` if the first bytes of a file of `size` bytes show that it is no pickle but another kind;
-    the message says which.
+def require_pickle(head: bytes, size: int, last: bytes) -> None:
+    """Raise `CheckpointError` if the first bytes of a file of `size` bytes, and the last one, show that it is no pickle
+    but another kind; the message says which.
     """
     kind = kind_of(head, size)
+    if kind is TEXT and last == STOP:
+        return  # it may be a pickle of protocol 0, which is text
     if kind is SAFETENSORS or kind is CUT_SAFETENSORS:
         announced = int.from_bytes(head[:8], "little")
         raise CheckpointError(

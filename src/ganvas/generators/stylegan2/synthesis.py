@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganvas.generators import ops
 from ganvas.generators.batch_splitting import Stage, State, run_stages, samples_of
 from ganvas.generators.crops import Crop, crops_below
+from ganvas.generators.recompute import maybe_recomputed
 from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.layers import Push, Shortcut, StyledConvolution, StyledLayer, ToImage
 from ganvas.generators.styles import Affine, StyleSynthesis
@@ -69,7 +70,7 @@ class Block(nn.Module):
         """Return the block's feature map from the one below (or from the constant, expanded by the caller)."""
         y = x
         for (_, convolution), style, noise in zip(self.convolutions(), styles, noises, strict=True):
-            y = convolution(y, style, noise, kernel)
+            y = maybe_recomputed(convolution, y, style, noise, kernel)
         return y + self.skip(x, kernel) if self.residual else y
 
     def paint(self, x: Tensor, image: Tensor | None, style: Tensor | None, kernel: Tensor) -> Tensor | None:

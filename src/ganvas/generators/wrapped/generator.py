@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ganvas.checks.shown import shown
 from ganvas.errors import GanvasError
 from ganvas.generators import ops
 from ganvas.generators.base import IMAGE, Conditions, GeneratorBase, Painted, Request, refuse_noise
@@ -103,6 +104,10 @@ class Wrapped(GeneratorBase):
         """Return one code of the prior per seed."""
         prior = self.calling.prior
         codes = prior(seeds) if callable(prior) else PRIORS[prior](seeds, self.calling.z_dim)
+        if not isinstance(codes, Tensor):
+            raise GanvasError(
+                f"The prior gives {shown(codes)} for seeds; a tensor [n, {self.calling.z_dim}] is needed."
+            )
         return codes.to(self.device, self.code_dtype)
 
     def one_hot(self, label: Label, rows: int) -> Float[Tensor, "n classes"] | None:
@@ -166,7 +171,10 @@ class Wrapped(GeneratorBase):
     def map_whole(self, z: Tensor, label: Label) -> Tensor:
         """Return what the mapping makes of z, not truncated."""
         assert self.mapping is not None
-        return self.mapping(z.to(self._dtype), *self._label(label, len(z))).to(self.code_dtype)
+        ws = self.mapping(z.to(self._dtype), *self._label(label, len(z)))
+        if not isinstance(ws, Tensor):
+            raise GanvasError(f"The mapping gives {shown(ws)} for codes of z; a tensor [n, w_dim] is needed.")
+        return ws.to(self.code_dtype)
 
     def _label(self, label: Label, rows: int) -> tuple[Tensor, ...]:
         """Return the label as the module takes it, () where it takes none."""

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganvas.checks.arguments import checked
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import About, Label
 from ganvas.generators.wrapped.generator import Calling, Prior, Wrapped
@@ -22,6 +23,7 @@ SAME_IMAGE = 0.01  # of the images' deviation: more than rounding makes of anoth
 FARTHEST = 3.0  # from middle gray; black and white are 1 away
 
 
+@checked
 def wrap(
     module: nn.Module,
     *,

@@ -7,11 +7,14 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
+from ganvas.checks.ranges import Range, Steps, Weight
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.features import FeatureExtractor
@@ -19,7 +22,7 @@ from ganvas.inversion.loss_weights import DEFAULT_WEIGHTS, LossWeights
 from ganvas.inversion.optimizers import OptimizerStep
 from ganvas.inversion.prepare import PreparedInversion, latent_at, prepare_inversion
 from ganvas.inversion.settings import InversionSettings
-from ganvas.inversion.sketch.fidelity import BALANCED, check_delta_weight
+from ganvas.inversion.sketch.fidelity import BALANCED
 from ganvas.inversion.sketch.nearest import RandomImages
 from ganvas.inversion.sketch.target import COMPARED, Sketch, masked_distance, sketch_terms
 from ganvas.inversion.starts import mean_start
@@ -30,6 +33,7 @@ from ganvas.latents.spaces import statistics
 MOST_CANDIDATES = 32
 
 
+@checked
 @dataclass(frozen=True)
 class SketchSettings:
     """Settings of a sketch's search.
@@ -54,20 +58,17 @@ class SketchSettings:
         3
     """
 
-    delta_weight: float = BALANCED
+    delta_weight: Weight = BALANCED
     terms: LossWeights = DEFAULT_WEIGHTS
     space: str = "w+"
-    candidates: int = 3
-    steps: int = 300
+    candidates: Annotated[int, Range(1, MOST_CANDIDATES, whole=True)] = 3
+    steps: Steps = 300
     optimizer: str = "adam"
     label: int | None = None
 
     def __post_init__(self) -> None:
-        check_delta_weight(self.delta_weight)
         if self.terms.delta or self.terms.noise:
             raise GanvasError("delta_weight is the weight of delta, and noise maps stay: leave delta and noise out.")
-        if not 1 <= self.candidates <= MOST_CANDIDATES:
-            raise GanvasError(f"{self.candidates} candidates are not possible; give 1 to {MOST_CANDIDATES}.")
         self.inversion("mean")
 
     def inversion(self, start: str | Latent) -> InversionSettings:

@@ -5,6 +5,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked
 from ganvas.errors import ImageError
 from ganvas.generators.protocol import Generator
 from ganvas.images.photos import read_sketch
@@ -18,6 +19,7 @@ RANDOM_IMAGES = 200
 Drawing = str | Path | tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 alpha_h alpha_w"]]
 
 
+@checked
 def sketch(
     generator: Generator,
     drawing: Drawing,

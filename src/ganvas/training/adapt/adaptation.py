@@ -18,11 +18,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.checkpoints.load import load
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Batch, LayerCount, Positive, Rate, Seed, Size, Steps, Weight
 from ganvas.errors import TrainingError
 from ganvas.generators.protocol import Generator, HasNoise, Noise
 from ganvas.metrics.features import load_features
 from ganvas.training.adapt.feature_discriminator import FeatureDiscriminator
-from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
+from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.discriminator_files import companion_discriminator_path, load_discriminator
@@ -48,6 +50,7 @@ class AdaptationDefaults:
 WITH_DISCRIMINATOR, WITH_FEATURES = AdaptationDefaults(5e-4, 1.0), AdaptationDefaults(2e-3, 0.0)
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class AdaptationSettings:
     """Settings of few-shot adaptation; `of_model` fills in those that follow from the generator.
@@ -72,27 +75,23 @@ class AdaptationSettings:
 
     model: str
     hash: str
-    resolution: int
+    resolution: Size
     discriminator: str = FEATURES
-    frozen: int = 2
-    batch: int = 8
-    learning_rate: float = WITH_FEATURES.learning_rate
-    discriminator_learning_rate: float = WITH_FEATURES.learning_rate
-    r1: float = WITH_FEATURES.r1
-    penalty_every: int = 4
-    correspondence: float = 100.0
-    half_life: float = 500.0
+    frozen: LayerCount = 2
+    batch: Batch = 8
+    learning_rate: Rate = WITH_FEATURES.learning_rate
+    discriminator_learning_rate: Rate = WITH_FEATURES.learning_rate
+    r1: Weight = WITH_FEATURES.r1
+    penalty_every: Steps = 4
+    correspondence: Weight = 100.0
+    half_life: Positive = 500.0
     precision: str = "float32"
-    seed: int = 0
+    seed: Seed = 0
     family: str = "adapt"
 
     def __post_init__(self) -> None:
         if self.batch < 4:
             raise TrainingError(f"A batch of {self.batch} shows too few differences between images; give 4 or more.")
-        check_above_zero(learning_rate=self.learning_rate, discriminator_learning_rate=self.discriminator_learning_rate)
-        check_above_zero(half_life=self.half_life)
-        check_range(0, correspondence=self.correspondence, r1=self.r1, frozen=self.frozen)
-        check_range(1, penalty_every=self.penalty_every)
         check_precision(self.precision)
 
     @classmethod

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Steps
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.images import pixels, sheets
@@ -24,7 +26,6 @@ from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
 from ganvas.training import events
 from ganvas.training.alarms import check_finite
-from ganvas.training.checks import check_range
 from ganvas.training.encoder.training import EncoderSettings, new_encoder, step
 from ganvas.training.events import TrainingEvent
 from ganvas.training.gan.networks import adam, moments, restore_moments
@@ -37,15 +38,13 @@ BETAS = (0.9, 0.99)
 SHEET_COLUMNS = 12
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class EncoderSchedule:
     """After how many steps a log line is written, and after how many a snapshot, a sheet and the encoder."""
 
-    log_every: int = 50
-    save_every: int = 500
-
-    def __post_init__(self) -> None:
-        check_range(1, log_every=self.log_every, save_every=self.save_every)
+    log_every: Steps = 50
+    save_every: Steps = 500
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ganvas.checkpoints.load import load
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.devices import device_named
+from ganvas.checks.ranges import Threads
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.images.datasets import open_images
@@ -17,9 +20,10 @@ from ganvas.training.encoder import run as encoder_run
 from ganvas.training.encoder.run import EncoderSchedule, EncoderTask
 from ganvas.training.encoder.training import EncoderSettings
 from ganvas.training.events import EventRecord, OnEvent, TrainingResult, ignore_event, never
-from ganvas.training.hardware import device_named, fastest_precision, set_threads
+from ganvas.training.hardware import fastest_precision, set_threads
 
 
+@checked_as(TrainingError)
 def train_encoder(
     model: str,
     data: str | Path,
@@ -29,7 +33,7 @@ def train_encoder(
     schedule: EncoderSchedule = EncoderSchedule(),
     resume: bool = False,
     device: str = AUTO,
-    threads: int = 0,
+    threads: Threads = 0,
     progress: Progress = silent,
     on_event: OnEvent = ignore_event,
     should_stop: Callable[[], bool] = never,

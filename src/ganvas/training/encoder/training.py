@@ -11,9 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Batch, Fraction, Range, Rate, Seed, Steps, StepsOrNone, Weight
+from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.inversion.encoder import FINAL_SIZE, Encoder, EncoderArchitecture
-from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
+from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.gan.sampling import sample_ws, synthesize
 from ganvas.training.randomness import Randomness
 
@@ -23,6 +26,7 @@ WIDTHS = (24, 48, 96, 128, 160, 160)
 PerceptualDistance = Callable[[Tensor, Tensor], Tensor]
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class EncoderSettings:
     """Settings of an encoder's training.
@@ -41,25 +45,20 @@ class EncoderSettings:
         seed: Random seed.
     """
 
-    batch: int = 32
-    real_from: int = 2_000
-    learning_rate: float = 1e-3
-    steps: int = 10_000
-    codes: float = 1.0
-    pixels: float = 1.0
-    perceptual: float = 1.0
-    prior: float = 0.02
-    mixing: float = 0.3
+    batch: Batch = 32
+    real_from: StepsOrNone = 2_000
+    learning_rate: Rate = 1e-3
+    steps: Steps = 10_000
+    codes: Weight = 1.0
+    pixels: Weight = 1.0
+    perceptual: Weight = 1.0
+    prior: Weight = 0.02
+    mixing: Fraction = 0.3
     precision: str = "float32"
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        check_above_zero(learning_rate=self.learning_rate)
-        check_range(2, batch=self.batch)
-        check_range(1, steps=self.steps)
-        check_range(0, real_from=self.real_from, codes=self.codes, pixels=self.pixels, perceptual=self.perceptual)
-        check_range(0, prior=self.prior)
-        check_range(0, 1, mixing=self.mixing)
+        Range(2, 4096, whole=True).check("batch", self.batch, TrainingError)
         check_precision(self.precision)
 
     def learning_rate_at(self, step: int) -> float:

@@ -22,10 +22,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Batch, Count, Depth, Positive, Range, Rate, Seed, Weight, Width
 from ganvas.errors import TrainingError
 from ganvas.generators.biggan.generator import BigGAN
 from ganvas.generators.biggan.synthesis import BigGANArchitecture
-from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
+from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.channels import parse_channels, standard_channels
@@ -42,6 +44,7 @@ PRIOR_BOUND = 2.0
 CHANNELS = (2048, 512)
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class BigGANSettings:
     """Settings of a BigGAN-deep and its training; `standard` fills in the channels.
@@ -65,32 +68,27 @@ class BigGANSettings:
         family: The kind of training, as snapshots name it.
     """
 
-    channels: tuple[int, ...]
-    discriminator_channels: tuple[int, ...]
+    channels: tuple[Width, ...]
+    discriminator_channels: tuple[Width, ...]
     classes: tuple[str, ...] = ()
-    depth: int = 2
-    z_dim: int = 128
-    embed_dim: int = 32
-    batch: int = 64
-    learning_rate: float = 1e-4
-    discriminator_learning_rate: float = 4e-4
-    discriminator_steps: int = 1
-    orthogonal: float = 0.0
+    depth: Depth = 2
+    z_dim: Width = 128
+    embed_dim: Width = 32
+    batch: Batch = 64
+    learning_rate: Rate = 1e-4
+    discriminator_learning_rate: Rate = 4e-4
+    discriminator_steps: Count = 1
+    orthogonal: Weight = 0.0
     statistics: int = 11
-    half_life: float = 10_000.0
+    half_life: Positive = 10_000.0
     precision: str = "float32"
-    seed: int = 0
+    seed: Seed = 0
     family: str = "biggan"
 
     def __post_init__(self) -> None:
         if self.batch < 2 or len(self.channels) != len(self.discriminator_channels) or len(self.channels) < 2:
             raise TrainingError("A batch has at least 2 images, and both networks the same number of maps, at least 2.")
-        check_above_zero(learning_rate=self.learning_rate, discriminator_learning_rate=self.discriminator_learning_rate)
-        check_above_zero(half_life=self.half_life)
-        check_range(1, depth=self.depth, z_dim=self.z_dim, embed_dim=self.embed_dim)
-        check_range(1, discriminator_steps=self.discriminator_steps)
-        check_range(0, orthogonal=self.orthogonal)
-        check_range(2, statistics=self.statistics)
+        Range(2, 1000, whole=True).check("statistics", self.statistics, TrainingError)
         check_precision(self.precision)
 
     @classmethod

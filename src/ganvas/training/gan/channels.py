@@ -1,5 +1,6 @@
 """Numbers of channels of maps of 4, 8, ... pixels."""
 
+from ganvas.checks.ranges import whole_number
 from ganvas.errors import TrainingError
 
 
@@ -18,7 +19,7 @@ def parse_channels(text: str, resolution: int) -> tuple[int, ...]:
     each of the maps of 4, 8, ..., resolution pixels.
     """
     parts = text.split(",")
-    widths = tuple(int(part) for part in parts if part.strip().isdecimal())
+    widths = tuple(whole_number(part) for part in parts if part.strip().isdecimal())
     if len(widths) != len(parts) or min(widths) < 1 or 2 ** (len(widths) + 1) != resolution:
         raise TrainingError(
             f"'{text}' are not the channels of the maps of 4, 8, ... {resolution} pixels; write one number for each: "

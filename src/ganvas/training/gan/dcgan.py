@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Batch, Positive, Rate, Seed, Size, Width
 from ganvas.errors import TrainingError
 from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.dcgan.layers import MOMENTUM, BatchNorm
-from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
+from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.discriminators import ConvolutionalDiscriminator
@@ -26,6 +28,7 @@ BETAS = (0.5, 0.999)
 STATISTICS_BATCHES, STATISTICS_BATCH = 8, 128
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class DCGANSettings:
     """Settings of a DCGAN and its training; the defaults are those of the paper, at batch size 64.
@@ -45,17 +48,17 @@ class DCGANSettings:
         family: The kind of training, as snapshots name it.
     """
 
-    resolution: int = 64
-    z_dim: int = 100
-    width: int = 64
-    discriminator_width: int = 64
-    batch: int = 64
+    resolution: Size = 64
+    z_dim: Width = 100
+    width: Width = 64
+    discriminator_width: Width = 64
+    batch: Batch = 64
     loss: str = "bce"
-    learning_rate: float = 2e-4
-    discriminator_learning_rate: float = 2e-4
-    half_life: float = 5_000.0
+    learning_rate: Rate = 2e-4
+    discriminator_learning_rate: Rate = 2e-4
+    half_life: Positive = 5_000.0
     precision: str = "float32"
-    seed: int = 0
+    seed: Seed = 0
     family: str = "dcgan"
 
     def __post_init__(self) -> None:
@@ -66,9 +69,6 @@ class DCGANSettings:
             raise TrainingError(f"A DCGAN is trained at 32, 64 or 128 pixels; {self.resolution} was given.")
         if self.batch < 2:
             raise TrainingError("Batch normalization needs batches of at least 2 images.")
-        check_above_zero(learning_rate=self.learning_rate, discriminator_learning_rate=self.discriminator_learning_rate)
-        check_above_zero(half_life=self.half_life)
-        check_range(1, z_dim=self.z_dim, width=self.width, discriminator_width=self.discriminator_width)
         check_precision(self.precision)
 
     @property

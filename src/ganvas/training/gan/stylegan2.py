@@ -12,19 +12,22 @@ many steps and multiplied by that interval (appendix B).
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Batch, Depth, Fraction, Positive, Range, Rate, Seed, Steps, StepsOrNone, Weight, Width
 from ganvas.errors import TrainingError
 from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.metrics.spectrum import octave_energies
-from ganvas.training.checks import check_above_zero, check_precision, check_range, dtype_of
+from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
-from ganvas.training.gan.channels import standard_channels
+from ganvas.training.gan.channels import parse_channels, standard_channels
 from ganvas.training.gan.discriminators import GROUP_SIZE, StyleDiscriminator
 from ganvas.training.gan.growing import start_discriminator_from, start_from
 from ganvas.training.gan.losses import LOSSES, gradient_penalty, path_lengths, score_metrics
@@ -39,6 +42,7 @@ BETAS = (0.0, 0.99)
 FINEST_OCTAVE = "finest_octave"
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class StyleGAN2Settings:
     """Settings of a StyleGAN2 and its training; `standard` fills in the channels.
@@ -69,26 +73,26 @@ class StyleGAN2Settings:
         family: The kind of training, as snapshots name it.
     """
 
-    channels: tuple[int, ...]
-    discriminator_channels: tuple[int, ...]
-    z_dim: int = 256
-    mapping_layers: int = 4
-    batch: int = 32
+    channels: tuple[Width, ...]
+    discriminator_channels: tuple[Width, ...]
+    z_dim: Width = 256
+    mapping_layers: Depth = 4
+    batch: Batch = 32
     loss: str = "bce"
-    learning_rate: float = 2.5e-3
-    discriminator_learning_rate: float = 2.5e-3
-    r1: float = 1.0
-    r2: float = 0.0
-    penalty_every: int = 16
+    learning_rate: Rate = 2.5e-3
+    discriminator_learning_rate: Rate = 2.5e-3
+    r1: Weight = 1.0
+    r2: Weight = 0.0
+    penalty_every: Steps = 16
     penalty_images: int = 0
-    path: float = 0.0
-    path_every: int = 8
-    mixing: float = 0.5
-    discriminator_warmup: int | None = 0
-    half_life: float = 10_000.0
+    path: Weight = 0.0
+    path_every: Steps = 8
+    mixing: Fraction = 0.5
+    discriminator_warmup: StepsOrNone | None = 0
+    half_life: Positive = 10_000.0
     match_noise: bool = False
     precision: str = "float32"
-    seed: int = 0
+    seed: Seed = 0
     family: str = "stylegan2"
 
     def __post_init__(self) -> None:
@@ -96,32 +100,35 @@ class StyleGAN2Settings:
             raise TrainingError(f"Loss '{self.loss}' is not known; give one of {', '.join(LOSSES)}.")
         if self.batch < GROUP_SIZE or len(self.channels) != len(self.discriminator_channels):
             raise TrainingError(f"A batch has at least {GROUP_SIZE} images, and both networks the same number of maps.")
-        check_above_zero(learning_rate=self.learning_rate, discriminator_learning_rate=self.discriminator_learning_rate)
-        check_above_zero(half_life=self.half_life)
-        check_range(0, r1=self.r1, r2=self.r2, path=self.path, discriminator_warmup=self.discriminator_warmup or 0)
-        check_range(1, z_dim=self.z_dim, mapping_layers=self.mapping_layers)
-        check_range(1, penalty_every=self.penalty_every, path_every=self.path_every)
-        check_range(0, self.batch, penalty_images=self.penalty_images)
-        check_range(0, 1, mixing=self.mixing)
+        Range(0, self.batch, whole=True).check("penalty images", self.penalty_images, TrainingError)
         check_precision(self.precision)
 
     @classmethod
     def standard(
-        cls, resolution: int = 128, channel_base: int = 4096, channel_max: int = 256, **settings: object
+        cls,
+        resolution: int = 128,
+        channel_base: int = 4096,
+        channel_max: int = 256,
+        channels: str | None = None,
+        **settings: Any,
     ) -> "StyleGAN2Settings":
-        """Return settings with ``min(channel_base / r, channel_max)`` channels at r pixels in both networks.
+        """Return settings with ``min(channel_base / r, channel_max)`` channels at r pixels in both networks, and one
+        learning rate for both.
 
         Args:
             resolution: Width and height of the images, a power of two.
             channel_base: Channels times pixels of the fine maps.
             channel_max: The largest number of channels of a map.
+            channels: Channels of the maps of 4, 8, ... pixels instead, as a text such as "256,256,128,64".
             settings: Other settings by name.
 
         Raises:
             TrainingError: The resolution is no power of two from 8 up, or a setting is out of its range.
         """
-        channels = standard_channels(resolution, channel_base, channel_max)
-        return cls(channels, channels, **settings)  # type: ignore[arg-type]
+        standard = standard_channels(resolution, channel_base, channel_max)
+        widths = parse_channels(channels, resolution) if channels else standard
+        learning_rate = settings.get("learning_rate", cls.learning_rate)
+        return cls(widths, widths, **{"discriminator_learning_rate": learning_rate} | settings)
 
     @property
     def resolution(self) -> int:

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
+from ganvas.checks.ranges import Count, Every, Images
+from ganvas.errors import TrainingError
 from ganvas.images.classes import Classes
 from ganvas.images.datasets import ImageSet, shuffled
 from ganvas.training.adapt.adaptation import AdaptationSettings
-from ganvas.training.checks import check_range
 from ganvas.training.distributed import ProcessGroup, check_batch
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.augmentation import Augmentation
@@ -23,6 +25,7 @@ from ganvas.training.randomness import Randomness
 GANSettings = StyleGAN2Settings | DCGANSettings | BigGANSettings | AdaptationSettings
 
 
+@checked_as(TrainingError)
 @dataclass(frozen=True)
 class RunSchedule:
     """When a run ends, and when it writes what; all numbers count images shown to the discriminator.
@@ -38,20 +41,14 @@ class RunSchedule:
         keep: Complete snapshots to keep, the newest ones.
     """
 
-    images: int = 300_000
-    lr_decay_images: int = 0
-    log_every: int = 1_000
-    sheet_every: int = 5_000
-    evaluate_every: int = 20_000
-    snapshot_every: int = 10_000
-    weights_every: int = 0
-    keep: int = 3
-
-    def __post_init__(self) -> None:
-        check_range(1, images=self.images, keep=self.keep)
-        check_range(0, log_every=self.log_every, sheet_every=self.sheet_every, evaluate_every=self.evaluate_every)
-        check_range(0, snapshot_every=self.snapshot_every, weights_every=self.weights_every)
-        check_range(0, lr_decay_images=self.lr_decay_images)
+    images: Images = 300_000
+    lr_decay_images: Every = 0
+    log_every: Every = 1_000
+    sheet_every: Every = 5_000
+    evaluate_every: Every = 20_000
+    snapshot_every: Every = 10_000
+    weights_every: Every = 0
+    keep: Count = 3
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,20 @@
+"""The device to compute on."""
+
+import torch
+
+from ganvas.checks.shown import shown
+from ganvas.errors import GanvasError
+
+
+def device_named(name: str | torch.device) -> torch.device:
+    """Return the device of this name, for "auto" the first CUDA device or the CPU; raises `GanvasError` where this
+    machine has no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(1, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise GanvasError(
+            f"Device {shown(str(name))} cannot be used on this machine; give cpu, or one it has."
+        ) from error
