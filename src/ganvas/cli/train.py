@@ -18,8 +18,9 @@ from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.starting import sized_as
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
+from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 from ganvas.training.train import adapt as train_adapted
-from ganvas.training.train import train_biggan, train_dcgan, train_stylegan2
+from ganvas.training.train import train_biggan, train_dcgan, train_stylegan2, train_stylegan3
 
 WARMUP = "discriminator_warmup"
 Augment = Literal["none", "diff", "adaptive"]
@@ -100,7 +101,7 @@ class BigGANOptions(NetworkOptions):
     z_dim: numbers.Width = BigGANSettings.z_dim
     batch: numbers.Batch = BigGANSettings.batch
     learning_rate: numbers.Rate = BigGANSettings.learning_rate
-    """Learning rate of the generator; the discriminator's is four times as high."""
+    """Learning rate of the generator; the discriminator's is twice as high."""
     depth: numbers.Depth = BigGANSettings.depth
     """Blocks for each size of maps."""
     orthogonal: numbers.Weight = BigGANSettings.orthogonal
@@ -179,6 +180,46 @@ def stylegan2(
     """
     settings = options.settings(StyleGAN2Settings, running, compute, start)
     run_and_show(train_stylegan2, data, settings, running, compute, augment, start)
+
+
+@dataclass(frozen=True)
+class StyleGAN3Options(NetworkOptions):
+    """Networks and losses of a StyleGAN3."""
+
+    channels: str | None = None
+    """Channels of the layers, such as 128,128,96,64,48,32,32, instead of the standard ones."""
+    layers: numbers.Depth = 14
+    """Layers, where no --channels are given."""
+    rotation: Flag = False
+    """Equivariant to rotation as well (R), not to translation only (T)."""
+    r1: numbers.Weight = StyleGAN3Settings.r1
+    """Weight of the gradient penalty on real images."""
+    blur_images: numbers.Every = StyleGAN3Settings.blur_images
+    """First images, of which the discriminator sees ever less blurred ones; the paper has 200,000."""
+    discriminator_warmup: numbers.StepsOrNone | None = None
+    """Steps at the start in which only the discriminator learns; 500 where --start gives none that fits."""
+
+
+@app.command
+def stylegan3(
+    data: Path,
+    /,
+    *,
+    augment: Augment = "none",
+    start: str | None = None,
+    options: StyleGAN3Options = StyleGAN3Options(),
+    running: Running = Running(),
+    compute: Compute = Compute(),
+) -> None:
+    """Train a StyleGAN3 (Karras et al. 2021), T or R: images that can be moved and turned.
+
+    Args:
+        data: A folder or a zip of images.
+        augment: adaptive keeps the discriminator from memorizing a small set; of it only changes of color.
+        start: A StyleGAN3 of the same sizes, or a training snapshot, to start from.
+    """
+    settings = options.settings(StyleGAN3Settings, running, compute, None)
+    run_and_show(train_stylegan3, data, settings, running, compute, augment, start)
 
 
 @app.command

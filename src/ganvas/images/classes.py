@@ -13,9 +13,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from ganvas.errors import TrainingError
+from ganvas.images.dataset_files import LABELS
 from ganvas.images.datasets import ImageSet, shuffled
 
-LABELS = "dataset.json"
 FORMS = (
     f"give a folder with a subfolder or a zip of images for each class, or images with a {LABELS} that has "
     '{"labels": [["a.png", 0], ...]}'

@@ -24,11 +24,13 @@ from ganvas.training.gan.networks import InitialNetworks, Networks, restore
 from ganvas.training.gan.run import TrainingRun
 from ganvas.training.gan.snapshots import Snapshot, TrainingState
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
+from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 from ganvas.training.gan.task import GANSettings, TrainingTask
 from ganvas.training.log import LOG, read_log, write_line
 
 SETTINGS_TYPES = {
     "stylegan2": StyleGAN2Settings,
+    "stylegan3": StyleGAN3Settings,
     "dcgan": DCGANSettings,
     "biggan": BigGANSettings,
     "adapt": AdaptationSettings,
@@ -93,7 +95,7 @@ def sized_as(start: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     elif given.get("resolution", own.resolution) > own.resolution:
         finer = standard_channels(given["resolution"])[len(own.channels) :]
         sizes["channels"] = (*own.channels, *(min(own.channels[-1], count) for count in finer))
-    return sizes | given
+    return {**sizes, **given}
 
 
 def resume(task: TrainingTask, path: str = NEWEST, *, change: bool = False) -> TrainingRun:
