@@ -20,7 +20,7 @@ RESULTS = {"CachedSearch", "DragSession", "Evaluation", "Inversion", "InversionM
     "TrainingEvent"
 }
 """What Ganvas alone constructs."""
-LONG = {f"{name}(settings=None)" for name in ("train_biggan", "train_stylegan2")}
+LONG = {f"{name}(settings=None)" for name in ("train_biggan", "train_stylegan2", "train_stylegan3")}
 """What is right, and takes long."""
 WITHOUT_ARGUMENTS = {"Generator", "keep_freed_memory"}
 
@@ -76,7 +76,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     from ganvas.generators.protocol import About
     from ganvas.training.encoder.run import EncoderSchedule
     from tests.generators.small import small_stylegan2
-    from tests.training.tiny import DC, STYLE, write_images
+    from tests.training.tiny import DC, STYLE, STYLE3, write_images
 
     G = small_stylegan2(32, channels=3)
     file = save_generator(folder / "small.safetensors", G, About("small", ""))
@@ -122,6 +122,9 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "RunSchedule": dict,
         "SketchSettings": dict,
         "StyleGAN2Settings": lambda: {"channels": (8, 8), "discriminator_channels": (8, 8)},
+        "StyleGAN3Settings": lambda: {
+            "resolution": 16, "channels": (8, 8, 8, 8), "discriminator_channels": (8, 8, 8)
+        },
         "TuningSettings": dict,
         "adapt": lambda: run | {"settings": adapting, "out": out("adapt")},
         "cache_jacobians": lambda: base | {"method": method},
@@ -158,6 +161,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
             "out": out("encoder"), "schedule": EncoderSchedule(1, 1),
         },
         "train_stylegan2": lambda: run | {"settings": STYLE, "out": out("style")},
+        "train_stylegan3": lambda: run | {"settings": STYLE3, "out": out("style3")},
         "wrap": lambda: {"module": paint.requires_grad_(False), "z_dim": 6},
         "write_animation": lambda: {"path": folder / "a.gif", "frames": pixels, "seconds_per_frame": 0.1},
         "write_image": lambda: {"path": folder / "a.png", "image": pixels},
