@@ -198,7 +198,7 @@ def check(outcome: Outcome, word: str) -> None:
         (
             "stylegan2",
             ["--start", "faces", "--resolution", "32"],
-            "z_dim is 256, not 8; w_dim is 256, not 8",
+            "z_dim is 256, not 8; hidden is",
         ),
         ("stylegn2", [], 'Did you mean "stylegan2"'),
     ],

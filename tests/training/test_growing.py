@@ -96,7 +96,7 @@ def test_source_with_another_mapping_network_is_refused(changes: dict, said: str
 def test_generator_smaller_than_its_source_is_refused():
     with pytest.raises(TrainingError, match="resolution is 16, more than 8"):
         start_from(small_stylegan2(8), small_stylegan2(16))
-    with pytest.raises(TrainingError, match=r"channels is .*, more than"):
+    with pytest.raises(TrainingError, match=r"channels are .*, more than"):
         larger(small_stylegan2(16), 1, 4)
     with pytest.raises(TrainingError, match="kind is skip, not resnet"):
         start_from(small_stylegan2(16, "resnet"), small_stylegan2(16))
