@@ -74,8 +74,13 @@ class Weights:
 
 
 def find_weights(tree: Any, *names: str) -> Weights | None:
-    """Return the network in a tree whose tensors have these `names`, averaged weights before others; None for none."""
-    parts = [part for weights in all_weights(tree) for part in _parts(weights, names)]
+    """Return the network in a tree whose tensors have these `names`, averaged weights before others; None for none.
+
+    Its parts may lie in dictionaries of their own, such as "mapping" and "synthesis".
+    """
+    found = all_weights(tree)
+    parts = [part for weights in found for part in _parts(weights, names)]
+    parts = parts or list(_parts(_joined(found), names))
     if not parts:
         return None
     best, *others = sorted(parts, key=lambda part: not part.averaged)
@@ -94,6 +99,16 @@ def all_weights(tree: Any) -> list[Weights]:
         if weights is not None:
             found.append(weights)
     return sorted(found, key=lambda weights: not weights.averaged)
+
+
+def _joined(found: Sequence[Weights]) -> Weights:
+    """Return the tensors of a whole tree as one state dict, whose names begin with their places."""
+    whole: dict[str, Tensor] = {}
+    for weights in found:
+        whole |= {
+            f"{weights.place}.{name}" if weights.place else name: tensor for name, tensor in weights.tensors.items()
+        }
+    return Weights("", whole)
 
 
 def find_networks(tree: Any) -> list[tuple[str, NetworkRecord]]:

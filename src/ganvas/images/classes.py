@@ -71,6 +71,14 @@ def find_classes(images: ImageSet) -> Classes:
     return Classes(names, numbers)
 
 
+def count_labels(images: ImageSet) -> int:
+    """Return how many different labels a ``dataset.json`` beside an image set gives, 0 where there is none."""
+    try:
+        return len({json.dumps(label) for _, label in _described(Path(images.summary.source)).get("labels") or ()})
+    except (TrainingError, TypeError, ValueError):
+        return 0
+
+
 def _described(source: Path) -> dict[str, Any]:
     """Return what the source's file of labels holds, nothing where there is none."""
     try:
