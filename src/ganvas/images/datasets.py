@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.images import pixels
-from ganvas.images.dataset_files import LABELS_DESCRIBED, DatasetFile, list_images
+from ganvas.images.dataset_files import DatasetFile, list_images
 from ganvas.io.cache import exclusive, home
 from ganvas.io.files import atomic_path
 from ganvas.io.progress import Progress, silent
@@ -39,9 +39,9 @@ class DatasetSummary:
     ``count`` images are used at ``resolution`` pixels; ``sizes`` counts the original sizes ("width x height"), and
     ``skipped`` gives the reason for each image left out. ``cropped`` images were not square, ``enlarged`` ones were
     smaller than the resolution, ``repeated`` ones equal an earlier image at this resolution (they are used as well);
-    the color profile of ``unprofiled`` ones is damaged. ``others`` counts the files that are no images, by the ending
-    of their names and what they are: ".json, text". ``fit`` says how others than square ones became square: "crop" or
-    "pad".
+    the color profile of ``unprofiled`` ones is damaged. ``others`` counts the files that are no images (nor
+    NVIDIA's labels), by the ending of their names and what they are: ".csv, text". ``fit`` says how others than square
+    ones became square: "crop" or "pad".
     """
 
     source: str
@@ -55,10 +55,6 @@ class DatasetSummary:
     unprofiled: int = 0
     others: dict[str, int] = field(default_factory=dict)
     fit: str = "crop"
-
-    def with_labels(self) -> "DatasetSummary":
-        """Return what holds where the labels beside the images are used, and so not left out."""
-        return replace(self, others={kind: count for kind, count in self.others.items() if kind != LABELS_DESCRIBED})
 
 
 class ImageSet:

@@ -13,8 +13,7 @@ from jaxtyping import Float, UInt8
 from PIL import GifImagePlugin, Image
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Positive
+from ganvas.checks.arguments import checked_as
 from ganvas.errors import ImageError
 from ganvas.images.pixels import check_suffix, to_bytes
 from ganvas.images.stored_frames import Frame, Frames, StoredFrames
@@ -26,11 +25,11 @@ COLORS_FROM, PALETTE_PIXELS = 16, 60_000  # frames and pixels in all, from which
 UNSETTLED = 100  # pixels that may still change their color when k-means ends: 1 % more error, a tenth of the time
 
 
-@checked
+@checked_as(ImageError)
 def write_animation(
     path: str | Path,
     frames: Float[Tensor, "n 3 h w"] | Iterable[Float[Tensor, "_n 3 h w"]],
-    seconds_per_frame: Positive,
+    seconds_per_frame: float | int,
     loop: bool = True,
 ) -> Path:
     """Write frames as an animation; a failed write leaves no partial file.

@@ -109,7 +109,6 @@ class TrainingCall:
         images = open_images(self.data, settings.resolution, progress, self.fewest, self.options.fit)
         if isinstance(settings, BigGANSettings):
             classes = find_classes(images)
-            images.summary = images.summary.with_labels()
             settings = replace(settings, classes=classes.names)
         elif processes.is_main and (labels := count_labels(images)):
             warnings.warn(
