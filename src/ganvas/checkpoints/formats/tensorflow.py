@@ -17,7 +17,7 @@ from torch import Tensor
 from ganvas.checkpoints.formats.stylegan2 import convolution_name, stylegan2_unbuilt
 from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord
-from ganvas.checkpoints.search import find_networks
+from ganvas.checkpoints.search import searched
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 
@@ -32,7 +32,7 @@ DEFAULT_TAPS = (1, 3, 3, 1)
 
 def read_stylegan2(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read the averaged generator Gs; raises `CheckpointError` for a network of TensorFlow that is no StyleGAN2."""
-    networks = find_networks(tree)
+    networks = searched(tree).networks
     if not networks:
         return None
     place, network = next((pair for pair in networks if _is_averaged(*pair)), networks[-1])
