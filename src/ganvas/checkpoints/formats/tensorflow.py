@@ -38,7 +38,7 @@ def read_stylegan2(tree: Any, path: Path) -> UnbuiltGenerator | None:
     place, network = next((pair for pair in networks if _is_averaged(*pair)), networks[-1])
     theirs = dict(_variables(network, "", DEEPEST))
     if CONST not in theirs:
-        found = ", ".join(sorted(theirs)[:3]) or "no variables"
+        found = ", ".join(shown(name, 60) for name in sorted(theirs)[:3]) or "no variables"
         raise CheckpointError(f"this TensorFlow network is no StyleGAN2: {CONST} was looked for, found {found}.")
     if "mapping/LabelConcat/weight" in theirs:
         raise CheckpointError(
