@@ -78,7 +78,7 @@ def _row(folder: Path, size: int, command: str, arguments: tuple[str, ...]) -> s
 
 
 def _files(out: Path, size: int) -> str:
-    """Return how many images and films of the generator's size there are, and which other images, such as sheets."""
+    """Return how many images and videos of the generator's size there are, and which other images, such as sheets."""
     full, others = Counter[str](), []
     for path in sorted(out.rglob("*.*")):
         if path.suffix in (".png", ".gif", ".webp"):

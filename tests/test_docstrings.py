@@ -15,7 +15,15 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 FUNCTIONS = [name for name in ganvas.__all__ if inspect.isfunction(getattr(ganvas, name))]
 SETTINGS = [name for name in ganvas.__all__ if dataclasses.is_dataclass(getattr(ganvas, name))]
 # What takes minutes, or needs files of the user: the guide and its tests show these.
-WITHOUT_EXAMPLE = {"adapt", "evaluate", "train_biggan", "train_dcgan", "train_encoder", "train_stylegan2"}
+WITHOUT_EXAMPLE = {
+    "adapt",
+    "evaluate",
+    "train_biggan",
+    "train_dcgan",
+    "train_encoder",
+    "train_stylegan2",
+    "train_stylegan3",
+}
 
 
 def section(documentation: str, *titles: str) -> str:

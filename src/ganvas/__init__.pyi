@@ -49,8 +49,9 @@ from .training.events import TrainingEvent
 from .training.gan.biggan import BigGANSettings
 from .training.gan.dcgan import DCGANSettings
 from .training.gan.stylegan2 import StyleGAN2Settings
+from .training.gan.stylegan3 import StyleGAN3Settings
 from .training.gan.task import RunSchedule
-from .training.train import adapt, train_biggan, train_dcgan, train_stylegan2
+from .training.train import adapt, train_biggan, train_dcgan, train_stylegan2, train_stylegan3
 
 __version__: str
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "SketchResult",
     "SketchSettings",
     "StyleGAN2Settings",
+    "StyleGAN3Settings",
     "Timing",
     "TrainingError",
     "TrainingEvent",
@@ -121,6 +123,7 @@ __all__ = [
     "train_dcgan",
     "train_encoder",
     "train_stylegan2",
+    "train_stylegan3",
     "wrap",
     "write_animation",
     "write_image",

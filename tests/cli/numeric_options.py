@@ -139,6 +139,7 @@ def cheap_calls(folder: Path) -> dict[str, list[str]]:
         "train dcgan": [str(images), "--resolution", "32", "--width", "4", "--batch", "8", *run],
         "train biggan": [str(classes), "--resolution", "16", "--channels", "16,8,8", "--batch", "4", *run],
         "train stylegan2": [str(images), *tiny, *run],
+        "train stylegan3": [str(images), "--resolution", "16", "--channels", "8,8,8,8", "--batch", "4", *run],
         "train adapt": [small, str(images), "--batch", "4", *run],
         "train encoder": [small, str(images), "--steps", "1", "--batch", "2", "--precision", "float32"],
         "evaluate": [small, str(images), "--seeds", "0-9", "--images", "10"],

@@ -120,7 +120,7 @@ def test_a_stylegan3_layer_is_its_formula() -> None:
     weight = weight * (style * style.square().mean().rsqrt())[0, None, :, None, None][0]
     weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
     expected = F.conv2d(x / 0.6**0.5, weight, layer.bias, padding=2)
-    found = layer.convolve(x, style[0] * layer.scale(style)[:, None], layer.bias)
+    found = layer.convolve(x, style[0] * layer.scale(style)[0][:, None], layer.bias)
     torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)
 
 

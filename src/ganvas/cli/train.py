@@ -16,10 +16,13 @@ from ganvas.training.encoder.train import train_encoder
 from ganvas.training.encoder.training import EncoderSettings
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
+from ganvas.training.gan.starting import sized_as
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
+from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 from ganvas.training.train import adapt as train_adapted
-from ganvas.training.train import train_biggan, train_dcgan, train_stylegan2
+from ganvas.training.train import train_biggan, train_dcgan, train_stylegan2, train_stylegan3
 
+WARMUP = "discriminator_warmup"
 Augment = Literal["none", "diff", "adaptive"]
 
 app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of images.")
@@ -72,20 +75,22 @@ def dcgan(
 class NetworkOptions:
     """Sizes of the networks, and how they learn."""
 
-    resolution: numbers.Size = 128
-    """Width and height of the images in pixels, a power of two."""
-    z_dim: numbers.Width = StyleGAN2Settings.z_dim
-    """Width of the codes z, and of w."""
+    resolution: numbers.Size | None = None
+    """Width and height of the images in pixels, a power of two; that of --start or 128 by default."""
+    z_dim: numbers.Width | None = None
+    """Width of the codes z, and of w; that of --start or 256 by default."""
     channels: str | None = None
-    """Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of the standard ones."""
+    """Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of those of --start or the standard
+    ones."""
     batch: numbers.Batch = StyleGAN2Settings.batch
     """Batch size."""
     learning_rate: numbers.Rate = StyleGAN2Settings.learning_rate
     """Learning rate of both networks."""
 
-    def settings(self, kind: Any, running: Running, compute: Compute) -> Any:
-        """Return the settings of a kind of training."""
-        return kind.standard(**vars(self), precision=compute.precision or "auto", seed=running.seed)
+    def settings(self, kind: Any, running: Running, compute: Compute, start: str | None) -> Any:
+        """Return the settings of a kind of training, in sizes not given those of the generator to start from."""
+        given = {name: value for name, value in vars(self).items() if value is not None or name == WARMUP}
+        return kind.standard(**sized_as(start, given), precision=compute.precision or "auto", seed=running.seed)
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class BigGANOptions(NetworkOptions):
     z_dim: numbers.Width = BigGANSettings.z_dim
     batch: numbers.Batch = BigGANSettings.batch
     learning_rate: numbers.Rate = BigGANSettings.learning_rate
-    """Learning rate of the generator; the discriminator's is four times as high."""
+    """Learning rate of the generator; the discriminator's is twice as high."""
     depth: numbers.Depth = BigGANSettings.depth
     """Blocks for each size of maps."""
     orthogonal: numbers.Weight = BigGANSettings.orthogonal
@@ -121,7 +126,7 @@ def biggan(
         augment: diff keeps the discriminator from memorizing small sets.
         start: A BigGAN of the same sizes, or a training snapshot, to start from.
     """
-    settings = options.settings(BigGANSettings, running, compute)
+    settings = options.settings(BigGANSettings, running, compute, None)
     run_and_show(train_biggan, data, settings, running, compute, augment, start)
 
 
@@ -141,12 +146,12 @@ class StyleGAN2Options(NetworkOptions):
     """Weight of the path length penalty; 2 is the published one, 0 leaves it out."""
     mixing: numbers.Fraction = StyleGAN2Settings.mixing
     """Share of fake images with style mixing."""
-    channel_base: numbers.Count = 4096
-    """Channels at resolution r: min(channel_base / r, channel_max)."""
-    channel_max: numbers.Width = 256
-    """Most channels of a map."""
-    mapping_layers: numbers.Depth = StyleGAN2Settings.mapping_layers
-    """Layers from z to w."""
+    channel_base: numbers.Count | None = None
+    """Channels at resolution r: min(channel_base / r, channel_max); 4096 by default."""
+    channel_max: numbers.Width | None = None
+    """Most channels of a map; 256 by default."""
+    mapping_layers: numbers.Depth | None = None
+    """Layers from z to w; those of --start or 4 by default."""
     discriminator_warmup: numbers.StepsOrNone | None = None
     """Steps at the start in which only the discriminator learns; 500 where --start gives none that fits."""
     match_noise: Flag = False
@@ -170,11 +175,51 @@ def stylegan2(
     Args:
         data: A folder or a zip of images; each is cropped to its middle square and resized.
         augment: adaptive keeps the discriminator from memorizing a small set.
-        start: A generator to start from, with the discriminator that comes with it where that has the same channels,
-            or a training snapshot: of the same or smaller resolution and channels.
+        start: A generator to start from, or a training snapshot, of the same or smaller resolution and channels. Its
+            discriminator is used where Ganvas trained it and it has the same channels; not that of an NVIDIA file.
     """
-    settings = options.settings(StyleGAN2Settings, running, compute)
+    settings = options.settings(StyleGAN2Settings, running, compute, start)
     run_and_show(train_stylegan2, data, settings, running, compute, augment, start)
+
+
+@dataclass(frozen=True)
+class StyleGAN3Options(NetworkOptions):
+    """Networks and losses of a StyleGAN3."""
+
+    channels: str | None = None
+    """Channels of the layers, such as 128,128,96,64,48,32,32, instead of the standard ones."""
+    layers: numbers.Depth = 14
+    """Layers, where no --channels are given."""
+    rotation: Flag = False
+    """Equivariant to rotation as well (R), not to translation only (T)."""
+    r1: numbers.Weight = StyleGAN3Settings.r1
+    """Weight of the gradient penalty on real images."""
+    blur_images: numbers.Every = StyleGAN3Settings.blur_images
+    """First images, of which the discriminator sees ever less blurred ones; the paper has 200,000."""
+    discriminator_warmup: numbers.StepsOrNone | None = None
+    """Steps at the start in which only the discriminator learns; 500 where --start gives none that fits."""
+
+
+@app.command
+def stylegan3(
+    data: Path,
+    /,
+    *,
+    augment: Augment = "none",
+    start: str | None = None,
+    options: StyleGAN3Options = StyleGAN3Options(),
+    running: Running = Running(),
+    compute: Compute = Compute(),
+) -> None:
+    """Train a StyleGAN3 (Karras et al. 2021), T or R: images that can be moved and turned.
+
+    Args:
+        data: A folder or a zip of images.
+        augment: adaptive keeps the discriminator from memorizing a small set; of it only changes of color.
+        start: A StyleGAN3 of the same sizes, or a training snapshot, to start from.
+    """
+    settings = options.settings(StyleGAN3Settings, running, compute, None)
+    run_and_show(train_stylegan3, data, settings, running, compute, augment, start)
 
 
 @app.command

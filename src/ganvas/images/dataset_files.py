@@ -12,6 +12,8 @@ from ganvas.errors import TrainingError
 from ganvas.images.decoding import ENDINGS
 from ganvas.io.file_kinds import HEAD_BYTES, FileKind, kind_of, kind_of_file
 
+LABELS = "dataset.json"  # at the top, in NVIDIA's layout
+LABELS_DESCRIBED = f"{LABELS}, labels of classes, which ganvas train biggan uses"
 MOST_KINDS = 6  # of files that are no images, in a message
 
 
@@ -33,6 +35,8 @@ class DatasetFile:
     @property
     def described(self) -> str:
         """The ending of its name and what it is."""
+        if self.name == LABELS:
+            return LABELS_DESCRIBED
         return f"{Path(self.name).suffix or 'no ending'}, {self.kind.words if self.kind else 'of unknown kind'}"
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.images import pixels
-from ganvas.images.dataset_files import DatasetFile, list_images
+from ganvas.images.dataset_files import LABELS_DESCRIBED, DatasetFile, list_images
 from ganvas.io.cache import exclusive, home
 from ganvas.io.files import atomic_path
 from ganvas.io.progress import Progress, silent
@@ -55,6 +55,10 @@ class DatasetSummary:
     unprofiled: int = 0
     others: dict[str, int] = field(default_factory=dict)
     fit: str = "crop"
+
+    def with_labels(self) -> "DatasetSummary":
+        """Return what holds where the labels beside the images are used, and so not left out."""
+        return replace(self, others={kind: count for kind, count in self.others.items() if kind != LABELS_DESCRIBED})
 
 
 class ImageSet:

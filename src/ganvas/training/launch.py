@@ -13,7 +13,7 @@ from ganvas.checks.arguments import checked_as
 from ganvas.checks.devices import device_named
 from ganvas.checks.ranges import Threads
 from ganvas.errors import TrainingError
-from ganvas.images.classes import find_classes
+from ganvas.images.classes import LABELS, count_labels, find_classes
 from ganvas.images.datasets import FEWEST, DatasetSummary, open_images
 from ganvas.io.files import make_folder
 from ganvas.io.progress import Progress, silent
@@ -22,6 +22,7 @@ from ganvas.training.checks import AUTO
 from ganvas.training.distributed import ProcessGroup, local_device, process_group
 from ganvas.training.events import EventRecord, OnEvent, TrainingResult
 from ganvas.training.gan import starting
+from ganvas.training.gan.augment import EQUIVARIANT_PARTS
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.held_out import open_held_out
@@ -30,6 +31,7 @@ from ganvas.training.gan.probe import safe_settings
 from ganvas.training.gan.run import TrainingRun
 from ganvas.training.gan.snapshots import TrainingState
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
+from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 from ganvas.training.gan.task import GANSettings, RunSchedule, TrainingTask
 from ganvas.training.hardware import fastest_precision, set_threads
 
@@ -107,7 +109,14 @@ class TrainingCall:
         images = open_images(self.data, settings.resolution, progress, self.fewest, self.options.fit)
         if isinstance(settings, BigGANSettings):
             classes = find_classes(images)
+            images.summary = images.summary.with_labels()
             settings = replace(settings, classes=classes.names)
+        elif processes.is_main and (labels := count_labels(images)):
+            warnings.warn(
+                f"The {LABELS} beside the images gives {labels} classes, which a {settings.family} does not use; "
+                "ganvas train biggan learns classes.",
+                stacklevel=3,
+            )
         settings = self._with_precision(settings, device, processes)
         name = self.out.name or "trained"
         return TrainingTask(
@@ -130,20 +139,29 @@ class TrainingCall:
         return settings
 
 
-def stylegan2_call(
+def style_call(
     data: str | Path,
-    settings: StyleGAN2Settings | None,
+    settings: StyleGAN2Settings | StyleGAN3Settings,
     out: Path,
     augmentation: Augmentation,
     schedule: RunSchedule,
     options: RunOptions,
 ) -> TrainingCall:
-    """Return the call that trains a StyleGAN2, with its defaults filled in."""
-    settings = settings or StyleGAN2Settings.standard(precision=AUTO, discriminator_warmup=None)
+    """Return the call that trains a StyleGAN, with its warm-up filled in; a StyleGAN3's augmentation is reduced to what
+    commutes with moving and turning.
+    """
+    if isinstance(settings, StyleGAN3Settings):
+        augmentation = replace(augmentation, parts=EQUIVARIANT_PARTS)
     source = starting.read_initial(options.start, settings.discriminator_channels) if options.start else None
     if settings.discriminator_warmup is None:
         alone = DISCRIMINATOR_WARMUP if source is not None and source.discriminator is None else 0
         settings = replace(settings, discriminator_warmup=alone)
+        if alone:
+            warnings.warn(
+                f"'{options.start}' comes with no discriminator that fits (one in an NVIDIA file is not used): a new "
+                f"one learns alone for {alone} steps first.",
+                stacklevel=3,
+            )
     return TrainingCall(data, settings, out, augmentation, schedule, options, source)
 
 

@@ -1,5 +1,5 @@
-"""Training of generators, one public call for each family: `train_dcgan`, `train_biggan`,
-`train_stylegan2`, `adapt`.
+"""Training of generators, one public call for each family: `train_dcgan`, `train_biggan`, `train_stylegan2`,
+`train_stylegan3`, `adapt`.
 
 Each opens the data, starts or resumes a run in a folder, and trains to its end. Started by ``torchrun`` in several
 processes, they train one generator together. `rehearse` measures the speed and writes nothing.
@@ -22,8 +22,9 @@ from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
+from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 from ganvas.training.gan.task import GANSettings, RunSchedule
-from ganvas.training.launch import Rehearsal, RunOptions, TrainingCall, stylegan2_call
+from ganvas.training.launch import Rehearsal, RunOptions, TrainingCall, style_call
 
 ADAPTATION_SCHEDULE = RunSchedule(
     2_000, 700, log_every=100, sheet_every=400, evaluate_every=1_000, snapshot_every=1_000
@@ -111,6 +112,12 @@ def train_biggan(
     return launch.train(call, progress, on_event, should_stop)
 
 
+def _default_stylegan2(options: RunOptions) -> StyleGAN2Settings:
+    """Return the default settings, in the sizes of the generator that the run starts from, if any."""
+    given = {"precision": AUTO, "discriminator_warmup": None}
+    return StyleGAN2Settings.standard(**starting.sized_as(options.start, given))
+
+
 @checked_as(TrainingError)
 def train_stylegan2(
     data: str | Path,
@@ -145,7 +152,48 @@ def train_stylegan2(
     Raises:
         TrainingError: As `train_dcgan`.
     """
-    call = stylegan2_call(data, settings, Path(out), augmentation, schedule, options)
+    settings = settings or _default_stylegan2(options)
+    call = style_call(data, settings, Path(out), augmentation, schedule, options)
+    return launch.train(call, progress, on_event, should_stop)
+
+
+@checked_as(TrainingError)
+def train_stylegan3(
+    data: str | Path,
+    settings: StyleGAN3Settings | None = None,
+    out: str | Path = "training",
+    *,
+    augmentation: Augmentation = Augmentation(),
+    schedule: RunSchedule = RunSchedule(),
+    options: RunOptions = RunOptions(),
+    progress: Progress = silent,
+    on_event: OnEvent = ignore_event,
+    should_stop: Callable[[], bool] = never,
+) -> TrainingResult:
+    """Train a StyleGAN3 (Karras et al. 2021), T or R: spaces z, w, w+ and s, images that can be moved and turned.
+
+    Args:
+        data: A folder or a zip of images; each is made square and resized.
+        settings: The networks and the losses, by default those of StyleGAN3-T at 128 pixels. ``discriminator_warmup``
+            as in `train_stylegan2`.
+        out: The run's folder: log, sheets of samples, snapshots, ``generator.safetensors`` and
+            ``discriminator.safetensors``.
+        augmentation: What the discriminator's images go through; of it only changes of color, which commute with
+            moving and turning.
+        schedule: When the run ends, and when it writes what.
+        options: How the run starts and where it computes.
+        progress: Called with what is done, how much of it, and the total.
+        on_event: Called with each `TrainingEvent`, in the main process.
+        should_stop: Asked after each step; True saves and ends the run.
+
+    Returns:
+        How the run ended and which files it wrote.
+
+    Raises:
+        TrainingError: As `train_dcgan`.
+    """
+    settings = settings or StyleGAN3Settings.standard(precision=AUTO, discriminator_warmup=None)
+    call = style_call(data, settings, Path(out), augmentation, schedule, options)
     return launch.train(call, progress, on_event, should_stop)
 
 
@@ -198,7 +246,7 @@ def rehearse(
 
     Args:
         data: A folder or a zip of images.
-        settings: Settings of a DCGAN, a StyleGAN2 (the default) or of adaptation.
+        settings: Settings of any family, by default a StyleGAN2, or of adaptation.
         augmentation: What the discriminator's images go through.
         options: How the run would start and where it computes.
         progress: Called with what is done, how much of it, and the total.
@@ -210,8 +258,9 @@ def rehearse(
         TrainingError: The data or a setting cannot be used.
     """
     options = replace(options, resume=None)
-    if settings is None or isinstance(settings, StyleGAN2Settings):
-        call = stylegan2_call(data, settings, Path(), augmentation, RunSchedule(), options)
+    settings = settings or _default_stylegan2(options)
+    if isinstance(settings, StyleGAN2Settings | StyleGAN3Settings):
+        call = style_call(data, settings, Path(), augmentation, RunSchedule(), options)
     else:
         source = starting.read_initial(options.start) if options.start else None
         fewest = 1 if isinstance(settings, AdaptationSettings) else FEWEST

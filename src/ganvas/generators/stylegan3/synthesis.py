@@ -47,9 +47,9 @@ class Layer(nn.Module):
 
     def forward(self, x: Float[Tensor, "1 i h w"], style: Float[Tensor, "1 i"]) -> Float[Tensor, "1 o h2 w2"]:
         """Return the layer's map, or the colors."""
-        return self.activate(self.convolve(x, style[0] * self.scale(style)[:, None], self.bias))
+        return self.activate(self.convolve(x, style[0] * self.scale(style)[0][:, None], self.bias))
 
-    def scale(self, style: Float[Tensor, "1 i"]) -> Float[Tensor, "o"]:
+    def scale(self, style: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
         """Return the factor of each output channel: demodulation (Eq. 3 of StyleGAN2) and the input's magnitude.
 
         Weights are normalized per output and styles per row before (appendix D.1 of the paper), which demodulation
@@ -58,9 +58,9 @@ class Layer(nn.Module):
         """
         gain = ops.at_least_float32(self.magnitude).rsqrt()
         if self.colors:
-            return (gain * self.shape.channels_in**-0.5).expand(self.shape.channels_out)
+            return (gain * self.shape.channels_in**-0.5).expand(len(style), self.shape.channels_out)
         energy = self.energy()
-        return gain * (style.square() @ energy + torch.finfo(style.dtype).tiny).rsqrt()[0]
+        return gain * (style.square() @ energy + torch.finfo(style.dtype).tiny).rsqrt()
 
     def energy(self) -> Float[Tensor, "i o"]:
         """Return the squared weights summed over the kernel, and the epsilon that is relative to them."""
@@ -82,8 +82,7 @@ class Layer(nn.Module):
 
     def resampler(self) -> Resampler:
         """Return the layer's filters with the sizes they go between."""
-        s = self.shape
-        return Resampler(self.up_filter, self.down_filter, s.factor, s.size_in + s.kernel - 1, s.size_out)
+        return resampler_of(self.shape, self.up_filter, self.down_filter)
 
     def linearize(
         self, x: Float[Tensor, "1 i h w"], style: Float[Tensor, "1 i"]
@@ -92,7 +91,7 @@ class Layer(nn.Module):
 
         With a = conv(x; w_ij s_i d_j) + b:  da = conv(dx + x ds / s; w s d) + (a - b) dd / d, then the filters'.
         """
-        scale = self.scale(style)
+        scale = self.scale(style)[0]
         steady = away_from_zero(style)
         factors = scale[:, None] * steady[0]
         convolved = self.convolve(x, factors, self.bias)
@@ -114,6 +113,13 @@ class Layer(nn.Module):
             return push_filtered_leaky(convolved, da, self.resampler(), self.clamp)
 
         return self.activate(convolved), push
+
+
+def resampler_of(shape: LayerShape, up: Tensor | None = None, down: Tensor | None = None) -> Resampler:
+    """Return the filters of a layer of this shape with the sizes they go between; designed where none are given."""
+    if up is None or down is None:
+        up, down = design(shape)
+    return Resampler(up, down, shape.factor, shape.size_in + shape.kernel - 1, shape.size_out)
 
 
 def design(shape: LayerShape) -> tuple[Tensor, Tensor]:

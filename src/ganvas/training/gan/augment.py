@@ -26,6 +26,8 @@ PerImage = Float[Tensor, "n"]
 LARGEST_SHIFT = 0.125  # of the side: the largest translation by whole pixels
 DIFFERENTIABLE_PARTS = ("color", "translation", "cutout")
 ADAPTIVE_PARTS = ("blit", "geometry", "color")
+EQUIVARIANT_PARTS = ("color",)
+"""What moving or turning an image before or after makes no difference to, which StyleGAN3's equivariance needs."""
 
 
 def unchanged(images: Float[Tensor, "n 3 r r"], draws: Randomness) -> Float[Tensor, "n 3 r r"]:

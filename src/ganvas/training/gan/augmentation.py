@@ -24,10 +24,12 @@ class Augmentation:
     Attributes:
         kind: "none", "diff" (fixed, Zhao et al. 2020) or "adaptive" (ADA, Karras et al. 2020).
         flip: Mirror real images at random, which doubles the data where left and right are interchangeable.
+        parts: The parts of the augmentation to use (`ganvas.training.gan.augment`); empty for all.
     """
 
     kind: str = "none"
     flip: bool = True
+    parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -49,7 +51,9 @@ class Augmentation:
         """Return the augmentation of all images, real and fake, that the discriminator sees."""
         if self.kind == "none":
             return augment.unchanged
-        return augment.differentiable() if self.kind == "diff" else augment.adaptive(_strength(extra).strength)
+        if self.kind == "diff":
+            return augment.differentiable(self.parts or augment.DIFFERENTIABLE_PARTS)
+        return augment.adaptive(_strength(extra).strength, self.parts or augment.ADAPTIVE_PARTS)
 
     def adapt(
         self, extra: dict[str, Tensor], metrics: Mapping[str, Tensor], batch: int, processes: ProcessGroup

@@ -74,8 +74,8 @@ class BigGANSettings:
     depth: Depth = 2
     z_dim: Width = 128
     embed_dim: Width = 32
-    batch: Batch = 64
-    learning_rate: Rate = 1e-4
+    batch: Batch = 32
+    learning_rate: Rate = 2e-4
     discriminator_learning_rate: Rate = 4e-4
     discriminator_steps: Count = 1
     orthogonal: Weight = 0.0
@@ -94,7 +94,7 @@ class BigGANSettings:
     @classmethod
     def standard(cls, resolution: int = 64, channels: str | None = None, **settings: Any) -> "BigGANSettings":
         """Return settings with ``min(2048 / r, 512)`` channels at r pixels in both networks, where the paper has 16384
-        and 2048, and half in the discriminator. The discriminator learns four times as fast as the generator.
+        and 2048, and half in the discriminator. The discriminator learns twice as fast as the generator.
 
         Args:
             resolution: Width and height of the images, a power of two.
@@ -106,7 +106,7 @@ class BigGANSettings:
         """
         widths = parse_channels(channels, resolution) if channels else standard_channels(resolution, *CHANNELS)
         learning_rate = settings.get("learning_rate", cls.learning_rate)
-        return cls(widths, widths, **{"discriminator_learning_rate": 4 * learning_rate} | settings)
+        return cls(widths, widths, **{"discriminator_learning_rate": 2 * learning_rate} | settings)
 
     @property
     def resolution(self) -> int:

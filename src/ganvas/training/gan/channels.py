@@ -18,11 +18,27 @@ def parse_channels(text: str, resolution: int) -> tuple[int, ...]:
     """Return the channels of "256,256,128"; raises `TrainingError` for other texts, or unless there is one number for
     each of the maps of 4, 8, ..., resolution pixels.
     """
-    parts = text.split(",")
-    widths = tuple(whole_number(part) for part in parts if part.strip().isdecimal())
-    if len(widths) != len(parts) or min(widths) < 1 or 2 ** (len(widths) + 1) != resolution:
+    widths = _numbers(text)
+    if not widths or 2 ** (len(widths) + 1) != resolution:
         raise TrainingError(
             f"'{text}' are not the channels of the maps of 4, 8, ... {resolution} pixels; write one number for each: "
             f"{','.join(map(str, standard_channels(resolution)))}."
         )
     return widths
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """Return the channels of "128,96,64", one number for each layer; raises `TrainingError` for other texts."""
+    widths = _numbers(text)
+    if not widths:
+        raise TrainingError(
+            f"'{text}' are not the channels of layers; write a number for each: 128,128,96,64,48,32,32."
+        )
+    return widths
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of "256,128", none where the text is no such list of numbers above 0."""
+    parts = text.split(",")
+    numbers = tuple(whole_number(part) for part in parts if part.strip().isdecimal())
+    return numbers if len(numbers) == len(parts) and min(numbers) > 0 else ()

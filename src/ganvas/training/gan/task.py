@@ -20,9 +20,10 @@ from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.networks import Networks
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
+from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 from ganvas.training.randomness import Randomness
 
-GANSettings = StyleGAN2Settings | DCGANSettings | BigGANSettings | AdaptationSettings
+GANSettings = StyleGAN2Settings | StyleGAN3Settings | DCGANSettings | BigGANSettings | AdaptationSettings
 
 
 @checked_as(TrainingError)
