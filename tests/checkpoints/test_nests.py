@@ -186,6 +186,13 @@ def test_a_stylegan3_state_dict_of_other_sizes_is_refused(tmp_path: Path) -> Non
         ganvas.load(write(tmp_path / "g.pt", tensors))
 
 
+def test_a_damaged_name_in_a_message_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    tensors = {name: tensor for name, tensor in theirs("skip").items() if "mapping.fc0" not in name}
+    with pytest.raises(CheckpointError, match="lack mapping") as caught:
+        ganvas.load(write(tmp_path / "g.pt", {"\x1b[2J\x00": torch.zeros(1), **tensors}))
+    assert str(caught.value).isprintable()
+
+
 def test_planes_of_features_are_no_images(tmp_path: Path) -> None:
     """As in EG3D, whose backbone is a StyleGAN2 of 96 channels."""
     tensors = theirs("skip")

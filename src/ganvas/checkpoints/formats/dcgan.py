@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganvas.checkpoints.channels import channel_facts, select_channels, shown_channels
-from ganvas.checkpoints.search import all_weights
+from ganvas.checkpoints.search import searched
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 from ganvas.generators.dcgan.generator import DCGANArchitecture
@@ -40,7 +40,7 @@ def read_dcgan(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """
     found = [
         (weights.below(prefix), layers)
-        for weights in all_weights(tree)
+        for weights in searched(tree).weights
         for prefix, layers in _sequences(weights.tensors)
         if _is_generator(layers)
     ]
