@@ -26,11 +26,11 @@ from ganvas.reports.sheet_size import on_sheet
 SIZES = (512, 1024)
 COMMANDS = {
     "sample": ("--seeds", "0-99"),
-    "edit": ("direction.npy", "--seeds", "4-7", "--strength", "-3,0,3"),
-    "interpolate": ("seed:4", "seed:7", "--mp4"),
-    "invert": ("photo.png", "--steps", "50"),
-    "drag": ("--point", "0.4,0.5>0.45,0.5", "--steps", "30"),
-    "sketch": ("sketch.png", "--steps", "30", "--nearest", "20", "--candidates", "2"),
+    "edit": ("direction.npy", "--seeds", "4-5", "--strength", "-3,3", "--frames", "12"),
+    "interpolate": ("seed:4", "seed:7", "--frames", "24", "--mp4"),
+    "invert": ("photo.png", "--steps", "15", "--frames", "8", "--tune", "0"),
+    "drag": ("--point", "0.4,0.5>0.45,0.5", "--steps", "15", "--frames", "8"),
+    "sketch": ("sketch.png", "--steps", "6", "--nearest", "4", "--candidates", "1"),
 }
 LIMIT = 3 * 2**30
 
@@ -78,7 +78,7 @@ def _row(folder: Path, size: int, command: str, arguments: tuple[str, ...]) -> s
 
 
 def _files(out: Path, size: int) -> str:
-    """Return how many images and films of the generator's size there are, and which other images, such as sheets."""
+    """Return how many images and videos of the generator's size there are, and which other images, such as sheets."""
     full, others = Counter[str](), []
     for path in sorted(out.rglob("*.*")):
         if path.suffix in (".png", ".gif", ".webp"):

@@ -20,7 +20,7 @@ RESULTS = {"CachedSearch", "DragSession", "Evaluation", "Inversion", "InversionM
     "TrainingEvent"
 }
 """What Ganvas alone constructs."""
-LONG = {f"{name}(settings=None)" for name in ("train_biggan", "train_stylegan2")}
+LONG = {f"{name}(settings=None)" for name in ("train_biggan", "train_stylegan2", "train_stylegan3")}
 """What is right, and takes long."""
 WITHOUT_ARGUMENTS = {"Generator", "keep_freed_memory"}
 
@@ -76,7 +76,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     from ganvas.generators.protocol import About
     from ganvas.training.encoder.run import EncoderSchedule
     from tests.generators.small import small_stylegan2
-    from tests.training.tiny import DC, STYLE, write_images
+    from tests.training.tiny import DC, STYLE, STYLE3, write_images
 
     G = small_stylegan2(32, channels=3)
     file = save_generator(folder / "small.safetensors", G, About("small", ""))
@@ -122,6 +122,9 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "RunSchedule": dict,
         "SketchSettings": dict,
         "StyleGAN2Settings": lambda: {"channels": (8, 8), "discriminator_channels": (8, 8)},
+        "StyleGAN3Settings": lambda: {
+            "resolution": 16, "channels": (8, 8, 8, 8), "discriminator_channels": (8, 8, 8)
+        },
         "TuningSettings": dict,
         "adapt": lambda: run | {"settings": adapting, "out": out("adapt")},
         "cache_jacobians": lambda: base | {"method": method},
@@ -158,10 +161,42 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
             "out": out("encoder"), "schedule": EncoderSchedule(1, 1),
         },
         "train_stylegan2": lambda: run | {"settings": STYLE, "out": out("style")},
+        "train_stylegan3": lambda: run | {"settings": STYLE3, "out": out("style3")},
         "wrap": lambda: {"module": paint.requires_grad_(False), "z_dim": 6},
         "write_animation": lambda: {"path": folder / "a.gif", "frames": pixels, "seconds_per_frame": 0.1},
         "write_image": lambda: {"path": folder / "a.png", "image": pixels},
     }  # fmt: skip
+
+
+def right_methods(folder: Path) -> list[tuple[Callable[..., object], dict[str, Any]]]:
+    """Return methods of public classes that users call, with arguments that they take."""
+    import ganvas
+    from tests.generators.small import small_stylegan2
+
+    G, method = small_stylegan2(32, channels=3), ganvas.ReSeFa(resolution=8)
+    latent, region = ganvas.sample(G, [1]), ganvas.Region.box(0.2, 0.2, 0.7, 0.7)
+    found = ganvas.find_directions(G, latent, region, method=method, count=1)
+    cached, session = ganvas.cache_jacobians(G, latent, method=method), ganvas.open_drag(G, latent)
+    return [
+        (ganvas.Region.box, {"left": 0.1, "top": 0.1, "right": 0.5, "bottom": 0.5}),
+        (ganvas.Region.polygon, {"points": [(0, 0), (1, 0), (0.5, 0.5)]}),
+        (ganvas.Region.brush, {"points": [(0.5, 0.5)], "radius": 0.1}),
+        (ganvas.Region.from_mask, {"mask": region.mask(8, 8)}),
+        (ganvas.Region.from_mask_file, {"path": folder / "none.png"}),
+        (ganvas.Region.from_labels, {"source": folder / "none.png", "labels": 1}),
+        (region.feather, {"radius": 0.1}),
+        (region.mask, {"height": 8, "width": 8}),
+        (region.split, {"height": 8, "width": 8, "ignore_band": 0.1}),
+        (latent.rows, {"chosen": [0]}),
+        (latent.save, {"path": folder / "a.safetensors"}),
+        (latent.check_fits, {"generator": G}),
+        (latent.to_space, {"generator": G, "space": "w+"}),
+        (found[0].align, {"to": found[0]}),
+        (found.save, {"path": folder / "b.safetensors"}),
+        (found.check_fits, {"generator": G}),
+        (cached.find, {"region": region, "count": 1}),
+        (session.drag, {"points": [((0.2, 0.2), (0.4, 0.4))], "steps": 1}),
+    ]
 
 
 def public() -> dict[str, Any]:
@@ -192,13 +227,25 @@ def attempts(names: list[str]) -> Iterator[tuple[str, Callable[[], object]]]:
                     )
 
 
+def attempts_at_methods() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield methods with every wrong value for each of their parameters."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for method, arguments in right_methods(Path(folder)):
+            for parameter in arguments:
+                for what, value in wrong_values().items():
+                    yield (
+                        f"{method.__qualname__}({parameter}={what})",
+                        lambda f=method, a=arguments, p=parameter, v=value: f(**a | {p: v}),
+                    )
+
+
 def answers(names: list[str]) -> dict[str, Any]:
     """Return how many attempts there were, and what those got that were answered neither by a result nor by us."""
     from ganvas.errors import GanvasError
 
     wrong, count = {}, 0
     warnings.simplefilter("ignore")
-    for name, attempt in attempts(names):
+    for name, attempt in attempts_at_methods() if names == ["methods"] else attempts(names):
         if name in LONG:
             continue
         count += 1
@@ -212,15 +259,66 @@ def answers(names: list[str]) -> dict[str, Any]:
     return {"count": count, "wrong": wrong}
 
 
+def results_that_are_not_finite() -> list[str]:
+    """Return which calls with nan or infinity inside give a result, and not an error of ours."""
+    import torch
+
+    import ganvas
+    from tests.generators.small import small_stylegan2
+
+    G, given = small_stylegan2(32, channels=3), []
+    image, alpha = torch.zeros(1, 3, 32, 32), torch.ones(1, 32, 32)
+    quick = ganvas.SketchSettings(steps=1, candidates=1)
+    for value in (float("nan"), float("inf"), float("-inf")):
+        broken = image.clone()
+        broken[0, 1, 5, 6] = value
+        attempts = {
+            "sketch": lambda b=broken: ganvas.sketch(G, (b, alpha), quick, random=0),
+            "sketch alpha": lambda b=broken: ganvas.sketch(G, (image, b[:, 1] + 1), quick, random=0),
+            "invert": lambda b=broken: ganvas.invert(G, b, ganvas.InversionSettings(steps=1)),
+            "mask": lambda b=broken: ganvas.invert(G, image, ganvas.InversionSettings(steps=1), mask=b[:, 1] + 1),
+            "Latent": lambda v=value: ganvas.Latent(torch.full((1, 6), v), "w"),
+            "sample": lambda v=value: ganvas.sample(G, [1], truncation=v),
+            "strength": lambda v=value: ganvas.edit(
+                G, ganvas.sample(G, [1], space="w"), ganvas.Direction(torch.eye(6)[0], "w", None), v
+            ),
+        }
+        for name, attempt in attempts.items():
+            try:
+                attempt()
+            except ganvas.GanvasError:
+                continue
+            given.append(f"{name} of {value}")
+    for psi in (1e18, 1e308, -1e18, 11.0):
+        try:
+            ganvas.sample(G, [1], truncation=psi)
+        except ganvas.LatentError:
+            continue
+        given.append(f"truncation {psi}")
+    return given
+
+
 def told(*names: str) -> dict[str, Any]:
     code = f"import json; from tests import test_wrong_arguments as t; print(json.dumps(t.answers({list(names)!r})))"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return json.loads(answer.stdout.splitlines()[-1])
 
 
+def test_what_is_not_finite_is_refused_and_never_computed_with():
+    code = "import json; from tests import test_wrong_arguments as t; print(t.results_that_are_not_finite())"
+    answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert answer.stdout.strip() == "[]"
+
+
 def test_wrong_kinds_give_an_error_of_ours():
     found = told("sample", "Latent", "edit", "path_through", "Region", "DragGANSettings", "show")
     assert found["count"] > 800
+    assert found["wrong"] == {}
+
+
+def test_wrong_kinds_give_an_error_of_ours_in_methods():
+    found = told("methods")
+    assert found["count"] > 900
     assert found["wrong"] == {}
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import ganvas
 from ganvas.checkpoints.formats.dcgan import read_dcgan
 from ganvas.checkpoints.own_format import build, save_generator
-from ganvas.errors import CheckpointError
+from ganvas.errors import CheckpointError, LatentError
 from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.protocol import About
 
@@ -90,6 +90,50 @@ def test_biases_before_normalization_go_into_its_mean(named: dict[str, Tensor]):
     assert unbuilt is not None
     z = torch.randn(2, 5)
     torch.testing.assert_close(build(unbuilt, EXAMPLE).eval()(z), network(z[:, :, None, None]))
+
+
+def conditional(classes: int, label_first: bool, biased: bool, mean: float = 0.0) -> nn.Sequential:
+    """Return a DCGAN that has seen codes of this mean with one-hot labels of unequal classes beside them."""
+    torch.manual_seed(classes)
+    network = nn.Sequential(
+        *(nn.ConvTranspose2d(12 + classes, 40, 4, bias=biased), nn.BatchNorm2d(40, momentum=None), nn.ReLU()),
+        *(nn.ConvTranspose2d(40, 3, 4, 2, 1, bias=False), nn.Tanh()),
+    )
+    z = torch.randn(20_000, 12) + mean
+    if classes:
+        rows = nn.functional.one_hot((torch.rand(20_000) ** 2 * classes).long(), classes).float()
+        z = torch.cat([rows, z] if label_first else [z, rows], dim=1)
+    for part in z.split(2000):
+        network[:2](part[:, :, None, None])
+    return network.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("label_first", [False, True])
+@pytest.mark.parametrize("classes", [2, 10])
+def test_classes_are_proved_by_the_running_mean(tmp_path: Path, classes: int, label_first: bool, biased: bool):
+    network = conditional(classes, label_first, biased)
+    torch.save(network.state_dict(), tmp_path / "g.pth")
+    read = ganvas.load(tmp_path / "g.pth")
+    assert (read.architecture.z_dim, read.architecture.label_dim) == (12, classes)
+    assert "add up to 1" in read.about.source["classes"]
+    z, label = torch.randn(3, 12), [0, 1, classes - 1]
+    rows = nn.functional.one_hot(torch.tensor(label), classes).float()
+    expected = network(torch.cat([rows, z] if label_first else [z, rows], dim=1)[:, :, None, None])
+    torch.testing.assert_close(read.synthesize(z, "z", label=label).detach(), expected)
+    again = ganvas.load(ganvas.convert(tmp_path / "g.pth", tmp_path / "ours.safetensors"))
+    torch.testing.assert_close(again.synthesize(z, "z", label=label).detach(), expected)
+    with pytest.raises(LatentError, match="needs a label"):
+        read.synthesize(z, "z")
+    image, push = read.double().linearize(z[:1].double(), "z", label=1)
+    pairs = torch.func.jvp(lambda code: read.synthesize(code, "z", label=1), (z[:1].double(),), (z[1:2].double(),))
+    torch.testing.assert_close((image, push(z[1:2].double())), pairs)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.5])
+def test_a_dcgan_without_classes_has_none(tmp_path: Path, mean: float):
+    torch.save(conditional(0, False, False, mean).state_dict(), tmp_path / "g.pth")
+    assert ganvas.load(tmp_path / "g.pth").architecture.label_dim == 0
 
 
 def changed(named: dict[str, Tensor], name: str, tensor: Tensor | None) -> dict[str, Tensor]:

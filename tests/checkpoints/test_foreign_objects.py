@@ -98,7 +98,9 @@ def test_latents_are_read_beside_objects(tmp_path: Path, monkeypatch: pytest.Mon
     somebodys(monkeypatch, EasyDict)
     generator = small_stylegan2(8)
     latent = torch.randn(1, 4, 6)
-    for tree in ({"latent": latent, "file": pathlib.PurePosixPath("me.jpg")}, EasyDict(latent=latent)):
+    looped = EasyDict(latent=latent)
+    looped["me"] = {"again": looped}
+    for tree in (looped, {"latent": latent, "file": pathlib.PurePosixPath("me.jpg")}, EasyDict(latent=latent)):
         opened = ganvas.open_latent(write(tmp_path / "me.pt", tree), generator, space="w+")
         assert torch.equal(opened.codes, latent)
 

@@ -39,6 +39,7 @@ TEXTS = {
 TEXTS_OF_COMMAND = {
     ("train stylegan2", "--channels"): ("{},4", "{}"),
     ("train biggan", "--channels"): ("{},4", "{}"),
+    ("train stylegan3", "--channels"): ("{},4", "{}"),
     ("sample", "--layers"): ("{}", "0-{}"),
     ("invert", "--start"): ("random:{}",),
     ("compare inversion", "--start"): ("random:{}",),
@@ -116,9 +117,6 @@ def _leaves(hint: Any) -> Iterator[Any]:
 def cheap_calls(folder: Path) -> dict[str, list[str]]:
     """Return arguments for each command, but its options, with which it takes next to no time."""
     images = write_images(folder / "images", 20, (32, 32))
-    classed = folder / "classed"
-    for name in ("a", "b"):
-        write_images(classed / name, 10, (32, 32))
     photo = str(images / "00.png")
     classes = write_images(folder / "classes" / "one", 9, (16, 16)).parent
     write_images(classes / "two", 9, (16, 16))

@@ -113,7 +113,7 @@ def test_edit_writes_every_sample_at_every_strength(run: Run, found: Path, tmp_p
     assert {Path(path).suffix for path in summary["files"]} == {".png", ".html", ".safetensors", ".gif", ".webp"}
     assert [change["sample"] for change in summary["changes"]] == ["seed 4", "seed 7"]
     assert all(change["inside"][1] > 0 for change in summary["changes"])  # at strength 0 what was added still shows
-    with Image.open(tmp_path / "films" / "seed0004.gif") as moving:
+    with Image.open(tmp_path / "videos" / "seed0004.gif") as moving:
         assert moving.n_frames == 4  # there and back
     assert len(list((tmp_path / "images").glob("seed000[47]*.png"))) == 2 * 4
     latent = ganvas.load_latent(tmp_path / "latent.safetensors")

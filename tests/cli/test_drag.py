@@ -63,7 +63,7 @@ def test_video_ends_with_the_result_and_no_image_is_synthesized_in_vain(
     real = DragSession.image
     monkeypatch.setattr(DragSession, "image", lambda *given: painted.append(1) or real(*given))
     write = lambda path, video, seconds: videos.append([video[i] for i in range(len(video))]) or path  # noqa: E731
-    monkeypatch.setattr(drag_report, "write_film", write)
+    monkeypatch.setattr(drag_report, "write_frames", write)
     assert run("drag", files["plain"], *POINT, "--steps", "9", "--frames", "4", "--out", tmp_path).code == 0
     assert len(videos[0]) == 4 + drag_report.PAUSE
     assert len(painted) == 4 + 3  # start, end, and the end beside the start

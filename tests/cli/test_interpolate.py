@@ -125,11 +125,11 @@ def test_one_video_file_at_the_generators_size(run, tmp_path):
     model = save_generator(tmp_path / "large.safetensors", generator, About("large", "", {}))
     ends = ("interpolate", model, "seed:4", "seed:7", "--frames", 2)
     assert run(*ends, "--out", tmp_path / "video.webp").code == 0
-    with Image.open(tmp_path / "video.webp") as film:
-        assert film.size == (512, 512)
+    with Image.open(tmp_path / "video.webp") as video:
+        assert video.size == (512, 512)
     assert run(*ends, "--size", 64, "--out", tmp_path / "small").code == 0
-    with Image.open(tmp_path / "small" / "interpolate.gif") as film:
-        assert film.size == (64, 64)
+    with Image.open(tmp_path / "small" / "interpolate.gif") as video:
+        assert video.size == (64, 64)
     assert "exists already" in run(*ends, "--out", tmp_path / "video.webp").err
     assert "is no video" in run(*ends, "--out", tmp_path / "video.png").err
     assert "fewer than a size of 1024" in run(*ends, "--size", 1024, "--out", tmp_path / "none").err
@@ -154,7 +154,7 @@ def test_refused_interpolation_leaves_nothing(run, tmp_path):
         (["seed:4", "seed:x"], "does not name seeds"),
         (["seed:4", tmp_path / "nowhere.safetensors"], "nowhere.safetensors"),
         (["seed:4", "seed:7", "--frames", 1], "at least 2"),
-        (["seed:4", "seed:7", "--frames", 100_000], "at most 1000"),
+        (["seed:4", "seed:7", "--frames", 100_000], "0 to 1,000"),
         (["seed:4", "seed:7", "--layers", "44"], "Layer 44"),
         (["seed:4", "seed:7", "--space", "w", "--mode", "spherical"], "Spherical"),
         (["seed:0-99"], "at most 64"),

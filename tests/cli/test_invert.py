@@ -19,7 +19,8 @@ from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
 
-SHORT = ("--steps", "3", "--frames", "3")
+SEARCH = ("--steps", "3", "--frames", "3", "--ood", "off")
+SHORT = (*SEARCH, "--tune", "0")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_inversion_writes_latent_metrics_and_video(run: Run, folder: Path, tmp_p
         "way.webp",
         "run.json",
         "images",
-        "films",
+        "videos",
     }
     assert {path.name for path in (tmp_path / "images").glob("*.png")} == {
         f"{name}-{stage}.png" for name in "01" for stage in ("photo", "inverted")
@@ -73,7 +74,7 @@ def test_inversion_writes_latent_metrics_and_video(run: Run, folder: Path, tmp_p
 
 def test_tuned_latents_and_noise_are_edited_and_sampled(run: Run, folder: Path, tmp_path: Path):
     generator, more = folder / "layers.safetensors", ("--noise", "on", "--tune", "2", "--tune-rank", "1")
-    outcome = run("invert", generator, folder / "0.png", *SHORT, *more, "--out", tmp_path, "--json")
+    outcome = run("invert", generator, folder / "0.png", *SEARCH, *more, "--out", tmp_path, "--json")
     assert outcome.code == 0
     summary = json.loads(outcome.out)
     assert [line["stage"] for line in summary["photos"]] == ["inverted", "tuned"]
@@ -95,7 +96,7 @@ def test_tuned_latents_and_noise_are_edited_and_sampled(run: Run, folder: Path, 
 
 def test_several_photos_are_tuned_each_in_a_file_of_its_own(run: Run, folder: Path, tmp_path: Path):
     given = (folder / "layers.safetensors", folder / "0.png", folder / "0.png")
-    assert run("invert", *given, *SHORT, "--tune", "1", "--out", tmp_path).code == 0
+    assert run("invert", *given, *SEARCH, "--tune", "1", "--out", tmp_path).code == 0
     assert not load_latent(tmp_path / "latent.safetensors").tuned
     for name in ("0", "0-2"):
         assert load_latent(tmp_path / f"tuned-{name}.safetensors").tuned
@@ -108,7 +109,7 @@ def test_a_photo_called_like_a_result_overwrites_nothing(run: Run, folder: Path,
     for photo in photos:
         photo.write_bytes((folder / "0.png").read_bytes())
     out = tmp_path / "out"
-    assert run("invert", folder / "layers.safetensors", *photos, *SHORT, "--tune", "1", "--out", out).code == 0
+    assert run("invert", folder / "layers.safetensors", *photos, *SEARCH, "--tune", "1", "--out", out).code == 0
     latent = load_latent(out / "latent.safetensors")
     assert latent.captions == ("latent", "a", "latent-2")
     assert not latent.tuned
@@ -262,15 +263,15 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
         (("0.png", "--start", "encoder"), "no encoder for 'layers'"),
         (("0.png", "--heads", "vgg.pth"), "give its file with --perceptual"),
         (("0.png", "--perceptual", "nowhere.pth"), "nowhere.pth"),
-        (("0.png", "--steps", "0"), "0 steps"),
+        (("0.png", "--steps", "0"), "0 is not possible; give 1 to"),
         (("0.png", "--frames", "1"), "no video"),
         (("0.png", "--tune", "-1"), "not possible"),
         (("0.png", "--eyes", "0.3,0.4;0.6,0.4"), "generator has eyes"),
         (("0.png", "--eyes", "0.3"), "write the eyes"),
         (("0.png", "--eyes", "auto"), "generator has eyes"),
-        (("0.png", "--crop", "1,2"), "write the part of a photo"),
+        (("0.png", "--crop", "1,2"), "Write LEFT,TOP,RIGHT,BOTTOM"),
         (("0.png", "--label", "3"), "class"),
-        (("0.png", "--tune-rate", "0.1"), "give --tune too"),
+        (("0.png", "--tune", "0", "--tune-rate", "0.1"), "With --tune 0 nothing is tuned"),
     ],
 )
 def test_inversion_refuses_wrong_options(
@@ -284,13 +285,18 @@ def test_inversion_refuses_wrong_options(
 
 @pytest.mark.slow
 def test_out_of_distribution_photos_are_reported(run: Run, folder: Path, tmp_path: Path):
-    """A photo of its own making is not; the check can be left out."""
+    """And refused, unless they are insisted on; one of its own making is not, and the check can be left out."""
     generator = folder / "layers.safetensors"
     made = ganvas.load(generator)
     own = pixels.write_image(tmp_path / "own.png", made.synthesize(made.map(made.sample([1000])), "w+"))
-    outcome = run("invert", generator, folder / "0.png", own, *SHORT, "--out", tmp_path, "--json")
+    short = ("--steps", "3", "--frames", "3", "--tune", "0", "--json")
+    outcome = run("invert", generator, folder / "0.png", own, *short, "--out", tmp_path / "refused")
+    assert outcome.code == 2
+    assert "'0' is out of distribution for this generator" in outcome.err
+    assert len(load_latent(tmp_path / "refused" / "latent.safetensors")) == 1  # the other is done
+    outcome = run("invert", generator, folder / "0.png", own, *short, "--as-is", "--out", tmp_path / "as-is")
     warnings = json.loads(outcome.out)["ood"]
     assert len(warnings) == 1
     assert warnings[0].startswith("'0' is out of distribution for this generator")
-    outcome = run("invert", generator, folder / "0.png", *SHORT, "--ood", "off", "--out", tmp_path / "off", "--json")
+    outcome = run("invert", generator, folder / "0.png", *short, "--ood", "off", "--out", tmp_path / "off")
     assert json.loads(outcome.out)["ood"] == []

@@ -89,7 +89,7 @@ def test_generators_with_classes_need_a_label(run: Run, files: dict[str, Path], 
         ("plain", ("--mix", "3", "--layers", "fine"), "has no fine layers"),
         ("plain", ("--mix", "x"), "'x' does not name seeds"),
         ("plain", ("--mix", "0-99", "--seeds", "0-99"), "are too many for one sheet"),
-        ("plain", ("--columns", "0"), "give at least 1"),
+        ("plain", ("--columns", "0"), "--columns: 0 is not possible"),
     ],
 )
 def test_sample_refuses_wrong_options(
@@ -137,7 +137,7 @@ def test_images_are_smaller_or_deeper_on_request(run: Run, files: dict[str, Path
     assert (int.from_bytes(data[16:20], "big"), data[24]) == (7, 16)
     for options, words in (
         (("--size", "17"), "fewer than a size of 17"),
-        (("--size", "0"), "0 pixels wide"),
+        (("--size", "0"), "size 0 is not possible"),
         (("--bits", "12"), "--bits"),
     ):
         outcome = run(*given, *options, "--out", tmp_path / "none")
@@ -226,7 +226,7 @@ def test_noise_seed_changes_details_and_is_kept_with_the_codes(run: Run, files: 
     ).read_bytes()
     for model, more, words in (
         ("dcgan", ("--noise-seed", "7"), "no noise maps"),
-        ("plain", ("--noise-seed", "-1"), "whole number from 0"),
+        ("plain", ("--noise-seed", "-1"), "--noise-seed: -1 is not possible"),
     ):
         outcome = run("sample", files[model], "--seeds", "3", *more, "--out", tmp_path / "none")
         assert (outcome.code, words in outcome.err) == (2, True), outcome.err

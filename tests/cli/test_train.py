@@ -195,7 +195,11 @@ def check(outcome: Outcome, word: str) -> None:
         ("stylegan2", ["--penalty-every", "0"], "--penalty-every: 0 is not"),
         ("stylegan2", ["--channel-max", "0"], "--channel-max: 0 is not"),
         ("stylegan2", ["--r1", "-1"], "--r1: -1 is not"),
-        ("stylegan2", ["--start", "faces", "--resolution", "32"], "mapping network must be that of"),
+        (
+            "stylegan2",
+            ["--start", "faces", "--resolution", "32"],
+            "z_dim is 256, not 8; hidden is",
+        ),
         ("stylegn2", [], 'Did you mean "stylegan2"'),
     ],
 )

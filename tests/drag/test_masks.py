@@ -42,8 +42,10 @@ def test_white_mask_is_none_and_black_mask_is_refused(tmp_path: Path):
     assert stored_mask(ganvas.Region.from_mask(torch.full((8, 8), 0.999)), 16) is None
     with pytest.raises(RegionError, match="black all over"):
         read_movable(file(tmp_path, np.zeros((16, 16))))
+    faint = torch.zeros(64, 64)
+    faint[5, 5] = 0.02
     with pytest.raises(RegionError, match="lets nothing move"):
-        stored_mask(ganvas.Region.from_mask(torch.full((8, 8), 0.001)), 16)
+        stored_mask(ganvas.Region.from_mask(faint), 16)
 
 
 def test_soft_mask_lets_a_handle_move_and_black_allows_a_pin_only(tmp_path: Path):

@@ -106,6 +106,18 @@ def test_jpeg_heic_and_avif_carry_their_profile(tmp_path: Path):
         assert np.abs(levels_of(ganvas.read_image(tmp_path / kind)) - expected).mean() < 1.5
 
 
+def test_heic_that_says_display_p3_by_a_number_is_believed(tmp_path: Path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    numbers = {"transfer_characteristics": 13, "matrix_coefficients": 0, "full_range_flag": 1}
+    for primaries, name in ((12, "Display P3"), (1, "")):
+        pillow_heif.from_pillow(PHOTO).save(
+            tmp_path / "a.heic", quality=-1, chroma=444, color_primaries=primaries, **numbers
+        )
+        levels = np.array(PHOTO, dtype=float)
+        expected = expected_srgb(name, levels) if name else levels
+        assert np.abs(levels_of(ganvas.read_image(tmp_path / "a.heic")) - expected).mean() < 1.5
+
+
 def test_camera_that_says_adobe_rgb_in_exif_alone_is_believed(tmp_path: Path):
     exif = Image.Exif()
     exif[0x8769] = {0xA001: 65535, color.INTEROPERABILITY_IFD: {1: "R03", 2: b"0100"}}

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -119,9 +120,19 @@ def test_dataset_holds_images_of_any_ending_and_counts_the_rest(tmp_path: Path):
     images = open_images(tmp_path, 16, fewest=1)
     assert len(images) == 5
     assert images.summary.skipped == {"f.png": "Cannot read the image: it is text, not an image."}
-    assert images.summary.others == {".txt, text": 2, ".json, text": 1, ".bin, of unknown kind": 1}
+    assert images.summary.others == {".txt, text": 2, ".bin, of unknown kind": 1}
     (tmp_path / "later.md").write_text("not packed again, but counted")
     assert open_images(tmp_path, 16, fewest=1).summary.others[".md, text"] == 1
+
+
+def test_images_in_a_zip_are_known_by_their_content_too(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        for name in ("a.jfif", "b/c.HEIC", "d", "e.jpg"):
+            archive.writestr(name, encoded("JPEG"))
+        archive.writestr("b/dataset.json", "{}")
+        archive.writestr("weights.pt", b"PK\x03\x04" + bytes(60))
+    summary = open_images(tmp_path / "images.zip", 16, fewest=1).summary
+    assert (summary.count, summary.others) == (4, {".json, text": 1, ".pt, a zip archive": 1})
 
 
 def test_images_of_the_tracker_are_all_found(shared: Path):
@@ -130,7 +141,7 @@ def test_images_of_the_tracker_are_all_found(shared: Path):
 
 
 def test_photo_of_the_tracker_is_opened_as_a_photo(shared: Path, monkeypatch: pytest.MonkeyPatch):
-    def stop(generator: object, image: torch.Tensor, *_: object) -> None:
+    def stop(generator: object, image: torch.Tensor, *_: object, **__: object) -> None:
         raise InterruptedError(f"inverts an image of shape {list(image.shape)}")
 
     monkeypatch.setattr("ganvas.inversion.open.BatchInversion", stop)

@@ -71,7 +71,7 @@ def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return mark
 
 
-def stop(*_: object) -> None:
+def stop(*_: object, **__: object) -> None:
     raise GanvasError("The photo was read; it need not be inverted.")
 
 

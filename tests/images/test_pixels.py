@@ -62,7 +62,7 @@ def test_jpeg_is_close_and_keeps_color_detail(tmp_path):
     ("image", "message"),
     [
         (torch.zeros(2, 3, 4, 4), r"2 images were given where one is written"),
-        (torch.zeros(0, 3, 4, 4), r"0 images"),
+        (torch.zeros(0, 3, 4, 4), r"\[0, 3, 4, 4\]"),
         (torch.zeros(3, 4, 4), r"float32 of shape \[3, 4, 4\]"),
         (torch.zeros(1, 1, 4, 4), r"\[1, 1, 4, 4\]"),
         (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), r"uint8"),
@@ -270,7 +270,7 @@ def test_times_that_browsers_do_not_keep_are_refused(tmp_path, seconds):
 
 
 def test_an_animation_without_frames_is_refused(tmp_path):
-    with pytest.raises(ImageError, match="at least one frame"):
+    with pytest.raises(ImageError, match=r"shape \[0, 3, 4, 4\]"):
         write_animation(tmp_path / "move.webp", torch.zeros(0, 3, 4, 4), 0.1)
 
 

@@ -41,7 +41,7 @@ def test_notebooks_get_a_png():
         (torch.zeros(8, 8), {}, r"you gave \[8, 8\]"),
         (torch.zeros(1, 1, 8, 8), {}, r"\[1, 1, 8, 8\]"),
         (torch.zeros(0, 3, 8, 8), {}, r"\[0, 3, 8, 8\]"),
-        (NOISE, {"scale": 0}, "enlarged by 0"),
+        (NOISE, {"scale": 0}, "scale 0 is not possible"),
         (NOISE, {"labels": ["one"]}, "1 column labels"),
     ],
 )

@@ -266,7 +266,7 @@ def test_impossible_inversions_are_refused():
         InversionSettings(space="s")
     with pytest.raises(GanvasError, match="adam or lbfgs"):
         InversionSettings(optimizer="sgd")
-    with pytest.raises(GanvasError, match="0 steps"):
+    with pytest.raises(GanvasError, match="steps 0 is not possible"):
         InversionSettings(steps=0)
     with pytest.raises(GanvasError, match="ganvas or nvidia"):
         InversionSettings(schedule="other")

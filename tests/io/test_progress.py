@@ -5,11 +5,11 @@ import pytest
 from ganvas.io.progress import Forecast, in_words
 
 
-def said(seconds_each: float, total: int, first: int = 1) -> list[str]:
-    """Return what is said of a task with steps of one length, reported from the first step done on."""
+def said(seconds_each: float, total: int) -> list[str]:
+    """Return what is said of a task with steps of one length, reported from its beginning on."""
     now, lines = 0.0, []
     forecast = Forecast(lines.append, lambda: now)
-    for done in range(first, total + 1):
+    for done in range(total + 1):
         now += seconds_each
         forecast.report("Making images", done, total)
     return lines

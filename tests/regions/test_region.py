@@ -199,12 +199,14 @@ def test_bad_polygons_and_strokes_are_refused() -> None:
     [
         (torch.zeros(4, 4), "empty"),
         (torch.ones(4, 4), "whole image"),
-        (torch.full((4, 4), torch.nan), "from nan to nan"),
+        (torch.full((4, 4), torch.nan), "give finite numbers"),
         (torch.arange(256).reshape(16, 16), "divide 8-bit values by 255"),
+        (torch.eye(4) * 12, "choose labels by Region.from_labels"),
+        (torch.eye(4) / 255, "at most 0.0039, where 1 is inside: were values of 0 and 1 divided by 255"),
         (-torch.eye(4), "from -1 to"),
         (torch.rand(3, 4, 4), r"\[3, 4, 4\]"),
         (torch.rand(4), r"\[4\]"),
-        (torch.rand(0, 4), "no pixels"),
+        (torch.rand(0, 4), "mask is a tensor"),
     ],
 )
 def test_bad_masks_are_refused(mask: torch.Tensor, message: str) -> None:

@@ -1,4 +1,4 @@
-"""What an edit leaves: single images at the generator's size, measured changes, films; each as the images say."""
+"""What an edit leaves: single images at the generator's size, measured changes, videos; each as the images say."""
 
 import math
 from dataclasses import replace
@@ -54,22 +54,22 @@ def test_every_image_has_a_file_at_the_generators_size(large: Generator, tmp_pat
     assert all(strip.images.shape[-1] == 512 for strip in found.strips)
 
 
-def test_films_have_the_generators_size(large: Generator, tmp_path: Path):
+def test_videos_have_the_generators_size(large: Generator, tmp_path: Path):
     found = written(tmp_path, large, sample(large, [4]), Edit(direction(), (3.0,)), frames=2)
     for kind in ("gif", "webp"):
-        assert tmp_path / "films" / f"seed0004.{kind}" in found.files
-        with Image.open(tmp_path / "films" / f"seed0004.{kind}") as film:
-            assert film.size == (512, 512)
+        assert tmp_path / "videos" / f"seed0004.{kind}" in found.files
+        with Image.open(tmp_path / "videos" / f"seed0004.{kind}") as video:
+            assert video.size == (512, 512)
 
 
 def test_files_have_the_size_asked_for(tmp_path: Path):
     generator = small_stylegan2(32)
     files = ImageFiles(size=20)
     written(tmp_path, generator, sample(generator, [4]), Edit(direction(), (3.0,)), files=files, frames=3)
-    for name in ("films/seed0004.gif", "films/seed0004.webp", "images/seed0004.png", "images/seed0004_+3.png"):
+    for name in ("videos/seed0004.gif", "videos/seed0004.webp", "images/seed0004.png", "images/seed0004_+3.png"):
         with Image.open(tmp_path / name) as image:
             assert image.size == (20, 20)
-            assert getattr(image, "n_frames", 1) == (4 if "films" in name else 1)  # there and back
+            assert getattr(image, "n_frames", 1) == (4 if "videos" in name else 1)  # there and back
 
 
 def test_sheet_shows_the_first_samples_and_files_hold_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,15 +8,23 @@ import numpy as np
 import pytest
 import torch
 
+from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import TrainingError
+from ganvas.generators.protocol import About
+from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.images.datasets import ImageSet
 from ganvas.training.gan import snapshots
+from ganvas.training.gan.growing import unfitting_sizes
 from ganvas.training.gan.networks import WARMUP_STEPS, InitialNetworks, tensors
 from ganvas.training.gan.snapshots import TrainingState
-from ganvas.training.gan.starting import newest, settings_of
+from ganvas.training.gan.starting import newest, read_initial, settings_of, sized_as
+from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import GANSettings
+from ganvas.training.launch import RunOptions
 from ganvas.training.log import read_log
-from tests.training.tiny import BIG, CPU, DC, STYLE, STYLE3, begin, differing, finish, go_on, unequal
+from ganvas.training.train import rehearse
+from tests.generators.small import small_stylegan2
+from tests.training.tiny import BIG, CPU, DC, STYLE, STYLE3, begin, differing, finish, go_on, unequal, write_images
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TIMES = {"images_per_second", "seconds"}
@@ -264,3 +272,64 @@ def test_learning_rates_decay_at_the_end_and_a_resumed_run_is_bit_identical(tmp_
     )
     finish(cut)
     assert differing(whole.networks, cut.networks) == []
+
+
+def own_generator(tmp_path: Path) -> tuple[StyleGAN2, str]:
+    """Return a generator of sizes that no default has, and its file."""
+    generator = small_stylegan2(16, "resnet", width=6, z_dim=7)
+    return generator, str(save_generator(tmp_path / "own.safetensors", generator, About("own", "")))
+
+
+def test_sizes_that_are_not_given_are_those_of_the_generator_to_start_from(tmp_path: Path):
+    generator, file = own_generator(tmp_path)
+    settings = StyleGAN2Settings.standard(**sized_as(file, {"batch": 8}))
+    assert settings.architecture == replace(generator.architecture, clamp=None)
+    built = settings.build(CPU, read_initial(file)).average
+    ws = generator.map(generator.sample([3]))
+    torch.testing.assert_close(built.synthesize(ws, "w+"), generator.synthesize(ws, "w+"), rtol=0, atol=1e-5)
+    torch.testing.assert_close(built.map(built.sample([3])), ws, rtol=0, atol=1e-5)
+
+
+def test_sizes_that_are_given_count_and_finer_maps_are_no_wider_than_its_own(tmp_path: Path):
+    generator = small_stylegan2(16, width=6)
+    file = str(save_generator(tmp_path / "own.safetensors", generator, About("own", "")))
+    assert sized_as(file, {"resolution": 32})["channels"] == (5, 5, 5, 5)
+    assert sized_as(file, {"channels": "8,8,8"})["channels"] == "8,8,8"
+    assert "channels" not in sized_as(file, {"channel_max": 8})
+    assert "hidden" not in sized_as(file, {"mapping_layers": 3})
+    assert sized_as(None, {"z_dim": 4}) == {"z_dim": 4}
+
+
+def test_all_sizes_that_differ_are_named_in_one_message(tmp_path: Path):
+    _, file = own_generator(tmp_path)
+    with pytest.raises(TrainingError) as refusal:
+        STYLE.build(CPU, read_initial(file))
+    for name in ("z_dim is 7, not 8", "w_dim is 6", "hidden is", "kind is resnet, not skip", "own"):
+        assert name in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "orig"])
+def test_only_skip_generators_grow(tmp_path: Path, kind: str):
+    source = small_stylegan2(8, kind).architecture
+    larger = replace(source, resolution=16, channels=(5, 5, 5))
+    assert unfitting_sizes(larger, source) == [f"resolution is 8, and one of kind {kind} does not grow"]
+    assert unfitting_sizes(replace(larger, kind="skip"), replace(source, kind="skip")) == []
+
+
+def test_own_generator_of_others_is_trained_on_without_its_sizes(shared: Path, tmp_path: Path):
+    """NVlabs' file of a user: 8 pixels, z of 8 numbers, two mapping layers."""
+    data = shared / "cases" / "10-labels-of-a-data-set" / "labelled.zip"
+    options = RunOptions(start=str(shared / "cases" / "11-start-from-own-generator" / "control.pkl"))
+    with pytest.warns(UserWarning, match="3 classes|no discriminator") as warned:
+        found = rehearse(data, options=options)
+    assert found.data.count == 40
+    assert len([one for one in warned if "dataset.json" in str(one.message)]) == 1
+    assert len([one for one in warned if "NVIDIA file is not used" in str(one.message)]) == 1
+
+
+def test_labels_that_are_not_used_are_said_once(tmp_path: Path):
+    folder = write_images(tmp_path / "images", 20, (32, 32))
+    labels = [[f"{number:02}.png", number % 2] for number in range(20)]
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
+    with pytest.warns(UserWarning, match=r"gives 2 classes, which a dcgan does not use; ganvas train biggan learns"):
+        rehearse(folder, DC)

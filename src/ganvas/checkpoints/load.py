@@ -16,6 +16,7 @@ from ganvas.checkpoints.formats import READERS
 from ganvas.checkpoints.own_format import FORMAT as OWN_FORMAT
 from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own, save_generator
 from ganvas.checkpoints.safe_pickle.trees import describe_tree, is_safetensors, read_tree
+from ganvas.checkpoints.search import SearchedTree
 from ganvas.checkpoints.unbuilt import UNVERIFIED, UnbuiltGenerator
 from ganvas.checks.arguments import checked
 from ganvas.checks.devices import device_named
@@ -108,9 +109,11 @@ def recognize(path: Path) -> tuple[UnbuiltGenerator, About]:
 
 def recognize_tree(tree: Any, path: Path) -> UnbuiltGenerator:
     """Return the generator that the first matching reader finds; raises `CheckpointError` where none matches."""
+    searched: SearchedTree | None = None
     for read, _ in READERS:
         try:
-            unbuilt = read(tree, path)
+            searched = searched or SearchedTree(tree)
+            unbuilt = read(searched, path)
         except CheckpointError as error:
             raise type(error)(f"'{path}': {error}") from error
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:

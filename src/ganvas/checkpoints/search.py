@@ -7,6 +7,7 @@ names that its code gave them; so those are looked for, wherever they lie.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from ganvas.checkpoints.safe_pickle.foreign import ForeignRecord
 from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.modules import GROUPS, Record, is_module, module_tensors, submodule
-from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord
+from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord, PersistentRecord
 from ganvas.checkpoints.state_dict import state_dict, without_prefix
 from ganvas.errors import CheckpointError
 
@@ -23,6 +24,7 @@ AVERAGED = re.compile(r"(?<![a-z])ema|ema(?![a-z])|smooth|shadow|averag|(?<![a-z
 LONGEST_PLACE = 300  # characters
 MOST_ABOVE = 3
 MOST_OTHERS = 3
+CONTAINERS = (dict, list, tuple, NetworkRecord, PersistentRecord, ForeignRecord)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,32 +75,49 @@ class Weights:
         return Weights(place, without_prefix(self.tensors, prefix), module, (self.tensors, *self.above))
 
 
+class SearchedTree:
+    """A tree that is searched for several things: it is walked once.
+
+    `networks` are those of TensorFlow with their places; `weights` every state dict and module, averaged ones first.
+    """
+
+    def __init__(self, tree: Any) -> None:
+        found: list[Weights] = []
+        self.networks: list[tuple[str, NetworkRecord]] = []
+        for node in walk(tree):
+            if isinstance(node.value, NetworkRecord):
+                self.networks.append((node.place, node.value))
+            elif (weights := _weights(node)) is not None:
+                found.append(weights)
+        self.weights = sorted(found, key=lambda weights: not weights.averaged)
+
+    @cached_property
+    def joined(self) -> Weights:
+        """All tensors as one state dict, whose names begin with their places."""
+        whole: dict[str, Tensor] = {}
+        for weights in self.weights:
+            prefix = f"{weights.place}." if weights.place else ""
+            whole |= {prefix + name: tensor for name, tensor in weights.tensors.items()}
+        return Weights("", whole)
+
+
+def searched(tree: Any) -> SearchedTree:
+    """Return a tree as one that is searched."""
+    return tree if isinstance(tree, SearchedTree) else SearchedTree(tree)
+
+
 def find_weights(tree: Any, *names: str) -> Weights | None:
-    """Return the network in a tree whose tensors have these `names`, averaged weights before others; None for none."""
-    parts = [part for weights in all_weights(tree) for part in _parts(weights, names)]
+    """Return the network in a tree whose tensors have these `names`, averaged weights before others; None for none.
+
+    Its parts may lie in dictionaries of their own, such as "mapping" and "synthesis".
+    """
+    within = searched(tree)
+    parts = [part for weights in within.weights for part in _parts(weights, names)]
+    parts = parts or list(_parts(within.joined, names))
     if not parts:
         return None
     best, *others = sorted(parts, key=lambda part: not part.averaged)
     return best.beside(others)
-
-
-def all_weights(tree: Any) -> list[Weights]:
-    """Return every state dict and module of a tree, averaged ones first."""
-    found = []
-    for node in walk(tree):
-        if is_module(node.value):
-            weights = _of_module(node)
-        else:
-            named = state_dict(node.value.named if isinstance(node.value, ForeignRecord) else node.value)
-            weights = None if named is None else Weights(node.place, named, None, node.above)
-        if weights is not None:
-            found.append(weights)
-    return sorted(found, key=lambda weights: not weights.averaged)
-
-
-def find_networks(tree: Any) -> list[tuple[str, NetworkRecord]]:
-    """Return the networks of TensorFlow in a tree with their places."""
-    return [(node.place, node.value) for node in walk(tree) if isinstance(node.value, NetworkRecord)]
 
 
 def walk(tree: Any) -> Iterator[Node]:
@@ -114,27 +133,37 @@ def walk(tree: Any) -> Iterator[Node]:
 
 
 def _inside(node: Node) -> Iterator[Node]:
+    """Yield the containers inside another that are not empty."""
     value = node.value
     if isinstance(value, ForeignRecord):
-        hidden = GROUPS if is_module(value) else ()
-        held = {name: part for name, part in value.named.items() if name not in hidden}
-        yield from (Node(node.place, part, node.above) for part in (*value.arguments, value.items))
+        held = value.named
+        if held and is_module(value):
+            held = {name: part for name, part in held.items() if name not in GROUPS}
+        for part in (*value.arguments, value.items):
+            if part and isinstance(part, CONTAINERS):
+                yield Node(node.place, part, node.above)
     elif isinstance(value, Mapping):
         held = value
     elif isinstance(value, list | tuple):
         held = dict(enumerate(value))
     else:
         return
-    above = (held, *node.above)[:MOST_ABOVE]
     for name, part in held.items():
-        if isinstance(part, dict | list | tuple | NetworkRecord | Record):
-            yield Node(f"{node.place}.{name}" if node.place else str(name), part, above)
+        if isinstance(part, CONTAINERS) and not (isinstance(part, dict | list | tuple) and not part):
+            place = f"{node.place}.{name}" if node.place else str(name)
+            yield Node(place, part, (held, *node.above)[:MOST_ABOVE])
 
 
-def _of_module(node: Node) -> Weights | None:
-    """Return the tensors of a module; None for one that is damaged or strange and cannot be the averaged generator."""
+def _weights(node: Node) -> Weights | None:
+    """Return the tensors of a state dict or of a module; None for neither, and for a module that is damaged or strange
+    and cannot be the averaged generator.
+    """
+    value = node.value
+    if not is_module(value):
+        named = state_dict(value.named if isinstance(value, ForeignRecord) else value)
+        return None if named is None else Weights(node.place, named, None, node.above)
     try:
-        return Weights(node.place, module_tensors(node.value), node.value, node.above)
+        return Weights(node.place, module_tensors(value), value, node.above)
     except CheckpointError:
         if not node.place or Weights(node.place, {}).averaged:
             raise

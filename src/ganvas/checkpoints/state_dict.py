@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.errors import CheckpointError
 
 
@@ -33,7 +34,7 @@ def renamed(name: str, patterns: Iterable[tuple[str, str]]) -> str:
 def need(tensors: Mapping[str, Tensor], name: str) -> Tensor:
     """Return a tensor that must be there; else raises `CheckpointError`."""
     if name not in tensors:
-        found = ", ".join(sorted(tensors)[:3]) or "nothing"
+        found = ", ".join(shown(known, 60) for known in sorted(tensors)[:3]) or "nothing"
         raise CheckpointError(f"the weights lack {name}; found are {found} and others. The file is damaged.")
     return tensors[name]
 

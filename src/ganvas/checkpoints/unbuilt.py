@@ -29,7 +29,8 @@ class UnbuiltGenerator:
 
 
 Reader = Callable[[Any, Path], UnbuiltGenerator | None]
-"""Takes a file's tree (dicts, lists, tuples, tensors, numpy arrays, plain values, `PersistentRecord`) and its path.
+"""Takes a file's tree (dicts, lists, tuples, tensors, numpy arrays, plain values, records), which
+`ganvas.checkpoints.search` searches, and its path.
 
 Returns None when the tree is not of its format; raises `CheckpointError` when it is but is damaged.
 """

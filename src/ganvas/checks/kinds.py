@@ -55,6 +55,7 @@ class Kind:
         return self.refuse(value)
 
 
+MOST_CHECKED = 1000
 COUNTABLE = Range(-(2**63), 2**63 - 1, whole=True)
 """Whole numbers without a range of their own: what a computer counts with."""
 ANYTHING = Kind("anything", lambda value: None)
@@ -143,6 +144,8 @@ def _series(origin: Any, arguments: tuple[Any, ...]) -> Kind:
             return True
         if several and len(given) != len(kinds):
             return False
+        if len(given) > MOST_CHECKED:  # one of each type stands for the others
+            given = list({type(one): one for one in given}.values())
         return all(kinds[i if several else 0].refusal(one) is None for i, one in enumerate(given))
 
     return Kind(f"({words})" if several else f"a list of {_plural(words)}", lambda given: _unless(right(given)))
@@ -158,7 +161,7 @@ def _class(wanted: Any) -> Kind:
     if inspect.isclass(wanted) and issubclass(wanted, AbstractArray):
         shape = wanted.dim_str
         array = "an array" if wanted.array_type is np.ndarray else "a tensor"
-        return Kind(f"{array} [{', '.join(shape.split())}]", lambda value: _unless(_is_array(value, wanted)))
+        return Kind(f"{array} [{', '.join(shape.split())}]", lambda value: _refused_array(value, wanted))
     words = WORDS.get(name) or f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
     kind = Kind(words, lambda value: _unless(_is_a(value, wanted)))
     return _ranged(kind, [COUNTABLE]) if wanted is int else kind
@@ -180,6 +183,14 @@ def _is_a(value: Any, wanted: Any) -> bool:
 
 def _fits_a_float(value: Any) -> bool:
     return not isinstance(value, int) or abs(value) < 2**63
+
+
+def _refused_array(value: Any, wanted: Any) -> str | None:
+    """Return why an array is refused. Images and masks are finite; a row of numbers may have unknown ones."""
+    if not _is_array(value, wanted):
+        return ""
+    floats = isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 1
+    return "finite numbers, it holds nan or inf" if floats and not bool(value.isfinite().all()) else None
 
 
 def _is_array(value: Any, wanted: Any) -> bool:

@@ -1,6 +1,7 @@
 """How a message shows what was given: short, whatever it was."""
 
 import math
+import os
 import reprlib
 from typing import Any
 
@@ -13,6 +14,7 @@ def shown(value: Any) -> str:
     """Return what was given, for a message: at most some 60 characters, and no tensor's numbers."""
     if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
         return f"a whole number of {int(math.log10(abs(value))) + 1:,} digits"
+    value = os.fspath(value) if isinstance(value, os.PathLike) else value
     if isinstance(value, int | float | str) or value is None:
         return SHORT.repr(value)
     if hasattr(value, "shape") and hasattr(value, "dtype"):

@@ -132,8 +132,9 @@ def drag(
 ) -> None:
     """Drag points of an image to their targets: the image follows.
 
-    Writes, at the generator's size, start.png, end.png, and films with the points, drag.gif and drag.webp (and drag.mp4
-    with the extra video); drag.png, a sheet; latent.safetensors, and trace.json, from which --replay does it again.
+    Writes, at the generator's size, start.png, end.png, and videos with the points, drag.gif and drag.webp (and
+    drag.mp4 with the extra video); drag.png, a sheet; latent.safetensors, and trace.json, from which --replay does the
+    same again.
 
     Args:
         seed: Which image; 4 by default. Or --latent FILE (or a photo), with --samples if it holds several.

@@ -45,9 +45,9 @@ def edit(
 ) -> None:
     """Move images along a direction, all by the same strengths.
 
-    Writes, at the generator's size, a file for each image and strength (images/seed0004_+3.png and so on) and films of
-    the first four images (films/seed0004.webp and .gif); a labeled sheet, edit.png, and a page, edit.html, of the first
-    sixteen; latent.safetensors with the codes of every edited image.
+    Writes, at the generator's size, a file for each image and strength (images/seed0004_+3.png and so on) and videos of
+    the first four images (videos/seed0004.webp and .gif); a labeled sheet, edit.png, and a page, edit.html, of the
+    first sixteen; latent.safetensors with the codes of every edited image.
 
     Args:
         directions: A directions file of ganvas directions, or of other tools: .npy, .npz, .pt, .pkl or text.
@@ -60,7 +60,7 @@ def edit(
         layers: Layers to edit, such as 3-5, instead of those that the direction was found for; or all.
         space: Space of directions of other tools, whose files do not say it; w or w+ by their shape by default.
         region: The region to outline and to measure; that of the directions by default.
-        frames: Frames of the films on the way there, 0 for none.
+        frames: Frames of the videos on the way there, 0 for none.
     """
     check_frames(frames)
     source.refuse_seeds(seeds)

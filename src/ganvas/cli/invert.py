@@ -130,12 +130,12 @@ def invert(
     """Find the latents of a generator whose images are like photos.
 
     Writes latent.safetensors, which ganvas edit MODEL DIRECTIONS --latent FILE opens; at the generator's size, each
-    photo, its inversion (images/NAME-inverted.png) and films of the first photos; inverted.png and way.gif, sheets of
+    photo, its inversion (images/NAME-inverted.png) and videos of the first photos; inverted.png and way.gif, sheets of
     them; metrics and the curve of the loss.
 
     Args:
         photos: Image files, or folders of them. One that cannot be read is named at the end; the others are done.
-        frames: Frames of the films, 0 for none.
+        frames: Frames of the videos, 0 for none.
     """
     if not photos:
         raise GanvasError("No photo was given; name at least one image file after the generator.")

@@ -16,11 +16,13 @@ from ganvas.training.encoder.train import train_encoder
 from ganvas.training.encoder.training import EncoderSettings
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
+from ganvas.training.gan.starting import sized_as
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 from ganvas.training.train import adapt as train_adapted
 from ganvas.training.train import train_biggan, train_dcgan, train_stylegan2, train_stylegan3
 
+WARMUP = "discriminator_warmup"
 Augment = Literal["none", "diff", "adaptive"]
 
 app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of images.")
@@ -73,20 +75,22 @@ def dcgan(
 class NetworkOptions:
     """Sizes of the networks, and how they learn."""
 
-    resolution: numbers.Size = 128
-    """Width and height of the images in pixels, a power of two."""
-    z_dim: numbers.Width = StyleGAN2Settings.z_dim
-    """Width of the codes z, and of w."""
+    resolution: numbers.Size | None = None
+    """Width and height of the images in pixels, a power of two; that of --start or 128 by default."""
+    z_dim: numbers.Width | None = None
+    """Width of the codes z, and of w; that of --start or 256 by default."""
     channels: str | None = None
-    """Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of the standard ones."""
+    """Channels of the maps of 4, 8, ... pixels, such as 256,256,128,64, instead of those of --start or the standard
+    ones."""
     batch: numbers.Batch = StyleGAN2Settings.batch
     """Batch size."""
     learning_rate: numbers.Rate = StyleGAN2Settings.learning_rate
     """Learning rate of both networks."""
 
-    def settings(self, kind: Any, running: Running, compute: Compute) -> Any:
-        """Return the settings of a kind of training."""
-        return kind.standard(**vars(self), precision=compute.precision or "auto", seed=running.seed)
+    def settings(self, kind: Any, running: Running, compute: Compute, start: str | None) -> Any:
+        """Return the settings of a kind of training, in sizes not given those of the generator to start from."""
+        given = {name: value for name, value in vars(self).items() if value is not None or name == WARMUP}
+        return kind.standard(**sized_as(start, given), precision=compute.precision or "auto", seed=running.seed)
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ def biggan(
         augment: diff keeps the discriminator from memorizing small sets.
         start: A BigGAN of the same sizes, or a training snapshot, to start from.
     """
-    settings = options.settings(BigGANSettings, running, compute)
+    settings = options.settings(BigGANSettings, running, compute, None)
     run_and_show(train_biggan, data, settings, running, compute, augment, start)
 
 
@@ -142,12 +146,12 @@ class StyleGAN2Options(NetworkOptions):
     """Weight of the path length penalty; 2 is the published one, 0 leaves it out."""
     mixing: numbers.Fraction = StyleGAN2Settings.mixing
     """Share of fake images with style mixing."""
-    channel_base: numbers.Count = 4096
-    """Channels at resolution r: min(channel_base / r, channel_max)."""
-    channel_max: numbers.Width = 256
-    """Most channels of a map."""
-    mapping_layers: numbers.Depth = StyleGAN2Settings.mapping_layers
-    """Layers from z to w."""
+    channel_base: numbers.Count | None = None
+    """Channels at resolution r: min(channel_base / r, channel_max); 4096 by default."""
+    channel_max: numbers.Width | None = None
+    """Most channels of a map; 256 by default."""
+    mapping_layers: numbers.Depth | None = None
+    """Layers from z to w; those of --start or 4 by default."""
     discriminator_warmup: numbers.StepsOrNone | None = None
     """Steps at the start in which only the discriminator learns; 500 where --start gives none that fits."""
     match_noise: Flag = False
@@ -171,10 +175,10 @@ def stylegan2(
     Args:
         data: A folder or a zip of images; each is cropped to its middle square and resized.
         augment: adaptive keeps the discriminator from memorizing a small set.
-        start: A generator to start from, with the discriminator that comes with it where that has the same channels,
-            or a training snapshot: of the same or smaller resolution and channels.
+        start: A generator to start from, or a training snapshot, of the same or smaller resolution and channels. Its
+            discriminator is used where Ganvas trained it and it has the same channels; not that of an NVIDIA file.
     """
-    settings = options.settings(StyleGAN2Settings, running, compute)
+    settings = options.settings(StyleGAN2Settings, running, compute, start)
     run_and_show(train_stylegan2, data, settings, running, compute, augment, start)
 
 
@@ -218,7 +222,7 @@ def stylegan3(
         augment: adaptive keeps the discriminator from memorizing a small set; of it only changes of color.
         start: A StyleGAN3 of the same sizes, or a training snapshot, to start from.
     """
-    settings = options.settings(StyleGAN3Settings, running, compute)
+    settings = options.settings(StyleGAN3Settings, running, compute, None)
     run_and_show(train_stylegan3, data, settings, running, compute, augment, start)
 
 

@@ -71,7 +71,7 @@ Model = Annotated[
 ]
 Out = Annotated[Path, Parameter(help="Folder for the results; one that holds those of another run is refused.")]
 Overwrite = Annotated[bool, Parameter(negative=(), help="Replace the results of another run.")]
-Files = Annotated[ImageFiles, Parameter(name="*", group=Group("Images and films", sort_key=2))]
+Files = Annotated[ImageFiles, Parameter(name="*", group=Group("Images and videos", sort_key=2))]
 Seeds = Annotated[list[int], one(parse_seeds, "SEEDS")]
 Samples = Annotated[list[int], one(parse_samples, "SAMPLES")]
 Strengths = Annotated[tuple[Strength, ...], one(parse_strengths, "STRENGTHS")]

@@ -44,6 +44,7 @@ class CachedSearch:
         """Bytes of Jacobians kept."""
         return sum(jacobian.bytes for jacobian in self.jacobians)
 
+    @checked
     def find(self, region: Region | str, count: int = 10) -> Directions:
         """Return the strongest directions for a region, as `ganvas.find_directions` finds them.
 

@@ -125,6 +125,7 @@ class Direction:
             )
         return length * (self.std if unit else self.scale)
 
+    @checked_as(LatentError)
     def align(self, to: "Direction") -> "Direction":
         """Return this direction with the sign that makes its angle with `to` at most 90 degrees, for comparisons.
 
@@ -200,6 +201,7 @@ class Directions:
             1.0 if self.lengths is None else float(self.lengths[index]),
         )
 
+    @checked_as(LatentError)
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file that `load` reads; returns its path."""
         tensors = {
@@ -215,6 +217,7 @@ class Directions:
         header = {"space": self.space, "layers": self.layers, **asdict(self.origin)}
         return write_tensors(path, "directions", tensors, header, ResultFileError)
 
+    @checked_as(LatentError)
     def check_fits(self, generator: Generator) -> None:
         """Raise `ResultFileError` where the vectors have another shape than the generator's codes; warn where they come
         from another one.

@@ -66,6 +66,7 @@ class DragSession:
         codes = self.codes if codes is None else codes.to(self.start.codes)
         return self.context.render(self.context.feature_map(codes), codes).float().cpu()
 
+    @checked
     def drag(
         self,
         points: Points,

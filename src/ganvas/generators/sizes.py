@@ -16,10 +16,15 @@ def check_sizes(family: str, sizes: Iterable[object]) -> None:
             )
 
 
+def check_label(family: str, label_dim: object) -> None:
+    """Raise `CheckpointError` unless the classes can be counted."""
+    if type(label_dim) is not int or not 0 <= label_dim <= LARGEST_SIZE:
+        raise CheckpointError(f"A {family} has 0 to {LARGEST_SIZE} classes; found {label_dim!r:.40}.")
+
+
 def check_mapping(family: str, w_dim: int, hidden: tuple[int, ...], label_dim: object) -> None:
     """Raise `CheckpointError` unless mapping layers of the widths `hidden` end in w, and the classes can be counted."""
     check_sizes(family, (w_dim, *hidden))
-    if type(label_dim) is not int or not 0 <= label_dim <= LARGEST_SIZE:
-        raise CheckpointError(f"A {family} has 0 to {LARGEST_SIZE} classes; found {label_dim!r:.40}.")
+    check_label(family, label_dim)
     if not hidden or hidden[-1] != w_dim:
         raise CheckpointError(f"A {family} with mapping layers {hidden} makes no w of {w_dim} numbers.")

@@ -13,9 +13,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from ganvas.errors import TrainingError
+from ganvas.images.dataset_files import LABELS
 from ganvas.images.datasets import ImageSet, shuffled
 
-LABELS = "dataset.json"
 FORMS = (
     f"give a folder with a subfolder or a zip of images for each class, or images with a {LABELS} that has "
     '{"labels": [["a.png", 0], ...]}'
@@ -69,6 +69,14 @@ def find_classes(images: ImageSet) -> Classes:
         found = f"no image for class {empty[0]}" if empty else f"{len(names)} class"
         raise TrainingError(f"'{images.summary.source}' has {found}, and two or more are needed: {FORMS}.")
     return Classes(names, numbers)
+
+
+def count_labels(images: ImageSet) -> int:
+    """Return how many different labels a ``dataset.json`` beside an image set gives, 0 where there is none."""
+    try:
+        return len({json.dumps(label) for _, label in _described(Path(images.summary.source)).get("labels") or ()})
+    except (TrainingError, TypeError, ValueError):
+        return 0
 
 
 def _described(source: Path) -> dict[str, Any]:

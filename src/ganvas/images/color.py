@@ -13,12 +13,13 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageCms
 
-from ganvas.images.icc import ADOBE_RGB
+from ganvas.images.icc import ADOBE_RGB, DISPLAY_P3
 
 SRGB_DIFFERENCE = 1  # levels by which a profile may differ from sRGB and still be taken for it
 GRID = 9  # levels of each channel at which a profile is compared with sRGB
 INTEROPERABILITY_IFD, INTEROPERABILITY_INDEX = 0xA005, 0x0001  # of EXIF
 SPACES = {"RGB": "RGB", "GRAY": "gray", "CMYK": "CMYK"}
+H273_P3 = 12  # color primaries of ITU-T H.273
 DEEP_MODES = ("I", "F")  # and those that begin with I;16
 
 
@@ -27,11 +28,14 @@ class ProfileError(Exception):
 
 
 def profile_of(image: Image.Image) -> bytes | None:
-    """Return the ICC profile of an opened image: the embedded one, or Adobe RGB where the EXIF data of a camera say so
-    ("R03", DCF 2.0), None where nothing says that it is other than sRGB.
+    """Return the ICC profile of an opened image: the embedded one; Display P3 where HEIC says so by a number (ITU-T
+    H.273); Adobe RGB where the EXIF data of a camera say so ("R03", DCF 2.0); None where nothing says that it is other
+    than sRGB.
     """
     if embedded := image.info.get("icc_profile"):
         return embedded
+    if (image.info.get("nclx_profile") or {}).get("color_primaries") == H273_P3:
+        return DISPLAY_P3
     with suppress(Exception):  # Pillow's parser of EXIF raises almost any type on damaged data
         index = image.getexif().get_ifd(INTEROPERABILITY_IFD).get(INTEROPERABILITY_INDEX)
         if isinstance(index, str) and index.startswith("R03"):

@@ -12,6 +12,7 @@ from ganvas.errors import TrainingError
 from ganvas.images.decoding import ENDINGS
 from ganvas.io.file_kinds import HEAD_BYTES, FileKind, kind_of, kind_of_file
 
+LABELS = "dataset.json"  # at the top, in NVIDIA's layout
 MOST_KINDS = 6  # of files that are no images, in a message
 
 
@@ -70,7 +71,8 @@ def images_in(folder: Path) -> tuple[list[Path], dict[str, int]]:
 
 
 def _others(found: Iterable[DatasetFile]) -> dict[str, int]:
-    return dict(Counter(file.described for file in found if not file.is_image).most_common())
+    counted = Counter(file.described for file in found if not file.is_image and file.name != LABELS)
+    return dict(counted.most_common())
 
 
 def holding(others: Mapping[str, int]) -> str:

@@ -39,9 +39,9 @@ class DatasetSummary:
     ``count`` images are used at ``resolution`` pixels; ``sizes`` counts the original sizes ("width x height"), and
     ``skipped`` gives the reason for each image left out. ``cropped`` images were not square, ``enlarged`` ones were
     smaller than the resolution, ``repeated`` ones equal an earlier image at this resolution (they are used as well);
-    the color profile of ``unprofiled`` ones is damaged. ``others`` counts the files that are no images, by the ending
-    of their names and what they are: ".json, text". ``fit`` says how others than square ones became square: "crop" or
-    "pad".
+    the color profile of ``unprofiled`` ones is damaged. ``others`` counts the files that are no images (nor
+    NVIDIA's labels), by the ending of their names and what they are: ".csv, text". ``fit`` says how others than square
+    ones became square: "crop" or "pad".
     """
 
     source: str

@@ -1,7 +1,7 @@
 """Writes minimal ICC profiles (ICC.1:2001-04): a header and tags."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 Color = tuple[float, float, float]
 D50: Color = (0.9642, 1.0, 0.8249)
@@ -29,8 +29,13 @@ def power(gamma: float) -> bytes:
     return b"curv" + struct.pack(">2IH", 0, 1, round(gamma * 256))
 
 
-def _fixed(color: Color) -> bytes:
-    return struct.pack(">3i", *(round(value * 65536) for value in color))
+def srgb_curve() -> bytes:
+    """Return the tag of sRGB's curve: ((v + 0.055) / 1.055)^2.4 above 0.04045, v / 12.92 below (ICC.1:2010, type 3)."""
+    return b"para" + struct.pack(">I2H", 0, 3, 0) + _fixed((2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
+
+
+def _fixed(numbers: Sequence[float]) -> bytes:
+    return struct.pack(f">{len(numbers)}i", *(round(value * 65536) for value in numbers))
 
 
 def _description(name: str) -> bytes:
@@ -48,4 +53,15 @@ ADOBE_RGB = profile(
         **dict.fromkeys(("rTRC", "gTRC", "bTRC"), power(563 / 256)),
     },
     "Adobe RGB (1998)",
+)
+# The primaries of SMPTE EG 432-1 with white D65, adapted to D50, and the curve of sRGB.
+DISPLAY_P3 = profile(
+    "RGB ",
+    {
+        "rXYZ": xyz((0.51512, 0.24120, -0.00105)),
+        "gXYZ": xyz((0.29198, 0.69225, 0.04189)),
+        "bXYZ": xyz((0.15710, 0.06657, 0.78407)),
+        **dict.fromkeys(("rTRC", "gTRC", "bTRC"), srgb_curve()),
+    },
+    "Display P3",
 )

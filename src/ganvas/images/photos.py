@@ -16,7 +16,7 @@ from jaxtyping import Float
 from PIL import Image, ImageColor
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
+from ganvas.checks.arguments import checked_as
 from ganvas.checks.ranges import Size
 from ganvas.errors import ImageError
 from ganvas.images import decoding
@@ -40,7 +40,7 @@ ORIENTATIONS: Mapping[int, tuple[tuple[int, int, int], tuple[int, int, int]]] = 
 Frame = Float[Tensor, "2 3"]
 
 
-@checked
+@checked_as(ImageError)
 def read_photo(
     path: str | Path,
     resolution: Size,
@@ -107,7 +107,7 @@ def read_photo_in_frame(
     return (decoding.over(straight(values), color) / 127.5 - 1).clamp(-1, 1), frame
 
 
-@checked
+@checked_as(ImageError)
 def read_sketch(path: str | Path, resolution: int) -> tuple[Float[Tensor, "1 3 r r"], Float[Tensor, "1 r r"]]:
     """Read a whole sketch as colors and soft alpha.
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
-from ganvas.checks.arguments import checked
+from ganvas.checks.arguments import checked_as
 from ganvas.errors import ImageError
 from ganvas.images.color import to_srgb
 from ganvas.images.decoding import levels, opened, over
@@ -57,7 +57,7 @@ def from_bytes(values: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
     return (values.float() / 127.5 - 1).movedim(3, 1).contiguous()
 
 
-@checked
+@checked_as(ImageError)
 def read_image(file: str | Path | io.BytesIO) -> Float[Tensor, "1 3 h w"]:
     """Read an image file at its own size. To crop, align or resize a photo for a generator, use `read_photo`.
 
@@ -95,7 +95,7 @@ def decode_image(file: str | Path | io.BytesIO) -> tuple[Float[Tensor, "1 3 h w"
         return over(levels(converted), torch.full((3,), 255.0)) / 127.5 - 1, note
 
 
-@checked
+@checked_as(ImageError)
 def write_image(path: str | Path, image: Shaped[Tensor, "*shape"], bits: Literal[8, 16] = 8) -> Path:
     """Write one image to a file; a failed write leaves no partial file.
 

@@ -12,24 +12,24 @@ from torch import Tensor
 from ganvas.checks.arguments import checked_as
 from ganvas.checks.ranges import Size
 from ganvas.errors import ImageError
-from ganvas.images.film import Film
 from ganvas.images.pixels import resize, to_bytes, write_image
+from ganvas.images.stored_frames import StoredFrames
 
-IMAGES, FILMS = "images", "films"
-"""The folders of single images and of films inside that of a command's results."""
+IMAGES, VIDEOS_FOLDER = "images", "videos"
+"""The folders of single images and of videos inside that of a command's results."""
 
 
 @checked_as(ImageError)
 @dataclass(frozen=True)
 class ImageFiles:
-    """How images and films are written: at the generator's size, without captions.
+    """How images and videos are written: at the generator's size, without captions.
 
     Raises:
         ImageError: A size below 1.
     """
 
     size: Size | None = None
-    """Width of single images and films in pixels, such as 256 for smaller ones; that of the generator by default."""
+    """Width of single images and videos in pixels, such as 256 for smaller ones; that of the generator by default."""
     bits: Literal[8, 16] = 8
     """Bits a channel of single images."""
 
@@ -50,12 +50,12 @@ class ImageFiles:
         """Write one image; returns the path."""
         return write_image(path, self.fitted(image), self.bits)
 
-    def film(self, folder: Path, batches: Iterable[Float[Tensor, "_n 3 h w"]]) -> Film:
-        """Return a film of all images at the size of files, kept beside the results in `folder` until it is closed."""
-        film = Film(folder)
+    def stored(self, folder: Path, batches: Iterable[Float[Tensor, "_n 3 h w"]]) -> StoredFrames:
+        """Return the frames of a video, at the size of files, in a temporary file in `folder`."""
+        frames = StoredFrames(folder)
         for images in batches:
-            film.append(to_bytes(self.fitted(images)))
-        return film
+            frames.append(to_bytes(self.fitted(images)))
+        return frames
 
 
 def file_name(caption: str) -> str:

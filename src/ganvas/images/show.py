@@ -6,7 +6,7 @@ from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
+from ganvas.checks.arguments import checked_as
 from ganvas.checks.ranges import Count
 from ganvas.errors import ImageError
 from ganvas.images.pixels import enlarge, to_pillow
@@ -15,7 +15,7 @@ from ganvas.images.sheets import labeled_grid
 MOST_COLUMNS = 6
 
 
-@checked
+@checked_as(ImageError)
 def show(
     images: Shaped[Tensor, "*shape"],
     *,

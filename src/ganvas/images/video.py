@@ -13,11 +13,10 @@ from jaxtyping import Float, UInt8
 from PIL import GifImagePlugin, Image
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Positive
+from ganvas.checks.arguments import checked_as
 from ganvas.errors import ImageError
-from ganvas.images.film import Film, Frame, Frames
 from ganvas.images.pixels import check_suffix, to_bytes
+from ganvas.images.stored_frames import Frame, Frames, StoredFrames
 from ganvas.io.files import atomic_path
 
 VIDEOS = (".gif", ".webp", ".mp4")
@@ -26,11 +25,11 @@ COLORS_FROM, PALETTE_PIXELS = 16, 60_000  # frames and pixels in all, from which
 UNSETTLED = 100  # pixels that may still change their color when k-means ends: 1 % more error, a tenth of the time
 
 
-@checked
+@checked_as(ImageError)
 def write_animation(
     path: str | Path,
     frames: Float[Tensor, "n 3 h w"] | Iterable[Float[Tensor, "_n 3 h w"]],
-    seconds_per_frame: Positive,
+    seconds_per_frame: float | int,
     loop: bool = True,
 ) -> Path:
     """Write frames as an animation; a failed write leaves no partial file.
@@ -63,13 +62,13 @@ def write_animation(
     _check_seconds(seconds_per_frame)
     if path.suffix.lower() == ".mp4" and not can_write_mp4():
         raise ImageError(MISSING_VIDEO)
-    with Film() as film:
+    with StoredFrames() as video:
         for some in [frames] if isinstance(frames, Tensor) else frames:
-            film.append(to_bytes(some))
-        return write_film(path, film, seconds_per_frame, loop)
+            video.append(to_bytes(some))
+        return write_frames(path, video, seconds_per_frame, loop)
 
 
-def write_film(path: str | Path, frames: Frames, seconds_per_frame: float, loop: bool = True) -> Path:
+def write_frames(path: str | Path, frames: Frames, seconds_per_frame: float, loop: bool = True) -> Path:
     """Write frames of 8-bit values as `write_animation` does, one at a time."""
     path = check_suffix(path, VIDEOS)
     _check_seconds(seconds_per_frame)
@@ -90,7 +89,7 @@ def _check_seconds(seconds: float) -> None:
         raise ImageError(f"{seconds} seconds per frame were asked for; browsers respect 0.02 to 60 seconds.")
 
 
-class _FilmImage(Image.Image):
+class _FramesImage(Image.Image):
     """Frames as Pillow's own images of several frames, one in memory at a time."""
 
     def __init__(self, frames: Frames) -> None:
@@ -111,7 +110,7 @@ class _FilmImage(Image.Image):
 def _write_webp(path: Path, frames: Frames, seconds_per_frame: float, loop: bool) -> Path:
     options = {"quality": 95, "loop": 0 if loop else 1, "duration": round(seconds_per_frame * 1000)}
     with atomic_path(path, ImageError) as temporary:
-        _FilmImage(frames).save(temporary, format="WEBP", save_all=True, **options)
+        _FramesImage(frames).save(temporary, format="WEBP", save_all=True, **options)
     return path
 
 

@@ -5,7 +5,7 @@ import reprlib
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.codes import SPACES
+from ganvas.generators.codes import SPACES, check_finite
 from ganvas.generators.protocol import Generator
 
 
@@ -19,6 +19,7 @@ def check_codes(codes: object, space: object) -> None:
     if codes.ndim != (3 if space == "w+" else 2):
         wanted = "[n, layers, d]" if space == "w+" else "[n, d]"
         raise LatentError(f"Codes of space {space} have the shape {wanted}; these have {list(codes.shape)}.")
+    check_finite(codes)
 
 
 def check_truncated_layers(generator: Generator, layers: int | None) -> None:

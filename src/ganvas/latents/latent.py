@@ -120,6 +120,7 @@ class Latent:
             captions = [f"{caption}, class {label}" for caption, label in zip(captions, self.label, strict=True)]
         return tuple(captions)
 
+    @checked_as(LatentError)
     def rows(self, chosen: Sequence[int]) -> "Latent":
         """Return the latent of the samples `chosen`, counted from 0, in that order; some may come twice.
 
@@ -140,6 +141,7 @@ class Latent:
         many = values.ndim == 4 and len(values) == len(self) > 1
         return values[list(chosen)] if many else values
 
+    @checked_as(LatentError)
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file that `load_latent` reads; returns its path."""
         tensors = {"codes": self.codes.float()}
@@ -148,6 +150,7 @@ class Latent:
         tensors |= {f"photo.{name}": values for name, values in (self.photo.tensors() if self.photo else {}).items()}
         return write_tensors(path, "latent", tensors, {name: getattr(self, name) for name in _HEADER}, ResultFileError)
 
+    @checked_as(LatentError)
     def check_fits(self, generator: Generator) -> None:
         """Raise `ResultFileError` where the codes are none of the generator's; warn where they come from another."""
         if self.space not in generator.spaces:
@@ -178,6 +181,7 @@ class Latent:
         changed.tuned = self.tuned
         return changed
 
+    @checked_as(LatentError)
     def to_space(self, generator: Generator, space: str) -> "Latent":
         """Return the same latent in another space: z becomes w, w+ or s, w becomes w+, w and w+ become s.
 

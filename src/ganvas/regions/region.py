@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Integer, Shaped
 from torch import Tensor
 
+from ganvas.checks.arguments import checked_as
 from ganvas.errors import RegionError
 from ganvas.regions import mask_files as files
 from ganvas.regions.coverage import farther_than
@@ -52,6 +53,7 @@ class Region:
     shape: Shape
 
     @classmethod
+    @checked_as(RegionError)
     def box(cls, left: Number, top: Number, right: Number, bottom: Number) -> "Region":
         """Make a rectangle.
 
@@ -75,6 +77,7 @@ class Region:
         return cls(Box(float(left), float(top), float(right), float(bottom)))
 
     @classmethod
+    @checked_as(RegionError)
     def polygon(cls, points: Iterable[Sequence[Number]]) -> "Region":
         """Make the inside of a closed line, which may cross itself (nonzero rule).
 
@@ -95,6 +98,7 @@ class Region:
         return cls(Polygon(as_points(points)))
 
     @classmethod
+    @checked_as(RegionError)
     def brush(cls, points: Iterable[Sequence[Number]], radius: Number) -> "Region":
         """Make the stroke of a round brush, a disk if there is a single point.
 
@@ -117,6 +121,7 @@ class Region:
         return cls(Brush(as_points(points), float(radius)))
 
     @classmethod
+    @checked_as(RegionError)
     def from_mask(cls, mask: Shaped[Tensor, "*shape"], origin: str = "") -> "Region":
         """Take a soft mask as a region.
 
@@ -144,6 +149,7 @@ class Region:
         return cls(Mask(flat.detach().to("cpu", torch.float32).numpy(), origin))
 
     @classmethod
+    @checked_as(RegionError)
     def from_mask_file(cls, path: str | PathLike[str]) -> "Region":
         """Read a soft mask from an image file: its opacity if any pixel is transparent, else its gray values.
 
@@ -165,6 +171,7 @@ class Region:
         return region
 
     @classmethod
+    @checked_as(RegionError)
     def from_labels(
         cls, source: str | PathLike[str] | Integer[np.ndarray, "h w"], labels: str | int | Iterable[int]
     ) -> "Region":
@@ -207,6 +214,7 @@ class Region:
     def __sub__(self, other: object) -> "Region":
         return self & ~Region(_shape_of(other))
 
+    @checked_as(RegionError)
     def feather(self, radius: Number) -> "Region":
         """Soften the edge by a Gaussian blur of the mask whose standard deviation is half of `radius`.
 
@@ -229,6 +237,7 @@ class Region:
         """
         return self if radius == 0 else Region(Feather(self.shape, float(radius)))
 
+    @checked_as(RegionError)
     def mask(self, height: int, width: int) -> Float[Tensor, "1 height width"]:
         """Return the soft mask at a size.
 
@@ -246,6 +255,7 @@ class Region:
             raise RegionError(f"A mask needs at least one pixel each way; you asked for {width}x{height}.")
         return torch.from_numpy(self.shape.coverage(height, width).astype(np.float32))[None]
 
+    @checked_as(RegionError)
     def split(
         self, height: int, width: int, ignore_band: Number = 0.0
     ) -> tuple[Float[Tensor, "1 height width"], Float[Tensor, "1 height width"]]:

@@ -19,6 +19,7 @@ from ganvas.regions import coverage
 Point = tuple[float, float]
 EDGE_TOLERANCE = 1e-9
 ASPECT_TOLERANCE = 0.02
+FAINTEST = 1.5 / 255  # largest value of a mask
 MOST_POINTS = 10_000
 
 
@@ -190,10 +191,14 @@ class Mask:
             raise RegionError("The mask has no pixels; give one of at least 1x1.")
         low, high = float(self.values.min()), float(self.values.max())
         if not (low >= 0 and high <= 1):  # also when not a number
-            hint = "; divide 8-bit values by 255" if 1 < high <= 255 and low >= 0 else ""
+            hint = "; divide 8-bit values by 255, or choose labels by Region.from_labels" if 1 < high <= 255 else ""
             raise RegionError(f"A mask has values from 0 to 1; this one ranges from {low:g} to {high:g}{hint}.")
         if high == 0:
             raise RegionError(f"The mask{self._from} is empty: all its pixels are 0; mark the region with 1 (white).")
+        if high < FAINTEST:
+            raise RegionError(
+                f"The mask{self._from} is at most {high:.2g}, where 1 is inside: were values of 0 and 1 divided by 255?"
+            )
         _refuse_whole(f"mask{self._from}", low == 1)
         object.__setattr__(self, "values", self.values.astype(np.float32))
         self.values.setflags(write=False)

@@ -17,7 +17,7 @@ from ganvas.drag.trace import write_trace
 from ganvas.drag.video import at_least_viewing_size, at_viewing_size, evenly, marked
 from ganvas.images import pixels, sheets
 from ganvas.images.saving import ImageFiles
-from ganvas.images.video import can_write_mp4, write_film
+from ganvas.images.video import can_write_mp4, write_frames
 from ganvas.io.progress import Progress, silent
 from ganvas.reports.image_files import counted, counting
 
@@ -122,9 +122,9 @@ def write_drag_video(
         return []
     images = (_frame(session, frames[number], files) for number in kept)
     kinds = [".gif", ".webp", *([".mp4"] if can_write_mp4() else [])]
-    with ImageFiles().film(out, counting(images, counted(progress, len(kept), "Rendering the video"))) as film:
-        played = film.played([*range(len(kept)), *[len(kept) - 1] * PAUSE])
-        return [write_film(out / f"drag{kind}", played, SECONDS_PER_FRAME) for kind in kinds]
+    with ImageFiles().stored(out, counting(images, counted(progress, len(kept), "Rendering the video"))) as video:
+        played = video.played([*range(len(kept)), *[len(kept) - 1] * PAUSE])
+        return [write_frames(out / f"drag{kind}", played, SECONDS_PER_FRAME) for kind in kinds]
 
 
 def _frame(session: DragSession, frame: DragFrame, files: ImageFiles) -> Float[Tensor, "1 3 h w"]:

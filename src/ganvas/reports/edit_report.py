@@ -1,4 +1,4 @@
-"""What `ganvas edit` leaves: a file for every image, films of the first ones, a sheet, a page and the latent."""
+"""What `ganvas edit` leaves: a file for every image, videos of the first ones, a sheet, a page and the latent."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,8 +12,8 @@ from torch import Tensor
 from ganvas.directions.strengths import frames_between
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
-from ganvas.images.saving import FILMS, IMAGES, ImageFiles, file_name
-from ganvas.images.video import write_film
+from ganvas.images.saving import IMAGES, VIDEOS_FOLDER, ImageFiles, file_name
+from ganvas.images.video import write_frames
 from ganvas.inversion.photos import unique_names
 from ganvas.io.progress import Progress
 from ganvas.io.result_folder import ResultFolder
@@ -23,7 +23,7 @@ from ganvas.reports.image_files import counted, counting
 from ganvas.reports.region_report import Edit, RegionReport, captions, make_strip
 from ganvas.reports.samples_report import MOST_CODES
 
-MOST_SHOWN, MOST_FILMED = 16, 4
+MOST_SHOWN, MOST_VIDEOS = 16, 4
 SECONDS_PER_FRAME = 0.06
 
 
@@ -45,7 +45,7 @@ class EditRun:
     """One edit of every sample of a latent: all move along the same direction.
 
     ``mask`` is the region, at any size of the image's shape; None where it is not known. ``frames`` is the number of
-    frames of each film, 0 for none.
+    frames of each video, 0 for none.
     """
 
     generator: Generator
@@ -59,18 +59,19 @@ class EditRun:
         """Write everything into a folder; the page has a title and facts in words. Ctrl-C keeps what is finished.
 
         At any number of samples no more than the images of one are in memory: the sheet and the page show the first 16,
-        small; films are made of the first 4.
+        small; videos are made of the first 4.
         """
         run = replace(self, generator=self.latent.generator_for(self.generator))
         run.step.latent(run.generator, self.latent.rows([0]))  # wrong layers are refused before anything is written
-        written, filmed = WrittenEdits(folder.part(IMAGES)), min(len(self.latent), MOST_FILMED) if self.frames else 0
-        more = counted(progress, len(self.latent) * (1 + len(self.step.strengths)) + filmed * self.frames)
+        written = WrittenEdits(folder.part(IMAGES))
+        moving = min(len(self.latent), MOST_VIDEOS) if self.frames else 0
+        more = counted(progress, len(self.latent) * (1 + len(self.step.strengths)) + moving * self.frames)
         names = unique_names([file_name(caption) for caption in self.latent.captions])
         try:
             for row, name in enumerate(names):
                 run._write_sample(written, row, name, more)
-            for row, name in enumerate(names[:filmed]):
-                written.files += run._write_films(folder.part(FILMS), row, name, more)
+            for row, name in enumerate(names[:moving]):
+                written.files += run._write_videos(folder.part(VIDEOS_FOLDER), row, name, more)
         except KeyboardInterrupt:
             if not written.changes:
                 raise
@@ -99,13 +100,13 @@ class EditRun:
             written.strips.append(strip)
             written.originals.append(original)
 
-    def _write_films(self, folder: Path, row: int, name: str, more: Callable[[int], None]) -> list[Path]:
-        """Write a film of one sample from the smallest strength to the largest and back, as GIF and WebP."""
+    def _write_videos(self, folder: Path, row: int, name: str, more: Callable[[int], None]) -> list[Path]:
+        """Write a video of one sample from the smallest strength to the largest and back, as GIF and WebP."""
         lengths = frames_between(self.step.direction, self.step.strengths, self.frames)
         moving = replace(self.step, strengths=lengths).each(self.generator, self.latent.rows([row]))
-        with self.files.film(folder, counting(moving, more)) as film:
+        with self.files.stored(folder, counting(moving, more)) as video:
             paths = [folder / f"{name}.{kind}" for kind in ("gif", "webp")]
-            return [write_film(path, film.there_and_back(), SECONDS_PER_FRAME) for path in paths]
+            return [write_frames(path, video.there_and_back(), SECONDS_PER_FRAME) for path in paths]
 
     def _write_summary(self, folder: ResultFolder, written: WrittenEdits, title: str, facts: Mapping[str, str]) -> None:
         """Write sheet, page and latent of the samples that are finished."""

@@ -16,9 +16,9 @@ from torch.nn import functional
 from ganvas.errors import ResultFileError
 from ganvas.generators.protocol import about_of
 from ganvas.images import pixels, sheets
-from ganvas.images.film import Film
-from ganvas.images.saving import FILMS, IMAGES, ImageFiles, file_name
-from ganvas.images.video import write_film
+from ganvas.images.saving import IMAGES, VIDEOS_FOLDER, ImageFiles, file_name
+from ganvas.images.stored_frames import StoredFrames
+from ganvas.images.video import write_frames
 from ganvas.inversion.batch import VIDEO_PHOTOS, BatchInversion
 from ganvas.inversion.metrics import InversionMetrics
 from ganvas.inversion.photos import unique_names
@@ -125,7 +125,7 @@ def video_steps(steps: int, frames: int) -> set[int]:
 def write_videos(
     folder: ResultFolder, inversion: BatchInversion, photos: Sequence[Image], names: Sequence[str], files: ImageFiles
 ) -> list[Path]:
-    """Write the kept steps of the first photos: films at the generator's size, one for each, and way.gif and way.webp
+    """Write the kept steps of the first photos: videos at the generator's size, one for each, and way.gif and way.webp
     with all of them small, the photos above; nothing of a single step. Returns the paths.
     """
     kept = inversion.video()
@@ -139,18 +139,18 @@ def write_videos(
         for images in kept:
             yield sheets.grid(torch.cat([above, on_sheet(pixels.from_bytes(images[:across]))]), across)
 
-    paths = _write_film(folder / "way", ImageFiles().film(folder.path, side_by_side()), order)
+    paths = _write_stored(folder / "way", ImageFiles().stored(folder.path, side_by_side()), order)
     for row in range(across):
         alone = (pixels.from_bytes(images[row : row + 1]) for images in kept)
-        paths += _write_film(folder.part(FILMS) / names[row], files.film(folder.path, alone), order)
+        paths += _write_stored(folder.part(VIDEOS_FOLDER) / names[row], files.stored(folder.path, alone), order)
     return paths
 
 
-def _write_film(stem: Path, film: Film, order: Sequence[int]) -> list[Path]:
-    """Write a film as GIF and WebP, and close it."""
-    with film:
+def _write_stored(stem: Path, frames: StoredFrames, order: Sequence[int]) -> list[Path]:
+    """Write frames as GIF and WebP, and close them."""
+    with frames:
         names = [stem.with_name(f"{stem.name}{kind}") for kind in (".gif", ".webp")]
-        return [write_film(name, film.played(order), SECONDS_PER_FRAME) for name in names]
+        return [write_frames(name, frames.played(order), SECONDS_PER_FRAME) for name in names]
 
 
 def write_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> list[Path]:

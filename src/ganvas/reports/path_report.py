@@ -14,7 +14,7 @@ from ganvas.edits.retime import STEP, TARGET, Timing
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
 from ganvas.images.saving import ImageFiles
-from ganvas.images.video import write_film
+from ganvas.images.video import write_frames
 from ganvas.io.json_files import write_json
 from ganvas.io.progress import Progress, silent
 from ganvas.reports.image_files import counted, counting
@@ -62,9 +62,9 @@ def write_videos(
     positions = shown(path, timings)
     more = counted(progress, len(positions), "Making frames")
     frames = counting(path.images(generator, positions), more)
-    with files.film(names[0].parent, frames) as film:
-        video = film if path.closed else film.there_and_back()
-        return [write_film(name, video, SECONDS_PER_FRAME) for name in names]
+    with files.stored(names[0].parent, frames) as video:
+        video = video if path.closed else video.there_and_back()
+        return [write_frames(name, video, SECONDS_PER_FRAME) for name in names]
 
 
 def shown(path: LatentPath, timings: Mapping[str, Timing]) -> Positions:

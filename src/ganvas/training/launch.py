@@ -13,7 +13,7 @@ from ganvas.checks.arguments import checked_as
 from ganvas.checks.devices import device_named
 from ganvas.checks.ranges import Threads
 from ganvas.errors import TrainingError
-from ganvas.images.classes import find_classes
+from ganvas.images.classes import LABELS, count_labels, find_classes
 from ganvas.images.datasets import FEWEST, DatasetSummary, open_images
 from ganvas.io.files import make_folder
 from ganvas.io.progress import Progress, silent
@@ -110,6 +110,12 @@ class TrainingCall:
         if isinstance(settings, BigGANSettings):
             classes = find_classes(images)
             settings = replace(settings, classes=classes.names)
+        elif processes.is_main and (labels := count_labels(images)):
+            warnings.warn(
+                f"The {LABELS} beside the images gives {labels} classes, which a {settings.family} does not use; "
+                "ganvas train biggan learns classes.",
+                stacklevel=3,
+            )
         settings = self._with_precision(settings, device, processes)
         name = self.out.name or "trained"
         return TrainingTask(
@@ -149,6 +155,12 @@ def style_call(
     if settings.discriminator_warmup is None:
         alone = DISCRIMINATOR_WARMUP if source is not None and source.discriminator is None else 0
         settings = replace(settings, discriminator_warmup=alone)
+        if alone:
+            warnings.warn(
+                f"'{options.start}' comes with no discriminator that fits (one in an NVIDIA file is not used): a new "
+                f"one learns alone for {alone} steps first.",
+                stacklevel=3,
+            )
     return TrainingCall(data, settings, out, augmentation, schedule, options, source)
 
 

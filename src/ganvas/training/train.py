@@ -112,6 +112,12 @@ def train_biggan(
     return launch.train(call, progress, on_event, should_stop)
 
 
+def _default_stylegan2(options: RunOptions) -> StyleGAN2Settings:
+    """Return the default settings, in the sizes of the generator that the run starts from, if any."""
+    given = {"precision": AUTO, "discriminator_warmup": None}
+    return StyleGAN2Settings.standard(**starting.sized_as(options.start, given))
+
+
 @checked_as(TrainingError)
 def train_stylegan2(
     data: str | Path,
@@ -146,7 +152,7 @@ def train_stylegan2(
     Raises:
         TrainingError: As `train_dcgan`.
     """
-    settings = settings or StyleGAN2Settings.standard(precision=AUTO, discriminator_warmup=None)
+    settings = settings or _default_stylegan2(options)
     call = style_call(data, settings, Path(out), augmentation, schedule, options)
     return launch.train(call, progress, on_event, should_stop)
 
@@ -252,7 +258,7 @@ def rehearse(
         TrainingError: The data or a setting cannot be used.
     """
     options = replace(options, resume=None)
-    settings = settings or StyleGAN2Settings.standard(precision=AUTO, discriminator_warmup=None)
+    settings = settings or _default_stylegan2(options)
     if isinstance(settings, StyleGAN2Settings | StyleGAN3Settings):
         call = style_call(data, settings, Path(), augmentation, RunSchedule(), options)
     else:

@@ -11,10 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganvas.checkpoints.channels import channel_facts, select_channels, shown_channels
-from ganvas.checkpoints.search import all_weights
+from ganvas.checkpoints.search import searched
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 from ganvas.generators.dcgan.generator import DCGANArchitecture
@@ -27,6 +28,8 @@ LOOKED_FOR = (
 MEMBER = re.compile(r"((?:.*\.)?)(\d{1,4})\.(weight|bias|running_mean|running_var|num_batches_tracked)")
 NORM = {"weight": "weight", "bias": "bias", "running_mean": "mean", "running_var": "variance"}
 GENERATOR = re.compile(r"(?<![a-z])(g|gen|net_?g|generator)(?![a-z])|generator|ema")
+SPARE_CHANNELS, FEWEST_CODES = 8, 8
+LARGEST_RESIDUAL, LARGEST_EXCESS, MOST_OF_A_CODE = 0.1, 0.03, 0.15  # 0.002, 0.00003 and 0.04 in a published file
 Layer = Mapping[str, Tensor]
 
 
@@ -37,7 +40,7 @@ def read_dcgan(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """
     found = [
         (weights.below(prefix), layers)
-        for weights in all_weights(tree)
+        for weights in searched(tree).weights
         for prefix, layers in _sequences(weights.tensors)
         if _is_generator(layers)
     ]
@@ -88,9 +91,13 @@ def _unbuilt(layers: Sequence[Layer], facts: Mapping[str, str]) -> UnbuiltGenera
     tensors = {"colors.weight": select_channels(last["weight"], 1)}
     if "bias" in last:
         tensors["colors.bias"] = select_channels(_of_shape(last["bias"], last["weight"][0, :, 0, 0]))
-    architecture = DCGANArchitecture(
-        FIRST * 2 ** len(norms), tuple(shape[1] for shape in shapes[:-1]), shapes[0][0], "bias" in last
-    )
+    first, classes = _label_last(convolutions[0], norms[0])
+    convolutions = [{**convolutions[0], "weight": first}, *convolutions[1:]]
+    channels_of_maps = tuple(shape[1] for shape in shapes[:-1])
+    z_dim = shapes[0][0] - classes
+    architecture = DCGANArchitecture(FIRST * 2 ** len(norms), channels_of_maps, z_dim, "bias" in last, classes)
+    if classes:
+        facts = {**facts, "classes": f"{classes} of its {shapes[0][0]} inputs are shares of classes, which add up to 1"}
     for size, convolution, norm in zip(architecture.resolutions, convolutions, norms, strict=False):
         tensors[f"blocks.b{size}.weight"] = convolution["weight"]
         tensors |= {f"blocks.b{size}.norm.{ours}": norm[theirs] for theirs, ours in NORM.items()}
@@ -98,6 +105,39 @@ def _unbuilt(layers: Sequence[Layer], facts: Mapping[str, str]) -> UnbuiltGenera
             moved = norm["running_mean"] - _of_shape(convolution["bias"], norm["running_mean"])
             tensors[f"blocks.b{size}.norm.mean"] = moved
     return UnbuiltGenerator("dcgan", architecture, tensors, FORMAT, facts={**facts, **channel_facts(channels)})
+
+
+def _label_last(convolution: Layer, norm: Layer) -> tuple[Tensor, int]:
+    """Return the first layer's weights with the inputs of a one-hot label last, and how many those are, 0 for none.
+
+    The running mean of the first normalization is ``W E[inputs] + bias``. A prior has the mean 0, a label the shares of
+    its classes, which add up to 1. So least squares finds a label, and where it stands; too few channels prove nothing.
+    """
+    weight, mean = convolution["weight"], norm["running_mean"]
+    inputs, outputs = weight.shape[:2]
+    finite = bool(weight.isfinite().all() and mean.isfinite().all())
+    if mean.shape != (outputs,) or outputs < inputs + SPARE_CHANNELS or not finite:
+        return weight, 0
+    maps = weight.double().mean(dim=(2, 3)).T
+    mean = (mean - _of_shape(convolution["bias"], mean) if "bias" in convolution else mean).double()
+    expected = torch.linalg.lstsq(maps, mean[:, None]).solution[:, 0]
+    if (maps @ expected - mean).norm() > LARGEST_RESIDUAL * mean.norm():
+        return weight, 0
+    if count := _shares(expected.flip(0)):
+        return weight, count
+    count = _shares(expected)
+    return weight.roll(-count, dims=0), count
+
+
+def _shares(expected: Tensor) -> int:
+    """Return how many of the first expectations are shares of classes: above 0, of sum 1, and the others near 0."""
+    for count in range(2, len(expected) - FEWEST_CODES + 1):
+        shares, others = expected[:count], expected[count:]
+        if shares[-1] <= 0:
+            return 0
+        if abs(float(shares.sum()) - 1) < LARGEST_EXCESS and others.abs().max() < MOST_OF_A_CODE:
+            return count
+    return 0
 
 
 def _of_shape(tensor: Tensor, like: Tensor) -> Tensor:

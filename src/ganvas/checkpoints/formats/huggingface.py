@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.search import find_weights
 from ganvas.checkpoints.state_dict import renamed, shape_of
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
@@ -77,7 +78,7 @@ def _folded(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     folded = {}
     for name, tensor in theirs.items():
         if not tensor.is_floating_point():
-            raise CheckpointError(f"{name} holds {tensor.dtype}; floating point numbers were expected.")
+            raise CheckpointError(f"{shown(name)} holds {tensor.dtype}; floating point numbers were expected.")
         stem, dot, last = name.rpartition(".")
         if last in ("weight_u", "weight_v"):
             continue
@@ -87,7 +88,9 @@ def _folded(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         u, v = theirs.get(f"{stem}.weight_u"), theirs.get(f"{stem}.weight_v")
         rows, columns = len(tensor) if tensor.ndim else 0, tensor[0].numel() if tensor.ndim and len(tensor) else 0
         if u is None or v is None or u.shape != (rows,) or v.shape != (columns,):
-            raise CheckpointError(f"{name} {list(tensor.shape)} has no weight_u [{rows}] and weight_v [{columns}].")
+            raise CheckpointError(
+                f"{shown(name)} {list(tensor.shape)} has no weight_u [{rows}] and weight_v [{columns}]."
+            )
         folded[f"{stem}{dot}weight"] = fold_spectral_norm(tensor, u, v)
     return folded
 

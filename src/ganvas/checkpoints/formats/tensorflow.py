@@ -17,7 +17,7 @@ from torch import Tensor
 from ganvas.checkpoints.formats.stylegan2 import convolution_name, stylegan2_unbuilt
 from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord
-from ganvas.checkpoints.search import find_networks
+from ganvas.checkpoints.search import searched
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
 from ganvas.errors import CheckpointError
 
@@ -32,13 +32,13 @@ DEFAULT_TAPS = (1, 3, 3, 1)
 
 def read_stylegan2(tree: Any, path: Path) -> UnbuiltGenerator | None:
     """Read the averaged generator Gs; raises `CheckpointError` for a network of TensorFlow that is no StyleGAN2."""
-    networks = find_networks(tree)
+    networks = searched(tree).networks
     if not networks:
         return None
     place, network = next((pair for pair in networks if _is_averaged(*pair)), networks[-1])
     theirs = dict(_variables(network, "", DEEPEST))
     if CONST not in theirs:
-        found = ", ".join(sorted(theirs)[:3]) or "no variables"
+        found = ", ".join(shown(name, 60) for name in sorted(theirs)[:3]) or "no variables"
         raise CheckpointError(f"this TensorFlow network is no StyleGAN2: {CONST} was looked for, found {found}.")
     if "mapping/LabelConcat/weight" in theirs:
         raise CheckpointError(

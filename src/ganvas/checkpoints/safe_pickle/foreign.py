@@ -95,6 +95,9 @@ class OddKey:
 
     value: object
 
+    def __repr__(self) -> str:
+        return f"<a {type(self.value).__name__} as a key>"
+
 
 def is_foreign(module: str, name: str, known: Mapping[tuple[str, str], object]) -> bool:
     """Return whether a name outside of the `known` ones may stand for an inert object; False for names that only a

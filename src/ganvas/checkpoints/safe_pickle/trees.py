@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ganvas.checkpoints.safe_pickle.byte_windows import ByteWindow
 from ganvas.checkpoints.safe_pickle.foreign import ForeignName, ForeignRecord
 from ganvas.checkpoints.safe_pickle.machine import shown
 from ganvas.checkpoints.safe_pickle.modules import Record, is_module, module_tensors
@@ -72,6 +73,8 @@ def describe_tree(tree: Any, depth: int = DEEPEST_SHOWN) -> str:
         return _names(tree)
     if isinstance(tree, list | tuple):
         return f"a {type(tree).__name__} of {len(tree)}" + (f": {describe_tree(tree[-1], depth - 1)}" if tree else "")
+    if isinstance(tree, ByteWindow):
+        return f"{tree.left} bytes"
     return f"the name {shown(str(tree), 60)}" if isinstance(tree, ForeignName) else f"a {type(tree).__name__}"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -20,7 +21,7 @@ from ganvas.generators.codes import sample_normal
 from ganvas.generators.dcgan.layers import FIRST, INITIAL_STD, Block, Colors
 from ganvas.generators.labels import one_hot
 from ganvas.generators.protocol import Label
-from ganvas.generators.sizes import check_sizes
+from ganvas.generators.sizes import check_label, check_sizes
 from ganvas.generators.z_only import ZOnlyGenerator
 
 MOST_BLOCKS = 9
@@ -31,16 +32,18 @@ class DCGANArchitecture:
     """All that fixes the shapes of a DCGAN generator; `standard` gives the published one.
 
     ``channels`` are those of the maps of 4, 8, ... pixels, up to half the resolution; three colors follow, with a
-    ``color_bias`` or, as published, without.
+    ``color_bias`` or, as published, without. With ``label_dim`` classes, the first layer takes z and a one-hot label.
     """
 
     resolution: int
     channels: tuple[int, ...]
     z_dim: int = 100
     color_bias: bool = False
+    label_dim: int = 0
 
     def __post_init__(self) -> None:
         check_sizes("DCGAN", (self.resolution, self.z_dim, *self.channels))
+        check_label("DCGAN", self.label_dim)
         if not 1 <= len(self.channels) <= MOST_BLOCKS or self.resolution != FIRST * 2 ** len(self.channels):
             raise CheckpointError(
                 f"{len(self.channels)} maps do not make images of {self.resolution} pixels: a DCGAN has maps of "
@@ -76,7 +79,7 @@ class DCGAN(ZOnlyGenerator, nn.Module):
         super().__init__()
         self.architecture = architecture
         self.resolution = architecture.resolution
-        inputs = (architecture.z_dim, *architecture.channels)
+        inputs = (architecture.z_dim + architecture.label_dim, *architecture.channels)
         self.blocks = nn.ModuleDict(
             {
                 f"b{size}": Block(inputs[i], inputs[i + 1], first=i == 0)
@@ -111,12 +114,12 @@ class DCGAN(ZOnlyGenerator, nn.Module):
         return sample_normal(seeds, self.architecture.z_dim).to(self.device)
 
     def one_hot(self, label: Label, rows: int) -> Float[Tensor, "n classes"] | None:
-        """Return None: there are no classes; raises `LatentError` for a label."""
-        return one_hot(label, rows, 0, self.device)
+        """Return the label as one row per code; None without classes."""
+        return one_hot(label, rows, self.architecture.label_dim, self.device)
 
-    def forward(self, z: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n 3 h w"]:
+    def forward(self, z: Float[Tensor, "n z_dim"], label: Label = None) -> Float[Tensor, "n 3 h w"]:
         """Return images in [-1, 1] of codes z."""
-        return self._run(z)[0]
+        return self._run(self._inputs(z, label))[0]
 
     def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         """Return images and feature maps ("b32": the block of 32 pixels, after ReLU).
@@ -125,7 +128,7 @@ class DCGAN(ZOnlyGenerator, nn.Module):
         """
         self.check_z(codes, space, given)
         last = None if request.with_image else max(request.wanted, key=self.feature_names.index)
-        after, x = request.start or ("", codes * given.truncation)
+        after, x = request.start or ("", self._inputs(codes * given.truncation, given.label))
         x, maps = self._run(x, after, last)
         return (x if request.with_image else None), maps
 
@@ -141,17 +144,23 @@ class DCGAN(ZOnlyGenerator, nn.Module):
         """
         if self.training:
             raise LatentError("A generator in training mode has no derivative of its own: call eval() first.")
-        x, pushes = z, list[Jvp]()
+        x, pushes = self._inputs(z, given.label), list[Jvp]()
         for part in self.parts():
             x, push = part.linearize(x)
             pushes.append(push)
 
-        def push_all(dx: Tensor) -> Tensor:
+        def push_all(dz: Tensor) -> Tensor:
+            dx = F.pad(dz, (0, self.architecture.label_dim))
             for push in pushes:
                 dx = push(dx)
             return dx
 
         return x, push_all
+
+    def _inputs(self, z: Tensor, label: Label) -> Float[Tensor, "n inputs"]:
+        """Return what the first layer takes: codes, and behind them the label where there are classes."""
+        rows = self.one_hot(label, len(z))
+        return z if rows is None else torch.cat([z, rows.to(z)], dim=1)
 
     def _run(self, x: Tensor, after: str = "", last: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the image (or the map `last`) and all maps on the way, from codes or from the map `after`."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.generators.ops import LEAKY_GAIN, LEAKY_SLOPE
+from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.training.gan.discriminators import EqualConvolution, StyleDiscriminator
 
@@ -26,13 +27,13 @@ def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
 
     Raises `TrainingError` where a tensor of the source does not fit.
     """
-    _check_same_mapping(generator, source)
-    ours, theirs = generator.state_dict(), source.state_dict()
-    if source.resolution > generator.resolution or source.architecture.kind != generator.architecture.kind:
+    differences = unfitting_sizes(generator.architecture, source.architecture)
+    if differences:
         raise TrainingError(
-            f"A {source.architecture.kind} generator of {source.resolution} pixels cannot start one of "
-            f"{generator.resolution} pixels and kind {generator.architecture.kind}; give a smaller or equal one."
+            f"The generator to start from has other sizes: {'; '.join(differences)}. Leave these options out to take "
+            "its own."
         )
+    ours, theirs = generator.state_dict(), source.state_dict()
     for name, old in theirs.items():
         if name not in ours or not _fits(old.shape, ours[name].shape):
             shape = list(ours[name].shape) if name in ours else "no place"
@@ -45,13 +46,17 @@ def start_from(generator: StyleGAN2, source: StyleGAN2) -> None:
             block.torgb.weight.zero_()
 
 
-def _check_same_mapping(generator: StyleGAN2, source: StyleGAN2) -> None:
-    for name in MAPPING:
-        old, new = getattr(source.architecture, name), getattr(generator.architecture, name)
-        if old != new:
-            raise TrainingError(
-                f"The mapping network must be that of the generator to start from: its {name} is {old}, not {new}."
-            )
+def unfitting_sizes(new: StyleGAN2Architecture, source: StyleGAN2Architecture) -> list[str]:
+    """Return all sizes that keep a `new` generator from starting as `source`, each in words."""
+    fixed = {name: (getattr(source, name), getattr(new, name)) for name in (*MAPPING, "kind")}
+    differences = [f"{name} is {old}, not {own}" for name, (old, own) in fixed.items() if old != own]
+    if source.resolution > new.resolution:
+        differences.append(f"resolution is {source.resolution}, more than {new.resolution}")
+    elif source.resolution < new.resolution and source.kind != "skip":
+        differences.append(f"resolution is {source.resolution}, and one of kind {source.kind} does not grow")
+    if any(old > own for old, own in zip(source.channels, new.channels, strict=False)):
+        differences.append(f"channels are {list(source.channels)}, more than {list(new.channels)}")
+    return differences
 
 
 def misfit(channels: Sequence[int], source: Sequence[int]) -> str:

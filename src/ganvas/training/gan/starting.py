@@ -10,11 +10,13 @@ import torch
 
 from ganvas.checkpoints.load import load
 from ganvas.errors import TrainingError
+from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.io.files import atomic_path
 from ganvas.io.tensor_files import read_header
 from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.gan import snapshots
 from ganvas.training.gan.biggan import BigGANSettings
+from ganvas.training.gan.channels import standard_channels
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.discriminator_files import companion_discriminator
 from ganvas.training.gan.growing import misfit
@@ -76,6 +78,24 @@ def read_initial(path: str, channels: Sequence[int] = ()) -> InitialNetworks | N
     networks = settings_of(snapshot.settings).build(torch.device("cpu"))
     restore(networks, snapshot.tensors)
     return networks
+
+
+def sized_as(start: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by name: those given, and for the others the sizes of the StyleGAN2 to start from, if any."""
+    source = read_initial(start).generator if start else None
+    if not isinstance(source, StyleGAN2):
+        return dict(given)
+    own = source.architecture
+    sizes: dict[str, Any] = {name: getattr(own, name) for name in ("z_dim", "w_dim", "hidden", "kind", "mapping_rate")}
+    sizes |= {"resolution": own.resolution, "channels": own.channels}
+    if "mapping_layers" in given:
+        del sizes["hidden"]
+    if given.keys() & {"channel_base", "channel_max"}:
+        del sizes["channels"]
+    elif given.get("resolution", own.resolution) > own.resolution:
+        finer = standard_channels(given["resolution"])[len(own.channels) :]
+        sizes["channels"] = (*own.channels, *(min(own.channels[-1], count) for count in finer))
+    return {**sizes, **given}
 
 
 def resume(task: TrainingTask, path: str = NEWEST, *, change: bool = False) -> TrainingRun:

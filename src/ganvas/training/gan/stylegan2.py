@@ -11,6 +11,7 @@ many steps and multiplied by that interval (appendix B).
 """
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch import Tensor
 from ganvas.checks.arguments import checked_as
 from ganvas.checks.ranges import Batch, Depth, Fraction, Positive, Range, Rate, Seed, Steps, StepsOrNone, Weight, Width
 from ganvas.errors import TrainingError
-from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
+from ganvas.generators.stylegan2.architecture import Kind, StyleGAN2Architecture
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.metrics.spectrum import octave_energies
 from ganvas.training.checks import check_precision, dtype_of
@@ -71,6 +72,10 @@ class StyleGAN2Settings:
         precision: "float32", "bfloat16" or "auto", of the feature maps.
         seed: Random seed.
         family: The kind of training, as snapshots name it.
+        w_dim: Width of w; None for that of z.
+        hidden: Widths of the mapping network's layers; empty for `mapping_layers` of the width of w.
+        kind: "skip", "resnet" or "orig": how the generator's blocks come together.
+        mapping_rate: The mapping network's learning-rate multiplier.
     """
 
     channels: tuple[Width, ...]
@@ -94,6 +99,10 @@ class StyleGAN2Settings:
     precision: str = "float32"
     seed: Seed = 0
     family: str = "stylegan2"
+    w_dim: Width | None = None
+    hidden: tuple[Width, ...] = ()
+    kind: Kind = "skip"
+    mapping_rate: Rate = 0.01
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
@@ -109,7 +118,7 @@ class StyleGAN2Settings:
         resolution: int = 128,
         channel_base: int = 4096,
         channel_max: int = 256,
-        channels: str | None = None,
+        channels: str | Sequence[int] | None = None,
         **settings: Any,
     ) -> "StyleGAN2Settings":
         """Return settings with ``min(channel_base / r, channel_max)`` channels at r pixels in both networks, and one
@@ -119,14 +128,14 @@ class StyleGAN2Settings:
             resolution: Width and height of the images, a power of two.
             channel_base: Channels times pixels of the fine maps.
             channel_max: The largest number of channels of a map.
-            channels: Channels of the maps of 4, 8, ... pixels instead, as a text such as "256,256,128,64".
+            channels: Channels of the maps of 4, 8, ... pixels instead, also as a text such as "256,256,128,64".
             settings: Other settings by name.
 
         Raises:
             TrainingError: The resolution is no power of two from 8 up, or a setting is out of its range.
         """
         standard = standard_channels(resolution, channel_base, channel_max)
-        widths = parse_channels(channels, resolution) if channels else standard
+        widths = parse_channels(channels, resolution) if isinstance(channels, str) else tuple(channels or standard)
         learning_rate = settings.get("learning_rate", cls.learning_rate)
         return cls(widths, widths, **{"discriminator_learning_rate": learning_rate} | settings)
 
@@ -143,8 +152,16 @@ class StyleGAN2Settings:
     @property
     def architecture(self) -> StyleGAN2Architecture:
         """The generator's architecture."""
-        hidden = (self.z_dim,) * self.mapping_layers
-        return StyleGAN2Architecture(2 ** (len(self.channels) + 1), self.channels, self.z_dim, self.z_dim, hidden)
+        w_dim = self.w_dim or self.z_dim
+        return StyleGAN2Architecture(
+            2 ** (len(self.channels) + 1),
+            self.channels,
+            self.z_dim,
+            w_dim,
+            self.hidden or (w_dim,) * self.mapping_layers,
+            kind=self.kind,
+            mapping_rate=self.mapping_rate,
+        )
 
     def build(self, device: torch.device, source: InitialNetworks | Networks | None = None) -> Networks:
         """Return new networks, with the weights of `source` where it is given."""

@@ -1,4 +1,4 @@
-"""Films: frames of 8-bit values kept on disk, so that a film of any length takes the memory of a few frames."""
+"""Frames of 8-bit values kept on disk, so that a video of any length takes the memory of a few of them."""
 
 import tempfile
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ class Frames(Protocol):
         ...
 
 
-class Film:
-    """Frames in a temporary file, raw; the file has no name and is gone when the film is closed or the process ends.
+class StoredFrames:
+    """Frames in a temporary file, raw; the file has no name and is gone when it is closed or the process ends.
 
     It lies in `folder`, beside the results: the system's own folder for temporary files may be memory.
 
@@ -42,11 +42,11 @@ class Film:
         self._shape: tuple[int, ...] = ()
         self._count = 0
         try:
-            self._file = tempfile.TemporaryFile(dir=folder, prefix=".ganvas-")  # noqa: SIM115 (closed with the film)
+            self._file = tempfile.TemporaryFile(dir=folder, prefix=".ganvas-")  # noqa: SIM115 (closed on leaving)
         except OSError as reason:
-            raise ImageError(f"No film can be kept in '{folder}': {reason.strerror}.") from reason
+            raise ImageError(f"No video can be kept in '{folder}': {reason.strerror}.") from reason
 
-    def __enter__(self) -> "Film":
+    def __enter__(self) -> "StoredFrames":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -56,7 +56,7 @@ class Film:
         """Add frames at the end."""
         shape = tuple(frames.shape[1:])
         if self._shape not in ((), shape):
-            raise ImageError(f"Frames of {self._shape[:2]} and {shape[:2]} pixels make no film; give them one size.")
+            raise ImageError(f"Frames of {self._shape[:2]} and {shape[:2]} pixels make no video; give them one size.")
         self._shape = shape
         try:
             self._file.seek(0, 2)
@@ -65,7 +65,7 @@ class Film:
         except OSError as reason:
             size = (self._count + len(frames)) * int(np.prod(shape)) / 2**20
             raise ImageError(
-                f"A film needs {size:,.0f} MiB of disk for its first {self._count + len(frames)} frames: "
+                f"A video needs {size:,.0f} MiB of disk for its first {self._count + len(frames)} frames: "
                 f"{reason.strerror}. Make room, or give fewer frames or a smaller --size."
             ) from reason
         self._count += len(frames)
@@ -80,24 +80,24 @@ class Film:
         self._file.seek(index * size)
         return np.frombuffer(self._file.read(size), np.uint8).reshape(self._shape)
 
-    def played(self, order: Sequence[int]) -> "Reel":
-        """Return the film with its frames in another order, some of them perhaps several times."""
-        return Reel(self, tuple(order))
+    def played(self, order: Sequence[int]) -> "PlayedFrames":
+        """Return the frames in another order, some of them perhaps several times."""
+        return PlayedFrames(self, tuple(order))
 
-    def there_and_back(self) -> "Reel":
-        """Return the film from its first frame to its last and back, for an animation that loops."""
+    def there_and_back(self) -> "PlayedFrames":
+        """Return the frames from the first to the last and back, for an animation that loops."""
         return self.played([*range(len(self)), *range(len(self) - 2, 0, -1)])
 
 
 @dataclass(frozen=True)
-class Reel:
-    """A film's frames in an order."""
+class PlayedFrames:
+    """Stored frames in an order."""
 
-    film: Film
+    frames: StoredFrames
     order: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __getitem__(self, index: int) -> Frame:
-        return self.film[self.order[index]]
+        return self.frames[self.order[index]]

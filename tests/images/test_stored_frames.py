@@ -1,4 +1,4 @@
-"""Films on disk: frames come back as they went in, in any order, and of any number no more than a few are in memory."""
+"""Frames on disk come back as they went in, in any order; of any number no more than a few are in memory."""
 
 import subprocess
 import sys
@@ -9,21 +9,21 @@ import torch
 from PIL import Image
 
 from ganvas.errors import ImageError
-from ganvas.images.film import Film
-from ganvas.images.video import write_animation, write_film
+from ganvas.images.stored_frames import StoredFrames
+from ganvas.images.video import write_animation, write_frames
 
 
 def test_frames_come_back_and_play_there_and_back(tmp_path):
     frames = torch.randint(0, 256, (4, 5, 6, 3), dtype=torch.uint8)
-    with Film(tmp_path) as film:
-        film.append(frames[:3])
-        film.append(frames[3:])
-        assert len(film) == 4
-        assert all((film[index] == frames[index].numpy()).all() for index in (2, 0, 3, 1))
-        reel = film.there_and_back()
+    with StoredFrames(tmp_path) as video:
+        video.append(frames[:3])
+        video.append(frames[3:])
+        assert len(video) == 4
+        assert all((video[index] == frames[index].numpy()).all() for index in (2, 0, 3, 1))
+        reel = video.there_and_back()
         assert [int(np.abs(reel[i] - frames[j].numpy()).sum()) for i, j in enumerate((0, 1, 2, 3, 2, 1))] == [0] * 6
         with pytest.raises(ImageError, match="one size"):
-            film.append(frames[:, :4])
+            video.append(frames[:, :4])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -36,9 +36,9 @@ def test_batches_make_the_same_animation_as_one_tensor(tmp_path, suffix):
 
 
 def test_still_frames_keep_their_time(tmp_path):
-    with Film() as film:
-        film.append(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
-        path = write_film(tmp_path / "still.gif", film.played([0, 0, 0]), 0.5)
+    with StoredFrames() as video:
+        video.append(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
+        path = write_frames(tmp_path / "still.gif", video.played([0, 0, 0]), 0.5)
     with Image.open(path) as image:
         assert image.n_frames == 3
         image.seek(2)
@@ -51,7 +51,7 @@ from ganvas.images.video import write_animation
 suffix, count = sys.argv[1], int(sys.argv[2])
 torch.set_num_threads(1)
 ramp = torch.linspace(-1, 1, 512).expand(1, 3, 512, 512)
-write_animation(sys.argv[3] + "/film" + suffix, (ramp.roll(i, 3) for i in range(count)), 0.05)
+write_animation(sys.argv[3] + "/video" + suffix, (ramp.roll(i, 3) for i in range(count)), 0.05)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
