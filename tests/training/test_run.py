@@ -74,7 +74,7 @@ def test_settings_schedule_and_augmentation_are_written(tmp_path: Path):
     begin(STYLE, tmp_path / "run", 48, kind="diff")
     written = json.loads((tmp_path / "run" / "settings.json").read_text("utf-8"))
     assert written["settings"]["channels"] == [8, 8, 8]
-    assert (written["schedule"]["images"], written["augmentation"]) == (48, {"kind": "diff", "flip": True})
+    assert (written["schedule"]["images"], written["augmentation"]) == (48, {"kind": "diff", "flip": True, "parts": []})
 
 
 @EACH
