@@ -17,7 +17,7 @@ from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan import probe, snapshots
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.task import GANSettings
-from tests.training.tiny import CPU, DC, STYLE, unequal, write_images
+from tests.training.tiny import BIG, CPU, DC, STYLE, STYLE3, unequal, write_images
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 PLAIN = Augmentation("none")
@@ -46,13 +46,17 @@ def test_child_does_a_training_step():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("settings", [replace(STYLE, discriminator_warmup=3, r2=1.0), DC], ids=["stylegan2", "dcgan"])
+@pytest.mark.parametrize(
+    "settings",
+    [replace(STYLE, discriminator_warmup=3, r2=1.0), DC, STYLE3, BIG],
+    ids=["stylegan2", "dcgan", "stylegan3", "biggan"],
+)
 def test_step_of_a_child_trains_both_networks_with_every_penalty(
     settings: GANSettings, monkeypatch: pytest.MonkeyPatch
 ):
     seen: dict = {}
     step = type(settings).step
-    monkeypatch.setattr(type(settings), "step", lambda *arguments: seen.update(step(*arguments)))
+    monkeypatch.setattr(type(settings), "step", lambda *arguments: seen.update(step(*arguments)) or seen)
     probe.do_step(probe.order_of(settings, Augmentation("diff")))
     assert {"D", "G"} | ({"R1", "R2"} if settings.family == "stylegan2" else set()) <= set(seen)
 
