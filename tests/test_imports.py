@@ -12,7 +12,6 @@ import ganvas
 ROOT = Path(ganvas.__file__).parent
 ROOM_ORDER = (
     "errors",
-    "checks",
     "io",
     "images",
     "regions",

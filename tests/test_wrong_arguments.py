@@ -116,6 +116,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "Latent": lambda: {"codes": latent.codes, "space": "w+"},
         "LatentPath": lambda: {"keys": path.keys},
         "LossWeights": lambda: {"l2": 1.0},
+        "PhotoSettings": dict,
         "ReSeFa": dict,
         "Region": lambda: {"shape": region.shape},
         "Ridge": dict,
@@ -127,6 +128,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         },
         "TuningSettings": dict,
         "adapt": lambda: run | {"settings": adapting, "out": out("adapt")},
+        "align_photo": lambda: {"path": photo, "generator": G},
         "cache_jacobians": lambda: base | {"method": method},
         "convert": lambda: {"source": file, "target": out("converted").with_suffix(".safetensors")},
         "drag_points": lambda: base | {"points": [((0.4, 0.4), (0.6, 0.6))], "steps": 1},
@@ -144,6 +146,9 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "named_regions": lambda: {"generator": G},
         "open_drag": lambda: dict(base),
         "open_latent": lambda: {"path": latent.save(folder / "latent.safetensors"), "generator": G},
+        "open_photo": lambda: {
+            "path": photo, "generator": G, "settings": ganvas.PhotoSettings(as_is=True, ood="off"), "tune": False
+        },
         "path_through": lambda: {"generator": G, "latents": [latent, latent]},
         "read_image": lambda: {"file": photo},
         "read_photo": lambda: {"path": photo, "resolution": 32},

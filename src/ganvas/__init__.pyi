@@ -32,7 +32,8 @@ from .images.video import write_animation
 from .inversion.invert import invert
 from .inversion.loss_weights import LossWeights
 from .inversion.metrics import InversionMetrics
-from .inversion.open import open_latent
+from .inversion.open import open_latent, open_photo
+from .inversion.photos import PhotoSettings, align_photo
 from .inversion.prepare import Inversion
 from .inversion.settings import InversionSettings
 from .inversion.sketch.search import SketchResult, SketchSettings
@@ -77,6 +78,7 @@ __all__ = [
     "LatentError",
     "LatentPath",
     "LossWeights",
+    "PhotoSettings",
     "ReSeFa",
     "Region",
     "RegionError",
@@ -93,6 +95,7 @@ __all__ = [
     "TuningSettings",
     "UnsafeFileError",
     "adapt",
+    "align_photo",
     "cache_jacobians",
     "convert",
     "drag_points",
@@ -111,6 +114,7 @@ __all__ = [
     "named_regions",
     "open_drag",
     "open_latent",
+    "open_photo",
     "path_through",
     "read_image",
     "read_photo",

@@ -18,9 +18,9 @@ from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own,
 from ganvas.checkpoints.safe_pickle.trees import describe_tree, is_safetensors, read_tree
 from ganvas.checkpoints.search import SearchedTree
 from ganvas.checkpoints.unbuilt import UNVERIFIED, UnbuiltGenerator
-from ganvas.checks.arguments import checked
-from ganvas.checks.devices import device_named
 from ganvas.errors import CheckpointError
+from ganvas.errors.arguments import checked
+from ganvas.errors.devices import device_named
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import About, Generator, about_of
 from ganvas.io.files import is_file

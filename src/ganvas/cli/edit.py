@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ganvas.checks.ranges import whole_number
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
 from ganvas.cli.show import COMMAND_LINE, progress
@@ -12,6 +11,7 @@ from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.directions.files import load_directions
 from ganvas.directions.strengths import default_strengths, parse_strengths
 from ganvas.errors import LatentError
+from ganvas.errors.ranges import whole_number
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
 from ganvas.io.result_folder import is_file_name

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ganvas.cli import numbers
-from ganvas.cli.options import Loading, Source
+from ganvas.cli.options import Loading, PhotoOptions, Source
 from ganvas.cli.show import progress
 from ganvas.cli.types import Files, Flag, Layers, Model, Out, Overwrite, Space, parse_samples
 from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
@@ -46,6 +46,8 @@ def interpolate(
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
     noise_seed: numbers.Seed | None = None,
+    no_tune: Flag = False,
+    photo: PhotoOptions = PhotoOptions(),
     loading: Loading = Loading(),
 ) -> None:
     """Make a video from one image to the next, and measure how evenly it moves.
@@ -70,6 +72,7 @@ def interpolate(
         label: Class of seeds and photos, for generators that have classes: a number or a name; one for each latent with
             commas between, such as 1,207, to go from one class to another.
         noise_seed: Draw noise maps from this seed, the same for all frames; the generator's own by default.
+        no_tune: Do not tune the generator's weights for photos.
     """
     if frames > MOST_FRAMES:
         raise GanvasError(f"{frames} frames are too many for one video; give at most {MOST_FRAMES}.")
@@ -81,7 +84,8 @@ def interpolate(
     generator = loading.load(model)
     files.check_fits(generator.resolution)
     sampled_in = "z" if space == "z" or mode == "spherical" else None
-    sources = [Source(truncation=truncation, label=one) for one in label_of_each(generator, label, len(latents))]
+    labels = label_of_each(generator, label, len(latents))
+    sources = [Source(truncation=truncation, label=one, photo=photo, no_tune=no_tune) for one in labels]
     keys = [_read(generator, text, source, sampled_in) for text, source in zip(latents, sources, strict=True)]
     keys = keys if noise_seed is None else [with_noise(generator, key, noise_seed) for key in keys]
     path = path_through(generator, keys, space=space, mode=mode, layers=layers, loop=loop)

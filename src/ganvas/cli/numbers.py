@@ -4,8 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ganvas.checks import ranges
 from ganvas.cli.types import one
+from ganvas.errors import ranges
 
 
 def _of(allowed: ranges.Range) -> Parameter:

@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.checkpoints.load import load
-from ganvas.checks.devices import device_named
 from ganvas.cli import numbers
 from ganvas.cli.show import progress, repeatable, show_result, visible, written
 from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space
 from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError, LatentError
+from ganvas.errors.devices import device_named
 from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label, about_of
 from ganvas.images.decoding import is_image

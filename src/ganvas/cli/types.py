@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
-from ganvas.checks.ranges import STEPS, parse_numbers
-from ganvas.checks.shown import shortened
 from ganvas.directions.direction import Strength
 from ganvas.directions.strengths import parse_strengths
 from ganvas.errors import GanvasError, LatentError
+from ganvas.errors.ranges import STEPS, parse_numbers
+from ganvas.errors.shown import shortened
 from ganvas.generators.codes import parse_seeds
 from ganvas.images.saving import ImageFiles
 from ganvas.regions.points import parse_eyes, parse_handle_and_target

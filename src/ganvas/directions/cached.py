@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
 from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Directions, origin_of
 from ganvas.directions.find import default_space, region_of
 from ganvas.directions.jacobian import Jacobian, hold
 from ganvas.directions.resefa import ReSeFa, Search, mean_grams
 from ganvas.errors import GanvasError
+from ganvas.errors.arguments import checked
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator, check_generator
 from ganvas.io.progress import Progress

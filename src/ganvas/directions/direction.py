@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
 from ganvas.errors import LatentError, ResultFileError
+from ganvas.errors.arguments import checked_as
 from ganvas.generators.codes import layer_text
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.io.tensor_files import write_tensors

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
 from ganvas.directions.direction import FOREIGN, Directions, Origin
 from ganvas.errors import LatentError, ResultFileError
+from ganvas.errors.arguments import checked
 from ganvas.generators.codes import SPACES
 from ganvas.generators.protocol import Generator
 from ganvas.io.tensor_files import is_ours, read_tensors

@@ -7,11 +7,11 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Count
 from ganvas.directions.direction import Directions
 from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError, RegionError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Count
 from ganvas.generators.codes import Layers
 from ganvas.generators.labels import class_names
 from ganvas.generators.protocol import Generator, about_of, check_generator

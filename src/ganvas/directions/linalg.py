@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Weight
 from ganvas.errors import GanvasError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Weight
 
 PIXELS_AT_ONCE = 8192
 ROW_BLOCKS = 8

@@ -13,8 +13,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Count, Fraction, Size, Weight
 from ganvas.directions import linalg
 from ganvas.directions.basis import Basis, acting_space, make_basis
 from ganvas.directions.direction import Directions, Origin, origin_of
@@ -22,6 +20,8 @@ from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, JacobianPlan, h
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
 from ganvas.directions.linalg import NO_RIDGE, Ridge
 from ganvas.errors import GanvasError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Count, Fraction, Size, Weight
 from ganvas.generators.codes import Layers, parse_layers
 from ganvas.generators.protocol import Generator
 from ganvas.io.progress import Progress

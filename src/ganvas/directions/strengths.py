@@ -1,9 +1,9 @@
 """Strengths of an edit as text: "3", "-3,0,3", "-3:3:7", "-2s:2s:5"."""
 
-from ganvas.checks.ranges import Range
-from ganvas.checks.shown import shortened
 from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.errors import GanvasError, LatentError
+from ganvas.errors.ranges import Range
+from ganvas.errors.shown import shortened
 
 MOST = 101
 FORM = "write one or a list such as -3,0,3, or a series start:stop:count such as -3:3:7; 2s means two std"

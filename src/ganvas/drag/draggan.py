@@ -11,8 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Pixels
 from ganvas.drag.context import DragContext
 from ganvas.drag.crop import feature_near
 from ganvas.drag.defaults import default_reach, shared_rules
@@ -31,6 +29,8 @@ from ganvas.drag.state import (
     mask_loss,
     observed,
 )
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Pixels
 
 MASK_WEIGHT = 2.0  # the paper's 20 lets nothing move
 REFINEMENTS = 3

@@ -14,8 +14,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Count
 from ganvas.drag.context import DragContext
 from ganvas.drag.crop import feature_near
 from ganvas.drag.defaults import default_distance, default_scale, shared_rules
@@ -36,6 +34,8 @@ from ganvas.drag.state import (
     observed,
 )
 from ganvas.errors import GanvasError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Count
 
 MASK_WEIGHT = 1.0  # the paper's 10 lets nothing move
 OFFICIAL = {"rate": 0.002, "mask_weight": 10.0, "scale": 0.3, "tolerance": 1.0}

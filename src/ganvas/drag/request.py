@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Steps
 from ganvas.drag.settings import DragSettings
 from ganvas.errors import RegionError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Steps
 from ganvas.regions import Region
 from ganvas.regions.shapes import Point
 

@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Steps
 from ganvas.drag.context import DragContext, choose_context
 from ganvas.drag.draggan import DragGANSettings
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest, as_pairs
 from ganvas.drag.run import DragRun, FinishedDrag
 from ganvas.drag.settings import DragSettings
 from ganvas.errors import GanvasError, LatentError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Steps
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.io.progress import Progress, silent

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import PIXELS, POSITIVE, WEIGHT, Steps
 from ganvas.errors import GanvasError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import PIXELS, POSITIVE, WEIGHT, Steps
 
 Length = Annotated[Any, PIXELS]
 Number = Annotated[Any, POSITIVE]

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
 from ganvas.edits.tuned_paths import Differences, blended, same_weights
 from ganvas.errors import LatentError
+from ganvas.errors.arguments import checked
 from ganvas.generators.codes import Layers, check_space, parse_layers
 from ganvas.generators.protocol import Generator, HasNoise, check_generator
 from ganvas.latents.latent import Latent, as_latent

@@ -6,8 +6,8 @@ Coarse layers (4 and 8 px) carry pose, hair and the shape of a face, middle ones
 
 from dataclasses import replace
 
-from ganvas.checks.arguments import checked
 from ganvas.errors import LatentError
+from ganvas.errors.arguments import checked
 from ganvas.generators.codes import Layers, layer_text, parse_layers
 from ganvas.generators.protocol import Generator, check_generator
 from ganvas.latents.latent import Latent, as_latent

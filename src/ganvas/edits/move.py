@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
 from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.errors import LatentError
+from ganvas.errors.arguments import checked
 from ganvas.generators.codes import Layers, check_space, parse_layers
 from ganvas.generators.protocol import Generator, check_generator
 from ganvas.latents.latent import Latent, as_latent

@@ -15,11 +15,11 @@ from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Steps
 from ganvas.edits.interpolate import LatentPath, Positions, frame_positions
 from ganvas.edits.interpolate import ease as eased
 from ganvas.errors import LatentError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Steps
 from ganvas.generators.protocol import Generator
 from ganvas.io.progress import Progress, silent
 from ganvas.latents.spaces import statistics

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.ranges import TRUNCATION
 from ganvas.errors import LatentError
+from ganvas.errors.ranges import TRUNCATION
 
 SPACES = ("z", "w", "w+", "s")
 Layers = str | int | Iterable[int] | None

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.ranges import whole_number
-from ganvas.checks.shown import shown
 from ganvas.errors import LatentError
+from ganvas.errors.ranges import whole_number
+from ganvas.errors.shown import shown
 from ganvas.generators.protocol import Generator, Label
 
 

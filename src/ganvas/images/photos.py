@@ -16,9 +16,9 @@ from jaxtyping import Float
 from PIL import Image, ImageColor
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import Size
 from ganvas.errors import ImageError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import Size
 from ganvas.images import decoding
 from ganvas.images.color import to_srgb
 

@@ -16,8 +16,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
-from ganvas.checks.arguments import checked_as
 from ganvas.errors import ImageError
+from ganvas.errors.arguments import checked_as
 from ganvas.images.color import to_srgb
 from ganvas.images.decoding import levels, opened, over
 from ganvas.images.png import png16_bytes

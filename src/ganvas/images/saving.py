@@ -9,9 +9,9 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import Size
 from ganvas.errors import ImageError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import Size
 from ganvas.images.pixels import resize, to_bytes, write_image
 from ganvas.images.stored_frames import StoredFrames
 

@@ -6,9 +6,9 @@ from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import Count
 from ganvas.errors import ImageError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import Count
 from ganvas.images.pixels import enlarge, to_pillow
 from ganvas.images.sheets import labeled_grid
 

@@ -13,8 +13,8 @@ from jaxtyping import Float, UInt8
 from PIL import GifImagePlugin, Image
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
 from ganvas.errors import ImageError
+from ganvas.errors.arguments import checked_as
 from ganvas.images.pixels import check_suffix, to_bytes
 from ganvas.images.stored_frames import Frame, Frames, StoredFrames
 from ganvas.io.files import atomic_path

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
+from ganvas.errors.arguments import checked
 from ganvas.generators.protocol import Generator
 from ganvas.images.photos import read_photo
 from ganvas.inversion.features import FeatureExtractor

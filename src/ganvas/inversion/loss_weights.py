@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Weight
 from ganvas.errors import GanvasError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Weight
 
 
 @checked

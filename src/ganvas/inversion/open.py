@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
 from ganvas.errors import GanvasError, LatentError
+from ganvas.errors.arguments import checked
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.decoding import is_image
 from ganvas.inversion.batch import BatchInversion
@@ -111,6 +111,7 @@ def open_latent(
     return latent if label is None else replace(latent, label=label)
 
 
+@checked
 def open_photo(
     path: str | Path,
     generator: Generator,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganvas.checkpoints.load import named_regions
 from ganvas.errors import GanvasError, ImageError
+from ganvas.errors.arguments import checked, checked_as
 from ganvas.generators.protocol import Generator, Label
 from ganvas.images.aligned import origin_of
 from ganvas.images.dataset_files import counted_kinds, holding, images_in
@@ -29,6 +30,7 @@ OODCheck = Literal["auto", "on", "off"]
 Read = TypeVar("Read")
 
 
+@checked
 @dataclass(frozen=True)
 class PhotoSettings:
     """How photos are cropped or aligned. With the defaults, a person's face is found and aligned by itself where the
@@ -105,6 +107,7 @@ class Photos:
         return torch.stack([one.frame for one in self.aligned])
 
 
+@checked_as(ImageError)
 def align_photo(
     path: str | Path,
     generator: Generator,

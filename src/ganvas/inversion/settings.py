@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Seed, Steps
 from ganvas.errors import GanvasError, LatentError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Seed, Steps
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.loss_weights import DEFAULT_WEIGHTS, LossWeights
 from ganvas.inversion.schedules import schedule_named

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.ranges import whole_number
 from ganvas.errors import GanvasError, LatentError
+from ganvas.errors.ranges import whole_number
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.objective import Objective
 from ganvas.inversion.variables import LatentPoint

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import CountOrNone, Rate, Seed, Steps, Truncation, Weight
 from ganvas.errors import NotFiniteError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import CountOrNone, Rate, Seed, Steps, Truncation, Weight
 from ganvas.generators.weight_differences import LEFT, RIGHT, put_weights, weights_of, with_weights
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import LossWeights

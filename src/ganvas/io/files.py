@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ganvas.checks.names import is_name
 from ganvas.errors import GanvasError
+from ganvas.errors.names import is_name
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked, checked_as
-from ganvas.checks.ranges import LayerCount, Truncation
 from ganvas.errors import LatentError, ResultFileError
+from ganvas.errors.arguments import checked, checked_as
+from ganvas.errors.ranges import LayerCount, Truncation
 from ganvas.generators.codes import check_seeds
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Steps, Truncation
 from ganvas.errors import GanvasError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Steps, Truncation
 from ganvas.generators.codes import check_seeds
 from ganvas.generators.protocol import Generator, Label
 from ganvas.images import pixels

@@ -5,9 +5,9 @@
 
 from typing import Literal
 
-from ganvas.checks.ranges import parse_numbers
-from ganvas.checks.shown import shortened
 from ganvas.errors import RegionError
+from ganvas.errors.ranges import parse_numbers
+from ganvas.errors.shown import shortened
 from ganvas.regions.shapes import Point
 
 PAIR = "X,Y:X,Y such as 0.4,0.6:0.4,0.5"

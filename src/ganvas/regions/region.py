@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, Integer, Shaped
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
 from ganvas.errors import RegionError
+from ganvas.errors.arguments import checked_as
 from ganvas.regions import mask_files as files
 from ganvas.regions.coverage import farther_than
 from ganvas.regions.descriptions import mentions_mask, shape_from

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.devices import device_named
-from ganvas.checks.ranges import Threads
 from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.devices import device_named
+from ganvas.errors.ranges import Threads
 from ganvas.images.classes import LABELS, count_labels, find_classes
 from ganvas.images.datasets import FEWEST, DatasetSummary, open_images
 from ganvas.io.files import make_folder

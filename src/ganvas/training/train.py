@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ganvas.checks.arguments import checked_as
 from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
 from ganvas.images.datasets import FEWEST
 from ganvas.io.progress import Progress, silent
 from ganvas.training import launch

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganvas.checks.shown import shown
 from ganvas.errors import GanvasError
+from ganvas.errors.shown import shown
 from ganvas.generators import ops
 from ganvas.generators.base import IMAGE, Conditions, GeneratorBase, Painted, Request, refuse_noise
 from ganvas.generators.codes import broadcast_layers, check_space, sample_normal, sample_uniform, truncate

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas.checks.arguments import checked
 from ganvas.errors import GanvasError
+from ganvas.errors.arguments import checked
 from ganvas.generators.protocol import About, Label
 from ganvas.generators.wrapped.generator import Calling, Prior, Wrapped
 from ganvas.generators.wrapped.hooks import recorded_calls

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
-from ganvas.checks.ranges import Range, Steps, Weight
 from ganvas.errors import GanvasError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Range, Steps, Weight
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_WEIGHTS, LossWeights

@@ -5,8 +5,8 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked
 from ganvas.errors import ImageError
+from ganvas.errors.arguments import checked
 from ganvas.generators.protocol import Generator
 from ganvas.images.photos import read_sketch
 from ganvas.inversion.features import FeatureExtractor, bundled_features

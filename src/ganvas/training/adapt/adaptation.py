@@ -18,9 +18,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.checkpoints.load import load
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import Batch, LayerCount, Positive, Rate, Seed, Size, Steps, Weight
 from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import Batch, LayerCount, Positive, Rate, Seed, Size, Steps, Weight
 from ganvas.generators.protocol import Generator, HasNoise, Noise
 from ganvas.metrics.features import load_features
 from ganvas.training.adapt.feature_discriminator import FeatureDiscriminator

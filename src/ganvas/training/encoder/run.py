@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import Steps
 from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import Steps
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.images import pixels, sheets
 from ganvas.images.datasets import ImageSet, shuffled

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ganvas.checkpoints.load import load
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.devices import device_named
-from ganvas.checks.ranges import Threads
 from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.devices import device_named
+from ganvas.errors.ranges import Threads
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.images.datasets import open_images
 from ganvas.io.files import make_folder

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import Batch, Fraction, Range, Rate, Seed, Steps, StepsOrNone, Weight
 from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import Batch, Fraction, Range, Rate, Seed, Steps, StepsOrNone, Weight
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.inversion.encoder import FINAL_SIZE, Encoder, EncoderArchitecture
 from ganvas.training.checks import check_precision, dtype_of

@@ -22,9 +22,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import Batch, Count, Depth, Positive, Range, Rate, Seed, Weight, Width
 from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import Batch, Count, Depth, Positive, Range, Rate, Seed, Weight, Width
 from ganvas.generators.biggan.generator import BigGAN
 from ganvas.generators.biggan.synthesis import BigGANArchitecture
 from ganvas.training.checks import check_precision, dtype_of

@@ -1,7 +1,7 @@
 """Numbers of channels of maps of 4, 8, ... pixels."""
 
-from ganvas.checks.ranges import whole_number
 from ganvas.errors import TrainingError
+from ganvas.errors.ranges import whole_number
 
 
 def standard_channels(resolution: int, base: int = 4096, most: int = 256) -> tuple[int, ...]:

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import Batch, Positive, Rate, Seed, Size, Width
 from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import Batch, Positive, Rate, Seed, Size, Width
 from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.dcgan.layers import MOMENTUM, BatchNorm
 from ganvas.training.checks import check_precision, dtype_of

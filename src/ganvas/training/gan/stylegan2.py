@@ -19,9 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import Batch, Depth, Fraction, Positive, Range, Rate, Seed, Steps, StepsOrNone, Weight, Width
 from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import Batch, Depth, Fraction, Positive, Range, Rate, Seed, Steps, StepsOrNone, Weight, Width
 from ganvas.generators.stylegan2.architecture import Kind, StyleGAN2Architecture
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.metrics.spectrum import octave_energies

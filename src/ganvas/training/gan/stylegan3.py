@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import (
+from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import (
     Batch,
     Depth,
     Every,
@@ -34,7 +35,6 @@ from ganvas.checks.ranges import (
     Weight,
     Width,
 )
-from ganvas.errors import TrainingError
 from ganvas.generators.stylegan3.architecture import MOST_LAYERS, StyleGAN3Architecture
 from ganvas.generators.stylegan3.batches import synthesize_batch
 from ganvas.generators.stylegan3.generator import StyleGAN3
@@ -137,7 +137,7 @@ class StyleGAN3Settings:
         """
         if settings.get("distill"):
             hidden = teacher_of(settings["distill"], torch.device("cpu")).architecture.hidden
-            settings = {"mapping_layers": len(hidden)} | settings
+            settings.setdefault("mapping_layers", len(hidden))
         seen = standard_channels(resolution, 32 * resolution)
         if channels:
             return cls(resolution, parse_widths(channels), seen, rotation, **settings)

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.checks.arguments import checked_as
-from ganvas.checks.ranges import Count, Every, Images
 from ganvas.errors import TrainingError
+from ganvas.errors.arguments import checked_as
+from ganvas.errors.ranges import Count, Every, Images
 from ganvas.images.classes import Classes
 from ganvas.images.datasets import ImageSet, shuffled
 from ganvas.training.adapt.adaptation import AdaptationSettings

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import AbstractArray
 from torch import Tensor
 
-from ganvas.checks.names import is_name
-from ganvas.checks.ranges import Range
+from ganvas.errors.names import is_name
+from ganvas.errors.ranges import Range
 
 WORDS = {
     "Generator": "what ganvas.load or ganvas.wrap returns",

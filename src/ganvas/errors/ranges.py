@@ -1,6 +1,6 @@
 """Which numbers are possible: one range for each kind of number, for public functions and the command line.
 
-A setting is annotated with its kind, as in ``steps: Steps = 300``; `ganvas.checks.arguments` and the command line
+A setting is annotated with its kind, as in ``steps: Steps = 300``; `ganvas.errors.arguments` and the command line
 read the range from there. The upper ends are beyond all that is useful, and below what overflows or hangs.
 """
 
@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from ganvas.checks.shown import shortened, shown
 from ganvas.errors import GanvasError
+from ganvas.errors.shown import shortened, shown
 
 MOST_NUMBERS = 100
 

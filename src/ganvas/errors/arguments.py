@@ -10,9 +10,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, get_type_hints
 
-from ganvas.checks.kinds import Kind, kind_of
-from ganvas.checks.shown import shown
 from ganvas.errors import GanvasError, LatentError, RegionError
+from ganvas.errors.kinds import Kind, kind_of
+from ganvas.errors.shown import shown
 
 ERRORS: dict[str, type[GanvasError]] = {
     **dict.fromkeys(("latent", "latents", "codes", "content", "style", "start", "keys"), LatentError),

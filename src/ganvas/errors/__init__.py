@@ -1,4 +1,4 @@
-"""Every error that Ganvas raises on purpose.
+"""Every error that Ganvas raises on purpose; the modules beside check arguments and numbers, and raise them.
 
 ::
 

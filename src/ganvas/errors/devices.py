@@ -2,8 +2,8 @@
 
 import torch
 
-from ganvas.checks.shown import shown
 from ganvas.errors import GanvasError
+from ganvas.errors.shown import shown
 
 
 def device_named(name: str | torch.device) -> torch.device:
