@@ -11,13 +11,13 @@ from cyclopts import Parameter
 from ganvas.comparisons.tables import table
 from ganvas.images.faces import find_faces
 from studies.alignment.labeled import PHOTOS, Eyes, labeled_faces
-from studies.command import Out, show_progress
+from studies.command import Out, Threads, show_progress
 from studies.files import write_text
 
 Labeled = Annotated[Path, Parameter(help="Zip of faces 000.jpg with label maps 000.png (FASSEG version 2).")]
 
 
-def study(labeled: Labeled, /, *, out: Out, count: int = 50) -> list[Path]:
+def study(labeled: Labeled, /, *, out: Out, count: int = 50, threads: Threads = None) -> list[Path]:
     """Find the faces in photos with known eyes, as they are, rotated and small on a page. Writes ``alignment.md``.
 
     Args:

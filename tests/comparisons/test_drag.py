@@ -199,7 +199,7 @@ def test_benchmark_runs_from_the_command_line(run: Run, tmp_path: Path, monkeypa
     ("options", "told"),
     [
         (("--quick", "--drags", "3"), "both say how many"),
-        (("--drags", "0"), "give 1 or more"),
+        (("--drags", "0"), "--drags: 0 is not possible; give 1 to"),
         (("--label", "3"), "no classes"),
         (("--point", "0.4,0.4>0.5,0.5"), "--point"),
         (("--method", "freedrag"), "--method"),

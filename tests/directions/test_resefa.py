@@ -203,9 +203,9 @@ def test_what_cannot_be_searched_is_refused(settings: dict, error: type[Exceptio
     [
         ({"rank": 3, "ridge": NO_RIDGE}, "with rank"),
         ({"rank": 3, "ridge": 0}, "with rank"),
-        ({"ridge": -1.0}, "A ridge of -1 is not possible"),
+        ({"ridge": -1.0}, "ridge -1.0 is not possible"),
         ({"compat": "official", "resolution": 8}, "leave yours out"),
-        ({"rank": 0}, "at least 1"),
+        ({"rank": 0}, "rank 0 is not possible; give 1 to"),
         ({"compat": "unofficial"}, "give 'official'"),
     ],
 )

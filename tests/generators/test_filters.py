@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganvas.checkpoints.safe_pickle.pickles import module_tensors, read_pickle
+from ganvas.checkpoints.safe_pickle.modules import module_tensors
+from ganvas.checkpoints.safe_pickle.pickles import read_pickle
 from ganvas.generators.stylegan3 import filters
 from ganvas.generators.stylegan3.architecture import StyleGAN3Architecture
 from ganvas.generators.stylegan3.filters import Resampler, filtered_leaky, lowpass, push_filtered_leaky

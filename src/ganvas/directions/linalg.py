@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ganvas.errors import GanvasError
 from ganvas.errors.arguments import checked
-from ganvas.errors.ranges import Weight
+from ganvas.errors.ranges import RidgeShare
 
 PIXELS_AT_ONCE = 8192
 ROW_BLOCKS = 8
@@ -45,7 +45,7 @@ class Ridge:
         ReSeFa(ridge=0.1 of the mean eigenvalue)
     """
 
-    tau: Weight = 1e-3
+    tau: RidgeShare = 1e-3
     of: str = "trace"
 
     def __post_init__(self) -> None:

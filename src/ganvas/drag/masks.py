@@ -33,12 +33,12 @@ def read_movable(path: str | PathLike[str]) -> Region | None:
 def stored_mask(region: Region | None, resolution: int) -> Region | None:
     """Return a region that a trace can hold and give back exactly: masks as the 8-bit pixels that they have here.
 
-    None where all of them are white. Raises `RegionError` where all are black.
+    None where all of them are white. Raises `RegionError` where all are black, or next to it.
     """
     if region is None or not region.has_mask:
         return region
     gray = (region.mask(resolution, resolution) * LEVELS).round()
-    if not gray.any():
+    if gray.max() < 2:  # one level of 255 would be taken for a mask of 0 and 1 that was divided by 255
         raise RegionError(f"The mask {region} lets nothing move; mark what may move with 1.")
     return None if (gray == LEVELS).all() else Region.from_mask(gray / LEVELS)
 

@@ -100,6 +100,7 @@ RATE = Range(0, 1, above=True)
 PIXELS = Range(0, 4096, above=True)
 POSITIVE = Range(0, 1_000_000, above=True)
 WEIGHT = Range(0, 1_000_000)
+RIDGE = Range(0, 1e12)
 FRACTION = Range(0, 1)
 TRUNCATION = Range(-10, 10)
 DEGREES = Range(-360, 360)
@@ -124,6 +125,7 @@ Rate = Annotated[float | int, RATE]
 Pixels = Annotated[float | int, PIXELS]
 Positive = Annotated[float | int, POSITIVE]
 Weight = Annotated[float | int, WEIGHT]
+RidgeShare = Annotated[float | int, RIDGE]
 Fraction = Annotated[float | int, FRACTION]
 Truncation = Annotated[float | int, TRUNCATION]
 Degrees = Annotated[float | int, DEGREES]
