@@ -95,5 +95,5 @@ def test_stylegan3_images_are_rotated_and_moved(run: Run, shared: Path, tmp_path
     assert not torch.equal(*sheets)
     latent = tmp_path / "moved" / "latent.safetensors"
     assert "hash" in run("sample", model, "--latent", latent, "--out", tmp_path / "again").err
-    assert run("sample", model, "--latent", latent, "--out", tmp_path / "again", *moved).err == ""
-    assert "write X,Y" in run("sample", model, "--translate", "1", "--out", tmp_path / "never").err
+    assert run("sample", model, "--latent", latent, "--out", tmp_path / "moved again", *moved).err == ""
+    assert "Write X,Y" in run("sample", model, "--translate", "1", "--out", tmp_path / "never").err

@@ -337,7 +337,8 @@ def test_trained_encoder_starts_inversions(run: Run, tmp_path: Path, images: Pat
     assert held(tmp_path / "encoder") == ["encoder.safetensors", "log.jsonl", "sheet.png", "snapshot.safetensors"]
     check(run(*train), "holds a training already: go on with --resume")
     assert "finished after 4 steps" in run(*train, "--resume").out
-    mine = ("--start", tmp_path / "encoder" / "encoder.safetensors", "--steps", "1", "--frames", "0", "--out", tmp_path)
+    start = ("--start", tmp_path / "encoder" / "encoder.safetensors")
+    mine = (*start, "--steps", "1", "--frames", "0", "--tune", "0", "--ood", "off", "--out", tmp_path / "inverted")
     photo = next(path for path in sorted(images.iterdir()) if path.suffix == ".png")
     outcome = run("invert", generator, photo, *mine)
     assert outcome.code == 0, outcome.err
@@ -345,5 +346,5 @@ def test_trained_encoder_starts_inversions(run: Run, tmp_path: Path, images: Pat
     check(run(*train, "--resume", "--learning-rate", "1"), "other settings (learning_rate 0.001)")
     check(run("train", "encoder", generator, tmp_path / "nowhere", "--out", tmp_path / "other"), "does not exist")
     check(run("train", "encoder", "nowhere", images, "--out", tmp_path / "other"), "no generator 'nowhere'")
-    check(run("train", "encoder", generator, images, "--steps", "0", "--out", tmp_path / "other"), "steps 0")
+    check(run("train", "encoder", generator, images, "--steps", "0", "--out", tmp_path / "other"), "--steps: 0 is not")
     assert held(tmp_path / "other") == []
