@@ -136,7 +136,7 @@ def align_photo(
         >>> import ganvas, torch
         >>> G = ganvas.load("faces-dcgan")
         >>> path = ganvas.write_image("gray.png", torch.zeros(1, 3, 90, 120))
-        >>> photo = ganvas.align_photo(path, G, ganvas.PhotoSettings(box=(0, 0, 0.75, 1)))
+        >>> photo = ganvas.align_photo(path, G, ganvas.PhotoSettings(box=(0.0, 0.0, 0.75, 1.0)))
         >>> photo.image.shape, photo.how
         (torch.Size([1, 3, 64, 64]), 'cropped')
     """
