@@ -101,7 +101,7 @@ class TrainingCall:
     def prepare_device(self) -> torch.device:
         """Set the number of threads and return this process's device."""
         set_threads(self.options.threads)
-        return local_device(device_named(self.options.device))
+        return local_device(device_named(self.options.device, TrainingError))
 
     def open_task(self, device: torch.device, processes: ProcessGroup, progress: Progress) -> TrainingTask:
         """Open the images, find their classes and settle the precision."""
