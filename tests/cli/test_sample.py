@@ -161,7 +161,7 @@ def test_any_number_of_seeds_is_written_as_they_come(
 ):
     monkeypatch.setattr("ganvas.cli.options.SEEDS_AT_ONCE", 8)
     monkeypatch.setattr("ganvas.reports.samples_report.MOST_ON_SHEET", 10)
-    monkeypatch.setattr("ganvas.latents.latent.PIXELS_AT_ONCE", 3 * 64)
+    monkeypatch.setattr("ganvas.generators.at_once.PIXELS_AT_ONCE", 3 * 64)
     labels = [seed % 3 for seed in range(21)]
     given = ("sample", files["classes"], "--seeds", "0-20", "--label", ",".join(map(str, labels)))
     outcome = run(*given, "--out", tmp_path / "a", "--json")
@@ -184,7 +184,7 @@ def test_any_number_of_seeds_is_written_as_they_come(
 def test_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(
     run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("ganvas.latents.latent.PIXELS_AT_ONCE", 2 * 256)
+    monkeypatch.setattr("ganvas.generators.at_once.PIXELS_AT_ONCE", 2 * 256)
     given = ("sample", files["plain"], "--seeds", "0-8", "--out", tmp_path)
     write, written = ImageFiles.write, []
 

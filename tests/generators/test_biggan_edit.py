@@ -81,7 +81,7 @@ class TestLibrary:
         assert latent.rows([2, 0]).label == (1, 3)
         again = load_latent(latent.save(tmp_path / "latent.safetensors"))
         assert again.label == (3, 0, 1)
-        monkeypatch.setattr("ganvas.latents.latent.PIXELS_AT_ONCE", 2 * generator.resolution**2)
+        monkeypatch.setattr("ganvas.generators.at_once.PIXELS_AT_ONCE", 2 * generator.resolution**2)
         painted = torch.cat(list(again.images(generator)))
         assert torch.allclose(
             painted, generator.synthesize(latent.codes, "z", label=(3, 0, 1), truncation=0.5), atol=1e-5

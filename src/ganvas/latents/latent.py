@@ -13,6 +13,7 @@ from torch import Tensor
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.errors.arguments import checked, checked_as
 from ganvas.errors.ranges import LayerCount, Truncation
+from ganvas.generators.at_once import samples_at_once
 from ganvas.generators.codes import check_seeds
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of
@@ -22,8 +23,6 @@ from ganvas.latents.checks import check_codes, check_truncated_layers
 from ganvas.latents.headers import checked_header, grouped
 from ganvas.latents.photo_origin import PhotoOrigin, photo_origin_of
 from ganvas.latents.spaces import to_space
-
-PIXELS_AT_ONCE = 2**20
 
 
 @checked_as(LatentError)
@@ -218,11 +217,6 @@ class Latent:
         at_once = samples_at_once(generator)
         for first in range(0, len(self), at_once):
             yield generator.synthesize(self[first : first + at_once]).cpu()
-
-
-def samples_at_once(generator: Generator) -> int:
-    """Return how many images are made at a time: as many as have a million pixels, at least one."""
-    return max(1, PIXELS_AT_ONCE // generator.resolution**2)
 
 
 def _short(values: Sequence[object]) -> str:

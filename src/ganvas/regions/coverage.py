@@ -219,6 +219,11 @@ def farther_than(inside: Bool[np.ndarray, "h w"], distance: float) -> Float[np.n
     return np.clip(nearest - distance, 0, 1)
 
 
+def beyond_band(mask: Float[np.ndarray, "h w"], width: float) -> Float[np.ndarray, "h w"]:
+    """Return a soft float32 mask of all that is farther than ``width`` pixels from where a mask is half its maximum."""
+    return farther_than(mask >= mask.max() / 2, width).astype(np.float32)
+
+
 def without_rounding(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     """Snap values within a rounding error of 0 or 1, or outside [0, 1], to 0 or 1."""
     return np.where(values < ROUNDING, 0.0, np.where(values > 1 - ROUNDING, 1.0, values))

@@ -18,9 +18,9 @@ from torch import Tensor
 from ganvas.errors import RegionError
 from ganvas.errors.arguments import checked_as
 from ganvas.regions import mask_files as files
-from ganvas.regions.coverage import farther_than
+from ganvas.regions.coverage import beyond_band
 from ganvas.regions.descriptions import mentions_mask, shape_from
-from ganvas.regions.shapes import Box, Brush, Complement, Feather, Intersection, Mask, Polygon, Shape, Union, as_points
+from ganvas.regions.shapes import Box, Brush, Complement, Feather, Mask, Polygon, Shape, as_points, intersection, union
 
 Number = float | int
 HALF_GRAY_LEVEL = 1 / 512
@@ -203,10 +203,10 @@ class Region:
         return cls(Mask(inside.astype(np.float32), f"labels {','.join(map(str, wanted))} {name}".rstrip()))
 
     def __or__(self, other: object) -> "Region":
-        return Region(Union((*_parts(self.shape, Union), *_parts(_shape_of(other), Union))))
+        return Region(union(self.shape, _shape_of(other)))
 
     def __and__(self, other: object) -> "Region":
-        return Region(Intersection((*_parts(self.shape, Intersection), *_parts(_shape_of(other), Intersection))))
+        return Region(intersection(self.shape, _shape_of(other)))
 
     def __invert__(self) -> "Region":
         return Region(self.shape.of if isinstance(self.shape, Complement) else Complement(self.shape))
@@ -288,9 +288,8 @@ class Region:
             raise RegionError(f"The region {self} is empty at {width}x{height} pixels; make it larger.")
         background = 1 - foreground
         if ignore_band > 0:
-            inside = (foreground >= foreground.max() / 2)[0].numpy()
-            outside = farther_than(inside, ignore_band * min(height, width)).astype(np.float32)
-            background = torch.minimum(background, torch.from_numpy(outside)[None])
+            beyond = beyond_band(foreground[0].numpy(), ignore_band * min(height, width))
+            background = torch.minimum(background, torch.from_numpy(beyond)[None])
         if background.max() < HALF_GRAY_LEVEL:
             band = f" with its ignore band of {ignore_band:g}" if ignore_band > 0 else ""
             raise RegionError(
@@ -351,7 +350,3 @@ def _shape_of(other: object) -> Shape:
         f"A region combines with another Region; you gave {type(other).__name__}. Make one with Region.box(...) or "
         "ganvas.named_regions(generator)."
     )
-
-
-def _parts(shape: Shape, kind: type[Union] | type[Intersection]) -> tuple[Shape, ...]:
-    return shape.parts if isinstance(shape, kind) else (shape,)

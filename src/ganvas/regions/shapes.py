@@ -310,3 +310,17 @@ class Feather:
 
     def __str__(self) -> str:
         return f"({self.of}) feathered by {self.radius:.4g}"
+
+
+def union(first: Shape, second: Shape) -> Union:
+    """Return the union of two shapes; a union among them gives its parts."""
+    return Union((*_parts(first, Union), *_parts(second, Union)))
+
+
+def intersection(first: Shape, second: Shape) -> Intersection:
+    """Return the intersection of two shapes; an intersection among them gives its parts."""
+    return Intersection((*_parts(first, Intersection), *_parts(second, Intersection)))
+
+
+def _parts(shape: Shape, kind: type[Union] | type[Intersection]) -> tuple[Shape, ...]:
+    return shape.parts if isinstance(shape, kind) else (shape,)

@@ -8,13 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import GanvasError
+from ganvas.generators.at_once import samples_at_once
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
 from ganvas.images.saving import ImageFiles, file_name
 from ganvas.inversion.photos import unique_names
 from ganvas.io.progress import Progress
 from ganvas.io.result_folder import check_new_file
-from ganvas.latents.latent import Latent, samples_at_once
+from ganvas.latents.latent import Latent
 from ganvas.reports.sheet_size import on_sheet
 
 
