@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from ganvas.checkpoints import load as files
 from ganvas.checkpoints.load import convert, hash_tensors, info, load, named_regions, save_generator
-from ganvas.errors import CheckpointError, UnsafeFileError
+from ganvas.errors import CheckpointError, LatentError, RegionError, UnsafeFileError
 from ganvas.generators.protocol import About, Generator
 from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
@@ -186,3 +186,15 @@ def test_a_half_precision_copy_knows_its_original(shared: Path, tmp_path: Path) 
     source = shared / "conformance" / "stylegan2-orig.pkl"
     half = load(convert(source, tmp_path / "half.safetensors", half=True))
     assert load(source).about.hash in half.about.hashes
+
+
+def test_regions_may_recommend_layers_of_their_own(tmp_path: Path):
+    path = convert("cats", tmp_path / "mine.safetensors", region_layers={"nose": "5"})
+    about = load(path).about
+    texts = ("ears", "left_ear + right_ear", "nose", "mouth", "ears+nose", "box:0,0,0.5,0.5")
+    assert [about.layers_for(text) for text in texts] == ["0-3", "0-3", "5", "4-6", "4-6", "4-6"]
+    with pytest.raises(RegionError, match=r"no region 'snout'.*named are: "):
+        convert("cats", tmp_path / "other.safetensors", region_layers={"snout": "5"})
+    with pytest.raises(LatentError):
+        convert("cats", tmp_path / "other.safetensors", region_layers={"nose": "12"})
+    assert not (tmp_path / "other.safetensors").exists()

@@ -12,6 +12,7 @@ from ganvas.generators.protocol import About
 from ganvas.images import pixels
 from ganvas.images.aligned import origin_of
 from ganvas.regions.region import Region
+from ganvas.reports.region_preview import region_preview
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 
@@ -72,3 +73,46 @@ def test_the_default_name_is_that_of_the_photo(
     assert run("align", photo, "--for", generator, "--as-is").code == 2  # it exists
     outcome = run("align", tmp_path / "none.jpg", "--for", generator, "--as-is", "--out", "b.png")
     assert (outcome.code, "none.jpg" in outcome.err) == (2, True)
+
+
+def test_every_command_with_a_region_or_points_shows_them_first(run: Run, generator: Path, tmp_path: Path):
+    box = ("--region", "box:0.25,0.25,0.75,0.5", "--show-region")
+    found = run("directions", generator, *box, "--seeds", "0", "--count", "1", "--out", tmp_path / "found")
+    says = f"wrote {tmp_path / 'found' / 'region.png'}; the region lies in box:0.25,0.25,0.75,0.50"
+    assert (found.code, says in found.err) == (0, True), found.err
+    directions = tmp_path / "found" / "directions.safetensors"
+    edited = run("edit", generator, directions, "--seeds", "3", "--frames", "0", *box, "--out", tmp_path / "edited")
+    assert edited.code == 0, edited.err
+    assert edited.err.startswith("wrote ")
+    assert str(tmp_path / "edited" / "region.png") in edited.out
+    points = ("--point", "0.3,0.5:0.5,0.5", "--steps", "1", "--show-region")
+    dragged = run("drag", generator, *points, "--out", tmp_path / "dragged.png")
+    assert dragged.code == 0, dragged.err
+    with Image.open(tmp_path / "dragged-region.png") as preview:
+        assert min(preview.size) > 768
+
+
+def test_points_are_drawn_where_they_are(generator: Path):
+    image = torch.zeros(1, 3, 64, 64)
+    plain, dotted = (region_preview(image, None, pairs) for pairs in ((), [((0.25, 0.5), (0.75, 0.5))]))
+    changed = (plain - dotted).abs().sum(dim=(0, 1)) > 0
+    rows, columns = changed.nonzero().unbind(1)
+    margin = changed.shape[1] - 768  # the ruler
+    assert abs(float(rows.float().mean()) - 384) < margin + 8
+    assert columns.max() - columns.min() > 384
+
+
+def test_layers_of_a_region_are_the_default_and_said(run: Run, tmp_path: Path):
+    about = About("small", "", {}, EYES, "1-2", {"left_eye": "0"})
+    model = save_generator(tmp_path / "named.safetensors", small_stylegan2(16), about)
+    assert "left_eye   box:0.20,0.30,0.40,0.50  layers 0" in run("region", model, "--out", tmp_path / "a.png").out
+    for region, given, layers, said in (
+        ("left_eye", (), (0,), "layers 0, recommended for left_eye by small"),
+        ("right_eye", (), (1, 2), "layers 1-2, recommended for right_eye by small"),
+        ("left_eye", ("--layers", "2"), (2,), None),
+    ):
+        out = tmp_path / f"{region}{len(given)}"
+        outcome = run("directions", model, "--region", region, *given, "--seeds", "0", "--count", "1", "--out", out)
+        assert outcome.code == 0, outcome.err
+        assert ganvas.load_directions(out / "directions.safetensors").layers == layers
+        assert (said in outcome.out) if said else ("recommended" not in outcome.out)

@@ -3,6 +3,7 @@ said of a file.
 """
 
 import importlib.resources
+import tomllib
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -18,7 +19,7 @@ from ganvas.checkpoints.own_format import build, hash_tensors, is_own, read_own,
 from ganvas.checkpoints.safe_pickle.trees import describe_tree, is_safetensors, read_tree
 from ganvas.checkpoints.search import SearchedTree
 from ganvas.checkpoints.unbuilt import UNVERIFIED, UnbuiltGenerator
-from ganvas.errors import CheckpointError
+from ganvas.errors import CheckpointError, RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.devices import device_named
 from ganvas.generators.codes import parse_layers
@@ -99,12 +100,23 @@ def read_generator(path: Path) -> tuple[Any, About]:
 def recognize(path: Path) -> tuple[UnbuiltGenerator, About]:
     """Return a file's generator, not yet built, and what is known of it; raises `CheckpointError`."""
     if is_safetensors(path) and is_own(path):
-        return read_own(path)
+        unbuilt, about = read_own(path)
+        return unbuilt, _with_region_layers(path, about)
     unbuilt = recognize_tree(read_tree(path), path)
     source = {"file": path.name, "format": unbuilt.format, **unbuilt.facts}
     if not unbuilt.verified:
         source["reader"] = UNVERIFIED
     return unbuilt, zoo.add_facts(path, About(path.stem, hash_tensors(unbuilt.tensors), source))
+
+
+def _with_region_layers(path: Path, about: About) -> About:
+    """Return what is known of a bundled generator with the layers of its regions. They lie in a file beside the
+    weights, so that a new recommendation does not store the weights again.
+    """
+    if path != bundled_path(about.name):
+        return about
+    known = tomllib.loads(path.with_name("layers.toml").read_text("utf-8"))
+    return replace(about, region_layers={**known.get(about.name, {}), **about.region_layers})
 
 
 def recognize_tree(tree: Any, path: Path) -> UnbuiltGenerator:
@@ -136,6 +148,7 @@ def convert(
     name: str | None = None,
     regions: Mapping[str, Region] | None = None,
     edit_layers: str = "",
+    region_layers: Mapping[str, str] | None = None,
     facts: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a generator in our own format, safetensors with a header.
@@ -147,6 +160,7 @@ def convert(
         name: What the generator is called; by default as before.
         regions: Its named regions; by default as before.
         edit_layers: The layers recommended for local edits, such as "4-6".
+        region_layers: Those for named regions that live in others, such as {"ears": "0-3"}; by default as before.
         facts: Facts about its source, such as license and data, kept beside the hash of the original.
 
     Returns:
@@ -154,7 +168,8 @@ def convert(
 
     Raises:
         CheckpointError: The source holds no generator that is known.
-        LatentError: `edit_layers` are layers that it does not have.
+        LatentError: Layers that it does not have.
+        RegionError: Layers for a region that it does not name.
 
     Example:
         >>> import ganvas, tempfile
@@ -164,13 +179,20 @@ def convert(
         DCGAN('mine', 64 px, spaces z)
     """
     generator, about = read_generator(resolve(source))
-    if edit_layers:
-        parse_layers(edit_layers, generator.layers)
+    for layers in (edit_layers, *(region_layers or {}).values()):
+        if layers:
+            parse_layers(layers, generator.layers)
+    named = regions or about.regions
+    for name in region_layers or {}:
+        if name not in named:
+            known = ", ".join(named) or "none"
+            raise RegionError(f"There is no region '{name}' to give layers to; named are: {known}.")
     about = replace(
         about,
         name=name or about.name,
-        regions=regions or about.regions,
+        regions=named,
         edit_layers=edit_layers or about.edit_layers,
+        region_layers={**about.region_layers, **(region_layers or {})},
         source={**about.source, "hash": about.hash, **(facts or {})},
     )
     return save_generator(target, generator, about, half=half)
@@ -222,6 +244,7 @@ def _facts(path: Path) -> dict[str, Any]:
         "architecture": architecture,
         "regions": list(about.regions),
         "edit_layers": about.edit_layers,
+        "region_layers": dict(about.region_layers),
         "source": dict(about.source),
         "hash": about.hash,
     }

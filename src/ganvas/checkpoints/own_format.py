@@ -46,6 +46,7 @@ def read_own(path: Path) -> tuple[UnbuiltGenerator, About]:
             dict(header.get("source", {})),
             regions,
             str(header.get("edit_layers", "")),
+            {name: str(layers) for name, layers in header.get("region_layers", {}).items()},
         )
     except CheckpointError as reason:
         raise type(reason)(f"'{path}': {reason}") from reason
@@ -100,5 +101,6 @@ def save_generator(path: str | Path, generator: Any, about: About, *, half: bool
         "source": dict(about.source),
         "regions": {name: region.describe() for name, region in about.regions.items()},
         "edit_layers": about.edit_layers,
+        "region_layers": dict(about.region_layers),
     }
     return write_tensors(path, "generator", tensors, header, CheckpointError)

@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 
 from ganvas.checkpoints.load import named_regions
-from ganvas.cli.directions import layers_of
 from ganvas.cli.options import Loading
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Out, Overwrite
 from ganvas.directions.resefa import ReSeFa
+from ganvas.generators.protocol import about_of
 from ganvas.images import pixels, sheets
 from ganvas.latents.latent import sample
 from ganvas.reports.direction_text import describe, direction_lines, direction_summary
@@ -32,7 +32,7 @@ INTRO = (
 def demo(*, out: Out = Path("demo"), overwrite: Overwrite = False, loading: Loading = Loading()) -> None:
     """Find directions for eyes, brows, nose and mouth of the bundled faces, and write pages that show them at work."""
     generator = loading.load(MODEL)
-    method, layers = ReSeFa(), layers_of(generator, "w", None)
+    method, layers = ReSeFa(), about_of(generator).edit_layers or None
     plan = method.plan(generator, "w", layers)
     found_at = sample(generator, FOUND_AT, truncation=TRUNCATION)
     shown_at = sample(generator, SHOWN_AT, truncation=TRUNCATION)

@@ -9,6 +9,8 @@ from cyclopts import Parameter
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
+from ganvas.cli.preview import ShowRegion
+from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths
 from ganvas.directions.find import find_directions, region_of
@@ -80,6 +82,7 @@ def directions(
     strength: Strengths | None = None,
     out: Out = Path("directions"),
     overwrite: Overwrite = False,
+    show_region: ShowRegion = False,
     method: MethodOptions = MethodOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
@@ -94,19 +97,21 @@ def directions(
             and feather:RADIUS: before one.
         seeds: Images over which the directions are averaged, such as 0-7; 0-3 by default (0 with --compat official).
         space: Space of the directions; w by default, z for generators that have no other.
-        layers: Layers that will be edited, such as 4-7, or all; those that the generator recommends by default.
+        layers: Layers that will be edited, such as 4-7, or all; those that the generator recommends for the region by
+            default.
         count: How many directions.
         strength: Strengths to show: start:stop:count or a list, as distances or, with s, in std; -6s:6s:7 by default.
     """
     source.refuse_seeds(seeds)
     generator = loading.load(model)
     space = space or ("w" if "w" in generator.spaces else "z")
-    region_of(generator, region)  # a wrong one is refused before photos are inverted
+    area = region_of(generator, region)[1]  # a wrong one is refused before photos are inverted
     latent = _latent(generator, seeds, space, method, source)
     generator = latent.generator_for(generator)
-    layers, settings = layers_of(generator, space, layers), method.settings()
+    layers, recommended, settings = layers_of(generator, space, layers, region), layers is None, method.settings()
     plan = settings.plan(generator, space, layers)
     with loading.results(out, overwrite, generator) as folder, progress() as report:
+        seen = [preview(folder.path, source.seen(generator, latent), area)] if show_region else []
         found = find_directions(
             generator, latent, region, method=settings, space=space, layers=layers, count=count, progress=report
         )
@@ -117,11 +122,15 @@ def directions(
         shown_at = {"first image": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
         title = f"Directions of {region.strip()[:60]}"
         paths = [
+            *seen,
             found.save(folder / "directions.safetensors"),
             pixels.write_image(folder / "directions.png", shown.sheet(captions(strengths))),
             shown.write_page(folder / "directions.html", title, describe(found) | found_at | shown_at),
         ]
-    loading.show("directions", [str(plan), *direction_lines(found)], paths, plan=str(plan), **direction_summary(found))
+    recommends = f"layers {layers}, recommended for {region.strip()} by {about_of(generator).name}"
+    said = [recommends] if recommended and layers else []
+    lines = [str(plan), *said, *direction_lines(found)]
+    loading.show("directions", lines, paths, plan=str(plan), **direction_summary(found))
 
 
 def _latent(
@@ -142,8 +151,8 @@ def _latent(
     return official_latent(generator, chosen[0], source.samples or [0], space=space, label=source.label_for(generator))
 
 
-def layers_of(generator: Generator, space: str, layers: str | None) -> str | None:
-    """Return the layers as typed; by default those that the generator recommends; None for all."""
+def layers_of(generator: Generator, space: str, layers: str | None, region: str) -> str | None:
+    """Return the layers as typed; by default those that the generator recommends for the region; None for all."""
     if layers == "all" or space == "z" or generator.layers == 0:
         return None if layers == "all" else layers
-    return layers or about_of(generator).edit_layers or None
+    return layers or about_of(generator).layers_for(region) or None

@@ -11,6 +11,8 @@ from cyclopts import Parameter
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames
+from ganvas.cli.preview import ShowRegion
+from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import progress
 from ganvas.cli.types import METHOD, Files, Layers, Model, Out, Overwrite, Points, RegionText
 from ganvas.directions.find import region_of
@@ -123,6 +125,7 @@ def drag(
     frames: numbers.Frames = 60,
     replay: Path | None = None,
     undo: numbers.CountOrNone | None = None,
+    show_region: ShowRegion = False,
     out: Out = Path("drag"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
@@ -161,6 +164,7 @@ def drag(
         session, requests = _replayed(replay, undo or 0, asked, generator, source)
     single = is_file_name(out) and check_new_file(out, overwrite)
     with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
+        seen = [] if not show_region else _preview(out if folder is None else folder.path, session, requests[-1])
         done = perform_drags(session, requests, partial(report, "Dragging"))
         session = done.session
         if folder is None:
@@ -169,9 +173,15 @@ def drag(
             paths = write_session(folder.path, session, files)
             paths += write_drag_video(folder.path, session, done.frames, frames, files, report)
     drags = [summarize_drag(one, generator.resolution) for one in session.drags]
-    loading.show("drag", list(map(str, drags)), paths, drags=[asdict(one) for one in drags])
+    loading.show("drag", list(map(str, drags)), [*seen, *paths], drags=[asdict(one) for one in drags])
     if not done.finished:
         raise KeyboardInterrupt
+
+
+def _preview(out: Path, session: DragSession, request: DragRequest) -> list[Path]:
+    photo = session.start.photo
+    image = session.image() if photo is None else photo.images
+    return [preview(out, image, request.movable, request.points)]
 
 
 def _open(asked: Asked, generator: Generator, source: Source) -> DragSession:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
+from ganvas.cli.preview import ShowRegion
+from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths, Texts
 from ganvas.directions.direction import Direction, Directions, Strength
@@ -16,6 +18,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
 from ganvas.io.result_folder import is_file_name
 from ganvas.io.tensor_files import is_ours
+from ganvas.regions import Region
 from ganvas.reports.direction_text import describe_edit
 from ganvas.reports.edit_report import EditRun
 from ganvas.reports.image_files import write_single
@@ -37,6 +40,7 @@ def edit(
     space: Space | None = None,
     region: RegionText | None = None,
     frames: numbers.Frames = 24,
+    show_region: ShowRegion = False,
     out: Out = Path("edit"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
@@ -74,14 +78,19 @@ def edit(
     mask = found.mask if region is None else mask_of(generator, region)
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
     read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
+    area = None if mask is None else Region.from_mask(mask)
     if is_file_name(out):
         edited = step.latent(generator, latent)
-        loading.show("edit", read_as, write_single(out, generator, [edited], len(edited), files, overwrite))
+        written = write_single(out, generator, [edited], len(edited), files, overwrite)
+        seen = [preview(out, source.seen(generator, latent), area)] if show_region else []
+        loading.show("edit", read_as, [*seen, *written])
         return
     title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
     with loading.results(out, overwrite, generator) as folder, progress() as report:
+        seen = [preview(folder.path, source.seen(generator, latent), area)] if show_region else []
         written = EditRun(generator, latent, step, mask, files, frames).write(folder, title, facts, report)
-    loading.show("edit", [*read_as, *written.lines], written.files, changes=written.changes, images=written.images)
+    lines, paths = [*read_as, *written.lines], [*seen, *written.files]
+    loading.show("edit", lines, paths, changes=written.changes, images=written.images)
     if not written.finished:
         raise KeyboardInterrupt
 

@@ -9,8 +9,11 @@ from cyclopts import Parameter
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, PhotoOptions, check_frames, class_of, mask_of
+from ganvas.cli.preview import ShowRegion
+from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Files, Model, Out, Overwrite, RegionText
+from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
@@ -119,6 +122,7 @@ def invert(
     /,
     *photos: Path,
     frames: numbers.Frames = 40,
+    show_region: ShowRegion = False,
     out: Out = Path("invert"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
@@ -143,6 +147,7 @@ def invert(
     generator, tuned = loading.load(model), tuning.settings()
     files.check_fits(generator.resolution)
     settings, features, region = search.settings(generator), search.features(generator), search.region
+    area = None if region is None else region_of(generator, region)[1]
     mask = None if region is None else mask_of(generator, region)
     given = photo_files(photos)
     read = read_photos(given, generator, preparation.settings())
@@ -157,9 +162,10 @@ def invert(
     )
     facts = {"region": region, "command": COMMAND_LINE.get()}
     with loading.results(out, overwrite, generator) as folder, progress() as report:
+        seen = [preview(folder.path, read.images[:1], area)] if show_region else []
         inversion.on_saved = partial(write_latest, folder.path)
         finished = inversion.run(report)
-        paths = write_inversion(folder, inversion, facts, frames > 0, files)
+        paths = seen + write_inversion(folder, inversion, facts, frames > 0, files)
     distance = inversion.started[0].prepared.features.name
     metrics = inversion.metrics()
     measured = [] if region is None else [f"measured in the region {region} alone"]

@@ -95,6 +95,7 @@ def convert_model(
     regions: str | None = None,
     region: Named = (),
     layers: str = "",
+    region_layers: Named = (),
     fact: Named = (),
     output: Output = Output(),
 ) -> None:
@@ -111,10 +112,21 @@ def convert_model(
         region: A region to name, as NAME=REGION, such as lips=box:0.3,0.6,0.7,0.8. May be given several times, also
             with a set.
         layers: The layers that ganvas directions uses by default, such as 3-5.
+        region_layers: Those for a named region that lives in others, as NAME=LAYERS, such as ears=0-3. May be given
+            several times.
         fact: Another fact to record, as NAME=TEXT, such as license=CC0. May be given several times.
     """
     named = parse_named_regions(regions, region)
-    path = convert(model, out, half=half, name=name, regions=named, edit_layers=layers, facts=dict(fact))
+    path = convert(
+        model,
+        out,
+        half=half,
+        name=name,
+        regions=named,
+        edit_layers=layers,
+        region_layers=dict(region_layers),
+        facts=dict(fact),
+    )
     size = path.stat().st_size
     output.show("models convert", [f"{size / 1e6:.1f} MB"], [path], bytes=size)
 

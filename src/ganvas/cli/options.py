@@ -200,6 +200,11 @@ class Source:
         """Return the classes meant by --label, None where it was not given."""
         return label_of(generator, self.label)
 
+    def seen(self, generator: Generator, latent: Latent) -> Float[Tensor, "1 3 h w"]:
+        """Return the first image of a latent as its user knows it: the photo, where it was inverted from one."""
+        first = latent.rows([0])
+        return first.photo.images if first.photo else next(first.images(generator))
+
     def refuse_with(self, what: str, label: bool = True, **others: Any) -> None:
         """Raise `LatentError` where an option was given that `what` decides already."""
         given = {

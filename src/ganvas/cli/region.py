@@ -7,6 +7,7 @@ from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.types import Model, Overwrite, RegionText
 from ganvas.directions.find import region_of
+from ganvas.generators.protocol import about_of
 from ganvas.images.pixels import write_image
 from ganvas.io.result_folder import check_new_file
 from ganvas.reports.region_preview import box_text, region_lines, region_preview
@@ -34,8 +35,10 @@ def region(
     generator = loading.load(model)
     drawn = None if region is None else region_of(generator, region)[1]
     latent = source.read(generator, [seed]).rows([0])
-    image = latent.photo.images if latent.photo else next(latent.images(generator))
+    image = source.seen(generator, latent)
     named = named_regions(generator)
-    lines = [*region_lines(named), *([f"drawn: {region} lies in {box_text(drawn)}"] if region and drawn else [])]
+    layers = {name: about_of(generator).layers_for(name) for name in named}
+    lies = [f"drawn: {region} lies in {box_text(drawn)}"] if region and drawn else []
+    lines = [*region_lines(named, layers), *lies]
     files = [write_image(out, region_preview(image, drawn))]
     loading.show("region", lines, files, regions={name: box_text(one) for name, one in named.items()})

@@ -104,12 +104,14 @@ class LatentPath:
         closed: Whether it goes back to the first sample.
         tuned: The differences of tuned weights of each sample, where they are not the same for all: they are blended
             along the path, and every position has weights of its own.
+        photos: The photo [3, r, r] that each sample was inverted from, None where there is none; () for no photo.
     """
 
     keys: Latent
     mode: str = "linear"
     closed: bool = False
     tuned: tuple[Differences, ...] = ()
+    photos: tuple[Tensor | None, ...] = ()
 
     def __repr__(self) -> str:
         shape = "loop" if self.closed else "path"
@@ -117,10 +119,14 @@ class LatentPath:
         return f"LatentPath({self.mode} {shape} through {len(self.keys)} samples of space {self.keys.space}{tuned})"
 
     @property
-    def corners(self) -> Float[np.ndarray, "k"]:
-        """Where the keys between both ends lie, t in (0, 1)."""
-        pieces = len(self.keys) if self.closed else len(self.keys) - 1
-        return np.arange(1, pieces) / pieces
+    def key_positions(self) -> Float[np.ndarray, "k"]:
+        """Where the keys lie, t in [0, 1]."""
+        return np.arange(len(self.keys)) / (len(self.keys) if self.closed else len(self.keys) - 1)
+
+    @property
+    def corners(self) -> Float[np.ndarray, "corners"]:
+        """Where the path turns between both ends, t in (0, 1)."""
+        return self.key_positions[(self.key_positions > 0) & (self.key_positions < 1)]
 
     def at(self, positions: Positions) -> Latent:
         """Return the latent at these t in [0, 1], a sample each; noise maps go the spherical way, which keeps their
@@ -210,11 +216,11 @@ def path_through(
         raise LatentError(f"Layers are those of w+, and this path lies in space {space}; leave layers out.")
     codes = _codes(generator, latents, space)
     codes = codes if layers is None else only_layers(codes, layers)
-    keys = _keys(generator, latents, codes, space)
+    keys, photos = _keys(generator, latents, codes, space), _photos(latents)
     if same_weights([latent.tuned for latent in latents]):
-        return LatentPath(keys, mode, loop)
+        return LatentPath(keys, mode, loop, photos=photos)
     tuned = tuple(latent.tuned for latent in latents for _ in latent.captions)
-    return LatentPath(replace(keys, tuned={}), mode, loop, tuned)
+    return LatentPath(replace(keys, tuned={}), mode, loop, tuned, photos)
 
 
 def _keys(generator: Generator, latents: Sequence[Latent], codes: Tensor, space: str) -> Latent:
@@ -228,7 +234,14 @@ def _keys(generator: Generator, latents: Sequence[Latent], codes: Tensor, space:
         label=_common_label(latents, space),
         source=", ".join(dict.fromkeys(latent.source for latent in latents if latent.source)),
         noise=_noises(generator, latents),
+        photo=None,  # what lies on the way was inverted from none
     )
+
+
+def _photos(latents: Sequence[Latent]) -> tuple[Tensor | None, ...]:
+    """Return the photo of every sample of all latents, () where none has one."""
+    photos = [one.photo.images[0] if one.photo else None for latent in latents for one in latent]
+    return () if all(photo is None for photo in photos) else tuple(photos)
 
 
 def _space_of_path(generator: Generator, space: str | None, mode: str) -> str:

@@ -20,7 +20,7 @@ class About:
 
     ``hash`` is sha256 over sorted (our name, shape, bytes as stored); ``source`` says where the weights come from and
     under which license; ``regions`` are its named regions; ``edit_layers`` the layers that its card recommends for
-    local edits ("" for all).
+    local edits ("" for all), and ``region_layers`` those for named regions that live in others, by name.
     """
 
     name: str
@@ -28,6 +28,14 @@ class About:
     source: Mapping[str, Any] = field(default_factory=dict)
     regions: Mapping[str, Region] = field(default_factory=dict)
     edit_layers: str = ""
+    region_layers: Mapping[str, str] = field(default_factory=dict)
+
+    def layers_for(self, region: str) -> str:
+        """Return the layers recommended for editing a region, given as text, "" for all: those of a named region, or of
+        several joined by ``+`` that live in the same; of any other `edit_layers`.
+        """
+        found = {self.region_layers.get(name.strip(), self.edit_layers) for name in region.split("+")}
+        return found.pop() if len(found) == 1 else self.edit_layers
 
     @property
     def hashes(self) -> tuple[str, ...]:

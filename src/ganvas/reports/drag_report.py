@@ -101,7 +101,7 @@ def write_session(out: Path, session: DragSession, files: ImageFiles = ImageFile
     """Write images, latent and trace; returns their paths."""
     before, after = session.image(session.start.codes), session.image()
     paths = [files.write(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
-    paths.append(pixels.write_image(out / "drag.png", sheets.strip(torch.cat(_stages(session, before)))))
+    paths.append(pixels.write_image(out / "drag.png", drag_sheet(session, before)))
     paths.append(session.latent.save(out / "latent.safetensors"))
     return [*paths, write_trace(out / "trace.json", session)]
 
@@ -131,11 +131,17 @@ def _frame(session: DragSession, frame: DragFrame, files: ImageFiles) -> Float[T
     return marked(at_least_viewing_size(files.fitted(session.image(frame.codes))), frame.handles, frame.targets)
 
 
-def _stages(session: DragSession, before: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 3 _h _w"]]:
-    """Return the image before the first drag and after each, with the points that begin and end there."""
-    shown = [at_viewing_size(before)]
-    for finished in session.drags:
+def drag_sheet(session: DragSession, before: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 height width"]:
+    """Return one labeled row: the photo if there is one, the image `before` the first drag, and after each, with the
+    points that begin and end there.
+    """
+    shown, heads = [at_viewing_size(before)], ["original"]
+    for number, finished in enumerate(session.drags, start=1):
         request = finished.request
         shown[-1] = marked(shown[-1], request.handles, request.targets)
         shown.append(marked(at_viewing_size(session.image(finished.codes)), finished.final_handles, request.targets))
-    return shown
+        heads.append(f"drag {number}" if len(session.drags) > 1 else "dragged")
+    if session.start.photo is not None:
+        shown.insert(0, pixels.resize(session.start.photo.images, *shown[0].shape[-2:]))
+        heads[:1] = ["photo", "inversion"]
+    return sheets.labeled_grid(torch.cat(shown), len(shown), heads)

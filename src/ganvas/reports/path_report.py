@@ -76,14 +76,28 @@ def shown(path: LatentPath, timings: Mapping[str, Timing]) -> Positions:
 def path_strip(
     generator: Generator, path: LatentPath, timings: Mapping[str, Timing]
 ) -> Float[Tensor, "1 3 height width"]:
-    """Return frames that are evenly spaced in time, a row for each timing."""
+    """Return frames that are evenly spaced in time, a row for each timing; above them the photos that the path goes
+    through, each over the frame nearest to it.
+    """
     last = len(next(iter(timings.values())).positions) - 1
     chosen = np.linspace(0, last, min(ON_STRIP, last + 1)).round().astype(int)
     rows = []
     for timing in timings.values():
         rows += [on_sheet(some) for some in path.images(generator, timing.positions[chosen])]
-    names = list(timings) if len(timings) > 1 else ()
+    names = list(timings) if len(timings) > 1 or path.photos else []
+    if path.photos:
+        names.insert(0, "photos")
+        rows.insert(0, _photo_row(path, list(timings.values())[-1].positions[chosen], rows[0]))
     return sheets.labeled_grid(torch.cat(rows), len(chosen), [f"frame {number}" for number in chosen], names)
+
+
+def _photo_row(path: LatentPath, positions: Positions, like: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "k 3 h w"]:
+    """Return the photos of a path, each at the place of the position nearest to its sample, white elsewhere."""
+    row = like.new_ones(len(positions), *like.shape[1:])
+    for photo, place in zip(path.photos, path.key_positions, strict=True):
+        if photo is not None:
+            row[np.abs(positions - place).argmin()] = pixels.resize(photo[None], *like.shape[-2:])[0]
+    return row
 
 
 def path_lines(path: LatentPath, timings: Mapping[str, Timing]) -> list[str]:

@@ -1,11 +1,13 @@
 """A region drawn on an image with a ruler in fractions of width and height, so that nobody has to guess numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.drag.request import Point
+from ganvas.drag.video import marked
 from ganvas.images import sheets
 from ganvas.images.pixels import resize
 from ganvas.images.ruler import with_ruler
@@ -15,9 +17,11 @@ SIDE = 768  # pixels of the image in a preview
 MASK_SIDE = 512
 
 
-def region_preview(image: Float[Tensor, "1 3 h w"], region: Region | None) -> Float[Tensor, "1 3 height width"]:
-    """Return an image, enlarged to 768 pixels where it is smaller, with the region outlined and shaded outside, and a
-    ruler along its sides.
+def region_preview(
+    image: Float[Tensor, "1 3 h w"], region: Region | None, pairs: Sequence[tuple[Point, Point]] = ()
+) -> Float[Tensor, "1 3 height width"]:
+    """Return an image, enlarged to 768 pixels where it is smaller, with the region outlined and shaded outside, `pairs`
+    of handle and target as dots with an arrow, and a ruler along its sides.
     """
     height, width = image.shape[-2:]
     scale = max(1.0, SIDE / max(height, width))
@@ -26,13 +30,16 @@ def region_preview(image: Float[Tensor, "1 3 h w"], region: Region | None) -> Fl
         mask = region.split(shown.shape[-2], shown.shape[-1])[0]
         shaded = shown * 0.55 - 0.45 * 0.4
         shown = sheets.outline(torch.where(mask[None] > 0.5, shown, shaded), mask)
-    return with_ruler(shown)
+    return with_ruler(marked(shown, [handle for handle, _ in pairs], [target for _, target in pairs]))
 
 
-def region_lines(named: Mapping[str, Region]) -> list[str]:
-    """Return a line for each named region: its name, and the box around it as it can be typed."""
+def region_lines(named: Mapping[str, Region], layers: Mapping[str, str] = {}) -> list[str]:
+    """Return a line for each named region: its name, the box around it as it can be typed, and the layers that are
+    recommended for it where `layers` holds them.
+    """
     width = max((len(name) for name in named), default=0)
-    return [f"{name:{width}}  {box_text(region)}" for name, region in named.items()]
+    own = {name: f"  layers {text}" for name, text in layers.items() if text}
+    return [f"{name:{width}}  {box_text(region)}{own.get(name, '')}" for name, region in named.items()]
 
 
 def box_text(region: Region) -> str:

@@ -164,7 +164,8 @@ def compare_directions(
             many.append(ManySeeds(one.label, latent.seeds or latent.captions, one.lengths, torch.stack(rows, dim=1)))
         if progress:
             progress("Drawing edits", done, len(edits))
-    return RegionReport(original.expand(len(strips), -1, -1, -1), mask, tuple(strips), tuple(many))
+    photos = None if first.photo is None else first.photo.images.expand(len(strips), -1, -1, -1)
+    return RegionReport(original.expand(len(strips), -1, -1, -1), mask, tuple(strips), tuple(many), photos)
 
 
 def _kept(series: Iterator[Float[Tensor, "rows 3 h w"]], rows: list[Tensor]) -> Iterator[Float[Tensor, "1 3 h w"]]:
