@@ -55,6 +55,7 @@ def published_algorithm(generator, w: torch.Tensor, mask: torch.Tensor, size: in
     return vectors.real[:, np.argsort(-values.real)].T
 
 
+@pytest.mark.float32
 @pytest.mark.parametrize("ridge", [None, Ridge(1e-3)])
 def test_compat_official_end_to_end(monkeypatch: pytest.MonkeyPatch, ridge: Ridge | None) -> None:
     monkeypatch.setattr(resefa, "OFFICIAL_RESOLUTION", 8)
