@@ -11,6 +11,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _show_warning
+            warnings.showwarning = partial(_show_warning, set())
             _run(given)
             sys.stdout.flush()
     except (KeyboardInterrupt, BrokenPipeError, Exception) as error:
@@ -119,5 +120,8 @@ def _say(text: str, code: int) -> int:
     return code
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(visible(f"Warning: {message}"), file=sys.stderr)
+def _show_warning(shown: set[str], message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning that is not among those `shown` already."""
+    if str(message) not in shown:
+        shown.add(str(message))
+        print(visible(f"Warning: {message}"), file=sys.stderr)

@@ -62,9 +62,8 @@ class Output:
 class Compute(Output):
     """Where and how precisely to compute."""
 
-    device: str | None = None
-    """Where to compute: cpu, cuda, cuda:1, mps, or auto for the first CUDA device if there is one; cpu by default, auto
-    for training."""
+    device: str = "auto"
+    """Where to compute: cpu, cuda, cuda:1, mps, or auto for the first CUDA device if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] | None = None
     """Precision of the networks' feature maps. bfloat16 takes about half the time, with errors of about 1 % of the
     contrast; auto takes the faster one on this machine. float32 by default, auto for training."""
@@ -74,7 +73,13 @@ class Compute(Output):
     def on(self) -> torch.device:
         """Return the device; raises `GanvasError` where it cannot be used. Limits the CPU threads first."""
         set_threads(self.threads)
-        return device_named(self.device or "cpu")
+        return device_named(self.device)
+
+    def show(self, command: str, lines: Sequence[str], files: Sequence[Path] = (), **facts: Any) -> None:
+        """Print the same, and the device that was chosen."""
+        device = str(device_named(self.device))
+        summary = {"command": command, **facts, "device": device, "files": files}
+        show_result([*lines, *written(files, device)], summary, self.json)
 
     def precision_on(self, device: torch.device) -> str:
         """Return "float32" or "bfloat16"."""

@@ -30,9 +30,10 @@ def show_result(lines: Sequence[str], summary: Mapping[str, Any], as_json: bool)
     print(json.dumps(plain(summary), indent=2) if as_json else visible("\n".join(lines)))
 
 
-def written(paths: Sequence[Path]) -> list[str]:
-    """Return the lines that end a command's output: the files that it wrote, and the time that it took."""
-    return [*(f"wrote {path}" for path in paths), f"{time.perf_counter() - STARTED.get():.1f} seconds"]
+def written(paths: Sequence[Path], device: str = "") -> list[str]:
+    """Return the lines that end a command's output: the files that it wrote, and the time that it took, and where."""
+    where = f" on {device}" if device else ""
+    return [*(f"wrote {path}" for path in paths), f"{time.perf_counter() - STARTED.get():.1f} seconds{where}"]
 
 
 def repeatable() -> str:

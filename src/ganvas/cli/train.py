@@ -316,7 +316,7 @@ def encoder(
             out,
             schedule=EncoderSchedule(log_every, save_every),
             resume=resume,
-            device=compute.device or "auto",
+            device=compute.device,
             threads=compute.threads,
             **display.hooks,
         )

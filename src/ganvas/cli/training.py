@@ -139,7 +139,7 @@ def run_and_show(
     start: str | None = None,
 ) -> None:
     """Train, or rehearse with --dry-run, and show the result."""
-    given = (start, running.resume, running.change, running.test, running.fit, compute.device or "auto")
+    given = (start, running.resume, running.change, running.test, running.fit, compute.device)
     options = RunOptions(*given, compute.threads)
     shared = {"augmentation": Augmentation(augment, running.flip), "options": options}
     schedule = running.schedule

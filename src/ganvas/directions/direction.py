@@ -66,6 +66,12 @@ class Origin:
         }
         return [(name, value) for name, value in known.items() if value not in (None, "", "none")]
 
+    def warn_of_another(self, generator: Generator) -> None:
+        """Warn where the directions were found on another generator than this one."""
+        about_of(generator).warn_of_another(
+            "These directions were found on", self.generator, self.generator_hash, "they may differ in meaning"
+        )
+
 
 def origin_of(method: str, generator: Generator, latent: Latent) -> Origin:
     """Return an `Origin` that names the method and the generator and says where the latent came from."""
@@ -264,12 +270,7 @@ class Directions:
             raise ResultFileError(
                 f"These directions move layer {max(self.layers)}; this generator has layers 0-{generator.layers - 1}."
             )
-        about_of(generator).warn_of_another(
-            "These directions were found on",
-            self.origin.generator,
-            self.origin.generator_hash,
-            "they may differ in meaning",
-        )
+        self.origin.warn_of_another(generator)
 
 
 def _place(space: str, layers: tuple[int, ...] | None, origin: Origin) -> str:

@@ -92,6 +92,7 @@ def _moved(generator: Generator, latent: Latent, direction: Direction, length: f
 
 
 def _check_direction(generator: Generator, direction: Direction, layers: Layers) -> None:
+    direction.origin.warn_of_another(generator)
     check_space(direction.space, generator.spaces)
     expected = generator.dimensions(direction.space)
     if direction.vector.shape != expected:

@@ -112,7 +112,7 @@ class Latent:
         return f"Latent({', '.join(facts)})"
 
     def _repr_html_(self) -> str:
-        return notebook_cell(self, self.photo and self.photo.images)
+        return notebook_cell(self, None if self.photo is None else self.photo.images)
 
     @property
     def captions(self) -> tuple[str, ...]:
@@ -167,18 +167,17 @@ class Latent:
                 f"This latent was made by a generator of another shape ({self.generator or 'unnamed'}): its codes of "
                 f"space {self.space} have shape {shape}, this generator wants {expected}."
             )
-        if self.tuned:
-            self.generator_for(generator)
-        about_of(generator).warn_of_another(
-            "This latent was made by", self.generator, self.generator_hash, "its images may differ"
-        )
+        self.generator_for(generator)
 
     def generator_for(self, generator: Generator) -> Generator:
         """Return the generator of this latent's images: `generator` itself, or one with the tuned weights.
 
         A generator that was made here for this latent, or for rows of it, is returned as it is. Raises
-        `ResultFileError` where the tuned weights do not fit.
+        `ResultFileError` where the tuned weights do not fit; warns where the latent comes from another generator.
         """
+        about_of(generator).warn_of_another(
+            "This latent was made by", self.generator, self.generator_hash, "its images may differ"
+        )
         if not self.tuned or getattr(generator, "tuned", None) is self.tuned:
             return generator
         changed: Any = with_differences(generator, self.tuned)
