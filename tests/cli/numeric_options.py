@@ -48,7 +48,7 @@ TEXTS_OF_COMMAND = {
 }
 WITHOUT_NUMBERS = {
     "--for", "--start", "--resume", "--discriminator", "--loss", "--feature", "--background", "--baseline", "--name",
-    "--regions", "--fact", "--from", "--distill",
+    "--regions", "--fact", "--from", "--paper", "--distill",
 }  # fmt: skip
 NOT_RUN = ("demo", "models list", "models fetch", "models info")
 

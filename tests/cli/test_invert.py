@@ -301,3 +301,14 @@ def test_out_of_distribution_photos_are_reported(run: Run, folder: Path, tmp_pat
     assert warnings[0].startswith("'0' is out of distribution for this generator")
     outcome = run("invert", generator, folder / "0.png", *short, "--ood", "off", "--out", tmp_path / "off")
     assert json.loads(outcome.out)["ood"] == []
+
+
+def test_one_photo_becomes_one_image_file(run: Run, folder: Path, tmp_path: Path):
+    out, given = tmp_path / "x.png", (folder / "layers.safetensors", folder / "0.png", *SHORT)
+    outcome = run("invert", *given, "--out", out)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+    assert pixels.read_image(out).shape == (1, 3, 16, 16)
+    for more, message in (((), "exists already"), ((folder / "1.png", "--overwrite"), "2 images result")):
+        outcome = run("invert", *given, *more, "--out", out)
+        assert (outcome.code, message in outcome.err) == (2, True)

@@ -166,3 +166,22 @@ def test_sketch_refuses_wrong_input(run: Run, folder: Path, tmp_path: Path, opti
     assert outcome.code == 2
     assert message in outcome.err.replace("\n", " ")
     assert len(outcome.err.splitlines()) <= 3
+
+
+def test_one_sketch_becomes_one_image_file(run: Run, folder: Path, tmp_path: Path):
+    out, given = tmp_path / "x.png", (folder / "layers.safetensors", folder / "a.png", *SHORT)
+    outcome = run("sketch", *given, "--out", out)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+    assert pixels.read_image(out).shape == (1, 3, 16, 16)
+    for more, message in (((), "exists already"), ((folder / "b.png", "--overwrite"), "2 images result")):
+        outcome = run("sketch", *given, *more, "--out", out)
+        assert (outcome.code, message in outcome.err) == (2, True)
+
+
+def test_paper_is_said(run: Run, folder: Path, tmp_path: Path):
+    given = (folder / "layers.safetensors", folder / "photo.jpg", *SHORT)
+    assert "counts everywhere" in run("sketch", *given, "--out", tmp_path / "a").out
+    assert "counts everywhere" not in run("sketch", *given, "--paper", "none", "--out", tmp_path / "b").out
+    outcome = run("sketch", *given, "--paper", "blurple", "--out", tmp_path / "c")
+    assert (outcome.code, "is no paper" in outcome.err) == (2, True)

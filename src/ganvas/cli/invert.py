@@ -1,5 +1,6 @@
 """``ganvas invert``: photos to latents of a generator."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -25,10 +26,12 @@ from ganvas.inversion.photos import accept_photos, photo_files, read_photos, uni
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
+from ganvas.io.result_folder import is_file_name
 from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent_file
 from ganvas.metrics.lpips import load_published
-from ganvas.reports.inversion_report import metric_lines, video_steps, write_inversion, write_latest
+from ganvas.reports.image_files import check_single
+from ganvas.reports.inversion_report import last_images, metric_lines, video_steps, write_inversion, write_latest
 
 
 @Parameter(name="*", group=METHOD)
@@ -150,22 +153,30 @@ def invert(
     area = None if region is None else region_of(generator, region)[1]
     mask = None if region is None else mask_of(generator, region)
     given = photo_files(photos)
+    single = is_file_name(out) and check_single(out, len(given), overwrite)
     read = read_photos(given, generator, preparation.settings())
     with progress() as report:
         read, warnings = accept_photos(read, generator, preparation.settings(), label=settings.label, progress=report)
     if isinstance(settings.start, Latent) and len(settings.start) == len(given):  # one code for each photo
         settings = replace(settings, start=settings.start.rows(read.rows))
     names = unique_names([file.stem for file in read.files])
-    kept, sources = video_steps(settings.steps, frames) if frames else set(), [str(file) for file in read.files]
+    kept, sources = (
+        video_steps(settings.steps, frames) if frames and not single else set(),
+        [str(file) for file in read.files],
+    )
     inversion = BatchInversion(
         generator, read.images, names, settings, mask, features, kept, tuned, sources, read.frames
     )
     facts = {"region": region, "command": COMMAND_LINE.get()}
-    with loading.results(out, overwrite, generator) as folder, progress() as report:
-        seen = [preview(folder.path, read.images[:1], area)] if show_region else []
-        inversion.on_saved = partial(write_latest, folder.path)
+    with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
+        seen = [preview(out if folder is None else folder.path, read.images[:1], area)] if show_region else []
+        if folder is not None:
+            inversion.on_saved = partial(write_latest, folder.path)
         finished = inversion.run(report)
-        paths = seen + write_inversion(folder, inversion, facts, frames > 0, files)
+        if folder is None:
+            paths = [*seen, files.write(out, last_images(inversion)[0])]
+        else:
+            paths = seen + write_inversion(folder, inversion, facts, frames > 0, files)
     distance = inversion.started[0].prepared.features.name
     metrics = inversion.metrics()
     measured = [] if region is None else [f"measured in the region {region} alone"]

@@ -1,11 +1,15 @@
 """``ganvas sketch``: sketches to images of a generator."""
 
 import itertools
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
 from cyclopts import Parameter
+from jaxtyping import Float
+from torch import Tensor
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, class_of
@@ -22,9 +26,13 @@ from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.evaluate import ood_scores, variant_mmds
 from ganvas.inversion.sketch.fidelity import BALANCED, delta_weight_of, parse_fidelity
 from ganvas.inversion.sketch.files import read_sketches
+from ganvas.inversion.sketch.realness import Realness
 from ganvas.inversion.sketch.search import SketchSettings
+from ganvas.io.result_folder import is_file_name
 from ganvas.metrics.evaluation import real_features
+from ganvas.reports.image_files import check_single
 from ganvas.reports.sketch_report import metric_lines, metrics_of, write_sketches
+from ganvas.training.gan.discriminator_files import companion_discriminator
 
 MOST_REAL = 1000
 
@@ -109,6 +117,7 @@ def sketch(
     model: Model,
     /,
     *sketches: Path,
+    paper: str = "auto",
     out: Out = Path("sketch"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
@@ -118,23 +127,26 @@ def sketch(
 ) -> None:
     """Make images that show sketches.
 
-    Where a sketch is transparent, the image is free. Writes the best image of each, NAME-image.png, at the generator's
-    size; sketches.png, a sheet with the sketches, their images and the nearest random images; numbers.json;
-    latent.safetensors with all codes, which ganvas edit MODEL DIRECTIONS --latent FILE opens.
+    Where a sketch is transparent or shows paper, the image is free. Writes the chosen image of each, NAME-image.png, at
+    the generator's size; sketches.png, a sheet with the sketches, all candidates and the nearest random images;
+    numbers.json; latent.safetensors with all codes, which ganvas edit MODEL DIRECTIONS --latent FILE opens.
 
     Args:
-        sketches: RGBA images; an opaque one, a photo, counts everywhere. One that cannot be read is named at the end;
-            the others are done.
+        sketches: Images. One that cannot be read is named at the end; the others are done.
+        paper: What counts as transparent: white or another color; auto finds the paper of an opaque image, none counts
+            such an image everywhere.
     """
     if not sketches:
         raise GanvasError("No sketch was given; name at least one image file after the generator.")
     generator = loading.load(model)
     files.check_fits(generator.resolution)
     variants = search.variants(generator)
-    named, bad = read_sketches(sketches, generator.resolution)
+    named, bad = read_sketches(sketches, generator.resolution, paper)
+    notes = [one.note for one in named if one.note]
     features, photos = bundled_features(generator.device), measurements.real
-    sketching = BatchSketch(generator, named, variants, features, measurements.nearest)
-    with loading.results(out, overwrite, generator) as folder, progress() as report:
+    sketching = BatchSketch(generator, named, variants, features, measurements.nearest, realness_of(generator, model))
+    single = is_file_name(out) and check_single(out, len(sketches) * len(variants), overwrite)
+    with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
         real = None if photos is None else real_features(features.network, photos, MOST_REAL, report)
         finished = sketching.run(report)
         metrics = metrics_of(sketching)
@@ -149,12 +161,29 @@ def sketch(
             "perceptual_distance": features.name,
             "optimizer": search.optimizer,
             "random_images": measurements.nearest,
+            "paper": notes,
             "kernel_mmds": [one.as_dict() for one in mmds],
         }
-        paths = write_sketches(folder.path, sketching, metrics, {**facts, "command": COMMAND_LINE.get()}, files)
-    lines = [*metric_lines(metrics), *map(str, mmds)]
+        if folder is None:
+            paths = [files.write(out, sketching.results[0, 0].images[:1])]
+        else:
+            paths = write_sketches(folder.path, sketching, metrics, {**facts, "command": COMMAND_LINE.get()}, files)
+    lines = [*notes, *metric_lines(metrics), *map(str, mmds)]
     loading.show("sketch", lines, paths, **facts, images=metrics, unread=[path for path, _ in bad])
     if not finished:
         raise KeyboardInterrupt
     if bad:
         raise ImageError(unreadable_message(bad, len(sketches), "sketches"))
+
+
+def realness_of(generator: Generator, model: str) -> Realness | None:
+    """Return the discriminator that comes with a generator, None where there is none."""
+    discriminator = companion_discriminator(generator, model)
+    if discriminator is None:
+        return None
+    judged = discriminator.to(generator.device).eval()
+
+    def realness(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n"]:
+        return torch.cat([judged(image).flatten() for image in images.split(1)])  # alone: it compares within a batch
+
+    return realness

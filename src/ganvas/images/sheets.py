@@ -51,6 +51,7 @@ def labeled_grid(
     text_size: int = 14,
 ) -> Float[Tensor, "1 3 height width"]:
     """Lay images out as `grid` does, with labels above the columns and left of the rows (either may be left out).
+    A label may have several lines.
 
     Pillow's own font has ASCII only: accents are dropped, minus and times signs replaced, any other sign becomes "?".
 
@@ -62,7 +63,7 @@ def labeled_grid(
         given = f"{len(column_labels)} column labels and {len(row_labels)} row labels"
         raise ImageError(f"{given} do not fit {columns} columns and {rows} rows.")
     height, width = images.shape[-2:]
-    line = 2 * text_size
+    line = (2 + max((label.count("\n") for label in column_labels), default=0)) * text_size
     left = max((_text_width(label, text_size) + 3 * gap for label in row_labels), default=0)
     top = line if column_labels else 0
     sheet = functional.pad(grid(images, columns, gap), (left, 0, top, 0), value=1.0)
@@ -86,7 +87,7 @@ def _text(label: str, size: int, height: int, width: int) -> Float[Tensor, "1 3 
 
 
 def _text_width(label: str, size: int) -> int:
-    return math.ceil(ImageFont.load_default(size).getlength(_plain(label)))
+    return math.ceil(max(ImageFont.load_default(size).getlength(line) for line in _plain(label).split("\n")))
 
 
 def _plain(label: str) -> str:

@@ -40,6 +40,19 @@ def write_images(
         yield on_sheet(images)
 
 
+def check_single(path: Path, count: int, overwrite: bool) -> Path:
+    """Return the name of the file for the one image that results, before work begins.
+
+    Raises:
+        GanvasError: There are several images, or the file exists and may not be replaced.
+    """
+    if count != 1:
+        raise GanvasError(
+            f"{count} images result, and '{path}' is the name of one file; give a folder by --out, or choose one image."
+        )
+    return check_new_file(path, overwrite)
+
+
 def write_single(
     path: Path,
     generator: Generator,
@@ -53,11 +66,7 @@ def write_single(
     Raises:
         GanvasError: There are several images, or the file exists and may not be replaced.
     """
-    check_new_file(path, overwrite)
-    if count != 1:
-        raise GanvasError(
-            f"{count} images result, and '{path}' is the name of one file; give a folder by --out, or choose one image."
-        )
+    check_single(path, count, overwrite)
     return [files.write(path, next(next(iter(latents)).images(generator)))]
 
 

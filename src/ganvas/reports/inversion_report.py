@@ -60,6 +60,12 @@ def write_inversion(
     return paths + (write_videos(folder, inversion, rows["photo"], file_names, files) if video else [])
 
 
+def last_images(inversion: BatchInversion) -> list[Image]:
+    """Return the image of every photo, tuned where that is finished."""
+    inverted = [image for one in inversion.inversions() for image in one.images.split(1)]
+    return [inversion.tuned[row].images if row in inversion.tuned else image for row, image in enumerate(inverted)]
+
+
 def write_latents(folder: Path, inversion: BatchInversion) -> list[Path]:
     """Write the latent of all photos (of a single photo with its tuned weights), and of several photos one latent per
     tuned photo; returns the paths.

@@ -49,13 +49,14 @@ def write_sketches(
 
 
 def metrics_of(sketching: BatchSketch) -> list[dict[str, Any]]:
-    """Return the metrics of every candidate, the best of each sketch and variant first."""
+    """Return the metrics of every candidate, the chosen one of each sketch and variant first."""
     return [
         {
             "sketch": sketching.sketches[row].name,
             "fidelity": fidelity_of(result.settings.delta_weight),
             "delta_weight": result.settings.delta_weight,
             "candidate": rank,
+            "chosen": rank == 0,
             **metrics.as_dict(),
             "seconds": result.seconds,
         }
@@ -65,13 +66,14 @@ def metrics_of(sketching: BatchSketch) -> list[dict[str, Any]]:
 
 
 def candidates_sheet(sketching: BatchSketch) -> Float[Tensor, "1 3 height width"]:
-    """Return one image: a line for each sketch with its candidates, the best first, and the nearest random image;
-    above each the start and the masked distance, relative to the nearest random image's where there is one.
+    """Return one image: a line for each sketch with its candidates, the chosen one first, and the nearest random
+    image; above each the start, the loss, the masked distance relative to the nearest random image's where there is
+    one, and how real the discriminator finds it, where there is one.
     """
     images, captions = [], []
     for (row, _), result in sketching.results.items():
         images += [over_checkerboard(sketching.sketches[row]), on_sheet(result.images.clamp(-1, 1))]
-        captions += [result.sketch.name, *(f"{one.start}: {distance_text(one)}" for one in result.metrics)]
+        captions += [result.sketch.name, *(caption_of(one, rank == 0) for rank, one in enumerate(result.metrics))]
         if sketching.random:
             images.append(on_sheet(nearest_image(sketching, row).clamp(-1, 1)))
             captions.append(f"nearest of {sketching.random}")
@@ -90,6 +92,12 @@ def variants_sheet(sketching: BatchSketch) -> Float[Tensor, "1 3 height width"]:
     heads = [f"{one.delta_weight:g}, {one.steps} steps" for one in sketching.variants]
     names = [sketching.sketches[row].name[:20] for row in rows]
     return sheets.labeled_grid(torch.cat(images), 1 + len(heads), ["weight", *heads], names)
+
+
+def caption_of(metrics: CandidateMetrics, chosen: bool) -> str:
+    """Return the two lines above a candidate: its start and distance, its loss and realness."""
+    score = "" if math.isnan(metrics.realness) else f", real {metrics.realness:.2f}"
+    return f"{'CHOSEN ' * chosen}{metrics.start}: {distance_text(metrics)}\nloss {metrics.loss:.3f}{score}"
 
 
 def distance_text(metrics: CandidateMetrics) -> str:
@@ -116,16 +124,18 @@ def nearest_image(sketching: BatchSketch, row: int) -> Images:
 
 
 def metric_lines(metrics: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the metrics of the candidates of each sketch, the best first, one line each."""
+    """Return the metrics of the candidates of each sketch, the chosen one first, one line each."""
     width = max(len(line["sketch"]) for line in metrics)
     scored = "    OOD score" if "ood_score" in metrics[0] else ""
-    lines = [f"{'':{width}}  weight  steps  start         distance  of the nearest  from the mean{scored}"]
+    heads = "weight  steps  start         loss      distance  of the nearest  from the mean  realness"
+    lines = [f"{'':{width}}  {heads}{scored}"]
     for line in metrics:
         ratio = line["relative_distance"]
         relative = "" if ratio != ratio else f"{ratio:.2f} times"
+        real = "" if line["realness"] != line["realness"] else f"{line['realness']:.2f}"
         score = f"  {line['ood_score']:11.2f}" if scored else ""
         lines.append(
             f"{line['sketch']:{width}}  {line['delta_weight']:<6.3g}  {line['steps']:5}  {line['start']:12}  "
-            f"{line['distance']:8.4f}  {relative:>14}  {line['from_mean']:13.2f}{score}"
+            f"{line['loss']:8.4f}  {line['distance']:8.4f}  {relative:>14}  {line['from_mean']:13.2f}  {real:>8}{score}"
         )
     return lines

@@ -19,6 +19,7 @@ from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.objective import Target, image_terms
 from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.nearest import compare_random_images
+from ganvas.inversion.sketch.realness import choose_candidate
 from ganvas.inversion.sketch.search import SketchResult, SketchSettings, start_search
 from ganvas.inversion.sketch.sketch import read_drawing, sketch
 from ganvas.inversion.sketch.target import Sketch
@@ -316,3 +317,38 @@ def test_a_drawing_is_read_from_a_file(tmp_path):
     assert (found.latent.source, found.latent.captions) == (str(path), ("face from the mean",))
     with pytest.raises(ImageError, match="A drawing is an image file"):
         read_drawing([torch.zeros(1)], generator)
+
+
+def test_the_most_real_of_nearly_the_smallest_losses_is_chosen():
+    assert choose_candidate([0.3, 0.1, 0.2]) == 1
+    assert choose_candidate([0.112, 0.112, 0.133, 0.152], [-3.6, -4.5, -3.0, -1.0]) == 2  # the last is too far
+    assert choose_candidate([1.0, 1.0], [2.0, 2.0]) == 0
+    for losses, realness in (([], None), ([1.0], []), ([math.nan], None), ([1.0], [math.inf])):
+        with pytest.raises(GanvasError, match="finite loss"):
+            choose_candidate(losses, realness)
+
+
+def test_the_chosen_candidate_comes_first_with_its_code_and_image():
+    generator, drawing = small_stylegan2(SIDE), random_sketch()
+    given = (generator, (drawing.colors, drawing.alpha), replace(SHORT, steps=1, delta_weight=0.0))
+    plain = sketch(*given, features=FEATURES, random=1)
+    other = sketch(*given, features=FEATURES, random=1, realness=lambda images: -plain_order(images, plain))
+    assert plain.metrics[1].loss < 1.35 * plain.metrics[0].loss
+    assert [one.start for one in other.metrics] == [one.start for one in reversed(plain.metrics)]
+    assert torch.equal(other.latent.codes, plain.latent.codes.flip(0))
+
+
+def plain_order(images: Tensor, found: SketchResult) -> Tensor:
+    """1 for the image that the loss alone chooses, 0 for others."""
+    return torch.tensor([float(torch.equal(image, found.images[0])) for image in images])
+
+
+def test_paper_is_free_and_said_in_python_too(tmp_path):
+    drawing = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(drawing).ellipse((16, 16, 48, 48), fill=(200, 60, 40))
+    drawing.save(tmp_path / "a.png")
+    given = (small_stylegan2(SIDE), tmp_path / "a.png", replace(SHORT, candidates=1, steps=1))
+    with pytest.warns(UserWarning, match="its paper, #ffffff"):
+        free = sketch(*given, features=FEATURES, random=0)
+    assert float(free.sketch.alpha[0, 0, 0]) == 0
+    assert bool((sketch(*given, features=FEATURES, random=0, paper="none").sketch.alpha == 1).all())

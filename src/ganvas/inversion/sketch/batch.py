@@ -8,6 +8,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.inversion.batch import concatenate
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.sketch.nearest import RandomImages, compare_random_images
+from ganvas.inversion.sketch.realness import Realness
 from ganvas.inversion.sketch.search import SketchResult, SketchSearch, SketchSettings, check_candidates, start_search
 from ganvas.inversion.sketch.sketch import RANDOM_IMAGES
 from ganvas.inversion.sketch.target import Sketch
@@ -18,7 +19,8 @@ from ganvas.latents.latent import Latent
 @dataclass
 class BatchSketch:
     """The images of sketches by one generator with each of `variants`, settings that differ in the delta weight and in
-    the steps; ``run`` finds them. ``results`` are the finished ones, by sketch and variant.
+    the steps; ``run`` finds them. ``realness`` says how real images are. ``results`` are the finished ones, by
+    sketch and variant.
     """
 
     generator: Generator
@@ -26,6 +28,7 @@ class BatchSketch:
     variants: Sequence[SketchSettings]
     features: FeatureExtractor
     random: int = RANDOM_IMAGES
+    realness: Realness | None = None
     random_images: RandomImages | None = None
     results: dict[tuple[int, int], SketchResult] = field(default_factory=dict)
 
@@ -46,7 +49,9 @@ class BatchSketch:
         try:
             for row, target in enumerate(targets):
                 for column, settings in enumerate(self.variants):
-                    search = start_search(self.generator, target, settings, self.features, self.random_images, row)
+                    search = start_search(
+                        self.generator, target, settings, self.features, self.random_images, row, self.realness
+                    )
                     self._search(row, column, search, report)
         except KeyboardInterrupt:
             if not self.results:

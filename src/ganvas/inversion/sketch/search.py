@@ -25,6 +25,7 @@ from ganvas.inversion.prepare import PreparedInversion, latent_at, prepare_inver
 from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.sketch.fidelity import BALANCED
 from ganvas.inversion.sketch.nearest import RandomImages
+from ganvas.inversion.sketch.realness import Realness, choose_candidate
 from ganvas.inversion.sketch.target import COMPARED, Sketch, masked_distance, sketch_terms
 from ganvas.inversion.starts import mean_start
 from ganvas.inversion.terms import mean_squared_z_score
@@ -92,6 +93,7 @@ class CandidateMetrics:
         l2: The mean squared difference.
         delta: ``mean((delta / std)^2)`` of the code's difference from its start.
         loss: The loss that was minimized.
+        realness: What the discriminator says of the image, larger is more real; nan where none was asked.
         from_mean: Distance of the code from the mean in standard deviations, about 1 for random codes.
         steps: Steps of the search.
     """
@@ -105,6 +107,7 @@ class CandidateMetrics:
     l2: float
     delta: float
     loss: float
+    realness: float
     from_mean: float
     steps: int
 
@@ -115,7 +118,9 @@ class CandidateMetrics:
 
 @dataclass(frozen=True)
 class SketchResult:
-    """Images that match one sketch, those of all candidates, the smallest loss first.
+    """Images that match one sketch, those of all candidates: the chosen one first, then the smallest loss.
+
+    Chosen is the most real of those whose loss is at most 35 % above the smallest, where realness is measured.
 
     Attributes:
         sketch: The drawing.
@@ -149,6 +154,7 @@ class SketchSearch:
     settings: SketchSettings
     prepared: PreparedInversion
     nearest: float
+    realness: Realness | None = None
     last: OptimizerStep | None = None
     seconds: float = 0.0
 
@@ -167,7 +173,9 @@ class SketchSearch:
         latent = latent_at(self.prepared, self.last)
         images = torch.cat(list(latent.images(generator)))
         metrics = self._metrics(self.last, images.to(generator.device))
-        order = sorted(range(len(metrics)), key=lambda sample: metrics[sample].loss)
+        losses = [one.loss for one in metrics]
+        chosen = choose_candidate(losses, None if self.realness is None else [one.realness for one in metrics])
+        order = sorted(range(len(metrics)), key=lambda sample: (sample != chosen, losses[sample]))
         names = tuple(f"{self.sketch.name} from {name}" for name in latent.names)
         latent = replace(latent, names=names, source=self.sketch.source or self.sketch.name).rows(order)
         ordered = tuple(metrics[sample] for sample in order)
@@ -182,6 +190,7 @@ class SketchSearch:
         deltas = mean_squared_z_score(point.delta, known.std).cpu()
         priors = mean_squared_z_score(point.codes - known.mean, known.std).cpu()
         losses = distances + self.settings.delta_weight * deltas + weights.prior * priors
+        realness = [math.nan] * len(losses) if self.realness is None else self.realness(images).tolist()
         return [
             CandidateMetrics(
                 start=name,
@@ -191,6 +200,7 @@ class SketchSearch:
                 **{term: float(terms[term][sample]) if term in terms else math.nan for term in COMPARED},
                 delta=float(deltas[sample]),
                 loss=float(losses[sample]),
+                realness=realness[sample],
                 from_mean=float(priors[sample].sqrt()),
                 steps=step.number,
             )
@@ -205,8 +215,10 @@ def start_search(
     features: FeatureExtractor,
     random_images: RandomImages,
     column: int = 0,
+    realness: Realness | None = None,
 ) -> SketchSearch:
-    """Return the search for images of a sketch, that of a `column` of `random_images`, before its first step.
+    """Return the search for images of a sketch, that of a `column` of `random_images`, before its first step;
+    `realness` says how real images are.
 
     Raises `GanvasError` where there are fewer random images than candidates that start from them.
     """
@@ -222,7 +234,7 @@ def start_search(
         features=features,
         names=start.names,
     )
-    return SketchSearch(sketch, settings, prepared, random_images.smallest_distance(column))
+    return SketchSearch(sketch, settings, prepared, random_images.smallest_distance(column), realness)
 
 
 def check_candidates(count: int, random: int) -> None:

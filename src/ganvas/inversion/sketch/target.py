@@ -19,13 +19,14 @@ COMPARED = ("perceptual", "l1", "l2")
 @dataclass(frozen=True)
 class Sketch:
     """A drawing: ``colors`` in [-1, 1] and ``alpha`` in [0, 1], which says where and how much they count; ``source`` is
-    its file.
+    its file; ``note`` says what was taken for paper.
     """
 
     name: str
     colors: Float[Tensor, "1 3 h w"]
     alpha: Float[Tensor, "1 alpha_h alpha_w"]
     source: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         if self.colors.shape[-2:] != self.alpha.shape[-2:]:

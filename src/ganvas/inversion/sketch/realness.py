@@ -1,0 +1,35 @@
+"""Which candidate of a sketch is the best: by the loss, and by how real its image is.
+
+A face with one eye, or none, can match strokes better than a whole one, by a little. So some of the loss is given for
+an image that a discriminator takes for more real.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.errors import GanvasError
+
+TOLERANCE = 0.35  # share of the smallest loss by which that of a more real image may be larger
+Realness = Callable[[Float[Tensor, "n 3 h w"]], Float[Tensor, "n"]]
+
+
+def choose_candidate(losses: Sequence[float], realness: Sequence[float] | None = None) -> int:
+    """Return the most real candidate among those whose loss is at most 35 % above the smallest; without `realness` that
+    of the smallest loss. Of equal ones it is the first.
+
+    The loss decides what may be chosen, so that a more real image that does not show the sketch is not. 35 % was set on
+    four sketches of cats with four candidates each: the images of the smallest losses had no eyes in two of them, those
+    with eyes a loss larger by 19 to 34 %. (The OOD score is no realness: it was smallest for a cat without eyes.)
+
+    Raises:
+        GanvasError: There is no candidate, another number of realness values, or a value is not finite.
+    """
+    given = [losses] if realness is None else [losses, realness]
+    if not losses or any(len(one) != len(losses) for one in given) or not torch.tensor(given).isfinite().all():
+        raise GanvasError("Candidates have a finite loss and realness each, and there is at least one.")
+    most = min(losses) + TOLERANCE * abs(min(losses))
+    near = [index for index, loss in enumerate(losses) if loss <= most]
+    return min(near, key=lambda index: losses[index] if realness is None else -realness[index])
