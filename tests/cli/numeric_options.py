@@ -45,6 +45,7 @@ TEXTS_OF_COMMAND = {
     ("compare inversion", "--start"): ("random:{}",),
     ("models convert", "--layers"): ("{}", "0-{}"),
     ("models convert", "--region"): ("lips=box:0,0,{},0.5",),
+    ("models convert", "--region-layers"): ("mouth={}", "mouth=0-{}"),
 }
 WITHOUT_NUMBERS = {
     "--for", "--start", "--resume", "--discriminator", "--loss", "--feature", "--background", "--baseline", "--name",
