@@ -37,7 +37,6 @@ SETTINGS = [
     Setting("oneDNN: SSE4.1", 1, {"ONEDNN_MAX_CPU_ISA": "SSE41"}),
     Setting("oneDNN: AVX2", 1, {"ONEDNN_MAX_CPU_ISA": "AVX2"}),
     Setting("oneDNN: AVX-512", 1, {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}),
-    Setting("oneDNN: AVX2, 2 threads", 2, {"ONEDNN_MAX_CPU_ISA": "AVX2"}),
     Setting("ATen: default", 1, {"ATEN_CPU_CAPABILITY": "default"}),
     Setting("ATen: AVX2", 1, {"ATEN_CPU_CAPABILITY": "avx2"}),
     Setting("ATen: AVX-512", 1, {"ATEN_CPU_CAPABILITY": "avx512"}),

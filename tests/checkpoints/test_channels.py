@@ -104,6 +104,7 @@ def small_network(channels: int, biased: bool) -> nn.Sequential:
     return network.eval().requires_grad_(False)
 
 
+@pytest.mark.float32
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_channels_and_biases_of_dcgan(tmp_path: Path, channels: int, biased: bool) -> None:
@@ -132,6 +133,7 @@ def test_a_dcgan_with_a_last_bias_has_its_derivative(tmp_path: Path) -> None:
     torch.testing.assert_close(push(tangent), pairs[1])
 
 
+@pytest.mark.float32
 def test_files_of_users_are_shown_as_wrap_shows_them(shared: Path) -> None:
     for name in ("dcgan-grey.pth", "dcgan-last-bias.pth"):
         state = torch.load(shared / "cases/07-grey-generator" / name, weights_only=True)

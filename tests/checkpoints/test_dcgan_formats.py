@@ -81,6 +81,7 @@ def test_a_generator_is_told_from_other_networks_by_its_prefix(named: dict[str, 
     assert read_dcgan(decoder, EXAMPLE) is None
 
 
+@pytest.mark.float32
 def test_biases_before_normalization_go_into_its_mean(named: dict[str, Tensor]):
     torch.manual_seed(0)
     network = nn.Sequential(nn.ConvTranspose2d(5, 4, 4), nn.BatchNorm2d(4), nn.ReLU())
@@ -108,6 +109,7 @@ def conditional(classes: int, label_first: bool, biased: bool, mean: float = 0.0
     return network.eval().requires_grad_(False)
 
 
+@pytest.mark.float32
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("label_first", [False, True])
 @pytest.mark.parametrize("classes", [2, 10])

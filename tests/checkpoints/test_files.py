@@ -55,6 +55,7 @@ def test_the_bundled_faces_load_by_name() -> None:
     assert "UTKFace" in card
 
 
+@pytest.mark.float32
 def test_half_precision_keeps_the_images(shared: Path, tmp_path: Path) -> None:
     source = shared / "models" / "faces-64.pkl"
     trained, halved = load(source), load(convert(source, tmp_path / "half.safetensors", half=True))

@@ -78,6 +78,7 @@ def test_tensorflow_pickle_finds_directions_and_edits(
     check_main_job(run, layouts.write_tensorflow(tmp_path / "network.pkl", networks, monkeypatch), tmp_path)
 
 
+@pytest.mark.float32
 def test_converted_file_finds_directions_and_edits(run: Run, shared: Path, tmp_path: Path) -> None:
     """As converted by the command."""
     model = tmp_path / "ours.safetensors"

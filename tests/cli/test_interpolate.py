@@ -109,6 +109,7 @@ def test_one_class_for_each_end(run, tmp_path):
     assert (outcome.code, "of different classes" in outcome.err) == (2, True)
 
 
+@pytest.mark.float32
 def test_noise_seed_gives_the_frames_their_noise(run, tmp_path):
     generator = small_stylegan2(16)
     model = save_generator(tmp_path / "small.safetensors", generator, About("small", "", {}))

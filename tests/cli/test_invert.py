@@ -72,6 +72,7 @@ def test_inversion_writes_latent_metrics_and_video(run: Run, folder: Path, tmp_p
     assert latent.generator_hash
 
 
+@pytest.mark.float32
 def test_tuned_latents_and_noise_are_edited_and_sampled(run: Run, folder: Path, tmp_path: Path):
     generator, more = folder / "layers.safetensors", ("--noise", "on", "--tune", "2", "--tune-rank", "1")
     outcome = run("invert", generator, folder / "0.png", *SEARCH, *more, "--out", tmp_path, "--json")

@@ -210,6 +210,7 @@ def test_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(
         assert sheet.width > 3 * 128
 
 
+@pytest.mark.float32
 def test_noise_seed_changes_details_and_is_kept_with_the_codes(run: Run, files: dict[str, Path], tmp_path: Path):
     given = ("sample", files["plain"], "--seeds", "3,5")
     assert run(*given, "--noise-seed", "7", "--out", tmp_path / "a").code == 0

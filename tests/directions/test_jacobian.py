@@ -39,6 +39,7 @@ def test_columns_are_finite_differences(space: str, layers: str | None, resoluti
         assert error < 0.03  # kinks of the leaky ReLU within the step, and float32; exact agreement is tested elsewhere
 
 
+@pytest.mark.float32
 def test_a_direction_of_w_is_the_sum_of_its_layers() -> None:
     _, _, _, by_w = held("w", "2-3")
     _, _, _, by_layers = held("w+", "2-3")
@@ -76,6 +77,7 @@ def test_float16_keeps_the_grams() -> None:
     assert half.bytes == jacobian.bytes // 2
 
 
+@pytest.mark.float32
 @pytest.mark.parametrize("blocks", [2, 3, 6])
 def test_streamed_grams_equal_held_ones(blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jacobian_module, "TANGENTS_AT_ONCE", 2)
@@ -86,7 +88,9 @@ def test_streamed_grams_equal_held_ones(blocks: int, monkeypatch: pytest.MonkeyP
         linear, masks, JacobianPlan(torch.float32, blocks, 0), lambda what, done, total: seen.append((done, total))
     )
     for gram, mask in zip(grams, masks, strict=True):
-        torch.testing.assert_close(gram, jacobian.gram(mask), rtol=1e-5, atol=1e-6)
+        held_gram = jacobian.gram(mask)
+        # Sums of float32 in another order differ by some of its eps, of the largest entry.
+        torch.testing.assert_close(gram, held_gram, rtol=0, atol=2e-5 * float(held_gram.abs().max()))
     assert seen[-1][0] == seen[-1][1]
 
 

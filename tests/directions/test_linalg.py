@@ -91,6 +91,14 @@ def test_quotients_are_the_eigenvalues() -> None:
     torch.testing.assert_close(linalg.rayleigh_quotients(a, b, vectors), values)
 
 
+def test_quotients_over_rounding_are_large_and_positive():
+    a, b = torch.eye(3, dtype=torch.float64), torch.diag(torch.tensor([1.0, 1e-12, -1e-12], dtype=torch.float64))
+    found = linalg.rayleigh_quotients(a, b, torch.eye(3, dtype=torch.float64))
+    assert found[0] == 1
+    assert (found[1:] == found[1]).all()
+    assert 1e6 < found[1] < 1e7
+
+
 def test_signs() -> None:
     vectors = torch.tensor([[0.1, 0.9], [-0.8, 0.2]])
     assert torch.equal(linalg.fix_signs(vectors), torch.tensor([[-0.1, 0.9], [0.8, 0.2]]))

@@ -55,6 +55,7 @@ def published_algorithm(generator, w: torch.Tensor, mask: torch.Tensor, size: in
     return vectors.real[:, np.argsort(-values.real)].T
 
 
+@pytest.mark.float32
 @pytest.mark.parametrize("ridge", [None, Ridge(1e-3)])
 def test_compat_official_end_to_end(monkeypatch: pytest.MonkeyPatch, ridge: Ridge | None) -> None:
     monkeypatch.setattr(resefa, "OFFICIAL_RESOLUTION", 8)
@@ -162,6 +163,16 @@ def test_directions_are_unit_vectors_of_the_edited_layers() -> None:
         assert found.vectors.flatten(1).gather(1, found.vectors.flatten(1).abs().argmax(1, keepdim=True)).min() > 0
         if space == "w+":
             assert found.vectors[:, [0, 2, 4, 5]].abs().max() == 0
+
+
+@pytest.mark.parametrize("budget", [2**20, 20_000])  # J whole, and in blocks of columns
+def test_progress_of_a_search_counts_the_columns_of_all_images(budget: int):
+    generator, calls = small_stylegan2(16), []
+    method, latent = ReSeFa(budget=budget), sample(generator, [1, 2, 3])
+    find_directions(generator, latent, "box:0,0,0.5,0.5", method=method, progress=lambda *call: calls.append(call))
+    assert len({(what, total) for what, _, total in calls}) == 1
+    assert calls == sorted(calls)
+    assert calls[-1][1] == calls[-1][2] >= 3 * 6
 
 
 def test_one_jacobian_serves_many_regions() -> None:

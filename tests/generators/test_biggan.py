@@ -161,6 +161,7 @@ class TestProtocol:
             drawn = truncnorm.rvs(-2, 2, size=6, random_state=np.random.RandomState(seed))
             assert np.allclose(row, drawn, atol=1e-6)
 
+    @pytest.mark.float32
     def test_a_row_has_one_image_whatever_its_batch(self, monkeypatch: pytest.MonkeyPatch):
         generator = small_biggan()
         z, labels = rows(generator), (3, 0, 1)

@@ -42,6 +42,7 @@ def ratio(generator: BigGAN, latent: Latent, vector: torch.Tensor, step: float) 
 
 
 class TestLibrary:
+    @pytest.mark.float32
     @pytest.mark.parametrize("truncation", [1.0, 0.43])
     @pytest.mark.parametrize("label", [FIRST_CLASS, (0, 3)])
     def test_the_predicted_ratio_is_what_a_small_step_measures(self, truncation: float, label: int | tuple[int, ...]):
@@ -74,6 +75,7 @@ class TestLibrary:
         assert (moved.space, moved.label, moved.truncation) == ("z", OTHER_CLASS, 0.7)
         assert not torch.equal(generator.synthesize(moved), generator.synthesize(other))
 
+    @pytest.mark.float32
     def test_labels_per_row_are_kept_with_the_codes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         generator = small_biggan()
         latent = sample(generator, [0, 1, 2], label=[3, 0, 1], truncation=0.5)

@@ -61,6 +61,7 @@ def test_the_standard_dcgan_has_the_published_sizes(resolution: int, parameters:
     assert sum(p.numel() for p in generator.parameters()) == parameters
 
 
+@pytest.mark.float32
 @pytest.mark.parametrize("resolution", [8, 32, 64, 128])
 def test_equals_torch_layers_outside_training(resolution: int):
     generator = small_dcgan(resolution)
@@ -70,6 +71,7 @@ def test_equals_torch_layers_outside_training(resolution: int):
     torch.testing.assert_close(images, by_torch_layers(generator).eval()(z[:, :, None, None]), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.float32
 def test_equals_torch_layers_in_training_with_its_statistics():
     generator = small_dcgan().requires_grad_(True)
     other = by_torch_layers(generator).train()

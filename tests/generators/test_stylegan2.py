@@ -23,6 +23,7 @@ from tests.generators.small import small_stylegan2
 KINDS: tuple[Kind, ...] = ("skip", "resnet", "orig")
 
 
+@pytest.mark.float32
 @pytest.mark.parametrize("name", ["stylegan2", "stylegan2-conditional", "stylegan2-resnet", "stylegan2-orig"])
 def test_images_equal_those_of_the_published_code(shared: Path, name: str) -> None:
     generator = load(shared / "conformance" / f"{name}.pkl")
@@ -94,6 +95,7 @@ def test_gradients_forwards_and_backwards(kind: Kind) -> None:
     )
 
 
+@pytest.mark.float32
 def test_splitting_a_batch_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan2(32)
     ws = generator.map(generator.sample(range(7)))
@@ -120,6 +122,7 @@ def test_a_code_gives_one_image_in_every_space() -> None:
     torch.testing.assert_close(generator.synthesize(generator.map(z, "s", truncation=0.6), "s"), by_w_plus)
 
 
+@pytest.mark.float32
 def test_a_row_is_the_same_in_every_batch() -> None:
     generator = small_stylegan2(16)
     ws = generator.map(generator.sample([1, 2, 3]))

@@ -61,6 +61,7 @@ def test_images_equal_those_of_the_published_code(shared: Path, kind: str) -> No
     assert error(generator.synthesize(ws, "w+"), expected["image_layers3to5_plus0.5"]) < 1e-4
 
 
+@pytest.mark.float32
 @pytest.mark.parametrize("kind", ["t", "r"])
 def test_images_equal_those_of_hammer(shared: Path, kind: str) -> None:
     generator = load(shared / "conformance" / f"genforce-stylegan3-{kind}.pth")
@@ -173,6 +174,7 @@ def test_backward_gradients_equal_the_derivative() -> None:
     torch.testing.assert_close(gradient.flatten(), (push(basis) * weights).sum(dim=(1, 2, 3)), rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.float32
 def test_tangents_pushed_in_parts_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan3()
     ws = generator.map(generator.sample(range(5)))

@@ -18,6 +18,7 @@ def codes(generator: StyleGAN3, rows: int = 3) -> torch.Tensor:
     return torch.randn(rows, generator.layers, 5, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.float32
 @KINDS
 def test_images_are_those_of_the_generator(kind: dict):
     generator = small_stylegan3(16, **kind)

@@ -73,6 +73,7 @@ def test_wrapping_changes_nothing_of_the_images():
     assert not any(part._forward_hooks for part in module.modules())
 
 
+@pytest.mark.float32
 def test_modules_that_start_with_a_convolution():
     ours = small_dcgan()
     generator = ganvas.wrap(by_torch_layers(ours).eval(), z_dim=(7, 1, 1))

@@ -161,6 +161,7 @@ def test_every_space_and_optimizer_lowers_the_loss_and_raises_the_psnr(space: st
     assert psnr(next(found.latent.images(generator)), photos(1)) > psnr(start, photos(1)) + 0.1
 
 
+@pytest.mark.float32
 def test_noise_maps_are_saved_per_sample(tmp_path: Path):
     generator = small_stylegan2(16)
     settings = replace(SHORT, noise=True, weights=LossWeights(l2=1.0, noise=1.0))
@@ -188,6 +189,7 @@ def test_tuning_raises_the_psnr_of_one_photo():
     assert found.latent.tuned
 
 
+@pytest.mark.float32
 def test_inversion_in_batches_is_inversion_at_once(monkeypatch: pytest.MonkeyPatch):
     generator = small_stylegan2(16)
     whole = BatchInversion(generator, photos(3), "abc", SHORT, features=FEATURES)
@@ -272,6 +274,7 @@ def test_impossible_inversions_are_refused():
         InversionSettings(schedule="other")
 
 
+@pytest.mark.float32
 def test_photo_files_are_read_at_the_resolution_of_the_generator(tmp_path: Path):
     """A path, a list of paths and the tensors read from them give the same codes."""
     generator = small_stylegan2(16)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ganvas.io.progress import Forecast, in_words
+from ganvas.io.progress import Forecast, as_one, in_words, part_of
 
 
 def said(seconds_each: float, total: int) -> list[str]:
@@ -44,4 +44,36 @@ def test_two_tasks_are_told_apart():
 def test_times_in_words():
     assert [in_words(value) for value in (60.0, 61.0, 5400.0, 7200.0, 3.5 * 3600, 3.0 * 86400)] == [
         "60 seconds", "61 seconds", "1.5 hours", "2 hours", "3.5 hours", "3 days",
+    ]  # fmt: skip
+
+
+Report = tuple[str, int, int]
+
+
+def test_parts_of_a_task_count_as_the_whole():
+    reports: list[Report] = []
+    for number in range(40):
+        for done in (64, 256):
+            part_of(lambda *report: reports.append(report), number, 40)("Inverting", done, 256)
+    assert reports[0] == ("Inverting", 64, 40 * 256)
+    assert reports[-1] == ("Inverting", 40 * 256, 40 * 256)
+    assert reports == sorted(reports)
+
+
+def test_parts_of_parts_count_as_the_whole():
+    reports: list[Report] = []
+    for outer in range(2):
+        for inner in range(3):
+            part_of(part_of(lambda *report: reports.append(report), outer, 2), inner, 3)("Tuning", 5, 5)
+    assert reports == [("Tuning", done, 30) for done in (5, 10, 15, 20, 25, 30)]
+
+
+def test_several_tasks_are_reported_as_one():
+    reports: list[Report] = []
+    report = as_one(lambda *report: reports.append(report), "Comparing", {"Reading": 100, "Making": 300})
+    for task in (("Packing", 1, 2), ("Reading", 50, 200), ("Reading", 200, 200), ("Making", 0, 0), ("Making", 30, 30)):
+        report(*task)
+    assert reports == [
+        ("Packing", 1, 2), ("Comparing", 25, 400), ("Comparing", 100, 400), ("Comparing", 100, 400),
+        ("Comparing", 400, 400),
     ]  # fmt: skip

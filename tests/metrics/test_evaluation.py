@@ -63,7 +63,13 @@ def test_evaluate_equals_the_distances_of_features_by_hand(tmp_path: Path, home:
     for index, image in enumerate(images):
         pixels.write_image(tmp_path / "real" / f"{index:02}.png", image[None])
     generator, features = LinearGenerator(resolution=16), network()
-    found = evaluate(generator, tmp_path / "real", range(6), network=features)
+    reports: list[tuple[str, int, int]] = []
+    report = lambda *counts: reports.append(counts)  # noqa: E731
+    found = evaluate(generator, tmp_path / "real", range(6), network=features, progress=report)
+    compared = [counts for counts in reports if counts[0] != "Packing images"]
+    assert {(what, total) for what, _, total in compared} == {("Comparing images", found.real_images + 6)}
+    assert compared == sorted(compared)
+    assert compared[-1][1] == found.real_images + 6
     seen = pixels.resize(pixels.from_bytes(pixels.to_bytes(images)), 32, 32)
     real = global_features(features, pixels.from_bytes(pixels.to_bytes(seen)))
     fake = global_features(features, torch.cat(list(fake_images(generator, range(6)))))

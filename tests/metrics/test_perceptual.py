@@ -53,6 +53,7 @@ def test_distance_equals_its_formula(network: FeatureNetwork):
     assert float(perceptual_distance(network, x, y)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.float32
 def test_one_image_is_compared_with_many(network: FeatureNetwork):
     x, y = images(1), images(4, 1)
     expected = perceptual_distance(network, x.expand(4, -1, -1, -1), y)
@@ -66,6 +67,7 @@ def test_distance_of_kept_maps_is_that_of_the_images(network: FeatureNetwork):
     torch.testing.assert_close(distance_of_maps(kept, unit_maps(network, y)), perceptual_distance(network, x, y))
 
 
+@pytest.mark.float32
 def test_distances_of_all_pairs_equal_those_one_by_one(network: FeatureNetwork):
     x, y = images(3), images(4, 1)
     together = all_distances(unit_maps(network, x), unit_maps(network, y))

@@ -104,6 +104,7 @@ def test_progress_counts_images_and_frames_as_one_task(tmp_path: Path):
     assert [call[1] for call in calls] == list(range(19))
 
 
+@pytest.mark.float32
 def test_changes_are_those_of_a_search_on_the_same_images(tmp_path: Path):
     generator = small_stylegan2(16)
     latent, mask = sample(generator, [4, 7]), torch.zeros(1, 16, 16)

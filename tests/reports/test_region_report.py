@@ -47,6 +47,7 @@ def direction(seed: int = 0) -> Direction:
     return Direction(vector / vector.norm(), "w", (3, 4, 5), 4.0, 5.0, 0.5)
 
 
+@pytest.mark.float32
 def test_changes_are_those_of_the_images(faces: Generator, latent: Latent, mask: torch.Tensor):
     report = compare_directions(faces, latent, [Edit(direction(), STRENGTHS, "one")], mask)
     before = ganvas.sample(faces, [4], truncation=0.7)

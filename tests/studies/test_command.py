@@ -34,9 +34,14 @@ def test_every_study_is_known():
     assert {"features", "inversion", "locality", "ood", "photos", "regions"} <= set(STUDIES)
 
 
-def test_paths_are_printed_and_threads_set(two_threads: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_paths_are_printed_and_threads_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    asked = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
     assert run(study, ["name", "--out", str(tmp_path), "--threads", "1"]) == DONE
-    assert capsys.readouterr().out.split() == [str(tmp_path / "name"), str(tmp_path / "1")]
+    assert asked == [1]
+    assert capsys.readouterr().out.split() == [str(tmp_path / "name"), str(tmp_path / str(torch.get_num_threads()))]
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ def test_targets_have_the_level_in_the_column_of_the_kind():
     assert what.targets().tolist() == [[0, 0.5, 0, 0, 0], [0] * 5, [0, 0, 0, 0, 1]]
 
 
+@pytest.mark.float32
 def test_folded_network_has_the_same_maps():
     torch.manual_seed(0)
     network = Learner(SMALL).network

@@ -37,6 +37,7 @@ def with_exact_norms(network: torch.nn.Module, names: list[str]) -> None:
             parameters[name].div_(torch.linalg.matrix_norm(parameters[name].flatten(1), ord=2))
 
 
+@pytest.mark.float32
 def test_step_equals_a_plain_one():
     """Losses of both networks from their definitions, with exact singular values instead of power iteration."""
     settings = replace(BIG, orthogonal=0.0)

@@ -19,6 +19,7 @@ from ganvas.training.gan.losses import gradient_penalty
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.mark.float32
 def test_style_discriminator_equals_a_second_implementation():
     """That of the benchmarks: other layout, other resampling, linear layers at the end."""
     discriminator, plain = style_discriminator(), PlainDiscriminator((16, 16, 8))
@@ -139,6 +140,7 @@ def test_residual_block_preserves_the_energy_of_smooth_maps():
     assert float(y.square().mean()) == pytest.approx(1, rel=0.12)
 
 
+@pytest.mark.float32
 def test_gain_scales_the_output():
     torch.manual_seed(0)
     layer, x = EqualConvolution(4, 4, 3), torch.randn(2, 4, 8, 8)

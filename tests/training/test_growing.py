@@ -109,6 +109,7 @@ def test_source_is_unchanged():
     assert all(torch.equal(before[name], t) for name, t in source.state_dict().items())
 
 
+@pytest.mark.float32
 @pytest.mark.parametrize("finer", [(6,), (8, 6)])
 def test_grown_discriminator_scores_as_its_source_at_lower_resolution(finer: tuple[int, ...]):
     source = style_discriminator()

@@ -34,6 +34,7 @@ def snapshot(tmp_path: Path) -> Path:
     return snapshots.write(path, networks, TrainingState(16, 64), vars(SMALL), {})
 
 
+@pytest.mark.float32
 def test_all_networks_start_from_a_snapshot(snapshot: Path):
     small = starting.read_initial(str(snapshot))
     assert isinstance(small, Networks)

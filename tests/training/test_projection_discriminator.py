@@ -40,6 +40,7 @@ def test_two_classes_of_an_image_differ_by_their_embeddings(discriminator: Proje
     torch.testing.assert_close(difference, discriminator.features(x) @ (e[1] - e[2]))
 
 
+@pytest.mark.float32
 def test_a_score_depends_on_its_own_image_alone(discriminator: ProjectionDiscriminator):
     x, classes = images(3), torch.tensor([0, 1, 2])
     alone = torch.cat([discriminator(x[i : i + 1], classes[i : i + 1]) for i in range(3)])

@@ -34,6 +34,7 @@ def step(settings: StyleGAN3Settings, networks: Networks, index: int = 0) -> dic
     return settings.step(networks, REAL, index, Randomness(0, index), augment.unchanged, ProcessGroup())
 
 
+@pytest.mark.float32
 def test_step_equals_the_published_one():
     """Non-saturating losses and lazy R1, from their definitions, on images of the generator's own synthesis."""
     networks = SHARP.build(CPU)

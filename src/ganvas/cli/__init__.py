@@ -37,6 +37,7 @@ COMMANDS = {
     "compare": "Compare methods of dragging and inversion on your own generator.",
     "models": "List, describe, fetch and convert generators.",
 }
+INSTALL_COMPLETION = "--install-completion"
 GROUPS_OF_COMMANDS = ("compare", "models", "train")
 WRONG_INPUT, FAILED, STOPPED = 2, 1, 130
 
@@ -75,12 +76,14 @@ def make_app() -> App:
     for name, text in COMMANDS.items():
         target = "app" if name in GROUPS_OF_COMMANDS else name
         app.command(f"ganvas.cli.{name}:{target}", name=name, help=text)
+    completing = "Complete commands and options by the tab key, from the next terminal on."
+    app.command("ganvas.cli.completion:install", name=INSTALL_COMPLETION, help=completing)
     return app
 
 
 def _run(given: list[str]) -> None:
     first = given[0] if given else "--help"
-    if first not in (*COMMANDS, "--help", "-h", "--version"):
+    if first not in (*COMMANDS, "--help", "-h", "--version", INSTALL_COMPLETION):
         close = difflib.get_close_matches(first, COMMANDS, n=1)
         question = f" Did you mean '{close[0]}'?" if close else ""
         raise GanvasError(f"There is no command '{first}'.{question} Commands: {', '.join(COMMANDS)}.")

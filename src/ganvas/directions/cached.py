@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.basis import acting_space
@@ -13,8 +14,9 @@ from ganvas.directions.resefa import ReSeFa, Search, mean_grams
 from ganvas.errors import GanvasError
 from ganvas.errors.arguments import checked
 from ganvas.generators.codes import Layers
-from ganvas.generators.protocol import Generator, check_generator
-from ganvas.io.progress import Progress
+from ganvas.generators.protocol import Generator, about_of, check_generator
+from ganvas.images.notebook import notebook_cell
+from ganvas.io.progress import Progress, part_of, silent
 from ganvas.latents.latent import Latent, as_latent
 from ganvas.latents.spaces import draw_samples
 from ganvas.regions import Region
@@ -27,6 +29,7 @@ class CachedSearch:
     Args:
         search: What was asked for: method, generator, space, layers.
         jacobians: One for each image.
+        images: What counts of the images [n, c, r, r]; c is 3, or 1 where only their brightness counts.
 
     Example:
         >>> import ganvas
@@ -38,6 +41,7 @@ class CachedSearch:
 
     search: Search
     jacobians: tuple[Jacobian, ...]
+    images: Float[Tensor, "n c r r"]
 
     @property
     def bytes(self) -> int:
@@ -70,6 +74,12 @@ class CachedSearch:
         images = f"{len(self.jacobians)} image{'s' if len(self.jacobians) > 1 else ''}"
         layers = "" if self.search.layers is None else f", layers {self.search.layers}"
         return f"CachedSearch({images}, space {self.search.space}{layers}, {self.bytes / 2**20:.0f} MiB)"
+
+    def _repr_html_(self) -> str:
+        named = about_of(self.search.generator).regions
+        return notebook_cell(
+            self, self.images.expand(-1, 3, -1, -1), rows=[("named regions", ", ".join(named))] if named else ()
+        )
 
 
 @checked
@@ -119,8 +129,11 @@ def cache_jacobians(
     if isinstance(latent, Tensor) and known.space != "z":  # a tensor does not say by how much it was truncated
         origin = replace(origin, truncation=None)
     samples = draw_samples(generator, space, known.label)
-    jacobians = []
-    for one in known:
-        jacobians.append(hold(method.derivative(generator, one, space, layers), plan, progress))
+    jacobians, images = [], []
+    for number, one in enumerate(known):
+        derivative = method.derivative(generator, one, space, layers)
+        jacobians.append(hold(derivative, plan, part_of(progress or silent, number, len(known))))
         jacobians[-1].whole()
-    return CachedSearch(Search(method, generator, space, layers, 1, samples, origin), tuple(jacobians))
+        images.append(derivative.image)
+    search = Search(method, generator, space, layers, 1, samples, origin)
+    return CachedSearch(search, tuple(jacobians), torch.cat(images))

@@ -17,10 +17,13 @@ from torch import Tensor
 
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.errors.arguments import checked_as
+from ganvas.errors.shown import some_of
 from ganvas.generators.codes import layer_text
 from ganvas.generators.protocol import Generator, about_of
+from ganvas.images.notebook import notebook_cell
 from ganvas.io.tensor_files import write_tensors
 from ganvas.latents.latent import Latent
+from ganvas.regions.drawing import mask_drawing
 
 Strength = float | int | np.number | str
 SIGN_RULE = "the entry of largest size is positive"
@@ -48,6 +51,20 @@ class Origin:
     rank: int | None = None
     sign: str = SIGN_RULE
     notes: str = ""
+
+    def facts(self) -> list[tuple[str, object]]:
+        """Return what is known of how the directions were found, by name."""
+        known = {
+            "generator": self.generator,
+            "seeds": some_of(self.seeds),
+            "truncation": self.truncation,
+            "label": self.label,
+            "ridge": self.ridge,
+            "rank": self.rank,
+            "resolution": self.resolution and f"{self.resolution} px",
+            "notes": self.notes,
+        }
+        return [(name, value) for name, value in known.items() if value not in (None, "", "none")]
 
     def warn_of_another(self, generator: Generator) -> None:
         """Warn where the directions were found on another generator than this one."""
@@ -106,6 +123,9 @@ class Direction:
     def __repr__(self) -> str:
         numbers = _facts(predicted_ratio=self.predicted_ratio, std=self.std)
         return f"Direction({_place(self.space, self.layers, self.origin)}{numbers})"
+
+    def _repr_html_(self) -> str:
+        return notebook_cell(self, rows=self.origin.facts())
 
     def length(self, strength: Strength) -> float:
         """Return a strength as a Euclidean distance: a number counts in `scale`, "2s" is two standard deviations.
@@ -181,6 +201,12 @@ class Directions:
         more = ", ..." if len(self) > 4 else ""
         shown = f", predicted ratios {', '.join(ratios)}{more}" if ratios else ""
         return f"Directions({len(self)} of {_place(self.space, self.layers, self.origin)}{shown})"
+
+    def _repr_html_(self) -> str:
+        drawing = None if self.mask is None else mask_drawing(self.mask)
+        numbers = (self.predicted_ratios.tolist(), self.eigenvalues.tolist(), self.stds.tolist())
+        rows = [(index, *(f"{value:.3g}" for value in row)) for index, row in enumerate(zip(*numbers, strict=True))]
+        return notebook_cell(self, drawing, columns=("", "predicted ratio", "eigenvalue", "std"), rows=rows)
 
     def __iter__(self) -> Iterator[Direction]:
         return (self[i] for i in range(len(self)))

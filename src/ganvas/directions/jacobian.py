@@ -20,6 +20,7 @@ from ganvas.io.progress import Progress
 
 DEFAULT_BUDGET = 2 * 2**30
 TANGENTS_AT_ONCE = 32
+WORK = "Computing derivatives"  # as progress is labeled; its unit is a column of J
 PICKING_COST = 2.5  # measured: a pixel picked out one by one, in pixels of a whole rectangle
 
 
@@ -160,7 +161,7 @@ def hold(derivative: Derivative, plan: JacobianPlan, progress: Progress | None =
     for first, last in _chunks(0, size):
         columns[first:last] = derivative.columns(first, last)
         if progress:
-            progress(str(plan), last, size)
+            progress(WORK, last, size)
     return Jacobian(columns, derivative.image.shape[1], derivative.image.shape[-1])
 
 
@@ -190,7 +191,7 @@ def streamed_grams(
                 gram[first:last, start : start + len(partners)] = corner
             done += last - first
             if progress:
-                progress(str(plan), done, total)
+                progress(WORK, done, total)
     return [gram.tril() + gram.tril(-1).T for gram in grams]
 
 

@@ -203,8 +203,12 @@ def _largest(
 def rayleigh_quotients(
     a: Float[Tensor, "d d"], b: Float[Tensor, "d d"], vectors: Float[Tensor, "d k"]
 ) -> Float[Tensor, "k"]:
-    """Return ``n^T a n / n^T b n`` (ReSeFa, Eq. 7) for each column n."""
-    return (vectors * (a @ vectors)).sum(0) / (vectors * (b @ vectors)).sum(0)
+    """Return ``n^T a n / n^T b n`` (ReSeFa, Eq. 7) for each column n of unit length, at most 1 / eps of float32.
+
+    Grams are sums in float32: below its eps times the larger trace, ``n^T b n`` is rounding of any sign.
+    """
+    rounding = torch.finfo(torch.float32).eps * float(max(a.trace(), b.trace()))
+    return (vectors * (a @ vectors)).sum(0) / (vectors * (b @ vectors)).sum(0).clamp(min=rounding)
 
 
 def fix_signs(vectors: Float[Tensor, "d k"]) -> Float[Tensor, "d k"]:

@@ -24,7 +24,7 @@ from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count, Fraction, Size, Weight
 from ganvas.generators.codes import Layers, parse_layers
 from ganvas.generators.protocol import Generator
-from ganvas.io.progress import Progress
+from ganvas.io.progress import Progress, part_of, silent
 from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import draw_samples, stds_along
 from ganvas.regions import Region
@@ -139,8 +139,9 @@ class ReSeFa:
         samples = draw_samples(generator, space, latent.label)  # a wrong label or count fails here, before the Jacobian
         search = Search(self, generator, space, layers, count, samples, origin_of(self.name, generator, latent))
         sums: list[Grams] = []
-        for one in latent:
-            grams = region_grams(self.derivative(generator, one, space, layers), masks, plan, progress)
+        for number, one in enumerate(latent):
+            report = part_of(progress or silent, number, len(latent))
+            grams = region_grams(self.derivative(generator, one, space, layers), masks, plan, report)
             sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, grams, strict=True)] if sums else grams
         return {
             name: search.solve((a / len(latent), b / len(latent)), region, foreground, name)

@@ -241,7 +241,7 @@ def time_path(
     def measure(positions: Positions) -> Float[np.ndarray, "m"]:
         nonlocal rounds
         rounds += 1
-        what = f"Re-timing, round {rounds}" if evenly else "Measuring steps"
+        what = f"Re-timing, round {rounds} of at most {1 + ROUNDS}" if evenly else "Measuring steps"
         return step_lengths(network, generator, path, positions, lambda done, total: progress(what, done, total))
 
     positions, steps = retimed(measure, shares, path.corners) if evenly else (shares, measure(shares))

@@ -3,6 +3,7 @@
 import math
 import os
 import reprlib
+from collections.abc import Sequence
 from typing import Any
 
 MOST_DIGITS = 20
@@ -27,6 +28,12 @@ def shown(value: Any) -> str:
 def shortened(text: str, most: int = 60) -> str:
     """Return text that was typed, cut after `most` characters."""
     return text if len(text) <= most else f"{text[:most]}..."
+
+
+def some_of(values: Sequence[object]) -> str:
+    """Return some values in a few words: "4, 9, 11, ... (16)"."""
+    first = ", ".join(map(str, values[:4]))
+    return first if len(values) <= 4 else f"{first}, ... ({len(values)})"
 
 
 def _kind_of(value: Any) -> str:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ganvas.errors import LatentError
 from ganvas.generators.codes import check_shape, check_space
-from ganvas.generators.protocol import About, Label, Noise, summary
+from ganvas.generators.protocol import About, Label, Noise, facts, summary
 from ganvas.generators.takes_latent import takes_latent
+from ganvas.images.notebook import notebook_cell
 
 Jvp = Callable[[Tensor], Tensor]
 """Takes tangents of codes [n, *code] to tangents of images [n, 3, h, w]."""
@@ -54,6 +55,9 @@ class GeneratorBase:
     about: About | None = None
 
     __repr__ = summary
+
+    def _repr_html_(self) -> str:
+        return notebook_cell(self, rows=facts(self))
 
     @property
     def code_dtype(self) -> torch.dtype:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import GanvasError
+from ganvas.errors.shown import some_of
 from ganvas.generators.crops import Crop
 from ganvas.regions import Region
 
@@ -199,6 +200,16 @@ def summary(generator: Any) -> str:
     facts += [f"{generator.resolution} px", f"spaces {', '.join(generator.spaces)}"]
     facts += [f"{generator.layers} layers"] if generator.layers else []
     return f"{type(generator).__name__}({', '.join(facts)})"
+
+
+def facts(generator: Any) -> list[tuple[str, str]]:
+    """Return what there is to know of a generator, by name: shapes of codes, device, named regions, classes, hash."""
+    about, classes = about_of(generator), getattr(generator, "class_names", None) or ()
+    shapes = ", ".join(f"{space} {list(generator.dimensions(space))}" for space in generator.spaces)
+    known = [("codes", shapes), ("device", str(generator.device))]
+    known += [("named regions", ", ".join(about.regions))] if about.regions else []
+    known += [("classes", some_of(classes))] if classes else []
+    return known + ([("hash", about.hash[:12])] if about.hash else [])
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 LARGE_IMAGES = 1024  # pixels
-LARGE_MAPS = 2**23  # values of all samples' maps
+LARGE_MAPS = 2**22  # values of all samples' maps
 _ACTIVE: ContextVar[bool] = ContextVar("recompute", default=False)
 
 

@@ -20,7 +20,7 @@ from ganvas.inversion.prepare import Inversion, PreparedInversion, finish_invers
 from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
-from ganvas.io.progress import Progress, silent
+from ganvas.io.progress import Progress, part_of, silent
 from ganvas.latents.latent import Latent
 from ganvas.latents.photo_origin import PhotoOrigin
 
@@ -138,6 +138,7 @@ class BatchInversion:
         size = max(1, PIXELS_PER_BATCH // self.generator.resolution**2)
         parts, steps = torch.arange(len(self.photos)).split(size), self.settings.steps
         for number, samples in enumerate(parts):
+            report = part_of(progress, number, len(parts))
             chosen = samples.tolist()
             begun = time.perf_counter()
             batch = InversionBatch(self._prepare(chosen))
@@ -147,7 +148,7 @@ class BatchInversion:
                 batch.losses.append(step.losses.cpu())
                 if step.number in self.video_steps and batch is self.batches[0]:
                     self.video_images.append(_frames(step))
-                progress("Inverting", number * steps + step.number, len(parts) * steps)
+                report("Inverting", step.number, steps)
             batch.release_images()
             self.on_saved(self)
 
@@ -166,12 +167,13 @@ class BatchInversion:
     def _tune(self, settings: TuningSettings, progress: Progress) -> None:
         pairs = [(batch, place) for batch in self.started for place in range(len(batch.prepared.names))]
         for sample, (batch, place) in enumerate(pairs):
+            report = part_of(progress, sample, len(pairs))
             assert batch.last is not None
             begun, last = time.perf_counter(), None
             prepared, step = batch.prepared.select(place, batch.last)
             try:
                 for last in prepared.tuning(step, settings):
-                    progress("Tuning", sample * settings.steps + last.number, len(pairs) * settings.steps)
+                    report("Tuning", last.number, settings.steps)
             finally:
                 if last is not None and last.number:
                     seconds = batch.seconds + time.perf_counter() - begun

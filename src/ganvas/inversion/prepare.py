@@ -10,6 +10,7 @@ from torch import Tensor
 from ganvas.errors import ImageError
 from ganvas.generators.codes import check_space
 from ganvas.generators.protocol import Generator, about_of
+from ganvas.images.notebook import notebook_cell
 from ganvas.inversion.features import FeatureExtractor, bundled_features
 from ganvas.inversion.metrics import InversionMetrics, perceptual_distances, psnr
 from ganvas.inversion.objective import Objective, make_target
@@ -43,6 +44,9 @@ class Inversion:
         ratios = ", ".join(f"{one.psnr:.1f}" for one in self.metrics[:4]) + (", ..." if len(self.metrics) > 4 else "")
         tuned = ", tuned" if self.latent.tuned else ""
         return f"Inversion({len(self.metrics)} photos into {self.latent.space}{tuned}, PSNR {ratios} dB)"
+
+    def _repr_html_(self) -> str:
+        return notebook_cell(self, self.images)
 
 
 @dataclass(frozen=True)

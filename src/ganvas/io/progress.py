@@ -1,7 +1,8 @@
 """How long tasks report: one type of callback for all of them, and how long they will take."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import accumulate
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is: ``progress("Tuning", 20, 350)``."""
@@ -12,6 +13,31 @@ WORTH_SAYING = 60.0
 
 def silent(what: str, done: int, total: int) -> None:
     """Report nothing."""
+
+
+def part_of(progress: Progress, number: int, count: int) -> Progress:
+    """Return the callback for part `number`, from 0, of `count` parts of about equal length: it reports the whole.
+
+    ``part_of(progress, 2, 40)("Inverting", 10, 100)`` calls ``progress("Inverting", 210, 4000)``.
+    """
+    return lambda what, done, total: progress(what, number * total + done, count * total)
+
+
+def as_one(progress: Progress, what: str, sizes: Mapping[str, int]) -> Progress:
+    """Return the callback that reports several tasks, done in the order of `sizes`, as one: each counts as so many.
+
+    Tasks that `sizes` does not name are reported as they are.
+    """
+    before = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
+    whole = sum(sizes.values())
+
+    def report(task: str, done: int, total: int) -> None:
+        if task in sizes:
+            progress(what, before[task] + round(sizes[task] * done / max(total, 1)), whole)
+        else:
+            progress(task, done, total)
+
+    return report
 
 
 class Forecast:

@@ -13,11 +13,13 @@ from torch import Tensor
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.errors.arguments import checked, checked_as
 from ganvas.errors.ranges import LayerCount, Truncation
+from ganvas.errors.shown import some_of
 from ganvas.generators.at_once import samples_at_once
 from ganvas.generators.codes import check_seeds
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of
 from ganvas.generators.weight_differences import with_differences
+from ganvas.images.notebook import notebook_cell
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.latents.checks import check_codes, check_truncated_layers
 from ganvas.latents.headers import checked_header, grouped
@@ -97,17 +99,20 @@ class Latent:
     def __repr__(self) -> str:
         facts = [f"{self.space} {list(self.codes.shape)}"]
         if self.names:
-            facts.append(_short(self.names))
+            facts.append(some_of(self.names))
         elif self.seeds:
-            facts.append(f"seed{'s' if len(self.seeds) > 1 else ''} {_short(self.seeds)}")
+            facts.append(f"seed{'s' if len(self.seeds) > 1 else ''} {some_of(self.seeds)}")
         if self.label is not None:
-            facts.append(f"label {_short(self.label) if isinstance(self.label, tuple) else self.label}")
+            facts.append(f"label {some_of(self.label) if isinstance(self.label, tuple) else self.label}")
         facts += [f"truncation {self.truncation:g}"] if self.truncation != 1 else []
         facts += [f"source '{self.source}'"] if self.source else []
         facts += [f"generator '{self.generator}'"] if self.generator else []
         facts += ["own noise"] if self.noise else []
         facts += ["tuned weights"] if self.tuned else []
         return f"Latent({', '.join(facts)})"
+
+    def _repr_html_(self) -> str:
+        return notebook_cell(self, None if self.photo is None else self.photo.images)
 
     @property
     def captions(self) -> tuple[str, ...]:
@@ -216,12 +221,6 @@ class Latent:
         at_once = samples_at_once(generator)
         for first in range(0, len(self), at_once):
             yield generator.synthesize(self[first : first + at_once]).cpu()
-
-
-def _short(values: Sequence[object]) -> str:
-    """Return some values in a few words: "4, 9, 11, ... (16)"."""
-    shown = ", ".join(map(str, values[:4]))
-    return shown if len(values) <= 4 else f"{shown}, ... ({len(values)})"
 
 
 _HEADER = tuple(name for name in Latent.__dataclass_fields__ if name not in ("codes", "noise", "tuned", "photo"))

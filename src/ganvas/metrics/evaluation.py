@@ -16,13 +16,14 @@ from ganvas.generators.codes import check_seeds
 from ganvas.generators.protocol import Generator, Label
 from ganvas.images import pixels
 from ganvas.images.datasets import FEWEST, ImageSet, open_images, shuffled
-from ganvas.io.progress import Progress, silent
+from ganvas.io.progress import Progress, as_one, silent
 from ganvas.latents.latent import sample
 from ganvas.metrics.distribution import COMPONENTS, KernelMMD, frechet_distance, kernel_mmd
 from ganvas.metrics.features import BATCH, FeatureNetwork, load_features
 from ganvas.metrics.spectrum import octave_energies
 
 FAKE_BATCH = 16
+READING_REAL, GENERATING = "Features of real images", "Generating images"  # as progress is labeled
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class ReferenceImages:
             with torch.no_grad():
                 features.append(self.network(images.to(self.network.mean.device)))
             energies.append(octave_energies(images)[:, 0])
-            progress("Generating images", sum(map(len, features)), len(seeds))
+            progress(GENERATING, sum(map(len, features)), len(seeds))
         fake = torch.cat(features)
         real = self.features.to(fake)
         return Evaluation(
@@ -120,6 +121,8 @@ def evaluate(
         raise GanvasError(f"{images} real images are too few for an evaluation; give --images of some hundred.")
     check_seeds(seeds)
     network = network or load_features(device=generator.device)
+    real = len(_some_images(data, network.architecture.resolution, images, progress, "crop")[1])
+    progress = as_one(progress, "Comparing images", {READING_REAL: real, GENERATING: len(seeds)})
     reference = open_reference(data, generator.resolution, images=images, network=network, progress=progress)
     return reference.compare(generator, seeds, truncation=truncation, label=label, progress=progress)
 
@@ -147,7 +150,7 @@ def real_features(
     parts = []
     for first in range(0, len(chosen), BATCH):
         parts.append(network(images.batch(chosen[first : first + BATCH]).to(network.mean.device)))
-        progress("Features of real images", min(first + BATCH, len(chosen)), len(chosen))
+        progress(READING_REAL, min(first + BATCH, len(chosen)), len(chosen))
     return torch.cat(parts)
 
 

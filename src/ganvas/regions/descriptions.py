@@ -9,16 +9,23 @@ from ganvas.regions.shapes import Box, Brush, Complement, Feather, Intersection,
 
 
 def mentions_mask(description: Any) -> bool:
-    """Return whether a description holds a mask at any depth. Not recursive, since a file may nest without end."""
+    """Return whether a description holds a mask at any depth."""
+    return mask_in(description) is not None
+
+
+def mask_in(description: Any) -> Mapping[str, Any] | None:
+    """Return the description of a mask that another one holds at any depth. Not recursive, since a file may nest
+    without end.
+    """
     waiting = [description]
     while waiting:
         item = waiting.pop()
         if isinstance(item, Mapping):
             if item.get("kind") == "mask":
-                return True
+                return item
             parts = item.get("parts")
             waiting += [item.get("of"), *(parts if isinstance(parts, list) else [])]
-    return False
+    return None
 
 
 def shape_from(description: Mapping[str, Any]) -> Shape:

@@ -6,6 +6,7 @@ label maps, `descriptions` reads regions back from JSON, and `text` parses the f
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any
@@ -17,13 +18,14 @@ from torch import Tensor
 
 from ganvas.errors import RegionError
 from ganvas.errors.arguments import checked_as
+from ganvas.images.notebook import notebook_cell
 from ganvas.regions import mask_files as files
-from ganvas.regions.coverage import beyond_band
 from ganvas.regions.descriptions import mentions_mask, shape_from
+from ganvas.regions.drawing import shape_drawing
 from ganvas.regions.shapes import Box, Brush, Complement, Feather, Mask, Polygon, Shape, as_points, intersection, union
+from ganvas.regions.split import split_mask
 
 Number = float | int
-HALF_GRAY_LEVEL = 1 / 512
 
 
 @dataclass(frozen=True)
@@ -283,20 +285,7 @@ class Region:
             raise RegionError(
                 f"The width of the ignore band, {ignore_band:g}, must be 0 or a fraction of the smaller side below 1."
             )
-        foreground = self.mask(height, width)
-        if foreground.max() < HALF_GRAY_LEVEL:
-            raise RegionError(f"The region {self} is empty at {width}x{height} pixels; make it larger.")
-        background = 1 - foreground
-        if ignore_band > 0:
-            beyond = beyond_band(foreground[0].numpy(), ignore_band * min(height, width))
-            background = torch.minimum(background, torch.from_numpy(beyond)[None])
-        if background.max() < HALF_GRAY_LEVEL:
-            band = f" with its ignore band of {ignore_band:g}" if ignore_band > 0 else ""
-            raise RegionError(
-                f"The region {self}{band} covers the whole image at {width}x{height} pixels and leaves no background; "
-                "make it smaller."
-            )
-        return foreground, background
+        return split_mask(self.mask(height, width), ignore_band, self)
 
     @property
     def has_mask(self) -> bool:
@@ -341,6 +330,11 @@ class Region:
     def __repr__(self) -> str:
         text = str(self)
         return f"Region({text if len(text) <= 80 else text[:77] + '...'})"
+
+    def _repr_html_(self) -> str:
+        with suppress(RegionError):  # masks of different aspect ratios have no drawing
+            return notebook_cell(self, shape_drawing(self.shape))
+        return notebook_cell(self)
 
 
 def _shape_of(other: object) -> Shape:

@@ -141,6 +141,7 @@ def test_alpha_counts_as_a_weight(strength: float):
     assert not torch.allclose(compare_random_images(generator, [halved], 3, L2, FEATURES).distances[:, 0], found[:, 0])
 
 
+@pytest.mark.float32
 def test_a_part_of_an_image_is_matched_by_the_image_without_an_edge_at_the_rim():
     """A part of one of the generator's own images is met by that image, whatever is round the part."""
     generator = small_stylegan2(SIDE)
@@ -154,6 +155,7 @@ def test_a_part_of_an_image_is_matched_by_the_image_without_an_edge_at_the_rim()
     assert found.distances[:, 0].sort().values[1] > 0.01
 
 
+@pytest.mark.float32
 def test_distances_of_random_images_are_those_of_each_alone():
     generator, sketches = small_stylegan2(SIDE), [random_sketch(seed) for seed in range(3)]
     rows = 0
@@ -177,6 +179,7 @@ def test_distances_of_random_images_are_those_of_each_alone():
     assert found.distances[order, 1].diff().min() >= 0
 
 
+@pytest.mark.float32
 def test_candidates_start_at_the_mean_and_at_the_nearest_and_are_independent():
     generator, drawing = small_stylegan2(SIDE), random_sketch()
     nearest = compare_random_images(generator, [drawing], 6, MIXED, FEATURES)

@@ -17,6 +17,7 @@ from ganvas.errors import GanvasError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Range, Steps, Weight
 from ganvas.generators.protocol import Generator
+from ganvas.images.notebook import notebook_cell
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_WEIGHTS, LossWeights
 from ganvas.inversion.optimizers import OptimizerStep
@@ -140,6 +141,9 @@ class SketchResult:
     def __repr__(self) -> str:
         distances = ", ".join(f"{one.distance:.3f}" for one in self.metrics[:4])
         return f"SketchResult({self.sketch.name}: {len(self.metrics)} candidates, masked distance {distances})"
+
+    def _repr_html_(self) -> str:
+        return notebook_cell(self, self.images)
 
 
 @dataclass
