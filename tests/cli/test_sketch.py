@@ -190,7 +190,7 @@ def test_paper_is_said(run: Run, folder: Path, tmp_path: Path):
     assert (outcome.code, "is no paper" in outcome.err) == (2, True)
 
 
-def test_a_bundled_discriminator_says_how_real_images_are():
+def test_realness_of_an_image_does_not_depend_on_the_others_of_its_batch():
     cats = load("cats")
     found = realness_of(cats, "cats")
     assert found is not None
@@ -198,5 +198,4 @@ def test_a_bundled_discriminator_says_how_real_images_are():
     with torch.no_grad():
         real, gray = found(images)
         torch.testing.assert_close(found(images.flip(0)), torch.stack([gray, real]))
-    assert real > gray
     assert realness_of(small_stylegan2(16), "cats") is None
