@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from ganvas.checkpoints.load import load
 from ganvas.checkpoints.own_format import save_generator
+from ganvas.cli.sketch import realness_of
 from ganvas.generators.protocol import About
 from ganvas.images import pixels
 from ganvas.inversion.sketch.batch import BatchSketch
-from ganvas.latents.latent import load_latent
+from ganvas.latents.latent import load_latent, sample
 from ganvas.metrics import ood
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
@@ -185,3 +188,14 @@ def test_paper_is_said(run: Run, folder: Path, tmp_path: Path):
     assert "counts everywhere" not in run("sketch", *given, "--paper", "none", "--out", tmp_path / "b").out
     outcome = run("sketch", *given, "--paper", "blurple", "--out", tmp_path / "c")
     assert (outcome.code, "is no paper" in outcome.err) == (2, True)
+
+
+def test_realness_of_an_image_does_not_depend_on_the_others_of_its_batch():
+    cats = load("cats")
+    found = realness_of(cats, "cats")
+    assert found is not None
+    images = torch.cat([next(sample(cats, [4]).images(cats)), torch.zeros(1, 3, 128, 128)])
+    with torch.no_grad():
+        real, gray = found(images)
+        torch.testing.assert_close(found(images.flip(0)), torch.stack([gray, real]))
+    assert realness_of(small_stylegan2(16), "cats") is None

@@ -48,11 +48,17 @@ def test_positions_are_fractions_of_the_photo():
     assert in_photo((side * 0.75, float(side)), 100, 200) == pytest.approx((1, 1))
 
 
-def test_eyes_of_a_generated_face_are_where_the_generator_has_them(portrait: Path):
-    places = eye_places_of(ganvas.named_regions(ganvas.load("faces")))
-    (face,) = find_faces(portrait)
+def test_eyes_of_generated_faces_are_where_the_generator_has_them(tmp_path: Path):
+    pytest.importorskip("dlib", reason=NO_DLIB)
+    generator, seeds = ganvas.load("faces"), range(8)
+    places = eye_places_of(ganvas.named_regions(generator))
+    images = resize(generator.synthesize(ganvas.sample(generator, seeds, truncation=0.5)), 256, 256)
+    found = [find_faces(ganvas.write_image(tmp_path / f"{seed}.png", images[seed : seed + 1])) for seed in seeds]
     distance = math.dist(*places)
-    assert all(math.dist(eye, place) < 0.2 * distance for eye, place in zip(face.eyes, places, strict=True))
+    # Whether a face that fills its photo is found hangs on a level of 8 bits, so that some may be missed.
+    assert sum(map(len, found)) >= 4
+    for face in (face for several in found for face in several):
+        assert all(math.dist(eye, place) < 0.2 * distance for eye, place in zip(face.eyes, places, strict=True))
 
 
 @pytest.mark.parametrize("degrees", [-15.0, 10.0, 15.0])

@@ -160,10 +160,8 @@ def invert(
     if isinstance(settings.start, Latent) and len(settings.start) == len(given):  # one code for each photo
         settings = replace(settings, start=settings.start.rows(read.rows))
     names = unique_names([file.stem for file in read.files])
-    kept, sources = (
-        video_steps(settings.steps, frames) if frames and not single else set(),
-        [str(file) for file in read.files],
-    )
+    kept = video_steps(settings.steps, frames) if frames and not single else set()
+    sources = [str(file) for file in read.files]
     inversion = BatchInversion(
         generator, read.images, names, settings, mask, features, kept, tuned, sources, read.frames
     )

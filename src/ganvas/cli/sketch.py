@@ -181,9 +181,10 @@ def realness_of(generator: Generator, model: str) -> Realness | None:
     discriminator = companion_discriminator(generator, model)
     if discriminator is None:
         return None
-    network = discriminator.to(generator.device).eval()
+    frozen = discriminator.to(generator.device).eval()
 
     def realness(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n"]:
-        return torch.cat([network(image).flatten() for image in images.split(1)])  # alone: it compares within a batch
+        # One at a time: a discriminator compares the images of a batch.
+        return torch.cat([frozen(image.float()).flatten() for image in images.split(1)])
 
     return realness

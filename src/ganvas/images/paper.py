@@ -143,7 +143,9 @@ def _longer_side(path: str | Path) -> int:
 
 
 def _inside(path: str | Path, alpha: Float[Tensor, "1 r r"]) -> Bool[Tensor, "1 r r"]:
-    """Return which pixels of a square lie in the image, two pixels from its edges, which resampling makes soft."""
+    """Return which pixels of a square lie in the image, two pixels from its edges, which resampling
+    makes soft.
+    """
     with decoding.opened(path, shrinkable=True) as image:
         turn = enclosing_square(*decoding.upright_size(image))
     side = alpha.shape[-1]

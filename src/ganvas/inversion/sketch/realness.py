@@ -20,9 +20,9 @@ def choose_candidate(losses: Sequence[float], realness: Sequence[float] | None =
     """Return the most real candidate among those whose loss is at most 35 % above the smallest; without `realness` that
     of the smallest loss. Of equal ones it is the first.
 
-    The loss decides what may be chosen, so that a more real image that does not show the sketch is not. 35 % was set on
-    four sketches of cats with four candidates each: the images of the smallest losses had no eyes in two of them, those
-    with eyes a loss larger by 19 to 34 %. (The OOD score is no realness: it was smallest for a cat without eyes.)
+    The loss decides what may be chosen, so that a more real image that does not show the sketch is not. 35 % and the
+    discriminator were chosen by eye on four sketches of cats with four candidates each, and tried on one more: weak
+    evidence, and no proof that an eye is never missing (docs/methods/sketch.md). Hence all candidates are shown.
 
     Raises:
         GanvasError: There is no candidate, another number of realness values, or a value is not finite.
