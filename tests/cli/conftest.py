@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ganvas.cli import main
+from ganvas.images import pixels
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,16 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["--region", "mouth", "--seeds", "0", "--count", "2", "--resolution", "16", "--strength", "-4:4:3"]
     assert main(["directions", "faces", *options, "--out", str(folder), "--json"]) == 0
     return folder
+
+
+def check_one_file(
+    run: Run, command: str, model: Path, one: Path, another: Path, out: Path, options: tuple[object, ...]
+) -> None:
+    """Assert that one input becomes one image file of 16 pixels, and that two, and a file that exists, are refused."""
+    outcome = run(command, model, one, *options, "--out", out)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+    assert pixels.read_image(out).shape == (1, 3, 16, 16)
+    for more, message in (((), "exists already"), ((another, "--overwrite"), "2 images result")):
+        outcome = run(command, model, one, *options, *more, "--out", out)
+        assert (outcome.code, message in outcome.err) == (2, True)

@@ -15,7 +15,7 @@ from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.photos import unique_names
 from ganvas.latents.latent import load_latent
 from ganvas.regions import Region
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, check_one_file
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
 
@@ -304,11 +304,5 @@ def test_out_of_distribution_photos_are_reported(run: Run, folder: Path, tmp_pat
 
 
 def test_one_photo_becomes_one_image_file(run: Run, folder: Path, tmp_path: Path):
-    out, given = tmp_path / "x.png", (folder / "layers.safetensors", folder / "0.png", *SHORT)
-    outcome = run("invert", *given, "--out", out)
-    assert (outcome.code, outcome.err) == (0, "")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
-    assert pixels.read_image(out).shape == (1, 3, 16, 16)
-    for more, message in (((), "exists already"), ((folder / "1.png", "--overwrite"), "2 images result")):
-        outcome = run("invert", *given, *more, "--out", out)
-        assert (outcome.code, message in outcome.err) == (2, True)
+    inputs = (folder / "layers.safetensors", folder / "0.png", folder / "1.png")
+    check_one_file(run, "invert", *inputs, tmp_path / "x.png", SHORT)

@@ -16,7 +16,7 @@ from ganvas.images import pixels
 from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.latents.latent import load_latent, sample
 from ganvas.metrics import ood
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, check_one_file
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
 
@@ -172,14 +172,8 @@ def test_sketch_refuses_wrong_input(run: Run, folder: Path, tmp_path: Path, opti
 
 
 def test_one_sketch_becomes_one_image_file(run: Run, folder: Path, tmp_path: Path):
-    out, given = tmp_path / "x.png", (folder / "layers.safetensors", folder / "a.png", *SHORT)
-    outcome = run("sketch", *given, "--out", out)
-    assert (outcome.code, outcome.err) == (0, "")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
-    assert pixels.read_image(out).shape == (1, 3, 16, 16)
-    for more, message in (((), "exists already"), ((folder / "b.png", "--overwrite"), "2 images result")):
-        outcome = run("sketch", *given, *more, "--out", out)
-        assert (outcome.code, message in outcome.err) == (2, True)
+    inputs = (folder / "layers.safetensors", folder / "a.png", folder / "b.png")
+    check_one_file(run, "sketch", *inputs, tmp_path / "x.png", SHORT)
 
 
 def test_paper_is_said(run: Run, folder: Path, tmp_path: Path):

@@ -187,12 +187,13 @@ def convert(
         if name not in named:
             known = ", ".join(named) or "none"
             raise RegionError(f"There is no region '{name}' to give layers to; named are: {known}.")
+    given = {**about.region_layers, **(region_layers or {})}
     about = replace(
         about,
         name=name or about.name,
         regions=named,
         edit_layers=edit_layers or about.edit_layers,
-        region_layers={**about.region_layers, **(region_layers or {})},
+        region_layers={name: text for name, text in given.items() if name in named},
         source={**about.source, "hash": about.hash, **(facts or {})},
     )
     return save_generator(target, generator, about, half=half)

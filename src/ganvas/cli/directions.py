@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
-from ganvas.cli.preview import ShowRegion
+from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths
@@ -111,7 +111,7 @@ def directions(
     layers, recommended, settings = layers_of(generator, space, layers, region), layers is None, method.settings()
     plan = settings.plan(generator, space, layers)
     with loading.results(out, overwrite, generator) as folder, progress() as report:
-        seen = [preview(folder.path, source.seen(generator, latent), area)] if show_region else []
+        seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
         found = find_directions(
             generator, latent, region, method=settings, space=space, layers=layers, count=count, progress=report
         )

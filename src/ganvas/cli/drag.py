@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames
-from ganvas.cli.preview import ShowRegion
+from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import progress
 from ganvas.cli.types import METHOD, Files, Layers, Model, Out, Overwrite, Points, RegionText
@@ -164,7 +164,11 @@ def drag(
         session, requests = _replayed(replay, undo or 0, asked, generator, source)
     single = is_file_name(out) and check_new_file(out, overwrite)
     with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
-        seen = [] if not show_region else _preview(out if folder is None else folder.path, session, requests[-1])
+        if show_region and requests:  # none where all drags of a trace are undone
+            image, asked_for = known_image(generator, session.latent), requests[-1]
+            seen = [preview(folder.path if folder else out, image, asked_for.movable, asked_for.points)]
+        else:
+            seen = []
         done = perform_drags(session, requests, partial(report, "Dragging"))
         session = done.session
         if folder is None:
@@ -176,12 +180,6 @@ def drag(
     loading.show("drag", list(map(str, drags)), [*seen, *paths], drags=[asdict(one) for one in drags])
     if not done.finished:
         raise KeyboardInterrupt
-
-
-def _preview(out: Path, session: DragSession, request: DragRequest) -> list[Path]:
-    photo = session.start.photo
-    image = session.image() if photo is None else photo.images
-    return [preview(out, image, request.movable, request.points)]
 
 
 def _open(asked: Asked, generator: Generator, source: Source) -> DragSession:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
-from ganvas.cli.preview import ShowRegion
+from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths, Texts
@@ -82,12 +82,12 @@ def edit(
     if is_file_name(out):
         edited = step.latent(generator, latent)
         written = write_single(out, generator, [edited], len(edited), files, overwrite)
-        seen = [preview(out, source.seen(generator, latent), area)] if show_region else []
+        seen = [preview(out, known_image(generator, latent), area)] if show_region else []
         loading.show("edit", read_as, [*seen, *written])
         return
     title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
     with loading.results(out, overwrite, generator) as folder, progress() as report:
-        seen = [preview(folder.path, source.seen(generator, latent), area)] if show_region else []
+        seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
         written = EditRun(generator, latent, step, mask, files, frames).write(folder, title, facts, report)
     lines, paths = [*read_as, *written.lines], [*seen, *written.files]
     loading.show("edit", lines, paths, changes=written.changes, images=written.images)

@@ -9,7 +9,7 @@ from typing import Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.options import Loading, PhotoOptions, check_frames, class_of, mask_of
+from ganvas.cli.options import Loading, PhotoOptions, check_frames, class_of
 from ganvas.cli.preview import ShowRegion
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
@@ -151,7 +151,7 @@ def invert(
     files.check_fits(generator.resolution)
     settings, features, region = search.settings(generator), search.features(generator), search.region
     area = None if region is None else region_of(generator, region)[1]
-    mask = None if region is None else mask_of(generator, region)
+    mask = None if area is None else area.split(generator.resolution, generator.resolution)[0]
     given = photo_files(photos)
     single = is_file_name(out) and check_single(out, len(given), overwrite)
     read = read_photos(given, generator, preparation.settings())

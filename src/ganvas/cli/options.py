@@ -47,7 +47,8 @@ class Output:
 
     def show(self, command: str, lines: Sequence[str], files: Sequence[Path] = (), **facts: Any) -> None:
         """Print the lines, the files that were written and the time taken; with ``--json`` the command's facts."""
-        show_result([*lines, *written(files)], {"command": command, **facts, "files": files}, self.json)
+        lines = [*lines, *written(files, facts.get("device", ""))]
+        show_result(lines, {"command": command, **facts, "files": files}, self.json)
 
     def results(
         self, out: Path, overwrite: bool, generator: Generator | None = None
@@ -77,9 +78,7 @@ class Compute(Output):
 
     def show(self, command: str, lines: Sequence[str], files: Sequence[Path] = (), **facts: Any) -> None:
         """Print the same, and the device that was chosen."""
-        device = str(device_named(self.device))
-        summary = {"command": command, **facts, "device": device, "files": files}
-        show_result([*lines, *written(files, device)], summary, self.json)
+        super().show(command, lines, files, device=str(device_named(self.device)), **facts)
 
     def precision_on(self, device: torch.device) -> str:
         """Return "float32" or "bfloat16"."""
@@ -204,11 +203,6 @@ class Source:
     def label_for(self, generator: Generator) -> int | tuple[int, ...] | None:
         """Return the classes meant by --label, None where it was not given."""
         return label_of(generator, self.label)
-
-    def seen(self, generator: Generator, latent: Latent) -> Float[Tensor, "1 3 h w"]:
-        """Return the first image of a latent as its user knows it: the photo, where it was inverted from one."""
-        first = latent.rows([0])
-        return first.photo.images if first.photo else next(first.images(generator))
 
     def refuse_with(self, what: str, label: bool = True, **others: Any) -> None:
         """Raise `LatentError` where an option was given that `what` decides already."""

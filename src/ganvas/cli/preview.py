@@ -10,8 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.drag.request import Point
+from ganvas.generators.protocol import Generator
 from ganvas.images.pixels import write_image
 from ganvas.io.result_folder import is_file_name
+from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 from ganvas.reports.region_preview import box_text, region_preview
 
@@ -23,6 +25,12 @@ ShowRegion = Annotated[
         "in fractions.",
     ),
 ]
+
+
+def known_image(generator: Generator, latent: Latent) -> Float[Tensor, "1 3 h w"]:
+    """Return the first image of a latent as its user knows it: the photo, where it was inverted from one."""
+    first = latent.rows([0])
+    return first.photo.images if first.photo else next(first.images(generator))
 
 
 def show_region(

@@ -5,6 +5,7 @@ from pathlib import Path
 from ganvas.checkpoints.load import named_regions
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source
+from ganvas.cli.preview import known_image
 from ganvas.cli.types import Model, Overwrite, RegionText
 from ganvas.directions.find import region_of
 from ganvas.generators.protocol import about_of
@@ -35,7 +36,7 @@ def region(
     generator = loading.load(model)
     drawn = None if region is None else region_of(generator, region)[1]
     latent = source.read(generator, [seed]).rows([0])
-    image = source.seen(generator, latent)
+    image = known_image(generator, latent)
     named = named_regions(generator)
     layers = {name: about_of(generator).layers_for(name) for name in named}
     lies = [f"drawn: {region} lies in {box_text(drawn)}"] if region and drawn else []

@@ -141,11 +141,11 @@ def sketch(
     generator = loading.load(model)
     files.check_fits(generator.resolution)
     variants = search.variants(generator)
+    single = is_file_name(out) and check_single(out, len(sketches) * len(variants), overwrite)
     named, bad = read_sketches(sketches, generator.resolution, paper)
     notes = [one.note for one in named if one.note]
     features, photos = bundled_features(generator.device), measurements.real
     sketching = BatchSketch(generator, named, variants, features, measurements.nearest, realness_of(generator, model))
-    single = is_file_name(out) and check_single(out, len(sketches) * len(variants), overwrite)
     with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
         real = None if photos is None else real_features(features.network, photos, MOST_REAL, report)
         finished = sketching.run(report)
