@@ -16,6 +16,19 @@ TOLERANCE = 0.35  # share of the smallest loss by which that of a more real imag
 Realness = Callable[[Float[Tensor, "n 3 h w"]], Float[Tensor, "n"]]
 
 
+def measure_realness(realness: Realness, images: Float[Tensor, "n 3 h w"]) -> list[float]:
+    """Return how real each image is, by a function of the user's; raises `GanvasError` where it gives anything but a
+    number for each.
+    """
+    found: object = realness(images)
+    if not isinstance(found, Tensor) or found.shape != (len(images),) or not found.isfinite().all():
+        given = f"shape {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise GanvasError(
+            f"realness gives a tensor [{len(images)}] of finite numbers for {len(images)} images; it gave {given}."
+        )
+    return found.tolist()
+
+
 def choose_candidate(losses: Sequence[float], realness: Sequence[float] | None = None) -> int:
     """Return the most real candidate among those whose loss is at most 35 % above the smallest; without `realness` that
     of the smallest loss. Of equal ones it is the first.

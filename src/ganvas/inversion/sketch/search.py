@@ -25,7 +25,7 @@ from ganvas.inversion.prepare import PreparedInversion, latent_at, prepare_inver
 from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.sketch.fidelity import BALANCED
 from ganvas.inversion.sketch.nearest import RandomImages
-from ganvas.inversion.sketch.realness import Realness, choose_candidate
+from ganvas.inversion.sketch.realness import Realness, choose_candidate, measure_realness
 from ganvas.inversion.sketch.target import COMPARED, Sketch, masked_distance, sketch_terms
 from ganvas.inversion.starts import mean_start
 from ganvas.inversion.terms import mean_squared_z_score
@@ -190,7 +190,7 @@ class SketchSearch:
         deltas = mean_squared_z_score(point.delta, known.std).cpu()
         priors = mean_squared_z_score(point.codes - known.mean, known.std).cpu()
         losses = distances + self.settings.delta_weight * deltas + weights.prior * priors
-        realness = [math.nan] * len(losses) if self.realness is None else self.realness(images).tolist()
+        realness = [math.nan] * len(losses) if self.realness is None else measure_realness(self.realness, images)
         return [
             CandidateMetrics(
                 start=name,
