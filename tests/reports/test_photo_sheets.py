@@ -11,6 +11,7 @@ from ganvas.drag.session import DragSession, open_drag
 from ganvas.edits.interpolate import path_through
 from ganvas.edits.retime import Timing
 from ganvas.generators.protocol import Generator
+from ganvas.generators.weight_differences import LEFT, RIGHT, weights_of
 from ganvas.images import sheets
 from ganvas.latents.latent import Latent, sample
 from ganvas.latents.photo_origin import PhotoOrigin
@@ -55,6 +56,18 @@ def test_a_path_shows_its_photos_over_the_frames_nearest_to_them(generator: Gene
     levels = [-0.5, 1, 1, 1, 0.25]  # white where no photo is
     assert [is_even(tile(strip, 0, column, 2, 5), level) for column, level in enumerate(levels)] == [True] * 5
     assert not is_even(tile(strip, 1, 0, 2, 5), -0.5)
+
+
+def test_photos_with_weights_of_their_own_are_shown_too(generator: Generator):
+    first, second = photographed(generator, 1, -0.5), photographed(generator, 3, 0.25)
+    name, weight = next(iter(weights_of(generator).items()))
+    tuned = replace(
+        second,
+        tuned={f"{name}{LEFT}": torch.zeros(len(weight), 1), f"{name}{RIGHT}": torch.zeros(1, weight[0].numel())},
+    )
+    path = path_through(generator, [first, tuned])
+    strip = path_strip(generator, path, timings(5))
+    assert [is_even(tile(strip, 0, column, 2, 5), level) for column, level in ((0, -0.5), (4, 0.25))] == [True, True]
 
 
 def test_a_closed_path_shows_no_photo_twice(generator: Generator):

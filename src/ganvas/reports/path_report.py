@@ -91,8 +91,10 @@ def path_strip(
     return sheets.labeled_grid(torch.cat(rows), len(chosen), [f"frame {number}" for number in chosen], names)
 
 
-def _photo_row(path: LatentPath, positions: Positions, like: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "k 3 h w"]:
-    """Return the photos of a path, each at the place of the position nearest to its sample, white elsewhere."""
+def _photo_row(path: LatentPath, positions: Positions, like: Float[Tensor, "_ 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Return the photos of a path at the size of frames, each at the place of the position nearest to its sample, white
+    elsewhere.
+    """
     row = like.new_ones(len(positions), *like.shape[1:])
     for photo, place in zip(path.photos, path.key_positions, strict=True):
         if photo is not None:
