@@ -1,5 +1,5 @@
-"""Where a confined edit may change an image: the core, where it changes freely, the limit, beyond which nothing differs,
-and the rim between the two, where the change fades.
+"""Where a confined edit may change an image: the core, where it changes freely, the limit, beyond which nothing
+differs, and the rim between the two, where the change fades.
 """
 
 from collections.abc import Sequence
