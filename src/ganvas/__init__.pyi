@@ -12,6 +12,8 @@ from .drag.session import DragSession, drag_points, open_drag
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
+from .edits.recipe import Recipe, load_recipe
+from .edits.render import render
 from .edits.retime import Timing, retime
 from .errors import (
     CheckpointError,
@@ -81,6 +83,7 @@ __all__ = [
     "LossWeights",
     "PhotoSettings",
     "ReSeFa",
+    "Recipe",
     "Region",
     "RegionError",
     "ResultFileError",
@@ -110,6 +113,7 @@ __all__ = [
     "load",
     "load_directions",
     "load_latent",
+    "load_recipe",
     "mix",
     "mix_grid",
     "named_regions",
@@ -120,6 +124,7 @@ __all__ = [
     "read_image",
     "read_photo",
     "read_sketch",
+    "render",
     "retime",
     "sample",
     "show",
