@@ -9,6 +9,7 @@ from .directions.resefa import ReSeFa
 from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
+from .edits.confine import ConfinedImages, ConfineSettings, confine
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
@@ -63,6 +64,8 @@ __all__ = [
     "BigGANSettings",
     "CachedSearch",
     "CheckpointError",
+    "ConfineSettings",
+    "ConfinedImages",
     "DCGANSettings",
     "Direction",
     "Directions",
@@ -101,6 +104,7 @@ __all__ = [
     "adapt",
     "align_photo",
     "cache_jacobians",
+    "confine",
     "convert",
     "drag_points",
     "edit",
