@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganvas.directions.find import region_of
 from ganvas.edits.rim import WHOLE, MapBlender, Rim, joined, rim_around
-from ganvas.errors import LatentError, RegionError
+from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Fraction, Range
 from ganvas.generators.protocol import Generator, Hookable, MapHook, check_generator, feature_extent
