@@ -13,6 +13,8 @@ from .edits.confine import ConfinedImages, ConfineSettings, confine
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
+from .edits.recipe import Recipe, load_recipe
+from .edits.render import render
 from .edits.retime import Timing, retime
 from .errors import (
     CheckpointError,
@@ -84,6 +86,7 @@ __all__ = [
     "LossWeights",
     "PhotoSettings",
     "ReSeFa",
+    "Recipe",
     "Region",
     "RegionError",
     "ResultFileError",
@@ -114,6 +117,7 @@ __all__ = [
     "load",
     "load_directions",
     "load_latent",
+    "load_recipe",
     "mix",
     "mix_grid",
     "named_regions",
@@ -124,6 +128,7 @@ __all__ = [
     "read_image",
     "read_photo",
     "read_sketch",
+    "render",
     "retime",
     "sample",
     "show",
