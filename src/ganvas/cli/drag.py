@@ -197,7 +197,7 @@ def _confined(session: DragSession, requests: Sequence[DragRequest], confinement
             raise RegionError(
                 f"The target {x:g},{y:g} lies beyond the rim of --inside, where nothing changes; give a larger region."
             )
-    return replace(session, confinement=confinement)
+    return replace(session, painter=confinement.images)
 
 
 def _open(asked: Asked, generator: Generator, source: Source) -> DragSession:

@@ -16,7 +16,6 @@ from ganvas.drag.draggan import DragGANSettings
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest, as_pairs
 from ganvas.drag.run import DragRun, FinishedDrag
 from ganvas.drag.settings import DragSettings
-from ganvas.edits.confine import Confinement
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Steps
@@ -28,6 +27,7 @@ from ganvas.regions import Region
 
 Points = Sequence[Sequence[Sequence[float | int]]]
 """Pairs of handle and target, ((x, y), (x, y)), in fractions of width and height."""
+Painter = Callable[[Generator, Latent, Latent], Tensor]
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,13 +38,14 @@ class DragSession:
         context: The generator, the space and layers that move, and the feature map that is followed.
         start: The latent before the first drag, in the context's ``code_space``.
         drags: The finished drags, in order.
-        confinement: Where images may differ from the one at the start; None for everywhere.
+        painter: What makes images of the generator, the latent at the start, and the one that is shown, where that is
+            not the generator alone: a confinement does.
     """
 
     context: DragContext
     start: Latent
     drags: tuple[FinishedDrag, ...] = ()
-    confinement: Confinement | None = None
+    painter: Painter | None = None
 
     def __repr__(self) -> str:
         context, done = self.context, [f"{one.request.method.method} {one.reason}" for one in self.drags]
@@ -67,9 +68,8 @@ class DragSession:
     def image(self, codes: Tensor | None = None) -> Float[Tensor, "1 3 h w"]:
         """Return the image of codes in the context's ``code_space``, by default of the present ones, on the CPU."""
         codes = self.codes if codes is None else codes.to(self.start.codes)
-        if self.confinement is not None:
-            edited = replace(self.start, codes=codes)
-            return self.confinement.images(self.context.generator, self.start, edited).float().cpu()
+        if self.painter is not None:
+            return self.painter(self.context.generator, self.start, replace(self.start, codes=codes)).float().cpu()
         return self.context.render(self.context.feature_map(codes), codes).float().cpu()
 
     @checked
