@@ -15,6 +15,7 @@ from ganvas.drag.draggan import DragGANSettings
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest, as_pairs
 from ganvas.drag.session import Points
 from ganvas.drag.settings import DragSettings
+from ganvas.edits.confine import ConfineSettings
 from ganvas.edits.operations import Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
 from ganvas.edits.recipe_files import read_recipe, write_recipe
 from ganvas.errors import GanvasError
@@ -39,6 +40,7 @@ class Recipe:
     Args:
         base: The seed, file or photo that it begins with.
         operations: What is done to it.
+        settings: Width and side of the rims of its regions.
 
     Example:
         >>> import ganvas
@@ -53,6 +55,7 @@ class Recipe:
 
     base: Latent
     operations: tuple[Operation, ...] = ()
+    settings: ConfineSettings = ConfineSettings()
 
     def __repr__(self) -> str:
         captions = self.base.captions
@@ -189,7 +192,7 @@ class Recipe:
         """Write JSON, and beside it ``<path>.safetensors`` with the tensors; `ganvas.load_recipe` reads both. Returns
         the path of the JSON file.
         """
-        return write_recipe(path, self.base, self.operations)
+        return write_recipe(path, self.base, self.operations, self.settings)
 
 
 @checked
