@@ -33,26 +33,32 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Placement:
-    """How cats are put on pages: `times` the cat's side, rotated by up to `degrees`; "" or "soft" edges."""
+    """How cats are put on pages of `times` their side: rotated by up to `degrees`, with a soft edge."""
 
     name: str
     times: float = 1.0
     degrees: float = 0.0
-    soft: bool = True
 
 
 PLACEMENTS = (
     Placement("as they are"),
     Placement("on a page of 2 times the side, rotated by up to 20 degrees", 2, 20),
     Placement("on a page of 3 times the side, rotated by up to 20 degrees", 3, 20),
-    Placement("on a page of 3 times the side, pasted as squares", 3, 20, soft=False),
     Placement("on a page of 6 times the side, rotated by up to 20 degrees", 6, 20),
 )
 Sources = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
 
 
 def study(
-    cats: Path, /, *, backgrounds: Sources, others: Sources, out: Path, count: int = 200, threads: Threads = None
+    cats: Path,
+    /,
+    *,
+    backgrounds: Sources,
+    others: Sources,
+    out: Path,
+    count: int = 200,
+    other_count: int = 100,
+    threads: Threads = None,
 ) -> list[Path]:
     """Find cats' heads as they are and put on pages, and look for them where there are none. Writes ``cats.md``,
     ``others.md`` and ``cats.jpg``.
@@ -61,10 +67,11 @@ def study(
         cats: Folder or zip of heads, framed as the generator has them.
         backgrounds: Folders or zips of images behind cats.
         others: Folders or zips of images without a cat.
-        count: Number of images of each.
+        count: Number of cats.
+        other_count: Number of images of each of the others.
     """
     heads = _images(cats, count)
-    pages = torch.cat([_images(source, count) for source in backgrounds])
+    pages = torch.cat([_images(source, other_count) for source in backgrounds])
     with TemporaryDirectory() as folder:
         path, rows, shown = Path(folder) / "photo.png", list[list[str]](), list[Tensor]()
         own: np.ndarray = np.empty(0)
@@ -73,10 +80,14 @@ def study(
             known, found, seconds = _measured(placement, heads, pages, path, shown)
             own = own if len(own) else found
             rows.append([placement.name, *_summary(known, found, own), f"{seconds:.2f}"])
-        alarms = [[source.name, *_alarms(_images(source, count), path)] for source in others]
+        alarms = [[source.stem, *_alarms(_images(source, other_count), path)] for source in others]
     header = ["cats", "found", "center", "center, repeated", "scale", "angle", "failed", "seconds"]
     files = [write_text(out / "cats.md", table([header, *rows]))]
-    files.append(write_text(out / "others.md", table([["images without a cat", "number", "heads found"], *alarms])))
+    files.append(
+        write_text(
+            out / "others.md", table([["images without a cat", "number", "a head is likely", "certain"], *alarms])
+        )
+    )
     return [*files, write_jpeg(out / "cats.jpg", torch.cat(shown, dim=3))]
 
 
@@ -100,7 +111,7 @@ def _measured(
         seconds += time.perf_counter() - begun
         known.append(frame)
         found.append(frame_of(faces[0].eyes) if faces else (np.nan, np.nan))
-        if placement.times == 3 and placement.soft and row % (len(heads) // SHOWN or 1) == 0 and len(shown) < SHOWN:
+        if placement.times == 3 and row % (len(heads) // SHOWN or 1) == 0 and len(shown) < SHOWN:
             eyes = faces[0].eyes if faces else None
             aligned = read_photo(path, RESOLUTION, eyes=eyes, eye_places=CAT_EYES)
             shown.append(torch.cat([resize(photo, RESOLUTION, RESOLUTION), aligned], dim=2))
@@ -126,7 +137,7 @@ def place(
     grid = F.affine_grid(theta.float(), [1, 1, side, side], align_corners=False)
     values = F.grid_sample(head, grid, "bicubic", "border", align_corners=False)
     power = grid.abs().pow(4).sum(3).pow(0.25)
-    alpha = ((1 - power) / 0.08).clamp(0, 1) if placement.soft else (grid.abs() < 1).all(3).float()
+    alpha = ((1 - power) / 0.08).clamp(0, 1)
     return torch.lerp(resize(page, side, side), values, alpha[:, None]), (complex(*center), turn)
 
 
@@ -169,9 +180,10 @@ def _quantiles(values: np.ndarray, unit: str = "") -> str:
 
 
 def _alarms(images: Tensor, path: Path) -> list[str]:
-    """Return the number of images and that of those in which a head is found."""
-    found = sum(bool(find_cats(write_image(path, image[None]))) for image in images)
-    return [str(len(images)), str(found)]
+    """Return the numbers of images, of those in which a head is likely, and of those in which it is certain."""
+    found = [find_cats(write_image(path, image[None])) for image in images]
+    certain = sum(any(face.certain for face in faces) for faces in found)
+    return [str(len(images)), str(sum(map(bool, found))), str(certain)]
 
 
 if __name__ == "__main__":

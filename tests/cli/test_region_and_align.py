@@ -116,3 +116,17 @@ def test_layers_of_a_region_are_the_default_and_said(run: Run, tmp_path: Path):
         assert outcome.code == 0, outcome.err
         assert ganvas.load_directions(out / "directions.safetensors").layers == layers
         assert (said in outcome.out) if said else ("recommended" not in outcome.out)
+
+
+def test_a_cat_on_a_page_is_aligned_by_itself(run: Run, tmp_path: Path):
+    generator = ganvas.load("cats")
+    cat = generator.synthesize(ganvas.sample(generator, [5], truncation=0.5))
+    page = torch.zeros(1, 3, 320, 320)
+    page[:, :, 150:278, 60:188] = cat
+    photo = pixels.write_image(tmp_path / "mine.png", page)
+    outcome = run("align", photo, "--for", "cats", "--size", "128", "--out", tmp_path / "aligned.png")
+    assert outcome.code == 0, outcome.err
+    assert "'mine.png' was aligned by the head of the cat" in outcome.out
+    aligned = pixels.read_image(tmp_path / "aligned.png")
+    middle = slice(24, 104)  # beyond the head lies the page
+    assert float((aligned - cat)[:, :, middle, middle].square().mean()) < 0.06

@@ -19,7 +19,7 @@ class FaceFinder:
     Attributes:
         find: Returns the faces in the photo of a path, the largest first.
         face: What it finds, in words: "face of a person".
-        aligned_by: By what of it a photo is aligned, in words.
+        aligned_by: By what of it a photo is aligned, in words: "the eyes of its face".
         install: How to install what it needs.
         installed: Returns whether that is installed.
     """

@@ -17,6 +17,7 @@ from ganvas.generators.protocol import Generator, Label, about_of
 from ganvas.images.aligned import origin_of
 from ganvas.images.dataset_files import counted_kinds, holding, images_in
 from ganvas.images.face_finders import FaceFinder, finder_named
+from ganvas.images.faces import Face
 from ganvas.images.photos import WHOLE, Box, Point, read_photo_in_frame
 from ganvas.inversion.encoder import encoder_reconstructor
 from ganvas.io.progress import Progress
@@ -81,7 +82,8 @@ class AlignedPhoto:
         image: [1, 3, r, r] in [-1, 1].
         frame: [2, 3], the affine map from fractions of the image to fractions of the upright photo.
         how: What was done with the photo, as a phrase: "aligned by the eyes of its face".
-        chosen: Whether a person or a found face decided what part of the photo is taken; if not, it may be a wrong one.
+        chosen: Whether a person, or a face found beyond doubt, decided what part of the photo is taken; if not, it may
+            be a wrong one.
         advice: What may help where the photo is out of distribution: options of the command line.
     """
 
@@ -154,8 +156,8 @@ def align_photo(
         how = "aligned before"
     elif settings.box is None:
         finder = None if places is None else finder_named(about_of(generator).face_finder)
-        eyes, how, advice = _eyes_found(path, settings, finder, asked == "auto" or settings.face != 1)
-        chosen = eyes is not None
+        found, how, advice = _face_found(path, settings, finder, asked == "auto" or settings.face != 1)
+        eyes, chosen = (found.eyes, found.certain) if found else (None, False)
     image, frame = read_photo_in_frame(
         path,
         size or generator.resolution,
@@ -167,10 +169,10 @@ def align_photo(
     return AlignedPhoto(image, frame, how, chosen, advice)
 
 
-def _eyes_found(
+def _face_found(
     path: str | Path, settings: PhotoSettings, finder: FaceFinder | None, needed: bool
-) -> tuple[tuple[Point, Point] | None, str, str]:
-    """Return the eyes of the face that the settings choose or None, what was done, and what may help."""
+) -> tuple[Face | None, str, str]:
+    """Return the face that the settings choose or None, what was done, and what may help."""
     by_hand = "give the eyes with --eyes X,Y:X,Y, a part of the photo with --crop, or --as-is"
     if finder is None:
         return None, "taken as it is", "give a part of the photo with --crop, or --as-is"
@@ -184,7 +186,10 @@ def _eyes_found(
     if not faces:
         return None, f"taken as it is, since no {finder.face} was found in it", by_hand
     others = f", the {_ordinal(settings.face)} of {len(faces)}; --face chooses another" if len(faces) > 1 else ""
-    return faces[settings.face - 1].eyes, f"aligned by {finder.aligned_by}{others}", ""
+    face = faces[settings.face - 1]
+    if not face.certain:
+        return face, f"aligned by what may be the {finder.face}{others}", by_hand
+    return face, f"aligned by {finder.aligned_by}{others}", ""
 
 
 def _ordinal(number: int) -> str:
