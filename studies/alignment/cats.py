@@ -23,7 +23,7 @@ from ganvas.images.datasets import ImageSet, open_images
 from ganvas.images.heads import CAT_EYES, CAT_WIDTH, find_cats
 from ganvas.images.photos import read_photo
 from ganvas.images.pixels import resize, write_image
-from studies.command import Threads, main, show_progress
+from studies.command import Threads, main, show_line, show_progress
 from studies.files import write_text
 
 RESOLUTION = 128
@@ -44,7 +44,6 @@ PLACEMENTS = (
     Placement("as they are"),
     Placement("on a page of 2 times the side, rotated by up to 20 degrees", 2, 20),
     Placement("on a page of 3 times the side, rotated by up to 20 degrees", 3, 20),
-    Placement("on a page of 6 times the side, rotated by up to 20 degrees", 6, 20),
 )
 Sources = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
 
@@ -80,6 +79,7 @@ def study(
             known, found, seconds = _measured(placement, heads, pages, path, shown)
             own = own if len(own) else found
             rows.append([placement.name, *_summary(known, found, own), f"{seconds:.2f}"])
+            show_line(" | ".join(rows[-1]))
         alarms = [[source.stem, *_alarms(_images(source, other_count), path)] for source in others]
     header = ["cats", "found", "center", "center, repeated", "scale", "angle", "failed", "seconds"]
     files = [write_text(out / "cats.md", table([header, *rows]))]

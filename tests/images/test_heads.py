@@ -17,6 +17,7 @@ from ganvas.regions.eyes import eye_places_of
 from ganvas.regions.named import CATS
 
 WIDTH, HEIGHT = 512, 384
+pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = HeadArchitecture(widths=(2, 3), narrow=2, hidden=4)
 
 

@@ -43,7 +43,7 @@ CAT_WIDTH = 0.82  # of a head in its frame, over the fur of its cheeks
 
 
 def find_cats(path: str | Path) -> list[Face]:
-    """Return the cats' heads in a photo, the certain ones first, then the largest; none where there is none.
+    """Return the cats' heads in a photo, the largest first: those that are certain, else those that are likely.
 
     Found are heads that look more or less into the camera, rotated by up to about 40 degrees, from a sixth of the
     photo's longer side. Raises `ImageError` where the file cannot be read.
@@ -55,7 +55,8 @@ def find_cats(path: str | Path) -> list[Face]:
     likely = [(frame, logit) for frame, logit in zip(frames.tolist(), logits.tolist(), strict=True) if logit > LIKELY]
     found = [_face(frame, photo.shape[3], photo.shape[2], logit > CERTAIN) for frame, logit in likely]
     inside = [face for face in found if all(0 <= part <= 1 for eye in face.eyes for part in eye)]
-    return sorted(inside, key=lambda face: (not face.certain, -face.width))
+    certain = [face for face in inside if face.certain]
+    return sorted(certain or inside, key=lambda face: -face.width)
 
 
 def _without_margin(square: Float[Tensor, "1 3 s s"], aspect: float) -> Float[Tensor, "1 3 h w"]:
