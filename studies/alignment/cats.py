@@ -159,7 +159,9 @@ def _summary(known: np.ndarray, found: np.ndarray, own: np.ndarray) -> list[str]
     failed = ~((center < FAILED) & (scale < FAILED))
     return [
         f"{int((~np.isnan(center)).sum())} of {len(center)}",
-        *(_quantiles(values) for values in (center, repeated, scale)),
+        _quantiles(center),
+        "" if own is found else _quantiles(repeated),
+        _quantiles(scale),
         _quantiles(angle, "°"),
         str(int(failed.sum())),
     ]
