@@ -88,7 +88,9 @@ def _open(file: File, kind: FileKind | None, shrinkable: bool) -> Image.Image:
     if kind is JPEG and shrinkable:
         return JpegImagePlugin.JpegImageFile(file)  # Image.open would refuse a large one before it can be shrunk
     if kind is not HEIC:
-        return Image.open(file, formats=READABLE)
+        image: Any = Image.open(file, formats=READABLE)
+        image.filename = ""  # else Pillow 13 maps gray TIFF files into memory, those of a quarter turn row by wrong row
+        return image
     try:
         plugin: Any = importlib.import_module("pillow_heif")
     except ImportError:
