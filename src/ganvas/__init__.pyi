@@ -12,6 +12,7 @@ from .drag.session import DragSession, drag_points, open_drag
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
+from .edits.paste_back import PastedPhoto, paste_back
 from .edits.retime import Timing, retime
 from .errors import (
     CheckpointError,
@@ -78,6 +79,7 @@ __all__ = [
     "LatentError",
     "LatentPath",
     "LossWeights",
+    "PastedPhoto",
     "PhotoSettings",
     "ReSeFa",
     "Region",
@@ -115,6 +117,7 @@ __all__ = [
     "open_drag",
     "open_latent",
     "open_photo",
+    "paste_back",
     "path_through",
     "read_image",
     "read_photo",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
+from ganvas.cli.paste import PasteOptions
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
@@ -21,7 +22,7 @@ from ganvas.io.tensor_files import is_ours
 from ganvas.regions import Region
 from ganvas.reports.direction_text import describe_edit
 from ganvas.reports.edit_report import EditRun
-from ganvas.reports.image_files import write_single
+from ganvas.reports.image_files import check_single, write_single
 from ganvas.reports.region_report import Edit
 
 DEFAULT_SEEDS = range(4, 8)
@@ -44,6 +45,7 @@ def edit(
     out: Out = Path("edit"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
+    paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
 ) -> None:
@@ -79,8 +81,14 @@ def edit(
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
     read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
     area = None if mask is None else Region.from_mask(mask)
+    paste.check(latent)
     if is_file_name(out):
         edited = step.latent(generator, latent)
+        if paste.paste_back:
+            check_single(out, len(edited), overwrite)
+            pasted = paste.write_edit(lambda *_: out, generator, latent, step, area)
+            loading.show("edit", [*read_as, *pasted.lines], pasted.files)
+            return
         written = write_single(out, generator, [edited], len(edited), files, overwrite)
         seen = [preview(out, known_image(generator, latent), area)] if show_region else []
         loading.show("edit", read_as, [*seen, *written])
@@ -89,7 +97,9 @@ def edit(
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
         written = EditRun(generator, latent, step, mask, files, frames).write(folder, title, facts, report)
-    lines, paths = [*read_as, *written.lines], [*seen, *written.files]
+        done = latent.rows(range(len(written.changes)))
+        pasted = paste.write_edits(folder, generator, done, step, area)
+    lines, paths = [*read_as, *written.lines, *pasted.lines], [*seen, *written.files, *pasted.files]
     loading.show("edit", lines, paths, changes=written.changes, images=written.images)
     if not written.finished:
         raise KeyboardInterrupt

@@ -121,6 +121,13 @@ def shrink(image: Image.Image, factor: float) -> int:
     return scale
 
 
+def check_single(image: Image.Image) -> None:
+    """Raise `ImageError` for an animation, or for pages."""
+    count = getattr(image, "n_frames", 1)
+    if count > 1:
+        raise ImageError(f"it has {count} images (an animation or pages); save the one that you want as PNG.")
+
+
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Return width and height after the EXIF orientation is applied."""
     turned = orientation_of(image) in QUARTER_TURNS  # of a TIFF the size is known only after this

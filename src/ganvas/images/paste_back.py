@@ -1,23 +1,25 @@
-"""An edit put back into the photo that it was made from: arrays in, arrays out; knows no file and no generator.
+"""An edit put back into the photo that it was made from: arrays in, arrays out; knows no files and no generators.
 
 In the image of the generator, x0 is the inversion of the photo, x1 the edited image, m a soft mask; p is the photo, W
 the warp from the one to the other (cubic splines). Inside the mask the photo becomes
 
     p + m (W x1 - p + k (p - W x0)),
 
-where k in [0, 1] says how much of the photo's detail ``p - W x0`` stays. With k = 1 this is ``p + m W (x1 - x0)``: what
-the edit changed is added, the photo's fine texture survives and the inversion's errors do not show, but edges that moved
-leave the detail of the old ones behind. With k = 0 it is ``p + m (W x1 - p)``: x1 itself, as coarse as the generator.
-`kept_detail` chooses k at each place. Pixels where m is 0 are not touched.
+where k in [0, 1] says how much of the photo's detail ``p - W x0`` stays. With k = 1 this is ``p + m W (x1 - x0)``:
+what the edit changed is added, the photo's fine texture survives and the inversion's errors do not show, but edges that
+moved leave the detail of the old ones behind. With k = 0 it is ``p + m (W x1 - p)``: x1 itself, as coarse as the
+generator. `kept_detail` chooses k at each place. Pixels where m is 0 are not touched.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from scipy.ndimage import affine_transform, distance_transform_edt, gaussian_filter, spline_filter
+
+from ganvas.images.profile_colors import ColorSpace
 
 CUBIC = 3
 BAND_POINTS = 2**19  # at which the splines are evaluated at once
@@ -25,7 +27,6 @@ BLUR, WINDOW = 0.7, 2.0  # pixels of the generator: before gradients are taken, 
 FLAT = 7e-4  # squared gradient, in [-1, 1] a pixel, below which there is no edge that could move
 
 Box = tuple[int, int, int, int]
-Convert = Callable[[Float[np.ndarray, "h w c"]], Float[np.ndarray, "h w c"]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Placement:
         """Return left, top, right and bottom, in pixels, of what the spline of a mask can touch; None where all of it
         lies off the photo.
         """
-        rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         if not len(rows):
             return None
         x = np.array([columns[0] - CUBIC, columns[-1] + 1 + CUBIC]) / mask.shape[1]
@@ -92,8 +93,7 @@ def paste(
     after: Float[np.ndarray, "c n n"],
     mask: Float[np.ndarray, "n n"],
     detail: Float[np.ndarray, "n n"],
-    to_srgb: Convert,
-    from_srgb: Convert,
+    space: ColorSpace,
 ) -> Bool[np.ndarray, "h w"]:
     """Change the levels of a photo in place; returns where the mask is not 0. All other pixels stay as they are.
 
@@ -104,8 +104,7 @@ def paste(
         after: x1, the edited image.
         mask: m, in [0, 1], 0 at the edge of the image, beyond which nothing is known.
         detail: k, in [0, 1].
-        to_srgb: From the photo's colors, in [0, 1], to sRGB.
-        from_srgb: The way back.
+        space: The photo's colors.
     """
     touched = np.zeros(levels.shape[:2], dtype=bool)
     colors, most = len(before), np.iinfo(levels.dtype).max
@@ -118,11 +117,11 @@ def paste(
         k = placement.warp(soft[1:], part, "nearest")
         x0, x1 = np.split(placement.warp(images, part, "mirror"), 2, axis=-1)
         stored = levels[top:bottom, left:right, :colors]
-        srgb = to_srgb(stored / most)
+        srgb = space.to_srgb(stored / most)
         p = 2 * srgb - 1
         change = m * (x1 - p + k * (p - x0))
         # The difference of two ways back: no error of the conversion shows where nothing changes.
-        shift = from_srgb(srgb + change / 2) - from_srgb(srgb)
+        shift = space.from_srgb(srgb + change / 2) - space.from_srgb(srgb)
         changed = np.clip(np.rint(stored + most * shift), 0, most).astype(levels.dtype)
         touched[top:bottom, left:right] = inside = m[..., 0] > 0
         levels[top:bottom, left:right, :colors] = np.where(inside[..., None], changed, stored)
@@ -156,7 +155,8 @@ def feathered(mask: Float[np.ndarray, "n n"], margin: float) -> Float[np.ndarray
     """
     side = mask.shape[0]
     width = max(margin * side, 1.0)
-    grown = np.maximum(mask, _smooth_step(1 - distance_transform_edt(mask < mask.max() / 2) / width))
+    distance = np.asarray(distance_transform_edt(mask < mask.max() / 2))
+    grown = np.maximum(mask, _smooth_step(1 - distance / width))
     places = np.arange(side)
     from_edge = _smooth_step((np.minimum(places, side - 1 - places) - 1) / width)
     return grown * np.minimum.outer(from_edge, from_edge)

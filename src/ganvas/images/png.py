@@ -15,9 +15,7 @@ SUB = 1  # filter type: every byte as the difference to the same byte of the pix
 Chunk = tuple[bytes, bytes]
 
 
-def encode_png(
-    levels: Shaped[np.ndarray, "h w c"], before: Sequence[Chunk] = (), after: Sequence[Chunk] = ()
-) -> bytes:
+def encode_png(levels: Shaped[np.ndarray, "h w c"], before: Sequence[Chunk] = (), after: Sequence[Chunk] = ()) -> bytes:
     """Return a PNG file of levels, uint8 or uint16, in 1 to 4 channels; the same levels give the same bytes.
 
     `before` and `after` are further chunks, name and content, for before and after the pixels.

@@ -134,4 +134,4 @@ def _parametric(kind: int, tag: bytes) -> Float[np.ndarray, "65536"]:
     g, a, b, c, d, e, f = (given + [1.0, 0.0, 0.0, -1.0, 0.0, 0.0][len(given) - 1 :])[:7]
     if kind in (1, 2):  # their linear part is constant and begins at -b / a
         c, d, e, f = 0.0, -b / a, (given[3] if kind == 2 else 0.0), (given[3] if kind == 2 else 0.0)
-    return np.where(LEVELS >= d, np.maximum(a * LEVELS + b, 0) ** g + e, c * LEVELS + f)
+    return np.where(d <= LEVELS, np.maximum(a * LEVELS + b, 0) ** g + e, c * LEVELS + f)

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from ganvas.errors import ImageError
+from ganvas.images.decoding import opened
 from ganvas.images.png import Chunk, chunks_of, encode_png
 from ganvas.images.stored_photo import BITS, EXTRA_SAMPLES, PHOTOMETRIC, StoredPhoto
 from ganvas.io.files import atomic_path
@@ -29,10 +30,13 @@ PIXEL_TAGS += (SAMPLE_FORMAT, PLANAR, PREDICTOR, FILL_ORDER, PALETTE, *range(322
 NO_COMPRESSION, DEFLATE, GRAY, RGB, STRAIGHT_ALPHA, STRIP_BYTES = 1, 8, 1, 2, 2, 2**20
 
 
-def lossless_suffix(photo: StoredPhoto, path: str | Path) -> str:
-    """Return the ending for a file written from a photo: its own where that format is written, else ``.png``."""
-    suffix = Path(path).suffix.lower()
-    return suffix if FORMATS.get(suffix) == photo.format else SUFFIXES.get(photo.format, ".png")
+def written_suffix(path: str | Path) -> str:
+    """Return the ending for a file written from a photo: its own where its format is written, else ``.png``. HEIC, AVIF
+    and GIF become PNG, which loses nothing more.
+    """
+    with opened(path, shrinkable=True) as image:
+        own, known = Path(path).suffix.lower(), str(image.format)
+    return own if FORMATS.get(own) == known else SUFFIXES.get(known, ".png")
 
 
 def check_holds(path: Path, photo: StoredPhoto) -> None:

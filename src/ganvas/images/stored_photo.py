@@ -14,7 +14,7 @@ from PIL import Image, JpegImagePlugin
 
 from ganvas.errors import ImageError
 from ganvas.images.color import profile_of
-from ganvas.images.decoding import ORIENTATION, opened, shrink
+from ganvas.images.decoding import ORIENTATION, check_single, opened, shrink
 from ganvas.images.exif import without_thumbnail
 
 EIGHT_BITS = {"1": "L", "L": "L", "LA": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBA": "RGBA"}
@@ -59,7 +59,7 @@ class StoredPhoto:
     orientation: int = 1
     profile: bytes | None = field(default=None, repr=False)
     exif: bytes = field(default=b"", repr=False)
-    info: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    info: Mapping[Any, Any] = field(default_factory=dict, repr=False)
     coding: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tags: Any = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
@@ -83,8 +83,7 @@ class StoredPhoto:
 def read_stored(path: str | Path) -> StoredPhoto:
     """Read a photo to be written again; raises `ImageError` for one that cannot be, and says what to do."""
     with opened(path, shrinkable=True) as image:
-        if getattr(image, "n_frames", 1) > 1:
-            raise ImageError(f"it has {image.n_frames} images (an animation or pages); save the one you want as PNG.")
+        check_single(image)
         shrink(image, 1)  # refuses what is too large
         tags = getattr(image, "tag_v2", None)
         orientation = (image.getexif() if tags is None else tags).get(ORIENTATION, 1)
@@ -139,13 +138,16 @@ def _deep(path: str | Path, image: Image.Image, raw_mode: str) -> Shaped[np.ndar
     """Return levels of 16 bits, in the orientation of the file."""
     inverted = image.format == "TIFF" and _tag(image, PHOTOMETRIC) == WHITE_IS_ZERO
     if "transparency" in image.info or inverted or PREMULTIPLIED in np.atleast_1d(_tag(image, EXTRA_SAMPLES)):
-        raise ImageError(f"its pixels (16 bits, with a transparent color or of another kind) cannot be kept; {SAVE_AS}.")
+        raise ImageError(
+            f"its pixels (16 bits, with a transparent color or of another kind) cannot be kept; {SAVE_AS}."
+        )
     orientation = _tag(image, ORIENTATION)
     if raw_mode.startswith("I"):
         return _channels_last(np.asarray(_as_stored(image, orientation)).astype(np.uint16))
     other = raw_mode[:-1] + OTHER_BYTES[raw_mode[-1]]
     with opened(path) as again:
-        again.tile = [one._replace(args=_with_raw_mode(one.args, other)) for one in again.tile]
+        tiles: Any = again
+        tiles.tile = [one._replace(args=_with_raw_mode(one.args, other)) for one in tiles.tile]
         halves = [np.asarray(_as_stored(one, orientation)).astype(np.uint16) for one in (image, again)]
     return _channels_last(halves[0] << 8 | halves[1])
 
