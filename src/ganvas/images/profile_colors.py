@@ -124,7 +124,7 @@ def _curve(tag: bytes) -> Float[np.ndarray, "65536"]:
         given = np.frombuffer(tag, ">u2", number, 12) / 65535
         values = np.interp(LEVELS, np.linspace(0, 1, number), given)
     if not (np.isfinite(values).all() and (np.diff(values) >= 0).all() and values[-1] > values[0]):
-        raise ValueError("a falling curve")
+        raise ValueError("a curve that falls")
     return values
 
 
@@ -132,6 +132,8 @@ def _parametric(kind: int, tag: bytes) -> Float[np.ndarray, "65536"]:
     """Return (a x + b)^g + e from x = d on, c x + f below."""
     given = (np.array(struct.unpack_from(f">{(1, 3, 4, 5, 7)[kind]}i", tag, 12)) / 65536).tolist()
     g, a, b, c, d, e, f = (given + [1.0, 0.0, 0.0, -1.0, 0.0, 0.0][len(given) - 1 :])[:7]
+    if g <= 0:
+        raise ValueError("a curve that falls")
     if kind in (1, 2):  # their linear part is constant and begins at -b / a
         c, d, e, f = 0.0, -b / a, (given[3] if kind == 2 else 0.0), (given[3] if kind == 2 else 0.0)
     return np.where(d <= LEVELS, np.maximum(a * LEVELS + b, 0) ** g + e, c * LEVELS + f)

@@ -84,7 +84,7 @@ def read_stored(path: str | Path) -> StoredPhoto:
     """Read a photo to be written again; raises `ImageError` for one that cannot be, and says what to do."""
     with opened(path, shrinkable=True) as image:
         check_single(image)
-        shrink(image, 1)  # refuses what is too large
+        shrink(image, 1.0)  # refuses what is too large
         tags = getattr(image, "tag_v2", None)
         orientation = (image.getexif() if tags is None else tags).get(ORIENTATION, 1)
         orientation = orientation if orientation in range(1, 9) else 1
