@@ -9,10 +9,13 @@ from .directions.resefa import ReSeFa
 from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
+from .edits.confine import ConfinedImages, ConfineSettings, confine
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
 from .edits.paste_back import PastedPhoto, paste_back
+from .edits.recipe import Recipe, load_recipe
+from .edits.render import render
 from .edits.retime import Timing, retime
 from .errors import (
     CheckpointError,
@@ -41,7 +44,8 @@ from .inversion.sketch.search import SketchResult, SketchSettings
 from .inversion.sketch.sketch import sketch
 from .inversion.tuning import TuningSettings
 from .io.process import keep_freed_memory
-from .latents.latent import Latent, load_latent, sample
+from .latents.files import load_latent
+from .latents.latent import Latent, sample
 from .metrics.evaluation import Evaluation, evaluate
 from .regions import Region
 from .training.adapt.adaptation import AdaptationSettings
@@ -61,6 +65,8 @@ __all__ = [
     "BigGANSettings",
     "CachedSearch",
     "CheckpointError",
+    "ConfineSettings",
+    "ConfinedImages",
     "DCGANSettings",
     "Direction",
     "Directions",
@@ -82,6 +88,7 @@ __all__ = [
     "PastedPhoto",
     "PhotoSettings",
     "ReSeFa",
+    "Recipe",
     "Region",
     "RegionError",
     "ResultFileError",
@@ -99,6 +106,7 @@ __all__ = [
     "adapt",
     "align_photo",
     "cache_jacobians",
+    "confine",
     "convert",
     "drag_points",
     "edit",
@@ -111,6 +119,7 @@ __all__ = [
     "load",
     "load_directions",
     "load_latent",
+    "load_recipe",
     "mix",
     "mix_grid",
     "named_regions",
@@ -122,6 +131,7 @@ __all__ = [
     "read_image",
     "read_photo",
     "read_sketch",
+    "render",
     "retime",
     "sample",
     "show",

@@ -171,12 +171,12 @@ def test_detail_stays_where_edges_stay_and_goes_where_they_move():
     assert shifts == sorted(shifts, reverse=True)
 
 
-def test_the_mask_falls_to_nothing_within_the_margin_and_at_the_edge_of_the_image():
+def test_the_mask_is_whole_in_half_of_the_rim_and_falls_to_nothing_in_the_other_and_at_the_edge_of_the_image():
     region = np.zeros((40, 40))
     region[10:20, 0:20] = 1
     mask = feathered(region, 0.1)  # four pixels
-    assert mask[15, 10] == 1
-    assert 0 < mask[21, 10] < 1
+    assert mask[15, 10] == mask[21, 10] == 1
+    assert 0 < mask[22, 10] < 1
     assert (mask[24:] == 0).all()
     assert (mask[:, :2] == 0).all()
     assert (np.diff(mask[10:, 10]) <= 0).all()

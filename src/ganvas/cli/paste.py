@@ -123,4 +123,4 @@ class PasteOptions:
     def _paste(
         self, generator: Generator, latent: Latent, image: Tensor, path: Path, region: Region | None
     ) -> PastedPhoto:
-        return paste_back(generator, latent, image, self.into, path, region=region, detail=self.detail)
+        return paste_back(generator, image, self.into, path, original=latent, region=region, detail=self.detail)

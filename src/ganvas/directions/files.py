@@ -55,7 +55,7 @@ def load_directions(path: str | Path, space: str | None = None, generator: Gener
         return _load_foreign(path, space, generator)
     tensors, header = read_tensors(path, "directions", ResultFileError)
     try:
-        found = _assemble(tensors, header)
+        found = stored_directions(tensors, header)
     except KeyError as part:
         reason = f"it lacks {part}"
     except (TypeError, ValueError, OverflowError) as fault:
@@ -78,8 +78,10 @@ def _load_foreign(path: Path, space: str | None, generator: Generator | None) ->
     return Directions(found.vectors, found.space, found.layers, unknown, unknown, found.stds, None, origin, lengths)
 
 
-def _assemble(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Directions:
-    """Return what a file holds; raises KeyError, TypeError or ValueError for what cannot be directions."""
+def stored_directions(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Directions:
+    """Return the directions of what `Directions.stored` gave; raises KeyError, TypeError or ValueError for what cannot
+    be directions.
+    """
     vectors, space, layers = tensors["vectors"], header["space"], header["layers"]
     numbers = [tensors[name] for name in ("eigenvalues", "predicted_ratios", "stds")]
     mask, lengths = tensors.get("mask"), tensors.get("lengths")

@@ -1,6 +1,8 @@
 """Edits put back into the photos that they were made from, at the photo's own size, bits, orientation and colors."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ganvas.directions.find import region_of
+from ganvas.edits.confine import ConfineSettings
+from ganvas.edits.recipe import Recipe
+from ganvas.edits.render import render
 from ganvas.errors import ImageError, LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Fraction
@@ -21,10 +26,9 @@ from ganvas.images.pixels import check_image, luma
 from ganvas.images.profile_colors import ColorSpace, color_space
 from ganvas.images.rewriting import check_holds, write_stored
 from ganvas.images.stored_photo import StoredPhoto, read_stored
-from ganvas.latents.latent import Latent, as_latent
+from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 
-MARGIN = 0.05
 MOST_DIFFERENT = 0.25  # RMS, in [-1, 1], by which a photo may differ from what was inverted; other faces: 0.4 to 0.7
 
 
@@ -62,51 +66,54 @@ class PastedPhoto:
 @checked
 def paste_back(
     generator: Generator,
-    latent: Latent,
-    edited: Latent | Tensor,
+    edited: Recipe | Latent | Tensor,
     photo: str | Path | None,
     path: str | Path,
     *,
+    original: Latent | None = None,
     region: Region | str | None = None,
+    rim: Fraction = ConfineSettings.rim,
     detail: Literal["auto"] | Fraction = "auto",
-    margin: Fraction = MARGIN,
 ) -> PastedPhoto:
     """Write a photo with an edit in it: the photo's own pixels, and inside the region what the edit changed.
 
-    The file has the photo's size, orientation, bits, color profile, transparency and EXIF data. Outside of the region
-    and its margin every pixel is the photo's; only JPEG, which keeps no exact pixels, codes all of them again.
+    The file has the photo's size, orientation, bits, color profile, transparency and EXIF data. Beyond the region and
+    its rim every pixel is the photo's; only JPEG, which keeps no exact pixels, codes all of them again.
 
     Args:
         generator: The generator that the photo was inverted with.
-        latent: The photo's latent, of one image, from `open_latent` or ``ganvas invert``.
-        edited: The edited latent, or its image, [1, 3, r, r].
+        edited: A recipe that begins with a photo's latent, an edited latent, or its image, [1, 3, r, r].
         photo: The photo's file, also where it has another size than the inverted one; None for the latent's source.
         path: The file to write, of the photo's format or ``.png``; also ``.jpg`` or ``.webp``.
-        region: Where the photo may change, in the generator's image; everywhere by default.
+        original: The photo's latent, of one image, from `open_latent` or ``ganvas invert``; a recipe has its own.
+        region: Where the photo may change, in the generator's image; by default the regions of a recipe whose
+            operations all have one, else everywhere.
+        rim: As in `ConfineSettings`: around the region the change is whole in a band of half this width, and fades out
+            in the next.
         detail: How much of the photo's fine detail stays in the region: 1 adds the change to the photo, 0 shows the
             edited image itself, as coarse as the generator; "auto" keeps it where edges stayed, not where they moved.
-        margin: How far the change fades out beyond the region, a fraction of the generator's image.
 
     Returns:
         What was done.
 
     Raises:
-        LatentError: The latent is not that of one photo.
+        LatentError: The original is not the latent of one photo.
         ImageError: The photo is missing or another one, or its kind of pixels cannot be kept; the file's format cannot
             hold them; or the region lies off the photo.
 
     Example:
         >>> import ganvas
         >>> G = ganvas.load("faces-dcgan")
-        >>> generated, edited = ganvas.sample(G, [3]), ganvas.sample(G, [4])
-        >>> ganvas.paste_back(G, generated, edited, "me.jpg", "me-smiling.jpg", region="mouth")
+        >>> recipe = ganvas.Recipe(ganvas.sample(G, [3])).interpolate(ganvas.sample(G, [4]), 0.5, inside="mouth")
+        >>> ganvas.paste_back(G, recipe, "me.jpg", "me-smiling.jpg")
         Traceback (most recent call last):
         ...
         ganvas.errors.LatentError: An edit goes back into a photo only from a photo's latent, ...
     """
-    latent, path = as_latent(latent), Path(path)
+    latent, path = _original(edited, original), Path(path)
     source = photo_file_of(latent, photo)
     before, after = _image_of(check_generator(generator), latent), _image_of(generator, edited)
+    region = _region_of_recipe(generator, edited) if region is None and isinstance(edited, Recipe) else region
     if before.shape != after.shape or not bool(after.isfinite().all()):
         raise ImageError(f"The edited image {list(after.shape)} does not fit {list(before.shape)}, or is not finite.")
     stored = read_stored(source)
@@ -123,7 +130,7 @@ def paste_back(
         Placement(in_file(latent.photo.frames[0], stored.orientation).numpy(), *stored.levels.shape[:2]),
         x0,
         x1,
-        feathered(area, margin),
+        feathered(area, rim),
         kept,
         _space_of(stored, source),
     )
@@ -155,9 +162,27 @@ def photo_file_of(latent: Latent, photo: str | Path | None = None) -> Path:
     return Path(found[0])
 
 
+def _original(edited: Recipe | Latent | Tensor, original: Latent | None) -> Latent:
+    if isinstance(edited, Recipe):
+        return edited.base if original is None else original
+    if original is None:
+        raise LatentError("What was edited is not known; give the photo's latent by original=, or a Recipe.")
+    return original
+
+
 @torch.no_grad()
-def _image_of(generator: Generator, given: Latent | Tensor) -> Float[Tensor, "1 3 h w"]:
-    return check_image(given.cpu() if isinstance(given, Tensor) else next(as_latent(given).images(generator)))
+def _image_of(generator: Generator, given: Recipe | Latent | Tensor) -> Float[Tensor, "1 3 h w"]:
+    if isinstance(given, Tensor):
+        return check_image(given.cpu())
+    images = render(generator, given).cpu() if isinstance(given, Recipe) else next(given.images(generator))
+    return check_image(images)
+
+
+def _region_of_recipe(generator: Generator, recipe: Recipe) -> Region | None:
+    """Return the union of the regions of all operations, None where one of them has none."""
+    regions = [one.inside for one in recipe.active]
+    known = [region_of(generator, one)[1] for one in regions if one is not None]
+    return reduce(or_, known) if len(known) == len(regions) > 0 else None
 
 
 def _check_same(path: Path, stored: StoredPhoto, frame: Float[Tensor, "2 3"], known: Float[Tensor, "1 3 r r"]) -> None:

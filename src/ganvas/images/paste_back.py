@@ -149,14 +149,14 @@ def _windowed(values: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
     return gaussian_filter(values, WINDOW)
 
 
-def feathered(mask: Float[np.ndarray, "n n"], margin: float) -> Float[np.ndarray, "n n"]:
-    """Return a mask that goes on beyond its region and falls smoothly to 0 within `margin`, a fraction of the side; and
-    falls to 0 in the same way where the region reaches the edge of the image, beyond which nothing is known.
+def feathered(mask: Float[np.ndarray, "n n"], rim: float) -> Float[np.ndarray, "n n"]:
+    """Return a mask that is 1 in a region and in half of the rim around it, `rim` being a fraction of the side, and
+    falls smoothly to 0 in the other half; and in the same way at the edge of the image, beyond which nothing is known.
     """
     side = mask.shape[0]
-    width = max(margin * side, 1.0)
+    width = max(rim * side / 2, 1.0)
     distance = np.asarray(distance_transform_edt(mask < mask.max() / 2))
-    grown = np.maximum(mask, _smooth_step(1 - distance / width))
+    grown = np.maximum(mask, _smooth_step((rim * side - distance) / width))
     places = np.arange(side)
     from_edge = _smooth_step((np.minimum(places, side - 1 - places) - 1) / width)
     return grown * np.minimum.outer(from_edge, from_edge)
