@@ -25,7 +25,7 @@ from studies.files import provenance, write_text
 
 REGIONS = ("eyes", "mouth", "nose", "ears")
 """Those of them that the generator has are measured."""
-FOUND_ON, TRUNCATION, STRENGTH, RESAMPLES = (0, 1, 2, 3), 0.7, 4.0, 2000
+FOUND_ON, TRUNCATION, STRENGTH, RESAMPLES, EVERY = (0, 1, 2, 3), 0.7, 4.0, 2000, 4
 Rows = list[dict[str, Measured]]
 
 
@@ -74,7 +74,7 @@ def _row(generator: Generator, region: str, seed: int, direction: Direction, out
         return {way: Measured(**one) for way, one in json.loads(path.read_text()).items()}
     path.parent.mkdir(exist_ok=True)
     latent = sample(generator, [seed], truncation=TRUNCATION)
-    measured = measure(generator, latent, direction, STRENGTH, named_regions(generator)[region])
+    measured = measure(generator, latent, direction, STRENGTH, named_regions(generator)[region], seed % EVERY == 0)
     write_json(path, {way: asdict(one) for way, one in measured.items()})
     return measured
 
@@ -86,12 +86,13 @@ def markdown(found: dict[str, Rows]) -> str:
 
 
 def _table(rows: Rows) -> str:
-    lines = [["way", "kept inside", "seam", "seam / compositing's", "pixels that differ outside"]]
-    for way in rows[0]:
-        kept, seam = (median([getattr(row[way], what) for row in rows]) for what in ("kept", "seam"))
-        quotient = median([row[way].seam / row[COMPOSITED].seam for row in rows])
-        outside = sum(row[way].outside_pixels for row in rows)
-        lines.append([way, text(kept), text(seam), text(quotient), f"{outside:,}"])
+    lines = [["way", "samples", "kept inside", "seam", "seam / compositing's", "pixels that differ outside"]]
+    for way in max(rows, key=len):
+        measured = [row for row in rows if way in row]
+        kept, seam = (median([getattr(row[way], what) for row in measured]) for what in ("kept", "seam"))
+        quotient = median([row[way].seam / row[COMPOSITED].seam for row in measured])
+        outside = sum(row[way].outside_pixels for row in measured)
+        lines.append([way, str(len(measured)), text(kept), text(seam), text(quotient), f"{outside:,}"])
     return table(lines)
 
 

@@ -23,12 +23,14 @@ from ganvas.regions import Region
 
 SETTINGS: Mapping[str, ConfineSettings] = {
     "all maps": ConfineSettings(),
-    "maps up to 32 px": ConfineSettings(finest=32),
     "image only": ConfineSettings(finest=0),
+}
+OTHERS: Mapping[str, ConfineSettings] = {
+    "maps up to 32 px": ConfineSettings(finest=32),
     "half the rim": ConfineSettings(rim=0.05),
     "within": ConfineSettings(within=True),
 }
-"""Ways to confine; the first is the default."""
+"""Ways to confine: those of every sample, of which the first is the default, and those of a few."""
 COMPOSITED, FREE = "linear composite", "free"
 
 
@@ -42,11 +44,14 @@ class Measured:
 
 
 def measure(
-    generator: Generator, latent: Latent, direction: Direction, strength: float, region: Region
+    generator: Generator, latent: Latent, direction: Direction, strength: float, region: Region, others: bool
 ) -> dict[str, Measured]:
-    """Return what every way gives on one sample, with the free edit and a composite of the default's rim."""
+    """Return what every way gives on one sample, with the free edit and a composite of the default's rim; the `others`
+    where they are asked for.
+    """
+    chosen = {**SETTINGS, **(OTHERS if others else {})}
     edited = edit(generator, latent, direction, strength)
-    ways = {name: confine(generator, latent, edited, region, settings=how) for name, how in SETTINGS.items()}
+    ways = {name: confine(generator, latent, edited, region, settings=how) for name, how in chosen.items()}
     default = next(iter(ways.values()))
     with torch.no_grad():
         free = generator.synthesize(edited)

@@ -79,7 +79,7 @@ def edited_photo(
     generator: Generator, recipe: Recipe, region: str, photo: Path, path: Path
 ) -> tuple[Row, list[Float[Tensor, "1 3 h w"]]]:
     """Return what was measured, and crops of the photo and of it with the edit, for each of `DETAILS`."""
-    edited, levels, shown = render(generator, recipe), read_stored(photo).levels, list[Tensor]()
+    edited, levels, shown = render(generator, recipe), read_stored(photo).levels, list[np.ndarray]()
     row: Row = {}
     for name, detail in DETAILS:
         row = row if name != AUTO else measured(generator, recipe, photo, path)
@@ -91,8 +91,8 @@ def edited_photo(
         min(max(0, int(at.min() + at.max() - CROP) // 2), size - CROP)
         for at, size in zip((rows, columns), levels.shape[:2], strict=True)
     )
-    cut = [one[top : top + CROP, left : left + CROP] for one in (levels, *shown)]
-    return {**row, "region": region}, [from_bytes(torch.from_numpy(one.copy())[None]) for one in cut]
+    cut = [torch.from_numpy(one[top : top + CROP, left : left + CROP].copy())[None] for one in (levels, *shown)]
+    return {**row, "region": region}, [from_bytes(one) for one in cut]
 
 
 def measured(generator: Generator, recipe: Recipe, photo: Path, path: Path) -> Row:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,5 +49,5 @@ def _write(path: Path, stored: Shaped[np.ndarray, "h w 3"], kind: str, orientati
         data = exif.tobytes().removeprefix(b"Exif\0\0")
         path.write_bytes(encode_png(stored.astype(np.uint16) << 8 | random, [(b"eXIf", data)]))
         return
-    options = {"tif": {"tiffinfo": {ORIENTATION: orientation}}, "jpg": {"exif": exif, "quality": 90}}
+    options: dict[str, Any] = {"tif": {"tiffinfo": {ORIENTATION: orientation}}, "jpg": {"exif": exif, "quality": 90}}
     Image.fromarray(stored).save(path, icc_profile=DISPLAY_P3, **options.get(kind, {"exif": exif}))

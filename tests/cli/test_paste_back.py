@@ -115,3 +115,15 @@ def test_one_photo_is_not_for_several_images(run: Run, folder: Path):
     command = ("edit", folder / "G.safetensors", folder / "found.safetensors", "--latent", folder / "two.safetensors")
     outcome = run(*command, "--strength", "2", "--paste-back", "--into", folder / "me.png", "--out", folder / "out")
     assert (outcome.code, "--samples" in outcome.err) == (2, True)
+
+
+def test_a_confined_edit_changes_the_photo_within_its_rim_only(run: Run, folder: Path):
+    command = ("edit", folder / "G.safetensors", folder / "found.safetensors", "--latent", folder / "me.safetensors")
+    options = ("--strength", "2", "--paste-back", "--inside", "box:0.4,0.4,0.6,0.6", "--detail", "1")
+    changed = {}
+    for rim in ("0.1", "0.3"):
+        outcome = run(*command, *options, "--rim", rim, "--out", folder / f"{rim}.png")
+        assert outcome.code == 0, outcome.err
+        changed[rim] = differing(folder, folder / f"{rim}.png")
+    assert 0 < changed["0.1"].sum() < changed["0.3"].sum()
+    assert not (changed["0.1"] & ~changed["0.3"]).any()

@@ -1,4 +1,4 @@
-"""Confined edits: outside the rim not one bit differs, whatever the generator, the region, the edit and its strength."""
+"""Confined edits: outside the rim not one bit differs, whatever the generator, the region and the edit."""
 
 from dataclasses import replace
 
@@ -181,7 +181,7 @@ def test_tuned_weights_and_noise_belong_to_the_latent():
 def test_what_cannot_be_confined_is_refused():
     generator = GENERATORS["dcgan"]
     latent = latent_of(generator)
-    with pytest.raises(RegionError, match="with its rim of 0.9 covers the whole image"):
+    with pytest.raises(RegionError, match=r"with its rim of 0\.9 covers the whole image"):
         confine(generator, latent, latent, MIDDLE, settings=ConfineSettings(rim=0.9))
     with pytest.raises(LatentError, match="give one region for each edit"):
         confine(generator, latent, [latent, latent], MIDDLE)
@@ -195,4 +195,5 @@ def test_repr_says_what_changed():
     generator = GENERATORS["stylegan2 skip"]
     latent = latent_of(generator)
     text = repr(confine(generator, latent, moved(latent, 1.0), MIDDLE))
-    assert text.startswith("ConfinedImages(1 of 16 px, mean change inside ") and ", outside 0, seam " in text
+    assert text.startswith("ConfinedImages(1 of 16 px, mean change inside ")
+    assert ", outside 0, seam " in text

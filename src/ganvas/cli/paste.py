@@ -1,6 +1,5 @@
 """Options of the commands that put their edits back into the photos."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -11,6 +10,8 @@ from cyclopts import Parameter
 from torch import Tensor
 
 from ganvas.cli.types import PHOTOS, Flag, one
+from ganvas.drag.session import DragSession
+from ganvas.edits.confine import Confinement, ConfineSettings
 from ganvas.edits.paste_back import PastedPhoto, paste_back, photo_file_of
 from ganvas.errors import GanvasError
 from ganvas.errors.ranges import FRACTION
@@ -74,53 +75,62 @@ class PasteOptions:
         if self.into is not None and len(latent) > 1:
             raise GanvasError(f"--into is one photo, and {len(latent)} images are edited; choose one by --samples.")
         for row in range(len(latent)):
-            written_suffix(self._file(latent, row))
+            written_suffix(photo_file_of(latent.rows([row]), self.into))
 
     def write_edits(
         self, folder: ResultFolder, generator: Generator, latent: Latent, step: Edit, region: Region | None
     ) -> Pasted:
         """Write the photo of every sample at every strength into a subfolder, if that was asked for."""
-        if not self.paste_back:
-            return Pasted()
-        names = unique_names([file_name(caption) for caption in latent.captions])
-        inside = folder.part(FOLDER)
-
-        def path(row: int, strength: str) -> Path:
-            return inside / (file_name(f"{names[row]}_{strength}") + written_suffix(self._file(latent, row)))
-
-        return self.write_edit(path, generator, latent, step, region)
-
-    def write_edit(
-        self,
-        path: Callable[[int, str], Path],
-        generator: Generator,
-        latent: Latent,
-        step: Edit,
-        region: Region | None,
-    ) -> Pasted:
-        """Write the photo of every sample at every strength to the path for both."""
         pasted = Pasted()
-        for row, alone in enumerate(latent):
+        if not self.paste_back:
+            return pasted
+        inside = folder.part(FOLDER)
+        for alone, name in zip(latent, unique_names([file_name(caption) for caption in latent.captions]), strict=True):
+            suffix = written_suffix(photo_file_of(alone, self.into))
             for strength, image in zip(captions(step.strengths), step.each(generator, alone), strict=True):
-                pasted.add(self._paste(generator, alone, image, path(row, strength), region))
+                path = inside / (file_name(f"{name}_{strength}") + suffix)
+                pasted.add(self._paste(generator, alone, image, path, region, step.confinement))
         return pasted
 
-    def write_drag(
-        self, path: Path, generator: Generator, start: Latent, image: Tensor, movable: Sequence[Region | None]
-    ) -> Pasted:
+    def write_edit(self, path: Path, generator: Generator, latent: Latent, step: Edit, region: Region | None) -> Pasted:
+        """Write the photo of the one sample at the one strength, if that was asked for."""
+        pasted = Pasted()
+        if self.paste_back:
+            image = next(step.each(generator, latent))
+            pasted.add(self._paste(generator, latent, image, path, region, step.confinement))
+        return pasted
+
+    def write_drag(self, path: Path, session: DragSession) -> Pasted:
         """Write the photo with drags in it; it changes where any of them could move something. A path without suffix
         gets that of the photo.
         """
-        pasted, known = Pasted(), [one for one in movable if one is not None]
+        pasted, movable = Pasted(), [one.request.movable for one in session.drags]
+        known = [one for one in movable if one is not None]
         region = reduce(or_, known) if len(known) == len(movable) > 0 else None
-        file = path if path.suffix else path.with_suffix(written_suffix(self._file(start, 0)))
-        pasted.add(self._paste(generator, start, image, file, region))
+        file = path if path.suffix else path.with_suffix(written_suffix(photo_file_of(session.start, self.into)))
+        pasted.add(
+            self._paste(session.context.generator, session.start, session.image(), file, region, session.confinement)
+        )
         return pasted
 
-    def _file(self, latent: Latent, row: int) -> Path:
-        return photo_file_of(latent.rows([row]), self.into)
-
     def _paste(
-        self, generator: Generator, latent: Latent, image: Tensor, path: Path, region: Region | None
+        self,
+        generator: Generator,
+        latent: Latent,
+        image: Tensor,
+        path: Path,
+        region: Region | None,
+        confinement: Confinement | None,
     ) -> PastedPhoto:
-        return paste_back(generator, image, self.into, path, original=latent, region=region, detail=self.detail)
+        """Write one photo; it changes within the limit of a confined edit, else in the region and its rim."""
+        settings = ConfineSettings() if confinement is None else confinement.settings
+        return paste_back(
+            generator,
+            image,
+            self.into,
+            path,
+            original=latent,
+            region=region if confinement is None else confinement.inside,
+            rim=0.0 if settings.within else settings.rim,
+            detail=self.detail,
+        )

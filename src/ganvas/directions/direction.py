@@ -50,6 +50,8 @@ class Origin:
     resolution: int | None = None
     channels: str = "all"
     rank: int | None = None
+    band: float | None = None
+    background_weight: float = 1.0
     sign: str = SIGN_RULE
     notes: str = ""
 
@@ -62,6 +64,8 @@ class Origin:
             "label": self.label,
             "ridge": self.ridge,
             "rank": self.rank,
+            "band": self.band,
+            "background weight": None if self.background_weight == 1 else self.background_weight,
             "resolution": self.resolution and f"{self.resolution} px",
             "notes": self.notes,
         }

@@ -117,7 +117,7 @@ def _check_vectors(vectors: Tensor, axes: int) -> None:
 
 def _origin(header: Mapping[str, Any]) -> Origin:
     kinds = Origin.__annotations__ | {"region": dict | None, "seeds": list, "truncation": float | int | None}
-    kinds |= {"label": int | list | None}
+    kinds |= {"label": int | list | None, "band": float | int | None, "background_weight": float | int}
     about = {"method": header["method"]} | {name: header[name] for name in kinds if name in header}
     for name, value in about.items():
         if not isinstance(value, kinds[name]):

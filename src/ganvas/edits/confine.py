@@ -1,8 +1,8 @@
 """Confined edits: nothing outside a region's rim differs from the original, not by one bit.
 
-The original is synthesized first, and its feature maps are kept. The edited latent follows; at every map F, from coarse
-to fine, its change ``F1 - F0`` is kept in the core of the region, goes on harmonically to zero at the limit, and is zero
-beyond, so that the next layer computes from a map that is confined. The finished image is treated in the same way.
+The original is synthesized first, and its feature maps are kept. The edited latent follows; at every map F, from
+coarse to fine, its change ``F1 - F0`` is kept in the core of the region, goes on harmonically to zero at the limit, and
+is zero beyond, so that the next layer computes from a confined map. The finished image is treated in the same way.
 """
 
 import reprlib
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganvas.directions.find import region_of
 from ganvas.edits.rim import WHOLE, MapBlender, Rim, joined, rim_around
-from ganvas.errors import LatentError, RegionError
+from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Fraction, Range
 from ganvas.generators.protocol import Generator, Hookable, MapHook, check_generator, feature_extent
@@ -88,12 +88,33 @@ class ConfinedImages:
     def __repr__(self) -> str:
         inside, outside, seam = (float(of.mean()) for of in (self.inside_change, self.outside_change, self.seam))
         return (
-            f"ConfinedImages({len(self.images)} of {self.images.shape[-1]} px, mean change inside {inside:.3g}, outside "
-            f"{outside:.3g}, seam {seam:.2f})"
+            f"ConfinedImages({len(self.images)} of {self.images.shape[-1]} px, mean change inside {inside:.3g}, "
+            f"outside {outside:.3g}, seam {seam:.2f})"
         )
 
     def _repr_html_(self) -> str:
         return notebook_cell(self, self.images)
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """A region with its settings: where an edit that is still to come may change images."""
+
+    inside: Region | str
+    settings: ConfineSettings = ConfineSettings()
+
+    def __str__(self) -> str:
+        side = "within" if self.settings.within else "around"
+        return f"{self.inside}, with a rim of {self.settings.rim:g} {side} it"
+
+    def rim(self, generator: Generator) -> Rim:
+        """Return core and limit at the generator's size."""
+        region = region_of(generator, self.inside)[1]
+        return rim_around(region, generator.resolution, generator.resolution, self.settings.rim, self.settings.within)
+
+    def images(self, generator: Generator, latent: Latent, edited: Latent) -> Float[Tensor, "n 3 h w"]:
+        """Return the confined images of an edit."""
+        return confine(generator, latent, edited, self.inside, settings=self.settings).images
 
 
 @checked
@@ -134,7 +155,7 @@ def confine(
         True
     """
     latent = as_latent(latent)
-    edits = [as_latent(edited)] if isinstance(edited, Latent) else [as_latent(one) for one in edited]
+    edits = [as_latent(one) for one in ([edited] if isinstance(edited, Latent) else edited)]
     areas = [inside] if isinstance(inside, Region | str) else list(inside)
     if not edits or len(edits) != len(areas) or any(len(one) != len(latent) for one in edits):
         raise LatentError(
@@ -144,9 +165,7 @@ def confine(
     painter = latent.generator_for(check_generator(generator))
     painters = [painter if one.tuned is latent.tuned else one.generator_for(generator) for one in edits]
     original = painter.synthesize(latent)
-    rims = [
-        rim_around(region_of(generator, area)[1], *original.shape[-2:], settings.rim, settings.within) for area in areas
-    ]
+    rims = [Confinement(area, settings).rim(generator) for area in areas]
     steps = list(zip(painters, edits, [MapBlender(rim) for rim in rims], strict=True))
     images = [
         _confined(painter, latent[row], [(by, one[row], to) for by, one, to in steps], original[[row]], settings.finest)

@@ -1,5 +1,5 @@
-"""Where a confined edit may change an image: the core, where it changes freely, the limit, beyond which nothing differs,
-and the rim between the two, where the change fades.
+"""Where a confined edit may change an image: the core, where it changes freely, the limit, beyond which nothing
+differs, and the rim between the two, where the change fades.
 """
 
 from collections.abc import Sequence
@@ -98,7 +98,8 @@ class MapBlender:
         A sample of a map belongs to the core where the core covers at least half of it. A map too coarse for that is
         blended by the shares of its samples that the core covers.
         """
-        fade, share = self._at(*before.shape[-2:], extent)
+        height, width = before.shape[-2:]
+        fade, share = self._at(height, width, extent)
         if fade is None:
             return torch.lerp(before, after, share.to(before))
         core = torch.from_numpy(fade.core).to(before.device)

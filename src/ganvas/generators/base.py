@@ -173,7 +173,7 @@ class GeneratorBase:
         truncation: float = 1.0,
         truncation_layers: int | None = None,
     ) -> Float[Tensor, "1 3 h w"]:
-        """Return the image of one code when every feature map is what `hook(name, map)` returns for the one computed."""
+        """Return the image of one code when every feature map is what `hook(name, map)` makes of it."""
         if len(codes) != 1:
             raise LatentError(f"A hook sees the maps of one code; {len(codes)} were given.")
         given = Conditions(noise, label, truncation, truncation_layers)
