@@ -16,13 +16,14 @@ from ganvas.training.encoder.train import train_encoder
 from ganvas.training.encoder.training import EncoderSettings
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
-from ganvas.training.gan.starting import sized_as
+from ganvas.training.gan.starting import fits, sized_as
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 from ganvas.training.train import adapt as train_adapted
 from ganvas.training.train import train_biggan, train_dcgan, train_stylegan2, train_stylegan3
 
 WARMUP = "discriminator_warmup"
+OFFERED, OFFERED_PIXELS = "faces", 128  # the bundled generator to start from, and its resolution
 Augment = Literal["none", "diff", "adaptive"]
 
 app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of images.")
@@ -179,7 +180,10 @@ def stylegan2(
             discriminator is used where Ganvas trained it and it has the same channels; not that of an NVIDIA file.
     """
     settings = options.settings(StyleGAN2Settings, running, compute, start)
-    run_and_show(train_stylegan2, data, settings, running, compute, augment, start)
+    could_start = False
+    if start is None and running.resume is None and settings.resolution >= OFFERED_PIXELS:
+        could_start = fits(options.settings(StyleGAN2Settings, running, compute, OFFERED), OFFERED)
+    run_and_show(train_stylegan2, data, settings, running, compute, augment, start, could_start)
 
 
 @dataclass(frozen=True)

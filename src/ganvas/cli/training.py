@@ -1,6 +1,7 @@
 """What all ``ganvas train`` commands share: options, progress, stopping at a signal, and how results are shown."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,11 +12,14 @@ from cyclopts import Group, Parameter
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Compute
-from ganvas.cli.show import Report, progress
+from ganvas.cli.show import Report, progress, visible
 from ganvas.cli.types import Flag
 from ganvas.reports.tensorboard import board
+from ganvas.reports.training_lines import FEW_IMAGES, TrainingLines
 from ganvas.reports.training_report import rehearsal_lines, summary_lines, write_training_report
+from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.events import EVALUATION, LOGGED, TrainingEvent, TrainingResult
+from ganvas.training.expectations import expectation_of
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.interrupt import stop_on_signal
@@ -24,6 +28,7 @@ from ganvas.training.train import rehearse
 
 METRICS = ("D", "G", "distance", "codes", "pixels", "perceptual")
 WINDOW = 300.0  # seconds over which the rate is averaged
+TRAINING = "Training"
 RUN = Group("The run", sort_key=1)
 
 
@@ -47,7 +52,7 @@ class Running:
     log_every: numbers.Every = 1_000
     """Images between lines of the log."""
     sheet_every: numbers.Every = 5_000
-    """Images between sheets of samples."""
+    """Images between sheets of samples, after the first ten minutes; there is one at the start and one at the end."""
     test: Path | None = None
     """A folder or zip of held-out images: the kernel MMD to them is measured and plotted."""
     test_every: numbers.Every = 20_000
@@ -58,6 +63,8 @@ class Running:
     """Images between weights-only snapshots (in bfloat16), which are all kept; 0 for none."""
     keep: numbers.Count = 3
     """Snapshots kept, the newest ones."""
+    sheet_seconds: numbers.Every = 60
+    """In the first ten minutes, the most seconds between sheets; 0 for --sheet-every alone."""
     fit: Literal["crop", "pad"] = "crop"
     """How images that are not square become so: the middle, or with black beside them."""
     flip: bool = True
@@ -77,6 +84,7 @@ class Running:
             self.snapshot_every,
             self.weights_every,
             self.keep,
+            self.sheet_seconds,
         )
 
 
@@ -97,19 +105,24 @@ class Adapting(Running):
 
 @dataclass
 class Display:
-    """Shows progress with the newest losses behind the bar; ``should_stop`` says whether a signal came."""
+    """Shows progress with the newest losses behind the bar; ``should_stop`` says whether a signal came, ``lines`` says
+    what a run does.
+    """
 
     report: Report
     should_stop: Callable[[], bool]
     note: str = ""
     record: Callable[[int, Any], None] = field(default=lambda images, metrics: None)
+    lines: TrainingLines | None = None
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how much is done."""
         self.report(what, done, total, self.note)
 
     def on_event(self, event: TrainingEvent) -> None:
-        """Keep the losses of a log line."""
+        """Keep the losses of a log line, and say what is new."""
+        if self.lines:
+            self.lines.add(event)
         if event.kind == LOGGED:
             self.note = "  ".join(f"{name} {event.metrics[name]:.2f}" for name in METRICS if name in event.metrics)
         if event.kind in (LOGGED, EVALUATION):
@@ -125,7 +138,7 @@ class Display:
 def displayed() -> Iterator[Display]:
     """Show a run's progress, and let a signal stop it after the step."""
     is_main = os.environ.get("RANK", "0") == "0"
-    with stop_on_signal() as should_stop, progress(is_main, WINDOW) as report:
+    with stop_on_signal() as should_stop, progress(is_main, WINDOW, forecast_all_but=TRAINING) as report:
         yield Display(report, should_stop)
 
 
@@ -137,8 +150,9 @@ def run_and_show(
     compute: Compute,
     augment: str,
     start: str | None = None,
+    could_start: bool = False,
 ) -> None:
-    """Train, or rehearse with --dry-run, and show the result."""
+    """Train, or rehearse with --dry-run, and show the result; `could_start` tells that --start faces would fit."""
     given = (start, running.resume, running.change, running.test, running.fit, compute.device)
     options = RunOptions(*given, compute.threads)
     shared = {"augmentation": Augmentation(augment, running.flip), "options": options}
@@ -149,6 +163,15 @@ def run_and_show(
         return
     with displayed() as display, board(running.out) as record:
         display.record = record
+        if not compute.json:
+            started = bool(start) or isinstance(settings, AdaptationSettings)
+            display.lines = TrainingLines(
+                running.out,
+                schedule,
+                lambda text: print(visible(text), file=sys.stderr, flush=True),
+                expectation_of(settings.family, started=started),
+                offer_below=0 if not could_start else FEW_IMAGES if compute.on().type == "cuda" else sys.maxsize,
+            )
         result = train(data, settings, running.out, schedule=schedule, **shared, **display.hooks)
     if result.is_main:
         evaluated = result.evaluation

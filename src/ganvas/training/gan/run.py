@@ -22,7 +22,10 @@ from ganvas.images import pixels, sheets
 from ganvas.images.datasets import shuffled
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import sample
+from ganvas.metrics.features import load_features
 from ganvas.training import alarms, events
+from ganvas.training.adapt.adaptation import AdaptationSettings
+from ganvas.training.adapt.photo_distance import PhotoDistance
 from ganvas.training.events import TrainingEvent
 from ganvas.training.gan import averaging, snapshots
 from ganvas.training.gan.discriminator_files import DISCRIMINATOR, save_discriminator
@@ -34,6 +37,7 @@ from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import TrainingTask, do_step
 from ganvas.training.log import RunningMeans, write_line
 from ganvas.training.randomness import Randomness
+from ganvas.training.sheet_clock import SheetClock
 
 GENERATOR = "generator.safetensors"
 SHEET_ROWS, SHEET_COLUMNS = 4, 8
@@ -55,9 +59,12 @@ class TrainingRun:
     stopping: bool = False
     saved: int | None = None
     export: tuple[int, Any] | None = field(default=None, repr=False)
+    photo_distance: PhotoDistance | None = None
 
     def __post_init__(self) -> None:
         settings = self.task.settings
+        if isinstance(settings, AdaptationSettings) and self.task.processes.is_main:
+            self.photo_distance = PhotoDistance(self.task.data, load_features(device=self.task.device))
         if isinstance(settings, StyleGAN2Settings) and settings.match_noise:
             settings.measure_data(self.networks, self._real_samples())
 
@@ -67,8 +74,11 @@ class TrainingRun:
         Raises `TrainingError` when a loss is not finite or a file cannot be written, naming the snapshot to go back to.
         """
         schedule, means, began = self.task.schedule, RunningMeans(), time.perf_counter()
+        yield TrainingEvent(events.BEGUN, self.state.images, data=self.task.data.summary)
+        clock = SheetClock(schedule.sheet_seconds if schedule.sheet_every else 0)
         if self.state.images == 0:
             yield from self._write_sheet(None)
+            clock.restart()
         monitor = alarms.AlarmMonitor(alarms.rms_difference(self._real_samples()))
         while self.state.images < schedule.images and not self._agree_to_stop():
             before = self.state.images
@@ -77,8 +87,9 @@ class TrainingRun:
             if self._passed(before, schedule.log_every):
                 yield from self._log(means, time.perf_counter() - began, monitor)
                 began = time.perf_counter()
-            if self._passed(before, schedule.sheet_every):
-                yield from self._write_sheet(monitor)
+            if (scheduled := self._passed(before, schedule.sheet_every)) or clock.due:
+                yield from self._write_sheet(monitor if scheduled else None)
+                clock.restart()
             if self._passed(before, schedule.evaluate_every):
                 yield from self._evaluate()
             if self._passed(before, schedule.snapshot_every):
@@ -87,6 +98,8 @@ class TrainingRun:
                 yield self.save(weights=True)
         if self.saved != self.state.images:
             yield self.save()
+        if not self._sheet_path.exists():
+            yield from self._write_sheet(None)
 
     def step(self) -> dict[str, Tensor]:
         """Do one step; returns its metrics."""
@@ -178,15 +191,19 @@ class TrainingRun:
         yield TrainingEvent(events.LOGGED, self.state.images, line)
         yield from self._raise_alarm(monitor.check_metrics(metrics))
 
+    @property
+    def _sheet_path(self) -> Path:
+        return self.task.folder / f"sheet-{self.state.images:09d}.png"
+
     def _write_sheet(self, monitor: alarms.AlarmMonitor | None) -> Iterator[TrainingEvent]:
-        """Write the sheet of fixed seeds, and check that the samples differ."""
+        """Write the sheet of fixed seeds, and check that the samples differ: only where a resumed run would check too."""
         if not self.task.processes.is_main:
             return
-        images = fixed_samples(self._exported())
-        path = self.task.folder / f"sheet-{self.state.images:09d}.png"
+        images, path = fixed_samples(self._exported()), self._sheet_path
         with self._naming_last_snapshot():
             pixels.write_image(path, sheets.grid(images, SHEET_COLUMNS))
-        yield TrainingEvent(events.SHEET, self.state.images, paths=(path,))
+        metrics = self.photo_distance.metrics(images) if self.photo_distance else {}
+        yield TrainingEvent(events.SHEET, self.state.images, metrics, paths=(path,))
         if monitor:
             yield from self._raise_alarm(monitor.check_samples(images, self.state.images))
 
