@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganvas.io.progress import in_words
-from ganvas.training.adapt.photo_distance import AMONG_PHOTOS, TO_PHOTOS
+from ganvas.training.adapt.photo_similarity import SIMILARITY
 from ganvas.training.events import ALARM, BEGUN, SHEET, STEP, TrainingEvent
 from ganvas.training.expectations import Expectation
 from ganvas.training.gan.task import RunSchedule
@@ -40,7 +40,6 @@ class TrainingLines:
     _stepped: tuple[float, int] | None = field(default=None, repr=False)
     _speed: float = 0.0
     _said: float = float("-inf")
-    _first_distance: float | None = None
 
     def add(self, event: TrainingEvent) -> None:
         """Say what is new."""
@@ -94,15 +93,6 @@ class TrainingLines:
             return
         self._said = now
         text = f"after {event.images:,} images, {in_words(now - self._begun)}: {event.paths[0]}"
-        self.say(text + self._likeness(event))
-
-    def _likeness(self, event: TrainingEvent) -> str:
-        """Return how near the samples have come to the given photos, where that was measured."""
-        if TO_PHOTOS not in event.metrics:
-            return ""
-        now = float(event.metrics[TO_PHOTOS])
-        if self._first_distance is None:
-            self._first_distance = now
-        change = f"{self._first_distance:.2f} -> {now:.2f}" if event.images else f"{now:.2f}"
-        goal = f" (photos among each other {event.metrics[AMONG_PHOTOS]:.2f})" if AMONG_PHOTOS in event.metrics else ""
-        return f"; distance to the nearest photo {change}{goal}"
+        if SIMILARITY in event.metrics:
+            text += f"; {event.metrics[SIMILARITY]:.0%} of the way to the photos"
+        self.say(text)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import sample
 from ganvas.metrics.features import load_features
 from ganvas.training import alarms, events
-from ganvas.training.adapt.adaptation import AdaptationSettings
-from ganvas.training.adapt.photo_distance import PhotoDistance
+from ganvas.training.adapt.adaptation import AdaptationNetworks
+from ganvas.training.adapt.photo_similarity import SIMILARITY, PhotoSimilarity
 from ganvas.training.events import TrainingEvent
 from ganvas.training.gan import averaging, snapshots
 from ganvas.training.gan.discriminator_files import DISCRIMINATOR, save_discriminator
@@ -59,12 +60,9 @@ class TrainingRun:
     stopping: bool = False
     saved: int | None = None
     export: tuple[int, Any] | None = field(default=None, repr=False)
-    photo_distance: PhotoDistance | None = None
 
     def __post_init__(self) -> None:
         settings = self.task.settings
-        if isinstance(settings, AdaptationSettings) and self.task.processes.is_main:
-            self.photo_distance = PhotoDistance(self.task.data, load_features(device=self.task.device))
         if isinstance(settings, StyleGAN2Settings) and settings.match_noise:
             settings.measure_data(self.networks, self._real_samples())
 
@@ -87,8 +85,12 @@ class TrainingRun:
             if self._passed(before, schedule.log_every):
                 yield from self._log(means, time.perf_counter() - began, monitor)
                 began = time.perf_counter()
-            if (scheduled := self._passed(before, schedule.sheet_every)) or clock.due:
-                yield from self._write_sheet(monitor if scheduled else None)
+            if self._passed(before, schedule.sheet_every):
+                yield from self._write_sheet(monitor)
+                clock.restart()
+            elif clock.due:
+                yield from self._write_sheet(None)
+                self._write_early_export()
                 clock.restart()
             if self._passed(before, schedule.evaluate_every):
                 yield from self._evaluate()
@@ -191,21 +193,38 @@ class TrainingRun:
         yield TrainingEvent(events.LOGGED, self.state.images, line)
         yield from self._raise_alarm(monitor.check_metrics(metrics))
 
+    @cached_property
+    def _similarity(self) -> PhotoSimilarity | None:
+        """What measures the progress of an adaptation, None for other runs."""
+        if not isinstance(self.networks, AdaptationNetworks):
+            return None
+        original = fixed_samples(self.networks.origin)
+        return PhotoSimilarity(self.task.data, original, load_features(device=self.task.device))
+
     @property
     def _sheet_path(self) -> Path:
         return self.task.folder / f"sheet-{self.state.images:09d}.png"
 
     def _write_sheet(self, monitor: alarms.AlarmMonitor | None) -> Iterator[TrainingEvent]:
-        """Write the sheet of fixed seeds, and check that the samples differ: only where a resumed run would check too."""
+        """Write the sheet of fixed seeds; a `monitor` checks that the samples differ, but not where the clock asked for
+        the sheet, which must not enter the log.
+        """
         if not self.task.processes.is_main:
             return
         images, path = fixed_samples(self._exported()), self._sheet_path
         with self._naming_last_snapshot():
             pixels.write_image(path, sheets.grid(images, SHEET_COLUMNS))
-        metrics = self.photo_distance.metrics(images) if self.photo_distance else {}
+        metrics = {SIMILARITY: self._similarity.of(images)} if self._similarity else {}
         yield TrainingEvent(events.SHEET, self.state.images, metrics, paths=(path,))
         if monitor:
             yield from self._raise_alarm(monitor.check_samples(images, self.state.images))
+
+    def _write_early_export(self) -> None:
+        """Write the generator beside a sheet of the first minutes, so that nobody waits for the first snapshot."""
+        if self.task.processes.is_main:
+            self._check_finite(dict(self._exported().state_dict()))
+            with self._naming_last_snapshot():
+                self._write_export()
 
     def _evaluate(self) -> Iterator[TrainingEvent]:
         """Compare the exported generator with the held-out images."""
