@@ -294,6 +294,7 @@ def test_sizes_that_are_given_count_and_finer_maps_are_no_wider_than_its_own(tmp
     generator = small_stylegan2(16, width=6)
     file = str(save_generator(tmp_path / "own.safetensors", generator, About("own", "")))
     assert sized_as(file, {"resolution": 32})["channels"] == (5, 5, 5, 5)
+    assert "channels" not in sized_as(file, {"resolution": 8})  # else the resolution of the channels would win
     assert sized_as(file, {"channels": "8,8,8"})["channels"] == "8,8,8"
     assert "channels" not in sized_as(file, {"channel_max": 8})
     assert "hidden" not in sized_as(file, {"mapping_layers": 3})

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -177,11 +176,20 @@ class AdaptationSettings:
         augment: Augment,
         processes: ProcessGroup,
     ) -> dict[str, Tensor]:
-        """Do one step on this process's shard of the `real` images; returns losses and mean scores."""
+        """Do one step on this process's shard of the `real` images, both networks on the same fake images; returns
+        losses and mean scores.
+        """
         assert isinstance(networks, AdaptationNetworks)
+        generator = networks.generator
         with torch.autocast(real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
-            metrics = _discriminator_step(self, networks, real, index, draws, augment, processes)
-            return metrics | _generator_step(self, networks, draws, augment, processes)
+            codes, noise = _draw(generator, draws, self.batch)
+            maps = _synthesize(generator, codes, noise, generator.feature_names)
+            metrics = _discriminator_step(self, networks, real, maps["image"], index, draws, augment, processes)
+            original: dict[str, Tensor] = {}
+            if self.correspondence:
+                with torch.no_grad():
+                    original = _synthesize(networks.origin, codes, noise, generator.feature_names)
+            return metrics | _generator_step(self, networks, maps, original, draws, augment, processes)
 
     def exported(self, networks: Networks) -> Any:
         """Return the generator to keep: the average."""
@@ -210,16 +218,20 @@ def correspondence(
 
 def similarities(maps: Float[Tensor, "n *_map"]) -> Float[Tensor, "n others"]:
     """Return the log-softmax of each sample's cosine similarities to the others (Ojha et al. 2021, Eq. 1)."""
-    unit = F.normalize(maps.flatten(1).float(), dim=1)
-    cosines = unit @ unit.T
-    others = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
-    return cosines[others].view(len(unit), -1).log_softmax(dim=1)
+    flat = maps.flatten(1).float()
+    with torch.autocast(flat.device.type, enabled=False):  # products of long vectors, of which small differences count
+        products = flat @ flat.T
+    lengths = products.diagonal().clamp_min(1e-12).sqrt()
+    cosines = products / (lengths[:, None] * lengths)
+    others = ~torch.eye(len(flat), dtype=torch.bool, device=flat.device)
+    return cosines[others].view(len(flat), -1).log_softmax(dim=1)
 
 
 def _discriminator_step(
     settings: AdaptationSettings,
     networks: AdaptationNetworks,
     real: Tensor,
+    fake: Tensor,
     index: int,
     draws: Randomness,
     augment: Augment,
@@ -227,7 +239,6 @@ def _discriminator_step(
 ) -> dict[str, Tensor]:
     discriminator = _unfreeze(networks.discriminator, settings.frozen)
     with torch.no_grad():
-        fake = _synthesize(networks.generator, *_draw(networks.generator, draws, settings.batch), ())["image"]
         real, fake = augment(real, draws), augment(fake, draws)
     pairs = list(zip(_patch_scores(discriminator, real), _patch_scores(discriminator, fake), strict=True))
     loss = torch.stack([hinge(of_real.flatten(), of_fake.flatten()) for of_real, of_fake in pairs]).mean()
@@ -245,19 +256,17 @@ def _discriminator_step(
 def _generator_step(
     settings: AdaptationSettings,
     networks: AdaptationNetworks,
+    maps: Mapping[str, Tensor],
+    original: Mapping[str, Tensor],
     draws: Randomness,
     augment: Augment,
     processes: ProcessGroup,
 ) -> dict[str, Tensor]:
     generator, discriminator = networks.generator, networks.discriminator.requires_grad_(False)
-    codes, noise = _draw(generator, draws, settings.batch)
-    maps = _synthesize(generator, codes, noise, generator.feature_names)
     scores = _patch_scores(discriminator, augment(maps["image"], draws))
     loss = torch.stack([hinge_generator(None, each.flatten()) for each in scores]).mean()
     metrics = {"G": loss.detach()}
-    if settings.correspondence:
-        with torch.no_grad():
-            original = _synthesize(networks.origin, codes, noise, generator.feature_names)
+    if original:
         metrics["correspondence"] = term = correspondence(maps, original)
         loss = loss + settings.correspondence * term
     networks.generator_optimizer.zero_grad()

@@ -89,8 +89,8 @@ class TrainingRun:
                 yield from self._write_sheet(monitor)
                 clock.restart()
             elif clock.due:
-                yield from self._write_sheet(None)
                 self._write_early_export()
+                yield from self._write_sheet(None)
                 clock.restart()
             if self._passed(before, schedule.evaluate_every):
                 yield from self._evaluate()
