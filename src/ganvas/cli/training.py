@@ -14,6 +14,7 @@ from ganvas.cli import numbers
 from ganvas.cli.options import Compute
 from ganvas.cli.show import Report, progress, visible
 from ganvas.cli.types import Flag
+from ganvas.errors.devices import device_named
 from ganvas.reports.tensorboard import board
 from ganvas.reports.training_lines import FEW_IMAGES, TrainingLines
 from ganvas.reports.training_report import rehearsal_lines, summary_lines, write_training_report
@@ -23,12 +24,11 @@ from ganvas.training.expectations import expectation_of
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.interrupt import stop_on_signal
-from ganvas.training.launch import Rehearsal, RunOptions
+from ganvas.training.launch import TRAINING, Rehearsal, RunOptions
 from ganvas.training.train import rehearse
 
 METRICS = ("D", "G", "distance", "codes", "pixels", "perceptual")
 WINDOW = 300.0  # seconds over which the rate is averaged
-TRAINING = "Training"
 RUN = Group("The run", sort_key=1)
 
 
@@ -135,10 +135,10 @@ class Display:
 
 
 @contextmanager
-def displayed() -> Iterator[Display]:
-    """Show a run's progress, and let a signal stop it after the step."""
+def displayed(forecast_all_but: str = "") -> Iterator[Display]:
+    """Show a run's progress, and let a signal stop it after the step; `forecast_all_but` as in `progress`."""
     is_main = os.environ.get("RANK", "0") == "0"
-    with stop_on_signal() as should_stop, progress(is_main, WINDOW, forecast_all_but=TRAINING) as report:
+    with stop_on_signal() as should_stop, progress(is_main, WINDOW, forecast_all_but=forecast_all_but) as report:
         yield Display(report, should_stop)
 
 
@@ -161,17 +161,10 @@ def run_and_show(
         with progress() as report:
             _show_rehearsal(rehearse(data, settings, progress=report, **shared), schedule.images, compute)
         return
-    with displayed() as display, board(running.out) as record:
+    with displayed(TRAINING) as display, board(running.out) as record:
         display.record = record
         if not compute.json:
-            started = bool(start) or isinstance(settings, AdaptationSettings)
-            display.lines = TrainingLines(
-                running.out,
-                schedule,
-                lambda text: print(visible(text), file=sys.stderr, flush=True),
-                expectation_of(settings.family, started=started),
-                offer_below=0 if not could_start else FEW_IMAGES if compute.on().type == "cuda" else sys.maxsize,
-            )
+            display.lines = _lines_of(settings, running, compute, bool(start), could_start)
         result = train(data, settings, running.out, schedule=schedule, **shared, **display.hooks)
     if result.is_main:
         evaluated = result.evaluation
@@ -181,6 +174,20 @@ def run_and_show(
         show_training("train", result, lines, f"{result.images:,} images", more, compute)
     if not result.finished:
         raise KeyboardInterrupt
+
+
+def _lines_of(
+    settings: GANSettings, running: Running, compute: Compute, started: bool, could_start: bool
+) -> TrainingLines:
+    """Return what says on stderr what a run does."""
+    few = FEW_IMAGES if device_named(compute.device).type == "cuda" else sys.maxsize
+    return TrainingLines(
+        running.out,
+        running.schedule,
+        lambda text: print(visible(text), file=sys.stderr, flush=True),
+        expectation_of(settings.family, started=started or isinstance(settings, AdaptationSettings)),
+        offer_below=few if could_start else 0,
+    )
 
 
 def show_training(

@@ -184,7 +184,8 @@ class AdaptationSettings:
         with torch.autocast(real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
             codes, noise = _draw(generator, draws, self.batch)
             maps = _synthesize(generator, codes, noise, generator.feature_names)
-            metrics = _discriminator_step(self, networks, real, maps["image"], index, draws, augment, processes)
+            fake = maps["image"].detach()
+            metrics = _discriminator_step(self, networks, real, fake, index, draws, augment, processes)
             original: dict[str, Tensor] = {}
             if self.correspondence:
                 with torch.no_grad():
