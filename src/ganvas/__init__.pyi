@@ -40,7 +40,8 @@ from .inversion.sketch.search import SketchResult, SketchSettings
 from .inversion.sketch.sketch import sketch
 from .inversion.tuning import TuningSettings
 from .io.process import keep_freed_memory
-from .latents.latent import Latent, load_latent, sample
+from .latents.files import load_latent
+from .latents.latent import Latent, sample
 from .metrics.evaluation import Evaluation, evaluate
 from .regions import Region
 from .training.adapt.adaptation import AdaptationSettings

@@ -18,7 +18,8 @@ from ganvas.generators.protocol import Generator
 from ganvas.images.datasets import open_images
 from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.json_files import plain, write_json
-from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import Latent
 from ganvas.metrics.features import load_features
 from studies.command import Flag, Names, Out, Photos, Threads, show_progress
 from studies.files import write_text

@@ -17,7 +17,8 @@ from ganvas.inversion.prepare import finish_inversion, prepare_inversion
 from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.json_files import write_json
-from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import Latent
 
 
 @dataclass(frozen=True)

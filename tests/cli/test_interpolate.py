@@ -13,7 +13,8 @@ from ganvas.generators.protocol import About
 from ganvas.generators.weight_differences import weights_of
 from ganvas.images import video
 from ganvas.images.video import can_write_mp4
-from ganvas.latents.latent import load_latent, sample
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import sample
 from ganvas.latents.noise import with_noise
 from ganvas.metrics.ssim import ssim
 from tests.generators.small import small_stylegan2

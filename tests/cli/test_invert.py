@@ -13,7 +13,7 @@ from ganvas.generators.protocol import About
 from ganvas.images import decoding, pixels
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.photos import unique_names
-from ganvas.latents.latent import load_latent
+from ganvas.latents.files import load_latent
 from ganvas.regions import Region
 from tests.cli.conftest import Run, check_one_file
 from tests.generators.small import small_stylegan2

@@ -13,7 +13,7 @@ from ganvas.generators.protocol import About
 from ganvas.images import pixels
 from ganvas.inversion.batch import BatchInversion
 from ganvas.io.cache import home
-from ganvas.latents.latent import load_latent
+from ganvas.latents.files import load_latent
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan

@@ -14,7 +14,8 @@ from ganvas.cli.sketch import realness_of
 from ganvas.generators.protocol import About
 from ganvas.images import pixels
 from ganvas.inversion.sketch.batch import BatchSketch
-from ganvas.latents.latent import load_latent, sample
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import sample
 from ganvas.metrics import ood
 from tests.cli.conftest import Run, check_one_file
 from tests.generators.small import small_stylegan2

@@ -13,7 +13,7 @@ import torch
 
 import ganvas
 from ganvas.drag.freedrag import FreeDragSettings
-from ganvas.drag.json_files import read_points
+from ganvas.drag.request_json import read_points
 from ganvas.drag.session import open_drag
 from ganvas.drag.state import CANCELED
 from ganvas.drag.trace import read_trace, write_trace

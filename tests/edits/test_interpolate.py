@@ -13,7 +13,8 @@ from ganvas.edits.interpolate import along, ease, frame_positions, linear, only_
 from ganvas.edits.retime import stds_along_path
 from ganvas.errors import LatentError
 from ganvas.generators.weight_differences import LEFT, RIGHT, weights_of, with_weights
-from ganvas.latents.latent import Latent, load_latent, sample
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import Latent, sample
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 

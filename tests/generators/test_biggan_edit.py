@@ -11,7 +11,8 @@ from ganvas.checkpoints.load import convert
 from ganvas.cli import main
 from ganvas.directions.linalg import Ridge
 from ganvas.generators.biggan.generator import BigGAN
-from ganvas.latents.latent import Latent, load_latent, sample
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.locality import rms_change
 from tests.generators.biggan_parts import small_biggan
 

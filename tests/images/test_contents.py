@@ -13,7 +13,7 @@ import torch
 from PIL import Image, features
 
 import ganvas
-from ganvas.drag.json_files import read_points
+from ganvas.drag.request_json import read_points
 from ganvas.errors import GanvasError, ImageError
 from ganvas.images import pixels
 from ganvas.images.datasets import open_images

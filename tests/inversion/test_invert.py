@@ -23,7 +23,8 @@ from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.starts import nearest_start
 from ganvas.inversion.tuning import TuningSettings
 from ganvas.inversion.variables import LatentPoint
-from ganvas.latents.latent import load_latent, sample
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import sample
 from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
 from tests.inversion.parts import Convolved

@@ -10,7 +10,8 @@ from ganvas.generators.weight_differences import weights_of, with_differences
 from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.tuning import TuningSettings, TuningStep, interpolate_codes, locality_loss, tune
 from ganvas.inversion.variables import LatentPoint
-from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import Latent
 from tests.fakes import LayeredGenerator
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan

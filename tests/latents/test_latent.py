@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 import ganvas
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.protocol import Generator
-from ganvas.latents.latent import Latent, load_latent, sample
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import Latent, sample
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.test_codes import unchecked
 

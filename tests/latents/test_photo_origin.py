@@ -7,7 +7,8 @@ import torch
 
 from ganvas.errors import ResultFileError
 from ganvas.io.tensor_files import write_tensors
-from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import Latent
 from ganvas.latents.photo_origin import PhotoOrigin, joined
 
 

@@ -15,7 +15,7 @@ from ganvas.errors import CheckpointError, GanvasError
 from ganvas.generators.protocol import About
 from ganvas.inversion.encoder import Encoder, EncoderArchitecture, encoder_for, save_encoder
 from ganvas.inversion.features import bundled_features
-from ganvas.latents.latent import load_latent
+from ganvas.latents.files import load_latent
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import write_images
 

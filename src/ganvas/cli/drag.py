@@ -16,10 +16,10 @@ from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import progress
 from ganvas.cli.types import METHOD, Files, Layers, Model, Out, Overwrite, Points, RegionText
 from ganvas.directions.find import region_of
-from ganvas.drag.json_files import read_points
 from ganvas.drag.masks import read_movable
 from ganvas.drag.methods import settings_of
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest
+from ganvas.drag.request_json import read_points
 from ganvas.drag.session import DragSession, open_drag
 from ganvas.drag.trace import read_trace
 from ganvas.errors import GanvasError, LatentError, RegionError

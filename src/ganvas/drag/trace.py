@@ -1,42 +1,32 @@
 """A session as JSON: the codes that it began with and every drag as it was done, enough to do it again to the same
 image. Everything that is read may be hostile: it is data, of bounded size, checked before use.
-
-Numbers are written so that float32 comes back bit for bit. A mask's pixels are 8-bit, packed, in base64.
 """
 
-import base64
-import binascii
 import json
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ganvas.drag.context import DragContext, code_space_of
-from ganvas.drag.json_files import checked, number, pairs, read_json, whole
-from ganvas.drag.masks import LEVELS, stored_mask
-from ganvas.drag.methods import METHODS, settings_of
 from ganvas.drag.request import DragRequest
+from ganvas.drag.request_json import request_as_json, request_of
 from ganvas.drag.run import FinishedDrag
 from ganvas.drag.sampling import Plane
 from ganvas.drag.session import DragSession
-from ganvas.drag.settings import DragSettings
 from ganvas.drag.state import CANCELED
 from ganvas.errors import LatentError, ResultFileError
 from ganvas.generators.codes import check_space
 from ganvas.generators.protocol import Generator, about_of, feature_extent
 from ganvas.io.files import atomic_path
+from ganvas.io.json_files import made_of, number, read_json, whole
 from ganvas.latents.latent import Latent
-from ganvas.regions import Region
 
 KIND, VERSION = "drag", 2
 MAX_DRAGS = 1000
-MAX_MASK = 4096  # pixels a side
 
 
 @dataclass(frozen=True)
@@ -146,18 +136,11 @@ def write_trace(path: str | Path, session: DragSession) -> Path:
 
 
 def _drag_as_json(finished: FinishedDrag, resolution: int) -> dict[str, Any]:
-    request = finished.request
-    region, packed = stored_mask(request.movable, resolution), None
-    if region is not None and region.has_mask:
-        values = (region.mask(resolution, resolution) * LEVELS).round().to(torch.uint8)
-        packed = base64.b64encode(zlib.compress(values.numpy().tobytes())).decode()
+    request = replace(finished.request, method=finished.settings)
+    canceled = {"steps": finished.steps} if finished.reason == CANCELED else {}
     return {
-        "method": request.method.method,
-        "steps": finished.steps if finished.reason == CANCELED else request.steps,
-        "settings": asdict(finished.settings),
-        "points": [{"handle": handle, "target": target} for handle, target in request.points],
-        "movable": None if region is None or packed else region.describe(),
-        "mask": None if packed is None else {"size": resolution, "pixels": packed},
+        **request_as_json(request, resolution),
+        **canceled,
         "result": {
             "reason": finished.reason,
             "steps": finished.steps,
@@ -170,7 +153,7 @@ def _drag_as_json(finished: FinishedDrag, resolution: int) -> dict[str, Any]:
 def read_trace(path: str | Path) -> Trace:
     """Read what `write_trace` wrote; raises `ResultFileError` with the reason for anything else."""
     content = read_json(path)
-    return checked(path, lambda: _trace(content), "a whole trace of drags; ganvas drag writes one as trace.json")
+    return made_of(path, lambda: _trace(content), "a whole trace of drags; ganvas drag writes one as trace.json")
 
 
 def _trace(content: Any) -> Trace:
@@ -194,44 +177,5 @@ def _trace(content: Any) -> Trace:
         number(content["truncation"]),
         content["own_weights"] is True,
         codes,
-        tuple(_request(drag) for drag in drags),
+        tuple(request_of(drag) for drag in drags),
     )
-
-
-def _request(drag: Mapping[str, Any]) -> DragRequest:
-    settings = _settings(str(drag["method"]), dict(drag["settings"]))
-    return DragRequest(pairs(drag["points"]), settings, _region(drag), whole(drag["steps"], 1, 10**6))
-
-
-def _settings(method: str, values: Mapping[str, Any]) -> DragSettings:
-    """Return a method's settings from a file: each value of the kind that the setting has."""
-    kinds = (
-        {field.name: getattr(field.type, "__origin__", field.type) for field in fields(METHODS[method])}
-        if method in METHODS
-        else {}
-    )
-    read: dict[str, Any] = {}
-    for name, value in values.items():
-        if name == "compat" and value in (None, "official"):
-            read[name] = value
-        elif kinds.get(name) is bool:
-            read[name] = value is True
-        else:
-            read[name] = whole(value, 1, 10**6) if kinds.get(name) is int else number(value)
-    return settings_of(method, **read)
-
-
-def _region(drag: Mapping[str, Any]) -> Region | None:
-    if drag["mask"] is None:
-        return None if drag["movable"] is None else Region.from_description(drag["movable"])
-    size = whole(drag["mask"]["size"], 1, MAX_MASK)
-    try:
-        packed = base64.b64decode(drag["mask"]["pixels"], validate=True)
-        reader = zlib.decompressobj()
-        pixels = reader.decompress(packed, size * size + 1)
-    except (binascii.Error, zlib.error) as reason:
-        raise ValueError(f"its mask cannot be unpacked: {reason}") from reason
-    if len(pixels) != size * size:
-        raise ValueError(f"its mask does not have {size} x {size} pixels")
-    values = np.frombuffer(pixels, dtype=np.uint8).astype(np.float32).reshape(size, size)
-    return Region.from_mask(torch.from_numpy(values) / LEVELS)

@@ -23,7 +23,8 @@ from ganvas.io.cache import home
 from ganvas.io.files import atomic_path
 from ganvas.io.progress import Progress, silent
 from ganvas.io.tensor_files import hash_tensors
-from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent_file
 from ganvas.latents.photo_origin import PhotoOrigin
 from ganvas.metrics.features import BUNDLED_HASH

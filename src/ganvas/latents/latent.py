@@ -1,4 +1,4 @@
-"""`Latent`, the one type of codes that know their space; latents of seeds, and latent files."""
+"""`Latent`, the one type of codes that know their space, and latents of seeds."""
 
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +20,9 @@ from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of
 from ganvas.generators.weight_differences import with_differences
 from ganvas.images.notebook import notebook_cell
-from ganvas.io.tensor_files import read_tensors, write_tensors
+from ganvas.io.tensor_files import write_tensors
 from ganvas.latents.checks import check_codes, check_truncated_layers
-from ganvas.latents.headers import checked_header, grouped
-from ganvas.latents.photo_origin import PhotoOrigin, photo_origin_of
+from ganvas.latents.photo_origin import PhotoOrigin
 from ganvas.latents.spaces import to_space
 
 
@@ -148,11 +147,15 @@ class Latent:
     @checked_as(LatentError)
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file that `load_latent` reads; returns its path."""
+        return write_tensors(path, "latent", *self.stored(), ResultFileError)
+
+    def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return what a file holds of the latent: its tensors, and JSON values; `stored_latent` takes them back."""
         tensors = {"codes": self.codes.float()}
         tensors |= {f"noise.{name}": values for name, values in self.noise.items()}
         tensors |= {f"tuned.{name}": values for name, values in self.tuned.items()}
         tensors |= {f"photo.{name}": values for name, values in (self.photo.tensors() if self.photo else {}).items()}
-        return write_tensors(path, "latent", tensors, {name: getattr(self, name) for name in _HEADER}, ResultFileError)
+        return tensors, {name: getattr(self, name) for name in _HEADER}
 
     @checked_as(LatentError)
     def check_fits(self, generator: Generator) -> None:
@@ -303,41 +306,3 @@ def sample(
     )
     with torch.no_grad():
         return drawn.to_space(generator, space)
-
-
-@checked
-def load_latent(path: str | Path) -> Latent:
-    """Return the latent in a file that `Latent.save` wrote; `open_latent` also reads codes of others, and photos.
-
-    Args:
-        path: A safetensors file.
-
-    Returns:
-        The latent, codes float32 on the CPU.
-
-    Raises:
-        ResultFileError: The file is missing or damaged, or holds no latent.
-
-    Example:
-        >>> import ganvas, tempfile
-        >>> latent = ganvas.sample(ganvas.load("faces"), [4], space="w")
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ganvas.load_latent(latent.save(f"{folder}/four.safetensors"))
-        Latent(w [1, 256], seed 4, generator 'faces')
-    """
-    tensors, header = read_tensors(path, "latent", ResultFileError)
-    try:
-        groups: dict[str, Any] = grouped(tensors)
-        groups["photo"] = photo_origin_of(groups["photo"], len(tensors["codes"]))
-        fields: dict[str, Any] = checked_header(header) | groups
-        latent = Latent(tensors["codes"], **fields)
-    except (KeyError, TypeError, ValueError, OverflowError, LatentError) as reason:
-        raise ResultFileError(f"'{path}' is not a whole latent file ({reason}); write it anew.") from reason
-    floats = [latent.codes, *latent.noise.values(), *latent.tuned.values()]
-    if latent.codes.ndim not in (2, 3) or 0 in latent.codes.shape:
-        raise ResultFileError(
-            f"'{path}': its codes have shape {list(latent.codes.shape)}; [n, d] or [n, layers, d] is needed."
-        )
-    if not all(values.is_floating_point() and bool(values.isfinite().all()) for values in floats):
-        raise ResultFileError(f"'{path}' holds values that are not finite numbers; make it anew.")
-    return replace(latent, codes=latent.codes.float())

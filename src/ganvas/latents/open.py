@@ -5,9 +5,10 @@ from pathlib import Path
 from ganvas.errors import ResultFileError
 from ganvas.generators.protocol import Generator
 from ganvas.io.tensor_files import is_ours
+from ganvas.latents.files import load_latent
 from ganvas.latents.foreign.codes import read_foreign_codes
 from ganvas.latents.foreign.readings import check_known
-from ganvas.latents.latent import Latent, load_latent
+from ganvas.latents.latent import Latent
 
 
 def open_latent_file(path: str | Path, generator: Generator, space: str | None = None) -> Latent:

@@ -24,7 +24,8 @@ from ganvas.inversion.sketch.search import SketchResult, SketchSettings, start_s
 from ganvas.inversion.sketch.sketch import read_drawing, sketch
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.inversion.starts import mean_start
-from ganvas.latents.latent import load_latent, sample
+from ganvas.latents.files import load_latent
+from ganvas.latents.latent import sample
 from ganvas.latents.spaces import statistics
 from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2

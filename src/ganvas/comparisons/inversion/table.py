@@ -28,7 +28,7 @@ from ganvas.inversion.prepare import Inversion
 from ganvas.inversion.settings import InversionSettings
 from ganvas.io.json_files import write_json
 from ganvas.io.progress import Progress, silent
-from ganvas.latents.latent import load_latent
+from ganvas.latents.files import load_latent
 
 LOSSES: Mapping[str, LossWeights] = {
     "perceptual": LossWeights(perceptual=1.0),

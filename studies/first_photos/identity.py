@@ -1,0 +1,64 @@
+"""Distances of a photo's likeness to the photo: identity for people, perceptual distance for anything else."""
+
+import importlib
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.generators.protocol import Generator
+from ganvas.images.pixels import resize, to_bytes
+from ganvas.metrics.features import load_features
+from ganvas.metrics.perceptual import perceptual_distance
+
+SAME_PERSON = 0.6  # dlib's own threshold (99.38 % on Labeled Faces in the Wild)
+RECOGNITION = "dlib_face_recognition_resnet_model_v1.dat"
+LANDMARKS = "shape_predictor_5_face_landmarks.dat"
+SIDE = 512  # pixels of the images in which landmarks are found
+Distance = Callable[[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]], float]
+
+
+def perceptual(generator: Generator) -> Distance:
+    """Return the perceptual distance in Ganvas' feature network, from 0 to 4."""
+    network = load_features(device=generator.device)
+    return lambda image, photo: float(perceptual_distance(network, image, photo))
+
+
+def identity() -> Distance:
+    """Return the Euclidean distance of face descriptors (dlib's residual network, 128 numbers); below 0.6 it takes two
+    images for one person. The face is found in the photo, and its landmarks in both images within that box: the
+    detector would overlook the very faces that are of interest here, the damaged ones.
+    """
+
+    def distance(image: Float[Tensor, "1 3 h w"], photo: Float[Tensor, "1 3 h w"]) -> float:
+        dlib, detector, predictor, network = _models()
+        image_colors, colors = _colors(image), _colors(photo)
+        boxes = sorted(detector(colors, 0), key=lambda box: -box.width())
+        box = boxes[0] if boxes else dlib.rectangle(0, 0, SIDE, SIDE)
+        one, other = (
+            np.array(network.compute_face_descriptor(part, predictor(part, box))) for part in (image_colors, colors)
+        )
+        return float(np.linalg.norm(one - other))
+
+    return distance
+
+
+def _colors(image: Float[Tensor, "1 3 h w"]) -> np.ndarray:
+    return np.ascontiguousarray(to_bytes(resize(image, SIDE, SIDE))[0].cpu().numpy())
+
+
+@cache
+def _models() -> tuple[Any, Any, Any, Any]:
+    """Return dlib, its detector of faces, its predictor of five landmarks, and its network of descriptors."""
+    dlib, package = importlib.import_module("dlib"), find_spec("face_recognition_models")
+    assert package is not None
+    assert package.submodule_search_locations
+    folder = Path(package.submodule_search_locations[0]) / "models"
+    predictor = dlib.shape_predictor(str(folder / LANDMARKS))
+    network = dlib.face_recognition_model_v1(str(folder / RECOGNITION))
+    return dlib, dlib.get_frontal_face_detector(), predictor, network
