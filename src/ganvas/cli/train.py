@@ -250,8 +250,8 @@ def adapt(
         photos: A folder or a zip of images of the new class, framed as the generator's own; each is cropped to its
             middle square and resized.
         batch: Batch size.
-        learning_rate: Learning rate of both networks; by default 5e-4 with a trained discriminator,
-            2e-3 with one on features.
+        learning_rate: Learning rate of both networks; by default 1e-3 with a trained discriminator,
+            2e-3 with one on features (which needs twice the --images).
         correspondence: Weight of the loss that keeps images as different from each other as they were; with 0 all
             come to look like the photos.
         discriminator: The discriminator to begin with: a file that training left (discriminator.safetensors), or

@@ -94,13 +94,13 @@ class Adapting(Running):
     """The same for a short run."""
 
     out: Path = Path("adapted")
-    images: numbers.Images = 2_000
+    images: numbers.Images = 1_000
     """Images to show in all; with more, the photos are memorized."""
-    lr_decay_images: numbers.Every = 700
+    lr_decay_images: numbers.Every = 350
     log_every: numbers.Every = 100
-    sheet_every: numbers.Every = 400
-    test_every: numbers.Every = 1_000
-    snapshot_every: numbers.Every = 1_000
+    sheet_every: numbers.Every = 200
+    test_every: numbers.Every = 500
+    snapshot_every: numbers.Every = 500
 
 
 @dataclass

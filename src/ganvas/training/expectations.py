@@ -13,9 +13,8 @@ class Expectation:
 
 MEASURED = {
     ("dcgan", False): Expectation(8_000, "faces"),
-    ("stylegan2", False): Expectation(20_000, "faces"),
     ("stylegan2", True): Expectation(20_000, "cats, begun from faces,"),
-    ("adapt", True): Expectation(1_000, "dogs, begun from cats,"),
+    ("adapt", True): Expectation(500, "dogs, begun from cats,"),
 }
 
 

@@ -40,13 +40,16 @@ FEATURES, COMPANION, AUTO = "features", "companion", "auto"
 
 @dataclass(frozen=True)
 class AdaptationDefaults:
-    """The learning rate of both networks and the weight of the gradient penalty that worked with a discriminator."""
+    """The learning rate of both networks, the weight of the gradient penalty and the half-life of the average that
+    worked with a discriminator.
+    """
 
     learning_rate: float
     r1: float
+    half_life: float
 
 
-WITH_DISCRIMINATOR, WITH_FEATURES = AdaptationDefaults(5e-4, 1.0), AdaptationDefaults(2e-3, 0.0)
+WITH_DISCRIMINATOR, WITH_FEATURES = AdaptationDefaults(1e-3, 1.0, 250.0), AdaptationDefaults(2e-3, 0.0, 500.0)
 
 
 @checked_as(TrainingError)
@@ -83,7 +86,7 @@ class AdaptationSettings:
     r1: Weight = WITH_FEATURES.r1
     penalty_every: Steps = 4
     correspondence: Weight = 100.0
-    half_life: Positive = 500.0
+    half_life: Positive = WITH_FEATURES.half_life
     precision: str = "float32"
     seed: Seed = 0
     family: str = "adapt"
@@ -103,7 +106,7 @@ class AdaptationSettings:
             model: Name or file of the generator to adapt.
             discriminator: "auto" for the companion discriminator where there is one, else "features"; or "companion",
                 "features" or a discriminator file.
-            learning_rate: Learning rate of both networks; by default 5e-4 with a trained discriminator, else 2e-3.
+            learning_rate: Learning rate of both networks; by default 1e-3 with a trained discriminator, else 2e-3.
             settings: Other settings by name.
 
         Raises:
@@ -115,7 +118,7 @@ class AdaptationSettings:
         default = WITH_FEATURES if discriminator == FEATURES else WITH_DISCRIMINATOR
         rate = default.learning_rate if learning_rate is None else learning_rate
         rates = {"learning_rate": rate, "discriminator_learning_rate": rate, "r1": default.r1}
-        given: dict[str, Any] = rates | settings
+        given: dict[str, Any] = rates | {"half_life": default.half_life} | settings
         return cls(model, generator.about.hash, generator.resolution, discriminator, **given)
 
     @property
