@@ -16,9 +16,16 @@ from typing import Any
 
 import pytest
 
-RESULTS = {"CachedSearch", "DragSession", "Evaluation", "Inversion", "InversionMetrics", "SketchResult", "Timing"} | {
-    "TrainingEvent"
-}
+RESULTS = {
+    "CachedSearch",
+    "ConfinedImages",
+    "DragSession",
+    "Evaluation",
+    "Inversion",
+    "InversionMetrics",
+    "SketchResult",
+    "Timing",
+} | {"TrainingEvent"}
 """What Ganvas alone constructs."""
 LONG = {f"{name}(settings=None)" for name in ("train_biggan", "train_stylegan2", "train_stylegan3")}
 """What is right, and takes long."""
@@ -106,6 +113,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     return {
         "AdaptationSettings": lambda: {"model": str(file), "hash": "", "resolution": 32},
         "BigGANSettings": lambda: {"channels": (8, 8), "discriminator_channels": (8, 8)},
+        "ConfineSettings": dict,
         "DCGANSettings": dict,
         "Direction": lambda: {"vector": torch.tensor([0.6, 0.8]), "space": "w", "layers": None},
         "Directions": lambda: {name: getattr(found, name) for name in inspect.signature(ganvas.Directions).parameters},
@@ -130,6 +138,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "adapt": lambda: run | {"settings": adapting, "out": out("adapt")},
         "align_photo": lambda: {"path": photo, "generator": G},
         "cache_jacobians": lambda: base | {"method": method},
+        "confine": lambda: base | {"edited": latent, "inside": region},
         "convert": lambda: {"source": file, "target": out("converted").with_suffix(".safetensors")},
         "drag_points": lambda: base | {"points": [((0.4, 0.4), (0.6, 0.6))], "steps": 1},
         "edit": lambda: base | {"directions": found[0]},

@@ -9,9 +9,12 @@ from .directions.resefa import ReSeFa
 from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
+from .edits.confine import ConfinedImages, ConfineSettings, confine
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
+from .edits.recipe import Recipe, load_recipe
+from .edits.render import render
 from .edits.retime import Timing, retime
 from .errors import (
     CheckpointError,
@@ -61,6 +64,8 @@ __all__ = [
     "BigGANSettings",
     "CachedSearch",
     "CheckpointError",
+    "ConfineSettings",
+    "ConfinedImages",
     "DCGANSettings",
     "Direction",
     "Directions",
@@ -81,6 +86,7 @@ __all__ = [
     "LossWeights",
     "PhotoSettings",
     "ReSeFa",
+    "Recipe",
     "Region",
     "RegionError",
     "ResultFileError",
@@ -98,6 +104,7 @@ __all__ = [
     "adapt",
     "align_photo",
     "cache_jacobians",
+    "confine",
     "convert",
     "drag_points",
     "edit",
@@ -110,6 +117,7 @@ __all__ = [
     "load",
     "load_directions",
     "load_latent",
+    "load_recipe",
     "mix",
     "mix_grid",
     "named_regions",
@@ -120,6 +128,7 @@ __all__ = [
     "read_image",
     "read_photo",
     "read_sketch",
+    "render",
     "retime",
     "sample",
     "show",

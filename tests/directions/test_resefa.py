@@ -303,3 +303,61 @@ def test_codes_that_are_not_finite_are_refused() -> None:
     generator = small_stylegan2(8)
     with pytest.raises(LatentError, match="not finite"):
         find_directions(generator, Latent(torch.full((1, 6), torch.nan), "w"), Region.box(0.2, 0.2, 0.6, 0.6))
+
+
+def grams_of_random_jacobian(rows: int = 40, size: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(3)
+    inside, outside = (torch.randn(rows, size, generator=random, dtype=torch.float64) for _ in range(2))
+    return inside.T @ inside / rows, outside.T @ outside / rows
+
+
+@pytest.mark.parametrize("rank", [None, 6])
+def test_without_background_the_directions_are_the_principal_ones_of_the_region(rank: int | None) -> None:
+    a, b = grams_of_random_jacobian()
+    found = resefa.factorize(a, b, 6, Ridge(1e-3), rank, weight=0.0)
+    values, vectors = torch.linalg.eigh(a)
+    assert ((found.vectors * vectors.flip(1)).sum(0).abs() > 1 - 1e-9).all()
+    # The value of a principal direction over the one number that stands for the background.
+    assert torch.allclose(found.eigenvalues, values.flip(0) / (b.trace() / 6 + 1e-3 * b.trace()))
+
+
+def test_the_change_inside_falls_and_locality_grows_with_the_weight_of_the_background() -> None:
+    a, b = grams_of_random_jacobian()
+    changes, ratios = [], []
+    for weight in (0.0, 0.25, 0.5, 0.75, 1.0):
+        found = resefa.factorize(a, b, 1, NO_RIDGE, weight=weight)
+        changes.append(float(found.vectors[:, 0] @ a @ found.vectors[:, 0]))
+        ratios.append(float(found.predicted_ratios[0]))
+    assert changes == sorted(changes, reverse=True)
+    assert ratios == sorted(ratios)
+    assert ratios[-1] == pytest.approx(float(resefa.factorize(a, b, 1, NO_RIDGE).predicted_ratios[0]))
+
+
+def test_a_band_around_the_region_is_all_of_the_background_that_counts() -> None:
+    region = Region.box(0.25, 0.25, 0.75, 0.75)
+    foreground, background = ReSeFa(ignore_band=1 / 16, band=2 / 16).masks(region, 16)
+    rows, columns = torch.meshgrid(torch.arange(16), torch.arange(16), indexing="ij")
+    away = torch.stack([4 - rows, rows - 11, 4 - columns, columns - 11]).amax(0)  # in rows and columns from the box
+    assert torch.equal(foreground[0] > 0, away <= 0)
+    assert not background[0][(away < 1) | (away > 3)].any()
+    straight = ((rows >= 4) & (rows < 12)) | ((columns >= 4) & (columns < 12))
+    assert bool((background[0][(away >= 2) & (away <= 3) & straight] == 1).all())
+    assert not background[0][(away < 2) & straight].any()
+
+
+def test_a_band_finds_the_directions_of_the_jacobian_in_it() -> None:
+    generator, region = small_stylegan2(16), Region.box(0.2, 0.2, 0.6, 0.6)
+    latent, method = sample(generator, [1]), ReSeFa(band=0.2, background_weight=0.5, ridge=1e-2)
+    found = find_directions(generator, latent, region, method=method, space="w", count=3)
+    linear = method.derivative(generator, latent, "w")
+    grams = resefa.region_grams(linear, [method.masks(region, 16)], method.plan(generator, "w"))
+    dense = resefa.factorize(*grams[0], 3, Ridge(1e-2), weight=0.5)
+    assert torch.allclose(found.vectors.double(), dense.vectors.T, atol=1e-4)
+    assert (found.origin.band, found.origin.background_weight) == (0.2, 0.5)
+
+
+def test_an_empty_band_is_refused() -> None:
+    with pytest.raises(RegionError, match="widen it"):
+        ReSeFa(band=0.0).masks(Region.box(0.25, 0.25, 0.75, 0.75), 16)
+    with pytest.raises(GanvasError, match="counts all of the background"):
+        ReSeFa(compat="official", band=0.1)

@@ -291,6 +291,17 @@ def test_noise_maps_of_wrong_sizes_are_named() -> None:
     torch.testing.assert_close(generator.synthesize(ws, "w+", noise={"b8.conv1": torch.zeros(8, 8)}), one_each)
 
 
+@pytest.mark.parametrize("gradients", [True, False])
+def test_one_noise_map_is_that_of_every_sample(gradients: bool) -> None:
+    generator = small_stylegan2(16)
+    ws = torch.randn(3, 6, 6)
+    flat = torch.randn(8, 8)
+    with torch.set_grad_enabled(gradients):
+        images = generator.synthesize(ws, "w+", noise={"b8.conv1": flat})
+        each = generator.synthesize(ws, "w+", noise={"b8.conv1": flat.expand(3, 1, 8, 8)})
+    torch.testing.assert_close(images, each)
+
+
 def test_a_generator_without_noise_takes_none() -> None:
     generator = small_stylegan2(16, noise=False)
     ws = generator.map(generator.sample([0]))

@@ -27,6 +27,7 @@ COMMANDS = {
     "directions": "Find the directions that change a region and leave the rest alone.",
     "edit": "Move images along a direction.",
     "drag": "Pull points of an image to where they should be.",
+    "render": "Make the images of a recipe again.",
     "region": "Show a region on an image, with a ruler.",
     "align": "Align a photo to a generator, to paint on.",
     "invert": "Find the latents of your own photos.",

@@ -44,6 +44,11 @@ class MethodOptions:
     ignore_band: numbers.Fraction = 0.0
     """Width of a band around the region that counts as neither foreground nor background, as a fraction of the image's
     smaller side."""
+    band: numbers.Fraction | None = None
+    """Count as background only a band of this width around the region, in the same fractions, for edits --inside it;
+    all the rest by default."""
+    background_weight: numbers.Fraction = 1.0
+    """How much the background counts: 1 for ReSeFa, 0 for what changes the region most, whatever else it changes."""
     resolution: numbers.Size | None = None
     """Measure change at this size in pixels; the generator's own by default, at most 256."""
     channels: Literal["all", "luma"] = "all"
@@ -63,6 +68,8 @@ class MethodOptions:
             ridge,
             self.rank,
             self.ignore_band,
+            self.band,
+            self.background_weight,
             self.resolution,
             self.channels,
             int(self.budget * 2**30),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
+from ganvas.cli.inside import Inside
 from ganvas.cli.options import Loading, Source, check_frames
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
@@ -22,6 +23,7 @@ from ganvas.drag.request import DEFAULT_STEPS, DragRequest
 from ganvas.drag.request_json import read_points
 from ganvas.drag.session import DragSession, open_drag
 from ganvas.drag.trace import read_trace
+from ganvas.edits.confine import Confinement
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
@@ -128,6 +130,7 @@ def drag(
     show_region: ShowRegion = False,
     out: Out = Path("drag"),
     overwrite: Overwrite = False,
+    inside: Inside = Inside(),
     files: Files = ImageFiles(),
     tuning: DragOptions = DragOptions(),
     source: Source = Source(),
@@ -137,7 +140,8 @@ def drag(
 
     Writes, at the generator's size, start.png, end.png, and videos with the points, drag.gif and drag.webp (and
     drag.mp4 with the extra video); drag.png, a sheet; latent.safetensors, and trace.json, from which --replay does the
-    same again.
+    same again. With --inside, the image beyond the rim of a region stays as it is, and needs no --mask that holds it;
+    the latent is that of the free drag, and --replay needs --inside again.
 
     Args:
         seed: Which image; 4 by default. Or --latent FILE (or a photo), with --samples if it holds several.
@@ -162,6 +166,7 @@ def drag(
         session = _open(asked, generator, source)
     else:
         session, requests = _replayed(replay, undo or 0, asked, generator, source)
+    session = _confined(session, requests, inside.confinement(generator))
     single = is_file_name(out) and check_new_file(out, overwrite)
     with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
         if show_region and requests:  # none where all drags of a trace are undone
@@ -180,6 +185,19 @@ def drag(
     loading.show("drag", list(map(str, drags)), [*seen, *paths], drags=[asdict(one) for one in drags])
     if not done.finished:
         raise KeyboardInterrupt
+
+
+def _confined(session: DragSession, requests: Sequence[DragRequest], confinement: Confinement | None) -> DragSession:
+    """Return the session with its images confined; raises `RegionError` for a target where nothing may change."""
+    if confinement is None:
+        return session
+    limit = confinement.rim(session.context.generator).limit
+    for x, y in (target for request in requests for target in request.targets):
+        if not limit[min(int(y * limit.shape[0]), len(limit) - 1), min(int(x * limit.shape[1]), len(limit) - 1)]:
+            raise RegionError(
+                f"The target {x:g},{y:g} lies beyond the rim of --inside, where nothing changes; give a larger region."
+            )
+    return replace(session, confinement=confinement)
 
 
 def _open(asked: Asked, generator: Generator, source: Source) -> DragSession:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ganvas.cli import numbers
+from ganvas.cli.inside import Inside
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
@@ -12,7 +13,7 @@ from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, S
 from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.directions.files import load_directions
 from ganvas.directions.strengths import default_strengths, parse_strengths
-from ganvas.errors import LatentError
+from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.ranges import whole_number
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
@@ -21,7 +22,7 @@ from ganvas.io.tensor_files import is_ours
 from ganvas.regions import Region
 from ganvas.reports.direction_text import describe_edit
 from ganvas.reports.edit_report import EditRun
-from ganvas.reports.image_files import write_single
+from ganvas.reports.image_files import check_single
 from ganvas.reports.region_report import Edit
 
 DEFAULT_SEEDS = range(4, 8)
@@ -43,6 +44,7 @@ def edit(
     show_region: ShowRegion = False,
     out: Out = Path("edit"),
     overwrite: Overwrite = False,
+    inside: Inside = Inside(),
     files: Files = ImageFiles(),
     source: Source = Source(),
     loading: Loading = Loading(),
@@ -51,7 +53,7 @@ def edit(
 
     Writes, at the generator's size, a file for each image and strength (images/seed0004_+3.png and so on) and videos of
     the first four images (videos/seed0004.webp and .gif); a labeled sheet, edit.png, and a page, edit.html, of the
-    first sixteen; latent.safetensors with the codes of every edited image.
+    first sixteen; latent.safetensors with the codes of every edited image (--inside: of the free edits).
 
     Args:
         directions: A directions file of ganvas directions, or of other tools: .npy, .npz, .pt, .pkl or text.
@@ -74,21 +76,27 @@ def edit(
     strengths = strength or default_strengths(found)
     before = tuple(_added(text, found, directions, generator, space) for text in add or ())
     layers = f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
-    step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before)
-    mask = found.mask if region is None else mask_of(generator, region)
+    confinement = inside.confinement(generator)
+    step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before, confinement)
+    mask, rim = found.mask if region is None else mask_of(generator, region), None
+    if confinement is not None:
+        if region is not None:
+            raise GanvasError("--inside says which region is outlined and measured; leave --region out.")
+        rim = confinement.rim(generator)
+        mask = rim.region
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
     read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
     area = None if mask is None else Region.from_mask(mask)
     if is_file_name(out):
-        edited = step.latent(generator, latent)
-        written = write_single(out, generator, [edited], len(edited), files, overwrite)
+        check_single(out, len(latent) * len(strengths), overwrite)
+        written = [files.write(out, next(step.each(generator, latent)))]
         seen = [preview(out, known_image(generator, latent), area)] if show_region else []
         loading.show("edit", read_as, [*seen, *written])
         return
     title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
-        written = EditRun(generator, latent, step, mask, files, frames).write(folder, title, facts, report)
+        written = EditRun(generator, latent, step, mask, files, frames, rim).write(folder, title, facts, report)
     lines, paths = [*read_as, *written.lines], [*seen, *written.files]
     loading.show("edit", lines, paths, changes=written.changes, images=written.images)
     if not written.finished:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ganvas.cli import numbers
+from ganvas.cli.inside import Inside
 from ganvas.cli.options import Loading, PhotoOptions, Source
 from ganvas.cli.show import progress
 from ganvas.cli.types import Files, Flag, Layers, Model, Out, Overwrite, Space, parse_samples
@@ -44,6 +45,7 @@ def interpolate(
     label: str | None = None,
     out: Out = Path("interpolate"),
     overwrite: Overwrite = False,
+    inside: Inside = Inside(),
     files: Files = ImageFiles(),
     noise_seed: numbers.Seed | None = None,
     no_tune: Flag = False,
@@ -55,7 +57,8 @@ def interpolate(
     Writes, at the generator's size, interpolate.gif, .webp and with --mp4 .mp4, which run forward and back unless the
     path loops (--out NAME.webp: that video alone); interpolate.png, a strip of frames; steps.png and steps.json, the
     length of every step and the distance to the mean; latent.safetensors with the codes of all frames, unless latents
-    were tuned for different photos: then the weights change from frame to frame.
+    were tuned for different photos: then the weights change from frame to frame. With --inside, every frame is the
+    first image beyond the rim of the region.
 
     Args:
         latents: Two or more, in order: seed:4 or seed:4,7; a latent file, all its samples, or FILE:SAMPLES such as
@@ -89,6 +92,7 @@ def interpolate(
     keys = [_read(generator, text, source, sampled_in) for text, source in zip(latents, sources, strict=True)]
     keys = keys if noise_seed is None else [with_noise(generator, key, noise_seed) for key in keys]
     path = path_through(generator, keys, space=space, mode=mode, layers=layers, loop=loop)
+    path = replace(path, confinement=inside.confinement(generator))
     _check(generator, path)
     measure = partial(path_timings, load_features(None, loading.on()), generator, path, retimed=retime)
     shares = eased(positions) if ease else positions

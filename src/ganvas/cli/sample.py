@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ganvas.cli import numbers
+from ganvas.cli.inside import Inside
 from ganvas.cli.options import Loading, Source
 from ganvas.cli.show import progress
 from ganvas.cli.types import Files, Model, Out, Overwrite, Seeds, Texts
@@ -27,6 +28,7 @@ def sample(
     columns: numbers.Count | None = None,
     out: Out = Path("sample"),
     overwrite: Overwrite = False,
+    inside: Inside = Inside(),
     files: Files = ImageFiles(),
     source: Source = Source(),
     loading: Loading = Loading(),
@@ -35,7 +37,7 @@ def sample(
 
     Writes images/seed0004.png and so on, one file for each image, at the generator's size; sample.png, a labeled sheet
     of the first hundred; latent.safetensors with the codes of up to 4096. Ctrl-C keeps what is finished; the same
-    command goes on from there.
+    command goes on from there. With --mix and --inside, mixed images are the unmixed ones beyond the rim of a region.
 
     Args:
         seeds: Which seeds, such as 0-3 or 1,5,8-11 or 0-99999; 0-15 by default, 0-3 with --mix.
@@ -44,7 +46,7 @@ def sample(
             times, for a block each; coarse, middle and fine by default.
         columns: Images of the sheet side by side; about as many as there are rows by default.
     """
-    _check_options(mix, layers, columns)
+    _check_options(mix, layers, columns, inside)
     source.refuse_seeds(seeds)
     generator = loading.load(model)
     files.check_fits(generator.resolution)
@@ -52,9 +54,9 @@ def sample(
         blocks = {name: mixed_layers(generator, name) for name in layers or layer_groups(generator)}
         content = source.read(generator, seeds or DEFAULT_CONTENT)
         check_mixed(len(content), len(mix), len(blocks))
-        styles = styles_like(generator, content, mix)
+        styles, confinement = styles_like(generator, content, mix), inside.confinement(generator)
         with loading.results(out, overwrite, generator) as folder, progress() as report:
-            written = write_mixed(folder, generator, content, styles, blocks, files, report)
+            written = write_mixed(folder, generator, content, styles, blocks, files, report, confinement)
         loading.show("sample", written.lines, written.files, **written.facts, layers=blocks)
         return
     latents, total = source.read_each(generator, seeds or DEFAULT_SEEDS)
@@ -68,7 +70,11 @@ def sample(
         raise KeyboardInterrupt
 
 
-def _check_options(mix: object, layers: object, columns: int | None) -> None:
+def _check_options(mix: object, layers: object, columns: int | None, inside: Inside) -> None:
+    if mix is None and inside != Inside():
+        raise GanvasError(
+            "--inside confines what --mix changes; give --mix, or leave --inside, --rim and --within out."
+        )
     if mix is None and layers:
         raise GanvasError("--layers says what is taken from the seeds of --mix; give --mix, or leave --layers out.")
     if mix is not None and columns is not None:

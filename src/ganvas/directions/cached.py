@@ -65,7 +65,7 @@ class CachedSearch:
         search, method = replace(self.search, count=count), self.search.method
         name, area = region_of(search.generator, region)
         size = method.measure(search.generator).resolution
-        masks = area.split(size, size, method.ignore_band)
+        masks = method.masks(area, size)
         grams = [mean_grams(jacobian, *masks) for jacobian in self.jacobians]
         foreground, background = (torch.stack(part).mean(dim=0) for part in zip(*grams, strict=True))
         return search.solve((foreground, background), area, masks[0], name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -49,6 +50,8 @@ class Origin:
     resolution: int | None = None
     channels: str = "all"
     rank: int | None = None
+    band: float | None = None
+    background_weight: float = 1.0
     sign: str = SIGN_RULE
     notes: str = ""
 
@@ -61,6 +64,8 @@ class Origin:
             "label": self.label,
             "ridge": self.ridge,
             "rank": self.rank,
+            "band": self.band,
+            "background weight": None if self.background_weight == 1 else self.background_weight,
             "resolution": self.resolution and f"{self.resolution} px",
             "notes": self.notes,
         }
@@ -236,6 +241,10 @@ class Directions:
     @checked_as(LatentError)
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file that `load` reads; returns its path."""
+        return write_tensors(path, "directions", *self.stored(), ResultFileError)
+
+    def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return what a file holds of the directions: tensors, and JSON values."""
         tensors = {
             "vectors": self.vectors.float(),
             "eigenvalues": self.eigenvalues,
@@ -246,8 +255,15 @@ class Directions:
             tensors["mask"] = self.mask
         if self.lengths is not None:
             tensors["lengths"] = self.lengths
-        header = {"space": self.space, "layers": self.layers, **asdict(self.origin)}
-        return write_tensors(path, "directions", tensors, header, ResultFileError)
+        return tensors, {"space": self.space, "layers": self.layers, **asdict(self.origin)}
+
+    @classmethod
+    def of(cls, one: Direction) -> "Directions":
+        """Return a single direction as several."""
+        numbers = (one.eigenvalue, one.predicted_ratio, one.std, one.scale)
+        eigenvalue, ratio, std, length = (torch.tensor([value], dtype=torch.float64) for value in numbers)
+        lengths = None if one.scale == 1 else length
+        return cls(one.vector[None].cpu(), one.space, one.layers, eigenvalue, ratio, std, None, one.origin, lengths)
 
     @checked_as(LatentError)
     def check_fits(self, generator: Generator) -> None:

@@ -55,7 +55,7 @@ def load_directions(path: str | Path, space: str | None = None, generator: Gener
         return _load_foreign(path, space, generator)
     tensors, header = read_tensors(path, "directions", ResultFileError)
     try:
-        found = _assemble(tensors, header)
+        found = stored_directions(tensors, header)
     except KeyError as part:
         reason = f"it lacks {part}"
     except (TypeError, ValueError, OverflowError) as fault:
@@ -78,8 +78,10 @@ def _load_foreign(path: Path, space: str | None, generator: Generator | None) ->
     return Directions(found.vectors, found.space, found.layers, unknown, unknown, found.stds, None, origin, lengths)
 
 
-def _assemble(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Directions:
-    """Return what a file holds; raises KeyError, TypeError or ValueError for what cannot be directions."""
+def stored_directions(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Directions:
+    """Return the directions of what `Directions.stored` gave; raises KeyError, TypeError or ValueError for what cannot
+    be directions.
+    """
     vectors, space, layers = tensors["vectors"], header["space"], header["layers"]
     numbers = [tensors[name] for name in ("eigenvalues", "predicted_ratios", "stds")]
     mask, lengths = tensors.get("mask"), tensors.get("lengths")
@@ -115,7 +117,7 @@ def _check_vectors(vectors: Tensor, axes: int) -> None:
 
 def _origin(header: Mapping[str, Any]) -> Origin:
     kinds = Origin.__annotations__ | {"region": dict | None, "seeds": list, "truncation": float | int | None}
-    kinds |= {"label": int | list | None}
+    kinds |= {"label": int | list | None, "band": float | int | None, "background_weight": float | int}
     about = {"method": header["method"]} | {name: header[name] for name in kinds if name in header}
     for name, value in about.items():
         if not isinstance(value, kinds[name]):

@@ -19,7 +19,7 @@ from ganvas.directions.direction import Directions, Origin, origin_of
 from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, JacobianPlan, hold, plan_columns, streamed_grams
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
 from ganvas.directions.linalg import NO_RIDGE, Ridge
-from ganvas.errors import GanvasError
+from ganvas.errors import GanvasError, RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count, Fraction, Size, Weight
 from ganvas.generators.codes import Layers, parse_layers
@@ -28,6 +28,8 @@ from ganvas.io.progress import Progress, part_of, silent
 from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import draw_samples, stds_along
 from ganvas.regions import Region
+from ganvas.regions.coverage import beyond_band
+from ganvas.regions.split import HALF_GRAY_LEVEL
 
 Grams = tuple[Tensor, Tensor]
 """A and B of one region, [d, d] each, float64."""
@@ -45,6 +47,10 @@ class ReSeFa:
         rank: Reduce the background to so many of its strongest directions (Eq. 12); None for all.
         ignore_band: Width of a band around the region that counts as neither foreground nor background, as a fraction
             of the image's smaller side.
+        band: Count as background only a band of this width around the region (and its ignore band), in the same
+            fractions; None for all the rest. For confined edits, where nothing changes further out in any case.
+        background_weight: 1 for ReSeFa; below 1 the background counts for less, down to 0 for the directions that
+            change the region most, whatever else they change: a dial from local to global attributes.
         resolution: Height and width in pixels at which change is measured; by default the generator's, at most 256.
         channels: "all" three colors, or their "luma".
         budget: Bytes of memory for the Jacobian.
@@ -65,6 +71,8 @@ class ReSeFa:
     ridge: Ridge | Weight | None = None
     rank: Count | None = None
     ignore_band: Fraction = 0.0
+    band: Fraction | None = None
+    background_weight: Fraction = 1.0
     resolution: Size | None = None
     channels: str = "all"
     budget: int = DEFAULT_BUDGET
@@ -81,6 +89,8 @@ class ReSeFa:
             )
         if self.compat is not None and (self.resolution is not None or self.channels != "all"):
             raise GanvasError("compat 'official' has its own resolution and channels; leave yours out.")
+        if self.compat is not None and (self.band is not None or self.background_weight != 1):
+            raise GanvasError("compat 'official' counts all of the background; leave band and background_weight out.")
 
     def __repr__(self) -> str:
         changed = [
@@ -102,6 +112,19 @@ class ReSeFa:
         if generator.resolution <= OFFICIAL_RESOLUTION:
             return Measure(generator.resolution)
         return Measure(OFFICIAL_RESOLUTION, "sum", "nearest")
+
+    def masks(self, region: Region, size: int) -> tuple[Float[Tensor, "1 h w"], Float[Tensor, "1 h w"]]:
+        """Return foreground and background of a region at a size; raises `RegionError` where either is empty."""
+        foreground, background = region.split(size, size, self.ignore_band)
+        if self.band is None:
+            return foreground, background
+        beyond = beyond_band(foreground[0].numpy(), (self.ignore_band + self.band) * size)
+        within = torch.minimum(background, 1 - torch.from_numpy(beyond)[None])
+        if within.max() < HALF_GRAY_LEVEL:
+            raise RegionError(
+                f"A band of {self.band:g} around the region {region} is empty at {size} pixels; widen it."
+            )
+        return foreground, within
 
     def basis(self, generator: Generator, space: str, layers: Layers = None) -> Basis:
         """Return the coordinates of a search; the published code takes w in all layers, whichever will be edited."""
@@ -134,7 +157,7 @@ class ReSeFa:
         """
         latent = latent.to_space(generator, acting_space(generator, space))  # what does not fit fails here
         measure = self.measure(generator)
-        masks = [region.split(measure.resolution, measure.resolution, self.ignore_band) for region in regions.values()]
+        masks = [self.masks(region, measure.resolution) for region in regions.values()]
         plan = self.plan(generator, space, layers)
         samples = draw_samples(generator, space, latent.label)  # a wrong label or count fails here, before the Jacobian
         search = Search(self, generator, space, layers, count, samples, origin_of(self.name, generator, latent))
@@ -171,7 +194,7 @@ class Search:
         """Return the directions of a region from its Gram matrices A and B."""
         method, generator = self.method, self.generator
         basis, measure = method.basis(generator, self.space, self.layers), method.measure(generator)
-        factors = factorize(*grams, self.count, method.ridge_used, method.rank)
+        factors = factorize(*grams, self.count, method.ridge_used, method.rank, method.background_weight)
         vectors = basis.stored(factors.vectors.T.float().to(basis.device)).cpu()
         origin = replace(
             self.origin,
@@ -181,6 +204,8 @@ class Search:
             resolution=measure.resolution,
             channels=measure.channels,
             rank=method.rank,
+            band=method.band,
+            background_weight=method.background_weight,
         )
         return Directions(
             vectors,
@@ -211,21 +236,25 @@ def factorize(
     count: int,
     ridge: Ridge = Ridge(),
     rank: int | None = None,
+    weight: float = 1.0,
 ) -> Factors:
     """Solve ``A n = value (B + a I) n`` (Eq. 8, 10, 11) for the `count` largest values; A and B are means over pixels,
     float64.
 
     With `rank`, B is first cut to its strongest eigenvectors and inverted by Eq. 12 (in its correct form, see
-    `linalg.shifted_inverse`).
+    `linalg.shifted_inverse`). With a `weight` below 1, ``weight B + (1 - weight) b I`` takes the place of B, b its mean
+    eigenvalue: at 0 the directions are the principal ones of A (ours; a dial asked for in section 4.4).
     """
     a, b = foreground.double(), background.double()
-    amount = ridge.amount(b)
+    amount = ridge.amount(b) + (1 - weight) * float(b.trace()) / len(b)
     if amount == 0:
         linalg.require_definite(b)
     if rank is None:
-        values, vectors = linalg.generalized_eigh(a, b + amount * torch.eye(len(b), dtype=b.dtype), count)
+        shifted = weight * b + amount * torch.eye(len(b), dtype=b.dtype)
+        values, vectors = linalg.generalized_eigh(a, shifted, count)
     else:
-        values, vectors = linalg.low_rank_eigh(a, *linalg.truncated_spectrum(b, rank), amount, count)
+        strongest, spectrum = linalg.truncated_spectrum(b, rank)
+        values, vectors = linalg.low_rank_eigh(a, strongest, weight * spectrum, amount, count)
     return Factors(linalg.fix_signs(vectors), values, linalg.rayleigh_quotients(a, b, vectors))
 
 

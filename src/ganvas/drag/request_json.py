@@ -34,8 +34,8 @@ def read_points(path: str | Path) -> tuple[PointPair, ...]:
     return made_of(path, lambda: pairs(content), form)
 
 
-def request_as_json(request: DragRequest, resolution: int) -> dict[str, Any]:
-    """Return what is asked of a drag as JSON values; a mask is kept at the `resolution` of the image."""
+def request_as_json(request: DragRequest, resolution: int = 0) -> dict[str, Any]:
+    """Return what is asked of a drag as JSON values, a mask at the `resolution` of the image."""
     region, packed = stored_mask(request.movable, resolution), None
     if region is not None and region.has_mask:
         values = (region.mask(resolution, resolution) * LEVELS).round().to(torch.uint8)

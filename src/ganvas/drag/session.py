@@ -16,6 +16,7 @@ from ganvas.drag.draggan import DragGANSettings
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest, as_pairs
 from ganvas.drag.run import DragRun, FinishedDrag
 from ganvas.drag.settings import DragSettings
+from ganvas.edits.confine import Confinement
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Steps
@@ -37,11 +38,13 @@ class DragSession:
         context: The generator, the space and layers that move, and the feature map that is followed.
         start: The latent before the first drag, in the context's ``code_space``.
         drags: The finished drags, in order.
+        confinement: Where images may differ from the one at the start; None for everywhere.
     """
 
     context: DragContext
     start: Latent
     drags: tuple[FinishedDrag, ...] = ()
+    confinement: Confinement | None = None
 
     def __repr__(self) -> str:
         context, done = self.context, [f"{one.request.method.method} {one.reason}" for one in self.drags]
@@ -64,6 +67,9 @@ class DragSession:
     def image(self, codes: Tensor | None = None) -> Float[Tensor, "1 3 h w"]:
         """Return the image of codes in the context's ``code_space``, by default of the present ones, on the CPU."""
         codes = self.codes if codes is None else codes.to(self.start.codes)
+        if self.confinement is not None:
+            edited = replace(self.start, codes=codes)
+            return self.confinement.images(self.context.generator, self.start, edited).float().cpu()
         return self.context.render(self.context.feature_map(codes), codes).float().cpu()
 
     @checked

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ganvas.edits.confine import Confinement
 from ganvas.edits.tuned_paths import Differences, blended, same_weights
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
@@ -105,6 +106,7 @@ class LatentPath:
         tuned: The differences of tuned weights of each sample, where they are not the same for all: they are blended
             along the path, and every position has weights of its own.
         photos: The photo [3, r, r] that each sample was inverted from, None where there is none; () for no photo.
+        confinement: Where images may differ from the first of the path; None for everywhere.
     """
 
     keys: Latent
@@ -112,6 +114,7 @@ class LatentPath:
     closed: bool = False
     tuned: tuple[Differences, ...] = ()
     photos: tuple[Tensor | None, ...] = ()
+    confinement: Confinement | None = None
 
     def __repr__(self) -> str:
         shape = "loop" if self.closed else "path"
@@ -160,7 +163,11 @@ class LatentPath:
     def images(self, generator: Generator, positions: Positions) -> Iterator[Float[Tensor, "n 3 h w"]]:
         """Yield the images at these t, some at a time, on the CPU."""
         for latent in self.each(positions):
-            yield from latent.images(generator)
+            if self.confinement is None:
+                yield from latent.images(generator)
+            else:
+                start = self.at(np.zeros(1))
+                yield from (self.confinement.images(generator, start, one).cpu() for one in latent)
 
     def _weights(self, t: Float[Tensor, "1"]) -> Differences:
         (start,), (share,) = (part.tolist() for part in pieces_at(t, len(self.keys), self.closed))

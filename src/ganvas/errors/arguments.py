@@ -18,7 +18,7 @@ ERRORS: dict[str, type[GanvasError]] = {
     **dict.fromkeys(("latent", "latents", "codes", "content", "style", "start", "keys"), LatentError),
     **dict.fromkeys(("seeds", "space", "to", "layers", "label", "truncation", "truncation_layers"), LatentError),
     **dict.fromkeys(("strength", "strengths", "direction", "directions", "chosen"), LatentError),
-    **dict.fromkeys(("region", "regions", "movable", "points", "mask"), RegionError),
+    **dict.fromkeys(("region", "regions", "inside", "movable", "points", "mask"), RegionError),
 }
 """The error for an argument of this name, where the function has none of its own."""
 

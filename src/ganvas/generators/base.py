@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganvas.errors import LatentError
 from ganvas.generators.codes import check_shape, check_space
-from ganvas.generators.protocol import About, Label, Noise, facts, summary
+from ganvas.generators.protocol import About, Label, MapHook, Noise, facts, summary
 from ganvas.generators.takes_latent import takes_latent
 from ganvas.images.notebook import notebook_cell
 
@@ -32,12 +32,13 @@ class Conditions:
 @dataclass(frozen=True, eq=False)
 class Request:
     """What to paint: the `wanted` feature maps, and the image or not; from the codes, or from the map of this name and
-    value [n, c, h, w] on.
+    value [n, c, h, w] on. Every map passes through the `hook`, if there is one, before anything else sees it.
     """
 
     wanted: Sequence[str] = ()
     with_image: bool = True
     start: tuple[str, Tensor] | None = None
+    hook: MapHook | None = None
 
 
 IMAGE = Request()
@@ -157,6 +158,26 @@ class GeneratorBase:
         self.check_feature(name)
         given = Conditions(noise, label, truncation, truncation_layers)
         images, _ = self.paint(codes, space, given, Request(start=(name, feature)))
+        assert images is not None
+        return images
+
+    @takes_latent
+    def synthesize_hooked(
+        self,
+        hook: MapHook,
+        codes: Tensor,
+        space: str,
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
+    ) -> Float[Tensor, "1 3 h w"]:
+        """Return the image of one code when every feature map is what `hook(name, map)` makes of it."""
+        if len(codes) != 1:
+            raise LatentError(f"A hook sees the maps of one code; {len(codes)} were given.")
+        given = Conditions(noise, label, truncation, truncation_layers)
+        images, _ = self.paint(codes, space, given, Request(hook=hook))
         assert images is not None
         return images
 

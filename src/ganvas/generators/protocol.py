@@ -60,6 +60,9 @@ def about_of(generator: object) -> About:
     return getattr(generator, "about", None) or About("", "")
 
 
+MapHook = Callable[[str, Tensor], Tensor]
+"""Takes the name and the values [1, c, h, w] of a feature map to those that the next layer shall see."""
+
 Label = int | str | Sequence[int | str] | Tensor | None
 Noise = str | Mapping[str, Tensor] | torch.Generator
 
@@ -248,6 +251,27 @@ class HasParts(Protocol):
     ) -> Tensor:
         """Return a window of the feature map `name`, or what of it lies in the map, equal to that of `features` but for
         rounding.
+        """
+        ...
+
+
+@runtime_checkable
+class Hookable(Protocol):
+    """A generator whose feature maps can be changed on the way to the image, all of them in one pass."""
+
+    def synthesize_hooked(
+        self,
+        hook: MapHook,
+        codes: Tensor | CodesWithSpace,
+        space: str | None = None,
+        *,
+        noise: Noise = "const",
+        label: Label = None,
+        truncation: float = 1.0,
+    ) -> Tensor:
+        """Return the image of one code; ``hook(name, map)`` is called for every feature map from coarse to fine, and
+        what it returns takes the map's place. Colors that a generator adds up beside its maps pass too, as
+        "b32.colors".
         """
         ...
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from ganvas.errors import ImageError
 from ganvas.images.pixels import from_bytes, resize
 
-OUTLINE_GREEN = (0, 230, 118)
+OUTLINE_GREEN, OUTLINE_ORANGE = (0, 230, 118), (255, 160, 0)
 
 
 def grid(images: Float[Tensor, "n 3 h w"], columns: int, gap: int = 2) -> Float[Tensor, "1 3 height width"]:

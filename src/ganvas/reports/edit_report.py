@@ -1,6 +1,6 @@
 """What `ganvas edit` leaves: a file for every image, videos of the first ones, a sheet, a page and the latent."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.strengths import frames_between
+from ganvas.edits.rim import Rim
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
 from ganvas.images.saving import IMAGES, VIDEOS_FOLDER, ImageFiles, file_name
@@ -45,7 +46,7 @@ class EditRun:
     """One edit of every sample of a latent: all move along the same direction.
 
     ``mask`` is the region, at any size of the image's shape; None where it is not known. ``frames`` is the number of
-    frames of each video, 0 for none.
+    frames of each video, 0 for none. ``rim`` is that of a confined edit.
     """
 
     generator: Generator
@@ -54,6 +55,7 @@ class EditRun:
     mask: Float[Tensor, "1 mask_h mask_w"] | None
     files: ImageFiles = ImageFiles()
     frames: int = 0
+    rim: Rim | None = None
 
     def write(self, folder: ResultFolder, title: str, facts: Mapping[str, str], progress: Progress) -> WrittenEdits:
         """Write everything into a folder; the page has a title and facts in words. Ctrl-C keeps what is finished.
@@ -94,7 +96,7 @@ class EditRun:
                 yield image
                 more(1)
 
-        strip = make_strip(self.step, edited(), original, self.mask, self.latent.captions[row])
+        strip = make_strip(self.step, edited(), original, self.mask, self.latent.captions[row], self.rim)
         written.changes.append(strip.changes())
         if row < MOST_SHOWN:
             written.strips.append(strip)
@@ -112,7 +114,10 @@ class EditRun:
         """Write sheet, page and latent of the samples that are finished."""
         done, shown = len(written.changes), len(written.strips)
         photos = None if self.latent.photo is None else self.latent.photo.images[:shown]
-        report = RegionReport(torch.cat(written.originals), self.mask, tuple(written.strips), photos=photos)
+        limit = None if self.rim is None else 1 - self.rim.outside
+        report = RegionReport(
+            torch.cat(written.originals), self.mask, tuple(written.strips), photos=photos, limit=limit
+        )
         written.files.insert(0, pixels.write_image(folder / "edit.png", report.sheet(captions(self.step.strengths))))
         written.files.insert(1, report.write_page(folder / "edit.html", title, facts))
         if done > shown:
@@ -123,4 +128,14 @@ class EditRun:
             written.files.append(latent.save(folder / "latent.safetensors"))
         else:
             written.lines.append(f"no latent file above {MOST_CODES} images: the same command gives the codes again")
+        written.lines += _confined_lines(written.changes) if self.rim else []
         written.lines.append(f"{count + done} images in {written.images}")
+
+
+def _confined_lines(changes: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what confined edits changed, and what of them the latent file holds."""
+    seams, outside = ([value for change in changes for value in change[name]] for name in ("seam", "outside"))
+    return [
+        f"confined: largest change beyond the rim {max(outside):g}; seam {min(seams):.2f} to {max(seams):.2f}",
+        "latent.safetensors holds the free edits: no code has a confined image",
+    ]

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ganvas.errors import ImageError
 from ganvas.images.pixels import enlarge, png_bytes, resize
-from ganvas.images.sheets import outline
+from ganvas.images.sheets import OUTLINE_ORANGE, outline
 from ganvas.io.files import atomic_path
 
 SMALLEST_SIDE = 192
@@ -34,7 +34,7 @@ class DirectionStrip:
 
     `inside` and `outside` are root mean square changes against the original, on the scale of images in [-1, 1];
     `outside` is None where no region is known, and `inside` then counts the whole image. Numbers that are not known
-    are nan and left out.
+    are nan and left out. `seam` is known of confined edits: the gradient of the change in the rim over the original's.
     """
 
     label: str
@@ -44,6 +44,7 @@ class DirectionStrip:
     images: Float[Tensor, "k 3 h w"]
     inside: tuple[float, ...]
     outside: tuple[float, ...] | None
+    seam: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         outside = self.inside if self.outside is None else self.outside
@@ -53,7 +54,14 @@ class DirectionStrip:
 
     def changes(self) -> dict[str, Any]:
         """Return what was measured, as JSON holds it."""
-        return {"sample": self.label, "strengths": self.strengths, "inside": self.inside, "outside": self.outside}
+        seam = {} if self.seam is None else {"seam": self.seam}
+        return {
+            "sample": self.label,
+            "strengths": self.strengths,
+            "inside": self.inside,
+            "outside": self.outside,
+            **seam,
+        }
 
 
 @dataclass(frozen=True)
@@ -93,16 +101,20 @@ def directions_page(
     strips: Sequence[DirectionStrip],
     many: Sequence[ManySeeds] = (),
     links: Mapping[str, str] | None = None,
+    limit: Float[Tensor, "1 h w"] | None = None,
 ) -> Path:
     """Write a page with the original and its region, one row per direction, and one block per direction on many seeds.
 
-    Without a `mask` nothing is outlined. `facts` become a table in their order; the one named "command" is set as code.
-    `links` are names and addresses relative to the page. The same input gives the same bytes. Returns the path.
+    Without a `mask` nothing is outlined; the `limit` of confined edits is outlined too. `facts` become a table in their
+    order; the one named "command" is set as code. `links` are names and addresses relative to the page. The same input
+    gives the same bytes. Returns the path.
 
     Raises:
         ImageError: an image holds NaN, or the page cannot be written.
     """
     shown = _fit(original, LARGEST_SIDE * 3 // 4)
+    shown = shown if mask is None else outline(shown, mask)
+    limits = "" if limit is None else " and the limit of the change"
     longest = max((change for row in strips for change in row.inside + (row.outside or ())), default=0.0)
     return _write_page(
         path,
@@ -110,8 +122,9 @@ def directions_page(
         title=title,
         links=links,
         facts=facts,
-        original=_embedded(shown if mask is None else outline(shown, mask)),
-        caption="The original" if mask is None else "The original, with the region outlined",
+        original=_embedded(shown if limit is None else outline(shown, limit, OUTLINE_ORANGE)),
+        caption="The original" if mask is None else f"The original, with the region{limits} outlined",
+        confined=limit is not None,
         strips=[_strip(row, longest) for row in strips],
         many=[_many(block) for block in many],
     )
@@ -178,6 +191,7 @@ def _strip(row: DirectionStrip, longest: float) -> dict[str, Any]:
             "is_original": strength == 0,
             "inside": _bar(row.inside[index], longest),
             "outside": None if row.outside is None else _bar(row.outside[index], longest),
+            "seam": None if row.seam is None else f"{row.seam[index]:.2f}",
         }
         for index, strength in enumerate(row.strengths)
     ]

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.edits.confine import Confinement
 from ganvas.errors import GanvasError
 from ganvas.generators.at_once import samples_at_once
 from ganvas.generators.protocol import Generator
@@ -20,21 +21,32 @@ from ganvas.reports.sheet_size import on_sheet
 
 
 def write_images(
-    folder: Path, generator: Generator, latent: Latent, files: ImageFiles, *, keep: bool = False
+    folder: Path,
+    generator: Generator,
+    latent: Latent,
+    files: ImageFiles,
+    *,
+    keep: bool = False,
+    confined: tuple[Confinement, Latent] | None = None,
 ) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """Write the image of every sample as PNG, named after it; yields the images at the size of sheets, some at a time.
 
-    With `keep`, images that are there already, of the same run, are not made again.
+    With `keep`, images that are there already, of the same run, are not made again. Images may be `confined`, those of
+    a latent with as many samples being the originals: one at a time, so that these are the same in every file.
     """
     names = unique_names([file_name(caption) for caption in latent.captions])
-    at_once = samples_at_once(generator)
+    at_once = samples_at_once(generator) if confined is None else 1
     for first in range(0, len(latent), at_once):
         batch = latent[first : first + at_once]
         paths = [folder / f"{name}.png" for name in names[first : first + at_once]]
         if keep and all(path.exists() for path in paths):
             yield torch.cat([on_sheet(pixels.read_image(path)) for path in paths])
             continue
-        images = torch.cat(list(batch.images(generator)))
+        if confined is None:
+            images = torch.cat(list(batch.images(generator)))
+        else:
+            confinement, originals = confined
+            images = confinement.images(generator, originals[first], batch).cpu()
         for path, image in zip(paths, images, strict=True):
             files.write(path, image[None])
         yield on_sheet(images)

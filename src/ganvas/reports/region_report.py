@@ -14,7 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.direction import Direction, Strength
+from ganvas.edits.confine import Confinement
 from ganvas.edits.move import edit, edit_series
+from ganvas.edits.rim import Rim
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
@@ -32,7 +34,7 @@ class Edit:
     """One direction at several strengths, and how it is called.
 
     Strengths are Euclid distances or "2s"; `layers` overrides those of a direction of space w. `before` are directions
-    with the strength at which each is added first, to every image.
+    with the strength at which each is added first, to every image. All of it together may be confined.
     """
 
     direction: Direction
@@ -40,6 +42,7 @@ class Edit:
     label: str = ""
     layers: Layers = None
     before: tuple[tuple[Direction, Strength], ...] = ()
+    confinement: Confinement | None = None
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -55,7 +58,11 @@ class Edit:
         generator = latent.generator_for(generator)
         begun = self.start(generator, latent)
         for strength in self.strengths:
-            yield edit_series(generator, begun, self.direction, [strength], self.layers)[:, 0].cpu()
+            if self.confinement is None:
+                yield edit_series(generator, begun, self.direction, [strength], self.layers)[:, 0].cpu()
+            else:
+                edited = edit(generator, begun, self.direction, strength, self.layers)
+                yield self.confinement.images(generator, latent, edited).cpu()
 
     def latent(self, generator: Generator, latent: Latent) -> Latent:
         """Return the latent of every sample at every strength, sample by sample."""
@@ -75,7 +82,7 @@ class Edit:
 class RegionReport:
     """What is shown: one strip per row of the page, each with its `originals` [strips, 3, h, w], and blocks of one
     direction on many images. ``mask`` [1, h, w] is the region, None where it is not known. ``photos`` are those that
-    the originals are inversions of, None where they are generated.
+    the originals are inversions of, None where they are generated. ``limit`` [1, h, w] is where edits are confined to.
     """
 
     originals: Float[Tensor, "strips 3 h w"]
@@ -83,6 +90,7 @@ class RegionReport:
     strips: tuple[DirectionStrip, ...]
     many: tuple[ManySeeds, ...] = ()
     photos: Float[Tensor, "strips 3 h w"] | None = None
+    limit: Float[Tensor, "1 h w"] | None = None
 
     def write_page(
         self, path: str | Path, title: str, facts: Mapping[str, str], links: Mapping[str, str] | None = None
@@ -94,6 +102,7 @@ class RegionReport:
             facts=facts,
             original=self.originals[:1],
             mask=self.mask,
+            limit=self.limit,
             strips=self.strips,
             many=self.many,
             links=links,
@@ -107,7 +116,7 @@ class RegionReport:
         """
         photos = [on_sheet(photo[None]) for photo in self.photos] if self.photos is not None else []
         rows = [
-            torch.cat([*photos[row : row + 1], outlined(original[None], self.mask), on_sheet(strip.images)])
+            torch.cat([*photos[row : row + 1], outlined(original[None], self.mask, self.limit), on_sheet(strip.images)])
             for row, (original, strip) in enumerate(zip(self.originals, self.strips, strict=True))
         ]
         heads = ["photo", "inversion"] if photos else ["original"]
@@ -128,10 +137,15 @@ def captioned_sheet(
 
 
 def outlined(
-    images: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "1 mask_h mask_w"] | None
+    images: Float[Tensor, "n 3 h w"],
+    mask: Float[Tensor, "1 mask_h mask_w"] | None,
+    limit: Float[Tensor, "1 mask_h mask_w"] | None = None,
 ) -> Float[Tensor, "n 3 height width"]:
-    """Return images at the sheet's size with the region drawn on them, if there is one."""
-    return on_sheet(images) if mask is None else sheets.outline(on_sheet(images), mask)
+    """Return images at the sheet's size with the region drawn on them, if there is one, and in orange the limit of a
+    confined edit.
+    """
+    shown = on_sheet(images) if mask is None else sheets.outline(on_sheet(images), mask)
+    return shown if limit is None else sheets.outline(shown, limit, sheets.OUTLINE_ORANGE)
 
 
 def compare_directions(
@@ -181,17 +195,21 @@ def make_strip(
     original: Float[Tensor, "1 3 h w"],
     mask: Float[Tensor, "1 mask_h mask_w"] | None,
     label: str = "",
+    rim: Rim | None = None,
 ) -> DirectionStrip:
     """Return a strip of images at the size of pages, with the root mean square change inside and outside the region
-    under each, measured at their own size; one image at a time is in memory.
+    under each, measured at their own size; one image at a time is in memory. Of edits that are confined by a `rim`,
+    the outside lies beyond it, and the seam is measured too.
     """
     height, width = original.shape[-2:]
     region = torch.ones(1, height, width) if mask is None else pixels.resize(mask[None], height, width)[0].clamp(0, 1)
-    shown, inside, outside = [], [], []
+    beyond = 1 - region if rim is None else rim.outside
+    shown, inside, outside, seam = [], [], [], []
     for image in images:
         shown.append(at_most(image, LARGEST_SIDE))
         inside.append(float(rms_change(image, original, region)))
-        outside.append(math.nan if mask is None else float(rms_change(image, original, 1 - region)))
+        outside.append(math.nan if mask is None else float(rms_change(image, original, beyond)))
+        seam += [] if rim is None else [float(rim.seam(image, original))]
     return DirectionStrip(
         label or one.label,
         one.direction.eigenvalue,
@@ -200,6 +218,7 @@ def make_strip(
         torch.cat(shown),
         tuple(inside),
         None if mask is None else tuple(outside),
+        None if rim is None else tuple(seam),
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.edits.confine import Confinement
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
@@ -126,14 +127,21 @@ def write_mixed(
     blocks: Mapping[str, Sequence[int]],
     files: ImageFiles,
     progress: Progress,
+    confinement: Confinement | None = None,
 ) -> WrittenSamples:
-    """Write the images of mixed styles, each in a file, with a sheet and their latent; see `mixing_sheet`."""
+    """Write the images of mixed styles, each in a file, with a sheet and their latent; see `mixing_sheet`. They may be
+    confined: elsewhere they are then those of the content.
+    """
     mixed = mixed_latents(generator, content, styles, blocks)
     total = len(content) + len(styles) + sum(map(len, mixed))
     written, more = WrittenSamples(folder.part(IMAGES), total), counted(progress, total)
     images = []
+    under = content.rows([row for row in range(len(content)) for _ in range(len(styles))])
     for latent in (content, styles, *mixed):
-        images.append(torch.cat(list(write_images(written.images, generator, latent, files, keep=folder.continued))))
+        originals = content if latent is content else under
+        confined = None if confinement is None or latent is styles else (confinement, originals)
+        made = write_images(written.images, generator, latent, files, keep=folder.continued, confined=confined)
+        images.append(torch.cat(list(made)))
         more(len(latent))
     sheet = mixing_sheet(images, content, styles, blocks)
     written.files.append(pixels.write_image(folder / "sample.png", sheet))

@@ -107,9 +107,11 @@ class BigGAN(ZOnlyGenerator, nn.Module):
         if request.start is not None:
             name, x = request.start
             x, done = x.to(self.synthesis.map_dtype), self.feature_names.index(name) + 1
-        for stop in sorted({self.feature_names.index(name) + 1 for name in request.wanted}):
+        passed = self.feature_names if request.hook else request.wanted
+        for stop in sorted({self.feature_names.index(name) + 1 for name in passed}):
             x, done = self.synthesis.run(x, condition, done, stop), stop
-            maps[self.feature_names[stop - 1]] = x
+            name = self.feature_names[stop - 1]
+            maps[name] = x = request.hook(name, x) if request.hook else x
         # Some stages add to a fresh map in place, never to the one they were given: maps stay what they were.
         return (self.synthesis.run(x, condition, done) if request.with_image else None), maps
 

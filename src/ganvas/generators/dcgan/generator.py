@@ -20,7 +20,7 @@ from ganvas.generators.base import IMAGE, Conditions, Jvp, Painted, Request
 from ganvas.generators.codes import sample_normal
 from ganvas.generators.dcgan.layers import FIRST, INITIAL_STD, Block, Colors
 from ganvas.generators.labels import one_hot
-from ganvas.generators.protocol import Label
+from ganvas.generators.protocol import Label, MapHook
 from ganvas.generators.sizes import check_label, check_sizes
 from ganvas.generators.z_only import ZOnlyGenerator
 
@@ -129,7 +129,7 @@ class DCGAN(ZOnlyGenerator, nn.Module):
         self.check_z(codes, space, given)
         last = None if request.with_image else max(request.wanted, key=self.feature_names.index)
         after, x = request.start or ("", self._inputs(codes * given.truncation, given.label))
-        x, maps = self._run(x, after, last)
+        x, maps = self._run(x, after, last, request.hook)
         return (x if request.with_image else None), maps
 
     def check_z(self, codes: Tensor, space: str, given: Conditions) -> None:
@@ -162,11 +162,16 @@ class DCGAN(ZOnlyGenerator, nn.Module):
         rows = self.one_hot(label, len(z))
         return z if rows is None else torch.cat([z, rows.to(z)], dim=1)
 
-    def _run(self, x: Tensor, after: str = "", last: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the image (or the map `last`) and all maps on the way, from codes or from the map `after`."""
+    def _run(
+        self, x: Tensor, after: str = "", last: str | None = None, hook: MapHook | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the image (or the map `last`) and all maps on the way, from codes or from the map `after`; the `hook`
+        may change each.
+        """
         maps = {}
         for name in self.feature_names[self.feature_names.index(after) + 1 if after else 0 :]:
-            maps[name] = x = self.blocks[name](x)
+            x = self.blocks[name](x)
+            maps[name] = x = hook(name, x) if hook else x
             if name == last:
                 return x, maps
         return self.colors(x), maps

@@ -44,7 +44,7 @@ class StyleGAN2(StyleBased[Synthesis]):
             return self.synthesis.paint(styles, noises), {}
         dtype, start = self.synthesis.map_dtype, request.start
         replace = None if start is None else {start[0]: start[1].to(dtype)}
-        return self.synthesis(styles, noises, replace, request.wanted, request.with_image)
+        return self.synthesis(styles, noises, replace, request.wanted, request.with_image, request.hook)
 
     def linearize_styles(self, styles: Sequence[Tensor], noise: Noise) -> tuple[Tensor, PushStyles]:
         """Return the image of one row of styles and the map from style tangents to those of images."""
@@ -81,7 +81,9 @@ class StyleGAN2(StyleBased[Synthesis]):
         own = {name: layer.noise_map() for name, layer in self.synthesis.convolutions()}
         if isinstance(noise, Mapping):
             self._check_noise(noise, rows)
-            return [noise.get(name, own[name]) for name in own]
+            # With all four axes, of which the first counts samples: a map [h, w] is the same for all of them.
+            four = {name: values[(None,) * (4 - values.ndim)] for name, values in noise.items()}
+            return [four.get(name, own[name]) for name in own]
         if isinstance(noise, torch.Generator):
             # A layer without noise takes none, as its own map is None.
             sizes = [layer.resolution if layer.has_noise else None for _, layer in self.synthesis.convolutions()]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganvas.generators import ops
 from ganvas.generators.batch_splitting import Stage, State, run_stages, samples_of
 from ganvas.generators.crops import Crop, crops_below
+from ganvas.generators.protocol import MapHook
 from ganvas.generators.recompute import maybe_recomputed
 from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.layers import Push, Shortcut, StyledConvolution, StyledLayer, ToImage
@@ -136,9 +137,10 @@ class Synthesis(StyleSynthesis):
         replace: Mapping[str, Tensor] | None = None,
         wanted: Sequence[str] = (),
         with_image: bool = True,
+        hook: MapHook | None = None,
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
         """Return the image and the `wanted` feature maps; `replace` puts maps of the caller's in place of a block's
-        own.
+        own, and the `hook` may change each, and the colors so far ("b32.colors").
 
         Stops at the highest wanted map where no `image` is asked.
         """
@@ -146,12 +148,14 @@ class Synthesis(StyleSynthesis):
         x, colors = self._constant(len(styles[0])), None
         for name, block, (conv_styles, color_style), conv_noises in self._parts(styles, noises):
             x = replace[name] if replace and name in replace else block(x, conv_styles, conv_noises, self.kernel)
+            x = hook(name, x) if hook else x
             if name in wanted:
                 maps[name] = x
                 if not with_image and len(maps) == len(set(wanted)):
                     return None, maps
             if with_image:
                 colors = block.paint(x, colors, color_style, self.kernel)
+                colors = hook(f"{name}.colors", colors) if hook and colors is not None else colors
         return colors, maps
 
     def part(

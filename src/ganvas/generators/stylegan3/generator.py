@@ -75,7 +75,7 @@ class StyleGAN3(StyleBased[Synthesis]):
         if request.start is not None:
             self._check_shape(*request.start, len(codes))
         styles = self.styles(codes, space, given)
-        return self.synthesis(styles, self._inverse(), request.start, request.wanted, request.with_image)
+        return self.synthesis(styles, self._inverse(), request.start, request.wanted, request.with_image, request.hook)
 
     def linearize_styles(self, styles: Sequence[Tensor], noise: Noise) -> tuple[Tensor, PushStyles]:
         """Return the image of one row of styles and the map from style tangents to those of images."""

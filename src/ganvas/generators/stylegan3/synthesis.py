@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.generators import ops
+from ganvas.generators.protocol import MapHook
 from ganvas.generators.stylegan3.architecture import FINER, TAPS_PER_FACTOR, LayerShape, StyleGAN3Architecture
 from ganvas.generators.stylegan3.filters import Resampler, filtered_leaky, lowpass, push_filtered_leaky
 from ganvas.generators.stylegan3.input import FourierInput
@@ -162,8 +163,10 @@ class Synthesis(StyleSynthesis):
         start: tuple[str, Tensor] | None = None,
         wanted: Sequence[str] = (),
         with_image: bool = True,
+        hook: MapHook | None = None,
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """Return images and the `wanted` maps; `start` is the name of a map and what to take for it.
+        """Return images and the `wanted` maps; `start` is the name of a map and what to take for it, and the `hook` may
+        change each map of a row.
 
         Begins after `start`, and stops at the highest wanted map where no `image` is asked.
         """
@@ -173,12 +176,12 @@ class Synthesis(StyleSynthesis):
         for i in range(len(styles[0])):
             own = [style[i : i + 1] for style in styles]
             x = self.input(own[0], inverse) if start is None else start[1][i : i + 1]
-            rows.append(self._row(x, own, range(first, last), wanted))
+            rows.append(self._row(x, own, range(first, last), wanted, hook))
         images = torch.cat([x for x, _ in rows]) * self.scale if with_image else None
         return images, {name: torch.cat([maps[name] for _, maps in rows]) for name in wanted}
 
     def _row(
-        self, x: Tensor, styles: Sequence[Tensor], numbers: range, wanted: Sequence[str]
+        self, x: Tensor, styles: Sequence[Tensor], numbers: range, wanted: Sequence[str], hook: MapHook | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the layers `numbers` on one map."""
         maps: dict[str, Tensor] = {}
@@ -186,6 +189,7 @@ class Synthesis(StyleSynthesis):
         for i in numbers:
             name, layer = named[i]
             x = layer(x, styles[i + 1])
+            x = hook(name, x) if hook else x
             if name in wanted:
                 maps[name] = x
         return x, maps

@@ -131,7 +131,8 @@ class Wrapped(GeneratorBase):
         self._require_evaluation()
         rows, inputs = len(codes), self._inputs(codes, space, given)
         replaced = {} if request.start is None else dict([request.start])
-        hooks = Hooks(tuple(request.wanted), replaced, stop=not request.with_image)
+        changed = dict.fromkeys(self.feature_names, request.hook) if request.hook else {}
+        hooks = Hooks(tuple(request.wanted), replaced, stop=not request.with_image, change=changed)
         with hooks.on(self.module):
             try:
                 return self._image(self.module(*inputs), rows), hooks.maps

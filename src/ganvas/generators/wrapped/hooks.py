@@ -11,23 +11,25 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganvas.errors import LatentError
+from ganvas.generators.protocol import MapHook
 
 
 @dataclass
 class Hooks:
-    """What to do in one call of the module: ``wanted`` maps to keep, maps to ``replace``, whether to ``stop`` when all
-    are there.
+    """What to do in one call of the module: ``wanted`` maps to keep, maps to ``replace``, maps to ``change`` by a
+    function of name and map, whether to ``stop`` when all wanted are there.
     """
 
     wanted: Sequence[str] = ()
     replace: Mapping[str, Tensor] = field(default_factory=dict)
     stop: bool = False
+    change: Mapping[str, MapHook] = field(default_factory=dict)
     maps: dict[str, Tensor] = field(default_factory=dict)
 
     @contextmanager
     def on(self, module: nn.Module) -> Iterator[None]:
         """Hook the module's submodules for a while."""
-        paths = dict.fromkeys((*self.wanted, *self.replace))
+        paths = dict.fromkeys((*self.wanted, *self.replace, *self.change))
         handles = [module.get_submodule(path).register_forward_hook(self._hook(path)) for path in paths]
         try:
             yield
@@ -48,6 +50,8 @@ class Hooks:
                 self.maps[path] = (output if given is None else given).clone()
                 if self.stop and len(self.maps) == len(set(self.wanted)):
                     raise Reached
+            if path in self.change:
+                return self.change[path](path, output.clone()).to(output.dtype, copy=True)
             return None if given is None else given.to(output.dtype, copy=True)
 
         return after

@@ -1,0 +1,1 @@
+"""What confined edits keep of the free ones, and how visible their rim is."""
