@@ -100,7 +100,7 @@ def test_alarms_are_said_at_once():
 def test_expectations_are_those_of_the_results_page(kind: tuple[str, bool], expected: Expectation):
     assert expectation_of(kind[0], started=kind[1]) is expected
     page = (ROOT / "docs/results/training.md").read_text("utf-8")
-    row = next(line for line in page.splitlines() if line.startswith(f"| `train {kind[0]}`") and expected.what in line)
+    row = next(line for line in page.splitlines() if line.startswith(f"| `train {kind[0]}") and expected.what in line)
     assert f" {expected.images:,} " in row
 
 
