@@ -13,6 +13,7 @@ from .edits.confine import ConfinedImages, ConfineSettings, confine
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
+from .edits.paste_back import PastedPhoto, paste_back
 from .edits.recipe import Recipe, load_recipe
 from .edits.render import render
 from .edits.retime import Timing, retime
@@ -84,6 +85,7 @@ __all__ = [
     "LatentError",
     "LatentPath",
     "LossWeights",
+    "PastedPhoto",
     "PhotoSettings",
     "ReSeFa",
     "Recipe",
@@ -124,6 +126,7 @@ __all__ = [
     "open_drag",
     "open_latent",
     "open_photo",
+    "paste_back",
     "path_through",
     "read_image",
     "read_photo",

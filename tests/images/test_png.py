@@ -10,11 +10,11 @@ import torch
 import ganvas
 from ganvas.errors import ImageError
 from ganvas.images import pixels
-from ganvas.images.png import png16_bytes
+from ganvas.images.png import encode_png
 
 
 def decoded(data: bytes) -> np.ndarray:
-    """Decode a file of `png16_bytes` by the formulas of the specification, byte by byte."""
+    """Decode a file of `encode_png` by the formulas of the specification, byte by byte."""
     width, height, depth, color = struct.unpack(">IIBB", data[16:26])
     assert (depth, color) == (16, 2)
     start = data.index(b"IDAT")
@@ -27,7 +27,7 @@ def decoded(data: bytes) -> np.ndarray:
 
 def test_all_levels_of_16_bits_come_back():
     levels = np.random.RandomState(0).randint(0, 65536, (5, 7, 3))
-    assert (decoded(png16_bytes(levels)) == levels).all()
+    assert (decoded(encode_png(levels.astype(np.uint16))) == levels).all()
 
 
 def test_image_of_16_bits_is_exact_to_half_a_level_and_its_upper_byte_is_what_pillow_reads(tmp_path):

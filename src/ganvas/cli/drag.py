@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from ganvas.cli import numbers
 from ganvas.cli.inside import Inside
 from ganvas.cli.options import Loading, Source, check_frames
+from ganvas.cli.paste import FOLDER, Pasted, PasteOptions
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import progress
@@ -133,15 +134,17 @@ def drag(
     inside: Inside = Inside(),
     files: Files = ImageFiles(),
     tuning: DragOptions = DragOptions(),
+    paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
 ) -> None:
     """Drag points of an image to their targets: the image follows.
 
     Writes, at the generator's size, start.png, end.png, and videos with the points, drag.gif and drag.webp (and
-    drag.mp4 with the extra video); drag.png, a sheet; latent.safetensors, and trace.json, from which --replay does the
-    same again. With --inside, the image beyond the rim of a region stays as it is, and needs no --mask that holds it;
-    the latent is that of the free drag, and --replay needs --inside again.
+    drag.mp4 with the extra video); drag.png, a sheet; latent.safetensors; trace.json, from which --replay does the same
+    again; drag.recipe, from which ganvas render makes the image again. With --inside, the image beyond the rim of a
+    region stays as it is, and needs no --mask that holds it; the latent is that of the free drag, and --replay needs
+    --inside again.
 
     Args:
         seed: Which image; 4 by default. Or --latent FILE (or a photo), with --samples if it holds several.
@@ -166,6 +169,7 @@ def drag(
         session = _open(asked, generator, source)
     else:
         session, requests = _replayed(replay, undo or 0, asked, generator, source)
+    paste.check(session.start)
     session = _confined(session, requests, inside.confinement(generator))
     single = is_file_name(out) and check_new_file(out, overwrite)
     with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
@@ -176,13 +180,17 @@ def drag(
             seen = []
         done = perform_drags(session, requests, partial(report, "Dragging"))
         session = done.session
+        pasted = Pasted()
+        if paste.paste_back:
+            target = out if folder is None else folder.part(FOLDER) / "end"
+            pasted = paste.write_drag(target, session)
         if folder is None:
-            paths = [files.write(out, session.image())]
+            paths = pasted.files or [files.write(out, session.image())]
         else:
             paths = write_session(folder.path, session, files)
-            paths += write_drag_video(folder.path, session, done.frames, frames, files, report)
+            paths += write_drag_video(folder.path, session, done.frames, frames, files, report) + pasted.files
     drags = [summarize_drag(one, generator.resolution) for one in session.drags]
-    loading.show("drag", list(map(str, drags)), [*seen, *paths], drags=[asdict(one) for one in drags])
+    loading.show("drag", [*map(str, drags), *pasted.lines], [*seen, *paths], drags=[asdict(one) for one in drags])
     if not done.finished:
         raise KeyboardInterrupt
 
@@ -197,7 +205,7 @@ def _confined(session: DragSession, requests: Sequence[DragRequest], confinement
             raise RegionError(
                 f"The target {x:g},{y:g} lies beyond the rim of --inside, where nothing changes; give a larger region."
             )
-    return replace(session, painter=confinement.images)
+    return replace(session, confinement=confinement)
 
 
 def _open(asked: Asked, generator: Generator, source: Source) -> DragSession:

@@ -6,6 +6,7 @@ from pathlib import Path
 from ganvas.cli import numbers
 from ganvas.cli.inside import Inside
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
+from ganvas.cli.paste import PasteOptions
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
@@ -46,6 +47,7 @@ def edit(
     overwrite: Overwrite = False,
     inside: Inside = Inside(),
     files: Files = ImageFiles(),
+    paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
 ) -> None:
@@ -53,7 +55,8 @@ def edit(
 
     Writes, at the generator's size, a file for each image and strength (images/seed0004_+3.png and so on) and videos of
     the first four images (videos/seed0004.webp and .gif); a labeled sheet, edit.png, and a page, edit.html, of the
-    first sixteen; latent.safetensors with the codes of every edited image (--inside: of the free edits).
+    first sixteen; latent.safetensors with the codes of every edited image (--inside: of the free edits); edit.recipe,
+    from which ganvas render makes the images of the last strength again.
 
     Args:
         directions: A directions file of ganvas directions, or of other tools: .npy, .npz, .pt, .pkl or text.
@@ -87,17 +90,21 @@ def edit(
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
     read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
     area = None if mask is None else Region.from_mask(mask)
+    paste.check(latent)
     if is_file_name(out):
         check_single(out, len(latent) * len(strengths), overwrite)
-        written = [files.write(out, next(step.each(generator, latent)))]
+        pasted = paste.write_edit(out, generator, latent, step, area)
+        written = pasted.files or [files.write(out, next(step.each(generator, latent)))]
         seen = [preview(out, known_image(generator, latent), area)] if show_region else []
-        loading.show("edit", read_as, [*seen, *written])
+        loading.show("edit", [*read_as, *pasted.lines], [*seen, *written])
         return
     title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
         written = EditRun(generator, latent, step, mask, files, frames, rim).write(folder, title, facts, report)
-    lines, paths = [*read_as, *written.lines], [*seen, *written.files]
+        done = latent.rows(range(len(written.changes)))
+        pasted = paste.write_edits(folder, generator, done, step, area)
+    lines, paths = [*read_as, *written.lines, *pasted.lines], [*seen, *written.files, *pasted.files]
     loading.show("edit", lines, paths, changes=written.changes, images=written.images)
     if not written.finished:
         raise KeyboardInterrupt

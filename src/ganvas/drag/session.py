@@ -6,6 +6,7 @@ fresh moments of the optimizer and a fresh reference, as if it were the first.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -27,7 +28,15 @@ from ganvas.regions import Region
 
 Points = Sequence[Sequence[Sequence[float | int]]]
 """Pairs of handle and target, ((x, y), (x, y)), in fractions of width and height."""
-Painter = Callable[[Generator, Latent, Latent], Tensor]
+
+
+@runtime_checkable
+class ConfinesImages(Protocol):
+    """Paints an edit so that its images differ from the original's in a region only: `ganvas.edits.confine`."""
+
+    def images(self, generator: Generator, latent: Latent, edited: Latent) -> Tensor:
+        """Return the confined images [n, 3, h, w] of an edit."""
+        ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,14 +47,13 @@ class DragSession:
         context: The generator, the space and layers that move, and the feature map that is followed.
         start: The latent before the first drag, in the context's ``code_space``.
         drags: The finished drags, in order.
-        painter: What makes images of the generator, the latent at the start, and the one that is shown, where that is
-            not the generator alone: a confinement does.
+        confinement: Where images may differ from the one at the start; None for everywhere.
     """
 
     context: DragContext
     start: Latent
     drags: tuple[FinishedDrag, ...] = ()
-    painter: Painter | None = None
+    confinement: ConfinesImages | None = None
 
     def __repr__(self) -> str:
         context, done = self.context, [f"{one.request.method.method} {one.reason}" for one in self.drags]
@@ -68,8 +76,9 @@ class DragSession:
     def image(self, codes: Tensor | None = None) -> Float[Tensor, "1 3 h w"]:
         """Return the image of codes in the context's ``code_space``, by default of the present ones, on the CPU."""
         codes = self.codes if codes is None else codes.to(self.start.codes)
-        if self.painter is not None:
-            return self.painter(self.context.generator, self.start, replace(self.start, codes=codes)).float().cpu()
+        if self.confinement is not None:
+            edited = replace(self.start, codes=codes)
+            return self.confinement.images(self.context.generator, self.start, edited).float().cpu()
         return self.context.render(self.context.feature_map(codes), codes).float().cpu()
 
     @checked

@@ -88,7 +88,9 @@ def _open(file: File, kind: FileKind | None, shrinkable: bool) -> Image.Image:
     if kind is JPEG and shrinkable:
         return JpegImagePlugin.JpegImageFile(file)  # Image.open would refuse a large one before it can be shrunk
     if kind is not HEIC:
-        return Image.open(file, formats=READABLE)
+        image: Any = Image.open(file, formats=READABLE)
+        image.filename = ""  # else Pillow 13 maps gray TIFF files into memory, those of a quarter turn row by wrong row
+        return image
     try:
         plugin: Any = importlib.import_module("pillow_heif")
     except ImportError:
@@ -117,6 +119,13 @@ def shrink(image: Image.Image, factor: float) -> int:
     if held > (Image.MAX_IMAGE_PIXELS or held) or width * height > LARGEST_JPEG:
         raise Image.DecompressionBombError
     return scale
+
+
+def check_single(image: Image.Image) -> None:
+    """Raise `ImageError` for an animation, or for pages."""
+    count = getattr(image, "n_frames", 1)
+    if count > 1:
+        raise ImageError(f"it has {count} images (an animation or pages); save the one that you want as PNG.")
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:

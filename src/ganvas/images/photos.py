@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from PIL import Image, ImageColor
+from PIL import ImageColor
 from torch import Tensor
 
 from ganvas.errors import ImageError
@@ -105,6 +105,12 @@ def read_photo_in_frame(
 
     values, frame = _read(path, resolution, choose, "reflection")
     return (decoding.over(straight(values), color) / 127.5 - 1).clamp(-1, 1), frame
+
+
+def read_in_frame(path: str | Path, resolution: int, frame: Frame) -> Float[Tensor, "1 3 r r"]:
+    """Return the photo in the square that `frame` maps into it, over white."""
+    values, _ = _read(path, resolution, lambda width, height: frame, "reflection")
+    return (decoding.over(straight(values), _color("white")) / 127.5 - 1).clamp(-1, 1)
 
 
 @checked_as(ImageError)
@@ -210,7 +216,7 @@ def _read(
     if resolution < 1:
         raise ImageError(f"A photo cannot be read at {resolution} pixels; give the generator's resolution.")
     with decoding.opened(path, shrinkable=True) as image:
-        _check_single(image)
+        decoding.check_single(image)
         upright = decoding.upright_size(image)
         frame = choose(*upright)
         across = _pixels_across(frame, *upright)
@@ -252,12 +258,6 @@ def premultiplied(values: Float[Tensor, "1 c h w"], always: bool = False) -> Flo
 def _pixels_across(frame: Frame, width: int, height: int) -> float:
     """Return the length of a side of the square in pixels of the image."""
     return math.sqrt(abs(float(torch.linalg.det(frame[:, :2]))) * width * height)
-
-
-def _check_single(image: Image.Image) -> None:
-    count = getattr(image, "n_frames", 1)
-    if count > 1:
-        raise ImageError(f"it has {count} images (an animation or pages); save the one that you want as PNG.")
 
 
 def _check_box(box: Box) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageOps
@@ -20,7 +21,7 @@ from ganvas.errors import ImageError
 from ganvas.errors.arguments import checked_as
 from ganvas.images.color import to_srgb
 from ganvas.images.decoding import levels, opened, over
-from ganvas.images.png import png16_bytes
+from ganvas.images.png import encode_png
 from ganvas.io.files import atomic_path
 
 _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
@@ -135,7 +136,7 @@ def _write_deep(path: Path, image: Shaped[Tensor, "*shape"]) -> Path:
     """Write a PNG of 16 bits a channel."""
     if path.suffix.lower() != ".png":
         raise ImageError(f"'{path}': {path.suffix} holds 8 bits a channel; write .png for 16.")
-    data = png16_bytes(to_levels(check_image(image), 16)[0].cpu().numpy())
+    data = encode_png(to_levels(check_image(image), 16)[0].cpu().numpy().astype(np.uint16))
     with atomic_path(path, ImageError) as temporary:
         temporary.write_bytes(data)
     return path

@@ -16,7 +16,7 @@ MADE_HERE = ".ganvas"
 """A file in each subfolder that a run has made for many files: what lies there may be replaced."""
 RESULTS = ("latent.safetensors", "directions.safetensors", "trace.json", "index.html")
 """What tells the results of a run that left no record."""
-FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4")
+FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,135 @@
+"""Options of the commands that put their edits back into the photos."""
+
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from torch import Tensor
+
+from ganvas.cli.types import PHOTOS, Flag, one
+from ganvas.drag.session import DragSession
+from ganvas.edits.confine import Confinement, ConfineSettings
+from ganvas.edits.paste_back import PastedPhoto, paste_back, photo_file_of
+from ganvas.errors import GanvasError
+from ganvas.errors.ranges import FRACTION
+from ganvas.generators.protocol import Generator
+from ganvas.images.rewriting import written_suffix
+from ganvas.images.saving import file_name
+from ganvas.inversion.photos import unique_names
+from ganvas.io.result_folder import ResultFolder
+from ganvas.latents.latent import Latent
+from ganvas.regions import Region
+from ganvas.reports.region_report import Edit, captions
+
+FOLDER = "photos"
+Detail = Literal["auto"] | float
+
+
+def parse_detail(text: str) -> Detail:
+    """Return how much of a photo's detail stays, by "auto" or a number from 0 to 1."""
+    if text == "auto":
+        return "auto"
+    try:
+        return FRACTION.parse(text)
+    except GanvasError as reason:
+        raise GanvasError(f"{reason} Or write auto.") from None
+
+
+@dataclass
+class Pasted:
+    """Photos that were written, and a line on each."""
+
+    files: list[Path] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, photo: PastedPhoto) -> None:
+        """Add a photo."""
+        self.files.append(photo.path)
+        self.lines.append(photo.described)
+
+
+@Parameter(name="*", group=PHOTOS)
+@dataclass(frozen=True)
+class PasteOptions:
+    """How an edit goes back into the photo."""
+
+    paste_back: Flag = False
+    """Write the photo itself, at its own size, with the edit in it: what it changed is added inside the region, all
+    other pixels stay. Into photos/, or into the file of --out."""
+    into: Path | None = None
+    """The photo's file for --paste-back, where it is not the one that was inverted: moved, of another size, or with
+    another face edited before."""
+    detail: Annotated[Detail, one(parse_detail, "auto|0..1")] = "auto"
+    """How much of the photo's fine detail --paste-back keeps in the region: 1 adds the change to it, 0 shows the edited
+    image itself; auto keeps it where edges stayed, and not where they moved."""
+
+    def check(self, latent: Latent) -> None:
+        """Raise `GanvasError` where edits of a latent cannot go back into photos, before the work begins."""
+        if not self.paste_back:
+            if self.into is not None or self.detail != "auto":
+                raise GanvasError("--into and --detail say how --paste-back works; give it too, or leave them out.")
+            return
+        if self.into is not None and len(latent) > 1:
+            raise GanvasError(f"--into is one photo, and {len(latent)} images are edited; choose one by --samples.")
+        for row in range(len(latent)):
+            written_suffix(photo_file_of(latent.rows([row]), self.into))
+
+    def write_edits(
+        self, folder: ResultFolder, generator: Generator, latent: Latent, step: Edit, region: Region | None
+    ) -> Pasted:
+        """Write the photo of every sample at every strength into a subfolder, if that was asked for."""
+        pasted = Pasted()
+        if not self.paste_back:
+            return pasted
+        inside = folder.part(FOLDER)
+        for alone, name in zip(latent, unique_names([file_name(caption) for caption in latent.captions]), strict=True):
+            suffix = written_suffix(photo_file_of(alone, self.into))
+            for strength, image in zip(captions(step.strengths), step.each(generator, alone), strict=True):
+                path = inside / (file_name(f"{name}_{strength}") + suffix)
+                pasted.add(self._paste(generator, alone, image, path, region, step.confinement))
+        return pasted
+
+    def write_edit(self, path: Path, generator: Generator, latent: Latent, step: Edit, region: Region | None) -> Pasted:
+        """Write the photo of the one sample at the one strength, if that was asked for."""
+        pasted = Pasted()
+        if self.paste_back:
+            image = next(step.each(generator, latent))
+            pasted.add(self._paste(generator, latent, image, path, region, step.confinement))
+        return pasted
+
+    def write_drag(self, path: Path, session: DragSession) -> Pasted:
+        """Write the photo with drags in it; it changes where any of them could move something. A path without suffix
+        gets that of the photo.
+        """
+        pasted, movable = Pasted(), [one.request.movable for one in session.drags]
+        known = [one for one in movable if one is not None]
+        region = reduce(or_, known) if len(known) == len(movable) > 0 else None
+        file = path if path.suffix else path.with_suffix(written_suffix(photo_file_of(session.start, self.into)))
+        confinement = session.confinement if isinstance(session.confinement, Confinement) else None
+        pasted.add(self._paste(session.context.generator, session.start, session.image(), file, region, confinement))
+        return pasted
+
+    def _paste(
+        self,
+        generator: Generator,
+        latent: Latent,
+        image: Tensor,
+        path: Path,
+        region: Region | None,
+        confinement: Confinement | None,
+    ) -> PastedPhoto:
+        """Write one photo; it changes within the limit of a confined edit, else in the region and its rim."""
+        settings = ConfineSettings() if confinement is None else confinement.settings
+        return paste_back(
+            generator,
+            image,
+            self.into,
+            path,
+            original=latent,
+            region=region if confinement is None else confinement.inside,
+            rim=0.0 if settings.within else settings.rim,
+            detail=self.detail,
+        )
