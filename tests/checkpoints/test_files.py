@@ -11,8 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ganvas.checkpoints import load as files
+from ganvas.checkpoints import zoo
 from ganvas.checkpoints.load import convert, hash_tensors, info, load, named_regions, save_generator
-from ganvas.errors import CheckpointError, LatentError, RegionError, UnsafeFileError
+from ganvas.errors import CheckpointError, GanvasError, LatentError, RegionError, UnsafeFileError
 from ganvas.generators.protocol import About, Generator
 from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
@@ -199,3 +200,18 @@ def test_regions_may_recommend_layers_of_their_own(tmp_path: Path):
     with pytest.raises(LatentError):
         convert("cats", tmp_path / "other.safetensors", region_layers={"nose": "12"})
     assert not (tmp_path / "other.safetensors").exists()
+
+
+def test_a_generator_says_what_finds_faces_for_it(tmp_path: Path):
+    assert [load(name).about.face_finder for name in ("faces", "cats", "faces-dcgan", "cats-dcgan")] == [
+        "",
+        "cats",
+        "",
+        "cats",
+    ]
+    own = convert("cats-dcgan", tmp_path / "own.safetensors")
+    assert load(own).about.face_finder == "cats"
+    assert load(convert(own, tmp_path / "people.safetensors", face_finder="people")).about.face_finder == "people"
+    with pytest.raises(GanvasError, match="no face finder 'dogs'; there are people, cats"):
+        convert("cats-dcgan", tmp_path / "dogs.safetensors", face_finder="dogs")
+    assert zoo.find("stylegan2-ada-afhqcat").face_finder == "cats"

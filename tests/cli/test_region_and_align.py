@@ -116,3 +116,19 @@ def test_layers_of_a_region_are_the_default_and_said(run: Run, tmp_path: Path):
         assert outcome.code == 0, outcome.err
         assert ganvas.load_directions(out / "directions.safetensors").layers == layers
         assert (said in outcome.out) if said else ("recommended" not in outcome.out)
+
+
+def test_a_cat_on_a_page_is_aligned_by_itself(run: Run, tmp_path: Path):
+    generator = ganvas.load("cats")
+    cat = generator.synthesize(ganvas.sample(generator, [5], truncation=0.5))
+    page = torch.zeros(1, 3, 320, 320)
+    page[:, :, 150:278, 60:188] = cat
+    photo = pixels.write_image(tmp_path / "mine.png", page)
+    outcome = run("align", photo, "--for", "cats", "--size", "128", "--out", tmp_path / "aligned.png")
+    assert outcome.code == 0, outcome.err
+    assert "'mine.png' was aligned by the head of the cat" in outcome.out
+    origin = origin_of(tmp_path / "aligned.png")
+    assert origin is not None
+    middle, side = origin[1] @ torch.tensor([0.5, 0.5, 1.0]).double(), origin[1][:, 0].norm()
+    assert torch.allclose(middle * 320, torch.tensor([124.0, 214.0]).double(), atol=13)
+    assert float(side) * 320 == pytest.approx(128, rel=0.2)

@@ -73,6 +73,8 @@ def test_adapted_generator_works_in_other_commands(run: Run, tmp_path: Path, ima
     outcome = run("train", "adapt", small, few, "--images", "16", "--batch", "4", "--threads", "1", "--out", out)
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith("3 images at 16 pixels")
+    assert outcome.err.startswith("training on 3 images at 16 pixels, until 16 are shown; Ctrl-C saves and ends\n")
+    assert f"{out / 'sheet-000000000.png'}; 0% of the way to the photos\n" in outcome.err
     assert "finished after 16 images" in outcome.out
     about = json.loads(run("models", "info", out / "generator.safetensors", "--json").out)
     assert (about["name"], about["source"]["command"]) == ("moved", "ganvas train adapt")
@@ -274,8 +276,10 @@ def test_interrupted_training_saves_and_ends(tmp_path: Path, images: Path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert err == "Stopped. Files that were finished are kept.\n"
-    assert "stopped after " in out
+    assert err.splitlines()[0] == "training on 20 images at 32 pixels, until 300,000 are shown; Ctrl-C saves and ends"
+    assert err.splitlines()[-1] == "Stopped. Files that were finished are kept."
+    reached = int(re.findall("stopped after ([0-9,]+) images", out)[0].replace(",", ""))
+    assert (folder / f"sheet-{reached:09d}.png").exists()
     assert len(snapshots.all_in(folder)) == 1
     assert {"generator.safetensors", "losses.png", "log.jsonl", "settings.json"} <= set(held(folder))
     assert not any(name.startswith(".") for name in held(folder))

@@ -99,7 +99,7 @@ def every_operation(generator) -> Recipe:
     alpha[:, 4:8] = 1
     settings = ganvas.SketchSettings(steps=2, terms=ganvas.LossWeights(perceptual=0.0, l1=1.0))
     return (
-        Recipe(base(generator))
+        Recipe(base(generator), settings=ganvas.ConfineSettings(rim=0.15, within=True))
         .move(direction(generator), 2.0, inside=mask & ~LEFT)
         .move(direction(generator, 1), "0.5", layers="1")
         .mix(base(generator, 9), [0, 2], inside=LEFT)

@@ -51,7 +51,7 @@ def test_only_png_is_written(image: torch.Tensor, tmp_path: Path):
 def test_an_aligned_file_is_taken_as_it_is(image: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Else its face would be found and moved a second time."""
     generator = small_stylegan2(16)
-    monkeypatch.setattr("ganvas.inversion.photos.find_faces", lambda path: pytest.fail("looked for a face"))
+    monkeypatch.setattr("ganvas.inversion.photos.finder_named", lambda name: pytest.fail("looked for a face"))
     monkeypatch.setattr("ganvas.inversion.photos.named_regions", lambda generator: ganvas.regions.named.FFHQ)
     path = write_aligned(tmp_path / "a.png", image, FRAME, "me.jpg")
     found = align_photo(path, generator)

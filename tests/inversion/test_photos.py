@@ -1,22 +1,29 @@
 """Photo files made ready for inversion."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from ganvas.errors import GanvasError, ImageError
-from ganvas.images import pixels
+from ganvas.generators.protocol import About, Generator
+from ganvas.images import face_finders, pixels
+from ganvas.images.face_finders import FaceFinder
+from ganvas.images.faces import Face
 from ganvas.images.photos import read_photo
 from ganvas.inversion import photos
 from ganvas.inversion.photos import (
     PhotoSettings,
+    align_photo,
     check_photos_ood,
     photo_files,
     read_aligned_photo,
     read_photos,
     unique_names,
 )
+from ganvas.regions.eyes import eye_places_of
+from ganvas.regions.region import Region
 from tests.generators.small import small_stylegan2
 
 BOX = (0.0, 0.0, 0.5, 1.0)
@@ -98,3 +105,81 @@ def test_the_ood_check_is_off_or_by_size(monkeypatch: pytest.MonkeyPatch):
     assert check_photos_ood(generator, image, ["me"], check="off") == [""]
     monkeypatch.setattr(photos, "LARGEST_CHECKED", 8)
     assert check_photos_ood(generator, image, ["me"], check="auto") == [""]
+
+
+EYES = {"left_eye": Region.box(0.2, 0.3, 0.4, 0.5), "right_eye": Region.box(0.6, 0.3, 0.8, 0.5)}
+FACES = [Face((0.4, 0.5), (0.6, 0.5), 0.5), Face((0.2, 0.3), (0.3, 0.35), 0.2)]
+
+
+def maker_of(face_finder: str) -> Generator:
+    generator = small_stylegan2(16)
+    generator.about = About("mine", "", {}, EYES, face_finder=face_finder)
+    return generator
+
+
+def finder(faces: list[Face], installed: bool = True) -> FaceFinder:
+    return FaceFinder(lambda path: faces, "beak of a bird", "its beak", "pip install beaks", lambda: installed)
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, FaceFinder]:
+    """The finders that there are: none of people, until a test puts one there."""
+    finders = {face_finders.PEOPLE: replace(finder([]), find=lambda path: pytest.fail("looked for people"))}
+    monkeypatch.setattr(face_finders, "FINDERS", finders)
+    return finders
+
+
+def test_the_finder_that_the_generator_names_aligns_its_photos(folder: Path, known: dict[str, FaceFinder]):
+    known["birds"] = finder(FACES)
+    photo = align_photo(folder / "0.png", maker_of("birds"))
+    assert photo.how == "aligned by its beak, the largest of 2; --face chooses another"
+    places = eye_places_of(EYES)
+    assert torch.equal(photo.image, read_photo(folder / "0.png", 16, eyes=FACES[0].eyes, eye_places=places))
+    second = align_photo(folder / "0.png", maker_of("birds"), PhotoSettings(face=2))
+    assert torch.equal(second.image, read_photo(folder / "0.png", 16, eyes=FACES[1].eyes, eye_places=places))
+    with pytest.raises(ImageError, match="2 faces were found in"):
+        align_photo(folder / "0.png", maker_of("birds"), PhotoSettings(face=3))
+
+
+def test_people_are_looked_for_where_the_generator_names_no_finder(folder: Path, known: dict[str, FaceFinder]):
+    known[face_finders.PEOPLE] = finder(FACES[:1])
+    assert align_photo(folder / "0.png", maker_of("")).how == "aligned by its beak"
+
+
+def test_what_the_user_chooses_comes_before_a_finder(folder: Path, known: dict[str, FaceFinder]):
+    known["birds"] = replace(finder([]), find=lambda path: pytest.fail("looked for birds"))
+    for settings, how in [
+        (PhotoSettings(as_is=True), "taken as it is"),
+        (PhotoSettings(box=BOX), "cropped"),
+        (PhotoSettings(eyes=(((0.3, 0.4), (0.6, 0.4)),)), "aligned by its eyes"),
+    ]:
+        assert align_photo(folder / "0.png", maker_of("birds"), settings).how == how
+
+
+def test_a_photo_in_which_nothing_is_found_is_as_it_is_and_says_what_helps(folder: Path, known: dict[str, FaceFinder]):
+    known["birds"] = finder([])
+    photo = align_photo(folder / "0.png", maker_of("birds"))
+    assert (photo.how, photo.chosen) == ("taken as it is, since no beak of a bird was found in it", False)
+    assert photo.advice.startswith("give the eyes with --eyes X,Y:X,Y")
+    known["birds"] = finder(FACES, installed=False)
+    photo = align_photo(folder / "0.png", maker_of("birds"))
+    assert (photo.chosen, photo.advice.startswith("pip install beaks, or give")) == (False, True)
+    known["birds"] = finder([])
+    with pytest.raises(ImageError, match="0 faces were found"):
+        align_photo(folder / "0.png", maker_of("birds"), PhotoSettings(eyes=("auto",)))
+
+
+def test_a_doubtful_face_aligns_but_does_not_decide(folder: Path, known: dict[str, FaceFinder]):
+    """A photo that is out of distribution is then refused."""
+    known["birds"] = finder([replace(FACES[0], certain=False)])
+    photo = align_photo(folder / "0.png", maker_of("birds"))
+    assert (photo.how, photo.chosen) == ("aligned by what may be the beak of a bird", False)
+    assert torch.equal(
+        photo.image, read_photo(folder / "0.png", 16, eyes=FACES[0].eyes, eye_places=eye_places_of(EYES))
+    )
+    assert photo.advice.startswith("give the eyes with --eyes X,Y:X,Y")
+
+
+def test_a_finder_that_this_version_does_not_have_is_an_error(folder: Path):
+    with pytest.raises(GanvasError, match="no face finder 'fish'; there are people, cats"):
+        align_photo(folder / "0.png", maker_of("fish"))

@@ -37,7 +37,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def saved(folder: Path, generator: torch.nn.Module) -> AdaptationSettings:
     """Return the settings to adapt a generator that is written to a file."""
-    about = About("old", hash_tensors(generator.state_dict()), {}, {"mouth": Region.box(0.3, 0.6, 0.7, 0.8)}, "1-2")
+    about = About(
+        "old", hash_tensors(generator.state_dict()), {}, {"mouth": Region.box(0.3, 0.6, 0.7, 0.8)}, "1-2", {}, "cats"
+    )
     path = save_generator(folder / "old.safetensors", generator, about)
     return AdaptationSettings(str(path), about.hash, generator.resolution, batch=4, half_life=4.0)
 
@@ -122,7 +124,8 @@ def test_adaptation_moves_the_synthesis_network_alone(settings: AdaptationSettin
     z = adapted.sample([3])
     assert torch.equal(adapted.map(z, "w"), ganvas.load(settings.model).map(z, "w"))
     assert set(adapted.about.regions) == {"mouth"}
-    assert (adapted.about.name, adapted.about.edit_layers) == ("trained", "1-2")
+    about = adapted.about
+    assert (about.name, about.edit_layers, about.face_finder) == ("trained", "1-2", "cats")
     assert adapted.about.hash != settings.hash
 
 

@@ -119,6 +119,25 @@ def test_resumed_encoder_run_is_bit_identical(tmp_path: Path, generator: StyleGA
     assert encoder(torch.zeros(1, 3, PIXELS, PIXELS)).shape == (1, generator.layers, 8)
 
 
+def test_first_sheets_come_by_the_clock(
+    tmp_path: Path, generator: StyleGAN2, features: FeatureNetwork, monkeypatch: pytest.MonkeyPatch
+):
+    class AlwaysDue:
+        due = True
+
+        def __init__(self, seconds: int) -> None:
+            assert seconds == 60
+
+        def restart(self) -> None:
+            pass
+
+    monkeypatch.setattr(encoder_run, "SheetClock", AlwaysDue)
+    run = encoder_run.begin(task_of(tmp_path, generator, features))
+    found = [(event.kind, run.done) for event in run.events() if event.kind in ("sheet", "snapshot")]
+    assert found == [("sheet", 1), ("snapshot", 2), ("sheet", 3), ("snapshot", 4), ("sheet", 5), ("snapshot", 6)]
+    assert (tmp_path / "sheet.png").exists()
+
+
 def test_missing_other_or_broken_snapshots_are_refused(tmp_path: Path, generator: StyleGAN2, features: FeatureNetwork):
     task = task_of(tmp_path / "run", generator, features)
     with pytest.raises(TrainingError, match="no snapshot to resume from"):

@@ -17,7 +17,7 @@ from ganvas.training.gan import snapshots
 from ganvas.training.gan.run import TrainingRun, fixed_samples
 from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.log import read_log
-from tests.training.tiny import BIG, DC, STYLE, STYLE3, begin, finish, go_on
+from tests.training.tiny import BIG, DC, STYLE, STYLE3, begin, differing, finish, go_on
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 EACH = pytest.mark.parametrize("settings", [STYLE, DC, BIG, STYLE3], ids=["stylegan2", "dcgan", "biggan", "stylegan3"])
@@ -45,6 +45,55 @@ def test_files_and_events_follow_the_schedule(tmp_path: Path):
         "weights-000000064.safetensors",
     ]
     assert run.state.images == 104
+
+
+class AlwaysDue:
+    """A clock that asks for a sheet after every step."""
+
+    due = True
+
+    def __init__(self, seconds: int) -> None:
+        assert seconds == 60
+
+    def restart(self) -> None:
+        pass
+
+
+def test_sheets_by_the_clock_change_nothing_but_image_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Weights, moments and log are bit for bit those of a run without them; the generator is there at once."""
+    plain = begin(DC, tmp_path / "plain", 40, kind="adaptive", sheet_every=24)
+    finish(plain)
+    monkeypatch.setattr(running, "SheetClock", AlwaysDue)
+    clocked = begin(DC, tmp_path / "clocked", 40, kind="adaptive", sheet_every=24)
+    for event in clocked.events():
+        assert event.images < 8 or (tmp_path / "clocked/generator.safetensors").exists() or event.kind != "sheet"
+    assert differing(plain.networks, clocked.networks) == []
+    without = {"images_per_second", "seconds"}
+    logs = [[{k: v for k, v in line.items() if k not in without} for line in read_log(tmp_path / name)]
+            for name in ("plain", "clocked")]  # fmt: skip
+    assert logs[0] == logs[1]
+    assert names(tmp_path / "clocked", "sheet-*") == [f"sheet-{n:09d}.png" for n in range(0, 48, 8)]
+    assert names(tmp_path / "plain", "sheet-*") == [f"sheet-{n:09d}.png" for n in (0, 24, 40)]
+
+
+def test_sheets_by_the_clock_raise_no_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """An alarm enters the log, which must not depend on the clock."""
+    monkeypatch.setattr(running, "SheetClock", AlwaysDue)
+    monkeypatch.setattr(running.alarms.AlarmMonitor, "check_samples", lambda *_: "collapse")
+    alarmed = [event.images for event in finish(begin(DC, tmp_path / "run", 40, sheet_every=24)) if event.text]
+    assert alarmed == [24]
+
+
+def test_stopped_run_ends_with_a_sheet(tmp_path: Path):
+    run = begin(DC, tmp_path / "run", 1000, sheet_every=500)
+    for event in run.events():
+        run.stopping = run.stopping or (event.kind, event.images) == ("step", 16)
+    assert names(tmp_path / "run", "sheet-*") == ["sheet-000000000.png", "sheet-000000016.png"]
+
+
+def test_the_first_event_says_what_is_trained_on(tmp_path: Path):
+    first = next(iter(begin(DC, tmp_path / "run", 16).events()))
+    assert (first.kind, first.images, first.data.count) == ("begun", 0, 40)
 
 
 def test_only_the_newest_snapshots_of_a_run_are_kept(tmp_path: Path):

@@ -17,7 +17,7 @@ from ganvas.training.gan import snapshots
 from ganvas.training.gan.growing import unfitting_sizes
 from ganvas.training.gan.networks import WARMUP_STEPS, InitialNetworks, tensors
 from ganvas.training.gan.snapshots import TrainingState
-from ganvas.training.gan.starting import newest, read_initial, settings_of, sized_as
+from ganvas.training.gan.starting import fits, newest, read_initial, settings_of, sized_as
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import GANSettings
 from ganvas.training.launch import RunOptions
@@ -294,6 +294,7 @@ def test_sizes_that_are_given_count_and_finer_maps_are_no_wider_than_its_own(tmp
     generator = small_stylegan2(16, width=6)
     file = str(save_generator(tmp_path / "own.safetensors", generator, About("own", "")))
     assert sized_as(file, {"resolution": 32})["channels"] == (5, 5, 5, 5)
+    assert "channels" not in sized_as(file, {"resolution": 8})  # else the resolution of the channels would win
     assert sized_as(file, {"channels": "8,8,8"})["channels"] == "8,8,8"
     assert "channels" not in sized_as(file, {"channel_max": 8})
     assert "hidden" not in sized_as(file, {"mapping_layers": 3})
@@ -333,3 +334,16 @@ def test_labels_that_are_not_used_are_said_once(tmp_path: Path):
     (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
     with pytest.warns(UserWarning, match=r"gives 2 classes, which a dcgan does not use; ganvas train biggan learns"):
         rehearse(folder, DC)
+
+
+@pytest.mark.parametrize(
+    ("given", "fitting"),
+    [({}, True), ({"resolution": 256}, True), ({"resolution": 64}, False), ({"z_dim": 128}, False)],
+    ids=str,
+)
+def test_whether_a_run_could_start_from_the_bundled_faces(given: dict, fitting: bool):
+    assert fits(StyleGAN2Settings.standard(**sized_as("faces", given)), "faces") is fitting
+
+
+def test_a_dcgan_could_not_start_from_the_bundled_faces():
+    assert not fits(DC, "faces")

@@ -24,6 +24,7 @@ from ganvas.errors.arguments import checked
 from ganvas.errors.devices import device_named
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import About, Generator, about_of
+from ganvas.images.face_finders import finder_named
 from ganvas.io.files import is_file
 from ganvas.regions import Region
 
@@ -101,7 +102,7 @@ def recognize(path: Path) -> tuple[UnbuiltGenerator, About]:
     """Return a file's generator, not yet built, and what is known of it; raises `CheckpointError`."""
     if is_safetensors(path) and is_own(path):
         unbuilt, about = read_own(path)
-        return unbuilt, _with_region_layers(path, about)
+        return unbuilt, _with_facts(path, about)
     unbuilt = recognize_tree(read_tree(path), path)
     source = {"file": path.name, "format": unbuilt.format, **unbuilt.facts}
     if not unbuilt.verified:
@@ -109,14 +110,18 @@ def recognize(path: Path) -> tuple[UnbuiltGenerator, About]:
     return unbuilt, zoo.add_facts(path, About(path.stem, hash_tensors(unbuilt.tensors), source))
 
 
-def _with_region_layers(path: Path, about: About) -> About:
-    """Return what is known of a bundled generator with the layers of its regions. They lie in a file beside the
-    weights, so that a new recommendation does not store the weights again.
+def _with_facts(path: Path, about: About) -> About:
+    """Return what is known of a bundled generator with the layers of its regions and what finds faces for it. They lie
+    in a file beside the weights, so that a new recommendation does not store the weights again.
     """
     if path != bundled_path(about.name):
         return about
-    known = tomllib.loads(path.with_name("layers.toml").read_text("utf-8"))
-    return replace(about, region_layers={**known.get(about.name, {}), **about.region_layers})
+    known = tomllib.loads(path.with_name("facts.toml").read_text("utf-8")).get(about.name, {})
+    return replace(
+        about,
+        region_layers={**known.get("region_layers", {}), **about.region_layers},
+        face_finder=about.face_finder or known.get("face_finder", ""),
+    )
 
 
 def recognize_tree(tree: Any, path: Path) -> UnbuiltGenerator:
@@ -150,6 +155,7 @@ def convert(
     edit_layers: str = "",
     region_layers: Mapping[str, str] | None = None,
     facts: Mapping[str, str] | None = None,
+    face_finder: str = "",
 ) -> Path:
     """Write a generator in our own format, safetensors with a header.
 
@@ -162,6 +168,7 @@ def convert(
         edit_layers: The layers recommended for local edits, such as "4-6".
         region_layers: Those for named regions that live in others, such as {"ears": "0-3"}; by default as before.
         facts: Facts about its source, such as license and data, kept beside the hash of the original.
+        face_finder: What finds faces in photos for it: "people" or "cats"; by default as before.
 
     Returns:
         The path of the file.
@@ -170,6 +177,7 @@ def convert(
         CheckpointError: The source holds no generator that is known.
         LatentError: Layers that it does not have.
         RegionError: Layers for a region that it does not name.
+        GanvasError: There is no such face finder.
 
     Example:
         >>> import ganvas, tempfile
@@ -182,6 +190,8 @@ def convert(
     for layers in (edit_layers, *(region_layers or {}).values()):
         if layers:
             parse_layers(layers, generator.layers)
+    if face_finder:
+        finder_named(face_finder)
     named = regions or about.regions
     for name in region_layers or {}:
         if name not in named:
@@ -193,6 +203,7 @@ def convert(
         name=name or about.name,
         regions=named,
         edit_layers=edit_layers or about.edit_layers,
+        face_finder=face_finder or about.face_finder,
         region_layers={name: text for name, text in given.items() if name in named},
         source={**about.source, "hash": about.hash, **(facts or {})},
     )
@@ -246,6 +257,7 @@ def _facts(path: Path) -> dict[str, Any]:
         "regions": list(about.regions),
         "edit_layers": about.edit_layers,
         "region_layers": dict(about.region_layers),
+        "face_finder": about.face_finder,
         "source": dict(about.source),
         "hash": about.hash,
     }

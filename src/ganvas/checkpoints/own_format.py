@@ -47,6 +47,7 @@ def read_own(path: Path) -> tuple[UnbuiltGenerator, About]:
             regions,
             str(header.get("edit_layers", "")),
             {name: str(layers) for name, layers in header.get("region_layers", {}).items()},
+            str(header.get("face_finder", "")),
         )
     except CheckpointError as reason:
         raise type(reason)(f"'{path}': {reason}") from reason
@@ -102,5 +103,6 @@ def save_generator(path: str | Path, generator: Any, about: About, *, half: bool
         "regions": {name: region.describe() for name, region in about.regions.items()},
         "edit_layers": about.edit_layers,
         "region_layers": dict(about.region_layers),
+        "face_finder": about.face_finder,
     }
     return write_tensors(path, "generator", tensors, header, CheckpointError)

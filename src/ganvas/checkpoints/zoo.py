@@ -49,6 +49,7 @@ class ZooEntry:
     aliases: tuple[str, ...] = ()
     variant_of: str = ""
     regions: Mapping[str, Region] = field(default_factory=dict)
+    face_finder: str = ""
     edit_layers: str = ""
     edit_layers_source: str = ""
     note: str = ""
@@ -290,4 +291,5 @@ def add_facts(path: Path, about: About) -> About:
         source={**about.source, **known},
         regions=about.regions or entry.regions,
         edit_layers=about.edit_layers or entry.edit_layers,
+        face_finder=about.face_finder or entry.face_finder,
     )

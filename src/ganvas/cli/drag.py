@@ -141,9 +141,10 @@ def drag(
     """Drag points of an image to their targets: the image follows.
 
     Writes, at the generator's size, start.png, end.png, and videos with the points, drag.gif and drag.webp (and
-    drag.mp4 with the extra video); drag.png, a sheet; latent.safetensors, and trace.json, from which --replay does the
-    same again. With --inside, the image beyond the rim of a region stays as it is, and needs no --mask that holds it;
-    the latent is that of the free drag, and --replay needs --inside again.
+    drag.mp4 with the extra video); drag.png, a sheet; latent.safetensors; trace.json, from which --replay does the same
+    again; drag.recipe, from which ganvas render makes the image again. With --inside, the image beyond the rim of a
+    region stays as it is, and needs no --mask that holds it; the latent is that of the free drag, and --replay needs
+    --inside again.
 
     Args:
         seed: Which image; 4 by default. Or --latent FILE (or a photo), with --samples if it holds several.

@@ -55,7 +55,8 @@ def edit(
 
     Writes, at the generator's size, a file for each image and strength (images/seed0004_+3.png and so on) and videos of
     the first four images (videos/seed0004.webp and .gif); a labeled sheet, edit.png, and a page, edit.html, of the
-    first sixteen; latent.safetensors with the codes of every edited image (--inside: of the free edits).
+    first sixteen; latent.safetensors with the codes of every edited image (--inside: of the free edits); edit.recipe,
+    from which ganvas render makes the images of the last strength again.
 
     Args:
         directions: A directions file of ganvas directions, or of other tools: .npy, .npz, .pt, .pkl or text.

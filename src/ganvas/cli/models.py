@@ -96,6 +96,7 @@ def convert_model(
     region: Named = (),
     layers: str = "",
     region_layers: Named = (),
+    face_finder: str = "",
     fact: Named = (),
     output: Output = Output(),
 ) -> None:
@@ -114,6 +115,8 @@ def convert_model(
         layers: The layers that ganvas directions uses by default, such as 3-5.
         region_layers: Those for a named region that lives in others, as NAME=LAYERS, such as ears=0-3. May be given
             several times.
+        face_finder: What finds faces in photos for it, people or cats; people where it has regions of eyes and nothing
+            else is said.
         fact: Another fact to record, as NAME=TEXT, such as license=CC0. May be given several times.
     """
     named = parse_named_regions(regions, region)
@@ -126,6 +129,7 @@ def convert_model(
         edit_layers=layers,
         region_layers=dict(region_layers),
         facts=dict(fact),
+        face_finder=face_finder,
     )
     size = path.stat().st_size
     output.show("models convert", [f"{size / 1e6:.1f} MB"], [path], bytes=size)

@@ -109,8 +109,8 @@ class Loading(Compute):
 @Parameter(name="*", group=PHOTOS)
 @dataclass(frozen=True)
 class PhotoOptions:
-    """What part of a photo is taken. By default a person's face is found (extra align) and brought to where the
-    generator has faces; without a face, the middle square.
+    """What part of a photo is taken. By default a person's face (extra align) or a cat's head is found, whichever the
+    generator makes, and brought to where it has them; without one, the middle square.
     """
 
     face: numbers.Count = 1

@@ -108,9 +108,8 @@ class PasteOptions:
         known = [one for one in movable if one is not None]
         region = reduce(or_, known) if len(known) == len(movable) > 0 else None
         file = path if path.suffix else path.with_suffix(written_suffix(photo_file_of(session.start, self.into)))
-        pasted.add(
-            self._paste(session.context.generator, session.start, session.image(), file, region, session.confinement)
-        )
+        confinement = session.confinement if isinstance(session.confinement, Confinement) else None
+        pasted.add(self._paste(session.context.generator, session.start, session.image(), file, region, confinement))
         return pasted
 
     def _paste(

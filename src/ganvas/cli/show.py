@@ -61,11 +61,14 @@ class Report(Protocol):
 
 
 @contextmanager
-def progress(shown: bool = True, window: float = 30.0, in_bytes: bool = False) -> Iterator[Report]:
+def progress(
+    shown: bool = True, window: float = 30.0, in_bytes: bool = False, forecast_all_but: str = ""
+) -> Iterator[Report]:
     """Show a bar with rate and time left for each task that is reported; where stderr is no terminal, say only how long
     a task will take that takes more than a minute.
 
-    The rate is that of the last `window` seconds. With `in_bytes`, amounts are bytes of a download.
+    The rate is that of the last `window` seconds. With `in_bytes`, amounts are bytes of a download. How long the task
+    `forecast_all_but` will take is left to its caller to say.
     """
     console = Console(stderr=True)
     amounts = (DownloadColumn(), BytesRate()) if in_bytes else (MofNCompleteColumn(), _Rate())
@@ -91,7 +94,7 @@ def progress(shown: bool = True, window: float = 30.0, in_bytes: bool = False) -
             elif done < tasks[what].completed:  # the same task starts again, for the next image
                 bars.reset(tasks[what].id, total=total)
             bars.update(tasks[what].id, completed=done, total=total, note=note)
-            if shown and not in_bytes:
+            if shown and not in_bytes and what != forecast_all_but:
                 forecast.report(what, done, total)
 
         yield report

@@ -16,13 +16,14 @@ from ganvas.training.encoder.train import train_encoder
 from ganvas.training.encoder.training import EncoderSettings
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
-from ganvas.training.gan.starting import sized_as
+from ganvas.training.gan.starting import fits, sized_as
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 from ganvas.training.train import adapt as train_adapted
 from ganvas.training.train import train_biggan, train_dcgan, train_stylegan2, train_stylegan3
 
 WARMUP = "discriminator_warmup"
+OFFERED, OFFERED_PIXELS = "faces", 128  # the bundled generator to start from, and its resolution
 Augment = Literal["none", "diff", "adaptive"]
 
 app = App(name="train", help="Train a generator, or its encoder, on a folder or a zip of images.")
@@ -179,7 +180,10 @@ def stylegan2(
             discriminator is used where Ganvas trained it and it has the same channels; not that of an NVIDIA file.
     """
     settings = options.settings(StyleGAN2Settings, running, compute, start)
-    run_and_show(train_stylegan2, data, settings, running, compute, augment, start)
+    could_start = False
+    if start is None and running.resume is None and settings.resolution >= OFFERED_PIXELS:
+        could_start = fits(options.settings(StyleGAN2Settings, running, compute, OFFERED), OFFERED)
+    run_and_show(train_stylegan2, data, settings, running, compute, augment, start, could_start)
 
 
 @dataclass(frozen=True)
@@ -246,8 +250,8 @@ def adapt(
         photos: A folder or a zip of images of the new class, framed as the generator's own; each is cropped to its
             middle square and resized.
         batch: Batch size.
-        learning_rate: Learning rate of both networks; by default 5e-4 with a trained discriminator,
-            2e-3 with one on features.
+        learning_rate: Learning rate of both networks; by default 1e-3 with a trained discriminator,
+            2e-3 with one on features (which needs twice the --images).
         correspondence: Weight of the loss that keeps images as different from each other as they were; with 0 all
             come to look like the photos.
         discriminator: The discriminator to begin with: a file that training left (discriminator.safetensors), or

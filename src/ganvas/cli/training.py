@@ -1,6 +1,7 @@
 """What all ``ganvas train`` commands share: options, progress, stopping at a signal, and how results are shown."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,15 +12,19 @@ from cyclopts import Group, Parameter
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Compute
-from ganvas.cli.show import Report, progress
+from ganvas.cli.show import Report, progress, visible
 from ganvas.cli.types import Flag
+from ganvas.errors.devices import device_named
 from ganvas.reports.tensorboard import board
+from ganvas.reports.training_lines import FEW_IMAGES, TrainingLines
 from ganvas.reports.training_report import rehearsal_lines, summary_lines, write_training_report
+from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.events import EVALUATION, LOGGED, TrainingEvent, TrainingResult
+from ganvas.training.expectations import expectation_of
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.interrupt import stop_on_signal
-from ganvas.training.launch import Rehearsal, RunOptions
+from ganvas.training.launch import TRAINING, Rehearsal, RunOptions
 from ganvas.training.train import rehearse
 
 METRICS = ("D", "G", "distance", "codes", "pixels", "perceptual")
@@ -47,7 +52,7 @@ class Running:
     log_every: numbers.Every = 1_000
     """Images between lines of the log."""
     sheet_every: numbers.Every = 5_000
-    """Images between sheets of samples."""
+    """Images between sheets of samples, after the first ten minutes; there is one at the start and one at the end."""
     test: Path | None = None
     """A folder or zip of held-out images: the kernel MMD to them is measured and plotted."""
     test_every: numbers.Every = 20_000
@@ -58,6 +63,8 @@ class Running:
     """Images between weights-only snapshots (in bfloat16), which are all kept; 0 for none."""
     keep: numbers.Count = 3
     """Snapshots kept, the newest ones."""
+    sheet_seconds: numbers.Every = 60
+    """In the first ten minutes, the most seconds between sheets; 0 for --sheet-every alone."""
     fit: Literal["crop", "pad"] = "crop"
     """How images that are not square become so: the middle, or with black beside them."""
     flip: bool = True
@@ -77,6 +84,7 @@ class Running:
             self.snapshot_every,
             self.weights_every,
             self.keep,
+            self.sheet_seconds,
         )
 
 
@@ -86,30 +94,35 @@ class Adapting(Running):
     """The same for a short run."""
 
     out: Path = Path("adapted")
-    images: numbers.Images = 2_000
+    images: numbers.Images = 1_000
     """Images to show in all; with more, the photos are memorized."""
-    lr_decay_images: numbers.Every = 700
+    lr_decay_images: numbers.Every = 350
     log_every: numbers.Every = 100
-    sheet_every: numbers.Every = 400
-    test_every: numbers.Every = 1_000
-    snapshot_every: numbers.Every = 1_000
+    sheet_every: numbers.Every = 200
+    test_every: numbers.Every = 500
+    snapshot_every: numbers.Every = 500
 
 
 @dataclass
 class Display:
-    """Shows progress with the newest losses behind the bar; ``should_stop`` says whether a signal came."""
+    """Shows progress with the newest losses behind the bar; ``should_stop`` says whether a signal came, ``lines`` says
+    what a run does.
+    """
 
     report: Report
     should_stop: Callable[[], bool]
     note: str = ""
     record: Callable[[int, Any], None] = field(default=lambda images, metrics: None)
+    lines: TrainingLines | None = None
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how much is done."""
         self.report(what, done, total, self.note)
 
     def on_event(self, event: TrainingEvent) -> None:
-        """Keep the losses of a log line."""
+        """Keep the losses of a log line, and say what is new."""
+        if self.lines:
+            self.lines.add(event)
         if event.kind == LOGGED:
             self.note = "  ".join(f"{name} {event.metrics[name]:.2f}" for name in METRICS if name in event.metrics)
         if event.kind in (LOGGED, EVALUATION):
@@ -122,10 +135,10 @@ class Display:
 
 
 @contextmanager
-def displayed() -> Iterator[Display]:
-    """Show a run's progress, and let a signal stop it after the step."""
+def displayed(forecast_all_but: str = "") -> Iterator[Display]:
+    """Show a run's progress, and let a signal stop it after the step; `forecast_all_but` as in `progress`."""
     is_main = os.environ.get("RANK", "0") == "0"
-    with stop_on_signal() as should_stop, progress(is_main, WINDOW) as report:
+    with stop_on_signal() as should_stop, progress(is_main, WINDOW, forecast_all_but=forecast_all_but) as report:
         yield Display(report, should_stop)
 
 
@@ -137,8 +150,9 @@ def run_and_show(
     compute: Compute,
     augment: str,
     start: str | None = None,
+    could_start: bool = False,
 ) -> None:
-    """Train, or rehearse with --dry-run, and show the result."""
+    """Train, or rehearse with --dry-run, and show the result; `could_start` tells that --start faces would fit."""
     given = (start, running.resume, running.change, running.test, running.fit, compute.device)
     options = RunOptions(*given, compute.threads)
     shared = {"augmentation": Augmentation(augment, running.flip), "options": options}
@@ -147,8 +161,10 @@ def run_and_show(
         with progress() as report:
             _show_rehearsal(rehearse(data, settings, progress=report, **shared), schedule.images, compute)
         return
-    with displayed() as display, board(running.out) as record:
+    with displayed(TRAINING) as display, board(running.out) as record:
         display.record = record
+        if not compute.json:
+            display.lines = _lines_of(settings, running, compute, bool(start), could_start)
         result = train(data, settings, running.out, schedule=schedule, **shared, **display.hooks)
     if result.is_main:
         evaluated = result.evaluation
@@ -158,6 +174,20 @@ def run_and_show(
         show_training("train", result, lines, f"{result.images:,} images", more, compute)
     if not result.finished:
         raise KeyboardInterrupt
+
+
+def _lines_of(
+    settings: GANSettings, running: Running, compute: Compute, started: bool, could_start: bool
+) -> TrainingLines:
+    """Return what says on stderr what a run does."""
+    few = FEW_IMAGES if device_named(compute.device).type == "cuda" else sys.maxsize
+    return TrainingLines(
+        running.out,
+        running.schedule,
+        lambda text: print(visible(text), file=sys.stderr, flush=True),
+        expectation_of(settings.family, started=started or isinstance(settings, AdaptationSettings)),
+        offer_below=few if could_start else 0,
+    )
 
 
 def show_training(

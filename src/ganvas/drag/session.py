@@ -6,6 +6,7 @@ fresh moments of the optimizer and a fresh reference, as if it were the first.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,7 +17,6 @@ from ganvas.drag.draggan import DragGANSettings
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest, as_pairs
 from ganvas.drag.run import DragRun, FinishedDrag
 from ganvas.drag.settings import DragSettings
-from ganvas.edits.confine import Confinement
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Steps
@@ -28,6 +28,15 @@ from ganvas.regions import Region
 
 Points = Sequence[Sequence[Sequence[float | int]]]
 """Pairs of handle and target, ((x, y), (x, y)), in fractions of width and height."""
+
+
+@runtime_checkable
+class ConfinesImages(Protocol):
+    """Paints an edit so that its images differ from the original's in a region only: `ganvas.edits.confine`."""
+
+    def images(self, generator: Generator, latent: Latent, edited: Latent) -> Tensor:
+        """Return the confined images [n, 3, h, w] of an edit."""
+        ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +53,7 @@ class DragSession:
     context: DragContext
     start: Latent
     drags: tuple[FinishedDrag, ...] = ()
-    confinement: Confinement | None = None
+    confinement: ConfinesImages | None = None
 
     def __repr__(self) -> str:
         context, done = self.context, [f"{one.request.method.method} {one.reason}" for one in self.drags]

@@ -39,11 +39,14 @@ class HarmonicFade:
 
     def __call__(self, values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return the values of the core, those between core and limit made of them, and 0 beyond."""
-        given = values.detach().double().cpu().flatten(0, 1).numpy()
-        faded = np.where(self.core, given, 0.0)
+        channels = values.detach().flatten(0, 1)
+        core, band = (torch.from_numpy(mask).to(values.device) for mask in (self.core, self.band))
+        inside, faded = channels[:, core], torch.zeros_like(channels)
+        faded[:, core] = inside
         if self.factors is not None:
-            faded[:, self.band] = self.factors.solve(self.from_core @ given[:, self.core].T).T
-        return torch.from_numpy(faded).reshape(values.shape).to(values)
+            solved = self.factors.solve(self.from_core @ inside.double().cpu().numpy().T)
+            faded[:, band] = torch.from_numpy(solved.T).to(faded)
+        return faded.reshape(values.shape)
 
 
 def _neighbor_pairs(band: Bool[np.ndarray, "h w"]) -> tuple[np.ndarray, np.ndarray]:

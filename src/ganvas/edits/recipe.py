@@ -13,8 +13,10 @@ from torch import Tensor
 from ganvas.directions.direction import Direction, Strength
 from ganvas.drag.draggan import DragGANSettings
 from ganvas.drag.request import DEFAULT_STEPS, DragRequest, as_pairs
-from ganvas.drag.session import Points
+from ganvas.drag.session import DragSession, Points
 from ganvas.drag.settings import DragSettings
+from ganvas.drag.state import CANCELED
+from ganvas.edits.confine import Confinement, ConfineSettings
 from ganvas.edits.operations import Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
 from ganvas.edits.recipe_files import read_recipe, write_recipe
 from ganvas.errors import GanvasError
@@ -39,6 +41,7 @@ class Recipe:
     Args:
         base: The seed, file or photo that it begins with.
         operations: What is done to it.
+        settings: Width and side of the rims of its regions.
 
     Example:
         >>> import ganvas
@@ -53,6 +56,7 @@ class Recipe:
 
     base: Latent
     operations: tuple[Operation, ...] = ()
+    settings: ConfineSettings = ConfineSettings()
 
     def __repr__(self) -> str:
         captions = self.base.captions
@@ -189,7 +193,21 @@ class Recipe:
         """Write JSON, and beside it ``<path>.safetensors`` with the tensors; `ganvas.load_recipe` reads both. Returns
         the path of the JSON file.
         """
-        return write_recipe(path, self.base, self.operations)
+        return write_recipe(path, self.base, self.operations, self.settings)
+
+
+def recipe_of_drags(session: DragSession) -> Recipe:
+    """Return the recipe of a session's drags, with the settings that each was done with."""
+    context, confinement = session.context, session.confinement
+    recipe, inside = Recipe(session.start), None
+    if isinstance(confinement, Confinement):
+        recipe, inside = Recipe(session.start, settings=confinement.settings), confinement.inside
+    for done in session.drags:
+        steps = done.steps if done.reason == CANCELED else done.request.steps
+        request = replace(done.request, method=done.settings, steps=max(steps, 1))
+        if done.steps or done.reason != CANCELED:  # one that was canceled before its first step changed nothing
+            recipe = recipe.add(Drag(request, context.space, context.layers or None, context.feature), inside)
+    return recipe
 
 
 @checked

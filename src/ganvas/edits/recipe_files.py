@@ -14,6 +14,7 @@ from torch import Tensor
 from ganvas.directions.direction import Direction, Directions
 from ganvas.directions.files import stored_directions
 from ganvas.drag.request_json import request_as_json, request_of
+from ganvas.edits.confine import ConfineSettings
 from ganvas.edits.operations import Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
 from ganvas.errors import ResultFileError
 from ganvas.generators.codes import Layers
@@ -32,7 +33,7 @@ MOST_OPERATIONS = 1000
 Tensors = dict[str, Tensor]
 
 
-def write_recipe(path: str | Path, base: Latent, operations: Sequence[Operation]) -> Path:
+def write_recipe(path: str | Path, base: Latent, operations: Sequence[Operation], settings: ConfineSettings) -> Path:
     """Write a recipe's two files, each whole or not at all, the tensors first; returns the path of the JSON file."""
     tensors: Tensors = {}
     content = {
@@ -41,6 +42,7 @@ def write_recipe(path: str | Path, base: Latent, operations: Sequence[Operation]
         "generator": base.generator,
         "generator_hash": base.generator_hash,
         "base": _put_latent(tensors, "base", base),
+        "settings": asdict(settings),
         "operations": [_put_operation(tensors, str(index), one) for index, one in enumerate(operations)],
     }
     content["tensors"] = hash_tensors(tensors)
@@ -48,8 +50,8 @@ def write_recipe(path: str | Path, base: Latent, operations: Sequence[Operation]
     return write_json(Path(path), plain(content), ResultFileError)
 
 
-def read_recipe(path: str | Path) -> tuple[Latent, tuple[Operation, ...]]:
-    """Return the base and the operations of a recipe's files; raises `ResultFileError` with the reason for others."""
+def read_recipe(path: str | Path) -> tuple[Latent, tuple[Operation, ...], ConfineSettings]:
+    """Return base, operations and settings of a recipe's files; raises `ResultFileError` with the reason for others."""
     content = read_json(path)
     if not isinstance(content, Mapping) or content.get("kind") != KIND:
         raise ResultFileError(f"'{path}' is not a recipe of Ganvas; ganvas edit and ganvas drag write them.")
@@ -70,12 +72,12 @@ def tensors_of(path: str | Path) -> Path:
     return Path(f"{path}.safetensors")
 
 
-def _recipe(content: Mapping[str, Any], tensors: Tensors) -> tuple[Latent, tuple[Operation, ...]]:
+def _recipe(content: Mapping[str, Any], tensors: Tensors) -> tuple[Latent, tuple[Operation, ...], ConfineSettings]:
     operations = content["operations"]
     if not isinstance(operations, list) or len(operations) > MOST_OPERATIONS:
         raise ValueError(f"its operations are no list of at most {MOST_OPERATIONS}")
     found = tuple(_operation(tensors, str(index), one) for index, one in enumerate(operations))
-    return _latent(tensors, "base", content["base"]), found
+    return _latent(tensors, "base", content["base"]), found, ConfineSettings(**content["settings"])
 
 
 def _put_operation(tensors: Tensors, name: str, operation: Operation) -> dict[str, Any]:

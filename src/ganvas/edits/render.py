@@ -125,4 +125,4 @@ def render(generator: Generator, recipe: Recipe, *, states: States | None = None
     if not state.confined:
         return torch.cat(list(state.latent.images(generator)))
     regions, latents = zip(*state.confined, strict=True)
-    return confine(generator, state.latent, latents, regions).images.cpu()
+    return confine(generator, state.latent, latents, regions, settings=recipe.settings).images.cpu()

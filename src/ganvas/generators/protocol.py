@@ -21,7 +21,8 @@ class About:
 
     ``hash`` is sha256 over sorted (our name, shape, bytes as stored); ``source`` says where the weights come from and
     under which license; ``regions`` are its named regions; ``edit_layers`` the layers that its card recommends for
-    local edits ("" for all), and ``region_layers`` those for named regions that live in others, by name.
+    local edits ("" for all), ``region_layers`` those for named regions that live in others, by name; ``face_finder``
+    is what finds faces in photos for it (`ganvas.images.face_finders`), "" for the default, people's.
     """
 
     name: str
@@ -30,6 +31,7 @@ class About:
     regions: Mapping[str, Region] = field(default_factory=dict)
     edit_layers: str = ""
     region_layers: Mapping[str, str] = field(default_factory=dict)
+    face_finder: str = ""
 
     def layers_for(self, region: str) -> str:
         """Return the layers recommended for editing a region, given as text, "" for all: those of a named region, or of

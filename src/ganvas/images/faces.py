@@ -29,11 +29,13 @@ class Face:
         left_eye: The eye (x, y) further left in the photo.
         right_eye: The other one.
         width: The width of the face in fractions of the photo's longer side.
+        certain: Whether it is one beyond doubt.
     """
 
     left_eye: Point
     right_eye: Point
     width: float
+    certain: bool = True
 
     @property
     def eyes(self) -> tuple[Point, Point]:

@@ -19,7 +19,7 @@ from ganvas.inversion.optimizers import OptimizerStep
 from ganvas.inversion.prepare import Inversion, PreparedInversion, finish_inversion, prepare_inversion
 from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.starts import ImageEncoder
-from ganvas.inversion.tuning import TuningSettings
+from ganvas.inversion.tuning import INVERTING, TUNING, TuningSettings, with_tuning
 from ganvas.io.progress import Progress, part_of, silent
 from ganvas.latents.latent import Latent
 from ganvas.latents.photo_origin import PhotoOrigin
@@ -81,6 +81,8 @@ class BatchInversion:
     def run(self, progress: Progress | None = None) -> bool:
         """Invert and tune; returns True when all is done, False after Ctrl-C, which keeps what is finished."""
         report = progress or silent
+        if self.tuning is not None:
+            report = with_tuning(report, self.settings.steps, self.tuning.steps, len(self.photos))
         try:
             self._invert(report)
             if self.tuning is not None:
@@ -148,7 +150,7 @@ class BatchInversion:
                 batch.losses.append(step.losses.cpu())
                 if step.number in self.video_steps and batch is self.batches[0]:
                     self.video_images.append(_frames(step))
-                report("Inverting", step.number, steps)
+                report(INVERTING, step.number, steps)
             batch.release_images()
             self.on_saved(self)
 
@@ -173,7 +175,7 @@ class BatchInversion:
             prepared, step = batch.prepared.select(place, batch.last)
             try:
                 for last in prepared.tuning(step, settings):
-                    report("Tuning", last.number, settings.steps)
+                    report(TUNING, last.number, settings.steps)
             finally:
                 if last is not None and last.number:
                     seconds = batch.seconds + time.perf_counter() - begun

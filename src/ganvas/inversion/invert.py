@@ -15,7 +15,7 @@ from ganvas.images.photos import read_photo
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.prepare import Inversion, check_photos, finish_inversion, prepare_inversion
 from ganvas.inversion.settings import InversionSettings
-from ganvas.inversion.tuning import TuningSettings
+from ganvas.inversion.tuning import INVERTING, TUNING, TuningSettings, with_tuning
 from ganvas.io.progress import Progress, silent
 
 Photos = Float[Tensor, "n 3 h w"] | str | Path | Sequence[str | Path]
@@ -47,7 +47,7 @@ def invert(
         features: The feature extractor of the perceptual term; Ganvas' own network by default.
         names: A name per photo, for the latent and the metrics.
         tuning: Settings of pivotal tuning, which changes the generator's weights afterwards; none by default.
-        progress: Called with ("Inverting" or "Tuning", steps done, all steps).
+        progress: Called with what is being done ("Inverting", or "Inverting and tuning"), steps done, all steps.
 
     Returns:
         The `Inversion`: ``latent``, ``images`` and ``metrics``.
@@ -65,6 +65,8 @@ def invert(
         ('z', 1)
     """
     report, begun = progress or silent, time.perf_counter()
+    if tuning is not None:
+        report = with_tuning(report, settings.steps, tuning.steps)
     images, names, sources = _read(photos, generator, names)
     prepared = prepare_inversion(
         generator, images, settings, mask=mask, features=features, names=names, sources=sources
@@ -72,10 +74,10 @@ def invert(
     history, step, tuned = [], None, None
     for step in prepared.steps():
         history.append(step.losses.cpu())
-        report("Inverting", step.number, settings.steps)
+        report(INVERTING, step.number, settings.steps)
     assert step is not None
     for tuned in prepared.tuning(step, tuning) if tuning else ():
-        report("Tuning", tuned.number, tuning.steps if tuning else 0)
+        report(TUNING, tuned.number, tuning.steps if tuning else 0)
     inversion = finish_inversion(prepared, step, time.perf_counter() - begun, tuned)
     return replace(inversion, history=tuple(history))
 

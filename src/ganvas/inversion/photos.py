@@ -13,10 +13,11 @@ from torch import Tensor
 from ganvas.checkpoints.load import named_regions
 from ganvas.errors import GanvasError, ImageError
 from ganvas.errors.arguments import checked, checked_as
-from ganvas.generators.protocol import Generator, Label
+from ganvas.generators.protocol import Generator, Label, about_of
 from ganvas.images.aligned import origin_of
 from ganvas.images.dataset_files import counted_kinds, holding, images_in
-from ganvas.images.faces import INSTALL, can_find_faces, find_faces
+from ganvas.images.face_finders import FaceFinder, finder_named
+from ganvas.images.faces import Face
 from ganvas.images.photos import WHOLE, Box, Point, read_photo_in_frame
 from ganvas.inversion.encoder import encoder_reconstructor
 from ganvas.io.progress import Progress
@@ -33,13 +34,14 @@ Read = TypeVar("Read")
 @checked
 @dataclass(frozen=True)
 class PhotoSettings:
-    """How photos are cropped or aligned. With the defaults, a person's face is found and aligned by itself where the
-    generator makes faces whose eye positions are known; other photos are taken as they are.
+    """How photos are cropped or aligned. With the defaults, the face of a person or the head of a cat, whichever the
+    generator makes, is found and aligned by itself where its eye positions are known; other photos are taken as they
+    are.
 
     Attributes:
         box: The part of every photo to take, (left, top, right, bottom) in fractions; its middle square is used.
-        eyes: The left and the right eye in fractions, or "auto" for a person's, which must then be found; they come to
-            where the generator has eyes. One entry for all photos, or one per photo.
+        eyes: The left and the right eye in fractions, or "auto" for those of a face, which must then be found; they
+            come to where the generator has eyes. One entry for all photos, or one per photo.
         background: The color behind transparent photos: a name or "#rrggbb".
         face: Which face of a photo with several, 1 the largest.
         as_is: Take the middle square without looking for a face, and accept photos that are out of distribution.
@@ -80,7 +82,8 @@ class AlignedPhoto:
         image: [1, 3, r, r] in [-1, 1].
         frame: [2, 3], the affine map from fractions of the image to fractions of the upright photo.
         how: What was done with the photo, as a phrase: "aligned by the eyes of its face".
-        chosen: Whether a person or a found face decided what part of the photo is taken; if not, it may be a wrong one.
+        chosen: Whether a person, or a face found beyond doubt, decided what part of the photo is taken; if not, it may
+            be a wrong one.
         advice: What may help where the photo is out of distribution: options of the command line.
     """
 
@@ -152,8 +155,9 @@ def align_photo(
     elif settings.box is None and asked is None and origin_of(path) is not None:
         how = "aligned before"
     elif settings.box is None:
-        eyes, how, advice = _eyes_found(path, settings, places is not None, asked == "auto" or settings.face != 1)
-        chosen = eyes is not None
+        finder = None if places is None else finder_named(about_of(generator).face_finder)
+        found, how, advice = _face_found(path, settings, finder, asked == "auto" or settings.face != 1)
+        eyes, chosen = (found.eyes, found.certain) if found else (None, False)
     image, frame = read_photo_in_frame(
         path,
         size or generator.resolution,
@@ -165,23 +169,27 @@ def align_photo(
     return AlignedPhoto(image, frame, how, chosen, advice)
 
 
-def _eyes_found(
-    path: str | Path, settings: PhotoSettings, has_places: bool, needed: bool
-) -> tuple[tuple[Point, Point] | None, str, str]:
-    """Return the eyes of the face that the settings choose or None, what was done, and what may help."""
+def _face_found(
+    path: str | Path, settings: PhotoSettings, finder: FaceFinder | None, needed: bool
+) -> tuple[Face | None, str, str]:
+    """Return the face that the settings choose or None, what was done, and what may help."""
     by_hand = "give the eyes with --eyes X,Y:X,Y, a part of the photo with --crop, or --as-is"
-    if not has_places:
+    if finder is None:
         return None, "taken as it is", "give a part of the photo with --crop, or --as-is"
-    if not needed and not can_find_faces():
-        return None, f"taken as it is, since its face cannot be found without {INSTALL}", f"{INSTALL}, or {by_hand}"
-    faces = find_faces(path)
+    if not needed and not finder.installed():
+        missing = f"taken as it is, since its face cannot be found without {finder.install}"
+        return None, missing, f"{finder.install}, or {by_hand}"
+    faces = finder.find(path)
     if len(faces) < settings.face and (faces or needed):
-        counted = f"{len(faces)} faces were" if len(faces) != 1 else "One face was"
+        counted = "One face was" if len(faces) == 1 else f"{len(faces)} faces were"
         raise ImageError(f"{counted} found in '{path}', not {settings.face}; choose another, or {by_hand}.")
     if not faces:
-        return None, "taken as it is, since no face of a person was found in it", by_hand
+        return None, f"taken as it is, since no {finder.face} was found in it", by_hand
     others = f", the {_ordinal(settings.face)} of {len(faces)}; --face chooses another" if len(faces) > 1 else ""
-    return faces[settings.face - 1].eyes, f"aligned by the eyes of its face{others}", ""
+    face = faces[settings.face - 1]
+    if not face.certain:
+        return face, f"aligned by what may be the {finder.face}{others}", by_hand
+    return face, f"aligned by {finder.aligned_by}{others}", ""
 
 
 def _ordinal(number: int) -> str:

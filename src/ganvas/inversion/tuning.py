@@ -22,6 +22,10 @@ from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.objective import Objective, image_terms
 from ganvas.inversion.terms import feature_distance, l2_distance
 from ganvas.inversion.variables import LatentPoint
+from ganvas.io.progress import Progress, as_one
+
+INVERTING, TUNING = "Inverting", "Tuning"
+STEP_COST = 4  # a step of tuning takes about four times as long as one of inversion
 
 
 @checked
@@ -59,6 +63,12 @@ class TuningSettings:
     truncation: Truncation = 0.5
     stop_below: Weight = 0.0
     seed: Seed = 0
+
+
+def with_tuning(progress: Progress, inverting: int, tuning: int, photos: int = 1) -> Progress:
+    """Return the callback that reports so many steps of inversion and then of tuning, for each photo, as one task."""
+    sizes = {INVERTING: inverting * photos, TUNING: STEP_COST * tuning * photos}
+    return as_one(progress, f"{INVERTING} and {TUNING.lower()}", sizes)
 
 
 @dataclass(frozen=True)

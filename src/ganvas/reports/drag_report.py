@@ -15,6 +15,7 @@ from ganvas.drag.run import FinishedDrag
 from ganvas.drag.session import DragSession
 from ganvas.drag.trace import write_trace
 from ganvas.drag.video import at_least_viewing_size, at_viewing_size, evenly, marked
+from ganvas.edits.recipe import recipe_of_drags
 from ganvas.images import pixels, sheets
 from ganvas.images.saving import ImageFiles
 from ganvas.images.video import can_write_mp4, write_frames
@@ -98,12 +99,12 @@ def summarize_drag(finished: FinishedDrag, resolution: int) -> DragSummary:
 
 
 def write_session(out: Path, session: DragSession, files: ImageFiles = ImageFiles()) -> list[Path]:
-    """Write images, latent and trace; returns their paths."""
+    """Write images, latent, trace and recipe; returns their paths."""
     before, after = session.image(session.start.codes), session.image()
     paths = [files.write(out / f"{name}.png", one) for name, one in (("start", before), ("end", after))]
     paths.append(pixels.write_image(out / "drag.png", drag_sheet(session, before)))
     paths.append(session.latent.save(out / "latent.safetensors"))
-    return [*paths, write_trace(out / "trace.json", session)]
+    return [*paths, write_trace(out / "trace.json", session), recipe_of_drags(session).save(out / "drag.recipe")]
 
 
 def write_drag_video(

@@ -126,6 +126,7 @@ class EditRun:
         if count <= MOST_CODES:
             latent = self.step.latent(self.generator, self.latent.rows(range(done)))
             written.files.append(latent.save(folder / "latent.safetensors"))
+            written.files.append(self.step.recipe(self.latent.rows(range(done))).save(folder / "edit.recipe"))
         else:
             written.lines.append(f"no latent file above {MOST_CODES} images: the same command gives the codes again")
         written.lines += _confined_lines(written.changes) if self.rim else []

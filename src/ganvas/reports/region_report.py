@@ -16,6 +16,7 @@ from torch import Tensor
 from ganvas.directions.direction import Direction, Strength
 from ganvas.edits.confine import Confinement
 from ganvas.edits.move import edit, edit_series
+from ganvas.edits.recipe import Recipe
 from ganvas.edits.rim import Rim
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
@@ -63,6 +64,14 @@ class Edit:
             else:
                 edited = edit(generator, begun, self.direction, strength, self.layers)
                 yield self.confinement.images(generator, latent, edited).cpu()
+
+    def recipe(self, latent: Latent) -> Recipe:
+        """Return the recipe of the edit at the last strength; another number there gives any other."""
+        inside = None if self.confinement is None else self.confinement.inside
+        recipe = Recipe(latent) if self.confinement is None else Recipe(latent, settings=self.confinement.settings)
+        for direction, strength in self.before:
+            recipe = recipe.move(direction, strength, inside=inside)
+        return recipe.move(self.direction, self.strengths[-1], layers=self.layers, inside=inside)
 
     def latent(self, generator: Generator, latent: Latent) -> Latent:
         """Return the latent of every sample at every strength, sample by sample."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ganvas.images.datasets import DatasetSummary
 
-STEP, LOGGED, SHEET, EVALUATION, SNAPSHOT, ALARM = "step", "log", "sheet", "evaluation", "snapshot", "alarm"
+BEGUN, STEP, LOGGED, SHEET = "begun", "step", "log", "sheet"
+EVALUATION, SNAPSHOT, ALARM = "evaluation", "snapshot", "alarm"
 
 
 @dataclass(frozen=True)
@@ -14,11 +15,12 @@ class TrainingEvent:
     """Something that happened in a run.
 
     Attributes:
-        kind: "step", "log", "sheet", "evaluation", "snapshot" or "alarm".
+        kind: "begun" (before the first step), "step", "log", "sheet", "evaluation", "snapshot" or "alarm".
         images: Images shown to the network so far.
-        metrics: Means since the last log line, or the numbers of an evaluation.
+        metrics: Means since the last log line, or the numbers of an evaluation or of a sheet.
         text: The message of an alarm.
         paths: The files that were written.
+        data: What the training data holds, when a run has begun.
     """
 
     kind: str
@@ -26,6 +28,7 @@ class TrainingEvent:
     metrics: Mapping[str, float | int] = field(default_factory=dict)
     text: str = ""
     paths: tuple[Path, ...] = ()
+    data: DatasetSummary | None = None
 
 
 @dataclass(frozen=True)

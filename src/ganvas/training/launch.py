@@ -37,6 +37,7 @@ from ganvas.training.hardware import fastest_precision, set_threads
 
 DISCRIMINATOR_WARMUP = 500
 REHEARSED_STEPS = 3
+TRAINING = "Training"
 
 
 @checked_as(TrainingError)
@@ -190,7 +191,7 @@ def _run_to_end(
         record.add(event)
         if task.processes.is_main:
             on_event(event)
-        progress("Training", event.images, task.schedule.images)
+        progress(TRAINING, event.images, task.schedule.images)
         run.stopping = run.stopping or should_stop()
     return TrainingResult(
         not run.stopping,

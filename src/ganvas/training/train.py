@@ -26,9 +26,7 @@ from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.launch import Rehearsal, RunOptions, TrainingCall, style_call
 
-ADAPTATION_SCHEDULE = RunSchedule(
-    2_000, 700, log_every=100, sheet_every=400, evaluate_every=1_000, snapshot_every=1_000
-)
+ADAPTATION_SCHEDULE = RunSchedule(1_000, 350, log_every=100, sheet_every=200, evaluate_every=500, snapshot_every=500)
 
 
 @checked_as(TrainingError)
@@ -217,7 +215,7 @@ def adapt(
         settings: The generator and the losses; see `AdaptationSettings.of_model`.
         out: The run's folder: log, sheets of samples, snapshots and ``generator.safetensors``.
         augmentation: What the discriminator's images go through.
-        schedule: When the run ends, and when it writes what; with more than a few thousand images the generator
+        schedule: When the run ends, and when it writes what; with more than some 2,000 images the generator
             memorizes the photos.
         options: How the run resumes and where it computes.
         progress: Called with what is done, how much of it, and the total.

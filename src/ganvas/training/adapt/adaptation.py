@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -41,13 +40,16 @@ FEATURES, COMPANION, AUTO = "features", "companion", "auto"
 
 @dataclass(frozen=True)
 class AdaptationDefaults:
-    """The learning rate of both networks and the weight of the gradient penalty that worked with a discriminator."""
+    """The learning rate of both networks, the weight of the gradient penalty and the half-life of the average that
+    worked with a discriminator.
+    """
 
     learning_rate: float
     r1: float
+    half_life: float
 
 
-WITH_DISCRIMINATOR, WITH_FEATURES = AdaptationDefaults(5e-4, 1.0), AdaptationDefaults(2e-3, 0.0)
+WITH_DISCRIMINATOR, WITH_FEATURES = AdaptationDefaults(1e-3, 1.0, 250.0), AdaptationDefaults(2e-3, 0.0, 500.0)
 
 
 @checked_as(TrainingError)
@@ -84,7 +86,7 @@ class AdaptationSettings:
     r1: Weight = WITH_FEATURES.r1
     penalty_every: Steps = 4
     correspondence: Weight = 100.0
-    half_life: Positive = 500.0
+    half_life: Positive = WITH_FEATURES.half_life
     precision: str = "float32"
     seed: Seed = 0
     family: str = "adapt"
@@ -104,7 +106,7 @@ class AdaptationSettings:
             model: Name or file of the generator to adapt.
             discriminator: "auto" for the companion discriminator where there is one, else "features"; or "companion",
                 "features" or a discriminator file.
-            learning_rate: Learning rate of both networks; by default 5e-4 with a trained discriminator, else 2e-3.
+            learning_rate: Learning rate of both networks; by default 1e-3 with a trained discriminator, else 2e-3.
             settings: Other settings by name.
 
         Raises:
@@ -116,7 +118,7 @@ class AdaptationSettings:
         default = WITH_FEATURES if discriminator == FEATURES else WITH_DISCRIMINATOR
         rate = default.learning_rate if learning_rate is None else learning_rate
         rates = {"learning_rate": rate, "discriminator_learning_rate": rate, "r1": default.r1}
-        given: dict[str, Any] = rates | settings
+        given: dict[str, Any] = rates | {"half_life": default.half_life} | settings
         return cls(model, generator.about.hash, generator.resolution, discriminator, **given)
 
     @property
@@ -177,11 +179,21 @@ class AdaptationSettings:
         augment: Augment,
         processes: ProcessGroup,
     ) -> dict[str, Tensor]:
-        """Do one step on this process's shard of the `real` images; returns losses and mean scores."""
+        """Do one step on this process's shard of the `real` images, both networks on the same fake images; returns
+        losses and mean scores.
+        """
         assert isinstance(networks, AdaptationNetworks)
+        generator = networks.generator
         with torch.autocast(real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
-            metrics = _discriminator_step(self, networks, real, index, draws, augment, processes)
-            return metrics | _generator_step(self, networks, draws, augment, processes)
+            codes, noise = _draw(generator, draws, self.batch)
+            maps = _synthesize(generator, codes, noise, generator.feature_names)
+            fake = maps["image"].detach()
+            metrics = _discriminator_step(self, networks, real, fake, index, draws, augment, processes)
+            original: dict[str, Tensor] = {}
+            if self.correspondence:
+                with torch.no_grad():
+                    original = _synthesize(networks.origin, codes, noise, generator.feature_names)
+            return metrics | _generator_step(self, networks, maps, original, draws, augment, processes)
 
     def exported(self, networks: Networks) -> Any:
         """Return the generator to keep: the average."""
@@ -210,16 +222,20 @@ def correspondence(
 
 def similarities(maps: Float[Tensor, "n *_map"]) -> Float[Tensor, "n others"]:
     """Return the log-softmax of each sample's cosine similarities to the others (Ojha et al. 2021, Eq. 1)."""
-    unit = F.normalize(maps.flatten(1).float(), dim=1)
-    cosines = unit @ unit.T
-    others = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
-    return cosines[others].view(len(unit), -1).log_softmax(dim=1)
+    flat = maps.flatten(1).float()
+    with torch.autocast(flat.device.type, enabled=False):  # products of long vectors, of which small differences count
+        products = flat @ flat.T
+    lengths = products.diagonal().clamp_min(1e-12).sqrt()
+    cosines = products / (lengths[:, None] * lengths)
+    others = ~torch.eye(len(flat), dtype=torch.bool, device=flat.device)
+    return cosines[others].view(len(flat), -1).log_softmax(dim=1)
 
 
 def _discriminator_step(
     settings: AdaptationSettings,
     networks: AdaptationNetworks,
     real: Tensor,
+    fake: Tensor,
     index: int,
     draws: Randomness,
     augment: Augment,
@@ -227,7 +243,6 @@ def _discriminator_step(
 ) -> dict[str, Tensor]:
     discriminator = _unfreeze(networks.discriminator, settings.frozen)
     with torch.no_grad():
-        fake = _synthesize(networks.generator, *_draw(networks.generator, draws, settings.batch), ())["image"]
         real, fake = augment(real, draws), augment(fake, draws)
     pairs = list(zip(_patch_scores(discriminator, real), _patch_scores(discriminator, fake), strict=True))
     loss = torch.stack([hinge(of_real.flatten(), of_fake.flatten()) for of_real, of_fake in pairs]).mean()
@@ -245,19 +260,17 @@ def _discriminator_step(
 def _generator_step(
     settings: AdaptationSettings,
     networks: AdaptationNetworks,
+    maps: Mapping[str, Tensor],
+    original: Mapping[str, Tensor],
     draws: Randomness,
     augment: Augment,
     processes: ProcessGroup,
 ) -> dict[str, Tensor]:
     generator, discriminator = networks.generator, networks.discriminator.requires_grad_(False)
-    codes, noise = _draw(generator, draws, settings.batch)
-    maps = _synthesize(generator, codes, noise, generator.feature_names)
     scores = _patch_scores(discriminator, augment(maps["image"], draws))
     loss = torch.stack([hinge_generator(None, each.flatten()) for each in scores]).mean()
     metrics = {"G": loss.detach()}
-    if settings.correspondence:
-        with torch.no_grad():
-            original = _synthesize(networks.origin, codes, noise, generator.feature_names)
+    if original:
         metrics["correspondence"] = term = correspondence(maps, original)
         loss = loss + settings.correspondence * term
     networks.generator_optimizer.zero_grad()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganvas.errors import TrainingError
 from ganvas.errors.arguments import checked_as
-from ganvas.errors.ranges import Steps
+from ganvas.errors.ranges import Every, Steps
 from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.images import pixels, sheets
 from ganvas.images.datasets import ImageSet, shuffled
@@ -31,6 +31,7 @@ from ganvas.training.events import TrainingEvent
 from ganvas.training.gan.networks import adam, moments, restore_moments
 from ganvas.training.log import LOG, RunningMeans, write_line
 from ganvas.training.randomness import Randomness
+from ganvas.training.sheet_clock import SheetClock
 
 KIND = "encoder snapshot"
 SNAPSHOT, ENCODER, SHEET = "snapshot.safetensors", "encoder.safetensors", "sheet.png"
@@ -41,10 +42,13 @@ SHEET_COLUMNS = 12
 @checked_as(TrainingError)
 @dataclass(frozen=True)
 class EncoderSchedule:
-    """After how many steps a log line is written, and after how many a snapshot, a sheet and the encoder."""
+    """After how many steps a log line is written, and after how many a snapshot, a sheet and the encoder; in the first
+    ten minutes there is a sheet at least every ``sheet_seconds``, 0 for never.
+    """
 
     log_every: Steps = 50
     save_every: Steps = 500
+    sheet_seconds: Every = 60
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class EncoderTrainingRun:
         Raises `TrainingError` when a loss, a weight or a moment is not finite, or a file cannot be written.
         """
         schedule, means, began, saved = self.task.schedule, RunningMeans(), time.perf_counter(), -1
+        clock = SheetClock(schedule.sheet_seconds)
         while self.done < self.task.settings.steps and not self.stopping:
             means.add(self.step())
             yield TrainingEvent(events.STEP, self.images)
@@ -84,6 +89,10 @@ class EncoderTrainingRun:
             if self.done % schedule.save_every == 0:
                 yield self.save()
                 saved = self.done
+                clock.restart()
+            elif clock.due:
+                yield TrainingEvent(events.SHEET, self.images, paths=(self._write_sheet(),))
+                clock.restart()
         if saved != self.done:
             yield self.save()
 
@@ -116,16 +125,17 @@ class EncoderTrainingRun:
         paths = (
             write_tensors(task.folder / SNAPSHOT, KIND, held, header, TrainingError),
             save_encoder(task.folder / ENCODER, self.encoder, digest, facts),
-            pixels.write_image(task.folder / SHEET, self._sheet()),
+            self._write_sheet(),
         )
         return TrainingEvent(events.SNAPSHOT, self.images, paths=paths)
 
     @torch.no_grad()
-    def _sheet(self) -> Tensor:
+    def _write_sheet(self) -> Path:
         generator, data = self.task.generator, self.task.data
         real = data.batch(data.spread(SHEET_COLUMNS), generator.device)
         reconstruction = generator.synthesize(self.encoder(real), "w+")
-        return sheets.grid(torch.cat([real, reconstruction]).cpu().float(), len(real))
+        sheet = sheets.grid(torch.cat([real, reconstruction]).cpu().float(), len(real))
+        return pixels.write_image(self.task.folder / SHEET, sheet)
 
     def _log(self, means: RunningMeans, seconds: float) -> TrainingEvent:
         losses, steps = means.take()

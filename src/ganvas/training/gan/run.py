@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from ganvas.images import pixels, sheets
 from ganvas.images.datasets import shuffled
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import sample
+from ganvas.metrics.features import load_features
 from ganvas.training import alarms, events
+from ganvas.training.adapt.adaptation import AdaptationNetworks
+from ganvas.training.adapt.photo_similarity import SIMILARITY, PhotoSimilarity
 from ganvas.training.events import TrainingEvent
 from ganvas.training.gan import averaging, snapshots
 from ganvas.training.gan.discriminator_files import DISCRIMINATOR, save_discriminator
@@ -34,6 +38,7 @@ from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import TrainingTask, do_step
 from ganvas.training.log import RunningMeans, write_line
 from ganvas.training.randomness import Randomness
+from ganvas.training.sheet_clock import SheetClock
 
 GENERATOR = "generator.safetensors"
 SHEET_ROWS, SHEET_COLUMNS = 4, 8
@@ -67,8 +72,11 @@ class TrainingRun:
         Raises `TrainingError` when a loss is not finite or a file cannot be written, naming the snapshot to go back to.
         """
         schedule, means, began = self.task.schedule, RunningMeans(), time.perf_counter()
+        yield TrainingEvent(events.BEGUN, self.state.images, data=self.task.data.summary)
+        clock = SheetClock(schedule.sheet_seconds if schedule.sheet_every else 0)
         if self.state.images == 0:
             yield from self._write_sheet(None)
+            clock.restart()
         monitor = alarms.AlarmMonitor(alarms.rms_difference(self._real_samples()))
         while self.state.images < schedule.images and not self._agree_to_stop():
             before = self.state.images
@@ -79,6 +87,11 @@ class TrainingRun:
                 began = time.perf_counter()
             if self._passed(before, schedule.sheet_every):
                 yield from self._write_sheet(monitor)
+                clock.restart()
+            elif clock.due:
+                self._write_early_export()
+                yield from self._write_sheet(None)
+                clock.restart()
             if self._passed(before, schedule.evaluate_every):
                 yield from self._evaluate()
             if self._passed(before, schedule.snapshot_every):
@@ -87,6 +100,8 @@ class TrainingRun:
                 yield self.save(weights=True)
         if self.saved != self.state.images:
             yield self.save()
+        if not self._sheet_path.exists():
+            yield from self._write_sheet(None)
 
     def step(self) -> dict[str, Tensor]:
         """Do one step; returns its metrics."""
@@ -178,17 +193,38 @@ class TrainingRun:
         yield TrainingEvent(events.LOGGED, self.state.images, line)
         yield from self._raise_alarm(monitor.check_metrics(metrics))
 
+    @cached_property
+    def _similarity(self) -> PhotoSimilarity | None:
+        """What measures the progress of an adaptation, None for other runs."""
+        if not isinstance(self.networks, AdaptationNetworks):
+            return None
+        original = fixed_samples(self.networks.origin)
+        return PhotoSimilarity(self.task.data, original, load_features(device=self.task.device))
+
+    @property
+    def _sheet_path(self) -> Path:
+        return self.task.folder / f"sheet-{self.state.images:09d}.png"
+
     def _write_sheet(self, monitor: alarms.AlarmMonitor | None) -> Iterator[TrainingEvent]:
-        """Write the sheet of fixed seeds, and check that the samples differ."""
+        """Write the sheet of fixed seeds; a `monitor` checks that the samples differ, but not where the clock asked for
+        the sheet, which must not enter the log.
+        """
         if not self.task.processes.is_main:
             return
-        images = fixed_samples(self._exported())
-        path = self.task.folder / f"sheet-{self.state.images:09d}.png"
+        images, path = fixed_samples(self._exported()), self._sheet_path
         with self._naming_last_snapshot():
             pixels.write_image(path, sheets.grid(images, SHEET_COLUMNS))
-        yield TrainingEvent(events.SHEET, self.state.images, paths=(path,))
+        metrics = {SIMILARITY: self._similarity.of(images)} if self._similarity else {}
+        yield TrainingEvent(events.SHEET, self.state.images, metrics, paths=(path,))
         if monitor:
             yield from self._raise_alarm(monitor.check_samples(images, self.state.images))
+
+    def _write_early_export(self) -> None:
+        """Write the generator beside a sheet of the first minutes, so that nobody waits for the first snapshot."""
+        if self.task.processes.is_main:
+            self._check_finite(dict(self._exported().state_dict()))
+            with self._naming_last_snapshot():
+                self._write_export()
 
     def _evaluate(self) -> Iterator[TrainingEvent]:
         """Compare the exported generator with the held-out images."""

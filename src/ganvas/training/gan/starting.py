@@ -19,7 +19,7 @@ from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.channels import standard_channels
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.discriminator_files import companion_discriminator
-from ganvas.training.gan.growing import misfit
+from ganvas.training.gan.growing import misfit, unfitting_sizes
 from ganvas.training.gan.networks import InitialNetworks, Networks, restore
 from ganvas.training.gan.run import TrainingRun
 from ganvas.training.gan.snapshots import Snapshot, TrainingState
@@ -90,12 +90,19 @@ def sized_as(start: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     sizes |= {"resolution": own.resolution, "channels": own.channels}
     if "mapping_layers" in given:
         del sizes["hidden"]
-    if given.keys() & {"channel_base", "channel_max"}:
+    coarser = given.get("resolution", own.resolution) < own.resolution  # refused later, by its own resolution
+    if coarser or given.keys() & {"channel_base", "channel_max"}:
         del sizes["channels"]
     elif given.get("resolution", own.resolution) > own.resolution:
         finer = standard_channels(given["resolution"])[len(own.channels) :]
         sizes["channels"] = (*own.channels, *(min(own.channels[-1], count) for count in finer))
     return {**sizes, **given}
+
+
+def fits(settings: GANSettings, start: str) -> bool:
+    """Return whether a run with these settings could start from the StyleGAN2 of this name or file."""
+    source: Any = load(start)
+    return isinstance(settings, StyleGAN2Settings) and not unfitting_sizes(settings.architecture, source.architecture)
 
 
 def resume(task: TrainingTask, path: str = NEWEST, *, change: bool = False) -> TrainingRun:

@@ -29,17 +29,19 @@ GANSettings = StyleGAN2Settings | StyleGAN3Settings | DCGANSettings | BigGANSett
 @checked_as(TrainingError)
 @dataclass(frozen=True)
 class RunSchedule:
-    """When a run ends, and when it writes what; all numbers count images shown to the discriminator.
+    """When a run ends, and when it writes what; numbers count images shown to the discriminator where nothing else is
+    said.
 
     Attributes:
         images: Images to show in all.
         lr_decay_images: The learning rates fall linearly to 0 over the last so many images; 0 for never.
         log_every: Images from one log line to the next; 0 for none.
-        sheet_every: Images from one sheet of samples to the next; 0 for none.
+        sheet_every: Images from one sheet of samples to the next; 0 for none between the first and the last.
         evaluate_every: Images from one evaluation on held-out images to the next; 0 for none.
         snapshot_every: Images from one snapshot to the next; 0 for one at the end.
         weights_every: Images from one weights-only snapshot to the next, which are all kept; 0 for none.
         keep: Complete snapshots to keep, the newest ones.
+        sheet_seconds: In the first ten minutes, the most seconds from one sheet to the next; 0 for `sheet_every` alone.
     """
 
     images: Images = 300_000
@@ -50,6 +52,7 @@ class RunSchedule:
     snapshot_every: Every = 10_000
     weights_every: Every = 0
     keep: Count = 3
+    sheet_seconds: Every = 60
 
 
 @dataclass(frozen=True)
