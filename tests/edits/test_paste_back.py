@@ -227,3 +227,12 @@ def test_the_source_of_one_of_several_photos_is_found_by_its_name(tmp_path, gene
     ]
     second = replace(latent_of(generator, paths[1]), source=f"{paths[0]}, {paths[1]}")
     ganvas.paste_back(generator, image(), None, tmp_path / "new.png", original=second, region=REGION)
+
+
+def test_a_damaged_profile_is_taken_as_srgb_with_a_warning(tmp_path, generator):
+    path = write_photo(tmp_path / "me.png", random_levels(48, 60, 4), profile=DISPLAY_P3[:200])
+    latent = latent_of(generator, write_photo(tmp_path / "plain.png", random_levels(48, 60, 4)))
+    with pytest.warns(UserWarning, match="taken as sRGB"):
+        done = ganvas.paste_back(generator, image(), path, tmp_path / "new.png", original=latent, region=REGION)
+    plain = ganvas.paste_back(generator, image(), None, tmp_path / "b.png", original=latent, region=REGION)
+    assert (read_stored(done.path).levels == read_stored(plain.path).levels).all()

@@ -1,5 +1,6 @@
 """Edits put back into the photos that they were made from, at the photo's own size, bits, orientation and colors."""
 
+import warnings
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -227,5 +228,7 @@ def _colors_of(image: Float[Tensor, "1 3 h w"], stored: StoredPhoto) -> Float[np
 def _space_of(stored: StoredPhoto, path: Path) -> ColorSpace:
     try:
         return color_space(stored.profile, stored.colors)
-    except ProfileError:
-        return color_space(None, stored.colors)  # the warning came as the photo was read
+    except ProfileError as reason:
+        note = f"its color profile {reason} and was ignored; its colors are taken as sRGB."
+        warnings.warn(f"'{path}': {note}", stacklevel=3)
+        return color_space(None, stored.colors)
