@@ -51,6 +51,7 @@ def makers(ours: ganvas.Generator, tmp_path: Path) -> Iterator[tuple[str, object
     yield "sketch", ganvas.sketch(ours, drawing, ganvas.SketchSettings(steps=1, candidates=1), random=0).latent
 
 
+@pytest.mark.slow
 def test_all_that_is_made_names_its_generator(ours: ganvas.Generator, tmp_path: Path):
     for what, made in makers(ours, tmp_path):
         assert (what, made.generator, made.generator_hash) == (what, "ours", "a" * 64)

@@ -318,18 +318,21 @@ def told(*names: str) -> dict[str, Any]:
     return json.loads(answer.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_is_refused_and_never_computed_with():
     code = "import json; from tests import test_wrong_arguments as t; print(t.results_that_are_not_finite())"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert answer.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_wrong_kinds_give_an_error_of_ours():
     found = told("sample", "Latent", "edit", "path_through", "Region", "DragGANSettings", "show")
     assert found["count"] > 800
     assert found["wrong"] == {}
 
 
+@pytest.mark.slow
 def test_wrong_kinds_give_an_error_of_ours_in_methods():
     found = told("methods")
     assert found["count"] > 900

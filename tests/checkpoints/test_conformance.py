@@ -81,6 +81,7 @@ def told_by_content(source: Path, folder: Path) -> dict:
     return info(folder / "network")
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 @pytest.mark.parametrize("name", FILES)
 def test_a_published_file_and_its_conversion(shared: Path, tmp_path: Path, name: str) -> None:

@@ -34,6 +34,7 @@ def test_a_saved_generator_loads_with_equal_weights(tmp_path: Path, half: bool) 
         torch.testing.assert_close(region.mask(16, 16), named[name].mask(16, 16))
 
 
+@pytest.mark.slow
 def test_converting_an_nvidia_pickle_keeps_every_bit(shared: Path, tmp_path: Path) -> None:
     source = shared / "conformance" / "stylegan2-conditional.pkl"
     before, after = load(source), load(convert(source, tmp_path / "converted.safetensors", facts={"license": "test"}))
@@ -56,6 +57,7 @@ def test_the_bundled_faces_load_by_name() -> None:
     assert "UTKFace" in card
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_half_precision_keeps_the_images(shared: Path, tmp_path: Path) -> None:
     source = shared / "models" / "faces-64.pkl"
@@ -184,6 +186,7 @@ def test_bfloat16_is_offered_from_64_pixels_up(tmp_path: Path) -> None:
         load(path, dtype=torch.bfloat16)
 
 
+@pytest.mark.slow
 def test_a_half_precision_copy_knows_its_original(shared: Path, tmp_path: Path) -> None:
     source = shared / "conformance" / "stylegan2-orig.pkl"
     half = load(convert(source, tmp_path / "half.safetensors", half=True))

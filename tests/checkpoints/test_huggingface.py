@@ -71,6 +71,7 @@ class TestVectors:
         check_vectors(load(ours), shared)
         assert info(ours)["classes"] == 10
 
+    @pytest.mark.slow
     def test_in_float16_images_are_near(self, shared: Path, tmp_path: Path):
         ours = convert(shared / "conformance" / WEIGHTS, tmp_path / "ours.safetensors", half=True)
         exact, near = load(shared / "conformance" / WEIGHTS), load(ours)

@@ -48,6 +48,7 @@ for place in sorted(folder.iterdir()):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks of memory are read as Linux gives them")
 def test_no_malicious_file_does_more_than_be_read(tmp_path: Path):
     """In a process with 1 GB to spare and a probe of what it does."""

@@ -104,6 +104,7 @@ def test_safetensors_of_nvidias_names_are_read(tmp_path: Path, kind: str) -> Non
         same(tmp_path / "network.safetensors", kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["zip", "old", "pickle"])
 @pytest.mark.parametrize("kind", ["skip", "stylegan3"])
 def test_a_whole_module_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, form: str) -> None:

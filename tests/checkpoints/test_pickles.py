@@ -144,6 +144,7 @@ PLAIN = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=PLAIN, protocol=st.sampled_from([3, 4, 5]))
 def test_plain_data_comes_back_as_it_was(tmp_path: Path, tree: object, protocol: int):

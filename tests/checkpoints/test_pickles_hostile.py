@@ -330,6 +330,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 """
 
 
+@pytest.mark.slow
 def test_memory_and_time_stay_small(tmp_path: Path):
     """In a process of its own, where no checks of types slow down; a million sets are all that the operations allow."""
     for kind, content in (HOSTILE | HARMLESS).items():
@@ -372,6 +373,7 @@ def damaged(content: bytes, choose: random.Random, end: int) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.slow
 def test_damage_never_gives_a_raw_error(tmp_path: Path):
     module = record(
         dict_of(

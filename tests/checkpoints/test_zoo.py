@@ -119,6 +119,7 @@ def test_a_fetched_generator_loads_by_name_and_knows_where_it_is_from(shared: Pa
     assert ganvas.info("small")["name"] == "small"
 
 
+@pytest.mark.slow
 def test_the_first_file_is_recorded_and_checked_ever_after(home: Path):
     with serving(plan := Plan()) as address:
         entry = small_entry(address)
@@ -137,6 +138,7 @@ def test_the_first_file_is_recorded_and_checked_ever_after(home: Path):
             zoo.fetch(entry, patience=QUICK)
 
 
+@pytest.mark.slow
 def test_a_copy_with_another_time_is_checked_again_and_taken():
     with serving(Plan()) as address:
         (path,) = zoo.fetch(entry := small_entry(address), patience=QUICK)
@@ -174,6 +176,7 @@ def test_files_that_lie_beside_a_generator_are_fetched_too(tmp_path: Path):
     assert zoo.checked_path(entry) == paths[0]
 
 
+@pytest.mark.slow
 def test_files_by_hand_must_be_the_recorded_ones(tmp_path: Path):
     entry = small_entry("https://a.invalid")
     (tmp_path / "one.pkl").write_bytes(CONTENT)
@@ -184,6 +187,7 @@ def test_files_by_hand_must_be_the_recorded_ones(tmp_path: Path):
     assert zoo.checked_path(entry).read_bytes() == CONTENT
 
 
+@pytest.mark.slow
 def test_an_unreadable_file_without_a_checksum_is_not_recorded(tmp_path: Path):
     """A page that was saved in place of the file would else be recorded, and the right file refused from then on."""
     entry = small_entry("https://a.invalid", beside=("config.json",))
@@ -267,6 +271,7 @@ def test_a_home_folder_of_an_unknown_user_is_refused(monkeypatch: pytest.MonkeyP
         cache.home()
 
 
+@pytest.mark.slow
 def test_a_read_only_cache_still_serves_files_of_known_checksum(monkeypatch: pytest.MonkeyPatch):
     """Such as one that a machine's users share."""
     entry = small_entry("https://a.invalid", sha256=SHA256)

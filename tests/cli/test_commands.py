@@ -69,6 +69,7 @@ def test_directions_are_saved_with_their_origin(found: Path):
     assert "ganvas directions faces --region mouth" in (found / "directions.html").read_text()
 
 
+@pytest.mark.slow
 def test_same_command_same_directions(run: Run, found: Path, tmp_path: Path):
     options = ("--region", "mouth", "--seeds", "0", "--count", "2", "--resolution", "16", "--strength", "1")
     assert run("directions", "faces", *options, "--out", tmp_path).code == 0
@@ -105,6 +106,7 @@ def test_official_draws_as_published(run: Run, tmp_path: Path):
     assert "sample 1 of seed 5" in (tmp_path / "directions.html").read_text()
 
 
+@pytest.mark.slow
 def test_edit_writes_every_sample_at_every_strength(run: Run, found: Path, tmp_path: Path):
     options = ("--strength", "-4:4:3", "--seeds", "4,7", "--add", "1:2", "--frames", "3")
     outcome = run("edit", "faces", found / "directions.safetensors", *options, "--out", tmp_path, "--json")

@@ -65,12 +65,14 @@ def test_dcgan_finds_directions_and_edits(run: Run, tmp_path: Path) -> None:
     check_main_job(run, HERE.parent / "checkpoints" / "vectors" / "dcgan-example.pth", tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", WRITTEN)
 def test_formats_written_from_their_description(run: Run, tmp_path: Path, layout: str) -> None:
     model = layouts.write_torch(tmp_path / "network.pth", WRITTEN[layout](small_stylegan2(32)))
     check_main_job(run, model, tmp_path)
 
 
+@pytest.mark.slow
 def test_tensorflow_pickle_finds_directions_and_edits(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +80,7 @@ def test_tensorflow_pickle_finds_directions_and_edits(
     check_main_job(run, layouts.write_tensorflow(tmp_path / "network.pkl", networks, monkeypatch), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_converted_file_finds_directions_and_edits(run: Run, shared: Path, tmp_path: Path) -> None:
     """As converted by the command."""

@@ -66,6 +66,7 @@ def test_looped_path_through_samples_keeps_other_layers(run, tmp_path):
         assert video.n_frames == 6
 
 
+@pytest.mark.slow
 def test_spherical_path_lies_in_z(run, tmp_path):
     outcome = run("interpolate", "faces", "seed:4", "seed:7", "--mode", "spherical", "--frames", 3, "--out", tmp_path)
     assert outcome.code == 0
@@ -122,6 +123,7 @@ def test_noise_seed_gives_the_frames_their_noise(run, tmp_path):
     torch.testing.assert_close(next(frames.images(generator))[:1], next(expected.images(generator)))
 
 
+@pytest.mark.slow
 def test_one_video_file_at_the_generators_size(run, tmp_path):
     generator = small_stylegan2(512, channels=2)
     model = save_generator(tmp_path / "large.safetensors", generator, About("large", "", {}))

@@ -72,6 +72,7 @@ def test_inversion_writes_latent_metrics_and_video(run: Run, folder: Path, tmp_p
     assert latent.generator_hash
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_tuned_latents_and_noise_are_edited_and_sampled(run: Run, folder: Path, tmp_path: Path):
     generator, more = folder / "layers.safetensors", ("--noise", "on", "--tune", "2", "--tune-rank", "1")
@@ -95,6 +96,7 @@ def test_tuned_latents_and_noise_are_edited_and_sampled(run: Run, folder: Path, 
     assert sampled.code == 0
 
 
+@pytest.mark.slow
 def test_several_photos_are_tuned_each_in_a_file_of_its_own(run: Run, folder: Path, tmp_path: Path):
     given = (folder / "layers.safetensors", folder / "0.png", folder / "0.png")
     assert run("invert", *given, *SEARCH, "--tune", "1", "--out", tmp_path).code == 0
@@ -103,6 +105,7 @@ def test_several_photos_are_tuned_each_in_a_file_of_its_own(run: Run, folder: Pa
         assert load_latent(tmp_path / f"tuned-{name}.safetensors").tuned
 
 
+@pytest.mark.slow
 def test_a_photo_called_like_a_result_overwrites_nothing(run: Run, folder: Path, tmp_path: Path):
     for place in ("", "other"):
         (tmp_path / place).mkdir(exist_ok=True)
@@ -139,6 +142,7 @@ def test_a_folder_stands_for_its_images(run: Run, folder: Path, tmp_path: Path):
     assert (outcome.code, "holds no image" in outcome.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_each_photo_has_its_eyes(run: Run, folder: Path, tmp_path: Path):
     """Given once for each, the first has the code that it has alone with its own."""
     made = small_stylegan2(16)

@@ -75,6 +75,7 @@ def test_the_default_name_is_that_of_the_photo(
     assert (outcome.code, "none.jpg" in outcome.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_every_command_with_a_region_or_points_shows_them_first(run: Run, generator: Path, tmp_path: Path):
     box = ("--region", "box:0.25,0.25,0.75,0.5", "--show-region")
     found = run("directions", generator, *box, "--seeds", "0", "--count", "1", "--out", tmp_path / "found")
@@ -102,6 +103,7 @@ def test_points_are_drawn_where_they_are(generator: Path):
     assert columns.max() - columns.min() > 384
 
 
+@pytest.mark.slow
 def test_layers_of_a_region_are_the_default_and_said(run: Run, tmp_path: Path):
     about = About("small", "", {}, EYES, "1-2", {"left_eye": "0"})
     model = save_generator(tmp_path / "named.safetensors", small_stylegan2(16), about)

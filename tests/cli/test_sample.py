@@ -118,6 +118,7 @@ def test_z_only_generators_get_directions_and_edits_and_take_arrays(run: Run, fi
     assert (wrong.code, "space" in wrong.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_every_seed_has_a_file_at_the_generators_size_beside_the_sheet(run: Run, shared: Path, tmp_path: Path):
     model = shared / "cases" / "05-full-size" / "512px.pkl"
     outcome = run("sample", model, "--seeds", "12", "--out", tmp_path / "sample", "--json")

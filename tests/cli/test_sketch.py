@@ -45,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_sketch_writes_images_and_metrics(run: Run, folder: Path, tmp_path: Path):
     generator = folder / "layers.safetensors"
     given = (generator, folder / "a.png", folder / "photo.jpg", *SHORT, "--fidelity", "loose", "--out", tmp_path)
@@ -128,6 +129,7 @@ def test_bad_sketches_are_named_and_the_others_are_done(run: Run, folder: Path, 
     assert (tmp_path / "a-image.png").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run_all = BatchSketch.run
 
@@ -177,6 +179,7 @@ def test_one_sketch_becomes_one_image_file(run: Run, folder: Path, tmp_path: Pat
     check_one_file(run, "sketch", *inputs, tmp_path / "x.png", SHORT)
 
 
+@pytest.mark.slow
 def test_paper_is_said(run: Run, folder: Path, tmp_path: Path):
     given = (folder / "layers.safetensors", folder / "photo.jpg", *SHORT)
     assert "counts everywhere" in run("sketch", *given, "--out", tmp_path / "a").out

@@ -62,6 +62,7 @@ def test_trained_generator_works_in_other_commands(run: Run, tmp_path: Path, ima
     assert edit.code == 0, edit.err
 
 
+@pytest.mark.slow
 def test_adapted_generator_works_in_other_commands(run: Run, tmp_path: Path, images: Path):
     """A generator moves to three images, and goes through the other commands as any other."""
     small = save_generator(tmp_path / "small.safetensors", small_stylegan2(16), About("small", ""))
@@ -111,6 +112,7 @@ def test_training_prints_a_summary_as_json(run: Run, tmp_path: Path, images: Pat
     assert outcome.err == ""
 
 
+@pytest.mark.slow
 def test_biggan_of_three_folders_is_trained_and_sampled_by_class(run: Run, tmp_path: Path):
     for name in ("cats", "cars", "dogs"):
         write_images(tmp_path / "kinds" / name, 16, (24, 16))
@@ -233,6 +235,7 @@ def test_training_refuses_unusable_data(run: Run, tmp_path: Path):
     assert not Path("training").exists()
 
 
+@pytest.mark.slow
 def test_training_refuses_used_folders_and_changed_settings(run: Run, tmp_path: Path, images: Path):
     train = ("train", "dcgan", images, *TINY, *OFTEN, "--out", tmp_path / "mine")
     check(run(*train, "--resume", "auto"), "holds no snapshot to resume from; start without --resume")

@@ -129,6 +129,7 @@ def test_folder_of_other_settings_rules_or_threads_is_refused(tmp_path: Path, mo
         claim_folder(tmp_path, record)
 
 
+@pytest.mark.slow
 def test_outcomes_agree_with_the_shift_that_the_code_makes(tmp_path: Path):
     """The image slides by a tenth of the code: the ground truth of the tracker, forward and in reverse."""
     setting = bench(tmp_path, replace(SMALL, drags=1, steps=100, methods=("draggan",)))

@@ -50,6 +50,7 @@ def test_rows_are_the_spaces_of_each(generators: dict[str, Generator]):
     assert [row.title for row in rows_of(generators)] == ["plain, z", "layers, z", "layers, w", "layers, w+"]
 
 
+@pytest.mark.slow
 def test_cells_are_kept_and_not_made_again(
     generators: dict[str, Generator], photos: dict[int, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -77,6 +78,7 @@ def test_cells_are_kept_and_not_made_again(
         table.run_table(rows, photos, NAMES, tmp_path, QUICK, metrics=METRICS)
 
 
+@pytest.mark.slow
 def test_all_rows_are_measured_at_the_size_of_the_smallest(tmp_path: Path):
     """The numbers of the larger generator are those of its images made smaller by area."""
     rows = [Row("small", small_dcgan(16), "z"), Row("large", small_stylegan2(32), "w")]
@@ -91,6 +93,7 @@ def test_all_rows_are_measured_at_the_size_of_the_smallest(tmp_path: Path):
     assert "16 x 16 pixels" in report.markdown(cells, "a distance", table.measured_side(rows))
 
 
+@pytest.mark.slow
 def test_report(generators: dict[str, Generator], photos: dict[int, Tensor], tmp_path: Path):
     rows = [Row("layers", generators["layers"], "w")]
     cells = table.run_table(rows, photos, NAMES, tmp_path, QUICK, metrics=METRICS)
@@ -141,6 +144,7 @@ def test_command_on_a_folder_of_few_images(run: Run, tmp_path: Path, photos: dic
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_judged_by_what_is_not_optimized():
     """The discriminator that comes with a model is the discriminator; a table without one for every way leaves it
     out.

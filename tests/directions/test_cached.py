@@ -14,6 +14,7 @@ from ganvas.regions import Region
 from tests.generators.small import small_stylegan2
 
 
+@pytest.mark.slow
 def test_cached_jacobians_give_what_a_search_gives() -> None:
     generator = small_stylegan2(16)
     region = Region.box(0.2, 0.2, 0.6, 0.6)
@@ -32,6 +33,7 @@ def test_cached_jacobians_give_what_a_search_gives() -> None:
         assert found.origin == expected.origin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["w", "z"])
 def test_cached_search_names_its_generator_in_the_file_as_a_search_does(space: str, tmp_path: Path):
     generator = small_stylegan2(16)

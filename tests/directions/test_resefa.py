@@ -55,6 +55,7 @@ def published_algorithm(generator, w: torch.Tensor, mask: torch.Tensor, size: in
     return vectors.real[:, np.argsort(-values.real)].T
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 @pytest.mark.parametrize("ridge", [None, Ridge(1e-3)])
 def test_compat_official_end_to_end(monkeypatch: pytest.MonkeyPatch, ridge: Ridge | None) -> None:
@@ -121,6 +122,7 @@ def test_eigenvalue_includes_the_ridge_and_orders_the_directions() -> None:
     assert bare.predicted_ratios[0] >= found.predicted_ratios[0]
 
 
+@pytest.mark.slow
 def test_several_codes_average_their_grams() -> None:
     generator = small_stylegan2(16)
     ws = sample(generator, [1, 2])
@@ -260,6 +262,7 @@ def test_z_codes_are_mapped_where_z_and_w_are_equally_wide() -> None:
     assert abs(float(misread @ by_w)) < 0.99
 
 
+@pytest.mark.slow
 def test_a_latents_own_noise_and_tuned_weights_count() -> None:
     generator = small_stylegan2(16)
     latent, region = sample(generator, [1]), Region.box(0.2, 0.2, 0.6, 0.6)
@@ -279,6 +282,7 @@ def test_a_region_that_covers_everything() -> None:
         find_directions(generator, sample(generator, [1]), Region.box(0, 0, 1, 1))
 
 
+@pytest.mark.slow
 def test_every_code_has_its_label() -> None:
     generator = small_stylegan2(8, label_dim=3)
     z, region = generator.sample([1, 2]), Region.box(0.2, 0.2, 0.6, 0.6)

@@ -46,6 +46,7 @@ def states(request: DragRequest, kind: Kind = "skip", space: str = "w+") -> list
     return list(opened(kind, space).begin(request))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_drags_with_crops_equal_those_with_whole_maps(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     request = DragRequest(PAIRS[:1], settings_of(method), steps=40)

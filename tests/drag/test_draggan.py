@@ -115,6 +115,7 @@ def test_subpixel_shift_is_zero_along_an_edge_and_on_even_ground():
     assert subpixel_shift(torch.ones(2, 3, 3), torch.zeros(2)).tolist() == [0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("margin", [0.0, 0.125])
 @pytest.mark.parametrize("resolution", [64, 128])
 def test_drag_finds_the_exact_shift(resolution: int, margin: float):
@@ -127,6 +128,7 @@ def test_drag_finds_the_exact_shift(resolution: int, margin: float):
     assert done.codes[0, 2] == 0
 
 
+@pytest.mark.slow
 def test_agreeing_pairs_reach_their_targets_and_a_contrary_pin_prevents_it():
     session, pair = sliding_session(), ((0.3, 0.3), (0.36, 0.3))
     assert session.drag([pair, ((0.7, 0.6), (0.76, 0.6))]).drags[0].reason == REACHED

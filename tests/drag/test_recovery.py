@@ -84,6 +84,7 @@ def test_content_follows_at_any_size_and_margin(resolution: int, margin: float):
     assert 0.8 < share < 1.1
 
 
+@pytest.mark.slow
 def test_pin_that_slides_has_not_arrived():
     """The image can only slide as a whole: what brings the one handle to its target carries the pin away."""
     session = sliding_session()

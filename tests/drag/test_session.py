@@ -63,6 +63,7 @@ def test_image_of_a_session_is_that_of_its_latent():
     assert (dragged.latent.space, dragged.latent.label, dragged.latent.names) == ("z", 2, ("seed 1, dragged",))
 
 
+@pytest.mark.slow
 @every_method
 def test_each_drag_is_as_if_it_were_the_first(method: DragSettings):
     """The optimizer's moments and the reference do not survive: the published tools keep the former."""

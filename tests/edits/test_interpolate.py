@@ -158,6 +158,7 @@ def tuned_latents(generator) -> list[Latent]:
     return [replace(w.rows([0]), tuned=thin), replace(w.rows([1]), tuned=whole)]
 
 
+@pytest.mark.slow
 def test_weights_tuned_for_different_photos_are_blended_evenly():
     """Half of the way is painted by the mean of both generators' weights; a generator of seeds has no changes."""
     generator = small_stylegan2(16)

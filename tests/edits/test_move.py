@@ -50,6 +50,7 @@ def test_an_edit_adds_the_vector_to_the_rows_of_the_direction(strength, layers):
     torch.testing.assert_close(change.norm(), torch.tensor(abs(strength) * len(layers) ** 0.5), atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 @steady
 @given(strengths, strengths, layer_sets)
 def test_edits_add_up_commute_and_can_be_taken_back(a, b, layers):

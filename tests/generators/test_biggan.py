@@ -154,6 +154,7 @@ class TestProtocol:
         assert isinstance(generator, HasClasses)
         assert generator.feature_names == ("block0_4", "block1_8", "attention_8", "block2_8", "block3_16")
 
+    @pytest.mark.slow
     @given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=4))
     def test_the_prior_is_scipys_truncated_normal(self, seeds: list[int]):
         codes = small_biggan().sample(seeds)

@@ -43,6 +43,7 @@ def ratio(generator: BigGAN, latent: Latent, vector: torch.Tensor, step: float) 
 
 
 class TestLibrary:
+    @pytest.mark.slow
     @pytest.mark.float32
     @pytest.mark.parametrize("truncation", [1.0, 0.43])
     @pytest.mark.parametrize("label", [FIRST_CLASS, (0, 3)])
@@ -65,6 +66,7 @@ class TestLibrary:
         moved = [generator.synthesize(z + sign * step * tangent, "z", label=0, truncation=0.5) for sign in (1, -1)]
         torch.testing.assert_close(push(tangent), (moved[0] - moved[1]) / (2 * step), rtol=1e-5, atol=1e-7)
 
+    @pytest.mark.slow
     def test_a_direction_of_one_class_moves_another(self, tmp_path: Path):
         generator = small_biggan()
         latent = sample(generator, [0], label=FIRST_CLASS, truncation=0.7)
@@ -105,6 +107,7 @@ class TestCommandLine:
         assert main([*map(str, arguments), "--json"]) == 0
         return json.loads(capsys.readouterr().out)
 
+    @pytest.mark.slow
     def test_a_direction_of_one_class_edits_others(
         self, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ):

@@ -87,6 +87,7 @@ def test_autocast_counts_and_the_gradient_keeps_the_weights_type():
     assert grad(y.float().square().sum(), weight)[0].dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_first_layer_of_the_default_training_survives_one_thread():
     """The shape of which PyTorch's own second derivative dies on a processor with AMX, in a process of its own."""
     code = """

@@ -145,6 +145,7 @@ def test_derivative_equals_forward_mode(seed: int, psi: float):
     torch.testing.assert_close(push(tangents), torch.func.vmap(along)(tangents))
 
 
+@pytest.mark.slow
 def test_gradients_equal_finite_differences():
     generator = small_dcgan(8, torch.float64)
     assert torch.autograd.gradcheck(

@@ -69,6 +69,7 @@ def test_filters_are_symmetric_and_pass_constants() -> None:
     np.testing.assert_allclose(taps, taps.T, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["t", "r"])
 def test_designs_equal_the_filters_of_published_files(shared: Path, kind: str) -> None:
     tree = read_pickle(shared / "conformance" / f"stylegan3-{kind}.pkl")

@@ -23,6 +23,7 @@ from tests.generators.small import small_stylegan2
 KINDS: tuple[Kind, ...] = ("skip", "resnet", "orig")
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 @pytest.mark.parametrize("name", ["stylegan2", "stylegan2-conditional", "stylegan2-resnet", "stylegan2-orig"])
 def test_images_equal_those_of_the_published_code(shared: Path, name: str) -> None:
@@ -265,6 +266,7 @@ def test_wrong_labels_are_named() -> None:
             generator.map(generator.sample([0]), label=label)
 
 
+@pytest.mark.slow
 def test_bfloat16_is_close_to_float32() -> None:
     exact, rough = load("faces"), load("faces", dtype=torch.bfloat16)
     ws = exact.map(exact.sample(range(4)), truncation=0.7)
@@ -315,6 +317,7 @@ def test_codes_of_another_precision_are_refused() -> None:
         small_stylegan2(8).map(torch.zeros(1, 7, dtype=torch.float64))
 
 
+@pytest.mark.slow
 def test_a_bfloat16_generator_resumes_from_float32_maps() -> None:
     generator = load("faces", dtype=torch.bfloat16)
     ws = generator.map(generator.sample([0]))

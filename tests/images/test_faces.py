@@ -48,6 +48,7 @@ def test_positions_are_fractions_of_the_photo():
     assert in_photo((side * 0.75, float(side)), 100, 200) == pytest.approx((1, 1))
 
 
+@pytest.mark.slow
 def test_eyes_of_generated_faces_are_where_the_generator_has_them(tmp_path: Path):
     pytest.importorskip("dlib", reason=NO_DLIB)
     generator, seeds = ganvas.load("faces"), range(8)

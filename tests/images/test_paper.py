@@ -44,6 +44,7 @@ def test_paper_under_a_drawing_is_free(tmp_path: Path, paper: tuple[int, int, in
     assert float(found.alpha.max()) > 0.7
 
 
+@pytest.mark.slow
 def test_a_drawing_that_is_not_square_has_a_free_margin(tmp_path: Path):
     drawn("white", size=(256, 400)).save(tmp_path / "a.png")
     found = read_drawn(tmp_path / "a.png", SIDE)
@@ -76,6 +77,7 @@ def test_no_shared_photo_is_taken_for_paper(shared: Path):
     assert all("counts everywhere" in read_drawn(path, SIDE).note for path in photos)
 
 
+@pytest.mark.slow
 def test_paper_is_named_or_left(tmp_path: Path):
     path = tmp_path / "a.png"
     drawn((90, 160, 240)).save(path)

@@ -38,6 +38,7 @@ def photos(rows: int, side: int = 16) -> torch.Tensor:
     return torch.rand(rows, 3, side, side, generator=torch.Generator().manual_seed(3)) * 2 - 1
 
 
+@pytest.mark.slow
 def test_an_image_of_the_generator_is_inverted_to_over_30_db():
     torch.set_num_threads(1)
     generator = ganvas.load("faces")
@@ -98,6 +99,7 @@ def test_a_search_that_converges_early_reports_its_passes(flat: None):
     assert [one.passes for _, one in work.metrics()] == [2, 2]
 
 
+@pytest.mark.slow
 def test_the_reported_loss_is_a_function_of_the_saved_latent():
     """Tuned or not, by the inversion's weights, region and noise maps."""
     generator = small_stylegan2(16)
@@ -138,6 +140,7 @@ def test_psnr_has_the_values_of_its_formula():
     assert psnr(black - 5, black).item() == pytest.approx(120, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 @pytest.mark.parametrize("space", ["z", "w", "w+"])
 def test_every_space_and_optimizer_lowers_the_loss_and_raises_the_psnr(space: str, optimizer: str):
@@ -181,6 +184,7 @@ def test_codes_do_not_depend_on_pixels_outside_the_mask():
     assert torch.equal(found[0].latent.codes, found[1].latent.codes)
 
 
+@pytest.mark.slow
 def test_tuning_raises_the_psnr_of_one_photo():
     settings = TuningSettings(steps=8, rate=0.01, rank=2)
     generator = small_stylegan2(16)
@@ -190,6 +194,7 @@ def test_tuning_raises_the_psnr_of_one_photo():
     assert found.latent.tuned
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_inversion_in_batches_is_inversion_at_once(monkeypatch: pytest.MonkeyPatch):
     generator = small_stylegan2(16)
@@ -233,6 +238,7 @@ def test_a_video_ends_with_the_last_step_of_a_search_that_converges_early(flat: 
     assert [len(moment) for moment in work.video()] == [6, 6]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_metrics_of_any_step_are_those_of_its_saved_latent(optimizer: str):
     """With L-BFGS the last place that was tried is not the one that is kept."""
@@ -275,6 +281,7 @@ def test_impossible_inversions_are_refused():
         InversionSettings(schedule="other")
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_photo_files_are_read_at_the_resolution_of_the_generator(tmp_path: Path):
     """A path, a list of paths and the tensors read from them give the same codes."""

@@ -64,6 +64,7 @@ def test_foreign_codes_are_opened_with_the_label_that_is_given(tmp_path: Path):
     assert (found.space, found.label) == ("w+", 2)
 
 
+@pytest.mark.slow
 def test_a_photo_is_inverted_with_the_default_settings(photo: Path):
     image = read_aligned_photo(photo, generator())
     expected = invert(generator(), image, InversionSettings(steps=STEPS), tuning=TuningSettings(steps=TUNING))
@@ -119,6 +120,7 @@ def test_a_photo_is_inverted_once_and_warned_of_every_time(photo: Path, monkeypa
     assert (again.source, again.captions) == (str(moved), ("moved",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".safetensors", ".json"])
 def test_a_damaged_cache_is_made_again(photo: Path, suffix: str):
     codes = open_photo(photo, generator()).latent.codes.clone()
@@ -130,6 +132,7 @@ def test_a_damaged_cache_is_made_again(photo: Path, suffix: str):
     assert kept.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_the_cache_tells_spaces_labels_and_encoders_apart(photo: Path):
     opened = [open_photo(photo, generator(), space=space).latent.space for space in (None, "w+", "w", "z")]
     assert opened == ["w+", "w+", "w", "z"]

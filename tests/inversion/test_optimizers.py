@@ -44,6 +44,7 @@ def test_lbfgs_finds_the_least_squares():
     torch.testing.assert_close(last.x, best, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_adam_finds_the_least_squares():
     generator = LinearGenerator()
     target = goals(2)
@@ -69,6 +70,7 @@ def test_adam_is_algorithm_1_of_kingma_and_ba():
         x = x - schedule.rate(number / 10) * mean / (square.sqrt() + 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["adam", "lbfgs"])
 def test_a_sample_of_a_batch_is_the_sample_alone(name: str):
     """In float64: Adam divides a gradient by its own size, so that where it is near zero the rounding of a sum, whose

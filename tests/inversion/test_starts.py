@@ -21,6 +21,7 @@ def test_mean_start_is_the_average_on_every_layer(space: str, shape: tuple[int, 
     torch.testing.assert_close(start.codes[0].reshape(-1, 6)[-1], G.average, atol=0.2, rtol=0)
 
 
+@pytest.mark.slow
 def test_mean_start_of_z_is_zero_or_the_seed_nearest_to_the_mean_of_w():
     plain = LinearGenerator()
     assert torch.equal(mean_start(plain, "z", statistics(plain, "z"), 2).codes, torch.zeros(2, 6))

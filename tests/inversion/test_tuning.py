@@ -34,6 +34,7 @@ def last_of(steps) -> TuningStep:
     return last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 2])
 def test_tuning_comes_nearer_and_the_kept_changes_give_its_images(rank: int):
     generator = small_stylegan2(16)
@@ -63,6 +64,7 @@ def test_a_generator_with_z_only_is_tuned():
     assert steps[-1].losses < steps[0].losses
 
 
+@pytest.mark.slow
 def test_the_locality_term_keeps_other_images():
     generator = small_stylegan2(16)
     objective = objective_on(generator, "w+", goal(), LossWeights(l2=1.0))

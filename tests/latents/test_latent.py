@@ -60,6 +60,7 @@ def test_same_input_same_bytes(tmp_path: Path):
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_images_are_the_generators(faces: Generator):
     latent = sample(faces, [4, 7], truncation=0.7)
     expected = faces.synthesize(faces.map(faces.sample([4, 7]), truncation=0.7), "w+")
@@ -70,6 +71,7 @@ def test_images_are_the_generators(faces: Generator):
     torch.testing.assert_close(torch.cat(list(late.images(faces))), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["w+", "s"])
 def test_a_latent_in_another_space_gives_the_same_image(faces: Generator, space: str):
     for own in ("z", "w", "w+"):
@@ -142,6 +144,7 @@ def test_rows_keep_what_belongs_to_them():
         full_latent().rows([2])
 
 
+@pytest.mark.slow
 def test_own_noise_maps_are_used(faces: Generator):
     latent = sample(faces, [0])
     name = next(name for name, _ in faces.synthesis.convolutions())

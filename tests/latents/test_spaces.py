@@ -52,6 +52,7 @@ def test_a_z_only_generator_has_stds_too():
         along(LinearGenerator(), torch.eye(6), "w")
 
 
+@pytest.mark.slow
 def test_without_the_label_that_codes_need_stds_are_unknown_and_nothing_is_lost():
     generator = small_stylegan2(label_dim=3)
     vectors = torch.eye(6)[:2]

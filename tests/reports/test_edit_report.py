@@ -54,6 +54,7 @@ def test_every_image_has_a_file_at_the_generators_size(large: Generator, tmp_pat
     assert all(strip.images.shape[-1] == 512 for strip in found.strips)
 
 
+@pytest.mark.slow
 def test_videos_have_the_generators_size(large: Generator, tmp_path: Path):
     found = written(tmp_path, large, sample(large, [4]), Edit(direction(), (3.0,)), frames=2)
     for kind in ("gif", "webp"):

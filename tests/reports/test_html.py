@@ -156,6 +156,7 @@ def test_numbers_are_shown_with_their_meaning(tmp_path):
     assert widths[:6] == [f"width:{width}%" for width in ("100.0", "0.0", "0.0", "0.0", "50.0", "20.0")]
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(tmp_path):
     assert write(tmp_path / "one") == write(tmp_path / "two")
 

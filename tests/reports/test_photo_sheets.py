@@ -100,6 +100,7 @@ def heads_of(monkeypatch: pytest.MonkeyPatch, session: DragSession) -> list[str]
     return heads
 
 
+@pytest.mark.slow
 def test_words_over_a_drag_say_what_each_image_is(generator: Generator, monkeypatch: pytest.MonkeyPatch):
     drag = [((0.3, 0.5), (0.5, 0.5))]
     generated = open_drag(generator, sample(generator, [1])).drag(drag, steps=1)

@@ -61,6 +61,7 @@ def test_smoothing_keeps_a_straight_line_away_from_its_ends():
     np.testing.assert_allclose(smoothed(line, 4.0)[12:-12], line[12:-12])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_same_numbers_give_the_same_file_byte_for_byte(tmp_path: Path, suffix: str):
     first, second = (loss_plot(log(), tmp_path / f"{i}{suffix}") for i in (1, 2))

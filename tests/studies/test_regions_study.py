@@ -228,6 +228,7 @@ def measured(tmp_path_factory):
     return plan, folder, *study.run(fake, plan, SHORT, folder, silent)
 
 
+@pytest.mark.slow
 def test_the_first_direction_of_a_linear_generator_does_what_it_predicts(measured):
     _, _, found, bench = measured
     for row in found.directions:

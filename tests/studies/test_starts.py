@@ -30,6 +30,7 @@ def generator():
     return made
 
 
+@pytest.mark.slow
 def test_a_perfect_encoder_needs_no_steps_and_the_mean_does(generator, tmp_path: Path):
     """An encoder that sees the very code is at its goal with no step; the mean is not, after three."""
     ws = generator.map(generator.sample([0, 1]), "w+")
@@ -61,6 +62,7 @@ def test_each_way_stands_below_the_one_it_is_compared_with():
     ]
 
 
+@pytest.mark.slow
 def test_command_refuses_another_encoder_and_writes_tables(
     generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -111,6 +111,7 @@ def test_feature_discriminator_scores_patches_and_has_no_feature_weights():
     assert all(weight.grad is None for weight in look.parameters())
 
 
+@pytest.mark.slow
 def test_adaptation_moves_the_synthesis_network_alone(settings: AdaptationSettings, tmp_path: Path):
     run = begin(settings, tmp_path / "run", 32, kind="diff")
     start = {name: t.clone() for name, t in run.networks.generator.state_dict().items()}
@@ -186,6 +187,7 @@ def test_resumed_adaptation_is_bit_identical(settings: AdaptationSettings, tmp_p
     assert differing(whole.networks, resumed.networks) == []
 
 
+@pytest.mark.slow
 def test_a_dcgan_can_be_adapted(tmp_path: Path):
     settings = saved(tmp_path, DC.build(CPU).average)
     run = begin(settings, tmp_path / "run", 8)

@@ -62,6 +62,7 @@ def test_step_equals_a_plain_one():
     assert float(seen["D(G(z))"]) == pytest.approx(float(of_fake.sigmoid().mean()), rel=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_discriminator_loss_falls_and_weights_stay_float32(precision: str):
     settings = replace(BIG, precision=precision, learning_rate=1e-3, discriminator_learning_rate=4e-3)
@@ -144,6 +145,7 @@ def test_export_leaves_the_run_unchanged():
     assert all(torch.equal(t, networks.average.state_dict()[name]) for name, t in before.items())
 
 
+@pytest.mark.slow
 def test_trained_generator_knows_its_classes_and_has_a_derivative(tmp_path: Path):
     finish(begin(BIG, tmp_path / "run", 16))
     generator = ganvas.load(tmp_path / "run" / "generator.safetensors")

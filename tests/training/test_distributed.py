@@ -73,6 +73,7 @@ def test_two_processes_reach_the_weights_of_one(trained, alone: dict[str, torch.
     assert moved.abs().max() > 100 * TOLERANCE
 
 
+@pytest.mark.slow
 def test_weights_of_two_processes_are_bit_identical(trained):
     folder, _ = trained
     one, other = (torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2))

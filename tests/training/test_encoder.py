@@ -61,6 +61,7 @@ def test_codes_loss_of_the_mean_code_is_one(generator: StyleGAN2):
     assert step(settings, encoder, generator, *args)["codes"] == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.slow
 def test_encoder_learns_the_codes_of_fake_images(generator: StyleGAN2):
     encoder = new_encoder(generator, architecture=SMALL)
     settings = replace(SETTINGS, batch=16, real_from=1000, steps=60, mixing=0.0, learning_rate=1e-2)
@@ -101,6 +102,7 @@ def task_of(
     return EncoderTask(settings, EncoderSchedule(2, 2), folder, generator, images_at(PIXELS), features)
 
 
+@pytest.mark.slow
 def test_resumed_encoder_run_is_bit_identical(tmp_path: Path, generator: StyleGAN2, features: FeatureNetwork):
     whole = encoder_run.begin(task_of(tmp_path / "whole", generator, features))
     list(whole.events())

@@ -23,6 +23,7 @@ def held_out(tmp_path_factory: pytest.TempPathFactory) -> HeldOutEvaluation:
     return replace(open_held_out(write_images(tmp_path_factory.mktemp("held"), 20, (16, 16)), 16, CPU), seeds=8)
 
 
+@pytest.mark.slow
 def test_evaluation_does_not_change_the_run(held_out: HeldOutEvaluation, tmp_path: Path):
     evaluated = begin(STYLE, tmp_path / "evaluated", 48, evaluate_every=16)
     evaluated.held_out = held_out

@@ -50,6 +50,7 @@ def test_all_networks_start_from_a_snapshot(snapshot: Path):
     torch.testing.assert_close(large.discriminator(images), small.discriminator(smaller), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_generator_comes_with_its_discriminator_where_the_channels_fit():
     channels = ganvas.load("faces").architecture.channels
     for widths, fits in (

@@ -58,6 +58,7 @@ def test_energy_out_of_reach_is_approached_as_far_as_the_factor_allows():
     assert strengths(match_finest_octave(silent, 1.0)) == strengths(silent)
 
 
+@pytest.mark.slow
 def test_run_exports_matched_noise_and_trains_as_without(tmp_path: Path):
     settings = replace(STYLE, match_noise=True)
     whole, plain = begin(settings, tmp_path / "whole", 64), begin(STYLE, tmp_path / "plain", 64)

@@ -41,6 +41,7 @@ def test_child_that_is_killed_or_raises_is_no_crash(child: tuple[str, ...]):
     assert probe.crash_of_step(HALF, PLAIN, child=child) == ""
 
 
+@pytest.mark.slow
 def test_child_does_a_training_step():
     done = probe.run_child(probe.order_of(replace(HALF, path=2.0), Augmentation("adaptive")), probe.CHILD)
     assert (done.returncode, done.stderr) == (0, "")
@@ -98,6 +99,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
     return call
 
 
+@pytest.mark.slow
 def test_run_that_fell_back_is_resumed_bit_for_bit(
     train: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

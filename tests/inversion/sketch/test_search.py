@@ -98,6 +98,7 @@ def test_candidates_of_a_linear_generator_are_ridge_regressions_from_their_start
         assert one.from_mean == pytest.approx(float(statistics(generator, "z").distances(codes[None])), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_larger_delta_weight_stays_nearer_to_the_start_and_further_from_the_sketch():
     generator, drawing = LayeredGenerator(), random_sketch(side=8)
     settings = SketchSettings(0.0, L2, "w+", candidates=1, steps=25, optimizer="lbfgs")
@@ -117,6 +118,7 @@ def test_a_larger_delta_weight_stays_nearer_to_the_start_and_further_from_the_sk
     assert deltas[-1] < 0.1 * deltas[0]
 
 
+@pytest.mark.slow
 def test_colors_of_transparent_pixels_change_nothing():
     generator, drawing = small_stylegan2(SIDE), random_sketch()
     other = torch.where(drawing.alpha > 0, drawing.colors, 1 - 2 * torch.rand_like(drawing.colors))
@@ -180,6 +182,7 @@ def test_distances_of_random_images_are_those_of_each_alone():
     assert found.distances[order, 1].diff().min() >= 0
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_candidates_start_at_the_mean_and_at_the_nearest_and_are_independent():
     generator, drawing = small_stylegan2(SIDE), random_sketch()
@@ -230,6 +233,7 @@ def test_the_label_of_a_sketch_is_kept_and_needed():
         sketch(generator, (drawing.colors, drawing.alpha), replace(SHORT, steps=2), features=FEATURES, random=3)
 
 
+@pytest.mark.slow
 def test_a_drawn_face_becomes_a_face_that_matches_it():
     faces = ganvas.load("faces")
     colors, alpha = face_sketch(faces.resolution)
@@ -308,6 +312,7 @@ def test_impossible_sketches_are_refused(changes: dict, message: str):
         searched(**changes)
 
 
+@pytest.mark.slow
 def test_a_drawing_is_read_from_a_file(tmp_path):
     generator, path = small_stylegan2(SIDE), tmp_path / "face.png"
     Image.fromarray(np.random.RandomState(0).randint(0, 256, (24, 20, 4), dtype=np.uint8)).save(path)
@@ -329,6 +334,7 @@ def test_the_most_real_of_nearly_the_smallest_losses_is_chosen():
             choose_candidate(losses, realness)
 
 
+@pytest.mark.slow
 def test_the_chosen_candidate_comes_first_with_its_code_and_image():
     generator, drawing = small_stylegan2(SIDE), random_sketch()
     given = (generator, (drawing.colors, drawing.alpha), replace(SHORT, steps=1, delta_weight=0.0))
@@ -344,6 +350,7 @@ def plain_order(images: Tensor, found: SketchResult) -> Tensor:
     return torch.tensor([float(torch.equal(image, found.images[0])) for image in images])
 
 
+@pytest.mark.slow
 def test_paper_is_free_and_said_in_python_too(tmp_path):
     drawing = Image.new("RGB", (64, 64), "white")
     ImageDraw.Draw(drawing).ellipse((16, 16, 48, 48), fill=(200, 60, 40))
