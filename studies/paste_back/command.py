@@ -44,7 +44,7 @@ CROP = 320  # pixels of a crop
 def study(model: str, photos: Photos, /, *, out: Out, count: int = 10, threads: Threads = None) -> list[Path]:
     """Edit photos at mouth, eyes and nose, confined, and put the edits back: at the photo's size with the change added,
     chosen by itself, and with the edited image blended in; and into files of 12 megapixels. Writes a sheet of crops at
-    100 % for each region, and a table.
+    100 % for each region, and a table. Directions and inversions are kept; all else is done again.
 
     Args:
         model: A generator of faces: a bundled name, a name of the zoo, or a file.

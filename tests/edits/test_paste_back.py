@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 import ganvas
 from ganvas.errors import ImageError, LatentError
+from ganvas.images.aligned import write_aligned
 from ganvas.images.icc import DISPLAY_P3
 from ganvas.images.photos import read_photo_in_frame
 from ganvas.images.stored_photo import read_stored
@@ -60,6 +61,26 @@ def test_outside_the_region_the_file_is_the_same_bit_for_bit(tmp_path, generator
         assert (after.levels[..., -1] == before.levels[..., -1]).all()
     assert (done.changed, done.pixels, after.orientation) == (done.inside.sum(), 48 * 60, 6)
     assert "the others kept bit for bit" in done.described
+
+
+def test_an_edit_of_an_aligned_file_goes_back_into_the_photo_it_was_cut_from(tmp_path, generator):
+    path = write_photo(tmp_path / "me.png", random_levels(48, 60, 3), 6)
+    cut, frame = read_photo_in_frame(path, 32, eyes=EYES, eye_places=PLACES)
+    aligned = write_aligned(tmp_path / "me-aligned.png", cut, frame, path)
+    small, inner = read_photo_in_frame(aligned, 16, box=(0.1, 0.0, 0.9, 0.8))
+    latent = ganvas.sample(generator, [1], truncation=0.5)
+    latent = replace(latent, photo=PhotoOrigin(small, inner[None]), source=str(aligned), names=("me-aligned",))
+    done = ganvas.paste_back(generator, image(), None, tmp_path / "new.png", original=latent, region=REGION)
+    assert done.pixels == 48 * 60
+    # The same by hand: crop and alignment as one map.
+    both = torch.cat([frame[:, :2] @ inner[:, :2], frame[:, :2] @ inner[:, 2:] + frame[:, 2:]], dim=1)
+    direct = replace(latent, photo=PhotoOrigin(small, both[None]), source=str(path), names=("me",))
+    by_hand = ganvas.paste_back(generator, image(), None, tmp_path / "hand.png", original=direct, region=REGION)
+    assert (read_stored(done.path).levels == read_stored(by_hand.path).levels).all()
+    into_aligned = ganvas.paste_back(
+        generator, image(), aligned, tmp_path / "aligned.png", original=latent, region=REGION
+    )
+    assert into_aligned.pixels == 32 * 32
 
 
 def test_every_orientation_gives_the_same_upright_photo(tmp_path, generator):
@@ -206,3 +227,12 @@ def test_the_source_of_one_of_several_photos_is_found_by_its_name(tmp_path, gene
     ]
     second = replace(latent_of(generator, paths[1]), source=f"{paths[0]}, {paths[1]}")
     ganvas.paste_back(generator, image(), None, tmp_path / "new.png", original=second, region=REGION)
+
+
+def test_a_damaged_profile_is_taken_as_srgb_with_a_warning(tmp_path, generator):
+    path = write_photo(tmp_path / "me.png", random_levels(48, 60, 4), profile=DISPLAY_P3[:200])
+    latent = latent_of(generator, write_photo(tmp_path / "plain.png", random_levels(48, 60, 4)))
+    with pytest.warns(UserWarning, match="taken as sRGB"):
+        done = ganvas.paste_back(generator, image(), path, tmp_path / "new.png", original=latent, region=REGION)
+    plain = ganvas.paste_back(generator, image(), None, tmp_path / "b.png", original=latent, region=REGION)
+    assert (read_stored(done.path).levels == read_stored(plain.path).levels).all()

@@ -1,5 +1,6 @@
 """Edits put back into the photos that they were made from, at the photo's own size, bits, orientation and colors."""
 
+import warnings
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -19,6 +20,7 @@ from ganvas.errors import ImageError, LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Fraction
 from ganvas.generators.protocol import Generator, check_generator
+from ganvas.images.aligned import origin_of
 from ganvas.images.color import ProfileError
 from ganvas.images.paste_back import Placement, feathered, kept_detail, paste
 from ganvas.images.photos import in_file, read_in_frame
@@ -111,7 +113,7 @@ def paste_back(
         ganvas.errors.LatentError: An edit goes back into a photo only from a photo's latent, ...
     """
     latent, path = _original(edited, original), Path(path)
-    source = photo_file_of(latent, photo)
+    source, frame = way_into_photo(latent, photo)
     before, after = _image_of(check_generator(generator), latent), _image_of(generator, edited)
     region = _region_of_recipe(generator, edited) if region is None and isinstance(edited, Recipe) else region
     if before.shape != after.shape or not bool(after.isfinite().all()):
@@ -119,7 +121,7 @@ def paste_back(
     stored = read_stored(source)
     check_holds(path, stored)
     assert latent.photo is not None  # photo_file_of has looked
-    _check_same(source, stored, latent.photo.frames[0], latent.photo.images)
+    _check_same(source, stored, frame, latent.photo.images)
     x0, x1 = _colors_of(before, stored), _colors_of(after, stored)
     side = x0.shape[-1]
     whole = np.ones((side, side))
@@ -127,7 +129,7 @@ def paste_back(
     kept = kept_detail(x0, x1) if detail == "auto" else whole * detail
     inside = paste(
         stored.levels,
-        Placement(in_file(latent.photo.frames[0], stored.orientation).numpy(), *stored.levels.shape[:2]),
+        Placement(in_file(frame, stored.orientation).numpy(), *stored.levels.shape[:2]),
         x0,
         x1,
         feathered(area, rim),
@@ -142,7 +144,14 @@ def paste_back(
 
 
 def photo_file_of(latent: Latent, photo: str | Path | None = None) -> Path:
-    """Return the file of the one photo that a latent was inverted from; raises `LatentError` where it is none."""
+    """Return the file of the one photo that a latent was inverted from, of one that `ganvas align` wrote the photo that
+    it was cut from; raises `LatentError` where it is none.
+    """
+    return way_into_photo(latent, photo)[0]
+
+
+def way_into_photo(latent: Latent, photo: str | Path | None = None) -> tuple[Path, Float[Tensor, "2 3"]]:
+    """Return that file, or `photo` in its place, and the map from fractions of the image to those of the photo."""
     if latent.photo is None:
         raise LatentError(
             "An edit goes back into a photo only from a photo's latent, which knows where the image lies in it; give a "
@@ -150,16 +159,27 @@ def photo_file_of(latent: Latent, photo: str | Path | None = None) -> Path:
         )
     if len(latent) != 1:
         raise LatentError(f"{len(latent)} images were given; paste one at a time, such as latent[0].")
-    if photo is not None:
-        return Path(photo)
+    frame, source = latent.photo.frames[0].double(), _source_of(latent, needed=photo is None)
+    aligned = origin_of(source) if source is not None and source.is_file() else None
+    if source is not None and aligned is not None and (photo is None or Path(photo).resolve() != source.resolve()):
+        source, outer = aligned
+        frame = torch.cat([outer[:, :2] @ frame[:, :2], outer[:, :2] @ frame[:, 2:] + outer[:, 2:]], dim=1)
+    found = source if photo is None else Path(photo)
+    assert found is not None  # _source_of has looked
+    return found, frame
+
+
+def _source_of(latent: Latent, *, needed: bool) -> Path | None:
     files = latent.source.split(", ")
     named = [file for file in files if latent.names and Path(file).stem == latent.names[0].split(" at ")[0]]
     found = files if len(files) == 1 else named
-    if len(found) != 1 or not found[0]:
+    if len(found) == 1 and found[0]:
+        return Path(found[0])
+    if needed:
         raise LatentError(
             f"Which photo the latent comes from is not certain (source '{latent.source}'); give the file."
         )
-    return Path(found[0])
+    return None
 
 
 def _original(edited: Recipe | Latent | Tensor, original: Latent | None) -> Latent:
@@ -208,5 +228,7 @@ def _colors_of(image: Float[Tensor, "1 3 h w"], stored: StoredPhoto) -> Float[np
 def _space_of(stored: StoredPhoto, path: Path) -> ColorSpace:
     try:
         return color_space(stored.profile, stored.colors)
-    except ProfileError:
-        return color_space(None, stored.colors)  # the warning came as the photo was read
+    except ProfileError as reason:
+        note = f"its color profile {reason} and was ignored; its colors are taken as sRGB."
+        warnings.warn(f"'{path}': {note}", stacklevel=3)
+        return color_space(None, stored.colors)
