@@ -25,6 +25,7 @@ FORMS = {
     "X,Y:X,Y": ("{},0.5:0.4,0.4", "0.5,0.5:0.4,{}", "0.4,0.4>{},0.5"),
     "X,Y": ("{},0", "0,{}"),
     "LEFT,TOP,RIGHT,BOTTOM": ("{},0,1,1", "0,0,{},1"),
+    "auto|0..1": ("{}",),
 }
 """How numbers stand in the text of an option, by the start of what the help shows for it."""
 TEXTS = {
