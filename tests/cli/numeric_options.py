@@ -8,7 +8,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli import COMMANDS, GROUPS_OF_COMMANDS, make_app
+from ganvas.edits.recipe import Recipe
 from ganvas.generators.protocol import About
+from ganvas.latents.latent import sample
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import write_images
 
@@ -122,7 +124,9 @@ def cheap_calls(folder: Path) -> dict[str, list[str]]:
     photo = str(images / "00.png")
     classes = write_images(folder / "classes" / "one", 9, (16, 16)).parent
     write_images(classes / "two", 9, (16, 16))
-    small = str(save_generator(folder / "small.safetensors", small_stylegan2(32, channels=3), About("small", "")))
+    generator = small_stylegan2(32, channels=3)
+    small = str(save_generator(folder / "small.safetensors", generator, About("small", "")))
+    recipe = str(Recipe(sample(generator, [4])).save(folder / "small.recipe"))
     tiny = ["--resolution", "8", "--channel-base", "64", "--channel-max", "4", "--z-dim", "4", "--batch", "4"]
     run = ["--images", "8", "--dry-run", "--precision", "float32"]
     sketching = ["--steps", "1", "--nearest", "0", "--candidates", "1"]
@@ -132,6 +136,7 @@ def cheap_calls(folder: Path) -> dict[str, list[str]]:
         "edit": [small, str(folder / "found" / "directions.safetensors"), "--seeds", "4", "--frames", "0"],
         "drag": [small, "--point", "0.4,0.4>0.6,0.6", "--steps", "1", "--frames", "0"],
         "region": [small],
+        "render": [recipe, "--model", small],
         "align": [photo, "--for", small],
         "invert": [small, photo, "--steps", "1", "--frames", "0", "--ood", "off"],
         "sketch": [small, photo, *sketching],
