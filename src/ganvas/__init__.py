@@ -17,6 +17,8 @@ def __getattr__(name: str) -> object:
     try:
         return _load(name)
     except AttributeError:
+        if name in __all__:  # its module failed: a file of the user's that is called like one of Python's, for example
+            raise
         from difflib import get_close_matches
 
         near = get_close_matches(name, __all__, 1)

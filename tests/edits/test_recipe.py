@@ -173,6 +173,8 @@ def test_what_cannot_be_is_refused(generator):
         recipe.undo()
     with pytest.raises(GanvasError, match="Operation 3"):
         recipe.enable(3)
+    with pytest.raises(LatentError, match="is not a strength"):
+        recipe.move(direction(generator), "a lot")
     with pytest.raises(RegionError, match="from_mask_file"):
         recipe.move(direction(generator), inside="mask:lips.png")
     with pytest.raises(RegionError):

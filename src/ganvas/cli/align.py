@@ -36,8 +36,9 @@ def align(
         size: Pixels of a side of the image; the generator's, but at least 512, by default.
         out: The file to write; by default the photo's name with -aligned.png, in the present folder.
     """
-    out = check_new_file(out or Path(f"{photo.stem}-aligned.png"), overwrite)
     generator = loading.load(model)
+    out = check_new_file(out or Path(f"{photo.stem}-aligned.png"), overwrite)
     aligned = align_photo(photo, generator, preparation.settings(), size=size or max(SMALLEST, generator.resolution))
     files = [write_aligned(out, aligned.image, aligned.frame, photo.resolve())]
-    loading.show("align", [f"'{photo.name}' was {aligned.how}"], files, how=aligned.how)
+    advice = [] if aligned.chosen or not aligned.advice else [f"if this is not what you want, {aligned.advice}"]
+    loading.show("align", [f"'{photo.name}' was {aligned.how}", *advice], files, how=aligned.how)

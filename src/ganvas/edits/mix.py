@@ -33,6 +33,8 @@ def mixed_layers(generator: Generator, layers: Layers) -> tuple[int, ...]:
     Raises `LatentError` for layers or a group that the generator does not have, and for one without layers.
     """
     groups = layer_groups(generator)
+    if isinstance(layers, str) and layers.strip()[:1].isalpha() and layers not in GROUPS:
+        raise LatentError(f"'{layers[:40]}' does not name layers; give {', '.join(groups)}, or numbers such as '4-7'.")
     if not isinstance(layers, str) or layers not in GROUPS:
         return parse_layers(layers, generator.layers)
     if layers not in groups:

@@ -56,7 +56,8 @@ def edit(
     strengths = [strength] if isinstance(strength, int | float | str | np.number) else list(strength)
     if len(strengths) != len(several):
         raise LatentError(
-            f"{len(several)} directions and {len(strengths)} strengths were given; give one strength per direction."
+            f"{len(several)} directions and {len(strengths)} strengths were given; give one strength per direction, or "
+            "choose a direction, such as found[0]."
         )
     for direction, amount in zip(several, strengths, strict=True):
         latent = _moved(generator, latent, direction, direction.length(amount), layers)

@@ -86,7 +86,11 @@ class Recipe:
             strength: The Euclidean distance, or "2s" for two standard deviations.
             layers: Layers to move, instead of those that a direction of space w was found for.
             inside: The region outside of which nothing may change; None for all of the image.
+
+        Raises:
+            LatentError: The strength is none.
         """
+        direction.length(strength)  # what is no strength is refused here, not when the recipe is rendered
         return self.add(Move(direction, strength, layers), inside)
 
     @checked
