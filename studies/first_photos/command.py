@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from cyclopts import Parameter
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from ganvas.checkpoints.load import load
@@ -21,6 +20,7 @@ from ganvas.comparisons.tables import table
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.images.dataset_files import images_in
+from ganvas.images.decoding import opened
 from ganvas.images.pixels import from_bytes, read_image
 from ganvas.images.sheets import labeled_grid
 from ganvas.inversion.open import open_photo
@@ -143,7 +143,7 @@ def _run(*arguments: object) -> None:
 
 
 def _frame(path: Path, index: int) -> Float[Tensor, "1 3 r r"]:
-    with Image.open(path) as video:
+    with opened(path) as video:
         video.seek(index)
         return from_bytes(torch.from_numpy(np.array(video.convert("RGB")))[None])
 

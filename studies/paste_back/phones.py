@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Shaped
 from PIL import Image
 
+from ganvas.images.decoding import opened
 from ganvas.images.icc import DISPLAY_P3
 from ganvas.images.png import encode_png
 from ganvas.latents.latent import Latent
@@ -27,8 +28,8 @@ def phone_photo(folder: Path, photo: Path, latent: Latent, number: int) -> tuple
     place in the canvas.
     """
     kind, orientation = KINDS[number % len(KINDS)]
-    with Image.open(photo) as opened:
-        image = opened.convert("RGB")
+    with opened(photo) as read:
+        image = read.convert("RGB")
     canvas = image.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)  # around the photo, large and distorted
     canvas.paste(image, (LEFT, TOP))
     stored = np.ascontiguousarray(np.rot90(np.asarray(canvas), TURNS[orientation]))

@@ -66,7 +66,13 @@ def test_stopped_call_saves_and_resumes_bit_for_bit(tmp_path: Path, photos: Path
     train_dcgan(photos, DC, whole, schedule=SHORT, options=OPTIONS)
     cut = tmp_path / "cut"
     stopped = train_dcgan(
-        photos, DC, cut, schedule=SHORT, options=OPTIONS, on_event=seen.append, should_stop=lambda: len(seen) >= 2
+        photos,
+        DC,
+        cut,
+        schedule=SHORT,
+        options=OPTIONS,
+        on_event=seen.append,
+        should_stop=lambda: any(one.kind == "step" for one in seen),
     )
     assert (stopped.finished, stopped.images) == (False, 8)
     resumed = train_dcgan(photos, DC, cut, schedule=SHORT, options=replace(OPTIONS, resume="auto"))

@@ -174,9 +174,10 @@ def _channels_last(levels: Shaped[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "
 
 def _coding(image: Image.Image) -> dict[str, Any]:
     """Return the options of Pillow with which a JPEG is coded as it was."""
-    if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.mode == "CMYK":
+    if image.format not in ("JPEG", "MPO") or image.mode == "CMYK":
         return {}
-    coding: dict[str, Any] = {"qtables": image.quantization, "progressive": bool(image.info.get("progressive"))}
+    tables: Any = getattr(image, "quantization", None)
+    coding: dict[str, Any] = {"qtables": tables, "progressive": bool(image.info.get("progressive"))}
     subsampling = JpegImagePlugin.get_sampling(image)
     # Gray has none; what Pillow cannot write, 4:4:0 and the like, becomes 4:4:4.
     return coding | {"subsampling": max(subsampling, 0)}
