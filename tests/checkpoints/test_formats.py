@@ -54,6 +54,7 @@ def same_images(one: StyleGAN2, other: StyleGAN2) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize("format", LAYOUTS)
 def test_a_stylegan2_survives_every_layout(original: StyleGAN2, tmp_path: Path, format: str, old: bool) -> None:

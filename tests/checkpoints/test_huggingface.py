@@ -55,16 +55,19 @@ def check_vectors(generator: Any, shared: Path) -> None:
 
 
 class TestVectors:
+    @pytest.mark.slow
     @pytest.mark.float32
     def test_images_equal_those_of_the_published_code(self, shared: Path):
         check_vectors(load(shared / "conformance" / WEIGHTS), shared)
 
+    @pytest.mark.slow
     @pytest.mark.float32
     def test_images_are_the_same_without_a_config(self, weights: Path, shared: Path):
         generator = load(weights)
         assert generator.architecture == CONFORMING
         check_vectors(generator, shared)
 
+    @pytest.mark.slow
     @pytest.mark.float32
     def test_images_are_the_same_after_conversion(self, shared: Path, tmp_path: Path):
         ours = convert(shared / "conformance" / WEIGHTS, tmp_path / "ours.safetensors")

@@ -116,6 +116,7 @@ def test_a_whole_module_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     same(write(tmp_path / "network.pt", {"epoch": 1, "netG": wrapped}, form), kind)
 
 
+@pytest.mark.slow
 def test_whole_modules_of_other_projects_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = layouts.rosinality(original("skip"))
     module = as_module(tree["g_ema"])

@@ -44,6 +44,7 @@ def state_dict(meta: dict, prefix: str = "") -> dict:
     return own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_published_files_give_the_tensors_that_torch_reads(shared: Path, name: str):
     ours = read_pickle(shared / name)
@@ -184,6 +185,7 @@ def test_a_missing_file_a_folder_and_a_pipe_are_refused(tmp_path: Path):
             read_pickle(path)
 
 
+@pytest.mark.slow
 def test_a_cut_download_is_told_by_its_length(tmp_path: Path):
     content = pickle.dumps({"G": torch.zeros(100), "name": "x" * 300}, 4)
     assert len(read_pickle(write(tmp_path, content))) == 2

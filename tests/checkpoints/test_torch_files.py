@@ -38,6 +38,7 @@ def same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rosinality.pt", "genforce-stylegan3-t.pth", "biggan-deep-pytorch_model.bin"])
 def test_published_files_give_what_torch_reads(shared: Path, tmp_path: Path, name: str) -> None:
     path = shared / "conformance" / name

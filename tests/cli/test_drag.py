@@ -72,6 +72,7 @@ def test_video_ends_with_the_result_and_no_image_is_synthesized_in_vain(
     assert (last - beside[..., -384:, -384:]).abs().max() < 0.01
 
 
+@pytest.mark.slow
 def test_trace_is_extended_and_shortened(run: Run, files: dict[str, Path], tmp_path: Path):
     short = ("--steps", "3", "--frames", "0")
     assert run("drag", files["plain"], *POINT, *short, "--out", tmp_path / "a").err == ""
@@ -138,6 +139,7 @@ def test_z_only_generator_is_dragged_in_z(run: Run, files: dict[str, Path], tmp_
     assert (ours.clamp(-1, 1) - theirs).abs().max() < 1 / 127
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_what_is_done(run: Run, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def stopped(run):
         for number, state in enumerate(real(run)):

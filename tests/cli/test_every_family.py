@@ -61,6 +61,7 @@ def test_published_format_finds_directions_and_edits(run: Run, shared: Path, tmp
     check_main_job(run, shared / "conformance" / name, tmp_path)
 
 
+@pytest.mark.slow
 def test_dcgan_finds_directions_and_edits(run: Run, tmp_path: Path) -> None:
     check_main_job(run, HERE.parent / "checkpoints" / "vectors" / "dcgan-example.pth", tmp_path)
 

@@ -21,6 +21,7 @@ def checkpoint(folder: Path, channels: int) -> Path:
     return write(folder / "net.pt", {"state": {"g": tensors}, "data": pathlib.PurePosixPath("faces")})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_commands_take_a_state_dict_of_any_channels(tmp_path: Path, run: Run, channels: int) -> None:
     path = checkpoint(tmp_path, channels)

@@ -96,6 +96,7 @@ def test_path_from_tuned_photo_to_seed_blends_weights(run, tmp_path):
     assert {path.name for path in (tmp_path / "video").iterdir()} == FILES - {"latent.safetensors"}
 
 
+@pytest.mark.slow
 def test_one_class_for_each_end(run, tmp_path):
     generator = small_stylegan2(16, label_dim=3)
     model = save_generator(tmp_path / "classes.safetensors", generator, About("classes", "", {}))
@@ -147,6 +148,7 @@ def test_too_small_images_are_refused(run, tmp_path):
     assert not (tmp_path / "video").exists()
 
 
+@pytest.mark.slow
 def test_refused_interpolation_leaves_nothing(run, tmp_path):
     photo = tmp_path / "me.jpg"
     photo.write_text("no image")

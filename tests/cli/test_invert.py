@@ -133,6 +133,7 @@ def test_photos_of_one_name_get_different_names(names: list[str], expected: list
     assert unique_names(names) == expected
 
 
+@pytest.mark.slow
 def test_a_folder_stands_for_its_images(run: Run, folder: Path, tmp_path: Path):
     outcome = run("invert", folder / "layers.safetensors", folder, *SHORT, "--out", tmp_path / "out")
     assert (outcome.code, "1 of 3 photos cannot be used" in outcome.err) == (2, True)
@@ -165,6 +166,7 @@ def test_each_photo_has_its_eyes(run: Run, folder: Path, tmp_path: Path):
         assert (outcome.code, words in outcome.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_region_is_recorded_and_said(run: Run, folder: Path, tmp_path: Path):
     more = ("--region", "box:0,0,0.5,0.5", "--start", "random:2")
     outcome = run("invert", folder / "layers.safetensors", folder / "0.png", *SHORT, *more, "--out", tmp_path)
@@ -192,6 +194,7 @@ def test_one_photo_too_large_for_the_memory_does_not_end_the_others(
     assert load_latent(tmp_path / "latent.safetensors").captions == ("1",)
 
 
+@pytest.mark.slow
 def test_a_killed_command_loses_one_part_at_most(
     run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -27,6 +27,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+@pytest.mark.slow
 def test_mixing_writes_a_sheet_and_the_mixed_codes(run: Run, tmp_path: Path):
     options = ("--seeds", "42,54", "--mix", "7,38,24", "--layers", "coarse", "--layers", "8-9", "--truncation", "0.5")
     outcome = run("sample", "faces", *options, "--out", tmp_path, "--json")
@@ -101,6 +102,7 @@ def test_sample_refuses_wrong_options(
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_z_only_generators_get_directions_and_edits_and_take_arrays(run: Run, files: dict[str, Path], tmp_path: Path):
     region = ("--region", "box:0.2,0.2,0.6,0.6", "--seeds", "0", "--count", "2", "--strength", "-2:2:3")
     outcome = run("directions", files["dcgan"], *region, "--space", "z", "--out", tmp_path / "found", "--json")

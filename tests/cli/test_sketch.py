@@ -118,6 +118,7 @@ def test_text_and_generators_with_z_only(run: Run, folder: Path, tmp_path: Path)
     assert (line["nearest"], line["relative_distance"], line["perceptual"]) == (None, None, None)
 
 
+@pytest.mark.slow
 def test_bad_sketches_are_named_and_the_others_are_done(run: Run, folder: Path, tmp_path: Path):
     names = ("bad.png", "a.png", "clear.png", "nowhere.png")
     outcome = run(
@@ -174,6 +175,7 @@ def test_sketch_refuses_wrong_input(run: Run, folder: Path, tmp_path: Path, opti
     assert len(outcome.err.splitlines()) <= 3
 
 
+@pytest.mark.slow
 def test_one_sketch_becomes_one_image_file(run: Run, folder: Path, tmp_path: Path):
     inputs = (folder / "layers.safetensors", folder / "a.png", folder / "b.png")
     check_one_file(run, "sketch", *inputs, tmp_path / "x.png", SHORT)

@@ -128,6 +128,7 @@ def test_biggan_of_three_folders_is_trained_and_sampled_by_class(run: Run, tmp_p
     check(run("train", "biggan", tmp_path / "kinds", *sizes, *more, "--resume", "auto"), "fit was pad, now crop")
 
 
+@pytest.mark.slow
 def test_stylegan3_is_trained_and_its_images_can_be_moved(run: Run, tmp_path: Path, images: Path):
     sizes = ("--resolution", "16", "--channels", "8,8,8,8", "--batch", "4", "--z-dim", "8", "--threads", "1")
     more = ("--augment", "adaptive", "--precision", "float32", "--out", tmp_path / "mine")

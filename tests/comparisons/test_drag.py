@@ -168,6 +168,7 @@ def test_displacements_of_pairs_agree_with_the_codes(tmp_path: Path):
     assert torch.equal(second, same)
 
 
+@pytest.mark.slow
 def test_damaged_trial_is_refused(tmp_path: Path):
     setting = bench(tmp_path, replace(SMALL, drags=1))
     trials.trials(setting, quiet)

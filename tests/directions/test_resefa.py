@@ -134,6 +134,7 @@ def test_several_codes_average_their_grams() -> None:
     assert not torch.allclose(both.eigenvalues, first.eigenvalues, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_small_budget_gives_the_same_directions() -> None:
     generator = small_stylegan2(16)
     ws = sample(generator, [1])
@@ -154,6 +155,7 @@ def test_full_rank_equals_the_dense_solution() -> None:
     torch.testing.assert_close(low.vectors, dense.vectors, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_directions_are_unit_vectors_of_the_edited_layers() -> None:
     generator = small_stylegan2(16)
     ws = sample(generator, [1])
@@ -248,6 +250,7 @@ def test_settings_show_what_was_changed() -> None:
     assert repr(ReSeFa(1e-2, rank=3)) == "ReSeFa(ridge=0.01 of the trace, rank=3)"
 
 
+@pytest.mark.slow
 def test_z_codes_are_mapped_where_z_and_w_are_equally_wide() -> None:
     """The directions at codes of z are those at the codes of w that they are mapped to, never those at z read as w."""
     generator = small_stylegan2(16, z_dim=6)

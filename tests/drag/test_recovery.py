@@ -32,6 +32,7 @@ def drag_by(resolution: int, margin: float, rate: float) -> tuple[str, float]:
     return session.drags[0].reason, float(session.codes[0, :2] / 10 @ way / way.square().sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.005, 0.008, 0.03, 0.1])
 def test_content_arrives_with_its_anchor_at_every_rate(rate: float):
     """Short steps let the template slip; that is seen when the anchor arrives, and the content is recovered."""

@@ -37,6 +37,7 @@ SETTINGS = (DragGANSettings(rate=0.03), FreeDragSettings(rate=0.03), FreeDragSet
 every_method = pytest.mark.parametrize("method", SETTINGS, ids=["draggan", "freedrag", "freedrag without recovery"])
 
 
+@pytest.mark.slow
 @every_method
 def test_drags_in_a_row_are_undone_one_by_one(method: DragSettings):
     once = sliding_session().drag([RIGHT], method)

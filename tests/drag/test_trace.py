@@ -42,6 +42,7 @@ def session(generator):
     return begun.drag(POINTS, FreeDragSettings(recovery=False), steps=50, canceled=lambda: next(answers))
 
 
+@pytest.mark.slow
 def test_replay_gives_the_same_image_bit_for_bit(generator, session, tmp_path: Path):
     trace = read_trace(write_trace(tmp_path / "trace.json", session))
     again = trace.replay(generator)

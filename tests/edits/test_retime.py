@@ -103,6 +103,7 @@ def test_step_lengths_are_those_of_neighboring_images(network):
     assert step_lengths(network, generator, path, positions) == pytest.approx(expected.numpy(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_timing_a_path_of_images(network):
     generator = LayeredGenerator(resolution=16)
     path = path_through(generator, [sample(generator, [0, 1, 2])], loop=True)

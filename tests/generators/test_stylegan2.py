@@ -71,6 +71,7 @@ def test_colors_are_a_modulated_pointwise_convolution() -> None:
     torch.testing.assert_close(layer(x, style), torch.cat(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("clamp", [None, 0.7])
 @pytest.mark.parametrize("layers", [None, (1, 2), (5,)])
@@ -96,6 +97,7 @@ def test_gradients_forwards_and_backwards(kind: Kind) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_splitting_a_batch_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = small_stylegan2(32)

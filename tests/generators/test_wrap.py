@@ -185,6 +185,7 @@ def test_labels_go_in_as_rows_or_numbers(label_as: str, module: nn.Module):
         generator.synthesize(z, "z", label="horse")
 
 
+@pytest.mark.slow
 def test_a_mapping_gives_w():
     mapping = nn.Linear(4, 6).eval().requires_grad_(False)
     generator = ganvas.wrap(Painter(), z_dim=4, mapping=mapping)

@@ -108,6 +108,7 @@ def test_mask_of_the_tracker_is_refused_for_what_it_is(shared: Path, mark: Path)
     assert not mark.exists()
 
 
+@pytest.mark.slow
 def test_files_of_others_are_opened_in_one_place():
     """`Image.open` and the classes of Pillow's formats occur in the decoder alone."""
     found = set()

@@ -30,6 +30,7 @@ def photographed(image: Image.Image, shade: float) -> Image.Image:
     return Image.fromarray(values.clip(0, 255).astype(np.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paper", [(255, 255, 255), (170, 170, 170), (250, 240, 210)])
 @pytest.mark.parametrize("thin", [False, True])
 @pytest.mark.parametrize("shade", [0.0, 0.25])

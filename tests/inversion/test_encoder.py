@@ -104,6 +104,7 @@ def test_a_missing_encoder_is_refused(tmp_path: Path):
         load_encoder(tmp_path / "text.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["faces", "cats"])
 def test_the_bundled_encoder_is_the_default_start_and_reconstructs_better_than_the_mean(name: str):
     generator = ganvas.load(name)

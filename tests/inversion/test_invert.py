@@ -111,6 +111,7 @@ def test_the_reported_loss_is_a_function_of_the_saved_latent():
         assert found.metrics[0].loss == pytest.approx(float(squares) + 0.5 * found.metrics[0].from_mean ** 2, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_metrics_do_not_depend_on_pixels_outside_the_mask():
     """Images that differ outside have the numbers of those that do not."""
     generator, mask = small_stylegan2(16), Region.box(0.0, 0.0, 0.5, 1.0).mask(16, 16)
@@ -175,6 +176,7 @@ def test_noise_maps_are_saved_per_sample(tmp_path: Path):
     torch.testing.assert_close(next(latent.rows([2]).images(generator)), found.images[2:], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_codes_do_not_depend_on_pixels_outside_the_mask():
     generator = small_stylegan2(16)
     mask = Region.box(0.0, 0.0, 0.5, 0.5).mask(16, 16)
@@ -249,6 +251,7 @@ def test_metrics_of_any_step_are_those_of_its_saved_latent(optimizer: str):
         assert [one.loss for one in found.metrics] == pytest.approx(step.losses.tolist(), rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_an_interrupted_inversion_keeps_its_last_step():
     generator = small_stylegan2(16)
 

@@ -87,6 +87,7 @@ def far(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganvas.inversion.photos.check_photos_ood", lambda *_, **__: ["far"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("far")
 def test_an_out_of_distribution_photo_of_which_nobody_chose_a_part_is_refused(photo: Path):
     """Its inversion would be a smeared face; the message says what helps."""
@@ -97,6 +98,7 @@ def test_an_out_of_distribution_photo_of_which_nobody_chose_a_part_is_refused(ph
     assert open_photo(photo, generator(), settings=box).warnings == ("far",)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("far")
 def test_a_photo_is_inverted_once_and_warned_of_every_time(photo: Path, monkeypatch: pytest.MonkeyPatch):
     steps = []

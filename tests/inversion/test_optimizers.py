@@ -35,6 +35,7 @@ def last_of(steps) -> OptimizerStep:
     return last
 
 
+@pytest.mark.slow
 def test_lbfgs_finds_the_least_squares():
     generator = LinearGenerator()
     target = goals(3)
@@ -95,6 +96,7 @@ def test_a_sample_of_a_batch_is_the_sample_alone(name: str):
         torch.testing.assert_close(together.losses[row : row + 1], alone.losses, atol=1e-9, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_sample_does_not_depend_on_the_target_of_another():
     generator, target = small_stylegan2(16), goals(2, 16)
     other = torch.cat([target[:1], -target[1:]])

@@ -96,6 +96,7 @@ def test_tuning_stops_below_the_given_distance():
     assert len(list(tune(objective, point(objective.generator), replace(FEW, stop_below=1e6)))) == 1
 
 
+@pytest.mark.slow
 def test_a_tuned_latent_is_synthesized_with_its_weights(tmp_path):
     generator = small_stylegan2(16)
     objective = objective_on(generator, "w+", goal(), LossWeights(l2=1.0))

@@ -26,6 +26,7 @@ def test_codes_are_those_of_the_seeds_in_order_untruncated():
         sample_codes(generator, "s", 5)
 
 
+@pytest.mark.slow
 def test_the_std_is_that_of_the_codes_along_each_vector():
     generator = LayeredGenerator()
     vectors = torch.nn.functional.normalize(torch.randn(3, 6), dim=1)

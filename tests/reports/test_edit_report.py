@@ -42,6 +42,7 @@ def written(folder: Path, generator: Generator, latent: Latent, step: Edit, **op
     return run.write(ResultFolder(folder), "an edit", {}, lambda *call: None)
 
 
+@pytest.mark.slow
 def test_every_image_has_a_file_at_the_generators_size(large: Generator, tmp_path: Path):
     found = written(tmp_path, large, sample(large, [7]), Edit(direction(), ("-2s", 3.0)))
     names = [f"seed0007{strength}.png" for strength in ("", "_-2s", "_+3")]

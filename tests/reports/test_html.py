@@ -96,6 +96,7 @@ def decoded(image: dict[str, str | None]) -> torch.Tensor:
     return read_image(BytesIO(content))
 
 
+@pytest.mark.slow
 def test_every_image_is_inside_and_has_the_size_it_claims(tmp_path):
     images = Page(write(tmp_path)).all("img")
     assert len(images) == 1 + 2 * 3 + 4
@@ -111,6 +112,7 @@ def test_small_images_are_enlarged_whole_and_in_order(tmp_path):
         assert torch.equal(to_bytes(decoded(image))[0], values)
 
 
+@pytest.mark.slow
 def test_large_images_are_made_smaller(tmp_path):
     sizes = {image["width"] for image in Page(write(tmp_path, side=1024)).all("img")}
     assert sizes == {"512", "192"}

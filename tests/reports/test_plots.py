@@ -71,6 +71,7 @@ def test_same_numbers_give_the_same_file_byte_for_byte(tmp_path: Path, suffix: s
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.slow
 def test_loss_plot_reads_the_log_of_a_folder(tmp_path: Path):
     text = "".join(json.dumps(line) + "\n" for line in log()) + '{"images": 300000, "D'
     (tmp_path / "log.jsonl").write_text(text, "utf-8")

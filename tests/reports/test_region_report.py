@@ -68,6 +68,7 @@ def test_nothing_changes_at_strength_zero(faces: Generator, latent: Latent, mask
         assert (strip.inside[1], strip.outside and strip.outside[1]) == (0, 0)
 
 
+@pytest.mark.slow
 def test_only_the_shared_edits_stand_on_all_rows(faces: Generator, latent: Latent, mask: torch.Tensor):
     edits = [Edit(direction(seed), STRENGTHS, str(seed)) for seed in range(2)]
     report = compare_directions(faces, latent, edits, mask, shared=1)

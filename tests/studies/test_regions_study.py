@@ -328,6 +328,7 @@ def test_generators_without_layers_and_wrong_layers_are_refused():
         study.settings_for(fake, None, None, False)
 
 
+@pytest.mark.slow
 def test_the_command_writes_tables_and_sheets_and_refuses_another_study(measured, tmp_path, monkeypatch, capsys):
     _, _, found, bench = measured
     monkeypatch.setattr(study, "load", lambda source: bench.generator)

@@ -152,6 +152,7 @@ def cubic_error(frequency: float) -> float:
     return float(np.abs((np.where(distance <= 1, near, far) * wave).sum(axis=1) - 1).max())
 
 
+@pytest.mark.slow
 @given(st.floats(-math.pi, math.pi), st.floats(1, 1.6), st.floats(-9, 9), st.floats(-9, 9), st.floats(0.3, 0.9))
 @settings(max_examples=25)
 def test_warped_wave_follows_the_matrix(angle: float, size: float, dx: float, dy: float, frequency: float):

@@ -37,6 +37,7 @@ def with_exact_norms(network: torch.nn.Module, names: list[str]) -> None:
             parameters[name].div_(torch.linalg.matrix_norm(parameters[name].flatten(1), ord=2))
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_step_equals_a_plain_one():
     """Losses of both networks from their definitions, with exact singular values instead of power iteration."""
@@ -137,6 +138,7 @@ def test_exported_weights_have_largest_singular_value_one():
         assert norm == pytest.approx(1, abs=0.02), name
 
 
+@pytest.mark.slow
 def test_export_leaves_the_run_unchanged():
     networks = trained()
     before = {name: t.clone() for name, t in networks.average.state_dict().items()}

@@ -72,6 +72,7 @@ def test_bundled_discriminators_belong_to_their_generators(name: str):
     assert discriminator.resolution == generator.resolution
 
 
+@pytest.mark.slow
 def test_adaptation_starts_from_the_companion_discriminator(tmp_path: Path):
     finish(begin(STYLE, tmp_path / "run", 32))
     model = tmp_path / "run" / "generator.safetensors"

@@ -37,6 +37,7 @@ def test_evaluation_does_not_change_the_run(held_out: HeldOutEvaluation, tmp_pat
     assert events[-1].metrics == held_out.metrics(evaluated.networks.average)
 
 
+@pytest.mark.slow
 def test_generator_is_nearest_to_its_own_images(held_out: HeldOutEvaluation):
     generator = STYLE.build(CPU).average
     images = torch.cat(list(fake_images(generator, range(50, 74))))

@@ -27,6 +27,7 @@ def names(folder: Path, pattern: str = "*") -> list[str]:
     return sorted(path.name for path in folder.glob(pattern))
 
 
+@pytest.mark.slow
 def test_files_and_events_follow_the_schedule(tmp_path: Path):
     run = begin(DC, tmp_path / "run", 100, log_every=24, sheet_every=50, snapshot_every=40, weights_every=64)
     events = [(event.kind, event.images) for event in finish(run)]
@@ -96,11 +97,13 @@ def test_the_first_event_says_what_is_trained_on(tmp_path: Path):
     assert (first.kind, first.images, first.data.count) == ("begun", 0, 40)
 
 
+@pytest.mark.slow
 def test_only_the_newest_snapshots_of_a_run_are_kept(tmp_path: Path):
     finish(begin(DC, tmp_path / "run", 96, snapshot_every=16, keep=2))
     assert names(tmp_path / "run", "snapshot-*") == [f"snapshot-{n:09d}.safetensors" for n in (80, 96)]
 
 
+@pytest.mark.slow
 @EACH
 def test_log_lines_have_losses_scores_and_speed(tmp_path: Path, settings: GANSettings):
     finish(begin(settings, tmp_path / "run", 48, kind="adaptive"))
@@ -126,6 +129,7 @@ def test_settings_schedule_and_augmentation_are_written(tmp_path: Path):
     assert (written["schedule"]["images"], written["augmentation"]) == (48, {"kind": "diff", "flip": True, "parts": []})
 
 
+@pytest.mark.slow
 @EACH
 def test_sheet_shows_the_exported_generator(tmp_path: Path, settings: GANSettings):
     run = begin(settings, tmp_path / "run", 16, sheet_every=16)

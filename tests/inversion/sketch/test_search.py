@@ -211,6 +211,7 @@ def test_candidates_start_at_the_mean_and_at_the_nearest_and_are_independent():
         assert one.relative_distance == pytest.approx(one.distance / one.nearest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["z", "w", "w+"])
 def test_every_space_gives_the_latent_of_its_images(space: str, tmp_path):
     generator, drawing = small_stylegan2(SIDE), random_sketch()
