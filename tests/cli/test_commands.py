@@ -26,6 +26,8 @@ def check_whole(paths: list[str]) -> None:
             assert path.read_text("utf-8").rstrip().endswith("</html>")
         elif path.name == "latent.safetensors":
             assert len(ganvas.load_latent(path)) > 0
+        elif path.suffix == ".recipe":
+            assert len(ganvas.load_recipe(path)) > 0
         else:
             assert len(ganvas.load_directions(path)) > 0
 
@@ -112,7 +114,14 @@ def test_edit_writes_every_sample_at_every_strength(run: Run, found: Path, tmp_p
     outcome = run("edit", "faces", found / "directions.safetensors", *options, "--out", tmp_path, "--json")
     summary = json.loads(outcome.out)
     check_whole(summary["files"])
-    assert {Path(path).suffix for path in summary["files"]} == {".png", ".html", ".safetensors", ".gif", ".webp"}
+    assert {Path(path).suffix for path in summary["files"]} == {
+        ".png",
+        ".html",
+        ".safetensors",
+        ".recipe",
+        ".gif",
+        ".webp",
+    }
     assert [change["sample"] for change in summary["changes"]] == ["seed 4", "seed 7"]
     assert all(change["inside"][1] > 0 for change in summary["changes"])  # at strength 0 what was added still shows
     with Image.open(tmp_path / "videos" / "seed0004.gif") as moving:

@@ -199,7 +199,7 @@ def test_displaced_cats_of_the_test_set_are_found(shared: Path, tmp_path: Path):
     known, found, random = [], [], np.random.RandomState(1)
     images, pages = (open_images(shared / "data" / f"{name}-test.zip", 128) for name in ("afhq-cat-128", "cars-128x96"))
     for row in images.spread(20):
-        photo, frame = place(images.batch([row]), pages.batch([row]), PLACEMENTS[1], random)
+        photo, frame = place(images.batch(np.array([row])), pages.batch(np.array([row])), PLACEMENTS[1], random)
         faces = find_cats(write_image(tmp_path / "photo.png", photo))
         known.append(frame)
         found.append(frame_of(faces[0].eyes) if faces else (9, 9))
