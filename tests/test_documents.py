@@ -19,6 +19,7 @@ from PIL import Image
 import ganvas
 from ganvas.checkpoints import load as loading
 from ganvas.cli import make_app
+from ganvas.inversion import open as opening
 from ganvas.metrics import ood
 from tests.generators.biggan_parts import SMALL, small_biggan
 from tests.generators.small_stylegan3 import small_stylegan3
@@ -59,7 +60,6 @@ SHORTER = {
     "steps=50": "steps=4",
     "frames=96": "frames=6",
     "images=100_000": "images=64",
-    'open_latent("me.jpg", G)': 'open_latent("me.safetensors", G)',  # else 300 steps
 }
 
 
@@ -72,6 +72,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # Fewer samples than in use, which take half a minute.
     monkeypatch.setattr(ood, "SAMPLES", 60)
     monkeypatch.setattr(ood, "FITTED", 40)
+    monkeypatch.setattr(opening, "STEPS", 4)
+    monkeypatch.setattr(opening, "TUNING_STEPS", 4)
     monkeypatch.setattr(ganvas, "load", load_or_small)
     return tmp_path
 
