@@ -11,6 +11,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ RESULTS = {
     "Evaluation",
     "Inversion",
     "InversionMetrics",
+    "PastedPhoto",
     "SketchResult",
     "Timing",
 } | {"TrainingEvent"}
@@ -81,6 +83,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     import ganvas
     from ganvas.checkpoints.own_format import save_generator
     from ganvas.generators.protocol import About
+    from ganvas.latents.photo_origin import PhotoOrigin
     from ganvas.training.encoder.run import EncoderSchedule
     from tests.generators.small import small_stylegan2
     from tests.training.tiny import DC, STYLE, STYLE3, write_images
@@ -104,6 +107,9 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     inverting = ganvas.InversionSettings(steps=1)
     paint = torch.nn.Sequential(torch.nn.Linear(6, 3 * 16), torch.nn.Unflatten(1, (3, 4, 4))).eval()
     base = {"generator": G, "latent": latent}
+    recipe = ganvas.Recipe(latent).move(found[0], 1.0, inside=region)
+    origin = PhotoOrigin(ganvas.read_photo(photo, 32), torch.eye(2, 3, dtype=torch.float64)[None])
+    of_photo = replace(latent, photo=origin, source=str(photo))
     adapting = ganvas.AdaptationSettings.of_model(str(file), batch=4)
     count = iter(range(10**6))
 
@@ -126,6 +132,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "LossWeights": lambda: {"l2": 1.0},
         "PhotoSettings": dict,
         "ReSeFa": dict,
+        "Recipe": lambda: {"base": latent},
         "Region": lambda: {"shape": region.shape},
         "Ridge": dict,
         "RunSchedule": dict,
@@ -150,6 +157,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "load": lambda: {"source": file},
         "load_directions": lambda: {"path": file},
         "load_latent": lambda: {"path": file},
+        "load_recipe": lambda: {"path": recipe.save(folder / "small.recipe")},
         "mix": lambda: {"generator": G, "content": latent, "style": latent, "layers": 0},
         "mix_grid": lambda: {"generator": G, "content": latent, "style": latent, "layers": 0},
         "named_regions": lambda: {"generator": G},
@@ -158,10 +166,15 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "open_photo": lambda: {
             "path": photo, "generator": G, "settings": ganvas.PhotoSettings(as_is=True, ood="off"), "tune": False
         },
+        "paste_back": lambda: {
+            "generator": G, "edited": pixels, "photo": photo, "path": out("pasted").with_suffix(".png"),
+            "original": of_photo,
+        },
         "path_through": lambda: {"generator": G, "latents": [latent, latent]},
         "read_image": lambda: {"file": photo},
         "read_photo": lambda: {"path": photo, "resolution": 32},
         "read_sketch": lambda: {"path": photo, "resolution": 32},
+        "render": lambda: {"generator": G, "recipe": recipe},
         "retime": lambda: {"generator": G, "path": path, "frames": 3},
         "sample": lambda: {"generator": G, "seeds": [1]},
         "show": lambda: {"images": pixels},
