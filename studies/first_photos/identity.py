@@ -3,8 +3,6 @@
 import importlib
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.generators.protocol import Generator
+from ganvas.images.faces import LANDMARKS, model_file
 from ganvas.images.pixels import resize, to_bytes
 from ganvas.metrics.features import load_features
 from ganvas.metrics.perceptual import perceptual_distance
 
 SAME_PERSON = 0.6  # dlib's own threshold (99.38 % on Labeled Faces in the Wild)
 RECOGNITION = "dlib_face_recognition_resnet_model_v1.dat"
-LANDMARKS = "shape_predictor_5_face_landmarks.dat"
 SIDE = 512  # pixels of the images in which landmarks are found
 Distance = Callable[[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]], float]
 
@@ -55,10 +53,7 @@ def _colors(image: Float[Tensor, "1 3 h w"]) -> np.ndarray:
 @cache
 def _models() -> tuple[Any, Any, Any, Any]:
     """Return dlib, its detector of faces, its predictor of five landmarks, and its network of descriptors."""
-    dlib, package = importlib.import_module("dlib"), find_spec("face_recognition_models")
-    assert package is not None
-    assert package.submodule_search_locations
-    folder = Path(package.submodule_search_locations[0]) / "models"
-    predictor = dlib.shape_predictor(str(folder / LANDMARKS))
-    network = dlib.face_recognition_model_v1(str(folder / RECOGNITION))
+    dlib = importlib.import_module("dlib")
+    predictor = dlib.shape_predictor(str(model_file(LANDMARKS)))
+    network = dlib.face_recognition_model_v1(str(model_file(RECOGNITION)))
     return dlib, dlib.get_frontal_face_detector(), predictor, network

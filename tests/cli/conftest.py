@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+import ganvas
+from ganvas.checkpoints.own_format import save_generator
 from ganvas.cli import main
+from ganvas.generators.protocol import About
 from ganvas.images import pixels
+from tests.generators.small import small_stylegan2
 
 
 @dataclass(frozen=True)
@@ -66,3 +70,18 @@ def check_one_file(
     for more, message in (((), "exists already"), ((another, "--overwrite"), "2 images result")):
         outcome = run(command, model, one, *options, *more, "--out", out)
         assert (outcome.code, message in outcome.err) == (2, True)
+
+
+@pytest.fixture
+def small_model(tmp_path: Path) -> Path:
+    """Return the file of a small generator."""
+    return save_generator(tmp_path / "small.safetensors", small_stylegan2(16), About("small", ""))
+
+
+@pytest.fixture
+def small_directions(tmp_path: Path, small_model: Path) -> Path:
+    """Return a file with two directions of the small generator, found in the middle of its images."""
+    generator = ganvas.load(str(small_model))
+    region, method = ganvas.Region.box(0.3, 0.3, 0.6, 0.6), ganvas.ReSeFa(resolution=8)
+    found = ganvas.find_directions(generator, ganvas.sample(generator, [0]), region, method=method, count=2)
+    return found.save(tmp_path / "found.safetensors")

@@ -22,29 +22,16 @@ BOX = "box:0.3,0.3,0.6,0.6"
 OUTSIDE = torch.from_numpy(~rim_around(Region.box(0.3, 0.3, 0.6, 0.6), 16, 16, 0.1, within=False).limit)
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """Return the file of a small generator."""
-    return save_generator(tmp_path / "small.safetensors", small_stylegan2(16), About("small", ""))
-
-
-@pytest.fixture
-def direction(tmp_path: Path, model: Path) -> Path:
-    """Return a file with one direction."""
-    generator = ganvas.load(str(model))
-    method = ganvas.ReSeFa(resolution=8)
-    found = ganvas.find_directions(generator, ganvas.sample(generator, [0]), BOX, method=method, count=1)
-    return found.save(tmp_path / "found.safetensors")
-
-
 def outside(path: Path) -> torch.Tensor:
     return read_image(path)[..., OUTSIDE]
 
 
-def test_edited_files_are_the_original_beyond_the_rim(run: Run, model: Path, direction: Path, tmp_path: Path):
+def test_edited_files_are_the_original_beyond_the_rim(
+    run: Run, small_model: Path, small_directions: Path, tmp_path: Path
+):
     out = tmp_path / "out"
     options = ["--strength", "-3,3", "--seeds", "4,5", "--frames", "2", "--json", "--inside", BOX, "--out", out]
-    outcome = run("edit", model, direction, *options)
+    outcome = run("edit", small_model, small_directions, *options)
     assert (outcome.code, outcome.err) == (0, "")
     for seed in ("seed0004", "seed0005"):
         original = read_image(out / "images" / f"{seed}.png")
@@ -60,11 +47,11 @@ def test_edited_files_are_the_original_beyond_the_rim(run: Run, model: Path, dir
     assert "with a rim of 0.1 around it" in page
 
 
-def test_one_confined_edit_becomes_one_file(run: Run, model: Path, direction: Path, tmp_path: Path):
+def test_one_confined_edit_becomes_one_file(run: Run, small_model: Path, small_directions: Path, tmp_path: Path):
     out, before = tmp_path / "edited.png", tmp_path / "before.png"
-    assert run("sample", model, "--seeds", "4", "--out", before).code == 0
+    assert run("sample", small_model, "--seeds", "4", "--out", before).code == 0
     options = ["--strength", "3", "--seeds", "4", "--frames", "0", "--inside", BOX]
-    assert run("edit", model, direction, *options, "--out", out).code == 0
+    assert run("edit", small_model, small_directions, *options, "--out", out).code == 0
     assert torch.equal(outside(out), outside(before))
 
 
@@ -79,36 +66,36 @@ def test_one_confined_edit_becomes_one_file(run: Run, model: Path, direction: Pa
     ],
 )
 def test_options_that_do_not_fit_are_refused_before_anything_is_written(
-    run: Run, model: Path, direction: Path, tmp_path: Path, options: list[str], message: str
+    run: Run, small_model: Path, small_directions: Path, tmp_path: Path, options: list[str], message: str
 ):
-    outcome = run("edit", model, direction, *options, "--out", tmp_path / "out")
+    outcome = run("edit", small_model, small_directions, *options, "--out", tmp_path / "out")
     assert outcome.code == 2
     assert message in outcome.err
     assert not (tmp_path / "out").exists()
 
 
-def test_mixed_files_are_the_content_beyond_the_rim(run: Run, model: Path, tmp_path: Path):
+def test_mixed_files_are_the_content_beyond_the_rim(run: Run, small_model: Path, tmp_path: Path):
     out = tmp_path / "out"
     options = ["--seeds", "1,2", "--mix", "7", "--layers", "0-2", "--inside", BOX, "--out", out]
-    assert run("sample", model, *options).code == 0
+    assert run("sample", small_model, *options).code == 0
     for seed in ("seed0001", "seed0002"):
         (mixed,) = (path for path in (out / "images").glob(f"{seed}-*"))
         assert torch.equal(outside(mixed), outside(out / "images" / f"{seed}.png"))
         assert not torch.equal(read_image(mixed), read_image(out / "images" / f"{seed}.png"))
 
 
-def test_a_dragged_image_is_the_start_beyond_the_rim(run: Run, model: Path, tmp_path: Path):
+def test_a_dragged_image_is_the_start_beyond_the_rim(run: Run, small_model: Path, tmp_path: Path):
     out = tmp_path / "out"
     options = ["--point", "0.4,0.45>0.5,0.45", "--steps", "2", "--frames", "2", "--inside", BOX, "--out", out]
-    assert run("drag", model, *options).code == 0
+    assert run("drag", small_model, *options).code == 0
     assert torch.equal(outside(out / "end.png"), outside(out / "start.png"))
     assert not torch.equal(read_image(out / "end.png"), read_image(out / "start.png"))
     again = run(
-        "drag", model, "--replay", out / "trace.json", "--inside", BOX, "--frames", "0", "--out", tmp_path / "2"
+        "drag", small_model, "--replay", out / "trace.json", "--inside", BOX, "--frames", "0", "--out", tmp_path / "2"
     )
     assert again.code == 0
     assert torch.equal(read_image(tmp_path / "2" / "end.png"), read_image(out / "end.png"))
-    beyond = run("drag", model, "--point", "0.4,0.4>0.9,0.9", "--inside", BOX, "--out", tmp_path / "no")
+    beyond = run("drag", small_model, "--point", "0.4,0.4>0.9,0.9", "--inside", BOX, "--out", tmp_path / "no")
     assert beyond.code == 2
     assert "target 0.9,0.9 lies beyond the rim" in beyond.err
 
@@ -131,6 +118,6 @@ def test_a_confined_video_is_made(run: Run, tmp_path: Path):
     assert (tmp_path / "out" / "interpolate.webp").is_file()
 
 
-def test_samples_without_a_mix_are_not_confined(run: Run, model: Path):
-    outcome = run("sample", model, "--seeds", "1", "--inside", BOX)
+def test_samples_without_a_mix_are_not_confined(run: Run, small_model: Path):
+    outcome = run("sample", small_model, "--seeds", "1", "--inside", BOX)
     assert (outcome.code, "give --mix" in outcome.err) == (2, True)

@@ -1,8 +1,6 @@
 """Options of the commands that put their edits back into the photos."""
 
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +10,7 @@ from torch import Tensor
 from ganvas.cli.types import PHOTOS, Flag, one
 from ganvas.drag.session import DragSession
 from ganvas.edits.confine import Confinement, ConfineSettings
-from ganvas.edits.paste_back import PastedPhoto, paste_back, photo_file_of
+from ganvas.edits.paste_back import PastedPhoto, paste_back, photo_file_of, union_of
 from ganvas.errors import GanvasError
 from ganvas.errors.ranges import FRACTION
 from ganvas.generators.protocol import Generator
@@ -104,9 +102,7 @@ class PasteOptions:
         """Write the photo with drags in it; it changes where any of them could move something. A path without suffix
         gets that of the photo.
         """
-        pasted, movable = Pasted(), [one.request.movable for one in session.drags]
-        known = [one for one in movable if one is not None]
-        region = reduce(or_, known) if len(known) == len(movable) > 0 else None
+        pasted, region = Pasted(), union_of([one.request.movable for one in session.drags])
         file = path if path.suffix else path.with_suffix(written_suffix(photo_file_of(session.start, self.into)))
         confinement = session.confinement if isinstance(session.confinement, Confinement) else None
         pasted.add(self._paste(session.context.generator, session.start, session.image(), file, region, confinement))

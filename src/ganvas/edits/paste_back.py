@@ -1,6 +1,7 @@
 """Edits put back into the photos that they were made from, at the photo's own size, bits, orientation and colors."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -23,7 +24,7 @@ from ganvas.generators.protocol import Generator, check_generator
 from ganvas.images.aligned import origin_of
 from ganvas.images.color import ProfileError
 from ganvas.images.paste_back import Placement, feathered, kept_detail, paste
-from ganvas.images.photos import in_file, read_in_frame
+from ganvas.images.photos import composed, in_file, read_in_frame
 from ganvas.images.pixels import check_image, luma
 from ganvas.images.profile_colors import ColorSpace, color_space
 from ganvas.images.rewriting import check_holds, write_stored
@@ -163,7 +164,7 @@ def way_into_photo(latent: Latent, photo: str | Path | None = None) -> tuple[Pat
     aligned = origin_of(source) if source is not None and source.is_file() else None
     if source is not None and aligned is not None and (photo is None or Path(photo).resolve() != source.resolve()):
         source, outer = aligned
-        frame = torch.cat([outer[:, :2] @ frame[:, :2], outer[:, :2] @ frame[:, 2:] + outer[:, 2:]], dim=1)
+        frame = composed(outer, frame)
     found = source if photo is None else Path(photo)
     assert found is not None  # _source_of has looked
     return found, frame
@@ -201,7 +202,12 @@ def _image_of(generator: Generator, given: Recipe | Latent | Tensor) -> Float[Te
 def _region_of_recipe(generator: Generator, recipe: Recipe) -> Region | None:
     """Return the union of the regions of all operations, None where one of them has none."""
     regions = [one.inside for one in recipe.active]
-    known = [region_of(generator, one)[1] for one in regions if one is not None]
+    return union_of([None if one is None else region_of(generator, one)[1] for one in regions])
+
+
+def union_of(regions: Sequence[Region | None]) -> Region | None:
+    """Return the union of regions, None standing for the whole image, as does no region at all."""
+    known = [one for one in regions if one is not None]
     return reduce(or_, known) if len(known) == len(regions) > 0 else None
 
 

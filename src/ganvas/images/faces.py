@@ -85,12 +85,18 @@ def in_photo(place: Point, width: int, height: int) -> Point:
 @cache
 def _models() -> tuple[Any, Any]:
     """Return dlib's detector of frontal faces and its predictor of five landmarks."""
-    models = find_spec("face_recognition_models")
-    if not can_find_faces() or models is None or not models.submodule_search_locations:
+    dlib = importlib.import_module("dlib") if can_find_faces() else None
+    if dlib is None:
         raise GanvasError(
             f"Finding faces needs dlib, which is not installed: {INSTALL}, or say where the eyes are: --eyes X,Y:X,Y."
         )
-    dlib = importlib.import_module("dlib")
+    return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model_file(LANDMARKS)))
+
+
+def model_file(name: str) -> Path:
+    """Return the file of one of dlib's models, by its name."""
     # The package is not imported: it needs pkg_resources, which setuptools no longer has.
-    folder = Path(models.submodule_search_locations[0]) / "models"
-    return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(folder / LANDMARKS))
+    found = find_spec("face_recognition_models")
+    assert found is not None
+    assert found.submodule_search_locations
+    return Path(found.submodule_search_locations[0]) / "models" / name

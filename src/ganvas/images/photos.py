@@ -242,9 +242,13 @@ def _read(
 
 def in_file(frame: Frame, orientation: Any) -> Frame:
     """Return the map into the fractions of the file, given the map into those of the upright photo."""
-    turned = torch.tensor(ORIENTATIONS.get(orientation, ORIENTATIONS[1]), dtype=torch.float64)
-    moved = turned[:, :2] @ frame
-    moved[:, 2] += turned[:, 2]
+    return composed(torch.tensor(ORIENTATIONS.get(orientation, ORIENTATIONS[1]), dtype=torch.float64), frame)
+
+
+def composed(outer: Frame, inner: Frame) -> Frame:
+    """Return the map that applies `inner` first, then `outer`."""
+    moved = outer[:, :2] @ inner
+    moved[:, 2] += outer[:, 2]
     return moved
 
 
