@@ -7,7 +7,7 @@ generator. The mapping network is frozen, so that w keeps its meaning.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,17 @@ from ganvas.errors import TrainingError
 from ganvas.errors.arguments import checked_as
 from ganvas.errors.ranges import Batch, LayerCount, Positive, Rate, Seed, Size, Steps, Weight
 from ganvas.generators.protocol import Generator, HasNoise, Noise
+from ganvas.images.datasets import ImageSet
 from ganvas.metrics.features import load_features
 from ganvas.training.adapt.feature_discriminator import FeatureDiscriminator
+from ganvas.training.adapt.photo_similarity import SIMILARITY, PhotoSimilarity
 from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.discriminator_files import companion_discriminator_path, load_discriminator
 from ganvas.training.gan.discriminators import StyleDiscriminator
 from ganvas.training.gan.losses import gradient_penalty, hinge, hinge_generator, score_metrics
-from ganvas.training.gan.networks import Networks, adam
+from ganvas.training.gan.networks import Networks, SheetMeasure, adam
 from ganvas.training.randomness import Randomness
 
 BETAS = (0.0, 0.99)
@@ -205,6 +207,11 @@ class AdaptationNetworks(Networks):
     """The state that training changes, and ``origin``, the original generator."""
 
     origin: Any = None
+
+    def sheet_measure(self, data: ImageSet, samples_of: Callable[[Any], Tensor]) -> SheetMeasure:
+        """Return what measures how far the samples of a sheet have moved to the photos."""
+        similarity = PhotoSimilarity(data, samples_of(self.origin), load_features(device=self.origin.device))
+        return lambda samples: {SIMILARITY: similarity.of(samples)}
 
 
 def correspondence(

@@ -3,7 +3,7 @@
 `tensors` and `restore` turn it into named tensors and back without loss, which is all that a snapshot needs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import TrainingError
+from ganvas.images.datasets import ImageSet
 from ganvas.training.distributed import ProcessGroup
 
+SheetMeasure = Callable[[Tensor], Mapping[str, float]]
+"""Samples [n, 3, h, w] to numbers by name."""
 MOMENTS = ("exp_avg", "exp_avg_sq")
 WARMUP_STEPS = 200
 
@@ -37,6 +40,12 @@ class Networks:
     def optimizers(self) -> dict[str, torch.optim.Adam]:
         """The optimizers by their names in snapshots."""
         return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
+
+    def sheet_measure(self, data: ImageSet, samples_of: Callable[[Any], Tensor]) -> SheetMeasure:
+        """Return what measures the samples of a sheet, given the training images and the samples of any generator: by
+        default nothing.
+        """
+        return lambda samples: {}
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,13 @@ from ganvas.images import pixels, sheets
 from ganvas.images.datasets import shuffled
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import sample
-from ganvas.metrics.features import load_features
 from ganvas.training import alarms, events
-from ganvas.training.adapt.adaptation import AdaptationNetworks
-from ganvas.training.adapt.photo_similarity import SIMILARITY, PhotoSimilarity
 from ganvas.training.events import TrainingEvent
 from ganvas.training.gan import averaging, snapshots
 from ganvas.training.gan.discriminator_files import DISCRIMINATOR, save_discriminator
 from ganvas.training.gan.discriminators import StyleDiscriminator
 from ganvas.training.gan.held_out import HeldOutEvaluation
-from ganvas.training.gan.networks import Networks, lr_decay, lr_warmup, scale_learning_rates, tensors
+from ganvas.training.gan.networks import Networks, SheetMeasure, lr_decay, lr_warmup, scale_learning_rates, tensors
 from ganvas.training.gan.snapshots import TrainingState
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.task import TrainingTask, do_step
@@ -194,12 +191,8 @@ class TrainingRun:
         yield from self._raise_alarm(monitor.check_metrics(metrics))
 
     @cached_property
-    def _similarity(self) -> PhotoSimilarity | None:
-        """What measures the progress of an adaptation, None for other runs."""
-        if not isinstance(self.networks, AdaptationNetworks):
-            return None
-        original = fixed_samples(self.networks.origin)
-        return PhotoSimilarity(self.task.data, original, load_features(device=self.task.device))
+    def _sheet_measure(self) -> SheetMeasure:
+        return self.networks.sheet_measure(self.task.data, fixed_samples)
 
     @property
     def _sheet_path(self) -> Path:
@@ -214,8 +207,7 @@ class TrainingRun:
         images, path = fixed_samples(self._exported()), self._sheet_path
         with self._naming_last_snapshot():
             pixels.write_image(path, sheets.grid(images, SHEET_COLUMNS))
-        metrics = {SIMILARITY: self._similarity.of(images)} if self._similarity else {}
-        yield TrainingEvent(events.SHEET, self.state.images, metrics, paths=(path,))
+        yield TrainingEvent(events.SHEET, self.state.images, self._sheet_measure(images), paths=(path,))
         if monitor:
             yield from self._raise_alarm(monitor.check_samples(images, self.state.images))
 
