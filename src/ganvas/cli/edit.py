@@ -6,7 +6,7 @@ from pathlib import Path
 from ganvas.cli import numbers
 from ganvas.cli.inside import Inside
 from ganvas.cli.options import Loading, Source, check_frames, mask_of
-from ganvas.cli.paste import PasteOptions
+from ganvas.cli.paste import Pasted, PasteOptions
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
@@ -101,9 +101,9 @@ def edit(
     title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
-        written = EditRun(generator, latent, step, mask, files, frames, rim).write(folder, title, facts, report)
-        done = latent.rows(range(len(written.changes)))
-        pasted = paste.write_edits(folder, generator, done, step, area)
+        pasted = Pasted()
+        also = paste.writer(pasted, folder, generator, step, area)
+        written = EditRun(generator, latent, step, mask, files, frames, rim, also).write(folder, title, facts, report)
     lines, paths = [*read_as, *written.lines, *pasted.lines], [*seen, *written.files, *pasted.files]
     loading.show("edit", lines, paths, changes=written.changes, images=written.images)
     if not written.finished:

@@ -1,5 +1,6 @@
 """Options of the commands that put their edits back into the photos."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,12 +16,10 @@ from ganvas.errors import GanvasError
 from ganvas.errors.ranges import FRACTION
 from ganvas.generators.protocol import Generator
 from ganvas.images.rewriting import written_suffix
-from ganvas.images.saving import file_name
-from ganvas.inversion.photos import unique_names
 from ganvas.io.result_folder import ResultFolder
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
-from ganvas.reports.region_report import Edit, captions
+from ganvas.reports.region_report import Edit
 
 FOLDER = "photos"
 Detail = Literal["auto"] | float
@@ -75,20 +74,21 @@ class PasteOptions:
         for row in range(len(latent)):
             written_suffix(photo_file_of(latent.rows([row]), self.into))
 
-    def write_edits(
-        self, folder: ResultFolder, generator: Generator, latent: Latent, step: Edit, region: Region | None
-    ) -> Pasted:
-        """Write the photo of every sample at every strength into a subfolder, if that was asked for."""
-        pasted = Pasted()
+    def writer(
+        self, pasted: Pasted, folder: ResultFolder, generator: Generator, step: Edit, region: Region | None
+    ) -> Callable[[Latent, str, Tensor], None] | None:
+        """Return what writes the photo of a sample, given its latent, a name without suffix and the edited image, into
+        a subfolder, and adds it to what is pasted; None where that was not asked for.
+        """
         if not self.paste_back:
-            return pasted
+            return None
         inside = folder.part(FOLDER)
-        for alone, name in zip(latent, unique_names([file_name(caption) for caption in latent.captions]), strict=True):
-            suffix = written_suffix(photo_file_of(alone, self.into))
-            for strength, image in zip(captions(step.strengths), step.each(generator, alone), strict=True):
-                path = inside / (file_name(f"{name}_{strength}") + suffix)
-                pasted.add(self._paste(generator, alone, image, path, region, step.confinement))
-        return pasted
+
+        def write(latent: Latent, name: str, image: Tensor) -> None:
+            path = inside / (name + written_suffix(photo_file_of(latent, self.into)))
+            pasted.add(self._paste(generator, latent, image, path, region, step.confinement))
+
+        return write
 
     def write_edit(self, path: Path, generator: Generator, latent: Latent, step: Edit, region: Region | None) -> Pasted:
         """Write the photo of the one sample at the one strength, if that was asked for."""

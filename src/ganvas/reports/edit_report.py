@@ -46,7 +46,8 @@ class EditRun:
     """One edit of every sample of a latent: all move along the same direction.
 
     ``mask`` is the region, at any size of the image's shape; None where it is not known. ``frames`` is the number of
-    frames of each video, 0 for none. ``rim`` is that of a confined edit.
+    frames of each video, 0 for none. ``rim`` is that of a confined edit. ``also`` takes every edited image too,
+    with the latent of its sample and the name of its file.
     """
 
     generator: Generator
@@ -56,6 +57,7 @@ class EditRun:
     files: ImageFiles = ImageFiles()
     frames: int = 0
     rim: Rim | None = None
+    also: Callable[[Latent, str, Tensor], None] | None = None
 
     def write(self, folder: ResultFolder, title: str, facts: Mapping[str, str], progress: Progress) -> WrittenEdits:
         """Write everything into a folder; the page has a title and facts in words. Ctrl-C keeps what is finished.
@@ -92,7 +94,10 @@ class EditRun:
             for strength, image in zip(
                 captions(self.step.strengths), self.step.each(self.generator, alone), strict=True
             ):
-                self.files.write(written.images / f"{file_name(f'{name}_{strength}')}.png", image)
+                called = file_name(f"{name}_{strength}")
+                self.files.write(written.images / f"{called}.png", image)
+                if self.also:
+                    self.also(alone, called, image)
                 yield image
                 more(1)
 
