@@ -11,6 +11,7 @@ from ganvas.edits.recipe import Recipe
 from ganvas.edits.recipe_files import tensors_of
 from ganvas.edits.render import States, evaluate, render
 from ganvas.errors import GanvasError, LatentError, RegionError, ResultFileError
+from tests.fakes import LinearGenerator
 from tests.generators.small import small_stylegan2
 
 LEFT, RIGHT = ganvas.Region.box(0, 0, 0.4, 1), ganvas.Region.box(0.6, 0, 1, 1)
@@ -181,5 +182,9 @@ def test_what_cannot_be_is_refused(generator):
         render(generator, recipe.move(direction(generator), inside="elbow"))
     with pytest.raises(LatentError, match="One image"):
         render(generator, recipe.drag([((0.3, 0.5), (0.5, 0.5))]))
+    plain = LinearGenerator()
+    in_z = Recipe(ganvas.sample(plain, [1])).interpolate(ganvas.sample(plain, [2]), 0.5, layers="0")
+    with pytest.raises(LatentError, match="Layers are those of w"):
+        render(plain, in_z)
     with pytest.raises(LatentError, match="targets"):
         render(generator, recipe.interpolate(base(generator, 1, 2, 3), 0.5))

@@ -3,16 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
-import torch
-
 from ganvas.directions.direction import Direction, Strength
 from ganvas.drag.request import DragRequest
 from ganvas.drag.session import open_drag
-from ganvas.edits.interpolate import linear, only_layers
 from ganvas.edits.mix import mix
 from ganvas.edits.move import edit
 from ganvas.errors import LatentError, RegionError
-from ganvas.generators.codes import Layers, layer_text
+from ganvas.generators.codes import Layers, layer_text, parse_layers
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.features import bundled_features
 from ganvas.inversion.prepare import latent_at, prepare_inversion
@@ -99,11 +96,14 @@ class InterpolateTo:
         begun, target = latent.to_space(generator, space), self.target.to_space(generator, space)
         if space == "z" and (begun.truncation, begun.label) != (target.truncation, target.label):
             raise LatentError("Codes of z with another truncation or class have no common path; give them the same.")
-        rows = []
-        for code, end in zip(begun.codes, target.codes.to(begun.codes).expand_as(begun.codes), strict=True):
-            end = end if self.layers is None else only_layers(torch.stack([code, end]), self.layers)[1]
-            rows.append(linear(code, end, torch.tensor([self.t])))
-        return replace(begun, codes=torch.cat(rows))
+        if self.layers is not None and space != "w+":
+            raise LatentError(f"Layers are those of w+, and this generator has {space} at most; leave layers out.")
+        codes = begun.codes + self.t * (target.codes.to(begun.codes) - begun.codes)
+        if self.layers is not None:
+            moved, rows = codes, list(parse_layers(self.layers, generator.layers))
+            codes = begun.codes.clone()
+            codes[:, rows] = moved[:, rows]
+        return replace(begun, codes=codes)
 
     def __str__(self) -> str:
         return f"go {100 * self.t:g} % of the way to {self.target.captions[0]}"
