@@ -66,6 +66,14 @@ class Basis:
         """Return vectors as a directions file holds them: z, w [k, d]; w+ [k, layers, d]; s [k, sum of channels]."""
         return vectors if self.space == "w" else self.embed(vectors)
 
+    def coordinates(self, vectors: Float[Tensor, "k *code"]) -> Float[Tensor, "k d"]:
+        """Return the coordinates of vectors that `stored` gave."""
+        if self.space == "s":
+            return vectors[:, list(self.rows)]
+        if self.space == "w+":
+            return vectors[:, list(self.layers or ())].flatten(1)
+        return vectors
+
 
 def acting_space(generator: Generator, space: str) -> str:
     """Return the space of the codes that directions of `space` move: w+ for w and w+, else `space` itself.

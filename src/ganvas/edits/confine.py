@@ -6,8 +6,9 @@ is zero beyond, so that the next layer computes from a confined map. The finishe
 """
 
 import reprlib
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import torch
@@ -96,6 +97,38 @@ class ConfinedImages:
         return notebook_cell(self, self.images)
 
 
+Pass = tuple[object, Tensor, Maps]
+"""What an edit was painted from (held, so that nothing else gets its id), its image, and its maps."""
+MOST_PASSES, MOST_BLENDERS = 3, 16
+
+
+@dataclass
+class Passes:
+    """What confined images of one sample were painted from: the original and the edits before the last one with their
+    feature maps, and the blenders of the regions. Whoever changes the last edit again and again pays for that one only.
+    """
+
+    kept: OrderedDict[tuple[int, ...], Pass] = field(default_factory=OrderedDict)
+    blenders: OrderedDict[tuple[object, ...], MapBlender] = field(default_factory=OrderedDict)
+
+    def blender(self, generator: Generator, confinement: "Confinement") -> MapBlender:
+        """Return the blender of a region."""
+        key = confinement, generator.resolution
+        if key not in self.blenders:
+            self.blenders[key] = MapBlender(confinement.rim(generator))
+            if len(self.blenders) > MOST_BLENDERS:
+                self.blenders.popitem(last=False)
+        self.blenders.move_to_end(key)
+        return self.blenders[key]
+
+    def keep(self, key: tuple[int, ...], painted: Pass) -> Pass:
+        """Keep a pass, and drop the oldest of too many."""
+        self.kept[key] = painted
+        if len(self.kept) > MOST_PASSES:
+            self.kept.popitem(last=False)
+        return painted
+
+
 @dataclass(frozen=True)
 class Confinement:
     """A region with its settings: where an edit that is still to come may change images."""
@@ -126,6 +159,7 @@ def confine(
     inside: Region | str | Sequence[Region | str],
     *,
     settings: ConfineSettings = ConfineSettings(),
+    passes: Passes | None = None,
 ) -> ConfinedImages:
     """Return images of edits that change nothing outside a region.
 
@@ -136,6 +170,7 @@ def confine(
             for a region of its own; where regions overlap, a later edit changes what an earlier one made.
         inside: The region, as in `find_directions`; or one for each edit.
         settings: Width and side of the rim.
+        passes: Where the passes before the last edit are kept for the next call, of one sample; None keeps nothing.
 
     Returns:
         `ConfinedImages`: beyond the rim equal to ``generator.synthesize(latent)``, bit for bit. A generator whose
@@ -164,35 +199,61 @@ def confine(
         )
     painter = latent.generator_for(check_generator(generator))
     painters = [painter if one.tuned is latent.tuned else one.generator_for(generator) for one in edits]
-    original = painter.synthesize(latent)
-    rims = [Confinement(area, settings).rim(generator) for area in areas]
-    steps = list(zip(painters, edits, [MapBlender(rim) for rim in rims], strict=True))
-    images = [
-        _confined(painter, latent[row], [(by, one[row], to) for by, one, to in steps], original[[row]], settings.finest)
-        for row in range(len(latent))
-    ]
-    return ConfinedImages(torch.cat(images), original, joined(rims))
+    known = passes or Passes()
+    blenders = [known.blender(generator, Confinement(area, settings)) for area in areas]
+    steps = list(zip(painters, edits, blenders, strict=True))
+    rim = joined([one.rim for one in blenders])
+    if len(latent) == 1:
+        original, images = _confined(painter, latent, steps, settings.finest, known)
+        return ConfinedImages(images, original, rim)
+    originals = painter.synthesize(latent)  # in one batch, which may round in another way than one by one
+    rows = []
+    for row in range(len(latent)):
+        own = [(by, one[row], to) for by, one, to in steps]
+        rows.append(_confined(painter, latent[row], own, settings.finest, Passes(), originals[[row]])[1])
+    return ConfinedImages(torch.cat(rows), originals, rim)
 
 
 def _confined(
     generator: Generator,
     latent: Latent,
     steps: Sequence[tuple[Generator, Latent, MapBlender]],
-    original: Float[Tensor, "1 3 h w"],
     finest: int | None,
-) -> Float[Tensor, "1 3 h w"]:
-    """Return the image of one sample after all steps: a generator, the edited latent, and what confines it."""
-    image, maps = original, Maps()
+    passes: Passes,
+    original: Float[Tensor, "1 3 h w"] | None = None,
+) -> tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]]:
+    """Return the images of one sample before and after all steps: a generator, the edited latent, what confines it."""
+    key = id(generator), id(latent), hash(finest)
+    before = passes.kept.get(key) or passes.keep(key, _unedited(generator, latent, finest, original))
+    painted = before
+    for number, step in enumerate(steps):
+        key = *key, id(step[1]), id(step[2])
+        known = passes.kept.get(key)
+        painted = known or _painted(*step, painted)
+        if not known and number + 1 < len(steps):  # the last edit is the one that changes
+            passes.keep(key, painted)
+    return before[1], painted[1]
+
+
+def _unedited(generator: Generator, latent: Latent, finest: int | None, image: Tensor | None) -> Pass:
+    """Return the image of a sample with its maps, none where images alone are composited."""
+    maps = Maps()
     if isinstance(generator, Hookable) and finest != 0:
         generator.synthesize_hooked(_keeping(maps, finest), latent)
-    for painter, edited_latent, blender in steps:
-        if isinstance(painter, Hookable) and maps:
-            edited = painter.synthesize_hooked(_confining(painter, maps, blender), edited_latent)
-        else:
-            edited = painter.synthesize(edited_latent)
-        limit = torch.from_numpy(blender.rim.limit).to(image.device)
-        image = torch.where(limit, blender.blend(image, edited), image)
-    return image
+    return (generator, latent), generator.synthesize(latent) if image is None else image, maps
+
+
+def _painted(generator: Generator, latent: Latent, blender: MapBlender, before: Pass) -> Pass:
+    """Return the image and the maps after one edit, which changes nothing beyond the blender's limit."""
+    _, image, maps = before
+    maps = Maps(maps)
+    if isinstance(generator, Hookable) and maps:
+        edited = generator.synthesize_hooked(_confining(generator, maps, blender), latent)
+    else:
+        edited = generator.synthesize(latent)
+    limit = torch.from_numpy(blender.rim.limit).to(image.device)
+    held = before[0], generator, latent, blender
+    return held, torch.where(limit, blender.blend(image, edited), image), maps
 
 
 def _keeping(maps: Maps, finest: int | None) -> MapHook:

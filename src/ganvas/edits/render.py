@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.find import region_of
-from ganvas.edits.confine import confine
+from ganvas.edits.confine import ConfinedImages, Passes, confine
 from ganvas.edits.operations import Change, Operation
 from ganvas.edits.recipe import Recipe
 from ganvas.errors.arguments import checked
@@ -41,6 +41,7 @@ class States:
     """
 
     kept: OrderedDict[tuple[int, ...], tuple[Latent, Operations, RecipeState]] = field(default_factory=OrderedDict)
+    passes: Passes = field(default_factory=Passes)
 
     def longest(self, base: Latent, operations: Operations) -> tuple[int, RecipeState]:
         """Return how many of the first operations are done in a state that is kept, and that state."""
@@ -124,5 +125,15 @@ def render(generator: Generator, recipe: Recipe, *, states: States | None = None
     state = evaluate(check_generator(generator), recipe, states)
     if not state.confined:
         return torch.cat(list(state.latent.images(generator)))
-    regions, latents = zip(*state.confined, strict=True)
-    return confine(generator, state.latent, latents, regions, settings=recipe.settings).images.cpu()
+    return confined_images(generator, recipe, states).images.cpu()
+
+
+def confined_images(generator: Generator, recipe: Recipe, states: States | None = None) -> ConfinedImages:
+    """Return the images of a recipe with operations inside regions, and what these changed of the image without them.
+
+    Raises `LatentError` for a recipe without such an operation.
+    """
+    state = evaluate(generator, recipe, states)
+    regions, latents = [region for region, _ in state.confined], [latent for _, latent in state.confined]
+    passes = states.passes if states else None
+    return confine(generator, state.latent, latents, regions, settings=recipe.settings, passes=passes)
