@@ -26,6 +26,7 @@ ROOM_ORDER = (
     "training",
     "comparisons",
     "reports",
+    "studio",
     "cli",
     "__main__",
 )

@@ -121,6 +121,12 @@ class Passes:
         self.blenders.move_to_end(key)
         return self.blenders[key]
 
+    def known(self, key: tuple[int, ...]) -> Pass | None:
+        """Return a pass that is kept, None where there is none."""
+        if key in self.kept:
+            self.kept.move_to_end(key)
+        return self.kept.get(key)
+
     def keep(self, key: tuple[int, ...], painted: Pass) -> Pass:
         """Keep a pass, and drop the oldest of too many."""
         self.kept[key] = painted
@@ -224,11 +230,11 @@ def _confined(
 ) -> tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]]:
     """Return the images of one sample before and after all steps: a generator, the edited latent, what confines it."""
     key = id(generator), id(latent), hash(finest)
-    before = passes.kept.get(key) or passes.keep(key, _unedited(generator, latent, finest, original))
+    before = passes.known(key) or passes.keep(key, _unedited(generator, latent, finest, original))
     painted = before
     for number, step in enumerate(steps):
         key = *key, id(step[1]), id(step[2])
-        known = passes.kept.get(key)
+        known = passes.known(key)
         painted = known or _painted(*step, painted)
         if not known and number + 1 < len(steps):  # the last edit is the one that changes
             passes.keep(key, painted)

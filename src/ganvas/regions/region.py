@@ -22,7 +22,7 @@ from ganvas.images.notebook import notebook_cell
 from ganvas.regions import mask_files as files
 from ganvas.regions.descriptions import mentions_mask, shape_from
 from ganvas.regions.drawing import shape_drawing
-from ganvas.regions.shapes import Box, Brush, Complement, Feather, Mask, Polygon, Shape, as_points, intersection, union
+from ganvas.regions.shapes import Box, Brush, Complement, Feather, Grow, Mask, Polygon, Shape, as_points, intersection, union
 from ganvas.regions.split import split_mask
 
 Number = float | int
@@ -238,6 +238,23 @@ class Region:
             [100, 100, 100, 80, 20, 0, 0, 0]
         """
         return self if radius == 0 else Region(Feather(self.shape, float(radius)))
+
+    @checked_as(RegionError)
+    def grow(self, radius: Number) -> "Region":
+        """Return the region grown on all sides, or shrunk, with an edge of one pixel.
+
+        Args:
+            radius: A fraction of the image's smaller side, from -1 to 1; below 0 shrinks, 0 returns the region itself.
+
+        Raises:
+            RegionError: A radius that is not allowed.
+
+        Example:
+            >>> import ganvas
+            >>> ganvas.Region.box(0.25, 0, 0.5, 1).grow(0.125).mask(1, 8).int().tolist()
+            [[[0, 1, 1, 1, 1, 0, 0, 0]]]
+        """
+        return self if radius == 0 else Region(Grow(self.shape, float(radius)))
 
     @checked_as(RegionError)
     def mask(self, height: int, width: int) -> Float[Tensor, "1 height width"]:

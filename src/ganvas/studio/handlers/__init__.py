@@ -1,0 +1,14 @@
+"""What a page may ask for, by name: a handler each, and the channel in which a newer message replaces an older one."""
+
+from collections.abc import Mapping
+
+from ganvas.studio.handlers import areas, bases, edits, searches, tasks
+from ganvas.studio.session import Handler
+
+HANDLERS: Mapping[str, tuple[Handler, str | None]] = {
+    **bases.HANDLERS,
+    **areas.HANDLERS,
+    **searches.HANDLERS,
+    **edits.HANDLERS,
+    **tasks.HANDLERS,
+}
