@@ -20,6 +20,7 @@ from ganvas.io.progress import Progress
 
 DEFAULT_BUDGET = 2 * 2**30
 TANGENTS_AT_ONCE = 32
+TANGENTS_ON_CPU = 8  # as fast as 32 where they stay in the cache, and whoever waits between two chunks waits less
 WORK = "Computing derivatives"  # as progress is labeled; its unit is a column of J
 PICKING_COST = 2.5  # measured: a pixel picked out one by one, in pixels of a whole rectangle
 
@@ -158,7 +159,8 @@ def hold(derivative: Derivative, plan: JacobianPlan, progress: Progress | None =
     """Compute J whole, in chunks of tangents, in the plan's dtype."""
     size, pixels = derivative.basis.size, derivative.image.numel()
     columns = torch.empty(size, pixels, dtype=plan.dtype, device=derivative.image.device)
-    for first, last in _chunks(0, size):
+    at_once = TANGENTS_ON_CPU if columns.device.type == "cpu" else TANGENTS_AT_ONCE
+    for first, last in _chunks(0, size, at_once):
         columns[first:last] = derivative.columns(first, last)
         if progress:
             progress(WORK, last, size)
@@ -195,6 +197,6 @@ def streamed_grams(
     return [gram.tril() + gram.tril(-1).T for gram in grams]
 
 
-def _chunks(first: int, last: int) -> Iterator[tuple[int, int]]:
-    for start in range(first, last, TANGENTS_AT_ONCE):
-        yield start, min(start + TANGENTS_AT_ONCE, last)
+def _chunks(first: int, last: int, at_once: int = TANGENTS_AT_ONCE) -> Iterator[tuple[int, int]]:
+    for start in range(first, last, at_once):
+        yield start, min(start + at_once, last)
