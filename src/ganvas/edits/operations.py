@@ -17,6 +17,7 @@ from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
 FILES = ("mask:", "labels:")  # texts of regions that read a file
 
@@ -169,7 +170,7 @@ class Operation:
     """
 
     change: Change
-    inside: Region | str | None = None
+    inside: Region | Part | str | None = None
     enabled: bool = True
 
     def __post_init__(self) -> None:
