@@ -15,6 +15,7 @@ from ganvas.cli.options import Loading, Source, check_frames
 from ganvas.cli.paste import FOLDER, Pasted, PasteOptions
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
+from ganvas.cli.recipes import Onto, add_inside, show_recipe
 from ganvas.cli.show import progress
 from ganvas.cli.types import METHOD, Files, Layers, Model, Out, Overwrite, Points, RegionText
 from ganvas.directions.find import region_of
@@ -25,6 +26,7 @@ from ganvas.drag.request_json import read_points
 from ganvas.drag.session import DragSession, open_drag
 from ganvas.drag.trace import read_trace
 from ganvas.edits.confine import Confinement
+from ganvas.edits.operations import Drag
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
@@ -135,6 +137,7 @@ def drag(
     overwrite: Overwrite = False,
     inside: Inside = Inside(),
     files: Files = ImageFiles(),
+    onto: Onto = Onto(),
     tuning: DragOptions = DragOptions(),
     paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
@@ -146,7 +149,7 @@ def drag(
     drag.mp4 with the extra video); drag.png, a sheet; latent.safetensors; trace.json, from which --replay does the same
     again; drag.recipe, from which ganvas render makes the image again. With --inside, the image beyond the rim of a
     region stays as it is, and needs no --mask that holds it; the latent is that of the free drag, and --replay needs
-    --inside again.
+    --inside again. With --recipe: images/, drag.png with the image after every operation, and drag.recipe.
 
     Args:
         seed: Which image; 4 by default. Or --latent FILE (or a photo), with --samples if it holds several.
@@ -166,6 +169,13 @@ def drag(
         raise GanvasError("--undo leaves out a trace's last drags; give the trace by --replay.")
     generator = loading.load(model)
     files.check_fits(generator.resolution)
+    if onto.recipe is not None:
+        if seed is not None or replay is not None or show_region:
+            raise GanvasError("--recipe says which image; leave --seed, --replay and --show-region out.")
+        change = Drag(asked.request(generator), tuning.space, tuning.layers, tuning.feature)
+        recipe = add_inside(onto.read(generator, source), generator, [change], inside)
+        show_recipe("drag", recipe, generator, out, overwrite, files, paste, loading)
+        return
     if replay is None:
         session = _open(asked, generator, source)
         requests: Sequence[DragRequest] = (asked.request(generator, session.start),)

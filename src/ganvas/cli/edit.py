@@ -1,5 +1,6 @@
 """``ganvas edit``: images moved along a direction."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from ganvas.cli.options import Loading, Source, check_frames, mask_of
 from ganvas.cli.paste import Pasted, PasteOptions
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
+from ganvas.cli.recipes import Onto, add_inside, show_recipe
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths, Texts
 from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.directions.files import load_directions
 from ganvas.directions.find import region_of
 from ganvas.directions.strengths import default_strengths, parse_strengths
+from ganvas.edits.operations import Move
 from ganvas.edits.rim import joined
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.ranges import whole_number
@@ -49,6 +52,7 @@ def edit(
     overwrite: Overwrite = False,
     inside: Inside = Inside(),
     files: Files = ImageFiles(),
+    onto: Onto = Onto(),
     paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
@@ -58,7 +62,8 @@ def edit(
     Writes, at the generator's size, a file for each image and strength (images/seed0004_+3.png and so on) and videos of
     the first four images (videos/seed0004.webp and .gif); a labeled sheet, edit.png, and a page, edit.html, of the
     first sixteen; latent.safetensors with the codes of every edited image (--inside: of the free edits); edit.recipe,
-    from which ganvas render makes the images of the last strength again.
+    from which ganvas render makes the images of the last strength again. With --recipe: images/, edit.png with the
+    image after every operation, and edit.recipe.
 
     Args:
         directions: A directions file of ganvas directions, or of other tools: .npy, .npz, .pt, .pkl or text.
@@ -75,12 +80,19 @@ def edit(
     """
     check_frames(frames)
     source.refuse_seeds(seeds)
+    if onto.recipe is not None and (seeds is not None or region is not None or show_region):
+        raise GanvasError("--recipe says which images; leave --seeds, --region and --show-region out.")
     generator = loading.load(model)
     files.check_fits(generator.resolution)
     found = _fitting(directions, generator, space)
     strengths = strength or default_strengths(found)
     before = tuple(_added(text, found, directions, generator, space) for text in add or ())
     layers = f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
+    if onto.recipe is not None:
+        moves = [Move(*one) for one in before] + [Move(_pick(found, index, directions), _one(strength), layers)]
+        recipe = add_inside(onto.read(generator, source), generator, moves, inside)
+        show_recipe("edit", recipe, generator, out, overwrite, files, paste, loading)
+        return
     confinement = inside.confinement(generator)
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before, confinement)
     if confinement is not None and region is not None:
@@ -123,6 +135,13 @@ def _pick(found: Directions, index: int, path: Path) -> Direction:
     if not 0 <= index < len(found):
         raise LatentError(f"Direction {index} does not exist: '{path}' has directions 0-{len(found) - 1}.")
     return found[index]
+
+
+def _one(strengths: Sequence[Strength] | None) -> Strength:
+    """Return the one strength that a recipe takes."""
+    if strengths is None or len(strengths) != 1:
+        raise GanvasError("An operation of a recipe has one strength; give one, such as --strength 3 or --strength 2s.")
+    return strengths[0]
 
 
 def _added(
