@@ -92,7 +92,8 @@ def test_a_part_combines_with_nothing_else(generator):
 
 
 def test_files_keep_parts_by_their_text(generator):
-    assert part_text(ganvas.part(generator, "part:eyes")) == "part:eyes"
+    for text in ("part:eyes", "click:0.5,0.5", "part:eyes & not:box:0,0,0.5,0.5"):
+        assert part_text(ganvas.part(generator, text)) == text
     with pytest.raises(RegionError, match="give the combination as text"):
         part_text(~ganvas.part(generator, "part:eyes"))
 

@@ -172,8 +172,9 @@ def drag(
     if onto.recipe is not None:
         if seed is not None or replay is not None or show_region:
             raise GanvasError("--recipe says which image; leave --seed, --replay and --show-region out.")
-        change = Drag(asked.request(generator), tuning.space, tuning.layers, tuning.feature)
-        recipe = add_inside(onto.read(generator, source), generator, [change], inside)
+        recipe = onto.read(generator, source)
+        change = Drag(asked.request(generator, recipe.base), tuning.space, tuning.layers, tuning.feature)
+        recipe = add_inside(recipe, generator, [change], inside)
         show_recipe("drag", recipe, generator, out, overwrite, files, paste, loading)
         return
     if replay is None:

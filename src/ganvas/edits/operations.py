@@ -18,8 +18,7 @@ from ganvas.inversion.sketch.target import Sketch
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 from ganvas.regions.part import Part
-
-FILES = ("mask:", "labels:")  # texts of regions that read a file
+from ganvas.regions.text import FILES
 
 
 @runtime_checkable

@@ -10,10 +10,10 @@ from ganvas.generators.protocol import Generator, about_of, check_generator
 from ganvas.parts.click import ClickPart, Clicks
 from ganvas.parts.find import find_parts
 from ganvas.parts.model_part import ModelPart
-from ganvas.regions.part import Part
+from ganvas.regions.part import CombinedPart, Part
 from ganvas.regions.part_model import CLUSTERS, PartModel
 from ganvas.regions.shapes import Point
-from ganvas.regions.text import FORMS, parse_region
+from ganvas.regions.text import FILES, FORMS, parse_region
 
 Finder = Callable[[str], Part]
 
@@ -37,7 +37,7 @@ def part(generator: Generator, text: str) -> Part:
         >>> import ganvas
         >>> G = ganvas.load("faces")
         >>> ganvas.part(G, "click:0.5,0.72 & not:mouth")
-        Part(common part of (click:0.5,0.72) and (all but (box:0.29,0.62,0.72,0.81)))
+        Part(click:0.5,0.72 & not:mouth)
     """
     known = check_generator(generator)
     found = parse_region(text, about_of(known).regions, finders_for(known))
@@ -74,9 +74,10 @@ def clusters_of(generator: Generator) -> PartModel:
 
 def part_text(part: Part) -> str:
     """Return the text that names a part again; raises `RegionError` for a combination."""
-    if isinstance(part, ModelPart | ClickPart):
-        return str(part)
-    raise RegionError(f"A file keeps parts by their text, and {part} has none; give the combination as text.")
+    typed = part.typed if isinstance(part, CombinedPart) else str(part)
+    if not typed or any(form in typed for form in FILES):
+        raise RegionError(f"A file keeps parts by their text, and {part} has none; give the combination as text.")
+    return typed
 
 
 def parse_clicks(text: str) -> Part:

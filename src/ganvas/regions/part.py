@@ -93,18 +93,19 @@ class Part(ABC):
 
 @dataclass(frozen=True, repr=False)
 class CombinedPart(Part):
-    """Parts and regions whose masks are combined at each pixel."""
+    """Parts and regions whose masks are combined at each pixel; `typed` is the text that it was read from."""
 
     of: tuple[Any, ...]
     combine: Callable[..., Tensor] = field(compare=False)
     text: str
+    typed: str = field(default="", compare=False)
 
     def mask_for(self, generator: Any, latent: Any) -> Float[Tensor, "n 1 h w"]:
         """Return the combination of the masks in each image."""
         return self.combine(*(masks_in(generator, latent, one) for one in self.of))
 
     def __str__(self) -> str:
-        return self.text.format(*self.of)
+        return self.typed or self.text.format(*self.of)
 
 
 def masks_in(generator: Any, latent: Any, area: Part | MaskSource) -> Float[Tensor, "n 1 h w"]:

@@ -114,7 +114,9 @@ def stored_part_model(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) 
         maps = tuple(
             MapScores(
                 str(one["name"]),
-                *(tensors[f"{one['name']}.{what}"].float() for what in ("weight", "mean", "std")),
+                tensors[f"{one['name']}.weight"].float(),
+                tensors[f"{one['name']}.mean"].float(),
+                tensors[f"{one['name']}.std"].float(),
                 one["unit"] is True,
             )
             for one in header["maps"]

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import reduce
 from operator import and_, or_
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from ganvas.errors import RegionError
 from ganvas.io.files import is_file
 from ganvas.regions.mask_files import parse_labels, read_mask
 from ganvas.regions.named import SETS
-from ganvas.regions.part import Part
+from ganvas.regions.part import CombinedPart, Part
 from ganvas.regions.region import Region
 from ganvas.regions.shapes import Mask
 
@@ -26,6 +27,7 @@ FORMS = {
     "part": "part:7",
     "click": "click:X,Y[:X,Y][:not:X,Y][:THRESHOLD]",
 }
+FILES = "mask:", "labels:"  # that read a file
 FOUND = "part", "click"  # in each image, by its generator
 Finders = Mapping[str, Callable[[str], Part]]
 
@@ -65,7 +67,8 @@ def parse_region(text: str, named: Mapping[str, Region], finders: Finders = Mapp
         return Region.from_mask_file(text.removeprefix("mask:"))
     pieces = _with_kinds(text.split("+"))
     found = (reduce(and_, (_parse_part(one, named, finders) for one in piece.split("&"))) for piece in pieces)
-    return reduce(or_, found)
+    region = reduce(or_, found)
+    return replace(region, typed=text) if isinstance(region, CombinedPart) else region
 
 
 def _with_kinds(pieces: list[str]) -> list[str]:
