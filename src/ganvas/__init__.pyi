@@ -48,11 +48,11 @@ from .latents.files import load_latent
 from .latents.latent import Latent, sample
 from .metrics.evaluation import Evaluation, evaluate
 from .parts.click import ClickFeatures
-from .parts.files import load_parts, save_parts
 from .parts.find import find_parts
 from .parts.text import part
 from .regions import Region
 from .regions.part import Part
+from .regions.part_files import load_parts, save_parts
 from .regions.part_model import PartModel
 from .training.adapt.adaptation import AdaptationSettings
 from .training.encoder.train import train_encoder

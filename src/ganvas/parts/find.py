@@ -4,7 +4,6 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
 
 import torch
 from jaxtyping import Float
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from ganvas.errors import GanvasError, RegionError
 from ganvas.errors.arguments import checked
-from ganvas.errors.ranges import Range, Seed
+from ganvas.errors.ranges import PartCount, PartSamples, Seed
 from ganvas.generators.at_once import samples_at_once
 from ganvas.generators.labels import even_classes
 from ganvas.generators.protocol import Generator, about_of, check_generator, feature_extent
@@ -20,8 +19,8 @@ from ganvas.io.cache import home
 from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent, sample
 from ganvas.parts.clusters import spherical_kmeans
-from ganvas.parts.files import load_parts, save_parts
 from ganvas.parts.maps import maps_of
+from ganvas.regions.part_files import load_parts, save_parts
 from ganvas.regions.part_model import CLUSTERS, MapScores, PartModel, standardized
 
 COUNT, SAMPLES, TRUNCATION = 16, 128, 0.7
@@ -30,8 +29,6 @@ SHARPNESS = 20.0  # logits are cosines times this
 MOST_VECTORS = 65_536
 SIDES = 8, 32, 64  # of the map that is clustered: at least, as a rule a quarter of the image but at most
 WORK = "Finding parts"
-PartCount = Annotated[int, Range(2, 64, whole=True)]
-SampleCount = Annotated[int, Range(2, 10_000, whole=True)]
 
 
 @checked
@@ -39,7 +36,7 @@ def find_parts(
     generator: Generator,
     *,
     count: PartCount = COUNT,
-    samples: SampleCount = SAMPLES,
+    samples: PartSamples = SAMPLES,
     seed: Seed = 0,
     feature: str | None = None,
     progress: Progress | None = None,
