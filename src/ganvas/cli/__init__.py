@@ -30,6 +30,7 @@ COMMANDS = {
     "drag": "Pull points of an image to where they should be.",
     "render": "Make the images of a recipe again.",
     "region": "Show a region on an image, with a ruler.",
+    "parts": "Find and draw the parts of a generator's images.",
     "align": "Align a photo to a generator, to paint on.",
     "invert": "Find the latents of your own photos.",
     "sketch": "Make images that show your sketches.",

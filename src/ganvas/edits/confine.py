@@ -6,9 +6,8 @@ is zero beyond, so that the next layer computes from a confined map. The finishe
 """
 
 import reprlib
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 import torch
@@ -16,17 +15,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.find import region_of
-from ganvas.edits.rim import WHOLE, MapBlender, Rim, joined, rim_around
+from ganvas.edits.passes import Passes
+from ganvas.edits.rim import Rim, joined, rim_around
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Fraction, Range
-from ganvas.generators.protocol import Generator, Hookable, MapHook, check_generator, feature_extent
+from ganvas.generators.protocol import Generator, check_generator
 from ganvas.images.notebook import notebook_cell
 from ganvas.latents.latent import Latent, as_latent
 from ganvas.metrics.locality import rms_change
+from ganvas.parts.located import regions_in
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
-Maps = dict[str, Tensor]
 MapSize = Annotated[int, Range(0, 1_000_000, whole=True)]
 
 
@@ -59,7 +60,7 @@ class ConfinedImages:
     Attributes:
         images: The edited images [n, 3, h, w], about [-1, 1].
         original: The images before; equal to `images` wherever `outside` is 1.
-        rim: Where the images may differ.
+        rim: Where the images may differ: of a part, wherever it lies in one of them.
     """
 
     images: Float[Tensor, "n 3 h w"]
@@ -97,59 +98,23 @@ class ConfinedImages:
         return notebook_cell(self, self.images)
 
 
-Pass = tuple[object, Tensor, Maps]
-"""What an edit was painted from (held, so that nothing else gets its id), its image, and its maps."""
-MOST_PASSES, MOST_BLENDERS = 3, 16
-
-
-@dataclass
-class Passes:
-    """What confined images of one sample were painted from: the original and the edits before the last one with their
-    feature maps, and the blenders of the regions. Whoever changes the last edit again and again pays for that one only.
-    """
-
-    kept: OrderedDict[tuple[int, ...], Pass] = field(default_factory=OrderedDict)
-    blenders: OrderedDict[tuple[object, ...], MapBlender] = field(default_factory=OrderedDict)
-
-    def blender(self, generator: Generator, confinement: "Confinement") -> MapBlender:
-        """Return the blender of a region."""
-        key = confinement, generator.resolution
-        if key not in self.blenders:
-            self.blenders[key] = MapBlender(confinement.rim(generator))
-            if len(self.blenders) > MOST_BLENDERS:
-                self.blenders.popitem(last=False)
-        self.blenders.move_to_end(key)
-        return self.blenders[key]
-
-    def known(self, key: tuple[int, ...]) -> Pass | None:
-        """Return a pass that is kept, None where there is none."""
-        if key in self.kept:
-            self.kept.move_to_end(key)
-        return self.kept.get(key)
-
-    def keep(self, key: tuple[int, ...], painted: Pass) -> Pass:
-        """Keep a pass, and drop the oldest of too many."""
-        self.kept[key] = painted
-        if len(self.kept) > MOST_PASSES:
-            self.kept.popitem(last=False)
-        return painted
-
-
 @dataclass(frozen=True)
 class Confinement:
     """A region with its settings: where an edit that is still to come may change images."""
 
-    inside: Region | str
+    inside: Region | Part | str
     settings: ConfineSettings = ConfineSettings()
 
     def __str__(self) -> str:
         side = "within" if self.settings.within else "around"
         return f"{self.inside}, with a rim of {self.settings.rim:g} {side} it"
 
-    def rim(self, generator: Generator) -> Rim:
-        """Return core and limit at the generator's size."""
-        region = region_of(generator, self.inside)[1]
-        return rim_around(region, generator.resolution, generator.resolution, self.settings.rim, self.settings.within)
+    def rims(self, generator: Generator, latent: Latent) -> list[Rim]:
+        """Return core and limit in each image of a latent, at the generator's size."""
+        area, size = region_of(generator, self.inside)[1], generator.resolution
+        regions, settings = regions_in(generator, latent, area), self.settings
+        found = {id(one): rim_around(one, size, size, settings.rim, settings.within) for one in regions}
+        return [found[id(one)] for one in regions]
 
     def images(self, generator: Generator, latent: Latent, edited: Latent) -> Float[Tensor, "n 3 h w"]:
         """Return the confined images of an edit."""
@@ -162,7 +127,7 @@ def confine(
     generator: Generator,
     latent: Latent,
     edited: Latent | Sequence[Latent],
-    inside: Region | str | Sequence[Region | str],
+    inside: Region | Part | str | Sequence[Region | Part | str],
     *,
     settings: ConfineSettings = ConfineSettings(),
     passes: Passes | None = None,
@@ -174,7 +139,7 @@ def confine(
         latent: What was edited.
         edited: What became of it, by any edit: `edit`, `mix`, a drag, a path. Or several edits of the same latent, each
             for a region of its own; where regions overlap, a later edit changes what an earlier one made.
-        inside: The region, as in `find_directions`; or one for each edit.
+        inside: The region or part, as in `find_directions`, or one for each edit. Parts are found in `latent`.
         settings: Width and side of the rim.
         passes: Where the passes before the last edit are kept for the next call, of one sample; None keeps nothing.
 
@@ -197,7 +162,7 @@ def confine(
     """
     latent = as_latent(latent)
     edits = [as_latent(one) for one in ([edited] if isinstance(edited, Latent) else edited)]
-    areas = [inside] if isinstance(inside, Region | str) else list(inside)
+    areas = [inside] if isinstance(inside, Region | Part | str) else list(inside)
     if not edits or len(edits) != len(areas) or any(len(one) != len(latent) for one in edits):
         raise LatentError(
             f"Edits of {reprlib.repr([len(one) for one in edits])} samples and {len(areas)} regions do not fit "
@@ -206,81 +171,14 @@ def confine(
     painter = latent.generator_for(check_generator(generator))
     painters = [painter if one.tuned is latent.tuned else one.generator_for(generator) for one in edits]
     known = passes or Passes()
-    blenders = [known.blender(generator, Confinement(area, settings)) for area in areas]
-    steps = list(zip(painters, edits, blenders, strict=True))
-    rim = joined([one.rim for one in blenders])
-    if len(latent) == 1:
-        original, images = _confined(painter, latent, steps, settings.finest, known)
-        return ConfinedImages(images, original, rim)
-    originals = painter.synthesize(latent)  # in one batch, which may round in another way than one by one
-    rows = []
+    blenders = [known.blenders_in(generator, Confinement(area, settings), latent) for area in areas]
+    original = painter.synthesize(latent) if len(latent) > 1 else known.original(painter, latent, settings.finest)
+    images = []
     for row in range(len(latent)):
-        own = [(by, one[row], to) for by, one, to in steps]
-        rows.append(_confined(painter, latent[row], own, settings.finest, Passes(), originals[[row]])[1])
-    return ConfinedImages(torch.cat(rows), originals, rim)
-
-
-def _confined(
-    generator: Generator,
-    latent: Latent,
-    steps: Sequence[tuple[Generator, Latent, MapBlender]],
-    finest: int | None,
-    passes: Passes,
-    original: Float[Tensor, "1 3 h w"] | None = None,
-) -> tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]]:
-    """Return the images of one sample before and after all steps: a generator, the edited latent, what confines it."""
-    key = id(generator), id(latent), hash(finest)
-    before = passes.known(key) or passes.keep(key, _unedited(generator, latent, finest, original))
-    painted = before
-    for number, step in enumerate(steps):
-        key = *key, id(step[1]), id(step[2])
-        known = passes.known(key)
-        painted = known or _painted(*step, painted)
-        if not known and number + 1 < len(steps):  # the last edit is the one that changes
-            passes.keep(key, painted)
-    return before[1], painted[1]
-
-
-def _unedited(generator: Generator, latent: Latent, finest: int | None, image: Tensor | None) -> Pass:
-    """Return the image of a sample with its maps, none where images alone are composited."""
-    maps = Maps()
-    if isinstance(generator, Hookable) and finest != 0:
-        generator.synthesize_hooked(_keeping(maps, finest), latent)
-    return (generator, latent), generator.synthesize(latent) if image is None else image, maps
-
-
-def _painted(generator: Generator, latent: Latent, blender: MapBlender, before: Pass) -> Pass:
-    """Return the image and the maps after one edit, which changes nothing beyond the blender's limit."""
-    _, image, maps = before
-    maps = Maps(maps)
-    if isinstance(generator, Hookable) and maps:
-        edited = generator.synthesize_hooked(_confining(generator, maps, blender), latent)
-    else:
-        edited = generator.synthesize(latent)
-    limit = torch.from_numpy(blender.rim.limit).to(image.device)
-    held = before[0], generator, latent, blender
-    return held, torch.where(limit, blender.blend(image, edited), image), maps
-
-
-def _keeping(maps: Maps, finest: int | None) -> MapHook:
-    """Return a hook that keeps every map of at most `finest` pixels."""
-
-    def keep(name: str, values: Tensor) -> Tensor:
-        if finest is None or max(values.shape[-2:]) <= finest:
-            maps[name] = values
-        return values
-
-    return keep
-
-
-def _confining(generator: Generator, maps: Maps, blender: MapBlender) -> MapHook:
-    """Return a hook that confines the change of every kept map, and keeps what comes of it."""
-
-    def change(name: str, values: Tensor) -> Tensor:
-        if name not in maps:
-            return values
-        extent = feature_extent(generator, name) if name in generator.feature_names else WHOLE
-        maps[name] = blender.blend(maps[name], values, extent)
-        return maps[name]
-
-    return change
+        one, kept = (latent, known) if len(latent) == 1 else (latent[row], Passes())
+        steps = [
+            (by, to if one is latent else to[row], of_edit[row])
+            for by, to, of_edit in zip(painters, edits, blenders, strict=True)
+        ]
+        images.append(kept.confined(painter, one, steps, settings.finest, original[[row]]))
+    return ConfinedImages(torch.cat(images), original, joined([one.rim for of_edit in blenders for one in of_edit]))

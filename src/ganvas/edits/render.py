@@ -12,13 +12,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.find import region_of
-from ganvas.edits.confine import ConfinedImages, Passes, confine
+from ganvas.edits.confine import ConfinedImages, confine
 from ganvas.edits.operations import Change, Operation
+from ganvas.edits.passes import Passes
 from ganvas.edits.recipe import Recipe
 from ganvas.errors.arguments import checked
 from ganvas.generators.protocol import Generator, check_generator
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
 Operations = tuple[Operation, ...]
 MOST_STATES = 64
@@ -31,7 +33,7 @@ class RecipeState:
     """
 
     latent: Latent
-    confined: tuple[tuple[Region, Latent], ...] = ()
+    confined: tuple[tuple[Region | Part, Latent], ...] = ()
 
 
 @dataclass

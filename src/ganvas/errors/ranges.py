@@ -96,6 +96,8 @@ LAYER_COUNT = Range(0, 1000, whole=True)
 PORT = Range(0, 65_535, whole=True)
 INDEX = Range(0, 999_999, whole=True)
 FRAMES = Range(0, 1000, whole=True)
+PART_COUNT = Range(2, 64, whole=True)
+PART_SAMPLES = Range(2, 10_000, whole=True)
 FINITE = Range(-1e9, 1e9)
 RATE = Range(0, 1, above=True)
 PIXELS = Range(0, 4096, above=True)
@@ -121,6 +123,8 @@ Size = Annotated[int, SIZE]
 Threads = Annotated[int, THREADS]
 LayerCount = Annotated[int, LAYER_COUNT]
 Frames = Annotated[int, FRAMES]
+PartCount = Annotated[int, PART_COUNT]
+PartSamples = Annotated[int, PART_SAMPLES]
 Finite = Annotated[float | int, FINITE]
 Rate = Annotated[float | int, RATE]
 Pixels = Annotated[float | int, PIXELS]

@@ -8,7 +8,19 @@ import numpy as np
 from jaxtyping import Float
 
 from ganvas.errors import RegionError
-from ganvas.regions.shapes import Box, Brush, Complement, Feather, Grow, Intersection, Mask, Polygon, Shape, Union, as_points
+from ganvas.regions.shapes import (
+    Box,
+    Brush,
+    Complement,
+    Feather,
+    Grow,
+    Intersection,
+    Mask,
+    Polygon,
+    Shape,
+    Union,
+    as_points,
+)
 
 
 def mentions_mask(description: Any) -> bool:

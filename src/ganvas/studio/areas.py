@@ -62,8 +62,7 @@ def name_of(wanted: object, areas: tuple[Area, ...], number: int) -> str:
 
 
 def _points(shape: Mapping[str, Any]) -> list[tuple[float, float]]:
-    points = [(min(1.0, max(0.0, number(x))), min(1.0, max(0.0, number(y)))) for x, y in shape["points"][:MOST_POINTS]]
-    return points
+    return [(min(1.0, max(0.0, number(x))), min(1.0, max(0.0, number(y)))) for x, y in shape["points"][:MOST_POINTS]]
 
 
 def _text(value: object) -> str:

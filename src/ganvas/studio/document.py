@@ -70,14 +70,12 @@ class Document:
         *,
         recipe: Recipe | None = None,
         areas: tuple[Area, ...] | None = None,
-        chosen: int | None | str = "same",
+        chosen: int | str | None = "same",
     ) -> Version:
         """Add a version that was made from the present one; what is left out stays."""
         now = self.now
         which = now.chosen if isinstance(chosen, str) else chosen
-        return self._add(
-            self.current, title, recipe or now.recipe, now.areas if areas is None else areas, which
-        )
+        return self._add(self.current, title, recipe or now.recipe, now.areas if areas is None else areas, which)
 
     def choose(self, number: int | None) -> None:
         """Choose another area of the present version, which is no change of the document."""

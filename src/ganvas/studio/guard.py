@@ -26,7 +26,7 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Guard:
-    """Checks requests for one running studio, which listens at `port`; `public` is the host it was opened to, if any."""
+    """Checks requests for one running studio, at `port`; `public` is the host that it was opened to, if any."""
 
     port: int
     public: str = ""

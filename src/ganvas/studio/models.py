@@ -115,4 +115,3 @@ class SearchSettings:
 def default_layers(generator: Generator) -> str | None:
     """Return the layers that the generator's card recommends for local edits."""
     return (about_of(generator).edit_layers or None) if generator.layers else None
-

@@ -86,7 +86,11 @@ class Session:
             raise GanvasError(f"'{message['do']}': {reason}.") from reason
 
     def submit(
-        self, work: Callable[[Job], None], label: str = "", urgency: Urgency = Urgency.AT_ONCE, channel: str | None = None
+        self,
+        work: Callable[[Job], None],
+        label: str = "",
+        urgency: Urgency = Urgency.AT_ONCE,
+        channel: str | None = None,
     ) -> Job:
         """Put work into the engine's queue."""
         return self.shared.engine.submit(Job(self.id, label, work, urgency, channel))
@@ -278,4 +282,3 @@ class Session:
 def _numbers(confined: ConfinedImages) -> dict[str, float]:
     inside, outside, seam = confined.inside_change, confined.outside_change, confined.seam
     return {"inside": float(inside), "outside": float(outside), "seam": float(seam)}
-

@@ -107,4 +107,3 @@ class Sessions:
     def _failed(self, owner: str, text: str) -> None:
         if owner in self.open:
             self.open[owner].say_error(text)
-

@@ -104,8 +104,6 @@ def _change(operation: Operation) -> dict[str, Any]:
     return {"label": str(change)}
 
 
-
-
 def jobs_of(engine: Engine, owner: str) -> dict[str, Any]:
     """Return what runs and waits for a session."""
     own, ahead = engine.jobs(owner)
