@@ -79,16 +79,33 @@ def evaluate(generator: Generator, recipe: Recipe, states: States | None = None)
     return state
 
 
-def _after(generator: Generator, state: RecipeState, operation: Operation) -> RecipeState:
+def start_of(generator: Generator, recipe: Recipe, inside: Region | Part | str | None, states: States) -> Latent:
+    """Return the latent from which one more operation of a recipe begins, inside a region or in all of the image."""
+    state = evaluate(generator, recipe, states)
+    if inside is None:
+        return state.latent
+    return dict(state.confined).get(region_of(generator, inside)[1], state.latent)
+
+
+def with_result(generator: Generator, recipe: Recipe, operation: Operation, latent: Latent, states: States) -> Recipe:
+    """Return a recipe with one more operation that was done already, from `start_of`, and led to `latent`: the states
+    keep the result, so that it is not searched for again.
+    """
+    state = _after(generator, evaluate(generator, recipe, states), operation, latent)
+    states.keep(recipe.base, (*recipe.active, operation), state)
+    return replace(recipe, operations=(*recipe.operations, operation))
+
+
+def _after(generator: Generator, state: RecipeState, operation: Operation, result: Latent | None = None) -> RecipeState:
     if operation.inside is None:
-        latent = operation.change.apply(generator, state.latent)
+        latent = result or operation.change.apply(generator, state.latent)
         confined = tuple(
             (region, _carried(generator, operation.change, one, state.latent, latent)) for region, one in state.confined
         )
         return RecipeState(latent, confined)
     _, inside = region_of(generator, operation.inside)
     codes = dict(state.confined)
-    codes[inside] = operation.change.apply(generator, codes.get(inside, state.latent))
+    codes[inside] = result or operation.change.apply(generator, codes.get(inside, state.latent))
     return replace(state, confined=tuple(codes.items()))
 
 

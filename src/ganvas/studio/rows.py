@@ -45,15 +45,26 @@ class Row:
         if session.row is None or session.row.area.region is not area.region:
             search = replace(search, search=replace(search.search, method=session.search.method()))
             found = _named(search.find(area.region, COUNT), area.name)
-            lengths = [shown_length(one) for one in found]
-            frame_of = crop_around(session.mask_of(area.region))
-            strips = []
-            for index, length in enumerate(lengths):
-                images = search.linear_images(_one(found, index), [step * length for step in STEPS])[0]
-                side = session.generator.resolution
-                strips.append(frame_of(resize(images, side, side)))
+            cut, side, strips = crop_around(session.mask_of(area.region)), session.generator.resolution, []
+            for index, direction in enumerate(found):
+                lengths = [step * shown_length(direction) for step in STEPS]
+                images = search.linear_images(found.rows([index]), lengths)[0]
+                strips.append(cut(resize(images, side, side)))
             session.row = cls(area, found, strips, [False] * len(found))
-        session.row.send(session)
+        session.row.begin(session)
+
+    @classmethod
+    def show_found(cls, session: "Session", area: Area, found: Directions) -> None:
+        """Show directions from a file for an area, at first as the image is without them."""
+        found = found.rows(range(min(COUNT, len(found))))
+        image = session.before_of(session.recipe).expand(len(STEPS), -1, -1, -1)
+        strips = [crop_around(session.mask_of(area.region))(image)] * len(found)
+        session.row = cls(area, found, strips, [False] * len(found))
+        session.row.begin(session)
+
+    def begin(self, session: "Session") -> None:
+        """Show the row, and make the strips exact when nothing else is to be done."""
+        self.send(session)
         session.submit(lambda job: _make_exact(session, job), "", Urgency.BACKGROUND, "exact")
 
     def send(self, session: "Session") -> None:
@@ -101,10 +112,6 @@ def crop_around(mask: Float[Tensor, "1 h w"]) -> Callable[[Tensor], Tensor]:
     first = max(0, min((top + bottom - side) // 2, height - side))
     start = max(0, min((left + right - side) // 2, width - side))
     return lambda images: resize(images[..., first : first + side, start : start + side], SIDE, SIDE)
-
-
-def _one(found: Directions, index: int) -> Directions:
-    return Directions.of(found[index])
 
 
 def _named(found: Directions, name: str) -> Directions:

@@ -64,6 +64,7 @@ class Session:
     tuned: tuple[Latent, Generator] | None = None
     searching: tuple[Hashable, Job] | None = None
     base_image: tuple[Latent, Tensor] | None = None
+    clicking: Any = None  # `ganvas.studio.handlers.clicks.Clicking`
     resumes: str = ""
     seen: float = field(default_factory=time.monotonic)
 

@@ -7,6 +7,7 @@ from ganvas.edits.operations import Drag, Draw, InterpolateTo, Mix, Move, Operat
 from ganvas.generators.protocol import about_of
 from ganvas.io.memory import process_bytes
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 from ganvas.studio.document import Area
 from ganvas.studio.engine import Engine
 from ganvas.studio.rows import MOST_STDS, counts_in_stds
@@ -73,7 +74,7 @@ def operation_of(operation: Operation, areas: tuple[Area, ...]) -> dict[str, Any
     return {"kind": operation.change.kind, "enabled": operation.enabled, "inside": where, **_change(operation)}
 
 
-def name_of_region(inside: Region | str, areas: tuple[Area, ...]) -> str:
+def name_of_region(inside: Region | Part | str, areas: tuple[Area, ...]) -> str:
     """Return the name of an operation's region: the text that names it, the area that it is, or what it is."""
     if isinstance(inside, str):
         return inside

@@ -2,7 +2,19 @@
 
 from collections.abc import Mapping
 
-from ganvas.studio.handlers import areas, bases, edits, searches, tasks
+from ganvas.studio.handlers import (
+    areas,
+    bases,
+    clicks,
+    drags,
+    edits,
+    exports,
+    photos,
+    searches,
+    sketches,
+    uploads,
+    videos,
+)
 from ganvas.studio.session import Handler
 
 HANDLERS: Mapping[str, tuple[Handler, str | None]] = {
@@ -10,5 +22,11 @@ HANDLERS: Mapping[str, tuple[Handler, str | None]] = {
     **areas.HANDLERS,
     **searches.HANDLERS,
     **edits.HANDLERS,
-    **tasks.HANDLERS,
+    **clicks.HANDLERS,
+    **drags.HANDLERS,
+    **sketches.HANDLERS,
+    **photos.HANDLERS,
+    **videos.HANDLERS,
+    **uploads.HANDLERS,
+    **exports.HANDLERS,
 }
