@@ -60,7 +60,8 @@ class BatchInversion:
     With ``tuning`` the weights are tuned for each photo alone afterwards. ``sources`` are the files of the photos,
     ``frames`` [n, 2, 3] the maps from fractions of the photos to those of the upright files. ``video_steps`` are the
     numbers of the steps whose images of the first photos are kept in ``video_images``.
-    ``on_images`` is called with the images of every step. ``on_saved`` is called with this object after each batch and after each tuned photo, so that they can be written.
+    ``on_images`` is called with the images of every step. ``on_saved`` is called with this object after each batch and
+    after each tuned photo, so that they can be written.
     """
 
     generator: Generator

@@ -50,6 +50,10 @@ class Document:
         """The version that is shown."""
         return self.versions[self.current]
 
+    def is_edit(self, version: Version) -> bool:
+        """Whether a version has another recipe than the one that it was made from."""
+        return version.parent is None or self.versions[version.parent].recipe is not version.recipe
+
     @property
     def can_undo(self) -> bool:
         """Whether this version was made from another."""

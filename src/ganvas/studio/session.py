@@ -16,12 +16,14 @@ from torch import Tensor
 from ganvas.edits.confine import ConfinedImages
 from ganvas.edits.recipe import Recipe
 from ganvas.edits.render import States, confined_images, evaluate, render
-from ganvas.errors import GanvasError
+from ganvas.errors import GanvasError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.images.pixels import resize
 from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.locality import rms_change
-from ganvas.studio.document import Document
+from ganvas.regions import Region
+from ganvas.studio.areas import MOST_AREAS, name_of
+from ganvas.studio.document import Area, Document
 from ganvas.studio.engine import Engine, Job, Urgency
 from ganvas.studio.models import Jacobians, Models, SearchSettings, default_layers
 from ganvas.studio.rows import Row
@@ -172,6 +174,22 @@ class Session:
                 self.outbox.put("before", frame({"type": "before"}, encoded(before)))
         if self.heat:
             self.send_heat(images)
+
+    def show_moving(self, image: Tensor) -> None:
+        """Send an image of something that is under way."""
+        header = {"type": "image", "moving": True, "version": self.document.current, "numbers": {}}
+        self.outbox.put("image", frame(header, encoded(image, moving=True)), moving=True)
+
+    def add_area(self, name: object, region: Region) -> Area:
+        """Add a region to the document, and choose it."""
+        areas = self.document.now.areas
+        if len(areas) >= MOST_AREAS:
+            raise RegionError(f"There are {MOST_AREAS} regions already; delete one first.")
+        number = max((one.number for one in areas), default=-1) + 1
+        area = Area(number, name_of(name, areas, number), region)
+        self.mask_of(region)  # fails here where the region does not fit the images
+        self.commit(f"Region {area.name}", areas=(*areas, area), chosen=number)
+        return area
 
     def _images(self, recipe: Recipe) -> Tensor:
         """Return the image of a recipe, the same bits as `ganvas.render`; notes how much changed, and where."""

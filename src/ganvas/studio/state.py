@@ -37,7 +37,7 @@ def state_of(session: "Session") -> dict[str, Any]:
         "rim": now.recipe.settings.rim,
         "within": now.recipe.settings.within,
         "versions": [
-            {"number": one.number, "parent": one.parent, "title": one.title, "shown": one.number in session.thumbnails}
+            {"number": one.number, "parent": one.parent, "title": one.title, "edit": document.is_edit(one)}
             for one in document.versions.values()
         ],
         "current": document.current,

@@ -7,7 +7,7 @@ from typing import Any
 from ganvas.errors import RegionError
 from ganvas.io.json_files import number
 from ganvas.regions import Region
-from ganvas.studio.areas import MOST_AREAS, drawn, flat, joined, name_of
+from ganvas.studio.areas import drawn, flat, joined, name_of
 from ganvas.studio.document import Area
 from ganvas.studio.session import Session
 
@@ -22,16 +22,10 @@ def draw(session: Session, message: Message) -> None:
         raise RegionError("A region is drawn by a shape, and none was given.")
     old = now.area if how != "new" else None
     region = joined(old.region if old else None, drawn(session.generator, shape), how, session.generator.resolution)
-    session.mask_of(region)
     if old is not None:
         change(session, old, region, f"Region {old.name}")
-        return
-    if len(now.areas) >= MOST_AREAS:
-        raise RegionError(f"There are {MOST_AREAS} regions already; delete one first.")
-    number_ = max((one.number for one in now.areas), default=-1) + 1
-    wanted = message.get("name") or (shape.get("text") if shape.get("kind") == "text" else None)
-    area = Area(number_, name_of(wanted, now.areas, number_), region)
-    session.commit(f"Region {area.name}", areas=(*now.areas, area), chosen=number_)
+    else:
+        session.add_area(message.get("name") or shape.get("text"), region)
 
 
 def change(session: Session, area: Area, region: Region, title: str) -> None:

@@ -8,9 +8,6 @@ from ganvas.errors import RegionError
 from ganvas.io.json_files import number
 from ganvas.latents.latent import Latent
 from ganvas.parts.click import ClickFeatures
-from ganvas.regions import Region
-from ganvas.studio.areas import MOST_AREAS, name_of
-from ganvas.studio.document import Area
 from ganvas.studio.handlers.areas import change
 from ganvas.studio.session import Session
 from ganvas.studio.wire import encoded_mask, frame
@@ -61,16 +58,7 @@ def click(session: Session, message: Message) -> None:
     if goes_on and area is not None:
         change(session, area, region, f"Region {area.name}")
     else:
-        _add(session, clicking, region)
-
-
-def _add(session: Session, clicking: Clicking, region: Region) -> None:
-    now = session.document.now
-    if len(now.areas) >= MOST_AREAS:
-        raise RegionError(f"There are {MOST_AREAS} regions already; delete one first.")
-    clicking.area = max((one.number for one in now.areas), default=-1) + 1
-    area = Area(clicking.area, name_of("Part", now.areas, clicking.area), region)
-    session.commit(f"Region {area.name}", areas=(*now.areas, area), chosen=area.number)
+        clicking.area = session.add_area("Part", region).number
 
 
 def _point(message: Message) -> Point:

@@ -18,7 +18,6 @@ from ganvas.io.json_files import whole
 from ganvas.regions import Region
 from ganvas.studio.engine import Job, JobCanceledError, Urgency
 from ganvas.studio.session import Session
-from ganvas.studio.wire import encoded, frame
 
 Message = Mapping[str, Any]
 MOST_STEPS = 2000
@@ -49,7 +48,8 @@ def drag(session: Session, request: DragRequest, inside: Region | None, job: Job
             job.progress("Dragging", state.steps, request.steps)
             if time.monotonic() - shown > SHOWN_EVERY:
                 shown = time.monotonic()
-                _show(session, encoded(opened.image(state.seen_codes), moving=True), run.path[-1])
+                session.show_moving(opened.image(state.seen_codes))
+                session.outbox.say("handles", points=run.path[-1])
     except JobCanceledError:
         pass
     finished = run.finish()
@@ -57,12 +57,6 @@ def drag(session: Session, request: DragRequest, inside: Region | None, job: Job
         session.shown()
         return
     _keep(session, finished, inside, replace(opened.with_drag(finished).latent, names=begun.names))
-
-
-def _show(session: Session, image: bytes, handles: Any) -> None:
-    header = {"type": "image", "moving": True, "version": session.document.current, "numbers": {}}
-    session.outbox.put("image", frame(header, image), moving=True)
-    session.outbox.say("handles", points=handles)
 
 
 def _keep(session: Session, finished: FinishedDrag, inside: Region | None, latent: Any) -> None:

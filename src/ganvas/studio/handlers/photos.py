@@ -13,7 +13,6 @@ from ganvas.inversion.open import open_photo
 from ganvas.inversion.photos import PhotoSettings
 from ganvas.studio.engine import Job, Urgency
 from ganvas.studio.session import Session
-from ganvas.studio.wire import encoded, frame
 
 Message = Mapping[str, Any]
 SHOWN_EVERY = 1 / 8  # seconds
@@ -34,8 +33,7 @@ def invert(session: Session, path: Path, settings: PhotoSettings, tune: bool, jo
     def show(images: Tensor) -> None:
         if time.monotonic() - shown[0] > SHOWN_EVERY:
             shown[0] = time.monotonic()
-            header = {"type": "image", "moving": True, "version": session.document.current, "numbers": {}}
-            session.outbox.put("image", frame(header, encoded(images[:1].cpu(), moving=True)), moving=True)
+            session.show_moving(images[:1].cpu())
 
     try:
         opened = open_photo(

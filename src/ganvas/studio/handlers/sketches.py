@@ -19,7 +19,6 @@ from ganvas.regions import Region
 from ganvas.studio.engine import Job, Urgency
 from ganvas.studio.files import Kept
 from ganvas.studio.session import Session
-from ganvas.studio.wire import encoded, frame
 
 Message = Mapping[str, Any]
 SHOWN_EVERY = 1 / 8  # seconds
@@ -49,8 +48,7 @@ def search(session: Session, draw: Draw, inside: Region | None, job: Job) -> Non
     for step in prepared.steps():
         if time.monotonic() - shown > SHOWN_EVERY:
             shown = time.monotonic()
-            header = {"type": "image", "moving": True, "version": version, "numbers": {}}
-            session.outbox.put("image", frame(header, encoded(step.images.cpu(), moving=True)), moving=True)
+            session.show_moving(step.images.cpu())
         job.progress("Sketching", step.number, draw.settings.steps)
     if step is None or session.document.current != version:
         return

@@ -1,4 +1,4 @@
-"""Recipes, latents, directions, masks and generators that the page sends; each read by the library's own safe reader."""
+"""Recipes, latents, directions, masks and generators that the page sends, each read by the library's safe reader."""
 
 import zipfile
 from collections.abc import Mapping
@@ -11,8 +11,6 @@ from ganvas.edits.recipe import Recipe, load_recipe
 from ganvas.errors import LatentError, RegionError, ResultFileError
 from ganvas.latents.open import open_latent_file
 from ganvas.regions import Region
-from ganvas.studio.areas import name_of
-from ganvas.studio.document import Area
 from ganvas.studio.rows import Row
 from ganvas.studio.session import Session
 
@@ -65,12 +63,7 @@ def take_directions(session: Session, message: Message) -> None:
     found.check_fits(session.generator)
     area = session.document.now.area
     if area is None and found.mask is not None:
-        now = session.document.now
-        number = max((one.number for one in now.areas), default=-1) + 1
-        area = Area(
-            number, name_of(found.origin.region_name or path.stem, now.areas, number), Region.from_mask(found.mask)
-        )
-        session.commit(f"Region {area.name}", areas=(*now.areas, area), chosen=number)
+        area = session.add_area(found.origin.region_name or path.stem, Region.from_mask(found.mask))
     if area is None:
         raise RegionError("Choose a region first: these directions do not say theirs.")
     Row.show_found(session, area, found)
@@ -78,12 +71,8 @@ def take_directions(session: Session, message: Message) -> None:
 
 def take_mask(session: Session, message: Message) -> None:
     """Add the region of a mask file."""
-    path, now = Path(message["path"]), session.document.now
-    region = Region.from_mask_file(path)
-    session.mask_of(region)
-    number = max((one.number for one in now.areas), default=-1) + 1
-    area = Area(number, name_of(path.stem, now.areas, number), region)
-    session.commit(f"Region {area.name}", areas=(*now.areas, area), chosen=number)
+    path = Path(message["path"])
+    session.add_area(path.stem, Region.from_mask_file(path))
 
 
 def take_model(session: Session, message: Message) -> None:

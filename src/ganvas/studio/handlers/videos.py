@@ -16,7 +16,6 @@ from ganvas.studio.engine import Job, Urgency
 from ganvas.studio.files import Kept
 from ganvas.studio.handlers.exports import offer
 from ganvas.studio.session import Session
-from ganvas.studio.wire import encoded, frame
 
 Message = Mapping[str, Any]
 MOST_FRAMES, SECONDS = 240, 1 / 24
@@ -44,8 +43,7 @@ def write(session: Session, recipes: list[Recipe], how: tuple[int, str, bool, bo
         session.painter, recipes, list(ease(positions) if eased else positions), session.states
     ):
         images.append(image)
-        header = {"type": "image", "moving": True, "version": session.document.current, "numbers": {}}
-        session.outbox.put("image", frame(header, encoded(image, moving=True)), moving=True)
+        session.show_moving(image)
         job.progress("Making the video", len(images), count)
     path = Kept(session.shared.folder).new_export(session.id, f"edit{suffix}")
     write_animation(path, [*images, *(images[-2:0:-1] if there_and_back else [])], SECONDS)

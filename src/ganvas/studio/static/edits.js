@@ -48,8 +48,8 @@ function slider(operation, index) {
     onkeydown: (event) => { event.stopPropagation(); if (event.key === "Enter") value.blur(); },
     onchange: () => { const typed = Number(value.value) / (unit === "share" ? 100 : 1); if (Number.isFinite(typed)) sendLast("edit.amount", { index, amount: typed }); } });
   const range = h("input", { type: "range", min: -most, max: most, step: most / 160, value: amount, "aria-label": `Strength of ${operation.label}`,
-    oninput: () => { busy.sliding = true; value.value = shown(Number(range.value)); sendLive("edit.amount", { index, amount: Number(range.value) }); },
-    onchange: () => { busy.sliding = false; sendLast("edit.amount", { index, amount: Number(range.value) }); },
+    oninput: () => { busy.sliding = store.sliding = true; value.value = shown(Number(range.value)); sendLive("edit.amount", { index, amount: Number(range.value) }); },
+    onchange: () => { busy.sliding = store.sliding = false; sendLast("edit.amount", { index, amount: Number(range.value) }); },
     ondblclick: () => sendLast("edit.amount", { index, amount: 0 }), onpointerdown: (event) => event.stopPropagation() });
   range.draggable = true;
   range.addEventListener("dragstart", (event) => { event.preventDefault(); event.stopPropagation(); });

@@ -8,13 +8,21 @@ const urls = new Map();
 function show() {
   const { versions, current } = store.state;
   const line = lineOf(versions, current);
-  const shown = versions.filter((one) => urls.has(one.number) || one.number === current);
+  const shown = versions.filter((one) => one.edit);
+  const near = nearest(versions, current);
   fill(byId("history"), shown.map((one, i) => h("button", {
     type: "button", role: "option", "data-version": one.number, title: `${one.title}`, "aria-label": `${one.title}, version ${one.number + 1}`,
-    "aria-selected": String(one.number === current), onclick: () => send("go", { version: one.number }),
-    className: `version ${one.number === current ? "now" : ""} ${line.has(one.number) ? "line" : ""} ${i && one.parent !== shown[i - 1].number ? "branch" : ""}`,
+    "aria-selected": String(one.number === near), onclick: () => send("go", { version: one.number }),
+    className: `version ${one.number === near ? "now" : ""} ${line.has(one.number) ? "line" : ""} ${i && nearest(versions, one.parent) !== shown[i - 1].number ? "branch" : ""}`,
   }, urls.has(one.number) ? h("img", { src: urls.get(one.number), alt: "", draggable: false }) : null)));
   byId("history").querySelector(".now")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+// The newest version with another image on the way back: regions alone have no picture in the strip.
+function nearest(versions, number) {
+  let at = versions.find((one) => one.number === number);
+  while (at && !at.edit) at = versions.find((one) => one.number === at.parent);
+  return at?.number;
 }
 
 // The versions that undoing and redoing go through.

@@ -1,16 +1,19 @@
 // The page: puts the parts together.
 import { byId, fill, toast } from "./dom.js";
+import "./part.js";
 import "./draw.js";
+import { dragSection } from "./drag.js";
+import { sketchSection } from "./sketch.js";
 import { directionsSection } from "./directions.js";
 import { busy, editsSection } from "./edits.js";
 import { welcome } from "./help.js";
 import "./history.js";
 import { takeDropped } from "./images.js";
 import "./keys.js";
+import { chooseTool } from "./tools.js";
 import { connect } from "./net.js";
 import { regionsSection } from "./regions.js";
 import { on, store } from "./store.js";
-import { showTools } from "./tools.js";
 import { startTheme } from "./topbar.js";
 
 let shown = "";
@@ -20,11 +23,13 @@ function showPanel() {
   const { state, row, tool } = store;
   if (!state || busy.sliding) return;
   const { memory, versions, current, undo, redo, heat, ...relevant } = state;
-  const wanted = JSON.stringify([relevant, row, tool]);
+  const tasks = store.jobs.jobs.filter((job) => job.channel === "task").length;
+  const wanted = JSON.stringify([relevant, row, tool, tasks, store.pairs, store.sketch.drawn]);
   if (wanted === shown) return;
   shown = wanted;
   const focused = focusPath(document.activeElement);
-  fill(byId("panel"), regionsSection(), directionsSection(), editsSection());
+  const middle = { drag: dragSection, sketch: sketchSection }[tool] ?? directionsSection;
+  fill(byId("panel"), regionsSection(), middle(), editsSection());
   if (focused) byId("panel").querySelector(focused)?.focus({ preventScroll: true });
 }
 
@@ -37,7 +42,7 @@ function focusPath(element) {
   return element.id ? `#${element.id}` : label ? `${base}[aria-label="${CSS.escape(label)}"]` : null;
 }
 
-for (const name of ["state", "row", "mode"]) on(name, showPanel);
+for (const name of ["state", "row", "mode", "pairs", "jobs"]) on(name, showPanel);
 on("error", ({ text }) => toast(text));
 on("note", ({ text }) => toast(text, "note"));
 document.addEventListener("dragover", (event) => {
@@ -54,6 +59,6 @@ document.addEventListener("paste", (event) => {
   if (file) takeDropped(file);
 });
 startTheme();
-showTools();
+chooseTool("part");
 welcome();
 connect();

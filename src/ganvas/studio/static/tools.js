@@ -30,7 +30,8 @@ export function releaseTool() {
 }
 
 export function showTools() {
-  const buttons = [...tools].map(([name, tool]) => [
+  const order = ["part", "box", "lasso", "brush", "eraser", "drag", "sketch", "hand"];
+  const buttons = order.filter((name) => tools.has(name)).map((name) => [name, tools.get(name)]).map(([name, tool]) => [
     tool.before ? h("div", { className: "sep" }) : null,
     h("button", {
       type: "button", title: `${tool.label} (${tool.key.toUpperCase()})`, "aria-label": tool.label, "data-tool": name,
@@ -38,7 +39,8 @@ export function showTools() {
     }, icon(tool.icon ?? name)),
   ]);
   fill(byId("tools"), ...buttons);
-  fill(byId("options"), ...(tools.get(store.tool)?.options?.() ?? []));
+  fill(byId("options"), ...(tools.get(store.tool)?.options?.() ?? []),
+    tools.get(store.tool)?.hint ? h("span", { className: "muted" }, tools.get(store.tool).hint) : null);
   canvas.style.cursor = tools.get(store.tool)?.cursor ?? "crosshair";
 }
 

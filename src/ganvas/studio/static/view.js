@@ -71,12 +71,12 @@ function draw() {
   context.imageSmoothingQuality = "high";
   if (shown) context.drawImage(shown, view.x, view.y, size, size);
   if (store.state?.heat && heat && !store.showBefore) context.drawImage(heat, view.x, view.y, size, size);
-  if (store.showMask && mask && !store.showBefore) drawMask(mask, size);
+  if (store.showMask && mask && !store.showBefore && !store.sliding) drawMask(mask, size);
   for (const painter of view.painters) painter(context, size);
 }
 
 function drawMask(mask, size) {
-  context.drawImage(mask.tint, view.x, view.y, size, size);
+  if (store.tool === "brush" || store.tool === "eraser") context.drawImage(mask.tint, view.x, view.y, size, size);
   const path = new Path2D();
   path.addPath(mask.path, new DOMMatrix([size, 0, 0, size, view.x, view.y]));
   context.lineJoin = "round";
