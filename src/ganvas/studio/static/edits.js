@@ -10,13 +10,13 @@ export function editsSection() {
   const { operations } = store.state;
   return h("section", { className: "section", id: "edits", "aria-label": "Edits" },
     h("header", {}, h("h2", {}, "Edits"), h("span", { className: "muted" }, operations.length ? String(operations.length) : "")),
+    operations.length ? h("div", { className: "numbers", id: "numbers" }, numbers()) : null,
     operations.length ? h("div", { className: "stack" }, operations.map(edit).reverse())
-      : h("p", { className: "hint" }, "Choose a direction above, and slide. The newest edit lies on top."),
-    operations.length ? h("div", { className: "numbers", id: "numbers" }, numbers()) : null);
+      : h("p", { className: "hint" }, "Choose a direction above, and slide. The newest edit lies on top."));
 }
 
 function numbers() {
-  const shown = [["inside", "Inside"], ["outside", "Outside"], ["seam", "Seam"]];
+  const shown = [["inside", "Change inside"], ["outside", "outside"], ["seam", "seam"]];
   return shown.map(([name, label]) => {
     const value = store.numbers[name];
     const title = { inside: "Root mean square change inside the region; black to white is 2", outside: "The same outside: 0 where the edits are confined", seam: "Gradient of the change across the rim over that of the image" }[name];

@@ -15,7 +15,7 @@ export function openExport() {
       choice("Image", "PNG, as large as the generator makes it", ask("image")),
       base.photo ? choice("Photo", "your photo at its own size, with the edits in it", ask("photo")) : null,
       choice("Recipe", "opens again here; ganvas render makes the same pixels", ask("recipe")),
-      operations.length ? choice("Film", "from before to after, WebP", ask("film", { format: "webp" })) : null,
+      operations.length ? choice("Film", "from before to after, WebP", () => send("video", { format: "webp" })) : null,
       operations.length ? choice("Strip", "before, after, and where it changed", ask("strip")) : null),
     h("div", {}, h("h3", {}, "The command line that repeats it"), line,
       h("div", { className: "row" }, h("button", { type: "button", className: "plain small", onclick: () => copy(line.textContent) }, "Copy"), h("span", { className: "muted" }, "beside the two unpacked files of the recipe"))));

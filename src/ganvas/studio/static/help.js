@@ -15,7 +15,7 @@ export function welcome() {
   if (localStorage.getItem("welcomed")) return;
   const box = byId("welcome");
   const close = () => { localStorage.setItem("welcomed", "yes"); box.hidden = true; };
-  fill(box, h("ol", {}, h("li", {}, "Mark a part: pick one on the right, or draw on the image."), h("li", {}, "Choose one of the directions that appear for it."), h("li", {}, "Slide until you like it.")),
+  fill(box, h("ol", {}, h("li", {}, "Mark a part: click it, draw around it, or pick one on the right."), h("li", {}, "Choose one of the directions that appear for it."), h("li", {}, "Slide until you like it.")),
     h("button", { type: "button", className: "main", onclick: close }, "Begin"));
   box.hidden = false;
 }

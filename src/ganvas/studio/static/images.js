@@ -31,7 +31,7 @@ const open = (seed) => {
 
 function seeds() {
   const turn = (by) => { page.first = Math.max(0, page.first + by); show(); };
-  const typed = h("input", { type: "number", min: 0, value: store.state.base.seed ?? 0, id: "seed", "aria-label": "Seed", onkeydown: (event) => event.key === "Enter" && open(Number(typed.value)) });
+  const typed = h("input", { type: "number", min: 0, value: store.state.base.seed ?? 0, id: "seed", "aria-label": "Seed", onkeydown: (event) => { if (event.key === "Enter") { event.preventDefault(); open(Number(typed.value)); } } });
   return h("div", {},
     h("div", { className: "row" }, h("label", { className: "row tight" }, "Seed ", typed),
       h("button", { type: "button", className: "plain", onclick: () => open(Number(typed.value)) }, "Open"),

@@ -4,7 +4,7 @@ import { emit, set, store } from "./store.js";
 let socket = null;
 let wait = 300;
 const queue = [];
-const live = { message: null, outstanding: 0 };
+const live = { message: null, outstanding: -Infinity };
 const newest = new Map();
 
 export function connect() {
@@ -19,7 +19,7 @@ export function connect() {
   socket.onmessage = ({ data }) => (typeof data === "string" ? readText(data) : readFrame(data));
   socket.onclose = () => {
     set({ connected: false });
-    live.outstanding = 0;
+    live.outstanding = -Infinity;
     setTimeout(connect, wait);
     wait = Math.min(wait * 1.7, 4000);
   };
@@ -43,7 +43,7 @@ export function sendLast(action, content) {
 }
 
 function nextLive() {
-  live.outstanding = 0;
+  live.outstanding = -Infinity;
   if (!live.message) return;
   const [action, content] = live.message;
   live.message = null;

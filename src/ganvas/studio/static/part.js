@@ -5,7 +5,7 @@ import { addTool } from "./tools.js";
 import { makeMask, redraw, view } from "./view.js";
 
 let hovered = null;
-let asked = 0;
+let asked = -Infinity;
 let next = null;
 
 function ask(at) {
@@ -34,7 +34,7 @@ addTool("part", {
 });
 
 on("frame:hover", (header, bitmap) => {
-  asked = 0;
+  asked = -Infinity;
   if (store.tool !== "part" || !view.pointer) return;
   hovered = makeMask(bitmap, [255, 200, 60], 0.34);
   store.hovered = hovered;
@@ -42,7 +42,7 @@ on("frame:hover", (header, bitmap) => {
   if (next) ask(next);
   redraw();
 });
-on("error", () => { asked = 0; });
+on("error", () => { asked = -Infinity; });
 
 view.painters.push((context, size) => {
   if (hovered && store.tool === "part") context.drawImage(hovered.tint, view.x, view.y, size, size);
