@@ -47,7 +47,13 @@ from .io.process import keep_freed_memory
 from .latents.files import load_latent
 from .latents.latent import Latent, sample
 from .metrics.evaluation import Evaluation, evaluate
+from .parts.click import ClickFeatures
+from .parts.files import load_parts, save_parts
+from .parts.find import find_parts
+from .parts.text import part
 from .regions import Region
+from .regions.part import Part
+from .regions.part_model import PartModel
 from .training.adapt.adaptation import AdaptationSettings
 from .training.encoder.train import train_encoder
 from .training.encoder.training import EncoderSettings
@@ -65,6 +71,7 @@ __all__ = [
     "BigGANSettings",
     "CachedSearch",
     "CheckpointError",
+    "ClickFeatures",
     "ConfineSettings",
     "ConfinedImages",
     "DCGANSettings",
@@ -85,6 +92,8 @@ __all__ = [
     "LatentError",
     "LatentPath",
     "LossWeights",
+    "Part",
+    "PartModel",
     "PastedPhoto",
     "PhotoSettings",
     "ReSeFa",
@@ -113,12 +122,14 @@ __all__ = [
     "edit_series",
     "evaluate",
     "find_directions",
+    "find_parts",
     "info",
     "invert",
     "keep_freed_memory",
     "load",
     "load_directions",
     "load_latent",
+    "load_parts",
     "load_recipe",
     "mix",
     "mix_grid",
@@ -126,6 +137,7 @@ __all__ = [
     "open_drag",
     "open_latent",
     "open_photo",
+    "part",
     "paste_back",
     "path_through",
     "read_image",
@@ -134,6 +146,7 @@ __all__ = [
     "render",
     "retime",
     "sample",
+    "save_parts",
     "show",
     "sketch",
     "train_biggan",

@@ -22,6 +22,7 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
 from ganvas.latents.latent import Latent
+from ganvas.parts.located import settled
 from ganvas.reports.direction_text import MOST_LINES, describe, direction_lines, direction_summary
 from ganvas.reports.region_report import Edit, captions, compare_directions
 
@@ -112,9 +113,10 @@ def directions(
     source.refuse_seeds(seeds)
     generator = loading.load(model)
     space = space or ("w" if "w" in generator.spaces else "z")
-    area = region_of(generator, region)[1]  # a wrong one is refused before photos are inverted
+    wanted = region_of(generator, region)[1]  # a wrong one is refused before photos are inverted
     latent = _latent(generator, seeds, space, method, source)
     generator = latent.generator_for(generator)
+    area = settled(generator, latent, wanted)
     layers, recommended, settings = layers_of(generator, space, layers, region), layers is None, method.settings()
     plan = settings.plan(generator, space, layers)
     with loading.results(out, overwrite, generator) as folder, progress() as report:
@@ -124,7 +126,8 @@ def directions(
         )
         strengths = strength or default_strengths(found)
         edits = [Edit(direction, strengths, f"direction {index}") for index, direction in enumerate(found)]
-        shown = compare_directions(generator, latent, edits[:MOST_LINES], found.mask, progress=report)
+        mask = found.mask if area is wanted else area.mask(generator.resolution, generator.resolution)
+        shown = compare_directions(generator, latent, edits[:MOST_LINES], mask, progress=report)
         found_at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
         shown_at = {"first image": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
         title = f"Directions of {region.strip()[:60]}"

@@ -15,8 +15,10 @@ from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths, Texts
 from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.directions.files import load_directions
+from ganvas.directions.find import region_of
 from ganvas.directions.strengths import default_strengths, parse_strengths
 from ganvas.edits.operations import Move
+from ganvas.edits.rim import joined
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.ranges import whole_number
 from ganvas.generators.protocol import Generator
@@ -93,13 +95,14 @@ def edit(
         return
     confinement = inside.confinement(generator)
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before, confinement)
-    mask, rim = found.mask if region is None else mask_of(generator, region), None
-    if confinement is not None:
-        if region is not None:
-            raise GanvasError("--inside says which region is outlined and measured; leave --region out.")
-        rim = confinement.rim(generator)
-        mask = rim.region
+    if confinement is not None and region is not None:
+        raise GanvasError("--inside says which region is outlined and measured; leave --region out.")
+    if region is not None:
+        region_of(generator, region)  # a wrong one is refused before photos are inverted
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
+    rim = None if confinement is None else joined(confinement.rims(generator, latent))
+    mask = found.mask if region is None else mask_of(generator, region, latent)
+    mask = mask if rim is None else rim.region
     read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
     area = None if mask is None else Region.from_mask(mask)
     paste.check(latent)

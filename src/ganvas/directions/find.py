@@ -17,8 +17,10 @@ from ganvas.generators.labels import class_names
 from ganvas.generators.protocol import Generator, about_of, check_generator
 from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent, as_latent
+from ganvas.parts.text import finders_for
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
+from ganvas.regions.part import Part
 from ganvas.regions.text import parse_region
 
 
@@ -32,7 +34,7 @@ class Method(Protocol):
         self,
         generator: Generator,
         latent: Latent,
-        regions: Mapping[str, Region],
+        regions: Mapping[str, Region | Part],
         *,
         space: str,
         layers: Layers = None,
@@ -47,7 +49,7 @@ class Method(Protocol):
 def find_directions(
     generator: Generator,
     latent: Latent | Tensor,
-    region: Region | str,
+    region: Region | Part | str,
     *,
     method: Method = ReSeFa(),
     space: str | None = None,
@@ -61,7 +63,8 @@ def find_directions(
         generator: The generator.
         latent: The images to search at; the directions hold for the mean of all. A tensor needs `space`, which is then
             its own and that of the directions.
-        region: A `Region`, one of the generator's named regions ("mouth"), or a text such as "box:0.3,0.6,0.7,0.8".
+        region: A `Region`, one of the generator's named regions ("mouth"), or a text such as "box:0.3,0.6,0.7,0.8"; or
+            a `Part`, "part:7" or "click:0.5,0.7", which lies elsewhere in each image.
         method: The method with its settings.
         space: Space of the directions: by default w where there is one, else z; s for a latent of s.
         layers: Layers that will be edited, such as "4-7"; None for all.
@@ -108,17 +111,17 @@ def default_space(generator: Generator, latent: Latent) -> str:
     return "w" if "w" in generator.spaces else "z"
 
 
-def region_of(generator: Generator, region: object) -> tuple[str, Region]:
-    """Return a region's name ("" for one that has none) and the region, from a `Region` or a text.
+def region_of(generator: Generator, region: object) -> tuple[str, Region | Part]:
+    """Return a region's name ("" for one that has none) and the region or part, from itself or a text.
 
     A generator without named regions and classes is offered those of FFHQ as ``ffhq_eyes`` and so on. Raises
     `RegionError` for text that names none, and for anything else.
     """
-    if isinstance(region, Region):
+    if isinstance(region, Region | Part):
         return "", region
     if isinstance(region, str):
         faces = {} if class_names(generator) else {f"ffhq_{name}": known for name, known in FFHQ.items()}
-        return region.strip(), parse_region(region, about_of(generator).regions or faces)
+        return region.strip(), parse_region(region, about_of(generator).regions or faces, finders_for(generator))
     raise RegionError(
         f"A region is a Region, or a text such as 'mouth' or 'box:0.3,0.6,0.7,0.8'; {reprlib.repr(region)} was given."
     )

@@ -24,6 +24,8 @@ WORDS = {
     "Direction": "a Direction, as directions[0] of what ganvas.find_directions returns",
     "Directions": "Directions, as ganvas.find_directions and ganvas.load_directions return",
     "Region": "a Region, such as ganvas.Region.box(0.3, 0.6, 0.7, 0.8)",
+    "Part": 'a Part, such as ganvas.part(generator, "part:7")',
+    "PartModel": "a PartModel, as ganvas.find_parts and ganvas.load_parts return",
     "Module": "a torch.nn.Module",
     "NoneType": "None",
     "str": "text",
