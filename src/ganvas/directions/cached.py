@@ -124,7 +124,7 @@ def cache_jacobians(
     if not isinstance(method, ReSeFa):
         raise GanvasError(f"Jacobians are kept for ReSeFa; {method!r} was given.")
     known = as_latent(latent, space, asks_space=True)
-    space = space_for(method, check_generator(generator), known, space)
+    space = space_for(method, check_generator(generator), space, known.space)
     known = known.to_space(generator, acting_space(generator, space))
     plan = method.plan(generator, space, layers)
     if plan.blocks > 1 or plan.bytes * len(known) > method.budget:

@@ -98,7 +98,7 @@ def find_directions(
         generator,
         known,
         {name: area},
-        space=space_for(method, generator, known, space),
+        space=space_for(method, generator, space, known.space),
         layers=layers,
         count=count,
         progress=progress,
@@ -108,17 +108,16 @@ def find_directions(
     return found
 
 
-def space_for(method: Method, generator: Generator, latent: Latent, space: str | None = None) -> str:
-    """Return the space to search: the one asked for, else the first of the method's that the generator has; s for a
-    latent of s. Raises `LatentError` for a space that the method cannot search.
+def space_for(method: Method, generator: Generator, space: str | None = None, latent_space: str = "") -> str:
+    """Return the space to search: the one asked for, else the first of the method's that the generator has; s for
+    latents of s. Raises `LatentError` for a space that the method cannot search.
     """
     allowed = [one for one in method.spaces if one in generator.spaces]
-    wanted = space or (latent.space if latent.space == "s" else next(iter(allowed), method.spaces[0]))
+    wanted = space or ("s" if latent_space == "s" else next(iter(allowed), method.spaces[0]))
     check_space(wanted, generator.spaces)
     if wanted not in method.spaces:
-        raise LatentError(
-            f"{type(method).__name__} finds directions of space {', '.join(method.spaces)}, not {wanted}."
-        )
+        spaces = ", ".join(method.spaces)
+        raise LatentError(f"{type(method).__name__} finds directions of space {spaces}, not {wanted}; leave space out.")
     return wanted
 
 

@@ -31,7 +31,7 @@ SMALLEST = 8  # pixels: in smaller maps no region can be told from the rest
 HALVINGS = 4
 
 
-def locality(changes: Sequence[Float[Tensor, "n h w"]], masks: Float[Tensor, "n 1 r r"]) -> Float[Tensor, "n"]:
+def locality(changes: Sequence[Float[Tensor, "n _h _w"]], masks: Float[Tensor, "n 1 r r"]) -> Float[Tensor, "n"]:
     """Return ``mean over maps of sum M d / sum d``: the share of the change of features d that lies inside the mask M,
     reduced to each map's size by area.
     """
