@@ -4,8 +4,15 @@ from .directions.cached import CachedSearch, cache_jacobians
 from .directions.direction import Direction, Directions
 from .directions.files import load_directions
 from .directions.find import find_directions
+from .directions.ganspace import GANSpace
+from .directions.lelsd import LELSD
 from .directions.linalg import Ridge
+from .directions.localbasis import LocalBasis
+from .directions.lowrankgan import LowRankGAN
+from .directions.random import RandomDirections
 from .directions.resefa import ReSeFa
+from .directions.sefa import SeFa
+from .directions.stylespace import StyleSpace
 from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
@@ -67,6 +74,7 @@ from .training.train import adapt, train_biggan, train_dcgan, train_stylegan2, t
 
 __version__: str
 __all__ = [
+    "LELSD",
     "AdaptationSettings",
     "BigGANSettings",
     "CachedSearch",
@@ -82,6 +90,7 @@ __all__ = [
     "EncoderSettings",
     "Evaluation",
     "FreeDragSettings",
+    "GANSpace",
     "GanvasError",
     "Generator",
     "ImageError",
@@ -91,11 +100,14 @@ __all__ = [
     "Latent",
     "LatentError",
     "LatentPath",
+    "LocalBasis",
     "LossWeights",
+    "LowRankGAN",
     "Part",
     "PartModel",
     "PastedPhoto",
     "PhotoSettings",
+    "RandomDirections",
     "ReSeFa",
     "Recipe",
     "Region",
@@ -103,10 +115,12 @@ __all__ = [
     "ResultFileError",
     "Ridge",
     "RunSchedule",
+    "SeFa",
     "SketchResult",
     "SketchSettings",
     "StyleGAN2Settings",
     "StyleGAN3Settings",
+    "StyleSpace",
     "Timing",
     "TrainingError",
     "TrainingEvent",
