@@ -134,7 +134,7 @@ def test_a_film_goes_from_before_to_after(page, tmp_path):
     with Image.open(film) as frames:
         assert frames.n_frames > 10
         first = torch.tensor(list(frames.convert("RGB").tobytes()), dtype=torch.uint8).reshape(SIDE, SIDE, 3)
-    assert (first.int() - before.int()).abs().float().mean() < 16  # WebP of quality 95
+    assert (first.float().mean(-1) - before.float().mean(-1)).abs().mean() < 8  # WebP keeps colors coarsely
 
 
 def test_a_foreign_checkpoint_opens_and_a_hostile_one_is_refused(page, tmp_path, model_file):
@@ -176,3 +176,30 @@ def test_hostile_files_and_names_run_nothing(page, tmp_path):
     assert page.page.evaluate("() => window.ran") is None
     assert not list(tmp_path.parent.glob("evil*"))
     page.choose(1)  # the page goes on
+
+
+def test_a_film_goes_through_steps_of_the_history(page, tmp_path):
+    page.mark("left").choose()
+    page.choose(1)
+    page.page.click("#open-film")
+    for step in page.ask("store.state.versions.filter((one) => one.edit).map((one) => one.number)")[:3]:
+        page.page.click(f"[data-step='{step}']")
+    page.page.select_option("#film [aria-label=Format]", "gif")
+    with page.page.expect_download() as download:
+        page.page.click("#make-film")
+    download.value.save_as(tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as frames:
+        assert frames.n_frames > 10
+
+
+def test_methods_are_compared_and_one_is_used(page):
+    page.mark("left")
+    first = page.ask("JSON.stringify(store.row.directions)")
+    page.page.click("#more summary")
+    page.page.click("#compare-methods")
+    page.wait("store.compared && store.compared.resefa && store.compared.sefa && store.compared.random")
+    assert page.ask("store.compared.sefa.error") is None
+    page.page.wait_for_selector("[data-method=sefa] button:not([disabled])")
+    page.page.click("[data-method=sefa] button")
+    page.wait(f"JSON.stringify(store.row.directions) !== {first!r}")
+    page.choose()

@@ -26,9 +26,9 @@ ORIGIN = f"http://127.0.0.1:{PORT}"
 
 
 @pytest.fixture
-def sessions(model_file, tmp_path, one_thread) -> Iterator[Sessions]:
+def sessions(model_file, tmp_path, one_thread) -> Sessions:
     models = Models(torch.device("cpu"))
-    yield Sessions(models, tmp_path / "studio", models.add(model_file, "small"))
+    return Sessions(models, tmp_path / "studio", models.add(model_file, "small"))
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_a_killed_server_loses_nothing_that_was_saved(browser, model_file, tmp_p
         edited, session = page.pixels(), page.ask("store.state.session")
         page.page.wait_for_timeout(1500)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
         page.wait("!store.connected")
         process, address = start(model_file, tmp_path)
         other = Page(context.new_page()).open(address)
@@ -61,7 +61,7 @@ def test_a_killed_server_loses_nothing_that_was_saved(browser, model_file, tmp_p
     finally:
         context.close()
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def test_a_session_that_is_gone_frees_its_memory_and_is_offered_again(page, open_page, served):

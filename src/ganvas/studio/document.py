@@ -79,7 +79,9 @@ class Document:
         """Add a version that was made from the present one; what is left out stays."""
         now = self.now
         which = now.chosen if isinstance(chosen, str) else chosen
-        return self._add(self.current, title, now.recipe if recipe is None else recipe, now.areas if areas is None else areas, which)
+        return self._add(
+            self.current, title, now.recipe if recipe is None else recipe, now.areas if areas is None else areas, which
+        )
 
     def choose(self, number: int | None) -> None:
         """Choose another area of the present version, which is no change of the document."""

@@ -44,7 +44,7 @@ class Row:
         assert area is not None
         if session.row is None or session.row.area.region is not area.region:
             search = replace(search, search=replace(search.search, method=session.search.method()))
-            found = _named(search.find(area.region, COUNT), area.name)
+            found = named(search.find(area.region, COUNT), area.name)
             cut, side, strips = crop_around(session.mask_of(area.region)), session.generator.resolution, []
             for index, direction in enumerate(found):
                 lengths = [step * shown_length(direction) for step in STEPS]
@@ -114,7 +114,8 @@ def crop_around(mask: Float[Tensor, "1 h w"]) -> Callable[[Tensor], Tensor]:
     return lambda images: resize(images[..., first : first + side, start : start + side], SIDE, SIDE)
 
 
-def _named(found: Directions, name: str) -> Directions:
+def named(found: Directions, name: str) -> Directions:
+    """Return directions that say the name of their region."""
     return replace(found, origin=replace(found.origin, region_name=name))
 
 

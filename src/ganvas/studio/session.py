@@ -67,6 +67,7 @@ class Session:
     searching: tuple[Hashable, Job] | None = None
     base_image: tuple[Latent, Tensor] | None = None
     clicking: Any = None  # `ganvas.studio.handlers.clicks.Clicking`
+    comparison: Any = None  # `ganvas.studio.handlers.compare.Comparison`
     resumes: str = ""
     seen: float = field(default_factory=time.monotonic)
 

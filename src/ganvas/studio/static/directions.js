@@ -1,6 +1,7 @@
 // The panel's directions of the chosen region: small images that play on hover, and what is searched for.
 import { h } from "./dom.js";
 import { send } from "./net.js";
+import { compareMethods } from "./compare.js";
 import { emit, on, store } from "./store.js";
 
 let playing = null;
@@ -82,7 +83,9 @@ function more() {
       h("label", { htmlFor: "weight", title: "0 counts the rest of the image not at all" }, "Local to global"),
       h("input", { id: "weight", type: "range", min: 0, max: 1, step: 0.05, value: 1 - search.weight, title: "How much the rest of the image may change along", onchange: (event) => change({ weight: 1 - Number(event.target.value) }) }),
       layers ? h("span", {}, "Layers") : null, layers ? h("span", { className: "muted" }, search.layers ?? "all") : null,
-      layers ? layerStrip(search, layers, change) : null));
+      layers ? layerStrip(search, layers, change) : null,
+      h("button", { type: "button", className: "plain small", id: "compare-methods", disabled: store.state.chosen === null, onclick: compareMethods }, "Compare methods"),
+      h("button", { type: "button", className: "plain small", title: "Save these directions as a file", disabled: !store.row, onclick: () => send("export", { what: "directions" }) }, "Save")));
 }
 
 function layerStrip(search, layers, change) {

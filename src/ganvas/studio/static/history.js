@@ -1,9 +1,11 @@
 // The strip of versions, with the branches kept, and what the engine is doing.
 import { byId, fill, h, iconButton } from "./dom.js";
+import { openFilm } from "./film.js";
 import { send } from "./net.js";
 import { on, store } from "./store.js";
 
 const urls = new Map();
+export const thumbnailOf = (number) => urls.get(number) ?? "data:,";
 
 function show() {
   const { versions, current } = store.state;
@@ -14,7 +16,8 @@ function show() {
     type: "button", role: "option", "data-version": one.number, title: `${one.title}`, "aria-label": `${one.title}, version ${one.number + 1}`,
     "aria-selected": String(one.number === near), onclick: () => send("go", { version: one.number }),
     className: `version ${one.number === near ? "now" : ""} ${line.has(one.number) ? "line" : ""} ${i && nearest(versions, one.parent) !== shown[i - 1].number ? "branch" : ""}`,
-  }, urls.has(one.number) ? h("img", { src: urls.get(one.number), alt: "", draggable: false }) : null)));
+  }, urls.has(one.number) ? h("img", { src: urls.get(one.number), alt: "", draggable: false }) : null)),
+    shown.length > 1 ? h("button", { type: "button", className: "plain small film", id: "open-film", title: "Make a film from step to step", onclick: openFilm }, "Film") : null);
   byId("history").querySelector(".now")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
