@@ -1,5 +1,5 @@
 """Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [biggan]
-[stylegan3] [training] [inversion] [drag] [full_size] [--sizes 64,256]``.
+[stylegan3] [training] [inversion] [drag] [full_size] [studio] [--sizes 64,256]``.
 """
 
 import argparse
@@ -11,7 +11,19 @@ let_threads_wait()  # before torch is imported, which the next lines do
 
 import torch  # noqa: E402
 
-from benchmarks import biggan, drag, full_size, inversion, jacobian, machine, regions, stylegan3, tangents, training  # noqa: E402
+from benchmarks import (  # noqa: E402
+    biggan,
+    drag,
+    full_size,
+    inversion,
+    jacobian,
+    machine,
+    regions,
+    studio,
+    stylegan3,
+    tangents,
+    training,
+)
 from benchmarks.subjects import ALL_SIZES, SIZES  # noqa: E402
 
 
@@ -51,6 +63,7 @@ def main() -> None:
         "Files and memory of every command",
         lambda: full_size.run(full_size.SIZES if sizes == SIZES else sizes),
     )
+    sections["studio"] = ("How long the studio's page waits", studio.run)
     unknown = set(arguments.names) - set(sections)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")

@@ -96,7 +96,7 @@ class Page:
         return self.wait("store.images.image && store.state")
 
     def ask(self, expression: str) -> Any:
-        return self.page.evaluate(f"() => {{ const store = window.__studio; return {expression}; }}")
+        return self.page.evaluate(f"() => {{ const store = window.__studio; return store ? {expression} : null; }}")
 
     def wait(self, expression: str, seconds: float = PATIENCE) -> "Page":
         """Wait until an expression of the page's store is true: the page forbids what `wait_for_function` does."""

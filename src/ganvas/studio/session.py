@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from ganvas.edits.confine import ConfinedImages
+from ganvas.edits.preview import Previews
 from ganvas.edits.recipe import Recipe
 from ganvas.edits.render import States, confined_images, evaluate, render
 from ganvas.errors import GanvasError, RegionError
@@ -56,6 +57,7 @@ class Session:
     outbox: Outbox = field(default_factory=Outbox)
     document: Document = field(default_factory=Document)
     states: States = field(default_factory=States)
+    previews: Previews = field(default_factory=Previews)
     search: SearchSettings = SearchSettings()
     row: Row | None = None
     heat: bool = False
@@ -64,6 +66,7 @@ class Session:
     numbers: dict[str, float] = field(default_factory=dict)
     thumbnails: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
     tuned: tuple[Latent, Generator] | None = None
+    asked_for: Hashable = None  # the Jacobian of a large image, which is not computed unasked
     searching: tuple[Hashable, Job] | None = None
     base_image: tuple[Latent, Tensor] | None = None
     clicking: Any = None  # `ganvas.studio.handlers.clicks.Clicking`
@@ -139,6 +142,11 @@ class Session:
         return self.document.now.recipe
 
     @property
+    def is_large(self) -> bool:
+        """Whether images are too large to follow a slider."""
+        return self.generator.resolution > self.previews.side
+
+    @property
     def painter(self) -> Generator:
         """The generator of the base's images: with the weights that were tuned for its photo."""
         base = self.recipe.base
@@ -164,7 +172,8 @@ class Session:
 
     def paint(self, recipe: Recipe, moving: bool = False) -> None:
         """Send the image of a recipe, its numbers, and the image without its operations where that changed."""
-        images = self._images(recipe)
+        small = self.previews.of(self.painter, recipe, self.states) if moving and self.is_large else None
+        images = self._images(recipe) if small is None else small
         header = {"type": "image", "moving": moving, "version": self.document.current, "numbers": self.numbers}
         self.outbox.put("image", frame(header, encoded(images, moving)), moving)
         if not moving:
@@ -173,7 +182,7 @@ class Session:
             if before is not self.before:
                 self.before = before
                 self.outbox.put("before", frame({"type": "before"}, encoded(before)))
-        if self.heat:
+        if self.heat and not moving:
             self.send_heat(images)
 
     def show_moving(self, image: Tensor) -> None:
@@ -269,7 +278,8 @@ class Session:
         if search is None:
             self.row = None
             self.outbox.say("row", row=None)
-            self._compute_jacobian(key, self.painter, latent)
+            if not self.is_large or self.asked_for == key:
+                self._compute_jacobian(key, self.painter, latent)
         elif self.document.now.area is not None:
             Row.show(self, search)
         else:

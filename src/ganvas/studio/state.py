@@ -47,6 +47,7 @@ def state_of(session: "Session") -> dict[str, Any]:
             "space": session.search.space,
             "layers": session.search.layers,
             "weight": session.search.weight,
+            "asks": session.is_large,
             "ready": session.shared.jacobians.find(session.search.key(session.painter, now.recipe.base)) is not None,
         },
         "heat": session.heat,

@@ -30,4 +30,10 @@ def set_search(session: Session, message: Message) -> None:
     session.prepare_directions()
 
 
-HANDLERS = {"search.set": (set_search, "search")}
+def start_search(session: Session, message: Message) -> None:
+    """Compute the Jacobian of a large image, which takes minutes and is not begun unasked."""
+    session.asked_for = session.search.key(session.painter, session.recipe.base)
+    session.prepare_directions()
+
+
+HANDLERS = {"search.set": (set_search, "search"), "search.start": (start_search, "search")}

@@ -21,6 +21,10 @@ function searchText() {
 function body() {
   if (store.state.chosen === null) return h("p", { className: "hint" }, "Choose a region to see what can change in it.");
   const row = store.row;
+  if (!row && store.state.search.asks && !store.jobs.jobs.some((one) => one.channel === "jacobian")) {
+    return h("div", {}, h("p", { className: "hint" }, "Images of this size take a while to look into: minutes to an hour, once for each image."),
+      h("button", { type: "button", className: "plain", id: "start-search", onclick: () => send("search.start") }, "Find its directions"));
+  }
   if (!row) {
     return h("div", {}, h("p", { className: "hint" }, "Looking at how this image can change. Once for each image; then every region answers at once."),
       h("div", { className: "strips waiting" }, [0, 1, 2, 3, 4, 5].map(() => h("div", { className: "strip" }))));
