@@ -26,7 +26,9 @@ SETUP = """async () => {
   const { send, upload } = await import("/static/net.js");
   let wanted = null;
   for (const name of ["frame:strips", "frame:image", "frame:mask"])
-    on(name, (header) => { if (wanted && wanted.name === name && wanted.fits(header)) requestAnimationFrame(() => wanted?.done()); });
+    on(name, (header) => {
+      if (wanted && wanted.name === name && wanted.fits(header)) requestAnimationFrame(() => wanted?.done());
+    });
   window.measure = (name, fits, action, content) => new Promise((done) => {
     const begun = performance.now();
     wanted = { name, fits, done: () => { wanted = null; done(performance.now() - begun); } };
@@ -35,7 +37,8 @@ SETUP = """async () => {
   window.store = store;
   window.upload = upload;
 }"""
-REGION = """(i) => { const x = 0.1 + 0.5 * ((i * 0.37) % 1), y = 0.1 + 0.5 * ((i * 0.61) % 1), known = window.store.state.areas.length;
+REGION = """(i) => { const x = 0.1 + 0.5 * ((i * 0.37) % 1), y = 0.1 + 0.5 * ((i * 0.61) % 1);
+  const known = window.store.state.areas.length;
   return window.measure("frame:strips", (header) => header.area >= known, "region.draw",
     { how: "new", shape: { kind: "box", left: x, top: y, right: x + 0.3, bottom: y + 0.25 } }); }"""
 SLIDER = """(i) => window.measure("frame:image", (header) => header.moving, "edit.amount",

@@ -7,6 +7,8 @@ from ganvas.directions.find import region_of
 from ganvas.errors import RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.io.json_files import number
+from ganvas.latents.latent import Latent
+from ganvas.parts.located import settled
 from ganvas.regions import Region
 from ganvas.studio.document import Area
 
@@ -20,8 +22,8 @@ JOINS: Mapping[str, Callable[[Region, Region], Region]] = {
 }
 
 
-def drawn(generator: Generator, shape: Mapping[str, Any]) -> Region:
-    """Return the region of a drawn shape; raises `RegionError` for what is none."""
+def drawn(generator: Generator, latent: Latent, shape: Mapping[str, Any]) -> Region:
+    """Return the region of a drawn shape, of a part as it lies in this image; raises `RegionError` for what is none."""
     try:
         match shape["kind"]:
             case "box":
@@ -32,7 +34,7 @@ def drawn(generator: Generator, shape: Mapping[str, Any]) -> Region:
                 radius, softness = number(shape["radius"]), number(shape.get("softness", 0))
                 return Region.brush(_points(shape), radius).feather(min(1.0, radius * softness))
             case "text":
-                return region_of(generator, _text(shape["text"]))[1]
+                return settled(generator, latent, region_of(generator, _text(shape["text"]))[1])
     except (KeyError, TypeError, ValueError) as reason:
         raise RegionError(f"This is no shape: {str(shape)[:80]} ({reason}).") from reason
     raise RegionError(f"There is no shape '{str(shape['kind'])[:40]}'; draw a box, a lasso or a brush stroke.")

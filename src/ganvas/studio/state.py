@@ -29,7 +29,7 @@ def state_of(session: "Session") -> dict[str, Any]:
         "resolution": generator.resolution,
         "layers": generator.layers,
         "spaces": generator.spaces,
-        "named": list(about.regions),
+        "named": [*about.regions, *(f"part:{name}" for model in about.parts for name in model.names)],
         "base": base_of(session),
         "areas": [{"number": one.number, "name": one.name} for one in now.areas],
         "chosen": now.chosen,

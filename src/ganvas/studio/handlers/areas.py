@@ -21,7 +21,12 @@ def draw(session: Session, message: Message) -> None:
     if not isinstance(shape, Mapping):
         raise RegionError("A region is drawn by a shape, and none was given.")
     old = now.area if how != "new" else None
-    region = joined(old.region if old else None, drawn(session.generator, shape), how, session.generator.resolution)
+    region = joined(
+        old.region if old else None,
+        drawn(session.painter, session.recipe.base, shape),
+        how,
+        session.generator.resolution,
+    )
     if old is not None:
         change(session, old, region, f"Region {old.name}")
     else:

@@ -3,7 +3,12 @@ import { byId, h, openDialog, toast } from "./dom.js";
 import { send } from "./net.js";
 import { on, store } from "./store.js";
 
-const command = (name) => `ganvas render ${name}.recipe --out ${name}.png`;
+const BUNDLED = ["faces", "cats", "faces-dcgan", "cats-dcgan"];
+
+function command(name) {
+  const { model } = store.state;
+  return `ganvas render ${name}.recipe${BUNDLED.includes(model) ? "" : ` --model ${model}`} --out ${name}.png`;
+}
 
 export function openExport() {
   const ask = (what, options = {}) => () => send("export", { what, ...options });
@@ -16,7 +21,7 @@ export function openExport() {
       base.photo ? choice("Photo", "your photo at its own size, with the edits in it", ask("photo")) : null,
       choice("Recipe", "opens again here; ganvas render makes the same pixels", ask("recipe")),
       operations.length ? choice("Film", "from before to after, WebP", () => send("video", { format: "webp" })) : null,
-      operations.length ? choice("Strip", "before, after, and where it changed", ask("strip")) : null),
+      operations.length ? choice("Strip", "before and after beside each other", ask("strip")) : null),
     h("div", {}, h("h3", {}, "The command line that repeats it"), line,
       h("div", { className: "row" }, h("button", { type: "button", className: "plain small", onclick: () => copy(line.textContent) }, "Copy"), h("span", { className: "muted" }, "beside the two unpacked files of the recipe"))));
 }

@@ -3,18 +3,18 @@ import { h, iconButton } from "./dom.js";
 import { send } from "./net.js";
 import { store } from "./store.js";
 
-const words = (name) => name.replaceAll("_", " ");
+const words = (name) => name.replace("part:", "").replaceAll("_", " ");
 
 export function regionsSection() {
   const { areas, chosen, named } = store.state;
   const taken = new Set(areas.map((area) => area.name));
-  const chips = named.filter((name) => !taken.has(name));
+  const chips = named.filter((name) => !taken.has(name.replace("part:", "")));
   return h("section", { className: "section", id: "regions", "aria-label": "Regions" },
     h("header", {}, h("h2", {}, "Regions"), ...(chosen === null ? [] : tools())),
     areas.length ? h("div", { className: "list" }, areas.map((area) => item(area, area.number === chosen)))
       : h("p", { className: "hint" }, "Mark a part: pick one here, or draw on the image."),
     chips.length ? h("div", { className: "chips", id: "named" }, chips.map((name) => h("button", {
-      type: "button", className: "chip", title: `Mark ${words(name)}`, onclick: () => send("region.draw", { how: "new", name, shape: { kind: "text", text: name } }),
+      type: "button", className: "chip", title: `Mark ${words(name)}`, onclick: () => send("region.draw", { how: "new", name: name.replace("part:", ""), shape: { kind: "text", text: name } }),
     }, words(name)))) : null);
 }
 
