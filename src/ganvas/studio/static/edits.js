@@ -16,7 +16,7 @@ export function editsSection() {
 }
 
 function numbers() {
-  const shown = [["inside", "Change inside"], ["outside", "outside"], ["seam", "seam"]];
+  const shown = [["inside", "inside"], ["outside", "outside"], ["seam", "seam"]];
   return shown.map(([name, label]) => {
     const value = store.numbers[name];
     const title = { inside: "Root mean square change inside the region; black to white is 2", outside: "The same outside: 0 where the edits are confined", seam: "Gradient of the change across the rim over that of the image" }[name];
