@@ -22,7 +22,7 @@ Pass = tuple[object, Tensor, Maps]
 """What an image was painted from (held, so that nothing else gets its id), the image, and its maps."""
 Step = tuple[Generator, Latent, MapBlender]
 """An edit: what paints it, the edited latent, and what confines it."""
-MOST_PASSES, MOST_BLENDERS = 3, 16
+MOST_BLENDERS = 16
 
 
 @runtime_checkable
@@ -41,8 +41,9 @@ class HasRims(Protocol):
 
 @dataclass
 class Passes:
-    """The passes of one sample that are kept, and the blenders of its regions."""
+    """The passes of one sample that are kept, `most` of them, and the blenders of its regions."""
 
+    most: int = 3
     kept: OrderedDict[tuple[int, ...], Pass] = field(default_factory=OrderedDict)
     blenders: OrderedDict[tuple[object, ...], tuple[object, list[MapBlender]]] = field(default_factory=OrderedDict)
 
@@ -98,7 +99,7 @@ class Passes:
 
     def _keep(self, key: tuple[int, ...], painted: Pass) -> Pass:
         self.kept[key] = painted
-        if len(self.kept) > MOST_PASSES:
+        if len(self.kept) > self.most:
             self.kept.popitem(last=False)
         return painted
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -15,10 +14,8 @@ from ganvas.images.pixels import resize
 from ganvas.io.json_files import plain
 from ganvas.studio.document import Area
 from ganvas.studio.engine import Job, Urgency
+from ganvas.studio.session import Session
 from ganvas.studio.wire import encoded, frame
-
-if TYPE_CHECKING:
-    from ganvas.studio.session import Session
 
 COUNT = 6
 SIDE = 96
@@ -38,7 +35,7 @@ class Row:
     exact: list[bool]
 
     @classmethod
-    def show(cls, session: "Session", search: CachedSearch) -> None:
+    def show(cls, session: Session, search: CachedSearch) -> None:
         """Find the directions of the chosen area, show what they would do, and prepare what they do."""
         area = session.document.now.area
         assert area is not None
@@ -51,23 +48,25 @@ class Row:
                 images = search.linear_images(found.rows([index]), lengths)[0]
                 strips.append(cut(resize(images, side, side)))
             session.row = cls(area, found, strips, [False] * len(found))
+        assert isinstance(session.row, Row)
         session.row.begin(session)
 
     @classmethod
-    def show_found(cls, session: "Session", area: Area, found: Directions) -> None:
+    def show_found(cls, session: Session, area: Area, found: Directions) -> None:
         """Show directions from a file for an area, at first as the image is without them."""
         found = found.rows(range(min(COUNT, len(found))))
         image = session.before_of(session.recipe).expand(len(STEPS), -1, -1, -1)
         strips = [crop_around(session.mask_of(area.region))(image)] * len(found)
-        session.row = cls(area, found, strips, [False] * len(found))
-        session.row.begin(session)
+        row = cls(area, found, strips, [False] * len(found))
+        session.row = row
+        row.begin(session)
 
-    def begin(self, session: "Session") -> None:
+    def begin(self, session: Session) -> None:
         """Show the row, and make the strips exact when nothing else is to be done."""
         self.send(session)
         session.submit(lambda job: _make_exact(session, job), "", Urgency.BACKGROUND, "exact")
 
-    def send(self, session: "Session") -> None:
+    def send(self, session: Session) -> None:
         """Send all strips as one image, and the numbers of the directions."""
         session.outbox.say("row", row=self.described())
         sheet = torch.cat([torch.cat(list(strip), dim=-1) for strip in self.strips], dim=-2)
@@ -119,10 +118,10 @@ def named(found: Directions, name: str) -> Directions:
     return replace(found, origin=replace(found.origin, region_name=name))
 
 
-def _make_exact(session: "Session", job: Job) -> None:
+def _make_exact(session: Session, job: Job) -> None:
     """Replace the linear strips by what `ganvas.render` makes, one direction after the other."""
     row = session.row
-    if row is None:
+    if not isinstance(row, Row):
         return
     cut = crop_around(session.mask_of(row.area.region))
     for index, direction in enumerate(row.directions):

@@ -7,27 +7,24 @@ what `ganvas.render` makes of the document's recipe.
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from ganvas.edits.confine import ConfinedImages
-from ganvas.edits.preview import Previews
+from ganvas.directions.cached import CachedSearch
+from ganvas.directions.direction import Directions
 from ganvas.edits.recipe import Recipe
-from ganvas.edits.render import States, confined_images, evaluate, render
 from ganvas.errors import GanvasError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.images.pixels import resize
 from ganvas.latents.latent import Latent, sample
-from ganvas.metrics.locality import rms_change
 from ganvas.regions import Region
 from ganvas.studio.areas import MOST_AREAS, name_of
 from ganvas.studio.document import Area, Document
-from ganvas.studio.engine import Engine, Job, Urgency
-from ganvas.studio.models import Jacobians, Models, SearchSettings, default_layers
-from ganvas.studio.rows import Row
+from ganvas.studio.engine import Job, Urgency
+from ganvas.studio.models import SearchSettings, default_layers
+from ganvas.studio.painting import Painting
 from ganvas.studio.wire import Outbox, encoded, encoded_mask, frame
 
 THUMBNAIL = 72
@@ -36,39 +33,52 @@ FIRST_SEED = 4
 Handler = Callable[["Session", Mapping[str, Any]], None]
 
 
+@runtime_checkable
+class ShownRow(Protocol):
+    """The directions of an area that the page shows: `ganvas.studio.rows.Row`."""
+
+    area: Area
+    directions: Directions
+
+    def send(self, session: "Session") -> None:
+        """Send them again."""
+        ...
+
+
 @dataclass(frozen=True)
-class Shared:
-    """What all sessions of a process share."""
+class Services:
+    """What is done for sessions by the modules above this one.
 
-    engine: Engine
-    models: Models
-    jacobians: Jacobians
-    folder: Path
+    Attributes:
+        handlers: What a page may ask for, each with the channel in which a newer message replaces an older one.
+        state_of: Returns the state of everything but images, as JSON.
+        show_row: Finds and shows the directions of the chosen area.
+        save: Keeps the document on disk.
+        set_aside: Keeps what is on disk under another name, before another document begins.
+    """
+
+    handlers: Mapping[str, tuple[Handler, str | None]]
+    state_of: Callable[["Session"], dict[str, Any]]
+    show_row: Callable[["Session", CachedSearch], None]
+    save: Callable[["Session"], None]
+    set_aside: Callable[["Session"], None]
 
 
-@dataclass(eq=False)
-class Session:
+@dataclass(eq=False, kw_only=True)
+class Session(Painting):
     """One page's document and its caches."""
 
     id: str
-    shared: Shared
-    handlers: Mapping[str, tuple[Handler, str | None]]
-    model: str
+    services: Services
     outbox: Outbox = field(default_factory=Outbox)
-    document: Document = field(default_factory=Document)
-    states: States = field(default_factory=States)
-    previews: Previews = field(default_factory=Previews)
     search: SearchSettings = SearchSettings()
-    row: Row | None = None
+    row: ShownRow | None = None
     heat: bool = False
     image: Tensor | None = None
     before: Tensor | None = None
-    numbers: dict[str, float] = field(default_factory=dict)
     thumbnails: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
-    tuned: tuple[Latent, Generator] | None = None
     asked_for: Hashable = None  # the Jacobian of a large image, which is not computed unasked
     searching: tuple[Hashable, Job] | None = None
-    base_image: tuple[Latent, Tensor] | None = None
     clicking: Any = None  # `ganvas.studio.handlers.clicks.Clicking`
     comparison: Any = None  # `ganvas.studio.handlers.compare.Comparison`
     resumes: str = ""
@@ -78,10 +88,10 @@ class Session:
         """Take a message of the page, or one of our own about a file that the page sent; from any thread."""
         self.seen = time.monotonic()
         name = message.get("do")
-        if name not in self.handlers or (str(name).startswith("upload.") and not trusted):
+        if name not in self.services.handlers or (str(name).startswith("upload.") and not trusted):
             self.say_error(f"The studio knows no '{str(name)[:40]}'.")
             return
-        handler, channel = self.handlers[name]
+        handler, channel = self.services.handlers[name]
         self.submit(lambda job: self._handle(handler, message), channel=channel)
 
     def _handle(self, handler: Handler, message: Mapping[str, Any]) -> None:
@@ -106,14 +116,10 @@ class Session:
         """Show an error on the page, as the library says it."""
         self.outbox.say("error", f"error {time.monotonic()}", text=text)
 
-    @property
-    def generator(self) -> Generator:
-        """The generator, loaded when it is needed."""
-        return self.shared.models.load(self.model)
-
     def adopt(self, model: str, document: Document, thumbnails: Mapping[int, bytes]) -> None:
         """Go on with a document from disk."""
-        self.model, self.document, self.states, self.row, self.tuned = model, document, States(), None, None
+        self.model, self.document, self.row, self.tuned = model, document, None, None
+        self.states = self.fresh_states()
         self.search = SearchSettings(layers=default_layers(self.generator))
         self.thumbnails = OrderedDict(thumbnails)
         self.send_everything()
@@ -122,7 +128,8 @@ class Session:
         """Begin a document with the first image of a generator."""
         self.shared.models.load(model)  # fails here, where nothing is lost
         self.model = model
-        self.document, self.states, self.row, self.tuned = Document(), States(), None, None
+        self.services.set_aside(self)
+        self.document, self.states, self.row, self.tuned = Document(), self.fresh_states(), None, None
         self.thumbnails.clear()
         self.search = SearchSettings(layers=default_layers(self.generator))
         self.begin(Recipe(sample(self.generator, [FIRST_SEED], truncation=TRUNCATION)), f"Seed {FIRST_SEED}")
@@ -135,26 +142,6 @@ class Session:
         else:
             self.document.change(title, recipe=recipe)
         self.shown()
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe that is shown."""
-        return self.document.now.recipe
-
-    @property
-    def is_large(self) -> bool:
-        """Whether images are too large to follow a slider."""
-        return self.generator.resolution > self.previews.side
-
-    @property
-    def painter(self) -> Generator:
-        """The generator of the base's images: with the weights that were tuned for its photo."""
-        base = self.recipe.base
-        if not base.tuned:
-            return self.generator
-        if self.tuned is None or self.tuned[0].tuned is not base.tuned:
-            self.tuned = base, base.generator_for(self.generator)
-        return self.tuned[1]
 
     def commit(self, title: str, **changes: Any) -> None:
         """Make a new version of the document and show it."""
@@ -173,7 +160,7 @@ class Session:
     def paint(self, recipe: Recipe, moving: bool = False) -> None:
         """Send the image of a recipe, its numbers, and the image without its operations where that changed."""
         small = self.previews.of(self.painter, recipe, self.states) if moving and self.is_large else None
-        images = self._images(recipe) if small is None else small
+        images = self.image_of(recipe) if small is None else small
         header = {"type": "image", "moving": moving, "version": self.document.current, "numbers": self.numbers}
         self.outbox.put("image", frame(header, encoded(images, moving)), moving)
         if not moving:
@@ -200,32 +187,6 @@ class Session:
         self.mask_of(region)  # fails here where the region does not fit the images
         self.commit(f"Region {area.name}", areas=(*areas, area), chosen=number)
         return area
-
-    def _images(self, recipe: Recipe) -> Tensor:
-        """Return the image of a recipe, the same bits as `ganvas.render`; notes how much changed, and where."""
-        self.numbers = {}
-        state = evaluate(self.painter, recipe, self.states)
-        if state.confined:
-            confined = confined_images(self.painter, recipe, self.states)
-            self.numbers = _numbers(confined)
-            return confined.images.cpu()
-        images = render(self.painter, recipe, states=self.states)
-        area = self.document.now.area
-        if area is not None and recipe.active:
-            mask, before = self.mask_of(area.region), self.before_of(recipe)
-            inside, outside = (float(rms_change(images, before, part)) for part in (mask, 1 - mask))
-            self.numbers = {"inside": inside, "outside": outside}
-        return images
-
-    def before_of(self, recipe: Recipe) -> Tensor:
-        """Return the image of a recipe's base; synthesized once."""
-        if self.base_image is None or self.base_image[0] is not recipe.base:
-            self.base_image = recipe.base, render(self.painter, replace(recipe, operations=()))
-        return self.base_image[1]
-
-    def mask_of(self, region: Any) -> Tensor:
-        """Return a region's mask at the images' size."""
-        return region.mask(self.generator.resolution, self.generator.resolution)
 
     def send_mask(self) -> None:
         """Send the mask of the chosen area, or that there is none."""
@@ -266,9 +227,7 @@ class Session:
 
     def publish(self) -> None:
         """Send the state of everything but images."""
-        from ganvas.studio.state import state_of
-
-        self.outbox.say("state", **state_of(self))
+        self.outbox.say("state", **self.services.state_of(self))
 
     def prepare_directions(self) -> None:
         """Show the directions of the chosen area, computing the Jacobian in the background where there is none yet."""
@@ -281,7 +240,7 @@ class Session:
             if not self.is_large or self.asked_for == key:
                 self._compute_jacobian(key, self.painter, latent)
         elif self.document.now.area is not None:
-            Row.show(self, search)
+            self.services.show_row(self, search)
         else:
             self.row = None
             self.outbox.say("row", row=None)
@@ -304,11 +263,4 @@ class Session:
 
     def save_soon(self) -> None:
         """Keep the document on disk, when nothing else is to be done."""
-        from ganvas.studio.store import save_session
-
-        self.submit(lambda job: save_session(self), "", Urgency.ASKED, "save")
-
-
-def _numbers(confined: ConfinedImages) -> dict[str, float]:
-    inside, outside, seam = confined.inside_change, confined.outside_change, confined.seam
-    return {"inside": float(inside), "outside": float(outside), "seam": float(seam)}
+        self.submit(lambda job: self.services.save(self), "", Urgency.ASKED, "save")

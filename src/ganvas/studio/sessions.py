@@ -9,12 +9,15 @@ from ganvas.errors import CheckpointError, GanvasError
 from ganvas.studio.engine import Engine, Job
 from ganvas.studio.handlers import HANDLERS
 from ganvas.studio.models import Jacobians, Models
-from ganvas.studio.session import Session, Shared
-from ganvas.studio.state import jobs_of
-from ganvas.studio.store import folder_of, forget, read_session, recoverable
+from ganvas.studio.painting import Shared
+from ganvas.studio.rows import Row
+from ganvas.studio.session import Services, Session
+from ganvas.studio.state import jobs_of, state_of
+from ganvas.studio.store import folder_of, forget, read_session, recoverable, save_session, set_aside
 
 FORGET_AFTER = 15 * 60.0  # seconds without a page
 MOST_SESSIONS = 32
+SERVICES = Services(HANDLERS, state_of, Row.show, save_session, set_aside)
 
 
 @dataclass(eq=False)
@@ -41,7 +44,7 @@ class Sessions:
             return known
         if len(self.open) >= MOST_SESSIONS:
             raise GanvasError(f"{MOST_SESSIONS} pages are open already; close one, and try again in a while.")
-        session = Session(secrets.token_hex(8), self.shared, HANDLERS, self.first_model)
+        session = Session(id=secrets.token_hex(8), services=SERVICES, shared=self.shared, model=self.first_model)
         self.open[session.id] = session
         if known is None and name:
             session.resumes = name

@@ -1,7 +1,7 @@
 """The state of a session as JSON for its page: everything but images."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ganvas.edits.operations import Drag, Draw, InterpolateTo, Mix, Move, Operation
 from ganvas.generators.protocol import about_of
@@ -11,14 +11,12 @@ from ganvas.regions.part import Part
 from ganvas.studio.document import Area
 from ganvas.studio.engine import Engine
 from ganvas.studio.rows import MOST_STDS, counts_in_stds
-
-if TYPE_CHECKING:
-    from ganvas.studio.session import Session
+from ganvas.studio.session import Session
 
 MOST_DISTANCE = 12.0
 
 
-def state_of(session: "Session") -> dict[str, Any]:
+def state_of(session: Session) -> dict[str, Any]:
     """Return what the page shows."""
     document, generator = session.document, session.generator
     now, about = document.now, about_of(generator)
@@ -55,7 +53,7 @@ def state_of(session: "Session") -> dict[str, Any]:
     }
 
 
-def base_of(session: "Session") -> dict[str, Any]:
+def base_of(session: Session) -> dict[str, Any]:
     """Return what the recipe begins with."""
     base = session.recipe.base
     return {

@@ -2,9 +2,10 @@
 
 import json
 import re
+import secrets
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ganvas.edits.recipe import load_recipe
 from ganvas.errors import GanvasError, ResultFileError
@@ -12,9 +13,7 @@ from ganvas.io.json_files import made_of, read_json, write_json
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.regions.stored import region_as_json, region_of_json
 from ganvas.studio.document import Area, Document, Version
-
-if TYPE_CHECKING:
-    from ganvas.studio.session import Session
+from ganvas.studio.session import Session
 
 KIND = "studio session"
 NAME = re.compile(r"[0-9a-f]{16}")
@@ -29,7 +28,7 @@ def folder_of(root: Path, name: str) -> Path:
     return root / name
 
 
-def save_session(session: "Session") -> None:
+def save_session(session: Session) -> None:
     """Write the versions that are not on disk yet, and which of them is shown."""
     folder = folder_of(session.shared.folder, session.id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +45,14 @@ def save_session(session: "Session") -> None:
     write_json(folder / "session.json", _described(session), ResultFileError)
 
 
-def _described(session: "Session") -> dict[str, Any]:
+def set_aside(session: Session) -> None:
+    """Keep what the session has on disk under another name, before it begins another document."""
+    folder = folder_of(session.shared.folder, session.id)
+    if folder.is_dir():
+        folder.rename(folder_of(session.shared.folder, secrets.token_hex(8)))
+
+
+def _described(session: Session) -> dict[str, Any]:
     document = session.document
     return {
         "kind": KIND,

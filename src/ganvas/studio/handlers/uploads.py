@@ -23,6 +23,9 @@ def take_recipe(session: Session, message: Message) -> None:
     """Begin with a recipe: the archive that the studio saved, of a JSON file and its tensors."""
     path = Path(message["path"])
     recipe = load_recipe(unpacked(path))
+    wanted = recipe.base.generator
+    if wanted in session.shared.models.files and wanted != session.model:
+        session.start(wanted)
     recipe.base.check_fits(session.generator)
     if len(recipe.base) != 1:
         raise LatentError(f"This recipe has {len(recipe.base)} images; the studio edits one at a time.")
