@@ -31,11 +31,11 @@ function edit(operation, index) {
     h("div", { className: "top" },
       iconButton(enabled ? "eye" : "eye-off", enabled ? "Switch off" : "Switch on", act("enable", { on: !enabled }), { className: "square small", "aria-pressed": null }),
       h("div", { className: "title" }, h("div", { className: "clip" }, operation.label), h("div", { className: "where clip" }, inside ? `inside ${inside}` : "whole image")),
-      iconButton(inside ? "lock" : "unlock", inside ? "Confined; click to let it change the whole image" : "Free; click to keep it inside the region", act("confine", { on: !inside }), { className: "square small" }),
+      h("div", { className: "buttons" }, iconButton(inside ? "lock" : "unlock", inside ? "Confined; click to let it change the whole image" : "Free; click to keep it inside the region", act("confine", { on: !inside }), { className: "square small" }),
       iconButton("up", "Move up", act("move", { to: index + 1 }), { className: "square small", disabled: index === store.state.operations.length - 1 }),
       iconButton("down", "Move down", act("move", { to: index - 1 }), { className: "square small", disabled: index === 0 }),
       iconButton("copy", "Duplicate", act("duplicate"), { className: "square small" }),
-      iconButton("trash", "Delete", act("delete"), { className: "square small" })),
+      iconButton("trash", "Delete", act("delete"), { className: "square small" }))),
     "amount" in operation ? slider(operation, index) : null);
   sortable(box, index);
   return box;

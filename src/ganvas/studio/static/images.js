@@ -3,7 +3,7 @@ import { byId, h, iconButton, openDialog } from "./dom.js";
 import { send, upload } from "./net.js";
 import { on, store } from "./store.js";
 
-const COUNT = 12;
+const COUNT = 14;
 const page = { first: 0, keep: false, truncation: 0.7 };
 const urls = new Map();
 

@@ -17,6 +17,7 @@ import { on, store } from "./store.js";
 import { startTheme } from "./topbar.js";
 
 let shown = "";
+let edits = 0;
 
 // The panel is made anew where what it shows changed, and never under a finger that slides.
 function showPanel() {
@@ -30,6 +31,9 @@ function showPanel() {
   const focused = focusPath(document.activeElement);
   const middle = { drag: dragSection, sketch: sketchSection }[tool] ?? directionsSection;
   fill(byId("panel"), regionsSection(), middle(), editsSection());
+  const { length } = state.operations;
+  if (length > edits) byId("panel").querySelector(`[data-edit="${length - 1}"]`)?.scrollIntoView({ block: "nearest" });
+  edits = length;
   if (focused) byId("panel").querySelector(focused)?.focus({ preventScroll: true });
 }
 
