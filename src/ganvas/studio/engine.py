@@ -16,6 +16,8 @@ import torch
 
 from ganvas.errors import GanvasError
 
+MOST_WAITING = 200  # jobs of one owner
+
 
 class Urgency(IntEnum):
     """Which jobs go first: those that answer at once, those that a person waits for, those that prepare."""
@@ -90,6 +92,9 @@ class Engine:
             if job.channel is not None:
                 self._cancel(lambda one: (one.owner, one.channel) == (job.owner, job.channel))
             job.engine = self
+            if sum(one.owner == job.owner for *_, one in self._waiting) >= MOST_WAITING:
+                self.on_error(job.owner, "Too much is waiting to be done; wait a moment.")
+                return job
             self._waiting.append((job.urgency, next(self._numbers), job))
             self._changed.notify()
         return job

@@ -55,7 +55,11 @@ class Sessions:
         if session.document.current >= 0:
             session.send_everything()
         elif session.resumes and self.on_disk(session.resumes):
-            self.recover(session, session.resumes)
+            try:
+                self.recover(session, session.resumes)
+            except GanvasError as reason:  # a page is never blank
+                session.say_error(str(reason))
+                session.start(self.first_model)
         else:
             session.start(session.model)
         self.tell_recoverable(session)
