@@ -43,7 +43,7 @@ def parts(
     are those that --region part:7 means, unless --count, --samples, --feature or --of asks for others.
 
     Args:
-        count: How many parts; 16 by default. 8 to 24 are useful.
+        count: How many parts; 24 by default. 8 to 24 are useful.
         samples: How many images are looked at.
         feature: The feature map that is looked at; one with about a quarter of the image's resolution by default.
         of: A parts.safetensors to draw and to name, instead of finding parts.

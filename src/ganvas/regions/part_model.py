@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,7 +24,8 @@ MOST_PARTS = 256
 class MapScores:
     """How one feature map counts: its channels, standardized by `mean` and `std`, are scored by `weight`.
 
-    With `unit`, the standardized channels of each pixel are divided by their length, so that scores are cosines.
+    With `unit`, the map is smoothed first, and the standardized channels of each pixel are divided by their length, so
+    that scores are cosines.
     """
 
     name: str
@@ -38,15 +40,17 @@ class MapScores:
 
     def prepared(self, values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return the map as it is scored."""
-        return standardized(values, self.mean.to(values), self.std.to(values), self.unit)
+        mean, std = (one.to(values)[:, None, None] for one in (self.mean, self.std))
+        if not self.unit:
+            return (values - mean) / std
+        return F.normalize((smoothed(values) - mean) / std, dim=1)
 
 
-def standardized(
-    values: Float[Tensor, "n c h w"], mean: Float[Tensor, "c"], std: Float[Tensor, "c"], unit: bool
-) -> Float[Tensor, "n c h w"]:
-    """Return a map with channels of mean 0 and std 1, with `unit` divided by the length of each pixel's vector."""
-    plain = (values - mean[:, None, None]) / std[:, None, None].clamp(min=1e-8)
-    return plain / plain.norm(dim=1, keepdim=True).clamp(min=1e-8) if unit else plain
+def smoothed(values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Return a map without what alternates from sample to sample, as transposed convolutions do (binomial, 3x3)."""
+    padded = F.pad(values, (1, 1, 1, 1), mode="replicate")
+    down = (padded[..., :-2, :] + 2 * padded[..., 1:-1, :] + padded[..., 2:, :]) / 4
+    return (down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]) / 4
 
 
 @dataclass(frozen=True, eq=False)
