@@ -49,6 +49,7 @@ from .latents.latent import Latent, sample
 from .metrics.evaluation import Evaluation, evaluate
 from .parts.click import ClickFeatures
 from .parts.find import find_parts
+from .parts.labels import learn_parts
 from .parts.text import part
 from .regions import Region
 from .regions.part import Part
@@ -126,6 +127,7 @@ __all__ = [
     "info",
     "invert",
     "keep_freed_memory",
+    "learn_parts",
     "load",
     "load_directions",
     "load_latent",

@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ganvas.generators.protocol import Generator
-from ganvas.images.photos import resample
 from ganvas.inversion.encoder import default_start
 from ganvas.inversion.invert import invert
+from ganvas.inversion.labelled import labels_in_frame
 from ganvas.inversion.photos import PhotoSettings, align_photo
 from ganvas.inversion.settings import InversionSettings
 from ganvas.latents.files import load_latent
@@ -68,9 +68,7 @@ def _aligned(file: Path, generator: Generator) -> tuple[Float[Tensor, "1 3 r r"]
     """Return a photo and its label map in the generator's frame."""
     labels = read_label_map(file.with_suffix(".png"))
     photo = align_photo(file, generator, PhotoSettings(eyes=(eyes_of(labels),)))
-    masks = torch.from_numpy(np.stack([labels == label for label in range(len(LABELS))])).float()[None]
-    shares = resample(masks, photo.frame, generator.resolution)[0]
-    return photo.image, shares.argmax(0)
+    return photo.image, labels_in_frame(labels, photo.frame, generator.resolution)
 
 
 def eyes_of(labels: Int[np.ndarray, "h w"]) -> tuple[tuple[float, float], tuple[float, float]]:
