@@ -26,7 +26,7 @@ LABELS = ("background", "hair", "skin", "eyes", "nose", "mouth")
 EYES = LABELS.index("eyes")
 HELD_OUT = (2, 4, 5, 8, 10, 13, 16, 17, 20, 23, 25, 26, 29, 31, 34, 37, 40, 41, 44, 47)
 """The faces, counted in their order, that take no part in training; chosen before anything was computed."""
-STEPS, AT_ONCE = 150, 10
+STEPS, AT_ONCE = 150, 4
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,16 @@ def read_labelled(archive: Path, generator: Generator, kept: Path) -> LabelledFa
         pairs = [_aligned(file, generator) for file in files]
     photos, labels = torch.cat([photo for photo, _ in pairs]), torch.stack([one for _, one in pairs])
     settings = InversionSettings(steps=STEPS, start=default_start(generator, "w+"))
-    latents = []
-    for first in range(0, len(photos), AT_ONCE):
-        path = kept / f"faces-{first:02d}.safetensors"
-        if not path.is_file():
-            kept.mkdir(parents=True, exist_ok=True)
-            invert(generator, photos[first : first + AT_ONCE], settings).latent.save(path)
-        latents.append(load_latent(path))
-        show_progress("faces inverted", min(first + AT_ONCE, len(photos)), len(photos))
-    return LabelledFaces(Latent(torch.cat([one.codes for one in latents]), "w+"), labels, photos)
+    paths = [kept / f"face-{row:02d}.safetensors" for row in range(len(photos))]
+    missing = [row for row, path in enumerate(paths) if not path.is_file()]
+    kept.mkdir(parents=True, exist_ok=True)
+    for first in range(0, len(missing), AT_ONCE):
+        rows = missing[first : first + AT_ONCE]
+        found = invert(generator, photos[rows], settings).latent
+        for row, one in zip(rows, found, strict=True):
+            one.save(paths[row])
+        show_progress("faces inverted", first + len(rows), len(missing))
+    return LabelledFaces(Latent(torch.cat([load_latent(path).codes for path in paths]), "w+"), labels, photos)
 
 
 def _aligned(file: Path, generator: Generator) -> tuple[Float[Tensor, "1 3 r r"], Int[Tensor, "r r"]]:
