@@ -9,6 +9,7 @@ from .directions.resefa import ReSeFa
 from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
+from .edits.borrow import borrow, rank_sources
 from .edits.confine import ConfinedImages, ConfineSettings, confine
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
@@ -115,6 +116,7 @@ __all__ = [
     "UnsafeFileError",
     "adapt",
     "align_photo",
+    "borrow",
     "cache_jacobians",
     "confine",
     "convert",
@@ -142,6 +144,7 @@ __all__ = [
     "part",
     "paste_back",
     "path_through",
+    "rank_sources",
     "read_image",
     "read_photo",
     "read_sketch",

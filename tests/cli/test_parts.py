@@ -101,3 +101,21 @@ def test_a_name_for_no_part_is_refused(run: Run, small_model: Path, parts_file: 
     outcome = run("parts", small_model, "--of", parts_file, "--name", name, "--out", tmp_path / "other")
     assert outcome.code == 2
     assert "part" in outcome.err
+
+
+def test_a_part_is_borrowed_and_the_recipe_repeats_it(run: Run, small_model: Path, parts_file: Path, tmp_path: Path):
+    mine = tmp_path / "mine.safetensors"
+    run("models", "convert", small_model, mine, "--parts", parts_file)
+    ask = ["borrow", mine, "--part", "eyes & box:0,0,0.6,0.6", "--to", "seed:1", "--from", "seed:5-8", "--rim", 0.05]
+    outcome = run(*ask, "--out", tmp_path / "a.png")
+    assert outcome.code == 2, "a name of the file stands alone, or as part:eyes"
+    ask[3] = "part:eyes & box:0,0,0.6,0.6"
+    outcome = run(*ask, "--out", tmp_path / "a.png")
+    assert outcome.code == 0, outcome.err
+    outcome = run(*ask, "--nearest", 3, "--out", tmp_path / "three")
+    assert outcome.code == 0, outcome.err
+    outcome = run("render", tmp_path / "three" / "borrow.recipe", "--model", mine, "--out", tmp_path / "again")
+    assert outcome.code == 0, outcome.err
+    ask[5] = "seed:1,2"
+    outcome = run(*ask, "--out", tmp_path / "b.png")
+    assert (outcome.code, "one by --to" in outcome.err) == (2, True)
