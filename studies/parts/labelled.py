@@ -55,6 +55,7 @@ def read_labelled(archive: Path, generator: Generator, kept: Path) -> LabelledFa
     settings = InversionSettings(steps=STEPS, start=default_start(generator, "w+"))
     paths = [kept / f"face-{row:02d}.safetensors" for row in range(len(photos))]
     missing = [row for row, path in enumerate(paths) if not path.is_file()]
+    missing.sort(key=lambda row: row not in HELD_OUT)
     kept.mkdir(parents=True, exist_ok=True)
     for first in range(0, len(missing), AT_ONCE):
         rows = missing[first : first + AT_ONCE]

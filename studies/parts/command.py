@@ -1,0 +1,99 @@
+"""What parts are worth: how well they overlap what a person marks, the directions that they give, borrowed parts."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from cyclopts import Parameter
+
+from ganvas.checkpoints.load import load
+from ganvas.comparisons.estimates import Estimate, mean_estimate, median_estimate
+from ganvas.comparisons.tables import table, text
+from ganvas.generators.protocol import Generator
+from ganvas.images.pixels import write_image
+from ganvas.io.json_files import write_json
+from ganvas.parts.labels import learn_parts
+from ganvas.regions.part_files import save_parts
+from studies.command import Out, Threads, show_line
+from studies.files import provenance, write_text
+from studies.parts.borrowed import borrowed_sheet
+from studies.parts.drawn_cats import LABELS as CAT_LABELS
+from studies.parts.drawn_cats import drawn_cats
+from studies.parts.labelled import read_labelled
+from studies.parts.local import REGIONS, directions_of, locality
+from studies.parts.overlap import JUDGED, overlaps, shipped
+
+Step = Annotated[Literal["overlap", "directions", "borrow", "learn"], Parameter(help="What is measured or made.")]
+RESAMPLES = 2000
+
+
+def study(
+    step: Step,
+    model: str = "faces",
+    /,
+    *,
+    out: Out,
+    labelled: Path | None = None,
+    threads: Threads = None,
+) -> list[Path]:
+    """Measure parts: their overlap with labels, the locality of their directions, borrowed parts; or learn those that
+    are bundled.
+
+    Args:
+        model: The generator: faces or cats.
+        labelled: A zip of labelled faces, NNN.jpg with NNN.png.
+    """
+    generator = load(model)
+    if step == "directions":
+        return _directions(generator, model, out)
+    if step == "learn" and model == "cats":
+        latent, labels = drawn_cats(generator)
+        names = {name: [number] for number, name in enumerate(CAT_LABELS)}
+        return [save_parts(out / "cats-labels.safetensors", learn_parts(generator, latent, labels, names))]
+    faces = None if labelled is None else read_labelled(labelled, generator, out / "faces")
+    if step == "borrow":
+        sheet, facts = borrowed_sheet(generator, model, faces)
+        numbers = write_json(out / f"borrow-{model}.json", {**provenance(), "pairs": facts})
+        return [write_image(out / f"borrow-{model}.png", sheet), numbers]
+    assert faces is not None, "give --labelled"
+    if step == "learn":
+        return [save_parts(out / "faces-labels.safetensors", learn_parts(generator, *shipped(faces)))]
+    found = overlaps(generator, faces)
+    rows = [[way, *(_cell(values.get(name)) for name in JUDGED)] for way, values in found.items()]
+    return [
+        write_json(out / "overlap.json", {**provenance(), "overlaps": found}),
+        write_text(out / "overlap.md", table([["way", *JUDGED], *rows])),
+    ]
+
+
+def _cell(values: list[float] | None) -> str:
+    return "" if values is None else text(mean_estimate(values))
+
+
+def _directions(generator: Generator, model: str, out: Path) -> list[Path]:
+    paths, rows = [], []
+    found = None
+    for region in REGIONS:
+        path = out / f"directions-{model}-{region}.json"
+        if not path.is_file():
+            found = found or directions_of(generator)
+            write_json(path, {**provenance(), "ratios": locality(generator, region, found[region])})
+            show_line(f"{model}, {region}: done")
+        paths.append(path)
+        ratios = json.loads(path.read_text("utf-8"))["ratios"]
+        for judge in ("part", "box"):
+            cells = [np.array(ratios[way][judge], float) for way in ("box", "part")]
+            quotients = _quotient(*cells)
+            rows.append([region, judge, *(text(median_estimate(one, RESAMPLES)) for one in cells), text(quotients)])
+    header = ["region", "judged by", "found by box", "found by part", "box / part"]
+    return [*paths, write_text(out / f"directions-{model}.md", table([header, *rows]))]
+
+
+def _quotient(by_box: np.ndarray, by_part: np.ndarray) -> Estimate:
+    """Return the quotient of both medians, over all directions and images; the interval resamples images."""
+    random = np.random.default_rng(0)
+    draws = random.integers(by_box.shape[1], size=(RESAMPLES, by_box.shape[1]))
+    resampled = [np.median(by_box[:, one]) / np.median(by_part[:, one]) for one in draws]
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return Estimate(float(np.median(by_box) / np.median(by_part)), float(low), float(high))
