@@ -164,7 +164,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "load": lambda: {"source": file},
         "load_directions": lambda: {"path": file},
         "load_latent": lambda: {"path": file},
-        "load_parts": lambda: {"path": ganvas.save_parts(folder / "parts.safetensors", parts)},
+        "load_parts": lambda: {"path": parts.save(folder / "parts.safetensors")},
         "load_recipe": lambda: {"path": recipe.save(folder / "small.recipe")},
         "mix": lambda: {"generator": G, "content": latent, "style": latent, "layers": 0},
         "mix_grid": lambda: {"generator": G, "content": latent, "style": latent, "layers": 0},
@@ -186,7 +186,6 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "read_sketch": lambda: {"path": photo, "resolution": 32},
         "render": lambda: {"generator": G, "recipe": recipe},
         "retime": lambda: {"generator": G, "path": path, "frames": 3},
-        "save_parts": lambda: {"path": out("parts").with_suffix(".safetensors"), "parts": parts},
         "sample": lambda: {"generator": G, "seeds": [1]},
         "show": lambda: {"images": pixels},
         "sketch": lambda: {

@@ -54,7 +54,7 @@ from .parts.labels import learn_parts
 from .parts.text import part
 from .regions import Region
 from .regions.part import Part
-from .regions.part_files import load_parts, save_parts
+from .regions.part_files import load_parts
 from .regions.part_model import PartModel
 from .training.adapt.adaptation import AdaptationSettings
 from .training.encoder.train import train_encoder
@@ -151,7 +151,6 @@ __all__ = [
     "render",
     "retime",
     "sample",
-    "save_parts",
     "show",
     "sketch",
     "train_biggan",

@@ -9,7 +9,7 @@ from ganvas.edits.confine import confine
 from ganvas.generators.protocol import Generator
 from ganvas.images.sheets import labeled_grid
 from ganvas.latents.latent import Latent, sample
-from studies.parts.labelled import HELD_OUT, LabelledFaces
+from studies.parts.labeled import HELD_OUT, LabeledFaces
 
 TRUNCATION = 0.7
 PARTS = {"faces": ("eyes", "mouth"), "cats": ("eyes", "ears", "mouth")}
@@ -19,7 +19,7 @@ PHOTOS = 2
 
 
 def borrowed_sheet(
-    generator: Generator, model: str, faces: LabelledFaces | None
+    generator: Generator, model: str, faces: LabeledFaces | None
 ) -> tuple[Float[Tensor, "1 3 h w"], list[dict[str, object]]]:
     """Return a sheet of target, source, the target with the source's part free and confined, and numbers."""
     images, facts, labels = [], [], []
@@ -46,7 +46,7 @@ def _of(generator: Generator, latent: Latent) -> Tensor:
     return torch.cat(list(latent.images(generator)))
 
 
-def _pairs(generator: Generator, model: str, faces: LabelledFaces | None) -> list[tuple[Latent, Latent, str]]:
+def _pairs(generator: Generator, model: str, faces: LabeledFaces | None) -> list[tuple[Latent, Latent, str]]:
     def seed(number: int) -> Latent:
         return sample(generator, [number], truncation=TRUNCATION)
 

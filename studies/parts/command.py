@@ -14,15 +14,14 @@ from ganvas.generators.protocol import Generator
 from ganvas.images.pixels import write_image
 from ganvas.io.json_files import write_json
 from ganvas.parts.labels import learn_parts
-from ganvas.regions.part_files import save_parts
 from studies.command import Out, Threads, show_line
 from studies.files import provenance, write_text
 from studies.parts.borrowed import borrowed_sheet
 from studies.parts.drawn_cats import LABELS as CAT_LABELS
 from studies.parts.drawn_cats import drawn_cats
-from studies.parts.labelled import read_labelled
+from studies.parts.labeled import read_labeled
 from studies.parts.local import REGIONS, directions_of, locality
-from studies.parts.overlap import JUDGED, overlaps, shipped
+from studies.parts.overlap import JUDGED, overlaps, shipped, split
 
 Step = Annotated[Literal["overlap", "directions", "borrow", "learn"], Parameter(help="What is measured or made.")]
 RESAMPLES = 2000
@@ -34,7 +33,7 @@ def study(
     /,
     *,
     out: Out,
-    labelled: Path | None = None,
+    labeled: Path | None = None,
     threads: Threads = None,
 ) -> list[Path]:
     """Measure parts: their overlap with labels, the locality of their directions, borrowed parts; or learn those that
@@ -42,7 +41,7 @@ def study(
 
     Args:
         model: The generator: faces or cats.
-        labelled: A zip of labelled faces, NNN.jpg with NNN.png.
+        labeled: A zip of labeled faces, NNN.jpg with NNN.png.
     """
     generator = load(model)
     if step == "directions":
@@ -50,16 +49,16 @@ def study(
     if step == "learn" and model == "cats":
         latent, labels = drawn_cats(generator)
         names = {name: [number] for number, name in enumerate(CAT_LABELS)}
-        return [save_parts(out / "cats-labels.safetensors", learn_parts(generator, latent, labels, names))]
-    faces = None if labelled is None else read_labelled(labelled, generator, out / "faces")
+        return [learn_parts(generator, latent, labels, names).save(out / "cats-labels.safetensors")]
+    faces = None if labeled is None else read_labeled(labeled, generator, out / "faces")
     if step == "borrow":
         sheet, facts = borrowed_sheet(generator, model, faces)
         numbers = write_json(out / f"borrow-{model}.json", {**provenance(), "pairs": facts})
         return [write_image(out / f"borrow-{model}.png", sheet), numbers]
-    assert faces is not None, "give --labelled"
+    assert faces is not None, "give --labeled"
     if step == "learn":
-        return [save_parts(out / "faces-labels.safetensors", learn_parts(generator, *shipped(faces)))]
-    found = overlaps(generator, faces)
+        return [learn_parts(generator, *shipped(faces)).save(out / "faces-labels.safetensors")]
+    found = overlaps(generator, *split(faces))
     rows = [[way, *(_cell(values.get(name)) for name in JUDGED)] for way, values in found.items()]
     return [
         write_json(out / "overlap.json", {**provenance(), "overlaps": found}),

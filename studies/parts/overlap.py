@@ -1,4 +1,4 @@
-"""How well parts overlap what a person has marked, on labelled faces that took no part in finding them."""
+"""How well parts overlap what a person has marked, on labeled faces that took no part in finding them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ from ganvas.parts.find import find_parts
 from ganvas.parts.labels import learn_parts
 from ganvas.parts.model_part import label_maps
 from ganvas.regions.shapes import Point
-from studies.parts.labelled import EYES, HELD_OUT, LABELS, LabelledFaces
+from studies.parts.labeled import EYES, HELD_OUT, LABELS, LabeledFaces
 
 JUDGED = ("eyes", "nose", "mouth", "hair")
 COUNTS = 1, 5, 20
@@ -24,15 +24,17 @@ Overlaps = dict[str, dict[str, list[float]]]
 """By way and part, the overlap on each image."""
 
 
-def overlaps(generator: Generator, faces: LabelledFaces) -> Overlaps:
-    """Return the overlap (intersection over union) of every way, part and held-out face."""
-    held = [row for row in HELD_OUT if row < len(faces)]
-    train = [row for row in range(len(faces)) if row not in held]
-    known, judged = faces.rows(train), faces.rows(held)
+def split(faces: LabeledFaces) -> tuple[LabeledFaces, LabeledFaces]:
+    """Return the faces to learn from, and those that are held out."""
+    return faces.rows([row for row in range(len(faces)) if row not in HELD_OUT]), faces.rows(HELD_OUT)
+
+
+def overlaps(generator: Generator, known: LabeledFaces, judged: LabeledFaces) -> Overlaps:
+    """Return the overlap (intersection over union) of every way, part and judged face."""
     found = {"boxes": _boxes(generator, judged), "clusters": _clusters(generator, known, judged)}
     found["click"] = _clicks(generator, judged)
     for count in COUNTS:
-        found[f"{count} labels"] = _learnt(generator, known, judged, count)
+        found[f"{count} labels"] = _learned(generator, known, judged, count)
     return found
 
 
@@ -42,13 +44,13 @@ def overlap(found: Bool[Tensor, "n h w"], true: Bool[Tensor, "n h w"]) -> list[f
     return [float(one) for one in (found & true).sum((1, 2)) / union]
 
 
-def _boxes(generator: Generator, judged: LabelledFaces) -> dict[str, list[float]]:
+def _boxes(generator: Generator, judged: LabeledFaces) -> dict[str, list[float]]:
     side, named = generator.resolution, about_of(generator).regions
     masks = {name: named[name].mask(side, side) >= 0.5 for name in JUDGED if name in named}
     return {name: overlap(mask.expand_as(judged.labels), _true(judged, name)) for name, mask in masks.items()}
 
 
-def _clusters(generator: Generator, known: LabelledFaces, judged: LabelledFaces) -> dict[str, list[float]]:
+def _clusters(generator: Generator, known: LabeledFaces, judged: LabeledFaces) -> dict[str, list[float]]:
     """Take for each part the clusters whose union overlaps it most on the training faces."""
     model = find_parts(generator)
     before, after = (label_maps(generator, one.latent, model) for one in (known, judged))
@@ -72,7 +74,7 @@ def best_union(labels: Int[Tensor, "n h w"], true: Bool[Tensor, "n h w"], count:
         chosen.append(top)
 
 
-def _clicks(generator: Generator, judged: LabelledFaces) -> dict[str, list[float]]:
+def _clicks(generator: Generator, judged: LabeledFaces) -> dict[str, list[float]]:
     """Click once into the deepest place of each true part, for eyes once into each."""
     found: dict[str, list[float]] = {name: [] for name in JUDGED}
     for row, latent in enumerate(judged.latent):
@@ -98,11 +100,11 @@ def deepest(mask: Bool[np.ndarray, "h w"], *, pair: bool) -> list[Point]:
     return places
 
 
-def _learnt(generator: Generator, known: LabelledFaces, judged: LabelledFaces, count: int) -> dict[str, list[float]]:
+def _learned(generator: Generator, known: LabeledFaces, judged: LabeledFaces, count: int) -> dict[str, list[float]]:
     """Learn from `count` of the training faces; of a few, several times from others, and take the mean."""
     runs = []
     for repeat in range(REPEATS if count < len(known) // 2 else 1):
-        chosen = list(range(repeat * count, (repeat + 1) * count))
+        chosen = list(range(repeat * count, min((repeat + 1) * count, len(known))))
         model = learn_parts(generator, known.rows(chosen).latent, known.labels[chosen])
         labels = label_maps(generator, judged.latent, model)
         runs.append({name: overlap(labels == LABELS.index(name), _true(judged, name)) for name in JUDGED})
@@ -110,13 +112,13 @@ def _learnt(generator: Generator, known: LabelledFaces, judged: LabelledFaces, c
     return {name: [float(one) for one in values] for name, values in means.items()}
 
 
-def shipped(faces: LabelledFaces) -> tuple[Latent, Int[Tensor, "n h w"], Mapping[str, Sequence[int]]]:
-    """Return what the parts of the bundled `faces` are learnt from: the faces that are not held out, and the names."""
-    rows = [row for row in range(len(faces)) if row not in HELD_OUT]
-    return faces.latent.rows(rows), faces.labels[rows], {name: [number] for number, name in enumerate(LABELS)}
+def shipped(faces: LabeledFaces) -> tuple[Latent, Int[Tensor, "n h w"], Mapping[str, Sequence[int]]]:
+    """Return what the parts of the bundled `faces` are learned from: the faces that are not held out, and the names."""
+    known, _ = split(faces)
+    return known.latent, known.labels, {name: [number] for number, name in enumerate(LABELS)}
 
 
-def _true(faces: LabelledFaces, name: str) -> Bool[Tensor, "n h w"]:
+def _true(faces: LabeledFaces, name: str) -> Bool[Tensor, "n h w"]:
     return faces.labels == LABELS.index(name)
 
 

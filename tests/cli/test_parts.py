@@ -72,7 +72,7 @@ def test_commands_take_parts_as_regions(run: Run, small_model: Path, parts_file:
     assert "before the photo is inverted" in outcome.err
 
 
-def test_parts_are_learnt_from_label_maps(run: Run, small_model: Path, tmp_path: Path):
+def test_parts_are_learned_from_label_maps(run: Run, small_model: Path, tmp_path: Path):
     folder = tmp_path / "labels"
     folder.mkdir()
     for seed in (0, 1):

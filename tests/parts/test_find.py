@@ -88,7 +88,7 @@ def test_a_generator_without_a_fine_map_has_no_parts():
 
 def test_a_file_of_parts_gives_them_back(generator, model, tmp_path: Path):
     named = model.named({"eyes": [0, 2]})
-    read = ganvas.load_parts(ganvas.save_parts(tmp_path / "parts.safetensors", named))
+    read = ganvas.load_parts(named.save(tmp_path / "parts.safetensors"))
     assert read.names == {"eyes": (0, 2)}
     assert repr(read) == "PartModel(4 clusters of b8, named eyes)"
     latent = ganvas.sample(generator, [1])

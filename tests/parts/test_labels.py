@@ -20,7 +20,7 @@ def latent(generator):
     return ganvas.sample(generator, [1, 2, 3])
 
 
-def test_labels_that_are_linear_in_the_maps_are_learnt(generator, latent):
+def test_labels_that_are_linear_in_the_maps_are_learned(generator, latent):
     values = maps_of(generator, latent, ["b32"])["b32"]
     labels = (values[:, 0] > values[:, 0].mean()).long()
     model = ganvas.learn_parts(generator, latent, labels, {"bright": [1]})

@@ -11,13 +11,13 @@ from ganvas.errors import RegionError
 from ganvas.errors.shown import shown
 from ganvas.generators.labels import even_classes
 from ganvas.images.pixels import write_image
-from ganvas.inversion.labelled import read_labelled
+from ganvas.inversion.labeled import read_labeled
 from ganvas.latents.latent import sample
 from ganvas.parts.find import COUNT, SAMPLES, TRUNCATION, find_parts
 from ganvas.parts.labels import learn_parts
 from ganvas.parts.stability import stability
 from ganvas.parts.text import clusters_of
-from ganvas.regions.part_files import load_parts, save_parts
+from ganvas.regions.part_files import load_parts
 from ganvas.regions.part_model import CLUSTERS, PartModel
 from ganvas.reports.parts_sheet import part_lines, parts_sheet
 
@@ -49,7 +49,7 @@ def parts(
         count: How many parts; 24 by default. 8 to 24 are useful.
         samples: How many images are looked at.
         feature: The feature map that is looked at; one with about a quarter of the image's resolution by default.
-        labels: A folder of label maps from which the parts are learnt instead: PNG files of one number per pixel,
+        labels: A folder of label maps from which the parts are learned instead: PNG files of one number per pixel,
             seed-4.png drawn on the image of seed 4 of ganvas sample, or me.png beside the photo me.jpg.
         of: A parts.safetensors to draw and to name, instead of finding parts.
         name: Names for parts, as NAME=NUMBERS, such as eyes=3+7. May be given several times.
@@ -61,7 +61,7 @@ def parts(
         if of is not None:
             found = load_parts(of)
         elif labels is not None:
-            found = learn_parts(generator, *read_labelled(labels, generator, report), progress=report)
+            found = learn_parts(generator, *read_labeled(labels, generator, report), progress=report)
         elif (count, samples, feature) == (None, SAMPLES, None):
             found = clusters_of(generator, report)
         else:
@@ -70,7 +70,7 @@ def parts(
         chosen, truncation = seeds or list(SHOWN), TRUNCATION if "w" in generator.spaces else 1.0
         latent = sample(generator, chosen, truncation=truncation, label=even_classes(generator, len(chosen)))
         sheet, shares = parts_sheet(generator, latent, found)
-        files = [write_image(folder / "parts.png", sheet), save_parts(folder / "parts.safetensors", found)]
+        files = [write_image(folder / "parts.png", sheet), found.save(folder / "parts.safetensors")]
         alike = stability(generator, found, samples, report) if stable and found.kind == CLUSTERS else None
     lines = part_lines(found, shares)
     if alike is not None:

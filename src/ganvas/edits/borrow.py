@@ -123,14 +123,14 @@ def _inputs(generator: Generator, latent: Latent) -> list[StyleInput | None]:
 
 
 def _energy(given: StyleInput | None, masks: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "4 c"]:
-    """Return the squared deviations inside and outside, and the area of both, summed over images."""
+    """Return the squared differences from the mean inside and outside, and the area of both, summed over images."""
     if given is None:
         return torch.zeros(4, 4)
     values = on_image(given[0].float(), given[1]).cpu()
     mask = resize(masks, *values.shape[-2:])
-    deviations = (values - values.mean((0, 2, 3), keepdim=True)).square()
+    squares = (values - values.mean((0, 2, 3), keepdim=True)).square()
     areas = [part.sum().expand(values.shape[1]) for part in (mask, 1 - mask)]
-    return torch.stack([(deviations * mask).sum((0, 2, 3)), (deviations * (1 - mask)).sum((0, 2, 3)), *areas])
+    return torch.stack([(squares * mask).sum((0, 2, 3)), (squares * (1 - mask)).sum((0, 2, 3)), *areas])
 
 
 def _weight(energy: Float[Tensor, "4 c"]) -> Float[Tensor, "c"]:
@@ -161,6 +161,17 @@ def rank_sources(
 
     Returns:
         The number of each source with its similarity, the mean cosine of feature maps, from the most alike on.
+
+    Raises:
+        LatentError: Latents that do not fit the generator.
+        RegionError: The part is not known, or not in the image.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces")
+        >>> mine, others = (ganvas.sample(G, seeds, truncation=0.7) for seeds in ([4], [7, 4, 9]))
+        >>> ganvas.rank_sources(G, mine, others, "mouth")[0]
+        (1, 1.0...)
     """
     name, area = default_feature(check_generator(generator)), region_of(generator, part)[1]
     here = settled(generator, as_latent(latent), area).mask(generator.resolution, generator.resolution)

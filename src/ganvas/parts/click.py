@@ -25,7 +25,7 @@ from ganvas.regions.region import Region
 from ganvas.regions.shapes import Point, as_points
 
 Threshold = Annotated[float, Range(0, 2)]
-THRESHOLD = 0.55  # of the cosine distance; of 0.2 to 0.7 the best for mouths, eyes and noses of labelled faces
+THRESHOLD = 0.55  # of the cosine distance; of 0.2 to 0.7 the best for mouths, eyes and noses of labeled faces
 SEARCH = 0.15  # how far from the click, in fractions, its content is looked for in another image
 
 

@@ -21,7 +21,7 @@ from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent, sample
 from ganvas.parts.clusters import spherical_kmeans
 from ganvas.parts.maps import maps_of
-from ganvas.regions.part_files import load_parts, save_parts
+from ganvas.regions.part_files import load_parts
 from ganvas.regions.part_model import CLUSTERS, MapScores, PartModel, smoothed
 
 COUNT, SAMPLES, TRUNCATION = 24, 128, 0.7
@@ -77,7 +77,7 @@ def find_parts(
     if kept is not None:
         with suppress(GanvasError, OSError):  # a folder that may only be read: found anew next time
             kept.parent.mkdir(parents=True, exist_ok=True)
-            save_parts(kept, found)
+            found.save(kept)
     return found
 
 

@@ -41,13 +41,13 @@ def learn_parts(
 
     Args:
         generator: The generator.
-        latent: The labelled images: samples, or photos that were inverted.
+        latent: The labeled images: samples, or photos that were inverted.
         labels: For each image the number of the part at each pixel, from 0, at any size of the image's shape.
         names: What the parts are called, such as {"eyes": [3]}; without a name a part has its number alone.
         progress: Called with what is done, how much of it, and how much there is.
 
     Returns:
-        The parts. `ganvas.save_parts` keeps them; ``ganvas models convert --parts`` puts them into a generator's file,
+        The parts. `PartModel.save` keeps them; ``ganvas models convert --parts`` puts them into a generator's file,
         and ``part:eyes`` is then found in every image.
 
     Raises:
@@ -75,7 +75,7 @@ def learn_parts(
     weight, bias = softmax_regression(inputs.flatten(0, 1), targets.flatten(), weights.flatten(), count)
     shares = weight.split([one.shape[-1] for one in values.values()], dim=1)
     maps = tuple(MapScores(*one) for one in zip(features, shares, mean, std, strict=True))
-    return PartModel(LABELS, maps, bias, {}, {"labelled images": len(latent)}).named(names or {})
+    return PartModel(LABELS, maps, bias, {}, {"labeled images": len(latent)}).named(names or {})
 
 
 def _check(labels: Tensor, images: int) -> int:

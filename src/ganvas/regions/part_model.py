@@ -6,6 +6,7 @@ al., DatasetGAN, CVPR 2021) are both of this kind, so that one file and one way 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +14,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import RegionError
+from ganvas.errors import RegionError, ResultFileError
+from ganvas.errors.arguments import checked
 from ganvas.errors.shown import shown, some_of
+from ganvas.io.tensor_files import write_tensors
 
+KIND = "parts"
 CLUSTERS, LABELS = "clusters", "labels"
 MOST_PARTS = 256
 
@@ -96,6 +100,11 @@ class PartModel:
             for number in numbers:
                 self.numbers(str(number))
         return replace(self, names={**self.names, **{name: tuple(which) for name, which in names.items()}})
+
+    @checked
+    def save(self, path: str | Path) -> Path:
+        """Write a safetensors file that `ganvas.load_parts` reads; returns its path."""
+        return write_tensors(path, KIND, *self.stored(), ResultFileError)
 
     def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what a file holds of it: tensors, and JSON values; `stored_part_model` takes them back."""

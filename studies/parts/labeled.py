@@ -1,4 +1,4 @@
-"""Labelled photos as a generator sees them: aligned by the eyes of their own label maps, and inverted once."""
+"""Labeled photos as a generator sees them: aligned by the eyes of their own label maps, and inverted once."""
 
 import tempfile
 import zipfile
@@ -14,7 +14,7 @@ from torch import Tensor
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.encoder import default_start
 from ganvas.inversion.invert import invert
-from ganvas.inversion.labelled import labels_in_frame
+from ganvas.inversion.labeled import labels_in_frame
 from ganvas.inversion.photos import PhotoSettings, align_photo
 from ganvas.inversion.settings import InversionSettings
 from ganvas.latents.files import load_latent
@@ -30,22 +30,22 @@ STEPS, AT_ONCE = 150, 4
 
 
 @dataclass(frozen=True)
-class LabelledFaces:
+class LabeledFaces:
     """Faces with their label maps [n, h, w] at the generator's size, and their latents."""
 
     latent: Latent
     labels: Int[Tensor, "n h w"]
     photos: Float[Tensor, "n 3 h w"]
 
-    def rows(self, chosen: Sequence[int]) -> "LabelledFaces":
+    def rows(self, chosen: Sequence[int]) -> "LabeledFaces":
         """Return some of them."""
-        return LabelledFaces(self.latent.rows(chosen), self.labels[list(chosen)], self.photos[list(chosen)])
+        return LabeledFaces(self.latent.rows(chosen), self.labels[list(chosen)], self.photos[list(chosen)])
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
-def read_labelled(archive: Path, generator: Generator, kept: Path) -> LabelledFaces:
+def read_labeled(archive: Path, generator: Generator, kept: Path) -> LabeledFaces:
     """Return the faces of a zip of NNN.jpg and NNN.png, inverted into w+ and kept in the folder `kept`."""
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(archive) as zipped:
         zipped.extractall(folder)
@@ -63,7 +63,7 @@ def read_labelled(archive: Path, generator: Generator, kept: Path) -> LabelledFa
         for row, one in zip(rows, found, strict=True):
             one.save(paths[row])
         show_progress("faces inverted", first + len(rows), len(missing))
-    return LabelledFaces(Latent(torch.cat([load_latent(path).codes for path in paths]), "w+"), labels, photos)
+    return LabeledFaces(Latent(torch.cat([load_latent(path).codes for path in paths]), "w+"), labels, photos)
 
 
 def _aligned(file: Path, generator: Generator) -> tuple[Float[Tensor, "1 3 r r"], Int[Tensor, "r r"]]:

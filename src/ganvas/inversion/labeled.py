@@ -24,7 +24,7 @@ from ganvas.regions.part_model import MOST_PARTS
 SEED = re.compile(r"seed[-_ ]?(\d{1,9})")
 
 
-def read_labelled(
+def read_labeled(
     folder: Path, generator: Generator, progress: Progress | None = None
 ) -> tuple[Latent, Int[Tensor, "n h w"]]:
     """Return the latents and label maps [n, r, r] of a folder of PNG files.
@@ -42,7 +42,7 @@ def read_labelled(
         latent, frame = _latent_of(file, photos, generator)
         latents.append(latent.to_space(generator, "w+" if "w+" in generator.spaces else latent.space))
         labels.append(labels_in_frame(_checked(file), frame, generator.resolution))
-        report("Reading labelled images", number + 1, len(files))
+        report("Reading labeled images", number + 1, len(files))
     codes = torch.cat([one.codes for one in latents])
     names = tuple(file.stem for file in files)
     return replace(latents[0], codes=codes, names=names, seeds=(), photo=None, source=str(folder)), torch.stack(labels)
