@@ -1,6 +1,7 @@
 """What parts are worth: how well they overlap what a person marks, the directions that they give, borrowed parts."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +21,7 @@ from studies.parts.borrowed import borrowed_sheet
 from studies.parts.drawn_cats import LABELS as CAT_LABELS
 from studies.parts.drawn_cats import drawn_cats
 from studies.parts.labeled import read_labeled
-from studies.parts.local import REGIONS, directions_of, locality
+from studies.parts.local import JUDGES, REGIONS, directions_of, locality
 from studies.parts.overlap import JUDGED, overlaps, shipped, split
 
 Step = Annotated[Literal["overlap", "directions", "borrow", "learn"], Parameter(help="What is measured or made.")]
@@ -72,19 +73,18 @@ def _cell(values: list[float] | None) -> str:
 
 def _directions(generator: Generator, model: str, out: Path) -> list[Path]:
     paths, rows = [], []
-    found = None
-    for region in REGIONS:
-        path = out / f"directions-{model}-{region}.json"
+    out.mkdir(parents=True, exist_ok=True)
+    found = directions_of(generator, out)
+    for judge, region in product(JUDGES, REGIONS):
+        path = out / f"directions-{model}-{region}-{judge}.json"
         if not path.is_file():
-            found = found or directions_of(generator)
-            write_json(path, {**provenance(), "ratios": locality(generator, region, found[region])})
-            show_line(f"{model}, {region}: done")
+            write_json(path, {**provenance(), "ratios": locality(generator, found[region], region, judge)})
+            show_line(f"{model}, {region}, judged by {judge}: done")
         paths.append(path)
         ratios = json.loads(path.read_text("utf-8"))["ratios"]
-        for judge in ("part", "box"):
-            cells = [np.array(ratios[way][judge], float) for way in ("box", "part")]
-            quotients = _quotient(*cells)
-            rows.append([region, judge, *(text(median_estimate(one, RESAMPLES)) for one in cells), text(quotients)])
+        cells = [np.array(ratios[way], float) for way in ("box", "part")]
+        medians = [text(median_estimate(one, RESAMPLES)) for one in cells]
+        rows.append([region, judge, *medians, text(_quotient(*cells))])
     header = ["region", "judged by", "found by box", "found by part", "box / part"]
     return [*paths, write_text(out / f"directions-{model}.md", table([header, *rows]))]
 
