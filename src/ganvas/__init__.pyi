@@ -4,8 +4,15 @@ from .directions.cached import CachedSearch, cache_jacobians
 from .directions.direction import Direction, Directions
 from .directions.files import load_directions
 from .directions.find import find_directions
+from .directions.ganspace import GANSpace
+from .directions.lelsd import LELSD
 from .directions.linalg import Ridge
+from .directions.localbasis import LocalBasis
+from .directions.lowrankgan import LowRankGAN
+from .directions.random import RandomDirections
 from .directions.resefa import ReSeFa
+from .directions.sefa import SeFa
+from .directions.stylespace import StyleSpace
 from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
@@ -69,6 +76,7 @@ from .training.train import adapt, train_biggan, train_dcgan, train_stylegan2, t
 
 __version__: str
 __all__ = [
+    "LELSD",
     "AdaptationSettings",
     "BigGANSettings",
     "CachedSearch",
@@ -84,6 +92,7 @@ __all__ = [
     "EncoderSettings",
     "Evaluation",
     "FreeDragSettings",
+    "GANSpace",
     "GanvasError",
     "Generator",
     "ImageError",
@@ -93,11 +102,14 @@ __all__ = [
     "Latent",
     "LatentError",
     "LatentPath",
+    "LocalBasis",
     "LossWeights",
+    "LowRankGAN",
     "Part",
     "PartModel",
     "PastedPhoto",
     "PhotoSettings",
+    "RandomDirections",
     "ReSeFa",
     "Recipe",
     "Region",
@@ -105,10 +117,12 @@ __all__ = [
     "ResultFileError",
     "Ridge",
     "RunSchedule",
+    "SeFa",
     "SketchResult",
     "SketchSettings",
     "StyleGAN2Settings",
     "StyleGAN3Settings",
+    "StyleSpace",
     "Timing",
     "TrainingError",
     "TrainingEvent",

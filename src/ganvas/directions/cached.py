@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Directions, origin_of
-from ganvas.directions.find import default_space, region_of
+from ganvas.directions.find import region_of, space_for
 from ganvas.directions.jacobian import Jacobian, hold
 from ganvas.directions.resefa import ReSeFa, Search, mean_grams
 from ganvas.errors import GanvasError
@@ -124,7 +124,7 @@ def cache_jacobians(
     if not isinstance(method, ReSeFa):
         raise GanvasError(f"Jacobians are kept for ReSeFa; {method!r} was given.")
     known = as_latent(latent, space, asks_space=True)
-    space = space or default_space(check_generator(generator), known)
+    space = space_for(method, check_generator(generator), space, known.space)
     known = known.to_space(generator, acting_space(generator, space))
     plan = method.plan(generator, space, layers)
     if plan.blocks > 1 or plan.bytes * len(known) > method.budget:

@@ -72,6 +72,7 @@ class ReSeFa:
     """
 
     name: ClassVar[str] = "resefa"
+    spaces: ClassVar[tuple[str, ...]] = ("w", "z", "w+", "s")
     ridge: Ridge | Weight | None = None
     rank: Count | None = None
     ignore_band: Fraction = 0.0

@@ -315,6 +315,10 @@ class HasStyles(Protocol):
         """Return the w+ row that feeds each of them."""
         ...
 
+    def style_makes_colors(self) -> list[bool]:
+        """Return whether each of them steers a layer that makes colors (toRGB)."""
+        ...
+
 
 Extent = tuple[float, float, float, float]
 
