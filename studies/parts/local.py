@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.comparisons.matching import match_strength
 from ganvas.directions.cached import cache_jacobians
 from ganvas.directions.direction import Direction, Directions
 from ganvas.directions.files import load_directions
@@ -16,7 +17,6 @@ from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.locality import mean_squared_change
 from ganvas.parts.text import part
 from ganvas.regions.part import masks_in
-from studies.matching import match_strength
 
 FOUND_ON, JUDGED_ON, TRUNCATION = range(16), range(200, 264), 0.7
 REGIONS = ("mouth", "eyes")
