@@ -16,6 +16,7 @@ from .directions.stylespace import StyleSpace
 from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
+from .edits.borrow import borrow, rank_sources
 from .edits.confine import ConfinedImages, ConfineSettings, confine
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
@@ -56,10 +57,11 @@ from .latents.latent import Latent, sample
 from .metrics.evaluation import Evaluation, evaluate
 from .parts.click import ClickFeatures
 from .parts.find import find_parts
+from .parts.labels import learn_parts
 from .parts.text import part
 from .regions import Region
 from .regions.part import Part
-from .regions.part_files import load_parts, save_parts
+from .regions.part_files import load_parts
 from .regions.part_model import PartModel
 from .training.adapt.adaptation import AdaptationSettings
 from .training.encoder.train import train_encoder
@@ -128,6 +130,7 @@ __all__ = [
     "UnsafeFileError",
     "adapt",
     "align_photo",
+    "borrow",
     "cache_jacobians",
     "confine",
     "convert",
@@ -140,6 +143,7 @@ __all__ = [
     "info",
     "invert",
     "keep_freed_memory",
+    "learn_parts",
     "load",
     "load_directions",
     "load_latent",
@@ -154,13 +158,13 @@ __all__ = [
     "part",
     "paste_back",
     "path_through",
+    "rank_sources",
     "read_image",
     "read_photo",
     "read_sketch",
     "render",
     "retime",
     "sample",
-    "save_parts",
     "show",
     "sketch",
     "train_biggan",

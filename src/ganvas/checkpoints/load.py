@@ -275,6 +275,7 @@ def _facts(path: Path) -> dict[str, Any]:
         "edit_layers": about.edit_layers,
         "region_layers": dict(about.region_layers),
         "face_finder": about.face_finder,
+        "parts": [name for model in about.parts for name in model.names or [f"0-{len(model) - 1}"]],
         "source": dict(about.source),
         "hash": about.hash,
     }

@@ -27,6 +27,7 @@ COMMANDS = {
     "sample": "Make images from seeds.",
     "directions": "Find the directions that change a region and leave the rest alone.",
     "edit": "Move images along a direction.",
+    "borrow": "Give an image a part of another one.",
     "drag": "Pull points of an image to where they should be.",
     "render": "Make the images of a recipe again.",
     "region": "Show a region on an image, with a ruler.",

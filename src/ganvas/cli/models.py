@@ -98,7 +98,7 @@ def convert_model(
     layers: str = "",
     region_layers: Named = (),
     face_finder: str = "",
-    parts: tuple[Path, ...] = (),
+    parts: Annotated[list[Path] | None, Parameter(negative=())] = None,
     fact: Named = (),
     output: Output = Output(),
 ) -> None:
@@ -134,7 +134,7 @@ def convert_model(
         region_layers=dict(region_layers),
         facts=dict(fact),
         face_finder=face_finder,
-        parts=[load_parts(path) for path in parts],
+        parts=[load_parts(path) for path in parts or ()],
     )
     size = path.stat().st_size
     output.show("models convert", [f"{size / 1e6:.1f} MB"], [path], bytes=size)

@@ -15,7 +15,7 @@ from ganvas.directions.direction import Direction, Directions
 from ganvas.directions.files import stored_directions
 from ganvas.drag.request_json import request_as_json, request_of
 from ganvas.edits.confine import ConfineSettings
-from ganvas.edits.operations import Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
+from ganvas.edits.operations import Borrow, Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
 from ganvas.errors import ResultFileError
 from ganvas.generators.codes import Layers
 from ganvas.inversion.loss_weights import LossWeights
@@ -83,18 +83,13 @@ def _recipe(content: Mapping[str, Any], tensors: Tensors) -> tuple[Latent, tuple
 
 
 def _put_operation(tensors: Tensors, name: str, operation: Operation) -> dict[str, Any]:
-    inside = operation.inside
-    if isinstance(inside, Part):
-        inside = part_text(inside)
-    where = _put_region(tensors, f"{name}.inside", inside) if isinstance(inside, Region) else inside
+    where = _put_area(tensors, f"{name}.inside", operation.inside)
     kept = {"kind": operation.change.kind, "enabled": operation.enabled, "inside": where}
     return kept | _put_change(tensors, name, operation.change)
 
 
 def _operation(tensors: Tensors, name: str, values: Mapping[str, Any]) -> Operation:
-    inside = values["inside"]
-    if not (inside is None or isinstance(inside, str)):
-        inside = region_of_json(inside, _within(tensors, f"{name}.inside"))
+    inside = _area(tensors, f"{name}.inside", values["inside"])
     return Operation(_change(tensors, name, values), inside, values["enabled"] is not False)
 
 
@@ -108,6 +103,10 @@ def _put_change(tensors: Tensors, name: str, change: Change) -> dict[str, Any]:
                 "style": _put_latent(tensors, f"{name}.style", change.style),
                 "layers": _plain_layers(change.layers),
             }
+        case Borrow():
+            part = _put_area(tensors, f"{name}.part", change.part)
+            source = _put_latent(tensors, f"{name}.source", change.source)
+            return {"source": source, "part": part, "strength": change.strength}
         case InterpolateTo():
             target = _put_latent(tensors, f"{name}.target", change.target)
             return {"target": target, "t": change.t, "layers": _plain_layers(change.layers)}
@@ -132,6 +131,11 @@ def _change(tensors: Tensors, name: str, values: Mapping[str, Any]) -> Change:
             return Move(direction, strength, layers)
         case "mix":
             return Mix(_latent(tensors, f"{name}.style", values["style"]), layers)
+        case "borrow":
+            part = _area(tensors, f"{name}.part", values["part"])
+            if part is None:
+                raise ValueError("it holds an operation that borrows nothing")
+            return Borrow(_latent(tensors, f"{name}.source", values["source"]), part, number(values["strength"]))
         case "interpolate":
             return InterpolateTo(_latent(tensors, f"{name}.target", values["target"]), number(values["t"]), layers)
         case "drag":
@@ -167,6 +171,19 @@ def _put_direction(tensors: Tensors, name: str, direction: Direction) -> dict[st
 
 def _direction(tensors: Tensors, name: str, header: Mapping[str, Any]) -> Direction:
     return stored_directions(_within(tensors, name), header)[0]
+
+
+def _put_area(tensors: Tensors, name: str, area: Region | Part | str | None) -> Any:
+    """Return a region as JSON; parts are kept by their text."""
+    if isinstance(area, Part):
+        return part_text(area)
+    return _put_region(tensors, name, area) if isinstance(area, Region) else area
+
+
+def _area(tensors: Tensors, name: str, value: Any) -> Region | str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return region_of_json(value, _within(tensors, name))
 
 
 def _put_region(tensors: Tensors, name: str, region: Region) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def numbered(
     colors = palette(len(parts))[labels].permute(2, 0, 1)[None]
     height, width = image.shape[-2:]
     veiled = torch.lerp(image, functional.interpolate(colors, (height, width), mode="nearest"), VEIL)
-    picture = to_pillow(veiled)
-    write = ImageDraw.Draw(picture)
+    drawing = to_pillow(veiled)
+    write = ImageDraw.Draw(drawing)
     scale = height / labels.shape[0]
     for number in labels.unique().tolist():
         depth = np.asarray(distance_transform_edt(np.pad((labels == number).numpy(), 1)))[1:-1, 1:-1]
@@ -59,7 +59,7 @@ def numbered(
             place = (column + 0.5) * scale, (row + 0.5) * scale
             font = ImageFont.load_default(13)
             write.text(place, str(number), fill="white", font=font, anchor="mm", stroke_width=2, stroke_fill="black")
-    return from_bytes(torch.from_numpy(np.array(picture))[None])
+    return from_bytes(torch.from_numpy(np.array(drawing))[None])
 
 
 def palette(count: int) -> Float[Tensor, "k 3"]:
