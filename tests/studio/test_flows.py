@@ -233,3 +233,20 @@ def test_two_tabs_are_two_sessions(open_page, served):
     one.mark("left").choose()
     assert other.ask("store.state.operations.length") == 0
     assert other.ask("store.state.areas.length") == 0
+
+
+@pytest.mark.slow
+def test_something_of_another_image_becomes_an_edit(page):
+    before = page.pixels()
+    page.mark("left")
+    for kind in ("fine layers", "half of the way", "the region's part"):
+        count = page.ask("store.state.operations.length")
+        page.page.click("#open-other")
+        page.page.click(f'#other [role=radio]:has-text("{kind}")')
+        page.page.click("[data-other='7']")
+        page.wait(f"store.state.operations.length === {count + 1}").settle()
+    assert page.ask("store.state.operations.map((one) => one.kind).join()") == "mix,interpolate,borrow"
+    right = slice(round(0.6 * SIDE), None)
+    assert torch.equal(page.pixels()[:, right], before[:, right])
+    assert not torch.equal(page.pixels(), before)
+    page.slide(2, 0.9)

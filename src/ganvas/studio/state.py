@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ganvas.edits.operations import Drag, Draw, InterpolateTo, Mix, Move, Operation
+from ganvas.edits.operations import Borrow, Drag, Draw, InterpolateTo, Mix, Move, Operation
 from ganvas.generators.protocol import about_of
 from ganvas.io.memory import process_bytes
 from ganvas.regions import Region
@@ -94,6 +94,13 @@ def _change(operation: Operation) -> dict[str, Any]:
             }
         case InterpolateTo():
             return {"label": f"Towards {change.target.captions[0]}", "amount": change.t, "most": 1.0, "unit": "share"}
+        case Borrow():
+            return {
+                "label": f"Part of {change.source.captions[0]}",
+                "amount": change.strength,
+                "most": 1.0,
+                "unit": "share",
+            }
         case Mix():
             return {"label": f"Layers {change.layers} of {change.style.captions[0]}"}
         case Drag():

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from ganvas.edits.confine import ConfineSettings
-from ganvas.edits.operations import InterpolateTo, Move, Operation
+from ganvas.edits.operations import Borrow, InterpolateTo, Move, Operation
 from ganvas.edits.recipe import Recipe
 from ganvas.errors import GanvasError
 from ganvas.io.json_files import number, whole
+from ganvas.latents.latent import sample
 from ganvas.studio.rows import strength_of
 from ganvas.studio.session import Session
 
@@ -27,6 +28,22 @@ def add_direction(session: Session, message: Message) -> None:
     session.commit(f"Direction of {row.area.name}", recipe=recipe)
 
 
+def add_from_image(session: Session, message: Message) -> None:
+    """Take something of another seed: the chosen region's part, some layers, or a part of the way to it."""
+    base, area, kind = session.recipe.base, session.document.now.area, str(message.get("kind"))
+    other = sample(session.generator, [whole(message.get("seed"), 0, 2**32 - 1)], truncation=base.truncation)
+    inside = area.region if area is not None and message.get("free") is not True else None
+    if kind == "borrow":
+        if area is None:
+            raise GanvasError("No region is chosen; mark the part to borrow first.")
+        recipe = session.recipe.borrow(other, area.region, inside=inside)
+    elif kind == "toward":
+        recipe = session.recipe.interpolate(other, 0.5, inside=inside)
+    else:
+        recipe = session.recipe.mix(other, kind, inside=inside)
+    session.commit(f"From seed {other.seeds[0]}", recipe=recipe)
+
+
 def set_amount(session: Session, message: Message) -> None:
     """Show another strength of an operation while the slider moves; keep it when it is released."""
     index, operation = _operation(session, message)
@@ -35,6 +52,8 @@ def set_amount(session: Session, message: Message) -> None:
         changed = replace(change, strength=strength_of(change.direction, amount))
     elif isinstance(change, InterpolateTo):
         changed = replace(change, t=amount)
+    elif isinstance(change, Borrow):
+        changed = replace(change, strength=min(1.0, max(0.0, amount)))
     else:
         raise GanvasError(f"A {change.kind} has no strength.")
     recipe = _with(session.recipe, index, replace(operation, change=changed))
@@ -108,6 +127,7 @@ def _with(recipe: Recipe, index: int, operation: Operation) -> Recipe:
 
 HANDLERS = {
     "edit.direction": (add_direction, None),
+    "edit.from": (add_from_image, None),
     "edit.amount": (set_amount, "amount"),
     "edit.enable": (enable, None),
     "edit.confine": (confine_or_free, None),

@@ -1,6 +1,7 @@
 // The panel's edits: the operations of the recipe in order, each with eye, strength, place, and the numbers of the change.
 import { byId, h, iconButton } from "./dom.js";
 import { send, sendLast, sendLive } from "./net.js";
+import { openOther } from "./other.js";
 import { on, store } from "./store.js";
 
 export const busy = { sliding: false };
@@ -9,7 +10,8 @@ let dragged = null;
 export function editsSection() {
   const { operations } = store.state;
   return h("section", { className: "section", id: "edits", "aria-label": "Edits" },
-    h("header", {}, h("h2", {}, "Edits"), h("span", { className: "muted" }, operations.length ? String(operations.length) : "")),
+    h("header", {}, h("h2", {}, "Edits"), h("span", { className: "muted" }, operations.length ? String(operations.length) : ""),
+      h("button", { type: "button", className: "small", id: "open-other", title: "Take something of another image", onclick: openOther }, "From another")),
     operations.length ? h("div", { className: "numbers", id: "numbers" }, numbers()) : null,
     operations.length ? h("div", { className: "stack" }, operations.map(edit).reverse())
       : h("p", { className: "hint" }, "Choose a direction above, and slide. The newest edit lies on top."));
@@ -47,7 +49,7 @@ function slider(operation, index) {
   const value = h("input", { type: "text", className: "value number", value: shown(amount), "aria-label": "Strength", inputMode: "decimal",
     onkeydown: (event) => { event.stopPropagation(); if (event.key === "Enter") value.blur(); },
     onchange: () => { const typed = Number(value.value) / (unit === "share" ? 100 : 1); if (Number.isFinite(typed)) sendLast("edit.amount", { index, amount: typed }); } });
-  const range = h("input", { type: "range", min: -most, max: most, step: most / 160, value: amount, "aria-label": `Strength of ${operation.label}`,
+  const range = h("input", { type: "range", min: unit === "share" ? 0 : -most, max: most, step: most / 160, value: amount, "aria-label": `Strength of ${operation.label}`,
     oninput: () => { busy.sliding = store.sliding = true; value.value = shown(Number(range.value)); sendLive("edit.amount", { index, amount: Number(range.value) }); },
     onchange: () => { busy.sliding = store.sliding = false; sendLast("edit.amount", { index, amount: Number(range.value) }); },
     ondblclick: () => sendLast("edit.amount", { index, amount: 0 }), onpointerdown: (event) => event.stopPropagation() });
