@@ -239,7 +239,7 @@ def test_two_tabs_are_two_sessions(open_page, served):
 def test_something_of_another_image_becomes_an_edit(page):
     before = page.pixels()
     page.mark("left")
-    for kind in ("fine layers", "half of the way", "the region's part"):
+    for kind in ("middle layers", "half of the way", "the region's part"):
         count = page.ask("store.state.operations.length")
         page.page.click("#open-other")
         page.page.click(f'#other [role=radio]:has-text("{kind}")')
