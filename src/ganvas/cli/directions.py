@@ -17,6 +17,7 @@ from ganvas.directions.find import find_directions, region_of
 from ganvas.directions.linalg import Ridge
 from ganvas.directions.official import official_latent
 from ganvas.directions.resefa import ReSeFa
+from ganvas.directions.solver import MatrixFreePlan
 from ganvas.directions.strengths import default_strengths
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
@@ -36,7 +37,8 @@ class MethodOptions:
     method: Literal["resefa"] = "resefa"
     """The method."""
     ridge: numbers.Weight | None = None
-    """Added to the background, as a share of its trace; 1e-3 by default, none with --compat official."""
+    """Added to the background, as a share of its trace. By default 1e-3, in spaces w+ and s half the mean eigenvalue,
+    none with --compat official."""
     ridge_of: Literal["trace", "mean"] = "trace"
     """What the ridge is a share of: the trace, or the mean eigenvalue."""
     rank: numbers.Count | None = None
@@ -55,6 +57,9 @@ class MethodOptions:
     """Measure change in all three colors, or in luma alone."""
     budget: numbers.Positive = 2.0
     """Memory for the Jacobian, in GiB."""
+    solver: Literal["dense", "matrix-free"] | None = None
+    """dense needs a derivative for each dimension of the space, matrix-free some hundred forward passes, whatever the
+    space; what costs less by default."""
     compat: Literal["official"] | None = None
     """Repeat the published computation of ReSeFa: no truncation, no ridge unless given; --samples chooses images among
     those drawn from one seed (the first by default)."""
@@ -74,6 +79,7 @@ class MethodOptions:
             self.channels,
             int(self.budget * 2**30),
             self.compat,
+            self.solver,
         )
 
 
@@ -116,7 +122,7 @@ def directions(
     latent = _latent(generator, seeds, space, method, source)
     generator = latent.generator_for(generator)
     layers, recommended, settings = layers_of(generator, space, layers, region), layers is None, method.settings()
-    plan = settings.plan(generator, space, layers)
+    plan = settings.choose(generator, space, layers, count=count, images=len(latent))
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
         found = find_directions(
@@ -136,7 +142,8 @@ def directions(
         ]
     recommends = f"layers {layers}, recommended for {region.strip()} by {about_of(generator).name}"
     said = [recommends] if recommended and layers else []
-    lines = [str(plan), *said, *direction_lines(found)]
+    solver = [f"solver {found.origin.solver}"] if isinstance(plan, MatrixFreePlan) else []
+    lines = [str(plan), *solver, *said, *direction_lines(found)]
     loading.show("directions", lines, paths, plan=str(plan), **direction_summary(found))
 
 
