@@ -101,33 +101,41 @@ def search(problem: Problem, count: int) -> Iterator[State]:
     """Yield the state after each step, until the residuals of the `count` strongest are within `TOLERANCE`; a few more
     directions than these are in work.
 
-    Raises `GanvasError` for a ridge of 0, with which the inverse has no bound, and where it does not converge.
+    Raises `GanvasError` without a ridge, for then the inverse has no bound, and where the search does not converge.
     """
-    if problem.shift(1.0) <= 0:
-        raise GanvasError("A matrix-free search needs a ridge above 0 (for example 1e-3).")
+    sketch, reserved, state = begin(problem, min(count + GUARDS, problem.size))
+    for number in range(STEPS):
+        a = problem.shift(trace_of(state.subspace, reserved)) if number < REFINED else state.a
+        state = step(problem, sketch, a, state)
+        yield state
+        if bool((state.residuals[:count] <= TOLERANCE).all()):
+            return
+    residual = float(state.residuals[:count].max())
+    raise GanvasError(
+        f"The matrix-free search has not converged after {STEPS} steps (residual {residual:.1g}); use a larger ridge, "
+        "or the dense solver."
+    )
+
+
+def begin(problem: Problem, block: int) -> tuple[Sketch, Float[Tensor, "q d"], State]:
+    """Return the sketch, the rows reserved for the trace, and a first state for `block` directions: its subspace holds
+    what changes the background most, and random mixtures of what changes the foreground, by the preconditioner.
+    """
     random = torch.Generator().manual_seed(0)
     rows = random_rows(problem, problem.background, SKETCHED, random)
     reserved = random_rows(problem, problem.background, RESERVED, random)
     subspace = grow(problem, _nothing(problem), torch.linalg.svd(rows, full_matrices=False)[2][:STARTED])
     trace = trace_of(subspace, reserved)
     sketch, a = sketch_of(rows, trace), problem.shift(trace)
-    block = min(count + GUARDS, problem.size)
-    first = sketch.solve(random_rows(problem, problem.foreground, block, random), problem.weight, a)
-    subspace = grow(problem, subspace, first)
+    if a <= 0:
+        raise GanvasError(
+            "A matrix-free search needs a ridge above 0 (for example 1e-3), and a background that changes."
+        )
+    mixtures = random_rows(problem, problem.foreground, block, random)
+    subspace = grow(problem, subspace, sketch.solve(mixtures, problem.weight, a))
     lacking = torch.randn(max(0, block - len(subspace.vectors)), problem.size, generator=random, dtype=torch.float64)
     unknown = torch.full((block,), torch.inf, dtype=torch.float64)
-    state = State(subspace, a, torch.zeros(problem.size, block), unknown, unknown, lacking)
-    for number in range(STEPS):
-        a = problem.shift(trace_of(state.subspace, reserved)) if number < REFINED else state.a
-        state = step(problem, sketch, a, state)
-        yield state
-        worst = float(state.residuals[:count].max())
-        if worst <= TOLERANCE:
-            return
-    raise GanvasError(
-        f"The matrix-free search has not converged after {STEPS} steps (residual {worst:.1g}); use a larger ridge, or "
-        "the dense solver."
-    )
+    return sketch, reserved, State(subspace, a, torch.zeros(problem.size, block), unknown, unknown, lacking)
 
 
 def step(problem: Problem, sketch: Sketch, a: float, state: State) -> State:

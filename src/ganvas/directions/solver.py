@@ -66,8 +66,10 @@ def solve_matrix_free(
     images, before = len(products.latent), products.done
     expected = plan.passes * images
     products.report = lambda done: progress(WORK, done - before, max(expected, done - before))
-    weights = [_weights(mask, products) for mask in masks]
-    problem = Problem(products.basis.size, products.push, products.pull, *weights, ridge, weight, plan.held)
+    foreground, background = (_weights(mask, products) for mask in masks)
+    problem = Problem(
+        products.basis.size, products.push, products.pull, foreground, background, ridge, weight, plan.held
+    )
     *_, last = search(problem, count)
     passes = products.done - before
     progress(WORK, passes, passes)
