@@ -8,7 +8,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from ganvas.directions import matrix_free
+from ganvas.directions import matrix_free, resefa
 from ganvas.directions.find import find_directions
 from ganvas.directions.jacobian import JacobianPlan
 from ganvas.directions.linalg import NO_RIDGE, Ridge
@@ -24,6 +24,12 @@ from tests.generators.small import small_stylegan2
 pytestmark = pytest.mark.usefixtures("one_thread")
 FREE, DENSE = ReSeFa(solver="matrix-free"), ReSeFa(solver="dense")
 REGION = Region.box(0.2, 0.2, 0.6, 0.6)
+
+
+@pytest.fixture(autouse=True)
+def no_stds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no samples of the spaces, which would take longer than the searches."""
+    monkeypatch.setattr(resefa, "draw_samples", lambda *_: None)
 
 
 def problem_of(size: int, falls_to: float = 0.05, *, seed: int = 0, **settings: object) -> tuple[Problem, Tensor]:

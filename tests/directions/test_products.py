@@ -36,7 +36,7 @@ PLACES = [("z", None), ("w", "1-2"), ("w+", None), ("w+", "1"), ("s", "2"), ("s"
     ("name", "space", "layers"),
     [(name, *place) for name in ("stylegan2", "resnet") for place in PLACES]
     + [("linear", *place) for place in PLACES[:4]]
-    + [("stylegan3", "w+", "2-3")],
+    + [pytest.param("stylegan3", "w+", "2-3", marks=pytest.mark.slow)],
 )
 def test_the_transpose_is_the_transpose(name: str, space: str, layers: str | None) -> None:
     products = products_of(GENERATORS[name](), space, layers, (1, 2))
