@@ -253,8 +253,8 @@ def test_the_search_is_deterministic() -> None:
 def test_what_costs_less_is_chosen() -> None:
     large = LayeredGenerator(width=600)
     assert isinstance(ReSeFa().choose(large, "w+"), MatrixFreePlan)
-    assert isinstance(ReSeFa().choose(LayeredGenerator(width=300), "w"), JacobianPlan)
-    assert isinstance(ReSeFa().choose(LayeredGenerator(width=300), "w+", "1"), JacobianPlan)
+    assert isinstance(ReSeFa().choose(LayeredGenerator(width=512), "w"), JacobianPlan)
+    assert isinstance(ReSeFa().choose(LayeredGenerator(width=512), "w+", "1"), JacobianPlan)
     assert isinstance(ReSeFa().choose(large, "w+", count=100), JacobianPlan)
     assert isinstance(ReSeFa().choose(large, "w+", regions=5), JacobianPlan)
     assert isinstance(ReSeFa(ridge=0).choose(large, "w+"), JacobianPlan)

@@ -20,7 +20,7 @@ from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, JacobianPlan, h
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
 from ganvas.directions.linalg import NO_RIDGE, Factors, Ridge
 from ganvas.directions.products import Products
-from ganvas.directions.solver import DENSE, SOLVERS, MatrixFreePlan, plan_matrix_free, solve_matrix_free
+from ganvas.directions.solver import DENSE, GAIN, SOLVERS, MatrixFreePlan, plan_matrix_free, solve_matrix_free
 from ganvas.errors import GanvasError, RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count, Fraction, Size, Weight
@@ -158,7 +158,7 @@ class ReSeFa:
         regions: int = 1,
         images: int = 1,
     ) -> JacobianPlan | MatrixFreePlan:
-        """Return how a search will work: matrix-free where that is asked for, or costs less than all columns of J."""
+        """Return how a search will work: matrix-free where that is asked for, or takes clearly fewer passes."""
         plan, size = self.plan(generator, space, layers), self.basis(generator, space, layers).size
         if self.solver == DENSE or self.compat is not None or self.rank is not None:
             return plan
@@ -172,7 +172,7 @@ class ReSeFa:
                 return plan
             raise
         columns = size * (plan.blocks + 1) / 2
-        return free if self.solver or regions * free.passes < columns else plan
+        return free if self.solver or GAIN * regions * free.passes < columns else plan
 
     def derivative(self, generator: Generator, latent: Latent, space: str, layers: Layers = None) -> Derivative:
         """Return J at the one code of a latent as a linear map, for directions of `space`."""
@@ -214,8 +214,8 @@ class ReSeFa:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """All that turns the Gram matrices of a region into its directions: what was asked for, `samples` of the space by
-    which stds are measured, and where the latent came from.
+    """All that turns a solution for a region into its directions: what was asked for, `samples` of the space by which
+    stds are measured, and where the latent came from.
     """
 
     method: ReSeFa
