@@ -166,7 +166,7 @@ class ReSeFa:
         image_bytes = 4 * images * measure.channel_count * measure.resolution**2
         shift = self.ridge_in(space).share(float(size), size) + 1 - self.background_weight
         try:
-            free = plan_matrix_free(count, shift, image_bytes, self.budget)
+            free = plan_matrix_free(size, count, shift, image_bytes, self.budget)
         except GanvasError:
             if self.solver is None:
                 return plan

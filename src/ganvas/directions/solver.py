@@ -17,9 +17,9 @@ from ganvas.io.progress import Progress, silent
 
 DENSE, MATRIX_FREE = "dense", "matrix-free"
 SOLVERS = (DENSE, MATRIX_FREE)
-PER_DIRECTION = 21  # products for a direction of the block at a ridge of half the mean eigenvalue, measured
+PER_DIRECTION = 21  # products for a direction of the block in 768 dimensions, at a ridge of half the mean eigenvalue
+LARGER, WEAKER = 0.25, 0.2  # powers, measured, by which they grow with the dimensions, and with less of a ridge
 GAIN = 1.5  # by how much fewer they must be than the columns of J: the dense solution is exact
-WEAKER = 0.2  # measured: at a hundredth of the ridge they are 2.5 times as many
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class MatrixFreePlan:
         return f"Matrix-free: about {self.passes:,} forward passes for each image"
 
 
-def plan_matrix_free(count: int, shift: float, image_bytes: int, budget: int) -> MatrixFreePlan:
-    """Return the plan for `count` directions at a ridge of `shift` mean eigenvalues, with changes of all images of
-    `image_bytes`.
+def plan_matrix_free(size: int, count: int, shift: float, image_bytes: int, budget: int) -> MatrixFreePlan:
+    """Return the plan for `count` directions in `size` dimensions at a ridge of `shift` mean eigenvalues, where a change
+    of all images has `image_bytes`.
 
     Raises `GanvasError` where the search cannot be matrix-free: without a ridge, or in so little memory.
     """
@@ -50,8 +50,8 @@ def plan_matrix_free(count: int, shift: float, image_bytes: int, budget: int) ->
             f"A budget of {budget} bytes cannot hold the {least} changes of all images that a matrix-free search "
             f"needs; give at least {2 * image_bytes * least}, or a lower resolution."
         )
-    steps = block * PER_DIRECTION * max(1.0, 0.5 / shift) ** WEAKER
-    return MatrixFreePlan(round(SKETCHED + RESERVED + STARTED + steps), held)
+    per_direction = PER_DIRECTION * (size / 768) ** LARGER * max(1.0, 0.5 / shift) ** WEAKER
+    return MatrixFreePlan(round(SKETCHED + RESERVED + STARTED + block * per_direction), held)
 
 
 def solve_matrix_free(
