@@ -36,8 +36,8 @@ class MatrixFreePlan:
 
 
 def plan_matrix_free(size: int, count: int, shift: float, image_bytes: int, budget: int) -> MatrixFreePlan:
-    """Return the plan for `count` directions in `size` dimensions at a ridge of `shift` mean eigenvalues, changes of all
-    images of `image_bytes`.
+    """Return the plan for `count` directions in `size` dimensions, at a ridge of `shift` mean eigenvalues; a change of
+    all images has `image_bytes`.
 
     Raises `GanvasError` where the search cannot be matrix-free: without a ridge, or in so little memory.
     """
