@@ -181,7 +181,9 @@ def changes(case: Case, found: Directions) -> tuple[Tensor, Tensor]:
     if case.space == "w+":
         vectors = vectors[:, list(basis.layers or ())].flatten(1)
     images = Products(generator, latent, basis, measure).push(vectors).double().square().unflatten(1, (3, -1)).sum(1)
-    masks = method.masks(region_of(generator, case.region)[1], measure.resolution)
+    area = region_of(generator, case.region)[1]
+    (masks,) = method.masks_in(generator, latent, area, measure.resolution)
+    assert masks is not None, "a region that is drawn is in every image"
     inside, outside = (images @ (mask.flatten() / (3 * mask.sum())).double() for mask in masks)
     return inside, outside
 

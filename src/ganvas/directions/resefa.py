@@ -5,6 +5,7 @@ and 11), with A and B the Gram matrices of J over the region and over its backgr
 the published code does otherwise is in `docs/methods/resefa.md`; ``compat="official"`` repeats it.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
@@ -16,7 +17,7 @@ from torch import Tensor
 from ganvas.directions import linalg
 from ganvas.directions.basis import Basis, acting_space, make_basis
 from ganvas.directions.direction import Directions, Origin, origin_of
-from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, JacobianPlan, hold, plan_columns, streamed_grams
+from ganvas.directions.jacobian import DEFAULT_BUDGET, Grams, JacobianPlan, plan_columns, region_grams
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
 from ganvas.directions.linalg import NO_RIDGE, Factors, Ridge
 from ganvas.directions.products import Products
@@ -24,17 +25,18 @@ from ganvas.directions.solver import DENSE, GAIN, SOLVERS, MatrixFreePlan, plan_
 from ganvas.errors import GanvasError, RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count, Fraction, Size, Weight
+from ganvas.errors.shown import some_of
 from ganvas.generators.codes import Layers, parse_layers
 from ganvas.generators.protocol import Generator
 from ganvas.io.progress import Progress, part_of, silent
 from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import draw_samples, stds_along
+from ganvas.parts.located import located
 from ganvas.regions import Region
 from ganvas.regions.coverage import beyond_band
+from ganvas.regions.part import Part
 from ganvas.regions.split import HALF_GRAY_LEVEL
 
-Grams = tuple[Tensor, Tensor]
-"""A and B of one region, [d, d] each, float64."""
 OFFICIAL_RESOLUTION = 256
 OF_LARGE_SPACES = Ridge(0.5, of="mean")  # the paper's at its 512 dimensions; at 9,216 that were 9 mean eigenvalues
 
@@ -74,6 +76,7 @@ class ReSeFa:
     """
 
     name: ClassVar[str] = "resefa"
+    spaces: ClassVar[tuple[str, ...]] = ("w", "z", "w+", "s")
     ridge: Ridge | Weight | None = None
     rank: Count | None = None
     ignore_band: Fraction = 0.0
@@ -182,7 +185,7 @@ class ReSeFa:
         self,
         generator: Generator,
         latent: Latent,
-        regions: Mapping[str, Region],
+        regions: Mapping[str, Region | Part],
         *,
         space: str,
         layers: Layers = None,
@@ -191,25 +194,46 @@ class ReSeFa:
     ) -> dict[str, Directions]:
         """Return the strongest directions for each region of the same images, by name.
 
-        One J per image serves all regions; the Gram matrices of several images are averaged.
+        One J per image serves all regions; the Gram matrices of several images are averaged, each with the image's own
+        mask. An image that lacks a part has no share in the average of its Gram matrices, which is a warning.
         """
         latent = latent.to_space(generator, acting_space(generator, space))  # what does not fit fails here
         measure = self.measure(generator)
-        masks = [self.masks(region, measure.resolution) for region in regions.values()]
+        masks = {name: self.masks_in(generator, latent, area, measure.resolution) for name, area in regions.items()}
         plan = self.choose(generator, space, layers, count=count, regions=len(regions), images=len(latent))
         samples = draw_samples(generator, space, latent.label)  # a wrong label or count fails here, before the Jacobian
         search = Search(self, generator, space, layers, count, samples, origin_of(self.name, generator, latent))
         if isinstance(plan, MatrixFreePlan):
-            return search.matrix_free(latent, dict(zip(regions, masks, strict=True)), regions, plan, progress or silent)
-        sums: list[Grams] = []
+            reports = [part_of(progress or silent, number, len(regions)) for number in range(len(regions))]
+            return {
+                name: search.matrix_free(latent, area, masks[name], plan, report, name)
+                for (name, area), report in zip(regions.items(), reports, strict=True)
+            }
+        sums: dict[str, Grams] = {}
         for number, one in enumerate(latent):
+            here = {name: pair for name, pairs in masks.items() if (pair := pairs[number]) is not None}
             report = part_of(progress or silent, number, len(latent))
-            grams = region_grams(self.derivative(generator, one, space, layers), masks, plan, report)
-            sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, grams, strict=True)] if sums else grams
-        return {
-            name: search.solve((a / len(latent), b / len(latent)), region, foreground, name)
-            for (name, region), (foreground, _), (a, b) in zip(regions.items(), masks, sums, strict=True)
-        }
+            grams = region_grams(self.derivative(generator, one, space, layers), list(here.values()), plan, report)
+            for name, (a, b) in zip(here, grams, strict=True):
+                sums[name] = (sums[name][0] + a, sums[name][1] + b) if name in sums else (a, b)
+        return {name: search.solve_mean(sums[name], area, masks[name], name) for name, area in regions.items()}
+
+    def masks_in(
+        self, generator: Generator, latent: Latent, area: Region | Part, size: int
+    ) -> list[tuple[Tensor, Tensor] | None]:
+        """Return foreground and background of a region in each image, None for an image that lacks the part.
+
+        Raises `RegionError` where no image has it; warns of those that do not.
+        """
+        regions = located(generator, latent, area)
+        missing = [name for name, one in zip(latent.captions, regions, strict=True) if one is None]
+        if len(missing) == len(latent):
+            raise RegionError(f"The part {area} is in none of the {len(latent)} images; choose another.")
+        if missing:
+            warnings.warn(f"The part {area} is not in {some_of(missing)}: they do not count.", stacklevel=3)
+        if isinstance(area, Region):
+            return [self.masks(area, size)] * len(latent)
+        return [None if one is None else self.masks(one, size) for one in regions]
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +254,15 @@ class Search:
         if self.count < 1:
             raise GanvasError(f"{self.count} directions were asked for; ask for at least 1.")
 
-    def solve(self, grams: Grams, region: Region, mask: Float[Tensor, "1 h w"], name: str = "") -> Directions:
+    def solve_mean(
+        self, sums: Grams, area: Region | Part, masks: Sequence[tuple[Tensor, Tensor] | None], name: str = ""
+    ) -> Directions:
+        """Return the directions of a region from the sums of A and B over the images that have it, and its masks."""
+        foregrounds = [pair[0] for pair in masks if pair is not None]
+        a, b = (gram / len(foregrounds) for gram in sums)
+        return self.solve((a, b), area, torch.stack(foregrounds).mean(0), name)
+
+    def solve(self, grams: Grams, region: Region | Part, mask: Float[Tensor, "1 h w"], name: str = "") -> Directions:
         """Return the directions of a region from its Gram matrices A and B."""
         method = self.method
         ridge = method.ridge_in(self.space)
@@ -240,26 +272,24 @@ class Search:
     def matrix_free(
         self,
         latent: Latent,
-        masks: Mapping[str, tuple[Tensor, Tensor]],
-        regions: Mapping[str, Region],
+        area: Region | Part,
+        masks: Sequence[tuple[Tensor, Tensor] | None],
         plan: MatrixFreePlan,
         progress: Progress,
-    ) -> dict[str, Directions]:
-        """Return the directions of each region, by name, without Gram matrices."""
-        method, found = self.method, {}
+        name: str = "",
+    ) -> Directions:
+        """Return the directions of a region without Gram matrices, from the images that have it, by its masks."""
+        method = self.method
+        there = [number for number, pair in enumerate(masks) if pair is not None]
+        pairs = [pair for pair in masks if pair is not None]
         basis, measure = method.basis(self.generator, self.space, self.layers), method.measure(self.generator)
-        products = Products(self.generator, latent, basis, measure)
-        for number, (name, region) in enumerate(regions.items()):
-            report = part_of(progress, number, len(regions))
-            ridge = method.ridge_in(self.space)
-            solution = solve_matrix_free(
-                products, masks[name], self.count, ridge, method.background_weight, plan, report
-            )
-            found[name] = self.directions(solution[0], region, masks[name][0], name, solution[1])
-        return found
+        products = Products(self.generator, latent.rows(there), basis, measure)
+        weighting = method.ridge_in(self.space), method.background_weight
+        factors, solver = solve_matrix_free(products, pairs, self.count, *weighting, plan, progress)
+        return self.directions(factors, area, torch.stack([pair[0] for pair in pairs]).mean(0), name, solver)
 
     def directions(
-        self, factors: Factors, region: Region, mask: Float[Tensor, "1 h w"], name: str, solver: str
+        self, factors: Factors, region: Region | Part, mask: Float[Tensor, "1 h w"], name: str, solver: str
     ) -> Directions:
         """Return a solution in the coordinates of the search as directions, with all that is known of them."""
         method, generator = self.method, self.generator
@@ -315,28 +345,3 @@ def factorize(
         strongest, spectrum = linalg.truncated_spectrum(b, rank)
         values, vectors = linalg.low_rank_eigh(a, strongest, weight * spectrum, amount, count)
     return Factors(linalg.fix_signs(vectors), values, linalg.rayleigh_quotients(a, b, vectors))
-
-
-def mean_grams(
-    jacobian: Jacobian, foreground: Float[Tensor, "1 h w"], background: Float[Tensor, "1 h w"]
-) -> tuple[Float[Tensor, "d d"], Float[Tensor, "d d"]]:
-    """Return A and B: ``J^T diag(m) J`` over the number of values (rows of J) that the mask counts."""
-    inside, outside = jacobian.split_grams(foreground, background)
-    rows = jacobian.channels
-    return inside / (rows * foreground.sum()), outside / (rows * background.sum())
-
-
-def region_grams(
-    linear: Derivative, masks: Sequence[tuple[Tensor, Tensor]], plan: JacobianPlan, progress: Progress | None = None
-) -> list[Grams]:
-    """Return A and B for each (foreground, background) from one derivative, holding J as the plan says; J is dropped
-    afterwards.
-    """
-    if plan.blocks == 1:
-        jacobian = hold(linear, plan, progress)
-        return [mean_grams(jacobian, *pair) for pair in masks]
-    flat = [mask for pair in masks for mask in pair]
-    grams = streamed_grams(linear, flat, plan, progress)
-    rows = linear.measure.channel_count
-    means = [gram / (rows * mask.sum()) for gram, mask in zip(grams, flat, strict=True)]
-    return list(zip(means[::2], means[1::2], strict=True))

@@ -2,8 +2,10 @@
 (`ganvas.directions.matrix_free`). Here is what the second costs, and how it runs on a generator.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -56,18 +58,18 @@ def plan_matrix_free(size: int, count: int, shift: float, image_bytes: int, budg
 
 def solve_matrix_free(
     products: Products,
-    masks: tuple[Float[Tensor, "1 h w"], Float[Tensor, "1 h w"]],
+    masks: Sequence[tuple[Float[Tensor, "1 h w"], Float[Tensor, "1 h w"]]],
     count: int,
     ridge: Ridge,
     weight: float,
     plan: MatrixFreePlan,
     progress: Progress = silent,
 ) -> tuple[Factors, str]:
-    """Return the solution for a region by its foreground and background, and in words how it was found."""
+    """Return the solution for a region by its foreground and background in each image, and how it was found."""
     images, before = len(products.latent), products.done
     expected = plan.passes * images
     products.report = lambda done: progress(WORK, done - before, max(expected, done - before))
-    foreground, background = (_weights(mask, products) for mask in masks)
+    foreground, background = (_weights(side, products) for side in zip(*masks, strict=True))
     problem = Problem(
         products.basis.size, products.push, products.pull, foreground, background, ridge, weight, plan.held
     )
@@ -80,8 +82,8 @@ def solve_matrix_free(
     return Factors(linalg.fix_signs(vectors), values, ratios), f"{MATRIX_FREE} ({said})"
 
 
-def _weights(mask: Float[Tensor, "1 h w"], products: Products) -> Float[Tensor, "p"]:
-    """Return what each value of all images counts in a Gram matrix that is a mean over them."""
-    channels, images = products.measure.channel_count, len(products.latent)
-    mean = mask / (channels * images * mask.sum())
-    return mean.flatten().repeat(channels * images).to(products.basis.device)
+def _weights(masks: Sequence[Float[Tensor, "1 h w"]], products: Products) -> Float[Tensor, "p"]:
+    """Return what each value of all images counts in the mean over images of means over the pixels of their masks."""
+    channels = products.measure.channel_count
+    means = [(mask / (channels * len(masks) * mask.sum())).flatten().repeat(channels) for mask in masks]
+    return torch.cat(means).to(products.basis.device)

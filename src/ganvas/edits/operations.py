@@ -17,8 +17,8 @@ from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
-
-FILES = ("mask:", "labels:")  # texts of regions that read a file
+from ganvas.regions.part import Part
+from ganvas.regions.text import FILES
 
 
 @runtime_checkable
@@ -169,7 +169,7 @@ class Operation:
     """
 
     change: Change
-    inside: Region | str | None = None
+    inside: Region | Part | str | None = None
     enabled: bool = True
 
     def __post_init__(self) -> None:

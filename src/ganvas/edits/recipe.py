@@ -27,6 +27,7 @@ from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
 
 @checked
@@ -66,7 +67,7 @@ class Recipe:
     def __len__(self) -> int:
         return len(self.operations)
 
-    def add(self, change: Change, inside: Region | str | None = None) -> "Recipe":
+    def add(self, change: Change, inside: Region | Part | str | None = None) -> "Recipe":
         """Return the recipe with one more operation."""
         return replace(self, operations=(*self.operations, Operation(change, inside)))
 
@@ -77,7 +78,7 @@ class Recipe:
         strength: Strength = 1.0,
         *,
         layers: Layers = None,
-        inside: Region | str | None = None,
+        inside: Region | Part | str | None = None,
     ) -> "Recipe":
         """Move along a direction, as `ganvas.edit` does.
 
@@ -85,7 +86,7 @@ class Recipe:
             direction: The direction.
             strength: The Euclidean distance, or "2s" for two standard deviations.
             layers: Layers to move, instead of those that a direction of space w was found for.
-            inside: The region outside of which nothing may change; None for all of the image.
+            inside: The region or part outside of which nothing may change; None for all of the image.
 
         Raises:
             LatentError: The strength is none.
@@ -94,7 +95,7 @@ class Recipe:
         return self.add(Move(direction, strength, layers), inside)
 
     @checked
-    def mix(self, style: Latent, layers: Layers, *, inside: Region | str | None = None) -> "Recipe":
+    def mix(self, style: Latent, layers: Layers, *, inside: Region | Part | str | None = None) -> "Recipe":
         """Take some layers of another latent, as `ganvas.mix` does.
 
         Args:
@@ -106,7 +107,7 @@ class Recipe:
 
     @checked
     def interpolate(
-        self, target: Latent, t: float, *, layers: Layers = None, inside: Region | str | None = None
+        self, target: Latent, t: float, *, layers: Layers = None, inside: Region | Part | str | None = None
     ) -> "Recipe":
         """Go a part of the straight way to another latent.
 
@@ -129,7 +130,7 @@ class Recipe:
         space: str | None = None,
         layers: Layers = None,
         feature: str | None = None,
-        inside: Region | str | None = None,
+        inside: Region | Part | str | None = None,
     ) -> "Recipe":
         """Drag handles to targets, as `ganvas.drag_points` does with the same arguments.
 
@@ -157,7 +158,7 @@ class Recipe:
         settings: SketchSettings = SketchSettings(),
         *,
         name: str = "a sketch",
-        inside: Region | str | None = None,
+        inside: Region | Part | str | None = None,
     ) -> "Recipe":
         """Search for the image nearby that matches a drawing where it is opaque (one candidate of `ganvas.sketch`).
 

@@ -25,7 +25,9 @@ from ganvas.io.json_files import made_of, number, plain, read_json, whole, write
 from ganvas.io.tensor_files import hash_tensors, read_tensors, write_tensors
 from ganvas.latents.files import stored_latent
 from ganvas.latents.latent import Latent
+from ganvas.parts.text import part_text
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 from ganvas.regions.stored import region_as_json, region_of_json
 
 KIND, VERSION = "recipe", 1
@@ -82,6 +84,8 @@ def _recipe(content: Mapping[str, Any], tensors: Tensors) -> tuple[Latent, tuple
 
 def _put_operation(tensors: Tensors, name: str, operation: Operation) -> dict[str, Any]:
     inside = operation.inside
+    if isinstance(inside, Part):
+        inside = part_text(inside)
     where = _put_region(tensors, f"{name}.inside", inside) if isinstance(inside, Region) else inside
     kept = {"kind": operation.change.kind, "enabled": operation.enabled, "inside": where}
     return kept | _put_change(tensors, name, operation.change)
