@@ -119,7 +119,6 @@ def test_the_preconditioner_saves_steps_where_memory_is_short(seed: int, monkeyp
     steps = sum(1 for _ in search(problem, 4))
     monkeypatch.setattr(Sketch, "solve", lambda self, rows, weight, a: rows / a)
     without = sum(1 for _ in search(problem, 4))
-    print(steps, without)
     assert steps < 0.8 * without
 
 
@@ -241,6 +240,18 @@ def test_several_latents_and_some_layers(layers: str | None) -> None:
     assert angle_of(found.vectors, exact.vectors) < 2
     if layers:
         assert found.vectors[:, [0, 3]].abs().max() == 0
+
+
+def test_each_image_counts_by_its_own_mask_and_not_where_it_lacks_the_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = LayeredGenerator(width=20)
+    regions = REGION, Region.box(0.4, 0.5, 0.9, 0.9)
+    masks = [ReSeFa().masks(regions[0], 8), None, ReSeFa().masks(regions[1], 8)]
+    monkeypatch.setattr(ReSeFa, "masks_in", lambda *_: masks)
+    latent = sample(generator, [1, 2, 3])
+    exact, found = (find_directions(generator, latent, REGION, space="w+", count=2, method=m) for m in (DENSE, FREE))
+    torch.testing.assert_close(found.eigenvalues, exact.eigenvalues, rtol=0.03, atol=0)
+    torch.testing.assert_close(found.predicted_ratios, exact.predicted_ratios, rtol=0.03, atol=0)
+    assert torch.equal(found.mask, exact.mask)
 
 
 def test_the_search_is_deterministic() -> None:

@@ -135,7 +135,7 @@ def begin(problem: Problem, block: int) -> tuple[Sketch, Float[Tensor, "q d"], S
     subspace = grow(problem, subspace, sketch.solve(mixtures, problem.weight, a))
     lacking = torch.randn(max(0, block - len(subspace.vectors)), problem.size, generator=random, dtype=torch.float64)
     unknown = torch.full((block,), torch.inf, dtype=torch.float64)
-    return sketch, reserved, State(subspace, a, torch.zeros(problem.size, block), unknown, unknown, lacking)
+    return sketch, reserved, State(subspace, a, lacking.new_zeros(problem.size, block), unknown, unknown, lacking)
 
 
 def step(problem: Problem, sketch: Sketch, a: float, state: State) -> State:

@@ -59,7 +59,7 @@ class ReSeFa:
             change the region most, whatever else they change: a dial from local to global attributes.
         resolution: Height and width in pixels at which change is measured; by default the generator's, at most 256.
         channels: "all" three colors, or their "luma".
-        budget: Bytes of memory for the Jacobian.
+        budget: Bytes of memory for the Jacobian, or for what a matrix-free search keeps of it.
         compat: "official" repeats the published code, with its own resolution and channels.
         solver: "dense" forms the Gram matrices of all coordinates, "matrix-free" only multiplies by the Jacobian and
             its transpose, for spaces of thousands of dimensions; None chooses what costs less.
