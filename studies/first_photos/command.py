@@ -26,9 +26,9 @@ from ganvas.images.pixels import from_bytes, read_image
 from ganvas.images.sheets import labeled_grid
 from ganvas.inversion.open import open_photo
 from ganvas.inversion.photos import PhotoSettings
+from ganvas.metrics.identity import Distance, identity, perceptual
 from studies.command import Flag, Out, Threads, show_progress
 from studies.files import write_text
-from studies.first_photos.identity import Distance, identity, perceptual
 
 Folder = Annotated[Path, Parameter(help="Folder of photos; all are used.")]
 COLUMNS = {
