@@ -10,6 +10,8 @@ from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
 from .edits.confine import ConfinedImages, ConfineSettings, confine
+from .edits.correct import CorrectedEdit
+from .edits.follow import FollowedEdit
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
@@ -67,6 +69,7 @@ __all__ = [
     "CheckpointError",
     "ConfineSettings",
     "ConfinedImages",
+    "CorrectedEdit",
     "DCGANSettings",
     "Direction",
     "Directions",
@@ -74,6 +77,7 @@ __all__ = [
     "DragSession",
     "EncoderSettings",
     "Evaluation",
+    "FollowedEdit",
     "FreeDragSettings",
     "GanvasError",
     "Generator",

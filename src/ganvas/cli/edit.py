@@ -10,9 +10,11 @@ from ganvas.cli.paste import Pasted, PasteOptions
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
+from ganvas.cli.strong import Strong
 from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths, Texts
 from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.directions.files import load_directions
+from ganvas.directions.find import region_of
 from ganvas.directions.strengths import default_strengths, parse_strengths
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.ranges import whole_number
@@ -46,6 +48,7 @@ def edit(
     out: Out = Path("edit"),
     overwrite: Overwrite = False,
     inside: Inside = Inside(),
+    strong: Strong = Strong(),
     files: Files = ImageFiles(),
     paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
@@ -80,7 +83,9 @@ def edit(
     before = tuple(_added(text, found, directions, generator, space) for text in add or ())
     layers = f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
     confinement = inside.confinement(generator)
-    step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before, confinement)
+    area = region or inside.inside
+    method = strong.method(found, None if area is None else region_of(generator, area)[1])
+    step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before, confinement, method)
     mask, rim = found.mask if region is None else mask_of(generator, region), None
     if confinement is not None:
         if region is not None:
