@@ -26,12 +26,14 @@ from ganvas.directions.resefa import mean_grams
 from ganvas.edits.straight import Parts, Way, layers_of, moved, region_for
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.arguments import checked
-from ganvas.errors.ranges import Positive, Size, StepsOrNone, Weight
+from ganvas.errors.ranges import Positive, Size, Steps, StepsOrNone, Weight
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 
+Correct = Callable[[Tensor], Tensor]
+"""The map from the change of an image [1, c, h, w] to a correction [d]."""
 DEFAULT_RESOLUTION = 64
 ROWS_AT_ONCE = 64
 
@@ -48,6 +50,7 @@ class CorrectedEdit:
         region: The region outside of which nothing should change; None for that of the direction.
         step: Length of a part, a Euclidean distance.
         rounds: Most corrections after each part, one forward pass each; 0 for none, which is the straight edit.
+        refresh: After how many steps the Jacobian is computed anew, where the edit has come to; None for never.
         hold_inside: mu: how strongly a correction is kept from changing the region; 0 lets it undo the edit there.
         ridge: What keeps corrections small.
         space: Space of the corrections: None for the direction's; "w+" moves every layer on its own where a direction
@@ -71,6 +74,7 @@ class CorrectedEdit:
     region: Region | str | None = None
     step: Positive = 1.0
     rounds: StepsOrNone = 2
+    refresh: Steps | None = None
     hold_inside: Weight = 1.0
     ridge: Ridge = Ridge(1e-2, of="mean")
     space: str | None = None
@@ -78,39 +82,71 @@ class CorrectedEdit:
     budget: int = DEFAULT_BUDGET
 
     def way(self, generator: Generator, latent: Latent, direction: Direction, layers: Layers) -> Way:
-        """Return the way of one sample along a direction, in parts of the step; J is computed once, at its start."""
+        """Return the way of one sample along a direction, in parts of the step."""
         generator = latent.generator_for(generator)
         start = latent.to_space(generator, acting_space(generator, direction.space))
+        linear = self.derivative(generator, start, direction, layers)
+        return self.way_from(generator, start, direction, layers, linear, _held(linear, self.budget))
+
+    def derivative(self, generator: Generator, latent: Latent, direction: Direction, layers: Layers) -> Derivative:
+        """Return J at a latent for the corrections of a direction."""
         basis = make_basis(generator, self.space or direction.space, layers_of(generator, direction, layers))
-        if basis.acts_in != start.space:
+        if basis.acts_in != latent.space:
             raise LatentError(
-                f"A direction of space {direction.space} moves codes of {start.space}, and corrections of space "
+                f"A direction of space {direction.space} moves codes of {latent.space}, and corrections of space "
                 f"{self.space} do not; leave the space out."
             )
-        measure = default_measure(generator, self.resolution or min(generator.resolution, DEFAULT_RESOLUTION))
-        region, size = region_for(generator, direction, self.region), measure.resolution
-        foreground, background = region.split(size, size)
-        linear = derivative(generator, start, basis, measure)
-        correct = correction(_held(linear, self.budget), foreground, background, self.hold_inside, self.ridge)
-        background = background.to(linear.image)
+        size = self.resolution or min(generator.resolution, DEFAULT_RESOLUTION)
+        return derivative(generator, latent, basis, default_measure(generator, size))
+
+    def way_from(
+        self,
+        generator: Generator,
+        start: Latent,
+        direction: Direction,
+        layers: Layers,
+        linear: Derivative,
+        jacobian: Jacobian,
+    ) -> Way:
+        """Return the way of one sample, in the space that its direction moves, whose J is held already."""
+        measure, basis, size = linear.measure, linear.basis, linear.measure.resolution
+        foreground, background = region_for(generator, direction, self.region).split(size, size)
+        weights = background.to(linear.image)
+
+        def solver(jacobian: Jacobian) -> Correct:
+            return correction(jacobian, foreground, background, self.hold_inside, self.ridge)
 
         def changed(codes: Latent) -> Float[Tensor, "1 c r r"]:
             return measure(generator.synthesize(codes)) - linear.image
 
         @torch.no_grad()
-        def advance(now: Latent, length: float) -> Latent:
-            now = moved(generator, now, direction, length, layers)
+        def advance(place: _Place, length: float) -> _Place:
+            correct, steps = place.correct, place.steps
+            if steps == self.refresh:
+                again = self.derivative(generator, place.latent, direction, layers)
+                correct, steps = solver(_held(again, self.budget)), 0
+            now = moved(generator, place.latent, direction, length, layers)
             change = changed(now)
             for _ in range(self.rounds):
                 delta = basis.embed(correct(change)[None])
                 then = replace(now, codes=now.codes + delta.to(now.codes))
                 left = changed(then)
-                if float((left.square() * background).sum()) >= float((change.square() * background).sum()):
+                if float((left.square() * weights).sum()) >= float((change.square() * weights).sum()):
                     break  # J does not hold as far as this
                 now, change = then, left
-            return now
+            return _Place(now, correct, steps + 1)
 
-        return Parts(start, advance, self.step).at
+        way = Parts(_Place(start, solver(jacobian)), advance, self.step)
+        return lambda length: way.at(length).latent
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where a way has come to, what corrects it, and how many steps ago its J was computed."""
+
+    latent: Latent
+    correct: Correct
+    steps: int = 0
 
 
 def _held(linear: Derivative, budget: int) -> Jacobian:
@@ -130,7 +166,7 @@ def correction(
     background: Float[Tensor, "1 h w"],
     hold_inside: float | int,
     ridge: Ridge,
-) -> Callable[[Float[Tensor, "1 c h w"]], Float[Tensor, "d"]]:
+) -> Correct:
     """Return the map from the change of an image to the correction: ``(B + mu A + a I) delta = -J_b^T change_b``.
 
     All are means over pixels, as A and B are in ReSeFa. Raises `GanvasError` where the matrix is singular.
