@@ -28,20 +28,20 @@ RIM = 0.1
 Fade = Callable[[Tensor], Tensor]
 
 
-def searches(generator: Generator, latent: Latent, region: Region, layers: str | None) -> dict[str, list[Direction]]:
-    """Return the first two directions of a region in every way, averaged over the samples of a latent of w."""
+def searches(generator: Generator, latent: Latent, region: Region, layers: str | None) -> dict[str, Direction]:
+    """Return the first direction of a region in every way, averaged over the samples of a latent of w."""
     found = {
-        name: list(find_directions(generator, latent, region, layers=layers, method=method, count=2))
+        name: find_directions(generator, latent, region, layers=layers, method=method, count=1)[0]
         for name, method in FREE.items()
     }
     size = generator.resolution
     rim = rim_around(region, size, size, RIM, within=False)
     grams = [confined_grams(generator, one.to_space(generator, "w+"), rim, layers) for one in latent]
     samples, origin = draw_samples(generator, "w", None), origin_of("confined", generator, latent)
-    search = Search(ReSeFa(), generator, "w", layers, 2, samples, origin)
+    search = Search(ReSeFa(), generator, "w", layers, 1, samples, origin)
     for name in (CONFINED, SEAM):
         a, b = (sum(one[name][part] for one in grams) / len(grams) for part in (0, 1))
-        found[name] = list(search.solve((a, b), region, rim.region))
+        found[name] = search.solve((a, b), region, rim.region)[0]
     return found
 
 

@@ -24,7 +24,7 @@ from ganvas.latents.latent import sample
 from studies.command import Out, Threads, show_line
 from studies.files import provenance, write_text
 from studies.first_photos.identity import identity, perceptual
-from studies.strong_edits.measures import RESOLUTION, STRAIGHT, TARGETS, Distance, Start, measured, reach
+from studies.strong_edits.measures import CORRECTED, RESOLUTION, STRAIGHT, TARGETS, Distance, Start, measured, reach
 from studies.strong_edits.sheet import SHOWN, strong_sheet
 
 REGIONS = ("mouth", "eyes")
@@ -34,7 +34,7 @@ Row = dict[str, dict[str, dict[str, float]]]
 
 
 def study(
-    model: str = "faces", /, *, out: Out, seeds: int = 16, followed: int = 4, threads: Threads = None
+    model: str = "faces", /, *, out: Out, seeds: int = 16, costly: int = 2, threads: Threads = None
 ) -> list[Path]:
     """Go along the first direction of eyes and mouth on held-out samples, in every way, to equal changes inside.
 
@@ -43,7 +43,7 @@ def study(
     Args:
         model: A generator of the w family with regions eyes and mouth.
         seeds: How many samples: seeds from 104, every second one against the direction.
-        followed: On how many of them the direction of the mouth is followed too.
+        costly: On how many of them the ways are gone, too, that compute many Jacobians.
     """
     generator = load(model)
     if not set(REGIONS) <= set(named_regions(generator)) or generator.layers == 0:
@@ -52,9 +52,8 @@ def study(
     directions = {name: _direction(generator, name, out) for name in REGIONS}
     distance = identity() if about_of(generator).face_finder != "cats" else perceptual(generator)
     rows: dict[str, list[Row]] = {name: [] for name in REGIONS}
-    for number in range(seeds):
-        found = _rows(generator, FIRST + number, directions, number < followed, distance, out)
-        for name, row in found.items():
+    for number, dear in [*((number, False) for number in range(seeds)), *((number, True) for number in range(costly))]:
+        for name, row in _rows(generator, FIRST + number, directions, dear, distance, out).items():
             rows[name].append(row)
         show_line(f"seed {FIRST + number}")
     return [
@@ -78,10 +77,10 @@ def _direction(generator: Generator, region: str, out: Path) -> Direction:
 
 
 def _rows(
-    generator: Generator, seed: int, directions: Mapping[str, Direction], follow: bool, distance: Distance, out: Path
+    generator: Generator, seed: int, directions: Mapping[str, Direction], costly: bool, distance: Distance, out: Path
 ) -> dict[str, Row]:
     """Return what every way did for every region of one sample; measured once."""
-    path = out / "samples" / f"{seed}.json"
+    path = out / "samples" / f"{seed}{'-costly' if costly else ''}.json"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         latent = sample(generator, [seed], truncation=TRUNCATION)
@@ -89,7 +88,7 @@ def _rows(
         original, found = generator.synthesize(start.latent), {}
         for name, direction in directions.items():
             area, sign = named_regions(generator)[name], 1.0 if seed % 2 == 0 else -1.0
-            reached = reach(start, direction, sign, area, follow and name == REGIONS[0])
+            reached = reach(start, direction, sign, area, costly)
             found[name] = {
                 way: {target: asdict(one) for target, one in by_target.items()}
                 for way, by_target in measured(reached, original, area, distance).items()
@@ -117,7 +116,7 @@ def _table(rows: list[Row]) -> str:
     lines[0] += ["likeness", "distance", "distance / straight's", "length"]
     for way in dict.fromkeys(way for row in rows for way in row):
         for target in (f"{one:g}" for one in TARGETS):
-            asked = [row for row in rows if way in row]
+            asked = [row for row in rows if way in row and (way != STRAIGHT or CORRECTED in row)]
             both = [
                 (row[way][target], row[STRAIGHT][target]) for row in asked if target in row[way].keys() & row[STRAIGHT]
             ]

@@ -3,7 +3,7 @@ way has changed the inside of the region equally.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -25,8 +25,9 @@ from ganvas.regions import Region
 
 TARGETS = (0.1, 0.2, 0.3)
 """Root mean square changes inside the region; black to white is 2."""
-STRAIGHT, CORRECTED, BY_LAYER, FOLLOWED = "straight", "corrected", "corrected, each layer", "followed"
-STEP, LONGEST, TOLERANCE, CHORDS = 1.0, 16, 0.01, 6
+STRAIGHT, CORRECTED, BY_LAYER = "straight", "corrected", "corrected, each layer"
+ANEW, FOLLOWED = "corrected, each layer, J anew", "followed"
+STEP, REFRESH, LONGEST, TOLERANCE, CHORDS = 1.0, 4, 16, 0.01, 6
 RESOLUTION, RIM = 64, 0.1
 Distance = Callable[[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]], float]
 
@@ -68,29 +69,33 @@ class Start:
         linear = derivative(generator, latent, basis, Measure(min(RESOLUTION, generator.resolution)))
         return cls(generator, latent, linear, hold(linear, plan_columns(basis.size, linear.image.numel())))
 
-    def ways(self, direction: Direction, region: Region, follow: bool) -> Iterator[tuple[str, Way]]:
-        """Yield every way along a direction by its name."""
-        generator, start, settings = self.generator, self.latent, CorrectedEdit(region, STEP)
-        layers = layers_of(generator, direction)
+    def ways(self, direction: Direction, region: Region, costly: bool) -> Iterator[tuple[str, Way]]:
+        """Yield the ways along a direction by their names: straight, and those that need one Jacobian, or several."""
+        generator, start, layers = self.generator, self.latent, layers_of(self.generator, direction)
+        yield STRAIGHT, way_along(generator, start, direction)
+        held = generator, start, direction, layers, self.linear, self.jacobian
+        size = self.linear.measure.resolution
+        each_layer = CorrectedEdit(region, STEP, space="w+", resolution=size)
+        if costly:
+            yield ANEW, replace(each_layer, refresh=REFRESH).way_from(*held)
+            followed = FollowedEdit(region, STEP, search=ReSeFa(resolution=size))
+            yield FOLLOWED, followed.way(generator, start, direction, layers)
+            return
         alike = make_basis(generator, "w", layers)
         summed = self.jacobian.columns.unflatten(0, (-1, alike.size)).sum(0)
         together = Derivative(self.linear.image, self.linear.push, alike, self.linear.measure)
-        held = Jacobian(summed, self.jacobian.channels, self.jacobian.resolution)
-        yield STRAIGHT, way_along(generator, start, direction)
-        yield CORRECTED, settings.way_from(generator, start, direction, layers, together, held)
-        yield BY_LAYER, settings.way_from(generator, start, direction, layers, self.linear, self.jacobian)
-        if follow:
-            search = ReSeFa(resolution=self.linear.measure.resolution)
-            yield FOLLOWED, FollowedEdit(region, STEP, search=search).way(generator, start, direction, layers)
+        jacobian = Jacobian(summed, self.jacobian.channels, size)
+        yield CORRECTED, replace(each_layer, space=None).way_from(*held[:4], together, jacobian)
+        yield BY_LAYER, each_layer.way_from(*held)
 
 
 @torch.no_grad()
-def reach(start: Start, direction: Direction, sign: float, region: Region, follow: bool) -> Reached:
+def reach(start: Start, direction: Direction, sign: float, region: Region, costly: bool) -> Reached:
     """Return length and image of every way at every target that it reaches."""
     generator, found = start.generator, Reached()
     original = generator.synthesize(start.latent)
     inside = region.split(generator.resolution, generator.resolution)[0]
-    for name, way in start.ways(direction, region, follow):
+    for name, way in start.ways(direction, region, costly):
 
         def change(length: float, way: Way = way) -> float:
             return float(rms_change(generator.synthesize(way(sign * length)), original, inside))
