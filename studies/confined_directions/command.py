@@ -34,7 +34,7 @@ from studies.files import provenance, write_text
 from studies.matching import match_strength
 
 REGIONS = ("mouth", "eyes")
-FOUND_ON, FIRST, TRUNCATION, STRENGTH, LONGEST, RESAMPLES = (0, 1, 2, 3), 104, 0.7, 4.0, 24.0, 2000
+FOUND_ON, FIRST, TRUNCATION, STRENGTH, LONGEST, RESAMPLES = (0, 1), 104, 0.7, 4.0, 24.0, 2000
 TRIES, TOLERANCE = 8, 0.03
 WEIGHTS = (0.0, 0.001, 0.01, 0.1, 0.5, 1.0)
 DIAL_SEED, DIAL_CHANGE, DIAL_RESOLUTION = 104, 0.2, 64

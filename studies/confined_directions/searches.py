@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.basis import make_basis
+from ganvas.directions.cached import cache_jacobians
 from ganvas.directions.direction import Direction, origin_of
-from ganvas.directions.find import find_directions
 from ganvas.directions.jacobian import Jacobian, hold, plan_columns
 from ganvas.directions.jvp import Derivative, Measure
 from ganvas.directions.linalg import weighted_gram
@@ -30,8 +30,9 @@ Fade = Callable[[Tensor], Tensor]
 
 def searches(generator: Generator, latent: Latent, region: Region, layers: str | None) -> dict[str, Direction]:
     """Return the first direction of a region in every way, averaged over the samples of a latent of w."""
+    cached = cache_jacobians(generator, latent, space="w", layers=layers)
     found = {
-        name: find_directions(generator, latent, region, layers=layers, method=method, count=1)[0]
+        name: replace(cached, search=replace(cached.search, method=method)).find(region, 1)[0]
         for name, method in FREE.items()
     }
     size = generator.resolution
@@ -89,7 +90,7 @@ def confined_derivative(generator: Generator, latent: Latent, rim: Rim, layers: 
 
     @torch.no_grad()
     def push(tangents: Tensor) -> Tensor:
-        return torch.stack([along(tangent) for tangent in tangents])
+        return torch.func.vmap(along)(tangents)
 
     return Derivative(image, push, make_basis(generator, "w", layers), Measure(generator.resolution))
 

@@ -24,7 +24,7 @@ from ganvas.latents.latent import sample
 from studies.command import Out, Threads, show_line
 from studies.files import provenance, write_text
 from studies.first_photos.identity import identity, perceptual
-from studies.strong_edits.measures import CORRECTED, RESOLUTION, STRAIGHT, TARGETS, Distance, Start, measured, reach
+from studies.strong_edits.measures import ALIKE, RESOLUTION, STRAIGHT, TARGETS, Distance, Start, measured, reach
 from studies.strong_edits.sheet import SHOWN, strong_sheet
 
 REGIONS = ("mouth", "eyes")
@@ -116,7 +116,7 @@ def _table(rows: list[Row]) -> str:
     lines[0] += ["likeness", "distance", "distance / straight's", "length"]
     for way in dict.fromkeys(way for row in rows for way in row):
         for target in (f"{one:g}" for one in TARGETS):
-            asked = [row for row in rows if way in row and (way != STRAIGHT or CORRECTED in row)]
+            asked = [row for row in rows if way in row and (way != STRAIGHT or ALIKE in row)]
             both = [
                 (row[way][target], row[STRAIGHT][target]) for row in asked if target in row[way].keys() & row[STRAIGHT]
             ]

@@ -25,9 +25,9 @@ from ganvas.regions import Region
 
 TARGETS = (0.1, 0.2, 0.3)
 """Root mean square changes inside the region; black to white is 2."""
-STRAIGHT, CORRECTED, BY_LAYER = "straight", "corrected", "corrected, each layer"
-ANEW, FOLLOWED = "corrected, each layer, J anew", "followed"
-STEP, REFRESH, LONGEST, TOLERANCE, CHORDS = 1.0, 4, 16, 0.01, 6
+STRAIGHT, BY_LAYER, ALIKE = "straight", "corrected", "corrected, layers alike"
+ANEW, FOLLOWED = "corrected, J anew", "followed"
+STEP, REFRESH, LONGEST, TOLERANCE, CHORDS = 1.0, 4, 16, 0.02, 6
 RESOLUTION, RIM = 64, 0.1
 Distance = Callable[[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]], float]
 
@@ -75,7 +75,7 @@ class Start:
         yield STRAIGHT, way_along(generator, start, direction)
         held = generator, start, direction, layers, self.linear, self.jacobian
         size = self.linear.measure.resolution
-        each_layer = CorrectedEdit(region, STEP, space="w+", resolution=size)
+        each_layer = CorrectedEdit(region, STEP, resolution=size)
         if costly:
             yield ANEW, replace(each_layer, refresh=REFRESH).way_from(*held)
             followed = FollowedEdit(region, STEP, search=ReSeFa(resolution=size))
@@ -85,7 +85,7 @@ class Start:
         summed = self.jacobian.columns.unflatten(0, (-1, alike.size)).sum(0)
         together = Derivative(self.linear.image, self.linear.push, alike, self.linear.measure)
         jacobian = Jacobian(summed, self.jacobian.channels, size)
-        yield CORRECTED, replace(each_layer, space=None).way_from(*held[:4], together, jacobian)
+        yield ALIKE, replace(each_layer, by_layer=False).way_from(*held[:4], together, jacobian)
         yield BY_LAYER, each_layer.way_from(*held)
 
 

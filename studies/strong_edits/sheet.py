@@ -10,7 +10,7 @@ from ganvas.checkpoints.load import named_regions
 from ganvas.generators.protocol import Generator
 from ganvas.images import sheets
 from ganvas.images.pixels import read_image
-from studies.strong_edits.measures import BY_LAYER, CORRECTED, STRAIGHT
+from studies.strong_edits.measures import ALIKE, BY_LAYER, STRAIGHT
 
 SHOWN = 4
 CHANGE = 4.0  # times enlarged
@@ -20,7 +20,7 @@ def strong_sheet(generator: Generator, images: Path, regions: tuple[str, ...]) -
     """Return a row for every sample and region whose images are there: the original with the region, the edit in each
     way, and the changes, `CHANGE` times enlarged around gray.
     """
-    ways, tiles, labels = (STRAIGHT, CORRECTED, BY_LAYER), [], []
+    ways, tiles, labels = (STRAIGHT, ALIKE, BY_LAYER), [], []
     for path in sorted(images.glob("*-original.png")):
         region, seed, _ = path.name.split("-")
         files = [images / f"{region}-{seed}-{way}.png" for way in ways]

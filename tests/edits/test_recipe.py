@@ -109,7 +109,7 @@ def every_operation(generator) -> Recipe:
         .drag([((0.3, 0.5), (0.4, 0.5))], steps=2, inside=RIGHT, layers="0-1", space="w")
         .sketch(colors, alpha, settings, inside=LEFT.feather(0.1))
         .move(direction(generator), 1.0)
-        .move(direction(generator), 0.5, method=ganvas.CorrectedEdit(mask, step=0.3, space="w+"))
+        .move(direction(generator), 0.5, method=ganvas.CorrectedEdit(mask, step=0.3, by_layer=False, refresh=1))
         .move(direction(generator), 0.5, method=ganvas.FollowedEdit("box:0,0,0.5,1", search=ganvas.ReSeFa(ridge=1e-2)))
         .enable(7, False)
     )

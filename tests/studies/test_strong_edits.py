@@ -29,8 +29,8 @@ def test_every_way_is_measured_at_equal_change_inside(tmp_path: Path, monkeypatc
     numbers, tables, image = study(model, out=tmp_path / "out", seeds=1, costly=1)
     rows = json.loads(numbers.read_text())["results"]["mouth"]
     assert [set(row) for row in rows] == [
-        {"straight", "corrected", "corrected, each layer"},
-        {"straight", "corrected, each layer, J anew", "followed"},
+        {"straight", "corrected", "corrected, layers alike"},
+        {"straight", "corrected, J anew", "followed"},
     ]
     for way, by_target in rows[0].items():
         for target, one in by_target.items():

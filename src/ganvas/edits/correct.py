@@ -24,7 +24,7 @@ from ganvas.directions.jvp import Derivative, default_measure, derivative
 from ganvas.directions.linalg import Ridge
 from ganvas.directions.resefa import mean_grams
 from ganvas.edits.straight import Parts, Way, layers_of, moved, region_for
-from ganvas.errors import GanvasError, LatentError
+from ganvas.errors import GanvasError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Positive, Size, Steps, StepsOrNone, Weight
 from ganvas.generators.codes import Layers
@@ -53,8 +53,8 @@ class CorrectedEdit:
         refresh: After how many steps the Jacobian is computed anew, where the edit has come to; None for never.
         hold_inside: mu: how strongly a correction is kept from changing the region; 0 lets it undo the edit there.
         ridge: What keeps corrections small.
-        space: Space of the corrections: None for the direction's; "w+" moves every layer on its own where a direction
-            of w moves all alike, which corrects more and takes as many times longer as there are layers.
+        by_layer: Whether corrections move every layer on its own (in w+), where a direction of w moves all alike. It
+            corrects more, and the Jacobian takes as many times longer as there are layers.
         resolution: Height and width in pixels at which change is measured; None for the generator's, at most 64.
         budget: Bytes of memory for the Jacobian.
 
@@ -77,7 +77,7 @@ class CorrectedEdit:
     refresh: Steps | None = None
     hold_inside: Weight = 1.0
     ridge: Ridge = Ridge(1e-2, of="mean")
-    space: str | None = None
+    by_layer: bool = True
     resolution: Size | None = None
     budget: int = DEFAULT_BUDGET
 
@@ -90,12 +90,8 @@ class CorrectedEdit:
 
     def derivative(self, generator: Generator, latent: Latent, direction: Direction, layers: Layers) -> Derivative:
         """Return J at a latent for the corrections of a direction."""
-        basis = make_basis(generator, self.space or direction.space, layers_of(generator, direction, layers))
-        if basis.acts_in != latent.space:
-            raise LatentError(
-                f"A direction of space {direction.space} moves codes of {latent.space}, and corrections of space "
-                f"{self.space} do not; leave the space out."
-            )
+        space = "w+" if self.by_layer and direction.space == "w" and latent.space == "w+" else direction.space
+        basis = make_basis(generator, space, layers_of(generator, direction, layers))
         size = self.resolution or min(generator.resolution, DEFAULT_RESOLUTION)
         return derivative(generator, latent, basis, default_measure(generator, size))
 
