@@ -59,7 +59,7 @@ def study(
     return [
         write_json(out / "strong-edits.json", {**provenance(), "results": rows}),
         write_text(out / "strong-edits.md", markdown(rows)),
-        write_image(out / "strong-edits.jpg", strong_sheet(generator, out / "images", REGIONS)),
+        write_image(out / "strong-edits.jpg", strong_sheet(generator, out / "images")),
     ]
 
 
