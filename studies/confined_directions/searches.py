@@ -15,8 +15,8 @@ from ganvas.directions.jvp import Derivative, Measure
 from ganvas.directions.linalg import weighted_gram
 from ganvas.directions.resefa import Grams, ReSeFa, Search
 from ganvas.edits.harmonic import HarmonicFade
-from ganvas.edits.rim import HALF, Rim, covered, pairs_across, rim_around
-from ganvas.generators.protocol import Generator, Hookable, MapHook, feature_extent
+from ganvas.edits.rim import HALF, WHOLE, Rim, covered, pairs_across, rim_around
+from ganvas.generators.protocol import Extent, Generator, Hookable, MapHook, feature_extent
 from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import draw_samples
 from ganvas.regions import Region
@@ -41,7 +41,7 @@ def searches(generator: Generator, latent: Latent, region: Region, layers: str |
     samples, origin = draw_samples(generator, "w", None), origin_of("confined", generator, latent)
     search = Search(ReSeFa(), generator, "w", layers, 1, samples, origin)
     for name in (CONFINED, SEAM):
-        a, b = (sum(one[name][part] for one in grams) / len(grams) for part in (0, 1))
+        a, b = (torch.stack([one[name][part] for one in grams]).mean(0) for part in (0, 1))
         found[name] = search.solve((a, b), region, rim.region)[0]
     return found
 
@@ -76,8 +76,8 @@ def confined_derivative(generator: Generator, latent: Latent, rim: Rim, layers: 
     assert isinstance(generator, Hookable)
     kept: dict[str, Tensor] = {}
     image = generator.synthesize_hooked(_keeping(kept), latent)
-    fades = {name: fade_of(rim, *one.shape[-2:], _extent(generator, name)) for name, one in kept.items()}
-    last = fade_of(rim, *image.shape[-2:], (0.0, 0.0, 1.0, 1.0))
+    fades = {name: fade_of(rim, one, _extent(generator, name)) for name, one in kept.items()}
+    last = fade_of(rim, image, WHOLE)
 
     def confine(name: str, values: Tensor) -> Tensor:
         return kept[name] + fades[name](values - kept[name])
@@ -103,14 +103,15 @@ def _keeping(maps: dict[str, Tensor]) -> MapHook:
     return keep
 
 
-def _extent(generator: Generator, name: str) -> tuple[float, float, float, float]:
-    return feature_extent(generator, name) if name in generator.feature_names else (0.0, 0.0, 1.0, 1.0)
+def _extent(generator: Generator, name: str) -> Extent:
+    return feature_extent(generator, name) if name in generator.feature_names else WHOLE
 
 
-def fade_of(rim: Rim, height: int, width: int, extent: tuple[float, float, float, float]) -> Fade:
-    """Return the linear map that `ganvas.edits.rim.MapBlender` applies to changes, in tensors only, so that it has a
-    derivative: the harmonic fade as a matrix from the core's edge to the band.
+def fade_of(rim: Rim, values: Tensor, extent: Extent) -> Fade:
+    """Return the linear map that `ganvas.edits.rim.MapBlender` applies to changes of a map, in tensors only, so that
+    it has a derivative: the harmonic fade as a matrix from the core's edge to the band.
     """
+    height, width = values.shape[-2:]
     core, limit = (torch.from_numpy(covered(mask, extent, height, width)) for mask in (rim.core, rim.limit))
     inside = core >= HALF
     if not inside.any():
@@ -119,14 +120,14 @@ def fade_of(rim: Rim, height: int, width: int, extent: tuple[float, float, float
     band = torch.from_numpy(fade.band)
     if fade.factors is None:
         return lambda change: change * inside
-    edge = fade.from_core.getnnz(axis=0).nonzero()[0]
-    matrix = torch.from_numpy(fade.factors.solve(fade.from_core[:, edge].toarray())).float()
-    places = inside.flatten().nonzero()[:, 0][torch.from_numpy(edge)]
+    edge = torch.from_numpy(fade.from_core.getnnz(axis=0).nonzero()[0])
+    places = inside.flatten().nonzero()[:, 0][edge]
+    impulses = torch.zeros(1, len(places), height * width)
+    impulses[0, torch.arange(len(places)), places] = 1
+    spread = (fade(impulses.unflatten(-1, (height, width))).flatten(-2)[0] * band.flatten()).contiguous()
 
     def confined(change: Tensor) -> Tensor:
         flat = change.flatten(-2)
-        spread = torch.zeros(height * width, len(places))
-        spread[band.flatten()] = matrix
-        return (flat * inside.flatten() + flat[..., places] @ spread.T).unflatten(-1, (height, width))
+        return (flat * inside.flatten() + flat[..., places] @ spread).unflatten(-1, (height, width))
 
     return confined

@@ -138,7 +138,8 @@ def measured(
         changes = [(one - original) * inside for one in (image, reached.get((STRAIGHT, target), (0.0, original))[1])]
         found.setdefault(way, {})[f"{target:g}"] = Measured(
             length,
-            *(float(rms_change(image, original, mask)) for mask in (inside, outside)),
+            float(rms_change(image, original, inside)),
+            float(rms_change(image, original, outside)),
             float(rim.seam(image, original)),
             float(torch.cosine_similarity(*(one.flatten() for one in changes), dim=0)),
             distance(image, original) if target == TARGETS[-1] else float("nan"),

@@ -23,7 +23,7 @@ RIM = rim_around(BOX, 16, 16, 0.1, within=False)
 def test_the_fade_of_tensors_is_that_of_confined_edits(size, extent):
     before, after = torch.randn(2, 1, 3, size, size, generator=torch.Generator().manual_seed(0))
     expected = MapBlender(RIM).blend(before, after, extent)
-    found = before + fade_of(RIM, size, size, extent)(after - before)
+    found = before + fade_of(RIM, before, extent)(after - before)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 

@@ -109,14 +109,15 @@ def _put_method(tensors: Tensors, name: str, method: EditMethod | None) -> dict[
 def _method(tensors: Tensors, name: str, values: Mapping[str, Any] | None) -> EditMethod | None:
     if values is None:
         return None
-    settings = {**values, "region": _place(tensors, f"{name}.region", values["region"])}
+    settings: dict[str, Any] = {**values, "region": _place(tensors, f"{name}.region", values["region"])}
     match settings.pop("name"):
         case CorrectedEdit.name:
-            return CorrectedEdit(**{**settings, "ridge": Ridge(**settings["ridge"])})
+            settings["ridge"] = Ridge(**settings["ridge"])
+            return CorrectedEdit(**settings)
         case FollowedEdit.name:
-            search = dict(settings["search"])
+            search = dict(settings.pop("search"))
             search["ridge"] = search["ridge"] and Ridge(**search["ridge"])
-            return FollowedEdit(**{**settings, "search": ReSeFa(**search)})
+            return FollowedEdit(search=ReSeFa(**search), **settings)
         case other:
             raise ValueError(f"it holds an edit of unknown method {other!r:.40}")
 
