@@ -18,6 +18,7 @@ ROOM_ORDER = (
     "generators",
     "checkpoints",
     "latents",
+    "parts",
     "directions",
     "metrics",
     "inversion",

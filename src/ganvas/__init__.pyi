@@ -4,8 +4,15 @@ from .directions.cached import CachedSearch, cache_jacobians
 from .directions.direction import Direction, Directions
 from .directions.files import load_directions
 from .directions.find import find_directions
+from .directions.ganspace import GANSpace
+from .directions.lelsd import LELSD
 from .directions.linalg import Ridge
+from .directions.localbasis import LocalBasis
+from .directions.lowrankgan import LowRankGAN
+from .directions.random import RandomDirections
 from .directions.resefa import ReSeFa
+from .directions.sefa import SeFa
+from .directions.stylespace import StyleSpace
 from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
@@ -49,7 +56,13 @@ from .io.process import keep_freed_memory
 from .latents.files import load_latent
 from .latents.latent import Latent, sample
 from .metrics.evaluation import Evaluation, evaluate
+from .parts.click import ClickFeatures
+from .parts.files import load_parts, save_parts
+from .parts.find import find_parts
+from .parts.text import part
 from .regions import Region
+from .regions.part import Part
+from .regions.part_model import PartModel
 from .training.adapt.adaptation import AdaptationSettings
 from .training.encoder.train import train_encoder
 from .training.encoder.training import EncoderSettings
@@ -63,10 +76,12 @@ from .training.train import adapt, train_biggan, train_dcgan, train_stylegan2, t
 
 __version__: str
 __all__ = [
+    "LELSD",
     "AdaptationSettings",
     "BigGANSettings",
     "CachedSearch",
     "CheckpointError",
+    "ClickFeatures",
     "ConfineSettings",
     "ConfinedImages",
     "CorrectedEdit",
@@ -79,6 +94,7 @@ __all__ = [
     "Evaluation",
     "FollowedEdit",
     "FreeDragSettings",
+    "GANSpace",
     "GanvasError",
     "Generator",
     "ImageError",
@@ -88,9 +104,14 @@ __all__ = [
     "Latent",
     "LatentError",
     "LatentPath",
+    "LocalBasis",
     "LossWeights",
+    "LowRankGAN",
+    "Part",
+    "PartModel",
     "PastedPhoto",
     "PhotoSettings",
+    "RandomDirections",
     "ReSeFa",
     "Recipe",
     "Region",
@@ -98,10 +119,12 @@ __all__ = [
     "ResultFileError",
     "Ridge",
     "RunSchedule",
+    "SeFa",
     "SketchResult",
     "SketchSettings",
     "StyleGAN2Settings",
     "StyleGAN3Settings",
+    "StyleSpace",
     "Timing",
     "TrainingError",
     "TrainingEvent",
@@ -117,12 +140,14 @@ __all__ = [
     "edit_series",
     "evaluate",
     "find_directions",
+    "find_parts",
     "info",
     "invert",
     "keep_freed_memory",
     "load",
     "load_directions",
     "load_latent",
+    "load_parts",
     "load_recipe",
     "mix",
     "mix_grid",
@@ -130,6 +155,7 @@ __all__ = [
     "open_drag",
     "open_latent",
     "open_photo",
+    "part",
     "paste_back",
     "path_through",
     "read_image",
@@ -138,6 +164,7 @@ __all__ = [
     "render",
     "retime",
     "sample",
+    "save_parts",
     "show",
     "sketch",
     "train_biggan",

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.checkpoints.load import load
+from ganvas.comparisons.sheets import write_jpeg
 from ganvas.directions.cached import cache_jacobians
 from ganvas.directions.direction import Directions
 from ganvas.directions.files import load_directions
@@ -49,7 +50,7 @@ def study(model: str, photos: Photos, /, *, out: Out, threads: Threads = None) -
         show_line(lines[-1])
     columns = ["photo", "inversion", *(f"{name} {strength:+g}" for name, strength in EDITS.items())]
     sheet = sheets.labeled_grid(torch.cat(tiles), len(columns), columns, names)
-    return [write_image(out / "photos.jpg", sheet), write_text(out / "photos.txt", "\n".join(lines))]
+    return [write_jpeg(out / "photos.jpg", sheet), write_text(out / "photos.txt", "\n".join(lines))]
 
 
 def _directions(generator: Generator, out: Path) -> dict[str, Directions]:

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.comparisons.estimates import median_estimate
+from ganvas.comparisons.matching import match_strength
 from ganvas.comparisons.records import claim_folder
+from ganvas.comparisons.sheets import write_jpeg
 from ganvas.comparisons.tables import table, text
 from ganvas.directions.cached import cache_jacobians
 from ganvas.directions.direction import Direction, Directions
@@ -24,14 +26,12 @@ from ganvas.edits.move import edit
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import sheets
-from ganvas.images.pixels import write_image
 from ganvas.io.json_files import plain, write_json
 from ganvas.latents.latent import sample
 from ganvas.metrics.locality import rms_change
 from studies.command import Out, Threads, show_line
 from studies.confined_directions.searches import PLAIN, searches
 from studies.files import provenance, write_text
-from studies.matching import match_strength
 
 REGIONS = ("mouth", "eyes")
 FOUND_ON, FIRST, TRUNCATION, STRENGTH, LONGEST, RESAMPLES = (0, 1), 104, 0.7, 4.0, 24.0, 2000
@@ -62,7 +62,7 @@ def study(model: str = "faces", /, *, out: Out, seeds: int = 16, threads: Thread
     return [
         write_json(out / "directions.json", {**provenance(), "results": plain(rows, str)}),
         write_text(out / "directions.md", markdown(rows)),
-        write_image(out / "dial.jpg", dial(generator, REGIONS[0])),
+        write_jpeg(out / "dial.jpg", dial(generator, REGIONS[0])),
     ]
 
 

@@ -1,5 +1,6 @@
 """The README's commands on photos as they are: what each makes of every photo, and how like the photo it stays."""
 
+import json
 import statistics
 import subprocess
 import sys
@@ -25,9 +26,9 @@ from ganvas.images.pixels import from_bytes, read_image
 from ganvas.images.sheets import labeled_grid
 from ganvas.inversion.open import open_photo
 from ganvas.inversion.photos import PhotoSettings
+from ganvas.metrics.identity import Distance, identity, perceptual
 from studies.command import Flag, Out, Threads, show_progress
 from studies.files import write_text
-from studies.first_photos.identity import Distance, identity, perceptual
 
 Folder = Annotated[Path, Parameter(help="Folder of photos; all are used.")]
 COLUMNS = {
@@ -63,6 +64,7 @@ def study(
     out: Out,
     region: str = "mouth",
     point: str = "0.35,0.75:0.35,0.68",
+    points: Path | None = None,
     of_people: Flag = False,
     threads: Threads = None,
 ) -> list[Path]:
@@ -73,7 +75,8 @@ def study(
         model: A generator with named regions: a bundled name, a name of the zoo, or a file.
         photos: The photos.
         region: The region of the directions.
-        point: The handle and the target of the drag.
+        point: The handle and the target of the drag, for photos that `points` does not name.
+        points: A JSON file of them by the photo's name, as a person would place them: people.json here.
         of_people: Compare the persons (dlib's descriptors); else the perceptual distance counts.
     """
     generator = load(model)
@@ -82,11 +85,12 @@ def study(
     directions = out / "directions"
     if not directions.is_dir():
         _run("directions", model, "--region", region, "--seeds", "0-3", "--out", directions)
+    placed = {} if points is None else json.loads(points.read_text("utf-8"))
     results = []
     for index, file in enumerate(files):
         show_progress("Photos", index, len(files))
-        after = files[(index + 1) % len(files)]
-        commands = _Commands(model, directions / "directions.safetensors", point, file, after, out / file.stem)
+        after, dragged = files[(index + 1) % len(files)], placed.get(file.stem, point)
+        commands = _Commands(model, directions / "directions.safetensors", dragged, file, after, out / file.stem)
         results.append(_one_photo(generator, commands, distance))
     return [write_text(out / "first-photos.md", _text(results)), write_jpeg(out / "first-photos.jpg", _sheet(results))]
 

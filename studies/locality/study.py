@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.comparisons.matching import match_strength
 from ganvas.comparisons.records import claim_folder
 from ganvas.directions.basis import make_basis
 from ganvas.directions.direction import Direction, Directions
@@ -28,7 +29,6 @@ from ganvas.io.json_files import write_json
 from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.locality import mean_squared_change, rms_change
 from ganvas.regions import Region
-from studies.matching import match_strength
 
 Say = Callable[[str], None]
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.checkpoints.load import named_regions
+from ganvas.comparisons.matching import match_strength
 from ganvas.directions.direction import Direction
 from ganvas.directions.find import find_directions
 from ganvas.edits.move import edit_series
@@ -16,7 +17,6 @@ from ganvas.generators.protocol import Generator, about_of
 from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.locality import mean_squared_change, rms_change
-from studies.matching import match_strength
 from studies.photos.settings import Settings
 
 FARTHEST = 400.0  # an edit's length is sought below

@@ -11,6 +11,7 @@ import torch
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.comparisons.estimates import median_estimate
 from ganvas.comparisons.records import claim_folder
+from ganvas.comparisons.sheets import write_jpeg
 from ganvas.comparisons.tables import table, text
 from ganvas.directions.direction import Direction
 from ganvas.directions.files import load_directions
@@ -21,10 +22,10 @@ from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.pixels import write_image
 from ganvas.io.json_files import plain, write_json
 from ganvas.latents.latent import sample
+from ganvas.metrics.identity import Distance, identity, perceptual
 from studies.command import Out, Threads, show_line
 from studies.files import provenance, write_text
-from studies.first_photos.identity import identity, perceptual
-from studies.strong_edits.measures import ALIKE, RESOLUTION, STRAIGHT, TARGETS, Distance, Start, measured, reach
+from studies.strong_edits.measures import ALIKE, RESOLUTION, STRAIGHT, TARGETS, Start, measured, reach
 from studies.strong_edits.sheet import SHOWN, strong_sheet
 
 REGIONS = ("mouth", "eyes")
@@ -59,7 +60,7 @@ def study(
     return [
         write_json(out / "strong-edits.json", {**provenance(), "results": rows}),
         write_text(out / "strong-edits.md", markdown(rows)),
-        write_image(out / "strong-edits.jpg", strong_sheet(generator, out / "images")),
+        write_jpeg(out / "strong-edits.jpg", strong_sheet(generator, out / "images")),
     ]
 
 

@@ -20,6 +20,7 @@ from ganvas.edits.rim import rim_around
 from ganvas.edits.straight import Way, layers_of, way_along
 from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent
+from ganvas.metrics.identity import Distance
 from ganvas.metrics.locality import rms_change
 from ganvas.regions import Region
 
@@ -29,7 +30,6 @@ STRAIGHT, BY_LAYER, ALIKE = "straight", "corrected", "corrected, layers alike"
 ANEW, FOLLOWED = "corrected, J anew", "followed"
 STEP, REFRESH, LONGEST, TOLERANCE, CHORDS = 1.0, 4, 16, 0.02, 6
 RESOLUTION, RIM = 64, 0.1
-Distance = Callable[[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]], float]
 
 
 @dataclass(frozen=True)

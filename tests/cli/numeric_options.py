@@ -52,7 +52,7 @@ TEXTS_OF_COMMAND = {
 }
 WITHOUT_NUMBERS = {
     "--for", "--start", "--resume", "--discriminator", "--loss", "--feature", "--background", "--baseline", "--name",
-    "--regions", "--fact", "--from", "--paper", "--distill", "--model", "--face-finder",
+    "--regions", "--fact", "--from", "--paper", "--distill", "--model", "--face-finder", "--recipe",
 }  # fmt: skip
 NOT_RUN = ("demo", "models list", "models fetch", "models info")
 

@@ -57,6 +57,8 @@ def test_sketch_writes_images_and_metrics(run: Run, folder: Path, tmp_path: Path
         "photo-image.png",
         "sketches.png",
         "latent.safetensors",
+        "sketch.recipe",
+        "sketch.recipe.safetensors",
         "numbers.json",
         "run.json",
     }

@@ -4,6 +4,7 @@ import json
 import math
 import warnings
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -282,7 +283,7 @@ def test_files_that_are_not_there(tmp_path):
     with pytest.raises(ResultFileError, match="There is no file"):
         load_directions((tmp_path / "folder.npy").mkdir() or tmp_path / "folder.npy")
     for name in ("n" * 5000 + ".npy", "a\0.npy"):
-        with pytest.raises(GanvasError, match=r"path is a path; what was given is .*npy"):
+        with pytest.raises(GanvasError, match=r"path must be a path; you gave .*npy"):
             load_directions(name)
 
 
@@ -434,3 +435,14 @@ def test_an_array_that_a_z_generator_lacks_the_space_of_says_how_to_name_it(tmp_
     with pytest.raises(ResultFileError, match="--space z"):
         load_directions(tmp_path / "some.npy").check_fits(LinearGenerator())
     load_directions(tmp_path / "some.npy", "z").check_fits(LinearGenerator())
+
+
+@pytest.mark.parametrize("name", ["mean_latent", "generator.latent_avg", "w_opt", "latent_in"])
+def test_latent_of_others_is_not_taken_for_a_direction(tmp_path: Path, name: str):
+    np.savez(tmp_path / "projected.npz", **{name: np.full((1, 512), 0.5)})
+    with pytest.raises(
+        ResultFileError, match=f"'{name}', which is a latent by its name, not a direction; .*open_latent"
+    ):
+        load_directions(tmp_path / "projected.npz")
+    np.save(tmp_path / "projected.npy", np.full((1, 512), 0.5))  # as the message says
+    assert load_directions(tmp_path / "projected.npy").space == "w"

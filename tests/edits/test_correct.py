@@ -168,3 +168,15 @@ def test_what_cannot_be_corrected_is_refused():
         ganvas.edit(ValleyGenerator(0.0), BOTTOM, flat, 1.0, method=Method(LEFT, hold_inside=0, ridge=Ridge(0)))
     with pytest.raises(LatentError, match="Layer 9 does not exist"):
         way_along(generator, latent, direction, "9", Method(LEFT))
+
+
+def test_a_part_is_corrected_for_where_it_lies_in_each_image():
+    generator = small_stylegan2()
+    latent = ganvas.sample(generator, [4, 5])
+    direction = ganvas.Direction(unit(generator.dimensions("w")), "w", (1, 2))
+    part = ganvas.part(generator, "click:0.3,0.5:0.4")
+    edited = ganvas.edit(generator, latent, direction, 1.0, method=Method(part))
+    for row in range(2):
+        region = ganvas.Region.from_mask(part.mask_for(generator, latent[row])[0])
+        alone = ganvas.edit(generator, latent[row], direction, 1.0, method=Method(region))
+        torch.testing.assert_close(edited[row].codes, alone.codes)

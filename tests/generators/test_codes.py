@@ -172,3 +172,22 @@ def test_generators_satisfy_the_protocol(make):
     assert maps.keys() == {name, "image"}
     torch.testing.assert_close(generator.resume(name, maps[name], codes, space), maps["image"])
     assert not isinstance(object(), Generator)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("W", "w"), (" W+ ", "w+"), ("wp", "w+"), ("W_plus", "w+"), ("StyleSpace", "s"), ("Z", "z")]
+)
+def test_space_by_another_name_is_asked_back(given: str, meant: str):
+    for check in (latents.check_known_space, lambda space: latents.check_space(space, latents.SPACES)):
+        with pytest.raises(LatentError, match=rf"Did you mean '{meant.replace('+', '[+]')}'\?"):
+            check(given)
+    with pytest.raises(LatentError, match=r"this generator has z\.$"):  # a space that it lacks is not proposed
+        latents.check_space("w+", ["z"])
+
+
+@pytest.mark.parametrize("given", ["nonsense", None, 3, ["w"], "x" * 500])
+def test_what_is_no_space_is_refused_in_few_words(given: object):
+    with pytest.raises(LatentError) as caught:
+        latents.check_known_space(given)
+    assert "Did you mean" not in str(caught.value)
+    assert len(str(caught.value)) < 200

@@ -99,3 +99,16 @@ def test_file_names_are_told_from_folders(tmp_path: Path):
     with pytest.raises(GanvasError, match="exists already"):
         check_new_file(tmp_path / "b.png", False)
     assert check_new_file(tmp_path / "b.png", True) == tmp_path / "b.png"
+
+
+@pytest.mark.parametrize("name", ["walk.txt", "found.json", "edits.npz", "x.safetensors", "me.PDF", "a.recipe"])
+def test_folder_of_results_is_not_named_as_a_file(tmp_path: Path, name: str):
+    with pytest.raises(GanvasError, match="is the name of one; give a folder"):
+        write(tmp_path / name, ONE, "first")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["run-0.5", "v1.2", "edits", "a.b"])
+def test_folder_may_have_a_point_in_its_name(tmp_path: Path, name: str):
+    write(tmp_path / name, ONE, "first")
+    assert (tmp_path / name).is_dir()

@@ -168,7 +168,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "empty": ("x.npy", b"", "it is empty"),
     "web page": ("x.pt", b"<!DOCTYPE html><html>", "web page: the download probably failed"),
     "git lfs": ("x.npy", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run 'git lfs pull'"),
-    "png": ("x.npy", image_of("PNG"), "a PNG image, not codes; invert it first"),
+    "png": ("x.npy", image_of("PNG"), "a PNG image, and holds no codes or directions; ganvas invert"),
     "jpeg": ("x.pt", image_of("JPEG"), "a JPEG image"),
     "webp": ("x.pkl", image_of("WEBP"), "a WebP image"),
     "gif": ("x", image_of("GIF"), "a GIF image"),

@@ -201,7 +201,7 @@ def test_index_links_every_entry(tmp_path):
         (-2.5e12, "−2.5 × 10¹²"),
         (math.inf, "∞"),
         (-math.inf, "−∞"),
-        (math.nan, "not a number"),
+        (math.nan, "unknown"),
     ],
 )
 def test_numbers_read_well(value, text):

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies.locality import report, study
 from studies.locality.statistics import quotient, quotient_estimate
-from studies.matching import match_strength
 
 from ganvas.comparisons.estimates import median_estimate
+from ganvas.comparisons.matching import match_strength
 from ganvas.directions.direction import Direction
 from ganvas.errors import GanvasError
 from ganvas.generators.base import IMAGE, GeneratorBase

@@ -1,4 +1,4 @@
-"""``ganvas compare``: methods of dragging and inversion compared on your own generator.
+"""``ganvas compare``: methods for directions, dragging and inversion compared on your own generator.
 
 The same command with the same --out goes on where it was stopped.
 """
@@ -12,7 +12,9 @@ from cyclopts import App
 from ganvas.cli import numbers
 from ganvas.cli.options import TRUNCATION, Loading, PhotoOptions, class_of
 from ganvas.cli.show import progress
-from ganvas.cli.types import Flag, Model, Out
+from ganvas.cli.types import Flag, Layers, Model, Names, Numbers, Out, Seeds, Texts
+from ganvas.comparisons.directions.run import compare_directions
+from ganvas.comparisons.directions.settings import DirectionComparison
 from ganvas.comparisons.drag.run import run_benchmark
 from ganvas.comparisons.drag.settings import QUICK, DragBenchmarkSettings, of_size
 from ganvas.comparisons.drag.trials import DragBenchmark
@@ -23,10 +25,12 @@ from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.features import bundled_features
 from ganvas.io.files import make_folder
+from ganvas.reports.direction_comparison import markdown, write_comparison
 
+DEFAULT_METHODS = ("resefa", "foreground", "lowrankgan-spectrum", "stylespace", "sefa", "ganspace", "random")
 WINDOW = 600.0  # seconds over which the rate of long measurements is averaged
 
-app = App(name="compare", help="Compare methods of dragging and inversion on your own generator.")
+app = App(name="compare", help="Compare methods for directions, dragging and inversion on your own generator.")
 
 
 @app.command
@@ -62,6 +66,64 @@ def drag(
     with progress(window=WINDOW) as report:
         text, paths = run_benchmark(bench, name, report)
     loading.show("compare drag", text.splitlines(), paths)
+
+
+@app.command
+def directions(
+    model: Model,
+    /,
+    *,
+    region: Texts,
+    methods: Names = DEFAULT_METHODS,
+    images: numbers.Count = 50,
+    level: Numbers = DirectionComparison.levels,
+    count: numbers.Count = DirectionComparison.directions,
+    seeds: Seeds | None = None,
+    layers: Layers | None = None,
+    truncation: numbers.Truncation = TRUNCATION,
+    confined: Flag = False,
+    data: Path | None = None,
+    out: Out = Path("compare-directions"),
+    loading: Loading = Loading(),
+) -> None:
+    """Compare methods for directions: what changes outside a region where they change it equally inside.
+
+    Every method finds directions at the same images; each is moved on held-out images to the strengths that change the
+    region by the same amount. Writes comparison.md, comparison.json, comparison.png, and an image of the same faces by
+    every method for each region. May be started by torchrun, in several processes that share --out.
+
+    Args:
+        region: A region that is the same for every image; may be given several times.
+        methods: resefa, foreground, lowrankgan (minutes), lowrankgan-spectrum, stylespace, stylespace-overlap, lelsd
+            (minutes), sefa, ganspace, localbasis, random, with commas between; those that take seconds by default.
+        images: Held-out images; more go on from those that are measured.
+        level: Changes inside, as root mean squares of image values (black to white is 2).
+        count: How many of each method's first directions.
+        seeds: Images at which directions are found; 0-15 by default.
+        layers: Layers that are edited, for all regions; those that the generator recommends by default.
+        truncation: Truncation psi of all images.
+        confined: Confine every edit to its region.
+        data: A folder or a zip of real images, to which the edited ones are compared as a set; by default they are
+            compared to as many generated ones.
+    """
+    generator = loading.load(model)
+    settings = DirectionComparison(
+        regions=tuple(region),
+        methods=methods,
+        found_on=tuple(seeds or DirectionComparison.found_on),
+        images=images,
+        levels=tuple(level),
+        directions=count,
+        truncation=truncation,
+        layers=layers,
+        confined=confined,
+    )
+    make_folder(out)
+    with progress(window=WINDOW) as report:
+        found = compare_directions(generator, settings, out, data, report)
+    if found is not None:
+        paths = write_comparison(out, found, {"generator": model})
+        loading.show("compare directions", markdown(found).splitlines(), paths)
 
 
 @app.command

@@ -13,8 +13,9 @@ from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths
-from ganvas.directions.find import find_directions, region_of
+from ganvas.directions.find import Method, find_directions, region_of, space_for
 from ganvas.directions.linalg import Ridge
+from ganvas.directions.methods import method_named
 from ganvas.directions.official import official_latent
 from ganvas.directions.resefa import ReSeFa
 from ganvas.directions.strengths import default_strengths
@@ -22,6 +23,7 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
 from ganvas.latents.latent import Latent
+from ganvas.parts.located import settled
 from ganvas.reports.direction_text import MOST_LINES, describe, direction_lines, direction_summary
 from ganvas.reports.region_report import Edit, captions, compare_directions
 
@@ -33,8 +35,18 @@ DEFAULT_SEEDS = range(4)
 class MethodOptions:
     """How to search."""
 
-    method: Literal["resefa"] = "resefa"
-    """The method."""
+    method: Literal["resefa", "lowrankgan", "stylespace", "lelsd", "sefa", "ganspace", "localbasis", "random"] = (
+        "resefa"
+    )
+    """resefa; of other papers lowrankgan, stylespace (channels of s), lelsd (optimized); and those that look at no
+    region: sefa, ganspace, localbasis, random."""
+    ranks: Literal["rpca", "spectrum"] | None = None
+    """lowrankgan: ranks by robust PCA, as published (the default; minutes), or by eigenvalues, at once."""
+    score: Literal["energy", "overlap", "examples"] | None = None
+    """stylespace: channels by change inside over outside (the default), by overlap with the region as published, or
+    those in which the images given, which have an attribute, differ from others."""
+    optimize: numbers.Steps | None = None
+    """lelsd: steps of the optimization; 400 by default."""
     ridge: numbers.Weight | None = None
     """Added to the background, as a share of its trace; 1e-3 by default, none with --compat official."""
     ridge_of: Literal["trace", "mean"] = "trace"
@@ -59,8 +71,19 @@ class MethodOptions:
     """Repeat the published computation of ReSeFa: no truncation, no ridge unless given; --samples chooses images among
     those drawn from one seed (the first by default)."""
 
-    def settings(self) -> ReSeFa:
-        """Return the settings for the library."""
+    def settings(self) -> Method:
+        """Return the method for the library; raises `GanvasError` for options of another one."""
+        own = {"ranks": self.ranks, "score": self.score, "steps": self.optimize}
+        given = {name: value for name, value in own.items() if value is not None}
+        if self.method == ReSeFa.name and not given:
+            return self._resefa()
+        defaults = MethodOptions()
+        for name in ("ridge", "rank", "ignore_band", "band", "background_weight", "resolution", "channels", "compat"):
+            if getattr(self, name) != getattr(defaults, name):
+                given[name] = getattr(self, name)
+        return method_named(self.method, **given)
+
+    def _resefa(self) -> ReSeFa:
         ridge = None if self.ridge is None else Ridge(self.ridge, self.ridge_of)
         if ridge is None and self.ridge_of == "mean":
             raise GanvasError("--ridge-of mean says what --ridge is a share of; give --ridge too.")
@@ -111,22 +134,25 @@ def directions(
     """
     source.refuse_seeds(seeds)
     generator = loading.load(model)
-    space = space or ("w" if "w" in generator.spaces else "z")
-    area = region_of(generator, region)[1]  # a wrong one is refused before photos are inverted
-    latent = _latent(generator, seeds, space, method, source)
+    settings = method.settings()
+    searched = space_for(settings, generator, space)
+    wanted = region_of(generator, region)[1]  # a wrong one is refused before photos are inverted
+    latent = _latent(generator, seeds, searched, method, source)
     generator = latent.generator_for(generator)
-    layers, recommended, settings = layers_of(generator, space, layers, region), layers is None, method.settings()
-    plan = settings.plan(generator, space, layers)
+    area = settled(generator, latent, wanted)
+    layers, recommended = layers_of(generator, searched, layers, region), layers is None
+    plan = [str(settings.plan(generator, searched, layers))] if isinstance(settings, ReSeFa) else []
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
         found = find_directions(
-            generator, latent, region, method=settings, space=space, layers=layers, count=count, progress=report
+            generator, latent, region, method=settings, space=searched, layers=layers, count=count, progress=report
         )
         strengths = strength or default_strengths(found)
         edits = [Edit(direction, strengths, f"direction {index}") for index, direction in enumerate(found)]
-        shown = compare_directions(generator, latent, edits[:MOST_LINES], found.mask, progress=report)
+        mask = found.mask if area is wanted else area.mask(generator.resolution, generator.resolution)
+        shown = compare_directions(generator, latent, edits[:MOST_LINES], mask, progress=report)
         found_at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
-        shown_at = {"first image": latent.captions[0], "memory": str(plan), "command": COMMAND_LINE.get()}
+        shown_at = {"first image": latent.captions[0], "memory": " ".join(plan), "command": COMMAND_LINE.get()}
         title = f"Directions of {region.strip()[:60]}"
         paths = [
             *seen,
@@ -136,8 +162,8 @@ def directions(
         ]
     recommends = f"layers {layers}, recommended for {region.strip()} by {about_of(generator).name}"
     said = [recommends] if recommended and layers else []
-    lines = [str(plan), *said, *direction_lines(found)]
-    loading.show("directions", lines, paths, plan=str(plan), **direction_summary(found))
+    lines = [*plan, *said, *direction_lines(found)]
+    loading.show("directions", lines, paths, plan=" ".join(plan), **direction_summary(found))
 
 
 def _latent(

@@ -15,6 +15,7 @@ from ganvas.cli.options import Loading, Source, check_frames
 from ganvas.cli.paste import FOLDER, Pasted, PasteOptions
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
+from ganvas.cli.recipes import Onto, add_inside, show_recipe
 from ganvas.cli.show import progress
 from ganvas.cli.types import METHOD, Files, Layers, Model, Out, Overwrite, Points, RegionText
 from ganvas.directions.find import region_of
@@ -25,11 +26,14 @@ from ganvas.drag.request_json import read_points
 from ganvas.drag.session import DragSession, open_drag
 from ganvas.drag.trace import read_trace
 from ganvas.edits.confine import Confinement
+from ganvas.edits.operations import Drag
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
 from ganvas.io.files import is_file
 from ganvas.io.result_folder import check_new_file, is_file_name
+from ganvas.latents.latent import Latent
+from ganvas.parts.located import settled
 from ganvas.regions import Region
 from ganvas.reports.drag_report import perform_drags, summarize_drag, write_drag_video, write_session
 
@@ -93,14 +97,14 @@ class Asked:
         """Whether any point was given."""
         return bool(self.point) or self.points is not None
 
-    def request(self, generator: Generator) -> DragRequest:
+    def request(self, generator: Generator, latent: Latent) -> DragRequest:
         """Return the drag for the library."""
         if not self.has_points:
             raise RegionError('No point was given; give --point "X,Y:X,Y", handle and target, in fractions.')
         pairs = (*self.point, *(() if self.points is None else read_points(self.points)))
         settings = settings_of(self.method or "draggan", **self.tuning.changes())
         steps = DEFAULT_STEPS if self.steps is None else self.steps
-        return DragRequest(pairs, settings, _movable(generator, self.mask), steps)
+        return DragRequest(pairs, settings, _movable(generator, self.mask, latent), steps)
 
     def check_with_trace(self, source: Source) -> None:
         """Raise `GanvasError` where something was given that a trace holds."""
@@ -133,6 +137,7 @@ def drag(
     overwrite: Overwrite = False,
     inside: Inside = Inside(),
     files: Files = ImageFiles(),
+    onto: Onto = Onto(),
     tuning: DragOptions = DragOptions(),
     paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
@@ -144,7 +149,7 @@ def drag(
     drag.mp4 with the extra video); drag.png, a sheet; latent.safetensors; trace.json, from which --replay does the same
     again; drag.recipe, from which ganvas render makes the image again. With --inside, the image beyond the rim of a
     region stays as it is, and needs no --mask that holds it; the latent is that of the free drag, and --replay needs
-    --inside again.
+    --inside again. With --recipe: images/, drag.png with the image after every operation, and drag.recipe.
 
     Args:
         seed: Which image; 4 by default. Or --latent FILE (or a photo), with --samples if it holds several.
@@ -164,9 +169,17 @@ def drag(
         raise GanvasError("--undo leaves out a trace's last drags; give the trace by --replay.")
     generator = loading.load(model)
     files.check_fits(generator.resolution)
+    if onto.recipe is not None:
+        if seed is not None or replay is not None or show_region:
+            raise GanvasError("--recipe says which image; leave --seed, --replay and --show-region out.")
+        recipe = onto.read(generator, source)
+        change = Drag(asked.request(generator, recipe.base), tuning.space, tuning.layers, tuning.feature)
+        recipe = add_inside(recipe, generator, [change], inside)
+        show_recipe("drag", recipe, generator, out, overwrite, files, paste, loading)
+        return
     if replay is None:
-        requests: Sequence[DragRequest] = (asked.request(generator),)
         session = _open(asked, generator, source)
+        requests: Sequence[DragRequest] = (asked.request(generator, session.start),)
     else:
         session, requests = _replayed(replay, undo or 0, asked, generator, source)
     paste.check(session.start)
@@ -199,7 +212,7 @@ def _confined(session: DragSession, requests: Sequence[DragRequest], confinement
     """Return the session with its images confined; raises `RegionError` for a target where nothing may change."""
     if confinement is None:
         return session
-    limit = confinement.rim(session.context.generator).limit
+    limit = confinement.rims(session.context.generator, session.start)[0].limit
     for x, y in (target for request in requests for target in request.targets):
         if not limit[min(int(y * limit.shape[0]), len(limit) - 1), min(int(x * limit.shape[1]), len(limit) - 1)]:
             raise RegionError(
@@ -229,14 +242,14 @@ def _replayed(
     count = len(trace.requests)
     if not 0 <= undo <= count:
         raise GanvasError(f"This trace holds {count} drags; --undo takes 0 to {count}.")
-    more = (asked.request(generator),) if asked.has_points else ()
     session = trace.open(generator, None if source.latent is None else source.read(generator, ()))
+    more = (asked.request(generator, session.start),) if asked.has_points else ()
     return session, (*trace.requests[: count - undo], *more)
 
 
-def _movable(generator: Generator, mask: str | None) -> Region | None:
+def _movable(generator: Generator, mask: str | None, latent: Latent) -> Region | None:
     """Return what may move by a mask file or the text of a region; None for all of the image."""
     if mask is None:
         return None
     file = mask.removeprefix("mask:")
-    return read_movable(file) if is_file(file) else region_of(generator, mask)[1]
+    return read_movable(file) if is_file(file) else settled(generator, latent, region_of(generator, mask)[1])

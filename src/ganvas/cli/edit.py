@@ -1,5 +1,6 @@
 """``ganvas edit``: images moved along a direction."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from ganvas.cli.options import Loading, Source, check_frames, mask_of
 from ganvas.cli.paste import Pasted, PasteOptions
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
+from ganvas.cli.recipes import Onto, add_inside, show_recipe
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.strong import Strong
 from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths, Texts
@@ -16,6 +18,8 @@ from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.directions.files import load_directions
 from ganvas.directions.find import region_of
 from ganvas.directions.strengths import default_strengths, parse_strengths
+from ganvas.edits.operations import Move
+from ganvas.edits.rim import joined
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.ranges import whole_number
 from ganvas.generators.protocol import Generator
@@ -50,6 +54,7 @@ def edit(
     inside: Inside = Inside(),
     strong: Strong = Strong(),
     files: Files = ImageFiles(),
+    onto: Onto = Onto(),
     paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
     loading: Loading = Loading(),
@@ -59,7 +64,8 @@ def edit(
     Writes, at the generator's size, a file for each image and strength (images/seed0004_+3.png and so on) and videos of
     the first four images (videos/seed0004.webp and .gif); a labeled sheet, edit.png, and a page, edit.html, of the
     first sixteen; latent.safetensors with the codes of every edited image (--inside: of the free edits); edit.recipe,
-    from which ganvas render makes the images of the last strength again.
+    from which ganvas render makes the images of the last strength again. With --recipe: images/, edit.png with the
+    image after every operation, and edit.recipe.
 
     Args:
         directions: A directions file of ganvas directions, or of other tools: .npy, .npz, .pt, .pkl or text.
@@ -76,23 +82,29 @@ def edit(
     """
     check_frames(frames)
     source.refuse_seeds(seeds)
+    if onto.recipe is not None and (seeds is not None or region is not None or show_region):
+        raise GanvasError("--recipe says which images; leave --seeds, --region and --show-region out.")
     generator = loading.load(model)
     files.check_fits(generator.resolution)
     found = _fitting(directions, generator, space)
     strengths = strength or default_strengths(found)
     before = tuple(_added(text, found, directions, generator, space) for text in add or ())
     layers = f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
-    confinement = inside.confinement(generator)
     area = region or inside.inside
     method = strong.method(found, None if area is None else region_of(generator, area)[1])
+    if onto.recipe is not None:
+        moves = [Move(*one) for one in before] + [Move(_pick(found, index, directions), _one(strength), layers, method)]
+        recipe = add_inside(onto.read(generator, source), generator, moves, inside)
+        show_recipe("edit", recipe, generator, out, overwrite, files, paste, loading)
+        return
+    confinement = inside.confinement(generator)
     step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before, confinement, method)
-    mask, rim = found.mask if region is None else mask_of(generator, region), None
-    if confinement is not None:
-        if region is not None:
-            raise GanvasError("--inside says which region is outlined and measured; leave --region out.")
-        rim = confinement.rim(generator)
-        mask = rim.region
+    if confinement is not None and region is not None:
+        raise GanvasError("--inside says which region is outlined and measured; leave --region out.")
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
+    rim = None if confinement is None else joined(confinement.rims(generator, latent))
+    mask = found.mask if region is None else mask_of(generator, region, latent)
+    mask = mask if rim is None else rim.region
     read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
     area = None if mask is None else Region.from_mask(mask)
     paste.check(latent)
@@ -125,6 +137,13 @@ def _pick(found: Directions, index: int, path: Path) -> Direction:
     if not 0 <= index < len(found):
         raise LatentError(f"Direction {index} does not exist: '{path}' has directions 0-{len(found) - 1}.")
     return found[index]
+
+
+def _one(strengths: Sequence[Strength] | None) -> Strength:
+    """Return the one strength that a recipe takes."""
+    if strengths is None or len(strengths) != 1:
+        raise GanvasError("An operation of a recipe has one strength; give one, such as --strength 3 or --strength 2s.")
+    return strengths[0]
 
 
 def _added(

@@ -8,8 +8,10 @@ from ganvas.cli import numbers
 from ganvas.cli.types import Flag, RegionText
 from ganvas.directions.find import region_of
 from ganvas.edits.confine import Confinement, ConfineSettings
+from ganvas.edits.rim import rim_around
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
+from ganvas.regions import Region
 
 CONFINED = Group("Confined edits", sort_key=1)
 
@@ -37,6 +39,7 @@ class Inside:
         settings = ConfineSettings(within=self.within)
         if self.rim is not None:
             settings = ConfineSettings(self.rim, self.within)
-        confinement = Confinement(region_of(generator, self.inside)[1], settings)
-        confinement.rim(generator)
-        return confinement
+        area = region_of(generator, self.inside)[1]
+        if isinstance(area, Region):  # one that leaves nothing outside is refused before the work begins
+            rim_around(area, generator.resolution, generator.resolution, settings.rim, settings.within)
+        return Confinement(area, settings)

@@ -30,6 +30,7 @@ from ganvas.io.result_folder import is_file_name
 from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent_file
 from ganvas.metrics.lpips import load_published
+from ganvas.parts.located import drawn
 from ganvas.reports.image_files import check_single
 from ganvas.reports.inversion_report import last_images, metric_lines, video_steps, write_inversion, write_latest
 
@@ -150,7 +151,8 @@ def invert(
     generator, tuned = loading.load(model), tuning.settings()
     files.check_fits(generator.resolution)
     settings, features, region = search.settings(generator), search.features(generator), search.region
-    area = None if region is None else region_of(generator, region)[1]
+    before = "it is not known where before the photo is inverted"
+    area = None if region is None else drawn(region_of(generator, region)[1], before)
     mask = None if area is None else area.split(generator.resolution, generator.resolution)[0]
     given = photo_files(photos)
     single = is_file_name(out) and check_single(out, len(given), overwrite)

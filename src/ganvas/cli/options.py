@@ -28,6 +28,7 @@ from ganvas.io.result_folder import ResultFolder, result_folder
 from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample
 from ganvas.latents.noise import with_noise
+from ganvas.parts.located import regions_in
 from ganvas.training.hardware import fastest_precision, set_threads
 
 TRUNCATION = 0.7
@@ -249,9 +250,12 @@ def class_of(generator: Generator, label: str | None) -> int | None:
     return found
 
 
-def mask_of(generator: Generator, text: str) -> Float[Tensor, "1 h w"]:
-    """Return the mask of the region that the text means, at the generator's resolution."""
-    return region_of(generator, text)[1].split(generator.resolution, generator.resolution)[0]
+def mask_of(generator: Generator, text: str, latent: Latent) -> Float[Tensor, "1 h w"]:
+    """Return the mask of the region that the text means, at the generator's resolution; of a part, wherever it lies in
+    one of the images.
+    """
+    regions = regions_in(generator, latent, region_of(generator, text)[1])
+    return torch.stack([one.split(generator.resolution, generator.resolution)[0] for one in regions]).amax(0)
 
 
 def check_frames(frames: int, most: int = MOST_FRAMES) -> None:

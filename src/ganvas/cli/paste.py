@@ -12,6 +12,7 @@ from ganvas.cli.types import PHOTOS, Flag, one
 from ganvas.drag.session import DragSession
 from ganvas.edits.confine import Confinement, ConfineSettings
 from ganvas.edits.paste_back import PastedPhoto, paste_back, photo_file_of, union_of
+from ganvas.edits.recipe import Recipe
 from ganvas.errors import GanvasError
 from ganvas.errors.ranges import FRACTION
 from ganvas.generators.protocol import Generator
@@ -106,6 +107,14 @@ class PasteOptions:
         file = path if path.suffix else path.with_suffix(written_suffix(photo_file_of(session.start, self.into)))
         confinement = session.confinement if isinstance(session.confinement, Confinement) else None
         pasted.add(self._paste(session.context.generator, session.start, session.image(), file, region, confinement))
+        return pasted
+
+    def write_recipe(self, path: Path, generator: Generator, recipe: Recipe) -> Pasted:
+        """Write the photo with what a recipe of one image makes of it. A path without suffix gets that of the photo."""
+        pasted = Pasted()
+        file = path if path.suffix else path.with_suffix(written_suffix(photo_file_of(recipe.base, self.into)))
+        rim = 0.0 if recipe.settings.within else recipe.settings.rim
+        pasted.add(paste_back(generator, recipe, self.into, file, rim=rim, detail=self.detail))
         return pasted
 
     def _paste(

@@ -11,6 +11,7 @@ from ganvas.directions.find import region_of
 from ganvas.generators.protocol import about_of
 from ganvas.images.pixels import write_image
 from ganvas.io.result_folder import check_new_file
+from ganvas.parts.located import settled
 from ganvas.reports.region_preview import box_text, region_lines, region_preview
 
 
@@ -34,8 +35,9 @@ def region(
     """
     check_new_file(out, overwrite)
     generator = loading.load(model)
-    drawn = None if region is None else region_of(generator, region)[1]
+    area = None if region is None else region_of(generator, region)[1]
     latent = source.read(generator, [seed]).rows([0])
+    drawn = None if area is None else settled(generator, latent, area)
     image = known_image(generator, latent)
     named = named_regions(generator)
     layers = {name: about_of(generator).layers_for(name) for name in named}

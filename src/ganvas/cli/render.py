@@ -3,15 +3,12 @@
 from pathlib import Path
 
 from ganvas.cli.options import Loading
-from ganvas.cli.show import progress
+from ganvas.cli.paste import PasteOptions
+from ganvas.cli.recipes import show_recipe
 from ganvas.cli.types import Files, Out, Overwrite
 from ganvas.edits.recipe import load_recipe
-from ganvas.edits.render import render as rendered
 from ganvas.errors import GanvasError
 from ganvas.images.saving import ImageFiles
-from ganvas.io.result_folder import is_file_name
-from ganvas.reports.image_files import check_single
-from ganvas.reports.recipe_report import write_recipe_images
 
 
 def render(
@@ -22,6 +19,7 @@ def render(
     out: Out = Path("render"),
     overwrite: Overwrite = False,
     files: Files = ImageFiles(),
+    paste: PasteOptions = PasteOptions(),
     loading: Loading = Loading(),
 ) -> None:
     """Make the images of a recipe again: the same bits on the same machine with the same number of threads.
@@ -40,10 +38,4 @@ def render(
     generator = loading.load(name)
     files.check_fits(generator.resolution)
     content.base.check_fits(generator)
-    if is_file_name(out):
-        check_single(out, len(content.base), overwrite)
-        loading.show("render", [], [files.write(out, rendered(generator, content))])
-        return
-    with loading.results(out, overwrite, generator) as folder, progress() as report:
-        lines, paths = write_recipe_images(folder, generator, content, files, report)
-    loading.show("render", lines, paths, operations=[str(one) for one in content.active])
+    show_recipe("render", content, generator, out, overwrite, files, paste, loading)

@@ -12,9 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.cli import numbers
+from ganvas.cli.inside import Inside
 from ganvas.cli.options import Loading, class_of
+from ganvas.cli.paste import PasteOptions
+from ganvas.cli.recipes import Onto, add_inside, show_recipe
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Files, Flag, Model, Numbers, Out, Overwrite, SeveralSteps
+from ganvas.edits.operations import Draw
 from ganvas.errors import GanvasError, ImageError
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
@@ -123,13 +127,18 @@ def sketch(
     files: Files = ImageFiles(),
     search: SketchOptions = SketchOptions(),
     measurements: Measurements = Measurements(),
+    onto: Onto = Onto(),
+    inside: Inside = Inside(),
+    paste: PasteOptions = PasteOptions(),
     loading: Loading = Loading(),
 ) -> None:
     """Make images that show sketches.
 
     Where a sketch is transparent or shows paper, the image is free. Writes the chosen image of each, NAME-image.png, at
     the generator's size; sketches.png, a sheet with the sketches, all candidates and the nearest random images;
-    numbers.json; latent.safetensors with all codes, which ganvas edit MODEL DIRECTIONS --latent FILE opens.
+    numbers.json; latent.safetensors with all codes, which ganvas edit MODEL DIRECTIONS --latent FILE opens; and
+    sketch.recipe, which begins with the chosen images. With --recipe, an image is changed until it shows the sketch:
+    images/, sketch.png with the image after every operation, and sketch.recipe.
 
     Args:
         sketches: Images. One that cannot be read is named at the end; the others are done.
@@ -143,6 +152,17 @@ def sketch(
     variants = search.variants(generator)
     single = is_file_name(out) and check_single(out, len(sketches) * len(variants), overwrite)
     named, bad = read_sketches(sketches, generator.resolution, paper)
+    if onto.recipe is not None:
+        if bad:
+            raise ImageError(unreadable_message(bad, len(sketches), "sketches"))
+        if search.grid or search.candidates is not None or measurements != Measurements():
+            raise GanvasError("A recipe takes one search from its image; leave candidates, grid and measurements out.")
+        changes = [Draw(one, variants[0]) for one in named]
+        recipe = add_inside(onto.read(generator), generator, changes, inside)
+        show_recipe("sketch", recipe, generator, out, overwrite, files, paste, loading)
+        return
+    if inside != Inside() or paste != PasteOptions():
+        raise GanvasError("--inside and --paste-back are for a sketch in an image; give the image by --recipe.")
     notes = [one.note for one in named if one.note]
     features, photos = bundled_features(generator.device), measurements.real
     sketching = BatchSketch(generator, named, variants, features, measurements.nearest, realness_of(generator, model))

@@ -13,6 +13,7 @@ from ganvas.edits.straight import EditMethod
 from ganvas.errors import GanvasError
 from ganvas.regions import Region
 from ganvas.regions.descriptions import mentions_mask
+from ganvas.regions.part import Part
 
 STRONG = Group("Strong edits", sort_key=1)
 
@@ -29,7 +30,7 @@ class Strong:
     step: numbers.Positive | None = None
     """Length of the steps of --correct and --follow, a distance; 1 by default."""
 
-    def method(self, found: Directions, region: Region | None) -> EditMethod | None:
+    def method(self, found: Directions, region: Region | Part | None) -> EditMethod | None:
         """Return what was asked for, None for straight; it is for `region`, or that of the directions."""
         if not (self.correct or self.follow):
             if self.step is not None:

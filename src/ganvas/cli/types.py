@@ -78,6 +78,9 @@ Strengths = Annotated[tuple[Strength, ...], one(parse_strengths, "STRENGTHS")]
 Layers = Annotated[str, Parameter(metavar="LAYERS", allow_leading_hyphen=True)]
 RegionText = Annotated[str, Parameter(metavar="REGION", allow_leading_hyphen=True)]
 Texts = Annotated[list[str], Parameter(negative=())]
+Names = Annotated[
+    tuple[str, ...], one(lambda text: tuple(part.strip() for part in text.split(",") if part.strip()), "NAME,NAME")
+]
 Named = Annotated[tuple[tuple[str, str], ...], each(parse_named, "NAME=TEXT")]
 Points = Annotated[tuple[tuple[Point, Point], ...], each(parse_handle_and_target, "X,Y:X,Y")]
 Eyes = Annotated[tuple[Literal["auto"] | tuple[Point, Point], ...], each(parse_eyes, "X,Y:X,Y")]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Directions, origin_of
-from ganvas.directions.find import default_space, region_of
+from ganvas.directions.find import region_of, space_for
 from ganvas.directions.jacobian import Jacobian, hold
 from ganvas.directions.resefa import ReSeFa, Search, mean_grams
 from ganvas.errors import GanvasError
@@ -20,6 +20,7 @@ from ganvas.io.progress import Progress, part_of, silent
 from ganvas.latents.latent import Latent, as_latent
 from ganvas.latents.spaces import draw_samples
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,6 +31,7 @@ class CachedSearch:
         search: What was asked for: method, generator, space, layers.
         jacobians: One for each image.
         images: What counts of the images [n, c, r, r]; c is 3, or 1 where only their brightness counts.
+        latent: The images' codes, in which parts are found.
 
     Example:
         >>> import ganvas
@@ -42,6 +44,7 @@ class CachedSearch:
     search: Search
     jacobians: tuple[Jacobian, ...]
     images: Float[Tensor, "n c r r"]
+    latent: Latent
 
     @property
     def bytes(self) -> int:
@@ -49,11 +52,12 @@ class CachedSearch:
         return sum(jacobian.bytes for jacobian in self.jacobians)
 
     @checked
-    def find(self, region: Region | str, count: int = 10) -> Directions:
+    def find(self, region: Region | Part | str, count: int = 10) -> Directions:
         """Return the strongest directions for a region, as `ganvas.find_directions` finds them.
 
         Args:
-            region: A `Region`, one of the generator's named regions, or a text such as "box:0.3,0.6,0.7,0.8".
+            region: A `Region` or a `Part`, one of the generator's named regions, or a text such as
+                "box:0.3,0.6,0.7,0.8" or "part:7".
             count: How many directions.
 
         Returns:
@@ -65,10 +69,11 @@ class CachedSearch:
         search, method = replace(self.search, count=count), self.search.method
         name, area = region_of(search.generator, region)
         size = method.measure(search.generator).resolution
-        masks = method.masks(area, size)
-        grams = [mean_grams(jacobian, *masks) for jacobian in self.jacobians]
-        foreground, background = (torch.stack(part).mean(dim=0) for part in zip(*grams, strict=True))
-        return search.solve((foreground, background), area, masks[0], name)
+        masks = method.masks_in(search.generator, self.latent, area, size)
+        pairs = zip(self.jacobians, masks, strict=True)
+        grams = [mean_grams(jacobian, *pair) for jacobian, pair in pairs if pair is not None]
+        foreground, background = (torch.stack(part).sum(dim=0) for part in zip(*grams, strict=True))
+        return search.solve_mean((foreground, background), area, masks, name)
 
     def __repr__(self) -> str:
         images = f"{len(self.jacobians)} image{'s' if len(self.jacobians) > 1 else ''}"
@@ -119,7 +124,7 @@ def cache_jacobians(
     if not isinstance(method, ReSeFa):
         raise GanvasError(f"Jacobians are kept for ReSeFa; {method!r} was given.")
     known = as_latent(latent, space, asks_space=True)
-    space = space or default_space(check_generator(generator), known)
+    space = space_for(method, check_generator(generator), space, known.space)
     known = known.to_space(generator, acting_space(generator, space))
     plan = method.plan(generator, space, layers)
     if plan.blocks > 1 or plan.bytes * len(known) > method.budget:
@@ -136,4 +141,4 @@ def cache_jacobians(
         jacobians[-1].whole()
         images.append(derivative.image)
     search = Search(method, generator, space, layers, 1, samples, origin)
-    return CachedSearch(search, tuple(jacobians), torch.cat(images))
+    return CachedSearch(search, tuple(jacobians), torch.cat(images), known)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ganvas.directions.direction import FOREIGN, Directions, Origin
-from ganvas.errors import LatentError, ResultFileError
+from ganvas.errors import ResultFileError
 from ganvas.errors.arguments import checked
-from ganvas.generators.codes import SPACES
+from ganvas.generators.codes import SPACES, check_known_space
 from ganvas.generators.protocol import Generator
 from ganvas.io.tensor_files import is_ours, read_tensors
 from ganvas.latents.foreign.directions import read_foreign_directions
@@ -49,8 +49,8 @@ def load_directions(path: str | Path, space: str | None = None, generator: Gener
         3.0
     """
     path = Path(path)
-    if space not in (None, *SPACES):
-        raise LatentError(f"Space '{space}' is not known; there are {', '.join(SPACES)}.")
+    if space is not None:
+        check_known_space(space)
     if not is_ours(path):
         return _load_foreign(path, space, generator)
     tensors, header = read_tensors(path, "directions", ResultFileError)

@@ -9,30 +9,35 @@ from torch import Tensor
 
 from ganvas.directions.direction import Directions
 from ganvas.directions.resefa import ReSeFa
-from ganvas.errors import GanvasError, RegionError
+from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count
-from ganvas.generators.codes import Layers
+from ganvas.generators.codes import Layers, check_space
 from ganvas.generators.labels import class_names
 from ganvas.generators.protocol import Generator, about_of, check_generator
 from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent, as_latent
+from ganvas.parts.text import finders_for
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
+from ganvas.regions.part import Part
 from ganvas.regions.text import parse_region
 
 
 @runtime_checkable
 class Method(Protocol):
-    """A way to find directions, with its settings; `name` is what files call it."""
+    """A way to find directions, with its settings; `name` is what files call it, `spaces` those it can search, the
+    default one first.
+    """
 
     name: ClassVar[str]
+    spaces: ClassVar[tuple[str, ...]]
 
     def find(
         self,
         generator: Generator,
         latent: Latent,
-        regions: Mapping[str, Region],
+        regions: Mapping[str, Region | Part],
         *,
         space: str,
         layers: Layers = None,
@@ -47,7 +52,7 @@ class Method(Protocol):
 def find_directions(
     generator: Generator,
     latent: Latent | Tensor,
-    region: Region | str,
+    region: Region | Part | str,
     *,
     method: Method = ReSeFa(),
     space: str | None = None,
@@ -61,9 +66,11 @@ def find_directions(
         generator: The generator.
         latent: The images to search at; the directions hold for the mean of all. A tensor needs `space`, which is then
             its own and that of the directions.
-        region: A `Region`, one of the generator's named regions ("mouth"), or a text such as "box:0.3,0.6,0.7,0.8".
+        region: A `Region`, one of the generator's named regions ("mouth"), or a text such as "box:0.3,0.6,0.7,0.8"; or
+            a `Part`, "part:7" or "click:0.5,0.7", which lies elsewhere in each image.
         method: The method with its settings.
-        space: Space of the directions: by default w where there is one, else z; s for a latent of s.
+        space: Space of the directions: by default that of the method, for most w where there is one, else z; s for a
+            latent of s.
         layers: Layers that will be edited, such as "4-7"; None for all.
         count: How many directions.
         progress: Called with what is done, how much of it, and how much there is.
@@ -91,7 +98,7 @@ def find_directions(
         generator,
         known,
         {name: area},
-        space=space or default_space(generator, known),
+        space=space_for(method, generator, space, known.space),
         layers=layers,
         count=count,
         progress=progress,
@@ -101,24 +108,30 @@ def find_directions(
     return found
 
 
-def default_space(generator: Generator, latent: Latent) -> str:
-    """Return the space of directions where none is asked for."""
-    if latent.space == "s":
-        return "s"
-    return "w" if "w" in generator.spaces else "z"
+def space_for(method: Method, generator: Generator, space: str | None = None, latent_space: str = "") -> str:
+    """Return the space to search: the one asked for, else the first of the method's that the generator has; s for
+    latents of s. Raises `LatentError` for a space that the method cannot search.
+    """
+    allowed = [one for one in method.spaces if one in generator.spaces]
+    wanted = space or ("s" if latent_space == "s" else next(iter(allowed), method.spaces[0]))
+    check_space(wanted, generator.spaces)
+    if wanted not in method.spaces:
+        spaces = ", ".join(method.spaces)
+        raise LatentError(f"{type(method).__name__} finds directions of space {spaces}, not {wanted}; leave space out.")
+    return wanted
 
 
-def region_of(generator: Generator, region: object) -> tuple[str, Region]:
-    """Return a region's name ("" for one that has none) and the region, from a `Region` or a text.
+def region_of(generator: Generator, region: object) -> tuple[str, Region | Part]:
+    """Return a region's name ("" for one that has none) and the region or part, from itself or a text.
 
     A generator without named regions and classes is offered those of FFHQ as ``ffhq_eyes`` and so on. Raises
     `RegionError` for text that names none, and for anything else.
     """
-    if isinstance(region, Region):
+    if isinstance(region, Region | Part):
         return "", region
     if isinstance(region, str):
         faces = {} if class_names(generator) else {f"ffhq_{name}": known for name, known in FFHQ.items()}
-        return region.strip(), parse_region(region, about_of(generator).regions or faces)
+        return region.strip(), parse_region(region, about_of(generator).regions or faces, finders_for(generator))
     raise RegionError(
         f"A region is a Region, or a text such as 'mouth' or 'box:0.3,0.6,0.7,0.8'; {reprlib.repr(region)} was given."
     )

@@ -131,6 +131,12 @@ def generalized_eigh(
     return values, F.normalize(vectors, dim=0)
 
 
+def symmetric_eigh(a: Float[Tensor, "d d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:
+    """Return all eigenvalues of a symmetric matrix, falling, and its eigenvectors as rows; float64."""
+    values, vectors = torch.linalg.eigh(a.double())
+    return values.flip(0), vectors.T.flip(0)
+
+
 def require_definite(b: Float[Tensor, "d d"]) -> None:
     """Raise `GanvasError` where `b` is singular within the rounding of float32, in which Grams are summed.
 

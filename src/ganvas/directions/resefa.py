@@ -5,6 +5,7 @@ and 11), with A and B the Gram matrices of J over the region and over its backgr
 the published code does otherwise is in `docs/methods/resefa.md`; ``compat="official"`` repeats it.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
@@ -22,13 +23,16 @@ from ganvas.directions.linalg import NO_RIDGE, Ridge
 from ganvas.errors import GanvasError, RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count, Fraction, Size, Weight
+from ganvas.errors.shown import some_of
 from ganvas.generators.codes import Layers, parse_layers
 from ganvas.generators.protocol import Generator
 from ganvas.io.progress import Progress, part_of, silent
 from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import draw_samples, stds_along
+from ganvas.parts.located import located
 from ganvas.regions import Region
 from ganvas.regions.coverage import beyond_band
+from ganvas.regions.part import Part
 from ganvas.regions.split import HALF_GRAY_LEVEL
 
 Grams = tuple[Tensor, Tensor]
@@ -68,6 +72,7 @@ class ReSeFa:
     """
 
     name: ClassVar[str] = "resefa"
+    spaces: ClassVar[tuple[str, ...]] = ("w", "z", "w+", "s")
     ridge: Ridge | Weight | None = None
     rank: Count | None = None
     ignore_band: Fraction = 0.0
@@ -144,7 +149,7 @@ class ReSeFa:
         self,
         generator: Generator,
         latent: Latent,
-        regions: Mapping[str, Region],
+        regions: Mapping[str, Region | Part],
         *,
         space: str,
         layers: Layers = None,
@@ -153,23 +158,40 @@ class ReSeFa:
     ) -> dict[str, Directions]:
         """Return the strongest directions for each region of the same images, by name.
 
-        One J per image serves all regions; the Gram matrices of several images are averaged.
+        One J per image serves all regions; the Gram matrices of several images are averaged, each with the image's own
+        mask. An image that lacks a part has no share in the average of its Gram matrices, which is a warning.
         """
         latent = latent.to_space(generator, acting_space(generator, space))  # what does not fit fails here
         measure = self.measure(generator)
-        masks = [self.masks(region, measure.resolution) for region in regions.values()]
+        masks = {name: self.masks_in(generator, latent, area, measure.resolution) for name, area in regions.items()}
         plan = self.plan(generator, space, layers)
         samples = draw_samples(generator, space, latent.label)  # a wrong label or count fails here, before the Jacobian
         search = Search(self, generator, space, layers, count, samples, origin_of(self.name, generator, latent))
-        sums: list[Grams] = []
+        sums: dict[str, Grams] = {}
         for number, one in enumerate(latent):
+            here = {name: pair for name, pairs in masks.items() if (pair := pairs[number]) is not None}
             report = part_of(progress or silent, number, len(latent))
-            grams = region_grams(self.derivative(generator, one, space, layers), masks, plan, report)
-            sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, grams, strict=True)] if sums else grams
-        return {
-            name: search.solve((a / len(latent), b / len(latent)), region, foreground, name)
-            for (name, region), (foreground, _), (a, b) in zip(regions.items(), masks, sums, strict=True)
-        }
+            grams = region_grams(self.derivative(generator, one, space, layers), list(here.values()), plan, report)
+            for name, (a, b) in zip(here, grams, strict=True):
+                sums[name] = (sums[name][0] + a, sums[name][1] + b) if name in sums else (a, b)
+        return {name: search.solve_mean(sums[name], area, masks[name], name) for name, area in regions.items()}
+
+    def masks_in(
+        self, generator: Generator, latent: Latent, area: Region | Part, size: int
+    ) -> list[tuple[Tensor, Tensor] | None]:
+        """Return foreground and background of a region in each image, None for an image that lacks the part.
+
+        Raises `RegionError` where no image has it; warns of those that do not.
+        """
+        regions = located(generator, latent, area)
+        missing = [name for name, one in zip(latent.captions, regions, strict=True) if one is None]
+        if len(missing) == len(latent):
+            raise RegionError(f"The part {area} is in none of the {len(latent)} images; choose another.")
+        if missing:
+            warnings.warn(f"The part {area} is not in {some_of(missing)}: they do not count.", stacklevel=3)
+        if isinstance(area, Region):
+            return [self.masks(area, size)] * len(latent)
+        return [None if one is None else self.masks(one, size) for one in regions]
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +212,15 @@ class Search:
         if self.count < 1:
             raise GanvasError(f"{self.count} directions were asked for; ask for at least 1.")
 
-    def solve(self, grams: Grams, region: Region, mask: Float[Tensor, "1 h w"], name: str = "") -> Directions:
+    def solve_mean(
+        self, sums: Grams, area: Region | Part, masks: Sequence[tuple[Tensor, Tensor] | None], name: str = ""
+    ) -> Directions:
+        """Return the directions of a region from the sums of A and B over the images that have it, and its masks."""
+        foregrounds = [pair[0] for pair in masks if pair is not None]
+        a, b = (gram / len(foregrounds) for gram in sums)
+        return self.solve((a, b), area, torch.stack(foregrounds).mean(0), name)
+
+    def solve(self, grams: Grams, region: Region | Part, mask: Float[Tensor, "1 h w"], name: str = "") -> Directions:
         """Return the directions of a region from its Gram matrices A and B."""
         method, generator = self.method, self.generator
         basis, measure = method.basis(generator, self.space, self.layers), method.measure(generator)

@@ -23,7 +23,9 @@ from ganvas.generators.protocol import Generator, Hookable, MapHook, check_gener
 from ganvas.images.notebook import notebook_cell
 from ganvas.latents.latent import Latent, as_latent
 from ganvas.metrics.locality import rms_change
+from ganvas.parts.located import regions_in
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
 Maps = dict[str, Tensor]
 MapSize = Annotated[int, Range(0, 1_000_000, whole=True)]
@@ -58,7 +60,7 @@ class ConfinedImages:
     Attributes:
         images: The edited images [n, 3, h, w], about [-1, 1].
         original: The images before; equal to `images` wherever `outside` is 1.
-        rim: Where the images may differ.
+        rim: Where the images may differ: of a part, wherever it lies in one of them.
     """
 
     images: Float[Tensor, "n 3 h w"]
@@ -100,17 +102,19 @@ class ConfinedImages:
 class Confinement:
     """A region with its settings: where an edit that is still to come may change images."""
 
-    inside: Region | str
+    inside: Region | Part | str
     settings: ConfineSettings = ConfineSettings()
 
     def __str__(self) -> str:
         side = "within" if self.settings.within else "around"
         return f"{self.inside}, with a rim of {self.settings.rim:g} {side} it"
 
-    def rim(self, generator: Generator) -> Rim:
-        """Return core and limit at the generator's size."""
-        region = region_of(generator, self.inside)[1]
-        return rim_around(region, generator.resolution, generator.resolution, self.settings.rim, self.settings.within)
+    def rims(self, generator: Generator, latent: Latent) -> list[Rim]:
+        """Return core and limit in each image of a latent, at the generator's size."""
+        area, size = region_of(generator, self.inside)[1], generator.resolution
+        regions, settings = regions_in(generator, latent, area), self.settings
+        found = {id(one): rim_around(one, size, size, settings.rim, settings.within) for one in regions}
+        return [found[id(one)] for one in regions]
 
     def images(self, generator: Generator, latent: Latent, edited: Latent) -> Float[Tensor, "n 3 h w"]:
         """Return the confined images of an edit."""
@@ -123,7 +127,7 @@ def confine(
     generator: Generator,
     latent: Latent,
     edited: Latent | Sequence[Latent],
-    inside: Region | str | Sequence[Region | str],
+    inside: Region | Part | str | Sequence[Region | Part | str],
     *,
     settings: ConfineSettings = ConfineSettings(),
 ) -> ConfinedImages:
@@ -134,7 +138,7 @@ def confine(
         latent: What was edited.
         edited: What became of it, by any edit: `edit`, `mix`, a drag, a path. Or several edits of the same latent, each
             for a region of its own; where regions overlap, a later edit changes what an earlier one made.
-        inside: The region, as in `find_directions`; or one for each edit.
+        inside: The region or part, as in `find_directions`, or one for each edit. Parts are found in `latent`.
         settings: Width and side of the rim.
 
     Returns:
@@ -156,7 +160,7 @@ def confine(
     """
     latent = as_latent(latent)
     edits = [as_latent(one) for one in ([edited] if isinstance(edited, Latent) else edited)]
-    areas = [inside] if isinstance(inside, Region | str) else list(inside)
+    areas = [inside] if isinstance(inside, Region | Part | str) else list(inside)
     if not edits or len(edits) != len(areas) or any(len(one) != len(latent) for one in edits):
         raise LatentError(
             f"Edits of {reprlib.repr([len(one) for one in edits])} samples and {len(areas)} regions do not fit "
@@ -165,13 +169,13 @@ def confine(
     painter = latent.generator_for(check_generator(generator))
     painters = [painter if one.tuned is latent.tuned else one.generator_for(generator) for one in edits]
     original = painter.synthesize(latent)
-    rims = [Confinement(area, settings).rim(generator) for area in areas]
-    steps = list(zip(painters, edits, [MapBlender(rim) for rim in rims], strict=True))
-    images = [
-        _confined(painter, latent[row], [(by, one[row], to) for by, one, to in steps], original[[row]], settings.finest)
-        for row in range(len(latent))
-    ]
-    return ConfinedImages(torch.cat(images), original, joined(rims))
+    rims = [Confinement(area, settings).rims(generator, latent) for area in areas]
+    blenders = {id(rim): MapBlender(rim) for of_edit in rims for rim in of_edit}
+    images = []
+    for row, one in enumerate(latent):
+        steps = [(by, to[row], blenders[id(rim[row])]) for by, to, rim in zip(painters, edits, rims, strict=True)]
+        images.append(_confined(painter, one, steps, original[[row]], settings.finest))
+    return ConfinedImages(torch.cat(images), original, joined([rim for of_edit in rims for rim in of_edit]))
 
 
 def _confined(

@@ -31,6 +31,7 @@ from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
 Correct = Callable[[Tensor], Tensor]
 """The map from the change of an image [1, c, h, w] to a correction [d]."""
@@ -47,7 +48,7 @@ class CorrectedEdit:
     change more outside than it found is not made.
 
     Args:
-        region: The region outside of which nothing should change; None for that of the direction.
+        region: The region or part outside of which nothing should change; None for that of the direction.
         step: Length of a part, a Euclidean distance.
         rounds: Most corrections after each part, one forward pass each; 0 for none, which is the straight edit.
         refresh: After how many steps the Jacobian is computed anew, where the edit has come to; None for never.
@@ -71,7 +72,7 @@ class CorrectedEdit:
     """
 
     name: ClassVar[str] = "corrected"
-    region: Region | str | None = None
+    region: Region | Part | str | None = None
     step: Positive = 1.0
     rounds: StepsOrNone = 2
     refresh: Steps | None = None
@@ -106,7 +107,7 @@ class CorrectedEdit:
     ) -> Way:
         """Return the way of one sample, in the space that its direction moves, whose J is held already."""
         measure, basis, size = linear.measure, linear.basis, linear.measure.resolution
-        foreground, background = region_for(generator, direction, self.region).split(size, size)
+        foreground, background = region_for(generator, start, direction, self.region).split(size, size)
         weights = background.to(linear.image)
 
         def solver(jacobian: Jacobian) -> Correct:

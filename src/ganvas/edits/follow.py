@@ -24,6 +24,7 @@ from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
 LEAST = 1e-3  # of a unit vector: what is left of it by a projection that leaves next to nothing is chance
 
@@ -36,7 +37,7 @@ class FollowedEdit:
     Every step costs a Jacobian. `CorrectedEdit` needs one in all.
 
     Args:
-        region: The region for which directions are found; None for that of the direction.
+        region: The region or part for which directions are found; None for that of the direction.
         step: Length of a step, a Euclidean distance.
         count: Onto the span of how many of the strongest directions the step before is projected.
         search: How they are found.
@@ -54,7 +55,7 @@ class FollowedEdit:
     """
 
     name: ClassVar[str] = "followed"
-    region: Region | str | None = None
+    region: Region | Part | str | None = None
     step: Positive = 1.0
     count: Count = 10
     search: ReSeFa = ReSeFa()
@@ -64,7 +65,7 @@ class FollowedEdit:
         generator, search = latent.generator_for(generator), self.search
         start = latent.to_space(generator, acting_space(generator, direction.space))
         place = direction.space, layers_of(generator, direction, layers)
-        masks = search.masks(region_for(generator, direction, self.region), search.measure(generator).resolution)
+        masks = search.masks(region_for(generator, start, direction, self.region), search.measure(generator).resolution)
         basis, plan = search.basis(generator, *place), search.plan(generator, *place)
 
         def turned(now: Latent, before: Direction) -> Direction:

@@ -18,8 +18,8 @@ from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
-
-FILES = ("mask:", "labels:")  # texts of regions that read a file
+from ganvas.regions.part import Part
+from ganvas.regions.text import FILES
 
 
 @runtime_checkable
@@ -175,7 +175,7 @@ class Operation:
     """
 
     change: Change
-    inside: Region | str | None = None
+    inside: Region | Part | str | None = None
     enabled: bool = True
 
     def __post_init__(self) -> None:
@@ -186,7 +186,7 @@ class Operation:
         return f"{self.change}{where}{'' if self.enabled else ' (off)'}"
 
 
-def refuse_file(region: Region | str | None) -> None:
+def refuse_file(region: Region | Part | str | None) -> None:
     """Raise `RegionError` for the text of a region that reads a file."""
     if isinstance(region, str) and any(form in region for form in FILES):
         raise RegionError(

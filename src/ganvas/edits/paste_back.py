@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -30,7 +30,9 @@ from ganvas.images.profile_colors import ColorSpace, color_space
 from ganvas.images.rewriting import check_holds, write_stored
 from ganvas.images.stored_photo import StoredPhoto, read_stored
 from ganvas.latents.latent import Latent
+from ganvas.parts.located import settled
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
 MOST_DIFFERENT = 0.25  # RMS, in [-1, 1], by which a photo may differ from what was inverted; other faces: 0.4 to 0.7
 
@@ -74,7 +76,7 @@ def paste_back(
     path: str | Path,
     *,
     original: Latent | None = None,
-    region: Region | str | None = None,
+    region: Region | Part | str | None = None,
     rim: Fraction = ConfineSettings.rim,
     detail: Literal["auto"] | Fraction = "auto",
 ) -> PastedPhoto:
@@ -126,7 +128,10 @@ def paste_back(
     x0, x1 = _colors_of(before, stored), _colors_of(after, stored)
     side = x0.shape[-1]
     whole = np.ones((side, side))
-    area = whole if region is None else region_of(generator, region)[1].mask(side, side)[0].double().numpy()
+    area = whole
+    if region is not None:
+        found = settled(generator, latent, region_of(generator, region)[1])
+        area = found.mask(side, side)[0].double().numpy()
     kept = kept_detail(x0, x1) if detail == "auto" else whole * detail
     inside = paste(
         stored.levels,
@@ -199,13 +204,16 @@ def _image_of(generator: Generator, given: Recipe | Latent | Tensor) -> Float[Te
     return check_image(images)
 
 
-def _region_of_recipe(generator: Generator, recipe: Recipe) -> Region | None:
+def _region_of_recipe(generator: Generator, recipe: Recipe) -> Region | Part | None:
     """Return the union of the regions of all operations, None where one of them has none."""
     regions = [one.inside for one in recipe.active]
     return union_of([None if one is None else region_of(generator, one)[1] for one in regions])
 
 
-def union_of(regions: Sequence[Region | None]) -> Region | None:
+Area = TypeVar("Area", bound=Region | Part)
+
+
+def union_of(regions: Sequence[Area | None]) -> Area | None:
     """Return the union of regions, None standing for the whole image, as does no region at all."""
     known = [one for one in regions if one is not None]
     return reduce(or_, known) if len(known) == len(regions) > 0 else None

@@ -28,6 +28,7 @@ from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
 
 @checked
@@ -67,7 +68,7 @@ class Recipe:
     def __len__(self) -> int:
         return len(self.operations)
 
-    def add(self, change: Change, inside: Region | str | None = None) -> "Recipe":
+    def add(self, change: Change, inside: Region | Part | str | None = None) -> "Recipe":
         """Return the recipe with one more operation."""
         return replace(self, operations=(*self.operations, Operation(change, inside)))
 
@@ -79,7 +80,7 @@ class Recipe:
         *,
         layers: Layers = None,
         method: EditMethod | None = None,
-        inside: Region | str | None = None,
+        inside: Region | Part | str | None = None,
     ) -> "Recipe":
         """Move along a direction, as `ganvas.edit` does.
 
@@ -88,7 +89,7 @@ class Recipe:
             strength: The Euclidean distance, or "2s" for two standard deviations.
             layers: Layers to move, instead of those that a direction of space w was found for.
             method: How to go there: None for straight, or as in `ganvas.edit`.
-            inside: The region outside of which nothing may change; None for all of the image.
+            inside: The region or part outside of which nothing may change; None for all of the image.
 
         Raises:
             LatentError: The strength is none.
@@ -97,7 +98,7 @@ class Recipe:
         return self.add(Move(direction, strength, layers, method), inside)
 
     @checked
-    def mix(self, style: Latent, layers: Layers, *, inside: Region | str | None = None) -> "Recipe":
+    def mix(self, style: Latent, layers: Layers, *, inside: Region | Part | str | None = None) -> "Recipe":
         """Take some layers of another latent, as `ganvas.mix` does.
 
         Args:
@@ -109,7 +110,7 @@ class Recipe:
 
     @checked
     def interpolate(
-        self, target: Latent, t: float, *, layers: Layers = None, inside: Region | str | None = None
+        self, target: Latent, t: float, *, layers: Layers = None, inside: Region | Part | str | None = None
     ) -> "Recipe":
         """Go a part of the straight way to another latent.
 
@@ -132,7 +133,7 @@ class Recipe:
         space: str | None = None,
         layers: Layers = None,
         feature: str | None = None,
-        inside: Region | str | None = None,
+        inside: Region | Part | str | None = None,
     ) -> "Recipe":
         """Drag handles to targets, as `ganvas.drag_points` does with the same arguments.
 
@@ -160,7 +161,7 @@ class Recipe:
         settings: SketchSettings = SketchSettings(),
         *,
         name: str = "a sketch",
-        inside: Region | str | None = None,
+        inside: Region | Part | str | None = None,
     ) -> "Recipe":
         """Search for the image nearby that matches a drawing where it is opaque (one candidate of `ganvas.sketch`).
 

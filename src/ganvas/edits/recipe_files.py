@@ -30,7 +30,9 @@ from ganvas.io.json_files import made_of, number, plain, read_json, whole, write
 from ganvas.io.tensor_files import hash_tensors, read_tensors, write_tensors
 from ganvas.latents.files import stored_latent
 from ganvas.latents.latent import Latent
+from ganvas.parts.text import part_text
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 from ganvas.regions.stored import region_as_json, region_of_json
 
 KIND, VERSION = "recipe", 1
@@ -197,7 +199,9 @@ def _direction(tensors: Tensors, name: str, header: Mapping[str, Any]) -> Direct
     return stored_directions(_within(tensors, name), header)[0]
 
 
-def _put_place(tensors: Tensors, name: str, region: Region | str | None) -> Any:
+def _put_place(tensors: Tensors, name: str, region: Region | Part | str | None) -> Any:
+    if isinstance(region, Part):
+        return part_text(region)
     return _put_region(tensors, name, region) if isinstance(region, Region) else region
 
 

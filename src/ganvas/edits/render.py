@@ -19,6 +19,7 @@ from ganvas.errors.arguments import checked
 from ganvas.generators.protocol import Generator, check_generator
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
+from ganvas.regions.part import Part
 
 Operations = tuple[Operation, ...]
 MOST_STATES = 64
@@ -31,7 +32,7 @@ class RecipeState:
     """
 
     latent: Latent
-    confined: tuple[tuple[Region, Latent], ...] = ()
+    confined: tuple[tuple[Region | Part, Latent], ...] = ()
 
 
 @dataclass

@@ -14,8 +14,10 @@ from ganvas.errors import LatentError, RegionError
 from ganvas.generators.codes import Layers, check_space, parse_layers
 from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent
+from ganvas.parts.located import settled
 from ganvas.regions import Region
 from ganvas.regions.descriptions import mentions_mask
+from ganvas.regions.part import Part
 
 MOST_PARTS = 10_000
 Way = Callable[[float], Latent]
@@ -80,14 +82,18 @@ def layers_of(generator: Generator, direction: Direction, layers: Layers = None)
     return (direction.layers if layers is None else layers) if layered else None
 
 
-def region_for(generator: Generator, direction: Direction, region: Region | str | None) -> Region:
-    """Return the region that an edit is for: the one given, else that for which its direction was found.
+def region_for(
+    generator: Generator, latent: Latent, direction: Direction, region: Region | Part | str | None
+) -> Region:
+    """Return the region that an edit of one sample is for: the one given, else that for which its direction was found.
 
-    Raises `RegionError` where neither is known.
+    Raises `RegionError` where neither is known, and where the image lacks the part.
     """
-    if region is not None:
-        return region_of(generator, region)[1]
     description = direction.origin.region
+    if region is None and description is not None and description.get("kind") == "part":
+        region = str(description.get("text"))
+    if region is not None:
+        return settled(generator, latent, region_of(generator, region)[1])
     if description is None or mentions_mask(description):
         raise RegionError(
             f"This direction does not {'say its region' if description is None else 'hold the mask of its region'}; "

@@ -65,4 +65,4 @@ def _check(name: str, value: Any, kind: Kind, error: type[GanvasError]) -> None:
     raised = ERRORS.get(name, GanvasError) if error is GanvasError else error
     if reason:
         raise raised(f"{name.replace('_', ' ')} {shown(value)} is not possible; give {reason}.")
-    raise raised(f"{name} is {kind.words}; what was given is {shown(value)}.")
+    raise raised(f"{name} must be {kind.words}; you gave {shown(value)}.")

@@ -4,6 +4,7 @@ import collections.abc
 import inspect
 import os
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -23,6 +24,8 @@ WORDS = {
     "Direction": "a Direction, as directions[0] of what ganvas.find_directions returns",
     "Directions": "Directions, as ganvas.find_directions and ganvas.load_directions return",
     "Region": "a Region, such as ganvas.Region.box(0.3, 0.6, 0.7, 0.8)",
+    "Part": 'a Part, such as ganvas.part(generator, "part:7")',
+    "PartModel": "a PartModel, as ganvas.find_parts and ganvas.load_parts return",
     "Module": "a torch.nn.Module",
     "NoneType": "None",
     "str": "text",
@@ -40,15 +43,20 @@ WORDS = {
 }
 """What a value of a class is called in messages, by the name of the class."""
 
+PLURALS = {"str": "texts", "int": "whole numbers", "float": "numbers", "number": "numbers", "Path": "paths"}
+PLURALS |= {"Latent": "Latents", "Direction": "Directions", "Region": "Regions", "Tensor": "tensors"}
+"""What several of them are called."""
+
 
 @dataclass(frozen=True)
 class Kind:
     """What an annotation allows; `refuse` returns None for what it allows, "" for another type, and for a number out of
-    its range what is allowed.
+    its range what is allowed. `plural` says what several are, "" where that takes more than a word.
     """
 
     words: str
     refuse: Any
+    plural: str = ""
 
     def refusal(self, value: Any) -> str | None:
         """Return why a value is refused, None where it is not."""
@@ -61,7 +69,7 @@ COUNTABLE = Range(-(2**63), 2**63 - 1, whole=True)
 ANYTHING = Kind("anything", lambda value: None)
 
 
-PATH = Kind("a path", lambda value: _unless(is_name(value)))
+PATH = Kind("a path", lambda value: _unless(is_name(value)), "paths")
 
 
 def kind_of(annotation: Any) -> Kind:
@@ -100,7 +108,8 @@ def _ranged(kind: Kind, ranges: list[Range]) -> Kind:
             return next((str(one) for one in ranges if value not in one), None)
         return refused
 
-    return Kind(f"{kind.words} from {ranges[0]}" if ranges and ranges[0] is not COUNTABLE else kind.words, refuse)
+    within = f" from {ranges[0]}" if ranges and ranges[0] is not COUNTABLE else ""
+    return Kind(f"{kind.words}{within}", refuse, kind.plural and f"{kind.plural}{within}")
 
 
 def _union(kinds: list[Kind]) -> Kind:
@@ -108,10 +117,18 @@ def _union(kinds: list[Kind]) -> Kind:
         reasons = [kind.refusal(value) for kind in kinds]
         return None if None in reasons else next((reason for reason in reasons if reason), "")
 
-    words = dict.fromkeys(kind.words for kind in kinds)
+    words = {kind.words: kind.plural for kind in kinds}
     if "a number" in words:
         words.pop("a whole number", None)
-    return Kind(", or ".join(words), refuse)
+    plurals = list(words.values())
+    return Kind(_either(list(words)), refuse, _either(plurals) if all(plurals) else "")
+
+
+def _either(words: Sequence[str]) -> str:
+    """Return "a, b or c"; a comma before the last where one of them has a comma itself."""
+    if any("," in one for one in words):
+        return ", or ".join(words)
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 2 else words)
 
 
 def _mapping(key: Any = Any, value: Any = Any) -> Kind:
@@ -148,12 +165,10 @@ def _series(origin: Any, arguments: tuple[Any, ...]) -> Kind:
             given = list({type(one): one for one in given}.values())
         return all(kinds[i if several else 0].refusal(one) is None for i, one in enumerate(given))
 
-    return Kind(f"({words})" if several else f"a list of {_plural(words)}", lambda given: _unless(right(given)))
-
-
-def _plural(words: str) -> str:
-    """Return "whole numbers" for "a whole number"; what has no simple plural stays."""
-    return f"{words.removeprefix('a ')}s" if words in ("a whole number", "a number", "text", "a path") else words
+    if several:
+        return Kind(f"({words})", lambda given: _unless(right(given)))
+    each = f"a list of {kinds[0].plural}" if kinds[0].plural else f"a list, each of it {words}"
+    return Kind(each, lambda given: _unless(right(given)))
 
 
 def _class(wanted: Any) -> Kind:
@@ -163,7 +178,7 @@ def _class(wanted: Any) -> Kind:
         array = "an array" if wanted.array_type is np.ndarray else "a tensor"
         return Kind(f"{array} [{', '.join(shape.split())}]", lambda value: _refused_array(value, wanted))
     words = WORDS.get(name) or f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
-    kind = Kind(words, lambda value: _unless(_is_a(value, wanted)))
+    kind = Kind(words, lambda value: _unless(_is_a(value, wanted)), PLURALS.get(name, ""))
     return _ranged(kind, [COUNTABLE]) if wanted is int else kind
 
 

@@ -16,8 +16,12 @@ from torch import Tensor
 
 from ganvas.errors import LatentError
 from ganvas.errors.ranges import TRUNCATION
+from ganvas.errors.shown import shown
 
 SPACES = ("z", "w", "w+", "s")
+SYNONYMS = {**{space: space for space in SPACES}, **dict.fromkeys(("wp", "wplus", "w_plus", "w-plus", "w +"), "w+")}
+SYNONYMS |= dict.fromkeys(("stylespace", "style", "styles", "style space"), "s")
+"""What spaces are called by others, for a hint."""
 Layers = str | int | Iterable[int] | None
 MOST_SEEDS = 1_000_000
 
@@ -156,10 +160,24 @@ def broadcast_layers(codes: Tensor, space: str, layers: int, width: int) -> Floa
     return codes[:, None].expand(-1, layers, -1) if space == "w" else codes
 
 
-def check_space(space: str, allowed: Sequence[str]) -> None:
-    """Raise `LatentError` unless `space` is one of `allowed`."""
+def check_space(space: object, allowed: Sequence[str]) -> None:
+    """Raise `LatentError` unless `space` is one of `allowed`, those of a generator."""
     if space not in allowed:
-        raise LatentError(f"Space '{space}' does not exist here: this generator has {', '.join(allowed)}.")
+        has = ", ".join(allowed)
+        raise LatentError(
+            f"Space {shown(space)} does not exist here: this generator has {has}.{_meant(space, allowed)}"
+        )
+
+
+def check_known_space(space: object) -> None:
+    """Raise `LatentError` unless `space` is the name of a space."""
+    if space not in SPACES:
+        raise LatentError(f"Space {shown(space)} is not known; there are {', '.join(SPACES)}.{_meant(space, SPACES)}")
+
+
+def _meant(space: object, allowed: Sequence[str]) -> str:
+    meant = SYNONYMS.get(space.strip().lower()) if isinstance(space, str) else None
+    return f" Did you mean '{meant}'?" if meant in allowed else ""
 
 
 def check_lie_in(generator: Any, codes: Tensor, space: str) -> None:

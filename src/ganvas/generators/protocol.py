@@ -13,6 +13,7 @@ from ganvas.errors import GanvasError
 from ganvas.errors.shown import some_of
 from ganvas.generators.crops import Crop
 from ganvas.regions import Region
+from ganvas.regions.part_model import PartModel
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class About:
     ``hash`` is sha256 over sorted (our name, shape, bytes as stored); ``source`` says where the weights come from and
     under which license; ``regions`` are its named regions; ``edit_layers`` the layers that its card recommends for
     local edits ("" for all), ``region_layers`` those for named regions that live in others, by name; ``face_finder``
-    is what finds faces in photos for it (`ganvas.images.face_finders`), "" for the default, people's.
+    is what finds faces in photos for it (`ganvas.images.face_finders`), "" for the default, people's; ``parts`` tell
+    the parts of its images apart.
     """
 
     name: str
@@ -32,6 +34,7 @@ class About:
     edit_layers: str = ""
     region_layers: Mapping[str, str] = field(default_factory=dict)
     face_finder: str = ""
+    parts: tuple[PartModel, ...] = ()
 
     def layers_for(self, region: str) -> str:
         """Return the layers recommended for editing a region, given as text, "" for all: those of a named region, or of
@@ -310,6 +313,10 @@ class HasStyles(Protocol):
 
     def style_rows(self) -> list[int]:
         """Return the w+ row that feeds each of them."""
+        ...
+
+    def style_makes_colors(self) -> list[bool]:
+        """Return whether each of them steers a layer that makes colors (toRGB)."""
         ...
 
 

@@ -66,6 +66,10 @@ class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
         """Return the w+ row that feeds each style in graph order."""
         return self.synthesis.rows
 
+    def style_makes_colors(self) -> list[bool]:
+        """Return whether each style steers a layer that makes colors (toRGB), in graph order."""
+        return self.synthesis.makes_colors()
+
     def sample(self, seeds: Sequence[int]) -> Float[Tensor, "n z_dim"]:
         """Return one standard normal code per seed."""
         return sample_normal(seeds, self.architecture.z_dim).to(self.device)

@@ -37,6 +37,10 @@ class StyleSynthesis(nn.Module):
         """Return what makes each style, in graph order."""
         raise NotImplementedError
 
+    def makes_colors(self) -> list[bool]:
+        """Return whether each style steers a layer that makes colors, in graph order."""
+        raise NotImplementedError
+
     def styles(self, ws: Float[Tensor, "n layers w_dim"]) -> list[Tensor]:
         """Return every layer's style from w+."""
         return [affine(ws[:, row]) for affine, row in zip(self.affines(), self.rows, strict=True)]

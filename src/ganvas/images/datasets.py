@@ -7,9 +7,9 @@ one copy. It is packed again when names, sizes or times of the images change.
 import hashlib
 import io
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ FEWEST = 16
 FITS = ("crop", "pad")
 PACKING_VERSION = 2
 LARGEST_FILE = 256 * 2**20
+AHEAD = 64
 
 
 @dataclass(frozen=True)
@@ -177,9 +178,16 @@ def _pack(
 
 
 def _decoded(pool: ThreadPoolExecutor, files: Sequence[DatasetFile], resolution: int, fit: str) -> Iterator:
-    """Yield decoded images in order; decoding runs in parallel, at most 256 files ahead of the writer."""
-    for start in range(0, len(files), 256):
-        yield from pool.map(lambda file: _decode(file, resolution, fit), files[start : start + 256])
+    """Yield decoded images in order; decoding runs in parallel, at most `AHEAD` files ahead of the writer, so that
+    what is yielded comes at the rate of decoding.
+    """
+    waiting: deque[Future] = deque()
+    for file in files:
+        waiting.append(pool.submit(_decode, file, resolution, fit))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _decode(file: DatasetFile, resolution: int, fit: str) -> str | tuple[tuple[int, int], bytes, str]:

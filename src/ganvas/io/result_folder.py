@@ -1,6 +1,7 @@
 """Folders for results: one run each, so that no run replaces what another one has found."""
 
 import json
+import mimetypes
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,8 @@ MADE_HERE = ".ganvas"
 RESULTS = ("latent.safetensors", "directions.safetensors", "trace.json", "index.html")
 """What tells the results of a run that left no record."""
 FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".tif", ".tiff")
+OTHER_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl", ".safetensors", ".recipe", ".avif", ".webm")
+"""Files that Python's list of kinds does not know."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,13 @@ def is_file_name(path: Path) -> bool:
     return path.suffix.lower() in FILE_SUFFIXES and not path.is_dir()
 
 
+def _looks_like_a_file(path: Path) -> bool:
+    """Return whether a name ends as files of some kind do, so that nobody means a folder: "walk.txt", not "run-0.5"."""
+    kind, _ = mimetypes.MimeTypes().guess_type(path.name)
+    known = kind is not None or path.suffix.lower() in (*FILE_SUFFIXES, *OTHER_SUFFIXES)
+    return known and not path.is_dir()
+
+
 def check_new_file(path: Path, overwrite: bool) -> Path:
     """Return the name of a file for a result; raises `GanvasError` where there is one and it may not be replaced."""
     if path.exists() and not overwrite:
@@ -62,7 +72,7 @@ def result_folder(path: Path, run: dict[str, str], *, overwrite: bool = False) -
     Raises:
         GanvasError: The folder holds results of another run, cannot be made, or is named as a file is.
     """
-    if is_file_name(path):
+    if _looks_like_a_file(path):
         raise GanvasError(f"Several files result here, and '{path}' is the name of one; give a folder by --out.")
     before = _recorded(path)
     continued = before == run

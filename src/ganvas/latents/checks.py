@@ -5,14 +5,13 @@ import reprlib
 from torch import Tensor
 
 from ganvas.errors import LatentError
-from ganvas.generators.codes import SPACES, check_finite
+from ganvas.generators.codes import check_finite, check_known_space
 from ganvas.generators.protocol import Generator
 
 
 def check_codes(codes: object, space: object) -> None:
     """Raise `LatentError` unless `codes` may be codes of `space`, of whatever generator."""
-    if space not in SPACES:
-        raise LatentError(f"Space {space!r} is not known; there are {', '.join(SPACES)}.")
+    check_known_space(space)
     if not isinstance(codes, Tensor) or not codes.is_floating_point():
         what = str(codes.dtype) if isinstance(codes, Tensor) else reprlib.repr(codes)
         raise LatentError(f"Codes are a tensor of floating point numbers; {what} was given.")

@@ -39,6 +39,7 @@ class Evaluation:
         real_images: The number of real images.
         fake_images: The number of fake images.
         finest_octave: Energy of the finest octave of the fake images, divided by that of the real ones.
+        real_halves: Kernel MMD between two halves of the real images: what no difference looks like with so few images.
     """
 
     kernel_mmd: KernelMMD
@@ -47,6 +48,7 @@ class Evaluation:
     real_images: int
     fake_images: int
     finest_octave: float
+    real_halves: KernelMMD
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class ReferenceImages:
             len(real),
             len(fake),
             float(torch.cat(energies).mean()) / self.finest_octave,
+            kernel_mmd(real[::2], real[1::2]),
         )
 
 
@@ -115,9 +118,9 @@ def evaluate(
         Kernel MMD, Fréchet distance and the energy of the finest octave.
 
     Raises:
-        GanvasError: Fewer than 3 images are asked for, or the data cannot be read.
+        GanvasError: Fewer than 6 images are asked for, or the data cannot be read.
     """
-    if images < 3:
+    if images < 6:
         raise GanvasError(f"{images} real images are too few for an evaluation; give --images of some hundred.")
     check_seeds(seeds)
     network = network or load_features(device=generator.device)

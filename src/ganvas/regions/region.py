@@ -22,6 +22,7 @@ from ganvas.images.notebook import notebook_cell
 from ganvas.regions import mask_files as files
 from ganvas.regions.descriptions import mentions_mask, shape_from
 from ganvas.regions.drawing import shape_drawing
+from ganvas.regions.part import Part
 from ganvas.regions.shapes import Box, Brush, Complement, Feather, Mask, Polygon, Shape, as_points, intersection, union
 from ganvas.regions.split import split_mask
 
@@ -205,16 +206,16 @@ class Region:
         return cls(Mask(inside.astype(np.float32), f"labels {','.join(map(str, wanted))} {name}".rstrip()))
 
     def __or__(self, other: object) -> "Region":
-        return Region(union(self.shape, _shape_of(other)))
+        return NotImplemented if isinstance(other, Part) else Region(union(self.shape, _shape_of(other)))
 
     def __and__(self, other: object) -> "Region":
-        return Region(intersection(self.shape, _shape_of(other)))
+        return NotImplemented if isinstance(other, Part) else Region(intersection(self.shape, _shape_of(other)))
 
     def __invert__(self) -> "Region":
         return Region(self.shape.of if isinstance(self.shape, Complement) else Complement(self.shape))
 
     def __sub__(self, other: object) -> "Region":
-        return self & ~Region(_shape_of(other))
+        return NotImplemented if isinstance(other, Part) else self & ~Region(_shape_of(other))
 
     @checked_as(RegionError)
     def feather(self, radius: Number) -> "Region":

@@ -1,14 +1,18 @@
 """Parses regions from the text form of the command line."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import reduce
 from operator import and_, or_
+from types import MappingProxyType
+from typing import overload
 
 from ganvas.errors import RegionError
 from ganvas.io.files import is_file
 from ganvas.regions.mask_files import parse_labels, read_mask
 from ganvas.regions.named import SETS
+from ganvas.regions.part import CombinedPart, Part
 from ganvas.regions.region import Region
 from ganvas.regions.shapes import Mask
 
@@ -20,10 +24,19 @@ FORMS = {
     "labels": "labels:FILE:4,5",
     "not": "not:REGION",
     "feather": "feather:RADIUS:REGION",
+    "part": "part:7",
+    "click": "click:X,Y[:X,Y][:not:X,Y][:THRESHOLD]",
 }
+FILES = "mask:", "labels:"  # that read a file
+FOUND = "part", "click"  # in each image, by its generator
+Finders = Mapping[str, Callable[[str], Part]]
 
 
-def parse_region(text: str, named: Mapping[str, Region]) -> Region:
+@overload
+def parse_region(text: str, named: Mapping[str, Region]) -> Region: ...
+@overload
+def parse_region(text: str, named: Mapping[str, Region], finders: Finders) -> Region | Part: ...
+def parse_region(text: str, named: Mapping[str, Region], finders: Finders = MappingProxyType({})) -> Region | Part:
     """Parse a region: a name or one of the forms above, joined by ``+`` (union) and ``&`` (intersection).
 
     ``&`` binds closer than ``+``; ``not:REGION`` is the complement, ``feather:RADIUS:REGION`` a soft edge. Numbers are
@@ -34,9 +47,10 @@ def parse_region(text: str, named: Mapping[str, Region]) -> Region:
     Args:
         text: What the user wrote.
         named: The regions that have names.
+        finders: What makes a `Part` of the text after ``part:`` and ``click:``; none where no generator is at hand.
 
     Returns:
-        The region.
+        The region; a part where something in it has to be found in each image. ``part:7+12`` is ``part:7+part:12``.
 
     Raises:
         RegionError: The text is no region; the message names the nearest known one.
@@ -51,7 +65,19 @@ def parse_region(text: str, named: Mapping[str, Region]) -> Region:
         raise RegionError(f"The region is empty text; {_allowed(named)}")
     if text.startswith("mask:") and is_file(text.removeprefix("mask:")):
         return Region.from_mask_file(text.removeprefix("mask:"))
-    return reduce(or_, (reduce(and_, (_parse_part(p, named) for p in part.split("&"))) for part in text.split("+")))
+    pieces = _with_kinds(text.split("+"))
+    found = (reduce(and_, (_parse_part(one, named, finders) for one in piece.split("&"))) for piece in pieces)
+    region = reduce(or_, found)
+    return replace(region, typed=text) if isinstance(region, CombinedPart) else region
+
+
+def _with_kinds(pieces: list[str]) -> list[str]:
+    """Write "part:" before the numbers that follow a part: 7+12 of part:7+12."""
+    found: list[str] = []
+    for piece in pieces:
+        follows = found and found[-1].rpartition("&")[2].strip().startswith("part:")
+        found.append(f"part:{piece.strip()}" if follows and piece.split("&")[0].strip().isdecimal() else piece)
+    return found
 
 
 def parse_named_regions(known: str | None, drawn: Iterable[tuple[str, str]]) -> dict[str, Region]:
@@ -69,17 +95,19 @@ def region_name(text: str) -> str:
     return "_".join(text.casefold().replace("-", " ").split())
 
 
-def _parse_part(text: str, named: Mapping[str, Region]) -> Region:
+def _parse_part(text: str, named: Mapping[str, Region], finders: Finders) -> Region | Part:
     text = text.strip()
     kind, colon, rest = text.partition(":")
     if colon and kind == "not":
         inverted, _, file = rest.strip().partition(":")
         if inverted == "mask":  # of which most may be white
             return ~Region(Mask(read_mask(file), file))
-        return ~_parse_part(rest, named)
+        return ~_parse_part(rest, named, finders)
     if colon and kind == "feather":
         radius, _, softened = rest.partition(":")
-        return _parse_part(softened, named).feather(_numbers(kind, radius, count=1)[0])
+        return _parse_part(softened, named, finders).feather(_numbers(kind, radius, count=1)[0])
+    if colon and kind in FOUND:
+        return _found(kind, rest, finders)
     if colon and kind in FORMS:
         return _parse_form(kind, rest)
     name = region_name(text)
@@ -88,6 +116,14 @@ def _parse_part(text: str, named: Mapping[str, Region]) -> Region:
     close = difflib.get_close_matches(kind.casefold() if colon else name, [*named, *FORMS], n=1)
     question = f" did you mean '{close[0]}'?" if close else ""
     raise RegionError(f"There is no region '{text[:60]}';{question} {_allowed(named)}")
+
+
+def _found(kind: str, rest: str, finders: Finders) -> Part:
+    if kind not in finders:
+        raise RegionError(
+            f"'{kind}:{rest[:60]}' is found in each image, and only what is the same in all of them can be named here."
+        )
+    return finders[kind](rest)
 
 
 def _parse_form(kind: str, rest: str) -> Region:

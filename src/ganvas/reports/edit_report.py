@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganvas.directions.strengths import frames_between
 from ganvas.edits.rim import Rim
+from ganvas.edits.straight import Way
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
 from ganvas.images.saving import IMAGES, VIDEOS_FOLDER, ImageFiles, file_name
@@ -67,14 +68,16 @@ class EditRun:
         small; videos are made of the first 4.
         """
         run = replace(self, generator=self.latent.generator_for(self.generator))
-        run.step.latent(run.generator, self.latent.rows([0]))  # wrong layers are refused before anything is written
+        first = self.latent.rows([0])
+        way = run.step.way(run.generator, first)
+        run.step.latent(run.generator, first, way)  # what is wrong is refused before anything is written
         written = WrittenEdits(folder.part(IMAGES))
         moving = min(len(self.latent), MOST_VIDEOS) if self.frames else 0
         more = counted(progress, len(self.latent) * (1 + len(self.step.strengths)) + moving * self.frames)
         names = unique_names([file_name(caption) for caption in self.latent.captions])
         try:
             for row, name in enumerate(names):
-                run._write_sample(written, row, name, more)
+                run._write_sample(written, row, name, more, way if row == 0 else None)
             for row, name in enumerate(names[:moving]):
                 written.files += run._write_videos(folder.part(VIDEOS_FOLDER), row, name, more)
         except KeyboardInterrupt:
@@ -95,10 +98,12 @@ class EditRun:
         codes, names = torch.cat([one.codes for one in latents]), [name for one in latents for name in one.names]
         return replace(self.latent.rows(rows), codes=codes, space=latents[0].space, names=tuple(names))
 
-    def _write_sample(self, written: WrittenEdits, row: int, name: str, more: Callable[[int], None]) -> None:
-        """Write the image of one sample, and its edits."""
+    def _write_sample(
+        self, written: WrittenEdits, row: int, name: str, more: Callable[[int], None], way: Way | None
+    ) -> None:
+        """Write the image of one sample, and its edits, on their way if it is known."""
         alone = self.latent.rows([row])
-        way = self.step.way(self.generator, alone)
+        way = way or self.step.way(self.generator, alone)
         original = next(alone.images(self.generator))
         self.files.write(written.images / f"{name}.png", original)
         more(1)

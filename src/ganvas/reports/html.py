@@ -149,7 +149,7 @@ def number(value: float, signed: bool = False) -> str:
     `signed` puts a plus before what is above zero.
     """
     if not math.isfinite(value):
-        return str(value).replace("-", "−").replace("inf", "∞").replace("nan", "not a number")
+        return str(value).replace("-", "−").replace("inf", "∞").replace("nan", "unknown")
     mantissa, _, power = f"{abs(value):.2e}".partition("e")
     exponent = int(power)
     if -4 <= exponent < 6 or value == 0:

@@ -23,9 +23,9 @@ MOST_ROWS, MOST_COLUMNS = 16, 12
 
 
 def write_recipe_images(
-    folder: ResultFolder, generator: Generator, recipe: Recipe, files: ImageFiles, progress: Progress
+    folder: ResultFolder, generator: Generator, recipe: Recipe, files: ImageFiles, progress: Progress, name: str
 ) -> tuple[list[str], list[Path]]:
-    """Write the images of a recipe and its sheet; returns lines to show, and the files beside the images."""
+    """Write the images of a recipe and its sheet, NAME.png; returns lines to show, and the files beside the images."""
     captions, columns = ["the base"], list[Float[Tensor, "n 3 h w"]]()
     steps = list(_steps(recipe))
     states, images = States(), torch.empty(0)
@@ -37,8 +37,8 @@ def write_recipe_images(
     progress("Rendering", len(steps), len(steps))
     names = unique_names([file_name(caption) for caption in recipe.base.captions])
     single = folder.part(IMAGES)
-    for name, image in zip(names, images, strict=True):
-        files.write(single / f"{name}.png", image[None])
+    for one, image in zip(names, images, strict=True):
+        files.write(single / f"{one}.png", image[None])
     shown = [*columns[:1], *columns[1:][-MOST_COLUMNS:]]
     sheet = labeled_grid(
         torch.stack(shown, dim=1).flatten(0, 1),
@@ -47,7 +47,7 @@ def write_recipe_images(
         recipe.base.captions[:MOST_ROWS],
     )
     lines = [f"{len(names)} image{'s' if len(names) != 1 else ''} in {single}"]
-    return lines, [write_image(folder / "render.png", sheet)]
+    return lines, [write_image(folder / f"{name}.png", sheet)]
 
 
 def _steps(recipe: Recipe) -> Iterator[Recipe]:

@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.edits.recipe import Recipe
 from ganvas.errors import ResultFileError
 from ganvas.images import pixels, sheets
 from ganvas.images.saving import ImageFiles
+from ganvas.inversion.batch import concatenate
 from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.fidelity import fidelity_of
 from ganvas.inversion.sketch.search import CandidateMetrics
@@ -44,6 +46,8 @@ def write_sketches(
         path = folder / f"{sketching.sketches[row].name}-{variant}.png"
         paths.append(files.write(path, result.images[:1]))
     paths.append(sketching.latent().save(folder / "latent.safetensors"))
+    chosen = concatenate([result.latent.rows([0]) for result in sketching.results.values()])
+    paths.append(Recipe(chosen).save(folder / "sketch.recipe"))
     numbers = plain({"settings": facts, "images": lines})
     return [*paths, write_json(folder / "numbers.json", numbers, ResultFileError)]
 

@@ -120,6 +120,10 @@ class Synthesis(StyleSynthesis):
         """Return what makes each style, in graph order."""
         return [layer.affine for _, layer in self.styled]
 
+    def makes_colors(self) -> list[bool]:
+        """Return whether each style steers a layer that makes colors, in graph order."""
+        return [not isinstance(layer, StyledConvolution) for _, layer in self.styled]
+
     def named_blocks(self) -> list[tuple[str, Block]]:
         """Return the blocks with their names, ``b4`` first."""
         return [(name, cast(Block, block)) for name, block in self.blocks.items()]

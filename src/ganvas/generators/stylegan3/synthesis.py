@@ -152,6 +152,10 @@ class Synthesis(StyleSynthesis):
         """Return what makes each style, in graph order."""
         return [self.input.affine, *(layer.affine for _, layer in self.named_layers())]
 
+    def makes_colors(self) -> list[bool]:
+        """Return whether each style steers a layer that makes colors, in graph order: the last alone."""
+        return [False] * len(self.layers) + [True]
+
     def named_layers(self) -> list[tuple[str, Layer]]:
         """Return the layers with their names, such as ``L3_52_512``: number, size and channels of the map."""
         return [(name, cast(Layer, layer)) for name, layer in zip(self.names, self.layers, strict=True)]

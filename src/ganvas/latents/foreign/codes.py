@@ -11,9 +11,16 @@ from ganvas.errors import ResultFileError
 from ganvas.generators.protocol import Generator
 from ganvas.latents.foreign.arrays import MOST_SHOWN, ForeignArrays, read_arrays, require_finite
 from ganvas.latents.foreign.directions import components_of
-from ganvas.latents.foreign.readings import NAMED, check_known, choose_space, possible_readings, wrong_width
+from ganvas.latents.foreign.readings import (
+    LATENT_NAMES,
+    NAMED,
+    check_known,
+    choose_space,
+    possible_readings,
+    wrong_width,
+)
 
-CODE_NAMES = (*NAMED, "latent", "latents", "latent_code", "code", "codes", "latent_in", "mean_latent", "latent_avg")
+CODE_NAMES = (*NAMED, *LATENT_NAMES, "latent", "latents", "code", "codes")
 
 
 @dataclass(frozen=True, eq=False)

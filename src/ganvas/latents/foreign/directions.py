@@ -15,7 +15,7 @@ from torch import Tensor
 from ganvas.errors import ResultFileError
 from ganvas.generators.protocol import Generator
 from ganvas.latents.foreign.arrays import MOST_SHOWN, ForeignArrays, read_arrays, require_finite
-from ganvas.latents.foreign.readings import check_known, choose_space, possible_readings, wrong_width
+from ganvas.latents.foreign.readings import LATENT_NAMES, check_known, choose_space, possible_readings, wrong_width
 
 UNIT_TOLERANCE = 1e-3  # float16 rounds a unit vector of 512 numbers by less
 # Components, their standard deviations, their mean. GANSpace's own files have both of the latter two sets.
@@ -95,6 +95,12 @@ def _pick(found: ForeignArrays) -> Picked:
         return Picked(_one_a_row(arrays[comp]), "", arrays.get(std), (), ("principal components",))
     if EIGENVECTORS in arrays and arrays[EIGENVECTORS].ndim == 2:
         return Picked(_one_a_row(arrays[EIGENVECTORS].T), "", None, (), ("eigenvectors, the columns of 'eigvec'",))
+    for name in arrays:
+        if name.rpartition(".")[2].lower() in LATENT_NAMES:
+            raise ResultFileError(
+                f"'{found.path}' holds '{name}', which is a latent by its name, not a direction; read it with "
+                "open_latent (--latent FILE). If it is one, save it alone: numpy.save('file.npy', array)."
+            )
     if len(arrays) == 1:
         name, array = next(iter(arrays.items()))
         return Picked(array, name)

@@ -25,5 +25,7 @@ def kind_of(head: bytes, size: int) -> str:
     if kind is None or kind in CONTAINERS:
         return CONTAINERS[kind]
     if kind.group == "image":
-        raise ResultFileError(f"it is {kind.words}, not codes; invert it first: ganvas invert")
+        raise ResultFileError(
+            f"it is {kind.words}, and holds no codes or directions; ganvas invert finds the latent of an image"
+        )
     raise ResultFileError(f"it is {kind}")

@@ -7,7 +7,7 @@ convention of its kind does.
 from collections.abc import Collection, Mapping
 
 from ganvas.errors import LatentError, ResultFileError
-from ganvas.generators.codes import SPACES
+from ganvas.generators.codes import SPACES, check_known_space
 from ganvas.generators.protocol import Generator
 
 LARGEST_CODE = 1024  # numbers; z and w of published generators have 64 to 1024, flattened w+ and styles have more
@@ -17,13 +17,16 @@ NAMED = {
     **dict.fromkeys(("w+", "wp", "w_plus", "wplus", "w_opt"), ("w+", "w")),
     **dict.fromkeys(("s", "styles"), ("s",)),
 }
+LATENT_NAMES = ("w_avg", "w_mean", "dlatent", "dlatents", "w_opt", "latent_z", "z_code", "latent_w", "latent_avg")
+LATENT_NAMES += ("mean_latent", "latent_in", "latent_code", "projected_w")
+"""Arrays that nobody would call a direction."""
 Shape = tuple[int, ...]
 
 
 def check_known(space: str | None) -> None:
     """Raise `LatentError` unless a space is None or one that exists."""
-    if space not in (None, *SPACES):
-        raise LatentError(f"Space '{space}' is not known; there are {', '.join(SPACES)}.")
+    if space is not None:
+        check_known_space(space)
 
 
 def possible_readings(

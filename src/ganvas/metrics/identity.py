@@ -34,9 +34,9 @@ def identity() -> Distance:
     """
 
     def distance(image: Float[Tensor, "1 3 h w"], photo: Float[Tensor, "1 3 h w"]) -> float:
-        dlib, detector, predictor, network = _models()
+        dlib, _, predictor, network = _models()
         image_colors, colors = _colors(image), _colors(photo)
-        boxes = sorted(detector(colors, 0), key=lambda box: -box.width())
+        boxes = face_boxes(photo)
         box = boxes[0] if boxes else dlib.rectangle(0, 0, SIDE, SIDE)
         one, other = (
             np.array(network.compute_face_descriptor(part, predictor(part, box))) for part in (image_colors, colors)
@@ -44,6 +44,12 @@ def identity() -> Distance:
         return float(np.linalg.norm(one - other))
 
     return distance
+
+
+def face_boxes(image: Float[Tensor, "1 3 h w"]) -> list[Any]:
+    """Return the boxes of the faces in an image as dlib's detector has them, the widest first."""
+    _, detector, _, _ = _models()
+    return sorted(detector(_colors(image), 0), key=lambda box: -box.width())
 
 
 def _colors(image: Float[Tensor, "1 3 h w"]) -> np.ndarray:

@@ -1,0 +1,90 @@
+"""What commands do with recipes: begin with one, add an operation to it, show what it makes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cyclopts import Parameter
+
+from ganvas.cli.inside import CONFINED, Inside
+from ganvas.cli.options import Loading, Source
+from ganvas.cli.paste import FOLDER, Pasted, PasteOptions
+from ganvas.cli.show import progress
+from ganvas.edits.operations import Change
+from ganvas.edits.recipe import Recipe, load_recipe
+from ganvas.edits.render import render
+from ganvas.errors import GanvasError
+from ganvas.generators.protocol import Generator
+from ganvas.images.decoding import is_image
+from ganvas.images.saving import ImageFiles
+from ganvas.io.result_folder import is_file_name
+from ganvas.io.tensor_files import is_ours
+from ganvas.reports.image_files import check_single
+from ganvas.reports.recipe_report import write_recipe_images
+
+
+@Parameter(name="*", group=CONFINED)
+@dataclass(frozen=True)
+class Onto:
+    """The recipe that a command's operation is added to."""
+
+    recipe: Path | None = None
+    """A recipe to go on from, in place of other images: this operation is added to those that it has. A photo or a
+    latent file begins a new one."""
+
+    def read(self, generator: Generator, source: Source = Source()) -> Recipe:
+        """Return the recipe; raises `GanvasError` where an option was given that a recipe decides itself."""
+        assert self.recipe is not None
+        others = {"latent": source.latent, "samples": source.samples, "noise-seed": source.noise_seed}
+        if is_image(self.recipe) or is_ours(self.recipe):
+            source.refuse_with("--recipe has", latent=source.latent)
+            return Recipe(replace(source, latent=self.recipe).read(generator, ()))
+        source.refuse_with("A recipe has", **others)
+        recipe = load_recipe(self.recipe)
+        recipe.base.check_fits(generator)
+        return recipe
+
+
+def add_inside(recipe: Recipe, generator: Generator, changes: Sequence[Change], inside: Inside) -> Recipe:
+    """Return a recipe with more operations, all inside a region or all free; raises `GanvasError` for another rim than
+    that of the regions it has.
+    """
+    confinement = inside.confinement(generator)
+    if confinement is not None and (inside.rim is not None or inside.within):
+        if any(one.inside is not None for one in recipe.operations) and recipe.settings != confinement.settings:
+            raise GanvasError("All regions of a recipe have one rim, and this one has its own; leave --rim out.")
+        recipe = replace(recipe, settings=confinement.settings)
+    for change in changes:
+        recipe = recipe.add(change, None if confinement is None else confinement.inside)
+    return recipe
+
+
+def show_recipe(
+    command: str,
+    recipe: Recipe,
+    generator: Generator,
+    out: Path,
+    overwrite: bool,
+    files: ImageFiles,
+    paste: PasteOptions,
+    loading: Loading,
+) -> None:
+    """Write a recipe's images, its sheet and, where `command` has changed it, the recipe; say what was written."""
+    paste.check(recipe.base)
+    operations = [str(one) for one in recipe.active]
+    if is_file_name(out):
+        check_single(out, len(recipe.base), overwrite)
+        if paste.paste_back:
+            pasted = paste.write_recipe(out, generator, recipe)
+            loading.show(command, pasted.lines, pasted.files, operations=operations)
+        else:
+            loading.show(command, [], [files.write(out, render(generator, recipe))], operations=operations)
+        return
+    with loading.results(out, overwrite, generator) as folder, progress() as report:
+        lines, paths = write_recipe_images(folder, generator, recipe, files, report, command)
+        if command != "render":
+            paths.append(recipe.save(folder / f"{command}.recipe"))
+        pasted = Pasted()
+        if paste.paste_back:
+            pasted = paste.write_recipe(folder.part(FOLDER) / command, generator, recipe)
+    loading.show(command, [*lines, *pasted.lines], [*paths, *pasted.files], operations=operations)

@@ -1,0 +1,1 @@
+"""Parts of a generator's images: found in its feature maps by clusters, by clicks, or by a few labels."""

@@ -1,0 +1,145 @@
+"""Parts of a generator's images by clusters of its feature maps, without labels: spherical k-means on normalized maps
+(Collins et al., Editing in Style, CVPR 2020), over samples of fixed seeds, kept in the cache folder.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.errors import GanvasError, RegionError
+from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import Range, Seed
+from ganvas.generators.at_once import samples_at_once
+from ganvas.generators.labels import even_classes
+from ganvas.generators.protocol import Generator, about_of, check_generator, feature_extent
+from ganvas.io.cache import home
+from ganvas.io.progress import Progress, silent
+from ganvas.latents.latent import Latent, sample
+from ganvas.parts.clusters import spherical_kmeans
+from ganvas.parts.files import load_parts, save_parts
+from ganvas.parts.maps import maps_of
+from ganvas.regions.part_model import CLUSTERS, MapScores, PartModel, standardized
+
+COUNT, SAMPLES, TRUNCATION = 16, 128, 0.7
+FIRST_SEED = 1_000_000  # far from those that people try
+SHARPNESS = 20.0  # logits are cosines times this
+MOST_VECTORS = 65_536
+SIDES = 8, 32, 64  # of the map that is clustered: at least, as a rule a quarter of the image but at most
+WORK = "Finding parts"
+PartCount = Annotated[int, Range(2, 64, whole=True)]
+SampleCount = Annotated[int, Range(2, 10_000, whole=True)]
+
+
+@checked
+def find_parts(
+    generator: Generator,
+    *,
+    count: PartCount = COUNT,
+    samples: SampleCount = SAMPLES,
+    seed: Seed = 0,
+    feature: str | None = None,
+    progress: Progress | None = None,
+) -> PartModel:
+    """Find the parts of a generator's images by clusters of its feature maps, without labels.
+
+    With the defaults they are found once and kept in the cache folder, so that ``part:7`` stays what it is.
+
+    Args:
+        generator: The generator.
+        count: How many parts; 8 to 24 are useful.
+        samples: How many images are looked at.
+        seed: Which images: another seed takes others, none of them the same.
+        feature: The feature map, by name; by default one with about a quarter of the image's resolution.
+        progress: Called with what is done, how much of it, and how much there is.
+
+    Returns:
+        The parts, numbered from 0, the largest first.
+
+    Raises:
+        RegionError: The generator has no feature map that is fine enough.
+        LatentError: There is no feature map of a name.
+
+    Example:
+        >>> import ganvas
+        >>> G = ganvas.load("faces-dcgan")
+        >>> ganvas.find_parts(G, count=6, samples=8)
+        PartModel(6 clusters of b16)
+    """
+    report, about = progress or silent, about_of(check_generator(generator))
+    defaults = (count, samples, seed, feature) == (COUNT, SAMPLES, 0, None)
+    kept = home() / "parts" / f"{about.hash[:24]}-{COUNT}.safetensors" if about.hash and defaults else None
+    if kept is not None and (found := _read(kept)) is not None:
+        return found
+    latent = samples_of(generator, samples, seed)
+    found = cluster_parts(generator, latent, feature or default_feature(generator), count, report)
+    if kept is not None:
+        with suppress(GanvasError, OSError):  # a folder that may only be read: found anew next time
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            save_parts(kept, found)
+    return found
+
+
+def _read(path: Path) -> PartModel | None:
+    with suppress(GanvasError):
+        return load_parts(path)
+    return None
+
+
+def samples_of(generator: Generator, count: int, seed: int = 0) -> Latent:
+    """Return the samples that parts are found on: of all classes, and truncated where the generator has a w."""
+    seeds = range(FIRST_SEED + count * seed, FIRST_SEED + count * (seed + 1))
+    truncation = TRUNCATION if "w" in generator.spaces else 1.0
+    return sample(generator, seeds, truncation=truncation, label=even_classes(generator, count))
+
+
+def default_feature(generator: Generator) -> str:
+    """Return the feature map that is clustered: of those over the image that are as wide as a quarter of it, or as
+    near to that as there are, the finest in channels; raises `RegionError` where none has eight samples a side.
+    """
+    least, _, most = SIDES
+    wanted = min(max(generator.resolution / 4, least), most)
+    sizes = {name: side for name, side in map_sides(generator).items() if side >= least}
+    if not sizes:
+        raise RegionError("This generator has no feature map of 8 pixels or more, so that its parts cannot be found.")
+    return min(reversed(sizes), key=lambda name: abs(sizes[name] - wanted))
+
+
+def map_sides(generator: Generator) -> dict[str, float]:
+    """Return how many samples of each feature map lie along the image's width, from one image."""
+    maps = generator.features(samples_of(generator, 1), generator.feature_names)
+    extents = {name: feature_extent(generator, name) for name in maps}
+    return {name: values.shape[-1] / (extents[name][2] - extents[name][0]) for name, values in maps.items()}
+
+
+@torch.no_grad()
+def cluster_parts(
+    generator: Generator, latent: Latent, feature: str, count: int, progress: Progress = silent
+) -> PartModel:
+    """Return the clusters of a feature map of a latent's images."""
+    flat = _vectors(generator, latent, feature, progress)
+    mean, std = flat.mean(0), flat.std(0).clamp(min=1e-8)
+    unit = standardized(flat[..., None, None], mean, std, unit=True)[..., 0, 0]
+    random = torch.Generator().manual_seed(0)
+    few = unit[torch.randperm(len(unit), generator=random)[:MOST_VECTORS].to(unit.device)]
+    centers = spherical_kmeans(few, count)
+    sizes = torch.bincount((unit @ centers.T).argmax(1), minlength=count)
+    order = sizes.argsort(descending=True, stable=True)
+    shares = (sizes[order] / len(unit)).tolist()
+    facts = {"samples": len(latent), "first seed": latent.seeds[0], "shares": [round(one, 4) for one in shares]}
+    weight = (SHARPNESS * centers[order]).cpu()
+    maps = (MapScores(feature, weight, mean.cpu(), std.cpu(), unit=True),)
+    return PartModel(CLUSTERS, maps, torch.zeros(count), {}, facts)
+
+
+def _vectors(generator: Generator, latent: Latent, name: str, progress: Progress) -> Float[Tensor, "n c"]:
+    """Return the feature vectors at all places of all images."""
+    found, at_once = [], samples_at_once(generator)
+    for first in range(0, len(latent), at_once):
+        values = maps_of(generator, latent[first : first + at_once], [name])[name]
+        found.append(values.flatten(2).mT.flatten(0, 1))
+        progress(WORK, min(first + at_once, len(latent)), len(latent))
+    return torch.cat(found)

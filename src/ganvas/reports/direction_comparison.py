@@ -1,0 +1,135 @@
+"""A comparison of methods for directions as tables, a plot and images of the same faces by every method."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.comparisons.directions.cells import SHARD, Cell, Measured
+from ganvas.comparisons.directions.results import Line
+from ganvas.comparisons.directions.run import ComparedDirections
+from ganvas.comparisons.estimates import Estimate
+from ganvas.comparisons.tables import short, table
+from ganvas.images.pixels import write_image
+from ganvas.images.saving import file_name
+from ganvas.images.sheets import labeled_grid
+from ganvas.io.json_files import plain, write_json
+from ganvas.reports.plots import can_plot, figure
+
+COLORS = ("#0b5fa5", "#d1495b", "#3c8d53", "#8a5ba8", "#c77f1a", "#4a9aa5", "#7a7a7a", "#a0522d", "#5c6b8a", "#b0a030")
+
+
+def markdown(found: ComparedDirections) -> str:
+    """Return a table for each region and level, and one of the searches."""
+    parts = []
+    for region in found.settings.regions:
+        for level in found.settings.levels:
+            rows = [line for line in found.lines if (line.region, line.level) == (region, level)]
+            parts += [f"### {region}, change inside {level:g}", _table(rows, found.identity)]
+    if found.unedited is not None:
+        parts.append(f"Kernel MMD of the unedited images to the reference: {found.unedited}.")
+    return "\n\n".join([*parts, "### Searches", _searches(found)]) + "\n"
+
+
+def _table(lines: Sequence[Line], identity: str) -> str:
+    head = ["method", "outside / inside, best direction", "mean of directions", "ReSeFa / it", identity]
+    rows = [[*head, "kernel MMD", "strength", "not reached"]]
+    for line in sorted(lines, key=lambda one: one.outside.value):
+        rows.append(
+            [
+                line.method,
+                _text(line.outside),
+                _text(line.mean),
+                "" if line.against is None else _text(line.against),
+                _number(line.identity),
+                "" if line.distribution is None else str(line.distribution),
+                _number(line.strength),
+                f"{line.unreached} of {line.measured}",
+            ]
+        )
+    return table(rows)
+
+
+def _searches(found: ComparedDirections) -> str:
+    rows = [["region", "method", "derivatives, s", "all else, s", "directions"]]
+    for (number, method), search in found.searches.items():
+        times = [f"{search.derivatives:.1f}", f"{search.solving:.1f}"]
+        rows.append([found.settings.regions[number], method, *times, search.reason or str(search.count)])
+    return table(rows)
+
+
+def _text(number: Estimate) -> str:
+    return f"{_number(number.value)} ({_number(number.low)}–{_number(number.high)})"
+
+
+def _number(value: float) -> str:
+    return "∞" if np.isinf(value) else "" if np.isnan(value) else short(value)
+
+
+def write_comparison(folder: Path, found: ComparedDirections, facts: dict[str, Any]) -> list[Path]:
+    """Write comparison.json, from which all else can be made again, comparison.md and comparison.png."""
+    text = folder / "comparison.md"
+    text.write_text(markdown(found), "utf-8")
+    searches = [
+        {"region": found.settings.regions[number], "method": method, "derivatives": one.derivatives}
+        | {"solving": one.solving, "directions": one.count, "reason": one.reason}
+        for (number, method), one in found.searches.items()
+    ]
+    unedited = None if found.unedited is None else asdict(found.unedited)
+    content = facts | {"settings": asdict(found.settings), "identity": found.identity, "searches": searches}
+    content |= {"unedited_kernel_mmd": unedited, "lines": [asdict(line) for line in found.lines]}
+    paths = [text, write_json(folder / "comparison.json", plain(content, str))]
+    for number, region in enumerate(found.settings.regions):
+        grid = image_grid(found, number, found.settings.levels[-1], folder / "cells")
+        paths.append(write_image(folder / f"{file_name(region)}.png", grid))
+    return [*paths, plot(found, folder / "comparison.png")] if can_plot() else paths
+
+
+def plot(found: ComparedDirections, path: Path) -> Path:
+    """Draw the change outside over the change inside, a panel for each region (Figure 5 of ReSeFa, at equal change)."""
+    regions = found.settings.regions[:4]
+    with figure(path, len(regions)) as panels:
+        for panel, region in zip(panels, regions, strict=True):
+            for method, color in zip(found.settings.methods, _colors(len(found.settings.methods)), strict=True):
+                lines = [line for line in found.lines if (line.region, line.method) == (region, method)]
+                reached = [line for line in lines if np.isfinite(line.outside.value)]
+                inside = [line.level for line in reached]
+                outside = [line.level * line.outside.value for line in reached]
+                panel.plot(inside, outside, marker="o", markersize=4, color=color, label=method, linewidth=1.6)
+            panel.set_title(region)
+            panel.set_xlabel("change inside (RMS)")
+            panel.set_yscale("log")
+            panel.grid(alpha=0.25, linewidth=0.6)
+            panel.spines[["top", "right"]].set_visible(False)
+        panels[0].set_ylabel("change outside (RMS)")
+        panels[-1].legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return path
+
+
+def _colors(count: int) -> list[str]:
+    return [COLORS[number % len(COLORS)] for number in range(count)]
+
+
+def image_grid(
+    found: ComparedDirections, region: int, level: float, cells: Path, rows: int = 6
+) -> Float[Tensor, "1 3 h w"]:
+    """Return the same held-out faces edited by every method at one level: the originals on the left (Figure 4)."""
+    columns, captions = [], ["original"]
+    for method in found.settings.methods:
+        search = found.searches[region, method]
+        path = cells / Cell(region, method, 0, level, 0, min(SHARD, found.settings.images)).file_name
+        if search.directions is None or not path.is_file():
+            continue
+        strengths = torch.from_numpy(Measured.load(path).strengths[:rows]).float()
+        before, after = found.bench.shown(search.directions[0], region, strengths)
+        columns = columns or [before]
+        columns.append(after)
+        captions.append(method)
+    stacked = torch.stack(columns, dim=1).flatten(0, 1)
+    seeds = [f"seed {seed}" for seed in found.settings.seeds[: len(columns[0])]]
+    return labeled_grid(stacked, len(columns), captions, seeds)

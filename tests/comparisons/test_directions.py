@@ -1,0 +1,161 @@
+"""The comparison of methods for directions: matched change, known factors, resumed and shared work."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ganvas.comparisons.directions import results, run
+from ganvas.comparisons.directions.cells import SHARD, Measured, all_cells
+from ganvas.comparisons.directions.settings import DirectionComparison
+from ganvas.errors import GanvasError
+from ganvas.metrics.features import FeatureNetwork
+from ganvas.metrics.likeness import Likeness
+from ganvas.reports.direction_comparison import markdown, write_comparison
+from tests.directions.test_peers import LocalFactors
+
+SETTINGS = DirectionComparison(
+    regions=("box:0.25,0.25,0.75,0.75",),
+    methods=("resefa", "lowrankgan-spectrum", "random"),
+    found_on=(0, 1),
+    images=SHARD + 5,
+    levels=(0.2,),
+    directions=2,
+)
+
+
+@pytest.fixture
+def generator(monkeypatch: pytest.MonkeyPatch) -> LocalFactors:
+    """Return a generator of known factors; features are its pixels."""
+
+    class Pixels(FeatureNetwork):
+        def __init__(self):
+            torch.nn.Module.__init__(self)
+            self.register_buffer("mean", torch.zeros(1))
+
+        def forward(self, images):
+            return images.flatten(1)[:, :20]
+
+    monkeypatch.setattr(run, "load_features", lambda device: Pixels())
+    alike = Likeness("pixels", lambda image, other: float((image - other).square().mean()))
+    monkeypatch.setattr(run, "likeness", lambda *_: alike)
+    return LocalFactors()
+
+
+def table(found: run.ComparedDirections) -> dict[str, results.Line]:
+    return {line.method: line for line in found.lines}
+
+
+def test_methods_that_know_the_region_win_at_equal_change_inside(generator: LocalFactors, tmp_path: Path):
+    found = run.compare_directions(generator, SETTINGS, tmp_path)
+    assert found is not None
+    lines = table(found)
+    assert lines["resefa"].outside.value < 0.02
+    assert lines["lowrankgan-spectrum"].outside.value < 0.02
+    assert lines["random"].outside.value > 0.5
+    assert lines["random"].against is not None
+    assert lines["random"].against.high < 0.1  # ReSeFa's quotient over random's
+    for line in lines.values():
+        assert line.unreached == 0
+        assert line.measured % SETTINGS.images == 0
+    for path in (tmp_path / "cells").iterdir():
+        assert np.allclose(np.sqrt(Measured.load(path).inside), 0.2, rtol=0.011)
+
+
+def test_stopped_and_shared_comparisons_give_the_same_numbers(
+    generator: LocalFactors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = run.compare_directions(generator, SETTINGS, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run.compare_directions(generator, SETTINGS, tmp_path / "stopped", progress=_stop_after(3))
+    assert len(list((tmp_path / "stopped" / "cells").iterdir())) == 3
+    resumed = run.compare_directions(generator, SETTINGS, tmp_path / "stopped")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert run.compare_directions(generator, SETTINGS, tmp_path / "shared") is None
+    monkeypatch.setenv("RANK", "0")
+    shared = run.compare_directions(generator, SETTINGS, tmp_path / "shared")
+    assert whole is not None
+    assert resumed is not None
+    assert shared is not None
+    assert whole.lines == resumed.lines == shared.lines
+
+
+def _stop_after(cells: int):
+    def progress(what: str, done: int, total: int) -> None:
+        if what == "Measuring edits" and done == cells:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_more_images_go_on_and_other_settings_are_refused(generator: LocalFactors, tmp_path: Path):
+    fewer = replace(SETTINGS, images=SHARD, methods=("resefa",))
+    run.compare_directions(generator, fewer, tmp_path)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
+    run.compare_directions(generator, replace(fewer, images=SHARD + 5), tmp_path)
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    with pytest.raises(GanvasError, match="other settings"):
+        run.compare_directions(generator, replace(fewer, levels=(0.1,)), tmp_path)
+
+
+def test_what_is_not_reached_is_counted_and_never_dropped():
+    reached = Measured(*(np.full(4, value) for value in (1.0, 0.04, 0.01, 0.2)), features=np.zeros((0, 0)))
+    half = replace(reached, strengths=np.array([1.0, np.inf, np.inf, np.inf]))
+    assert results.quotients(half).tolist() == [0.5, np.inf, np.inf, np.inf]
+    settings = replace(SETTINGS, methods=("resefa",), directions=1, images=4)
+    (line,) = results.lines(settings, {(0, "resefa", 0, 0.2): half}, None)
+    assert (line.unreached, line.measured) == (3, 4)
+    assert np.isinf(line.outside.value)
+    both = results._against(np.array([1.0, 1.0, 1.0, np.inf]), np.array([1.0, 1.0, np.inf, np.inf]), 50)
+    assert (both.low, both.high) == (0.0, 1.0)
+
+
+def test_the_best_direction_is_chosen_on_other_images_than_it_is_reported_on():
+    first = Measured(*(np.ones(4) for _ in range(4)), features=np.zeros((0, 0)))
+    lucky = replace(first, outside=np.array([0.01, 0.01, 4.0, 4.0]))
+    settings = replace(SETTINGS, methods=("resefa",), directions=2, images=4)
+    (line,) = results.lines(settings, {(0, "resefa", 0, 0.2): first, (0, "resefa", 1, 0.2): lucky}, None)
+    assert line.outside.value == 2.0
+
+
+def test_cells_give_every_method_some_images_first():
+    cells = all_cells(SETTINGS, dict.fromkeys([(0, name) for name in SETTINGS.methods], 1))
+    assert [cell.method for cell in cells[:3]] == list(SETTINGS.methods)
+    assert {(cell.first, cell.last) for cell in cells} == {(0, SHARD), (SHARD, SHARD + 5)}
+
+
+def test_comparison_is_written_as_tables_and_json(generator: LocalFactors, tmp_path: Path):
+    found = run.compare_directions(generator, replace(SETTINGS, images=6), tmp_path)
+    assert found is not None
+    paths = write_comparison(tmp_path, found, {"generator": "factors"})
+    content = json.loads((tmp_path / "comparison.json").read_text())
+    assert {line["method"] for line in content["lines"]} == set(SETTINGS.methods)
+    assert content["identity"] == "pixels"
+    assert "| resefa |" in markdown(found)
+    assert all(path.is_file() for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"methods": ("magic",)}, "no method 'magic'"),
+        ({"regions": ()}, "at least one region"),
+        ({"found_on": (1000,)}, "held out and searched at once"),
+    ],
+)
+def test_settings_that_compare_nothing_are_refused(changed: dict, message: str):
+    with pytest.raises(GanvasError, match=message):
+        replace(SETTINGS, **changed)
+
+
+def test_confined_edits_change_nothing_far_outside(generator: LocalFactors, tmp_path: Path):
+    settings = replace(SETTINGS, methods=("random",), images=4, directions=1, confined=True)
+    found = run.compare_directions(generator, settings, tmp_path)
+    free = run.compare_directions(generator, replace(settings, confined=False), tmp_path / "free")
+    assert found is not None
+    assert free is not None
+    assert table(found)["random"].outside.value < table(free)["random"].outside.value
