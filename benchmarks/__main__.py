@@ -1,5 +1,5 @@
 """Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [biggan]
-[stylegan3] [training] [inversion] [drag] [full_size] [studio] [--sizes 64,256]``.
+[stylegan3] [large_spaces] [training] [inversion] [drag] [full_size] [studio] [--sizes 64,256]``.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from benchmarks import (  # noqa: E402
     full_size,
     inversion,
     jacobian,
+    large_spaces,
     machine,
     regions,
     studio,
@@ -52,6 +53,10 @@ def main() -> None:
     sections["stylegan3"] = (
         "StyleGAN3: forward and tangent",
         lambda: stylegan3.run(stylegan3.SIZES if sizes == SIZES else sizes),
+    )
+    sections["large_spaces"] = (
+        "Thousands of dimensions, dense and matrix-free",
+        lambda: large_spaces.run(large_spaces.SIZES if sizes == SIZES else sizes),
     )
     sections["training"] = ("Training steps against common ones", training.run)
     sections["inversion"] = ("Inversion against NVIDIA's projector", inversion.run)

@@ -66,13 +66,11 @@ class Basis:
         """Return vectors as a directions file holds them: z, w [k, d]; w+ [k, layers, d]; s [k, sum of channels]."""
         return vectors if self.space == "w" else self.embed(vectors)
 
-    def coordinates(self, vectors: Float[Tensor, "k *code"]) -> Float[Tensor, "k d"]:
-        """Return the coordinates of vectors that `stored` gave."""
+    def coordinates(self, stored: Tensor) -> Float[Tensor, "k d"]:
+        """Return vectors as a directions file holds them in this basis, what they move beyond its layers left out."""
         if self.space == "s":
-            return vectors[:, list(self.rows)]
-        if self.space == "w+":
-            return vectors[:, list(self.layers or ())].flatten(1)
-        return vectors
+            return stored[:, list(self.rows)]
+        return stored[:, list(self.layers or ())].flatten(1) if self.space == "w+" else stored
 
 
 def acting_space(generator: Generator, space: str) -> str:
