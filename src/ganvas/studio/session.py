@@ -64,6 +64,17 @@ class Services:
     set_aside: Callable[["Session"], None]
 
 
+@dataclass(frozen=True, eq=False)
+class Rested:
+    """The image that is shown at rest, with what it was made of: a change of the regions alone paints nothing."""
+
+    recipe: Recipe
+    area: Area | None
+    images: Tensor
+    data: bytes
+    numbers: dict[str, float]
+
+
 @dataclass(eq=False, kw_only=True)
 class Session(Painting):
     """One page's document and its caches."""
@@ -75,6 +86,7 @@ class Session(Painting):
     row: ShownRow | None = None
     heat: bool = False
     image: Tensor | None = None
+    rested: Rested | None = None
     before: Tensor | None = None
     thumbnails: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
     asked_for: Hashable = None  # the Jacobian of a large image, which is not computed unasked
@@ -157,20 +169,28 @@ class Session(Painting):
         self.prepare_directions()
         self.save_soon()
 
-    def paint(self, recipe: Recipe, moving: bool = False) -> None:
+    def paint(self, recipe: Recipe) -> None:
         """Send the image of a recipe, its numbers, and the image without its operations where that changed."""
-        small = self.previews.of(self.painter, recipe, self.states) if moving and self.is_large else None
+        area, known = self.document.now.area, self.rested
+        if known is None or known.recipe is not recipe or (known.area is not area and recipe.active):
+            images = self.image_of(recipe)
+            known = self.rested = Rested(recipe, area, images, encoded(images), self.numbers)
+        self.image, self.numbers = known.images, known.numbers
+        header = {"type": "image", "moving": False, "version": self.document.current, "numbers": self.numbers}
+        self.outbox.put("image", frame(header, known.data))
+        before = self.before_of(recipe)
+        if before is not self.before:
+            self.before = before
+            self.outbox.put("before", frame({"type": "before"}, encoded(before)))
+        if self.heat:
+            self.send_heat(known.images)
+
+    def paint_moving(self, recipe: Recipe) -> None:
+        """Send the image of a recipe that is changing, a smaller one of large images."""
+        small = self.previews.of(self.painter, recipe, self.states) if self.is_large else None
         images = self.image_of(recipe) if small is None else small
-        header = {"type": "image", "moving": moving, "version": self.document.current, "numbers": self.numbers}
-        self.outbox.put("image", frame(header, encoded(images, moving)), moving)
-        if not moving:
-            self.image = images
-            before = self.before_of(recipe)
-            if before is not self.before:
-                self.before = before
-                self.outbox.put("before", frame({"type": "before"}, encoded(before)))
-        if self.heat and not moving:
-            self.send_heat(images)
+        header = {"type": "image", "moving": True, "version": self.document.current, "numbers": self.numbers}
+        self.outbox.put("image", frame(header, encoded(images, moving=True)), moving=True)
 
     def show_moving(self, image: Tensor) -> None:
         """Send an image of something that is under way."""
@@ -204,7 +224,8 @@ class Session(Painting):
     def keep_thumbnail(self) -> None:
         """Keep and send a small image of the present version."""
         number = self.document.current
-        if number not in self.thumbnails and self.image is not None:
+        new = number not in self.thumbnails and self.document.is_edit(self.document.now)
+        if new and self.image is not None:
             self.thumbnails[number] = encoded(resize(self.image, THUMBNAIL, THUMBNAIL), moving=True)
             self.send_thumbnail(number)
 

@@ -58,7 +58,7 @@ def set_amount(session: Session, message: Message) -> None:
         raise GanvasError(f"A {change.kind} has no strength.")
     recipe = _with(session.recipe, index, replace(operation, change=changed))
     if message.get("live") is True:
-        session.paint(recipe, moving=True)
+        session.paint_moving(recipe)
     else:
         session.commit(f"Strength {amount:+.1f}", recipe=recipe)
 
