@@ -27,6 +27,7 @@ def direction_summary(found: Directions) -> dict[str, object]:
         "layers": found.layers,
         "seeds": found.origin.seeds,
         "ridge": found.origin.ridge,
+        "solver": found.origin.solver,
         "eigenvalues": found.eigenvalues.tolist(),
         "predicted_ratios": found.predicted_ratios.tolist(),
         "stds": found.stds.tolist(),
@@ -68,6 +69,7 @@ def describe(directions: Directions) -> dict[str, str]:
         "truncation": "not known" if origin.truncation is None else f"{origin.truncation:g}",
         "ridge": origin.ridge,
         "background rank": str(origin.rank or ""),
+        "solver": origin.solver,
         "read as": origin.notes,
         "measured at": size,
     }
