@@ -17,6 +17,8 @@ from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
 from .edits.confine import ConfinedImages, ConfineSettings, confine
+from .edits.correct import CorrectedEdit
+from .edits.follow import FollowedEdit
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
@@ -82,6 +84,7 @@ __all__ = [
     "ClickFeatures",
     "ConfineSettings",
     "ConfinedImages",
+    "CorrectedEdit",
     "DCGANSettings",
     "Direction",
     "Directions",
@@ -89,6 +92,7 @@ __all__ = [
     "DragSession",
     "EncoderSettings",
     "Evaluation",
+    "FollowedEdit",
     "FreeDragSettings",
     "GANSpace",
     "GanvasError",

@@ -43,6 +43,7 @@ def describe_edit(found: Directions, step: Edit, latent: Latent, command: str) -
         "edited layers": str(step.layers or ""),
         "one std (1s)": f"{std:.3g}" if std == std else "",
         "added first": ", ".join(added),
+        "way": "" if step.method is None else step.method.name,
         "confined to": str(step.confinement or ""),
         "images": ", ".join(latent.captions),
         "their class": str(latent.label) if isinstance(latent.label, int) else "",
