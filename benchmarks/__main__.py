@@ -1,5 +1,5 @@
 """Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [biggan]
-[stylegan3] [training] [inversion] [drag] [full_size] [--sizes 64,256]``.
+[stylegan3] [large_spaces] [training] [inversion] [drag] [full_size] [--sizes 64,256]``.
 """
 
 import argparse
@@ -11,7 +11,19 @@ let_threads_wait()  # before torch is imported, which the next lines do
 
 import torch  # noqa: E402
 
-from benchmarks import biggan, drag, full_size, inversion, jacobian, machine, regions, stylegan3, tangents, training  # noqa: E402
+from benchmarks import (  # noqa: E402
+    biggan,
+    drag,
+    full_size,
+    inversion,
+    jacobian,
+    large_spaces,
+    machine,
+    regions,
+    stylegan3,
+    tangents,
+    training,
+)
 from benchmarks.subjects import ALL_SIZES, SIZES  # noqa: E402
 
 
@@ -40,6 +52,10 @@ def main() -> None:
     sections["stylegan3"] = (
         "StyleGAN3: forward and tangent",
         lambda: stylegan3.run(stylegan3.SIZES if sizes == SIZES else sizes),
+    )
+    sections["large_spaces"] = (
+        "Thousands of dimensions, dense and matrix-free",
+        lambda: large_spaces.run(large_spaces.SIZES if sizes == SIZES else sizes),
     )
     sections["training"] = ("Training steps against common ones", training.run)
     sections["inversion"] = ("Inversion against NVIDIA's projector", inversion.run)

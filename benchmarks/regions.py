@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from benchmarks.machine import duration, seconds
-from ganvas.directions.jacobian import Jacobian
-from ganvas.directions.resefa import factorize, mean_grams
+from ganvas.directions.jacobian import Jacobian, mean_grams
+from ganvas.directions.resefa import factorize
 from ganvas.regions import Region
 
 REGIONS = {

@@ -18,6 +18,8 @@ from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
 from .edits.borrow import borrow, rank_sources
 from .edits.confine import ConfinedImages, ConfineSettings, confine
+from .edits.correct import CorrectedEdit
+from .edits.follow import FollowedEdit
 from .edits.interpolate import LatentPath, path_through
 from .edits.mix import mix, mix_grid
 from .edits.move import edit, edit_series
@@ -84,6 +86,7 @@ __all__ = [
     "ClickFeatures",
     "ConfineSettings",
     "ConfinedImages",
+    "CorrectedEdit",
     "DCGANSettings",
     "Direction",
     "Directions",
@@ -91,6 +94,7 @@ __all__ = [
     "DragSession",
     "EncoderSettings",
     "Evaluation",
+    "FollowedEdit",
     "FreeDragSettings",
     "GANSpace",
     "GanvasError",

@@ -96,6 +96,36 @@ def test_directions_of_other_spaces_can_edit(run: Run, tmp_path: Path, space: st
 
 
 @pytest.mark.slow
+def test_a_matrix_free_search_says_so(run: Run, small_model: Path, tmp_path: Path):
+    options = (
+        "--region",
+        "box:0.2,0.2,0.6,0.6",
+        "--seeds",
+        "0,1",
+        "--count",
+        "1",
+        "--strength",
+        "1",
+        "--resolution",
+        "8",
+    )
+    found = {}
+    for solver in ("dense", "matrix-free"):
+        outcome = run(
+            "directions", small_model, "--space", "w+", "--solver", solver, *options, "--out", tmp_path / solver
+        )
+        assert outcome.code == 0, outcome.err
+        found[solver] = ganvas.load_directions(tmp_path / solver / "directions.safetensors")
+    assert "Matrix-free: about" in outcome.out
+    assert "solver matrix-free (" in outcome.out
+    assert "matrix-free (" in (tmp_path / "matrix-free" / "directions.html").read_text()
+    assert "method resefa (matrix-free)" in repr(found["matrix-free"])
+    assert found["dense"].origin.solver == "dense"
+    cosine = (found["dense"].vectors * found["matrix-free"].vectors).sum()
+    assert abs(float(cosine)) > 0.99
+
+
+@pytest.mark.slow
 def test_official_draws_as_published(run: Run, tmp_path: Path):
     options = ("--region", "mouth", "--seeds", "5", "--samples", "1", "--count", "1")
     outcome = run(

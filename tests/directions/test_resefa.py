@@ -10,7 +10,7 @@ import torch
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.directions import resefa
 from ganvas.directions.find import find_directions
-from ganvas.directions.jacobian import Jacobian
+from ganvas.directions.jacobian import Jacobian, mean_grams, region_grams
 from ganvas.directions.jvp import Measure
 from ganvas.directions.linalg import NO_RIDGE, Ridge
 from ganvas.directions.resefa import ReSeFa
@@ -32,7 +32,7 @@ def test_published_directions(shared: Path, region: str, key: str, ridge: Ridge,
     published = np.load(shared / "conformance" / "resefa-directions.npz")
     columns = torch.from_numpy(published["jacobian_f16"]).reshape(256 * 256, 16).T.contiguous().to(precision)
     masks = FFHQ[region].split(256, 256)
-    found = resefa.factorize(*resefa.mean_grams(Jacobian(columns, 1, 256), *masks), 4, ridge)
+    found = resefa.factorize(*mean_grams(Jacobian(columns, 1, 256), *masks), 4, ridge)
     expected = torch.from_numpy(published[f"{region}_{key}_directions"][:4]).double()
     cosines = (found.vectors.T * expected).sum(1).abs() / expected.norm(dim=1)
     assert (1 - cosines).max() < (1e-10 if precision == torch.float64 else 1e-6)
@@ -357,7 +357,7 @@ def test_a_band_finds_the_directions_of_the_jacobian_in_it() -> None:
     latent, method = sample(generator, [1]), ReSeFa(band=0.2, background_weight=0.5, ridge=1e-2)
     found = find_directions(generator, latent, region, method=method, space="w", count=3)
     linear = method.derivative(generator, latent, "w")
-    grams = resefa.region_grams(linear, [method.masks(region, 16)], method.plan(generator, "w"))
+    grams = region_grams(linear, [method.masks(region, 16)], method.plan(generator, "w"))
     dense = resefa.factorize(*grams[0], 3, Ridge(1e-2), weight=0.5)
     assert torch.allclose(found.vectors.double(), dense.vectors.T, atol=1e-4)
     assert (found.origin.band, found.origin.background_weight) == (0.2, 0.5)

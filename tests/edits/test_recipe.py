@@ -109,6 +109,8 @@ def every_operation(generator) -> Recipe:
         .drag([((0.3, 0.5), (0.4, 0.5))], steps=2, inside=RIGHT, layers="0-1", space="w")
         .sketch(colors, alpha, settings, inside=LEFT.feather(0.1))
         .move(direction(generator), 1.0)
+        .move(direction(generator), 0.5, method=ganvas.CorrectedEdit(mask, step=0.3, by_layer=False, refresh=1))
+        .move(direction(generator), 0.5, method=ganvas.FollowedEdit("box:0,0,0.5,1", search=ganvas.ReSeFa(ridge=1e-2)))
         .enable(7, False)
     )
 
@@ -120,7 +122,7 @@ def test_a_recipe_from_a_file_gives_the_same_bits(generator, tmp_path: Path):
     assert torch.equal(render(generator, read), render(generator, recipe))
     again = ganvas.load_recipe(read.save(tmp_path / "again.recipe"))
     assert (tmp_path / "again.recipe").read_text() == (tmp_path / "all.recipe").read_text()
-    assert len(again) == 8
+    assert len(again) == 10
 
 
 def test_tuned_weights_noise_and_photos_of_the_base_are_kept(generator, tmp_path: Path):
@@ -140,7 +142,7 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("part", [*DAMAGE, "strength", "points", "masks", "settings", "layers"])
+@pytest.mark.parametrize("part", [*DAMAGE, "strength", "points", "masks", "settings", "layers", "method", "step"])
 def test_a_damaged_recipe_is_refused_with_its_name(generator, tmp_path: Path, part: str):
     path = every_operation(generator).save(tmp_path / "bad.recipe")
     content = json.loads(path.read_text())
@@ -154,6 +156,10 @@ def test_a_damaged_recipe_is_refused_with_its_name(generator, tmp_path: Path, pa
         content["operations"][0]["inside"] = {"kind": "union", "parts": [{"kind": "mask"}, {"kind": "mask"}]}
     elif part == "settings":
         content["operations"][6]["settings"]["steps"] = -1
+    elif part == "method":
+        content["operations"][8]["method"]["name"] = "guessed"
+    elif part == "step":
+        content["operations"][9]["method"]["step"] = -1
     else:
         content["operations"][2]["layers"] = [1e300]
     path.write_text(json.dumps(content))
@@ -178,6 +184,8 @@ def test_what_cannot_be_is_refused(generator):
         recipe.move(direction(generator), "a lot")
     with pytest.raises(RegionError, match="from_mask_file"):
         recipe.move(direction(generator), inside="mask:lips.png")
+    with pytest.raises(RegionError, match="from_mask_file"):
+        recipe.move(direction(generator), method=ganvas.CorrectedEdit("mask:lips.png"))
     with pytest.raises(RegionError):
         render(generator, recipe.move(direction(generator), inside="elbow"))
     with pytest.raises(LatentError, match="One image"):

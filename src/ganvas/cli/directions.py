@@ -18,6 +18,7 @@ from ganvas.directions.linalg import Ridge
 from ganvas.directions.methods import method_named
 from ganvas.directions.official import official_latent
 from ganvas.directions.resefa import ReSeFa
+from ganvas.directions.solver import MATRIX_FREE
 from ganvas.directions.strengths import default_strengths
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
@@ -48,7 +49,8 @@ class MethodOptions:
     optimize: numbers.Steps | None = None
     """lelsd: steps of the optimization; 400 by default."""
     ridge: numbers.Weight | None = None
-    """Added to the background, as a share of its trace; 1e-3 by default, none with --compat official."""
+    """Added to the background, as a share of its trace. By default 1e-3, in spaces w+ and s half the mean eigenvalue,
+    none with --compat official."""
     ridge_of: Literal["trace", "mean"] = "trace"
     """What the ridge is a share of: the trace, or the mean eigenvalue."""
     rank: numbers.Count | None = None
@@ -67,6 +69,9 @@ class MethodOptions:
     """Measure change in all three colors, or in luma alone."""
     budget: numbers.Positive = 2.0
     """Memory for the Jacobian, in GiB."""
+    solver: Literal["dense", "matrix-free"] | None = None
+    """dense needs a derivative for each dimension of the space, matrix-free some hundred forward passes, whatever the
+    space; what costs less by default."""
     compat: Literal["official"] | None = None
     """Repeat the published computation of ReSeFa: no truncation, no ridge unless given; --samples chooses images among
     those drawn from one seed (the first by default)."""
@@ -78,7 +83,17 @@ class MethodOptions:
         if self.method == ReSeFa.name and not given:
             return self._resefa()
         defaults = MethodOptions()
-        for name in ("ridge", "rank", "ignore_band", "band", "background_weight", "resolution", "channels", "compat"):
+        for name in (
+            "ridge",
+            "rank",
+            "ignore_band",
+            "band",
+            "background_weight",
+            "resolution",
+            "channels",
+            "compat",
+            "solver",
+        ):
             if getattr(self, name) != getattr(defaults, name):
                 given[name] = getattr(self, name)
         return method_named(self.method, **given)
@@ -97,6 +112,7 @@ class MethodOptions:
             self.channels,
             int(self.budget * 2**30),
             self.compat,
+            self.solver,
         )
 
 
@@ -141,7 +157,7 @@ def directions(
     generator = latent.generator_for(generator)
     area = settled(generator, latent, wanted)
     layers, recommended = layers_of(generator, searched, layers, region), layers is None
-    plan = [str(settings.plan(generator, searched, layers))] if isinstance(settings, ReSeFa) else []
+    plan = _plan(settings, generator, searched, layers, count, len(latent))
     with loading.results(out, overwrite, generator) as folder, progress() as report:
         seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
         found = find_directions(
@@ -162,8 +178,16 @@ def directions(
         ]
     recommends = f"layers {layers}, recommended for {region.strip()} by {about_of(generator).name}"
     said = [recommends] if recommended and layers else []
-    lines = [*plan, *said, *direction_lines(found)]
+    solver = [f"solver {found.origin.solver}"] if found.origin.solver.startswith(MATRIX_FREE) else []
+    lines = [*plan, *solver, *said, *direction_lines(found)]
     loading.show("directions", lines, paths, plan=" ".join(plan), **direction_summary(found))
+
+
+def _plan(settings: Method, generator: Generator, space: str, layers: str | None, count: int, images: int) -> list[str]:
+    """Return how a search by ReSeFa will work, in words."""
+    if not isinstance(settings, ReSeFa):
+        return []
+    return [str(settings.choose(generator, space, layers, count=count, images=images))]
 
 
 def _latent(

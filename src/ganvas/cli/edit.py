@@ -12,6 +12,7 @@ from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.recipes import Onto, add_inside, show_recipe
 from ganvas.cli.show import COMMAND_LINE, progress
+from ganvas.cli.strong import Strong
 from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths, Texts
 from ganvas.directions.direction import Direction, Directions, Strength
 from ganvas.directions.files import load_directions
@@ -51,6 +52,7 @@ def edit(
     out: Out = Path("edit"),
     overwrite: Overwrite = False,
     inside: Inside = Inside(),
+    strong: Strong = Strong(),
     files: Files = ImageFiles(),
     onto: Onto = Onto(),
     paste: PasteOptions = PasteOptions(),
@@ -88,17 +90,17 @@ def edit(
     strengths = strength or default_strengths(found)
     before = tuple(_added(text, found, directions, generator, space) for text in add or ())
     layers = f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
+    area = region or inside.inside
+    method = strong.method(found, None if area is None else region_of(generator, area)[1])
     if onto.recipe is not None:
-        moves = [Move(*one) for one in before] + [Move(_pick(found, index, directions), _one(strength), layers)]
+        moves = [Move(*one) for one in before] + [Move(_pick(found, index, directions), _one(strength), layers, method)]
         recipe = add_inside(onto.read(generator, source), generator, moves, inside)
         show_recipe("edit", recipe, generator, out, overwrite, files, paste, loading)
         return
     confinement = inside.confinement(generator)
-    step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before, confinement)
+    step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before, confinement, method)
     if confinement is not None and region is not None:
         raise GanvasError("--inside says which region is outlined and measured; leave --region out.")
-    if region is not None:
-        region_of(generator, region)  # a wrong one is refused before photos are inverted
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
     rim = None if confinement is None else joined(confinement.rims(generator, latent))
     mask = found.mask if region is None else mask_of(generator, region, latent)

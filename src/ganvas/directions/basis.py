@@ -66,6 +66,12 @@ class Basis:
         """Return vectors as a directions file holds them: z, w [k, d]; w+ [k, layers, d]; s [k, sum of channels]."""
         return vectors if self.space == "w" else self.embed(vectors)
 
+    def coordinates(self, stored: Tensor) -> Float[Tensor, "k d"]:
+        """Return vectors as a directions file holds them in this basis, what they move beyond its layers left out."""
+        if self.space == "s":
+            return stored[:, list(self.rows)]
+        return stored[:, list(self.layers or ())].flatten(1) if self.space == "w+" else stored
+
 
 def acting_space(generator: Generator, space: str) -> str:
     """Return the space of the codes that directions of `space` move: w+ for w and w+, else `space` itself.

@@ -9,8 +9,8 @@ from torch import Tensor
 from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Directions, origin_of
 from ganvas.directions.find import region_of, space_for
-from ganvas.directions.jacobian import Jacobian, hold
-from ganvas.directions.resefa import ReSeFa, Search, mean_grams
+from ganvas.directions.jacobian import Jacobian, hold, mean_grams
+from ganvas.directions.resefa import ReSeFa, Search
 from ganvas.errors import GanvasError
 from ganvas.errors.arguments import checked
 from ganvas.generators.codes import Layers

@@ -34,7 +34,8 @@ FOREIGN = "foreign file"  # how the method of directions begins that others publ
 @dataclass(frozen=True)
 class Origin:
     """How directions were found. `region` is the region as drawn; A truncation of None is not known. `resolution` and
-    `channels` say what of the image counted; `notes` how a foreign file was read.
+    `channels` say what of the image counted; `solver` how the eigenproblem was solved; `notes` how a foreign file was
+    read.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Origin:
     rank: int | None = None
     band: float | None = None
     background_weight: float = 1.0
+    solver: str = ""
     sign: str = SIGN_RULE
     notes: str = ""
 
@@ -67,6 +69,7 @@ class Origin:
             "band": self.band,
             "background weight": None if self.background_weight == 1 else self.background_weight,
             "resolution": self.resolution and f"{self.resolution} px",
+            "solver": self.solver,
             "notes": self.notes,
         }
         return [(name, value) for name, value in known.items() if value not in (None, "", "none")]
@@ -293,7 +296,7 @@ def _place(space: str, layers: tuple[int, ...] | None, origin: Origin) -> str:
     """Return in words where directions lie and what they are for."""
     place = f"space {space}" + ("" if layers is None else f", layers {layer_text(layers)}")
     place += f", region '{origin.region_name}'" if origin.region_name else ""
-    return f"{place}, method {origin.method}"
+    return f"{place}, method {origin.method}{' (matrix-free)' if origin.solver.startswith('matrix-free') else ''}"
 
 
 def _facts(**numbers: float) -> str:

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.resefa import ReSeFa, region_grams
+from ganvas.directions.jacobian import region_grams
+from ganvas.directions.resefa import ReSeFa
 from ganvas.errors.ranges import Fraction, Size
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator

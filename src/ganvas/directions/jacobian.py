@@ -21,6 +21,8 @@ from ganvas.io.progress import Progress
 DEFAULT_BUDGET = 2 * 2**30
 TANGENTS_AT_ONCE = 32
 WORK = "Computing derivatives"  # as progress is labeled; its unit is a column of J
+Grams = tuple[Tensor, Tensor]
+"""A and B of one region, [d, d] each, float64."""
 PICKING_COST = 2.5  # measured: a pixel picked out one by one, in pixels of a whole rectangle
 
 
@@ -193,6 +195,31 @@ def streamed_grams(
             if progress:
                 progress(WORK, done, total)
     return [gram.tril() + gram.tril(-1).T for gram in grams]
+
+
+def mean_grams(
+    jacobian: Jacobian, foreground: Float[Tensor, "1 h w"], background: Float[Tensor, "1 h w"]
+) -> tuple[Float[Tensor, "d d"], Float[Tensor, "d d"]]:
+    """Return A and B: ``J^T diag(m) J`` over the number of values (rows of J) that the mask counts."""
+    inside, outside = jacobian.split_grams(foreground, background)
+    rows = jacobian.channels
+    return inside / (rows * foreground.sum()), outside / (rows * background.sum())
+
+
+def region_grams(
+    linear: Derivative, masks: Sequence[tuple[Tensor, Tensor]], plan: JacobianPlan, progress: Progress | None = None
+) -> list[Grams]:
+    """Return A and B for each (foreground, background) from one derivative, holding J as the plan says; J is dropped
+    afterwards.
+    """
+    if plan.blocks == 1:
+        jacobian = hold(linear, plan, progress)
+        return [mean_grams(jacobian, *pair) for pair in masks]
+    flat = [mask for pair in masks for mask in pair]
+    grams = streamed_grams(linear, flat, plan, progress)
+    rows = linear.measure.channel_count
+    means = [gram / (rows * mask.sum()) for gram, mask in zip(grams, flat, strict=True)]
+    return list(zip(means[::2], means[1::2], strict=True))
 
 
 def _chunks(first: int, last: int) -> Iterator[tuple[int, int]]:

@@ -80,6 +80,10 @@ class Derivative:
         """Return the changes of what counts of the image along basis directions first..last-1."""
         return self.measure(self.push(self.basis.tangents(first, last))).flatten(1)
 
+    def along(self, vectors: Float[Tensor, "k d"]) -> Float[Tensor, "k p"]:
+        """Return the changes of what counts of the image along any vectors in the basis."""
+        return self.measure(self.push(self.basis.embed(vectors))).flatten(1)
+
 
 def derivative(generator: Generator, latent: Latent, basis: Basis, measure: Measure) -> Derivative:
     """Return J at the one code of a latent, taken to the space that `basis` acts in.

@@ -56,8 +56,11 @@ class Ridge:
 
     def amount(self, background: Float[Tensor, "d d"]) -> float:
         """Return ``a``, the number added to the diagonal."""
-        trace = float(background.trace())
-        return self.tau * (trace if self.of == "trace" else trace / len(background))
+        return self.share(float(background.trace()), len(background))
+
+    def share(self, trace: float, size: int) -> float:
+        """Return ``a`` for a background of this trace and size."""
+        return self.tau * (trace if self.of == "trace" else trace / size)
 
     def __str__(self) -> str:
         return (
@@ -66,6 +69,17 @@ class Ridge:
 
 
 NO_RIDGE = Ridge(tau=0.0)
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The solution of Eq. 11: columns of unit length, eigenvalues (ridge included), ratios inside to outside (no
+    ridge).
+    """
+
+    vectors: Float[Tensor, "d k"]
+    eigenvalues: Float[Tensor, "k"]
+    predicted_ratios: Float[Tensor, "k"]
 
 
 def product(a: Float[Tensor, "k p"], b: Float[Tensor, "n p"]) -> Float[Tensor, "k n"]:
@@ -165,8 +179,15 @@ def shifted_inverse(v: Float[Tensor, "d r"], d_squared: Float[Tensor, "r"], a: f
     The printed equation has ``a I`` in place of ``I`` and lacks the factor ``1/a``; it is not the inverse, and for a <
     1 not even positive.
     """
+    return times_shifted_inverse(torch.eye(len(v), dtype=v.dtype), v, d_squared, a)
+
+
+def times_shifted_inverse(
+    x: Float[Tensor, "d k"], v: Float[Tensor, "d r"], d_squared: Float[Tensor, "r"], a: float
+) -> Float[Tensor, "d k"]:
+    """Return `shifted_inverse` times `x`, without forming it."""
     shrink = d_squared / (a + d_squared)
-    return (torch.eye(len(v), dtype=v.dtype) - (v * shrink) @ v.T) / a
+    return (x - v @ (shrink[:, None] * (v.T @ x))) / a
 
 
 def low_rank_eigh(

@@ -17,9 +17,11 @@ from torch import Tensor
 from ganvas.directions import linalg
 from ganvas.directions.basis import Basis, acting_space, make_basis
 from ganvas.directions.direction import Directions, Origin, origin_of
-from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, JacobianPlan, hold, plan_columns, streamed_grams
+from ganvas.directions.jacobian import DEFAULT_BUDGET, Grams, JacobianPlan, plan_columns, region_grams
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
-from ganvas.directions.linalg import NO_RIDGE, Ridge
+from ganvas.directions.linalg import NO_RIDGE, Factors, Ridge
+from ganvas.directions.products import Products
+from ganvas.directions.solver import DENSE, GAIN, SOLVERS, MatrixFreePlan, plan_matrix_free, solve_matrix_free
 from ganvas.errors import GanvasError, RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count, Fraction, Size, Weight
@@ -35,9 +37,8 @@ from ganvas.regions.coverage import beyond_band
 from ganvas.regions.part import Part
 from ganvas.regions.split import HALF_GRAY_LEVEL
 
-Grams = tuple[Tensor, Tensor]
-"""A and B of one region, [d, d] each, float64."""
 OFFICIAL_RESOLUTION = 256
+OF_LARGE_SPACES = Ridge(0.5, of="mean")  # the paper's at its 512 dimensions; at 9,216 that were 9 mean eigenvalues
 
 
 @checked
@@ -46,8 +47,9 @@ class ReSeFa:
     """Settings of ReSeFa, a method of `ganvas.find_directions`.
 
     Args:
-        ridge: What is added to the background (Eq. 10): a share of its trace, or a `Ridge`; 1e-3 by default, none with
-            `compat`.
+        ridge: What is added to the background (Eq. 10): a share of its trace, or a `Ridge`. By default 1e-3 of the
+            trace; in spaces w+ and s 0.5 of the mean eigenvalue, which is about the same at the paper's 512 dimensions
+            and does not grow with their number; none with `compat`.
         rank: Reduce the background to so many of its strongest directions (Eq. 12); None for all.
         ignore_band: Width of a band around the region that counts as neither foreground nor background, as a fraction
             of the image's smaller side.
@@ -57,8 +59,10 @@ class ReSeFa:
             change the region most, whatever else they change: a dial from local to global attributes.
         resolution: Height and width in pixels at which change is measured; by default the generator's, at most 256.
         channels: "all" three colors, or their "luma".
-        budget: Bytes of memory for the Jacobian.
+        budget: Bytes of memory for the Jacobian, or for what a matrix-free search keeps of it.
         compat: "official" repeats the published code, with its own resolution and channels.
+        solver: "dense" forms the Gram matrices of all coordinates, "matrix-free" only multiplies by the Jacobian and
+            its transpose, for spaces of thousands of dimensions; None chooses what costs less.
 
     Raises:
         GanvasError: A setting has a value that it cannot have.
@@ -82,13 +86,18 @@ class ReSeFa:
     channels: str = "all"
     budget: int = DEFAULT_BUDGET
     compat: str | None = None
+    solver: str | None = None
 
     def __post_init__(self) -> None:
         if self.ridge is not None and not isinstance(self.ridge, Ridge):
             object.__setattr__(self, "ridge", Ridge(float(self.ridge)))
         if self.compat not in (None, "official"):
             raise GanvasError(f"compat '{self.compat}' is not known; give 'official' or leave it out.")
-        if self.rank is not None and self.ridge_used.tau == 0:
+        if self.solver not in (None, *SOLVERS):
+            raise GanvasError(f"The solver '{self.solver}' is not known; give 'dense' or 'matrix-free', or None.")
+        if self.solver == "matrix-free" and (self.compat is not None or self.rank is not None):
+            raise GanvasError("A matrix-free search has no rank and no compat; leave them out, or solver.")
+        if self.rank is not None and self.ridge_in("w").tau == 0:
             raise GanvasError(
                 "A background of low rank is singular; give a ridge above 0 (for example 1e-3) with rank."
             )
@@ -103,12 +112,13 @@ class ReSeFa:
         ]
         return f"ReSeFa({', '.join(changed)})"
 
-    @property
-    def ridge_used(self) -> Ridge:
-        """The ridge that is added: the default one where none is given."""
+    def ridge_in(self, space: str) -> Ridge:
+        """Return the ridge that is added in a space: the default one where none is given."""
         if isinstance(self.ridge, Ridge):
             return self.ridge
-        return Ridge() if self.compat is None else NO_RIDGE
+        if self.compat is not None:
+            return NO_RIDGE
+        return OF_LARGE_SPACES if space in ("w+", "s") else Ridge()
 
     def measure(self, generator: Generator) -> Measure:
         """Return what of the image counts; the published code above 256 px subsamples and sums colors."""
@@ -141,6 +151,32 @@ class ReSeFa:
         pixels = measure.channel_count * measure.resolution**2
         return plan_columns(self.basis(generator, space, layers).size, pixels, self.budget)
 
+    def choose(
+        self,
+        generator: Generator,
+        space: str,
+        layers: Layers = None,
+        *,
+        count: int = 10,
+        regions: int = 1,
+        images: int = 1,
+    ) -> JacobianPlan | MatrixFreePlan:
+        """Return how a search will work: matrix-free where that is asked for, or takes clearly fewer passes."""
+        plan, size = self.plan(generator, space, layers), self.basis(generator, space, layers).size
+        if self.solver == DENSE or self.compat is not None or self.rank is not None:
+            return plan
+        measure = self.measure(generator)
+        image_bytes = 4 * images * measure.channel_count * measure.resolution**2
+        shift = self.ridge_in(space).share(float(size), size) + 1 - self.background_weight
+        try:
+            free = plan_matrix_free(size, count, shift, image_bytes, self.budget)
+        except GanvasError:
+            if self.solver is None:
+                return plan
+            raise
+        columns = size * (plan.blocks + 1) / 2
+        return free if self.solver or GAIN * regions * free.passes < columns else plan
+
     def derivative(self, generator: Generator, latent: Latent, space: str, layers: Layers = None) -> Derivative:
         """Return J at the one code of a latent as a linear map, for directions of `space`."""
         return derivative(generator, latent, self.basis(generator, space, layers), self.measure(generator))
@@ -164,9 +200,15 @@ class ReSeFa:
         latent = latent.to_space(generator, acting_space(generator, space))  # what does not fit fails here
         measure = self.measure(generator)
         masks = {name: self.masks_in(generator, latent, area, measure.resolution) for name, area in regions.items()}
-        plan = self.plan(generator, space, layers)
+        plan = self.choose(generator, space, layers, count=count, regions=len(regions), images=len(latent))
         samples = draw_samples(generator, space, latent.label)  # a wrong label or count fails here, before the Jacobian
         search = Search(self, generator, space, layers, count, samples, origin_of(self.name, generator, latent))
+        if isinstance(plan, MatrixFreePlan):
+            reports = [part_of(progress or silent, number, len(regions)) for number in range(len(regions))]
+            return {
+                name: search.matrix_free(latent, area, masks[name], plan, report, name)
+                for (name, area), report in zip(regions.items(), reports, strict=True)
+            }
         sums: dict[str, Grams] = {}
         for number, one in enumerate(latent):
             here = {name: pair for name, pairs in masks.items() if (pair := pairs[number]) is not None}
@@ -196,8 +238,8 @@ class ReSeFa:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """All that turns the Gram matrices of a region into its directions: what was asked for, `samples` of the space by
-    which stds are measured, and where the latent came from.
+    """All that turns a solution for a region into its directions: what was asked for, `samples` of the space by which
+    stds are measured, and where the latent came from.
     """
 
     method: ReSeFa
@@ -222,20 +264,48 @@ class Search:
 
     def solve(self, grams: Grams, region: Region | Part, mask: Float[Tensor, "1 h w"], name: str = "") -> Directions:
         """Return the directions of a region from its Gram matrices A and B."""
+        method = self.method
+        ridge = method.ridge_in(self.space)
+        factors = factorize(*grams, self.count, ridge, method.rank, method.background_weight)
+        return self.directions(factors, region, mask, name, DENSE)
+
+    def matrix_free(
+        self,
+        latent: Latent,
+        area: Region | Part,
+        masks: Sequence[tuple[Tensor, Tensor] | None],
+        plan: MatrixFreePlan,
+        progress: Progress,
+        name: str = "",
+    ) -> Directions:
+        """Return the directions of a region without Gram matrices, from the images that have it, by its masks."""
+        method = self.method
+        there = [number for number, pair in enumerate(masks) if pair is not None]
+        pairs = [pair for pair in masks if pair is not None]
+        basis, measure = method.basis(self.generator, self.space, self.layers), method.measure(self.generator)
+        products = Products(self.generator, latent.rows(there), basis, measure)
+        weighting = method.ridge_in(self.space), method.background_weight
+        factors, solver = solve_matrix_free(products, pairs, self.count, *weighting, plan, progress)
+        return self.directions(factors, area, torch.stack([pair[0] for pair in pairs]).mean(0), name, solver)
+
+    def directions(
+        self, factors: Factors, region: Region | Part, mask: Float[Tensor, "1 h w"], name: str, solver: str
+    ) -> Directions:
+        """Return a solution in the coordinates of the search as directions, with all that is known of them."""
         method, generator = self.method, self.generator
         basis, measure = method.basis(generator, self.space, self.layers), method.measure(generator)
-        factors = factorize(*grams, self.count, method.ridge_used, method.rank, method.background_weight)
         vectors = basis.stored(factors.vectors.T.float().to(basis.device)).cpu()
         origin = replace(
             self.origin,
             region=region.describe(),
             region_name=name,
-            ridge=str(method.ridge_used),
+            ridge=str(method.ridge_in(self.space)),
             resolution=measure.resolution,
             channels=measure.channels,
             rank=method.rank,
             band=method.band,
             background_weight=method.background_weight,
+            solver=solver,
         )
         return Directions(
             vectors,
@@ -247,17 +317,6 @@ class Search:
             mask,
             origin,
         )
-
-
-@dataclass(frozen=True)
-class Factors:
-    """The solution of Eq. 11: columns of unit length, eigenvalues (ridge included), ratios inside to outside (no
-    ridge).
-    """
-
-    vectors: Float[Tensor, "d k"]
-    eigenvalues: Float[Tensor, "k"]
-    predicted_ratios: Float[Tensor, "k"]
 
 
 def factorize(
@@ -286,28 +345,3 @@ def factorize(
         strongest, spectrum = linalg.truncated_spectrum(b, rank)
         values, vectors = linalg.low_rank_eigh(a, strongest, weight * spectrum, amount, count)
     return Factors(linalg.fix_signs(vectors), values, linalg.rayleigh_quotients(a, b, vectors))
-
-
-def mean_grams(
-    jacobian: Jacobian, foreground: Float[Tensor, "1 h w"], background: Float[Tensor, "1 h w"]
-) -> tuple[Float[Tensor, "d d"], Float[Tensor, "d d"]]:
-    """Return A and B: ``J^T diag(m) J`` over the number of values (rows of J) that the mask counts."""
-    inside, outside = jacobian.split_grams(foreground, background)
-    rows = jacobian.channels
-    return inside / (rows * foreground.sum()), outside / (rows * background.sum())
-
-
-def region_grams(
-    linear: Derivative, masks: Sequence[tuple[Tensor, Tensor]], plan: JacobianPlan, progress: Progress | None = None
-) -> list[Grams]:
-    """Return A and B for each (foreground, background) from one derivative, holding J as the plan says; J is dropped
-    afterwards.
-    """
-    if plan.blocks == 1:
-        jacobian = hold(linear, plan, progress)
-        return [mean_grams(jacobian, *pair) for pair in masks]
-    flat = [mask for pair in masks for mask in pair]
-    grams = streamed_grams(linear, flat, plan, progress)
-    rows = linear.measure.channel_count
-    means = [gram / (rows * mask.sum()) for gram, mask in zip(grams, flat, strict=True)]
-    return list(zip(means[::2], means[1::2], strict=True))

@@ -2,18 +2,17 @@
 
 import reprlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Direction, Directions, Strength
+from ganvas.edits.straight import EditMethod, way_along
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
-from ganvas.generators.codes import Layers, check_space, parse_layers
+from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator, check_generator
 from ganvas.latents.latent import Latent, as_latent
 
@@ -25,6 +24,8 @@ def edit(
     directions: Direction | Directions | Sequence[Direction],
     strength: Strength | Sequence[Strength] = 1.0,
     layers: Layers = None,
+    *,
+    method: EditMethod | None = None,
 ) -> Latent:
     """Return a latent moved along directions, all samples by the same; several directions add up.
 
@@ -34,6 +35,8 @@ def edit(
         directions: One direction, or several.
         strength: The Euclidean distance, or "2s" for two standard deviations; a list with one for each direction.
         layers: Layers to move, such as "4-7", instead of those that a direction of space w was found for.
+        method: How to go there: None for straight; `CorrectedEdit`, which takes back what changes outside the region on
+            the way, or `FollowedEdit`, which finds the direction anew at every step, for each sample on its own.
 
     Returns:
         The moved latent, in the space that the direction moves: w+ for directions of w and w+ (w where every layer of
@@ -60,7 +63,7 @@ def edit(
             "choose a direction, such as found[0]."
         )
     for direction, amount in zip(several, strengths, strict=True):
-        latent = _moved(generator, latent, direction, direction.length(amount), layers)
+        latent = way_along(generator, latent, direction, layers, method)(direction.length(amount))
     return latent
 
 
@@ -76,35 +79,6 @@ def _directions(given: object) -> list[Direction]:
     return several
 
 
-def _moved(generator: Generator, latent: Latent, direction: Direction, length: float, layers: Layers) -> Latent:
-    _check_direction(generator, direction, layers)
-    space, rows = acting_space(generator, direction.space), ()
-    if direction.space == "w" and space == "w+":
-        rows = parse_layers(direction.layers if layers is None else layers, generator.layers)
-        if latent.space == "w" and len(rows) == generator.layers:
-            space = "w"
-    latent = latent.to_space(generator, space)
-    step = length * direction.vector.to(latent.codes)
-    if direction.space == "w" and space == "w+":
-        codes = latent.codes.clone()
-        codes[:, list(rows)] += step
-        return replace(latent, codes=codes)
-    return replace(latent, codes=latent.codes + step)
-
-
-def _check_direction(generator: Generator, direction: Direction, layers: Layers) -> None:
-    direction.origin.warn_of_another(generator)
-    check_space(direction.space, generator.spaces)
-    expected = generator.dimensions(direction.space)
-    if direction.vector.shape != expected:
-        raise LatentError(
-            f"This direction of space {direction.space} has shape {list(direction.vector.shape)}, but codes of this "
-            f"generator have {list(expected)}; give directions that were found on it."
-        )
-    if layers is not None and acting_space(generator, direction.space) == direction.space:
-        raise LatentError(f"Layers are chosen for directions of space w; this one has {direction.space}; leave it out.")
-
-
 @checked
 @torch.no_grad()
 def edit_series(
@@ -113,6 +87,8 @@ def edit_series(
     direction: Direction,
     strengths: Sequence[Strength],
     layers: Layers = None,
+    *,
+    method: EditMethod | None = None,
 ) -> Float[Tensor, "n k 3 h w"]:
     """Return the images of every sample of a latent at every strength along one direction (Figure 1 of ReSeFa).
 
@@ -122,6 +98,7 @@ def edit_series(
         direction: The direction.
         strengths: Euclidean distances, or texts such as "2s" for two standard deviations.
         layers: Layers to move instead of those that a direction of space w was found for.
+        method: How to go there, as in `edit`.
 
     Returns:
         Images [samples, strengths, 3, h, w], about [-1, 1], with the latent's own noise and tuned weights.
@@ -139,5 +116,6 @@ def edit_series(
     if len(strengths) == 0:
         raise LatentError("No strength was given; give at least one, for example 3.")
     tuned = as_latent(latent).generator_for(check_generator(generator))
-    images = [tuned.synthesize(edit(tuned, latent, direction, strength, layers)) for strength in strengths]
+    way = way_along(tuned, as_latent(latent), direction, layers, method)
+    images = [tuned.synthesize(way(direction.length(strength))) for strength in strengths]
     return torch.stack(images, dim=1)

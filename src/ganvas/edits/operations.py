@@ -9,6 +9,7 @@ from ganvas.drag.session import open_drag
 from ganvas.edits.borrow import borrow
 from ganvas.edits.mix import mix
 from ganvas.edits.move import edit
+from ganvas.edits.straight import EditMethod
 from ganvas.errors import LatentError, RegionError
 from ganvas.errors.shown import some_of
 from ganvas.generators.codes import Layers, layer_text, parse_layers
@@ -43,22 +44,27 @@ class Change(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Move:
-    """A step along a direction, ``w + alpha n`` (ReSeFa, Eq. 1); see `ganvas.edit`."""
+    """A step along a direction, ``w + alpha n`` (ReSeFa, Eq. 1), or by a method; see `ganvas.edit`."""
 
     direction: Direction
     strength: Strength = 1.0
     layers: Layers = None
+    method: EditMethod | None = None
 
     kind: ClassVar[str] = "move"
     searches: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        refuse_file(getattr(self.method, "region", None))
+
     def apply(self, generator: Generator, latent: Latent) -> Latent:
         """Return the moved latent."""
-        return edit(generator, latent, self.direction, self.strength, self.layers)
+        return edit(generator, latent, self.direction, self.strength, self.layers, method=self.method)
 
     def __str__(self) -> str:
         region = self.direction.origin.region_name
-        return f"move by {self.strength}{f' along a direction of {region}' if region else ''}"
+        how = "" if self.method is None else f", {self.method.name}"
+        return f"move by {self.strength}{f' along a direction of {region}' if region else ''}{how}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,16 +202,21 @@ class Operation:
     enabled: bool = True
 
     def __post_init__(self) -> None:
-        for area in (self.inside, getattr(self.change, "part", None)):
-            if isinstance(area, str) and any(form in area for form in FILES):
-                raise RegionError(
-                    f"A recipe holds its regions itself, and '{area}' is a file that may change; give "
-                    "ganvas.Region.from_mask_file(...)."
-                )
+        refuse_file(self.inside)
+        refuse_file(getattr(self.change, "part", None))
 
     def __str__(self) -> str:
         where = "" if self.inside is None else f", inside {self.inside}"
         return f"{self.change}{where}{'' if self.enabled else ' (off)'}"
+
+
+def refuse_file(region: Region | Part | str | None) -> None:
+    """Raise `RegionError` for the text of a region that reads a file."""
+    if isinstance(region, str) and any(form in region for form in FILES):
+        raise RegionError(
+            f"A recipe holds its regions itself, and '{region}' is a file that may change; give "
+            "ganvas.Region.from_mask_file(...)."
+        )
 
 
 def _layers(layers: Layers) -> str:

@@ -19,6 +19,7 @@ from ganvas.drag.state import CANCELED
 from ganvas.edits.confine import Confinement, ConfineSettings
 from ganvas.edits.operations import Borrow, Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
 from ganvas.edits.recipe_files import read_recipe, write_recipe
+from ganvas.edits.straight import EditMethod
 from ganvas.errors import GanvasError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Fraction, Steps
@@ -78,6 +79,7 @@ class Recipe:
         strength: Strength = 1.0,
         *,
         layers: Layers = None,
+        method: EditMethod | None = None,
         inside: Region | Part | str | None = None,
     ) -> "Recipe":
         """Move along a direction, as `ganvas.edit` does.
@@ -86,13 +88,14 @@ class Recipe:
             direction: The direction.
             strength: The Euclidean distance, or "2s" for two standard deviations.
             layers: Layers to move, instead of those that a direction of space w was found for.
+            method: How to go there: None for straight, or as in `ganvas.edit`.
             inside: The region or part outside of which nothing may change; None for all of the image.
 
         Raises:
             LatentError: The strength is none.
         """
         direction.length(strength)  # what is no strength is refused here, not when the recipe is rendered
-        return self.add(Move(direction, strength, layers), inside)
+        return self.add(Move(direction, strength, layers, method), inside)
 
     @checked
     def mix(self, style: Latent, layers: Layers, *, inside: Region | Part | str | None = None) -> "Recipe":

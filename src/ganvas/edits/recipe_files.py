@@ -13,9 +13,14 @@ from torch import Tensor
 
 from ganvas.directions.direction import Direction, Directions
 from ganvas.directions.files import stored_directions
+from ganvas.directions.linalg import Ridge
+from ganvas.directions.resefa import ReSeFa
 from ganvas.drag.request_json import request_as_json, request_of
 from ganvas.edits.confine import ConfineSettings
+from ganvas.edits.correct import CorrectedEdit
+from ganvas.edits.follow import FollowedEdit
 from ganvas.edits.operations import Borrow, Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
+from ganvas.edits.straight import EditMethod
 from ganvas.errors import ResultFileError
 from ganvas.generators.codes import Layers
 from ganvas.inversion.loss_weights import LossWeights
@@ -83,28 +88,58 @@ def _recipe(content: Mapping[str, Any], tensors: Tensors) -> tuple[Latent, tuple
 
 
 def _put_operation(tensors: Tensors, name: str, operation: Operation) -> dict[str, Any]:
-    where = _put_area(tensors, f"{name}.inside", operation.inside)
+    where = _put_place(tensors, f"{name}.inside", operation.inside)
     kept = {"kind": operation.change.kind, "enabled": operation.enabled, "inside": where}
     return kept | _put_change(tensors, name, operation.change)
 
 
 def _operation(tensors: Tensors, name: str, values: Mapping[str, Any]) -> Operation:
-    inside = _area(tensors, f"{name}.inside", values["inside"])
+    inside = _place(tensors, f"{name}.inside", values["inside"])
     return Operation(_change(tensors, name, values), inside, values["enabled"] is not False)
+
+
+def _put_method(tensors: Tensors, name: str, method: EditMethod | None) -> dict[str, Any] | None:
+    match method:
+        case None:
+            return None
+        case CorrectedEdit() | FollowedEdit():
+            place = {"region": _put_place(tensors, f"{name}.region", method.region)}
+            return {"name": method.name} | asdict(replace(method, region=None)) | place
+    raise TypeError(f"a recipe cannot hold a {type(method).__name__}")
+
+
+def _method(tensors: Tensors, name: str, values: Mapping[str, Any] | None) -> EditMethod | None:
+    if values is None:
+        return None
+    settings: dict[str, Any] = {**values, "region": _place(tensors, f"{name}.region", values["region"])}
+    match settings.pop("name"):
+        case CorrectedEdit.name:
+            settings["ridge"] = Ridge(**settings["ridge"])
+            return CorrectedEdit(**settings)
+        case FollowedEdit.name:
+            search = dict(settings.pop("search"))
+            search["ridge"] = search["ridge"] and Ridge(**search["ridge"])
+            return FollowedEdit(search=ReSeFa(**search), **settings)
+        case other:
+            raise ValueError(f"it holds an edit of unknown method {other!r:.40}")
 
 
 def _put_change(tensors: Tensors, name: str, change: Change) -> dict[str, Any]:
     match change:
         case Move():
             direction = _put_direction(tensors, f"{name}.direction", change.direction)
-            return {"direction": direction, "strength": change.strength, "layers": _plain_layers(change.layers)}
+            how = {
+                "layers": _plain_layers(change.layers),
+                "method": _put_method(tensors, f"{name}.method", change.method),
+            }
+            return {"direction": direction, "strength": change.strength} | how
         case Mix():
             return {
                 "style": _put_latent(tensors, f"{name}.style", change.style),
                 "layers": _plain_layers(change.layers),
             }
         case Borrow():
-            part = _put_area(tensors, f"{name}.part", change.part)
+            part = _put_place(tensors, f"{name}.part", change.part)
             source = _put_latent(tensors, f"{name}.source", change.source)
             return {"source": source, "part": part, "strength": change.strength, "colors": change.colors}
         case InterpolateTo():
@@ -128,11 +163,11 @@ def _change(tensors: Tensors, name: str, values: Mapping[str, Any]) -> Change:
             direction = _direction(tensors, f"{name}.direction", values["direction"])
             strength = values["strength"]
             direction.length(strength)  # raises for what is no strength
-            return Move(direction, strength, layers)
+            return Move(direction, strength, layers, _method(tensors, f"{name}.method", values.get("method")))
         case "mix":
             return Mix(_latent(tensors, f"{name}.style", values["style"]), layers)
         case "borrow":
-            part = _area(tensors, f"{name}.part", values["part"])
+            part = _place(tensors, f"{name}.part", values["part"])
             if part is None:
                 raise ValueError("it holds an operation that borrows nothing")
             source = _latent(tensors, f"{name}.source", values["source"])
@@ -174,17 +209,14 @@ def _direction(tensors: Tensors, name: str, header: Mapping[str, Any]) -> Direct
     return stored_directions(_within(tensors, name), header)[0]
 
 
-def _put_area(tensors: Tensors, name: str, area: Region | Part | str | None) -> Any:
-    """Return a region as JSON; parts are kept by their text."""
-    if isinstance(area, Part):
-        return part_text(area)
-    return _put_region(tensors, name, area) if isinstance(area, Region) else area
+def _put_place(tensors: Tensors, name: str, region: Region | Part | str | None) -> Any:
+    if isinstance(region, Part):
+        return part_text(region)
+    return _put_region(tensors, name, region) if isinstance(region, Region) else region
 
 
-def _area(tensors: Tensors, name: str, value: Any) -> Region | str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return region_of_json(value, _within(tensors, name))
+def _place(tensors: Tensors, name: str, value: Any) -> Region | str | None:
+    return value if value is None or isinstance(value, str) else region_of_json(value, _within(tensors, name))
 
 
 def _put_region(tensors: Tensors, name: str, region: Region) -> dict[str, Any]:

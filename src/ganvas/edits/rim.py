@@ -45,7 +45,7 @@ class Rim:
         """Return the gradient of the change on the way from core to limit over that of the original there: root mean
         squares over all pairs of neighbors but those that both lie in the core or both beyond the limit.
         """
-        across = [torch.from_numpy(pairs).to(original.device) for pairs in _pairs_across(self.core, self.limit)]
+        across = [torch.from_numpy(pairs).to(original.device) for pairs in pairs_across(self.core, self.limit)]
         over, under = (_gradient(images, across) for images in (edited - original, original))
         return (over / under.clamp(min=torch.finfo(under.dtype).tiny)).sqrt()
 
@@ -140,7 +140,7 @@ def _distance_to(mask: Mask) -> Float[np.ndarray, "h w"]:
     return np.asarray(distance_transform_edt(~mask)) if mask.any() else np.full(mask.shape, np.inf)
 
 
-def _pairs_across(core: Mask, limit: Mask) -> tuple[np.ndarray, np.ndarray]:
+def pairs_across(core: Mask, limit: Mask) -> tuple[np.ndarray, np.ndarray]:
     """Tell of every two neighbors, down and to the right, whether the way from core to limit leads across them."""
     both_core = core[1:] & core[:-1], core[:, 1:] & core[:, :-1]
     either_in = limit[1:] | limit[:-1], limit[:, 1:] | limit[:, :-1]

@@ -99,17 +99,24 @@ class StyleBased(LinearizableBase, nn.Module, Generic[Network]):
     def linearize_at(
         self, codes: Tensor, space: str, given: Conditions, layers: Sequence[int] | None
     ) -> tuple[Tensor, Jvp]:
-        """Return the image of one code (w, w+ or s) and its derivative; tangents count on `layers` only (None: all)."""
+        """Return the image of one code (w, w+ or s) and its derivative; tangents count on `layers` only (None: all).
+
+        What lies below the first layer that any of some tangents moves is not computed for these.
+        """
         active = frozenset(range(self.layers) if layers is None else layers)
         image, push_styles = self.linearize_styles(self.styles(codes, space), given.noise)
 
         def push(tangents: Tensor) -> Tensor:
             if space == "s":
                 parts = tangents.split(self.style_channels(), dim=1)
-                masked = [t if row in active else None for t, row in zip(parts, self.style_rows(), strict=True)]
+                masked = [
+                    t if row in active and bool(t.any()) else None
+                    for t, row in zip(parts, self.style_rows(), strict=True)
+                ]
                 return push_styles(masked, len(tangents))
             rows = broadcast_layers(tangents, space, self.layers, self.architecture.w_dim)
-            return push_styles(self.synthesis.push_styles(rows, active), len(tangents))
+            moved = active.intersection(rows.any(dim=2).any(dim=0).nonzero()[:, 0].tolist())
+            return push_styles(self.synthesis.push_styles(rows, moved), len(tangents))
 
         return image, push
 

@@ -27,6 +27,7 @@ def direction_summary(found: Directions) -> dict[str, object]:
         "layers": found.layers,
         "seeds": found.origin.seeds,
         "ridge": found.origin.ridge,
+        "solver": found.origin.solver,
         "eigenvalues": found.eigenvalues.tolist(),
         "predicted_ratios": found.predicted_ratios.tolist(),
         "stds": found.stds.tolist(),
@@ -42,6 +43,7 @@ def describe_edit(found: Directions, step: Edit, latent: Latent, command: str) -
         "edited layers": str(step.layers or ""),
         "one std (1s)": f"{std:.3g}" if std == std else "",
         "added first": ", ".join(added),
+        "way": "" if step.method is None else step.method.name,
         "confined to": str(step.confinement or ""),
         "images": ", ".join(latent.captions),
         "their class": str(latent.label) if isinstance(latent.label, int) else "",
@@ -67,6 +69,7 @@ def describe(directions: Directions) -> dict[str, str]:
         "truncation": "not known" if origin.truncation is None else f"{origin.truncation:g}",
         "ridge": origin.ridge,
         "background rank": str(origin.rank or ""),
+        "solver": origin.solver,
         "read as": origin.notes,
         "measured at": size,
     }

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganvas.directions.strengths import frames_between
 from ganvas.edits.rim import Rim
+from ganvas.edits.straight import Way
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels
 from ganvas.images.saving import IMAGES, VIDEOS_FOLDER, ImageFiles, file_name
@@ -35,6 +36,7 @@ class WrittenEdits:
     images: Path
     originals: list[Tensor] = field(default_factory=list)
     strips: list[DirectionStrip] = field(default_factory=list)
+    latents: list[Latent] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -66,14 +68,16 @@ class EditRun:
         small; videos are made of the first 4.
         """
         run = replace(self, generator=self.latent.generator_for(self.generator))
-        run.step.latent(run.generator, self.latent.rows([0]))  # wrong layers are refused before anything is written
+        first = self.latent.rows([0])
+        way = run.step.way(run.generator, first)
+        run.step.latent(run.generator, first, way)  # what is wrong is refused before anything is written
         written = WrittenEdits(folder.part(IMAGES))
         moving = min(len(self.latent), MOST_VIDEOS) if self.frames else 0
         more = counted(progress, len(self.latent) * (1 + len(self.step.strengths)) + moving * self.frames)
         names = unique_names([file_name(caption) for caption in self.latent.captions])
         try:
             for row, name in enumerate(names):
-                run._write_sample(written, row, name, more)
+                run._write_sample(written, row, name, more, way if row == 0 else None)
             for row, name in enumerate(names[:moving]):
                 written.files += run._write_videos(folder.part(VIDEOS_FOLDER), row, name, more)
         except KeyboardInterrupt:
@@ -83,16 +87,30 @@ class EditRun:
         run._write_summary(folder, written, title, facts)
         return written
 
-    def _write_sample(self, written: WrittenEdits, row: int, name: str, more: Callable[[int], None]) -> None:
-        """Write the image of one sample, and its edits."""
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether the codes of so many images are kept in a file."""
+        return len(self.latent) * len(self.step.strengths) <= MOST_CODES
+
+    def _all_of(self, latents: Sequence[Latent]) -> Latent:
+        """Return the latents of the first samples, each at every strength, as one."""
+        rows = [row for row, one in enumerate(latents) for _ in range(len(one))]
+        codes, names = torch.cat([one.codes for one in latents]), [name for one in latents for name in one.names]
+        return replace(self.latent.rows(rows), codes=codes, space=latents[0].space, names=tuple(names))
+
+    def _write_sample(
+        self, written: WrittenEdits, row: int, name: str, more: Callable[[int], None], way: Way | None
+    ) -> None:
+        """Write the image of one sample, and its edits, on their way if it is known."""
         alone = self.latent.rows([row])
+        way = way or self.step.way(self.generator, alone)
         original = next(alone.images(self.generator))
         self.files.write(written.images / f"{name}.png", original)
         more(1)
 
         def edited() -> Iterator[Tensor]:
             for strength, image in zip(
-                captions(self.step.strengths), self.step.each(self.generator, alone), strict=True
+                captions(self.step.strengths), self.step.each(self.generator, alone, way), strict=True
             ):
                 called = file_name(f"{name}_{strength}")
                 self.files.write(written.images / f"{called}.png", image)
@@ -103,6 +121,8 @@ class EditRun:
 
         strip = make_strip(self.step, edited(), original, self.mask, self.latent.captions[row], self.rim)
         written.changes.append(strip.changes())
+        if self.keeps_codes:
+            written.latents.append(self.step.latent(self.generator, alone, way))
         if row < MOST_SHOWN:
             written.strips.append(strip)
             written.originals.append(original)
@@ -128,9 +148,8 @@ class EditRun:
         if done > shown:
             written.lines.append(f"edit.png and edit.html show the first {shown} of {done} samples")
         count = done * len(self.step.strengths)
-        if count <= MOST_CODES:
-            latent = self.step.latent(self.generator, self.latent.rows(range(done)))
-            written.files.append(latent.save(folder / "latent.safetensors"))
+        if self.keeps_codes:
+            written.files.append(self._all_of(written.latents).save(folder / "latent.safetensors"))
             written.files.append(self.step.recipe(self.latent.rows(range(done))).save(folder / "edit.recipe"))
         else:
             written.lines.append(f"no latent file above {MOST_CODES} images: the same command gives the codes again")

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from ganvas.directions.direction import Direction, Strength
 from ganvas.edits.confine import Confinement
-from ganvas.edits.move import edit, edit_series
+from ganvas.edits.move import edit
 from ganvas.edits.recipe import Recipe
 from ganvas.edits.rim import Rim
+from ganvas.edits.straight import EditMethod, Way, way_along
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.images import pixels, sheets
@@ -35,7 +36,8 @@ class Edit:
     """One direction at several strengths, and how it is called.
 
     Strengths are Euclid distances or "2s"; `layers` overrides those of a direction of space w. `before` are directions
-    with the strength at which each is added first, to every image. All of it together may be confined.
+    with the strength at which each is added first, to every image. All of it together may be confined. `method` is how
+    the direction is gone along, None for straight.
     """
 
     direction: Direction
@@ -44,26 +46,29 @@ class Edit:
     layers: Layers = None
     before: tuple[tuple[Direction, Strength], ...] = ()
     confinement: Confinement | None = None
+    method: EditMethod | None = None
 
     @property
     def lengths(self) -> tuple[float, ...]:
         """The strengths as Euclid distances."""
         return tuple(self.direction.length(strength) for strength in self.strengths)
 
-    def start(self, generator: Generator, latent: Latent) -> Latent:
-        """Return the latent from which the direction sets out: `latent`, moved by what comes `before`."""
-        return edit(generator, latent, [one for one, _ in self.before], [amount for _, amount in self.before])
-
-    def each(self, generator: Generator, latent: Latent) -> Iterator[Float[Tensor, "rows 3 h w"]]:
-        """Yield the images of all rows at one strength after the other, on the CPU."""
+    def way(self, generator: Generator, latent: Latent) -> Way:
+        """Return the latent as a function of the distance along the direction, begun where `before` leads."""
         generator = latent.generator_for(generator)
-        begun = self.start(generator, latent)
-        for strength in self.strengths:
+        begun = edit(generator, latent, [one for one, _ in self.before], [amount for _, amount in self.before])
+        return way_along(generator, begun, self.direction, self.layers, self.method)
+
+    def each(
+        self, generator: Generator, latent: Latent, way: Way | None = None
+    ) -> Iterator[Float[Tensor, "rows 3 h w"]]:
+        """Yield the images of all rows at one strength after the other, on the CPU; on their way, if it is known."""
+        generator, way = latent.generator_for(generator), way or self.way(generator, latent)
+        for length in self.lengths:
             if self.confinement is None:
-                yield edit_series(generator, begun, self.direction, [strength], self.layers)[:, 0].cpu()
+                yield torch.cat(list(way(length).images(generator)))
             else:
-                edited = edit(generator, begun, self.direction, strength, self.layers)
-                yield self.confinement.images(generator, latent, edited).cpu()
+                yield self.confinement.images(generator, latent, way(length)).cpu()
 
     def recipe(self, latent: Latent) -> Recipe:
         """Return the recipe of the edit at the last strength; another number there gives any other."""
@@ -71,13 +76,12 @@ class Edit:
         recipe = Recipe(latent) if self.confinement is None else Recipe(latent, settings=self.confinement.settings)
         for direction, strength in self.before:
             recipe = recipe.move(direction, strength, inside=inside)
-        return recipe.move(self.direction, self.strengths[-1], layers=self.layers, inside=inside)
+        return recipe.move(self.direction, self.strengths[-1], layers=self.layers, method=self.method, inside=inside)
 
-    def latent(self, generator: Generator, latent: Latent) -> Latent:
-        """Return the latent of every sample at every strength, sample by sample."""
-        generator = latent.generator_for(generator)
-        begun = self.start(generator, latent)
-        moved = [edit(generator, begun, self.direction, strength, self.layers) for strength in self.strengths]
+    def latent(self, generator: Generator, latent: Latent, way: Way | None = None) -> Latent:
+        """Return the latent of every sample at every strength, sample by sample; on their way, if it is known."""
+        way = way or self.way(generator, latent)
+        moved = [way(length) for length in self.lengths]
         names = [f"{sample} at {strength}" for sample in latent.captions for strength in captions(self.strengths)]
         return replace(
             latent.rows([row for row in range(len(latent)) for _ in self.strengths]),

@@ -1,0 +1,1 @@
+"""How local strong edits stay: straight, corrected on the way, and followed."""
