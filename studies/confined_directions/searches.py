@@ -10,10 +10,10 @@ from torch import Tensor
 from ganvas.directions.basis import make_basis
 from ganvas.directions.cached import cache_jacobians
 from ganvas.directions.direction import Direction, origin_of
-from ganvas.directions.jacobian import Jacobian, hold, plan_columns
+from ganvas.directions.jacobian import Grams, Jacobian, hold, plan_columns
 from ganvas.directions.jvp import Derivative, Measure
 from ganvas.directions.linalg import weighted_gram
-from ganvas.directions.resefa import Grams, ReSeFa, Search
+from ganvas.directions.resefa import ReSeFa, Search
 from ganvas.edits.harmonic import HarmonicFade
 from ganvas.edits.rim import HALF, WHOLE, Rim, covered, pairs_across, rim_around
 from ganvas.generators.protocol import Extent, Generator, Hookable, MapHook, feature_extent

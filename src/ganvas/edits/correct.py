@@ -19,10 +19,9 @@ from torch import Tensor
 
 from ganvas.directions.basis import acting_space, make_basis
 from ganvas.directions.direction import Direction
-from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, hold, plan_columns
+from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, hold, mean_grams, plan_columns
 from ganvas.directions.jvp import Derivative, default_measure, derivative
 from ganvas.directions.linalg import Ridge
-from ganvas.directions.resefa import mean_grams
 from ganvas.edits.straight import Parts, Way, layers_of, moved, region_for
 from ganvas.errors import GanvasError
 from ganvas.errors.arguments import checked

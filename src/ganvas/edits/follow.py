@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Direction
-from ganvas.directions.resefa import ReSeFa, factorize, region_grams
+from ganvas.directions.jacobian import region_grams
+from ganvas.directions.resefa import ReSeFa, factorize
 from ganvas.edits.straight import Parts, Way, layers_of, moved, region_for
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
@@ -70,7 +71,7 @@ class FollowedEdit:
 
         def turned(now: Latent, before: Direction) -> Direction:
             ((a, b),) = region_grams(search.derivative(generator, now, *place), [masks], plan)
-            found = factorize(a, b, self.count, search.ridge_used, search.rank, search.background_weight)
+            found = factorize(a, b, self.count, search.ridge_in(direction.space), search.rank, search.background_weight)
             vector = projected(basis.coordinates(before.vector[None])[0], found.vectors)
             return replace(before, vector=basis.stored(vector[None])[0].to(before.vector))
 
