@@ -24,6 +24,8 @@ RESULTS = {
     "Evaluation",
     "Inversion",
     "InversionMetrics",
+    "Part",
+    "PartModel",
     "PastedPhoto",
     "SketchResult",
     "Timing",
@@ -108,6 +110,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     paint = torch.nn.Sequential(torch.nn.Linear(6, 3 * 16), torch.nn.Unflatten(1, (3, 4, 4))).eval()
     base = {"generator": G, "latent": latent}
     recipe = ganvas.Recipe(latent).move(found[0], 1.0, inside=region)
+    parts = ganvas.find_parts(G, count=3, samples=2)
     origin = PhotoOrigin(ganvas.read_photo(photo, 32), torch.eye(2, 3, dtype=torch.float64)[None])
     of_photo = replace(latent, photo=origin, source=str(photo))
     adapting = ganvas.AdaptationSettings.of_model(str(file), batch=4)
@@ -118,6 +121,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
 
     return {
         "AdaptationSettings": lambda: {"model": str(file), "hash": "", "resolution": 32},
+        "ClickFeatures": lambda: dict(base),
         "BigGANSettings": lambda: {"channels": (8, 8), "discriminator_channels": (8, 8)},
         "ConfineSettings": dict,
         "CorrectedEdit": dict,
@@ -153,6 +157,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "TuningSettings": dict,
         "adapt": lambda: run | {"settings": adapting, "out": out("adapt")},
         "align_photo": lambda: {"path": photo, "generator": G},
+        "borrow": lambda: base | {"source": latent, "part": region},
         "cache_jacobians": lambda: base | {"method": method},
         "confine": lambda: base | {"edited": latent, "inside": region},
         "convert": lambda: {"source": file, "target": out("converted").with_suffix(".safetensors")},
@@ -161,11 +166,14 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "edit_series": lambda: base | {"direction": found[0], "strengths": [1.0]},
         "evaluate": lambda: {"generator": G, "data": images, "seeds": range(10), "images": 10},
         "find_directions": lambda: base | {"region": region, "method": method, "count": 1},
+        "find_parts": lambda: {"generator": G, "count": 3, "samples": 2, "feature": "b8"},
         "info": lambda: {"source": file},
         "invert": lambda: {"generator": G, "photos": pixels, "settings": inverting},
+        "learn_parts": lambda: base | {"labels": (torch.arange(64) // 32).view(1, 8, 8), "names": {"lower": [1]}},
         "load": lambda: {"source": file},
         "load_directions": lambda: {"path": file},
         "load_latent": lambda: {"path": file},
+        "load_parts": lambda: {"path": parts.save(folder / "parts.safetensors")},
         "load_recipe": lambda: {"path": recipe.save(folder / "small.recipe")},
         "mix": lambda: {"generator": G, "content": latent, "style": latent, "layers": 0},
         "mix_grid": lambda: {"generator": G, "content": latent, "style": latent, "layers": 0},
@@ -175,11 +183,13 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "open_photo": lambda: {
             "path": photo, "generator": G, "settings": ganvas.PhotoSettings(as_is=True, ood="off"), "tune": False
         },
+        "part": lambda: {"generator": G, "text": "click:0.5,0.5"},
         "paste_back": lambda: {
             "generator": G, "edited": pixels, "photo": photo, "path": out("pasted").with_suffix(".png"),
             "original": of_photo,
         },
         "path_through": lambda: {"generator": G, "latents": [latent, latent]},
+        "rank_sources": lambda: base | {"sources": latent, "part": region},
         "read_image": lambda: {"file": photo},
         "read_photo": lambda: {"path": photo, "resolution": 32},
         "read_sketch": lambda: {"path": photo, "resolution": 32},
@@ -212,6 +222,7 @@ def right_methods(folder: Path) -> list[tuple[Callable[..., object], dict[str, A
     G, method = small_stylegan2(32, channels=3), ganvas.ReSeFa(resolution=8)
     latent, region = ganvas.sample(G, [1]), ganvas.Region.box(0.2, 0.2, 0.7, 0.7)
     found = ganvas.find_directions(G, latent, region, method=method, count=1)
+    clicked = ganvas.ClickFeatures(G, latent)
     cached, session = ganvas.cache_jacobians(G, latent, method=method), ganvas.open_drag(G, latent)
     return [
         (ganvas.Region.box, {"left": 0.1, "top": 0.1, "right": 0.5, "bottom": 0.5}),
@@ -231,6 +242,7 @@ def right_methods(folder: Path) -> list[tuple[Callable[..., object], dict[str, A
         (found.save, {"path": folder / "b.safetensors"}),
         (found.check_fits, {"generator": G}),
         (cached.find, {"region": region, "count": 1}),
+        (clicked.region, {"inside": [(0.2, 0.2)], "outside": [(0.7, 0.7)], "threshold": 0.3}),
         (session.drag, {"points": [((0.2, 0.2), (0.4, 0.4))], "steps": 1}),
     ]
 

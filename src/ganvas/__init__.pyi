@@ -16,6 +16,7 @@ from .directions.stylespace import StyleSpace
 from .drag.draggan import DragGANSettings
 from .drag.freedrag import FreeDragSettings
 from .drag.session import DragSession, drag_points, open_drag
+from .edits.borrow import borrow, rank_sources
 from .edits.confine import ConfinedImages, ConfineSettings, confine
 from .edits.correct import CorrectedEdit
 from .edits.follow import FollowedEdit
@@ -57,11 +58,12 @@ from .latents.files import load_latent
 from .latents.latent import Latent, sample
 from .metrics.evaluation import Evaluation, evaluate
 from .parts.click import ClickFeatures
-from .parts.files import load_parts, save_parts
 from .parts.find import find_parts
+from .parts.labels import learn_parts
 from .parts.text import part
 from .regions import Region
 from .regions.part import Part
+from .regions.part_files import load_parts
 from .regions.part_model import PartModel
 from .training.adapt.adaptation import AdaptationSettings
 from .training.encoder.train import train_encoder
@@ -132,6 +134,7 @@ __all__ = [
     "UnsafeFileError",
     "adapt",
     "align_photo",
+    "borrow",
     "cache_jacobians",
     "confine",
     "convert",
@@ -144,6 +147,7 @@ __all__ = [
     "info",
     "invert",
     "keep_freed_memory",
+    "learn_parts",
     "load",
     "load_directions",
     "load_latent",
@@ -158,13 +162,13 @@ __all__ = [
     "part",
     "paste_back",
     "path_through",
+    "rank_sources",
     "read_image",
     "read_photo",
     "read_sketch",
     "render",
     "retime",
     "sample",
-    "save_parts",
     "show",
     "sketch",
     "train_biggan",

@@ -1,1 +1,1 @@
-"""How well parts find what a person would mark: against labelled faces, and in the directions that they give."""
+"""How well parts find what a person would mark: against labeled faces, and in the directions that they give."""

@@ -15,7 +15,11 @@ from tests.cli.conftest import Outcome, Run
 from tests.cli.numeric_options import VALUES, Option, cheap_calls, commands
 
 LONGEST_SECONDS, LONGEST_MESSAGE = 10, 500
-REQUIRED = {"directions": ["--region", "none"], "align": ["--for", "none"]}
+REQUIRED = {
+    "directions": ["--region", "none"],
+    "align": ["--for", "none"],
+    "borrow": ["--part", "none", "--from", "none"],
+}
 OPTIONS = list(numeric_options.options())
 COMMANDS = [name for name, _ in commands() if name not in numeric_options.NOT_RUN]
 

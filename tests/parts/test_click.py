@@ -4,7 +4,7 @@ import torch
 
 import ganvas
 from ganvas.errors import LatentError, RegionError
-from ganvas.parts.click import Clicks, connected, rule_for
+from ganvas.parts.click import Clicks, connected
 from tests.generators.small import small_stylegan2
 
 
@@ -89,11 +89,6 @@ def test_a_session_is_of_one_image(generator):
 def test_clicks_need_a_point_inside():
     with pytest.raises(RegionError, match="needs a point"):
         Clicks((), ((0.5, 0.5),))
-
-
-def test_the_rule_parts_two_groups():
-    distance = torch.cat([torch.full((50,), 0.2), torch.full((200,), 1.1)]).view(10, 25)
-    assert 0.2 < rule_for(distance) < 1.1
 
 
 def test_the_connected_piece_holds_the_point():

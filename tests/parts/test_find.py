@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import ganvas
 from ganvas.errors import RegionError, ResultFileError
@@ -13,6 +14,7 @@ from ganvas.parts.maps import maps_of, on_image
 from ganvas.parts.model_part import ModelPart, label_maps, shares_in
 from ganvas.regions.part_model import stored_part_model
 from tests.generators.small import small_stylegan2
+from tests.generators.small_stylegan3 import small_stylegan3
 
 
 @pytest.fixture(autouse=True)
@@ -63,10 +65,10 @@ def test_the_default_parts_are_kept_by_the_generators_hash(cache: Path, monkeypa
     monkeypatch.setattr("ganvas.parts.find.SAMPLES", 4)
     generator = small_stylegan2(16)
     generator.about = About("small", "0123456789abcdef" * 4)
-    ask = {"samples": 4, "count": 16}
+    ask = {"samples": 4, "count": 24}
     found = ganvas.find_parts(generator, **ask)
     file = next((cache / "parts").iterdir())
-    assert file.name.startswith("0123456789abcdef01234567-16")
+    assert file.name.startswith("0123456789abcdef01234567-24")
     monkeypatch.setattr("ganvas.parts.find.cluster_parts", lambda *_: pytest.fail("they are kept"))
     assert torch.equal(ganvas.find_parts(generator, **ask).maps[0].weight, found.maps[0].weight)
     file.write_bytes(b"damaged")
@@ -88,7 +90,7 @@ def test_a_generator_without_a_fine_map_has_no_parts():
 
 def test_a_file_of_parts_gives_them_back(generator, model, tmp_path: Path):
     named = model.named({"eyes": [0, 2]})
-    read = ganvas.load_parts(ganvas.save_parts(tmp_path / "parts.safetensors", named))
+    read = ganvas.load_parts(named.save(tmp_path / "parts.safetensors"))
     assert read.names == {"eyes": (0, 2)}
     assert repr(read) == "PartModel(4 clusters of b8, named eyes)"
     latent = ganvas.sample(generator, [1])
@@ -145,3 +147,24 @@ def test_an_image_without_the_part_is_named(generator, model):
     assert located(generator, latent, part) == [None]
     with pytest.raises(RegionError, match="part:0 is not in the image of seed 4"):
         regions_in(generator, latent, part)
+
+
+def test_a_wrapped_module_has_parts():
+    torch.manual_seed(0)
+    upper = [nn.Unflatten(1, (8, 8, 8)), nn.Upsample(scale_factor=2), nn.Conv2d(8, 6, 3, padding=1), nn.ReLU()]
+    module = nn.Sequential(nn.Linear(5, 512), *upper, nn.Conv2d(6, 3, 3, padding=1)).eval().requires_grad_(False)
+    wrapped = ganvas.wrap(module, z_dim=5)
+    latent = ganvas.sample(wrapped, [1, 2])
+    parts = ganvas.find_parts(wrapped, count=3, samples=4, feature=wrapped.feature_names[-1])
+    assert label_maps(wrapped, latent, parts).shape == (2, 16, 16)
+    assert ganvas.ClickFeatures(wrapped, latent[0]).region([(0.5, 0.5)], threshold=0.3).mask(16, 16).max() == 1
+
+
+@pytest.mark.slow
+def test_a_stylegan3_has_parts_without_its_margins():
+    generator = small_stylegan3()
+    latent = ganvas.sample(generator, [1])
+    parts = ganvas.find_parts(generator, count=3, samples=3)
+    assert label_maps(generator, latent, parts).shape == (1, generator.resolution, generator.resolution)
+    borrowed = ganvas.borrow(generator, latent, ganvas.sample(generator, [2]), ganvas.Region.box(0.2, 0.2, 0.8, 0.8))
+    assert borrowed.space == "s"

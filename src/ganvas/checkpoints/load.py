@@ -5,7 +5,7 @@ said of a file.
 import importlib.resources
 import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from ganvas.generators.protocol import About, Generator, about_of
 from ganvas.images.face_finders import finder_named
 from ganvas.io.files import is_file
 from ganvas.regions import Region
+from ganvas.regions.part_files import load_parts
+from ganvas.regions.part_model import CLUSTERS, LABELS, PartModel
 
 BUNDLED = ("faces", "cats", "faces-dcgan", "cats-dcgan")
 PRECISIONS = (torch.float32, torch.bfloat16)
@@ -111,17 +113,23 @@ def recognize(path: Path) -> tuple[UnbuiltGenerator, About]:
 
 
 def _with_facts(path: Path, about: About) -> About:
-    """Return what is known of a bundled generator with the layers of its regions and what finds faces for it. They lie
-    in a file beside the weights, so that a new recommendation does not store the weights again.
+    """Return what is known of a bundled generator with the layers of its regions, what finds faces for it, and what
+    tells its parts apart. They lie in files beside the weights, so that a new one does not store the weights again.
     """
     if path != bundled_path(about.name):
         return about
     known = tomllib.loads(path.with_name("facts.toml").read_text("utf-8")).get(about.name, {})
+    beside = [load_parts(file) for kind in (LABELS, CLUSTERS) if (file := _parts_path(about.name, kind)).is_file()]
     return replace(
         about,
         region_layers={**known.get("region_layers", {}), **about.region_layers},
         face_finder=about.face_finder or known.get("face_finder", ""),
+        parts=with_parts(beside, about.parts),
     )
+
+
+def _parts_path(name: str, kind: str) -> Path:
+    return bundled_path(f"{name}-{kind}")
 
 
 def recognize_tree(tree: Any, path: Path) -> UnbuiltGenerator:
@@ -156,6 +164,7 @@ def convert(
     region_layers: Mapping[str, str] | None = None,
     facts: Mapping[str, str] | None = None,
     face_finder: str = "",
+    parts: Sequence[PartModel] = (),
 ) -> Path:
     """Write a generator in our own format, safetensors with a header.
 
@@ -169,6 +178,8 @@ def convert(
         region_layers: Those for named regions that live in others, such as {"ears": "0-3"}; by default as before.
         facts: Facts about its source, such as license and data, kept beside the hash of the original.
         face_finder: What finds faces in photos for it: "people" or "cats"; by default as before.
+        parts: What tells the parts of its images apart, from `find_parts` or `load_parts`: one of each kind, which
+            takes the place of the one before.
 
     Returns:
         The path of the file.
@@ -205,9 +216,15 @@ def convert(
         edit_layers=edit_layers or about.edit_layers,
         face_finder=face_finder or about.face_finder,
         region_layers={name: text for name, text in given.items() if name in named},
+        parts=with_parts(about.parts, parts),
         source={**about.source, "hash": about.hash, **(facts or {})},
     )
     return save_generator(target, generator, about, half=half)
+
+
+def with_parts(before: Sequence[PartModel], new: Sequence[PartModel]) -> tuple[PartModel, ...]:
+    """Return the parts of a generator with new ones, each in the place of the one of its kind."""
+    return tuple({model.kind: model for model in (*before, *new)}.values())
 
 
 @checked
@@ -258,6 +275,7 @@ def _facts(path: Path) -> dict[str, Any]:
         "edit_layers": about.edit_layers,
         "region_layers": dict(about.region_layers),
         "face_finder": about.face_finder,
+        "parts": [name for model in about.parts for name in model.names or [f"0-{len(model) - 1}"]],
         "source": dict(about.source),
         "hash": about.hash,
     }

@@ -1,5 +1,6 @@
 """Our format of generators: safetensors with the architecture in the header; and modules built of such tensors."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from ganvas.errors import CheckpointError, RegionError
 from ganvas.generators.protocol import About
 from ganvas.io.tensor_files import KEY, hash_tensors, read_tensors, write_tensors
 from ganvas.regions import Region
+from ganvas.regions.part_model import PartModel, stored_part_model
 
 FORMAT = "Ganvas safetensors"
+PARTS = "parts."  # how the names of tensors begin that tell parts apart; no weights of any family do
 PRIOR = "standard normal, numpy RandomState per seed"
 
 
@@ -31,7 +34,8 @@ def is_own(path: Path) -> bool:
 
 def read_own(path: Path) -> tuple[UnbuiltGenerator, About]:
     """Return a generator file of ours, not yet built, and what it says of itself; raises `CheckpointError`."""
-    tensors, header = read_tensors(path, "generator", CheckpointError)
+    stored, header = read_tensors(path, "generator", CheckpointError)
+    tensors = {name: tensor for name, tensor in stored.items() if not name.startswith(PARTS)}
     family = header.get("family")
     if not isinstance(family, str) or family not in FAMILIES:
         raise CheckpointError(
@@ -48,12 +52,19 @@ def read_own(path: Path) -> tuple[UnbuiltGenerator, About]:
             str(header.get("edit_layers", "")),
             {name: str(layers) for name, layers in header.get("region_layers", {}).items()},
             str(header.get("face_finder", "")),
+            tuple(_read_parts(stored, index, one) for index, one in enumerate(header.get("parts", []))),
         )
     except CheckpointError as reason:
         raise type(reason)(f"'{path}': {reason}") from reason
     except (AttributeError, KeyError, TypeError, ValueError, RegionError) as reason:
         raise CheckpointError(f"'{path}' has a damaged header ({reason}); convert the original file again.") from reason
     return UnbuiltGenerator(family, architecture, tensors, FORMAT), about
+
+
+def _read_parts(tensors: Mapping[str, Tensor], index: int, header: Mapping[str, Any]) -> PartModel:
+    start = f"{PARTS}{index}."
+    own = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+    return stored_part_model(own, header)
 
 
 def build(unbuilt: UnbuiltGenerator, path: Path) -> Any:
@@ -104,5 +115,8 @@ def save_generator(path: str | Path, generator: Any, about: About, *, half: bool
         "edit_layers": about.edit_layers,
         "region_layers": dict(about.region_layers),
         "face_finder": about.face_finder,
+        "parts": [parts.stored()[1] for parts in about.parts],
     }
+    for index, parts in enumerate(about.parts):
+        tensors |= {f"{PARTS}{index}.{name}": tensor for name, tensor in parts.stored()[0].items()}
     return write_tensors(path, "generator", tensors, header, CheckpointError)

@@ -7,21 +7,18 @@ from typing import Literal
 
 from ganvas.cli import numbers
 from ganvas.cli.inside import Inside
-from ganvas.cli.options import Loading, PhotoOptions, Source
+from ganvas.cli.options import Loading, PhotoOptions, Source, latent_of_text
 from ganvas.cli.show import progress
-from ganvas.cli.types import Files, Flag, Layers, Model, Out, Overwrite, Space, parse_samples
+from ganvas.cli.types import Files, Flag, Layers, Model, Out, Overwrite, Space
 from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
 from ganvas.edits.interpolate import ease as eased
 from ganvas.edits.retime import path_timings
 from ganvas.errors import GanvasError, LatentError
-from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import label_of_each
 from ganvas.generators.protocol import Generator
-from ganvas.images.decoding import is_image
 from ganvas.images.saving import ImageFiles
 from ganvas.images.video import MISSING_VIDEO, VIDEOS, can_write_mp4
 from ganvas.io.result_folder import check_new_file, is_file_name
-from ganvas.latents.latent import Latent
 from ganvas.latents.noise import with_noise
 from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.reports.path_report import path_lines, path_summary, write_path, write_videos
@@ -89,7 +86,7 @@ def interpolate(
     sampled_in = "z" if space == "z" or mode == "spherical" else None
     labels = label_of_each(generator, label, len(latents))
     sources = [Source(truncation=truncation, label=one, photo=photo, no_tune=no_tune) for one in labels]
-    keys = [_read(generator, text, source, sampled_in) for text, source in zip(latents, sources, strict=True)]
+    keys = [latent_of_text(generator, text, source, sampled_in) for text, source in zip(latents, sources, strict=True)]
     keys = keys if noise_seed is None else [with_noise(generator, key, noise_seed) for key in keys]
     path = path_through(generator, keys, space=space, mode=mode, layers=layers, loop=loop)
     path = replace(path, confinement=inside.confinement(generator))
@@ -115,18 +112,3 @@ def _check(generator: Generator, path: LatentPath) -> None:
             f"Steps are measured between images of {SMALLEST} pixels and more; those of this generator have "
             f"{generator.resolution}."
         )
-
-
-def _read(generator: Generator, text: str, source: Source, space: str | None) -> Latent:
-    """Return the latent meant by ``seed:4``, ``FILE``, ``FILE:SAMPLES`` or a photo."""
-    if text.startswith("seed:"):
-        return source.read(generator, parse_seeds(text.removeprefix("seed:")), space)
-    file, colon, samples = text.rpartition(":")
-    if not colon or Path(text).exists():
-        file, samples = text, ""
-    path = Path(file)
-    if not path.exists() and not path.suffix:
-        raise LatentError(f"'{text}' is no latent: give seed:4, a latent file, or samples of one as FILE:0-2.")
-    chosen = parse_samples(samples) if samples else None
-    label = source.label if is_image(path) else None
-    return replace(source, latent=path, samples=chosen, truncation=None, label=label).read(generator, ())

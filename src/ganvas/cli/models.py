@@ -12,6 +12,7 @@ from ganvas.cli.show import progress, show_result
 from ganvas.cli.types import Flag, Model, Named
 from ganvas.errors import GanvasError
 from ganvas.io import cache
+from ganvas.regions.part_files import load_parts
 from ganvas.regions.text import parse_named_regions
 from ganvas.reports.model_table import fact_lines, model_table
 
@@ -97,6 +98,7 @@ def convert_model(
     layers: str = "",
     region_layers: Named = (),
     face_finder: str = "",
+    parts: Annotated[list[Path] | None, Parameter(negative=())] = None,
     fact: Named = (),
     output: Output = Output(),
 ) -> None:
@@ -117,6 +119,8 @@ def convert_model(
             several times.
         face_finder: What finds faces in photos for it, people or cats; people where it has regions of eyes and nothing
             else is said.
+        parts: A file of ganvas parts: what --region part:7 means from then on, and the names given there. A second one
+            may be of the other kind, trained on labels.
         fact: Another fact to record, as NAME=TEXT, such as license=CC0. May be given several times.
     """
     named = parse_named_regions(regions, region)
@@ -130,6 +134,7 @@ def convert_model(
         region_layers=dict(region_layers),
         facts=dict(fact),
         face_finder=face_finder,
+        parts=[load_parts(path) for path in parts or ()],
     )
     size = path.stat().st_size
     output.show("models convert", [f"{size / 1e6:.1f} MB"], [path], bytes=size)

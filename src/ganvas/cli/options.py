@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +15,11 @@ from torch import Tensor
 from ganvas.checkpoints.load import load
 from ganvas.cli import numbers
 from ganvas.cli.show import progress, repeatable, show_result, visible, written
-from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space
+from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space, parse_samples
 from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.devices import device_named
+from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label, about_of
 from ganvas.images.decoding import is_image
@@ -238,6 +239,21 @@ def open_source(
         opened = open_photo(path, generator, label=label, settings=photo.settings(), tune=tune, progress=report)
     print(visible("\n".join([*opened.warnings, opened.described])), file=sys.stderr)
     return opened.latent
+
+
+def latent_of_text(generator: Generator, text: str, source: Source, space: str | None = None) -> Latent:
+    """Return the latent meant by ``seed:4``, ``FILE``, ``FILE:SAMPLES`` or a photo."""
+    if text.startswith("seed:"):
+        return source.read(generator, parse_seeds(text.removeprefix("seed:")), space)
+    file, colon, samples = text.rpartition(":")
+    if not colon or Path(text).exists():
+        file, samples = text, ""
+    path = Path(file)
+    if not path.exists() and not path.suffix:
+        raise LatentError(f"'{text}' is no latent: give seed:4, a latent file, or samples of one as FILE:0-2.")
+    chosen = parse_samples(samples) if samples else None
+    label = source.label if is_image(path) else None
+    return replace(source, latent=path, samples=chosen, truncation=None, label=label).read(generator, ())
 
 
 def class_of(generator: Generator, label: str | None) -> int | None:

@@ -6,10 +6,12 @@ from typing import ClassVar, Protocol, runtime_checkable
 from ganvas.directions.direction import Direction, Strength
 from ganvas.drag.request import DragRequest
 from ganvas.drag.session import open_drag
+from ganvas.edits.borrow import borrow
 from ganvas.edits.mix import mix
 from ganvas.edits.move import edit
 from ganvas.edits.straight import EditMethod
 from ganvas.errors import LatentError, RegionError
+from ganvas.errors.shown import some_of
 from ganvas.generators.codes import Layers, layer_text, parse_layers
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.features import bundled_features
@@ -169,6 +171,27 @@ class Draw:
 
 
 @dataclass(frozen=True, eq=False)
+class Borrow:
+    """A part of another image, or of one for each; see `ganvas.borrow`. It leads to codes of space s."""
+
+    source: Latent
+    part: Region | Part | str
+    strength: float = 1.0
+    colors: bool = False
+
+    kind: ClassVar[str] = "borrow"
+    searches: ClassVar[bool] = False
+
+    def apply(self, generator: Generator, latent: Latent) -> Latent:
+        """Return the latent with the part."""
+        borrowed = borrow(generator, latent, self.source, self.part, strength=self.strength, colors=self.colors)
+        return replace(borrowed, names=latent.names)
+
+    def __str__(self) -> str:
+        return f"borrow {self.part} of {some_of(self.source.captions)}"
+
+
+@dataclass(frozen=True, eq=False)
 class Operation:
     """A change with where it may happen: ``inside`` a region (its name or itself), None for all of the image; one that
     is not ``enabled`` is left out.
@@ -180,6 +203,7 @@ class Operation:
 
     def __post_init__(self) -> None:
         refuse_file(self.inside)
+        refuse_file(getattr(self.change, "part", None))
 
     def __str__(self) -> str:
         where = "" if self.inside is None else f", inside {self.inside}"

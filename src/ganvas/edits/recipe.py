@@ -17,12 +17,12 @@ from ganvas.drag.session import DragSession, Points
 from ganvas.drag.settings import DragSettings
 from ganvas.drag.state import CANCELED
 from ganvas.edits.confine import Confinement, ConfineSettings
-from ganvas.edits.operations import Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
+from ganvas.edits.operations import Borrow, Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
 from ganvas.edits.recipe_files import read_recipe, write_recipe
 from ganvas.edits.straight import EditMethod
 from ganvas.errors import GanvasError
 from ganvas.errors.arguments import checked
-from ganvas.errors.ranges import Steps
+from ganvas.errors.ranges import Fraction, Steps
 from ganvas.generators.codes import Layers
 from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.inversion.sketch.target import Sketch
@@ -107,6 +107,27 @@ class Recipe:
             inside: As in `move`.
         """
         return self.add(Mix(style, layers), inside)
+
+    @checked
+    def borrow(
+        self,
+        source: Latent,
+        part: Region | Part | str,
+        *,
+        strength: Fraction = 1.0,
+        colors: bool = False,
+        inside: Region | Part | str | None = None,
+    ) -> "Recipe":
+        """Take a part of another image, as `ganvas.borrow` does.
+
+        Args:
+            source: The image that has the part.
+            part: The part or region.
+            strength: How much of it, from 0 to 1.
+            colors: Whether colors and texture come along.
+            inside: As in `move`; None for the part itself.
+        """
+        return self.add(Borrow(source, part, strength, colors), part if inside is None else inside)
 
     @checked
     def interpolate(

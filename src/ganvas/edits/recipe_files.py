@@ -19,7 +19,7 @@ from ganvas.drag.request_json import request_as_json, request_of
 from ganvas.edits.confine import ConfineSettings
 from ganvas.edits.correct import CorrectedEdit
 from ganvas.edits.follow import FollowedEdit
-from ganvas.edits.operations import Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
+from ganvas.edits.operations import Borrow, Change, Drag, Draw, InterpolateTo, Mix, Move, Operation
 from ganvas.edits.straight import EditMethod
 from ganvas.errors import ResultFileError
 from ganvas.generators.codes import Layers
@@ -138,6 +138,10 @@ def _put_change(tensors: Tensors, name: str, change: Change) -> dict[str, Any]:
                 "style": _put_latent(tensors, f"{name}.style", change.style),
                 "layers": _plain_layers(change.layers),
             }
+        case Borrow():
+            part = _put_place(tensors, f"{name}.part", change.part)
+            source = _put_latent(tensors, f"{name}.source", change.source)
+            return {"source": source, "part": part, "strength": change.strength, "colors": change.colors}
         case InterpolateTo():
             target = _put_latent(tensors, f"{name}.target", change.target)
             return {"target": target, "t": change.t, "layers": _plain_layers(change.layers)}
@@ -162,6 +166,12 @@ def _change(tensors: Tensors, name: str, values: Mapping[str, Any]) -> Change:
             return Move(direction, strength, layers, _method(tensors, f"{name}.method", values.get("method")))
         case "mix":
             return Mix(_latent(tensors, f"{name}.style", values["style"]), layers)
+        case "borrow":
+            part = _place(tensors, f"{name}.part", values["part"])
+            if part is None:
+                raise ValueError("it holds an operation that borrows nothing")
+            source = _latent(tensors, f"{name}.source", values["source"])
+            return Borrow(source, part, number(values["strength"]), values["colors"] is True)
         case "interpolate":
             return InterpolateTo(_latent(tensors, f"{name}.target", values["target"]), number(values["t"]), layers)
         case "drag":

@@ -95,6 +95,8 @@ THREADS = Range(0, 1024, whole=True)
 LAYER_COUNT = Range(0, 1000, whole=True)
 INDEX = Range(0, 999_999, whole=True)
 FRAMES = Range(0, 1000, whole=True)
+PART_COUNT = Range(2, 64, whole=True)
+PART_SAMPLES = Range(2, 10_000, whole=True)
 FINITE = Range(-1e9, 1e9)
 RATE = Range(0, 1, above=True)
 PIXELS = Range(0, 4096, above=True)
@@ -120,6 +122,8 @@ Size = Annotated[int, SIZE]
 Threads = Annotated[int, THREADS]
 LayerCount = Annotated[int, LAYER_COUNT]
 Frames = Annotated[int, FRAMES]
+PartCount = Annotated[int, PART_COUNT]
+PartSamples = Annotated[int, PART_SAMPLES]
 Finite = Annotated[float | int, FINITE]
 Rate = Annotated[float | int, RATE]
 Pixels = Annotated[float | int, PIXELS]

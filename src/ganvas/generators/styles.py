@@ -3,11 +3,29 @@
 """
 
 import math
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from ganvas.generators.protocol import CodesWithSpace, Extent, Noise
+
+WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
+StyleInput = tuple[Tensor, Extent]
+"""A map [n, c, h, w] whose channels a style scales, and what it covers, in fractions of the image."""
+
+
+@runtime_checkable
+class HasStyleInputs(Protocol):
+    """A style-based generator that shows what its styles scale."""
+
+    def style_inputs(
+        self, codes: Tensor | CodesWithSpace, space: str | None = None, *, noise: Noise = "const"
+    ) -> list[StyleInput | None]:
+        """Return the map that each style scales, in the order of `HasStyles.styles`; None for one that scales none."""
+        ...
 
 
 class Affine(nn.Module):

@@ -4,15 +4,15 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import GanvasError, RegionError
 from ganvas.errors.arguments import checked
-from ganvas.errors.ranges import Range, Seed
+from ganvas.errors.ranges import PartCount, PartSamples, Seed
 from ganvas.generators.at_once import samples_at_once
 from ganvas.generators.labels import even_classes
 from ganvas.generators.protocol import Generator, about_of, check_generator, feature_extent
@@ -20,18 +20,16 @@ from ganvas.io.cache import home
 from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent, sample
 from ganvas.parts.clusters import spherical_kmeans
-from ganvas.parts.files import load_parts, save_parts
 from ganvas.parts.maps import maps_of
-from ganvas.regions.part_model import CLUSTERS, MapScores, PartModel, standardized
+from ganvas.regions.part_files import load_parts
+from ganvas.regions.part_model import CLUSTERS, MapScores, PartModel, smoothed
 
-COUNT, SAMPLES, TRUNCATION = 16, 128, 0.7
+COUNT, SAMPLES, TRUNCATION = 24, 128, 0.7
 FIRST_SEED = 1_000_000  # far from those that people try
 SHARPNESS = 20.0  # logits are cosines times this
 MOST_VECTORS = 65_536
 SIDES = 8, 32, 64  # of the map that is clustered: at least, as a rule a quarter of the image but at most
 WORK = "Finding parts"
-PartCount = Annotated[int, Range(2, 64, whole=True)]
-SampleCount = Annotated[int, Range(2, 10_000, whole=True)]
 
 
 @checked
@@ -39,7 +37,7 @@ def find_parts(
     generator: Generator,
     *,
     count: PartCount = COUNT,
-    samples: SampleCount = SAMPLES,
+    samples: PartSamples = SAMPLES,
     seed: Seed = 0,
     feature: str | None = None,
     progress: Progress | None = None,
@@ -79,7 +77,7 @@ def find_parts(
     if kept is not None:
         with suppress(GanvasError, OSError):  # a folder that may only be read: found anew next time
             kept.parent.mkdir(parents=True, exist_ok=True)
-            save_parts(kept, found)
+            found.save(kept)
     return found
 
 
@@ -122,7 +120,7 @@ def cluster_parts(
     """Return the clusters of a feature map of a latent's images."""
     flat = _vectors(generator, latent, feature, progress)
     mean, std = flat.mean(0), flat.std(0).clamp(min=1e-8)
-    unit = standardized(flat[..., None, None], mean, std, unit=True)[..., 0, 0]
+    unit = F.normalize((flat - mean) / std)
     random = torch.Generator().manual_seed(0)
     few = unit[torch.randperm(len(unit), generator=random)[:MOST_VECTORS].to(unit.device)]
     centers = spherical_kmeans(few, count)
@@ -136,10 +134,10 @@ def cluster_parts(
 
 
 def _vectors(generator: Generator, latent: Latent, name: str, progress: Progress) -> Float[Tensor, "n c"]:
-    """Return the feature vectors at all places of all images."""
+    """Return the smoothed feature vectors at all places of all images."""
     found, at_once = [], samples_at_once(generator)
     for first in range(0, len(latent), at_once):
         values = maps_of(generator, latent[first : first + at_once], [name])[name]
-        found.append(values.flatten(2).mT.flatten(0, 1))
+        found.append(smoothed(values).flatten(2).mT.flatten(0, 1))
         progress(WORK, min(first + at_once, len(latent)), len(latent))
     return torch.cat(found)

@@ -7,6 +7,7 @@ from ganvas.errors import RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.shown import shortened, shown
 from ganvas.generators.protocol import Generator, about_of, check_generator
+from ganvas.io.progress import Progress
 from ganvas.parts.click import ClickPart, Clicks
 from ganvas.parts.find import find_parts
 from ganvas.parts.model_part import ModelPart
@@ -66,10 +67,10 @@ def named_part(generator: Generator, clusters: Callable[[], PartModel], text: st
     return ModelPart(model, model.numbers(name), name)
 
 
-def clusters_of(generator: Generator) -> PartModel:
+def clusters_of(generator: Generator, progress: Progress | None = None) -> PartModel:
     """Return the clusters in the generator's file; those that `ganvas.find_parts` finds where it has none."""
     stored = [model for model in about_of(generator).parts if model.kind == CLUSTERS]
-    return stored[0] if stored else find_parts(generator)
+    return stored[0] if stored else find_parts(generator, progress=progress)
 
 
 def part_text(part: Part) -> str:

@@ -6,15 +6,20 @@ al., DatasetGAN, CVPR 2021) are both of this kind, so that one file and one way 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import RegionError
+from ganvas.errors import RegionError, ResultFileError
+from ganvas.errors.arguments import checked
 from ganvas.errors.shown import shown, some_of
+from ganvas.io.tensor_files import write_tensors
 
+KIND = "parts"
 CLUSTERS, LABELS = "clusters", "labels"
 MOST_PARTS = 256
 
@@ -23,7 +28,8 @@ MOST_PARTS = 256
 class MapScores:
     """How one feature map counts: its channels, standardized by `mean` and `std`, are scored by `weight`.
 
-    With `unit`, the standardized channels of each pixel are divided by their length, so that scores are cosines.
+    With `unit`, the map is smoothed first, and the standardized channels of each pixel are divided by their length, so
+    that scores are cosines.
     """
 
     name: str
@@ -38,15 +44,17 @@ class MapScores:
 
     def prepared(self, values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return the map as it is scored."""
-        return standardized(values, self.mean.to(values), self.std.to(values), self.unit)
+        mean, std = (one.to(values)[:, None, None] for one in (self.mean, self.std))
+        if not self.unit:
+            return (values - mean) / std
+        return F.normalize((smoothed(values) - mean) / std, dim=1)
 
 
-def standardized(
-    values: Float[Tensor, "n c h w"], mean: Float[Tensor, "c"], std: Float[Tensor, "c"], unit: bool
-) -> Float[Tensor, "n c h w"]:
-    """Return a map with channels of mean 0 and std 1, with `unit` divided by the length of each pixel's vector."""
-    plain = (values - mean[:, None, None]) / std[:, None, None].clamp(min=1e-8)
-    return plain / plain.norm(dim=1, keepdim=True).clamp(min=1e-8) if unit else plain
+def smoothed(values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Return a map without what alternates from sample to sample, as transposed convolutions do (binomial, 3x3)."""
+    padded = F.pad(values, (1, 1, 1, 1), mode="replicate")
+    down = (padded[..., :-2, :] + 2 * padded[..., 1:-1, :] + padded[..., 2:, :]) / 4
+    return (down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]) / 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +100,11 @@ class PartModel:
             for number in numbers:
                 self.numbers(str(number))
         return replace(self, names={**self.names, **{name: tuple(which) for name, which in names.items()}})
+
+    @checked
+    def save(self, path: str | Path) -> Path:
+        """Write a safetensors file that `ganvas.load_parts` reads; returns its path."""
+        return write_tensors(path, KIND, *self.stored(), ResultFileError)
 
     def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what a file holds of it: tensors, and JSON values; `stored_part_model` takes them back."""

@@ -17,6 +17,7 @@ from ganvas.generators.protocol import Label, Noise
 from ganvas.generators.style_based import PushStyles, StyleBased
 from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.synthesis import Synthesis
+from ganvas.generators.styles import WHOLE, StyleInput
 from ganvas.generators.takes_latent import takes_latent
 
 
@@ -49,6 +50,12 @@ class StyleGAN2(StyleBased[Synthesis]):
     def linearize_styles(self, styles: Sequence[Tensor], noise: Noise) -> tuple[Tensor, PushStyles]:
         """Return the image of one row of styles and the map from style tangents to those of images."""
         return self.synthesis.linearize(styles, self.noise_maps(noise, 1))
+
+    @takes_latent
+    def style_inputs(self, codes: Tensor, space: str, *, noise: Noise = "const") -> list[StyleInput]:
+        """Return the map that each style scales, as `ganvas.generators.styles.HasStyleInputs` says."""
+        maps = self.synthesis.style_inputs(self.styles(codes, space), self.noise_maps(noise, len(codes)))
+        return [(values, WHOLE) for values in maps]
 
     @takes_latent
     def feature_part(

@@ -162,6 +162,19 @@ class Synthesis(StyleSynthesis):
                 colors = hook(f"{name}.colors", colors) if hook and colors is not None else colors
         return colors, maps
 
+    def style_inputs(self, styles: Sequence[Tensor], noises: Sequence[Tensor | None]) -> list[Tensor]:
+        """Return the map [n, c, h, w] whose channels each style scales, in graph order."""
+        found, x = list[Tensor](), self._constant(len(styles[0]))
+        for _, block, (conv_styles, color_style), conv_noises in self._parts(styles, noises):
+            y = x
+            for (_, convolution), style, noise in zip(block.convolutions(), conv_styles, conv_noises, strict=True):
+                found.append(y)
+                y = convolution(y, style, noise, self.kernel)
+            x = y + block.skip(x, self.kernel) if block.residual else y
+            if color_style is not None:
+                found.append(x)
+        return found
+
     def part(
         self, styles: Sequence[Tensor], noises: Sequence[Tensor | None], name: str, window: Crop
     ) -> Float[Tensor, "n c h w"]:

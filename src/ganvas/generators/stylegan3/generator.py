@@ -16,11 +16,13 @@ from torch import Tensor
 
 from ganvas.errors import LatentError
 from ganvas.generators.base import IMAGE, Conditions, Painted, Request, refuse_noise
-from ganvas.generators.protocol import About, Noise
+from ganvas.generators.protocol import About, Extent, Noise
 from ganvas.generators.style_based import PushStyles, StyleBased
 from ganvas.generators.stylegan3.architecture import StyleGAN3Architecture
 from ganvas.generators.stylegan3.input import check_placement, placement
 from ganvas.generators.stylegan3.synthesis import Synthesis
+from ganvas.generators.styles import StyleInput
+from ganvas.generators.takes_latent import takes_latent
 
 
 class StyleGAN3(StyleBased[Synthesis]):
@@ -66,8 +68,7 @@ class StyleGAN3(StyleBased[Synthesis]):
         """
         self.check_feature(name)
         shape = self.architecture.shapes[self.feature_names.index(name)]
-        beyond = (shape.size_out / shape.rate_out - 1) / 2
-        return (-beyond, -beyond, 1 + beyond, 1 + beyond)
+        return margins(shape.size_out, shape.rate_out)
 
     def paint(self, codes: Tensor, space: str, given: Conditions, request: Request = IMAGE) -> Painted:
         """Return images and feature maps, margins included ("L3_52_512": of layer 3, 52 px a side, 512 channels)."""
@@ -76,6 +77,14 @@ class StyleGAN3(StyleBased[Synthesis]):
             self._check_shape(*request.start, len(codes))
         styles = self.styles(codes, space, given)
         return self.synthesis(styles, self._inverse(), request.start, request.wanted, request.with_image, request.hook)
+
+    @takes_latent
+    def style_inputs(self, codes: Tensor, space: str, *, noise: Noise = "const") -> list[StyleInput | None]:
+        """Return the map that each style scales, as `ganvas.generators.styles.HasStyleInputs` says."""
+        refuse_noise(noise)
+        maps = self.synthesis.style_inputs(self.styles(codes, space), self._inverse())
+        covered = [margins(shape.size_in, shape.rate_in) for shape in self.architecture.shapes]
+        return [None, *zip(maps, covered, strict=True)]
 
     def linearize_styles(self, styles: Sequence[Tensor], noise: Noise) -> tuple[Tensor, PushStyles]:
         """Return the image of one row of styles and the map from style tangents to those of images."""
@@ -90,6 +99,12 @@ class StyleGAN3(StyleBased[Synthesis]):
 
     def _inverse(self) -> Float[Tensor, "3 3"]:
         return self.transform.inverse().to(self.mapping.w_avg)
+
+
+def margins(size: int, rate: float | int) -> Extent:
+    """Return what a map of `size` samples a side covers of the image, which has `rate` samples a side."""
+    beyond = (size / rate - 1) / 2
+    return (-beyond, -beyond, 1 + beyond, 1 + beyond)
 
 
 def _about_moved(about: About, transform: Float[Tensor, "3 3"]) -> About:

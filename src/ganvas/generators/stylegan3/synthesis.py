@@ -198,6 +198,17 @@ class Synthesis(StyleSynthesis):
                 maps[name] = x
         return x, maps
 
+    def style_inputs(self, styles: Sequence[Tensor], inverse: Tensor) -> list[Tensor]:
+        """Return the map [n, c, h, w] whose channels each layer's style scales, from the first layer on."""
+        rows = []
+        for i in range(len(styles[0])):
+            x, found = self.input(styles[0][i : i + 1], inverse), []
+            for (_, layer), style in zip(self.named_layers(), styles[1:], strict=True):
+                found.append(x)
+                x = layer(x, style[i : i + 1])
+            rows.append(found)
+        return [torch.cat(maps) for maps in zip(*rows, strict=True)]
+
     def linearize(
         self, styles: Sequence[Tensor], inverse: Tensor
     ) -> tuple[Float[Tensor, "1 3 h w"], Callable[[Sequence[Tensor | None], int], Tensor]]:

@@ -1,4 +1,4 @@
-"""Labelled photos as a generator sees them: aligned by the eyes of their own label maps, and inverted once."""
+"""Labeled photos as a generator sees them: aligned by the eyes of their own label maps, and inverted once."""
 
 import tempfile
 import zipfile
@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ganvas.generators.protocol import Generator
-from ganvas.images.photos import resample
 from ganvas.inversion.encoder import default_start
 from ganvas.inversion.invert import invert
+from ganvas.inversion.labeled import labels_in_frame
 from ganvas.inversion.photos import PhotoSettings, align_photo
 from ganvas.inversion.settings import InversionSettings
 from ganvas.latents.files import load_latent
@@ -26,26 +26,26 @@ LABELS = ("background", "hair", "skin", "eyes", "nose", "mouth")
 EYES = LABELS.index("eyes")
 HELD_OUT = (2, 4, 5, 8, 10, 13, 16, 17, 20, 23, 25, 26, 29, 31, 34, 37, 40, 41, 44, 47)
 """The faces, counted in their order, that take no part in training; chosen before anything was computed."""
-STEPS, AT_ONCE = 150, 10
+STEPS, AT_ONCE = 150, 4
 
 
 @dataclass(frozen=True)
-class LabelledFaces:
+class LabeledFaces:
     """Faces with their label maps [n, h, w] at the generator's size, and their latents."""
 
     latent: Latent
     labels: Int[Tensor, "n h w"]
     photos: Float[Tensor, "n 3 h w"]
 
-    def rows(self, chosen: Sequence[int]) -> "LabelledFaces":
+    def rows(self, chosen: Sequence[int]) -> "LabeledFaces":
         """Return some of them."""
-        return LabelledFaces(self.latent.rows(chosen), self.labels[list(chosen)], self.photos[list(chosen)])
+        return LabeledFaces(self.latent.rows(chosen), self.labels[list(chosen)], self.photos[list(chosen)])
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
-def read_labelled(archive: Path, generator: Generator, kept: Path) -> LabelledFaces:
+def read_labeled(archive: Path, generator: Generator, kept: Path) -> LabeledFaces:
     """Return the faces of a zip of NNN.jpg and NNN.png, inverted into w+ and kept in the folder `kept`."""
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(archive) as zipped:
         zipped.extractall(folder)
@@ -53,24 +53,24 @@ def read_labelled(archive: Path, generator: Generator, kept: Path) -> LabelledFa
         pairs = [_aligned(file, generator) for file in files]
     photos, labels = torch.cat([photo for photo, _ in pairs]), torch.stack([one for _, one in pairs])
     settings = InversionSettings(steps=STEPS, start=default_start(generator, "w+"))
-    latents = []
-    for first in range(0, len(photos), AT_ONCE):
-        path = kept / f"faces-{first:02d}.safetensors"
-        if not path.is_file():
-            kept.mkdir(parents=True, exist_ok=True)
-            invert(generator, photos[first : first + AT_ONCE], settings).latent.save(path)
-        latents.append(load_latent(path))
-        show_progress("faces inverted", min(first + AT_ONCE, len(photos)), len(photos))
-    return LabelledFaces(Latent(torch.cat([one.codes for one in latents]), "w+"), labels, photos)
+    paths = [kept / f"face-{row:02d}.safetensors" for row in range(len(photos))]
+    missing = [row for row, path in enumerate(paths) if not path.is_file()]
+    missing.sort(key=lambda row: row not in HELD_OUT)
+    kept.mkdir(parents=True, exist_ok=True)
+    for first in range(0, len(missing), AT_ONCE):
+        rows = missing[first : first + AT_ONCE]
+        found = invert(generator, photos[rows], settings).latent
+        for row, one in zip(rows, found, strict=True):
+            one.save(paths[row])
+        show_progress("faces inverted", first + len(rows), len(missing))
+    return LabeledFaces(Latent(torch.cat([load_latent(path).codes for path in paths]), "w+"), labels, photos)
 
 
 def _aligned(file: Path, generator: Generator) -> tuple[Float[Tensor, "1 3 r r"], Int[Tensor, "r r"]]:
     """Return a photo and its label map in the generator's frame."""
     labels = read_label_map(file.with_suffix(".png"))
     photo = align_photo(file, generator, PhotoSettings(eyes=(eyes_of(labels),)))
-    masks = torch.from_numpy(np.stack([labels == label for label in range(len(LABELS))])).float()[None]
-    shares = resample(masks, photo.frame, generator.resolution)[0]
-    return photo.image, shares.argmax(0)
+    return photo.image, labels_in_frame(labels, photo.frame, generator.resolution)
 
 
 def eyes_of(labels: Int[np.ndarray, "h w"]) -> tuple[tuple[float, float], tuple[float, float]]:

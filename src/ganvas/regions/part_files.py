@@ -4,27 +4,8 @@ from pathlib import Path
 
 from ganvas.errors import ResultFileError
 from ganvas.errors.arguments import checked
-from ganvas.io.tensor_files import read_tensors, write_tensors
-from ganvas.regions.part_model import PartModel, stored_part_model
-
-KIND = "parts"
-
-
-@checked
-def save_parts(path: str | Path, parts: PartModel) -> Path:
-    """Write parts as a safetensors file that `load_parts` reads.
-
-    Args:
-        path: The file to write.
-        parts: The parts.
-
-    Returns:
-        The path.
-
-    Raises:
-        ResultFileError: The file cannot be written.
-    """
-    return write_tensors(path, KIND, *parts.stored(), ResultFileError)
+from ganvas.io.tensor_files import read_tensors
+from ganvas.regions.part_model import KIND, PartModel, stored_part_model
 
 
 @checked
@@ -32,7 +13,7 @@ def load_parts(path: str | Path) -> PartModel:
     """Read a file of parts.
 
     Args:
-        path: A file that ``ganvas parts`` or `save_parts` wrote.
+        path: A file that ``ganvas parts`` or `PartModel.save` wrote.
 
     Returns:
         The parts.
@@ -45,7 +26,7 @@ def load_parts(path: str | Path) -> PartModel:
         >>> import ganvas, tempfile
         >>> parts = ganvas.find_parts(ganvas.load("faces-dcgan"), count=6, samples=8)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ganvas.load_parts(ganvas.save_parts(f"{folder}/parts.safetensors", parts))
+        ...     ganvas.load_parts(parts.save(f"{folder}/parts.safetensors"))
         PartModel(6 clusters of b16)
     """
     return stored_part_model(*read_tensors(path, KIND, ResultFileError))
