@@ -43,11 +43,23 @@ def test_the_norm_of_what_is_borrowed_stays():
 
 def test_weights_are_shares_and_follow_the_part(generator):
     latent = ganvas.sample(generator, [1])
-    weights = channel_weights(generator, [latent], REGION)
+    weights = channel_weights(generator, [latent], REGION, 32.0)
     assert [len(one) for one in weights] == generator.style_channels()
     assert all(float(one.min()) >= 0 and float(one.max()) <= 1 for one in weights)
-    outside = channel_weights(generator, [latent], ~REGION)
+    outside = channel_weights(generator, [latent], ~REGION, 32.0)
     assert all(float((a * b).max()) == 0 for a, b in zip(weights, outside, strict=True)), "denser on one side only"
+
+
+def test_the_styles_of_fine_maps_stay_unless_colors_come_along(generator):
+    latent, source = ganvas.sample(generator, [1]), ganvas.sample(generator, [3])
+    own = latent.to_space(generator, "s").codes
+    shape, both = (ganvas.borrow(generator, latent, source, REGION, colors=colors).codes for colors in (False, True))
+    fine = [values.shape[-1] > 8 for values, _ in generator.style_inputs(latent)]
+    layers = generator.style_channels()
+    each = list(zip(fine, own.split(layers, 1), shape.split(layers, 1), both.split(layers, 1), strict=True))
+    assert all(torch.equal(before, after) for kept, before, after, _ in each if kept)
+    assert not all(torch.equal(before, after) for kept, before, _, after in each if kept)
+    assert not torch.equal(own, shape)
 
 
 def test_nothing_borrowed_is_the_same_image(generator):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import ganvas
 from ganvas.errors import RegionError, ResultFileError
@@ -13,6 +14,7 @@ from ganvas.parts.maps import maps_of, on_image
 from ganvas.parts.model_part import ModelPart, label_maps, shares_in
 from ganvas.regions.part_model import stored_part_model
 from tests.generators.small import small_stylegan2
+from tests.generators.small_stylegan3 import small_stylegan3
 
 
 @pytest.fixture(autouse=True)
@@ -145,3 +147,24 @@ def test_an_image_without_the_part_is_named(generator, model):
     assert located(generator, latent, part) == [None]
     with pytest.raises(RegionError, match="part:0 is not in the image of seed 4"):
         regions_in(generator, latent, part)
+
+
+def test_a_wrapped_module_has_parts():
+    torch.manual_seed(0)
+    upper = [nn.Unflatten(1, (8, 8, 8)), nn.Upsample(scale_factor=2), nn.Conv2d(8, 6, 3, padding=1), nn.ReLU()]
+    module = nn.Sequential(nn.Linear(5, 512), *upper, nn.Conv2d(6, 3, 3, padding=1)).eval().requires_grad_(False)
+    wrapped = ganvas.wrap(module, z_dim=5)
+    latent = ganvas.sample(wrapped, [1, 2])
+    parts = ganvas.find_parts(wrapped, count=3, samples=4, feature=wrapped.feature_names[-1])
+    assert label_maps(wrapped, latent, parts).shape == (2, 16, 16)
+    assert ganvas.ClickFeatures(wrapped, latent[0]).region([(0.5, 0.5)], threshold=0.3).mask(16, 16).max() == 1
+
+
+@pytest.mark.slow
+def test_a_stylegan3_has_parts_without_its_margins():
+    generator = small_stylegan3()
+    latent = ganvas.sample(generator, [1])
+    parts = ganvas.find_parts(generator, count=3, samples=3)
+    assert label_maps(generator, latent, parts).shape == (1, generator.resolution, generator.resolution)
+    borrowed = ganvas.borrow(generator, latent, ganvas.sample(generator, [2]), ganvas.Region.box(0.2, 0.2, 0.8, 0.8))
+    assert borrowed.space == "s"

@@ -11,7 +11,7 @@ from ganvas.cli.options import Loading, Source, latent_of_text
 from ganvas.cli.paste import PasteOptions
 from ganvas.cli.recipes import show_recipe
 from ganvas.cli.show import progress
-from ganvas.cli.types import Files, Model, Out, Overwrite, RegionText
+from ganvas.cli.types import Files, Flag, Model, Out, Overwrite, RegionText
 from ganvas.directions.find import region_of
 from ganvas.edits.borrow import rank_sources
 from ganvas.edits.confine import ConfineSettings
@@ -29,6 +29,7 @@ def borrow(
     from_: Annotated[str, Parameter(name="--from")],
     to: str = "seed:4",
     strength: numbers.Fraction = 1.0,
+    colors: Flag = False,
     nearest: numbers.Count = 1,
     by: Literal["inside", "outside"] = "outside",
     rim: numbers.Fraction | None = None,
@@ -48,6 +49,7 @@ def borrow(
         from_: The image that has it: seed:7, a latent file or a photo. Of several, such as seed:0-63, the nearest.
         to: The image that gets it: seed:4, a latent file or a photo.
         strength: How much of it: 1 all, 0 nothing.
+        colors: Take colors and texture along, not the shape alone.
         nearest: How many of the images of --from to try, the most alike first, each on an image of its own.
         by: What is alike: the image outside the part, or the part itself.
         rim: Width of the rim around the part, in which the change fades, in fractions of the image; 0.1 by default.
@@ -66,5 +68,5 @@ def borrow(
     chosen = [number for number, _ in ranked]
     names = tuple(f"{target.captions[0]} with {part} of {sources.captions[number]}" for number in chosen)
     base = replace(target.rows([0] * len(chosen)), names=names) if len(chosen) > 1 else target
-    recipe = Recipe(base, settings=settings).borrow(sources.rows(chosen), text, strength=strength)
+    recipe = Recipe(base, settings=settings).borrow(sources.rows(chosen), text, strength=strength, colors=colors)
     show_recipe("borrow", recipe, generator, out, overwrite, files, paste, loading)

@@ -27,6 +27,7 @@ from ganvas.regions import Region
 from ganvas.regions.part import Part, masks_in
 
 SAMPLES = 8  # on which channels are weighted, beside the two images
+SHAPES = 0.25  # of the image's resolution: maps up to it carry shapes, finer ones colors and texture
 SHARPNESS = 4.0  # how fast the weight of a channel rises with how much denser it is inside than outside
 
 
@@ -39,6 +40,7 @@ def borrow(
     part: Region | Part | str,
     *,
     strength: Fraction = 1.0,
+    colors: bool = False,
 ) -> Latent:
     """Return latents that have a part of another image, such as its mouth, in its style.
 
@@ -51,6 +53,8 @@ def borrow(
         source: The images that have it: as many, or one for all.
         part: The part or region: "part:mouth", "click:0.5,0.7", a `Part` or a `Region`.
         strength: How much of it: 1 all, 0 nothing.
+        colors: Whether colors and texture come along: the styles of maps finer than a quarter of the image, which carry
+            the light too.
 
     Returns:
         Latents of space s.
@@ -75,7 +79,8 @@ def borrow(
         raise LatentError(f"{len(source)} sources do not fit {len(latent)} images: give as many, or one.")
     kept, taken = (one.to_space(generator, "s") for one in (latent, source))
     area = region_of(generator, part)[1]
-    weights = torch.cat(channel_weights(generator, [kept, taken], area)).to(kept.codes)
+    finest = generator.resolution * (1.0 if colors else SHAPES)
+    weights = torch.cat(channel_weights(generator, [kept, taken], area, finest)).to(kept.codes)
     each = zip(kept.codes.split(layers, 1), taken.codes.split(layers, 1), weights.split(layers), strict=True)
     moved = [transferred(style, other, weight, strength) for style, other, weight in each]
     others = source.captions if len(source) > 1 else source.captions * len(latent)
@@ -99,8 +104,11 @@ def transferred(
     return style - strength * own + strength * scale * borrowed
 
 
-def channel_weights(generator: Generator, latents: Sequence[Latent], area: Region | Part) -> list[Float[Tensor, "c"]]:
-    """Return for each style how much each of its channels belongs to a part, from 0 to 1.
+def channel_weights(
+    generator: Generator, latents: Sequence[Latent], area: Region | Part, finest: float
+) -> list[Float[Tensor, "c"]]:
+    """Return for each style how much each of its channels belongs to a part, from 0 to 1; 0 for maps with more than
+    `finest` samples over the image's width.
 
     The channels of the map that it scales are standardized over all images. With M the share of a channel's squared
     activation inside the part and m the part's share of the area, ``M (1 - m)`` against ``(1 - M) m`` is how dense it
@@ -109,7 +117,7 @@ def channel_weights(generator: Generator, latents: Sequence[Latent], area: Regio
     sums: list[Tensor] | None = None
     for one in [*latents, samples_of(generator, SAMPLES)]:
         masks = masks_in(generator, one, area)
-        inside = [_energy(given, masks) for given in _inputs(generator, one)]
+        inside = [_energy(given, masks, finest) for given in _inputs(generator, one)]
         sums = inside if sums is None else [a + b for a, b in zip(sums, inside, strict=True)]
     assert sums is not None
     return [_weight(energy) for energy in sums]
@@ -122,11 +130,13 @@ def _inputs(generator: Generator, latent: Latent) -> list[StyleInput | None]:
     return painter.style_inputs(ready)
 
 
-def _energy(given: StyleInput | None, masks: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "4 c"]:
+def _energy(given: StyleInput | None, masks: Float[Tensor, "n 1 h w"], finest: float) -> Float[Tensor, "4 c"]:
     """Return the squared differences from the mean inside and outside, and the area of both, summed over images."""
     if given is None:
         return torch.zeros(4, 4)
     values = on_image(given[0].float(), given[1]).cpu()
+    if values.shape[-1] > finest:
+        return torch.zeros(4, values.shape[1])
     mask = resize(masks, *values.shape[-2:])
     squares = (values - values.mean((0, 2, 3), keepdim=True)).square()
     areas = [part.sum().expand(values.shape[1]) for part in (mask, 1 - mask)]

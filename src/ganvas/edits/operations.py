@@ -188,13 +188,15 @@ class Borrow:
     source: Latent
     part: Region | Part | str
     strength: float = 1.0
+    colors: bool = False
 
     kind: ClassVar[str] = "borrow"
     searches: ClassVar[bool] = False
 
     def apply(self, generator: Generator, latent: Latent) -> Latent:
         """Return the latent with the part."""
-        return replace(borrow(generator, latent, self.source, self.part, strength=self.strength), names=latent.names)
+        borrowed = borrow(generator, latent, self.source, self.part, strength=self.strength, colors=self.colors)
+        return replace(borrowed, names=latent.names)
 
     def __str__(self) -> str:
         return f"borrow {self.part} of {some_of(self.source.captions)}"

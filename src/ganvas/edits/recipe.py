@@ -115,6 +115,7 @@ class Recipe:
         part: Region | Part | str,
         *,
         strength: Fraction = 1.0,
+        colors: bool = False,
         inside: Region | Part | str | None = None,
     ) -> "Recipe":
         """Take a part of another image, as `ganvas.borrow` does.
@@ -123,9 +124,10 @@ class Recipe:
             source: The image that has the part.
             part: The part or region.
             strength: How much of it, from 0 to 1.
+            colors: Whether colors and texture come along.
             inside: As in `move`; None for the part itself.
         """
-        return self.add(Borrow(source, part, strength), part if inside is None else inside)
+        return self.add(Borrow(source, part, strength, colors), part if inside is None else inside)
 
     @checked
     def interpolate(

@@ -141,7 +141,7 @@ def _put_change(tensors: Tensors, name: str, change: Change) -> dict[str, Any]:
         case Borrow():
             part = _put_place(tensors, f"{name}.part", change.part)
             source = _put_latent(tensors, f"{name}.source", change.source)
-            return {"source": source, "part": part, "strength": change.strength}
+            return {"source": source, "part": part, "strength": change.strength, "colors": change.colors}
         case InterpolateTo():
             target = _put_latent(tensors, f"{name}.target", change.target)
             return {"target": target, "t": change.t, "layers": _plain_layers(change.layers)}
@@ -170,7 +170,8 @@ def _change(tensors: Tensors, name: str, values: Mapping[str, Any]) -> Change:
             part = _place(tensors, f"{name}.part", values["part"])
             if part is None:
                 raise ValueError("it holds an operation that borrows nothing")
-            return Borrow(_latent(tensors, f"{name}.source", values["source"]), part, number(values["strength"]))
+            source = _latent(tensors, f"{name}.source", values["source"])
+            return Borrow(source, part, number(values["strength"]), values["colors"] is True)
         case "interpolate":
             return InterpolateTo(_latent(tensors, f"{name}.target", values["target"]), number(values["t"]), layers)
         case "drag":

@@ -101,7 +101,7 @@ class StyleGAN3(StyleBased[Synthesis]):
         return self.transform.inverse().to(self.mapping.w_avg)
 
 
-def margins(size: int, rate: float) -> Extent:
+def margins(size: int, rate: float | int) -> Extent:
     """Return what a map of `size` samples a side covers of the image, which has `rate` samples a side."""
     beyond = (size / rate - 1) / 2
     return (-beyond, -beyond, 1 + beyond, 1 + beyond)
