@@ -56,6 +56,7 @@ TEXTS_OF_COMMAND = {
     ("models convert", "--layers"): ("{}", "0-{}"),
     ("models convert", "--region"): ("lips=box:0,0,{},0.5",),
     ("models convert", "--region-layers"): ("mouth={}", "mouth=0-{}"),
+    ("compare directions", "--region"): ("box:0,0,{},0.5",),
     ("borrow", "--from"): ("seed:{}", "seed:0-{}"),
     ("borrow", "--to"): ("seed:{}",),
     ("parts", "--name"): ("eyes={}", "eyes=1+{}"),
