@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: help demo test slow test-kernels check fuzz lint docs wheel bench install clean
+.PHONY: help studio demo test slow test-kernels check fuzz lint docs wheel bench install clean
 
 help:
+	@echo "make studio open the page on which images are edited by hand"
 	@echo "make demo   find directions for regions of a face and show the edits on a page"
 	@echo "make test   run the default tests (minutes)"
 	@echo "make slow   run the slow tests"
@@ -29,6 +30,9 @@ $(VENV)/installed-docs: $(VENV)/installed
 	@touch $@
 
 install: $(VENV)/installed
+
+studio: install
+	$(BIN)/ganvas studio
 
 demo: install
 	$(BIN)/ganvas demo --out demo

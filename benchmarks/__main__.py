@@ -1,5 +1,5 @@
 """Run all benchmarks, or those named: ``python -m benchmarks [regions] [tangents] [precision] [jacobian] [biggan]
-[stylegan3] [large_spaces] [training] [inversion] [drag] [full_size] [--sizes 64,256]``.
+[stylegan3] [large_spaces] [training] [inversion] [drag] [full_size] [studio] [--sizes 64,256]``.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from benchmarks import (  # noqa: E402
     large_spaces,
     machine,
     regions,
+    studio,
     stylegan3,
     tangents,
     training,
@@ -67,6 +68,7 @@ def main() -> None:
         "Files and memory of every command",
         lambda: full_size.run(full_size.SIZES if sizes == SIZES else sizes),
     )
+    sections["studio"] = ("How long the studio's page waits", studio.run)
     unknown = set(arguments.names) - set(sections)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")

@@ -27,6 +27,7 @@ ROOM_ORDER = (
     "training",
     "comparisons",
     "reports",
+    "studio",
     "cli",
     "__main__",
 )

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 LIMIT = 70_000_000  # bytes
-SUFFIXES = {".py", ".pyi", ".typed", ".toml", ".txt", ".md", ".html", ".css", ".js", ".safetensors"}
+SUFFIXES = {".py", ".pyi", ".typed", ".toml", ".txt", ".md", ".html", ".css", ".js", ".svg", ".safetensors"}
 
 
 def problems(wheel: Path) -> list[str]:

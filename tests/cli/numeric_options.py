@@ -63,9 +63,10 @@ TEXTS_OF_COMMAND = {
 }
 WITHOUT_NUMBERS = {
     "--for", "--start", "--resume", "--discriminator", "--loss", "--feature", "--background", "--baseline", "--name",
-    "--regions", "--fact", "--from", "--paper", "--distill", "--model", "--face-finder", "--recipe",
+    "--public", "--models", "--regions", "--fact",
+    "--from", "--paper", "--distill", "--model", "--face-finder", "--recipe",
 }  # fmt: skip
-NOT_RUN = ("demo", "models list", "models fetch", "models info")
+NOT_RUN = ("demo", "studio", "models list", "models fetch", "models info")
 
 
 @dataclass(frozen=True)

@@ -333,3 +333,16 @@ def test_a_mask_of_very_many_pixels_is_refused_before_it_is_read(tmp_path: Path)
     Image.new("L", (5000, 4000), 255).save(tmp_path / "large.png")
     with pytest.raises(ImageError, match="5000x4000"):
         Region.from_mask_file(tmp_path / "large.png")
+
+
+def test_a_grown_region_holds_what_is_near_and_a_shrunk_one_what_is_deep():
+    box = Region.box(0.25, 0.25, 0.75, 0.75)
+    assert box.grow(0) is box
+    grown, shrunk = box.grow(0.125).mask(32, 32)[0], box.grow(-0.125).mask(32, 32)[0]
+    assert grown[16].nonzero().flatten().tolist() == list(range(4, 28))
+    assert grown[4, 4] == 0  # round at the corners
+    assert shrunk[16].nonzero().flatten().tolist() == list(range(12, 20))
+    again = Region.from_description(box.grow(-0.125).describe())
+    assert torch.equal(again.mask(32, 32)[0], shrunk)
+    with pytest.raises(RegionError, match="growth"):
+        box.grow(1.5)

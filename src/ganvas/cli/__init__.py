@@ -22,6 +22,7 @@ from ganvas.errors import GanvasError, NotFiniteError
 from ganvas.io.process import keep_freed_memory, let_threads_wait
 
 COMMANDS = {
+    "studio": "Edit images by hand, on a page in the browser.",
     "demo": "Find directions for regions of a face, and show the edits on a page.",
     "sample": "Make images from seeds.",
     "directions": "Find the directions that change a region and leave the rest alone.",

@@ -1,5 +1,6 @@
 """Jacobians that are computed once and kept: any region of the same images then gets its directions in milliseconds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -74,6 +75,28 @@ class CachedSearch:
         grams = [mean_grams(jacobian, *pair) for jacobian, pair in pairs if pair is not None]
         foreground, background = (torch.stack(part).sum(dim=0) for part in zip(*grams, strict=True))
         return search.solve_mean((foreground, background), area, masks, name)
+
+    @torch.no_grad()
+    def linear_images(
+        self, directions: Directions, strengths: Sequence[float], sample: int = 0
+    ) -> Float[Tensor, "k n c r r"]:
+        """Return ``x + alpha J n``, what each direction would make of one image were the generator linear: a product of
+        matrices instead of a synthesis, for previews.
+
+        Args:
+            directions: Directions that `find` returned.
+            strengths: Euclidean distances.
+            sample: Which of the images.
+
+        Returns:
+            [directions, strengths, c, r, r] at the resolution of the search.
+        """
+        jacobian, image = self.jacobians[sample], self.images[sample]
+        basis = self.search.method.basis(self.search.generator, self.search.space, self.search.layers)
+        coordinates = basis.coordinates(directions.vectors.to(jacobian.columns.device)).float()
+        changes = (coordinates @ jacobian.columns.float()).reshape(-1, 1, *image.shape)
+        amounts = torch.tensor(strengths, device=changes.device).reshape(1, -1, 1, 1, 1)
+        return image + amounts * changes
 
     def __repr__(self) -> str:
         images = f"{len(self.jacobians)} image{'s' if len(self.jacobians) > 1 else ''}"

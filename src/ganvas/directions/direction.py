@@ -6,7 +6,7 @@ means one vector that is added to the layers `layers` of w+.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
@@ -259,6 +259,13 @@ class Directions:
         if self.lengths is not None:
             tensors["lengths"] = self.lengths
         return tensors, {"space": self.space, "layers": self.layers, **asdict(self.origin)}
+
+    def rows(self, chosen: Sequence[int]) -> "Directions":
+        """Return some of the directions, counted from 0, in that order."""
+        which = list(chosen)
+        numbers = self.eigenvalues[which], self.predicted_ratios[which], self.stds[which]
+        lengths = None if self.lengths is None else self.lengths[which]
+        return Directions(self.vectors[which], self.space, self.layers, *numbers, self.mask, self.origin, lengths)
 
     @classmethod
     def of(cls, one: Direction) -> "Directions":

@@ -15,11 +15,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.find import region_of
-from ganvas.edits.rim import WHOLE, MapBlender, Rim, joined, rim_around
+from ganvas.edits.passes import Passes
+from ganvas.edits.rim import Rim, joined, rim_around
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Fraction, Range
-from ganvas.generators.protocol import Generator, Hookable, MapHook, check_generator, feature_extent
+from ganvas.generators.protocol import Generator, check_generator
 from ganvas.images.notebook import notebook_cell
 from ganvas.latents.latent import Latent, as_latent
 from ganvas.metrics.locality import rms_change
@@ -27,7 +28,6 @@ from ganvas.parts.located import regions_in
 from ganvas.regions import Region
 from ganvas.regions.part import Part
 
-Maps = dict[str, Tensor]
 MapSize = Annotated[int, Range(0, 1_000_000, whole=True)]
 
 
@@ -130,6 +130,7 @@ def confine(
     inside: Region | Part | str | Sequence[Region | Part | str],
     *,
     settings: ConfineSettings = ConfineSettings(),
+    passes: Passes | None = None,
 ) -> ConfinedImages:
     """Return images of edits that change nothing outside a region.
 
@@ -140,6 +141,7 @@ def confine(
             for a region of its own; where regions overlap, a later edit changes what an earlier one made.
         inside: The region or part, as in `find_directions`, or one for each edit. Parts are found in `latent`.
         settings: Width and side of the rim.
+        passes: Where the passes before the last edit are kept for the next call, of one sample; None keeps nothing.
 
     Returns:
         `ConfinedImages`: beyond the rim equal to ``generator.synthesize(latent)``, bit for bit. A generator whose
@@ -168,56 +170,15 @@ def confine(
         )
     painter = latent.generator_for(check_generator(generator))
     painters = [painter if one.tuned is latent.tuned else one.generator_for(generator) for one in edits]
-    original = painter.synthesize(latent)
-    rims = [Confinement(area, settings).rims(generator, latent) for area in areas]
-    blenders = {id(rim): MapBlender(rim) for of_edit in rims for rim in of_edit}
+    known = passes or Passes()
+    blenders = [known.blenders_in(generator, Confinement(area, settings), latent) for area in areas]
+    original = painter.synthesize(latent) if len(latent) > 1 else known.original(painter, latent, settings.finest)
     images = []
-    for row, one in enumerate(latent):
-        steps = [(by, to[row], blenders[id(rim[row])]) for by, to, rim in zip(painters, edits, rims, strict=True)]
-        images.append(_confined(painter, one, steps, original[[row]], settings.finest))
-    return ConfinedImages(torch.cat(images), original, joined([rim for of_edit in rims for rim in of_edit]))
-
-
-def _confined(
-    generator: Generator,
-    latent: Latent,
-    steps: Sequence[tuple[Generator, Latent, MapBlender]],
-    original: Float[Tensor, "1 3 h w"],
-    finest: int | None,
-) -> Float[Tensor, "1 3 h w"]:
-    """Return the image of one sample after all steps: a generator, the edited latent, and what confines it."""
-    image, maps = original, Maps()
-    if isinstance(generator, Hookable) and finest != 0:
-        generator.synthesize_hooked(_keeping(maps, finest), latent)
-    for painter, edited_latent, blender in steps:
-        if isinstance(painter, Hookable) and maps:
-            edited = painter.synthesize_hooked(_confining(painter, maps, blender), edited_latent)
-        else:
-            edited = painter.synthesize(edited_latent)
-        limit = torch.from_numpy(blender.rim.limit).to(image.device)
-        image = torch.where(limit, blender.blend(image, edited), image)
-    return image
-
-
-def _keeping(maps: Maps, finest: int | None) -> MapHook:
-    """Return a hook that keeps every map of at most `finest` pixels."""
-
-    def keep(name: str, values: Tensor) -> Tensor:
-        if finest is None or max(values.shape[-2:]) <= finest:
-            maps[name] = values
-        return values
-
-    return keep
-
-
-def _confining(generator: Generator, maps: Maps, blender: MapBlender) -> MapHook:
-    """Return a hook that confines the change of every kept map, and keeps what comes of it."""
-
-    def change(name: str, values: Tensor) -> Tensor:
-        if name not in maps:
-            return values
-        extent = feature_extent(generator, name) if name in generator.feature_names else WHOLE
-        maps[name] = blender.blend(maps[name], values, extent)
-        return maps[name]
-
-    return change
+    for row in range(len(latent)):
+        one, kept = (latent, known) if len(latent) == 1 else (latent[row], Passes())
+        steps = [
+            (by, to if one is latent else to[row], of_edit[row])
+            for by, to, of_edit in zip(painters, edits, blenders, strict=True)
+        ]
+        images.append(kept.confined(painter, one, steps, settings.finest, original[[row]]))
+    return ConfinedImages(torch.cat(images), original, joined([one.rim for of_edit in blenders for one in of_edit]))

@@ -15,7 +15,8 @@ from ganvas.errors.shown import some_of
 from ganvas.generators.codes import Layers, layer_text, parse_layers
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.features import bundled_features
-from ganvas.inversion.prepare import latent_at, prepare_inversion
+from ganvas.inversion.optimizers import OptimizerStep
+from ganvas.inversion.prepare import PreparedInversion, latent_at, prepare_inversion
 from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.inversion.sketch.target import Sketch
 from ganvas.latents.latent import Latent
@@ -153,9 +154,14 @@ class Draw:
 
     def apply(self, generator: Generator, latent: Latent) -> Latent:
         """Return the latent whose image matches the drawing."""
+        prepared = self.prepared(generator, latent)
+        return self.latent_after(generator, latent, prepared, list(prepared.steps())[-1])
+
+    def prepared(self, generator: Generator, latent: Latent) -> PreparedInversion:
+        """Return the search, whose steps can be watched."""
         tuned = latent.generator_for(generator)
         drawing, start = self.drawing.on(tuned), latent.to_space(tuned, self.settings.space)
-        prepared = prepare_inversion(
+        return prepare_inversion(
             tuned,
             drawing.colors.expand(len(latent), -1, -1, -1),
             self.settings.inversion(start),
@@ -163,8 +169,13 @@ class Draw:
             features=bundled_features(generator.device),
             names=latent.captions,
         )
-        last = list(prepared.steps())[-1]
-        return replace(start, codes=latent_at(prepared, last).codes.to(start.codes))
+
+    def latent_after(
+        self, generator: Generator, latent: Latent, prepared: PreparedInversion, step: OptimizerStep
+    ) -> Latent:
+        """Return the latent after a step of the search."""
+        start = latent.to_space(latent.generator_for(generator), self.settings.space)
+        return replace(start, codes=latent_at(prepared, step).codes.to(start.codes))
 
     def __str__(self) -> str:
         return f"draw {self.drawing.name}"
@@ -202,8 +213,8 @@ class Operation:
     enabled: bool = True
 
     def __post_init__(self) -> None:
-        refuse_file(self.inside)
-        refuse_file(getattr(self.change, "part", None))
+        for area in (self.inside, getattr(self.change, "part", None)):
+            refuse_file(area)
 
     def __str__(self) -> str:
         where = "" if self.inside is None else f", inside {self.inside}"

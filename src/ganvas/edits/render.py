@@ -12,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.find import region_of
-from ganvas.edits.confine import confine
+from ganvas.edits.confine import ConfinedImages, confine
 from ganvas.edits.operations import Change, Operation
+from ganvas.edits.passes import Passes
 from ganvas.edits.recipe import Recipe
 from ganvas.errors.arguments import checked
 from ganvas.generators.protocol import Generator, check_generator
@@ -42,6 +43,7 @@ class States:
     """
 
     kept: OrderedDict[tuple[int, ...], tuple[Latent, Operations, RecipeState]] = field(default_factory=OrderedDict)
+    passes: Passes = field(default_factory=Passes)
 
     def longest(self, base: Latent, operations: Operations) -> tuple[int, RecipeState]:
         """Return how many of the first operations are done in a state that is kept, and that state."""
@@ -77,16 +79,33 @@ def evaluate(generator: Generator, recipe: Recipe, states: States | None = None)
     return state
 
 
-def _after(generator: Generator, state: RecipeState, operation: Operation) -> RecipeState:
+def start_of(generator: Generator, recipe: Recipe, inside: Region | Part | str | None, states: States) -> Latent:
+    """Return the latent from which one more operation of a recipe begins, inside a region or in all of the image."""
+    state = evaluate(generator, recipe, states)
+    if inside is None:
+        return state.latent
+    return dict(state.confined).get(region_of(generator, inside)[1], state.latent)
+
+
+def with_result(generator: Generator, recipe: Recipe, operation: Operation, latent: Latent, states: States) -> Recipe:
+    """Return a recipe with one more operation that was done already, from `start_of`, and led to `latent`: the states
+    keep the result, so that it is not searched for again.
+    """
+    state = _after(generator, evaluate(generator, recipe, states), operation, latent)
+    states.keep(recipe.base, (*recipe.active, operation), state)
+    return replace(recipe, operations=(*recipe.operations, operation))
+
+
+def _after(generator: Generator, state: RecipeState, operation: Operation, result: Latent | None = None) -> RecipeState:
     if operation.inside is None:
-        latent = operation.change.apply(generator, state.latent)
+        latent = result or operation.change.apply(generator, state.latent)
         confined = tuple(
             (region, _carried(generator, operation.change, one, state.latent, latent)) for region, one in state.confined
         )
         return RecipeState(latent, confined)
     _, inside = region_of(generator, operation.inside)
     codes = dict(state.confined)
-    codes[inside] = operation.change.apply(generator, codes.get(inside, state.latent))
+    codes[inside] = result or operation.change.apply(generator, codes.get(inside, state.latent))
     return replace(state, confined=tuple(codes.items()))
 
 
@@ -125,5 +144,15 @@ def render(generator: Generator, recipe: Recipe, *, states: States | None = None
     state = evaluate(check_generator(generator), recipe, states)
     if not state.confined:
         return torch.cat(list(state.latent.images(generator)))
-    regions, latents = zip(*state.confined, strict=True)
-    return confine(generator, state.latent, latents, regions, settings=recipe.settings).images.cpu()
+    return confined_images(generator, recipe, states).images.cpu()
+
+
+def confined_images(generator: Generator, recipe: Recipe, states: States | None = None) -> ConfinedImages:
+    """Return the images of a recipe with operations inside regions, and what these changed of the image without them.
+
+    Raises `LatentError` for a recipe without such an operation.
+    """
+    state = evaluate(generator, recipe, states)
+    regions, latents = [region for region, _ in state.confined], [latent for _, latent in state.confined]
+    passes = states.passes if states else None
+    return confine(generator, state.latent, latents, regions, settings=recipe.settings, passes=passes)

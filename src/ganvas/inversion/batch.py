@@ -60,7 +60,8 @@ class BatchInversion:
     With ``tuning`` the weights are tuned for each photo alone afterwards. ``sources`` are the files of the photos,
     ``frames`` [n, 2, 3] the maps from fractions of the photos to those of the upright files. ``video_steps`` are the
     numbers of the steps whose images of the first photos are kept in ``video_images``.
-    ``on_saved`` is called with this object after each batch and after each tuned photo, so that they can be written.
+    ``on_images`` is called with the images of every step. ``on_saved`` is called with this object after each batch and
+    after each tuned photo, so that they can be written.
     """
 
     generator: Generator
@@ -74,6 +75,7 @@ class BatchInversion:
     sources: Sequence[str] = ()
     frames: Float[Tensor, "n 2 3"] | None = None
     on_saved: Callable[["BatchInversion"], object] = lambda inversion: None
+    on_images: Callable[[Tensor], object] = lambda images: None
     batches: list[InversionBatch] = field(default_factory=list)
     tuned: dict[int, Inversion] = field(default_factory=dict)
     video_images: list[UInt8[Tensor, "n h w 3"]] = field(default_factory=list)
@@ -150,6 +152,7 @@ class BatchInversion:
                 batch.losses.append(step.losses.cpu())
                 if step.number in self.video_steps and batch is self.batches[0]:
                     self.video_images.append(_frames(step))
+                self.on_images(step.images)
                 report(INVERTING, step.number, steps)
             batch.release_images()
             self.on_saved(self)
@@ -175,6 +178,7 @@ class BatchInversion:
             prepared, step = batch.prepared.select(place, batch.last)
             try:
                 for last in prepared.tuning(step, settings):
+                    self.on_images(last.images)
                     report(TUNING, last.number, settings.steps)
             finally:
                 if last is not None and last.number:

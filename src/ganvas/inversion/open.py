@@ -3,6 +3,7 @@
 import hashlib
 import json
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,6 +123,7 @@ def open_photo(
     settings: PhotoSettings = PhotoSettings(),
     tune: bool = True,
     progress: Progress | None = None,
+    on_images: Callable[[Tensor], object] = lambda images: None,
 ) -> OpenedPhoto:
     """Open a photo: align its face, invert it with the default settings, from the generator's encoder where it has one,
     tune the generator's weights for it, and keep the result in the cache folder.
@@ -135,6 +137,7 @@ def open_photo(
         tune: Whether the generator's weights are tuned for the photo, which makes edits hold; not possible, and not
             done, for a generator that is no PyTorch module.
         progress: Called with what is being done, steps done, all steps. An interrupt keeps nothing.
+        on_images: Called with the generator's images [1, 3, h, w] of every step.
 
     Returns:
         The latent with what is known of the photo.
@@ -167,7 +170,7 @@ def open_photo(
     _, messages = accept_photos(
         Photos(photo.image, (path,), (0,), aligned=(photo,)), generator, settings, label=label, progress=report
     )
-    batch = BatchInversion(generator, photo.image, [path.stem], inversion, tuning=tuning)
+    batch = BatchInversion(generator, photo.image, [path.stem], inversion, tuning=tuning, on_images=on_images)
     if not batch.run(report):
         raise KeyboardInterrupt
     _write(kept, batch.latent(), batch.metrics()[-1][1].psnr, messages)

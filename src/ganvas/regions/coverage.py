@@ -219,6 +219,14 @@ def farther_than(inside: Bool[np.ndarray, "h w"], distance: float) -> Float[np.n
     return np.clip(nearest - distance, 0, 1)
 
 
+def grown(mask: Float[np.ndarray, "h w"], width: float) -> Float[np.ndarray, "h w"]:
+    """Return a soft mask of all within ``width`` pixels of where a mask is half its maximum; for a negative width, of
+    all in there that is farther than that from its edge.
+    """
+    inside = mask >= mask.max() / 2
+    return 1 - farther_than(inside, width) if width >= 0 else farther_than(~inside, -width)
+
+
 def beyond_band(mask: Float[np.ndarray, "h w"], width: float) -> Float[np.ndarray, "h w"]:
     """Return a soft float32 mask of all that is farther than ``width`` pixels from where a mask is half its maximum."""
     return farther_than(mask >= mask.max() / 2, width).astype(np.float32)

@@ -8,7 +8,19 @@ import numpy as np
 from jaxtyping import Float
 
 from ganvas.errors import RegionError
-from ganvas.regions.shapes import Box, Brush, Complement, Feather, Intersection, Mask, Polygon, Shape, Union, as_points
+from ganvas.regions.shapes import (
+    Box,
+    Brush,
+    Complement,
+    Feather,
+    Grow,
+    Intersection,
+    Mask,
+    Polygon,
+    Shape,
+    Union,
+    as_points,
+)
 
 
 def mentions_mask(description: Any) -> bool:
@@ -65,5 +77,7 @@ def _shape_from(description: Mapping[str, Any], masks: Iterator[Float[np.ndarray
             return Complement(_shape_from(description["of"], masks))
         case "feather":
             return Feather(_shape_from(description["of"], masks), float(description["radius"]))
+        case "grow":
+            return Grow(_shape_from(description["of"], masks), float(description["radius"]))
         case other:
             raise ValueError(f"unknown kind {other!r}")

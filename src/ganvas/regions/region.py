@@ -20,10 +20,11 @@ from ganvas.errors import RegionError
 from ganvas.errors.arguments import checked_as
 from ganvas.images.notebook import notebook_cell
 from ganvas.regions import mask_files as files
+from ganvas.regions import shapes
 from ganvas.regions.descriptions import mentions_mask, shape_from
 from ganvas.regions.drawing import shape_drawing
 from ganvas.regions.part import Part
-from ganvas.regions.shapes import Box, Brush, Complement, Feather, Mask, Polygon, Shape, as_points, intersection, union
+from ganvas.regions.shapes import Mask, Shape, as_points
 from ganvas.regions.split import split_mask
 
 Number = float | int
@@ -77,7 +78,7 @@ class Region:
             >>> float(ganvas.Region.box(0, 0, 0.5, 0.5).mask(8, 8).mean())
             0.25
         """
-        return cls(Box(float(left), float(top), float(right), float(bottom)))
+        return cls(shapes.Box(float(left), float(top), float(right), float(bottom)))
 
     @classmethod
     @checked_as(RegionError)
@@ -98,7 +99,7 @@ class Region:
             >>> float(ganvas.Region.polygon([(0, 0), (1, 0), (0, 1)]).mask(8, 8).mean())
             0.5
         """
-        return cls(Polygon(as_points(points)))
+        return cls(shapes.Polygon(as_points(points)))
 
     @classmethod
     @checked_as(RegionError)
@@ -121,7 +122,7 @@ class Region:
             >>> round(float(ganvas.Region.brush([(0.5, 0.5)], 0.25).mask(64, 64).mean()), 3)  # pi / 16
             0.196
         """
-        return cls(Brush(as_points(points), float(radius)))
+        return cls(shapes.Brush(as_points(points), float(radius)))
 
     @classmethod
     @checked_as(RegionError)
@@ -139,8 +140,7 @@ class Region:
             RegionError: Another shape, values outside [0, 1], or a mask that is 0 or 1 everywhere.
 
         Example:
-            >>> import ganvas
-            >>> import torch
+            >>> import ganvas, torch
             >>> print(ganvas.Region.from_mask(torch.eye(4), origin="eye.png"))
             mask of 4x4 pixels (eye.png)
         """
@@ -192,8 +192,7 @@ class Region:
             RegionError: A label is not in the map, or the labels are no whole numbers.
 
         Example:
-            >>> import ganvas
-            >>> import numpy as np
+            >>> import ganvas, numpy as np
             >>> ganvas.Region.from_labels(np.array([[0, 1], [2, 1]]), "1").mask(2, 2).int().tolist()
             [[[0, 1], [0, 1]]]
         """
@@ -206,13 +205,13 @@ class Region:
         return cls(Mask(inside.astype(np.float32), f"labels {','.join(map(str, wanted))} {name}".rstrip()))
 
     def __or__(self, other: object) -> "Region":
-        return NotImplemented if isinstance(other, Part) else Region(union(self.shape, _shape_of(other)))
+        return NotImplemented if isinstance(other, Part) else Region(shapes.union(self.shape, _shape_of(other)))
 
     def __and__(self, other: object) -> "Region":
-        return NotImplemented if isinstance(other, Part) else Region(intersection(self.shape, _shape_of(other)))
+        return NotImplemented if isinstance(other, Part) else Region(shapes.intersection(self.shape, _shape_of(other)))
 
     def __invert__(self) -> "Region":
-        return Region(self.shape.of if isinstance(self.shape, Complement) else Complement(self.shape))
+        return Region(self.shape.of if isinstance(self.shape, shapes.Complement) else shapes.Complement(self.shape))
 
     def __sub__(self, other: object) -> "Region":
         return NotImplemented if isinstance(other, Part) else self & ~Region(_shape_of(other))
@@ -238,7 +237,12 @@ class Region:
             >>> (100 * ganvas.Region.box(0, 0, 0.5, 1).feather(0.25).mask(4, 8)[0, 0]).round().int().tolist()
             [100, 100, 100, 80, 20, 0, 0, 0]
         """
-        return self if radius == 0 else Region(Feather(self.shape, float(radius)))
+        return self if radius == 0 else Region(shapes.Feather(self.shape, float(radius)))
+
+    @checked_as(RegionError)
+    def grow(self, radius: Number) -> "Region":
+        """Return the region grown on all sides by a fraction of the smaller side, or shrunk where it is below 0."""
+        return self if radius == 0 else Region(shapes.Grow(self.shape, float(radius)))
 
     @checked_as(RegionError)
     def mask(self, height: int, width: int) -> Float[Tensor, "1 height width"]:

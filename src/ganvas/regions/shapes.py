@@ -312,6 +312,28 @@ class Feather:
         return f"({self.of}) feathered by {self.radius:.4g}"
 
 
+@dataclass(frozen=True)
+class Grow:
+    """A shape grown by a radius, or shrunk by a negative one: see `ganvas.regions.region.Region.grow`."""
+
+    of: Shape
+    radius: float
+
+    def __post_init__(self) -> None:
+        refuse_radius("growth", abs(self.radius))
+
+    def coverage(self, height: int, width: int) -> Float[np.ndarray, "height width"]:
+        """Take all within the radius of the shape."""
+        return coverage.grown(self.of.coverage(height, width), self.radius * min(height, width))
+
+    def describe(self) -> dict[str, Any]:
+        """Return radius and the description of the shape before."""
+        return {"kind": "grow", "radius": self.radius, "of": self.of.describe()}
+
+    def __str__(self) -> str:
+        return f"({self.of}) {'grown' if self.radius > 0 else 'shrunk'} by {abs(self.radius):.4g}"
+
+
 def union(first: Shape, second: Shape) -> Union:
     """Return the union of two shapes; a union among them gives its parts."""
     return Union((*_parts(first, Union), *_parts(second, Union)))

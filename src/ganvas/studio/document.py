@@ -1,0 +1,122 @@
+"""The document of a session: versions of a recipe and its drawn areas, none of which is ever thrown away.
+
+Undoing goes to the version that this one was made from, redoing to the one that was left last; whoever changes an
+earlier version makes a branch, and can go to any version of any branch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from ganvas.edits.recipe import Recipe
+from ganvas.regions import Region
+
+
+@dataclass(frozen=True)
+class Area:
+    """A region by its number, which stays, and its name."""
+
+    number: int
+    name: str
+    region: Region
+
+
+@dataclass(frozen=True)
+class Version:
+    """A recipe with its areas, what was done to make it, and the version that it was made from."""
+
+    number: int
+    parent: int | None
+    title: str
+    recipe: Recipe
+    areas: tuple[Area, ...] = ()
+    chosen: int | None = None
+
+    @property
+    def area(self) -> Area | None:
+        """The area that is chosen."""
+        return next((one for one in self.areas if one.number == self.chosen), None)
+
+
+@dataclass
+class Document:
+    """All versions by number, and the one that is shown."""
+
+    versions: dict[int, Version] = field(default_factory=dict)
+    current: int = -1
+    redone: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def now(self) -> Version:
+        """The version that is shown."""
+        return self.versions[self.current]
+
+    def is_edit(self, version: Version) -> bool:
+        """Whether a version has another recipe than the one that it was made from."""
+        return version.parent is None or self.versions[version.parent].recipe is not version.recipe
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether this version was made from another."""
+        return self.current in self.versions and self.now.parent is not None
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether another version was made from this one."""
+        return self.current in self.redone
+
+    def start(self, title: str, recipe: Recipe, areas: tuple[Area, ...] = (), chosen: int | None = None) -> Version:
+        """Add a version that was made from none."""
+        return self._add(None, title, recipe, areas, chosen)
+
+    def change(
+        self,
+        title: str,
+        *,
+        recipe: Recipe | None = None,
+        areas: tuple[Area, ...] | None = None,
+        chosen: int | str | None = "same",
+    ) -> Version:
+        """Add a version that was made from the present one; what is left out stays."""
+        now = self.now
+        which = now.chosen if isinstance(chosen, str) else chosen
+        return self._add(
+            self.current, title, now.recipe if recipe is None else recipe, now.areas if areas is None else areas, which
+        )
+
+    def choose(self, number: int | None) -> None:
+        """Choose another area of the present version, which is no change of the document."""
+        self.versions[self.current] = replace(self.now, chosen=number)
+
+    def undo(self) -> None:
+        """Go to the version that this one was made from."""
+        parent = self.now.parent
+        if parent is not None:
+            self.redone[parent] = self.current
+            self.current = parent
+
+    def redo(self) -> None:
+        """Go to the version that was left last."""
+        self.current = self.redone.get(self.current, self.current)
+
+    def go(self, number: int) -> None:
+        """Go to any version; redoing from those before it then leads here."""
+        if number in self.versions:
+            for below, above in self._way_to(number):
+                self.redone[below] = above
+            self.current = number
+
+    def _add(
+        self, parent: int | None, title: str, recipe: Recipe, areas: tuple[Area, ...], chosen: int | None
+    ) -> Version:
+        number = max(self.versions, default=-1) + 1
+        self.versions[number] = Version(number, parent, title, recipe, areas, chosen)
+        if parent is not None:
+            self.redone[parent] = number
+        self.current = number
+        return self.versions[number]
+
+    def _way_to(self, number: int) -> Iterator[tuple[int, int]]:
+        parent = self.versions[number].parent
+        while parent is not None:
+            yield parent, number
+            number, parent = parent, self.versions[parent].parent

@@ -1,0 +1,34 @@
+"""What a page may ask for, by name: a handler each, and the channel in which a newer message replaces an older one."""
+
+from collections.abc import Mapping
+
+from ganvas.studio.handlers import (
+    areas,
+    bases,
+    clicks,
+    compare,
+    drags,
+    edits,
+    exports,
+    photos,
+    searches,
+    sketches,
+    uploads,
+    videos,
+)
+from ganvas.studio.session import Handler
+
+HANDLERS: Mapping[str, tuple[Handler, str | None]] = {
+    **bases.HANDLERS,
+    **areas.HANDLERS,
+    **searches.HANDLERS,
+    **edits.HANDLERS,
+    **clicks.HANDLERS,
+    **compare.HANDLERS,
+    **drags.HANDLERS,
+    **sketches.HANDLERS,
+    **photos.HANDLERS,
+    **videos.HANDLERS,
+    **uploads.HANDLERS,
+    **exports.HANDLERS,
+}

@@ -1,0 +1,138 @@
+"""The list of operations: add, set, move, switch off, duplicate, delete."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ganvas.edits.confine import ConfineSettings
+from ganvas.edits.operations import Borrow, InterpolateTo, Move, Operation
+from ganvas.edits.recipe import Recipe
+from ganvas.errors import GanvasError
+from ganvas.io.json_files import number, whole
+from ganvas.latents.latent import sample
+from ganvas.studio.rows import strength_of
+from ganvas.studio.session import Session
+
+Message = Mapping[str, Any]
+
+
+def add_direction(session: Session, message: Message) -> None:
+    """Move along a direction of the row, inside its area."""
+    row = session.row
+    if row is None:
+        raise GanvasError("The directions of this region are not ready yet.")
+    direction = row.directions[whole(message.get("index"), 0, len(row.directions) - 1)]
+    area = session.document.now.area
+    inside = None if message.get("free") is True or area is None else area.region
+    recipe = session.recipe.move(direction, strength_of(direction, number(message.get("amount"))), inside=inside)
+    session.commit(f"Direction of {row.area.name}", recipe=recipe)
+
+
+def add_from_image(session: Session, message: Message) -> None:
+    """Take something of another seed: the chosen region's part, some layers, or a part of the way to it."""
+    base, area, kind = session.recipe.base, session.document.now.area, str(message.get("kind"))
+    other = sample(session.generator, [whole(message.get("seed"), 0, 2**32 - 1)], truncation=base.truncation)
+    inside = area.region if area is not None and message.get("free") is not True else None
+    if kind == "borrow":
+        if area is None:
+            raise GanvasError("No region is chosen; mark the part to borrow first.")
+        recipe = session.recipe.borrow(other, area.region, inside=inside)
+    elif kind == "toward":
+        recipe = session.recipe.interpolate(other, 0.5, inside=inside)
+    else:
+        recipe = session.recipe.mix(other, kind, inside=inside)
+    session.commit(f"From seed {other.seeds[0]}", recipe=recipe)
+
+
+def set_amount(session: Session, message: Message) -> None:
+    """Show another strength of an operation while the slider moves; keep it when it is released."""
+    index, operation = _operation(session, message)
+    amount, change = number(message.get("amount")), operation.change
+    if isinstance(change, Move):
+        changed = replace(change, strength=strength_of(change.direction, amount))
+    elif isinstance(change, InterpolateTo):
+        changed = replace(change, t=amount)
+    elif isinstance(change, Borrow):
+        changed = replace(change, strength=min(1.0, max(0.0, amount)))
+    else:
+        raise GanvasError(f"A {change.kind} has no strength.")
+    recipe = _with(session.recipe, index, replace(operation, change=changed))
+    if message.get("live") is True:
+        session.paint_moving(recipe)
+    else:
+        session.commit(f"Strength {amount:+.1f}", recipe=recipe)
+
+
+def enable(session: Session, message: Message) -> None:
+    """Switch an operation on or off."""
+    index, _ = _operation(session, message)
+    enabled = message.get("on") is True
+    session.commit("Switch on" if enabled else "Switch off", recipe=session.recipe.enable(index, enabled))
+
+
+def confine_or_free(session: Session, message: Message) -> None:
+    """Keep an operation inside a region, or let it change all of the image."""
+    index, operation = _operation(session, message)
+    area = session.document.now.area
+    if message.get("on") is not True:
+        changed, title = replace(operation, inside=None), "Free"
+    elif area is None:
+        raise GanvasError("No region is chosen; mark one first.")
+    else:
+        changed, title = replace(operation, inside=area.region), f"Inside {area.name}"
+    session.commit(title, recipe=_with(session.recipe, index, changed))
+
+
+def move(session: Session, message: Message) -> None:
+    """Put an operation at another place in the list."""
+    index, operation = _operation(session, message)
+    others = [one for place, one in enumerate(session.recipe.operations) if place != index]
+    others.insert(whole(message.get("to"), 0, len(others)), operation)
+    session.commit("Reorder", recipe=replace(session.recipe, operations=tuple(others)))
+
+
+def duplicate(session: Session, message: Message) -> None:
+    """Add an operation once more, after itself."""
+    index, operation = _operation(session, message)
+    operations = session.recipe.operations
+    doubled = (*operations[: index + 1], replace(operation), *operations[index + 1 :])
+    session.commit("Duplicate", recipe=replace(session.recipe, operations=doubled))
+
+
+def delete(session: Session, message: Message) -> None:
+    """Remove an operation."""
+    index, _ = _operation(session, message)
+    operations = session.recipe.operations
+    session.commit("Delete", recipe=replace(session.recipe, operations=(*operations[:index], *operations[index + 1 :])))
+
+
+def set_rim(session: Session, message: Message) -> None:
+    """Set how far around its region a confined edit reaches."""
+    settings = ConfineSettings(number(message.get("rim")), message.get("within") is True)
+    session.commit("Rim", recipe=replace(session.recipe, settings=settings))
+
+
+def _operation(session: Session, message: Message) -> tuple[int, Operation]:
+    operations = session.recipe.operations
+    try:
+        index = whole(message.get("index"), 0, len(operations) - 1)
+    except ValueError as reason:
+        raise GanvasError("This operation does not exist any more.") from reason
+    return index, operations[index]
+
+
+def _with(recipe: Recipe, index: int, operation: Operation) -> Recipe:
+    return replace(recipe, operations=(*recipe.operations[:index], operation, *recipe.operations[index + 1 :]))
+
+
+HANDLERS = {
+    "edit.direction": (add_direction, None),
+    "edit.from": (add_from_image, None),
+    "edit.amount": (set_amount, "amount"),
+    "edit.enable": (enable, None),
+    "edit.confine": (confine_or_free, None),
+    "edit.move": (move, None),
+    "edit.duplicate": (duplicate, None),
+    "edit.delete": (delete, None),
+    "edit.rim": (set_rim, None),
+}

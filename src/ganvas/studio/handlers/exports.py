@@ -1,0 +1,95 @@
+"""What the page saves: images, photos with the edits in them, recipes, latents, directions, strips."""
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganvas.edits.paste_back import paste_back
+from ganvas.edits.recipe_files import tensors_of
+from ganvas.edits.render import evaluate
+from ganvas.errors import GanvasError
+from ganvas.images.pixels import write_image
+from ganvas.images.sheets import strip
+from ganvas.studio.engine import Job, Urgency
+from ganvas.studio.files import Kept
+from ganvas.studio.session import Session
+
+Message = Mapping[str, Any]
+NAME = "edit"
+
+
+def export(session: Session, message: Message) -> None:
+    """Write what was asked for, and offer it to the page."""
+    what = str(message.get("what"))
+    if what not in WRITERS:
+        raise GanvasError(f"The studio exports {', '.join(WRITERS)}; '{what[:40]}' was asked for.")
+    session.submit(lambda job: offer(session, WRITERS[what](session, job)), "Exporting", Urgency.ASKED, "export")
+
+
+def offer(session: Session, path: Path) -> None:
+    """Tell the page where it can fetch a file."""
+    url = f"/download/{session.id}/{path.parent.name}"
+    session.outbox.say("download", f"download {url}", url=url, name=path.name)
+
+
+def _new(session: Session, name: str) -> Path:
+    return Kept(session.shared.folder).new_export(session.id, name)
+
+
+def _image(session: Session, job: Job) -> Path:
+    assert session.image is not None
+    return write_image(_new(session, f"{NAME}.png"), session.image)
+
+
+def _recipe(session: Session, job: Job) -> Path:
+    """Write the two files of the recipe as one archive, so that neither is lost."""
+    path = _new(session, f"{NAME}.recipe.zip")
+    saved = session.recipe.save(path.with_name(f"{NAME}.recipe"))
+    files = [saved, tensors_of(saved)]
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in files:
+            archive.write(file, file.name)
+    for file in files:
+        file.unlink()
+    return path
+
+
+def _photo(session: Session, job: Job) -> Path:
+    recipe = session.recipe
+    source = Path(recipe.base.source)
+    suffix = source.suffix if source.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp") else ".png"
+    pasted = paste_back(session.painter, recipe, None, _new(session, f"{source.stem}-edited{suffix}"))
+    session.outbox.say("note", f"note {pasted.path}", text=pasted.described)
+    return pasted.path
+
+
+def _latent(session: Session, job: Job) -> Path:
+    latent = evaluate(session.painter, session.recipe, session.states).latent
+    return latent.save(_new(session, f"{NAME}.safetensors"))
+
+
+def _directions(session: Session, job: Job) -> Path:
+    if session.row is None:
+        raise GanvasError("There are no directions yet; choose a region first.")
+    return session.row.directions.save(_new(session, "directions.safetensors"))
+
+
+def _strip(session: Session, job: Job) -> Path:
+    """Write before and after beside each other."""
+    assert session.image is not None
+    images = torch.cat([session.before_of(session.recipe), session.image])
+    return write_image(_new(session, f"{NAME}-strip.png"), strip(images))
+
+
+WRITERS: Mapping[str, Callable[[Session, Job], Path]] = {
+    "image": _image,
+    "photo": _photo,
+    "recipe": _recipe,
+    "latent": _latent,
+    "directions": _directions,
+    "strip": _strip,
+}
+HANDLERS = {"export": (export, None)}

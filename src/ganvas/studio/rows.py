@@ -1,0 +1,139 @@
+"""The directions of an area as the page shows them: a strip of small images each, first linear, then exact."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganvas.directions.cached import CachedSearch
+from ganvas.directions.direction import Direction, Directions
+from ganvas.edits.render import render
+from ganvas.images.pixels import resize
+from ganvas.io.json_files import plain
+from ganvas.studio.document import Area
+from ganvas.studio.engine import Job, Urgency
+from ganvas.studio.session import Session
+from ganvas.studio.wire import encoded, frame
+
+COUNT = 6
+SIDE = 96
+MARGIN = 0.3  # of the region's larger side, shown around it
+STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # of the strength that is shown
+SHOWN_STDS, SHOWN_DISTANCE = 4.0, 4.0
+MOST_STDS = 8.0
+
+
+@dataclass(eq=False)
+class Row:
+    """The directions of one area, and their strips [count, steps, 3, side, side]."""
+
+    area: Area
+    directions: Directions
+    strips: list[Float[Tensor, "steps 3 s s"]]
+    exact: list[bool]
+
+    @classmethod
+    def show(cls, session: Session, search: CachedSearch) -> None:
+        """Find the directions of the chosen area, show what they would do, and prepare what they do."""
+        area = session.document.now.area
+        assert area is not None
+        if session.row is None or session.row.area.region is not area.region:
+            search = replace(search, search=replace(search.search, method=session.search.method()))
+            found = named(search.find(area.region, COUNT), area.name)
+            cut, side, strips = crop_around(session.mask_of(area.region)), session.generator.resolution, []
+            for index, direction in enumerate(found):
+                lengths = [step * shown_length(direction) for step in STEPS]
+                images = search.linear_images(found.rows([index]), lengths)[0]
+                strips.append(cut(resize(images, side, side)))
+            session.row = cls(area, found, strips, [False] * len(found))
+        assert isinstance(session.row, Row)
+        session.row.begin(session)
+
+    @classmethod
+    def show_found(cls, session: Session, area: Area, found: Directions) -> None:
+        """Show directions from a file for an area, at first as the image is without them."""
+        found = found.rows(range(min(COUNT, len(found))))
+        image = session.before_of(session.recipe).expand(len(STEPS), -1, -1, -1)
+        strips = [crop_around(session.mask_of(area.region))(image)] * len(found)
+        row = cls(area, found, strips, [False] * len(found))
+        session.row = row
+        row.begin(session)
+
+    def begin(self, session: Session) -> None:
+        """Show the row, and make the strips exact when nothing else is to be done."""
+        self.send(session)
+        session.submit(lambda job: _make_exact(session, job), "", Urgency.BACKGROUND, "exact")
+
+    def send(self, session: Session) -> None:
+        """Send all strips as one image, and the numbers of the directions."""
+        session.outbox.say("row", row=self.described())
+        sheet = torch.cat([torch.cat(list(strip), dim=-1) for strip in self.strips], dim=-2)
+        header = {"type": "strips", "area": self.area.number, "exact": self.exact, "side": SIDE, "steps": len(STEPS)}
+        session.outbox.put("strips", frame(header, encoded(sheet[None], moving=True)))
+
+    def described(self) -> dict[str, object]:
+        """Return what the page shows of the directions beside images."""
+        listed = [
+            {"index": index, "ratio": one.predicted_ratio, "std": one.std, "shown": shown_strength(one)}
+            for index, one in enumerate(self.directions)
+        ]
+        return {"area": self.area.number, "name": self.area.name, "directions": plain(listed)}
+
+
+def shown_strength(direction: Direction) -> float:
+    """Return the strength that strips show: standard deviations where they are known, else a distance."""
+    return SHOWN_STDS if counts_in_stds(direction) else SHOWN_DISTANCE
+
+
+def shown_length(direction: Direction) -> float:
+    """Return the same as a Euclidean distance."""
+    return direction.length(strength_of(direction, shown_strength(direction)))
+
+
+def counts_in_stds(direction: Direction) -> bool:
+    """Whether strengths of a direction count in standard deviations."""
+    return direction.std == direction.std and direction.std > 0
+
+
+def strength_of(direction: Direction, amount: float) -> str | float:
+    """Return a strength as recipes hold it."""
+    return f"{amount:g}s" if counts_in_stds(direction) else amount
+
+
+def crop_around(mask: Float[Tensor, "1 h w"]) -> Callable[[Tensor], Tensor]:
+    """Return the function that cuts a square around a region out of images, at the size of a strip."""
+    rows, columns = (mask[0] >= mask.max() / 2).nonzero().unbind(1)
+    top, bottom, left, right = int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
+    height, width = mask.shape[-2:]
+    side = min(height, width, round(max(bottom - top, right - left) * (1 + 2 * MARGIN)) + 2)
+    first = max(0, min((top + bottom - side) // 2, height - side))
+    start = max(0, min((left + right - side) // 2, width - side))
+    return lambda images: resize(images[..., first : first + side, start : start + side], SIDE, SIDE)
+
+
+def named(found: Directions, name: str) -> Directions:
+    """Return directions that say the name of their region."""
+    return replace(found, origin=replace(found.origin, region_name=name))
+
+
+def _make_exact(session: Session, job: Job) -> None:
+    """Replace the linear strips by what `ganvas.render` makes, one direction after the other."""
+    row = session.row
+    if not isinstance(row, Row):
+        return
+    cut = crop_around(session.mask_of(row.area.region))
+    for index, direction in enumerate(row.directions):
+        if row.exact[index]:
+            continue
+        images = []
+        for step in STEPS:
+            job.check()
+            if session.row is not row:
+                return
+            strength = strength_of(direction, step * shown_strength(direction))
+            recipe = session.recipe.move(direction, strength, inside=row.area.region) if step else session.recipe
+            images.append(render(session.painter, recipe, states=session.states))
+        row.strips[index], row.exact[index] = cut(torch.cat(images)), True
+        row.send(session)

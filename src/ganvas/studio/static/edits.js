@@ -1,0 +1,76 @@
+// The panel's edits: the operations of the recipe in order, each with eye, strength, place, and the numbers of the change.
+import { byId, h, iconButton } from "./dom.js";
+import { send, sendLast, sendLive } from "./net.js";
+import { openOther } from "./other.js";
+import { on, store } from "./store.js";
+
+export const busy = { sliding: false };
+let dragged = null;
+
+export function editsSection() {
+  const { operations } = store.state;
+  return h("section", { className: "section", id: "edits", "aria-label": "Edits" },
+    h("header", {}, h("h2", {}, "Edits"), h("span", { className: "muted" }, operations.length ? String(operations.length) : ""),
+      h("button", { type: "button", className: "small", id: "open-other", title: "Take something of another image", onclick: openOther }, "From another")),
+    operations.length ? h("div", { className: "numbers", id: "numbers" }, numbers()) : null,
+    operations.length ? h("div", { className: "stack" }, operations.map(edit).reverse())
+      : h("p", { className: "hint" }, "Choose a direction above, and slide. The newest edit lies on top."));
+}
+
+function numbers() {
+  const shown = [["inside", "inside"], ["outside", "outside"], ["seam", "seam"]];
+  return shown.map(([name, label]) => {
+    const value = store.numbers[name];
+    const title = { inside: "Root mean square change inside the region; black to white is 2", outside: "The same outside: 0 where the edits are confined", seam: "Gradient of the change across the rim over that of the image" }[name];
+    return h("div", { title }, h("span", {}, label), h("b", { "data-number": name }, value === undefined ? "–" : value === 0 ? "0" : value.toPrecision(2)));
+  });
+}
+
+function edit(operation, index) {
+  const act = (name, content = {}) => () => send(`edit.${name}`, { index, ...content });
+  const { enabled, inside } = operation;
+  const box = h("div", { className: `edit ${enabled ? "" : "off"}`, draggable: true, "data-edit": index },
+    h("div", { className: "top" },
+      iconButton(enabled ? "eye" : "eye-off", enabled ? "Switch off" : "Switch on", act("enable", { on: !enabled }), { className: "square small", "aria-pressed": null }),
+      h("div", { className: "title" }, h("div", { className: "clip" }, operation.label), h("div", { className: "where clip" }, inside ? `inside ${inside}` : "whole image")),
+      h("div", { className: "buttons" }, iconButton(inside ? "lock" : "unlock", inside ? "Confined; click to let it change the whole image" : "Free; click to keep it inside the region", act("confine", { on: !inside }), { className: "square small" }),
+      iconButton("up", "Move up", act("move", { to: index + 1 }), { className: "square small", disabled: index === store.state.operations.length - 1 }),
+      iconButton("down", "Move down", act("move", { to: index - 1 }), { className: "square small", disabled: index === 0 }),
+      iconButton("copy", "Duplicate", act("duplicate"), { className: "square small" }),
+      iconButton("trash", "Delete", act("delete"), { className: "square small" }))),
+    "amount" in operation ? slider(operation, index) : null);
+  sortable(box, index);
+  return box;
+}
+
+function slider(operation, index) {
+  const { amount, most, unit } = operation;
+  const shown = unit === "share" ? (value) => (100 * value).toFixed(0) : (value) => value.toFixed(1);
+  const value = h("input", { type: "text", className: "value number", value: shown(amount), "aria-label": "Strength", inputMode: "decimal",
+    onkeydown: (event) => { event.stopPropagation(); if (event.key === "Enter") value.blur(); },
+    onchange: () => { const typed = Number(value.value) / (unit === "share" ? 100 : 1); if (Number.isFinite(typed)) sendLast("edit.amount", { index, amount: typed }); } });
+  const range = h("input", { type: "range", min: unit === "share" ? 0 : -most, max: most, step: most / 160, value: amount, "aria-label": `Strength of ${operation.label}`,
+    oninput: () => { busy.sliding = store.sliding = true; value.value = shown(Number(range.value)); sendLive("edit.amount", { index, amount: Number(range.value) }); },
+    onchange: () => { busy.sliding = store.sliding = false; sendLast("edit.amount", { index, amount: Number(range.value) }); },
+    ondblclick: () => sendLast("edit.amount", { index, amount: 0 }), onpointerdown: (event) => event.stopPropagation() });
+  range.draggable = true;
+  range.addEventListener("dragstart", (event) => { event.preventDefault(); event.stopPropagation(); });
+  return h("div", { className: "slide" }, range, value, h("span", { className: "muted" }, unit === "share" ? "%" : unit));
+}
+
+function sortable(box, index) {
+  box.addEventListener("dragstart", () => { dragged = index; });
+  box.addEventListener("dragover", (event) => { if (dragged !== null) { event.preventDefault(); box.classList.add("over"); } });
+  box.addEventListener("dragleave", () => box.classList.remove("over"));
+  box.addEventListener("drop", (event) => {
+    event.preventDefault();
+    box.classList.remove("over");
+    if (dragged !== null && dragged !== index) send("edit.move", { index: dragged, to: index });
+    dragged = null;
+  });
+}
+
+on("numbers", () => {
+  const box = byId("numbers");
+  if (box) box.replaceChildren(...numbers());
+});

@@ -1,0 +1,26 @@
+// What the page knows: the server's state, the newest images, and what is chosen on the page alone.
+const listeners = new Map();
+
+export const store = {
+  state: null, row: null, jobs: { jobs: [], ahead: 0 }, connected: false, recoverable: [], numbers: {},
+  images: {}, strips: null, thumbs: new Map(), neighbors: new Map(),
+  tool: "box", join: "new", brush: { size: 0.06, softness: 0.3 }, showMask: true, showBefore: false,
+  pairs: [], sketch: { color: "#b5651d", alpha: 1, size: 0.03, drawn: false, fidelity: 0.5 },
+  frames: 0, frameTime: 0,
+};
+
+export function on(name, listener) {
+  if (!listeners.has(name)) listeners.set(name, []);
+  listeners.get(name).push(listener);
+}
+
+export function emit(name, ...values) {
+  for (const listener of listeners.get(name) ?? []) listener(...values);
+}
+
+export function set(changes) {
+  Object.assign(store, changes);
+  for (const key of Object.keys(changes)) emit(key);
+}
+
+window.__studio = store;
