@@ -118,7 +118,7 @@ def opened_page(model: str) -> Iterator[Any]:
             page = browser.new_page(viewport={"width": 1280, "height": 720})
             page.goto(address.group())
             page.evaluate(SETUP)
-            wait(page, "window.store.images.image", 120)
+            wait(page, "window.store.state && window.store.images.image", 120)
             yield page
             browser.close()
         finally:
