@@ -29,9 +29,11 @@ Ratios = dict[str, list[list[float]]]
 def locality(generator: Generator, found: Mapping[str, Directions], region: str, judge: str) -> Ratios:
     """Return how much each direction changes outside and inside, judged by each image's own part, or by the box."""
     latent = sample(generator, JUDGED_ON, truncation=TRUNCATION)
+    own = part(generator, f"part:{region}").mask_for(generator, latent)
+    with_part = (own.amax((1, 2, 3)) >= 0.5).nonzero().flatten().tolist()  # without it nothing can be judged
+    latent = latent.rows(with_part)
     original = torch.cat(list(latent.images(generator)))
-    area = part(generator, f"part:{region}") if judge == "part" else about_of(generator).regions[region]
-    masks = masks_in(generator, latent, area)
+    masks = own[with_part] if judge == "part" else masks_in(generator, latent, about_of(generator).regions[region])
     return {
         way: [_ratios(generator, latent, original, one, masks) for one in several] for way, several in found.items()
     }

@@ -35,6 +35,7 @@ FORMS = {
     "X,Y": ("{},0", "0,{}"),
     "LEFT,TOP,RIGHT,BOTTOM": ("{},0,1,1", "0,0,{},1"),
     "auto|0..1": ("{}",),
+    "NAME,NAME": (),
 }
 """How numbers stand in the text of an option, by the start of what the help shows for it."""
 TEXTS = {
@@ -56,6 +57,7 @@ TEXTS_OF_COMMAND = {
     ("models convert", "--layers"): ("{}", "0-{}"),
     ("models convert", "--region"): ("lips=box:0,0,{},0.5",),
     ("models convert", "--region-layers"): ("mouth={}", "mouth=0-{}"),
+    ("compare directions", "--region"): ("box:0,0,{},0.5",),
     ("borrow", "--from"): ("seed:{}", "seed:0-{}"),
     ("borrow", "--to"): ("seed:{}",),
     ("parts", "--name"): ("eyes={}", "eyes=1+{}"),
@@ -63,7 +65,7 @@ TEXTS_OF_COMMAND = {
 WITHOUT_NUMBERS = {
     "--for", "--start", "--resume", "--discriminator", "--loss", "--feature", "--background", "--baseline", "--name",
     "--public", "--models", "--regions", "--fact",
-    "--from", "--paper", "--distill", "--model", "--face-finder", "--recipe",
+    "--from", "--paper", "--distill", "--model", "--face-finder", "--recipe", "--methods",
 }  # fmt: skip
 NOT_RUN = ("demo", "studio", "models list", "models fetch", "models info")
 
@@ -161,6 +163,21 @@ def cheap_calls(folder: Path) -> dict[str, list[str]]:
         "train adapt": [small, str(images), "--batch", "4", *run],
         "train encoder": [small, str(images), "--steps", "1", "--batch", "2", "--precision", "float32"],
         "evaluate": [small, str(images), "--seeds", "0-9", "--images", "10"],
+        "compare directions": [
+            small,
+            "--region",
+            "box:0.2,0.2,0.7,0.7",
+            "--seeds",
+            "0",
+            "--images",
+            "2",
+            "--count",
+            "1",
+            "--level",
+            "0.1",
+            "--methods",
+            "sefa",
+        ],
         "compare drag": [small, "--drags", "1"],
         "compare inversion": [small, photo, "--steps", "1"],
         "models convert": [small, str(folder / "converted.safetensors")],

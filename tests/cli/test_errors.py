@@ -32,7 +32,7 @@ def check(outcome, *words: str) -> None:
         (["sample"], "MODEL"),
         (["sample", "faces", "extra"], "extra"),
         (["sample", "nowhere"], "bundled names: faces"),
-        (["sample", ""], "source is a path"),
+        (["sample", ""], "source must be a path"),
         (["sample", "faces", "--seeds", "-1"], "'-1' does not name seeds"),
         (["sample", "faces", "--seeds", "7-4"], "runs backwards"),
         (["sample", "faces", "--seeds", "4294967296"], "not allowed"),

@@ -206,7 +206,7 @@ def test_bad_polygons_and_strokes_are_refused() -> None:
         (-torch.eye(4), "from -1 to"),
         (torch.rand(3, 4, 4), r"\[3, 4, 4\]"),
         (torch.rand(4), r"\[4\]"),
-        (torch.rand(0, 4), "mask is a tensor"),
+        (torch.rand(0, 4), "mask must be a tensor"),
     ],
 )
 def test_bad_masks_are_refused(mask: torch.Tensor, message: str) -> None:

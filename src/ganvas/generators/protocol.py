@@ -23,8 +23,7 @@ class About:
     ``hash`` is sha256 over sorted (our name, shape, bytes as stored); ``source`` says where the weights come from and
     under which license; ``regions`` are its named regions; ``edit_layers`` the layers that its card recommends for
     local edits ("" for all), ``region_layers`` those for named regions that live in others, by name; ``face_finder``
-    is what finds faces in photos for it (`ganvas.images.face_finders`), "" for the default, people's; ``parts`` tell
-    the parts of its images apart.
+    finds faces in photos (`ganvas.images.face_finders`), "" for people's; ``parts`` tell its images' parts apart.
     """
 
     name: str
@@ -37,9 +36,7 @@ class About:
     parts: tuple[PartModel, ...] = ()
 
     def layers_for(self, region: str) -> str:
-        """Return the layers recommended for editing a region, given as text, "" for all: those of a named region, or of
-        several joined by ``+`` that live in the same; of any other `edit_layers`.
-        """
+        """Return the layers recommended for a region (text), "" for all; `edit_layers` where several differ."""
         found = {self.region_layers.get(name.strip(), self.edit_layers) for name in region.split("+")}
         return found.pop() if len(found) == 1 else self.edit_layers
 
