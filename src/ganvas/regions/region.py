@@ -1,8 +1,7 @@
 """A region: the part of an image that an edit may change, independent of any image size.
 
-Coordinates are fractions of width and height, points (x, y), origin at the top left corner of the top left pixel;
-pixel i of n covers [i/n, (i+1)/n]. `shapes` holds the shapes, `coverage` their areas, `mask_files` reads masks and
-label maps, `descriptions` reads regions back from JSON, and `text` parses the form of the command line.
+Coordinates are fractions of width and height, points (x, y), origin at the top left; pixel i of n covers
+[i/n, (i+1)/n]. Shapes are in `shapes`, their areas in `coverage`, masks in `mask_files`, texts in `text`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
