@@ -16,6 +16,7 @@ from tests.cli.numeric_options import VALUES, Option, cheap_calls, commands
 
 LONGEST_SECONDS, LONGEST_MESSAGE = 10, 500
 REQUIRED = {
+    "compare directions": ["--region", "none"],
     "directions": ["--region", "none"],
     "align": ["--for", "none"],
     "borrow": ["--part", "none", "--from", "none"],
