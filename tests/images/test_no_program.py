@@ -115,7 +115,12 @@ def test_files_of_others_are_opened_in_one_place():
     for path in (one for folder in ("src", "studies", "benchmarks") for one in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             named = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-            of_image = named == "open" and isinstance(node.value, ast.Name) and node.value.id == "Image"
+            of_image = (
+                named == "open"
+                and isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "Image"
+            )
             imported = isinstance(node, ast.ImportFrom) and node.module == "PIL.Image"
             if of_image or imported or named.endswith("ImageFile") or named in ("imread", "imdecode"):
                 found.add(path.relative_to(ROOT).as_posix())

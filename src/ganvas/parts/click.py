@@ -155,7 +155,7 @@ class ClickFeatures:
         """Return the features at the clicked places."""
         return ClickVectors([self.at(point) for point in clicks.inside], [self.at(point) for point in clicks.outside])
 
-    def at(self, point: Point) -> list[Float[Tensor, "c"]]:
+    def at(self, point: Point) -> list[Tensor]:
         """Return the unit features at a point, one for each map."""
         found = []
         for values in self.features:
@@ -163,7 +163,7 @@ class ClickFeatures:
             found.append(values[0, :, row, column])
         return found
 
-    def distance(self, vector: list[Float[Tensor, "c"]]) -> Float[Tensor, "h w"]:
+    def distance(self, vector: list[Tensor]) -> Float[Tensor, "h w"]:
         """Return the cosine distance of each pixel from a feature: the mean over the maps."""
         alike = [
             enlarged(torch.einsum("c,nchw->nhw", one, values)[:, None], *self.size)
@@ -171,7 +171,7 @@ class ClickFeatures:
         ]
         return 1 - torch.stack(alike).mean(0)[0, 0]
 
-    def nearest(self, vector: list[Float[Tensor, "c"]], point: Point) -> Point:
+    def nearest(self, vector: list[Tensor], point: Point) -> Point:
         """Return the place near a point whose features are most like `vector`."""
         height, width = self.size
         rows, columns = (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width
