@@ -275,6 +275,13 @@ def test_space_that_a_method_cannot_search_is_refused(method):
         ganvas.cache_jacobians(generator, ganvas.sample(generator, [0]), method=method)
 
 
+@pytest.mark.parametrize("method", [ganvas.SeFa(), ganvas.LowRankGAN(), ganvas.LELSD(), ganvas.RandomDirections()])
+def test_no_direction_cannot_be_asked_for(method):
+    generator = small_stylegan2(16)
+    with pytest.raises(GanvasError, match="ask for at least 1"):
+        ganvas.find_directions(generator, ganvas.sample(generator, [0]), REGION, method=method, count=0)
+
+
 def test_methods_keep_their_names_in_files(tmp_path):
     generator = small_stylegan2(16)
     latent = ganvas.sample(generator, [0])

@@ -239,7 +239,7 @@ def test_settings_that_the_generator_does_not_allow_are_refused(settings: dict, 
 
 
 def test_a_count_of_zero_is_refused_before_any_jacobian(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resefa, "region_grams", None)
+    monkeypatch.setattr(resefa, "summed_grams", None)
     generator = small_stylegan2(16)
     with pytest.raises(GanvasError, match="at least 1"):
         find_directions(generator, sample(generator, [0]), Region.box(0, 0, 0.5, 0.5), count=0)

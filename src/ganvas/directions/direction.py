@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.errors import LatentError, ResultFileError
+from ganvas.errors import GanvasError, LatentError, ResultFileError
 from ganvas.errors.arguments import checked_as
 from ganvas.errors.shown import some_of
 from ganvas.generators.codes import layer_text
@@ -79,6 +79,12 @@ class Origin:
         about_of(generator).warn_of_another(
             "These directions were found on", self.generator, self.generator_hash, "they may differ in meaning"
         )
+
+
+def check_count(count: int) -> None:
+    """Raise `GanvasError` where fewer than one direction is asked for."""
+    if count < 1:
+        raise GanvasError(f"{count} directions were asked for; ask for at least 1.")
 
 
 def origin_of(method: str, generator: Generator, latent: Latent) -> Origin:

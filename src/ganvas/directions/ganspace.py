@@ -4,7 +4,6 @@ The principal components of codes of w; where a generator has no w, those of a f
 (their Eq. 2). It knows no region.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,20 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.basis import make_basis
-from ganvas.directions.direction import Directions
-from ganvas.directions.found import for_every_region
 from ganvas.directions.linalg import symmetric_eigh
+from ganvas.directions.query import BlindMethod, Query
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count
-from ganvas.generators.codes import Layers
-from ganvas.generators.protocol import Generator
-from ganvas.io.progress import Progress, silent
-from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import sample_codes
-from ganvas.regions import Region
-from ganvas.regions.part import Part
 
 BATCH = 64
 
@@ -51,7 +42,7 @@ def regressed(
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class GANSpace:
+class GANSpace(BlindMethod):
     """Settings of GANSpace, a method of `ganvas.find_directions`: the same directions for every region.
 
     Args:
@@ -74,37 +65,22 @@ class GANSpace:
     samples: Count = 10_000
     feature: str | None = None
 
-    def find(
-        self,
-        generator: Generator,
-        latent: Latent,
-        regions: Mapping[str, Region | Part],
-        *,
-        space: str,
-        layers: Layers = None,
-        count: int = 10,
-        progress: Progress | None = None,
-    ) -> dict[str, Directions]:
-        """Return the strongest directions, the same for each region; the eigenvalues are variances."""
-        basis = make_basis(generator, space, layers)
-        if space == "w":
-            values, vectors = principal_components(sample_codes(generator, "w", self.samples, latent.label).cpu())
-        else:
-            values, vectors = self._of_features(generator, latent, count, progress or silent)
-        strongest = vectors[:count], values[:count]
-        return for_every_region(self.name, generator, latent, basis, layers, *strongest, regions)
+    def strongest(self, query: Query) -> tuple[Float[Tensor, "k"], Float[Tensor, "k d"]]:
+        """Return the principal components, the same for each region; their values are variances."""
+        if query.space == "z":
+            return self._of_features(query)
+        return principal_components(sample_codes(query.generator, "w", self.samples, query.latent.label).cpu())
 
     @torch.no_grad()
-    def _of_features(
-        self, generator: Generator, latent: Latent, count: int, progress: Progress
-    ) -> tuple[Tensor, Tensor]:
+    def _of_features(self, query: Query) -> tuple[Tensor, Tensor]:
+        generator, given = query.generator, query.latent.label
         feature = self.feature or generator.feature_names[0]
         if feature not in generator.feature_names:
             raise LatentError(f"There is no feature map '{feature}'; there are {', '.join(generator.feature_names)}.")
-        codes, maps = sample_codes(generator, "z", self.samples, latent.label), []
-        label = latent.label if isinstance(latent.label, int) else None
+        codes, maps = sample_codes(generator, "z", self.samples, given), []
+        label = given if isinstance(given, int) else None
         for first in range(0, len(codes), BATCH):
             part = codes[first : first + BATCH]
             maps.append(generator.features(part, [feature], "z", label=label)[feature].float().flatten(1).cpu())
-            progress("Sampling feature maps", first + len(part), len(codes))
-        return regressed(torch.cat(maps), codes.cpu(), count)
+            query.progress("Sampling feature maps", first + len(part), len(codes))
+        return regressed(torch.cat(maps), codes.cpu(), query.count)

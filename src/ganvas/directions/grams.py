@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.jacobian import region_grams
+from ganvas.directions.jacobian import summed_grams
 from ganvas.directions.resefa import ReSeFa
-from ganvas.errors.ranges import Fraction, Size
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
-from ganvas.io.progress import Progress, part_of, silent
+from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 from ganvas.regions.part import Part
@@ -28,25 +26,6 @@ class RegionGrams:
     mask: Float[Tensor, "1 h w"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ByDerivative:
-    """Settings of every method that differentiates images: what counts as change, and where.
-
-    ``ignore_band``, ``resolution`` and ``channels`` are those of `ganvas.ReSeFa`.
-    """
-
-    name: ClassVar[str] = ""
-
-    ignore_band: Fraction = 0.0
-    resolution: Size | None = None
-    channels: str = "all"
-
-    @property
-    def measuring(self) -> ReSeFa:
-        """The settings of ReSeFa with the same measure and masks."""
-        return ReSeFa(ignore_band=self.ignore_band, resolution=self.resolution, channels=self.channels)
-
-
 def mean_region_grams(
     settings: ReSeFa,
     generator: Generator,
@@ -59,16 +38,12 @@ def mean_region_grams(
     """Return A and B of each region by name, from one J per image."""
     plan, size = settings.plan(generator, space, layers), settings.measure(generator).resolution
     masks = {name: settings.masks_in(generator, latent, area, size) for name, area in regions.items()}
-    sums: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in regions}
-    for number, one in enumerate(latent):
-        here = {name: pair for name, pairs in masks.items() if (pair := pairs[number]) is not None}
-        report = part_of(progress or silent, number, len(latent))
-        linear = settings.derivative(generator, one, space, layers)
-        for name, pair in zip(here, region_grams(linear, list(here.values()), plan, report), strict=True):
-            sums[name].append(pair)
+    sums = summed_grams(
+        lambda number: settings.derivative(generator, latent[number], space, layers), masks, plan, progress or silent
+    )
     return {name: _mean(sums[name], [pair[0] for pair in masks[name] if pair]) for name in regions}
 
 
-def _mean(grams: list[tuple[Tensor, Tensor]], foregrounds: list[Tensor]) -> RegionGrams:
-    a, b = (torch.stack(ones).mean(0) for ones in zip(*grams, strict=True))
+def _mean(grams: tuple[Tensor, Tensor], foregrounds: list[Tensor]) -> RegionGrams:
+    a, b = (gram / len(foregrounds) for gram in grams)
     return RegionGrams(a, b, torch.stack(foregrounds).mean(0))

@@ -5,7 +5,7 @@ never by one reverse pass per pixel, and held within a memory budget. Where it d
 formed from blocks of columns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from ganvas.directions.jvp import Derivative
 from ganvas.directions.linalg import PIXELS_AT_ONCE, product, sum_gram, weighted_gram
 from ganvas.errors import GanvasError
-from ganvas.io.progress import Progress
+from ganvas.io.progress import Progress, part_of, silent
 
 DEFAULT_BUDGET = 2 * 2**30
 TANGENTS_AT_ONCE = 32
@@ -162,12 +162,17 @@ def hold(derivative: Derivative, plan: JacobianPlan, progress: Progress | None =
     """Compute J whole, in chunks of tangents, in the plan's dtype."""
     size, pixels = derivative.basis.size, derivative.image.numel()
     columns = torch.empty(size, pixels, dtype=plan.dtype, device=derivative.image.device)
-    at_once = _tangents_at_once(derivative)
-    for first, last in _chunks(0, size, at_once):
-        columns[first:last] = derivative.columns(first, last)
-        if progress:
-            progress(WORK, last, size)
+    for first, chunk in column_chunks(derivative, progress or silent):
+        columns[first : first + len(chunk)] = chunk
     return Jacobian(columns, derivative.image.shape[1], derivative.image.shape[-1])
+
+
+def column_chunks(derivative: Derivative, progress: Progress) -> Iterator[tuple[int, Float[Tensor, "k p"]]]:
+    """Yield J in chunks of columns, each with the number of its first one."""
+    size = derivative.basis.size
+    for first, last in _chunks(0, size, _tangents_at_once(derivative)):
+        yield first, derivative.columns(first, last)
+        progress(WORK, last, size)
 
 
 def streamed_grams(
@@ -223,6 +228,27 @@ def region_grams(
     rows = linear.measure.channel_count
     means = [gram / (rows * mask.sum()) for gram, mask in zip(grams, flat, strict=True)]
     return list(zip(means[::2], means[1::2], strict=True))
+
+
+def summed_grams(
+    derivatives: Callable[[int], Derivative],
+    masks: Mapping[str, Sequence[tuple[Tensor, Tensor] | None]],
+    plan: JacobianPlan,
+    progress: Progress,
+) -> dict[str, Grams]:
+    """Return the sums of A and B over images for each region by name, from one J per image, which `derivatives` gives
+    by its number; ``masks`` are foreground and background in each image, None where an image lacks the region.
+    """
+    sums: dict[str, Grams] = {}
+    count = len(next(iter(masks.values())))
+    for number in range(count):
+        here = {name: pair for name, pairs in masks.items() if (pair := pairs[number]) is not None}
+        report = part_of(progress, number, count)
+        for name, (a, b) in zip(
+            here, region_grams(derivatives(number), list(here.values()), plan, report), strict=True
+        ):
+            sums[name] = (sums[name][0] + a, sums[name][1] + b) if name in sums else (a, b)
+    return sums
 
 
 def _tangents_at_once(derivative: Derivative) -> int:

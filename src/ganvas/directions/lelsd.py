@@ -4,7 +4,7 @@ Directions optimized by gradient so that features change inside the region and n
 used and not for small steps only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -13,19 +13,16 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ganvas.directions.basis import Basis, make_basis
+from ganvas.directions.basis import Basis
 from ganvas.directions.direction import Directions
-from ganvas.directions.found import as_directions, outlined
+from ganvas.directions.query import Query, QueryMethod
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Batch, Positive, Rate, Seed, Steps, Weight
-from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator, feature_extent
-from ganvas.io.progress import Progress, part_of, silent
+from ganvas.io.progress import part_of
 from ganvas.latents.latent import Latent
 from ganvas.parts.located import located
 from ganvas.parts.maps import on_image
-from ganvas.regions import Region
-from ganvas.regions.part import Part
 
 SMALLEST = 8  # pixels: in smaller maps no region can be told from the rest
 HALVINGS = 4
@@ -52,7 +49,7 @@ def correlation_penalty(vectors: Float[Tensor, "k d"]) -> Float[Tensor, ""]:
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class LELSD:
+class LELSD(QueryMethod):
     """Settings of LELSD, a method of `ganvas.find_directions`.
 
     Args:
@@ -83,34 +80,20 @@ class LELSD:
     orthogonality: Weight = 1.0
     seed: Seed = 0
 
-    def find(
-        self,
-        generator: Generator,
-        latent: Latent,
-        regions: Mapping[str, Region | Part],
-        *,
-        space: str,
-        layers: Layers = None,
-        count: int = 10,
-        progress: Progress | None = None,
-    ) -> dict[str, Directions]:
+    def answer(self, query: Query) -> dict[str, Directions]:
         """Return directions of each region, the most local first; the eigenvalues are the localities reached. A part is
         taken where it lies before the edit.
         """
-        basis = make_basis(generator, space, layers)
-        codes = latent.to_space(generator, basis.acts_in)
-        found, side = {}, generator.resolution
-        for number, (name, area) in enumerate(regions.items()):
-            report = part_of(progress or silent, number, len(regions))
-            places = list(enumerate(located(generator, latent, area)))
-            masks = torch.stack([place.mask(side, side) for _, place in places if place])
-            images = codes.rows([row for row, place in places if place])
-            search = _Search(self, generator, images, basis, masks.to(generator.device), count)
+        generator, found, side = query.generator, {}, query.generator.resolution
+        for number, (name, area) in enumerate(query.regions.items()):
+            report = part_of(query.progress, number, len(query.regions))
+            places = list(enumerate(located(generator, query.latent, area)))
+            masks = torch.stack([place.mask(side, side) for _, place in places if place]).to(generator.device)
+            images = query.codes.rows([row for row, place in places if place])
+            search = _Search(self, generator, images, query.basis, masks, query.count)
             vectors, reached = search.run(lambda done: report("Optimizing directions", done, self.steps))  # noqa: B023
             order = reached.argsort(descending=True)
-            outline = outlined(generator, latent, area)
-            strongest = vectors[order], reached[order], (name, area)
-            found[name] = as_directions(self.name, generator, latent, basis, layers, *strongest, mask=outline)
+            found[name] = query.directions(self.name, name, vectors[order], reached[order])
         return found
 
 

@@ -4,7 +4,6 @@ The left singular vectors of the mapping network's derivative dw/dz at a code: t
 leads from there. It knows no region.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,18 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.basis import make_basis
-from ganvas.directions.direction import Directions
-from ganvas.directions.found import for_every_region
 from ganvas.directions.linalg import symmetric_eigh
+from ganvas.directions.query import BlindMethod, Query
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
-from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
-from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent
-from ganvas.regions import Region
-from ganvas.regions.part import Part
 
 TOLERANCE = 1e-3
 
@@ -54,7 +47,7 @@ def mapping_gram(generator: Generator, z: Float[Tensor, "1 z_dim"], latent: Late
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class LocalBasis:
+class LocalBasis(BlindMethod):
     """Local Basis, a method of `ganvas.find_directions`: the same directions for every region, the mean of several
     codes where several are given.
 
@@ -70,24 +63,10 @@ class LocalBasis:
     name: ClassVar[str] = "localbasis"
     spaces: ClassVar[tuple[str, ...]] = ("w",)
 
-    def find(
-        self,
-        generator: Generator,
-        latent: Latent,
-        regions: Mapping[str, Region | Part],
-        *,
-        space: str,
-        layers: Layers = None,
-        count: int = 10,
-        progress: Progress | None = None,
-    ) -> dict[str, Directions]:
-        """Return the strongest directions, the same for each region; the eigenvalues are squared singular values."""
-        basis, codes = make_basis(generator, space, layers), codes_of_prior(generator, latent)
-        report = progress or silent
-        grams = []
-        for number, one in enumerate(latent):
-            grams.append(mapping_gram(generator, codes[number : number + 1], one))
-            report("Differentiating the mapping", number + 1, len(latent))
-        values, vectors = symmetric_eigh(torch.stack(grams).mean(0))
-        strongest = vectors[:count], values[:count]
-        return for_every_region(self.name, generator, latent, basis, layers, *strongest, regions)
+    def strongest(self, query: Query) -> tuple[Float[Tensor, "k"], Float[Tensor, "k d"]]:
+        """Return all directions of w, the same for each region; their values are squared singular values."""
+        codes, grams = codes_of_prior(query.generator, query.latent), []
+        for number, one in enumerate(query.latent):
+            grams.append(mapping_gram(query.generator, codes[number : number + 1], one))
+            query.progress("Differentiating the mapping", number + 1, len(query.latent))
+        return symmetric_eigh(torch.stack(grams).mean(0))

@@ -4,7 +4,6 @@ The directions that change a region are the principal ones of A, and those that 
 of B; a direction of the region is projected onto this null space. Ranks come from robust principal component analysis.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,18 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Directions
-from ganvas.directions.found import as_directions
-from ganvas.directions.grams import ByDerivative, mean_region_grams
+from ganvas.directions.grams import mean_region_grams
+from ganvas.directions.measured import ByDerivative
+from ganvas.directions.query import Query
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import CountOrNone, Rate, Steps
-from ganvas.generators.codes import Layers
-from ganvas.generators.protocol import Generator
-from ganvas.io.progress import Progress, silent
-from ganvas.latents.latent import Latent
-from ganvas.regions import Region
-from ganvas.regions.part import Part
+from ganvas.io.progress import Progress
 
 PUBLISHED_LAMBDA = 1 / 60
 
@@ -112,32 +106,20 @@ class LowRankGAN(ByDerivative):
     most_steps: Steps = 10_000
     relax: CountOrNone = 0
 
-    def find(
-        self,
-        generator: Generator,
-        latent: Latent,
-        regions: Mapping[str, Region | Part],
-        *,
-        space: str,
-        layers: Layers = None,
-        count: int = 10,
-        progress: Progress | None = None,
-    ) -> dict[str, Directions]:
+    def answer(self, query: Query) -> dict[str, Directions]:
         """Return the strongest directions of each region, by name: at most as many as A has rank."""
-        latent, settings = latent.to_space(generator, acting_space(generator, space)), self.measuring
-        basis = settings.basis(generator, space, layers)
+        grams_of = mean_region_grams(
+            self.measuring, query.generator, query.codes, query.regions, query.space, query.layers, query.progress
+        )
         found = {}
-        for name, grams in mean_region_grams(settings, generator, latent, regions, space, layers, progress).items():
-            (inside, rank), note = self._split(grams.a, progress or silent)
-            (outside, null_from), other = self._split(grams.b, progress or silent)
-            principal = inside[: min(rank, count)]
+        for name, grams in grams_of.items():
+            (inside, rank), note = self._split(grams.a, query.progress)
+            (outside, null_from), other = self._split(grams.b, query.progress)
+            principal = inside[: min(rank, query.count)]
             vectors = project_on_null(principal, outside, null_from, self.relax)
             strengths = torch.linalg.vecdot(principal @ grams.a, principal)
             notes = f"rank {rank} inside, {null_from} outside of {len(grams.a)}{note or other}"
-            where = name, regions[name]
-            found[name] = as_directions(
-                self.name, generator, latent, basis, layers, vectors, strengths, where, grams=grams, notes=notes
-            )
+            found[name] = query.directions(self.name, name, vectors, strengths, grams, notes)
         return found
 
     def _split(self, gram: Float[Tensor, "d d"], progress: Progress) -> tuple[tuple[Tensor, int], str]:

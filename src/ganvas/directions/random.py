@@ -1,27 +1,20 @@
 """Random directions: what every method has to beat."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from ganvas.directions.basis import make_basis
-from ganvas.directions.direction import Directions
-from ganvas.directions.found import for_every_region
+from ganvas.directions.query import BlindMethod, Query
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Seed
-from ganvas.generators.codes import Layers
-from ganvas.generators.protocol import Generator
-from ganvas.io.progress import Progress
-from ganvas.latents.latent import Latent
-from ganvas.regions import Region
-from ganvas.regions.part import Part
 
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class RandomDirections:
+class RandomDirections(BlindMethod):
     """A method of `ganvas.find_directions` that draws unit vectors, uniformly from the sphere, from a seed.
 
     Args:
@@ -40,18 +33,7 @@ class RandomDirections:
 
     seed: Seed = 0
 
-    def find(
-        self,
-        generator: Generator,
-        latent: Latent,
-        regions: Mapping[str, Region | Part],
-        *,
-        space: str,
-        layers: Layers = None,
-        count: int = 10,
-        progress: Progress | None = None,
-    ) -> dict[str, Directions]:
-        """Return random directions, the same for each region; their eigenvalues are 0."""
-        basis = make_basis(generator, space, layers)
-        vectors = torch.randn(count, basis.size, generator=torch.Generator().manual_seed(self.seed))
-        return for_every_region(self.name, generator, latent, basis, layers, vectors, torch.zeros(count), regions)
+    def strongest(self, query: Query) -> tuple[Float[Tensor, "k"], Float[Tensor, "k d"]]:
+        """Return random directions, the same for each region; their values are 0."""
+        random = torch.Generator().manual_seed(self.seed)
+        return torch.zeros(query.count), torch.randn(query.count, query.basis.size, generator=random)

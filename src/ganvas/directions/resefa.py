@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ganvas.directions import linalg
 from ganvas.directions.basis import Basis, acting_space, make_basis
-from ganvas.directions.direction import Directions, Origin, origin_of
-from ganvas.directions.jacobian import DEFAULT_BUDGET, Grams, JacobianPlan, plan_columns, region_grams
+from ganvas.directions.direction import Directions, Origin, check_count, origin_of
+from ganvas.directions.jacobian import DEFAULT_BUDGET, Grams, JacobianPlan, plan_columns, summed_grams
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
 from ganvas.directions.linalg import NO_RIDGE, Factors, Ridge
 from ganvas.directions.products import Products
@@ -209,13 +209,9 @@ class ReSeFa:
                 name: search.matrix_free(latent, area, masks[name], plan, report, name)
                 for (name, area), report in zip(regions.items(), reports, strict=True)
             }
-        sums: dict[str, Grams] = {}
-        for number, one in enumerate(latent):
-            here = {name: pair for name, pairs in masks.items() if (pair := pairs[number]) is not None}
-            report = part_of(progress or silent, number, len(latent))
-            grams = region_grams(self.derivative(generator, one, space, layers), list(here.values()), plan, report)
-            for name, (a, b) in zip(here, grams, strict=True):
-                sums[name] = (sums[name][0] + a, sums[name][1] + b) if name in sums else (a, b)
+        sums = summed_grams(
+            lambda number: self.derivative(generator, latent[number], space, layers), masks, plan, progress or silent
+        )
         return {name: search.solve_mean(sums[name], area, masks[name], name) for name, area in regions.items()}
 
     def masks_in(
@@ -251,8 +247,7 @@ class Search:
     origin: Origin
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise GanvasError(f"{self.count} directions were asked for; ask for at least 1.")
+        check_count(self.count)
 
     def solve_mean(
         self, sums: Grams, area: Region | Part, masks: Sequence[tuple[Tensor, Tensor] | None], name: str = ""

@@ -4,7 +4,6 @@ The directions of w to which the first affine map of each layer answers most: th
 A the weights of the chosen layers, each row of unit length. It knows no region and needs no image.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,18 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.basis import make_basis
-from ganvas.directions.direction import Directions
-from ganvas.directions.found import for_every_region
 from ganvas.directions.linalg import symmetric_eigh
+from ganvas.directions.query import BlindMethod, Query
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
-from ganvas.generators.codes import Layers, parse_layers
+from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import Generator, HasStyles
-from ganvas.io.progress import Progress
-from ganvas.latents.latent import Latent
-from ganvas.regions import Region
-from ganvas.regions.part import Part
 
 
 @torch.no_grad()
@@ -60,7 +53,7 @@ def factorize_weights(weights: Float[Tensor, "c d"]) -> tuple[Float[Tensor, "d"]
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class SeFa:
+class SeFa(BlindMethod):
     """SeFa, a method of `ganvas.find_directions` that factorizes weights: the same directions for every region. The
     published code does not sort its eigenvectors; here the strongest comes first.
 
@@ -76,19 +69,7 @@ class SeFa:
     name: ClassVar[str] = "sefa"
     spaces: ClassVar[tuple[str, ...]] = ("w",)
 
-    def find(
-        self,
-        generator: Generator,
-        latent: Latent,
-        regions: Mapping[str, Region | Part],
-        *,
-        space: str,
-        layers: Layers = None,
-        count: int = 10,
-        progress: Progress | None = None,
-    ) -> dict[str, Directions]:
-        """Return the strongest directions, the same for each region."""
-        basis = make_basis(generator, space, layers)
-        values, vectors = factorize_weights(affine_weights(generator, parse_layers(layers, generator.layers)))
-        strongest = vectors[:count], values[:count]
-        return for_every_region(self.name, generator, latent, basis, layers, *strongest, regions)
+    def strongest(self, query: Query) -> tuple[Float[Tensor, "k"], Float[Tensor, "k d"]]:
+        """Return all directions of w, the same for each region."""
+        layers = parse_layers(query.layers, query.generator.layers)
+        return factorize_weights(affine_weights(query.generator, layers))

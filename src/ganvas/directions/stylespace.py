@@ -6,7 +6,7 @@ gradients lie in the region and not in the other regions of the image. By *examp
 an attribute differ most from the population.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -16,24 +16,21 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ganvas.directions.direction import Directions
-from ganvas.directions.found import as_directions, outlined
-from ganvas.directions.grams import ByDerivative
-from ganvas.directions.jacobian import TANGENTS_AT_ONCE
+from ganvas.directions.jacobian import column_chunks
 from ganvas.directions.jvp import Derivative
+from ganvas.directions.measured import ByDerivative
+from ganvas.directions.query import Query
 from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Positive, Rate
-from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator, HasStyles, about_of
-from ganvas.io.progress import Progress, part_of, silent
-from ganvas.latents.latent import Latent
+from ganvas.io.progress import Progress, part_of
 from ganvas.latents.spaces import sample_codes
 from ganvas.parts.located import located
 from ganvas.regions import Region
 from ganvas.regions.part import Part
 
-Named = tuple[str, Region | Part]
 CELLS = 32  # height and width of the gradient maps, as published
 ENOUGH, AHEAD = 0.5, 0.25  # shares of images, as published
 
@@ -43,13 +40,12 @@ def channel_energies(
 ) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
     """Return the mean squared change inside and outside for each channel: the diagonals of A and B, float64."""
     inside, outside = [], []
-    channels, size = linear.measure.channel_count, linear.basis.size
+    channels = linear.measure.channel_count
     weights = [(mask / (channels * mask.sum())).flatten().repeat(channels) for mask in (foreground, background)]
-    for first in range(0, size, TANGENTS_AT_ONCE):
-        squares = linear.columns(first, min(first + TANGENTS_AT_ONCE, size)).square().cpu()
+    for _, columns in column_chunks(linear, progress):
+        squares = columns.square().cpu()
         inside.append(squares @ weights[0])
         outside.append(squares @ weights[1])
-        progress("Computing derivatives", min(first + TANGENTS_AT_ONCE, size), size)
     return torch.cat(inside).double(), torch.cat(outside).double()
 
 
@@ -64,12 +60,9 @@ def label_map(regions: Sequence[Region | None], cells: int) -> Int[Tensor, "cell
 
 def gradient_maps(linear: Derivative, progress: Progress) -> Float[Tensor, "c h w"]:
     """Return how strongly each cell of the image answers to each channel: the mean size of its colors' gradients."""
-    side, size, maps = linear.measure.resolution, linear.basis.size, []
-    for first in range(0, size, TANGENTS_AT_ONCE):
-        last = min(first + TANGENTS_AT_ONCE, size)
-        maps.append(linear.columns(first, last).abs().unflatten(1, (-1, side, side)).mean(1).cpu())
-        progress("Computing derivatives", last, size)
-    return torch.cat(maps)
+    shape = -1, linear.measure.resolution, linear.measure.resolution
+    chunks = column_chunks(linear, progress)
+    return torch.cat([columns.abs().unflatten(1, shape).mean(1).cpu() for _, columns in chunks])
 
 
 def overlap_scores(
@@ -148,41 +141,19 @@ class StyleSpace(ByDerivative):
     colors: bool = False
     exponent: Positive = 2.0
 
-    def find(
-        self,
-        generator: Generator,
-        latent: Latent,
-        regions: Mapping[str, Region | Part],
-        *,
-        space: str,
-        layers: Layers = None,
-        count: int = 10,
-        progress: Progress | None = None,
-    ) -> dict[str, Directions]:
+    def answer(self, query: Query) -> dict[str, Directions]:
         """Return the channels with the best scores, by region."""
-        codes, report = latent.to_space(generator, "s"), progress or silent
-        basis = self.measuring.basis(generator, "s", layers)
-        kept = self._kept(generator)[list(basis.rows)]
-        found = {}
-        for name, area in regions.items():
-            values = torch.where(kept, self._scores(generator, codes, layers, (name, area), report), 0.0)
-            best = values.argsort(descending=True)[:count]
+        rows = query.basis.rows
+        kept, found = self._kept(query.generator)[list(rows)], {}
+        for name in query.regions:
+            values = torch.where(kept, self._scores(query, name), 0.0)
+            best = values.argsort(descending=True)[: query.count]
             best = best[values[best] > 0]
             if len(best) == 0:
-                raise LatentError(f"No channel passes the published test for '{name or area}'; try score='energy'.")
-            notes = "channels " + ", ".join(str(basis.rows[one]) for one in best)
-            found[name] = as_directions(
-                self.name,
-                generator,
-                latent,
-                basis,
-                layers,
-                F.one_hot(best, basis.size).double(),
-                values[best],
-                (name, area),
-                mask=outlined(generator, latent, area),
-                notes=notes,
-            )
+                raise LatentError(f"No channel passes the published test for '{name}'; try score='energy'.")
+            notes = "channels " + ", ".join(str(rows[one]) for one in best)
+            vectors = F.one_hot(best, len(rows)).double()
+            found[name] = query.directions(self.name, name, vectors, values[best], notes=notes)
         return found
 
     def _kept(self, generator: Generator) -> Bool[Tensor, "c"]:
@@ -193,57 +164,39 @@ class StyleSpace(ByDerivative):
             [torch.full((width,), self.colors or not one) for width, one in zip(widths, makes_colors, strict=True)]
         )
 
-    def _scores(
-        self,
-        generator: Generator,
-        latent: Latent,
-        layers: Layers,
-        region: tuple[str, Region | Part],
-        progress: Progress,
-    ) -> Float[Tensor, "c"]:
+    def _scores(self, query: Query, name: str) -> Float[Tensor, "c"]:
         """Return the score of every channel that the layers feed."""
-        if self.score == "examples":
-            rows = list(self.measuring.basis(generator, "s", layers).rows)
-            return relevance(
-                latent.codes.cpu()[:, rows], sample_codes(generator, "s", label=latent.label).cpu()[:, rows]
-            )
         if self.score == "energy":
-            return self._energy(generator, latent, layers, region[1], progress)
-        return self._overlap(generator, latent, layers, region, progress)
+            return self._energy(query, query.regions[name])
+        if self.score == "overlap":
+            return self._overlap(query, name)
+        rows = list(query.basis.rows)
+        population = sample_codes(query.generator, "s", label=query.latent.label)
+        return relevance(query.codes.codes.cpu()[:, rows], population.cpu()[:, rows])
 
-    def _energy(
-        self, generator: Generator, latent: Latent, layers: Layers, area: Region | Part, progress: Progress
-    ) -> Float[Tensor, "c"]:
-        settings = self.measuring
-        pairs = settings.masks_in(generator, latent, area, settings.measure(generator).resolution)
-        energies = [
-            channel_energies(
-                settings.derivative(generator, one, "s", layers), *pair, part_of(progress, number, len(latent))
-            )
-            for number, (one, pair) in enumerate(zip(latent, pairs, strict=True))
-            if pair is not None
-        ]
+    def _energy(self, query: Query, area: Region | Part) -> Float[Tensor, "c"]:
+        settings, latent = self.measuring, query.codes
+        pairs = settings.masks_in(query.generator, latent, area, settings.measure(query.generator).resolution)
+        energies = []
+        for number, (one, pair) in enumerate(zip(latent, pairs, strict=True)):
+            if pair is not None:
+                linear = settings.derivative(query.generator, one, "s", query.layers)
+                energies.append(channel_energies(linear, *pair, part_of(query.progress, number, len(latent))))
         inside, outside = (torch.stack(ones).mean(0) for ones in zip(*energies, strict=True))
         return inside / (outside + self.ridge * outside.mean())
 
-    def _overlap(
-        self,
-        generator: Generator,
-        latent: Latent,
-        layers: Layers,
-        region: tuple[str, Region | Part],
-        progress: Progress,
-    ) -> Float[Tensor, "c"]:
-        known = {name: area for name, area in about_of(generator).regions.items() if name != region[0]}
-        areas = [region[1], *known.values()]
+    def _overlap(self, query: Query, name: str) -> Float[Tensor, "c"]:
+        generator, latent = query.generator, query.codes
+        known = {other: area for other, area in about_of(generator).regions.items() if other != name}
+        areas = [query.regions[name], *known.values()]
         cells = min(CELLS, generator.resolution)
         settings = ReSeFa(resolution=cells)
         places = [located(generator, latent, area) for area in areas]
         winners, present = [], []
         for number, one in enumerate(latent):
             labels = label_map([place[number] for place in places], cells)
-            linear = settings.derivative(generator, one, "s", layers)
-            gradients = gradient_maps(linear, part_of(progress, number, len(latent)))
+            linear = settings.derivative(generator, one, "s", query.layers)
+            gradients = gradient_maps(linear, part_of(query.progress, number, len(latent)))
             winners.append(overlap_scores(gradients, labels, len(areas) + 1, self.exponent).argmax(1))
             present.append(labels.unique().tolist())
         return localized(winners, present, 0, len(areas) + 1)
