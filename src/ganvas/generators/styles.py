@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from ganvas.generators.protocol import CodesWithSpace, Extent, Noise
 
-WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
 StyleInput = tuple[Tensor, Extent]
 """A map [n, c, h, w] whose channels a style scales, and what it covers, in fractions of the image."""
 
