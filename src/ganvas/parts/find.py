@@ -13,7 +13,7 @@ from torch import Tensor
 from ganvas.errors import GanvasError, RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import PartCount, PartSamples, Seed
-from ganvas.generators.at_once import samples_at_once
+from ganvas.generators.at_once import batches
 from ganvas.generators.labels import even_classes
 from ganvas.generators.protocol import Generator, about_of, check_generator, feature_extent
 from ganvas.io.cache import home
@@ -135,9 +135,9 @@ def cluster_parts(
 
 def _vectors(generator: Generator, latent: Latent, name: str, progress: Progress) -> Float[Tensor, "n c"]:
     """Return the smoothed feature vectors at all places of all images."""
-    found, at_once = [], samples_at_once(generator)
-    for first in range(0, len(latent), at_once):
-        values = maps_of(generator, latent[first : first + at_once], [name])[name]
+    found = []
+    for batch in batches(generator, len(latent)):
+        values = maps_of(generator, latent[batch], [name])[name]
         found.append(smoothed(values).flatten(2).mT.flatten(0, 1))
-        progress(WORK, min(first + at_once, len(latent)), len(latent))
+        progress(WORK, batch.stop, len(latent))
     return torch.cat(found)
