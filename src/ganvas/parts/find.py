@@ -2,8 +2,8 @@
 (Collins et al., Editing in Style, CVPR 2020), over samples of fixed seeds, kept in the cache folder.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -70,28 +70,26 @@ def find_parts(
     report, about = progress or silent, about_of(check_generator(generator))
     defaults = (count, samples, seed, feature) == (COUNT, SAMPLES, 0, None)
     kept = home() / "parts" / f"{about.hash[:24]}-{COUNT}.safetensors" if about.hash and defaults else None
-    if kept is not None and (found := _read(kept)) is not None:
-        return found
+    if kept is not None:
+        with suppress(GanvasError):  # none yet, or damaged: found anew
+            return load_parts(kept)
     latent = samples_of(generator, samples, seed)
     found = cluster_parts(generator, latent, feature or default_feature(generator), count, report)
     if kept is not None:
-        with suppress(GanvasError, OSError):  # a folder that may only be read: found anew next time
-            kept.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(GanvasError):  # a folder that may only be read: found anew next time
             found.save(kept)
     return found
 
 
-def _read(path: Path) -> PartModel | None:
-    with suppress(GanvasError):
-        return load_parts(path)
-    return None
-
-
 def samples_of(generator: Generator, count: int, seed: int = 0) -> Latent:
-    """Return the samples that parts are found on: of all classes, and truncated where the generator has a w."""
-    seeds = range(FIRST_SEED + count * seed, FIRST_SEED + count * (seed + 1))
+    """Return the samples that parts are found on; those of another seed are all others."""
+    return typical(generator, range(FIRST_SEED + count * seed, FIRST_SEED + count * (seed + 1)))
+
+
+def typical(generator: Generator, seeds: Sequence[int]) -> Latent:
+    """Return the samples of some seeds: of all classes, and truncated where the generator has a w."""
     truncation = TRUNCATION if "w" in generator.spaces else 1.0
-    return sample(generator, seeds, truncation=truncation, label=even_classes(generator, count))
+    return sample(generator, seeds, truncation=truncation, label=even_classes(generator, len(seeds)))
 
 
 def default_feature(generator: Generator) -> str:
