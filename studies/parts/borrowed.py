@@ -50,6 +50,7 @@ def _pairs(generator: Generator, model: str, faces: LabeledFaces | None) -> list
         return sample(generator, [number], truncation=TRUNCATION)
 
     found = [(seed(to), seed(other), name) for name in PARTS[model] for to, other in SEEDS]
-    for row, other in zip(HELD_OUT, FOR_PHOTOS, strict=False) if faces is not None else ():
-        found += [(faces.latent[row], seed(other), name) for name in PARTS[model]]
+    photos = [] if faces is None else [faces.latent[row] for row in HELD_OUT]
+    for photo, other in zip(photos, FOR_PHOTOS, strict=False):
+        found += [(photo, seed(other), name) for name in PARTS[model]]
     return found
