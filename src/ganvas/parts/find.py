@@ -2,7 +2,7 @@
 (Collins et al., Editing in Style, CVPR 2020), over samples of fixed seeds, kept in the cache folder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import torch
@@ -92,13 +92,13 @@ def typical(generator: Generator, seeds: Sequence[int]) -> Latent:
     return sample(generator, seeds, truncation=truncation, label=even_classes(generator, len(seeds)))
 
 
-def default_feature(generator: Generator) -> str:
+def default_feature(generator: Generator, sides: Mapping[str, float] | None = None) -> str:
     """Return the feature map that is clustered: of those over the image that are as wide as a quarter of it, or as
     near to that as there are, the finest in channels; raises `RegionError` where none has eight samples a side.
     """
     least, _, most = SIDES
     wanted = min(max(generator.resolution / 4, least), most)
-    sizes = {name: side for name, side in map_sides(generator).items() if side >= least}
+    sizes = {name: side for name, side in (sides or map_sides(generator)).items() if side >= least}
     if not sizes:
         raise RegionError("This generator has no feature map of 8 pixels or more, so that its parts cannot be found.")
     return min(reversed(sizes), key=lambda name: abs(sizes[name] - wanted))
