@@ -15,8 +15,8 @@ from ganvas.directions.jvp import Derivative, Measure
 from ganvas.directions.linalg import weighted_gram
 from ganvas.directions.resefa import ReSeFa, Search
 from ganvas.edits.harmonic import HarmonicFade
-from ganvas.edits.rim import HALF, WHOLE, Rim, covered, pairs_across, rim_around
-from ganvas.generators.protocol import Extent, Generator, Hookable, MapHook, feature_extent
+from ganvas.edits.rim import HALF, Rim, covered, pairs_across, rim_around
+from ganvas.generators.protocol import WHOLE, Extent, Generator, Hookable, MapHook, feature_extent
 from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import draw_samples
 from ganvas.regions import Region

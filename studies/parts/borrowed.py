@@ -9,13 +9,15 @@ from ganvas.edits.confine import confine
 from ganvas.generators.protocol import Generator
 from ganvas.images.sheets import labeled_grid
 from ganvas.latents.latent import Latent, sample
+from ganvas.metrics.locality import mean_squared_change
 from studies.parts.labeled import HELD_OUT, LabeledFaces
 
 TRUNCATION = 0.7
 PARTS = {"faces": ("eyes", "mouth"), "cats": ("eyes", "ears", "mouth")}
-SEEDS = {"faces": ((4, 7), (21, 22)), "cats": ((4, 7), (21, 22))}
+SEEDS = (4, 7), (21, 22)
 """Pairs (to, from) of seeds."""
-PHOTOS = 2
+FOR_PHOTOS = 7, 22
+"""The seeds whose parts go onto the first held-out photos."""
 
 
 def borrowed_sheet(
@@ -27,12 +29,13 @@ def borrowed_sheet(
         text = f"part:{name}"
         free = borrow(generator, to, others, text)
         confined = confine(generator, to, free, text)
-        tiles = [confined.original, torch.cat(list(others.images(generator))), _of(generator, free), confined.images]
+        seen = [torch.cat(list(one.images(generator))) for one in (others, free)]
+        tiles = [confined.original, *seen, confined.images]
         images += tiles
         labels.append(f"{name}\n{others.captions[0]}\nto {to.captions[0]}")
         before, after = (rank_sources(generator, others, one, text)[0][1] for one in (to, free))
         changed = float((confined.images != confined.original).any(1).float().mean())
-        leak = float((tiles[2] - tiles[0]).square().mul(confined.outside).sum() / (3 * confined.outside.sum())) ** 0.5
+        leak = float(mean_squared_change(seen[1], confined.original, confined.outside).sqrt())
         facts.append({
             "part": name, "to": to.captions[0], "from": others.captions[0], "alike before": before,
             "alike after": after, "pixels changed": changed, "change outside if free": leak,
@@ -42,16 +45,12 @@ def borrowed_sheet(
     return sheet, facts
 
 
-def _of(generator: Generator, latent: Latent) -> Tensor:
-    return torch.cat(list(latent.images(generator)))
-
-
 def _pairs(generator: Generator, model: str, faces: LabeledFaces | None) -> list[tuple[Latent, Latent, str]]:
     def seed(number: int) -> Latent:
         return sample(generator, [number], truncation=TRUNCATION)
 
-    found = [(seed(to), seed(other), name) for name in PARTS[model] for to, other in SEEDS[model]]
-    for place, row in enumerate(HELD_OUT[:PHOTOS] if faces is not None else ()):
-        photo = faces.rows([row]).latent if faces is not None else seed(0)
-        found += [(photo, seed((7, 22)[place]), name) for name in PARTS[model]]
+    found = [(seed(to), seed(other), name) for name in PARTS[model] for to, other in SEEDS]
+    photos = [] if faces is None else [faces.latent[row] for row in HELD_OUT]
+    for photo, other in zip(photos, FOR_PHOTOS, strict=False):
+        found += [(photo, seed(other), name) for name in PARTS[model]]
     return found

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from ganvas.checkpoints.load import load
 from ganvas.comparisons.estimates import Estimate, mean_estimate, median_estimate
 from ganvas.comparisons.tables import table, text
+from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.images.pixels import write_image
 from ganvas.io.json_files import write_json
@@ -56,7 +57,8 @@ def study(
         sheet, facts = borrowed_sheet(generator, model, faces)
         numbers = write_json(out / f"borrow-{model}.json", {**provenance(), "pairs": facts})
         return [write_image(out / f"borrow-{model}.png", sheet), numbers]
-    assert faces is not None, "give --labeled"
+    if faces is None:
+        raise GanvasError(f"'{step}' of {model} needs labeled faces; give their zip by --labeled.")
     if step == "learn":
         return [learn_parts(generator, *shipped(faces)).save(out / "faces-labels.safetensors")]
     found = overlaps(generator, *split(faces))

@@ -35,11 +35,10 @@ class LabeledFaces:
 
     latent: Latent
     labels: Int[Tensor, "n h w"]
-    photos: Float[Tensor, "n 3 h w"]
 
     def rows(self, chosen: Sequence[int]) -> "LabeledFaces":
         """Return some of them."""
-        return LabeledFaces(self.latent.rows(chosen), self.labels[list(chosen)], self.photos[list(chosen)])
+        return LabeledFaces(self.latent.rows(chosen), self.labels[list(chosen)])
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,7 +62,7 @@ def read_labeled(archive: Path, generator: Generator, kept: Path) -> LabeledFace
         for row, one in zip(rows, found, strict=True):
             one.save(paths[row])
         show_progress("faces inverted", first + len(rows), len(missing))
-    return LabeledFaces(Latent(torch.cat([load_latent(path).codes for path in paths]), "w+"), labels, photos)
+    return LabeledFaces(Latent(torch.cat([load_latent(path).codes for path in paths]), "w+"), labels)
 
 
 def _aligned(file: Path, generator: Generator) -> tuple[Float[Tensor, "1 3 r r"], Int[Tensor, "r r"]]:

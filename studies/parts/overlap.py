@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ganvas.generators.protocol import Generator, about_of
@@ -14,6 +13,7 @@ from ganvas.parts.click import ClickFeatures, Clicks
 from ganvas.parts.find import find_parts
 from ganvas.parts.labels import learn_parts
 from ganvas.parts.model_part import label_maps
+from ganvas.regions.coverage import deepest
 from ganvas.regions.shapes import Point
 from studies.parts.labeled import EYES, HELD_OUT, LABELS, LabeledFaces
 
@@ -81,12 +81,12 @@ def _clicks(generator: Generator, judged: LabeledFaces) -> dict[str, list[float]
         session = ClickFeatures(generator, latent)
         for name in JUDGED:
             true = judged.labels[row] == LABELS.index(name)
-            mask = session.mask(Clicks(tuple(deepest(true.numpy(), pair=name == LABELS[EYES])))) >= 0.5
+            mask = session.mask(Clicks(tuple(places_in(true.numpy(), pair=name == LABELS[EYES])))) >= 0.5
             found[name] += overlap(mask, true[None])
     return found
 
 
-def deepest(mask: Bool[np.ndarray, "h w"], *, pair: bool) -> list[Point]:
+def places_in(mask: Bool[np.ndarray, "h w"], *, pair: bool) -> list[Point]:
     """Return the place (x, y) in fractions that is farthest from a mask's edge, of a pair one on each side."""
     height, width = mask.shape
     columns = np.nonzero(mask.any(0))[0]
@@ -94,9 +94,8 @@ def deepest(mask: Bool[np.ndarray, "h w"], *, pair: bool) -> list[Point]:
     left = np.arange(width) < middle
     places = []
     for half in (mask & left, mask & ~left) if pair else (mask,):
-        depth = np.asarray(distance_transform_edt(np.pad(half, 1)))
-        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-        places.append(((int(column) - 0.5) / width, (int(row) - 0.5) / height))
+        row, column, _ = deepest(half)
+        places.append(((column + 0.5) / width, (row + 0.5) / height))
     return places
 
 

@@ -120,6 +120,11 @@ def test_numbers_beyond_the_parts_are_refused(model):
         model.named({"eyes": [4]})
 
 
+def test_a_name_needs_a_number(model):
+    with pytest.raises(RegionError, match="'eyes' has no numbers"):
+        model.named({"eyes": []})
+
+
 def test_maps_with_margins_are_cut_to_the_image():
     ramp = torch.linspace(-0.25, 1.25, 13)[None, None, None].expand(1, 1, 13, 13)
     inside = on_image(ramp, (-0.25 - 1 / 16, -0.25 - 1 / 16, 1.25 + 1 / 16, 1.25 + 1 / 16))

@@ -87,8 +87,9 @@ def test_regions_of_a_file_cannot_be_parts():
 
 
 def test_a_part_combines_with_nothing_else(generator):
-    with pytest.raises(RegionError, match="Part or a Region"):
-        ganvas.part(generator, "part:3") | 3
+    for other in (3, "mouth"):
+        with pytest.raises(RegionError, match="Part or a Region"):
+            ganvas.part(generator, "part:3") | other
 
 
 def test_files_keep_parts_by_their_text(generator):

@@ -119,17 +119,13 @@ def _with_facts(path: Path, about: About) -> About:
     if path != bundled_path(about.name):
         return about
     known = tomllib.loads(path.with_name("facts.toml").read_text("utf-8")).get(about.name, {})
-    beside = [load_parts(file) for kind in (LABELS, CLUSTERS) if (file := _parts_path(about.name, kind)).is_file()]
+    files = [bundled_path(f"{about.name}-{kind}") for kind in (LABELS, CLUSTERS)]
     return replace(
         about,
         region_layers={**known.get("region_layers", {}), **about.region_layers},
         face_finder=about.face_finder or known.get("face_finder", ""),
-        parts=with_parts(beside, about.parts),
+        parts=with_parts([load_parts(file) for file in files if file.is_file()], about.parts),
     )
-
-
-def _parts_path(name: str, kind: str) -> Path:
-    return bundled_path(f"{name}-{kind}")
 
 
 def recognize_tree(tree: Any, path: Path) -> UnbuiltGenerator:

@@ -15,9 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ganvas.generators.protocol import Extent
-
-WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
+from ganvas.generators.protocol import WHOLE, Extent
 
 
 @dataclass(frozen=True)

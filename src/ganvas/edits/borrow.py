@@ -16,7 +16,7 @@ from ganvas.directions.find import region_of
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Fraction
-from ganvas.generators.protocol import Generator, HasStyles, check_generator
+from ganvas.generators.protocol import Generator, check_generator
 from ganvas.generators.styles import HasStyleInputs, StyleInput
 from ganvas.images.pixels import resize
 from ganvas.latents.latent import Latent, as_latent
@@ -88,9 +88,9 @@ def borrow(
     return replace(kept, codes=torch.cat(moved, 1), names=names)
 
 
-def _styled(generator: Generator) -> HasStyles:
+def _styled(generator: Generator) -> HasStyleInputs:
     known: object = check_generator(generator)
-    if isinstance(known, HasStyleInputs) and isinstance(known, HasStyles):
+    if isinstance(known, HasStyleInputs):
         return known
     raise LatentError("Parts are borrowed through styles, which this generator does not have; take a StyleGAN.")
 
@@ -114,29 +114,23 @@ def channel_weights(
     activation inside the part and m the part's share of the area, ``M (1 - m)`` against ``(1 - M) m`` is how dense it
     is inside against outside; the weight is 0 where that is even, and goes to 1.
     """
-    sums: list[Tensor] | None = None
+    styled, found = _styled(generator), []
+    widths = styled.style_channels()
     for one in [*latents, samples_of(generator, SAMPLES)]:
-        masks = masks_in(generator, one, area)
-        inside = [_energy(given, masks, finest) for given in _inputs(generator, one)]
-        sums = inside if sums is None else [a + b for a, b in zip(sums, inside, strict=True)]
-    assert sums is not None
-    return [_weight(energy) for energy in sums]
+        masks, inputs = masks_in(generator, one, area), styled.style_inputs(one.to_space(generator, "s"))
+        found.append([_energy(*each, masks, finest) for each in zip(inputs, widths, strict=True)])
+    return [_weight(torch.stack(energies).sum(0)) for energies in zip(*found, strict=True)]
 
 
-def _inputs(generator: Generator, latent: Latent) -> list[StyleInput | None]:
-    painter = latent.generator_for(generator)
-    assert isinstance(painter, HasStyleInputs)
-    ready = latent if latent.space in ("w+", "s") else latent.to_space(generator, "w+")
-    return painter.style_inputs(ready)
-
-
-def _energy(given: StyleInput | None, masks: Float[Tensor, "n 1 h w"], finest: float) -> Float[Tensor, "4 c"]:
-    """Return the squared differences from the mean inside and outside, and the area of both, summed over images."""
-    if given is None:
-        return torch.zeros(4, 4)
-    values = on_image(given[0].float(), given[1]).cpu()
-    if values.shape[-1] > finest:
-        return torch.zeros(4, values.shape[1])
+def _energy(
+    given: StyleInput | None, channels: int, masks: Float[Tensor, "n 1 h w"], finest: float
+) -> Float[Tensor, "4 c"]:
+    """Return the squared differences from the mean inside and outside, and the area of both, summed over images; 0 for
+    a style that scales no map, or one that is too fine.
+    """
+    values = None if given is None else on_image(given[0].float(), given[1]).cpu()
+    if values is None or values.shape[-1] > finest:
+        return torch.zeros(4, channels)
     mask = resize(masks, *values.shape[-2:])
     squares = (values - values.mean((0, 2, 3), keepdim=True)).square()
     areas = [part.sum().expand(values.shape[1]) for part in (mask, 1 - mask)]

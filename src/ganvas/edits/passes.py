@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.edits.rim import WHOLE, MapBlender, Rim
-from ganvas.generators.protocol import Generator, Hookable, MapHook, feature_extent
+from ganvas.edits.rim import MapBlender, Rim
+from ganvas.generators.protocol import WHOLE, Generator, Hookable, MapHook, feature_extent
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 

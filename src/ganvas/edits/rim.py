@@ -14,10 +14,9 @@ from torch import Tensor
 
 from ganvas.edits.harmonic import HarmonicFade
 from ganvas.errors import RegionError
-from ganvas.generators.protocol import Extent
+from ganvas.generators.protocol import WHOLE, Extent
 from ganvas.regions import Region
 
-WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
 HALF = 0.5
 Mask = Bool[np.ndarray, "h w"]
 

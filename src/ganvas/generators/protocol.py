@@ -318,6 +318,7 @@ class HasStyles(Protocol):
 
 
 Extent = tuple[float, float, float, float]
+WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
 
 
 @runtime_checkable
@@ -346,4 +347,4 @@ def feature_extent(generator: Generator, name: str) -> Extent:
     The image itself, (0, 0, 1, 1), unless the generator says otherwise. A point (x, y) of the image lies at
     ``(x - left) / (right - left)`` of the map's width, and likewise in height.
     """
-    return generator.extent(name) if isinstance(generator, HasMargins) else (0.0, 0.0, 1.0, 1.0)
+    return generator.extent(name) if isinstance(generator, HasMargins) else WHOLE

@@ -10,21 +10,20 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganvas.generators.protocol import CodesWithSpace, Extent, Noise
+from ganvas.generators.protocol import CodesWithSpace, Extent, HasStyles, Noise
 
-WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
 StyleInput = tuple[Tensor, Extent]
 """A map [n, c, h, w] whose channels a style scales, and what it covers, in fractions of the image."""
 
 
 @runtime_checkable
-class HasStyleInputs(Protocol):
+class HasStyleInputs(HasStyles, Protocol):
     """A style-based generator that shows what its styles scale."""
 
     def style_inputs(
         self, codes: Tensor | CodesWithSpace, space: str | None = None, *, noise: Noise = "const"
     ) -> list[StyleInput | None]:
-        """Return the map that each style scales, in the order of `HasStyles.styles`; None for one that scales none."""
+        """Return the map that each style scales, in graph order; None for one that scales none."""
         ...
 
 

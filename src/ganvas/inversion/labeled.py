@@ -10,14 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ganvas.errors import ImageError, RegionError
-from ganvas.generators.labels import even_classes
 from ganvas.generators.protocol import Generator
 from ganvas.images.dataset_files import images_in
 from ganvas.images.photos import resample
 from ganvas.inversion.open import open_photo
 from ganvas.io.progress import Progress, silent
-from ganvas.latents.latent import Latent, sample
-from ganvas.parts.find import TRUNCATION
+from ganvas.latents.latent import Latent
+from ganvas.parts.find import typical
 from ganvas.regions.mask_files import read_label_map
 from ganvas.regions.part_model import MOST_PARTS
 
@@ -51,9 +50,7 @@ def read_labeled(
 def _latent_of(file: Path, photos: dict[str, Path], generator: Generator) -> tuple[Latent, Tensor]:
     """Return the latent of a label map's image, and the map from its fractions to those of the labels."""
     if found := SEED.fullmatch(file.stem.casefold()):
-        truncation = TRUNCATION if "w" in generator.spaces else 1.0
-        label = even_classes(generator, 1)
-        return sample(generator, [int(found[1])], truncation=truncation, label=label), torch.eye(2, 3).double()
+        return typical(generator, [int(found[1])]), torch.eye(2, 3).double()
     if file.stem not in photos:
         raise RegionError(f"'{file}' has no photo {file.stem}.jpg beside it; call it seed-4.png if it is of seed 4.")
     opened = open_photo(photos[file.stem], generator, tune=False)

@@ -14,7 +14,7 @@ from ganvas.errors import LatentError, ResultFileError
 from ganvas.errors.arguments import checked, checked_as
 from ganvas.errors.ranges import LayerCount, Truncation
 from ganvas.errors.shown import some_of
-from ganvas.generators.at_once import samples_at_once
+from ganvas.generators.at_once import batches
 from ganvas.generators.codes import check_seeds
 from ganvas.generators.labels import class_names, settle_label
 from ganvas.generators.protocol import Generator, HasClasses, Label, Noise, about_of
@@ -221,9 +221,8 @@ class Latent:
     def images(self, generator: Generator) -> Iterator[Float[Tensor, "n 3 h w"]]:
         """Yield the images [n, 3, h, w], about [-1, 1], some samples at a time, on the CPU."""
         generator = self.generator_for(generator)
-        at_once = samples_at_once(generator)
-        for first in range(0, len(self), at_once):
-            yield generator.synthesize(self[first : first + at_once]).cpu()
+        for batch in batches(generator, len(self)):
+            yield generator.synthesize(self[batch]).cpu()
 
 
 _HEADER = tuple(name for name in Latent.__dataclass_fields__ if name not in ("codes", "noise", "tuned", "photo"))

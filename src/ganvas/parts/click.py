@@ -1,7 +1,7 @@
 """Regions by clicks: what is like the clicked place and connected to it, by the generator's features."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -186,7 +186,7 @@ class ClickVectors:
     """The features at clicked places, for each point one vector of each map."""
 
     inside: list[list[Tensor]]
-    outside: list[list[Tensor]] = field(default_factory=list)
+    outside: list[list[Tensor]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -208,7 +208,8 @@ class ClickPart(Part):
 
 def click_features(generator: Generator) -> list[str]:
     """Return the feature maps that clicks compare: the one that parts are found on, and the next finer one."""
-    coarse, sides = default_feature(generator), map_sides(generator)
+    sides = map_sides(generator)
+    coarse = default_feature(generator, sides)
     finer = [name for name, side in sides.items() if sides[coarse] < side <= 2.5 * sides[coarse]]
     return [coarse, *finer[:1]]
 

@@ -2,8 +2,8 @@
 (Collins et al., Editing in Style, CVPR 2020), over samples of fixed seeds, kept in the cache folder.
 """
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from torch import Tensor
 from ganvas.errors import GanvasError, RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import PartCount, PartSamples, Seed
-from ganvas.generators.at_once import samples_at_once
+from ganvas.generators.at_once import batches
 from ganvas.generators.labels import even_classes
 from ganvas.generators.protocol import Generator, about_of, check_generator, feature_extent
 from ganvas.io.cache import home
@@ -70,37 +70,35 @@ def find_parts(
     report, about = progress or silent, about_of(check_generator(generator))
     defaults = (count, samples, seed, feature) == (COUNT, SAMPLES, 0, None)
     kept = home() / "parts" / f"{about.hash[:24]}-{COUNT}.safetensors" if about.hash and defaults else None
-    if kept is not None and (found := _read(kept)) is not None:
-        return found
+    if kept is not None:
+        with suppress(GanvasError):  # none yet, or damaged: found anew
+            return load_parts(kept)
     latent = samples_of(generator, samples, seed)
     found = cluster_parts(generator, latent, feature or default_feature(generator), count, report)
     if kept is not None:
-        with suppress(GanvasError, OSError):  # a folder that may only be read: found anew next time
-            kept.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(GanvasError):  # a folder that may only be read: found anew next time
             found.save(kept)
     return found
 
 
-def _read(path: Path) -> PartModel | None:
-    with suppress(GanvasError):
-        return load_parts(path)
-    return None
-
-
 def samples_of(generator: Generator, count: int, seed: int = 0) -> Latent:
-    """Return the samples that parts are found on: of all classes, and truncated where the generator has a w."""
-    seeds = range(FIRST_SEED + count * seed, FIRST_SEED + count * (seed + 1))
+    """Return the samples that parts are found on; those of another seed are all others."""
+    return typical(generator, range(FIRST_SEED + count * seed, FIRST_SEED + count * (seed + 1)))
+
+
+def typical(generator: Generator, seeds: Sequence[int]) -> Latent:
+    """Return the samples of some seeds: of all classes, and truncated where the generator has a w."""
     truncation = TRUNCATION if "w" in generator.spaces else 1.0
-    return sample(generator, seeds, truncation=truncation, label=even_classes(generator, count))
+    return sample(generator, seeds, truncation=truncation, label=even_classes(generator, len(seeds)))
 
 
-def default_feature(generator: Generator) -> str:
+def default_feature(generator: Generator, sides: Mapping[str, float] | None = None) -> str:
     """Return the feature map that is clustered: of those over the image that are as wide as a quarter of it, or as
     near to that as there are, the finest in channels; raises `RegionError` where none has eight samples a side.
     """
     least, _, most = SIDES
     wanted = min(max(generator.resolution / 4, least), most)
-    sizes = {name: side for name, side in map_sides(generator).items() if side >= least}
+    sizes = {name: side for name, side in (sides or map_sides(generator)).items() if side >= least}
     if not sizes:
         raise RegionError("This generator has no feature map of 8 pixels or more, so that its parts cannot be found.")
     return min(reversed(sizes), key=lambda name: abs(sizes[name] - wanted))
@@ -135,9 +133,9 @@ def cluster_parts(
 
 def _vectors(generator: Generator, latent: Latent, name: str, progress: Progress) -> Float[Tensor, "n c"]:
     """Return the smoothed feature vectors at all places of all images."""
-    found, at_once = [], samples_at_once(generator)
-    for first in range(0, len(latent), at_once):
-        values = maps_of(generator, latent[first : first + at_once], [name])[name]
+    found = []
+    for batch in batches(generator, len(latent)):
+        values = maps_of(generator, latent[batch], [name])[name]
         found.append(smoothed(values).flatten(2).mT.flatten(0, 1))
-        progress(WORK, min(first + at_once, len(latent)), len(latent))
+        progress(WORK, batch.stop, len(latent))
     return torch.cat(found)

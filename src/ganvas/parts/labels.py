@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganvas.errors import RegionError
 from ganvas.errors.arguments import checked
-from ganvas.generators.at_once import samples_at_once
+from ganvas.generators.at_once import batches
 from ganvas.generators.protocol import Generator, check_generator
 from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent
@@ -107,17 +107,16 @@ def _values_at(
     generator: Generator, latent: Latent, features: Sequence[str], places: Int[Tensor, "n p"], progress: Progress
 ) -> dict[str, Float[Tensor, "n p c"]]:
     """Return each map, as if enlarged to the image, at some pixels of each image."""
-    side, found, at_once = generator.resolution, {name: [] for name in features}, samples_at_once(generator)
+    side, found = generator.resolution, {name: [] for name in features}
     rows, columns = places // side, places % side
     points = torch.stack([columns, rows], dim=2) * (2 / side) + (1 / side - 1)  # the middles of pixels, in [-1, 1]
-    for first in range(0, len(latent), at_once):
-        chosen = slice(first, first + at_once)
-        maps = maps_of(generator, latent[chosen], features)
+    for batch in batches(generator, len(latent)):
+        maps = maps_of(generator, latent[batch], features)
         for name in features:
-            grid = points[chosen, None].to(maps[name])
+            grid = points[batch, None].to(maps[name])
             read = F.grid_sample(maps[name], grid, mode="bilinear", padding_mode="border", align_corners=False)
             found[name].append(read[:, :, 0].mT.cpu())
-        progress(WORK, min(first + at_once, len(latent)), len(latent))
+        progress(WORK, batch.stop, len(latent))
     return {name: torch.cat(values) for name, values in found.items()}
 
 

@@ -7,11 +7,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.generators.protocol import Generator, feature_extent
+from ganvas.generators.protocol import WHOLE, Extent, Generator, feature_extent
 from ganvas.latents.latent import Latent
 
 IMAGE = "image"
-WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 @torch.no_grad()
@@ -23,7 +22,7 @@ def maps_of(generator: Generator, latent: Latent, names: Sequence[str]) -> dict[
     return maps | {IMAGE: found[IMAGE].float()}
 
 
-def on_image(values: Float[Tensor, "n c h w"], extent: tuple[float, float, float, float]) -> Float[Tensor, "n c h2 w2"]:
+def on_image(values: Float[Tensor, "n c h w"], extent: Extent) -> Float[Tensor, "n c h2 w2"]:
     """Return what of a map lies over the image, with samples as far apart as before, by bilinear interpolation."""
     if extent == WHOLE:
         return values

@@ -1,13 +1,13 @@
 """The parts of a `PartModel` in images: shares of each part at each pixel, masks, and maps of labels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ganvas.generators.at_once import samples_at_once
+from ganvas.generators.at_once import batches
 from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent
 from ganvas.parts.maps import IMAGE, enlarged, maps_of
@@ -26,12 +26,11 @@ class ModelPart(Part):
 
     def mask_for(self, generator: Generator, latent: Latent) -> Float[Tensor, "n 1 h w"]:
         """Return the mask of the part in each image."""
-        masks, at_once = [], samples_at_once(generator)
-        for first in range(0, len(latent), at_once):
-            shares, images = shares_in(generator, latent[first : first + at_once], self.model)
-            mine = shares[:, list(self.numbers)].sum(1, keepdim=True)
-            masks.append(as_mask(refined(images.cpu(), mine) if is_coarse(generator, self.model) else mine).cpu())
-        return torch.cat(masks)
+
+        def mine(shares: Tensor) -> Tensor:
+            return shares[:, list(self.numbers)].sum(1, keepdim=True)
+
+        return torch.cat([as_mask(found) for found in refined_shares(generator, latent, self.model, mine)])
 
     def __or__(self, other: object) -> Part:
         """Return the union; of parts of one model without a seam between them, for their shares are added."""
@@ -57,6 +56,16 @@ def shares_in(
     return shares_of(maps, model, *maps[IMAGE].shape[-2:]), maps[IMAGE]
 
 
+def refined_shares(
+    generator: Generator, latent: Latent, model: PartModel, of: Callable[[Tensor], Tensor] = lambda shares: shares
+) -> Iterator[Float[Tensor, "n c h w"]]:
+    """Yield what `of` takes of the shares in the images, some images at a time, with edges as fine as theirs."""
+    coarse = is_coarse(generator, model)
+    for batch in batches(generator, len(latent)):
+        shares, images = shares_in(generator, latent[batch], model)
+        yield refined(images.cpu(), of(shares)) if coarse else of(shares)
+
+
 def shares_of(
     maps: Mapping[str, Tensor], model: PartModel, height: int, width: int
 ) -> Float[Tensor, "n k height width"]:
@@ -67,9 +76,4 @@ def shares_of(
 
 def label_maps(generator: Generator, latent: Latent, model: PartModel) -> Int[Tensor, "n h w"]:
     """Return the number of the part at each pixel of each image: the one with the largest share."""
-    found, at_once = [], samples_at_once(generator)
-    for first in range(0, len(latent), at_once):
-        shares, images = shares_in(generator, latent[first : first + at_once], model)
-        shares = refined(images.cpu(), shares) if is_coarse(generator, model) else shares
-        found.append(shares.argmax(1))
-    return torch.cat(found)
+    return torch.cat([shares.argmax(1) for shares in refined_shares(generator, latent, model)])

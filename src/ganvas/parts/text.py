@@ -14,9 +14,7 @@ from ganvas.parts.model_part import ModelPart
 from ganvas.regions.part import CombinedPart, Part
 from ganvas.regions.part_model import CLUSTERS, PartModel
 from ganvas.regions.shapes import Point
-from ganvas.regions.text import FILES, FORMS, parse_region
-
-Finder = Callable[[str], Part]
+from ganvas.regions.text import FILES, FORMS, Finders, parse_region
 
 
 @checked
@@ -47,7 +45,7 @@ def part(generator: Generator, text: str) -> Part:
     raise RegionError(f"{shown(text)} is the same for every image; it is a Region, which needs no part.")
 
 
-def finders_for(generator: Generator) -> dict[str, Finder]:
+def finders_for(generator: Generator) -> Finders:
     """Return what finds the parts that the text of a region names, by the word before its colon."""
     return {"part": partial(named_part, generator, cache(partial(clusters_of, generator))), "click": parse_clicks}
 

@@ -219,6 +219,13 @@ def farther_than(inside: Bool[np.ndarray, "h w"], distance: float) -> Float[np.n
     return np.clip(nearest - distance, 0, 1)
 
 
+def deepest(inside: Bool[np.ndarray, "h w"]) -> tuple[int, int, float]:
+    """Return row and column of the pixel farthest from all that is not ``inside`` or off the image, and how far."""
+    depth = np.asarray(distance_transform_edt(np.pad(inside, 1)))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(row), int(column), float(depth[row, column])
+
+
 def grown(mask: Float[np.ndarray, "h w"], width: float) -> Float[np.ndarray, "h w"]:
     """Return a soft mask of all within ``width`` pixels of where a mask is half its maximum; for a negative width, of
     all in there that is farther than that from its edge.

@@ -5,7 +5,7 @@ A part combines with parts and regions as regions do with each other: ``a | b``,
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -24,6 +24,10 @@ class MaskSource(Protocol):
 
     def mask(self, height: int, width: int) -> Float[Tensor, "1 height width"]:
         """Return the soft mask."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return it as JSON values."""
         ...
 
 
@@ -118,6 +122,6 @@ def masks_in(generator: Any, latent: Any, area: Part | MaskSource) -> Float[Tens
 
 def operand(other: object) -> Any:
     """Return what a part combines with; raises `RegionError` for what is neither part nor region."""
-    if isinstance(other, Part) or hasattr(other, "split"):
+    if isinstance(other, Part | MaskSource):
         return other
     raise RegionError(f"A part combines with a Part or a Region; you gave {type(other).__name__}.")

@@ -22,6 +22,7 @@ from ganvas.io.tensor_files import write_tensors
 KIND = "parts"
 CLUSTERS, LABELS = "clusters", "labels"
 MOST_PARTS = 256
+TENSORS = "weight", "mean", "std"  # of `MapScores`, in its order
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,8 @@ class PartModel:
         for name, numbers in names.items():
             if not name or name.isdecimal() or any(sign in name for sign in "+&:,"):
                 raise RegionError(f"A part cannot be called {shown(name)}; give a word, such as mouth.")
+            if not numbers:
+                raise RegionError(f"The part {shown(name)} has no numbers; give one or several.")
             for number in numbers:
                 self.numbers(str(number))
         return replace(self, names={**self.names, **{name: tuple(which) for name, which in names.items()}})
@@ -110,7 +113,7 @@ class PartModel:
         """Return what a file holds of it: tensors, and JSON values; `stored_part_model` takes them back."""
         tensors = {"bias": self.bias}
         for one in self.maps:
-            tensors |= {f"{one.name}.{what}": getattr(one, what) for what in ("weight", "mean", "std")}
+            tensors |= {f"{one.name}.{what}": getattr(one, what) for what in TENSORS}
         header = {
             "kind_of_parts": self.kind,
             "maps": [{"name": one.name, "unit": one.unit} for one in self.maps],
@@ -125,19 +128,11 @@ def stored_part_model(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) 
     try:
         bias = tensors["bias"].float()
         maps = tuple(
-            MapScores(
-                str(one["name"]),
-                tensors[f"{one['name']}.weight"].float(),
-                tensors[f"{one['name']}.mean"].float(),
-                tensors[f"{one['name']}.std"].float(),
-                one["unit"] is True,
-            )
-            for one in header["maps"]
+            MapScores(str(name), *(tensors[f"{name}.{what}"].float() for what in TENSORS), unit=unit is True)
+            for name, unit in ((one["name"], one["unit"]) for one in header["maps"])
         )
-        fits = bias.ndim == 1 and 1 <= len(bias) <= MOST_PARTS and bool(maps)
-        for one in maps:
-            fits = fits and one.weight.shape == (len(bias), len(one.mean)) and one.mean.shape == one.std.shape
-        if not fits:
+        agree = (one.weight.shape == (len(bias), len(one.mean)) and one.mean.shape == one.std.shape for one in maps)
+        if not (bias.ndim == 1 and 1 <= len(bias) <= MOST_PARTS and maps and all(agree)):
             raise ValueError("its tensors do not fit each other")
         kind = LABELS if header["kind_of_parts"] == LABELS else CLUSTERS
         plain = PartModel(kind, maps, bias, {}, dict(header.get("facts", {})))

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from PIL import ImageDraw, ImageFont
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,6 +15,7 @@ from ganvas.images.pixels import from_bytes, resize, to_pillow
 from ganvas.images.sheets import grid
 from ganvas.latents.latent import Latent
 from ganvas.parts.model_part import label_maps
+from ganvas.regions.coverage import deepest
 from ganvas.regions.part_model import PartModel
 
 COLUMNS = 4
@@ -37,9 +37,8 @@ def parts_sheet(generator: Generator, latent: Latent, parts: PartModel) -> tuple
     rows = []
     for first in range(0, len(images), columns):
         rows += [grid(which[first : first + columns], columns) for which in (images, drawn)]
-    width = max(row.shape[-1] for row in rows)
-    wide = [functional.pad(row, (0, width - row.shape[-1], 0, 2), value=1.0) for row in rows]
-    return torch.cat(wide, dim=2), [round(float(one), 4) for one in shares]
+    spaced = [functional.pad(row, (0, 0, 0, 2), value=1.0) for row in rows]
+    return torch.cat(spaced, dim=2), [round(float(one), 4) for one in shares]
 
 
 def numbered(
@@ -53,9 +52,8 @@ def numbered(
     write = ImageDraw.Draw(drawing)
     scale = height / labels.shape[0]
     for number in labels.unique().tolist():
-        depth = np.asarray(distance_transform_edt(np.pad((labels == number).numpy(), 1)))[1:-1, 1:-1]
-        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-        if 2 * scale * depth[row, column] >= SMALLEST:
+        row, column, depth = deepest((labels == number).numpy())
+        if 2 * scale * depth >= SMALLEST:
             place = (column + 0.5) * scale, (row + 0.5) * scale
             font = ImageFont.load_default(13)
             write.text(place, str(number), fill="white", font=font, anchor="mm", stroke_width=2, stroke_fill="black")

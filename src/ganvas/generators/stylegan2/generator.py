@@ -13,11 +13,11 @@ from torch import Tensor
 from ganvas.errors import LatentError
 from ganvas.generators.base import IMAGE, Conditions, Painted, Request
 from ganvas.generators.crops import Crop
-from ganvas.generators.protocol import Label, Noise
+from ganvas.generators.protocol import WHOLE, Label, Noise
 from ganvas.generators.style_based import PushStyles, StyleBased
 from ganvas.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganvas.generators.stylegan2.synthesis import Synthesis
-from ganvas.generators.styles import WHOLE, StyleInput
+from ganvas.generators.styles import StyleInput
 from ganvas.generators.takes_latent import takes_latent
 
 

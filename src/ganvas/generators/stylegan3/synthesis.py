@@ -200,14 +200,9 @@ class Synthesis(StyleSynthesis):
 
     def style_inputs(self, styles: Sequence[Tensor], inverse: Tensor) -> list[Tensor]:
         """Return the map [n, c, h, w] whose channels each layer's style scales, from the first layer on."""
-        rows = []
-        for i in range(len(styles[0])):
-            x, found = self.input(styles[0][i : i + 1], inverse), []
-            for (_, layer), style in zip(self.named_layers(), styles[1:], strict=True):
-                found.append(x)
-                x = layer(x, style[i : i + 1])
-            rows.append(found)
-        return [torch.cat(maps) for maps in zip(*rows, strict=True)]
+        first = torch.cat([self.input(style, inverse) for style in styles[0].split(1)])
+        _, maps = self(styles, inverse, wanted=self.names[:-1], with_image=False)
+        return [first, *maps.values()]
 
     def linearize(
         self, styles: Sequence[Tensor], inverse: Tensor
