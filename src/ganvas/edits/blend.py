@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.edits.confine import confine
 from ganvas.edits.recipe import Recipe
-from ganvas.edits.render import RecipeState, States, evaluate
+from ganvas.edits.render import RecipeState, States, evaluate, images_of
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent
@@ -41,15 +40,7 @@ def frames_between(
         place = position * (len(ends) - 1)
         start = min(int(place), len(ends) - 2)
         state = between(generator, ends[start], ends[start + 1], place - start)
-        yield _painted(generator, state, recipes[0])
-
-
-@torch.no_grad()
-def _painted(generator: Generator, state: RecipeState, recipe: Recipe) -> Float[Tensor, "1 3 h w"]:
-    if not state.confined:
-        return torch.cat(list(state.latent.images(generator)))
-    regions, latents = [region for region, _ in state.confined], [latent for _, latent in state.confined]
-    return confine(generator, state.latent, latents, regions, settings=recipe.settings).images.cpu()
+        yield images_of(generator, state, recipes[0].settings)
 
 
 def _blended(generator: Generator, first: Latent, second: Latent, t: float) -> Latent:
