@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.edits.operations import on_one_way
 from ganvas.edits.recipe import Recipe
 from ganvas.edits.render import RecipeState, States, evaluate, images_of
 from ganvas.errors import LatentError
@@ -29,7 +30,8 @@ def frames_between(
 ) -> Iterator[Float[Tensor, "1 3 h w"]]:
     """Yield images on the way through recipes, at positions from 0, the first recipe, to 1, the last one.
 
-    Raises `LatentError` for fewer than two recipes, and for bases with different tuned weights.
+    Raises `LatentError` for fewer than two recipes, for bases with different tuned weights, and for codes of z of another
+    truncation or class.
     """
     if len(recipes) < 2:
         raise LatentError(f"{len(recipes)} recipe is no path; give at least two.")
@@ -45,5 +47,5 @@ def frames_between(
 
 def _blended(generator: Generator, first: Latent, second: Latent, t: float) -> Latent:
     space = next(one for one in ("s", "w+", "w", "z") if one in (first.space, second.space))
-    begun, end = first.to_space(generator, space), second.to_space(generator, space)
+    begun, end = on_one_way(generator, first, second, space)
     return replace(begun, codes=torch.lerp(begun.codes, end.codes.to(begun.codes), t))
