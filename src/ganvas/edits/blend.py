@@ -30,8 +30,8 @@ def frames_between(
 ) -> Iterator[Float[Tensor, "1 3 h w"]]:
     """Yield images on the way through recipes, at positions from 0, the first recipe, to 1, the last one.
 
-    Raises `LatentError` for fewer than two recipes, for bases with different tuned weights, and for codes of z of another
-    truncation or class.
+    Raises `LatentError` for fewer than two recipes, for bases with different tuned weights, and for codes of z of
+    another truncation or class.
     """
     if len(recipes) < 2:
         raise LatentError(f"{len(recipes)} recipe is no path; give at least two.")
