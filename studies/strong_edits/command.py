@@ -22,7 +22,9 @@ from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.pixels import write_image
 from ganvas.io.json_files import plain, write_json
 from ganvas.latents.latent import sample
-from ganvas.metrics.identity import Distance, identity, perceptual
+from ganvas.metrics.features import load_features
+from ganvas.metrics.identity import Distance
+from ganvas.metrics.likeness import likeness
 from studies.command import Out, Threads, show_line
 from studies.files import provenance, write_text
 from studies.strong_edits.measures import ALIKE, RESOLUTION, STRAIGHT, TARGETS, Start, measured, reach
@@ -51,7 +53,7 @@ def study(
         raise GanvasError(f"'{model}' lacks the regions {', '.join(REGIONS)} or the space w+; give another generator.")
     claim_folder(out, {"model": about_of(generator).hash, "targets": list(TARGETS)})
     directions = {name: _direction(generator, name, out) for name in REGIONS}
-    distance = identity() if about_of(generator).face_finder != "cats" else perceptual(generator)
+    distance = likeness(generator, load_features(device=generator.device)).measure
     rows: dict[str, list[Row]] = {name: [] for name in REGIONS}
     for number, dear in [*((number, False) for number in range(seeds)), *((number, True) for number in range(costly))]:
         for name, row in _rows(generator, FIRST + number, directions, dear, distance, out).items():
@@ -69,10 +71,8 @@ def _direction(generator: Generator, region: str, out: Path) -> Direction:
     path = out / f"directions-{region}.safetensors"
     if not path.exists():
         codes = sample(generator, FOUND_ON, space="w", truncation=TRUNCATION)
-        layers, method = (
-            about_of(generator).layers_for(region) or None,
-            ReSeFa(resolution=min(RESOLUTION, generator.resolution)),
-        )
+        layers = about_of(generator).layers_for(region) or None
+        method = ReSeFa(resolution=min(RESOLUTION, generator.resolution))
         find_directions(generator, codes, region, layers=layers, method=method, count=2).save(path)
     return load_directions(path)[0]
 
