@@ -2,9 +2,6 @@
 memory it takes at most. Time is no claim here: it is that of one run, on a machine that may do other things too.
 """
 
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -14,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.machine import duration
+from benchmarks.machine import duration, run_measured
 from benchmarks.subjects import subject
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.generators.protocol import About
@@ -32,7 +29,7 @@ COMMANDS = {
     "drag": ("--point", "0.4,0.5>0.45,0.5", "--steps", "15", "--frames", "8"),
     "sketch": ("sketch.png", "--steps", "6", "--nearest", "4", "--candidates", "1"),
 }
-LIMIT = 3 * 2**30
+LIMIT = 3  # GiB
 
 
 def run(sizes: tuple[int, ...] = SIZES) -> Iterator[str]:
@@ -64,17 +61,10 @@ def _row(folder: Path, size: int, command: str, arguments: tuple[str, ...]) -> s
     model, out = f"{size}px.safetensors", folder / command
     words = [command, model, *arguments]
     begun = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ganvas", *words, "--out", str(out)], cwd=folder, stdout=subprocess.DEVNULL
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    _, peak = run_measured("ganvas", *words, "--out", str(out), folder=folder)
     seconds = time.perf_counter() - begun
-    if process.returncode:
-        raise SystemExit(f"ganvas {' '.join(words)} ended with {process.returncode}")
-    peak = used.ru_maxrss * 2**10
     mark = "" if peak < LIMIT else " (above 3 GiB)"
-    return f"| `{' '.join(words)}` | {_files(out, size)} | {duration(seconds)} | {peak / 2**30:.2f} GiB{mark} |"
+    return f"| `{' '.join(words)}` | {_files(out, size)} | {duration(seconds)} | {peak:.2f} GiB{mark} |"
 
 
 def _files(out: Path, size: int) -> str:

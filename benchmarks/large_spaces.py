@@ -6,8 +6,6 @@ timed at each layer, its Gram matrix and eigenproblem at a smaller size, and ext
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +18,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from benchmarks.machine import duration
+from benchmarks.machine import duration, run_measured, seconds
 from benchmarks.subjects import subject
 from ganvas.directions.direction import Directions
 from ganvas.directions.files import load_directions
@@ -98,14 +96,8 @@ def _cost(numbers: dict[str, float], whole: bool = True) -> tuple[str, str, str]
 
 def _in_process(case: Case, solver: str, folder: Path) -> dict[str, float]:
     words = [str(case.size), case.space, case.layers or "", solver, str(folder)]
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.large_spaces", *words], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    said = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")
-    return json.loads(said) | {"peak": used.ru_maxrss / 2**20}
+    said, peak = run_measured("benchmarks.large_spaces", *words)
+    return json.loads(said) | {"peak": peak}
 
 
 def measured(case: Case, solver: str, folder: Path) -> dict[str, float]:
@@ -117,24 +109,19 @@ def measured(case: Case, solver: str, folder: Path) -> dict[str, float]:
     found = find_directions(
         generator, latent, case.region, method=case.method(solver), space=case.space, layers=case.layers, count=COUNT
     )
-    seconds = time.process_time() - begun
+    taken = time.process_time() - begun
     found.save(folder / f"{solver}.safetensors")
     said = found.origin.solver
     products = float(said.split("(")[1].split()[0]) if "(" in said else basis.size
-    return {"dimensions": basis.size, "products": products, "seconds": seconds, "forward": forward(case)}
+    return {"dimensions": basis.size, "products": products, "seconds": taken, "forward": forward(case)}
 
 
 def forward(case: Case) -> float:
     """Return processor seconds of a sample of a batch without gradients."""
     generator = subject(case.size)
     codes = sample(generator, range(4), truncation=0.7, space="w+")
-    times = []
     with torch.no_grad():
-        for _ in range(3):
-            begun = time.process_time()
-            generator.synthesize(codes)
-            times.append((time.process_time() - begun) / len(codes))
-    return min(times)
+        return seconds(lambda: generator.synthesize(codes), warm_ups=0, clock=time.process_time) / len(codes)
 
 
 def extrapolated(case: Case) -> dict[str, float]:
@@ -155,8 +142,8 @@ def extrapolated(case: Case) -> dict[str, float]:
     begun = time.process_time()
     scipy.linalg.eigh(gram.numpy(), torch.eye(BLOCK).double().numpy(), subset_by_index=[BLOCK - COUNT, BLOCK - 1])
     eigenproblem = (time.process_time() - begun) * (basis.size / BLOCK) ** 3
-    seconds = columns * (plan.blocks + 1) / 2 + grams + eigenproblem
-    return {"dimensions": basis.size, "products": basis.size, "seconds": seconds, "forward": forward(case)}
+    taken = columns * (plan.blocks + 1) / 2 + grams + eigenproblem
+    return {"dimensions": basis.size, "products": basis.size, "seconds": taken, "forward": forward(case)}
 
 
 def compare(case: Case, folder: Path) -> tuple[str, str]:
@@ -177,9 +164,7 @@ def changes(case: Case, found: Directions) -> tuple[Tensor, Tensor]:
     generator, method = subject(case.size), case.method("dense")
     basis, measure = method.basis(generator, case.space, case.layers), method.measure(generator)
     latent = sample(generator, [4], truncation=0.7, space=basis.acts_in)
-    vectors = found.vectors
-    if case.space == "w+":
-        vectors = vectors[:, list(basis.layers or ())].flatten(1)
+    vectors = basis.coordinates(found.vectors)
     images = Products(generator, latent, basis, measure).push(vectors).double().square().unflatten(1, (3, -1)).sum(1)
     area = region_of(generator, case.region)[1]
     (masks,) = method.masks_in(generator, latent, area, measure.resolution)

@@ -1,8 +1,10 @@
 """Where a number was measured, and how: commit, processor, threads, timing, memory."""
 
+import os
 import platform
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +42,22 @@ def seconds(
         function()
         times.append(clock() - start)
     return min(times)
+
+
+def run_measured(module: str, *words: str, folder: Path | None = None) -> tuple[str, float]:
+    """Run a module of Python in a process of its own, in a folder; returns what it prints, and the most memory that it
+    held, GiB.
+
+    Raises `SystemExit` where it fails.
+    """
+    process = subprocess.Popen([sys.executable, "-m", module, *words], cwd=folder, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{module} {' '.join(words)} ended with {process.returncode}")
+    return said, used.ru_maxrss / 2**20
 
 
 def peak_gib() -> float:

@@ -11,8 +11,6 @@ from ganvas.comparisons.estimates import Estimate, median_estimate
 from ganvas.comparisons.records import claim_folder
 from ganvas.comparisons.tables import table, text
 from ganvas.directions.direction import Direction
-from ganvas.directions.files import load_directions
-from ganvas.directions.find import find_directions
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.pixels import write_image
@@ -21,11 +19,12 @@ from ganvas.latents.latent import sample
 from studies.command import Out, Threads, show_line
 from studies.confine.measures import COMPOSITED, Measured, measure
 from studies.confine.sheet import confined_sheet
+from studies.directions import TRUNCATION, first_direction
 from studies.files import provenance, write_text
 
 REGIONS = ("eyes", "mouth", "nose", "ears")
 """Those of them that the generator has are measured."""
-FOUND_ON, TRUNCATION, STRENGTH, RESAMPLES, EVERY = (0, 1, 2, 3), 0.7, 4.0, 2000, 4
+STRENGTH, RESAMPLES, EVERY = 4.0, 2000, 4
 Rows = list[dict[str, Measured]]
 
 
@@ -43,7 +42,7 @@ def study(model: str = "faces", /, *, out: Out, seeds: int = 64, threads: Thread
     if not regions:
         raise GanvasError(f"'{model}' has none of the regions {', '.join(REGIONS)}; name some: ganvas models convert.")
     claim_folder(out, {"model": about_of(generator).hash, "seeds": seeds, "strength": STRENGTH})
-    directions = {name: _direction(generator, name, out) for name in regions}
+    directions = {name: first_direction(generator, name, out) for name in regions}
     found: dict[str, Rows] = {}
     for name in regions:
         found[name] = [_row(generator, name, seed, directions[name], out) for seed in range(100, 100 + seeds)]
@@ -55,16 +54,6 @@ def study(model: str = "faces", /, *, out: Out, seeds: int = 64, threads: Thread
         write_text(out / "confine.md", markdown(found)),
         write_image(out / "confine.jpg", sheet),
     ]
-
-
-def _direction(generator: Generator, region: str, out: Path) -> Direction:
-    """Return the first direction of a region, found once, in the recommended layers."""
-    path = out / f"directions-{region}.safetensors"
-    if not path.exists():
-        codes = sample(generator, FOUND_ON, space="w", truncation=TRUNCATION)
-        layers = about_of(generator).layers_for(region) or None
-        find_directions(generator, codes, region, layers=layers, count=2).save(path)
-    return load_directions(path)[0]
 
 
 def _row(generator: Generator, region: str, seed: int, direction: Direction, out: Path) -> dict[str, Measured]:

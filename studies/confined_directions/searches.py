@@ -10,13 +10,14 @@ from torch import Tensor
 from ganvas.directions.basis import make_basis
 from ganvas.directions.cached import cache_jacobians
 from ganvas.directions.direction import Direction, origin_of
-from ganvas.directions.jacobian import Grams, Jacobian, hold, plan_columns
-from ganvas.directions.jvp import Derivative, Measure
+from ganvas.directions.jacobian import Grams, Jacobian, hold, mean_grams, plan_columns
+from ganvas.directions.jvp import Derivative, Measure, by_torch_func
 from ganvas.directions.linalg import weighted_gram
 from ganvas.directions.resefa import ReSeFa, Search
 from ganvas.edits.harmonic import HarmonicFade
+from ganvas.edits.passes import Maps, extent_of, keeping
 from ganvas.edits.rim import HALF, Rim, covered, pairs_across, rim_around
-from ganvas.generators.protocol import WHOLE, Extent, Generator, Hookable, MapHook, feature_extent
+from ganvas.generators.protocol import WHOLE, Extent, Generator, Hookable
 from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import draw_samples
 from ganvas.regions import Region
@@ -54,8 +55,7 @@ def confined_grams(generator: Generator, latent: Latent, rim: Rim, layers: str |
     jacobian = hold(linear, plan_columns(linear.basis.size, linear.image.numel()))
     limit, core = torch.from_numpy(rim.limit), torch.from_numpy(rim.core)
     inside, band = rim.region, (limit & ~core).float()[None]
-    a = jacobian.gram(inside) / (3 * inside.sum())
-    values = jacobian.gram(band) / (3 * band.sum())
+    a, values = mean_grams(jacobian, inside, band)
     return {CONFINED: (a, values), SEAM: (a, _gradient_gram(jacobian, rim))}
 
 
@@ -74,37 +74,19 @@ def confined_derivative(generator: Generator, latent: Latent, rim: Rim, layers: 
     `ganvas.confine` confines it: a linear map, ``F0 + fade(F - F0)``.
     """
     assert isinstance(generator, Hookable)
-    kept: dict[str, Tensor] = {}
-    image = generator.synthesize_hooked(_keeping(kept), latent)
-    fades = {name: fade_of(rim, one, _extent(generator, name)) for name, one in kept.items()}
+    kept: Maps = {}
+    image = generator.synthesize_hooked(keeping(kept), latent)
+    fades = {name: fade_of(rim, one, extent_of(generator, name)) for name, one in kept.items()}
     last = fade_of(rim, image, WHOLE)
 
     def confine(name: str, values: Tensor) -> Tensor:
         return kept[name] + fades[name](values - kept[name])
 
-    def along(tangent: Tensor) -> Tensor:
-        def confined(codes: Tensor) -> Tensor:
-            return last(generator.synthesize_hooked(confine, replace(latent, codes=codes)))
+    def confined(codes: Tensor) -> Tensor:
+        return last(generator.synthesize_hooked(confine, replace(latent, codes=codes)))
 
-        return torch.func.jvp(confined, (latent.codes,), (tangent[None],))[1][0]
-
-    @torch.no_grad()
-    def push(tangents: Tensor) -> Tensor:
-        return torch.func.vmap(along)(tangents)
-
+    _, push = by_torch_func(confined, latent.codes)
     return Derivative(image, push, make_basis(generator, "w", layers), Measure(generator.resolution))
-
-
-def _keeping(maps: dict[str, Tensor]) -> MapHook:
-    def keep(name: str, values: Tensor) -> Tensor:
-        maps[name] = values
-        return values
-
-    return keep
-
-
-def _extent(generator: Generator, name: str) -> Extent:
-    return feature_extent(generator, name) if name in generator.feature_names else WHOLE
 
 
 def fade_of(rim: Rim, values: Tensor, extent: Extent) -> Fade:

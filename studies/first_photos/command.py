@@ -26,6 +26,7 @@ from ganvas.images.pixels import from_bytes, read_image
 from ganvas.images.sheets import labeled_grid
 from ganvas.inversion.open import open_photo
 from ganvas.inversion.photos import PhotoSettings
+from ganvas.metrics.features import load_features
 from ganvas.metrics.identity import Distance, identity, perceptual
 from studies.command import Flag, Out, Threads, show_progress
 from studies.files import write_text
@@ -81,7 +82,7 @@ def study(
     """
     generator = load(model)
     files = sorted(images_in(photos)[0])
-    distance = identity() if of_people else perceptual(generator)
+    distance = identity() if of_people else perceptual(load_features(device=generator.device))
     directions = out / "directions"
     if not directions.is_dir():
         _run("directions", model, "--region", region, "--seeds", "0-3", "--out", directions)

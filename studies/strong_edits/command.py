@@ -14,22 +14,23 @@ from ganvas.comparisons.records import claim_folder
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.comparisons.tables import table, text
 from ganvas.directions.direction import Direction
-from ganvas.directions.files import load_directions
-from ganvas.directions.find import find_directions
 from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.pixels import write_image
 from ganvas.io.json_files import plain, write_json
 from ganvas.latents.latent import sample
-from ganvas.metrics.identity import Distance, identity, perceptual
+from ganvas.metrics.features import load_features
+from ganvas.metrics.identity import Distance
+from ganvas.metrics.likeness import likeness
 from studies.command import Out, Threads, show_line
+from studies.directions import TRUNCATION, first_direction
 from studies.files import provenance, write_text
 from studies.strong_edits.measures import ALIKE, RESOLUTION, STRAIGHT, TARGETS, Start, measured, reach
 from studies.strong_edits.sheet import SHOWN, strong_sheet
 
 REGIONS = ("mouth", "eyes")
-FOUND_ON, FIRST, TRUNCATION, RESAMPLES = (0, 1, 2, 3), 104, 0.7, 2000
+FIRST, RESAMPLES = 104, 2000
 Row = dict[str, dict[str, dict[str, float]]]
 """Numbers by way, target and name."""
 
@@ -50,8 +51,9 @@ def study(
     if not set(REGIONS) <= set(named_regions(generator)) or generator.layers == 0:
         raise GanvasError(f"'{model}' lacks the regions {', '.join(REGIONS)} or the space w+; give another generator.")
     claim_folder(out, {"model": about_of(generator).hash, "targets": list(TARGETS)})
-    directions = {name: _direction(generator, name, out) for name in REGIONS}
-    distance = identity() if about_of(generator).face_finder != "cats" else perceptual(generator)
+    method = ReSeFa(resolution=min(RESOLUTION, generator.resolution))
+    directions = {name: first_direction(generator, name, out, method) for name in REGIONS}
+    distance = likeness(generator, load_features(device=generator.device)).measure
     rows: dict[str, list[Row]] = {name: [] for name in REGIONS}
     for number, dear in [*((number, False) for number in range(seeds)), *((number, True) for number in range(costly))]:
         for name, row in _rows(generator, FIRST + number, directions, dear, distance, out).items():
@@ -62,19 +64,6 @@ def study(
         write_text(out / "strong-edits.md", markdown(rows)),
         write_jpeg(out / "strong-edits.jpg", strong_sheet(generator, out / "images")),
     ]
-
-
-def _direction(generator: Generator, region: str, out: Path) -> Direction:
-    """Return the first direction of a region, found once, in the recommended layers."""
-    path = out / f"directions-{region}.safetensors"
-    if not path.exists():
-        codes = sample(generator, FOUND_ON, space="w", truncation=TRUNCATION)
-        layers, method = (
-            about_of(generator).layers_for(region) or None,
-            ReSeFa(resolution=min(RESOLUTION, generator.resolution)),
-        )
-        find_directions(generator, codes, region, layers=layers, method=method, count=2).save(path)
-    return load_directions(path)[0]
 
 
 def _rows(

@@ -11,6 +11,7 @@ from ganvas.edits.preview import Previews, small_image
 from ganvas.edits.recipe import Recipe
 from ganvas.edits.render import States, confined_images, evaluate, render, start_of, with_result
 from ganvas.errors import LatentError
+from tests.fakes import LinearGenerator
 from tests.generators.small import small_stylegan2
 
 LEFT = ganvas.Region.box(0, 0, 0.3, 1)
@@ -37,6 +38,13 @@ def test_a_film_begins_and_ends_at_its_recipes(generator, recipe):
     assert not torch.allclose(middle, first)
     with pytest.raises(LatentError, match="at least two"):
         next(frames_between(generator, [bare], [0.0]))
+
+
+def test_codes_of_z_of_another_truncation_have_no_film():
+    generator = LinearGenerator()
+    ends = [Recipe(ganvas.sample(generator, [1], space="z", truncation=psi)) for psi in (1.0, 0.5)]
+    with pytest.raises(LatentError, match="no common path"):
+        next(frames_between(generator, ends, [0.5]))
 
 
 def test_kept_passes_give_the_same_bits_as_none(generator, recipe):

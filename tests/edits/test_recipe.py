@@ -196,3 +196,15 @@ def test_what_cannot_be_is_refused(generator):
         render(plain, in_z)
     with pytest.raises(LatentError, match="targets"):
         render(generator, recipe.interpolate(base(generator, 1, 2, 3), 0.5))
+
+
+def test_a_recipe_with_regions_is_evaluated_once(generator):
+    class Counted:
+        kind, searches, times = "counted", False, 0
+
+        def apply(self, generator, latent):
+            Counted.times += 1
+            return latent
+
+    render(generator, Recipe(base(generator)).add(Counted(), inside=LEFT))
+    assert Counted.times == 1

@@ -35,10 +35,10 @@ class Onto:
     def read(self, generator: Generator, source: Source = Source()) -> Recipe:
         """Return the recipe; raises `GanvasError` where an option was given that a recipe decides itself."""
         assert self.recipe is not None
-        others = {"latent": source.latent, "samples": source.samples, "noise-seed": source.noise_seed}
         if is_image(self.recipe) or is_ours(self.recipe):
             source.refuse_with("--recipe has", latent=source.latent)
             return Recipe(replace(source, latent=self.recipe).read(generator, ()))
+        others = {"latent": source.latent, "samples": source.samples, "noise-seed": source.noise_seed}
         source.refuse_with("A recipe has", **others)
         recipe = load_recipe(self.recipe)
         recipe.base.check_fits(generator)

@@ -40,5 +40,5 @@ class Strong:
             raise GanvasError("--correct and --follow are two ways to go along a direction; give one of them.")
         if region is None and found.mask is not None and mentions_mask(found.origin.region):
             region = Region.from_mask(found.mask)
-        step = 1.0 if self.step is None else self.step
-        return CorrectedEdit(region, step) if self.correct else FollowedEdit(region, step)
+        method = CorrectedEdit if self.correct else FollowedEdit
+        return method(region) if self.step is None else method(region, self.step)

@@ -1,5 +1,6 @@
 """Numbers with their intervals as text, and tables in Markdown."""
 
+import math
 from collections.abc import Sequence
 
 from ganvas.comparisons.estimates import Estimate
@@ -11,7 +12,9 @@ def text(number: Estimate) -> str:
 
 
 def short(value: float) -> str:
-    """Return a positive number in about two digits."""
+    """Return a positive number in about two digits; nothing for nan."""
+    if not math.isfinite(value):
+        return "" if math.isnan(value) else "∞"
     return f"{value:.3f}" if value < 0.1 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 

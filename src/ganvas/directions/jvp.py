@@ -96,7 +96,7 @@ def derivative(generator: Generator, latent: Latent, basis: Basis, measure: Meas
     generator = latent.generator_for(generator)
     latent = latent.to_space(generator, basis.acts_in)
     if not isinstance(generator, Linearizable):
-        image, push = _by_torch_func(lambda codes: generator.synthesize(replace(latent, codes=codes)), latent.codes)
+        image, push = by_torch_func(lambda codes: generator.synthesize(replace(latent, codes=codes)), latent.codes)
     elif latent.space == "z" and generator.layers:
         image, push = _through_mapping(generator, latent)
     else:
@@ -117,12 +117,13 @@ def _through_mapping(generator: Generator, latent: Latent) -> tuple[Tensor, Call
             truncation_layers=latent.truncation_layers,
         )
 
-    ws, push_mapping = _by_torch_func(mapped, latent.codes)
+    ws, push_mapping = by_torch_func(mapped, latent.codes)
     image, push_image = generator.linearize(replace(latent, codes=ws, space="w+"))
     return image, lambda tangents: push_image(push_mapping(tangents))
 
 
-def _by_torch_func(function: Callable[[Tensor], Tensor], codes: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def by_torch_func(function: Callable[[Tensor], Tensor], codes: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Return the value of a function of codes, and its derivative: a map from tangents to changes."""
     codes = codes.contiguous()  # forward mode refuses an expanded tensor
     with torch.no_grad():
         value = function(codes)

@@ -36,7 +36,7 @@ def transpose(generator: Generator, latent: Latent, basis: Basis, measure: Measu
             torch.autograd.grad(image, coordinates, change.view_as(image).to(image), retain_graph=True)[0]
             for change in changes
         ]
-        return torch.cat(rows) if rows else coordinates.new_zeros(0, basis.size)
+        return torch.cat(rows)
 
     return pull
 
@@ -78,7 +78,7 @@ class Products:
         for change in changes.split(1):
             rows.append(pull(change))
             self._count(1)
-        return torch.cat(rows) if rows else changes.new_zeros(0, self.basis.size)
+        return torch.cat(rows)
 
     def _count(self, products: int) -> None:
         self.done += products

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.edits.confine import confine
+from ganvas.edits.operations import on_one_way
 from ganvas.edits.recipe import Recipe
-from ganvas.edits.render import RecipeState, States, evaluate
+from ganvas.edits.render import RecipeState, States, evaluate, images_of
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import Generator
 from ganvas.latents.latent import Latent
@@ -30,7 +30,8 @@ def frames_between(
 ) -> Iterator[Float[Tensor, "1 3 h w"]]:
     """Yield images on the way through recipes, at positions from 0, the first recipe, to 1, the last one.
 
-    Raises `LatentError` for fewer than two recipes, and for bases with different tuned weights.
+    Raises `LatentError` for fewer than two recipes, for bases with different tuned weights, and for codes of z of
+    another truncation or class.
     """
     if len(recipes) < 2:
         raise LatentError(f"{len(recipes)} recipe is no path; give at least two.")
@@ -41,18 +42,10 @@ def frames_between(
         place = position * (len(ends) - 1)
         start = min(int(place), len(ends) - 2)
         state = between(generator, ends[start], ends[start + 1], place - start)
-        yield _painted(generator, state, recipes[0])
-
-
-@torch.no_grad()
-def _painted(generator: Generator, state: RecipeState, recipe: Recipe) -> Float[Tensor, "1 3 h w"]:
-    if not state.confined:
-        return torch.cat(list(state.latent.images(generator)))
-    regions, latents = [region for region, _ in state.confined], [latent for _, latent in state.confined]
-    return confine(generator, state.latent, latents, regions, settings=recipe.settings).images.cpu()
+        yield images_of(generator, state, recipes[0].settings)
 
 
 def _blended(generator: Generator, first: Latent, second: Latent, t: float) -> Latent:
     space = next(one for one in ("s", "w+", "w", "z") if one in (first.space, second.space))
-    begun, end = first.to_space(generator, space), second.to_space(generator, space)
+    begun, end = on_one_way(generator, first, second, space)
     return replace(begun, codes=torch.lerp(begun.codes, end.codes.to(begun.codes), t))

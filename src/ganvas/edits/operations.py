@@ -102,9 +102,7 @@ class InterpolateTo:
         if len(self.target) not in (1, len(latent)):
             raise LatentError(f"{len(self.target)} targets do not fit {len(latent)} latents: give as many, or one.")
         space = next(one for one in ("w+", "w", "z") if one in generator.spaces)
-        begun, target = latent.to_space(generator, space), self.target.to_space(generator, space)
-        if space == "z" and (begun.truncation, begun.label) != (target.truncation, target.label):
-            raise LatentError("Codes of z with another truncation or class have no common path; give them the same.")
+        begun, target = on_one_way(generator, latent, self.target, space)
         if self.layers is not None and space != "w+":
             raise LatentError(f"Layers are those of w+, and this generator has {space} at most; leave layers out.")
         codes = begun.codes + self.t * (target.codes.to(begun.codes) - begun.codes)
@@ -219,6 +217,14 @@ class Operation:
     def __str__(self) -> str:
         where = "" if self.inside is None else f", inside {self.inside}"
         return f"{self.change}{where}{'' if self.enabled else ' (off)'}"
+
+
+def on_one_way(generator: Generator, first: Latent, second: Latent, space: str) -> tuple[Latent, Latent]:
+    """Return two latents in one space; raises `LatentError` for codes of z between which no straight way leads."""
+    first, second = first.to_space(generator, space), second.to_space(generator, space)
+    if space == "z" and (first.truncation, first.label) != (second.truncation, second.label):
+        raise LatentError("Codes of z with another truncation or class have no common path; give them the same.")
+    return first, second
 
 
 def refuse_file(region: Region | Part | str | None) -> None:

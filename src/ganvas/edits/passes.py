@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.edits.rim import MapBlender, Rim
-from ganvas.generators.protocol import WHOLE, Generator, Hookable, MapHook, feature_extent
+from ganvas.generators.protocol import WHOLE, Extent, Generator, Hookable, MapHook, feature_extent
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 
@@ -88,7 +88,7 @@ class Passes:
         if (known := self._known(key)) is not None:
             return known
         if isinstance(generator, Hookable) and finest != 0:
-            generator.synthesize_hooked(_keeping(maps, finest), latent)
+            generator.synthesize_hooked(keeping(maps, finest), latent)
         image = generator.synthesize(latent) if image is None else image
         return self._keep(key, ((generator, latent), image, maps))
 
@@ -120,7 +120,7 @@ def _painted(generator: Generator, latent: Latent, blender: MapBlender, before: 
     return (held, generator, latent, blender), torch.where(limit, blender.blend(image, edited), image), maps
 
 
-def _keeping(maps: Maps, finest: int | None) -> MapHook:
+def keeping(maps: Maps, finest: int | None = None) -> MapHook:
     """Return a hook that keeps every map of at most `finest` pixels."""
 
     def keep(name: str, values: Tensor) -> Tensor:
@@ -137,8 +137,12 @@ def _confining(generator: Generator, maps: Maps, blender: MapBlender) -> MapHook
     def change(name: str, values: Tensor) -> Tensor:
         if name not in maps:
             return values
-        extent = feature_extent(generator, name) if name in generator.feature_names else WHOLE
-        maps[name] = blender.blend(maps[name], values, extent)
+        maps[name] = blender.blend(maps[name], values, extent_of(generator, name))
         return maps[name]
 
     return change
+
+
+def extent_of(generator: Generator, name: str) -> Extent:
+    """Return which part of the image a map covers: of colors, which are no features, all of it."""
+    return feature_extent(generator, name) if name in generator.feature_names else WHOLE

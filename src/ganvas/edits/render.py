@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.find import region_of
-from ganvas.edits.confine import ConfinedImages, confine
+from ganvas.edits.confine import ConfinedImages, ConfineSettings, confine
 from ganvas.edits.operations import Change, Operation
 from ganvas.edits.passes import Passes
 from ganvas.edits.recipe import Recipe
@@ -142,9 +142,16 @@ def render(generator: Generator, recipe: Recipe, *, states: States | None = None
         torch.Size([1, 3, 128, 128])
     """
     state = evaluate(check_generator(generator), recipe, states)
+    return images_of(generator, state, recipe.settings, states.passes if states else None)
+
+
+def images_of(
+    generator: Generator, state: RecipeState, settings: ConfineSettings, passes: Passes | None = None
+) -> Float[Tensor, "n 3 h w"]:
+    """Return the images of a state."""
     if not state.confined:
         return torch.cat(list(state.latent.images(generator)))
-    return confined_images(generator, recipe, states).images.cpu()
+    return _confined(generator, state, settings, passes).images.cpu()
 
 
 def confined_images(generator: Generator, recipe: Recipe, states: States | None = None) -> ConfinedImages:
@@ -153,6 +160,11 @@ def confined_images(generator: Generator, recipe: Recipe, states: States | None 
     Raises `LatentError` for a recipe without such an operation.
     """
     state = evaluate(generator, recipe, states)
+    return _confined(generator, state, recipe.settings, states.passes if states else None)
+
+
+def _confined(
+    generator: Generator, state: RecipeState, settings: ConfineSettings, passes: Passes | None
+) -> ConfinedImages:
     regions, latents = [region for region, _ in state.confined], [latent for _, latent in state.confined]
-    passes = states.passes if states else None
-    return confine(generator, state.latent, latents, regions, settings=recipe.settings, passes=passes)
+    return confine(generator, state.latent, latents, regions, settings=settings, passes=passes)

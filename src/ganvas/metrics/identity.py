@@ -9,10 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.generators.protocol import Generator
 from ganvas.images.faces import LANDMARKS, model_file
 from ganvas.images.pixels import resize, to_bytes
-from ganvas.metrics.features import load_features
+from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
 
 SAME_PERSON = 0.6  # dlib's own threshold (99.38 % on Labeled Faces in the Wild)
@@ -21,9 +20,8 @@ SIDE = 512  # pixels of the images in which landmarks are found
 Distance = Callable[[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]], float]
 
 
-def perceptual(generator: Generator) -> Distance:
-    """Return the perceptual distance in Ganvas' feature network, from 0 to 4."""
-    network = load_features(device=generator.device)
+def perceptual(network: FeatureNetwork) -> Distance:
+    """Return the perceptual distance in a feature network, from 0 to 4."""
     return lambda image, photo: float(perceptual_distance(network, image, photo))
 
 

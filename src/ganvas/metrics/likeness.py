@@ -8,8 +8,7 @@ from ganvas.generators.protocol import Generator
 from ganvas.images.faces import can_find_faces
 from ganvas.latents.latent import sample
 from ganvas.metrics.features import FeatureNetwork
-from ganvas.metrics.identity import Distance, face_boxes, identity
-from ganvas.metrics.perceptual import perceptual_distance
+from ganvas.metrics.identity import Distance, face_boxes, identity, perceptual
 
 TRIED = 8  # images in which faces are looked for
 
@@ -31,7 +30,4 @@ def likeness(generator: Generator, network: FeatureNetwork) -> Likeness:
             images = torch.cat(list(sample(generator, range(TRIED), truncation=0.7).images(generator)))
         if sum(bool(face_boxes(image)) for image in images.split(1)) * 2 >= TRIED:
             return Likeness("distance of face descriptors (dlib)", identity())
-    return Likeness(
-        "perceptual distance (Ganvas's own network)",
-        lambda image, other: float(perceptual_distance(network, image, other)),
-    )
+    return Likeness("perceptual distance (Ganvas's own network)", perceptual(network))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ from torch import Tensor
 from ganvas.comparisons.directions.cells import SHARD, Cell, Measured
 from ganvas.comparisons.directions.results import Line
 from ganvas.comparisons.directions.run import ComparedDirections
-from ganvas.comparisons.estimates import Estimate
-from ganvas.comparisons.tables import short, table
+from ganvas.comparisons.tables import short, table, text
 from ganvas.images.pixels import write_image
 from ganvas.images.saving import file_name
 from ganvas.images.sheets import labeled_grid
 from ganvas.io.json_files import plain, write_json
 from ganvas.reports.plots import can_plot, figure
 
-COLORS = ("#0b5fa5", "#d1495b", "#3c8d53", "#8a5ba8", "#c77f1a", "#4a9aa5", "#7a7a7a", "#a0522d", "#5c6b8a", "#b0a030")
+COLORS = (
+    *("#0b5fa5", "#d1495b", "#3c8d53", "#8a5ba8", "#c77f1a", "#4a9aa5", "#7a7a7a", "#a0522d", "#5c6b8a", "#b0a030"),
+    "#e08fb0",
+)
+"""As many as there are methods."""
 
 
 def markdown(found: ComparedDirections) -> str:
@@ -43,12 +47,12 @@ def _table(lines: Sequence[Line], identity: str) -> str:
         rows.append(
             [
                 line.method,
-                _text(line.outside),
-                _text(line.mean),
-                "" if line.against is None else _text(line.against),
-                _number(line.identity),
+                text(line.outside),
+                text(line.mean),
+                "" if line.against is None else text(line.against),
+                short(line.identity),
                 "" if line.distribution is None else str(line.distribution),
-                _number(line.strength),
+                short(line.strength),
                 f"{line.unreached} of {line.measured}",
             ]
         )
@@ -63,18 +67,10 @@ def _searches(found: ComparedDirections) -> str:
     return table(rows)
 
 
-def _text(number: Estimate) -> str:
-    return f"{_number(number.value)} ({_number(number.low)}–{_number(number.high)})"
-
-
-def _number(value: float) -> str:
-    return "∞" if np.isinf(value) else "" if np.isnan(value) else short(value)
-
-
 def write_comparison(folder: Path, found: ComparedDirections, facts: dict[str, Any]) -> list[Path]:
     """Write comparison.json, from which all else can be made again, comparison.md and comparison.png."""
-    text = folder / "comparison.md"
-    text.write_text(markdown(found), "utf-8")
+    tables = folder / "comparison.md"
+    tables.write_text(markdown(found), "utf-8")
     searches = [
         {"region": found.settings.regions[number], "method": method, "derivatives": one.derivatives}
         | {"solving": one.solving, "directions": one.count, "reason": one.reason}
@@ -83,7 +79,7 @@ def write_comparison(folder: Path, found: ComparedDirections, facts: dict[str, A
     unedited = None if found.unedited is None else asdict(found.unedited)
     content = facts | {"settings": asdict(found.settings), "identity": found.identity, "searches": searches}
     content |= {"unedited_kernel_mmd": unedited, "lines": [asdict(line) for line in found.lines]}
-    paths = [text, write_json(folder / "comparison.json", plain(content, str))]
+    paths = [tables, write_json(folder / "comparison.json", plain(content, str))]
     for number, region in enumerate(found.settings.regions):
         grid = image_grid(found, number, found.settings.levels[-1], folder / "cells")
         paths.append(write_image(folder / f"{file_name(region)}.png", grid))
@@ -95,7 +91,7 @@ def plot(found: ComparedDirections, path: Path) -> Path:
     regions = found.settings.regions[:4]
     with figure(path, len(regions)) as panels:
         for panel, region in zip(panels, regions, strict=True):
-            for method, color in zip(found.settings.methods, _colors(len(found.settings.methods)), strict=True):
+            for method, color in zip(found.settings.methods, cycle(COLORS), strict=False):
                 lines = [line for line in found.lines if (line.region, line.method) == (region, method)]
                 reached = [line for line in lines if np.isfinite(line.outside.value)]
                 inside = [line.level for line in reached]
@@ -109,10 +105,6 @@ def plot(found: ComparedDirections, path: Path) -> Path:
         panels[0].set_ylabel("change outside (RMS)")
         panels[-1].legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return path
-
-
-def _colors(count: int) -> list[str]:
-    return [COLORS[number % len(COLORS)] for number in range(count)]
 
 
 def image_grid(

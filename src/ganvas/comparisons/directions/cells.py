@@ -17,7 +17,6 @@ from ganvas.comparisons.matching import match_strength
 from ganvas.directions.basis import make_basis
 from ganvas.directions.direction import Direction
 from ganvas.edits.confine import Confinement
-from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
 from ganvas.io.files import atomic_path
 from ganvas.latents.latent import Latent, sample
@@ -97,19 +96,12 @@ class Bench:
     features: FeatureNetwork
     distance: Distance
 
-    def originals(self, cell: Cell, space: str) -> tuple[Latent, Float[Tensor, "n 3 h w"]]:
-        """Return the latent of a cell's images in the space that a direction moves, and its images."""
-        seeds = self.settings.seeds[cell.first : cell.last]
-        latent = sample(self.generator, seeds, truncation=self.settings.truncation, space=None if space != "z" else "z")
-        latent = latent.to_space(self.generator, space)
-        return latent, torch.cat(list(latent.images(self.generator)))
-
     def measure(self, cell: Cell, direction: Direction) -> Measured:
         """Match the change inside on each of the images, and measure what else changes. Odd seeds are moved
         backward, for the sign of a direction means nothing.
         """
         settings, region = self.settings, self.regions[cell.region]
-        mover = _Mover(self, direction, region, *self.originals(cell, _acting(self.generator, direction)))
+        mover = self._mover(cell, direction)
         foreground, background = region.split(self.generator.resolution, self.generator.resolution)
 
         def change(rows: Tensor, strengths: Tensor) -> Tensor:
@@ -135,9 +127,20 @@ class Bench:
     ) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 3 h w"]]:
         """Return the first held-out images and their edits by these strengths, unedited where one is inf."""
         cell = Cell(region, "", 0, 0.0, 0, len(strengths))
-        mover = _Mover(self, direction, self.regions[region], *self.originals(cell, _acting(self.generator, direction)))
+        mover = self._mover(cell, direction)
         usable = torch.where(strengths.isfinite(), strengths, torch.zeros_like(strengths))
         return mover.before, mover.images(torch.arange(len(strengths)), usable)
+
+    def _mover(self, cell: Cell, direction: Direction) -> "_Mover":
+        """Return what moves a cell's images along a direction, in the space that it moves."""
+        seeds, truncation = self.settings.seeds[cell.first : cell.last], self.settings.truncation
+        basis = make_basis(self.generator, direction.space, direction.layers)
+        drawn = sample(self.generator, seeds, truncation=truncation, space="z" if basis.acts_in == "z" else None)
+        latent = drawn.to_space(self.generator, basis.acts_in)
+        vector = direction.vector[None].to(latent.codes)
+        # Directions of wider spaces are stored as changes of codes already.
+        step = basis.embed(vector) if direction.space == "w" else vector
+        return _Mover(self, self.regions[cell.region], latent, step, torch.cat(list(latent.images(self.generator))))
 
     def _features(self, images: Float[Tensor, "n 3 h w"]) -> Float[np.ndarray, "_k _d"]:
         if len(images) == 0:
@@ -146,35 +149,22 @@ class Bench:
             return self.features(images.clamp(-1, 1).to(self.features.mean.device)).cpu().half().numpy()
 
 
-def _acting(generator: Generator, direction: Direction) -> str:
-    return make_basis(generator, direction.space, direction.layers).acts_in
-
-
 @dataclass(frozen=True, eq=False)
 class _Mover:
-    """Moves images along a direction, each by a strength of its own."""
+    """Moves images along a direction, each by a strength of its own: ``step`` is the change of codes for 1."""
 
     bench: Bench
-    direction: Direction
     region: Region
     latent: Latent
+    step: Float[Tensor, "1 *code"]
     before: Float[Tensor, "n 3 h w"]
 
     def images(self, rows: Tensor, strengths: Tensor) -> Float[Tensor, "k 3 h w"]:
         """Return the edited images of some rows."""
-        generator, basis = self.bench.generator, make_basis(self.bench.generator, *self._place())
-        vector = self.direction.vector[None].to(self.latent.codes)
-        step = basis.embed(vector) if self.direction.space == "w" else vector
-        signs = 1.0 - 2.0 * (self._seeds()[rows] % 2)
-        lengths = (strengths * signs).to(step).view(-1, *[1] * (step.ndim - 1))
-        begun = self.latent.rows(rows.tolist())
-        edited = replace(begun, codes=begun.codes + lengths * step)
+        generator, begun = self.bench.generator, self.latent.rows(rows.tolist())
+        signs = 1.0 - 2.0 * (torch.tensor(begun.seeds) % 2)
+        lengths = (strengths * signs).to(self.step).view(-1, *[1] * (self.step.ndim - 1))
+        edited = replace(begun, codes=begun.codes + lengths * self.step)
         if self.bench.settings.confined:
             return Confinement(self.region).images(generator, begun, edited)
         return torch.cat(list(edited.images(generator)))
-
-    def _place(self) -> tuple[str, Layers]:
-        return self.direction.space, self.direction.layers
-
-    def _seeds(self) -> Tensor:
-        return torch.tensor(self.latent.seeds)

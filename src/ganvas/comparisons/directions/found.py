@@ -82,7 +82,6 @@ def _find(
     how = METHODS[method]
     latent = sample(generator, settings.found_on, truncation=settings.truncation)
     clock = _Clock(progress, time.perf_counter())
-    found = Found(None)
     try:
         space = space_for(how, generator)
         directions = find_directions(

@@ -123,7 +123,7 @@ def _line(
         int(np.isinf(strengths).sum()),
         strengths.size,
         float(np.median(strengths)),
-        _distance(reference, own[0].features),
+        distance_to(reference, own[0].features),
     )
 
 
@@ -139,7 +139,8 @@ def _against(ours: Float[np.ndarray, "n"], theirs: Float[np.ndarray, "n"], resam
     return estimate(float(np.median(ratios)), (float(np.median(ratios[draw])) for draw in draws))
 
 
-def _distance(reference: Float[np.ndarray, "m d"] | None, features: Float[np.ndarray, "n d"]) -> KernelMMD | None:
+def distance_to(reference: Float[np.ndarray, "m d"] | None, features: Float[np.ndarray, "n d"]) -> KernelMMD | None:
+    """Return the kernel MMD of features to those of the reference; None where one of them is too few."""
     if reference is None or len(features) < FEWEST or len(reference) < FEWEST:
         return None
     return kernel_mmd(torch.from_numpy(reference).double(), torch.from_numpy(features).double())

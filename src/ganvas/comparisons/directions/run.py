@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from ganvas.comparisons.directions.cells import SHARD, Bench, Measured, all_cells
 from ganvas.comparisons.directions.found import Found, find_all
-from ganvas.comparisons.directions.results import Line, joined, lines
+from ganvas.comparisons.directions.results import Line, distance_to, joined, lines
 from ganvas.comparisons.directions.settings import METHODS, DirectionComparison
 from ganvas.comparisons.records import claim_folder
 from ganvas.directions.find import region_of
@@ -23,7 +23,7 @@ from ganvas.generators.protocol import Generator, about_of
 from ganvas.io.cache import exclusive
 from ganvas.io.json_files import plain
 from ganvas.io.progress import Progress, silent
-from ganvas.metrics.distribution import KernelMMD, kernel_mmd
+from ganvas.metrics.distribution import KernelMMD
 from ganvas.metrics.evaluation import fake_images, real_features
 from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.metrics.likeness import likeness
@@ -90,7 +90,7 @@ def compare_directions(
         settings,
         tuple(lines(settings, found, reference)),
         searches,
-        kernel_mmd(torch.from_numpy(reference).double(), torch.from_numpy(unedited).double()),
+        distance_to(reference, unedited),
         distance.name,
         bench,
     )
