@@ -139,6 +139,19 @@ def test_the_newest_of_several_amounts_is_kept(socket, sessions):
     assert len(session.document.versions) == 4  # the image, the region, the direction, its last amount
 
 
+def test_an_image_that_comes_back_gets_its_own_directions_again(socket, sessions):
+    (session,) = sessions.open.values()
+    socket.do("region.draw", how="new", shape={"kind": "text", "text": "left"}).until("strips")
+    own = session.row.directions.vectors
+    socket.do("open.seed", seed=9)
+    while session.row is None or session.row.base is not session.recipe.base or session.recipe.base.seeds != (9,):
+        socket.until("row")
+    others = session.row.directions.vectors
+    socket.do("undo").do("neighbors", first=0, count=1).until("neighbor")  # which is done once undoing is
+    assert torch.equal(session.row.directions.vectors, own)
+    assert not torch.equal(own, others)
+
+
 BAD = [
     {"do": "open.seed", "seed": -1},
     {"do": "open.seed", "seed": "4"},

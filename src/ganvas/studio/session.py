@@ -38,6 +38,7 @@ class ShownRow(Protocol):
     """The directions of an area that the page shows: `ganvas.studio.rows.Row`."""
 
     area: Area
+    base: Latent
     directions: Directions
 
     def send(self, session: "Session") -> None:
