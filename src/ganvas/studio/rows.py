@@ -16,7 +16,7 @@ from ganvas.latents.latent import Latent
 from ganvas.studio.document import Area
 from ganvas.studio.engine import Job, Urgency
 from ganvas.studio.session import Session
-from ganvas.studio.wire import encoded, frame
+from ganvas.studio.wire import encoded
 
 COUNT = 6
 SIDE = 96
@@ -71,8 +71,7 @@ class Row:
         """Send all strips as one image, and the numbers of the directions."""
         session.outbox.say("row", row=self.described())
         sheet = torch.cat([torch.cat(list(strip), dim=-1) for strip in self.strips], dim=-2)
-        header = {"type": "strips", "area": self.area.number, "exact": self.exact, "side": SIDE, "steps": len(STEPS)}
-        session.outbox.put("strips", frame(header, encoded(sheet[None], moving=True)))
+        session.outbox.show("strips", encoded(sheet[None], moving=True), area=self.area.number, side=SIDE)
 
     def described(self) -> dict[str, object]:
         """Return what the page shows of the directions beside images."""

@@ -48,7 +48,9 @@ def _numbers_in(folder: Path) -> set[int]:
     """Return the versions that are on disk as a whole: files that no session.json names may be those of a version that
     a killed server was writing, whose number another one has since.
     """
-    return {int(one["number"]) for one in read_json(folder / FACTS)["versions"]} if (folder / FACTS).is_file() else set()
+    return (
+        {int(one["number"]) for one in read_json(folder / FACTS)["versions"]} if (folder / FACTS).is_file() else set()
+    )
 
 
 def _write_small(path: Path, data: bytes) -> None:
