@@ -20,6 +20,7 @@ from ganvas.studio.app import make_app
 from ganvas.studio.guard import Guard
 from ganvas.studio.models import Models
 from ganvas.studio.sessions import Sessions
+from ganvas.studio.store import read_session
 
 PORT = 8000
 ORIGIN = f"http://127.0.0.1:{PORT}"
@@ -137,6 +138,31 @@ def test_the_newest_of_several_amounts_is_kept(socket, sessions):
         pass
     (session,) = sessions.open.values()
     assert len(session.document.versions) == 4  # the image, the region, the direction, its last amount
+
+
+def test_an_image_that_comes_back_gets_its_own_directions_again(socket, sessions):
+    (session,) = sessions.open.values()
+    socket.do("region.draw", how="new", shape={"kind": "text", "text": "left"}).until("strips")
+    own = session.row.directions.vectors
+    socket.do("open.seed", seed=9)
+    while session.row is None or session.row.base is not session.recipe.base or session.recipe.base.seeds != (9,):
+        socket.until("row")
+    others = session.row.directions.vectors
+    socket.do("undo").do("neighbors", first=0, count=1).until("neighbor")  # which is done once undoing is
+    assert torch.equal(session.row.directions.vectors, own)
+    assert not torch.equal(own, others)
+
+
+def test_what_a_killed_server_left_of_a_version_is_not_taken_for_the_next_one(socket, sessions):
+    socket.do("neighbors", first=0, count=1).until("neighbor")  # which is done once the session is saved
+    (session,) = sessions.open.values()
+    folder = sessions.folder / session.id
+    for name in ("1.recipe", "1.areas"):
+        (folder / name).write_text("of a version that no session.json names")
+    socket.do("region.draw", how="new", shape={"kind": "text", "text": "left"}).until("state")
+    socket.do("neighbors", first=0, count=1).until("neighbor")
+    _, document, _ = read_session(folder)
+    assert [area.name for area in document.now.areas] == ["left"]
 
 
 BAD = [

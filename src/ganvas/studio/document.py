@@ -6,6 +6,7 @@ earlier version makes a branch, and can go to any version of any branch.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ganvas.edits.recipe import Recipe
 from ganvas.regions import Region
@@ -64,24 +65,15 @@ class Document:
         """Whether another version was made from this one."""
         return self.current in self.redone
 
-    def start(self, title: str, recipe: Recipe, areas: tuple[Area, ...] = (), chosen: int | None = None) -> Version:
+    def start(self, title: str, recipe: Recipe) -> Version:
         """Add a version that was made from none."""
-        return self._add(None, title, recipe, areas, chosen)
+        return self._add(Version(self._next, None, title, recipe))
 
-    def change(
-        self,
-        title: str,
-        *,
-        recipe: Recipe | None = None,
-        areas: tuple[Area, ...] | None = None,
-        chosen: int | str | None = "same",
-    ) -> Version:
-        """Add a version that was made from the present one; what is left out stays."""
-        now = self.now
-        which = now.chosen if isinstance(chosen, str) else chosen
-        return self._add(
-            self.current, title, now.recipe if recipe is None else recipe, now.areas if areas is None else areas, which
-        )
+    def change(self, title: str, **changes: Any) -> Version:
+        """Add a version that was made from the present one, with another `recipe`, other `areas`, another one `chosen`;
+        what is left out stays.
+        """
+        return self._add(replace(self.now, number=self._next, parent=self.current, title=title, **changes))
 
     def choose(self, number: int | None) -> None:
         """Choose another area of the present version, which is no change of the document."""
@@ -105,15 +97,16 @@ class Document:
                 self.redone[below] = above
             self.current = number
 
-    def _add(
-        self, parent: int | None, title: str, recipe: Recipe, areas: tuple[Area, ...], chosen: int | None
-    ) -> Version:
-        number = max(self.versions, default=-1) + 1
-        self.versions[number] = Version(number, parent, title, recipe, areas, chosen)
-        if parent is not None:
-            self.redone[parent] = number
-        self.current = number
-        return self.versions[number]
+    @property
+    def _next(self) -> int:
+        return max(self.versions, default=-1) + 1
+
+    def _add(self, version: Version) -> Version:
+        self.versions[version.number] = version
+        if version.parent is not None:
+            self.redone[version.parent] = version.number
+        self.current = version.number
+        return version
 
     def _way_to(self, number: int) -> Iterator[tuple[int, int]]:
         parent = self.versions[number].parent

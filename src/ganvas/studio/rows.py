@@ -1,5 +1,6 @@
 """The directions of an area as the page shows them: a strip of small images each, first linear, then exact."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,11 +12,11 @@ from ganvas.directions.cached import CachedSearch
 from ganvas.directions.direction import Direction, Directions
 from ganvas.edits.render import render
 from ganvas.images.pixels import resize
-from ganvas.io.json_files import plain
+from ganvas.latents.latent import Latent
 from ganvas.studio.document import Area
 from ganvas.studio.engine import Job, Urgency
 from ganvas.studio.session import Session
-from ganvas.studio.wire import encoded, frame
+from ganvas.studio.wire import encoded
 
 COUNT = 6
 SIDE = 96
@@ -27,9 +28,10 @@ MOST_STDS = 8.0
 
 @dataclass(eq=False)
 class Row:
-    """The directions of one area, and their strips [count, steps, 3, side, side]."""
+    """The directions of one area at one base, and their strips [count, steps, 3, side, side]."""
 
     area: Area
+    base: Latent
     directions: Directions
     strips: list[Float[Tensor, "steps 3 s s"]]
     exact: list[bool]
@@ -37,9 +39,9 @@ class Row:
     @classmethod
     def show(cls, session: Session, search: CachedSearch) -> None:
         """Find the directions of the chosen area, show what they would do, and prepare what they do."""
-        area = session.document.now.area
+        area, base = session.document.now.area, session.recipe.base
         assert area is not None
-        if session.row is None or session.row.area.region is not area.region:
+        if session.row is None or session.row.area.region is not area.region or session.row.base is not base:
             search = replace(search, search=replace(search.search, method=session.search.method()))
             found = named(search.find(area.region, COUNT), area.name)
             cut, side, strips = crop_around(session.mask_of(area.region)), session.generator.resolution, []
@@ -47,7 +49,7 @@ class Row:
                 lengths = [step * shown_length(direction) for step in STEPS]
                 images = search.linear_images(found.rows([index]), lengths)[0]
                 strips.append(cut(resize(images, side, side)))
-            session.row = cls(area, found, strips, [False] * len(found))
+            session.row = cls(area, base, found, strips, [False] * len(found))
         assert isinstance(session.row, Row)
         session.row.begin(session)
 
@@ -57,21 +59,19 @@ class Row:
         found = found.rows(range(min(COUNT, len(found))))
         image = session.before_of(session.recipe).expand(len(STEPS), -1, -1, -1)
         strips = [crop_around(session.mask_of(area.region))(image)] * len(found)
-        row = cls(area, found, strips, [False] * len(found))
-        session.row = row
+        session.row = row = cls(area, session.recipe.base, found, strips, [False] * len(found))
         row.begin(session)
 
     def begin(self, session: Session) -> None:
         """Show the row, and make the strips exact when nothing else is to be done."""
         self.send(session)
-        session.submit(lambda job: _make_exact(session, job), "", Urgency.BACKGROUND, "exact")
+        session.submit(lambda job: self._make_exact(session, job), "", Urgency.BACKGROUND, "exact")
 
     def send(self, session: Session) -> None:
         """Send all strips as one image, and the numbers of the directions."""
         session.outbox.say("row", row=self.described())
         sheet = torch.cat([torch.cat(list(strip), dim=-1) for strip in self.strips], dim=-2)
-        header = {"type": "strips", "area": self.area.number, "exact": self.exact, "side": SIDE, "steps": len(STEPS)}
-        session.outbox.put("strips", frame(header, encoded(sheet[None], moving=True)))
+        session.outbox.show("strips", encoded(sheet[None], moving=True), area=self.area.number, side=SIDE)
 
     def described(self) -> dict[str, object]:
         """Return what the page shows of the directions beside images."""
@@ -79,7 +79,24 @@ class Row:
             {"index": index, "ratio": one.predicted_ratio, "std": one.std, "shown": shown_strength(one)}
             for index, one in enumerate(self.directions)
         ]
-        return {"area": self.area.number, "name": self.area.name, "directions": plain(listed)}
+        return {"area": self.area.number, "name": self.area.name, "directions": listed}
+
+    def _make_exact(self, session: Session, job: Job) -> None:
+        """Replace the linear strips by what `ganvas.render` makes, one direction after the other."""
+        cut = crop_around(session.mask_of(self.area.region))
+        for index, direction in enumerate(self.directions):
+            if self.exact[index]:
+                continue
+            images = []
+            for step in STEPS:
+                job.check()
+                if session.row is not self:
+                    return
+                strength = strength_of(direction, step * shown_strength(direction))
+                recipe = session.recipe.move(direction, strength, inside=self.area.region) if step else session.recipe
+                images.append(render(session.painter, recipe, states=session.states))
+            self.strips[index], self.exact[index] = cut(torch.cat(images)), True
+            self.send(session)
 
 
 def shown_strength(direction: Direction) -> float:
@@ -94,7 +111,7 @@ def shown_length(direction: Direction) -> float:
 
 def counts_in_stds(direction: Direction) -> bool:
     """Whether strengths of a direction count in standard deviations."""
-    return direction.std == direction.std and direction.std > 0
+    return math.isfinite(direction.std) and direction.std > 0
 
 
 def strength_of(direction: Direction, amount: float) -> str | float:
@@ -116,24 +133,3 @@ def crop_around(mask: Float[Tensor, "1 h w"]) -> Callable[[Tensor], Tensor]:
 def named(found: Directions, name: str) -> Directions:
     """Return directions that say the name of their region."""
     return replace(found, origin=replace(found.origin, region_name=name))
-
-
-def _make_exact(session: Session, job: Job) -> None:
-    """Replace the linear strips by what `ganvas.render` makes, one direction after the other."""
-    row = session.row
-    if not isinstance(row, Row):
-        return
-    cut = crop_around(session.mask_of(row.area.region))
-    for index, direction in enumerate(row.directions):
-        if row.exact[index]:
-            continue
-        images = []
-        for step in STEPS:
-            job.check()
-            if session.row is not row:
-                return
-            strength = strength_of(direction, step * shown_strength(direction))
-            recipe = session.recipe.move(direction, strength, inside=row.area.region) if step else session.recipe
-            images.append(render(session.painter, recipe, states=session.states))
-        row.strips[index], row.exact[index] = cut(torch.cat(images)), True
-        row.send(session)

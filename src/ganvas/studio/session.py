@@ -5,7 +5,6 @@ what `ganvas.render` makes of the document's recipe.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -25,7 +24,7 @@ from ganvas.studio.document import Area, Document
 from ganvas.studio.engine import Job, Urgency
 from ganvas.studio.models import SearchSettings, default_layers
 from ganvas.studio.painting import Painting
-from ganvas.studio.wire import Outbox, encoded, encoded_mask, frame
+from ganvas.studio.wire import Outbox, encoded, encoded_mask
 
 THUMBNAIL = 72
 TRUNCATION = 0.7
@@ -38,6 +37,7 @@ class ShownRow(Protocol):
     """The directions of an area that the page shows: `ganvas.studio.rows.Row`."""
 
     area: Area
+    base: Latent
     directions: Directions
 
     def send(self, session: "Session") -> None:
@@ -88,7 +88,7 @@ class Session(Painting):
     image: Tensor | None = None
     rested: Rested | None = None
     before: Tensor | None = None
-    thumbnails: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
+    thumbnails: dict[int, bytes] = field(default_factory=dict)
     asked_for: Hashable = None  # the Jacobian of a large image, which is not computed unasked
     searching: tuple[Hashable, Job] | None = None
     clicking: Any = None  # `ganvas.studio.handlers.clicks.Clicking`
@@ -130,27 +130,26 @@ class Session(Painting):
 
     def adopt(self, model: str, document: Document, thumbnails: Mapping[int, bytes]) -> None:
         """Go on with a document from disk."""
-        self.model, self.document, self.row, self.tuned = model, document, None, None
-        self.states = self.fresh_states()
-        self.search = SearchSettings(layers=default_layers(self.generator))
-        self.thumbnails = OrderedDict(thumbnails)
+        self._take(model, document)
+        self.thumbnails = dict(thumbnails)
         self.send_everything()
 
     def start(self, model: str) -> None:
         """Begin a document with the first image of a generator."""
         self.shared.models.load(model)  # fails here, where nothing is lost
-        self.model = model
         self.services.set_aside(self)
-        self.document, self.states, self.row, self.tuned = Document(), self.fresh_states(), None, None
-        self.thumbnails.clear()
-        self.search = SearchSettings(layers=default_layers(self.generator))
+        self._take(model, Document())
         self.begin(Recipe(sample(self.generator, [FIRST_SEED], truncation=TRUNCATION)), f"Seed {FIRST_SEED}")
+
+    def _take(self, model: str, document: Document) -> None:
+        self.model, self.document, self.thumbnails, self.row, self.tuned = model, document, {}, None, None
+        self.states = self.fresh_states()
+        self.search = SearchSettings(layers=default_layers(self.generator))
 
     def begin(self, recipe: Recipe, title: str) -> None:
         """Show a new base, which keeps the areas."""
-        areas, chosen = ((), None) if self.document.current < 0 else (self.document.now.areas, self.document.now.chosen)
         if self.document.current < 0:
-            self.document.start(title, recipe, areas, chosen)
+            self.document.start(title, recipe)
         else:
             self.document.change(title, recipe=recipe)
         self.shown()
@@ -176,26 +175,26 @@ class Session(Painting):
             images = self.image_of(recipe)
             known = self.rested = Rested(recipe, area, images, encoded(images), self.numbers)
         self.image, self.numbers = known.images, known.numbers
-        header = {"type": "image", "moving": False, "version": self.document.current, "numbers": self.numbers}
-        self.outbox.put("image", frame(header, known.data))
+        self._send_image(known.data, self.numbers)
         before = self.before_of(recipe)
         if before is not self.before:
             self.before = before
-            self.outbox.put("before", frame({"type": "before"}, encoded(before)))
+            self.outbox.show("before", encoded(before))
         if self.heat:
             self.send_heat(known.images)
 
     def paint_moving(self, recipe: Recipe) -> None:
         """Send the image of a recipe that is changing, a smaller one of large images."""
         small = self.previews.of(self.painter, recipe, self.states) if self.is_large else None
-        images = self.image_of(recipe) if small is None else small
-        header = {"type": "image", "moving": True, "version": self.document.current, "numbers": self.numbers}
-        self.outbox.put("image", frame(header, encoded(images, moving=True)), moving=True)
+        image = self.image_of(recipe) if small is None else small
+        self._send_image(encoded(image, moving=True), self.numbers, moving=True)
 
     def show_moving(self, image: Tensor) -> None:
         """Send an image of something that is under way."""
-        header = {"type": "image", "moving": True, "version": self.document.current, "numbers": {}}
-        self.outbox.put("image", frame(header, encoded(image, moving=True)), moving=True)
+        self._send_image(encoded(image, moving=True), {}, moving=True)
+
+    def _send_image(self, data: bytes, numbers: dict[str, float], moving: bool = False) -> None:
+        self.outbox.show("image", data, moving=moving, version=self.document.current, numbers=numbers)
 
     def add_area(self, name: object, region: Region) -> Area:
         """Add a region to the document, and choose it."""
@@ -212,14 +211,14 @@ class Session(Painting):
         """Send the mask of the chosen area, or that there is none."""
         area = self.document.now.area
         payload = b"" if area is None else encoded_mask(self.mask_of(area.region))
-        self.outbox.put("mask", frame({"type": "mask", "area": area and area.number}, payload))
+        self.outbox.show("mask", payload, area=area and area.number)
 
     def send_heat(self, images: Tensor | None = None) -> None:
         """Send how much each pixel changed, a gray image whose white is a change of half the range."""
         images = self.image if images is None else images
         if images is not None:
             change = (images - self.before_of(self.recipe)).abs().amax(dim=1)
-            self.outbox.put("heat", frame({"type": "heat"}, encoded_mask(change)))
+            self.outbox.show("heat", encoded_mask(change))
 
     def keep_thumbnail(self) -> None:
         """Keep and send a small image of the present version."""
@@ -231,7 +230,7 @@ class Session(Painting):
 
     def send_thumbnail(self, number: int) -> None:
         """Send the small image of a version."""
-        self.outbox.put(f"thumb {number}", frame({"type": "thumb", "version": number}, self.thumbnails[number]))
+        self.outbox.show("thumb", self.thumbnails[number], f"thumb {number}", version=number)
 
     def send_everything(self) -> None:
         """Show everything again, to a page that comes back."""

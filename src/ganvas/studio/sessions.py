@@ -13,7 +13,7 @@ from ganvas.studio.painting import Shared
 from ganvas.studio.rows import Row
 from ganvas.studio.session import Services, Session
 from ganvas.studio.state import jobs_of, state_of
-from ganvas.studio.store import folder_of, forget, read_session, recoverable, save_session, set_aside
+from ganvas.studio.store import FACTS, folder_of, forget, read_session, recoverable, save_session, set_aside
 
 FORGET_AFTER = 15 * 60.0  # seconds without a page
 MOST_SESSIONS = 32
@@ -67,7 +67,7 @@ class Sessions:
     def on_disk(self, name: str) -> bool:
         """Whether a session of this name is kept on disk."""
         try:
-            return (folder_of(self.folder, name) / "session.json").is_file()
+            return (folder_of(self.folder, name) / FACTS).is_file()
         except GanvasError:
             return False
 

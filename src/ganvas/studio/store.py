@@ -9,6 +9,7 @@ from typing import Any
 
 from ganvas.edits.recipe import load_recipe
 from ganvas.errors import GanvasError, ResultFileError
+from ganvas.io.files import atomic_path
 from ganvas.io.json_files import made_of, read_json, write_json
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.regions.stored import region_as_json, region_of_json
@@ -17,6 +18,7 @@ from ganvas.studio.session import Session
 
 KIND = "studio session"
 NAME = re.compile(r"[0-9a-f]{16}")
+FACTS = "session.json"
 MOST_KEPT = 40
 MOST_AREAS_READ = 200
 
@@ -32,17 +34,28 @@ def save_session(session: Session) -> None:
     """Write the versions that are not on disk yet, and which of them is shown."""
     folder = folder_of(session.shared.folder, session.id)
     folder.mkdir(parents=True, exist_ok=True)
-    document = session.document
-    for number, version in document.versions.items():
-        path = folder / f"{number}.recipe"
-        if not path.exists():
-            version.recipe.save(path)
+    known = _numbers_in(folder)
+    for number, version in session.document.versions.items():
+        if number not in known:
+            version.recipe.save(folder / f"{number}.recipe")
             _write_areas(folder / f"{number}.areas", version)
-    for number, data in session.thumbnails.items():
-        small = folder / f"{number}.jpg"
-        if not small.exists():
-            small.write_bytes(data)
-    write_json(folder / "session.json", _described(session), ResultFileError)
+            if number in session.thumbnails:
+                _write_small(folder / f"{number}.jpg", session.thumbnails[number])
+    write_json(folder / FACTS, _described(session), ResultFileError)
+
+
+def _numbers_in(folder: Path) -> set[int]:
+    """Return the versions that are on disk as a whole: files that no session.json names may be those of a version that
+    a killed server was writing, whose number another one has since.
+    """
+    return (
+        {int(one["number"]) for one in read_json(folder / FACTS)["versions"]} if (folder / FACTS).is_file() else set()
+    )
+
+
+def _write_small(path: Path, data: bytes) -> None:
+    with atomic_path(path, ResultFileError) as temporary:
+        temporary.write_bytes(data)
 
 
 def set_aside(session: Session) -> None:
@@ -57,7 +70,6 @@ def _described(session: Session) -> dict[str, Any]:
     return {
         "kind": KIND,
         "model": session.model,
-        "source": session.shared.models.files.get(session.model, session.model),
         "current": document.current,
         "redone": {str(below): above for below, above in document.redone.items()},
         "versions": [
@@ -78,7 +90,7 @@ def _write_areas(path: Path, version: Version) -> None:
 
 def read_session(folder: Path) -> tuple[str, Document, dict[int, bytes]]:
     """Return a session's generator, its document and its small images; raises `ResultFileError` for damage."""
-    content = read_json(folder / "session.json")
+    content = read_json(folder / FACTS)
     return made_of(folder, lambda: _session(content, folder), "a session of the studio")
 
 
@@ -112,13 +124,13 @@ def recoverable(root: Path, open_now: set[str]) -> list[dict[str, Any]]:
     """Return the sessions on disk that no page has open, the newest first."""
     found = []
     for folder in root.iterdir() if root.is_dir() else ():
-        facts = folder / "session.json"
+        facts = folder / FACTS
         if NAME.fullmatch(folder.name) and folder.name not in open_now and facts.is_file():
             found.append((facts.stat().st_mtime, folder))
     listed = []
     for time, folder in sorted(found, reverse=True)[:MOST_KEPT]:
         try:
-            content = read_json(folder / "session.json")
+            content = read_json(folder / FACTS)
             count = len(content["versions"])
         except (GanvasError, KeyError, TypeError):
             continue

@@ -91,6 +91,10 @@ class Outbox:
         """Send JSON."""
         self.put(key or kind, json.dumps(plain({"type": kind, **content})))
 
+    def show(self, kind: str, data: bytes, key: str | None = None, /, *, moving: bool = False, **content: Any) -> None:
+        """Send an image; the page, too, keeps the newest of a key alone."""
+        self.put(key or kind, frame({"type": kind, "key": key or kind, **content}, data), moving)
+
     async def next(self) -> str | bytes:
         """Return the next message."""
         while True:

@@ -12,7 +12,7 @@ from ganvas.io.json_files import number, whole
 from ganvas.latents.latent import Latent, sample
 from ganvas.studio.engine import Job, Urgency
 from ganvas.studio.session import TRUNCATION, Session
-from ganvas.studio.wire import encoded, frame
+from ganvas.studio.wire import encoded
 
 Message = Mapping[str, Any]
 MOST_SEED = 2**32 - 1
@@ -39,7 +39,7 @@ def show_neighbors(session: Session, message: Message) -> None:
             base = _seed(session, seed, truncation)
             image = render(session.generator, replace(recipe, base=base) if keep else Recipe(base))
             small = encoded(resize(image, NEIGHBOR, NEIGHBOR), moving=True)
-            session.outbox.put(f"neighbor {seed}", frame({"type": "neighbor", "seed": seed}, small))
+            session.outbox.show("neighbor", small, f"neighbor {seed}", seed=seed)
 
     session.submit(work, "", Urgency.ASKED, "neighbors")
 

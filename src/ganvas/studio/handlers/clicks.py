@@ -10,7 +10,7 @@ from ganvas.latents.latent import Latent
 from ganvas.parts.click import ClickFeatures
 from ganvas.studio.handlers.areas import change
 from ganvas.studio.session import Session
-from ganvas.studio.wire import encoded_mask, frame
+from ganvas.studio.wire import encoded_mask
 
 Message = Mapping[str, Any]
 Point = tuple[float, float]
@@ -40,7 +40,7 @@ def hover(session: Session, message: Message) -> None:
     """Show what a click here would mark."""
     clicking = Clicking.of(session)
     region = clicking.features.region([_point(message)])
-    session.outbox.put("hover", frame({"type": "hover"}, encoded_mask(session.mask_of(region))))
+    session.outbox.show("hover", encoded_mask(session.mask_of(region)))
 
 
 def click(session: Session, message: Message) -> None:

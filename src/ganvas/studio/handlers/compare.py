@@ -18,7 +18,7 @@ from ganvas.studio.document import Area
 from ganvas.studio.engine import Job, Urgency
 from ganvas.studio.rows import COUNT, Row, named, shown_length, shown_strength, strength_of
 from ganvas.studio.session import Session
-from ganvas.studio.wire import encoded, frame
+from ganvas.studio.wire import encoded
 
 Message = Mapping[str, Any]
 BY_DEFAULT = tuple(name for name in METHODS if name != "lelsd")  # which optimizes for minutes
@@ -88,8 +88,8 @@ def show(session: Session, area: Area, name: str, direction: Direction) -> None:
     facts = {"method": name, "inside": inside, "outside": outside, "ratio": direction.predicted_ratio}
     session.outbox.say("compared", f"compared {name}", **facts)
     for kind, image in (("confined", images[0]), ("free", free)):
-        header = {"type": "compare", "method": name, "kind": kind, "index": f"{name} {kind}"}
-        session.outbox.put(f"compare {name} {kind}", frame(header, encoded(image, moving=True)))
+        shown = encoded(image, moving=True)
+        session.outbox.show("compare", shown, f"compare {name} {kind}", method=name, kind=kind)
 
 
 def free_image(session: Session, direction: Direction) -> Tensor:

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from ganvas.edits.paste_back import paste_back
+from ganvas.edits.paste_back import paste_back, photo_file_of
 from ganvas.edits.recipe_files import tensors_of
 from ganvas.edits.render import evaluate
 from ganvas.errors import GanvasError
 from ganvas.images.pixels import write_image
+from ganvas.images.rewriting import written_suffix
 from ganvas.images.sheets import strip
 from ganvas.studio.engine import Job, Urgency
 from ganvas.studio.files import Kept
@@ -35,18 +36,19 @@ def offer(session: Session, path: Path) -> None:
     session.outbox.say("download", f"download {url}", url=url, name=path.name)
 
 
-def _new(session: Session, name: str) -> Path:
+def new_export(session: Session, name: str) -> Path:
+    """Return the path of a new file for the page."""
     return Kept(session.shared.folder).new_export(session.id, name)
 
 
 def _image(session: Session, job: Job) -> Path:
     assert session.image is not None
-    return write_image(_new(session, f"{NAME}.png"), session.image)
+    return write_image(new_export(session, f"{NAME}.png"), session.image)
 
 
 def _recipe(session: Session, job: Job) -> Path:
     """Write the two files of the recipe as one archive, so that neither is lost."""
-    path = _new(session, f"{NAME}.recipe.zip")
+    path = new_export(session, f"{NAME}.recipe.zip")
     saved = session.recipe.save(path.with_name(f"{NAME}.recipe"))
     files = [saved, tensors_of(saved)]
     with zipfile.ZipFile(path, "w") as archive:
@@ -59,29 +61,29 @@ def _recipe(session: Session, job: Job) -> Path:
 
 def _photo(session: Session, job: Job) -> Path:
     recipe = session.recipe
-    source = Path(recipe.base.source)
-    suffix = source.suffix if source.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp") else ".png"
-    pasted = paste_back(session.painter, recipe, None, _new(session, f"{source.stem}-edited{suffix}"))
+    source, rim = photo_file_of(recipe.base), 0.0 if recipe.settings.within else recipe.settings.rim
+    path = new_export(session, f"{source.stem}-edited{written_suffix(source)}")
+    pasted = paste_back(session.painter, recipe, None, path, rim=rim)
     session.outbox.say("note", f"note {pasted.path}", text=pasted.described)
     return pasted.path
 
 
 def _latent(session: Session, job: Job) -> Path:
     latent = evaluate(session.painter, session.recipe, session.states).latent
-    return latent.save(_new(session, f"{NAME}.safetensors"))
+    return latent.save(new_export(session, f"{NAME}.safetensors"))
 
 
 def _directions(session: Session, job: Job) -> Path:
     if session.row is None:
         raise GanvasError("There are no directions yet; choose a region first.")
-    return session.row.directions.save(_new(session, "directions.safetensors"))
+    return session.row.directions.save(new_export(session, "directions.safetensors"))
 
 
 def _strip(session: Session, job: Job) -> Path:
     """Write before and after beside each other."""
     assert session.image is not None
     images = torch.cat([session.before_of(session.recipe), session.image])
-    return write_image(_new(session, f"{NAME}-strip.png"), strip(images))
+    return write_image(new_export(session, f"{NAME}-strip.png"), strip(images))
 
 
 WRITERS: Mapping[str, Callable[[Session, Job], Path]] = {

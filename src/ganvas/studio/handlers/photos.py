@@ -1,5 +1,6 @@
 """Photos: aligned, inverted while the page watches, and tuned for where that was asked."""
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,6 +41,7 @@ def invert(session: Session, path: Path, settings: PhotoSettings, tune: bool, jo
             path, session.generator, settings=settings, tune=tune, progress=job.progress, on_images=show
         )
     except BaseException:
+        shutil.rmtree(path.parent, ignore_errors=True)
         session.shown()
         raise
     for text in (*opened.warnings, opened.described):

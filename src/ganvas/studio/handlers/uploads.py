@@ -1,5 +1,6 @@
 """Recipes, latents, directions, masks and generators that the page sends, each read by the library's safe reader."""
 
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from ganvas.errors import LatentError, RegionError, ResultFileError
 from ganvas.latents.open import open_latent_file
 from ganvas.regions import Region
 from ganvas.studio.rows import Row
-from ganvas.studio.session import Session
+from ganvas.studio.session import Handler, Session
 
 Message = Mapping[str, Any]
 MOST_UNPACKED = 512 * 2**20
@@ -87,16 +88,28 @@ def take_model(session: Session, message: Message) -> None:
         models.load(name)
     except BaseException:
         del models.files[name]
-        path.unlink(missing_ok=True)
+        shutil.rmtree(path.parent, ignore_errors=True)
         raise
     session.shared.engine.cancel(session.id)
     session.start(name)
 
 
+def read_once(take: Handler) -> Handler:
+    """Return the handler of a file of which nothing is needed once it is read."""
+
+    def handler(session: Session, message: Message) -> None:
+        try:
+            take(session, message)
+        finally:
+            shutil.rmtree(Path(message["path"]).parent, ignore_errors=True)
+
+    return handler
+
+
 HANDLERS = {
-    "upload.recipe": (take_recipe, None),
-    "upload.latent": (take_latent, None),
-    "upload.directions": (take_directions, None),
-    "upload.mask": (take_mask, None),
+    "upload.recipe": (read_once(take_recipe), None),
+    "upload.latent": (read_once(take_latent), None),
+    "upload.directions": (read_once(take_directions), None),
+    "upload.mask": (read_once(take_mask), None),
     "upload.model": (take_model, None),
 }

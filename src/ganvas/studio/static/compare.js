@@ -1,20 +1,18 @@
 // The methods of the library beside each other, for the chosen region.
-import { byId, h, openDialog } from "./dom.js";
+import { Addresses, byId, h, openDialog } from "./dom.js";
 import { send } from "./net.js";
-import { emit, on, store } from "./store.js";
+import { on, store } from "./store.js";
 
-const urls = new Map();
+const urls = new Addresses();
 
 export function compareMethods() {
   if (store.state.chosen === null) return;
-  store.compared = {};
-  for (const url of urls.values()) URL.revokeObjectURL(url);
-  urls.clear();
   send("compare");
 }
 
 on("comparing", ({ methods, area }) => {
   store.compared = {};
+  urls.clear();
   const cards = methods.map((name) => h("div", { className: "method", "data-method": name }, h("h3", {}, name),
     h("div", { className: "views" }, view(name, "confined", "inside the region"), view(name, "free", "let go")),
     h("p", { className: "muted number said" }, "waiting"),
@@ -30,11 +28,9 @@ on("compared", ({ method, error, inside, outside }) => {
   if (!card) return;
   card.querySelector(".said").textContent = error ?? `change inside ${inside.toPrecision(2)}, outside ${outside.toPrecision(2)}`;
   card.querySelector("button").disabled = Boolean(error);
-  emit("compare");
 });
 on("frame:compare", (header, bitmap, bytes) => {
   const key = `${header.method} ${header.kind}`;
-  urls.set(key, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));
   const image = document.querySelector(`[data-view="${key}"]`);
-  if (image) image.src = urls.get(key);
+  if (image) image.src = urls.show(key, bytes);
 });

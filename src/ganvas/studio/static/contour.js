@@ -35,26 +35,21 @@ function onEdge(edge, x, y, [a, b, c, d], cross, width, height) {
 }
 
 // A gray image as one color whose opacity is the gray.
-export function tinted({ gray, width, height }, color, strength) {
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
-  for (let i = 0; i < gray.length; i += 1) {
-    image.data.set([...color, gray[i] * strength], 4 * i);
-  }
-  context.putImageData(image, 0, 0);
-  return canvas;
-}
+export const tinted = (image, color, strength) => colored(image, (level) => [...color, level * strength]);
 
-// How much changed, from clear over yellow to red; 40 of 255 levels are full.
-export function heatmap({ gray, width, height }) {
+// How much changed, from clear over yellow to red; 64 of 255 levels are full.
+export const heatmap = (image) => colored(image, (level) => {
+  const t = Math.min(1, level / 64);
+  return [255, 230 * (1 - t), 40 * (1 - t), 230 * Math.min(1, t * 2.2)];
+});
+
+// A gray image with a color, red, green, blue and opacity, for each of its levels.
+function colored({ gray, width, height }, colorOf) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
-  for (let i = 0; i < gray.length; i += 1) {
-    const t = Math.min(1, gray[i] / 64);
-    image.data.set([255, 230 * (1 - t), 40 * (1 - t), 230 * Math.min(1, t * 2.2)], 4 * i);
-  }
+  const colors = Array.from({ length: 256 }, (_, level) => colorOf(level));
+  for (let i = 0; i < gray.length; i += 1) image.data.set(colors[gray[i]], 4 * i);
   context.putImageData(image, 0, 0);
   return canvas;
 }

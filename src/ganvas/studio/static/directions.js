@@ -2,7 +2,7 @@
 import { h } from "./dom.js";
 import { send } from "./net.js";
 import { compareMethods } from "./compare.js";
-import { emit, on, store } from "./store.js";
+import { on, store } from "./store.js";
 
 let playing = null;
 
@@ -107,7 +107,6 @@ function layerStrip(search, layers, change) {
 on("frame:strips", (header, bitmap) => {
   store.strips = { header, bitmap };
   for (const box of document.querySelectorAll(".strip")) box.paint?.(4);
-  emit("strips");
 });
 on("jobs", () => {
   const text = document.getElementById("search-state");

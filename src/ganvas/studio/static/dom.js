@@ -27,6 +27,26 @@ export function iconButton(name, label, action, { key = "", className = "square"
   return h("button", { type: "button", className, title, "aria-label": label, onclick: action, ...more }, icon(name));
 }
 
+// The addresses of JPEG images in memory, by key; one that is replaced or dropped frees its memory.
+export class Addresses extends Map {
+  show(key, bytes) {
+    this.delete(key);
+    this.set(key, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));
+    return this.get(key);
+  }
+
+  delete(key) {
+    URL.revokeObjectURL(this.get(key));
+    return super.delete(key);
+  }
+
+  clear() {
+    for (const key of [...this.keys()]) this.delete(key);
+  }
+}
+
+export const clamp = (value) => Math.min(1, Math.max(0, value));
+
 export const byId = (id) => document.getElementById(id);
 
 export function fill(element, ...children) {

@@ -1,15 +1,13 @@
 // Dragging: pairs of handle and target, which can be moved and deleted; the search runs on the server, with live frames.
-import { h, iconButton, toast } from "./dom.js";
+import { clamp, h, iconButton, toast } from "./dom.js";
 import { send } from "./net.js";
-import { emit, on, store } from "./store.js";
+import { emit, on, running, store } from "./store.js";
 import { addTool } from "./tools.js";
 import { redraw, toCanvas, view } from "./view.js";
 
 const settings = { method: "draggan", confined: false, movable: false, steps: 300 };
 let held = null; // [pair, "handle" or "target"] under the pointer
-let moving = null; // where the handles are now, while a drag runs
 
-const clamp = (value) => Math.min(1, Math.max(0, value));
 const near = (at, point) => Math.hypot(...toCanvas(at).map((value, i) => value - toCanvas(point)[i])) < 11;
 
 function find(at) {
@@ -35,11 +33,9 @@ addTool("drag", {
   cancel() { held = null; },
 });
 
-export const running = () => store.jobs.jobs.some((job) => job.channel === "task");
-
 function start() {
   if (!store.pairs.length) return toast("Set a point first: press on what should move, and pull it to where it should be.", "note");
-  moving = null;
+  store.moving = null;
   return send("drag.start", { ...settings, pairs: store.pairs.map(({ handle, target }) => [handle, target]) });
 }
 
@@ -58,15 +54,14 @@ export function dragSection() {
     h("div", { className: "row gap-top" },
       running() ? h("button", { type: "button", className: "main", id: "drag-stop", onclick: () => send("stop") }, "Stop")
         : h("button", { type: "button", className: "main", id: "drag-start", disabled: !store.pairs.length, onclick: start }, "Drag"),
-      h("button", { type: "button", className: "plain", disabled: !store.pairs.length, onclick: () => { store.pairs = []; moving = null; emit("pairs"); redraw(); } }, "Clear"),
+      h("button", { type: "button", className: "plain", disabled: !store.pairs.length, onclick: () => { store.pairs = []; store.moving = null; emit("pairs"); redraw(); } }, "Clear"),
       h("label", { className: "row tight muted" }, "at most", h("input", { type: "number", min: 1, max: 2000, value: settings.steps, "aria-label": "Steps at most", onchange: (event) => { settings.steps = Number(event.target.value); } }), "steps")));
 }
 
-on("handles", ({ points }) => { moving = points; store.moving = points; redraw(); });
+on("handles", ({ points }) => { store.moving = points; redraw(); }); // where they are now, while a drag runs
 on("dragged", ({ reason, steps, handles }) => {
-  store.pairs = store.pairs.map((pair, i) => ({ handle: handles?.[i] ?? moving?.[i] ?? pair.handle, target: pair.target }));
-  store.dragged = { reason, steps };
-  moving = null;
+  store.pairs = store.pairs.map((pair, i) => ({ handle: handles[i] ?? store.moving?.[i] ?? pair.handle, target: pair.target }));
+  store.moving = null;
   toast(`Drag ${reason} after ${steps} steps. Drag again to go on, or undo.`, "note");
   emit("pairs");
   redraw();
@@ -75,8 +70,7 @@ on("dragged", ({ reason, steps, handles }) => {
 view.painters.push((context) => {
   if (store.tool !== "drag") return;
   store.pairs.forEach((pair, i) => {
-    const [handle, target] = [toCanvas(moving?.[i] ?? pair.handle), toCanvas(pair.target)];
-    context.lineWidth = 3.5;
+    const [handle, target] = [toCanvas(store.moving?.[i] ?? pair.handle), toCanvas(pair.target)];
     for (const [color, width] of [["rgb(0 0 0 / 60%)", 3.5], ["#fff", 1.6]]) {
       context.strokeStyle = color;
       context.lineWidth = width;

@@ -1,5 +1,5 @@
 // Drawing regions: box, lasso, brush and eraser. A shape goes to the server in fractions; its mask comes back.
-import { h } from "./dom.js";
+import { clamp, h } from "./dom.js";
 import { send } from "./net.js";
 import { set, store } from "./store.js";
 import { addTool } from "./tools.js";
@@ -8,7 +8,6 @@ import { redraw, side, toCanvas, view } from "./view.js";
 const JOINS = [["new", "New"], ["add", "Add"], ["subtract", "Subtract"], ["intersect", "Common"]];
 let shape = null; // while it is drawn
 
-const clamp = (value) => Math.min(1, Math.max(0, value));
 const join = (event) => (event.shiftKey ? "add" : event.altKey ? "subtract" : store.join);
 
 function joinButtons() {
@@ -27,10 +26,11 @@ function brushOptions() {
   return [slider("size", "Size", 0.01, 0.3), slider("softness", "Softness", 0, 1)];
 }
 
-function finish(how) {
+function finish() {
   const drawn = shape;
   shape = null;
   if (!drawn) return;
+  const { how } = drawn;
   const apart = (a, b) => Math.max(Math.abs(a[0] - b[0]), Math.abs(a[1] - b[1]));
   if (drawn.kind === "box") {
     const [[x0, y0], [x1, y1]] = [drawn.from, drawn.to];
@@ -62,7 +62,7 @@ addTool("box", {
     if (!shape) return;
     shape.to = event.shiftKey && shape.how === "new" ? square(shape.from, at) : at;
   },
-  up() { finish(shape?.how); },
+  up() { finish(); },
 });
 
 function square([x, y], [u, v]) {
@@ -74,22 +74,21 @@ addTool("lasso", {
   label: "Lasso", key: "l", options: () => [joinButtons()], ...shared,
   down(event, at) { shape = { kind: "lasso", points: [at.map(clamp)], how: join(event) }; },
   move(event, at) { shape?.points.push(at.map(clamp)); },
-  up() { finish(shape?.how); },
+  up() { finish(); },
 });
 
-const chosen = () => store.state?.chosen !== null && store.state?.chosen !== undefined;
 function stroke(how) {
   return {
     ...shared, cursor: "none", options: () => [...(how === "add" ? [newRegion()] : []), ...brushOptions()],
     down(event, at) {
-      const starts = store.brush.fresh || !chosen();
+      const starts = store.brush.fresh || (store.state?.chosen ?? null) === null;
       shape = { kind: "brush", points: [at.map(clamp)], how: event.altKey ? "subtract" : how === "add" && starts ? "new" : how };
     },
     move(event, at) {
       shape?.points.push(at.map(clamp));
     },
     up() {
-      finish(shape?.how);
+      finish();
       if (store.brush.fresh) set({ brush: { ...store.brush, fresh: false } });
     },
   };

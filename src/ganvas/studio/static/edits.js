@@ -4,7 +4,6 @@ import { send, sendLast, sendLive } from "./net.js";
 import { openOther } from "./other.js";
 import { on, store } from "./store.js";
 
-export const busy = { sliding: false };
 let dragged = null;
 
 export function editsSection() {
@@ -18,11 +17,10 @@ export function editsSection() {
 }
 
 function numbers() {
-  const shown = [["inside", "inside"], ["outside", "outside"], ["seam", "seam"]];
-  return shown.map(([name, label]) => {
+  return ["inside", "outside", "seam"].map((name) => {
     const value = store.numbers[name];
     const title = { inside: "Root mean square change inside the region; black to white is 2", outside: "The same outside: 0 where the edits are confined", seam: "Gradient of the change across the rim over that of the image" }[name];
-    return h("div", { title }, h("span", {}, label), h("b", { "data-number": name }, value === undefined ? "–" : value === 0 ? "0" : value.toPrecision(2)));
+    return h("div", { title }, h("span", {}, name), h("b", { "data-number": name }, value === undefined ? "–" : value === 0 ? "0" : value.toPrecision(2)));
   });
 }
 
@@ -50,8 +48,8 @@ function slider(operation, index) {
     onkeydown: (event) => { event.stopPropagation(); if (event.key === "Enter") value.blur(); },
     onchange: () => { const typed = Number(value.value) / (unit === "share" ? 100 : 1); if (Number.isFinite(typed)) sendLast("edit.amount", { index, amount: typed }); } });
   const range = h("input", { type: "range", min: unit === "share" ? 0 : -most, max: most, step: most / 160, value: amount, "aria-label": `Strength of ${operation.label}`,
-    oninput: () => { busy.sliding = store.sliding = true; value.value = shown(Number(range.value)); sendLive("edit.amount", { index, amount: Number(range.value) }); },
-    onchange: () => { busy.sliding = store.sliding = false; sendLast("edit.amount", { index, amount: Number(range.value) }); },
+    oninput: () => { store.sliding = true; value.value = shown(Number(range.value)); sendLive("edit.amount", { index, amount: Number(range.value) }); },
+    onchange: () => { store.sliding = false; sendLast("edit.amount", { index, amount: Number(range.value) }); },
     ondblclick: () => sendLast("edit.amount", { index, amount: 0 }), onpointerdown: (event) => event.stopPropagation() });
   range.draggable = true;
   range.addEventListener("dragstart", (event) => { event.preventDefault(); event.stopPropagation(); });

@@ -35,5 +35,4 @@ on("download", ({ url, name }) => {
   document.body.append(link);
   link.click();
   link.remove();
-  store.downloads = [...(store.downloads ?? []), { url, name }];
 });

@@ -1,10 +1,10 @@
 // The strip of versions, with the branches kept, and what the engine is doing.
-import { byId, fill, h, iconButton } from "./dom.js";
+import { Addresses, byId, fill, h, iconButton } from "./dom.js";
 import { openFilm } from "./film.js";
 import { send } from "./net.js";
-import { on, store } from "./store.js";
+import { on, running, store } from "./store.js";
 
-const urls = new Map();
+const urls = new Addresses();
 export const thumbnailOf = (number) => urls.get(number) ?? "data:,";
 
 function show() {
@@ -13,7 +13,7 @@ function show() {
   const shown = versions.filter((one) => one.edit);
   const near = nearest(versions, current);
   fill(byId("history"), shown.map((one, i) => h("button", {
-    type: "button", role: "option", "data-version": one.number, title: `${one.title}`, "aria-label": `${one.title}, version ${one.number + 1}`,
+    type: "button", role: "option", "data-version": one.number, title: one.title, "aria-label": `${one.title}, version ${one.number + 1}`,
     "aria-selected": String(one.number === near), onclick: () => send("go", { version: one.number }),
     className: `version ${one.number === near ? "now" : ""} ${line.has(one.number) ? "line" : ""} ${i && nearest(versions, one.parent) !== shown[i - 1].number ? "branch" : ""}`,
   }, urls.has(one.number) ? h("img", { src: urls.get(one.number), alt: "", draggable: false }) : null)),
@@ -37,14 +37,12 @@ function lineOf(versions, current) {
 }
 
 on("frame:thumb", (header, bitmap, bytes) => {
-  if (!bytes.length) return;
-  URL.revokeObjectURL(urls.get(header.version));
-  urls.set(header.version, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));
+  urls.show(header.version, bytes);
   if (store.state) show();
 });
 on("state", () => {
   const numbers = new Set(store.state.versions.map((one) => one.number));
-  for (const number of urls.keys()) if (!numbers.has(number)) urls.delete(number);
+  for (const number of [...urls.keys()]) if (!numbers.has(number)) urls.delete(number);
   show();
 });
 
@@ -56,11 +54,10 @@ function showStatus() {
   if (!store.connected) return fill(status, h("span", {}, "Connection lost. It comes back by itself, with your work."));
   const job = jobs[0];
   if (!job) return fill(status, h("span", { className: "clip" }, memory()));
-  const task = jobs.some((one) => one.channel === "task");
   return fill(status,
     h("div", { className: "row" }, h("span", { className: "grow clip" }, ahead ? `${job.label} (${ahead} ahead)` : job.label, jobs.length > 1 ? `, ${jobs.length - 1} more` : ""),
       h("span", { className: "number" }, time(job.left)),
-      task ? iconButton("close", "Stop", () => send("stop"), { className: "square small", id: "stop" }) : null),
+      running() ? iconButton("close", "Stop", () => send("stop"), { className: "square small", id: "stop" }) : null),
     h("div", { className: "progress", role: "progressbar", "aria-valuenow": job.done, "aria-valuemax": job.total || 1 }, bar(job)));
 }
 

@@ -1,27 +1,20 @@
 // Choosing what the recipe begins with: seeds and their neighbors, a photo, a file; and earlier sessions.
 import { byId, h, iconButton, openDialog } from "./dom.js";
 import { send, upload } from "./net.js";
-import { on, store } from "./store.js";
+import { askSeeds, firstOf, seedChoice } from "./seeds.js";
+import { store } from "./store.js";
 
-const COUNT = 14;
 const page = { first: 0, keep: false, truncation: 0.7 };
-const urls = new Map();
 
 export function openImages() {
-  page.first = Math.floor((store.state.base.seed ?? 0) / COUNT) * COUNT;
+  page.first = firstOf(store.state.base.seed ?? 0);
   show();
 }
 
 function show() {
   const dialog = byId("images");
   openDialog(dialog, "Choose an image", seeds(), files(), ...sessions());
-  ask();
-}
-
-function ask() {
-  for (const url of urls.values()) URL.revokeObjectURL(url);
-  urls.clear();
-  send("neighbors", { first: page.first, count: COUNT, keep: page.keep, truncation: page.truncation });
+  askSeeds(page);
 }
 
 const open = (seed) => {
@@ -30,7 +23,6 @@ const open = (seed) => {
 };
 
 function seeds() {
-  const turn = (by) => { page.first = Math.max(0, page.first + by); show(); };
   const typed = h("input", { type: "number", min: 0, value: store.state.base.seed ?? 0, id: "seed", "aria-label": "Seed", onkeydown: (event) => { if (event.key === "Enter") { event.preventDefault(); open(Number(typed.value)); } } });
   return h("div", {},
     h("div", { className: "row" }, h("label", { className: "row tight" }, "Seed ", typed),
@@ -38,14 +30,7 @@ function seeds() {
       iconButton("dice", "Any seed", () => open(Math.floor(Math.random() * 100000))), h("span", { className: "grow" }),
       h("label", { className: "row tight" }, "Truncation", h("input", { type: "number", min: 0, max: 1.5, step: 0.1, value: page.truncation, onchange: (event) => { page.truncation = Number(event.target.value); show(); } })),
       store.state.operations.length ? h("label", { className: "check" }, h("input", { type: "checkbox", id: "keep-edits", checked: page.keep, onchange: (event) => { page.keep = event.target.checked; show(); } }), "with my edits") : null),
-    h("div", { className: "row" }, h("div", { className: "seeds grow", id: "seeds" }, Array.from({ length: COUNT }, (_, i) => card(page.first + i)))),
-    h("div", { className: "row" }, h("button", { type: "button", className: "plain", disabled: page.first === 0, onclick: () => turn(-COUNT) }, "Earlier"),
-      h("button", { type: "button", className: "plain", onclick: () => turn(COUNT) }, "Later")));
-}
-
-function card(seed) {
-  return h("button", { type: "button", className: "seed", "data-seed": seed, "aria-label": `Seed ${seed}`, onclick: () => open(seed) },
-    h("img", { alt: "", src: urls.get(seed) ?? "data:," }), h("span", {}, String(seed)));
+    seedChoice(page, show, (seed) => ({ "data-seed": seed, "aria-label": `Seed ${seed}`, onclick: () => open(seed) })));
 }
 
 function files() {
@@ -81,10 +66,3 @@ function sessions() {
     type: "button", "data-session": one.session, onclick: () => { sessionStorage.setItem("session", one.session); location.reload(); },
   }, `${one.versions} steps on ${one.model}`, h("small", {}, when(one.saved))))))];
 }
-
-on("frame:neighbor", (header, bitmap, bytes) => {
-  const url = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
-  urls.set(header.seed, url);
-  const image = document.querySelector(`[data-seed="${header.seed}"] img`);
-  if (image) image.src = url;
-});

@@ -5,7 +5,7 @@ import "./draw.js";
 import { dragSection } from "./drag.js";
 import { sketchSection } from "./sketch.js";
 import { directionsSection } from "./directions.js";
-import { busy, editsSection } from "./edits.js";
+import { editsSection } from "./edits.js";
 import { welcome } from "./help.js";
 import "./history.js";
 import { takeDropped } from "./images.js";
@@ -13,7 +13,7 @@ import "./keys.js";
 import { chooseTool } from "./tools.js";
 import { connect } from "./net.js";
 import { regionsSection } from "./regions.js";
-import { on, store } from "./store.js";
+import { on, running, store } from "./store.js";
 import { startTheme } from "./topbar.js";
 
 let shown = "";
@@ -22,10 +22,9 @@ let edits = 0;
 // The panel is made anew where what it shows changed, and never under a finger that slides.
 function showPanel() {
   const { state, row, tool } = store;
-  if (!state || busy.sliding) return;
+  if (!state || store.sliding) return;
   const { memory, versions, current, undo, redo, heat, ...relevant } = state;
-  const tasks = store.jobs.jobs.filter((job) => job.channel === "task").length;
-  const wanted = JSON.stringify([relevant, row, tool, tasks, store.pairs, store.sketch.drawn]);
+  const wanted = JSON.stringify([relevant, row, tool, running(), store.pairs, store.sketch.drawn]);
   if (wanted === shown) return;
   shown = wanted;
   const focused = focusPath(document.activeElement);

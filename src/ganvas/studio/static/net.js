@@ -66,16 +66,11 @@ async function readFrame(data) {
   const length = new DataView(data).getUint32(0);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
   const bytes = new Uint8Array(data, 4 + length);
-  const key = `${header.type} ${header.version ?? ""} ${header.seed ?? ""} ${header.index ?? ""}`;
-  const order = (newest.get(key) ?? 0) + 1;
-  newest.set(key, order);
+  const order = (newest.get(header.key) ?? 0) + 1;
+  newest.set(header.key, order);
   const bitmap = bytes.length ? await createImageBitmap(new Blob([bytes]), { colorSpaceConversion: "none" }) : null;
-  if (newest.get(key) !== order && header.type !== "thumb") return; // a newer one was decoded first
-  if (header.type === "image") {
-    store.frames += 1;
-    store.frameTime = performance.now();
-    nextLive();
-  }
+  if (newest.get(header.key) !== order) return; // a newer one is there, or on its way
+  if (header.type === "image") nextLive();
   emit(`frame:${header.type}`, header, bitmap, bytes);
 }
 

@@ -1,9 +1,9 @@
 // Something of another image: the region's part, its coarse, middle or fine layers, or a part of the way to it.
 import { byId, h, openDialog } from "./dom.js";
 import { send } from "./net.js";
-import { on, store } from "./store.js";
+import { askSeeds, seedChoice } from "./seeds.js";
+import { store } from "./store.js";
 
-const COUNT = 14;
 const KINDS = [["borrow", "the region's part"], ["coarse", "coarse layers"], ["middle", "middle layers"], ["fine", "fine layers"], ["toward", "half of the way to it"]];
 const page = { first: 0, kind: "borrow", free: false };
 
@@ -13,7 +13,6 @@ export function openOther() {
 }
 
 function show() {
-  const turn = (by) => { page.first = Math.max(0, page.first + by); show(); };
   const take = (seed) => () => {
     send("edit.from", { seed, kind: page.kind, free: page.free });
     byId("other").close();
@@ -24,15 +23,6 @@ function show() {
         type: "button", role: "radio", "aria-checked": String(kind === page.kind), className: kind === page.kind ? "on" : "", disabled: kind === "borrow" && store.state.chosen === null, onclick: () => { page.kind = kind; show(); },
       }, label))),
       h("label", { className: "check" }, h("input", { type: "checkbox", checked: !page.free, disabled: store.state.chosen === null, onchange: (event) => { page.free = !event.target.checked; } }), "inside the region")),
-    h("div", { className: "seeds" }, Array.from({ length: COUNT }, (_, i) => page.first + i).map((seed) => h("button", {
-      type: "button", className: "seed", "data-other": seed, "aria-label": `From seed ${seed}`, onclick: take(seed),
-    }, h("img", { alt: "", src: "data:,", "data-seed-image": seed }), h("span", {}, String(seed))))),
-    h("div", { className: "row" }, h("button", { type: "button", className: "plain", disabled: page.first === 0, onclick: () => turn(-COUNT) }, "Earlier"),
-      h("button", { type: "button", className: "plain", onclick: () => turn(COUNT) }, "Later")));
-  send("neighbors", { first: page.first, count: COUNT, truncation: store.state.base.truncation });
+    seedChoice(page, show, (seed) => ({ "data-other": seed, "aria-label": `From seed ${seed}`, onclick: take(seed) })));
+  askSeeds({ first: page.first, truncation: store.state.base.truncation });
 }
-
-on("frame:neighbor", (header, bitmap, bytes) => {
-  const image = byId("other").open && document.querySelector(`[data-seed-image="${header.seed}"]`);
-  if (image) image.src = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
-});

@@ -1,10 +1,9 @@
 // Clicking a part: what would be marked is highlighted while the pointer hovers.
 import { send } from "./net.js";
-import { emit, on, store } from "./store.js";
+import { on, store } from "./store.js";
 import { addTool } from "./tools.js";
 import { makeMask, redraw, view } from "./view.js";
 
-let hovered = null;
 let asked = -Infinity;
 let next = null;
 
@@ -19,31 +18,29 @@ function ask(at) {
 const inside = ([x, y]) => x >= 0 && y >= 0 && x <= 1 && y <= 1;
 
 addTool("part", {
-  label: "Click a part", key: "p", icon: "part", cursor: "pointer",
+  label: "Click a part", key: "p", cursor: "pointer",
   hint: "Click a part. Shift adds another place, Alt leaves out what is like one.",
   hover(event, at) { if (inside(at)) ask(at); else this.leave(); },
   leave() {
-    hovered = null;
+    store.hovered = null;
     next = null;
     redraw();
   },
   down(event, at) {
     if (inside(at)) send("part.click", { x: at[0], y: at[1], how: event.shiftKey ? "add" : event.altKey ? "subtract" : "new" });
-    hovered = null;
+    store.hovered = null;
   },
 });
 
 on("frame:hover", (header, bitmap) => {
   asked = -Infinity;
   if (store.tool !== "part" || !view.pointer) return;
-  hovered = makeMask(bitmap, [255, 200, 60], 0.34);
-  store.hovered = hovered;
-  emit("hovered");
+  store.hovered = makeMask(bitmap, [255, 200, 60], 0.34);
   if (next) ask(next);
   redraw();
 });
 on("error", () => { asked = -Infinity; });
 
 view.painters.push((context, size) => {
-  if (hovered && store.tool === "part") context.drawImage(hovered.tint, view.x, view.y, size, size);
+  if (store.hovered && store.tool === "part") context.drawImage(store.hovered.tint, view.x, view.y, size, size);
 });

@@ -1,7 +1,7 @@
 // Sketching: a brush with color and opacity over the image, and the search for an image that matches.
-import { h, toast } from "./dom.js";
+import { clamp, h, toast } from "./dom.js";
 import { send } from "./net.js";
-import { emit, on, set, store } from "./store.js";
+import { emit, on, running, set, store } from "./store.js";
 import { addTool } from "./tools.js";
 import { redraw, toCanvas, view } from "./view.js";
 
@@ -12,7 +12,6 @@ const strokes = [];
 let stroke = null;
 const settings = { confined: false, steps: 80 };
 
-const clamp = (value) => Math.min(1, Math.max(0, value));
 
 function paint() {
   pen.clearRect(0, 0, SIDE, SIDE);
@@ -85,14 +84,13 @@ async function start() {
 }
 
 export function sketchSection() {
-  const busy = store.jobs.jobs.some((job) => job.channel === "task");
   return h("section", { className: "section", id: "sketch", "aria-label": "Sketch" },
     h("header", {}, h("h2", {}, "Sketch")),
     store.sketch.drawn ? null : h("p", { className: "hint" }, "Draw on the image what should be there. Shift erases, Alt picks a color."),
     h("label", { className: "row", title: "How much the drawing counts against what the generator finds likely" }, h("span", {}, "Fidelity"), h("input", { type: "range", min: 0.05, max: 1, step: 0.05, value: store.sketch.fidelity, id: "fidelity", oninput: (event) => { store.sketch.fidelity = Number(event.target.value); } })),
     h("label", { className: "check gap-top" }, h("input", { type: "checkbox", checked: settings.confined, disabled: store.state.chosen === null, onchange: (event) => { settings.confined = event.target.checked; } }), "inside the region only"),
     h("div", { className: "row gap-top" },
-      busy ? h("button", { type: "button", className: "main", onclick: () => send("stop") }, "Stop")
+      running() ? h("button", { type: "button", className: "main", onclick: () => send("stop") }, "Stop")
         : h("button", { type: "button", className: "main", id: "sketch-start", disabled: !store.sketch.drawn, onclick: start }, "Match the sketch"),
       h("button", { type: "button", className: "plain", disabled: !store.sketch.drawn, onclick: () => { strokes.pop(); store.sketch.drawn = strokes.length > 0; paint(); emit("pairs"); } }, "Take back"),
       h("button", { type: "button", className: "plain", disabled: !store.sketch.drawn, onclick: clear }, "Clear")));
@@ -101,7 +99,7 @@ export function sketchSection() {
 on("state", () => { if (store.tool !== "sketch") redraw(); });
 view.painters.push((context, size) => {
   if (store.tool !== "sketch") return;
-  if (!store.jobs.jobs.some((job) => job.channel === "task") && !store.showBefore) context.drawImage(layer, view.x, view.y, size, size);
+  if (!running() && !store.showBefore) context.drawImage(layer, view.x, view.y, size, size);
   if (view.pointer) {
     context.beginPath();
     context.arc(...toCanvas(view.pointer), (store.sketch.size / 2) * size, 0, 2 * Math.PI);

@@ -3,11 +3,13 @@ const listeners = new Map();
 
 export const store = {
   state: null, row: null, jobs: { jobs: [], ahead: 0 }, connected: false, recoverable: [], numbers: {},
-  images: {}, strips: null, thumbs: new Map(), neighbors: new Map(),
+  images: {}, strips: null,
   tool: "box", join: "new", brush: { size: 0.06, softness: 0.3 }, showMask: true, showBefore: false,
-  pairs: [], sketch: { color: "#b5651d", alpha: 1, size: 0.03, drawn: false, fidelity: 0.5 },
-  frames: 0, frameTime: 0,
+  pairs: [], moving: null, hovered: null, sliding: false, sketch: { color: "#b5651d", alpha: 1, size: 0.03, drawn: false, fidelity: 0.5 },
 };
+
+// Whether something runs that a person waits for.
+export const running = () => store.jobs.jobs.some((job) => job.channel === "task");
 
 export function on(name, listener) {
   if (!listeners.has(name)) listeners.set(name, []);

@@ -14,7 +14,6 @@ export function addTool(name, { label, key, ...tool }) {
 }
 
 export function chooseTool(name) {
-  if (!tools.has(name)) return;
   set({ tool: name });
   redraw();
 }
@@ -29,14 +28,14 @@ export function releaseTool() {
   held = null;
 }
 
-export function showTools() {
+function showTools() {
   const order = ["part", "box", "lasso", "brush", "eraser", "drag", "sketch", "hand"];
-  const buttons = order.filter((name) => tools.has(name)).map((name) => [name, tools.get(name)]).map(([name, tool]) => [
+  const buttons = order.map((name) => [name, tools.get(name)]).map(([name, tool]) => [
     tool.before ? h("div", { className: "sep" }) : null,
     h("button", {
       type: "button", title: `${tool.label} (${tool.key.toUpperCase()})`, "aria-label": tool.label, "data-tool": name,
       "aria-pressed": String(store.tool === name), onclick: () => chooseTool(name),
-    }, icon(tool.icon ?? name)),
+    }, icon(name)),
   ]);
   fill(byId("tools"), ...buttons);
   fill(byId("options"), ...(tools.get(store.tool)?.options?.() ?? []),

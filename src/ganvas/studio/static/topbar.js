@@ -42,7 +42,7 @@ function show() {
   const { state } = store;
   if (!state) return;
   const bar = byId("bar");
-  if (bar.contains(document.activeElement) && bar.dataset.focus !== "free" && document.activeElement.tagName === "SELECT") return;
+  if (bar.contains(document.activeElement) && document.activeElement.tagName === "SELECT") return;
   const label = document.activeElement?.getAttribute?.("aria-label");
   fill(bar,
     h("span", { className: "brand" }, "Ganvas"),

@@ -101,7 +101,6 @@ on("frame:before", (header, bitmap) => {
 });
 on("frame:mask", (header, bitmap) => {
   store.images.mask = bitmap && makeMask(bitmap);
-  emit("mask");
   redraw();
 });
 on("frame:heat", (header, bitmap) => {
