@@ -95,7 +95,8 @@ def directions(
     Args:
         region: A region that is the same for every image; may be given several times.
         methods: resefa, foreground, lowrankgan (minutes), lowrankgan-spectrum, stylespace, stylespace-overlap, lelsd
-            (minutes), sefa, ganspace, localbasis, random, with commas between; those that take seconds by default.
+            (minutes), panda, panda-learned (minutes), sefa, ganspace, localbasis, random, with commas between; those
+            that take seconds by default.
         images: Held-out images; more go on from those that are measured.
         level: Changes inside, as root mean squares of image values (black to white is 2).
         count: How many of each method's first directions.

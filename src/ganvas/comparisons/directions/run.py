@@ -15,7 +15,7 @@ from jaxtyping import Float
 from ganvas.comparisons.directions.cells import SHARD, Bench, Measured, all_cells
 from ganvas.comparisons.directions.found import Found, find_all
 from ganvas.comparisons.directions.results import Line, distance_to, joined, lines
-from ganvas.comparisons.directions.settings import METHODS, DirectionComparison
+from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
 from ganvas.comparisons.records import claim_folder
 from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError
@@ -111,7 +111,7 @@ def _wait_for(paths: Sequence[Path], progress: Progress) -> None:
 def record(generator: Generator, settings: DirectionComparison, data: Path | None) -> dict[str, Any]:
     """Return what makes two comparisons the same: not how many images, which may be more the next time."""
     chosen = {name: value for name, value in asdict(settings).items() if name != "images"}
-    methods = {name: repr(METHODS[name]) for name in settings.methods}
+    methods = {name: repr(COMPARED[name]) for name in settings.methods}
     found = {
         "rules": RULES,
         "shard": SHARD,
