@@ -21,7 +21,7 @@ from ganvas.directions.linalg import Ridge, symmetric_eigh
 from ganvas.directions.query import Query, QueryMethod
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.arguments import checked
-from ganvas.errors.ranges import Count, CountOrNone, RidgeShare, Seed, Steps
+from ganvas.errors.ranges import Count, RidgeShare, Seed, Steps
 from ganvas.generators.protocol import feature_extent
 from ganvas.io.progress import Progress, part_of
 from ganvas.latents.latent import Latent, sample
@@ -89,7 +89,7 @@ class PandA(QueryMethod):
     part: Literal["region", "learned"] = "region"
     feature: str | None = None
     samples: Count = 1000
-    appearances: CountOrNone = None
+    appearances: Count | None = None
     parts: Count = 8
     steps: Steps = 2000
     ridge: RidgeShare = 0.01
