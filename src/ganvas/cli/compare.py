@@ -47,6 +47,8 @@ def drag(
 ) -> None:
     """Drag many images by DragGAN and FreeDrag, forward and back, and measure the results.
 
+    May be started by torchrun, in several processes that share --out.
+
     Args:
         quick: Some minutes: 12 drags by each method.
         drags: Drags by each method (200 by default).
@@ -64,8 +66,9 @@ def drag(
     make_folder(out)
     name = _name(generator, model)
     with progress(window=WINDOW) as report:
-        text, paths = run_benchmark(bench, name, report)
-    loading.show("compare drag", text.splitlines(), paths)
+        done = run_benchmark(bench, name, report)
+    if done is not None:
+        loading.show("compare drag", done[0].splitlines(), done[1])
 
 
 @app.command

@@ -1,9 +1,7 @@
 """A comparison from start to end: what its folder lacks is measured, by one process or several."""
 
 import json
-import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +14,18 @@ from ganvas.comparisons.directions.cells import SHARD, Bench, Measured, all_cell
 from ganvas.comparisons.directions.found import Found, find_all
 from ganvas.comparisons.directions.results import Line, distance_to, joined, lines
 from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
-from ganvas.comparisons.records import claim_folder
 from ganvas.directions.find import region_of
-from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.io.cache import exclusive
 from ganvas.io.json_files import plain
 from ganvas.io.progress import Progress, silent
+from ganvas.io.shared_folder import claim_folder, missing_shares, rank_and_count, wait_for
 from ganvas.metrics.distribution import KernelMMD
 from ganvas.metrics.evaluation import fake_images, real_features
 from ganvas.metrics.features import FeatureNetwork, load_features
 from ganvas.metrics.likeness import likeness
 from ganvas.parts.located import drawn
 
-POLL, PATIENCE = 0.5, 600.0  # seconds
 RULES = 1  # raised with every change of what is measured that no setting shows
 
 
@@ -62,7 +58,6 @@ def compare_directions(
 
     Raises `GanvasError` where the folder holds another comparison.
     """
-    rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / "search"):
         claim_folder(folder, record(generator, settings, data))
@@ -73,17 +68,16 @@ def compare_directions(
     bench = Bench(generator, settings, regions, network, distance.measure)
     cells = all_cells(settings, {key: found.count for key, found in searches.items()})
     paths = [folder / "cells" / cell.file_name for cell in cells]
-    # By the number of a cell, not of those that are missing: processes start at different times.
-    mine = [number for number in range(rank, len(cells), count) if not paths[number].is_file()]
+    mine = missing_shares(paths)
     for done, number in enumerate(mine):
         progress("Measuring edits", done, len(mine))
         cell = cells[number]
         directions = searches[cell.region, cell.method].directions
         assert directions is not None
         bench.measure(cell, directions[cell.index]).save(paths[number])
-    if rank:
+    if rank_and_count()[0]:
         return None
-    _wait_for(paths, progress)
+    wait_for(paths, progress)
     found = joined(cells, [Measured.load(path) for path in paths])
     reference, unedited = _reference(generator, settings, network, data, progress)
     return ComparedDirections(
@@ -94,18 +88,6 @@ def compare_directions(
         distance.name,
         bench,
     )
-
-
-def _wait_for(paths: Sequence[Path], progress: Progress) -> None:
-    """Wait until other processes have written their cells; raises `GanvasError` where none comes for some minutes."""
-    left, since = len(paths), time.monotonic()
-    while missing := [path for path in paths if not path.is_file()]:
-        if len(missing) < left:
-            left, since = len(missing), time.monotonic()
-        if time.monotonic() - since > PATIENCE:
-            raise GanvasError(f"{len(missing)} of {len(paths)} cells are missing; start the same command again.")
-        progress("Waiting for other processes", len(paths) - len(missing), len(paths))
-        time.sleep(POLL)
 
 
 def record(generator: Generator, settings: DirectionComparison, data: Path | None) -> dict[str, Any]:
