@@ -6,6 +6,7 @@ Its distances carry its name and compare only with each other: they are neither 
 import hashlib
 import importlib
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -23,6 +24,7 @@ class ImageNetFeatures(nn.Module):
 
     name = "EfficientNet-Lite0 (ImageNet)"
     resolution = SIDE
+    network: Any
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

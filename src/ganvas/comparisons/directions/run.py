@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from ganvas.comparisons.directions.cells import SHARD, Bench, Measured, all_cells
 from ganvas.comparisons.directions.found import Found, find_all
 from ganvas.comparisons.directions.results import Line, distance_to, joined, lines
+from ganvas.comparisons.directions.second_network import add_features, with_second
 from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
 from ganvas.directions.find import region_of
 from ganvas.generators.protocol import Generator, about_of
@@ -22,7 +23,7 @@ from ganvas.io.progress import Progress, silent
 from ganvas.io.shared_folder import claim_folder, missing_shares, rank_and_count, wait_for
 from ganvas.metrics.distribution import KernelMMD
 from ganvas.metrics.evaluation import fake_images, real_features
-from ganvas.metrics.features import FeatureNetwork, load_features
+from ganvas.metrics.features import ImageFeatures, load_features
 from ganvas.metrics.likeness import likeness
 from ganvas.parts.located import drawn
 
@@ -32,7 +33,8 @@ RULES = 1  # raised with every change of what is measured that no setting shows
 @dataclass(frozen=True)
 class ComparedDirections:
     """The result: a line for each region, level and method; the searches, with their seconds, by number of the region
-    and method; the kernel MMD of the unedited images to the reference, and what identity was measured by.
+    and method; the kernel MMD of the unedited images to the reference, also by the second network with its name; what
+    identity was measured by.
     """
 
     settings: DirectionComparison
@@ -41,6 +43,8 @@ class ComparedDirections:
     unedited: KernelMMD | None
     identity: str
     bench: Bench
+    unedited_second: KernelMMD | None = None
+    second: str = ""
 
 
 def compare_directions(
@@ -48,13 +52,15 @@ def compare_directions(
     settings: DirectionComparison,
     folder: Path,
     data: Path | None = None,
+    second: ImageFeatures | None = None,
     progress: Progress = silent,
 ) -> ComparedDirections | None:
     """Measure every cell that the folder lacks, and return what all say together.
 
     Several processes with the same folder (``torchrun``) each take a part of the cells; the first waits for all and
     returns the result, the same to the last digit whoever measured what; the others return None. `data` are real
-    images, to which edited ones are compared as sets; None: as many images of other seeds.
+    images, to which edited ones are compared as sets, by Ganvas's own network and a `second` one; None: as many images
+    of other seeds.
 
     Raises `GanvasError` where the folder holds another comparison.
     """
@@ -75,19 +81,21 @@ def compare_directions(
         directions = searches[cell.region, cell.method].directions
         assert directions is not None
         bench.measure(cell, directions[cell.index]).save(paths[number])
+    if second is not None:
+        add_features(second, bench, searches, cells, folder, progress)
     if rank_and_count()[0]:
         return None
     wait_for(paths, progress)
     found = joined(cells, [Measured.load(path) for path in paths])
     reference, unedited = _reference(generator, settings, network, data, progress)
-    return ComparedDirections(
-        settings,
-        tuple(lines(settings, found, reference)),
-        searches,
-        distance_to(reference, unedited),
-        distance.name,
-        bench,
-    )
+    table, own = lines(settings, found, reference), distance_to(reference, unedited)
+    result = ComparedDirections(settings, tuple(table), searches, own, distance.name, bench)
+    if second is None:
+        return result
+    reference, unedited = _reference(generator, settings, second, data, progress)
+    table = with_second(table, settings, cells, folder, reference, progress)
+    seen = {"unedited_second": distance_to(reference, unedited), "second": second.name}
+    return replace(result, lines=tuple(table), **seen)
 
 
 def record(generator: Generator, settings: DirectionComparison, data: Path | None) -> dict[str, Any]:
@@ -106,14 +114,14 @@ def record(generator: Generator, settings: DirectionComparison, data: Path | Non
 
 
 def _reference(
-    generator: Generator, settings: DirectionComparison, network: FeatureNetwork, data: Path | None, progress: Progress
+    generator: Generator, settings: DirectionComparison, network: ImageFeatures, data: Path | None, progress: Progress
 ) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "n d"]]:
     """Return the features of the reference images and of the unedited ones."""
 
     @torch.no_grad()
     def features_of(seeds: range) -> Float[np.ndarray, "n d"]:
         batches = fake_images(generator, seeds, truncation=settings.truncation)
-        return torch.cat([network(images.to(network.mean.device)) for images in batches]).cpu().numpy()
+        return torch.cat([network(images.to(network.device)) for images in batches]).cpu().numpy()
 
     last = settings.seeds[-1]
     if data is None:
