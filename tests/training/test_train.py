@@ -35,6 +35,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
+@pytest.mark.slow
 def test_train_dcgan_reports_its_progress_and_returns_what_it_wrote(tmp_path: Path, photos: Path):
     events, progress = [], []
     result = train_dcgan(
@@ -60,6 +61,7 @@ def test_train_dcgan_reports_its_progress_and_returns_what_it_wrote(tmp_path: Pa
     assert (about.name, about.source["command"]) == ("mine", "ganvas train dcgan")
 
 
+@pytest.mark.slow
 def test_stopped_call_saves_and_resumes_bit_for_bit(tmp_path: Path, photos: Path):
     seen = []
     whole = tmp_path / "whole"
@@ -96,6 +98,7 @@ def test_held_out_images_are_evaluated(tmp_path: Path, photos: Path):
     assert result.evaluation["kernel_mmd"] > 0
 
 
+@pytest.mark.slow
 def test_discriminator_learns_alone_first_where_none_fits_the_start(tmp_path: Path, photos: Path):
     undecided = replace(STYLE, discriminator_warmup=None)
 
@@ -112,6 +115,7 @@ def test_discriminator_learns_alone_first_where_none_fits_the_start(tmp_path: Pa
         assert warmup(tmp_path / "third", generator) == launch.DISCRIMINATOR_WARMUP
 
 
+@pytest.mark.slow
 def test_adapted_generator_and_encoder_are_written_by_one_call_each(tmp_path: Path, photos: Path):
     train_stylegan2(photos, STYLE, tmp_path / "old", schedule=replace(SHORT, images=8), options=OPTIONS)
     model = str(tmp_path / "old" / "generator.safetensors")
