@@ -134,6 +134,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "LatentPath": lambda: {"keys": path.keys},
         "LocalBasis": dict,
         "LowRankGAN": dict,
+        "PandA": dict,
         "RandomDirections": dict,
         "SeFa": dict,
         "StyleSpace": dict,

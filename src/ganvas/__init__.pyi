@@ -9,6 +9,7 @@ from .directions.lelsd import LELSD
 from .directions.linalg import Ridge
 from .directions.localbasis import LocalBasis
 from .directions.lowrankgan import LowRankGAN
+from .directions.panda import PandA
 from .directions.random import RandomDirections
 from .directions.resefa import ReSeFa
 from .directions.sefa import SeFa
@@ -109,6 +110,7 @@ __all__ = [
     "LocalBasis",
     "LossWeights",
     "LowRankGAN",
+    "PandA",
     "Part",
     "PartModel",
     "PastedPhoto",

@@ -14,7 +14,6 @@ from torch import Tensor
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.comparisons.estimates import median_estimate
 from ganvas.comparisons.matching import match_strength
-from ganvas.comparisons.records import claim_folder
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.comparisons.tables import table, text
 from ganvas.directions.cached import cache_jacobians
@@ -27,6 +26,7 @@ from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import sheets
 from ganvas.io.json_files import plain, write_json
+from ganvas.io.shared_folder import claim_folder
 from ganvas.latents.latent import sample
 from ganvas.metrics.locality import rms_change
 from studies.command import Out, Threads, show_line

@@ -32,6 +32,8 @@ def generator(monkeypatch: pytest.MonkeyPatch) -> LocalFactors:
     """Return a generator of known factors; features are its pixels."""
 
     class Pixels(FeatureNetwork):
+        resolution = 8
+
         def __init__(self):
             torch.nn.Module.__init__(self)
             self.register_buffer("mean", torch.zeros(1))
@@ -140,6 +142,29 @@ def test_comparison_is_written_as_tables_and_json(generator: LocalFactors, tmp_p
     assert content["identity"] == "pixels"
     assert "| resefa |" in markdown(found)
     assert all(path.is_file() for path in paths)
+    page = (tmp_path / "comparison.html").read_text("utf-8")
+    assert page.count('<img src="data:image/png') == 2  # the curves and the faces of the region
+    assert all(f'<th scope="row">{method}</th>' in page for method in SETTINGS.methods)
+    assert "pixels" in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_second_network_compares_the_same_edits(generator: LocalFactors, tmp_path: Path):
+    settings = replace(SETTINGS, images=6, methods=("resefa", "random"))
+    own = run.load_features("cpu")
+    own.name = "twice"
+    plain = run.compare_directions(generator, settings, tmp_path)
+    both = run.compare_directions(generator, settings, tmp_path, second=own)
+    assert plain is not None
+    assert both is not None
+    for before, line in zip(plain.lines, both.lines, strict=True):
+        assert replace(line, second=None) == before
+        assert line.second is not None
+        assert line.distribution is not None
+        assert line.second.value == pytest.approx(line.distribution.value, rel=0.02, abs=1e-3)
+    assert both.unedited_second == both.unedited
+    assert "kernel MMD, twice" in markdown(both)
 
 
 @pytest.mark.parametrize(

@@ -36,16 +36,19 @@ DEFAULT_SEEDS = range(4)
 class MethodOptions:
     """How to search."""
 
-    method: Literal["resefa", "lowrankgan", "stylespace", "lelsd", "sefa", "ganspace", "localbasis", "random"] = (
-        "resefa"
-    )
-    """resefa; of other papers lowrankgan, stylespace (channels of s), lelsd (optimized); and those that look at no
+    method: Literal[
+        "resefa", "lowrankgan", "stylespace", "lelsd", "panda", "sefa", "ganspace", "localbasis", "random"
+    ] = "resefa"
+    """resefa; of other papers lowrankgan, stylespace (channels of s), lelsd (optimized), panda (appearances of
+    a part); and those that look at no
     region: sefa, ganspace, localbasis, random."""
     ranks: Literal["rpca", "spectrum"] | None = None
     """lowrankgan: ranks by robust PCA, as published (the default; minutes), or by eigenvalues, at once."""
     score: Literal["energy", "overlap", "examples"] | None = None
     """stylespace: channels by change inside over outside (the default), by overlap with the region as published, or
     those in which the images given, which have an attribute, differ from others."""
+    part: Literal["region", "learned"] | None = None
+    """panda: the region is the part (the default), or the learned part that is most like it."""
     optimize: numbers.Steps | None = None
     """lelsd: steps of the optimization; 400 by default."""
     ridge: numbers.Weight | None = None
@@ -78,7 +81,7 @@ class MethodOptions:
 
     def settings(self) -> Method:
         """Return the method for the library; raises `GanvasError` for options of another one."""
-        own = {"ranks": self.ranks, "score": self.score, "steps": self.optimize}
+        own = {"ranks": self.ranks, "score": self.score, "part": self.part, "steps": self.optimize}
         given = {name: value for name, value in own.items() if value is not None}
         if self.method == ReSeFa.name and not given:
             return self._resefa()

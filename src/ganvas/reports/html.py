@@ -132,6 +132,38 @@ def directions_page(
     )
 
 
+@dataclass(frozen=True)
+class TablesSection:
+    """A part of a page of numbers: a heading, a few words, an image over the whole width or None, and tables with their
+    captions, the head of each its first row.
+    """
+
+    title: str
+    text: str = ""
+    image: Float[Tensor, "1 3 h w"] | None = None
+    tables: Sequence[tuple[str, Sequence[Sequence[str]]]] = ()
+
+
+def tables_page(
+    path: str | Path, *, title: str, intro: str, facts: Mapping[str, str], sections: Sequence[TablesSection]
+) -> Path:
+    """Write a page of tables and images. Returns the path.
+
+    Raises:
+        ImageError: an image holds NaN, or the page cannot be written.
+    """
+    shown = [
+        {
+            "title": one.title,
+            "text": one.text,
+            "image": None if one.image is None else _embedded(one.image),
+            "tables": [(caption, rows[0], rows[1:]) for caption, rows in one.tables],
+        }
+        for one in sections
+    ]
+    return _write_page(path, "tables.html", title=title, intro=intro, facts=facts, sections=shown)
+
+
 def index_page(path: str | Path, *, title: str, intro: str, entries: Sequence[IndexEntry]) -> Path:
     """Write a page of linked images, one per region or result. Returns the path.
 
