@@ -10,6 +10,7 @@ from tests.cli.conftest import Run
 QUICK = ("--region", "box:0.2,0.2,0.7,0.7", "--seeds", "0", "--count", "1", "--strength", "1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options", "space"),
     [

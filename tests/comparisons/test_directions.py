@@ -51,6 +51,7 @@ def table(found: run.ComparedDirections) -> dict[str, results.Line]:
     return {line.method: line for line in found.lines}
 
 
+@pytest.mark.slow
 def test_methods_that_know_the_region_win_at_equal_change_inside(generator: LocalFactors, tmp_path: Path):
     found = run.compare_directions(generator, SETTINGS, tmp_path)
     assert found is not None
@@ -67,6 +68,7 @@ def test_methods_that_know_the_region_win_at_equal_change_inside(generator: Loca
         assert np.allclose(np.sqrt(Measured.load(path).inside), 0.2, rtol=0.011)
 
 
+@pytest.mark.slow
 def test_stopped_and_shared_comparisons_give_the_same_numbers(
     generator: LocalFactors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -130,6 +132,7 @@ def test_cells_give_every_method_some_images_first():
     assert {(cell.first, cell.last) for cell in cells} == {(0, SHARD), (SHARD, SHARD + 5)}
 
 
+@pytest.mark.slow
 def test_comparison_is_written_as_tables_and_json(generator: LocalFactors, tmp_path: Path):
     found = run.compare_directions(generator, replace(SETTINGS, images=6), tmp_path)
     assert found is not None
@@ -177,6 +180,7 @@ def test_settings_that_compare_nothing_are_refused(changed: dict, message: str):
         replace(SETTINGS, **changed)
 
 
+@pytest.mark.slow
 def test_confined_edits_change_nothing_far_outside(generator: LocalFactors, tmp_path: Path):
     settings = replace(SETTINGS, methods=("random",), images=4, directions=1, confined=True)
     found = run.compare_directions(generator, settings, tmp_path)

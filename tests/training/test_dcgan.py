@@ -51,6 +51,7 @@ def test_step_equals_the_published_one():
             torch.testing.assert_close(tensor, theirs.state_dict()[name], atol=2e-5, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["bce", "hinge"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_discriminator_loss_falls_and_weights_stay_float32(loss: str, precision: str):

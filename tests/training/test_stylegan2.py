@@ -90,6 +90,7 @@ def test_generator_is_unchanged_during_the_discriminator_warmup():
     assert not all(torch.equal(a, b) for a, b in zip(before, networks.generator.parameters(), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["bce", "hinge", "relativistic"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_each_network_learns_against_a_fixed_other(loss: str, precision: str):

@@ -54,6 +54,7 @@ def test_step_equals_the_published_one():
     assert float(seen["G"]) == pytest.approx(float(fooled.detach()), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_penalty_is_lazy_and_has_the_weight_of_all_steps():
     """With gradients of the penalty alone, a step at an interval of 3 has three times those at an interval of 1."""
     gradients = []
@@ -71,6 +72,7 @@ def test_penalty_is_lazy_and_has_the_weight_of_all_steps():
     assert ["R1" in step(SHARP, networks, index) for index in range(4)] == [True, False, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("rotation", [False, True])
 def test_discriminator_loss_falls_and_weights_stay_float32(precision: str, rotation: bool):
@@ -166,6 +168,7 @@ def test_generator_waits_while_the_discriminator_warms_up():
         assert unchanged != learns
 
 
+@pytest.mark.slow
 def test_student_learns_its_teachers_images_with_the_teachers_mapping(tmp_path: Path):
     teacher = small_stylegan2(16, width=8, z_dim=8)
     path = str(save_generator(tmp_path / "teacher.safetensors", teacher, About("teacher", "")))

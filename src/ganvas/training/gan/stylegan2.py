@@ -65,7 +65,7 @@ class StyleGAN2Settings:
         path_every: Steps from one path length regularization to the next, which takes half of the batch.
         mixing: Probability of style mixing.
         discriminator_warmup: Steps at the start in which only the discriminator learns, so that it catches up with a
-            trained generator; with None `train_stylegan2` decides.
+            trained generator; with None `ganvas.train` decides.
         half_life: Half-life of the averaged generator, in images.
         match_noise: Set the noise strengths of the exported generator so that its images have as much energy in the
             finest octave as the data (`match_finest_octave`).
