@@ -20,6 +20,7 @@ from ganvas.directions.find import find_directions, region_of
 from ganvas.edits.move import edit
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.datasets import open_images
+from ganvas.images.pixels import read_image, write_image
 from ganvas.images.sheets import labeled_grid
 from ganvas.inversion.encoder import default_start
 from ganvas.inversion.features import BundledFeatures
@@ -38,7 +39,7 @@ from studies.command import Out, Photos, Threads, show_progress
 from studies.files import write_text
 
 WAYS = ("inversion", "pivotal tuning", "hybrid refinement")
-STRENGTH = 4.0
+STRENGTH, SHOWN = 4.0, 4
 Painter = Callable[[Tensor], Tensor]
 """Takes codes to the image of a way."""
 
@@ -74,17 +75,17 @@ def study(
     alike = likeness(generator, network)
     bench = Bench(generator, found[0], area.mask(side, side), metrics, alike.measure)
     held = open_images(photos, side, fewest=count)
-    rows, shown = [], []
+    paths = [out / f"photo-{number:03}.json" for number in range(count)]
     for number, photo in enumerate(held.batch(held.spread(count)).split(1)):
         show_progress("Photos", number, count)
-        path = out / f"photo-{number:03}.json"
-        if not path.is_file() or number < 4:
+        if not paths[number].is_file():
             numbers, images = _one_photo(bench, photo)
-            write_json(path, numbers)
-            shown.append(torch.cat([photo, *images]))
-        rows.append(json.loads(path.read_text("utf-8")))
+            write_image(paths[number].with_suffix(".png"), torch.cat([photo, *images], dim=3))
+            write_json(paths[number], numbers)
+    rows = [json.loads(path.read_text("utf-8")) for path in paths]
     captions = ["photo", *WAYS, *(f"{way}, edited" for way in WAYS)]
-    grid = labeled_grid(torch.cat(shown[:4]), len(captions), captions, [""] * len(shown[:4]))
+    strips = [read_image(path.with_suffix(".png")) for path in paths[:SHOWN]]
+    grid = labeled_grid(torch.cat([torch.cat(one.split(side, dim=3)) for one in strips]), len(captions), captions)
     return [write_text(out / "hybrid.md", _text(rows, alike.name)), write_jpeg(out / "hybrid.jpg", grid)]
 
 
