@@ -25,7 +25,7 @@ from ganvas.errors.ranges import Count, RidgeShare, Seed, Steps
 from ganvas.generators.protocol import feature_extent
 from ganvas.io.progress import Progress, part_of
 from ganvas.latents.latent import Latent, sample
-from ganvas.parts.find import default_feature, map_sides
+from ganvas.parts.find import default_feature, map_shapes
 from ganvas.parts.located import located
 from ganvas.parts.maps import maps_of, on_image
 
@@ -152,7 +152,7 @@ class PandA(QueryMethod):
         self, query: Query, name: str, feature: str, learned: Float[Tensor, "parts h w"] | None
     ) -> tuple[list[Float[Tensor, "h w"] | None], str]:
         """Return the part p in each image, None where it lacks the region, and a note of what it is."""
-        side = round(map_sides(query.generator)[feature])
+        side = round(map_shapes(query.generator)[feature].side)
         places = located(query.generator, query.latent, query.regions[name])
         masks = [None if place is None else place.mask(side, side)[0].double() for place in places]
         if learned is None:
