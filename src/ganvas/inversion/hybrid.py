@@ -23,7 +23,7 @@ from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.objective import Objective, image_terms, make_target
 from ganvas.inversion.tuning import TuningSettings, tune
 from ganvas.inversion.variables import LatentPoint
-from ganvas.parts.find import map_sides
+from ganvas.parts.find import map_shapes
 
 WINDOW = 1 / 16  # of the width: distances are averaged over squares of this side before they are compared
 WEIGHTS = LossWeights(perceptual=1.0, l2=1.0)
@@ -105,7 +105,7 @@ def refine_hybrid(
 
 def middle_map(generator: Generator) -> str:
     """Return the finest map of at most a quarter of the image's width, else the coarsest."""
-    sides = map_sides(generator)
+    sides = {name: shape.side for name, shape in map_shapes(generator).items()}
     allowed = [name for name, side in sides.items() if side <= generator.resolution / 4]
     return allowed[-1] if allowed else next(iter(sides))
 

@@ -24,7 +24,7 @@ from ganvas.reports.plots import can_plot, figure
 
 COLORS = (
     *("#0b5fa5", "#d1495b", "#3c8d53", "#8a5ba8", "#c77f1a", "#4a9aa5", "#7a7a7a", "#a0522d", "#5c6b8a", "#b0a030"),
-    "#e08fb0",
+    *("#e08fb0", "#2f4858", "#98c379"),
 )
 """As many as there are methods."""
 
