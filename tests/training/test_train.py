@@ -36,7 +36,7 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_train_dcgan_reports_its_progress_and_returns_what_it_wrote(tmp_path: Path, photos: Path):
+def test_training_reports_its_progress_and_returns_what_it_wrote(tmp_path: Path, photos: Path):
     events, progress = [], []
     result = train(
         photos,
