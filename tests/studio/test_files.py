@@ -17,10 +17,10 @@ pytestmark = pytest.mark.slow
 
 
 def export(page: Page, what: str, folder: Path) -> Path:
-    """Export by the dialog, and return the file that the browser saved."""
+    """Export by the dialog, by the name or the selector of a choice, and return the file that the browser saved."""
     page.page.click("#open-export")
     with page.page.expect_download() as download:
-        page.page.click(f"[data-export='{what}']")
+        page.page.click(what if "[" in what else f"[data-export='{what}']")
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     page.page.keyboard.press("Escape")
@@ -130,7 +130,7 @@ def test_a_sketch_becomes_an_edit(page):
 def test_a_film_goes_from_before_to_after(page, tmp_path):
     before = page.pixels()
     page.mark("left").choose()
-    film = export(page, "Film", tmp_path)
+    film = export(page, "[data-film=webp]", tmp_path)
     after = page.pixels()
     with Image.open(film) as frames:
         count = frames.n_frames
@@ -139,6 +139,18 @@ def test_a_film_goes_from_before_to_after(page, tmp_path):
     assert count > 10
     assert (first - before.int()).abs().sum() < (first - after.int()).abs().sum()
     assert (last - after.int()).abs().sum() < (last - before.int()).abs().sum()
+
+
+def test_strip_page_and_command_are_exported(page, tmp_path):
+    page.mark("left").choose()
+    page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    assert read_image(export(page, "Strip", tmp_path)).shape[-1] == 5 * SIDE + 8
+    assert "move by" in export(page, "Page", tmp_path).read_text()
+    page.page.click("#open-export")
+    page.page.click("#copy-command")
+    page.page.wait_for_selector("#copy-command:has-text('Copied')")
+    copied = page.page.evaluate("() => navigator.clipboard.readText()")
+    assert "ganvas render edit.recipe" in copied
 
 
 def frame(frames: Image.Image, number: int) -> bytes:
