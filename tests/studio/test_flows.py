@@ -250,3 +250,22 @@ def test_something_of_another_image_becomes_an_edit(page):
     assert torch.equal(page.pixels()[:, right], before[:, right])
     assert not torch.equal(page.pixels(), before)
     page.slide(2, 0.9)
+
+
+@pytest.mark.slow
+def test_a_strong_edit_is_corrected_and_keeps_the_outside(page):
+    before = page.pixels()
+    page.mark("left").choose()
+    page.slide(0, 6)
+    straight = page.pixels()
+    page.page.click("[data-edit='0'] .more summary")
+    page.page.click("[data-way=corrected]")
+    page.wait("store.state.operations[0].method === 'corrected' && !store.jobs.jobs.length").settle()
+    page.wait("store.likeness")
+    corrected, inside = page.pixels(), inside_of(page, grown=round(0.1 * SIDE) + 1)
+    assert not torch.equal(corrected, straight)
+    assert torch.equal(corrected[~inside], before[~inside])
+    assert page.ask("store.likeness.value") > 0
+    page.page.click("#undo")
+    page.wait("store.state.operations[0].method === 'straight'").settle()
+    assert torch.equal(page.pixels(), straight)

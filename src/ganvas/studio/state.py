@@ -53,6 +53,7 @@ def state_of(session: Session) -> dict[str, Any]:
             "ready": session.shared.jacobians.find(session.search.key(session.painter, now.recipe.base)) is not None,
         },
         "heat": session.heat,
+        "measured": not session.is_large,
         "command": command_of(session),
         "mp4": can_write_mp4(),
         "memory": {"process": process_bytes(), "jacobians": session.shared.jacobians.bytes},
@@ -106,6 +107,7 @@ def _change(operation: Operation) -> dict[str, Any]:
                 "amount": length / change.direction.std if stds else length,
                 "most": MOST_STDS if stds else MOST_DISTANCE,
                 "unit": "std" if stds else "",
+                "method": change.method.name if change.method else "straight",
             }
         case InterpolateTo():
             return {"label": f"Towards {change.target.captions[0]}", "amount": change.t, "most": 1.0, "unit": "share"}

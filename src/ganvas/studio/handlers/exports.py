@@ -7,7 +7,7 @@ from typing import Any
 
 from ganvas.edits.paste_back import paste_back, photo_file_of
 from ganvas.edits.recipe_files import tensors_of
-from ganvas.edits.render import evaluate
+from ganvas.edits.render import evaluate, render
 from ganvas.errors import GanvasError
 from ganvas.images.pixels import write_image
 from ganvas.images.rewriting import written_suffix
@@ -41,8 +41,8 @@ def new_export(session: Session, name: str) -> Path:
 
 
 def _image(session: Session, job: Job) -> Path:
-    assert session.image is not None
-    return write_image(new_export(session, f"{EXPORTED}.png"), session.image)
+    image = render(session.painter, session.recipe, states=session.states)
+    return write_image(new_export(session, f"{EXPORTED}.png"), image)
 
 
 def _recipe(session: Session, job: Job) -> Path:
