@@ -94,6 +94,8 @@ class Session(Painting):
     asked_for: Hashable = None  # the Jacobian of a large image, which is not computed unasked
     searching: tuple[Hashable, Job] | None = None
     clicking: Any = None  # `ganvas.studio.handlers.clicks.Clicking`
+    tried: list[Latent] = field(default_factory=list)  # photos on which edits were tried
+    sketched: Any = None  # `ganvas.inversion.sketch.search.SketchResult`
     comparison: Any = None  # `ganvas.studio.handlers.compare.Comparison`
     resumes: str = ""
     seen: float = field(default_factory=time.monotonic)
@@ -145,6 +147,7 @@ class Session(Painting):
 
     def _take(self, model: str, document: Document) -> None:
         self.model, self.document, self.thumbnails, self.row, self.tuned = model, document, {}, None, None
+        self.sketched, self.tried = None, []
         self.states = self.fresh_states()
         self.search = SearchSettings(layers=default_layers(self.generator))
 

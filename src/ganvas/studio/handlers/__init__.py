@@ -13,6 +13,7 @@ from ganvas.studio.handlers import (
     photos,
     searches,
     sketches,
+    trials,
     uploads,
     videos,
 )
@@ -27,6 +28,7 @@ HANDLERS: Mapping[str, tuple[Handler, str | None]] = {
     **compare.HANDLERS,
     **drags.HANDLERS,
     **sketches.HANDLERS,
+    **trials.HANDLERS,
     **photos.HANDLERS,
     **videos.HANDLERS,
     **uploads.HANDLERS,

@@ -2,6 +2,7 @@
 import { byId, h, iconButton } from "./dom.js";
 import { send, sendLast, sendLive } from "./net.js";
 import { openOther } from "./other.js";
+import { openTrials } from "./trials.js";
 import { emit, on, store } from "./store.js";
 
 let dragged = null;
@@ -10,6 +11,7 @@ export function editsSection() {
   const { operations } = store.state;
   return h("section", { className: "section", id: "edits", "aria-label": "Edits" },
     h("header", {}, h("h2", {}, "Edits"), h("span", { className: "muted" }, operations.length ? String(operations.length) : ""),
+      operations.length ? h("button", { type: "button", className: "small", id: "open-trials", title: "Try these edits on other images", onclick: openTrials }, "On others") : null,
       h("button", { type: "button", className: "small", id: "open-other", title: "Take something of another image", onclick: openOther }, "From another")),
     operations.length ? h("div", { className: "numbers", id: "numbers" }, numbers()) : null,
     operations.length ? h("div", { className: "stack" }, operations.map(edit).reverse())
