@@ -103,6 +103,24 @@ def test_a_drag_of_two_pairs_is_stopped_and_undone(page):
     assert torch.equal(page.pixels(), before)
 
 
+def test_a_drag_is_paused_and_goes_on(page):
+    page.page.keyboard.press("d")
+    page.stroke((0.3, 0.5), (0.6, 0.5))
+    page.page.click("#drag-start")
+    page.wait("store.moving")
+    page.page.click("#drag-pause")
+    page.wait("store.state.paused")
+    page.page.wait_for_timeout(300)
+    waiting = page.pixels()
+    page.page.wait_for_timeout(300)
+    assert torch.equal(page.pixels(), waiting)
+    page.page.click("#drag-resume")
+    page.wait("!store.state.paused && store.moving")
+    page.page.click("#drag-stop")
+    page.wait("store.state.operations.length === 1").settle()
+    assert not torch.equal(page.pixels(), waiting)
+
+
 def test_a_confined_drag_leaves_the_outside_as_it_was(page):
     before = page.pixels()
     page.mark("left")
@@ -125,6 +143,21 @@ def test_a_sketch_becomes_an_edit(page):
     page.wait("store.state.operations.length === 1").settle()
     assert page.ask("store.state.operations[0].kind") == "sketch"
     assert not torch.equal(page.pixels(), before)
+
+
+def test_candidates_of_a_sketch_are_shown_and_one_is_picked(page):
+    page.page.keyboard.press("s")
+    page.stroke((0.2, 0.2), (0.6, 0.2), (0.6, 0.6))
+    page.page.fill("[aria-label='How many candidates']", "2")
+    page.page.keyboard.press("Tab")
+    page.page.click("#sketch-candidates")
+    page.page.wait_for_selector("[data-candidate-image='1'][src^=blob]", timeout=60000)
+    page.page.click("#candidates-stop")
+    page.wait("store.candidates && store.candidates.length === 2")
+    page.page.click("[data-candidate='1']")
+    page.wait("store.state.base.caption.startsWith('sketch from')").settle()
+    page.page.click("#show-candidates")
+    assert page.page.locator("[data-candidate]").count() == 2
 
 
 def test_a_film_goes_from_before_to_after(page, tmp_path):

@@ -35,6 +35,7 @@ class Row:
     directions: Directions
     strips: list[Float[Tensor, "steps 3 s s"]]
     exact: list[bool]
+    source: str = ""  # what the directions were loaded from or found by, where not by the search of the page
 
     @classmethod
     def show(cls, session: Session, search: CachedSearch) -> None:
@@ -54,12 +55,12 @@ class Row:
         session.row.begin(session)
 
     @classmethod
-    def show_found(cls, session: Session, area: Area, found: Directions) -> None:
-        """Show directions from a file for an area, at first as the image is without them."""
+    def show_found(cls, session: Session, area: Area, found: Directions, source: str) -> None:
+        """Show directions from elsewhere for an area, at first as the image is without them."""
         found = found.rows(range(min(COUNT, len(found))))
         image = session.before_of(session.recipe).expand(len(STEPS), -1, -1, -1)
         strips = [crop_around(session.mask_of(area.region))(image)] * len(found)
-        session.row = row = cls(area, session.recipe.base, found, strips, [False] * len(found))
+        session.row = row = cls(area, session.recipe.base, found, strips, [False] * len(found), source)
         row.begin(session)
 
     def begin(self, session: Session) -> None:
@@ -79,7 +80,7 @@ class Row:
             {"index": index, "ratio": one.predicted_ratio, "std": one.std, "shown": shown_strength(one)}
             for index, one in enumerate(self.directions)
         ]
-        return {"area": self.area.number, "name": self.area.name, "directions": listed}
+        return {"area": self.area.number, "name": self.area.name, "source": self.source, "directions": listed}
 
     def _make_exact(self, session: Session, job: Job) -> None:
         """Replace the linear strips by what `ganvas.render` makes, one direction after the other."""

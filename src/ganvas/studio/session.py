@@ -95,10 +95,16 @@ class Session(Painting):
     searching: tuple[Hashable, Job] | None = None
     clicking: Any = None  # `ganvas.studio.handlers.clicks.Clicking`
     tried: list[Latent] = field(default_factory=list)  # photos on which edits were tried
+    dragging: Any = None  # `ganvas.studio.handlers.drags.Dragging`
     sketched: Any = None  # `ganvas.inversion.sketch.search.SketchResult`
     comparison: Any = None  # `ganvas.studio.handlers.compare.Comparison`
     resumes: str = ""
     seen: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether a drag of the present version waits to go on."""
+        return self.dragging is not None and self.dragging.paused and self.dragging.version == self.document.current
 
     def receive(self, message: Mapping[str, Any], trusted: bool = False) -> None:
         """Take a message of the page, or one of our own about a file that the page sent; from any thread."""
@@ -195,7 +201,7 @@ class Session(Painting):
         if self.heat:
             self.send_heat(known.images)
         if recipe.active and not self.is_large:  # eight images are looked at for faces first
-            self.submit(lambda job: self._measure(recipe, known.images), "", Urgency.BACKGROUND, "likeness")
+            self.submit(lambda job: self._measure(recipe, known.images), "", Urgency.ASKED, "likeness")
 
     def _measure(self, recipe: Recipe, images: Tensor) -> None:
         """Say how like the base's image an edited one is."""

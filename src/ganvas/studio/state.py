@@ -15,6 +15,7 @@ from ganvas.studio.document import Area
 from ganvas.studio.engine import Engine
 from ganvas.studio.rows import MOST_STDS, counts_in_stds
 from ganvas.studio.session import Session
+from ganvas.studio.store import saved_names
 
 MOST_DISTANCE = 12.0
 EXPORTED = "edit"  # what exported files are called
@@ -53,6 +54,8 @@ def state_of(session: Session) -> dict[str, Any]:
             "ready": session.shared.jacobians.find(session.search.key(session.painter, now.recipe.base)) is not None,
         },
         "heat": session.heat,
+        "saved": saved_names(session.shared.folder),
+        "paused": session.is_paused,
         "measured": not session.is_large,
         "command": command_of(session),
         "mp4": can_write_mp4(),

@@ -1,4 +1,4 @@
-"""What the page saves: images, photos with the edits in them, recipes, latents, directions, strips, pages."""
+"""What the page saves: images, photos with the edits in them, recipes, latents, strips, pages."""
 
 import zipfile
 from collections.abc import Callable, Mapping
@@ -72,12 +72,6 @@ def _latent(session: Session, job: Job) -> Path:
     return latent.save(new_export(session, f"{EXPORTED}.safetensors"))
 
 
-def _directions(session: Session, job: Job) -> Path:
-    if session.row is None:
-        raise GanvasError("There are no directions yet; choose a region first.")
-    return session.row.directions.save(new_export(session, "directions.safetensors"))
-
-
 def _strip(session: Session, job: Job) -> Path:
     """Write the way from before to after as images beside each other."""
     images = images_on_the_way(session.painter, session.recipe, session.states)
@@ -97,7 +91,6 @@ WRITERS: Mapping[str, Callable[[Session, Job], Path]] = {
     "photo": _photo,
     "recipe": _recipe,
     "latent": _latent,
-    "directions": _directions,
     "strip": _strip,
     "page": _page,
 }
