@@ -189,7 +189,8 @@ class Session(Painting):
             self.submit(lambda job: self._strengthen(recipe, version, job), "Strong edit", Urgency.ASKED, "task")
             return
         area, known = self.document.now.area, self.rested
-        if known is None or known.recipe is not recipe or (known.area is not area and recipe.active):
+        is_free = any(one.inside is None for one in recipe.active)  # the numbers are then those of the area
+        if known is None or known.recipe is not recipe or (known.area is not area and is_free):
             images = self.image_of(recipe)
             known = self.rested = Rested(recipe, area, images, encoded(images), self.numbers)
         self.image, self.numbers = known.images, known.numbers
