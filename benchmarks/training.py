@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from benchmarks.plain_training import PlainDCGAN, PlainStyleGAN2
-from ganvas.training.distributed import ProcessGroup
-from ganvas.training.gan import augment, averaging
+from ganvas.training.gan import averaging
 from ganvas.training.gan.channels import standard_channels
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.networks import Networks
+from ganvas.training.gan.step import Step
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.randomness import Randomness
 
 DCGAN_ROUNDS, STYLE_ROUNDS = 12, 4
 STYLE_BATCH = 16
 CPU = torch.device("cpu")
-Step = Callable[[], object]
+Action = Callable[[], object]
 
 
-def in_turn(steps: dict[str, Step], rounds: int, warm_ups: int = 2) -> dict[str, list[float]]:
+def in_turn(steps: dict[str, Action], rounds: int, warm_ups: int = 2) -> dict[str, list[float]]:
     """Return seconds of each step in each round, in which all have their turn: what else the machine does hits all."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(rounds + warm_ups):
@@ -42,7 +42,7 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
 
 def our_step(settings: DCGANSettings | StyleGAN2Settings, networks: Networks, real: Tensor, index: int) -> None:
     """Do one of our steps as a run does it, with the average of weights."""
-    settings.step(networks, real, index, Randomness(0, index), augment.unchanged, ProcessGroup())
+    settings.step(networks, Step(index, real, Randomness(0, index)))
     averaging.update(networks.average, networks.generator, 0.99)
 
 
@@ -51,7 +51,7 @@ def dcgan(batch: int = 64) -> Iterator[str]:
     real = torch.rand(batch, 3, 64, 64) * 2 - 1
     ours = real.contiguous(memory_format=torch.channels_last)
     plain = PlainDCGAN()
-    steps: dict[str, Step] = {"the example's loop, float32": lambda: plain.step(real)}
+    steps: dict[str, Action] = {"the example's loop, float32": lambda: plain.step(real)}
     for precision in ("float32", "bfloat16"):
         settings = DCGANSettings(batch=batch, precision=precision)
         networks = settings.build(CPU)
@@ -75,7 +75,7 @@ def stylegan2(resolution: int = 128, batch: int = STYLE_BATCH) -> Iterator[str]:
     built = {name: settings.build(CPU) for name, settings in own.items()}
     parts = []
     for penalty, rounds in ((False, STYLE_ROUNDS), (True, STYLE_ROUNDS // 2)):
-        steps: dict[str, Step] = {
+        steps: dict[str, Action] = {
             name: lambda step=example.step, penalty=penalty: step(real, penalty=penalty)
             for name, example in plain.items()
         }

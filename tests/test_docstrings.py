@@ -16,13 +16,9 @@ FUNCTIONS = [name for name in ganvas.__all__ if inspect.isfunction(getattr(ganva
 SETTINGS = [name for name in ganvas.__all__ if dataclasses.is_dataclass(getattr(ganvas, name))]
 # What takes minutes, or needs files of the user: the guide and its tests show these.
 WITHOUT_EXAMPLE = {
-    "adapt",
     "evaluate",
-    "train_biggan",
-    "train_dcgan",
+    "train",
     "train_encoder",
-    "train_stylegan2",
-    "train_stylegan3",
 }
 
 

@@ -31,7 +31,7 @@ RESULTS = {
     "Timing",
 } | {"TrainingEvent"}
 """What Ganvas alone constructs."""
-LONG = {f"{name}(settings=None)" for name in ("train_biggan", "train_stylegan2", "train_stylegan3")}
+LONG = {"train(settings=None)", "train(schedule=None)"}
 """What is right, and takes long."""
 WITHOUT_ARGUMENTS = {"Generator", "keep_freed_memory"}
 
@@ -88,7 +88,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     from ganvas.latents.photo_origin import PhotoOrigin
     from ganvas.training.encoder.run import EncoderSchedule
     from tests.generators.small import small_stylegan2
-    from tests.training.tiny import DC, STYLE, STYLE3, write_images
+    from tests.training.tiny import DC, write_images
 
     G = small_stylegan2(32, channels=3)
     file = save_generator(folder / "small.safetensors", G, About("small", ""))
@@ -98,10 +98,6 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     found = ganvas.find_directions(G, latent, region, method=method, count=1)
     path = ganvas.path_through(G, [latent, ganvas.sample(G, [2])])
     images = write_images(folder / "images", 20, (32, 32))
-    classed = folder / "classed"
-    for name in ("a", "b"):
-        write_images(classed / name, 10, (32, 32))
-    biggan = ganvas.BigGANSettings((8, 4), (8, 4), depth=1, z_dim=8, embed_dim=4, batch=4, statistics=2)
     photo = images / "00.png"
     pixels = torch.zeros(1, 3, 32, 32)
     short = ganvas.RunSchedule(8, log_every=0, sheet_every=0, snapshot_every=0)
@@ -113,7 +109,6 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     parts = ganvas.find_parts(G, count=3, samples=2)
     origin = PhotoOrigin(ganvas.read_photo(photo, 32), torch.eye(2, 3, dtype=torch.float64)[None])
     of_photo = replace(latent, photo=origin, source=str(photo))
-    adapting = ganvas.AdaptationSettings.of_model(str(file), batch=4)
     count = iter(range(10**6))
 
     def out(name: str) -> Path:
@@ -139,6 +134,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "LatentPath": lambda: {"keys": path.keys},
         "LocalBasis": dict,
         "LowRankGAN": dict,
+        "PandA": dict,
         "RandomDirections": dict,
         "SeFa": dict,
         "StyleSpace": dict,
@@ -155,7 +151,6 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
             "resolution": 16, "channels": (8, 8, 8, 8), "discriminator_channels": (8, 8, 8)
         },
         "TuningSettings": dict,
-        "adapt": lambda: run | {"settings": adapting, "out": out("adapt")},
         "align_photo": lambda: {"path": photo, "generator": G},
         "borrow": lambda: base | {"source": latent, "part": region},
         "cache_jacobians": lambda: base | {"method": method},
@@ -200,14 +195,11 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "sketch": lambda: {
             "generator": G, "drawing": photo, "settings": ganvas.SketchSettings(steps=1, candidates=1), "random": 0
         },
-        "train_biggan": lambda: run | {"data": classed, "settings": biggan, "out": out("biggan")},
-        "train_dcgan": lambda: run | {"settings": DC, "out": out("dcgan")},
+        "train": lambda: run | {"settings": DC, "out": out("dcgan")},
         "train_encoder": lambda: {
             "model": str(file), "data": images, "settings": ganvas.EncoderSettings(steps=1, batch=2),
             "out": out("encoder"), "schedule": EncoderSchedule(1, 1),
         },
-        "train_stylegan2": lambda: run | {"settings": STYLE, "out": out("style")},
-        "train_stylegan3": lambda: run | {"settings": STYLE3, "out": out("style3")},
         "wrap": lambda: {"module": paint.requires_grad_(False), "z_dim": 6},
         "write_animation": lambda: {"path": folder / "a.gif", "frames": pixels, "seconds_per_frame": 0.1},
         "write_image": lambda: {"path": folder / "a.png", "image": pixels},

@@ -9,6 +9,7 @@ from .directions.lelsd import LELSD
 from .directions.linalg import Ridge
 from .directions.localbasis import LocalBasis
 from .directions.lowrankgan import LowRankGAN
+from .directions.panda import PandA
 from .directions.random import RandomDirections
 from .directions.resefa import ReSeFa
 from .directions.sefa import SeFa
@@ -74,7 +75,7 @@ from .training.gan.dcgan import DCGANSettings
 from .training.gan.stylegan2 import StyleGAN2Settings
 from .training.gan.stylegan3 import StyleGAN3Settings
 from .training.gan.task import RunSchedule
-from .training.train import adapt, train_biggan, train_dcgan, train_stylegan2, train_stylegan3
+from .training.train import train
 
 __version__: str
 __all__ = [
@@ -109,6 +110,7 @@ __all__ = [
     "LocalBasis",
     "LossWeights",
     "LowRankGAN",
+    "PandA",
     "Part",
     "PartModel",
     "PastedPhoto",
@@ -132,7 +134,6 @@ __all__ = [
     "TrainingEvent",
     "TuningSettings",
     "UnsafeFileError",
-    "adapt",
     "align_photo",
     "borrow",
     "cache_jacobians",
@@ -171,11 +172,8 @@ __all__ = [
     "sample",
     "show",
     "sketch",
-    "train_biggan",
-    "train_dcgan",
+    "train",
     "train_encoder",
-    "train_stylegan2",
-    "train_stylegan3",
     "wrap",
     "write_animation",
     "write_image",

@@ -8,13 +8,13 @@ import numpy as np
 
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.comparisons.estimates import Estimate, median_estimate
-from ganvas.comparisons.records import claim_folder
 from ganvas.comparisons.tables import table, text
 from ganvas.directions.direction import Direction
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.pixels import write_image
 from ganvas.io.json_files import write_json
+from ganvas.io.shared_folder import claim_folder
 from ganvas.latents.latent import sample
 from studies.command import Out, Threads, show_line
 from studies.confine.measures import COMPOSITED, Measured, measure

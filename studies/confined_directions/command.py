@@ -14,7 +14,6 @@ from torch import Tensor
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.comparisons.estimates import median_estimate
 from ganvas.comparisons.matching import match_strength
-from ganvas.comparisons.records import claim_folder
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.comparisons.tables import table, text
 from ganvas.directions.cached import cache_jacobians
@@ -27,6 +26,7 @@ from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import sheets
 from ganvas.io.json_files import plain, write_json
+from ganvas.io.shared_folder import claim_folder
 from ganvas.latents.latent import sample
 from ganvas.metrics.locality import rms_change
 from studies.command import Out, Threads, show_line
@@ -36,8 +36,8 @@ from studies.files import provenance, write_text
 REGIONS = ("mouth", "eyes")
 FOUND_ON, FIRST, TRUNCATION, STRENGTH, LONGEST, RESAMPLES = (0, 1), 104, 0.7, 4.0, 24.0, 2000
 TRIES, TOLERANCE = 8, 0.03
-WEIGHTS = (0.0, 0.001, 0.01, 0.1, 0.5, 1.0)
-DIAL_SEED, DIAL_CHANGE, DIAL_RESOLUTION = 104, 0.2, 64
+WEIGHTS = (0.0, 0.03, 0.1, 0.2, 0.4, 1.0)
+DIAL_SEEDS, DIAL_CHANGE, DIAL_RESOLUTION, DIAL_LAYERS = (104, 107), 0.2, 64, "0-3"
 Rows = dict[str, list[dict[str, float]]]
 
 
@@ -62,7 +62,7 @@ def study(model: str = "faces", /, *, out: Out, seeds: int = 16, threads: Thread
     return [
         write_json(out / "directions.json", {**provenance(), "results": plain(rows, str)}),
         write_text(out / "directions.md", markdown(rows)),
-        write_jpeg(out / "dial.jpg", dial(generator, REGIONS[0])),
+        write_jpeg(out / "dial.jpg", torch.cat([dial(generator, REGIONS[0], seed) for seed in DIAL_SEEDS], dim=2)),
     ]
 
 
@@ -128,18 +128,24 @@ def markdown(rows: Rows) -> str:
 
 
 @torch.no_grad()
-def dial(generator: Generator, region: str) -> Float[Tensor, "1 3 height width"]:
+def dial(generator: Generator, region: str, seed: int) -> Float[Tensor, "1 3 height width"]:
     """Return the dial from local to global: the first direction of a region of one image by the background's weight,
-    both signs, each where it has changed the region by `DIAL_CHANGE`; all layers move.
+    both signs, each where it has changed the region by `DIAL_CHANGE`; the layers move that hold shapes and pose. Signs
+    are those that go with the weight before.
     """
-    latent = sample(generator, [DIAL_SEED], truncation=TRUNCATION)
+    latent = sample(generator, [seed], truncation=TRUNCATION)
     size = generator.resolution
-    cached = cache_jacobians(generator, latent, space="w", method=ReSeFa(resolution=min(DIAL_RESOLUTION, size)))
+    method = ReSeFa(resolution=min(DIAL_RESOLUTION, size))
+    cached = cache_jacobians(generator, latent, space="w", layers=DIAL_LAYERS, method=method)
     original, (mask, outside) = generator.synthesize(latent), named_regions(generator)[region].split(size, size)
     rows, heads = [[sheets.outline(original, mask, thickness=1.0)], [original]], ["original"]
+    before = torch.zeros(())
     for weight in WEIGHTS:
-        method = replace(cached.search.method, background_weight=weight)
-        direction = replace(cached, search=replace(cached.search, method=method)).find(region, 1)[0]
+        weighted = replace(cached.search, method=replace(method, background_weight=weight))
+        direction = replace(cached, search=weighted).find(region, 1)[0]
+        if float((before * direction.vector).sum()) < 0:
+            direction = replace(direction, vector=-direction.vector)
+        before = direction.vector
 
         def change(_: Tensor, strengths: Tensor, direction: Direction = direction) -> Float[Tensor, "1"]:
             edited = edit(generator, latent, direction, float(strengths[0]))

@@ -8,11 +8,11 @@ from ganvas.checkpoints.load import load, named_regions
 from ganvas.comparisons.drag.run import record
 from ganvas.comparisons.drag.settings import DragBenchmarkSettings
 from ganvas.comparisons.drag.trials import DragBenchmark
-from ganvas.comparisons.records import claim_folder
 from ganvas.generators.protocol import about_of
 from ganvas.inversion.features import bundled_features
 from ganvas.io.json_files import plain, write_json
 from ganvas.io.progress import Progress
+from ganvas.io.shared_folder import claim_folder
 from ganvas.regions import Region
 from studies.command import Flag, Out, Threads, show_progress
 from studies.drag import accuracy, qualitative, qualitative_report, yaw

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ganvas.comparisons.inversion.table import BATCH, Row, TableCell, images_of, read_cell, write_cell
 from ganvas.comparisons.reconstruction import ReconstructionMetrics
-from ganvas.comparisons.records import claim_folder
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import sheets
 from ganvas.inversion.features import FeatureExtractor
@@ -21,6 +20,7 @@ from ganvas.inversion.prepare import Inversion, finish_inversion, prepare_invers
 from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.io.json_files import plain
+from ganvas.io.shared_folder import claim_folder
 
 SHOWN = 6
 

@@ -17,7 +17,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.matching import match_strength
-from ganvas.comparisons.records import claim_folder
 from ganvas.directions.basis import make_basis
 from ganvas.directions.direction import Direction, Directions
 from ganvas.directions.files import load_directions
@@ -26,6 +25,7 @@ from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.io.json_files import write_json
+from ganvas.io.shared_folder import claim_folder
 from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.locality import mean_squared_change, rms_change
 from ganvas.regions import Region

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ganvas.checkpoints.load import load, named_regions
-from ganvas.comparisons.records import claim_folder
 from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.io.json_files import plain, write_json
+from ganvas.io.shared_folder import claim_folder
 from studies.command import Flag, Names, Out, Threads, show_line
 from studies.files import provenance, write_text
 from studies.regions import parts, sheets

@@ -10,7 +10,6 @@ import torch
 
 from ganvas.checkpoints.load import load, named_regions
 from ganvas.comparisons.estimates import median_estimate
-from ganvas.comparisons.records import claim_folder
 from ganvas.comparisons.sheets import write_jpeg
 from ganvas.comparisons.tables import table, text
 from ganvas.directions.direction import Direction
@@ -19,6 +18,7 @@ from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images.pixels import write_image
 from ganvas.io.json_files import plain, write_json
+from ganvas.io.shared_folder import claim_folder
 from ganvas.latents.latent import sample
 from ganvas.metrics.features import load_features
 from ganvas.metrics.identity import Distance

@@ -208,6 +208,7 @@ def control(shared: Path, name: str) -> Tensor:
     return images(ganvas.load(shared / "cases" / name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "right"),
     [

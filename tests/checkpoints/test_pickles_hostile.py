@@ -332,7 +332,9 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 
 @pytest.mark.slow
 def test_memory_and_time_stay_small(tmp_path: Path):
-    """In a process of its own, where no checks of types slow down; a million sets are all that the operations allow."""
+    """In a process of its own, where no checks of types slow down; a million sets are all that the operations allow,
+    and their time is the measure of the others' on any machine.
+    """
     for kind, content in (HOSTILE | HARMLESS).items():
         (tmp_path / kind).write_bytes(HEAD + content + b".")
     run = subprocess.run([sys.executable, "-c", MEASURE, str(tmp_path)], capture_output=True, text=True, check=True)
@@ -340,7 +342,8 @@ def test_memory_and_time_stay_small(tmp_path: Path):
     assert len(rows) == len(HOSTILE) + len(HARMLESS)
     assert {kind for kind, outcome, _, _ in rows if outcome == "read"} == set(HARMLESS)
     assert [row for row in rows if int(row[2]) > (250 if row[0] == "sets" else 40)] == []
-    assert [row for row in rows if float(row[3]) > 5] == []
+    longest = 5 * next(float(row[3]) for row in rows if row[0] == "sets")
+    assert [row for row in rows if float(row[3]) > longest] == []
 
 
 def outcome(path: Path, content: bytes) -> str:

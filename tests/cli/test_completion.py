@@ -8,6 +8,7 @@ from cyclopts.completion.detect import ShellDetectionError
 from ganvas.cli import COMMANDS, INSTALL_COMPLETION, main
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_written_for_the_shell(shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(tmp_path))

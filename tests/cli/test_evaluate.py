@@ -48,6 +48,15 @@ def test_metrics_are_reproducible(run: Run, folder: Path, name: str):
     assert (summary["real_images"], len(summary["seeds"])) == (20, 20)
 
 
+def test_imagenet_features_carry_their_own_name(run: Run, folder: Path, tmp_path: Path):
+    given = ("evaluate", folder / "layers.safetensors", folder / "images", "--seeds", "0-4", "--features", "imagenet")
+    outcome = run(*given, "--out", tmp_path / "parts", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert json.loads(outcome.out)["network"] == "EfficientNet-Lite0 (ImageNet)"
+    assert len(list((tmp_path / "parts").glob("*.npz"))) == 2
+    assert run(*given, "--out", tmp_path / "parts", "--json").out == outcome.out
+
+
 def test_text_output_names_the_metrics(run: Run, folder: Path):
     given = ("evaluate", folder / "layers.safetensors", folder / "images", "--seeds", "0-4", "--images", "18")
     outcome = run(*given, "--features", folder / "features.safetensors")

@@ -111,6 +111,7 @@ def test_a_confined_path_is_its_first_image_beyond_the_rim():
     assert float((images[2] - images[0]).abs().max()) > 0.1
 
 
+@pytest.mark.slow
 def test_a_confined_video_is_made(run: Run, tmp_path: Path):
     model = save_generator(tmp_path / "larger.safetensors", small_stylegan2(32, channels=3), About("small", ""))
     options = ["--frames", "2", "--inside", BOX, "--out", tmp_path / "out"]

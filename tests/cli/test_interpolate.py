@@ -112,6 +112,7 @@ def test_one_class_for_each_end(run, tmp_path):
     assert (outcome.code, "of different classes" in outcome.err) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_noise_seed_gives_the_frames_their_noise(run, tmp_path):
     generator = small_stylegan2(16)
@@ -178,6 +179,7 @@ def test_mp4_is_refused_at_once_without_its_extra(run, tmp_path):
     assert "ganvas[video]" in outcome.err
 
 
+@pytest.mark.slow
 def test_interrupt_leaves_no_partial_file(run, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt

@@ -212,6 +212,7 @@ def test_a_killed_command_loses_one_part_at_most(
     assert load_latent(tmp_path / "latent.safetensors").captions == ("0", "1")
 
 
+@pytest.mark.slow
 def test_a_bad_photo_is_named_and_the_others_are_done(run: Run, folder: Path, tmp_path: Path):
     given = (folder / "layers.safetensors", folder / "bad.png", folder / "1.png", folder / "nowhere.png")
     outcome = run("invert", *given, *SHORT, "--out", tmp_path, "--json")
@@ -246,6 +247,7 @@ def test_inversion_takes_other_starts_spaces_and_regions(run: Run, folder: Path,
     assert not (tmp_path / "c" / "way.gif").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run_batches = BatchInversion.run
 

@@ -10,12 +10,14 @@ from tests.cli.conftest import Run
 QUICK = ("--region", "box:0.2,0.2,0.7,0.7", "--seeds", "0", "--count", "1", "--strength", "1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options", "space"),
     [
         ("lowrankgan", ("--ranks", "spectrum", "--resolution", "8"), "w"),
         ("stylespace", ("--resolution", "8", "--layers", "2"), "s"),
         ("lelsd", ("--optimize", "1"), "w"),
+        ("panda", ("--part", "region"), "w"),
         ("sefa", (), "w"),
         ("localbasis", (), "w"),
         ("random", ("--space", "z"), "z"),
@@ -36,6 +38,7 @@ def test_method_finds_directions(
     [
         (("--method", "sefa", "--ridge", "0.1"), "ridge is no setting of sefa"),
         (("--score", "overlap"), "score is no setting of resefa"),
+        (("--part", "learned"), "part is no setting of resefa"),
         (("--method", "sefa", "--compat", "official"), "compat is no setting of sefa"),
         (("--method", "stylespace", "--space", "w"), "StyleSpace finds directions of space s, not w"),
         (("--method", "magic"), "magic"),

@@ -77,6 +77,7 @@ def faults(run: Run, calls: dict[str, list[str]], options: list[Option], values:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_numbers_out_of_range_are_refused_before_a_generator_is_opened(run: Run, tmp_path: Path, command: str):
     """One number for each option; the files named by the calls do not exist."""

@@ -11,6 +11,8 @@ from PIL import Image
 import ganvas
 from ganvas.generators.protocol import about_of
 from ganvas.images import pixels
+from ganvas.regions.region import Region
+from ganvas.reports.region_preview import box_text, region_preview
 from tests.cli.conftest import Run
 
 
@@ -49,6 +51,28 @@ def test_a_generators_file_keeps_parts_with_their_names(run: Run, small_model: P
     assert run("models", "convert", mine, again).code == 0
     assert about_of(ganvas.load(again)).parts[0].names == {"eyes": (1, 2)}
     assert "eyes" in run("models", "info", mine).out
+
+
+def test_named_parts_are_listed_and_drawn_on_the_image_itself(
+    run: Run, small_model: Path, parts_file: Path, tmp_path: Path
+):
+    mine, out = tmp_path / "mine.safetensors", tmp_path / "region.png"
+    most = ganvas.load_parts(parts_file).named({"most": [0, 1]}).save(tmp_path / "most.safetensors")
+    run("models", "convert", small_model, mine, "--parts", most)
+    generator = ganvas.load(mine)
+    latent = ganvas.sample(generator, [5])
+    boxes = {}
+    for image in ("seed", "file"):
+        given = ["--seed", 4] if image == "seed" else [latent.save(tmp_path / "five.safetensors")]
+        outcome = run("region", mine, *given, "--out", out, "--overwrite", "--json")
+        assert outcome.code == 0, outcome.err
+        boxes[image] = json.loads(outcome.out)["regions"]["part:most"]
+    area = Region.from_mask(ganvas.part(generator, "part:most").mask_for(generator, latent)[0])
+    assert boxes["file"] == box_text(area) != boxes["seed"]
+    drawn = pixels.read_image(out)
+    assert not torch.equal(drawn, region_preview(next(latent.images(generator)), None)), "the part is outlined"
+    outcome = run("region", mine, out, "--latent", out, "--out", tmp_path / "new.png")
+    assert (outcome.code, "are two images; give one" in outcome.err) == (2, True)
 
 
 def test_commands_take_parts_as_regions(run: Run, small_model: Path, parts_file: Path, tmp_path: Path):
@@ -103,6 +127,7 @@ def test_a_name_for_no_part_is_refused(run: Run, small_model: Path, parts_file: 
     assert "part" in outcome.err
 
 
+@pytest.mark.slow
 def test_a_part_is_borrowed_and_the_recipe_repeats_it(run: Run, small_model: Path, parts_file: Path, tmp_path: Path):
     mine = tmp_path / "mine.safetensors"
     run("models", "convert", small_model, mine, "--parts", parts_file)

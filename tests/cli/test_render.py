@@ -30,6 +30,7 @@ def test_the_recipe_of_an_edit_makes_its_image_again(
     assert torch.equal(read_image(one), edited)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confined", [(), ("--inside", "box:0.2,0.2,0.7,0.7")], ids=["free", "confined"])
 def test_the_recipe_of_drags_makes_their_image_again(
     run: Run, small_model: Path, tmp_path: Path, confined: tuple[str, ...]

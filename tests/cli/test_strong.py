@@ -13,6 +13,7 @@ BOX = "box:0.3,0.3,0.6,0.6"
 METHODS = {"--correct": ganvas.CorrectedEdit, "--follow": ganvas.FollowedEdit}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", METHODS)
 def test_codes_are_those_of_the_library_and_the_recipe_repeats_the_image(
     run: Run, small_model: Path, small_directions: Path, tmp_path: Path, option: str
@@ -35,6 +36,7 @@ def test_codes_are_those_of_the_library_and_the_recipe_repeats_the_image(
     assert METHODS[option].name in (out / "edit.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_confined_edit_is_corrected_for_its_region_and_a_mask_of_the_directions_counts(
     run: Run, small_model: Path, tmp_path: Path
 ):

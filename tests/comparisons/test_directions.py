@@ -32,6 +32,8 @@ def generator(monkeypatch: pytest.MonkeyPatch) -> LocalFactors:
     """Return a generator of known factors; features are its pixels."""
 
     class Pixels(FeatureNetwork):
+        resolution = 8
+
         def __init__(self):
             torch.nn.Module.__init__(self)
             self.register_buffer("mean", torch.zeros(1))
@@ -49,6 +51,7 @@ def table(found: run.ComparedDirections) -> dict[str, results.Line]:
     return {line.method: line for line in found.lines}
 
 
+@pytest.mark.slow
 def test_methods_that_know_the_region_win_at_equal_change_inside(generator: LocalFactors, tmp_path: Path):
     found = run.compare_directions(generator, SETTINGS, tmp_path)
     assert found is not None
@@ -65,6 +68,7 @@ def test_methods_that_know_the_region_win_at_equal_change_inside(generator: Loca
         assert np.allclose(np.sqrt(Measured.load(path).inside), 0.2, rtol=0.011)
 
 
+@pytest.mark.slow
 def test_stopped_and_shared_comparisons_give_the_same_numbers(
     generator: LocalFactors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -128,6 +132,7 @@ def test_cells_give_every_method_some_images_first():
     assert {(cell.first, cell.last) for cell in cells} == {(0, SHARD), (SHARD, SHARD + 5)}
 
 
+@pytest.mark.slow
 def test_comparison_is_written_as_tables_and_json(generator: LocalFactors, tmp_path: Path):
     found = run.compare_directions(generator, replace(SETTINGS, images=6), tmp_path)
     assert found is not None
@@ -137,6 +142,29 @@ def test_comparison_is_written_as_tables_and_json(generator: LocalFactors, tmp_p
     assert content["identity"] == "pixels"
     assert "| resefa |" in markdown(found)
     assert all(path.is_file() for path in paths)
+    page = (tmp_path / "comparison.html").read_text("utf-8")
+    assert page.count('<img src="data:image/png') == 2  # the curves and the faces of the region
+    assert all(f'<th scope="row">{method}</th>' in page for method in SETTINGS.methods)
+    assert "pixels" in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_second_network_compares_the_same_edits(generator: LocalFactors, tmp_path: Path):
+    settings = replace(SETTINGS, images=6, methods=("resefa", "random"))
+    own = run.load_features("cpu")
+    own.name = "twice"
+    plain = run.compare_directions(generator, settings, tmp_path)
+    both = run.compare_directions(generator, settings, tmp_path, second=own)
+    assert plain is not None
+    assert both is not None
+    for before, line in zip(plain.lines, both.lines, strict=True):
+        assert replace(line, second=None) == before
+        assert line.second is not None
+        assert line.distribution is not None
+        assert line.second.value == pytest.approx(line.distribution.value, rel=0.02, abs=1e-3)
+    assert both.unedited_second == both.unedited
+    assert "kernel MMD, twice" in markdown(both)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +180,7 @@ def test_settings_that_compare_nothing_are_refused(changed: dict, message: str):
         replace(SETTINGS, **changed)
 
 
+@pytest.mark.slow
 def test_confined_edits_change_nothing_far_outside(generator: LocalFactors, tmp_path: Path):
     settings = replace(SETTINGS, methods=("random",), images=4, directions=1, confined=True)
     found = run.compare_directions(generator, settings, tmp_path)

@@ -19,11 +19,11 @@ from ganvas.comparisons.drag import run as command
 from ganvas.comparisons.drag.settings import QUICK, DragBenchmarkSettings, of_size
 from ganvas.comparisons.drag.tasks import corners, draw
 from ganvas.comparisons.drag.trials import DragBenchmark, read_trial, share_of_way, trial_path
-from ganvas.comparisons.records import claim_folder
 from ganvas.drag import defaults
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import About
 from ganvas.inversion.features import FeatureExtractor
+from ganvas.io.shared_folder import claim_folder
 from ganvas.regions import Region
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run

@@ -126,6 +126,7 @@ def opened(name: str) -> DragSession:
     return open_drag(generator, Latent(generator.sample([3]), "z", truncation=0.7), space=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_drag_ends_with_the_codes_of_the_first_implementation(case: Case):
     """Within 2 % of the shift: Adam turns rounding errors of small gradients into steps, and processors round apart."""

@@ -71,6 +71,7 @@ def test_nothing_borrowed_is_the_same_image(generator):
     torch.testing.assert_close(own.codes, latent[0].to_space(generator, "s").codes)
 
 
+@pytest.mark.slow
 def test_a_confined_part_changes_nothing_outside(generator):
     latent, source = ganvas.sample(generator, [1, 2]), ganvas.sample(generator, [3, 4])
     borrowed = ganvas.borrow(generator, latent, source, "click:0.5,0.5:0.3")
@@ -80,6 +81,7 @@ def test_a_confined_part_changes_nothing_outside(generator):
     assert confined.inside_change.min() > 0
 
 
+@pytest.mark.slow
 def test_a_recipe_borrows_and_is_kept(generator, tmp_path: Path):
     latent, source = ganvas.sample(generator, [1]), ganvas.sample(generator, [3])
     recipe = (

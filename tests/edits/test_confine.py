@@ -99,6 +99,7 @@ def check_outside(generator, region: Region, strength: float, how: ConfineSettin
         assert float(confined.outside_change.max()) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", GENERATORS)
 def test_the_region_changes_and_no_edit_changes_nothing(family):
     generator = GENERATORS[family]
@@ -110,6 +111,7 @@ def test_the_region_changes_and_no_edit_changes_nothing(family):
     torch.testing.assert_close(same.images, same.original, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_samples_are_confined_each_for_itself():
     generator = GENERATORS["stylegan2 skip"]
     latent = latent_of(generator, (3, 4, 5))

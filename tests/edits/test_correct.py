@@ -91,6 +91,7 @@ def test_what_holds_the_inside_keeps_more_of_the_edit():
     assert outside == sorted(outside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["w", "w+", "s", "z"])
 def test_the_background_of_a_network_changes_less_at_the_same_change_inside(space):
     generator = small_stylegan2()
@@ -112,6 +113,7 @@ def test_a_jacobian_computed_anew_on_the_way_is_that_of_an_edit_that_begins_ther
     torch.testing.assert_close(anew.codes[0, 1], 0.3 * anew.codes[0, 0].square(), atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_without_corrections_the_edit_is_straight_and_samples_are_edited_one_by_one():
     generator = small_stylegan2()
     latent = ganvas.sample(generator, [4, 5])
@@ -143,6 +145,7 @@ def test_a_smaller_strength_lies_on_the_way_to_a_larger_one():
         parts.at(1e30)
 
 
+@pytest.mark.slow
 def test_the_region_is_that_of_the_direction_unless_another_is_given():
     generator = ValleyGenerator(0.3)
     found = ganvas.find_directions(generator, BOTTOM, LEFT, count=1)[0]
@@ -170,6 +173,7 @@ def test_what_cannot_be_corrected_is_refused():
         way_along(generator, latent, direction, "9", Method(LEFT))
 
 
+@pytest.mark.slow
 def test_a_part_is_corrected_for_where_it_lies_in_each_image():
     generator = small_stylegan2()
     latent = ganvas.sample(generator, [4, 5])

@@ -53,6 +53,7 @@ def test_a_projection_keeps_what_lies_in_the_span_and_the_sign():
         projected(torch.tensor([1.0, 0.0]), torch.tensor([[0.0], [1.0]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["w", "w+", "s"])
 def test_with_all_directions_nothing_is_turned_in_any_space(space):
     """The span of all directions is the whole space, so that the curve is the straight line."""

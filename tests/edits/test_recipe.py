@@ -115,6 +115,7 @@ def every_operation(generator) -> Recipe:
     )
 
 
+@pytest.mark.slow
 def test_a_recipe_from_a_file_gives_the_same_bits(generator, tmp_path: Path):
     recipe = every_operation(generator)
     read = ganvas.load_recipe(recipe.save(tmp_path / "all.recipe"))

@@ -61,6 +61,7 @@ def test_images_equal_those_of_the_published_code(shared: Path, kind: str) -> No
     assert error(generator.synthesize(ws, "w+"), expected["image_layers3to5_plus0.5"]) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 @pytest.mark.parametrize("kind", ["t", "r"])
 def test_images_equal_those_of_hammer(shared: Path, kind: str) -> None:
@@ -136,6 +137,7 @@ def test_a_style_of_any_length_gives_the_same_map() -> None:
         torch.testing.assert_close(layer(x, style * length), layer(x, style))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radial", [False, True])
 @pytest.mark.parametrize("clamp", [256.0, 0.7])
 @pytest.mark.parametrize("layers", [None, (0,), (2, 3), (5,)])

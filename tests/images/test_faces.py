@@ -62,6 +62,7 @@ def test_eyes_of_generated_faces_are_where_the_generator_has_them(tmp_path: Path
         assert all(math.dist(eye, place) < 0.2 * distance for eye, place in zip(face.eyes, places, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", [-15.0, 10.0, 15.0])
 def test_a_rotated_face_has_rotated_eyes(portrait: Path, tmp_path: Path, degrees: float):
     (face,) = find_faces(placed(portrait, tmp_path / "page.png", side=256, at=[(500, 200)], degrees=degrees))

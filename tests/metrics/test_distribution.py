@@ -132,9 +132,12 @@ class TestFrechetDistance:
         assert float(frechet_distance(real, fake, components=6)) == pytest.approx(100, rel=0.01)
 
     def test_principal_basis_is_orthonormal_and_as_large_as_possible(self):
-        basis = principal_basis(normal(5, 9, 0), 64)
-        assert basis.shape == (9, 4)
-        torch.testing.assert_close(basis.T @ basis, torch.eye(4).double())
+        spread = moments(normal(50, 9, 0))[1]
+        basis = principal_basis(spread, 64)
+        assert basis.shape == (9, 9)
+        torch.testing.assert_close(basis.T @ basis, torch.eye(9).double())
+        values = torch.linalg.vecdot(basis.T @ spread, basis.T)
+        assert (values.diff() <= 0).all()
 
     def test_moments_agree_with_numpy(self):
         x = normal(20, 4, 0)

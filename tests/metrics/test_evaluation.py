@@ -1,6 +1,8 @@
 """Evaluation of generators against real images: same numbers for any batch, own images nearest."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 
 from ganvas.errors import GanvasError
 from ganvas.images import pixels
+from ganvas.metrics import evaluation
 from ganvas.metrics.distribution import frechet_distance, kernel_mmd
 from ganvas.metrics.evaluation import ReferenceImages, evaluate, fake_images
 from ganvas.metrics.features import Architecture, FeatureNetwork, global_features
@@ -56,6 +59,46 @@ def test_finest_octave_is_relative_to_the_real_one():
     reference = reference_of(torch.cat(list(fake_images(generator, range(8)))))
     twice = replace(reference, finest_octave=2 * reference.finest_octave)
     assert twice.compare(generator, range(8)).finest_octave == pytest.approx(0.5)
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    images = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for index, image in enumerate(images):
+        pixels.write_image(tmp_path / "real" / f"{index:02}.png", image[None])
+    return tmp_path / "real"
+
+
+def test_stopped_and_shared_evaluations_give_the_same_numbers(
+    real: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(evaluation, "PART", 6)
+    generator = LinearGenerator(resolution=16)
+    find: Callable = partial(evaluate, generator, real, range(20), network=network())
+    whole = find()
+    with pytest.raises(KeyboardInterrupt):
+        find(folder=tmp_path / "stopped", progress=_stop_at_fakes)
+    parts = tmp_path / "stopped"
+    made = {path.name for path in parts.glob("*.npz")}
+    assert {name.split("-")[0] for name in made} == {"real"}
+    assert find(folder=parts) == whole
+    for count in (2, 4):
+        monkeypatch.setenv("WORLD_SIZE", str(count))
+        shared = []
+        for rank in reversed(range(count)):
+            monkeypatch.setenv("RANK", str(rank))
+            shared.append(find(folder=tmp_path / f"shared{count}"))
+        assert shared == [None] * (count - 1) + [whole]
+    with pytest.raises(GanvasError, match="share a folder"):
+        find()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with pytest.raises(GanvasError, match=r"other settings.*\(here: truncation\)"):
+        find(folder=parts, truncation=0.5)
+
+
+def _stop_at_fakes(what: str, done: int, total: int) -> None:
+    if what == "Comparing images" and done > 20:
+        raise KeyboardInterrupt
 
 
 def test_evaluate_equals_the_distances_of_features_by_hand(tmp_path: Path, home: Path):

@@ -83,6 +83,13 @@ def test_the_feature_map_is_a_quarter_of_the_image(resolution: int, feature: str
     assert default_feature(small_stylegan2(resolution, channels=2)) == feature
 
 
+def test_colors_are_not_clustered_where_maps_of_their_size_have_more_channels():
+    deep, colors = torch.nn.Conv2d(4, 12, 1), torch.nn.Conv2d(12, 3, 1)
+    layers = [torch.nn.Unflatten(1, (4, 8, 8)), deep, torch.nn.ReLU(), colors, torch.nn.Upsample(scale_factor=4)]
+    module = torch.nn.Sequential(*layers).eval().requires_grad_(False)
+    assert default_feature(ganvas.wrap(module, z_dim=256)) == "2"
+
+
 def test_a_generator_without_a_fine_map_has_no_parts():
     with pytest.raises(RegionError, match="no feature map of 8 pixels"):
         ganvas.find_parts(small_stylegan2(4, channels=2))

@@ -99,6 +99,7 @@ def test_files_keep_parts_by_their_text(generator):
         part_text(~ganvas.part(generator, "part:eyes"))
 
 
+@pytest.mark.slow
 def test_each_image_has_its_own_mask_in_the_average_of_gram_matrices(generator, latent):
     method, part = ganvas.ReSeFa(resolution=32), ganvas.part(generator, "part:3")
     found = ganvas.find_directions(generator, latent, part, method=method, count=2)

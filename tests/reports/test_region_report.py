@@ -15,6 +15,7 @@ from ganvas.reports.region_report import (
     Edit,
     captioned_sheet,
     compare_directions,
+    outlined,
 )
 from ganvas.reports.sheet_size import on_sheet
 
@@ -75,6 +76,14 @@ def test_only_the_shared_edits_stand_on_all_rows(faces: Generator, latent: Laten
     assert [(block.label, block.seeds) for block in report.many] == [("0", (4, 7))]
     torch.testing.assert_close(report.many[0].images[0], report.strips[0].images)
     assert compare_directions(faces, latent.rows([0]), edits, mask).many == ()
+
+
+def test_the_region_is_drawn_as_it_lies_in_each_image(faces: Generator, latent: Latent, mask: torch.Tensor):
+    originals, eyes = faces.synthesize(latent), ganvas.named_regions(faces)["eyes"].mask(128, 128)
+    report = compare_directions(faces, latent, [Edit(direction(), (1.0,))], mask, masks=[mask, eyes])
+    wanted = torch.cat([outlined(originals[:1], mask), outlined(originals[1:], eyes)])
+    assert report.many[0].regions is not None
+    torch.testing.assert_close(report.many[0].regions, wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_stds_become_distances():

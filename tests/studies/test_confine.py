@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from studies.confine.command import study
 from studies.confine.measures import linear_fade
@@ -17,6 +18,7 @@ from tests.generators.small import small_stylegan2
 BOX = Region.box(0.3, 0.3, 0.6, 0.6)
 
 
+@pytest.mark.slow
 def test_the_study_measures_every_way_once(tmp_path: Path):
     about = About("small", "", regions={"mouth": BOX})
     model = str(save_generator(tmp_path / "small.safetensors", small_stylegan2(16), about))

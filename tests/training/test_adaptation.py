@@ -130,6 +130,7 @@ def test_adaptation_moves_the_synthesis_network_alone(settings: AdaptationSettin
     assert adapted.about.hash != settings.hash
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [0, 1, 2])
 def test_frozen_layers_of_the_discriminator_are_unchanged(tmp_path: Path, frozen: int):
     finish(begin(STYLE, tmp_path / "old", 8))

@@ -12,10 +12,10 @@ from torch import Tensor
 import ganvas
 from ganvas.errors import LatentError, TrainingError
 from ganvas.generators.biggan.layers import Condition, ConditionalNorm
-from ganvas.training.distributed import ProcessGroup
-from ganvas.training.gan import augment, standing_statistics
+from ganvas.training.gan import standing_statistics
 from ganvas.training.gan.biggan import BigGANSettings, matrices, orthogonality, truncated_normal
 from ganvas.training.gan.networks import InitialNetworks, Networks
+from ganvas.training.gan.step import Step
 from ganvas.training.randomness import Randomness
 from tests.training.tiny import BIG, CPU, begin, finish, images_at
 
@@ -26,7 +26,7 @@ CLASSES = torch.arange(8) % 2
 
 def step(settings: BigGANSettings, networks: Networks, index: int = 0) -> dict[str, Tensor]:
     draws = Randomness(settings.seed, index)
-    return settings.step(networks, REAL, index, draws, augment.unchanged, ProcessGroup(), CLASSES)
+    return settings.step(networks, Step(index, REAL, draws, classes=CLASSES))
 
 
 def with_exact_norms(network: torch.nn.Module, names: list[str]) -> None:

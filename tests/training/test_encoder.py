@@ -121,6 +121,7 @@ def test_resumed_encoder_run_is_bit_identical(tmp_path: Path, generator: StyleGA
     assert encoder(torch.zeros(1, 3, PIXELS, PIXELS)).shape == (1, generator.layers, 8)
 
 
+@pytest.mark.slow
 def test_first_sheets_come_by_the_clock(
     tmp_path: Path, generator: StyleGAN2, features: FeatureNetwork, monkeypatch: pytest.MonkeyPatch
 ):

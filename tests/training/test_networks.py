@@ -6,8 +6,6 @@ import pytest
 import torch
 
 from ganvas.errors import TrainingError
-from ganvas.training.distributed import ProcessGroup
-from ganvas.training.gan import augment
 from ganvas.training.gan.networks import (
     Networks,
     adam,
@@ -18,6 +16,7 @@ from ganvas.training.gan.networks import (
     tensors,
     weights_only,
 )
+from ganvas.training.gan.step import Step
 from ganvas.training.gan.task import GANSettings
 from ganvas.training.randomness import Randomness
 from tests.training.tiny import CPU, DC, STYLE, differing, images_at
@@ -29,7 +28,7 @@ def trained(settings: GANSettings, steps: int = 2) -> Networks:
     networks = settings.build(CPU)
     real = images_at(settings.resolution).batch(torch.arange(settings.batch).numpy())
     for index in range(steps):
-        settings.step(networks, real, index, Randomness(0, index), augment.unchanged, ProcessGroup())
+        settings.step(networks, Step(index, real, Randomness(0, index)))
     return networks
 
 

@@ -170,6 +170,7 @@ def set_to_nan(run: TrainingRun, part: str) -> None:
         next(run.networks.modules[part].parameters()).fill_(float("nan"))
 
 
+@pytest.mark.slow
 @EACH
 @pytest.mark.parametrize("part", ["generator", "discriminator"])
 def test_loss_that_is_not_finite_stops_and_writes_no_file(tmp_path: Path, settings: GANSettings, part: str):
@@ -204,6 +205,7 @@ def test_moments_that_are_not_finite_are_not_saved(tmp_path: Path, which: str):
     assert names(tmp_path / "run", "*.safetensors") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["snapshots.write", "save_generator", "pixels.write_image"])
 def test_full_disk_names_the_last_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str):
     folder = tmp_path / "run"
@@ -231,6 +233,7 @@ def test_full_disk_at_the_log_is_reported(tmp_path: Path, monkeypatch: pytest.Mo
         finish(run)
 
 
+@pytest.mark.slow
 def test_alarm_is_raised_and_logged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     certain = {"D": torch.tensor(0.1), "G": torch.tensor(9.0), "D(x)": torch.tensor(1.0), "D(G(z))": torch.tensor(0.0)}
     monkeypatch.setattr(DC.__class__, "step", lambda *_: dict(certain))

@@ -34,6 +34,7 @@ def numbers(folder: Path) -> list[dict]:
     return [{name: value for name, value in line.items() if name not in TIMES} for line in read_log(folder)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [
@@ -317,6 +318,7 @@ def test_only_skip_generators_grow(tmp_path: Path, kind: str):
     assert unfitting_sizes(replace(larger, kind="skip"), replace(source, kind="skip")) == []
 
 
+@pytest.mark.slow
 def test_own_generator_of_others_is_trained_on_without_its_sizes(shared: Path, tmp_path: Path):
     """NVlabs' file of a user: 8 pixels, z of 8 numbers, two mapping layers."""
     data = shared / "cases" / "10-labels-of-a-data-set" / "labelled.zip"
@@ -328,6 +330,7 @@ def test_own_generator_of_others_is_trained_on_without_its_sizes(shared: Path, t
     assert len([one for one in warned if "NVIDIA file is not used" in str(one.message)]) == 1
 
 
+@pytest.mark.slow
 def test_labels_that_are_not_used_are_said_once(tmp_path: Path):
     folder = write_images(tmp_path / "images", 20, (32, 32))
     labels = [[f"{number:02}.png", number % 2] for number in range(20)]

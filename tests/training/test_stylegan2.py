@@ -14,6 +14,7 @@ from ganvas.training.gan.channels import standard_channels
 from ganvas.training.gan.losses import gradient_penalty
 from ganvas.training.gan.networks import Networks
 from ganvas.training.gan.sampling import sample_ws, synthesize
+from ganvas.training.gan.step import Step
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings, every_nth_group
 from ganvas.training.randomness import Randomness
 from tests.training.tiny import CPU, STYLE, images_at
@@ -23,7 +24,7 @@ REAL = images_at(16).batch(torch.arange(8).numpy())
 
 
 def step(settings: StyleGAN2Settings, networks: Networks, index: int = 0) -> dict[str, Tensor]:
-    return settings.step(networks, REAL, index, Randomness(0, index), augment.unchanged, ProcessGroup())
+    return settings.step(networks, Step(index, REAL, Randomness(0, index)))
 
 
 def weights(module: torch.nn.Module) -> list[Tensor]:
@@ -46,7 +47,7 @@ def test_discriminator_gradient_is_that_of_loss_and_penalties():
         (slope,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
         total = total + gamma / 2 * 4 * slope.square().sum() / 8
     expected = torch.autograd.grad(total, list(discriminator.parameters()))
-    stylegan2.discriminator_step(settings, networks, REAL, 0, Randomness(0, 0), augment.unchanged, ProcessGroup())
+    stylegan2.discriminator_step(settings, networks, Step(0, REAL, Randomness(0, 0)))
     for parameter, gradient in zip(discriminator.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, atol=1e-5, rtol=1e-3)
 
@@ -90,6 +91,7 @@ def test_generator_is_unchanged_during_the_discriminator_warmup():
     assert not all(torch.equal(a, b) for a, b in zip(before, networks.generator.parameters(), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["bce", "hinge", "relativistic"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_each_network_learns_against_a_fixed_other(loss: str, precision: str):

@@ -12,15 +12,14 @@ from torch import Tensor
 from ganvas.checkpoints.own_format import save_generator
 from ganvas.errors import TrainingError
 from ganvas.generators.protocol import About
-from ganvas.training.distributed import ProcessGroup
-from ganvas.training.gan import augment
 from ganvas.training.gan.augment import EQUIVARIANT_PARTS
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.losses import gradient_penalty
 from ganvas.training.gan.networks import InitialNetworks, Networks
+from ganvas.training.gan.step import Step
 from ganvas.training.gan.stylegan3 import StyleGAN3Settings, blur_at, blurred
 from ganvas.training.gan.task import RunSchedule
-from ganvas.training.launch import RunOptions, style_call
+from ganvas.training.launch import RunOptions, call_of
 from ganvas.training.randomness import Randomness
 from tests.generators.small import small_stylegan2
 from tests.training.tiny import CPU, STYLE3, images_at
@@ -31,7 +30,7 @@ SHARP = replace(STYLE3, blur_images=0)
 
 
 def step(settings: StyleGAN3Settings, networks: Networks, index: int = 0) -> dict[str, Tensor]:
-    return settings.step(networks, REAL, index, Randomness(0, index), augment.unchanged, ProcessGroup())
+    return settings.step(networks, Step(index, REAL, Randomness(0, index)))
 
 
 @pytest.mark.float32
@@ -54,6 +53,7 @@ def test_step_equals_the_published_one():
     assert float(seen["G"]) == pytest.approx(float(fooled.detach()), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_penalty_is_lazy_and_has_the_weight_of_all_steps():
     """With gradients of the penalty alone, a step at an interval of 3 has three times those at an interval of 1."""
     gradients = []
@@ -71,6 +71,7 @@ def test_penalty_is_lazy_and_has_the_weight_of_all_steps():
     assert ["R1" in step(SHARP, networks, index) for index in range(4)] == [True, False, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("rotation", [False, True])
 def test_discriminator_loss_falls_and_weights_stay_float32(precision: str, rotation: bool):
@@ -92,7 +93,7 @@ def test_trained_generator_stays_equivariant_to_translation(rotation: bool):
     networks = settings.build(CPU)
     real = images_at(32).batch(torch.arange(4).numpy())
     for index in range(2):
-        settings.step(networks, real, index, Randomness(0, index), augment.unchanged, ProcessGroup())
+        settings.step(networks, Step(index, real, Randomness(0, index)))
     generator = networks.generator.eval().requires_grad_(False)
     ws = generator.map(generator.sample([0, 1]))
     still = generator.synthesize(ws, "w+")
@@ -123,7 +124,7 @@ def test_blur_is_a_gaussian(sigma: float):
 
 
 def test_augmentation_is_reduced_to_what_commutes_with_moving_and_turning():
-    call = style_call("data", STYLE3, Path(), Augmentation("adaptive"), RunSchedule(), RunOptions())
+    call = call_of("data", STYLE3, Path(), Augmentation("adaptive"), RunSchedule(), RunOptions())
     assert call.augmentation.parts == EQUIVARIANT_PARTS
     for kind in ("diff", "adaptive"):
         chosen = replace(call.augmentation, kind=kind)
@@ -166,6 +167,7 @@ def test_generator_waits_while_the_discriminator_warms_up():
         assert unchanged != learns
 
 
+@pytest.mark.slow
 def test_student_learns_its_teachers_images_with_the_teachers_mapping(tmp_path: Path):
     teacher = small_stylegan2(16, width=8, z_dim=8)
     path = str(save_generator(tmp_path / "teacher.safetensors", teacher, About("teacher", "")))

@@ -18,7 +18,7 @@ from ganvas.training.gan import snapshots
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.starting import newest, settings_of
 from ganvas.training.interrupt import stop_on_signal
-from ganvas.training.train import RunOptions, adapt, rehearse, train_dcgan, train_stylegan2
+from ganvas.training.train import RunOptions, rehearse, train
 from tests.training.tiny import DC, SCHEDULE, STYLE, unequal, write_images
 
 pytestmark = pytest.mark.usefixtures("home", "one_thread")
@@ -35,9 +35,10 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_train_dcgan_reports_its_progress_and_returns_what_it_wrote(tmp_path: Path, photos: Path):
+@pytest.mark.slow
+def test_training_reports_its_progress_and_returns_what_it_wrote(tmp_path: Path, photos: Path):
     events, progress = [], []
-    result = train_dcgan(
+    result = train(
         photos,
         DC,
         tmp_path / "mine",
@@ -60,12 +61,13 @@ def test_train_dcgan_reports_its_progress_and_returns_what_it_wrote(tmp_path: Pa
     assert (about.name, about.source["command"]) == ("mine", "ganvas train dcgan")
 
 
+@pytest.mark.slow
 def test_stopped_call_saves_and_resumes_bit_for_bit(tmp_path: Path, photos: Path):
     seen = []
     whole = tmp_path / "whole"
-    train_dcgan(photos, DC, whole, schedule=SHORT, options=OPTIONS)
+    train(photos, DC, whole, schedule=SHORT, options=OPTIONS)
     cut = tmp_path / "cut"
-    stopped = train_dcgan(
+    stopped = train(
         photos,
         DC,
         cut,
@@ -75,7 +77,7 @@ def test_stopped_call_saves_and_resumes_bit_for_bit(tmp_path: Path, photos: Path
         should_stop=lambda: any(one.kind == "step" for one in seen),
     )
     assert (stopped.finished, stopped.images) == (False, 8)
-    resumed = train_dcgan(photos, DC, cut, schedule=SHORT, options=replace(OPTIONS, resume="auto"))
+    resumed = train(photos, DC, cut, schedule=SHORT, options=replace(OPTIONS, resume="auto"))
     assert (resumed.finished, resumed.images) == (True, 32)
     assert unequal(*(snapshots.read(newest(folder)).tensors for folder in (whole, cut))) == []
 
@@ -92,16 +94,17 @@ def test_signal_stops_after_the_step():
 @pytest.mark.slow
 def test_held_out_images_are_evaluated(tmp_path: Path, photos: Path):
     schedule, options = replace(SHORT, images=16, evaluate_every=16), replace(OPTIONS, held_out=photos)
-    result = train_dcgan(photos, DC, tmp_path / "mine", schedule=schedule, options=options)
+    result = train(photos, DC, tmp_path / "mine", schedule=schedule, options=options)
     assert result.evaluation["kernel_mmd"] > 0
 
 
+@pytest.mark.slow
 def test_discriminator_learns_alone_first_where_none_fits_the_start(tmp_path: Path, photos: Path):
     undecided = replace(STYLE, discriminator_warmup=None)
 
     def warmup(folder: Path, start: Path | None) -> int | None:
         options = replace(OPTIONS, start=None if start is None else str(start))
-        train_stylegan2(photos, undecided, folder, schedule=replace(SHORT, images=8), options=options)
+        train(photos, undecided, folder, schedule=replace(SHORT, images=8), options=options)
         return settings_of(snapshots.read(newest(folder)).settings).discriminator_warmup
 
     assert warmup(tmp_path / "first", None) == 0
@@ -112,12 +115,13 @@ def test_discriminator_learns_alone_first_where_none_fits_the_start(tmp_path: Pa
         assert warmup(tmp_path / "third", generator) == launch.DISCRIMINATOR_WARMUP
 
 
+@pytest.mark.slow
 def test_adapted_generator_and_encoder_are_written_by_one_call_each(tmp_path: Path, photos: Path):
-    train_stylegan2(photos, STYLE, tmp_path / "old", schedule=replace(SHORT, images=8), options=OPTIONS)
+    train(photos, STYLE, tmp_path / "old", schedule=replace(SHORT, images=8), options=OPTIONS)
     model = str(tmp_path / "old" / "generator.safetensors")
     few = write_images(tmp_path / "few", 3, (16, 16))
     settings = AdaptationSettings.of_model(model, batch=4)
-    result = adapt(few, settings, tmp_path / "new", schedule=replace(SHORT, images=8), options=OPTIONS)
+    result = train(few, settings, tmp_path / "new", schedule=replace(SHORT, images=8), options=OPTIONS)
     assert (result.images, result.data.count) == (8, 3)
     assert ganvas.load(tmp_path / "new" / "generator.safetensors").about.name == "new"
     encoder = EncoderSettings(batch=4, steps=2, real_from=1)
@@ -144,9 +148,17 @@ def test_refused_call_writes_no_file(tmp_path: Path, photos: Path):
     out = tmp_path / "mine"
     for settings, options in ((replace(DC, batch=7), OPTIONS), (DC, replace(OPTIONS, held_out=tmp_path / "nowhere"))):
         with pytest.raises(TrainingError):
-            train_dcgan(photos, settings, out, options=options)
+            train(photos, settings, out, options=options)
     with pytest.raises(TrainingError, match="give cpu, or one it has"):
-        train_dcgan(photos, DC, out, options=replace(OPTIONS, device="quantum"))
+        train(photos, DC, out, options=replace(OPTIONS, device="quantum"))
     with pytest.raises(TrainingError, match="threads -1 is not possible"):
-        train_dcgan(photos, DC, out, options=replace(OPTIONS, threads=-1))
+        train(photos, DC, out, options=replace(OPTIONS, threads=-1))
     assert not out.exists()
+
+
+def test_an_adaptation_starts_from_the_generator_of_its_settings(photos: Path, tmp_path: Path):
+    adapting = AdaptationSettings.of_model("faces", batch=4, precision="float32")
+    options = replace(OPTIONS, start="cats")
+    with pytest.raises(TrainingError, match="'cats' was given to start from, but an adaptation starts"):
+        train(photos, adapting, tmp_path / "new", options=options)
+    assert not (tmp_path / "new").exists()

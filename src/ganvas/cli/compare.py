@@ -11,7 +11,7 @@ from cyclopts import App
 
 from ganvas.cli import numbers
 from ganvas.cli.options import TRUNCATION, Loading, PhotoOptions, class_of
-from ganvas.cli.show import progress
+from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Flag, Layers, Model, Names, Numbers, Out, Seeds, Texts
 from ganvas.comparisons.directions.run import compare_directions
 from ganvas.comparisons.directions.settings import DirectionComparison
@@ -25,6 +25,7 @@ from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.features import bundled_features
 from ganvas.io.files import make_folder
+from ganvas.metrics.imagenet import load_imagenet
 from ganvas.reports.direction_comparison import markdown, write_comparison
 
 DEFAULT_METHODS = ("resefa", "foreground", "lowrankgan-spectrum", "stylespace", "sefa", "ganspace", "random")
@@ -47,6 +48,8 @@ def drag(
 ) -> None:
     """Drag many images by DragGAN and FreeDrag, forward and back, and measure the results.
 
+    May be started by torchrun, in several processes that share --out.
+
     Args:
         quick: Some minutes: 12 drags by each method.
         drags: Drags by each method (200 by default).
@@ -64,8 +67,9 @@ def drag(
     make_folder(out)
     name = _name(generator, model)
     with progress(window=WINDOW) as report:
-        text, paths = run_benchmark(bench, name, report)
-    loading.show("compare drag", text.splitlines(), paths)
+        done = run_benchmark(bench, name, report)
+    if done is not None:
+        loading.show("compare drag", done[0].splitlines(), done[1])
 
 
 @app.command
@@ -83,19 +87,21 @@ def directions(
     truncation: numbers.Truncation = TRUNCATION,
     confined: Flag = False,
     data: Path | None = None,
+    imagenet: Flag = False,
     out: Out = Path("compare-directions"),
     loading: Loading = Loading(),
 ) -> None:
     """Compare methods for directions: what changes outside a region where they change it equally inside.
 
     Every method finds directions at the same images; each is moved on held-out images to the strengths that change the
-    region by the same amount. Writes comparison.md, comparison.json, comparison.png, and an image of the same faces by
-    every method for each region. May be started by torchrun, in several processes that share --out.
+    region by the same amount. Writes comparison.html, which holds all of comparison.md, comparison.json, comparison.png
+    and an image of the same faces for each region. May be started by torchrun, in several processes that share --out.
 
     Args:
         region: A region that is the same for every image; may be given several times.
         methods: resefa, foreground, lowrankgan (minutes), lowrankgan-spectrum, stylespace, stylespace-overlap, lelsd
-            (minutes), sefa, ganspace, localbasis, random, with commas between; those that take seconds by default.
+            (minutes), panda, panda-learned (minutes), sefa, ganspace, localbasis, random, with commas between; those
+            that take seconds by default.
         images: Held-out images; more go on from those that are measured.
         level: Changes inside, as root mean squares of image values (black to white is 2).
         count: How many of each method's first directions.
@@ -105,6 +111,7 @@ def directions(
         confined: Confine every edit to its region.
         data: A folder or a zip of real images, to which the edited ones are compared as a set; by default they are
             compared to as many generated ones.
+        imagenet: Compare sets of images by an ImageNet network besides Ganvas's own (extra imagenet).
     """
     generator = loading.load(model)
     settings = DirectionComparison(
@@ -120,9 +127,10 @@ def directions(
     )
     make_folder(out)
     with progress(window=WINDOW) as report:
-        found = compare_directions(generator, settings, out, data, report)
+        second = load_imagenet(loading.on()) if imagenet else None
+        found = compare_directions(generator, settings, out, data, second, report)
     if found is not None:
-        paths = write_comparison(out, found, {"generator": model})
+        paths = write_comparison(out, found, {"generator": model, "command": COMMAND_LINE.get()})
         loading.show("compare directions", markdown(found).splitlines(), paths)
 
 

@@ -24,9 +24,9 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
 from ganvas.latents.latent import Latent
-from ganvas.parts.located import settled
+from ganvas.parts.located import located, settled
 from ganvas.reports.direction_text import MOST_LINES, describe, direction_lines, direction_summary
-from ganvas.reports.region_report import Edit, captions, compare_directions
+from ganvas.reports.region_report import MOST_ROWS, Edit, captions, compare_directions
 
 DEFAULT_SEEDS = range(4)
 
@@ -36,16 +36,19 @@ DEFAULT_SEEDS = range(4)
 class MethodOptions:
     """How to search."""
 
-    method: Literal["resefa", "lowrankgan", "stylespace", "lelsd", "sefa", "ganspace", "localbasis", "random"] = (
-        "resefa"
-    )
-    """resefa; of other papers lowrankgan, stylespace (channels of s), lelsd (optimized); and those that look at no
+    method: Literal[
+        "resefa", "lowrankgan", "stylespace", "lelsd", "panda", "sefa", "ganspace", "localbasis", "random"
+    ] = "resefa"
+    """resefa; of other papers lowrankgan, stylespace (channels of s), lelsd (optimized), panda (appearances of
+    a part); and those that look at no
     region: sefa, ganspace, localbasis, random."""
     ranks: Literal["rpca", "spectrum"] | None = None
     """lowrankgan: ranks by robust PCA, as published (the default; minutes), or by eigenvalues, at once."""
     score: Literal["energy", "overlap", "examples"] | None = None
     """stylespace: channels by change inside over outside (the default), by overlap with the region as published, or
     those in which the images given, which have an attribute, differ from others."""
+    part: Literal["region", "learned"] | None = None
+    """panda: the region is the part (the default), or the learned part that is most like it."""
     optimize: numbers.Steps | None = None
     """lelsd: steps of the optimization; 400 by default."""
     ridge: numbers.Weight | None = None
@@ -78,7 +81,7 @@ class MethodOptions:
 
     def settings(self) -> Method:
         """Return the method for the library; raises `GanvasError` for options of another one."""
-        own = {"ranks": self.ranks, "score": self.score, "steps": self.optimize}
+        own = {"ranks": self.ranks, "score": self.score, "part": self.part, "steps": self.optimize}
         given = {name: value for name, value in own.items() if value is not None}
         if self.method == ReSeFa.name and not given:
             return self._resefa()
@@ -155,6 +158,7 @@ def directions(
     wanted = region_of(generator, region)[1]  # a wrong one is refused before photos are inverted
     latent = _latent(generator, seeds, searched, method, source)
     generator = latent.generator_for(generator)
+    areas = located(generator, latent.rows(range(min(len(latent), MOST_ROWS))), wanted)
     area = settled(generator, latent, wanted)
     layers, recommended = layers_of(generator, searched, layers, region), layers is None
     plan = _plan(settings, generator, searched, layers, count, len(latent))
@@ -166,7 +170,8 @@ def directions(
         strengths = strength or default_strengths(found)
         edits = [Edit(direction, strengths, f"direction {index}") for index, direction in enumerate(found)]
         mask = found.mask if area is wanted else area.mask(generator.resolution, generator.resolution)
-        shown = compare_directions(generator, latent, edits[:MOST_LINES], mask, progress=report)
+        masks = [None if one is None else one.mask(generator.resolution, generator.resolution) for one in areas]
+        shown = compare_directions(generator, latent, edits[:MOST_LINES], mask, masks=masks, progress=report)
         found_at = {} if latent.seeds else {"found at": ", ".join(latent.captions)}
         shown_at = {"first image": latent.captions[0], "memory": " ".join(plan), "command": COMMAND_LINE.get()}
         title = f"Directions of {region.strip()[:60]}"

@@ -1,7 +1,6 @@
 """``ganvas drag``: points of an image dragged to their targets."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +30,6 @@ from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
 from ganvas.io.files import is_file
-from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.latents.latent import Latent
 from ganvas.parts.located import settled
 from ganvas.regions import Region
@@ -172,25 +170,19 @@ def drag(
     if onto.recipe is not None:
         if seed is not None or replay is not None or show_region:
             raise GanvasError("--recipe says which image; leave --seed, --replay and --show-region out.")
-        recipe = onto.read(generator, source)
-        change = Drag(asked.request(generator, recipe.base), tuning.space, tuning.layers, tuning.feature)
-        recipe = add_inside(recipe, generator, [change], inside)
+        begun = onto.read(generator, source)
+        change = Drag(asked.request(generator, begun.base), tuning.space, tuning.layers, tuning.feature)
+        recipe = add_inside(begun, generator, [change], inside)
         show_recipe("drag", recipe, generator, out, overwrite, files, paste, loading)
         return
-    if replay is None:
-        session = _open(asked, generator, source)
-        requests: Sequence[DragRequest] = (asked.request(generator, session.start),)
-    else:
-        session, requests = _replayed(replay, undo or 0, asked, generator, source)
+    session, requests = _session(replay, undo or 0, asked, generator, source)
     paste.check(session.start)
     session = _confined(session, requests, inside.confinement(generator))
-    single = is_file_name(out) and check_new_file(out, overwrite)
-    with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
+    with loading.destination(out, overwrite, generator) as folder, progress() as report:
+        seen = []
         if show_region and requests:  # none where all drags of a trace are undone
             image, asked_for = known_image(generator, session.latent), requests[-1]
             seen = [preview(folder.path if folder else out, image, asked_for.movable, asked_for.points)]
-        else:
-            seen = []
         done = perform_drags(session, requests, partial(report, "Dragging"))
         session = done.session
         pasted = Pasted()
@@ -233,10 +225,15 @@ def _open(asked: Asked, generator: Generator, source: Source) -> DragSession:
     return open_drag(generator, latent, space=tuning.space, layers=tuning.layers, feature=tuning.feature)
 
 
-def _replayed(
-    path: Path, undo: int, asked: Asked, generator: Generator, source: Source
+def _session(
+    path: Path | None, undo: int, asked: Asked, generator: Generator, source: Source
 ) -> tuple[DragSession, Sequence[DragRequest]]:
-    """Return the session of a trace before its drags, and its drags without the last `undo`, perhaps with a new one."""
+    """Return the session of the image with the drag that was asked for; or that of a trace before its drags, and its
+    drags without the last `undo`, perhaps with a new one.
+    """
+    if path is None:
+        opened = _open(asked, generator, source)
+        return opened, (asked.request(generator, opened.start),)
     asked.check_with_trace(source)
     trace = read_trace(path)
     count = len(trace.requests)

@@ -24,12 +24,10 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.ranges import whole_number
 from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
-from ganvas.io.result_folder import is_file_name
 from ganvas.io.tensor_files import is_ours
 from ganvas.regions import Region
 from ganvas.reports.direction_text import describe_edit
 from ganvas.reports.edit_report import EditRun
-from ganvas.reports.image_files import check_single
 from ganvas.reports.region_report import Edit
 
 DEFAULT_SEEDS = range(4, 8)
@@ -108,16 +106,15 @@ def edit(
     read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
     area = None if mask is None else Region.from_mask(mask)
     paste.check(latent)
-    if is_file_name(out):
-        check_single(out, len(latent) * len(strengths), overwrite)
-        pasted = paste.write_edit(out, generator, latent, step, area)
-        written = pasted.files or [files.write(out, next(step.each(generator, latent)))]
-        seen = [preview(out, known_image(generator, latent), area)] if show_region else []
-        loading.show("edit", [*read_as, *pasted.lines], [*seen, *written])
-        return
     title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
-    with loading.results(out, overwrite, generator) as folder, progress() as report:
-        seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
+    target = loading.destination(out, overwrite, generator, len(latent) * len(strengths))
+    with target as folder, progress() as report:
+        seen = [preview(folder.path if folder else out, known_image(generator, latent), area)] if show_region else []
+        if folder is None:
+            pasted = paste.write_edit(out, generator, latent, step, area)
+            paths = pasted.files or [files.write(out, next(step.each(generator, latent)))]
+            loading.show("edit", [*read_as, *pasted.lines], [*seen, *paths])
+            return
         pasted = Pasted()
         also = paste.writer(pasted, folder, generator, step, area)
         written = EditRun(generator, latent, step, mask, files, frames, rim, also).write(folder, title, facts, report)

@@ -8,9 +8,11 @@ from ganvas.cli.show import progress
 from ganvas.cli.types import Model, Seeds
 from ganvas.generators.labels import label_of
 from ganvas.metrics.evaluation import evaluate as measure
-from ganvas.metrics.features import load_features
+from ganvas.metrics.features import ImageFeatures, load_features
+from ganvas.metrics.imagenet import load_imagenet
 
 DEFAULT_SEEDS = range(1000)
+IMAGENET = "imagenet"
 
 
 def evaluate(
@@ -23,15 +25,16 @@ def evaluate(
     label: str | None = None,
     images: numbers.Steps = 1000,
     features: Path | None = None,
+    out: Path | None = None,
     loading: Loading = Loading(),
 ) -> None:
     """Measure how far a generator's images are from real ones.
 
     Go by the kernel MMD (polynomial, as in KID; with its standard error): it is 0 for no difference, whatever the
     number of images; that between two halves of the real images shows how far from 0 chance alone leads. The Fréchet
-    distance is larger for fewer images. Compare both only for the same real images: their features are those of
-    Ganvas's own network. The energy of the finest octave says whether images are as sharp as real ones of their size:
-    an enlarged generator has next to none.
+    distance is larger for fewer images. Compare both only for the same real images and the same network of features:
+    Ganvas's own, or an ImageNet network made by others. The energy of the finest octave says whether images are as
+    sharp as real ones of their size: an enlarged generator has next to none.
 
     Args:
         data: A folder or a zip of real images, better those that the generator was not trained on.
@@ -39,7 +42,10 @@ def evaluate(
         truncation: Truncation psi; 1, none, is what the generator was trained for.
         label: Class, for generators that have classes: a number or a name.
         images: At most this many of the real images, any of them but always the same.
-        features: A file of a feature network to use instead of the bundled one.
+        features: imagenet for the features of EfficientNet-Lite0 (extra imagenet), or a file of a feature network; the
+            bundled one by default.
+        out: A folder in which finished parts are kept: the same command goes on from them, and torchrun may start it in
+            several processes that share it.
     """
     chosen = seeds or list(DEFAULT_SEEDS)
     generator = loading.load(model)
@@ -51,13 +57,17 @@ def evaluate(
             truncation=truncation,
             label=label_of(generator, label),
             images=images,
-            network=load_features(features, loading.on()),
+            network=_network(features, loading),
+            folder=out,
             progress=report,
         )
+    if found is None:
+        return
     lines = [
         f"kernel MMD        {found.kernel_mmd} (0: no difference; between real halves {found.real_halves})",
         f"Fréchet distance  {found.frechet_distance:.2f} (on {found.components} components)",
         f"finest octave     {found.finest_octave:.2f} of the real images' energy",
+        f"features          {found.network}",
         f"{found.fake_images} images of {model}, truncation {truncation:g}, against {found.real_images} of {data}",
     ]
     facts = {
@@ -70,7 +80,13 @@ def evaluate(
         "kernel_mmd_real_halves": found.real_halves.value,
         "frechet_distance": found.frechet_distance,
         "components": found.components,
+        "network": found.network,
         "finest_octave": found.finest_octave,
         "real_images": found.real_images,
     }
     loading.show("evaluate", lines, **facts)
+
+
+def _network(features: Path | None, loading: Loading) -> ImageFeatures:
+    """Return the network of features that was asked for."""
+    return load_imagenet(loading.on()) if str(features) == IMAGENET else load_features(features, loading.on())

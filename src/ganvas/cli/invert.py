@@ -1,6 +1,5 @@
 """``ganvas invert``: photos to latents of a generator."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +30,6 @@ from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent_file
 from ganvas.metrics.lpips import load_published
 from ganvas.parts.located import drawn
-from ganvas.reports.image_files import check_single
 from ganvas.reports.inversion_report import last_images, metric_lines, video_steps, write_inversion, write_latest
 
 
@@ -155,20 +153,20 @@ def invert(
     area = None if region is None else drawn(region_of(generator, region)[1], before)
     mask = None if area is None else area.split(generator.resolution, generator.resolution)[0]
     given = photo_files(photos)
-    single = is_file_name(out) and check_single(out, len(given), overwrite)
+    target = loading.destination(out, overwrite, generator, len(given))
     read = read_photos(given, generator, preparation.settings())
     with progress() as report:
         read, warnings = accept_photos(read, generator, preparation.settings(), label=settings.label, progress=report)
     if isinstance(settings.start, Latent) and len(settings.start) == len(given):  # one code for each photo
         settings = replace(settings, start=settings.start.rows(read.rows))
     names = unique_names([file.stem for file in read.files])
-    kept = video_steps(settings.steps, frames) if frames and not single else set()
+    kept = video_steps(settings.steps, frames) if frames and not is_file_name(out) else set()
     sources = [str(file) for file in read.files]
     inversion = BatchInversion(
         generator, read.images, names, settings, mask, features, kept, tuned, sources, read.frames
     )
     facts = {"region": region, "command": COMMAND_LINE.get()}
-    with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
+    with target as folder, progress() as report:
         seen = [preview(out if folder is None else folder.path, read.images[:1], area)] if show_region else []
         if folder is not None:
             inversion.on_saved = partial(write_latest, folder.path)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,11 +25,12 @@ from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label, ab
 from ganvas.images.decoding import is_image
 from ganvas.inversion.open import open_latent, open_photo
 from ganvas.inversion.photos import PhotoSettings
-from ganvas.io.result_folder import ResultFolder, result_folder
+from ganvas.io.result_folder import ResultFolder, is_file_name, result_folder
 from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample
 from ganvas.latents.noise import with_noise
 from ganvas.parts.located import regions_in
+from ganvas.reports.image_files import check_single
 from ganvas.training.hardware import fastest_precision, set_threads
 
 TRUNCATION = 0.7
@@ -58,6 +59,15 @@ class Output:
         """Give the folder of this run's results, which holds those of no other."""
         run = {"command": repeatable(), "generator_hash": about_of(generator).hash}
         return result_folder(out, run, overwrite=overwrite)
+
+    def destination(
+        self, out: Path, overwrite: bool, generator: Generator, images: int = 1
+    ) -> AbstractContextManager[ResultFolder | None]:
+        """Give the same folder; None where `out` names a file, which is refused for several images."""
+        if not is_file_name(out):
+            return self.results(out, overwrite, generator)
+        check_single(out, images, overwrite)
+        return nullcontext()
 
 
 @Parameter(name="*", group=COMPUTING)

@@ -1,5 +1,6 @@
 """``ganvas region``: a region shown on an image, with a ruler."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ganvas.checkpoints.load import named_regions
@@ -8,15 +9,18 @@ from ganvas.cli.options import Loading, Source
 from ganvas.cli.preview import known_image
 from ganvas.cli.types import Model, Overwrite, RegionText
 from ganvas.directions.find import region_of
+from ganvas.errors import LatentError
 from ganvas.generators.protocol import about_of
 from ganvas.images.pixels import write_image
 from ganvas.io.result_folder import check_new_file
-from ganvas.parts.located import settled
+from ganvas.parts.located import located, settled
+from ganvas.parts.text import named_parts
 from ganvas.reports.region_preview import box_text, region_lines, region_preview
 
 
 def region(
     model: Model,
+    photo: Path | None = None,
     /,
     *,
     region: RegionText | None = None,
@@ -26,22 +30,28 @@ def region(
     source: Source = Source(),
     loading: Loading = Loading(),
 ) -> None:
-    """Show a region on an image with a ruler in fractions, and list the regions that have names.
+    """Show a region, or the parts that have names, on an image with a ruler in fractions, and list what has a name.
 
     Args:
-        region: The region to draw, as for ganvas directions; none shows the ruler alone.
-        seed: The image, without --latent.
+        photo: The image: a photo or a latent file, as by --latent.
+        region: The region to draw, as for ganvas directions; none draws the parts.
+        seed: The image, without a photo.
         out: The image file to write.
     """
     check_new_file(out, overwrite)
+    if photo is not None and source.latent is not None:
+        raise LatentError(f"'{photo}' and --latent '{source.latent}' are two images; give one.")
     generator = loading.load(model)
     area = None if region is None else region_of(generator, region)[1]
-    latent = source.read(generator, [seed]).rows([0])
+    latent = replace(source, latent=source.latent or photo).read(generator, [seed]).rows([0])
     drawn = None if area is None else settled(generator, latent, area)
-    image = known_image(generator, latent)
+    parts = {str(one): located(generator, latent, one)[0] for one in named_parts(generator).values()}
+    found = {name: one for name, one in parts.items() if one is not None}
     named = named_regions(generator)
     layers = {name: about_of(generator).layers_for(name) for name in named}
     lies = [f"drawn: {region} lies in {box_text(drawn)}"] if region and drawn else []
-    lines = [*region_lines(named, layers), *lies]
-    files = [write_image(out, region_preview(image, drawn))]
-    loading.show("region", lines, files, regions={name: box_text(one) for name, one in named.items()})
+    lines = [*region_lines(named, layers), *region_lines(found), *lies]
+    lines += [f"{name}  not in this image" for name, one in parts.items() if one is None]
+    shown = region_preview(known_image(generator, latent), drawn, parts={} if drawn else found)
+    boxes = {name: box_text(one) for name, one in {**named, **found}.items()}
+    loading.show("region", lines, [write_image(out, shown)], regions=boxes)

@@ -1,10 +1,10 @@
 """``ganvas sketch``: sketches to images of a generator."""
 
 import itertools
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from cyclopts import Parameter
@@ -32,9 +32,7 @@ from ganvas.inversion.sketch.fidelity import BALANCED, delta_weight_of, parse_fi
 from ganvas.inversion.sketch.files import read_sketches
 from ganvas.inversion.sketch.realness import Realness
 from ganvas.inversion.sketch.search import SketchSettings
-from ganvas.io.result_folder import is_file_name
 from ganvas.metrics.evaluation import real_features
-from ganvas.reports.image_files import check_single
 from ganvas.reports.sketch_report import metric_lines, metrics_of, write_sketches
 from ganvas.training.gan.discriminator_files import companion_discriminator
 
@@ -150,11 +148,10 @@ def sketch(
     generator = loading.load(model)
     files.check_fits(generator.resolution)
     variants = search.variants(generator)
-    single = is_file_name(out) and check_single(out, len(sketches) * len(variants), overwrite)
+    target = loading.destination(out, overwrite, generator, len(sketches) * len(variants))
     named, bad = read_sketches(sketches, generator.resolution, paper)
     if onto.recipe is not None:
-        if bad:
-            raise ImageError(unreadable_message(bad, len(sketches), "sketches"))
+        _check_readable(bad, sketches)
         if search.grid or search.candidates is not None or measurements != Measurements():
             raise GanvasError("A recipe takes one search from its image; leave candidates, grid and measurements out.")
         changes = [Draw(one, variants[0]) for one in named]
@@ -165,8 +162,17 @@ def sketch(
         raise GanvasError("--inside and --paste-back are for a sketch in an image; give the image by --recipe.")
     notes = [one.note for one in named if one.note]
     features, photos = bundled_features(generator.device), measurements.real
+    facts: dict[str, Any] = {
+        "generator": model,
+        "space": variants[0].space,
+        "terms": str(variants[0].terms),
+        "perceptual_distance": features.name,
+        "optimizer": search.optimizer,
+        "random_images": measurements.nearest,
+        "paper": notes,
+    }
     sketching = BatchSketch(generator, named, variants, features, measurements.nearest, realness_of(generator, model))
-    with nullcontext() if single else loading.results(out, overwrite, generator) as folder, progress() as report:
+    with target as folder, progress() as report:
         real = None if photos is None else real_features(features.network, photos, MOST_REAL, report)
         finished = sketching.run(report)
         metrics = metrics_of(sketching)
@@ -174,16 +180,7 @@ def sketch(
             scores = ood_scores(sketching, features.network, report)
             metrics = [{**line, "ood_score": score} for line, score in zip(metrics, scores, strict=True)]
         mmds = [] if real is None else variant_mmds(sketching, features.network, real)
-        facts = {
-            "generator": model,
-            "space": variants[0].space,
-            "terms": str(variants[0].terms),
-            "perceptual_distance": features.name,
-            "optimizer": search.optimizer,
-            "random_images": measurements.nearest,
-            "paper": notes,
-            "kernel_mmds": [one.as_dict() for one in mmds],
-        }
+        facts |= {"kernel_mmds": [one.as_dict() for one in mmds]}
         if folder is None:
             paths = [files.write(out, sketching.results[0, 0].images[:1])]
         else:
@@ -192,6 +189,11 @@ def sketch(
     loading.show("sketch", lines, paths, **facts, images=metrics, unread=[path for path, _ in bad])
     if not finished:
         raise KeyboardInterrupt
+    _check_readable(bad, sketches)
+
+
+def _check_readable(bad: Sequence[tuple[Path, ImageError]], sketches: Sequence[Path]) -> None:
+    """Raise `ImageError` where a sketch could not be read."""
     if bad:
         raise ImageError(unreadable_message(bad, len(sketches), "sketches"))
 

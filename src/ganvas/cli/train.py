@@ -19,8 +19,6 @@ from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.starting import fits, sized_as
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.stylegan3 import StyleGAN3Settings
-from ganvas.training.train import adapt as train_adapted
-from ganvas.training.train import train_biggan, train_dcgan, train_stylegan2, train_stylegan3
 
 WARMUP = "discriminator_warmup"
 OFFERED, OFFERED_PIXELS = "faces", 128  # the bundled generator to start from, and its resolution
@@ -68,7 +66,7 @@ def dcgan(
         precision=compute.precision or "auto",
         seed=running.seed,
     )
-    run_and_show(train_dcgan, data, settings, running, compute, augment, start)
+    run_and_show(data, settings, running, compute, augment, start)
 
 
 @Parameter(name="*")
@@ -128,7 +126,7 @@ def biggan(
         start: A BigGAN of the same sizes, or a training snapshot, to start from.
     """
     settings = options.settings(BigGANSettings, running, compute, None)
-    run_and_show(train_biggan, data, settings, running, compute, augment, start)
+    run_and_show(data, settings, running, compute, augment, start)
 
 
 @dataclass(frozen=True)
@@ -183,7 +181,7 @@ def stylegan2(
     could_start = False
     if start is None and running.resume is None and settings.resolution >= OFFERED_PIXELS:
         could_start = fits(options.settings(StyleGAN2Settings, running, compute, OFFERED), OFFERED)
-    run_and_show(train_stylegan2, data, settings, running, compute, augment, start, could_start)
+    run_and_show(data, settings, running, compute, augment, start, could_start)
 
 
 @dataclass(frozen=True)
@@ -227,7 +225,7 @@ def stylegan3(
         start: A StyleGAN3 of the same sizes, or a training snapshot, to start from.
     """
     settings = options.settings(StyleGAN3Settings, running, compute, None)
-    run_and_show(train_stylegan3, data, settings, running, compute, augment, start)
+    run_and_show(data, settings, running, compute, augment, start)
 
 
 @app.command
@@ -268,7 +266,7 @@ def adapt(
         precision=compute.precision or "auto",
         seed=running.seed,
     )
-    run_and_show(train_adapted, photos, settings, running, compute, augment)
+    run_and_show(photos, settings, running, compute, augment)
 
 
 @app.command

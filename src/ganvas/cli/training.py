@@ -25,7 +25,7 @@ from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.interrupt import stop_on_signal
 from ganvas.training.launch import TRAINING, Rehearsal, RunOptions
-from ganvas.training.train import rehearse
+from ganvas.training.train import rehearse, train
 
 METRICS = ("D", "G", "distance", "codes", "pixels", "perceptual")
 WINDOW = 300.0  # seconds over which the rate is averaged
@@ -143,7 +143,6 @@ def displayed(forecast_all_but: str = "") -> Iterator[Display]:
 
 
 def run_and_show(
-    train: Callable[..., TrainingResult],
     data: Path,
     settings: GANSettings,
     running: Running,

@@ -9,6 +9,7 @@ from ganvas.directions.ganspace import GANSpace
 from ganvas.directions.lelsd import LELSD
 from ganvas.directions.localbasis import LocalBasis
 from ganvas.directions.lowrankgan import LowRankGAN
+from ganvas.directions.panda import PandA
 from ganvas.directions.random import RandomDirections
 from ganvas.directions.resefa import ReSeFa
 from ganvas.directions.sefa import SeFa
@@ -16,7 +17,8 @@ from ganvas.directions.stylespace import StyleSpace
 from ganvas.errors import GanvasError
 
 METHODS: Mapping[str, type[Method]] = {
-    one.name: one for one in (ReSeFa, LowRankGAN, StyleSpace, LELSD, SeFa, GANSpace, LocalBasis, RandomDirections)
+    one.name: one
+    for one in (ReSeFa, LowRankGAN, StyleSpace, LELSD, PandA, SeFa, GANSpace, LocalBasis, RandomDirections)
 }
 
 

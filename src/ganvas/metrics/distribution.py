@@ -13,6 +13,8 @@ from torch import Tensor
 from ganvas.errors import GanvasError
 
 COMPONENTS = 64
+Moments = tuple[Tensor, Tensor]
+"""Mean [d] and covariance [d, d], float64."""
 ROWS = 1024
 
 
@@ -96,15 +98,19 @@ def frechet_distance(
         GanvasError: A set has fewer than 2 images, or the features differ in width or are not finite.
     """
     _check(real, fake, fewest=2)
-    basis = principal_basis(real, components)
-    return gaussian_distance(*moments(real.double() @ basis), *moments(fake.double() @ basis))
+    return projected_distance(moments(real.double()), moments(fake.double()), min(components, len(real) - 1))
 
 
-def principal_basis(features: Float[Tensor, "n d"], count: int) -> Float[Tensor, "d k"]:
-    """Return the first principal components as columns: at most `count`, n - 1 and d of them; float64."""
-    centered = features.double() - features.double().mean(0)
-    count = min(count, len(features) - 1, features.shape[1])
-    return torch.linalg.svd(centered, full_matrices=False).Vh[:count].T
+def projected_distance(real: Moments, fake: Moments, components: int) -> Float[Tensor, ""]:
+    """Return the squared Fréchet distance of two Gaussians on the first principal components of the real one."""
+    basis = principal_basis(real[1], components)
+    projected = [(mean @ basis, basis.T @ covariance @ basis) for mean, covariance in (real, fake)]
+    return gaussian_distance(*projected[0], *projected[1])
+
+
+def principal_basis(covariance: Float[Tensor, "d d"], count: int) -> Float[Tensor, "d k"]:
+    """Return the first principal components as columns: at most `count` and d of them."""
+    return torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :count]
 
 
 def moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:

@@ -8,7 +8,7 @@ import importlib.resources
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,36 @@ SMALLEST = 16
 BATCH = 50
 FAINTEST = 1e-6
 BUNDLED_HASH = "af98f64517d6730dd66967e4c7a0afce0a015c388d46135dc304520876bbe94f"
+
+
+@runtime_checkable
+class ImageFeatures(Protocol):
+    """A network whose features sets of images are compared by: its name, the side of its images in pixels, where it
+    computes, and the features [n, d] of images in [-1, 1].
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that its distances carry."""
+        ...
+
+    @property
+    def resolution(self) -> int:
+        """The side in pixels that images are resized to."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the features of images."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return its weights."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -70,6 +100,7 @@ class FeatureNetwork(nn.Module):
     Global features are linear combinations of the maps' statistics, with mean 0 and std 1 over the training images.
     """
 
+    name = "Ganvas's own network"
     mean: Tensor
     projection: Tensor
 
@@ -80,6 +111,16 @@ class FeatureNetwork(nn.Module):
         self.stages = nn.ModuleList(Stage(*widths) for widths in pairwise(architecture.widths))
         self.register_buffer("mean", torch.zeros(architecture.statistics))
         self.register_buffer("projection", torch.zeros(architecture.statistics, architecture.features))
+
+    @property
+    def resolution(self) -> int:
+        """The side in pixels that images are resized to."""
+        return self.architecture.resolution
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.mean.device
 
     def maps(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _c _h _w"]]:
         """Return the maps of images in [-1, 1] of any size from 16 pixels up, resized to the network's resolution.

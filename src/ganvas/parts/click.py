@@ -16,7 +16,7 @@ from ganvas.errors.arguments import checked, checked_as
 from ganvas.errors.ranges import Range
 from ganvas.generators.protocol import Generator, check_generator
 from ganvas.latents.latent import Latent, as_latent
-from ganvas.parts.find import default_feature, map_sides
+from ganvas.parts.find import default_feature, map_shapes
 from ganvas.parts.maps import IMAGE, enlarged, maps_of
 from ganvas.parts.refine import as_mask, refined
 from ganvas.regions.part import Part
@@ -208,9 +208,10 @@ class ClickPart(Part):
 
 def click_features(generator: Generator) -> list[str]:
     """Return the feature maps that clicks compare: the one that parts are found on, and the next finer one."""
-    sides = map_sides(generator)
-    coarse = default_feature(generator, sides)
-    finer = [name for name, side in sides.items() if sides[coarse] < side <= 2.5 * sides[coarse]]
+    shapes = map_shapes(generator)
+    coarse = default_feature(generator, shapes)
+    side = shapes[coarse].side
+    finer = [name for name, one in shapes.items() if side < one.side <= 2.5 * side]
     return [coarse, *finer[:1]]
 
 

@@ -4,6 +4,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -92,23 +93,31 @@ def typical(generator: Generator, seeds: Sequence[int]) -> Latent:
     return sample(generator, seeds, truncation=truncation, label=even_classes(generator, len(seeds)))
 
 
-def default_feature(generator: Generator, sides: Mapping[str, float] | None = None) -> str:
+class MapShape(NamedTuple):
+    """How many samples of a feature map lie along the image's width, and its channels."""
+
+    side: float
+    channels: int
+
+
+def default_feature(generator: Generator, shapes: Mapping[str, MapShape] | None = None) -> str:
     """Return the feature map that is clustered: of those over the image that are as wide as a quarter of it, or as
-    near to that as there are, the finest in channels; raises `RegionError` where none has eight samples a side.
+    near to that as there are, the one with most channels (others may be colors), the last of several; raises
+    `RegionError` where none has eight samples a side.
     """
     least, _, most = SIDES
     wanted = min(max(generator.resolution / 4, least), most)
-    sizes = {name: side for name, side in (sides or map_sides(generator)).items() if side >= least}
-    if not sizes:
+    fine = {name: one for name, one in (shapes or map_shapes(generator)).items() if one.side >= least}
+    if not fine:
         raise RegionError("This generator has no feature map of 8 pixels or more, so that its parts cannot be found.")
-    return min(reversed(sizes), key=lambda name: abs(sizes[name] - wanted))
+    return min(reversed(fine), key=lambda name: (abs(fine[name].side - wanted), -fine[name].channels))
 
 
-def map_sides(generator: Generator) -> dict[str, float]:
-    """Return how many samples of each feature map lie along the image's width, from one image."""
+def map_shapes(generator: Generator) -> dict[str, MapShape]:
+    """Return the shape of each feature map, from one image."""
     maps = generator.features(samples_of(generator, 1), generator.feature_names)
-    extents = {name: feature_extent(generator, name) for name in maps}
-    return {name: values.shape[-1] / (extents[name][2] - extents[name][0]) for name, values in maps.items()}
+    widths = {name: right - left for name, (left, _, right, _) in ((n, feature_extent(generator, n)) for n in maps)}
+    return {name: MapShape(one.shape[-1] / widths[name], one.shape[1]) for name, one in maps.items()}
 
 
 @torch.no_grad()

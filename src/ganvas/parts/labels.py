@@ -17,7 +17,7 @@ from ganvas.generators.at_once import batches
 from ganvas.generators.protocol import Generator, check_generator
 from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent
-from ganvas.parts.find import map_sides
+from ganvas.parts.find import map_shapes
 from ganvas.parts.maps import maps_of
 from ganvas.regions.part_model import LABELS, MOST_PARTS, MapScores, PartModel
 
@@ -65,7 +65,7 @@ def learn_parts(
     count = _check(labels, len(latent))
     side = generator.resolution
     fitting = F.interpolate(labels[:, None].double(), (side, side), mode="nearest-exact")[:, 0].long()
-    features = [name for name, one in map_sides(generator).items() if one * COARSEST >= side]
+    features = [name for name, one in map_shapes(generator).items() if one.side * COARSEST >= side]
     places, weights = drawn_pixels(fitting, count)
     values = _values_at(generator, latent, features, places, progress or silent)
     targets = fitting.flatten(1).gather(1, places)

@@ -52,17 +52,22 @@ def finders_for(generator: Generator) -> Finders:
 
 def named_part(generator: Generator, clusters: Callable[[], PartModel], text: str) -> Part:
     """Return the part of a name that the generator's file knows, or of a number: that of one of the clusters."""
-    name = text.strip()
-    models = about_of(generator).parts
-    for model in models:
-        if name in model.names:
-            return ModelPart(model, model.names[name], name)
+    name, known = text.strip(), named_parts(generator)
+    if name in known:
+        return known[name]
     if not name.isdecimal():
-        known = [one for model in models for one in model.names]
         names = f"one of {', '.join(known)}, or " if known else ""
         raise RegionError(f"There is no part {shown(name)}; give {names}a number, as 'ganvas parts MODEL' shows them.")
     model = clusters()
     return ModelPart(model, model.numbers(name), name)
+
+
+def named_parts(generator: Generator) -> dict[str, ModelPart]:
+    """Return the parts that the generator's file names; of two of one name, the first."""
+    found: dict[str, ModelPart] = {}
+    for model in about_of(generator).parts:
+        found = {name: ModelPart(model, numbers, name) for name, numbers in model.names.items()} | found
+    return found
 
 
 def clusters_of(generator: Generator, progress: Progress | None = None) -> PartModel:

@@ -1,7 +1,7 @@
 """A comparison of methods for directions as tables, a plot and images of the same faces by every method."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from ganvas.comparisons.directions.cells import SHARD, Cell, Measured
 from ganvas.comparisons.directions.results import Line
 from ganvas.comparisons.directions.run import ComparedDirections
 from ganvas.comparisons.tables import short, table, text
-from ganvas.images.pixels import write_image
+from ganvas.images.pixels import read_image, write_image
 from ganvas.images.saving import file_name
 from ganvas.images.sheets import labeled_grid
 from ganvas.io.json_files import plain, write_json
+from ganvas.reports.html import TablesSection, tables_page
 from ganvas.reports.plots import can_plot, figure
 
 COLORS = (
@@ -34,15 +35,23 @@ def markdown(found: ComparedDirections) -> str:
     for region in found.settings.regions:
         for level in found.settings.levels:
             rows = [line for line in found.lines if (line.region, line.level) == (region, level)]
-            parts += [f"### {region}, change inside {level:g}", _table(rows, found.identity)]
+            parts += [f"### {region}, change inside {level:g}", table(table_rows(rows, found))]
     if found.unedited is not None:
-        parts.append(f"Kernel MMD of the unedited images to the reference: {found.unedited}.")
-    return "\n\n".join([*parts, "### Searches", _searches(found)]) + "\n"
+        parts.append(unedited(found))
+    return "\n\n".join([*parts, "### Searches", table(search_rows(found))]) + "\n"
 
 
-def _table(lines: Sequence[Line], identity: str) -> str:
-    head = ["method", "outside / inside, best direction", "mean of directions", "ReSeFa / it", identity]
-    rows = [[*head, "kernel MMD", "strength", "not reached"]]
+def unedited(found: ComparedDirections) -> str:
+    """Say how far the unedited images are from the reference."""
+    second = "" if found.unedited_second is None else f"; by {found.second}: {found.unedited_second}"
+    return f"Kernel MMD of the unedited images to the reference: {found.unedited}{second}."
+
+
+def table_rows(lines: Sequence[Line], found: ComparedDirections) -> list[list[str]]:
+    """Return the rows of a region and level, the head first, the method that changes least outside on top."""
+    head = ["method", "outside / inside, best direction", "mean of directions", "ReSeFa / it", found.identity]
+    second = [f"kernel MMD, {found.second}"] if found.second else []
+    rows = [[*head, "kernel MMD", *second, "strength", "not reached"]]
     for line in sorted(lines, key=lambda one: one.outside.value):
         rows.append(
             [
@@ -52,23 +61,27 @@ def _table(lines: Sequence[Line], identity: str) -> str:
                 "" if line.against is None else text(line.against),
                 short(line.identity),
                 "" if line.distribution is None else str(line.distribution),
+                *([str(line.second or "")] if found.second else []),
                 short(line.strength),
                 f"{line.unreached} of {line.measured}",
             ]
         )
-    return table(rows)
+    return rows
 
 
-def _searches(found: ComparedDirections) -> str:
+def search_rows(found: ComparedDirections) -> list[list[str]]:
+    """Return the rows of the searches, the head first."""
     rows = [["region", "method", "derivatives, s", "all else, s", "directions"]]
     for (number, method), search in found.searches.items():
         times = [f"{search.derivatives:.1f}", f"{search.solving:.1f}"]
         rows.append([found.settings.regions[number], method, *times, search.reason or str(search.count)])
-    return table(rows)
+    return rows
 
 
 def write_comparison(folder: Path, found: ComparedDirections, facts: dict[str, Any]) -> list[Path]:
-    """Write comparison.json, from which all else can be made again, comparison.md and comparison.png."""
+    """Write comparison.json, from which all else can be made again, comparison.md, comparison.png, an image of the same
+    faces by every method for each region, and comparison.html, which holds all.
+    """
     tables = folder / "comparison.md"
     tables.write_text(markdown(found), "utf-8")
     searches = [
@@ -76,14 +89,56 @@ def write_comparison(folder: Path, found: ComparedDirections, facts: dict[str, A
         | {"solving": one.solving, "directions": one.count, "reason": one.reason}
         for (number, method), one in found.searches.items()
     ]
-    unedited = None if found.unedited is None else asdict(found.unedited)
+    apart = {"": found.unedited, "_second": found.unedited_second}
     content = facts | {"settings": asdict(found.settings), "identity": found.identity, "searches": searches}
-    content |= {"unedited_kernel_mmd": unedited, "lines": [asdict(line) for line in found.lines]}
+    content |= {f"unedited_kernel_mmd{name}": None if one is None else asdict(one) for name, one in apart.items()}
+    content |= {"second_network": found.second, "lines": [asdict(line) for line in found.lines]}
     paths = [tables, write_json(folder / "comparison.json", plain(content, str))]
+    grids = {}
     for number, region in enumerate(found.settings.regions):
-        grid = image_grid(found, number, found.settings.levels[-1], folder / "cells")
-        paths.append(write_image(folder / f"{file_name(region)}.png", grid))
-    return [*paths, plot(found, folder / "comparison.png")] if can_plot() else paths
+        grids[region] = image_grid(found, number, found.settings.levels[-1], folder / "cells")
+        paths.append(write_image(folder / f"{file_name(region)}.png", grids[region]))
+    drawn = [plot(found, folder / "comparison.png")] if can_plot() else []
+    told = {name: str(value) for name, value in facts.items()}
+    curves = read_image(*drawn) if drawn else None
+    return [*paths, *drawn, write_page(folder / "comparison.html", found, grids, curves, told)]
+
+
+def write_page(
+    path: Path,
+    found: ComparedDirections,
+    grids: Mapping[str, Float[Tensor, "1 3 _h _w"]],
+    curves: Float[Tensor, "1 3 _h2 _w2"] | None,
+    facts: Mapping[str, str],
+) -> Path:
+    """Write the page: the curves, for each region the faces and a table for each level, and the searches."""
+    settings = found.settings
+    told = {
+        **facts,
+        "images": f"{settings.images} held out, from seed {settings.first_seed}, truncation {settings.truncation:g}",
+        "directions": f"found at {len(settings.found_on)} images, the first {settings.directions} of each method",
+        "confined": "every edit, to its region" if settings.confined else "",
+        "sets": "" if found.unedited is None else unedited(found),
+    }
+    sections = [TablesSection("Outside over inside", "Both axes are root mean squares; lower is better.", curves)]
+    for region in settings.regions:
+        of_region = [line for line in found.lines if line.region == region]
+        tables = [
+            (f"change inside {level:g}", table_rows([line for line in of_region if line.level == level], found))
+            for level in settings.levels
+        ]
+        text = f"The same images by each method's first direction, at change inside {settings.levels[-1]:g}."
+        sections.append(TablesSection(region, text, grids[region], tables))
+    sections.append(
+        TablesSection("Searches", "Seconds, on the machine that searched.", None, [("", search_rows(found))])
+    )
+    return tables_page(
+        path,
+        title="Methods for directions, compared",
+        intro="What changes outside a region where every method changes it equally inside.",
+        facts={name: value for name, value in told.items() if value},
+        sections=sections if curves is not None else sections[1:],
+    )
 
 
 def plot(found: ComparedDirections, path: Path) -> Path:
@@ -114,11 +169,12 @@ def image_grid(
     columns, captions = [], ["original"]
     for method in found.settings.methods:
         search = found.searches[region, method]
-        path = cells / Cell(region, method, 0, level, 0, min(SHARD, found.settings.images)).file_name
+        cell = Cell(region, method, 0, level, 0, min(SHARD, found.settings.images))
+        path = cells / cell.file_name
         if search.directions is None or not path.is_file():
             continue
         strengths = torch.from_numpy(Measured.load(path).strengths[:rows]).float()
-        before, after = found.bench.shown(search.directions[0], region, strengths)
+        before, after = found.bench.edited(replace(cell, last=len(strengths)), search.directions[0], strengths)
         columns = columns or [before]
         columns.append(after)
         captions.append(method)

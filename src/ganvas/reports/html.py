@@ -68,13 +68,15 @@ class DirectionStrip:
 class ManySeeds:
     """One direction on several images: `images[row, i]` is the image of `seeds[row]` at `strengths[i]`.
 
-    A row without a seed has a name instead.
+    A row without a seed has a name instead. `regions` are the originals with the region drawn as it lies in each, None
+    where it is not known.
     """
 
     label: str
     seeds: tuple[int | str, ...]
     strengths: tuple[float, ...]
     images: Float[Tensor, "rows k 3 h w"]
+    regions: Float[Tensor, "rows 3 shown_h shown_w"] | None = None
 
     def __post_init__(self) -> None:
         if self.images.shape[:2] != (len(self.seeds), len(self.strengths)) or 0 in self.images.shape:
@@ -128,6 +130,38 @@ def directions_page(
         strips=[_strip(row, longest) for row in strips],
         many=[_many(block) for block in many],
     )
+
+
+@dataclass(frozen=True)
+class TablesSection:
+    """A part of a page of numbers: a heading, a few words, an image over the whole width or None, and tables with their
+    captions, the head of each its first row.
+    """
+
+    title: str
+    text: str = ""
+    image: Float[Tensor, "1 3 h w"] | None = None
+    tables: Sequence[tuple[str, Sequence[Sequence[str]]]] = ()
+
+
+def tables_page(
+    path: str | Path, *, title: str, intro: str, facts: Mapping[str, str], sections: Sequence[TablesSection]
+) -> Path:
+    """Write a page of tables and images. Returns the path.
+
+    Raises:
+        ImageError: an image holds NaN, or the page cannot be written.
+    """
+    shown = [
+        {
+            "title": one.title,
+            "text": one.text,
+            "image": None if one.image is None else _embedded(one.image),
+            "tables": [(caption, rows[0], rows[1:]) for caption, rows in one.tables],
+        }
+        for one in sections
+    ]
+    return _write_page(path, "tables.html", title=title, intro=intro, facts=facts, sections=shown)
 
 
 def index_page(path: str | Path, *, title: str, intro: str, entries: Sequence[IndexEntry]) -> Path:
@@ -210,8 +244,12 @@ def _many(block: ManySeeds) -> dict[str, Any]:
         {"name": str(seed), "is_seed": isinstance(seed, int), "images": [_embedded(_fit(one[None])) for one in images]}
         for seed, images in zip(block.seeds, block.images, strict=True)
     ]
-    strengths = [number(strength, signed=True) for strength in block.strengths]
-    return {"label": block.label, "strengths": strengths, "rows": rows}
+    heads = [number(strength, signed=True) for strength in block.strengths]
+    if block.regions is not None:
+        heads = ["region", *heads]
+        for row, original in zip(rows, block.regions, strict=True):
+            row["images"] = [_embedded(_fit(original[None])), *row["images"]]
+    return {"label": block.label, "heads": heads, "rows": rows}
 
 
 def _fit(image: Float[Tensor, "1 3 h w"], smallest: int = SMALLEST_SIDE) -> Float[Tensor, "1 3 new_h new_w"]:

@@ -48,15 +48,20 @@ def numbered(
     colors = palette(len(parts))[labels].permute(2, 0, 1)[None]
     height, width = image.shape[-2:]
     veiled = torch.lerp(image, functional.interpolate(colors, (height, width), mode="nearest"), VEIL)
-    drawing = to_pillow(veiled)
-    write = ImageDraw.Draw(drawing)
-    scale = height / labels.shape[0]
+    scale, texts = height / labels.shape[0], []
     for number in labels.unique().tolist():
         row, column, depth = deepest((labels == number).numpy())
         if 2 * scale * depth >= SMALLEST:
-            place = (column + 0.5) * scale, (row + 0.5) * scale
-            font = ImageFont.load_default(13)
-            write.text(place, str(number), fill="white", font=font, anchor="mm", stroke_width=2, stroke_fill="black")
+            texts.append((str(number), (row + 0.5) * scale, (column + 0.5) * scale))
+    return with_texts(veiled, texts)
+
+
+def with_texts(image: Float[Tensor, "1 3 h w"], texts: Sequence[tuple[str, float, float]]) -> Float[Tensor, "1 3 h w"]:
+    """Return an image with white texts around a row and a column each."""
+    drawing = to_pillow(image)
+    write, font = ImageDraw.Draw(drawing), ImageFont.load_default(13)
+    for text, row, column in texts:
+        write.text((column, row), text, fill="white", font=font, anchor="mm", stroke_width=2, stroke_fill="black")
     return from_bytes(torch.from_numpy(np.array(drawing))[None])
 
 
@@ -64,7 +69,11 @@ def palette(count: int) -> Float[Tensor, "k 3"]:
     """Return colors of which those of near numbers differ much, in [-1, 1]."""
     hues = [number * GOLDEN % 1 for number in range(count)]
     tones = [(0.55 + 0.4 * (number % 2), 1 - 0.3 * (number % 3 == 2)) for number in range(count)]
-    return torch.tensor([colorsys.hsv_to_rgb(hue, *tone) for hue, tone in zip(hues, tones, strict=True)]) * 2 - 1
+    return (
+        torch.tensor([colorsys.hsv_to_rgb(hue, *tone) for hue, tone in zip(hues, tones, strict=True)]).reshape(count, 3)
+        * 2
+        - 1
+    )
 
 
 def part_lines(parts: PartModel, shares: Sequence[float]) -> list[str]:

@@ -168,31 +168,42 @@ def compare_directions(
     mask: Float[Tensor, "1 mask_h mask_w"] | None,
     *,
     shared: int = 1,
+    masks: Sequence[Float[Tensor, "1 mask_h mask_w"] | None] = (),
     progress: Progress | None = None,
 ) -> RegionReport:
     """Show every edit on the first row of `latent`, and the first `shared` of them on its first 16 rows.
 
-    `mask` is the region at any size of the image's shape. `progress` is called with what is done, how much of it, and
-    how much there is.
+    `mask` is the region at any size of the image's shape, `masks` the same in each image, where it differs; None for
+    one that lacks it. `progress` is called with what is done, how much of it, and how much there is.
     """
     generator = latent.generator_for(generator)
     latent = latent.rows(range(min(len(latent), MOST_ROWS)))
     first = latent.rows([0])
     original = next(first.images(generator))
     # Of the same batch as the edits: another batch size changes the last digits, and no change shall be exactly 0.
-    original_among_all = generator.synthesize(latent).cpu()[:1] if len(latent) > 1 and shared else original
+    originals = generator.synthesize(latent).cpu() if len(latent) > 1 and shared else original
+    regions = None if mask is None else _on_each(originals, masks or [mask] * len(originals))
     strips, many = [], []
     for done, one in enumerate(edits, start=1):
         wide = done <= shared and len(latent) > 1
         rows = list[Tensor]()
         images = _kept(one.each(generator, latent if wide else first), rows)
-        strips.append(make_strip(one, images, original_among_all if wide else original, mask))
+        strips.append(make_strip(one, images, originals[:1] if wide else original, mask))
         if wide:
-            many.append(ManySeeds(one.label, latent.seeds or latent.captions, one.lengths, torch.stack(rows, dim=1)))
+            names, shown = latent.seeds or latent.captions, torch.stack(rows, dim=1)
+            many.append(ManySeeds(one.label, names, one.lengths, shown, regions))
         if progress:
             progress("Drawing edits", done, len(edits))
     photos = None if first.photo is None else first.photo.images.expand(len(strips), -1, -1, -1)
     return RegionReport(original.expand(len(strips), -1, -1, -1), mask, tuple(strips), tuple(many), photos)
+
+
+def _on_each(
+    images: Float[Tensor, "rows 3 h w"], masks: Sequence[Float[Tensor, "1 mask_h mask_w"] | None]
+) -> Float[Tensor, "rows 3 height width"]:
+    """Return images at the sheet's size with the region of each drawn on it."""
+    few = masks[: len(images)]
+    return torch.cat([outlined(image[None], mask) for image, mask in zip(images, few, strict=True)])
 
 
 def _kept(series: Iterator[Float[Tensor, "rows 3 h w"]], rows: list[Tensor]) -> Iterator[Float[Tensor, "1 3 h w"]]:

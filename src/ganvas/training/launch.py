@@ -17,6 +17,7 @@ from ganvas.images.classes import LABELS, count_labels, find_classes
 from ganvas.images.datasets import FEWEST, DatasetSummary, open_images
 from ganvas.io.files import make_folder
 from ganvas.io.progress import Progress, silent
+from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.alarms import check_finite
 from ganvas.training.checks import AUTO
 from ganvas.training.distributed import ProcessGroup, local_device, process_group
@@ -36,6 +37,7 @@ from ganvas.training.gan.task import GANSettings, RunSchedule, TrainingTask
 from ganvas.training.hardware import fastest_precision, set_threads
 
 DISCRIMINATOR_WARMUP = 500
+ADAPTATION_SCHEDULE = RunSchedule(1_000, 350, log_every=100, sheet_every=200, evaluate_every=500, snapshot_every=500)
 REHEARSED_STEPS = 3
 TRAINING = "Training"
 
@@ -47,7 +49,7 @@ class RunOptions:
 
     Attributes:
         start: Start from trained networks instead of random weights: the name or file of a generator, or a training
-            snapshot. Not for `adapt`.
+            snapshot. Not for adaptation.
         resume: Resume a run: "auto" for the newest snapshot in its folder, or a snapshot file.
         change: When resuming, allow settings other than the snapshot's.
         held_out: A folder or a zip of held-out images, on which the generator is evaluated.
@@ -139,30 +141,52 @@ class TrainingCall:
         return settings
 
 
-def style_call(
+def call_of(
     data: str | Path,
-    settings: StyleGAN2Settings | StyleGAN3Settings,
+    settings: GANSettings | None,
     out: Path,
-    augmentation: Augmentation,
-    schedule: RunSchedule,
+    augmentation: Augmentation | None,
+    schedule: RunSchedule | None,
     options: RunOptions,
 ) -> TrainingCall:
-    """Return the call that trains a StyleGAN, with its warm-up filled in; a StyleGAN3's augmentation is reduced to what
-    commutes with moving and turning.
+    """Return the call with what was left to it filled in, and the networks that it starts from read.
+
+    A StyleGAN3's augmentation is reduced to what commutes with moving and turning.
     """
+    settings = settings or StyleGAN2Settings.standard(
+        **starting.sized_as(options.start, {"precision": AUTO, "discriminator_warmup": None})
+    )
+    if isinstance(settings, AdaptationSettings):
+        if options.start:
+            raise TrainingError(
+                f"'{options.start}' was given to start from, but an adaptation starts from the generator in its "
+                "settings; leave start out."
+            )
+        augmentation, schedule = augmentation or Augmentation("diff"), schedule or ADAPTATION_SCHEDULE
+        return TrainingCall(data, settings, out, augmentation, schedule, options, fewest=1)
+    augmentation, schedule = augmentation or Augmentation(), schedule or RunSchedule()
     if isinstance(settings, StyleGAN3Settings):
         augmentation = replace(augmentation, parts=EQUIVARIANT_PARTS)
-    source = starting.read_initial(options.start, settings.discriminator_channels) if options.start else None
-    if settings.discriminator_warmup is None:
-        alone = DISCRIMINATOR_WARMUP if source is not None and source.discriminator is None else 0
-        settings = replace(settings, discriminator_warmup=alone)
-        if alone:
-            warnings.warn(
-                f"'{options.start}' comes with no discriminator that fits (one in an NVIDIA file is not used): a new "
-                f"one learns alone for {alone} steps first.",
-                stacklevel=3,
-            )
+    stylish = isinstance(settings, StyleGAN2Settings | StyleGAN3Settings)
+    channels = settings.discriminator_channels if stylish else ()
+    source = starting.read_initial(options.start, channels) if options.start else None
+    if stylish and settings.discriminator_warmup is None:
+        settings = _warmed_up(settings, source, options.start)
     return TrainingCall(data, settings, out, augmentation, schedule, options, source)
+
+
+def _warmed_up(
+    settings: StyleGAN2Settings | StyleGAN3Settings, source: InitialNetworks | Networks | None, start: str | None
+) -> StyleGAN2Settings | StyleGAN3Settings:
+    """Return the settings with a warm-up of the discriminator where the run starts with none that fits."""
+    alone = DISCRIMINATOR_WARMUP if source is not None and source.discriminator is None else 0
+    if alone:
+        warnings.warn(
+            f"'{start}' comes with no discriminator that fits (one in an NVIDIA file is not used): a new one learns "
+            f"alone for {alone} steps first.",
+            stacklevel=5,
+        )
+    return replace(settings, discriminator_warmup=alone)
 
 
 def train(call: TrainingCall, progress: Progress, on_event: OnEvent, should_stop: Callable[[], bool]) -> TrainingResult:

@@ -122,11 +122,10 @@ class Bench:
         return Measured(strengths.double().numpy(), **numbers, features=features)
 
     @torch.no_grad()
-    def shown(
-        self, direction: Direction, region: int, strengths: Float[Tensor, "n"]
+    def edited(
+        self, cell: Cell, direction: Direction, strengths: Float[Tensor, "n"]
     ) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 3 h w"]]:
-        """Return the first held-out images and their edits by these strengths, unedited where one is inf."""
-        cell = Cell(region, "", 0, 0.0, 0, len(strengths))
+        """Return a cell's images and their edits by these strengths, unedited where one is inf."""
         mover = self._mover(cell, direction)
         usable = torch.where(strengths.isfinite(), strengths, torch.zeros_like(strengths))
         return mover.before, mover.images(torch.arange(len(strengths)), usable)

@@ -2,10 +2,10 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ganvas.comparisons.directions.settings import METHODS, DirectionComparison
+from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
 from ganvas.directions.direction import Directions
 from ganvas.directions.files import load_directions
 from ganvas.directions.find import find_directions, space_for
@@ -40,12 +40,17 @@ class _Clock:
     """Tells the time of derivatives from that of all else, by what is reported."""
 
     progress: Progress
-    begun: float
     derivatives: float = 0.0
+    begun: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self.last = self.begun
 
     def __call__(self, what: str, done: int, total: int) -> None:
+        now = time.perf_counter()
         if what == WORK:
-            self.derivatives = time.perf_counter() - self.begun
+            self.derivatives += now - self.last
+        self.last = now
         self.progress(what, done, total)
 
 
@@ -58,9 +63,17 @@ def find_all(
         for method in settings.methods:
             path = folder / f"{number}-{method}.safetensors"
             if not path.with_suffix(".json").is_file():
-                _find(generator, settings, region, method, path, progress)
+                _save(path, _search(generator, settings, region, method, progress))
             found[number, method] = read_found(path)
     return found
+
+
+def _save(path: Path, found: Found) -> None:
+    """Write what `read_found` reads: the numbers last, whose file says that the search is done."""
+    if found.directions is not None:
+        found.directions.save(path)
+    numbers = {"derivatives": found.derivatives, "solving": found.solving, "reason": found.reason}
+    write_json(path.with_suffix(".json"), numbers)
 
 
 def read_found(path: Path) -> Found:
@@ -76,12 +89,11 @@ def layers_for(generator: Generator, settings: DirectionComparison, region: str,
     return settings.layers or about_of(generator).layers_for(region) or None
 
 
-def _find(
-    generator: Generator, settings: DirectionComparison, region: str, method: str, path: Path, progress: Progress
-) -> None:
-    how = METHODS[method]
+def _search(generator: Generator, settings: DirectionComparison, region: str, method: str, progress: Progress) -> Found:
+    """Search by a method; a method that cannot serve this generator says why."""
+    how = COMPARED[method]
     latent = sample(generator, settings.found_on, truncation=settings.truncation)
-    clock = _Clock(progress, time.perf_counter())
+    clock = _Clock(progress)
     try:
         space = space_for(how, generator)
         directions = find_directions(
@@ -95,10 +107,6 @@ def _find(
             progress=clock,
         )
     except GanvasError as reason:
-        found = Found(None, reason=str(reason))
-    else:
-        whole = time.perf_counter() - clock.begun
-        directions.save(path)
-        found = Found(None, clock.derivatives, whole - clock.derivatives)
-    numbers = {"derivatives": found.derivatives, "solving": found.solving, "reason": found.reason}
-    write_json(path.with_suffix(".json"), numbers)
+        return Found(None, reason=str(reason))
+    whole = time.perf_counter() - clock.begun
+    return Found(directions, clock.derivatives, whole - clock.derivatives)

@@ -26,7 +26,7 @@ class Line:
     the first half of the images, measured on the second. ``mean`` is that of all its directions on all images. Where
     the level was not reached, a quotient is infinite: so medians count it. ``against`` is the median over images of
     ReSeFa's quotient divided by this one's: below 1 ReSeFa changes less outside. ``distribution`` is the kernel MMD of
-    the first direction's edited images to the reference images.
+    the first direction's edited images to the reference images, ``second`` the same by another network.
     """
 
     region: str
@@ -40,6 +40,7 @@ class Line:
     measured: int
     strength: float
     distribution: KernelMMD | None
+    second: KernelMMD | None = None
 
 
 Key = tuple[int, str, int, float]

@@ -1,10 +1,8 @@
 """A comparison from start to end: what its folder lacks is measured, by one process or several."""
 
 import json
-import os
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +13,28 @@ from jaxtyping import Float
 from ganvas.comparisons.directions.cells import SHARD, Bench, Measured, all_cells
 from ganvas.comparisons.directions.found import Found, find_all
 from ganvas.comparisons.directions.results import Line, distance_to, joined, lines
-from ganvas.comparisons.directions.settings import METHODS, DirectionComparison
-from ganvas.comparisons.records import claim_folder
+from ganvas.comparisons.directions.second_network import add_features, with_second
+from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
 from ganvas.directions.find import region_of
-from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.io.cache import exclusive
 from ganvas.io.json_files import plain
 from ganvas.io.progress import Progress, silent
+from ganvas.io.shared_folder import claim_folder, missing_shares, rank_and_count, wait_for
 from ganvas.metrics.distribution import KernelMMD
 from ganvas.metrics.evaluation import fake_images, real_features
-from ganvas.metrics.features import FeatureNetwork, load_features
+from ganvas.metrics.features import ImageFeatures, load_features
 from ganvas.metrics.likeness import likeness
 from ganvas.parts.located import drawn
 
-POLL, PATIENCE = 0.5, 600.0  # seconds
 RULES = 1  # raised with every change of what is measured that no setting shows
 
 
 @dataclass(frozen=True)
 class ComparedDirections:
     """The result: a line for each region, level and method; the searches, with their seconds, by number of the region
-    and method; the kernel MMD of the unedited images to the reference, and what identity was measured by.
+    and method; the kernel MMD of the unedited images to the reference, also by the second network with its name; what
+    identity was measured by.
     """
 
     settings: DirectionComparison
@@ -45,6 +43,8 @@ class ComparedDirections:
     unedited: KernelMMD | None
     identity: str
     bench: Bench
+    unedited_second: KernelMMD | None = None
+    second: str = ""
 
 
 def compare_directions(
@@ -52,17 +52,18 @@ def compare_directions(
     settings: DirectionComparison,
     folder: Path,
     data: Path | None = None,
+    second: ImageFeatures | None = None,
     progress: Progress = silent,
 ) -> ComparedDirections | None:
     """Measure every cell that the folder lacks, and return what all say together.
 
     Several processes with the same folder (``torchrun``) each take a part of the cells; the first waits for all and
     returns the result, the same to the last digit whoever measured what; the others return None. `data` are real
-    images, to which edited ones are compared as sets; None: as many images of other seeds.
+    images, to which edited ones are compared as sets, by Ganvas's own network and a `second` one; None: as many images
+    of other seeds.
 
     Raises `GanvasError` where the folder holds another comparison.
     """
-    rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / "search"):
         claim_folder(folder, record(generator, settings, data))
@@ -73,45 +74,34 @@ def compare_directions(
     bench = Bench(generator, settings, regions, network, distance.measure)
     cells = all_cells(settings, {key: found.count for key, found in searches.items()})
     paths = [folder / "cells" / cell.file_name for cell in cells]
-    # By the number of a cell, not of those that are missing: processes start at different times.
-    mine = [number for number in range(rank, len(cells), count) if not paths[number].is_file()]
+    mine = missing_shares(paths)
     for done, number in enumerate(mine):
         progress("Measuring edits", done, len(mine))
         cell = cells[number]
         directions = searches[cell.region, cell.method].directions
         assert directions is not None
         bench.measure(cell, directions[cell.index]).save(paths[number])
-    if rank:
+    if second is not None:
+        add_features(second, bench, searches, cells, folder, progress)
+    if rank_and_count()[0]:
         return None
-    _wait_for(paths, progress)
+    wait_for(paths, progress)
     found = joined(cells, [Measured.load(path) for path in paths])
     reference, unedited = _reference(generator, settings, network, data, progress)
-    return ComparedDirections(
-        settings,
-        tuple(lines(settings, found, reference)),
-        searches,
-        distance_to(reference, unedited),
-        distance.name,
-        bench,
-    )
-
-
-def _wait_for(paths: Sequence[Path], progress: Progress) -> None:
-    """Wait until other processes have written their cells; raises `GanvasError` where none comes for some minutes."""
-    left, since = len(paths), time.monotonic()
-    while missing := [path for path in paths if not path.is_file()]:
-        if len(missing) < left:
-            left, since = len(missing), time.monotonic()
-        if time.monotonic() - since > PATIENCE:
-            raise GanvasError(f"{len(missing)} of {len(paths)} cells are missing; start the same command again.")
-        progress("Waiting for other processes", len(paths) - len(missing), len(paths))
-        time.sleep(POLL)
+    table, own = lines(settings, found, reference), distance_to(reference, unedited)
+    result = ComparedDirections(settings, tuple(table), searches, own, distance.name, bench)
+    if second is None:
+        return result
+    reference, unedited = _reference(generator, settings, second, data, progress)
+    table = with_second(table, settings, cells, folder, reference, progress)
+    seen = {"unedited_second": distance_to(reference, unedited), "second": second.name}
+    return replace(result, lines=tuple(table), **seen)
 
 
 def record(generator: Generator, settings: DirectionComparison, data: Path | None) -> dict[str, Any]:
     """Return what makes two comparisons the same: not how many images, which may be more the next time."""
     chosen = {name: value for name, value in asdict(settings).items() if name != "images"}
-    methods = {name: repr(METHODS[name]) for name in settings.methods}
+    methods = {name: repr(COMPARED[name]) for name in settings.methods}
     found = {
         "rules": RULES,
         "shard": SHARD,
@@ -124,14 +114,14 @@ def record(generator: Generator, settings: DirectionComparison, data: Path | Non
 
 
 def _reference(
-    generator: Generator, settings: DirectionComparison, network: FeatureNetwork, data: Path | None, progress: Progress
+    generator: Generator, settings: DirectionComparison, network: ImageFeatures, data: Path | None, progress: Progress
 ) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "n d"]]:
     """Return the features of the reference images and of the unedited ones."""
 
     @torch.no_grad()
     def features_of(seeds: range) -> Float[np.ndarray, "n d"]:
         batches = fake_images(generator, seeds, truncation=settings.truncation)
-        return torch.cat([network(images.to(network.mean.device)) for images in batches]).cpu().numpy()
+        return torch.cat([network(images.to(network.device)) for images in batches]).cpu().numpy()
 
     last = settings.seeds[-1]
     if data is None:

@@ -8,6 +8,7 @@ from ganvas.directions.ganspace import GANSpace
 from ganvas.directions.lelsd import LELSD
 from ganvas.directions.localbasis import LocalBasis
 from ganvas.directions.lowrankgan import LowRankGAN
+from ganvas.directions.panda import PandA
 from ganvas.directions.random import RandomDirections
 from ganvas.directions.resefa import ReSeFa
 from ganvas.directions.sefa import SeFa
@@ -17,7 +18,7 @@ from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count, Positive, Rate, Truncation
 from ganvas.generators.codes import Layers
 
-METHODS: Mapping[str, Method] = {
+COMPARED: Mapping[str, Method] = {
     "resefa": ReSeFa(),
     "foreground": ReSeFa(background_weight=0),
     "lowrankgan": LowRankGAN(),
@@ -25,6 +26,8 @@ METHODS: Mapping[str, Method] = {
     "stylespace": StyleSpace(),
     "stylespace-overlap": StyleSpace(score="overlap"),
     "lelsd": LELSD(),
+    "panda": PandA(),
+    "panda-learned": PandA(part="learned"),
     "sefa": SeFa(),
     "ganspace": GANSpace(),
     "localbasis": LocalBasis(),
@@ -40,7 +43,7 @@ class DirectionComparison:
 
     Args:
         regions: Names or texts of regions that are the same for every image.
-        methods: Names of `METHODS`.
+        methods: Names of `COMPARED`.
         found_on: Seeds of the images at which directions are found.
         images: Number of held-out images at which they are measured.
         first_seed: The first of their seeds; none of them may be among `found_on`.
@@ -57,7 +60,7 @@ class DirectionComparison:
     """
 
     regions: tuple[str, ...]
-    methods: tuple[str, ...] = tuple(METHODS)
+    methods: tuple[str, ...] = tuple(COMPARED)
     found_on: tuple[int, ...] = tuple(range(16))
     images: Count = 500
     first_seed: int = 1000
@@ -71,8 +74,8 @@ class DirectionComparison:
 
     def __post_init__(self) -> None:
         for name in self.methods:
-            if name not in METHODS:
-                raise GanvasError(f"There is no method '{name}' to compare; there are {', '.join(METHODS)}.")
+            if name not in COMPARED:
+                raise GanvasError(f"There is no method '{name}' to compare; there are {', '.join(COMPARED)}.")
         if not self.regions or not self.methods or not self.levels:
             raise GanvasError("A comparison needs at least one region, one method and one level.")
         if shared := set(self.found_on) & set(self.seeds):

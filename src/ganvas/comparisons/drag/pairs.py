@@ -6,7 +6,6 @@ The second image has the layers that a drag optimizes shifted towards another im
 
 import math
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +79,7 @@ class PairResult:
 
 def pairs(bench: DragBenchmark, progress: Progress) -> list[PairResult]:
     """Return all pairs by all methods, making what the folder lacks."""
-    report = partial(progress, "Pairs")
-    return by_all_methods(bench, bench.settings.pairs, dragged_path, _drag, _read, report)
+    return by_all_methods(bench, bench.settings.pairs, dragged_path, _drag, _read, progress, "Pairs")
 
 
 def dragged_path(folder: Path, number: int, method: str) -> Path:

@@ -9,32 +9,33 @@ import torch
 
 from ganvas.comparisons.drag import pairs, report, sheets, trials
 from ganvas.comparisons.drag.trials import DragBenchmark
-from ganvas.comparisons.records import claim_folder
 from ganvas.drag.methods import settings_of
 from ganvas.drag.request import DragRequest
 from ganvas.drag.run import prepare
 from ganvas.generators.protocol import about_of
+from ganvas.io.cache import exclusive
 from ganvas.io.files import atomic_path
 from ganvas.io.json_files import plain, write_json
 from ganvas.io.progress import Progress
+from ganvas.io.shared_folder import claim_folder, rank_and_count
 
 COUNTS = ("drags", "pairs", "resamples", "near")
 RULES = 4  # raised with every change of what a drag does or of how it is measured, which no setting shows
 ANY_PAIR = ((0.5, 0.5), (0.6, 0.5))
 
 
-def run_benchmark(bench: DragBenchmark, name: str, progress: Progress) -> tuple[str, list[Path]]:
+def run_benchmark(bench: DragBenchmark, name: str, progress: Progress) -> tuple[str, list[Path]] | None:
     """Return the benchmark's tables and the paths of what was written.
 
-    A folder with fewer drags of the same kind goes on; raises `GanvasError` for one of another benchmark.
+    A folder with fewer drags of the same kind goes on; raises `GanvasError` for one of another benchmark. Several
+    processes with the same folder (``torchrun``) each do a share; the first writes, the others return None.
     """
-    claim_folder(bench.folder, record(bench))
-    found = report.DragResults(
-        tuple(trials.trials(bench, progress)),
-        tuple(pairs.pairs(bench, progress)),
-        bench.generator.resolution,
-        bench.features.name,
-    )
+    with exclusive(bench.folder / "claim"):
+        claim_folder(bench.folder, record(bench))
+    dragged, paired = trials.trials(bench, progress), pairs.pairs(bench, progress)
+    if rank_and_count()[0]:
+        return None
+    found = report.DragResults(tuple(dragged), tuple(paired), bench.generator.resolution, bench.features.name)
     text = report.markdown(found, bench.settings, name)
     numbers = bench.folder / "benchmark.json"
     write_json(numbers, {**record(bench), **_machine(), "results": plain(asdict(found), str)})

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +24,7 @@ from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.metrics import psnr
 from ganvas.inversion.terms import feature_distance
 from ganvas.io.progress import Progress
+from ganvas.io.shared_folder import missing_shares, rank_and_count, wait_for
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.latents.latent import sample
 from ganvas.metrics.locality import rms_change
@@ -97,8 +97,7 @@ class DragBenchmark:
 
 def trials(bench: DragBenchmark, progress: Progress) -> list[DragTrial]:
     """Return all trials, number by number, measuring those that the folder lacks."""
-    report = partial(progress, "Drags")
-    return by_all_methods(bench, bench.settings.drags, trial_path, _measure, read_trial, report)
+    return by_all_methods(bench, bench.settings.drags, trial_path, _measure, read_trial, progress, "Drags")
 
 
 def by_all_methods(
@@ -107,18 +106,23 @@ def by_all_methods(
     path_of: Callable[[Path, int, str], Path],
     make: Callable[[DragBenchmark, int, str], None],
     read: Callable[[Path], Result],
-    report: Callable[[int, int], None],
+    progress: Progress,
+    what: str,
 ) -> list[Result]:
-    """Return the results of `count` tasks by all methods, number by number, making the files that the folder lacks."""
+    """Return the results of `count` tasks by all methods, number by number, making the files that the folder lacks.
+
+    Of several processes each makes its share; the first waits for all, the others return nothing.
+    """
     wanted = [(number, method) for number in range(count) for method in bench.settings.methods]
-    found = []
-    for number, method in wanted:
-        report(len(found), len(wanted))
-        path = path_of(bench.folder, number, method)
-        if not path.is_file():
-            make(bench, number, method)
-        found.append(read(path))
-    return found
+    paths = [path_of(bench.folder, *task) for task in wanted]
+    mine = missing_shares(paths)
+    for done, number in enumerate(mine):
+        progress(what, done, len(mine))
+        make(bench, *wanted[number])
+    if rank_and_count()[0]:
+        return []
+    wait_for(paths, progress)
+    return [read(path) for path in paths]
 
 
 def trial_path(folder: Path, number: int, method: str) -> Path:

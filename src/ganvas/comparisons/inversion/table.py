@@ -16,7 +16,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.reconstruction import DIGITS, ReconstructionMetrics
-from ganvas.comparisons.records import claim_folder
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
@@ -28,6 +27,7 @@ from ganvas.inversion.prepare import Inversion
 from ganvas.inversion.settings import InversionSettings
 from ganvas.io.json_files import write_json
 from ganvas.io.progress import Progress, silent
+from ganvas.io.shared_folder import claim_folder
 from ganvas.latents.files import load_latent
 
 LOSSES: Mapping[str, LossWeights] = {

@@ -21,7 +21,7 @@ from ganvas.studio.session import Session
 from ganvas.studio.wire import encoded
 
 Message = Mapping[str, Any]
-BY_DEFAULT = tuple(name for name in METHODS if name != "lelsd")  # which optimizes for minutes
+BY_DEFAULT = tuple(name for name in METHODS if name not in ("lelsd", "panda"))  # which take minutes
 
 
 @dataclass(eq=False)

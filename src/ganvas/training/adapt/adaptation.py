@@ -26,12 +26,11 @@ from ganvas.metrics.features import load_features
 from ganvas.training.adapt.feature_discriminator import FeatureDiscriminator
 from ganvas.training.adapt.photo_similarity import SIMILARITY, PhotoSimilarity
 from ganvas.training.checks import check_precision, dtype_of
-from ganvas.training.distributed import ProcessGroup
-from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.discriminator_files import companion_discriminator_path, load_discriminator
 from ganvas.training.gan.discriminators import StyleDiscriminator
 from ganvas.training.gan.losses import gradient_penalty, hinge, hinge_generator, score_metrics
 from ganvas.training.gan.networks import Networks, SheetMeasure, adam
+from ganvas.training.gan.step import Step
 from ganvas.training.randomness import Randomness
 
 BETAS = (0.0, 0.99)
@@ -172,30 +171,20 @@ class AdaptationSettings:
             )
         return discriminator
 
-    def step(
-        self,
-        networks: Networks,
-        real: Tensor,
-        index: int,
-        draws: Randomness,
-        augment: Augment,
-        processes: ProcessGroup,
-    ) -> dict[str, Tensor]:
-        """Do one step on this process's shard of the `real` images, both networks on the same fake images; returns
-        losses and mean scores.
-        """
+    def step(self, networks: Networks, step: Step) -> dict[str, Tensor]:
+        """Do one step, both networks on the same fake images; returns losses and mean scores."""
         assert isinstance(networks, AdaptationNetworks)
         generator = networks.generator
-        with torch.autocast(real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
-            codes, noise = _draw(generator, draws, self.batch)
+        with torch.autocast(step.real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
+            codes, noise = _draw(generator, step.draws, self.batch)
             maps = _synthesize(generator, codes, noise, generator.feature_names)
             fake = maps["image"].detach()
-            metrics = _discriminator_step(self, networks, real, fake, index, draws, augment, processes)
+            metrics = _discriminator_step(self, networks, fake, step)
             original: dict[str, Tensor] = {}
             if self.correspondence:
                 with torch.no_grad():
                     original = _synthesize(networks.origin, codes, noise, generator.feature_names)
-            return metrics | _generator_step(self, networks, maps, original, draws, augment, processes)
+            return metrics | _generator_step(self, networks, maps, original, step)
 
     def exported(self, networks: Networks) -> Any:
         """Return the generator to keep: the average."""
@@ -241,24 +230,20 @@ def similarities(maps: Float[Tensor, "n *_map"]) -> Float[Tensor, "n others"]:
 def _discriminator_step(
     settings: AdaptationSettings,
     networks: AdaptationNetworks,
-    real: Tensor,
     fake: Tensor,
-    index: int,
-    draws: Randomness,
-    augment: Augment,
-    processes: ProcessGroup,
+    step: Step,
 ) -> dict[str, Tensor]:
     discriminator = _unfreeze(networks.discriminator, settings.frozen)
     with torch.no_grad():
-        real, fake = augment(real, draws), augment(fake, draws)
+        real, fake = step.augmented(step.real), step.augmented(fake)
     pairs = list(zip(_patch_scores(discriminator, real), _patch_scores(discriminator, fake), strict=True))
     loss = torch.stack([hinge(of_real.flatten(), of_fake.flatten()) for of_real, of_fake in pairs]).mean()
     networks.discriminator_optimizer.zero_grad()
     loss.backward()
-    if settings.r1 and index % settings.penalty_every == 0:
+    if settings.r1 and step.is_due(settings.penalty_every):
         penalty = gradient_penalty(lambda images: _mean_score(_patch_scores(discriminator, images)), real)
         (penalty * (settings.r1 / 2 * settings.penalty_every)).backward()
-    processes.average_gradients(discriminator)
+    step.processes.average_gradients(discriminator)
     networks.discriminator_optimizer.step()
     real_scores, fake_scores = (_mean_score(list(scores)) for scores in zip(*pairs, strict=True))
     return {"D": loss.detach(), **score_metrics(real_scores, fake_scores)}
@@ -269,12 +254,10 @@ def _generator_step(
     networks: AdaptationNetworks,
     maps: Mapping[str, Tensor],
     original: Mapping[str, Tensor],
-    draws: Randomness,
-    augment: Augment,
-    processes: ProcessGroup,
+    step: Step,
 ) -> dict[str, Tensor]:
     generator, discriminator = networks.generator, networks.discriminator.requires_grad_(False)
-    scores = _patch_scores(discriminator, augment(maps["image"], draws))
+    scores = _patch_scores(discriminator, step.augmented(maps["image"]))
     loss = torch.stack([hinge_generator(None, each.flatten()) for each in scores]).mean()
     metrics = {"G": loss.detach()}
     if original:
@@ -282,7 +265,7 @@ def _generator_step(
         loss = loss + settings.correspondence * term
     networks.generator_optimizer.zero_grad()
     loss.backward()
-    processes.average_gradients(generator)
+    step.processes.average_gradients(generator)
     networks.generator_optimizer.step()
     return {name: value.detach() for name, value in metrics.items()}
 

@@ -28,14 +28,13 @@ from ganvas.errors.ranges import Batch, Count, Depth, Positive, Range, Rate, See
 from ganvas.generators.biggan.generator import BigGAN
 from ganvas.generators.biggan.synthesis import BigGANArchitecture
 from ganvas.training.checks import check_precision, dtype_of
-from ganvas.training.distributed import ProcessGroup
-from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.channels import parse_channels, standard_channels
 from ganvas.training.gan.losses import LOSSES, score_metrics
 from ganvas.training.gan.networks import InitialNetworks, Networks, adam, copy_weights, descend, on_device
 from ganvas.training.gan.projection_discriminator import ProjectionDiscriminator
 from ganvas.training.gan.spectral import FIRST_ITERATIONS, first_vector, iterate, normalized
 from ganvas.training.gan.standing_statistics import with_standing_statistics
+from ganvas.training.gan.step import Step
 from ganvas.training.randomness import Randomness
 
 BETAS = (0.0, 0.999)
@@ -160,19 +159,10 @@ class BigGANSettings:
             vectors,
         )
 
-    def step(
-        self,
-        networks: Networks,
-        real: Tensor,
-        index: int,
-        draws: Randomness,
-        augment: Augment,
-        processes: ProcessGroup,
-        classes: Int[Tensor, "n"],
-    ) -> dict[str, Tensor]:
-        """Do step `index` on this process's shard of the `real` images of these `classes`; returns losses, scores."""
-        with torch.autocast(real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
-            return training_step(self, networks, real, classes, index, draws, augment, processes)
+    def step(self, networks: Networks, step: Step) -> dict[str, Tensor]:
+        """Do one step on real images of classes; returns losses and mean scores."""
+        with torch.autocast(step.real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
+            return training_step(self, networks, step)
 
     def exported(self, networks: Networks) -> BigGAN:
         """Return the generator to keep: the average, its weights normalized, with standing statistics."""
@@ -183,41 +173,33 @@ class BigGANSettings:
             return with_standing_statistics(generator)
 
 
-def training_step(
-    settings: BigGANSettings,
-    networks: Networks,
-    real: Float[Tensor, "n 3 r r"],
-    classes: Int[Tensor, "n"],
-    index: int,
-    draws: Randomness,
-    augment: Augment,
-    processes: ProcessGroup,
-) -> dict[str, Tensor]:
+def training_step(settings: BigGANSettings, networks: Networks, step: Step) -> dict[str, Tensor]:
     """Update the discriminator, then at every so manyth step the generator, on the same fake images; returns losses and
     mean scores.
     """
-    loss, discriminator = LOSSES["hinge"], networks.discriminator
-    generator_learns = (index + 1) % settings.discriminator_steps == 0
+    assert step.classes is not None
+    loss, discriminator, draws = LOSSES["hinge"], networks.discriminator, step.draws
+    generator_learns = (step.index + 1) % settings.discriminator_steps == 0
     fake_classes = draws.integers(len(settings.classes), settings.batch)
     z = truncated_normal(draws, settings.batch, settings.z_dim)
     with torch.set_grad_enabled(generator_learns):
         fake = functional_call(networks.generator, normalized_weights(networks), (z, _one_hot(fake_classes, settings)))
 
     discriminator.requires_grad_(True)
-    shown = torch.cat([augment(real, draws), augment(fake.detach(), draws)])
-    real_scores, fake_scores = discriminator(shown, torch.cat([classes, fake_classes])).chunk(2)
+    shown = torch.cat([step.augmented(step.real), step.augmented(fake.detach())])
+    real_scores, fake_scores = discriminator(shown, torch.cat([step.classes, fake_classes])).chunk(2)
     discriminator_loss = loss.discriminator(real_scores, fake_scores)
-    descend(discriminator, networks.discriminator_optimizer, discriminator_loss, processes)
+    descend(discriminator, networks.discriminator_optimizer, discriminator_loss, step.processes)
     metrics = {"D": discriminator_loss.detach(), **score_metrics(real_scores, fake_scores)}
 
     if generator_learns:
         discriminator.requires_grad_(False)
-        generator_loss = loss.generator(None, discriminator(augment(fake, draws), fake_classes))
+        generator_loss = loss.generator(None, discriminator(step.augmented(fake), fake_classes))
         metrics["G"] = generator_loss.detach()
         if settings.orthogonal:
             penalty = orthogonality(weight for _, weight in matrices(networks.generator))
             generator_loss = generator_loss + settings.orthogonal * penalty
-        descend(networks.generator, networks.generator_optimizer, generator_loss, processes)
+        descend(networks.generator, networks.generator_optimizer, generator_loss, step.processes)
     return metrics
 
 

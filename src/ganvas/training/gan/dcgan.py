@@ -8,7 +8,6 @@ import copy
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.errors import TrainingError
@@ -17,12 +16,10 @@ from ganvas.errors.ranges import Batch, Positive, Rate, Seed, Size, Width
 from ganvas.generators.dcgan.generator import DCGAN, DCGANArchitecture, initialize
 from ganvas.generators.dcgan.layers import MOMENTUM, BatchNorm
 from ganvas.training.checks import check_precision, dtype_of
-from ganvas.training.distributed import ProcessGroup
-from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.discriminators import ConvolutionalDiscriminator
 from ganvas.training.gan.losses import LOSSES, score_metrics
 from ganvas.training.gan.networks import InitialNetworks, Networks, adam, copy_weights, descend, on_device
-from ganvas.training.randomness import Randomness
+from ganvas.training.gan.step import Step
 
 BETAS = (0.5, 0.999)
 STATISTICS_BATCHES, STATISTICS_BATCH = 8, 128
@@ -100,45 +97,30 @@ class DCGANSettings:
             adam(discriminator, self.discriminator_learning_rate, BETAS),
         )
 
-    def step(
-        self,
-        networks: Networks,
-        real: Tensor,
-        index: int,
-        draws: Randomness,
-        augment: Augment,
-        processes: ProcessGroup,
-    ) -> dict[str, Tensor]:
-        """Do one step on this process's shard of the `real` images; returns losses and mean scores."""
-        with torch.autocast(real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
-            return training_step(self, networks, real, draws, augment, processes)
+    def step(self, networks: Networks, step: Step) -> dict[str, Tensor]:
+        """Do one step of both networks; returns losses and mean scores."""
+        with torch.autocast(step.real.device.type, dtype_of(self.precision), enabled=self.precision != "float32"):
+            return training_step(self, networks, step)
 
     def exported(self, networks: Networks) -> DCGAN:
         """Return the generator to keep: the average, with batch statistics of its own."""
         return with_own_statistics(networks.average)
 
 
-def training_step(
-    settings: DCGANSettings,
-    networks: Networks,
-    real: Float[Tensor, "n 3 r r"],
-    draws: Randomness,
-    augment: Augment,
-    processes: ProcessGroup,
-) -> dict[str, Tensor]:
+def training_step(settings: DCGANSettings, networks: Networks, step: Step) -> dict[str, Tensor]:
     """Update the discriminator, then the generator, on the same fake images; returns losses and mean scores."""
     loss, discriminator = LOSSES[settings.loss], networks.discriminator
-    fake = networks.generator(draws.normal(settings.batch, settings.z_dim))
+    fake = networks.generator(step.draws.normal(settings.batch, settings.z_dim))
 
     discriminator.requires_grad_(True)
-    real_scores = discriminator(augment(real, draws)).float()
-    fake_scores = discriminator(augment(fake.detach(), draws)).float()
+    real_scores = discriminator(step.augmented(step.real)).float()
+    fake_scores = discriminator(step.augmented(fake.detach())).float()
     discriminator_loss = loss.discriminator(real_scores, fake_scores)
-    descend(discriminator, networks.discriminator_optimizer, discriminator_loss, processes)
+    descend(discriminator, networks.discriminator_optimizer, discriminator_loss, step.processes)
 
     discriminator.requires_grad_(False)
-    generator_loss = loss.generator(None, discriminator(augment(fake, draws)).float())
-    descend(networks.generator, networks.generator_optimizer, generator_loss, processes)
+    generator_loss = loss.generator(None, discriminator(step.augmented(fake)).float())
+    descend(networks.generator, networks.generator_optimizer, generator_loss, step.processes)
     losses = {"D": discriminator_loss.detach(), "G": generator_loss.detach()}
     return losses | score_metrics(real_scores, fake_scores)
 

@@ -20,8 +20,8 @@ from ganvas.errors import TrainingError
 from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.starting import settings_of
+from ganvas.training.gan.step import Step
 from ganvas.training.gan.task import GANSettings
-from ganvas.training.gan.task import do_step as step_once
 from ganvas.training.randomness import Randomness, Shard
 
 LONG_RUN_STEPS = 200
@@ -113,7 +113,7 @@ def do_step(order: Mapping[str, Any]) -> None:
     real = draws.normal(settings.batch, 3, settings.resolution, settings.resolution).clamp(-1, 1)
     classes = torch.arange(len(real), device=device) % max(1, len(getattr(settings, "classes", ())))
     augment = augmentation.before_discriminator(networks.extra)
-    step_once(settings, networks, real, classes, index, draws, augment, ProcessGroup())
+    settings.step(networks, Step(index, real, draws, augment, classes=classes))
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ from ganvas.training.gan.discriminators import StyleDiscriminator
 from ganvas.training.gan.held_out import HeldOutEvaluation
 from ganvas.training.gan.networks import Networks, SheetMeasure, lr_decay, lr_warmup, scale_learning_rates, tensors
 from ganvas.training.gan.snapshots import TrainingState
+from ganvas.training.gan.step import Step
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
-from ganvas.training.gan.task import TrainingTask, do_step
+from ganvas.training.gan.task import TrainingTask
 from ganvas.training.log import RunningMeans, write_line
 from ganvas.training.randomness import Randomness
 from ganvas.training.sheet_clock import SheetClock
@@ -108,7 +109,8 @@ class TrainingRun:
         real = task.augmentation.flip_real(real, draws)
         self._set_learning_rates()
         augment = task.augmentation.before_discriminator(self.networks.extra)
-        metrics = do_step(settings, self.networks, real, classes, state.step, draws, augment, task.processes)
+        given = Step(state.step, real, draws, augment, task.processes, classes)
+        metrics = settings.step(self.networks, given)
         if state.step >= (settings.discriminator_warmup or 0):
             factor = averaging.decay(settings.batch, settings.half_life, state.images)
             averaging.update(self.networks.average, self.networks.generator, factor)

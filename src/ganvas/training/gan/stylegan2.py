@@ -27,7 +27,6 @@ from ganvas.generators.stylegan2.generator import StyleGAN2
 from ganvas.metrics.spectrum import octave_energies
 from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.distributed import ProcessGroup
-from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.channels import parse_channels, standard_channels
 from ganvas.training.gan.discriminators import GROUP_SIZE, StyleDiscriminator
 from ganvas.training.gan.growing import start_discriminator_from, start_from
@@ -35,6 +34,7 @@ from ganvas.training.gan.losses import LOSSES, gradient_penalty, path_lengths, s
 from ganvas.training.gan.networks import InitialNetworks, Networks, adam
 from ganvas.training.gan.noise_matching import match_finest_octave
 from ganvas.training.gan.sampling import sample_ws, synthesize
+from ganvas.training.gan.step import Step
 from ganvas.training.randomness import Randomness
 
 W_AVERAGE_DECAY = 0.998
@@ -65,7 +65,7 @@ class StyleGAN2Settings:
         path_every: Steps from one path length regularization to the next, which takes half of the batch.
         mixing: Probability of style mixing.
         discriminator_warmup: Steps at the start in which only the discriminator learns, so that it catches up with a
-            trained generator; with None `train_stylegan2` decides.
+            trained generator; with None `ganvas.train` decides.
         half_life: Half-life of the averaged generator, in images.
         match_noise: Set the noise strengths of the exported generator so that its images have as much energy in the
             finest octave as the data (`match_finest_octave`).
@@ -190,19 +190,11 @@ class StyleGAN2Settings:
             {"path_mean": torch.zeros([], device=device)},
         )
 
-    def step(
-        self,
-        networks: Networks,
-        real: Tensor,
-        index: int,
-        draws: Randomness,
-        augment: Augment,
-        processes: ProcessGroup,
-    ) -> dict[str, Tensor]:
-        """Do step `index` on this process's shard of the `real` images; returns losses and mean scores."""
-        metrics = discriminator_step(self, networks, real, index, draws, augment, processes)
-        if index >= (self.discriminator_warmup or 0):
-            metrics |= generator_step(self, networks, real, index, draws, augment, processes)
+    def step(self, networks: Networks, step: Step) -> dict[str, Tensor]:
+        """Do one step of both networks; returns losses and mean scores."""
+        metrics = discriminator_step(self, networks, step)
+        if step.index >= (self.discriminator_warmup or 0):
+            metrics |= generator_step(self, networks, step)
         return metrics
 
     def measure_data(self, networks: Networks, images: Float[Tensor, "n 3 r r"]) -> None:
@@ -216,28 +208,20 @@ class StyleGAN2Settings:
         return match_finest_octave(networks.average, float(networks.extra[FINEST_OCTAVE]))
 
 
-def discriminator_step(
-    settings: StyleGAN2Settings,
-    networks: Networks,
-    real: Float[Tensor, "n 3 r r"],
-    index: int,
-    draws: Randomness,
-    augment: Augment,
-    processes: ProcessGroup,
-) -> dict[str, Tensor]:
-    """Update the discriminator on `real` images and as many fake ones; returns its loss and mean scores."""
+def discriminator_step(settings: StyleGAN2Settings, networks: Networks, step: Step) -> dict[str, Tensor]:
+    """Update the discriminator on real images and as many fake ones; returns its loss and mean scores."""
     discriminator = networks.discriminator.requires_grad_(True)
     with torch.no_grad():
-        real = augment(real, draws)
-        fake = augment(_fake_images(settings, networks.generator, draws)[0], draws)
+        real = step.augmented(step.real)
+        fake = step.augmented(_fake_images(settings, networks.generator, step.draws)[0])
     real_scores, fake_scores = discriminator(torch.cat([real, fake])).chunk(2)
     loss = LOSSES[settings.loss].discriminator(real_scores, fake_scores)
     networks.discriminator_optimizer.zero_grad()
     loss.backward()
     metrics = {"D": loss.detach(), **score_metrics(real_scores, fake_scores)}
-    if index % settings.penalty_every == 0:
+    if step.is_due(settings.penalty_every):
         metrics |= _backward_gradient_penalties(settings, discriminator, real, fake)
-    processes.average_gradients(discriminator)
+    step.processes.average_gradients(discriminator)
     networks.discriminator_optimizer.step()
     return metrics
 
@@ -261,33 +245,25 @@ def every_nth_group(images: Float[Tensor, "n 3 r r"], nth: int) -> Float[Tensor,
     return images.unflatten(0, (-1, GROUP_SIZE))[::nth].flatten(0, 1)
 
 
-def generator_step(
-    settings: StyleGAN2Settings,
-    networks: Networks,
-    real: Float[Tensor, "n 3 r r"],
-    index: int,
-    draws: Randomness,
-    augment: Augment,
-    processes: ProcessGroup,
-) -> dict[str, Tensor]:
+def generator_step(settings: StyleGAN2Settings, networks: Networks, step: Step) -> dict[str, Tensor]:
     """Update the generator on the scores of fresh fake images; returns its loss."""
     generator, discriminator = networks.generator, networks.discriminator.requires_grad_(False)
     gan_loss = LOSSES[settings.loss]
-    fake, ws = _fake_images(settings, generator, draws)
-    fake_scores, real_scores = discriminator(augment(fake, draws)), None
+    fake, ws = _fake_images(settings, generator, step.draws)
+    fake_scores, real_scores = discriminator(step.augmented(fake)), None
     if gan_loss.relativistic:
         with torch.no_grad():
-            real_scores = discriminator(augment(real, draws))
+            real_scores = discriminator(step.augmented(step.real))
     loss = gan_loss.generator(real_scores, fake_scores)
     networks.generator_optimizer.zero_grad()
     loss.backward()
     metrics = {"G": loss.detach()}
-    if settings.path and index % settings.path_every == 0:
-        metrics["path"] = _backward_path_regularizer(settings, networks, draws, processes)
-    processes.average_gradients(generator)
+    if settings.path and step.is_due(settings.path_every):
+        metrics["path"] = _backward_path_regularizer(settings, networks, step.draws, step.processes)
+    step.processes.average_gradients(generator)
     networks.generator_optimizer.step()
     w_mean = ws.detach()[:, 0].mean(0)
-    processes.average([w_mean])
+    step.processes.average([w_mean])
     generator.mapping.w_avg.lerp_(w_mean, 1 - W_AVERAGE_DECAY)
     return metrics
 

@@ -40,13 +40,13 @@ from ganvas.generators.stylegan3.batches import synthesize_batch
 from ganvas.generators.stylegan3.generator import StyleGAN3
 from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.distributed import ProcessGroup
-from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.channels import parse_widths, standard_channels
 from ganvas.training.gan.discriminators import GROUP_SIZE, StyleDiscriminator
 from ganvas.training.gan.distillation import copy_mapping, distillation_loss, teacher_of
 from ganvas.training.gan.growing import start_discriminator_from
 from ganvas.training.gan.losses import LOSSES, gradient_penalty, score_metrics
 from ganvas.training.gan.networks import InitialNetworks, Networks, adam, copy_weights, descend
+from ganvas.training.gan.step import Step
 from ganvas.training.randomness import Randomness
 
 BETAS = (0.0, 0.99)
@@ -183,52 +183,36 @@ class StyleGAN3Settings:
             adam(discriminator, self.discriminator_learning_rate, BETAS, interval),
         )
 
-    def step(
-        self,
-        networks: Networks,
-        real: Tensor,
-        index: int,
-        draws: Randomness,
-        augment: Augment,
-        processes: ProcessGroup,
-    ) -> dict[str, Tensor]:
-        """Do step `index` on this process's shard of the `real` images; returns losses and mean scores."""
-        return training_step(self, networks, real, index, draws, augment, processes)
+    def step(self, networks: Networks, step: Step) -> dict[str, Tensor]:
+        """Do one step of both networks; returns losses and mean scores."""
+        return training_step(self, networks, step)
 
     def exported(self, networks: Networks) -> StyleGAN3:
         """Return the generator to keep: the average."""
         return networks.average
 
 
-def training_step(
-    settings: StyleGAN3Settings,
-    networks: Networks,
-    real: Float[Tensor, "n 3 r r"],
-    index: int,
-    draws: Randomness,
-    augment: Augment,
-    processes: ProcessGroup,
-) -> dict[str, Tensor]:
+def training_step(settings: StyleGAN3Settings, networks: Networks, step: Step) -> dict[str, Tensor]:
     """Update the discriminator, then the generator, on the same fake images; returns losses and mean scores."""
     generator, discriminator, loss = networks.generator, networks.discriminator, LOSSES["bce"]
-    generator_learns = index >= (settings.discriminator_warmup or 0)
-    sigma = blur_at(settings, index * settings.batch)
-    distills = bool(settings.distill) and index * settings.batch < settings.distill_images
+    generator_learns = step.index >= (settings.discriminator_warmup or 0)
+    images = step.index * settings.batch
+    sigma, distills = blur_at(settings, images), bool(settings.distill) and images < settings.distill_images
     with torch.set_grad_enabled(generator_learns):
-        fake, w = fake_images(settings, generator, draws, learns_from_teacher=distills)
+        fake, w = fake_images(settings, generator, step.draws, learns_from_teacher=distills)
 
     discriminator.requires_grad_(True)
     with torch.no_grad():
-        shown = blurred(augment(real, draws), sigma)
-        faked = blurred(augment(fake.detach(), draws), sigma)
+        shown = blurred(step.augmented(step.real), sigma)
+        faked = blurred(step.augmented(fake.detach()), sigma)
     real_scores, fake_scores = discriminator(torch.cat([shown, faked])).chunk(2)
     discriminator_loss = total = loss.discriminator(real_scores, fake_scores)
     metrics = {"D": discriminator_loss.detach(), **score_metrics(real_scores, fake_scores)}
-    if settings.r1 and index % settings.penalty_every == 0:
+    if settings.r1 and step.is_due(settings.penalty_every):
         penalty = gradient_penalty(discriminator, shown)
         total = total + settings.r1 / 2 * settings.penalty_every * penalty
         metrics["R1"] = penalty.detach()
-    descend(discriminator, networks.discriminator_optimizer, total, processes)
+    descend(discriminator, networks.discriminator_optimizer, total, step.processes)
 
     if generator_learns:
         discriminator.requires_grad_(False)
@@ -236,10 +220,10 @@ def training_step(
             generator_loss = distillation_loss(teacher_of(settings.distill, fake.device), w, fake)
             metrics["distance"] = generator_loss.detach()
         else:
-            generator_loss = loss.generator(None, discriminator(blurred(augment(fake, draws), sigma)))
+            generator_loss = loss.generator(None, discriminator(blurred(step.augmented(fake), sigma)))
             metrics["G"] = generator_loss.detach()
-        descend(generator, networks.generator_optimizer, generator_loss, processes)
-        _move_averages(generator, w.detach().mean(0), processes)
+        descend(generator, networks.generator_optimizer, generator_loss, step.processes)
+        _move_averages(generator, w.detach().mean(0), step.processes)
     return metrics
 
 

@@ -14,14 +14,11 @@ from ganvas.images.classes import Classes
 from ganvas.images.datasets import ImageSet, shuffled
 from ganvas.training.adapt.adaptation import AdaptationSettings
 from ganvas.training.distributed import ProcessGroup, check_batch
-from ganvas.training.gan.augment import Augment
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
-from ganvas.training.gan.networks import Networks
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.stylegan3 import StyleGAN3Settings
-from ganvas.training.randomness import Randomness
 
 GANSettings = StyleGAN2Settings | StyleGAN3Settings | DCGANSettings | BigGANSettings | AdaptationSettings
 
@@ -90,20 +87,3 @@ class TrainingTask:
             return self.data.batch(indices, device), None
         indices = self.classes.balanced(settings.seed, first, first + settings.batch)[shard]
         return self.data.batch(indices, device), self.classes.of(indices, device)
-
-
-def do_step(
-    settings: GANSettings,
-    networks: Networks,
-    real: Tensor,
-    classes: Tensor | None,
-    index: int,
-    draws: Randomness,
-    augment: Augment,
-    processes: ProcessGroup,
-) -> dict[str, Tensor]:
-    """Do step `index` of any kind of training on real images, and their classes where it has some."""
-    if isinstance(settings, BigGANSettings):
-        assert classes is not None
-        return settings.step(networks, real, index, draws, augment, processes, classes)
-    return settings.step(networks, real, index, draws, augment, processes)
