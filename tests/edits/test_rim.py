@@ -149,3 +149,18 @@ def test_several_rims_are_one():
     assert np.array_equal(both.limit, rims[0].limit | rims[1].limit)
     assert np.array_equal(both.core, rims[0].core | rims[1].core)
     assert torch.equal(both.region, torch.maximum(rims[0].region, rims[1].region))
+
+
+@pytest.mark.parametrize("box", [(0.3, 0.3, 0.6, 0.5), (0.0, 0.0, 0.3, 0.4), (0.7, 0.6, 1.0, 1.0)])
+def test_a_blend_is_that_of_the_whole_map_and_leaves_what_lies_beyond(box):
+    rim = rim_around(Region.box(*box), 32, 32, 0.1, within=False)
+    torch.manual_seed(0)
+    for side in (32, 16, 8):
+        before, after = torch.randn(2, 2, 3, side, side).unbind(0)
+        core, limit = (covered(mask, WHOLE, side, side) >= 0.5 for mask in (rim.core, rim.limit))
+        faded = HarmonicFade(core, core | limit)(after - before)
+        blended = MapBlender(rim).blend(before, after)
+        expected = torch.where(torch.from_numpy(core), after, before + faded)
+        assert torch.allclose(blended, expected, atol=1e-6)
+        beyond = torch.from_numpy(~(core | limit)).expand_as(before)
+        assert torch.equal(blended[beyond], before[beyond])

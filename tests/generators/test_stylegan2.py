@@ -325,3 +325,22 @@ def test_a_bfloat16_generator_resumes_from_float32_maps() -> None:
     ws = generator.map(generator.sample([0]))
     found = generator.features(ws, ["b32"], "w+", with_image=True)
     torch.testing.assert_close(generator.resume("b32", found["b32"].float(), ws, "w+"), found["image"])
+
+
+def test_the_energy_of_a_frozen_weight_follows_every_change_of_the_weight():
+    layer = small_stylegan2(16).synthesis.convolutions()[1][1]
+
+    def check() -> None:
+        expected = layer.weight.float().square().sum(dim=(2, 3)).T
+        assert torch.equal(layer.weight_energy(), expected)
+        assert torch.equal(layer.weight_energy(), expected)
+
+    check()
+    layer.weight.mul_(2)
+    check()
+    layer.weight = torch.nn.Parameter(layer.weight * 3, requires_grad=False)
+    check()
+    layer.double()
+    assert torch.equal(layer.weight_energy(), layer.weight.square().sum(dim=(2, 3)).T)
+    layer.weight.requires_grad_(True)
+    assert layer.weight_energy().requires_grad

@@ -17,10 +17,10 @@ pytestmark = pytest.mark.slow
 
 
 def export(page: Page, what: str, folder: Path) -> Path:
-    """Export by the dialog, and return the file that the browser saved."""
+    """Export by the dialog, by the name or the selector of a choice, and return the file that the browser saved."""
     page.page.click("#open-export")
     with page.page.expect_download() as download:
-        page.page.click(f"[data-export='{what}']")
+        page.page.click(what if "[" in what else f"[data-export='{what}']")
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     page.page.keyboard.press("Escape")
@@ -103,6 +103,24 @@ def test_a_drag_of_two_pairs_is_stopped_and_undone(page):
     assert torch.equal(page.pixels(), before)
 
 
+def test_a_drag_is_paused_and_goes_on(page):
+    page.page.keyboard.press("d")
+    page.stroke((0.3, 0.5), (0.6, 0.5))
+    page.page.click("#drag-start")
+    page.wait("store.moving")
+    page.page.click("#drag-pause")
+    page.wait("store.state.paused")
+    page.page.wait_for_timeout(300)
+    waiting = page.pixels()
+    page.page.wait_for_timeout(300)
+    assert torch.equal(page.pixels(), waiting)
+    page.page.click("#drag-resume")
+    page.wait("!store.state.paused && store.moving")
+    page.page.click("#drag-stop")
+    page.wait("store.state.operations.length === 1").settle()
+    assert not torch.equal(page.pixels(), waiting)
+
+
 def test_a_confined_drag_leaves_the_outside_as_it_was(page):
     before = page.pixels()
     page.mark("left")
@@ -127,10 +145,25 @@ def test_a_sketch_becomes_an_edit(page):
     assert not torch.equal(page.pixels(), before)
 
 
+def test_candidates_of_a_sketch_are_shown_and_one_is_picked(page):
+    page.page.keyboard.press("s")
+    page.stroke((0.2, 0.2), (0.6, 0.2), (0.6, 0.6))
+    page.page.fill("[aria-label='How many candidates']", "2")
+    page.page.keyboard.press("Tab")
+    page.page.click("#sketch-candidates")
+    page.page.wait_for_selector("[data-candidate-image='1'][src^=blob]", timeout=60000)
+    page.page.click("#candidates-stop")
+    page.wait("store.candidates && store.candidates.length === 2")
+    page.page.click("[data-candidate='1']")
+    page.wait("store.state.base.caption.startsWith('sketch from')").settle()
+    page.page.click("#show-candidates")
+    assert page.page.locator("[data-candidate]").count() == 2
+
+
 def test_a_film_goes_from_before_to_after(page, tmp_path):
     before = page.pixels()
     page.mark("left").choose()
-    film = export(page, "Film", tmp_path)
+    film = export(page, "[data-film=webp]", tmp_path)
     after = page.pixels()
     with Image.open(film) as frames:
         count = frames.n_frames
@@ -139,6 +172,18 @@ def test_a_film_goes_from_before_to_after(page, tmp_path):
     assert count > 10
     assert (first - before.int()).abs().sum() < (first - after.int()).abs().sum()
     assert (last - after.int()).abs().sum() < (last - before.int()).abs().sum()
+
+
+def test_strip_page_and_command_are_exported(page, tmp_path):
+    page.mark("left").choose()
+    page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    assert read_image(export(page, "Strip", tmp_path)).shape[-1] == 5 * SIDE + 8
+    assert "move by" in export(page, "Page", tmp_path).read_text()
+    page.page.click("#open-export")
+    page.page.click("#copy-command")
+    page.page.wait_for_selector("#copy-command:has-text('Copied')")
+    copied = page.page.evaluate("() => navigator.clipboard.readText()")
+    assert "ganvas render edit.recipe" in copied
 
 
 def frame(frames: Image.Image, number: int) -> bytes:

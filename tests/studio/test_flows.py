@@ -250,3 +250,55 @@ def test_something_of_another_image_becomes_an_edit(page):
     assert torch.equal(page.pixels()[:, right], before[:, right])
     assert not torch.equal(page.pixels(), before)
     page.slide(2, 0.9)
+
+
+@pytest.mark.slow
+def test_the_same_edits_are_tried_on_others_and_one_is_taken(page):
+    page.mark("left").choose()
+    page.page.click("#open-trials")
+    page.page.wait_for_selector("[data-trial-image='seed 5'][src^=blob]")
+    page.page.click("#trials button:has-text('Later')")
+    page.page.wait_for_selector("[data-trial-image='seed 11'][src^=blob]")
+    page.page.click("[data-trial='seed 11']")
+    page.wait("store.state.base.seed === 11").settle()
+    assert page.ask("store.state.operations.length") == 1
+
+
+@pytest.mark.slow
+def test_directions_are_saved_by_name_loaded_elsewhere_and_left_again(page):
+    page.mark("left")
+    first = page.ask("store.row.directions[1].ratio")
+    page.page.click("#more summary")
+    page.page.click("#open-directions")
+    page.page.fill("#saved-name", "smile <b>")
+    page.page.select_option("#saved-which", "1")
+    page.page.click("#saved-save")
+    page.wait("store.state.saved.length === 1")
+    page.page.keyboard.press("Escape")
+    page.mark("right")
+    page.page.click("#open-directions")
+    page.page.click("[data-saved] .name")
+    page.wait("store.row && store.row.source && store.row.directions.length === 1")
+    assert page.ask("store.row.directions[0].ratio") == first
+    page.choose(0)
+    page.page.click("#row-source button")
+    page.wait("store.row && !store.row.source && store.row.directions.length === 6")
+
+
+@pytest.mark.slow
+def test_a_strong_edit_is_corrected_and_keeps_the_outside(page):
+    before = page.pixels()
+    page.mark("left").choose()
+    page.slide(0, 6)
+    straight = page.pixels()
+    page.page.click("[data-edit='0'] .more summary")
+    page.page.click("[data-way=corrected]")
+    page.wait("store.state.operations[0].method === 'corrected' && !store.jobs.jobs.length").settle()
+    page.wait("store.likeness")
+    corrected, inside = page.pixels(), inside_of(page, grown=round(0.1 * SIDE) + 1)
+    assert not torch.equal(corrected, straight)
+    assert torch.equal(corrected[~inside], before[~inside])
+    assert page.ask("store.likeness.value") > 0
+    page.page.click("#undo")
+    page.wait("store.state.operations[0].method === 'straight'").settle()
+    assert torch.equal(page.pixels(), straight)

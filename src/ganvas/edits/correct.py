@@ -28,6 +28,7 @@ from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Positive, Size, Steps, StepsOrNone, Weight
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 from ganvas.regions.part import Part
@@ -81,12 +82,19 @@ class CorrectedEdit:
     resolution: Size | None = None
     budget: int = DEFAULT_BUDGET
 
-    def way(self, generator: Generator, latent: Latent, direction: Direction, layers: Layers) -> Way:
+    def way(
+        self,
+        generator: Generator,
+        latent: Latent,
+        direction: Direction,
+        layers: Layers,
+        progress: Progress | None = None,
+    ) -> Way:
         """Return the way of one sample along a direction, in parts of the step."""
         generator = latent.generator_for(generator)
         start = latent.to_space(generator, acting_space(generator, direction.space))
         linear = self.derivative(generator, start, direction, layers)
-        return self.way_from(generator, start, direction, layers, linear, _held(linear, self.budget))
+        return self.way_from(generator, start, direction, layers, linear, _held(linear, self.budget, progress))
 
     def derivative(self, generator: Generator, latent: Latent, direction: Direction, layers: Layers) -> Derivative:
         """Return J at a latent for the corrections of a direction."""
@@ -145,7 +153,7 @@ class _Place:
     steps: int = 0
 
 
-def _held(linear: Derivative, budget: int) -> Jacobian:
+def _held(linear: Derivative, budget: int, progress: Progress | None = None) -> Jacobian:
     """Return J held whole; raises `GanvasError` where it does not fit the budget."""
     plan = plan_columns(linear.basis.size, linear.image.numel(), budget)
     if plan.blocks > 1:
@@ -153,7 +161,7 @@ def _held(linear: Derivative, budget: int) -> Jacobian:
             f"The Jacobian, {linear.basis.size} columns at {linear.measure.resolution} px, does not fit the budget of "
             f"{budget / 2**20:.0f} MiB: raise it, or lower the resolution."
         )
-    return hold(linear, plan)
+    return hold(linear, plan, progress)
 
 
 def correction(

@@ -23,6 +23,7 @@ from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count, Positive
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 from ganvas.regions.part import Part
@@ -61,7 +62,14 @@ class FollowedEdit:
     count: Count = 10
     search: ReSeFa = ReSeFa()
 
-    def way(self, generator: Generator, latent: Latent, direction: Direction, layers: Layers) -> Way:
+    def way(
+        self,
+        generator: Generator,
+        latent: Latent,
+        direction: Direction,
+        layers: Layers,
+        progress: Progress | None = None,
+    ) -> Way:
         """Return the way of one sample along a direction, in steps."""
         generator, search = latent.generator_for(generator), self.search
         start = latent.to_space(generator, acting_space(generator, direction.space))
@@ -70,7 +78,7 @@ class FollowedEdit:
         basis, plan = search.basis(generator, *place), search.plan(generator, *place)
 
         def turned(now: Latent, before: Direction) -> Direction:
-            ((a, b),) = region_grams(search.derivative(generator, now, *place), [masks], plan)
+            ((a, b),) = region_grams(search.derivative(generator, now, *place), [masks], plan, progress)
             found = factorize(a, b, self.count, search.ridge_in(direction.space), search.rank, search.background_weight)
             vector = projected(basis.coordinates(before.vector[None])[0], found.vectors)
             return replace(before, vector=basis.stored(vector[None])[0].to(before.vector))

@@ -12,18 +12,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.find import region_of
+from ganvas.directions.jacobian import WORK
 from ganvas.edits.confine import ConfinedImages, ConfineSettings, confine
-from ganvas.edits.operations import Change, Operation
+from ganvas.edits.operations import Change, Move, Operation
 from ganvas.edits.passes import Passes
 from ganvas.edits.recipe import Recipe
+from ganvas.edits.straight import Way, way_along
 from ganvas.errors.arguments import checked
 from ganvas.generators.protocol import Generator, check_generator
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 from ganvas.regions.part import Part
 
 Operations = tuple[Operation, ...]
 MOST_STATES = 64
+MOST_WAYS = 4  # of strong edits, each with a Jacobian
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,14 @@ class RecipeState:
 @dataclass
 class States:
     """The states of the recipes that were evaluated last, by their base and operations, which are the same where they
-    are the same objects.
+    are the same objects; and the ways of strong edits, so that another strength of one costs no derivatives.
+    ``progress`` is called while such a way is found.
     """
 
     kept: OrderedDict[tuple[int, ...], tuple[Latent, Operations, RecipeState]] = field(default_factory=OrderedDict)
     passes: Passes = field(default_factory=Passes)
+    ways: OrderedDict[tuple[object, ...], tuple[object, Way]] = field(default_factory=OrderedDict)
+    progress: Progress | None = None
 
     def longest(self, base: Latent, operations: Operations) -> tuple[int, RecipeState]:
         """Return how many of the first operations are done in a state that is kept, and that state."""
@@ -58,6 +65,24 @@ class States:
         self.kept[_key(base, operations)] = base, operations, state  # the objects too, so that no other gets their id
         if len(self.kept) > MOST_STATES:
             self.kept.popitem(last=False)
+
+    def apply(self, generator: Generator, change: Change, latent: Latent) -> Latent:
+        """Return what a change makes of a latent."""
+        if not isinstance(change, Move) or change.method is None:
+            return change.apply(generator, latent)
+        key = id(generator), id(latent), id(change.direction), id(change.method), str(change.layers)
+        if key not in self.ways:
+            self._report(WORK, 0, 1)
+            way = way_along(generator, latent, change.direction, change.layers, change.method, self._report)
+            self.ways[key] = (generator, latent, change), way
+            if len(self.ways) > MOST_WAYS:
+                self.ways.popitem(last=False)
+        self.ways.move_to_end(key)
+        return self.ways[key][-1](change.direction.length(change.strength))
+
+    def _report(self, what: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(what, done, total)
 
 
 def _key(base: Latent, operations: Operations) -> tuple[int, ...]:
@@ -74,7 +99,7 @@ def evaluate(generator: Generator, recipe: Recipe, states: States | None = None)
     states, operations = states or States(), recipe.active
     done, state = states.longest(recipe.base, operations)
     for count in range(done, len(operations)):
-        state = _after(generator, state, operations[count])
+        state = _after(generator, state, operations[count], states)
         states.keep(recipe.base, operations[: count + 1], state)
     return state
 
@@ -91,28 +116,33 @@ def with_result(generator: Generator, recipe: Recipe, operation: Operation, late
     """Return a recipe with one more operation that was done already, from `start_of`, and led to `latent`: the states
     keep the result, so that it is not searched for again.
     """
-    state = _after(generator, evaluate(generator, recipe, states), operation, latent)
+    state = _after(generator, evaluate(generator, recipe, states), operation, states, latent)
     states.keep(recipe.base, (*recipe.active, operation), state)
     return replace(recipe, operations=(*recipe.operations, operation))
 
 
-def _after(generator: Generator, state: RecipeState, operation: Operation, result: Latent | None = None) -> RecipeState:
+def _after(
+    generator: Generator, state: RecipeState, operation: Operation, states: States, result: Latent | None = None
+) -> RecipeState:
     if operation.inside is None:
-        latent = result or operation.change.apply(generator, state.latent)
+        latent = result or states.apply(generator, operation.change, state.latent)
         confined = tuple(
-            (region, _carried(generator, operation.change, one, state.latent, latent)) for region, one in state.confined
+            (region, _carried(generator, operation.change, one, state.latent, latent, states))
+            for region, one in state.confined
         )
         return RecipeState(latent, confined)
     _, inside = region_of(generator, operation.inside)
     codes = dict(state.confined)
-    codes[inside] = result or operation.change.apply(generator, codes.get(inside, state.latent))
+    codes[inside] = result or states.apply(generator, operation.change, codes.get(inside, state.latent))
     return replace(state, confined=tuple(codes.items()))
 
 
-def _carried(generator: Generator, change: Change, own: Latent, before: Latent, after: Latent) -> Latent:
+def _carried(
+    generator: Generator, change: Change, own: Latent, before: Latent, after: Latent, states: States
+) -> Latent:
     """Return a region's code after a change of the whole image."""
     if not change.searches:
-        return change.apply(generator, own)
+        return states.apply(generator, change, own)
     own, before = own.to_space(generator, after.space), before.to_space(generator, after.space)
     return replace(own, codes=own.codes + (after.codes - before.codes).to(own.codes))
 

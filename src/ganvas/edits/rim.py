@@ -5,6 +5,7 @@ differs, and the rim between the two, where the change fades.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from types import EllipsisType
 
 import numpy as np
 import torch
@@ -87,7 +88,7 @@ class MapBlender:
 
     def __init__(self, rim: Rim) -> None:
         self.rim = rim
-        self.known: dict[tuple[int, int, Extent], tuple[HarmonicFade | None, Tensor]] = {}
+        self.known: dict[tuple[int, int, Extent], _Blend] = {}
 
     def blend(
         self, before: Float[Tensor, "n c h w"], after: Float[Tensor, "n c h w"], extent: Extent = WHOLE
@@ -98,20 +99,41 @@ class MapBlender:
         blended by the shares of its samples that the core covers.
         """
         height, width = before.shape[-2:]
-        fade, share = self._at(height, width, extent)
-        if fade is None:
-            return torch.lerp(before, after, share.to(before))
-        core = torch.from_numpy(fade.core).to(before.device)
-        return torch.where(core, after, before + fade(after - before))
+        blend = self._at(height, width, extent)
+        if blend.fade is None:
+            return torch.lerp(before, after, blend.share.to(before))
+        core = torch.from_numpy(blend.fade.core).to(before.device)
+        there, changed = before[blend.place], after[blend.place]
+        blended = before.clone()
+        blended[blend.place] = torch.where(core, changed, there + blend.fade(changed - there))
+        return blended
 
-    def _at(self, height: int, width: int, extent: Extent) -> tuple[HarmonicFade | None, Tensor]:
+    def _at(self, height: int, width: int, extent: Extent) -> "_Blend":
         key = height, width, extent
         if key not in self.known:
             core, limit = (covered(mask, extent, height, width) for mask in (self.rim.core, self.rim.limit))
-            inside = core >= HALF
-            fade = HarmonicFade(inside, inside | (limit >= HALF)) if inside.any() else None
-            self.known[key] = fade, torch.from_numpy(core).float()
+            inside, share = core >= HALF, torch.from_numpy(core).float()
+            reached = inside | (limit >= HALF)
+            place = _around(reached)
+            fade = HarmonicFade(inside[place[1:]], reached[place[1:]]) if inside.any() else None
+            self.known[key] = _Blend(place, fade, share)
         return self.known[key]
+
+
+@dataclass(frozen=True, eq=False)
+class _Blend:
+    """How maps of one size are blended: at a `place` beyond which nothing changes, by a fade there or by shares."""
+
+    place: tuple[EllipsisType, slice, slice]
+    fade: HarmonicFade | None
+    share: Float[Tensor, "h w"]
+
+
+def _around(mask: Mask) -> tuple[EllipsisType, slice, slice]:
+    """Return where a mask lies, with the neighbors of its pixels."""
+    ends = [np.flatnonzero(mask.any(axis)) for axis in (1, 0)]
+    rows, columns = (slice(max(0, one[0] - 1), one[-1] + 2) if len(one) else slice(0, 0) for one in ends)
+    return ..., rows, columns
 
 
 def covered(mask: Mask, extent: Extent, height: int, width: int) -> Float[np.ndarray, "height width"]:

@@ -13,6 +13,7 @@ from ganvas.directions.find import region_of
 from ganvas.errors import LatentError, RegionError
 from ganvas.generators.codes import Layers, check_space, parse_layers
 from ganvas.generators.protocol import Generator
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.parts.located import settled
 from ganvas.regions import Region
@@ -31,19 +32,31 @@ class EditMethod(Protocol):
 
     name: ClassVar[str]
 
-    def way(self, generator: Generator, latent: Latent, direction: Direction, layers: Layers) -> Way:
+    def way(
+        self,
+        generator: Generator,
+        latent: Latent,
+        direction: Direction,
+        layers: Layers,
+        progress: Progress | None = None,
+    ) -> Way:
         """Return the way of one sample along a direction; what all lengths share is computed once."""
         ...
 
 
 def way_along(
-    generator: Generator, latent: Latent, direction: Direction, layers: Layers = None, method: EditMethod | None = None
+    generator: Generator,
+    latent: Latent,
+    direction: Direction,
+    layers: Layers = None,
+    method: EditMethod | None = None,
+    progress: Progress | None = None,
 ) -> Way:
-    """Return the way of all samples along a direction: straight, or as a method has it."""
+    """Return the way of all samples along a direction: straight, or as a method has it, which reports derivatives."""
     if method is None:
         return lambda length: moved(generator, latent, direction, length, layers)
     moved(generator, latent, direction, 0.0, layers)  # what does not fit fails here, before a Jacobian
-    ways = [method.way(generator, one, direction, layers) for one in latent]
+    ways = [method.way(generator, one, direction, layers, progress) for one in latent]
 
     def at(length: float) -> Latent:
         parts = [way(length) for way in ways]

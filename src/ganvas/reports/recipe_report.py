@@ -1,6 +1,7 @@
-"""What `ganvas render` leaves: a file for every image, and a sheet with the image after every operation."""
+"""What is left of a recipe: a file for every image, a sheet with the image after every operation, and a page."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganvas.edits.blend import frames_between
+from ganvas.edits.operations import Move
 from ganvas.edits.recipe import Recipe
-from ganvas.edits.render import States, render
+from ganvas.edits.render import States, confined_images, evaluate, render
 from ganvas.generators.protocol import Generator
 from ganvas.images.pixels import write_image
 from ganvas.images.saving import IMAGES, ImageFiles, file_name
@@ -17,9 +20,13 @@ from ganvas.images.sheets import labeled_grid
 from ganvas.inversion.photos import unique_names
 from ganvas.io.progress import Progress
 from ganvas.io.result_folder import ResultFolder
+from ganvas.metrics.locality import rms_change
+from ganvas.reports.html import DirectionStrip, directions_page
 from ganvas.reports.sheet_size import on_sheet
 
 MOST_ROWS, MOST_COLUMNS = 16, 12
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the way from before to after
+FACTORS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # of a direction's length
 
 
 def write_recipe_images(
@@ -57,3 +64,67 @@ def _steps(recipe: Recipe) -> Iterator[Recipe]:
     operations = recipe.active
     for count in range(len(operations) + 1):
         yield replace(recipe, operations=operations[:count])
+
+
+def images_on_the_way(generator: Generator, recipe: Recipe, states: States | None = None) -> Float[Tensor, "n 3 h w"]:
+    """Return the image of one sample before a recipe's operations, three on the way, and the one after them."""
+    before = replace(recipe, operations=())
+    return torch.cat(list(frames_between(generator, [before, recipe], SHARES, states)))
+
+
+def write_recipe_page(
+    path: Path, generator: Generator, recipe: Recipe, facts: Mapping[str, str], states: States | None = None
+) -> Path:
+    """Write a page of one sample's recipe: the way from before to after, and every direction of it both ways."""
+    states = states or States()
+    way = images_on_the_way(generator, recipe, states)
+    mask = limit = outside = None
+    if evaluate(generator, recipe, states).confined:
+        confined = confined_images(generator, recipe, states)
+        mask, limit, outside = confined.rim.region, 1 - confined.outside, confined.outside
+    strips = [_row("From before, 0, to after, 1", SHARES, way, way[:1], mask, outside)]
+    for index, operation in enumerate(recipe.operations):
+        if isinstance(operation.change, Move) and operation.enabled:
+            rest = render(generator, recipe.enable(index, False), states=states)
+            lengths, images = _both_ways(generator, recipe, index, states)
+            strips.append(_row(str(operation), lengths, images, rest, mask, outside))
+    return directions_page(
+        path,
+        title=f"Edits of {recipe.base.captions[0]}",
+        facts=facts,
+        original=way[:1],
+        mask=mask,
+        strips=strips,
+        limit=limit,
+    )
+
+
+def _both_ways(
+    generator: Generator, recipe: Recipe, index: int, states: States
+) -> tuple[tuple[float, ...], Float[Tensor, "n 3 h w"]]:
+    """Return the images of a recipe with one of its directions both ways, and the lengths gone along it."""
+    operation = recipe.operations[index]
+    assert isinstance(operation.change, Move)
+    length = abs(operation.change.direction.length(operation.change.strength))
+    lengths, images = tuple(factor * length for factor in FACTORS), []
+    for amount in lengths:
+        changed = replace(operation, change=replace(operation.change, strength=amount))
+        operations = (*recipe.operations[:index], changed, *recipe.operations[index + 1 :])
+        images.append(render(generator, replace(recipe, operations=operations), states=states))
+    return lengths, torch.cat(images)
+
+
+def _row(
+    label: str,
+    strengths: tuple[float, ...],
+    images: Tensor,
+    before: Tensor,
+    mask: Tensor | None,
+    outside: Tensor | None,
+) -> DirectionStrip:
+    def change(part: Tensor) -> tuple[float, ...]:
+        return tuple(rms_change(images, before.expand_as(images), part).tolist())
+
+    inside = change(torch.ones(1, *images.shape[-2:]) if mask is None else mask)
+    beyond = None if outside is None else change(outside)
+    return DirectionStrip(label, math.nan, math.nan, strengths, images, inside, beyond)

@@ -15,6 +15,8 @@ from ganvas.errors import CheckpointError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
+from ganvas.metrics.features import load_features
+from ganvas.metrics.likeness import Likeness, likeness
 
 MOST_GENERATORS = 3
 JACOBIAN_BYTES = 2**30
@@ -29,6 +31,7 @@ class Models:
     dtype: torch.dtype = torch.float32
     files: dict[str, str] = field(default_factory=lambda: {name: name for name in BUNDLED})
     loaded: OrderedDict[str, Generator] = field(default_factory=OrderedDict)
+    measures: dict[str, Likeness] = field(default_factory=dict)
 
     def add(self, source: str | Path, name: str = "") -> str:
         """Offer a generator; returns the name by which pages know it."""
@@ -56,6 +59,12 @@ class Models:
                 self.loaded.popitem(last=False)
         self.loaded.move_to_end(name)
         return self.loaded[name]
+
+    def likeness(self, name: str) -> Likeness:
+        """Return how alike two images of a generator are measured: chosen once for each, by looking for faces."""
+        if name not in self.measures:
+            self.measures[name] = likeness(self.load(name), load_features(device=self.device))
+        return self.measures[name]
 
 
 @dataclass

@@ -3,23 +3,31 @@
 Holds no mathematics: what is painted is what `ganvas.render` makes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
 
 from ganvas.edits.confine import ConfinedImages
+from ganvas.edits.operations import Move
 from ganvas.edits.passes import Passes
 from ganvas.edits.preview import Previews
 from ganvas.edits.recipe import Recipe
 from ganvas.edits.render import States, confined_images, evaluate, render
 from ganvas.generators.protocol import Generator
+from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent
 from ganvas.metrics.locality import rms_change
 from ganvas.regions import Region
 from ganvas.studio.document import Document
 from ganvas.studio.engine import Engine
 from ganvas.studio.models import Jacobians, Models
+
+
+class Slow(Exception):  # noqa: N818 - no error: it ends an evaluation that would take seconds
+    """The way of a strong edit is not known yet."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,28 @@ class Painting:
             self.numbers = {"inside": inside, "outside": outside}
         return images
 
+    @contextmanager
+    def reporting(self, progress: Progress) -> Iterator[None]:
+        """Report to `progress` while the ways of strong edits are found."""
+        before, self.states.progress = self.states.progress, progress
+        try:
+            yield
+        finally:
+            self.states.progress = before
+
+    def is_slow(self, recipe: Recipe) -> bool:
+        """Whether a recipe has a strong edit whose way takes seconds to find."""
+
+        def refuse(what: str, done: int, total: int) -> None:
+            raise Slow
+
+        try:
+            with self.reporting(refuse):
+                evaluate(self.painter, recipe, self.states)
+        except Slow:
+            return True
+        return False
+
     def before_of(self, recipe: Recipe) -> Tensor:
         """Return the image of a recipe's base; synthesized once."""
         if self.base_image is None or self.base_image[0] is not recipe.base:
@@ -99,6 +129,15 @@ class Painting:
     def mask_of(self, region: Region) -> Tensor:
         """Return a region's mask at the images' size."""
         return region.mask(self.generator.resolution, self.generator.resolution)
+
+
+def straight(recipe: Recipe) -> Recipe:
+    """Return a recipe whose directions are all gone straight."""
+    operations = [
+        replace(one, change=replace(one.change, method=None)) if isinstance(one.change, Move) else one
+        for one in recipe.operations
+    ]
+    return replace(recipe, operations=tuple(operations))
 
 
 def _numbers(confined: ConfinedImages) -> dict[str, float]:

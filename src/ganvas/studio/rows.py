@@ -35,6 +35,7 @@ class Row:
     directions: Directions
     strips: list[Float[Tensor, "steps 3 s s"]]
     exact: list[bool]
+    source: str = ""  # what the directions were loaded from or found by, where not by the search of the page
 
     @classmethod
     def show(cls, session: Session, search: CachedSearch) -> None:
@@ -44,22 +45,18 @@ class Row:
         if session.row is None or session.row.area.region is not area.region or session.row.base is not base:
             search = replace(search, search=replace(search.search, method=session.search.method()))
             found = named(search.find(area.region, COUNT), area.name)
-            cut, side, strips = crop_around(session.mask_of(area.region)), session.generator.resolution, []
-            for index, direction in enumerate(found):
-                lengths = [step * shown_length(direction) for step in STEPS]
-                images = search.linear_images(found.rows([index]), lengths)[0]
-                strips.append(cut(resize(images, side, side)))
+            strips = linear_strips(search, found, crop_around(session.mask_of(area.region)))
             session.row = cls(area, base, found, strips, [False] * len(found))
         assert isinstance(session.row, Row)
         session.row.begin(session)
 
     @classmethod
-    def show_found(cls, session: Session, area: Area, found: Directions) -> None:
-        """Show directions from a file for an area, at first as the image is without them."""
+    def show_found(cls, session: Session, area: Area, found: Directions, source: str) -> None:
+        """Show directions from elsewhere for an area, at first as the image is without them."""
         found = found.rows(range(min(COUNT, len(found))))
         image = session.before_of(session.recipe).expand(len(STEPS), -1, -1, -1)
         strips = [crop_around(session.mask_of(area.region))(image)] * len(found)
-        session.row = row = cls(area, session.recipe.base, found, strips, [False] * len(found))
+        session.row = row = cls(area, session.recipe.base, found, strips, [False] * len(found), source)
         row.begin(session)
 
     def begin(self, session: Session) -> None:
@@ -79,7 +76,7 @@ class Row:
             {"index": index, "ratio": one.predicted_ratio, "std": one.std, "shown": shown_strength(one)}
             for index, one in enumerate(self.directions)
         ]
-        return {"area": self.area.number, "name": self.area.name, "directions": listed}
+        return {"area": self.area.number, "name": self.area.name, "source": self.source, "directions": listed}
 
     def _make_exact(self, session: Session, job: Job) -> None:
         """Replace the linear strips by what `ganvas.render` makes, one direction after the other."""
@@ -97,6 +94,18 @@ class Row:
                 images.append(render(session.painter, recipe, states=session.states))
             self.strips[index], self.exact[index] = cut(torch.cat(images)), True
             self.send(session)
+
+
+def linear_strips(
+    search: CachedSearch, found: Directions, cut: Callable[[Tensor], Tensor]
+) -> list[Float[Tensor, "steps 3 s s"]]:
+    """Return ``x + alpha J n`` around a region; each J n is computed, enlarged and cut once for all its steps."""
+    image, side = search.images[:1], search.search.generator.resolution
+    changes = cut(resize(search.linear_images(found, [1.0])[:, 0] - image, side, side))
+    steps = torch.tensor(STEPS, device=changes.device).reshape(-1, 1, 1, 1)
+    lengths = [shown_length(direction) for direction in found]
+    image = cut(resize(image, side, side))
+    return [image + length * steps * change for length, change in zip(lengths, changes, strict=True)]
 
 
 def shown_strength(direction: Direction) -> float:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ganvas.directions.cached import CachedSearch
 from ganvas.directions.direction import Directions
 from ganvas.edits.recipe import Recipe
+from ganvas.edits.render import evaluate
 from ganvas.errors import GanvasError, RegionError
 from ganvas.generators.protocol import Generator
 from ganvas.images.pixels import resize
@@ -21,9 +22,9 @@ from ganvas.latents.latent import Latent, sample
 from ganvas.regions import Region
 from ganvas.studio.areas import MOST_AREAS, name_of
 from ganvas.studio.document import Area, Document
-from ganvas.studio.engine import Job, Urgency
+from ganvas.studio.engine import Job, JobCanceledError, Urgency
 from ganvas.studio.models import SearchSettings, default_layers
-from ganvas.studio.painting import Painting
+from ganvas.studio.painting import Painting, straight
 from ganvas.studio.wire import Outbox, encoded, encoded_mask
 
 THUMBNAIL = 72
@@ -87,14 +88,23 @@ class Session(Painting):
     heat: bool = False
     image: Tensor | None = None
     rested: Rested | None = None
+    measured: tuple[Recipe, str, float] | None = None  # of an image: how like its base it is, and the measure's name
     before: Tensor | None = None
     thumbnails: dict[int, bytes] = field(default_factory=dict)
     asked_for: Hashable = None  # the Jacobian of a large image, which is not computed unasked
     searching: tuple[Hashable, Job] | None = None
     clicking: Any = None  # `ganvas.studio.handlers.clicks.Clicking`
+    tried: list[Latent] = field(default_factory=list)  # photos on which edits were tried
+    dragging: Any = None  # `ganvas.studio.handlers.drags.Dragging`
+    sketched: Any = None  # `ganvas.inversion.sketch.search.SketchResult`
     comparison: Any = None  # `ganvas.studio.handlers.compare.Comparison`
     resumes: str = ""
     seen: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether a drag of the present version waits to go on."""
+        return self.dragging is not None and self.dragging.paused and self.dragging.version == self.document.current
 
     def receive(self, message: Mapping[str, Any], trusted: bool = False) -> None:
         """Take a message of the page, or one of our own about a file that the page sent; from any thread."""
@@ -143,6 +153,7 @@ class Session(Painting):
 
     def _take(self, model: str, document: Document) -> None:
         self.model, self.document, self.thumbnails, self.row, self.tuned = model, document, {}, None, None
+        self.sketched, self.tried = None, []
         self.states = self.fresh_states()
         self.search = SearchSettings(layers=default_layers(self.generator))
 
@@ -169,9 +180,17 @@ class Session(Painting):
         self.save_soon()
 
     def paint(self, recipe: Recipe) -> None:
-        """Send the image of a recipe, its numbers, and the image without its operations where that changed."""
+        """Send the image of a recipe, its numbers, and the image without its operations where that changed; of one with
+        a strong edit that is still to be computed the straight one meanwhile.
+        """
+        if self.is_slow(recipe):
+            self.show_moving(self.image_of(straight(recipe)))
+            version = self.document.current
+            self.submit(lambda job: self._strengthen(recipe, version, job), "Strong edit", Urgency.ASKED, "task")
+            return
         area, known = self.document.now.area, self.rested
-        if known is None or known.recipe is not recipe or (known.area is not area and recipe.active):
+        is_free = any(one.inside is None for one in recipe.active)  # the numbers are then those of the area
+        if known is None or known.recipe is not recipe or (known.area is not area and is_free):
             images = self.image_of(recipe)
             known = self.rested = Rested(recipe, area, images, encoded(images), self.numbers)
         self.image, self.numbers = known.images, known.numbers
@@ -182,9 +201,39 @@ class Session(Painting):
             self.outbox.show("before", encoded(before))
         if self.heat:
             self.send_heat(known.images)
+        if recipe.active and not self.is_large:  # eight images are looked at for faces first
+            self.submit(lambda job: self._measure(recipe, known.images), "", Urgency.ASKED, "likeness")
+
+    def _measure(self, recipe: Recipe, images: Tensor) -> None:
+        """Say how like the base's image an edited one is."""
+        if self.measured is None or self.measured[0] is not recipe:
+            measure = self.shared.models.likeness(self.model)
+            self.measured = recipe, measure.name, measure.measure(images, self.before_of(recipe))
+        if self.recipe is recipe:
+            self.outbox.say("likeness", name=self.measured[1], value=self.measured[2])
+
+    def _strengthen(self, recipe: Recipe, version: int, job: Job) -> None:
+        """Find the ways of strong edits and show the version; one that was stopped is undone."""
+
+        def progress(what: str, done: int, total: int) -> None:
+            job.progress(what, done, total)
+            if self.document.current != version:
+                raise JobCanceledError
+
+        try:
+            with self.reporting(progress):
+                evaluate(self.painter, recipe, self.states)
+        except (JobCanceledError, GanvasError):
+            if self.document.current == version:
+                self.document.undo()
+                self.shown()
+            raise
+        if self.document.current == version:
+            self.shown()
 
     def paint_moving(self, recipe: Recipe) -> None:
-        """Send the image of a recipe that is changing, a smaller one of large images."""
+        """Send the image of a recipe that is changing, a smaller one of large images, and straight where it is slow."""
+        recipe = straight(recipe) if self.is_slow(recipe) else recipe
         small = self.previews.of(self.painter, recipe, self.states) if self.is_large else None
         image = self.image_of(recipe) if small is None else small
         self._send_image(encoded(image, moving=True), self.numbers, moving=True)
@@ -224,7 +273,7 @@ class Session(Painting):
         """Keep and send a small image of the present version."""
         number = self.document.current
         new = number not in self.thumbnails and self.document.is_edit(self.document.now)
-        if new and self.image is not None:
+        if new and self.image is not None and self.rested is not None and self.rested.recipe is self.recipe:
             self.thumbnails[number] = encoded(resize(self.image, THUMBNAIL, THUMBNAIL), moving=True)
             self.send_thumbnail(number)
 
@@ -276,6 +325,11 @@ class Session(Painting):
             self.submit(lambda _: self._directions_ready(), channel="row")
 
         self.searching = key, self.submit(work, "Preparing directions", Urgency.BACKGROUND, "jacobian")
+        if not self.is_large:
+            self.submit(lambda _: self._choose_likeness(), "", Urgency.BACKGROUND, "measure")
+
+    def _choose_likeness(self) -> None:
+        self.shared.models.likeness(self.model)  # before the first edit waits for it
 
     def _directions_ready(self) -> None:
         self.prepare_directions()

@@ -1,10 +1,13 @@
 """The state of a session as JSON for its page: everything but images."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
+from ganvas.checkpoints.load import BUNDLED
 from ganvas.edits.operations import Borrow, Drag, Draw, InterpolateTo, Mix, Move, Operation
 from ganvas.generators.protocol import about_of
+from ganvas.images.video import can_write_mp4
 from ganvas.io.memory import process_bytes
 from ganvas.regions import Region
 from ganvas.regions.part import Part
@@ -12,8 +15,10 @@ from ganvas.studio.document import Area
 from ganvas.studio.engine import Engine
 from ganvas.studio.rows import MOST_STDS, counts_in_stds
 from ganvas.studio.session import Session
+from ganvas.studio.store import saved_names
 
 MOST_DISTANCE = 12.0
+EXPORTED = "edit"  # what exported files are called
 
 
 def state_of(session: Session) -> dict[str, Any]:
@@ -49,8 +54,22 @@ def state_of(session: Session) -> dict[str, Any]:
             "ready": session.shared.jacobians.find(session.search.key(session.painter, now.recipe.base)) is not None,
         },
         "heat": session.heat,
+        "saved": saved_names(session.shared.folder),
+        "paused": session.is_paused,
+        "measured": not session.is_large,
+        "command": command_of(session),
+        "mp4": can_write_mp4(),
         "memory": {"process": process_bytes(), "jacobians": session.shared.jacobians.bytes},
     }
+
+
+def command_of(session: Session) -> str:
+    """Return the command line that makes the image again, beside the two files of the exported recipe."""
+    model = session.shared.models.files[session.model]
+    command = ["ganvas", "render", f"{EXPORTED}.recipe", *([] if model in BUNDLED else ["--model", model])]
+    if session.recipe.base.photo is not None:
+        return shlex.join([*command, "--paste-back"])
+    return shlex.join([*command, "--out", f"{EXPORTED}.png"])
 
 
 def base_of(session: Session) -> dict[str, Any]:
@@ -91,6 +110,7 @@ def _change(operation: Operation) -> dict[str, Any]:
                 "amount": length / change.direction.std if stds else length,
                 "most": MOST_STDS if stds else MOST_DISTANCE,
                 "unit": "std" if stds else "",
+                "method": change.method.name if change.method else "straight",
             }
         case InterpolateTo():
             return {"label": f"Towards {change.target.captions[0]}", "amount": change.t, "most": 1.0, "unit": "share"}

@@ -20,6 +20,7 @@ KIND = "studio session"
 NAME = re.compile(r"[0-9a-f]{16}")
 FACTS = "session.json"
 MOST_KEPT = 40
+SAVED = "directions"
 MOST_AREAS_READ = 200
 
 
@@ -42,6 +43,11 @@ def save_session(session: Session) -> None:
             if number in session.thumbnails:
                 _write_small(folder / f"{number}.jpg", session.thumbnails[number])
     write_json(folder / FACTS, _described(session), ResultFileError)
+
+
+def saved_names(root: Path) -> list[str]:
+    """Return the names under which directions are kept."""
+    return sorted(path.stem for path in (root / SAVED).glob("*.safetensors"))
 
 
 def _numbers_in(folder: Path) -> set[int]:

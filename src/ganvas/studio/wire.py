@@ -93,7 +93,7 @@ class Outbox:
 
     def show(self, kind: str, data: bytes, key: str | None = None, /, *, moving: bool = False, **content: Any) -> None:
         """Send an image; the page, too, keeps the newest of a key alone."""
-        self.put(key or kind, frame({"type": kind, "key": key or kind, **content}, data), moving)
+        self.put(key or kind, frame({"type": kind, "key": key or kind, "moving": moving, **content}, data), moving)
 
     async def next(self) -> str | bytes:
         """Return the next message."""

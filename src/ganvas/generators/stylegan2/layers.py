@@ -20,6 +20,10 @@ from ganvas.generators.styles import Affine, away_from_zero
 Push = Callable[[Tensor | None, Tensor | None], Tensor | None]
 
 
+def _energy(weight: Float[Tensor, "o i h w"]) -> Float[Tensor, "i o"]:
+    return ops.at_least_float32(weight).square().sum(dim=(2, 3)).T
+
+
 class StyledLayer(nn.Module):
     """What a style feeds: a convolution or the colors. ``affine`` makes its style from a row of w+."""
 
@@ -58,6 +62,7 @@ class StyledConvolution(StyledLayer):
         self.resolution, self.up, self.has_noise = resolution, up, noise
         self.gain = gain * ops.LEAKY_GAIN
         self.clamp = None if clamp is None else clamp * gain
+        self.known: tuple[Tensor, tuple[int, int, torch.dtype], Tensor] | None = None  # the energy of a weight
 
     def forward(
         self, x: Float[Tensor, "n i h w"], style: Float[Tensor, "n i"], noise: Tensor | None, kernel: Tensor
@@ -71,8 +76,14 @@ class StyledConvolution(StyledLayer):
         return self.noise[None, None] if self.has_noise else None
 
     def weight_energy(self) -> Float[Tensor, "i o"]:
-        """Return the squared weights summed over the kernel, in float32."""
-        return ops.at_least_float32(self.weight).square().sum(dim=(2, 3)).T
+        """Return the squared weights summed over the kernel, in float32; of frozen weights they are kept."""
+        weight = self.weight
+        if weight.requires_grad or not isinstance(weight, nn.Parameter):
+            return _energy(weight)
+        state = weight._version, weight.data_ptr(), weight.dtype
+        if self.known is None or self.known[0] is not weight or self.known[1] != state:
+            self.known = weight, state, _energy(weight)
+        return self.known[2]
 
     def convolve(self, x: Tensor, kernel: Tensor, weight: Tensor | None = None) -> Tensor:
         """Apply the linear part to modulated activations, by the layer's own weight or another."""

@@ -104,7 +104,7 @@ def use(session: Session, message: Message) -> None:
     if not isinstance(comparison, Comparison) or name not in comparison.found:
         raise GanvasError(f"'{name[:40]}' has no directions here; compare again.")
     session.document.choose(comparison.area.number)
-    Row.show_found(session, comparison.area, comparison.found[name])
+    Row.show_found(session, comparison.area, comparison.found[name], name)
     session.publish()
 
 

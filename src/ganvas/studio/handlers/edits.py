@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from ganvas.edits.confine import ConfineSettings
+from ganvas.edits.correct import CorrectedEdit
+from ganvas.edits.follow import FollowedEdit
 from ganvas.edits.operations import Borrow, InterpolateTo, Move, Operation
 from ganvas.edits.recipe import Recipe
 from ganvas.errors import GanvasError
@@ -14,6 +16,7 @@ from ganvas.studio.rows import strength_of
 from ganvas.studio.session import Session
 
 Message = Mapping[str, Any]
+METHODS: Mapping[str, Any] = {"straight": None, CorrectedEdit.name: CorrectedEdit, FollowedEdit.name: FollowedEdit}
 
 
 def add_direction(session: Session, message: Message) -> None:
@@ -61,6 +64,18 @@ def set_amount(session: Session, message: Message) -> None:
         session.paint_moving(recipe)
     else:
         session.commit(f"Strength {amount:+.1f}", recipe=recipe)
+
+
+def set_method(session: Session, message: Message) -> None:
+    """Go along a direction straight, corrected for what changes outside its region, or following the direction."""
+    index, operation = _operation(session, message)
+    name, area = str(message.get("method")), session.document.now.area
+    if name not in METHODS or not isinstance(operation.change, Move):
+        raise GanvasError(f"A direction is gone {', '.join(METHODS)}; '{name[:20]}' was asked for.")
+    region = operation.inside if operation.inside is not None or area is None else area.region
+    method = None if METHODS[name] is None else METHODS[name](region)
+    changed = replace(operation, change=replace(operation.change, method=method))
+    session.commit(name.capitalize(), recipe=_with(session.recipe, index, changed))
 
 
 def enable(session: Session, message: Message) -> None:
@@ -129,6 +144,7 @@ HANDLERS = {
     "edit.direction": (add_direction, None),
     "edit.from": (add_from_image, None),
     "edit.amount": (set_amount, "amount"),
+    "edit.method": (set_method, None),
     "edit.enable": (enable, None),
     "edit.confine": (confine_or_free, None),
     "edit.move": (move, None),

@@ -1,25 +1,24 @@
-"""What the page saves: images, photos with the edits in them, recipes, latents, directions, strips."""
+"""What the page saves: images, photos with the edits in them, recipes, latents, strips, pages."""
 
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ganvas.edits.paste_back import paste_back, photo_file_of
 from ganvas.edits.recipe_files import tensors_of
-from ganvas.edits.render import evaluate
+from ganvas.edits.render import evaluate, render
 from ganvas.errors import GanvasError
 from ganvas.images.pixels import write_image
 from ganvas.images.rewriting import written_suffix
 from ganvas.images.sheets import strip
+from ganvas.reports.recipe_report import images_on_the_way, write_recipe_page
 from ganvas.studio.engine import Job, Urgency
 from ganvas.studio.files import Kept
 from ganvas.studio.session import Session
+from ganvas.studio.state import EXPORTED, command_of
 
 Message = Mapping[str, Any]
-NAME = "edit"
 
 
 def export(session: Session, message: Message) -> None:
@@ -42,14 +41,14 @@ def new_export(session: Session, name: str) -> Path:
 
 
 def _image(session: Session, job: Job) -> Path:
-    assert session.image is not None
-    return write_image(new_export(session, f"{NAME}.png"), session.image)
+    image = render(session.painter, session.recipe, states=session.states)
+    return write_image(new_export(session, f"{EXPORTED}.png"), image)
 
 
 def _recipe(session: Session, job: Job) -> Path:
     """Write the two files of the recipe as one archive, so that neither is lost."""
-    path = new_export(session, f"{NAME}.recipe.zip")
-    saved = session.recipe.save(path.with_name(f"{NAME}.recipe"))
+    path = new_export(session, f"{EXPORTED}.recipe.zip")
+    saved = session.recipe.save(path.with_name(f"{EXPORTED}.recipe"))
     files = [saved, tensors_of(saved)]
     with zipfile.ZipFile(path, "w") as archive:
         for file in files:
@@ -70,20 +69,21 @@ def _photo(session: Session, job: Job) -> Path:
 
 def _latent(session: Session, job: Job) -> Path:
     latent = evaluate(session.painter, session.recipe, session.states).latent
-    return latent.save(new_export(session, f"{NAME}.safetensors"))
-
-
-def _directions(session: Session, job: Job) -> Path:
-    if session.row is None:
-        raise GanvasError("There are no directions yet; choose a region first.")
-    return session.row.directions.save(new_export(session, "directions.safetensors"))
+    return latent.save(new_export(session, f"{EXPORTED}.safetensors"))
 
 
 def _strip(session: Session, job: Job) -> Path:
-    """Write before and after beside each other."""
-    assert session.image is not None
-    images = torch.cat([session.before_of(session.recipe), session.image])
-    return write_image(new_export(session, f"{NAME}-strip.png"), strip(images))
+    """Write the way from before to after as images beside each other."""
+    images = images_on_the_way(session.painter, session.recipe, session.states)
+    return write_image(new_export(session, f"{EXPORTED}-strip.png"), strip(images))
+
+
+def _page(session: Session, job: Job) -> Path:
+    """Write a page that holds all it shows, with the command line that makes the image again."""
+    recipe = session.recipe
+    edits = "; ".join(map(str, recipe.active)) or "none"
+    facts = {"generator": session.model, "edits": edits, "command": command_of(session)}
+    return write_recipe_page(new_export(session, f"{EXPORTED}.html"), session.painter, recipe, facts, session.states)
 
 
 WRITERS: Mapping[str, Callable[[Session, Job], Path]] = {
@@ -91,7 +91,7 @@ WRITERS: Mapping[str, Callable[[Session, Job], Path]] = {
     "photo": _photo,
     "recipe": _recipe,
     "latent": _latent,
-    "directions": _directions,
     "strip": _strip,
+    "page": _page,
 }
 HANDLERS = {"export": (export, None)}

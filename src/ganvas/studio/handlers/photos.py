@@ -1,4 +1,4 @@
-"""Photos: aligned, inverted while the page watches, and tuned for where that was asked."""
+"""Photos: aligned, inverted while the page watches, and tuned for where that was asked; or to try edits on."""
 
 import shutil
 import time
@@ -23,7 +23,10 @@ def take(session: Session, message: Message) -> None:
     """Invert a photo that the page sent, and begin with it."""
     path = Path(message["path"])
     tune, settings = message.get("tune") is True, PhotoSettings(as_is=message.get("as_is") is True)
-    work = lambda job: invert(session, path, settings, tune, job)  # noqa: E731
+    if message.get("try") is True:
+        work = lambda job: invert_to_try(session, path, settings, job)  # noqa: E731
+    else:
+        work = lambda job: invert(session, path, settings, tune, job)  # noqa: E731
     session.submit(work, "Opening the photo", Urgency.ASKED, "task")
 
 
@@ -47,6 +50,17 @@ def invert(session: Session, path: Path, settings: PhotoSettings, tune: bool, jo
     for text in (*opened.warnings, opened.described):
         session.outbox.say("note", f"note {text}", text=text)
     session.begin(replace(Recipe(opened.latent), settings=session.recipe.settings), f"Photo {path.stem}")
+
+
+def invert_to_try(session: Session, path: Path, settings: PhotoSettings, job: Job) -> None:
+    """Open a photo, and show the present edits on it beside other images."""
+    try:
+        opened = open_photo(path, session.generator, settings=settings, progress=job.progress)
+    except BaseException:
+        shutil.rmtree(path.parent, ignore_errors=True)
+        raise
+    session.tried.append(opened.latent)
+    session.outbox.say("tried")
 
 
 HANDLERS = {"upload.photo": (take, None)}

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ganvas.directions.direction import Directions
 from ganvas.directions.files import load_directions
 from ganvas.edits.recipe import Recipe, load_recipe
 from ganvas.errors import LatentError, RegionError, ResultFileError
+from ganvas.io.tensor_files import is_ours, read_header
 from ganvas.latents.open import open_latent_file
 from ganvas.regions import Region
 from ganvas.studio.rows import Row
@@ -18,6 +20,7 @@ from ganvas.studio.session import Handler, Session
 Message = Mapping[str, Any]
 MOST_UNPACKED = 512 * 2**20
 ENDING = ".recipe"
+DIRECTIONS = "directions"  # what files of directions call themselves
 
 
 def take_recipe(session: Session, message: Message) -> None:
@@ -54,8 +57,11 @@ def unpacked(path: Path) -> Path:
 
 
 def take_latent(session: Session, message: Message) -> None:
-    """Begin with the first sample of a latent file."""
+    """Begin with the first sample of a latent file; show the directions of a file of these."""
     path = Path(message["path"])
+    if is_ours(path) and read_header(path, ResultFileError).get("kind") == DIRECTIONS:
+        take_directions(session, message)
+        return
     latent = open_latent_file(path, session.generator)
     session.begin(replace(Recipe(latent[0]), settings=session.recipe.settings), f"Latent {path.stem}")
 
@@ -63,14 +69,18 @@ def take_latent(session: Session, message: Message) -> None:
 def take_directions(session: Session, message: Message) -> None:
     """Show the directions of a file in place of those of the region."""
     path = Path(message["path"])
-    found = load_directions(path, None, session.generator)
+    show_directions(session, load_directions(path, None, session.generator), path.stem)
+
+
+def show_directions(session: Session, found: Directions, name: str) -> None:
+    """Show directions by a name, for the chosen area or else for theirs."""
     found.check_fits(session.generator)
     area = session.document.now.area
     if area is None and found.mask is not None:
-        area = session.add_area(found.origin.region_name or path.stem, Region.from_mask(found.mask))
+        area = session.add_area(found.origin.region_name or name, Region.from_mask(found.mask))
     if area is None:
         raise RegionError("Choose a region first: these directions do not say theirs.")
-    Row.show_found(session, area, found)
+    Row.show_found(session, area, found, name)
 
 
 def take_mask(session: Session, message: Message) -> None:

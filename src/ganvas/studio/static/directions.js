@@ -1,15 +1,23 @@
 // The panel's directions of the chosen region: small images that play on hover, and what is searched for.
-import { h } from "./dom.js";
+import { h, iconButton } from "./dom.js";
 import { send } from "./net.js";
 import { compareMethods } from "./compare.js";
+import { openSaved } from "./saved.js";
 import { on, store } from "./store.js";
 
 let playing = null;
 
 export function directionsSection() {
   return h("section", { className: "section", id: "directions", "aria-label": "Directions" },
-    h("header", {}, h("h2", {}, "Directions"), h("span", { className: "muted number", id: "search-state" }, searchText())),
+    h("header", {}, h("h2", {}, "Directions"), store.row?.source ? source(store.row.source) : null, h("span", { className: "muted number", id: "search-state" }, searchText())),
     body(), more());
+}
+
+// What the directions come from, where it is not the search of the page, and the way back to that.
+function source(name) {
+  const { space, layers, weight } = store.state.search;
+  return h("span", { className: "row tight", id: "row-source" }, h("span", { className: "muted clip" }, `from ${name}`),
+    iconButton("close", "Back to the directions found here", () => send("search.set", { space, layers, weight }), { className: "square small" }));
 }
 
 function searchText() {
@@ -89,7 +97,7 @@ function more() {
       layers ? h("span", {}, "Layers") : null, layers ? h("span", { className: "muted" }, search.layers ?? "all") : null,
       layers ? layerStrip(search, layers, change) : null,
       h("button", { type: "button", className: "plain small", id: "compare-methods", disabled: store.state.chosen === null, onclick: compareMethods }, "Compare methods"),
-      h("button", { type: "button", className: "plain small", title: "Save these directions as a file", disabled: !store.row, onclick: () => send("export", { what: "directions" }) }, "Save")));
+      h("button", { type: "button", className: "plain small", id: "open-directions", onclick: openSaved }, "Save and load")));
 }
 
 function layerStrip(search, layers, change) {

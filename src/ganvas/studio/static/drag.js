@@ -51,11 +51,18 @@ export function dragSection() {
       iconButton("trash", `Delete pair ${i + 1}`, remove(pair), { className: "square small" }))))
       : h("p", { className: "hint" }, "Press on what should move, and pull it to where it should be. A point that stays is a pin."),
     h("div", { className: "row" }, check("confined", "inside the region only", "Nothing outside the chosen region changes"), check("movable", "region may move", "The method's own mask: what lies outside the region is held")),
-    h("div", { className: "row gap-top" },
-      running() ? h("button", { type: "button", className: "main", id: "drag-stop", onclick: () => send("stop") }, "Stop")
-        : h("button", { type: "button", className: "main", id: "drag-start", disabled: !store.pairs.length, onclick: start }, "Drag"),
+    h("label", { className: "row tight muted" }, "at most", h("input", { type: "number", min: 1, max: 2000, value: settings.steps, "aria-label": "Steps at most", onchange: (event) => { settings.steps = Number(event.target.value); } }), "steps"),
+    h("div", { className: "row gap-top" }, running() || store.state.paused ? dragging() : [
+      h("button", { type: "button", className: "main", id: "drag-start", disabled: !store.pairs.length, onclick: start }, "Drag"),
       h("button", { type: "button", className: "plain", disabled: !store.pairs.length, onclick: () => { store.pairs = []; store.moving = null; emit("pairs"); redraw(); } }, "Clear"),
-      h("label", { className: "row tight muted" }, "at most", h("input", { type: "number", min: 1, max: 2000, value: settings.steps, "aria-label": "Steps at most", onchange: (event) => { settings.steps = Number(event.target.value); } }), "steps")));
+    ]));
+}
+
+// While a drag runs, and while it waits.
+function dragging() {
+  const { paused } = store.state;
+  return [h("button", { type: "button", className: "main", id: paused ? "drag-resume" : "drag-pause", onclick: () => send(paused ? "drag.resume" : "drag.pause") }, paused ? "Continue" : "Pause"),
+    h("button", { type: "button", className: "plain", id: "drag-stop", title: "Stop and keep what there is", onclick: () => send("stop") }, "Stop")];
 }
 
 on("handles", ({ points }) => { store.moving = points; redraw(); }); // where they are now, while a drag runs

@@ -2,7 +2,8 @@
 import { byId, h, iconButton } from "./dom.js";
 import { send, sendLast, sendLive } from "./net.js";
 import { openOther } from "./other.js";
-import { on, store } from "./store.js";
+import { openTrials } from "./trials.js";
+import { emit, on, store } from "./store.js";
 
 let dragged = null;
 
@@ -10,6 +11,7 @@ export function editsSection() {
   const { operations } = store.state;
   return h("section", { className: "section", id: "edits", "aria-label": "Edits" },
     h("header", {}, h("h2", {}, "Edits"), h("span", { className: "muted" }, operations.length ? String(operations.length) : ""),
+      operations.length ? h("button", { type: "button", className: "small", id: "open-trials", title: "Try these edits on other images", onclick: openTrials }, "On others") : null,
       h("button", { type: "button", className: "small", id: "open-other", title: "Take something of another image", onclick: openOther }, "From another")),
     operations.length ? h("div", { className: "numbers", id: "numbers" }, numbers()) : null,
     operations.length ? h("div", { className: "stack" }, operations.map(edit).reverse())
@@ -20,8 +22,17 @@ function numbers() {
   return ["inside", "outside", "seam"].map((name) => {
     const value = store.numbers[name];
     const title = { inside: "Root mean square change inside the region; black to white is 2", outside: "The same outside: 0 where the edits are confined", seam: "Gradient of the change across the rim over that of the image" }[name];
-    return h("div", { title }, h("span", {}, name), h("b", { "data-number": name }, value === undefined ? "–" : value === 0 ? "0" : value.toPrecision(2)));
-  });
+    return number(name, title, value);
+  }).concat(store.state.measured ? likeness() : []);
+}
+
+const number = (name, title, value) => h("div", { title }, h("span", {}, name), h("b", { "data-number": name }, value === undefined ? "–" : value === 0 ? "0" : value.toPrecision(2)));
+
+function likeness() {
+  const { name, value } = store.likeness ?? {};
+  const face = !name || name.includes("face");
+  const title = face ? "Distance of the faces' descriptors: 0 is the same image, from 0.6 it is somebody else" : `${name}: 0 is the same image`;
+  return number(face ? "identity" : "unlike", title, value);
 }
 
 function edit(operation, index) {
@@ -53,7 +64,19 @@ function slider(operation, index) {
     ondblclick: () => sendLast("edit.amount", { index, amount: 0 }), onpointerdown: (event) => event.stopPropagation() });
   range.draggable = true;
   range.addEventListener("dragstart", (event) => { event.preventDefault(); event.stopPropagation(); });
-  return h("div", { className: "slide" }, range, value, h("span", { className: "muted" }, unit === "share" ? "%" : unit));
+  return h("div", {}, h("div", { className: "slide" }, range, value, h("span", { className: "muted" }, unit === "share" ? "%" : unit)),
+    operation.method ? strong(operation, index) : null);
+}
+
+const WAYS = [["straight", "Straight", "Along the direction as it was found"],
+  ["corrected", "Corrected", "Takes back on the way what changes outside the region: about twenty seconds once, then it slides"],
+  ["followed", "Followed", "Finds the direction anew at every step: seconds for each step"]];
+
+function strong({ method }, index) {
+  const button = ([name, label, title]) => h("button", { type: "button", role: "radio", title, "data-way": name, "aria-checked": String(name === method), className: name === method ? "on" : "", onclick: () => name !== method && send("edit.method", { index, method: name }) }, label);
+  return h("details", { className: "more", open: method !== "straight" || store.strongOpen === index, ontoggle: (event) => { if (event.target.open) store.strongOpen = index; else if (store.strongOpen === index) store.strongOpen = null; } },
+    h("summary", {}, "More"),
+    h("div", { className: "group", role: "radiogroup", "aria-label": "How a strong edit goes" }, WAYS.map(button)));
 }
 
 function sortable(box, index) {
@@ -68,6 +91,10 @@ function sortable(box, index) {
   });
 }
 
+on("likeness", (found) => {
+  store.likeness = found;
+  emit("numbers");
+});
 on("numbers", () => {
   const box = byId("numbers");
   if (box) box.replaceChildren(...numbers());

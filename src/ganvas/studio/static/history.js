@@ -53,7 +53,7 @@ function showStatus() {
   const status = byId("status");
   if (!store.connected) return fill(status, h("span", {}, "Connection lost. It comes back by itself, with your work."));
   const job = jobs[0];
-  if (!job) return fill(status, h("span", { className: "clip" }, memory()));
+  if (!job) return fill(status, h("span", { className: "clip" }, store.state?.paused ? "A drag is paused" : memory()));
   return fill(status,
     h("div", { className: "row" }, h("span", { className: "grow clip" }, ahead ? `${job.label} (${ahead} ahead)` : job.label, jobs.length > 1 ? `, ${jobs.length - 1} more` : ""),
       h("span", { className: "number" }, time(job.left)),

@@ -24,7 +24,7 @@ function showPanel() {
   const { state, row, tool } = store;
   if (!state || store.sliding) return;
   const { memory, versions, current, undo, redo, heat, ...relevant } = state;
-  const wanted = JSON.stringify([relevant, row, tool, running(), store.pairs, store.sketch.drawn]);
+  const wanted = JSON.stringify([relevant, row, tool, running(), store.pairs, store.sketch.drawn, Boolean(store.candidates)]);
   if (wanted === shown) return;
   shown = wanted;
   const focused = focusPath(document.activeElement);

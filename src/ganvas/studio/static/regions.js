@@ -15,7 +15,7 @@ export function regionsSection() {
       : h("p", { className: "hint" }, "Mark a part: pick one here, or draw on the image."),
     chips.length ? h("div", { className: "chips", id: "named" }, chips.map((name) => h("button", {
       type: "button", className: "chip", title: `Mark ${words(name)}`, onclick: () => send("region.draw", { how: "new", name: name.replace("part:", ""), shape: { kind: "text", text: name } }),
-    }, words(name)))) : null);
+    }, named.includes(name.replace("part:", "")) && name.startsWith("part:") ? `${words(name)} (found)` : words(name)))) : null);
 }
 
 function tools() {

@@ -2,6 +2,7 @@
 import { clamp, h, toast } from "./dom.js";
 import { send } from "./net.js";
 import { emit, on, running, set, store } from "./store.js";
+import { openCandidates } from "./candidates.js";
 import { addTool } from "./tools.js";
 import { redraw, toCanvas, view } from "./view.js";
 
@@ -10,8 +11,7 @@ const layer = new OffscreenCanvas(SIDE, SIDE);
 const pen = layer.getContext("2d");
 const strokes = [];
 let stroke = null;
-const settings = { confined: false, steps: 80 };
-
+const settings = { confined: false, steps: 80, count: 4 };
 
 function paint() {
   pen.clearRect(0, 0, SIDE, SIDE);
@@ -74,13 +74,22 @@ function clear() {
   emit("pairs");
 }
 
-async function start() {
+async function start(action, more = {}) {
   const blob = await layer.convertToBlob({ type: "image/png" });
   const bytes = new Uint8Array(await blob.arrayBuffer());
   let text = "";
   for (let i = 0; i < bytes.length; i += 4096) text += String.fromCharCode(...bytes.subarray(i, i + 4096));
-  send("sketch.start", { image: btoa(text), fidelity: store.sketch.fidelity, ...settings });
+  send(action, { image: btoa(text), fidelity: store.sketch.fidelity, ...settings, ...more });
+}
+
+function match() {
+  start("sketch.start");
   toast("The image follows your drawing; Stop drops it.", "note");
+}
+
+function search() {
+  openCandidates(settings.count);
+  start("sketch.candidates", { count: settings.count });
 }
 
 export function sketchSection() {
@@ -91,9 +100,13 @@ export function sketchSection() {
     h("label", { className: "check gap-top" }, h("input", { type: "checkbox", checked: settings.confined, disabled: store.state.chosen === null, onchange: (event) => { settings.confined = event.target.checked; } }), "inside the region only"),
     h("div", { className: "row gap-top" },
       running() ? h("button", { type: "button", className: "main", onclick: () => send("stop") }, "Stop")
-        : h("button", { type: "button", className: "main", id: "sketch-start", disabled: !store.sketch.drawn, onclick: start }, "Match the sketch"),
+        : h("button", { type: "button", className: "main", id: "sketch-start", disabled: !store.sketch.drawn, onclick: match }, "Match the sketch"),
       h("button", { type: "button", className: "plain", disabled: !store.sketch.drawn, onclick: () => { strokes.pop(); store.sketch.drawn = strokes.length > 0; paint(); emit("pairs"); } }, "Take back"),
-      h("button", { type: "button", className: "plain", disabled: !store.sketch.drawn, onclick: clear }, "Clear")));
+      h("button", { type: "button", className: "plain", disabled: !store.sketch.drawn, onclick: clear }, "Clear")),
+    h("div", { className: "row gap-top" },
+      h("button", { type: "button", className: "plain", id: "sketch-candidates", disabled: !store.sketch.drawn || running(), title: "New images that show the drawing, to pick from", onclick: search }, "Other images like it"),
+      h("input", { type: "number", min: 2, max: 8, value: settings.count, "aria-label": "How many candidates", title: "How many", onchange: (event) => { settings.count = Math.min(8, Math.max(2, Math.round(Number(event.target.value)) || 4)); event.target.value = settings.count; } }),
+      store.candidates ? h("button", { type: "button", className: "plain", id: "show-candidates", onclick: () => openCandidates() }, "Show") : null));
 }
 
 on("state", () => { if (store.tool !== "sketch") redraw(); });

@@ -92,6 +92,7 @@ on("frame:image", (header, bitmap) => {
   store.images.version = header.version;
   store.images.moving = header.moving;
   store.numbers = header.numbers;
+  store.likeness = null;
   emit("numbers");
   redraw();
 });

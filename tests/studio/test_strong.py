@@ -1,0 +1,70 @@
+"""Strong edits and identity over the protocol, without a browser."""
+
+import pytest
+import torch
+
+import ganvas
+from ganvas.edits.correct import CorrectedEdit
+from tests.studio.test_protocol import Socket, client, guard, sessions, socket  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def edited(socket) -> Socket:  # noqa: F811
+    socket.do("region.draw", how="new", shape={"kind": "text", "text": "left"}).until("strips")
+    socket.do("edit.direction", index=0, amount=3)
+    while not socket.until("state")["operations"]:
+        pass
+    return socket
+
+
+def until_method(socket: Socket, name: str) -> None:  # noqa: F811
+    """Wait for a state in which the edit goes by a method."""
+    while socket.until("state")["operations"][0]["method"] != name:
+        pass
+
+
+@pytest.mark.slow
+def test_a_corrected_edit_is_shown_as_the_library_renders_it(edited, sessions, model_file):  # noqa: F811
+    (session,) = sessions.open.values()
+    straight = session.image
+    edited.do("edit.method", index=0, method="corrected")
+    while not session.states.ways or session.rested.recipe is not session.recipe:  # the straight one is shown first
+        edited.until("state")
+    (operation,) = session.recipe.operations
+    assert isinstance(operation.change.method, CorrectedEdit)
+    assert torch.equal(session.image, ganvas.render(ganvas.load(model_file), session.recipe))
+    assert not torch.equal(session.image, straight)
+    ways = dict(session.states.ways)
+    edited.do("edit.amount", index=0, amount=5)
+    while edited.until("state")["operations"][0]["amount"] != pytest.approx(5, abs=1e-4):
+        pass
+    assert session.states.ways == ways  # another strength needs no other Jacobian
+    assert torch.equal(session.image, ganvas.render(ganvas.load(model_file), session.recipe))
+
+
+def test_a_strong_edit_that_is_stopped_is_undone(edited, sessions, monkeypatch):  # noqa: F811
+    (session,) = sessions.open.values()
+    version = session.document.current
+
+    def endless(self, generator, latent, direction, layers, progress=None):
+        while True:
+            progress("Computing derivatives", 1, 2)
+
+    monkeypatch.setattr(CorrectedEdit, "way", endless)
+    until_method(edited.do("edit.method", index=0, method="corrected"), "corrected")
+    until_method(edited.do("stop"), "straight")
+    assert session.document.current == version
+
+
+def test_an_unknown_way_is_refused(edited):
+    edited.socket.send_text('{"do": "edit.method", "index": 0, "method": "../x"}')
+    assert "straight, corrected, followed" in edited.until("error")["text"]
+
+
+def test_the_likeness_of_an_edited_image_is_measured(edited, sessions):  # noqa: F811
+    (session,) = sessions.open.values()
+    said = edited.until("likeness")
+    measure = session.shared.models.likeness(session.model)
+    assert said["name"] == measure.name
+    assert said["value"] == pytest.approx(measure.measure(session.image, session.before_of(session.recipe)))
+    assert said["value"] > 0
