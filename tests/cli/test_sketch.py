@@ -10,13 +10,13 @@ from PIL import Image
 
 from ganvas.checkpoints.load import load
 from ganvas.checkpoints.own_format import save_generator
-from ganvas.cli.sketch import realness_of
 from ganvas.generators.protocol import About
 from ganvas.images import pixels
 from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.latents.files import load_latent
 from ganvas.latents.latent import sample
 from ganvas.metrics import ood
+from ganvas.training.gan.discriminator_files import realness_of
 from tests.cli.conftest import Run, check_one_file
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan

@@ -21,6 +21,7 @@ from ganvas.studio.guard import Guard
 from ganvas.studio.models import Models
 from ganvas.studio.sessions import Sessions
 from ganvas.studio.store import read_session
+from tests.studio.conftest import without_faces
 
 PORT = 8000
 ORIGIN = f"http://127.0.0.1:{PORT}"
@@ -28,7 +29,7 @@ ORIGIN = f"http://127.0.0.1:{PORT}"
 
 @pytest.fixture
 def sessions(model_file, tmp_path, one_thread) -> Sessions:
-    models = Models(torch.device("cpu"))
+    models = without_faces(Models(torch.device("cpu")))
     return Sessions(models, tmp_path / "studio", models.add(model_file, "small"))
 
 

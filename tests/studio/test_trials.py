@@ -1,4 +1,4 @@
-"""The same edits on other images, over the protocol, without a browser."""
+"""The same edits on other images, and previews of large ones, over the protocol, without a browser."""
 
 from dataclasses import replace
 
@@ -42,3 +42,15 @@ def test_latents_of_files_are_offered_first_and_what_is_gone_is_refused(socket, 
     for gone in ("other 1", "seed -1", "seed 99999999999", "../x"):
         socket.socket.send_text(f'{{"do": "trials.take", "name": "{gone}"}}')
         assert "not here any more" in socket.until("error")["text"]
+
+
+def test_previews_that_take_long_are_made_smaller_down_to_a_limit(session, monkeypatch):
+    from ganvas.edits.preview import Previews
+    from ganvas.studio import painting
+
+    monkeypatch.setattr(painting, "LEAST_PREVIEW", 8)
+    session.previews = Previews(16)
+    assert session.preview_of(session.recipe).shape[-1] == 16
+    monkeypatch.setattr(painting, "LONGEST_PREVIEW", 0.0)
+    sides = [session.preview_of(session.recipe).shape[-1] for _ in range(3)]
+    assert sides == [16, 8, 8]

@@ -6,10 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from cyclopts import Parameter
-from jaxtyping import Float
-from torch import Tensor
 
 from ganvas.cli import numbers
 from ganvas.cli.inside import Inside
@@ -30,11 +27,10 @@ from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.evaluate import ood_scores, variant_mmds
 from ganvas.inversion.sketch.fidelity import BALANCED, delta_weight_of, parse_fidelity
 from ganvas.inversion.sketch.files import read_sketches
-from ganvas.inversion.sketch.realness import Realness
 from ganvas.inversion.sketch.search import SketchSettings
 from ganvas.metrics.evaluation import real_features
 from ganvas.reports.sketch_report import metric_lines, metrics_of, write_sketches
-from ganvas.training.gan.discriminator_files import companion_discriminator
+from ganvas.training.gan.discriminator_files import realness_of
 
 MOST_REAL = 1000
 
@@ -196,17 +192,3 @@ def _check_readable(bad: Sequence[tuple[Path, ImageError]], sketches: Sequence[P
     """Raise `ImageError` where a sketch could not be read."""
     if bad:
         raise ImageError(unreadable_message(bad, len(sketches), "sketches"))
-
-
-def realness_of(generator: Generator, model: str) -> Realness | None:
-    """Return the discriminator that comes with a generator, None where there is none."""
-    discriminator = companion_discriminator(generator, model)
-    if discriminator is None:
-        return None
-    frozen = discriminator.to(generator.device).eval()
-
-    def realness(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n"]:
-        # One at a time: a discriminator compares the images of a batch.
-        return torch.cat([frozen(image.float()).flatten() for image in images.split(1)])
-
-    return realness

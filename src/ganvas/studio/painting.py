@@ -3,6 +3,7 @@
 Holds no mathematics: what is painted is what `ganvas.render` makes.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,9 @@ from ganvas.regions import Region
 from ganvas.studio.document import Document
 from ganvas.studio.engine import Engine
 from ganvas.studio.models import Jacobians, Models
+
+PREVIEW, LEAST_PREVIEW = 256, 64  # pixels of the previews of larger images
+LONGEST_PREVIEW = 0.5  # seconds; previews are made smaller where they take longer
 
 
 class Slow(Exception):  # noqa: N818 - no error: it ends an evaluation that would take seconds
@@ -48,7 +52,7 @@ class Painting:
     model: str
     document: Document = field(default_factory=Document)
     states: States = field(default_factory=States)
-    previews: Previews = field(default_factory=Previews)
+    previews: Previews = field(default_factory=lambda: Previews(PREVIEW))
     numbers: dict[str, float] = field(default_factory=dict)
     tuned: tuple[Latent, Generator] | None = None
     base_image: tuple[Latent, Tensor] | None = None
@@ -66,7 +70,7 @@ class Painting:
     @property
     def is_large(self) -> bool:
         """Whether images are too large to follow a slider."""
-        return self.generator.resolution > self.previews.side
+        return self.generator.resolution > PREVIEW
 
     @property
     def painter(self) -> Generator:
@@ -119,6 +123,17 @@ class Painting:
         except Slow:
             return True
         return False
+
+    def preview_of(self, recipe: Recipe) -> Tensor | None:
+        """Return a small image of a recipe, None where the generator has none; half the size from then on where a pass
+        took too long on this machine.
+        """
+        self.previews.of(self.painter, replace(recipe, operations=()), self.states)
+        begun = time.monotonic()
+        small = self.previews.of(self.painter, recipe, self.states)
+        if time.monotonic() - begun > LONGEST_PREVIEW and self.previews.side > LEAST_PREVIEW:
+            self.previews = Previews(self.previews.side // 2)
+        return small
 
     def before_of(self, recipe: Recipe) -> Tensor:
         """Return the image of a recipe's base; synthesized once."""

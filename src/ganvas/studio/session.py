@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganvas.directions.cached import CachedSearch
 from ganvas.directions.direction import Directions
+from ganvas.edits.preview import Previews
 from ganvas.edits.recipe import Recipe
 from ganvas.edits.render import evaluate
 from ganvas.errors import GanvasError, RegionError
@@ -24,7 +25,7 @@ from ganvas.studio.areas import MOST_AREAS, name_of
 from ganvas.studio.document import Area, Document
 from ganvas.studio.engine import Job, JobCanceledError, Urgency
 from ganvas.studio.models import SearchSettings, default_layers
-from ganvas.studio.painting import Painting, straight
+from ganvas.studio.painting import PREVIEW, Painting, straight
 from ganvas.studio.wire import Outbox, encoded, encoded_mask
 
 THUMBNAIL = 72
@@ -153,7 +154,7 @@ class Session(Painting):
 
     def _take(self, model: str, document: Document) -> None:
         self.model, self.document, self.thumbnails, self.row, self.tuned = model, document, {}, None, None
-        self.sketched, self.tried = None, []
+        self.sketched, self.tried, self.previews = None, [], Previews(PREVIEW)
         self.states = self.fresh_states()
         self.search = SearchSettings(layers=default_layers(self.generator))
 
@@ -234,7 +235,7 @@ class Session(Painting):
     def paint_moving(self, recipe: Recipe) -> None:
         """Send the image of a recipe that is changing, a smaller one of large images, and straight where it is slow."""
         recipe = straight(recipe) if self.is_slow(recipe) else recipe
-        small = self.previews.of(self.painter, recipe, self.states) if self.is_large else None
+        small = self.preview_of(recipe) if self.is_large else None
         image = self.image_of(recipe) if small is None else small
         self._send_image(encoded(image, moving=True), self.numbers, moving=True)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.cli.sketch import realness_of
 from ganvas.edits.operations import Draw, Operation
 from ganvas.edits.recipe import Recipe
 from ganvas.edits.render import start_of, with_result
@@ -28,6 +27,7 @@ from ganvas.studio.engine import Job, JobCanceledError, Urgency
 from ganvas.studio.files import Kept
 from ganvas.studio.session import Session
 from ganvas.studio.wire import encoded
+from ganvas.training.gan.discriminator_files import realness_of
 
 Message = Mapping[str, Any]
 SHOWN_EVERY = 1 / 8  # seconds

@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from ganvas.checkpoints.load import BUNDLED, bundled_path
 from ganvas.errors import TrainingError
 from ganvas.generators.protocol import Generator, about_of
+from ganvas.inversion.sketch.realness import Realness
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.training.gan.discriminators import StyleDiscriminator
 
@@ -52,3 +57,17 @@ def companion_discriminator_path(model: str) -> Path | None:
         return None
     path = bundled_path(f"{model}-{KIND}") if model in BUNDLED else Path(model).parent / DISCRIMINATOR
     return path if path.is_file() else None
+
+
+def realness_of(generator: Generator, model: str) -> Realness | None:
+    """Return the discriminator that comes with a generator, None where there is none."""
+    discriminator = companion_discriminator(generator, model)
+    if discriminator is None:
+        return None
+    frozen = discriminator.to(generator.device).eval()
+
+    def realness(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n"]:
+        # One at a time: a discriminator compares the images of a batch.
+        return torch.cat([frozen(image.float()).flatten() for image in images.split(1)])
+
+    return realness
