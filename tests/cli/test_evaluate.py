@@ -13,6 +13,7 @@ from ganvas.metrics.features import Architecture, FeatureNetwork, save_features
 from tests.cli.conftest import Run
 from tests.generators.small import small_stylegan2
 from tests.generators.test_dcgan import small_dcgan
+from tests.metrics.inception_weights import random_weights, shapes
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,18 @@ def test_imagenet_features_carry_their_own_name(run: Run, folder: Path, tmp_path
     assert json.loads(outcome.out)["network"] == "EfficientNet-Lite0 (ImageNet)"
     assert len(list((tmp_path / "parts").glob("*.npz"))) == 2
     assert run(*given, "--out", tmp_path / "parts", "--json").out == outcome.out
+
+
+@pytest.mark.slow
+def test_inception_weights_give_fid_and_kid(run: Run, folder: Path, tmp_path: Path):
+    torch.save(random_weights(shapes()), tmp_path / "inception.pth")
+    given = ("evaluate", folder / "layers.safetensors", folder / "images", "--seeds", "0-4")
+    outcome = run(*given, "--features", tmp_path / "inception.pth")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "KID " in outcome.out
+    assert "FID " in outcome.out
+    assert "on 2048 components" in outcome.out
+    assert "Inception-v3 of inception.pth" in outcome.out
 
 
 def test_text_output_names_the_metrics(run: Run, folder: Path):

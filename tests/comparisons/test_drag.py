@@ -24,6 +24,7 @@ from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import About
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.io.shared_folder import claim_folder
+from ganvas.metrics.likeness import Likeness
 from ganvas.regions import Region
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
@@ -133,6 +134,7 @@ def test_folder_of_other_settings_rules_or_threads_is_refused(tmp_path: Path, mo
 def test_outcomes_agree_with_the_shift_that_the_code_makes(tmp_path: Path):
     """The image slides by a tenth of the code: the ground truth of the tracker, forward and in reverse."""
     setting = bench(tmp_path, replace(SMALL, drags=1, steps=100, methods=("draggan",)))
+    setting = replace(setting, likeness=Likeness("plain", setting.distance))
     (trial,) = trials.trials(setting, quiet)
     codes = trials.codes_of(tmp_path, trial)
     start = setting.open(trial.task.seed).codes
@@ -148,6 +150,9 @@ def test_outcomes_agree_with_the_shift_that_the_code_makes(tmp_path: Path):
     assert trial.forward.share > 0.2
     assert trial.reverse.distance < 0.1 * trial.forward.distance
     assert trial.reverse.psnr > trial.forward.psnr
+    assert trial.confined.outside < 0.7 * trial.masked.outside  # what is left lies in the rim
+    assert trial.confined.steps == trial.masked.steps
+    assert trial.forward.identity == pytest.approx(trial.forward.distance, rel=0.5)
 
 
 def test_share_of_way_is_the_projection_on_the_line():
@@ -185,6 +190,9 @@ def test_benchmark_sizes_have_at_least_one_drag_and_pair(drags: int):
     assert QUICK.drags < DragBenchmarkSettings().drags
     with pytest.raises(GanvasError, match="at least one"):
         of_size(0)
+    for methods, told in ((("magic",), "no drag method 'magic'.*draggan-gated"), (("draggan",) * 2, "each once")):
+        with pytest.raises(GanvasError, match=told):
+            DragBenchmarkSettings(methods=methods)
 
 
 @pytest.mark.slow

@@ -21,12 +21,13 @@ from ganvas.drag.request import Point
 def leg(reason: str = "reached", error: float | None = 0.0, distance: float = 0.1, **others: float) -> Outcome:
     share = None if error is None else others.get("share", 1.0)
     found = None if error is None else (0.4 + error, 0.3)
-    return Outcome(reason, 10, 1.0, found, error, share, others.get("score", 0.9), distance, 30.0, 0.05)
+    score = others.get("score", 0.9)
+    return Outcome(reason, 10, 1.0, found, error, share, score, distance, 30.0, 0.05, others.get("identity"))
 
 
 def trial(number: int, method: str, forward: Outcome, reverse: Outcome | None = None, even: bool = False) -> DragTrial:
     task = DragTask(number, number, 0.1, even, (0.3, 0.3), (0.4, 0.3))
-    return DragTrial(task, method, forward, reverse or leg(), forward)
+    return DragTrial(task, method, forward, reverse or leg(), forward, forward)
 
 
 def test_success_is_content_found_near_the_target():
@@ -124,3 +125,16 @@ def test_quotient_of_means_is_inf_over_zero():
     found = quotient_of_means([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], 200)
     assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
     assert quotient_of_means([1.0], [0.0], 10).value == math.inf
+
+
+def test_identity_and_confined_drags_have_columns():
+    setting = DragBenchmarkSettings(drags=2, methods=("draggan", "draggan-gated"))
+    legs = [trial(number, method, leg(identity=0.1 + number)) for number in range(2) for method in setting.methods]
+    legs = [replace(one, confined=replace(one.masked, outside=0.0, error=None)) for one in legs]
+    plain = markdown(DragResults(tuple(legs), (), 64, "a distance for tests"), setting, "nobody")
+    told = markdown(DragResults(tuple(legs), (), 64, "a distance for tests", "faces"), setting, "nobody")
+    assert "| DragGAN, gated | 2 | 0.050 (0.050–0.050) |" in told
+    assert "0.000 (0.000–0.000) | 0 % (0–66) |" in told
+    assert "faces: at the turning point" in told
+    assert "| DragGAN | 2 | 0.600 (0.100–1.100) |" in told
+    assert "turning point |" not in plain.split("## (d)")[1].split("## (e)")[0]

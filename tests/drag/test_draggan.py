@@ -129,6 +129,41 @@ def test_drag_finds_the_exact_shift(resolution: int, margin: float):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("supervision", ["start", "gated"])
+def test_supervision_by_the_start_finds_the_exact_shift_too(supervision: str):
+    method = DragGANSettings(rate=0.01, supervision=supervision)
+    done = sliding_session().drag([((0.45, 0.5), (0.55, 0.44))], method).drags[0]
+    assert done.reason == REACHED
+    assert float((done.codes[0, :2] / 10 - torch.tensor([0.10, -0.06])).norm()) * 64 < 0.75
+
+
+@pytest.mark.parametrize(
+    ("supervision", "confidence", "present"),
+    [("current", 0.5, True), ("start", 0.5, False), ("gated", 0.999, False), ("gated", 0.01, True)],
+)
+def test_the_start_is_the_template_always_or_where_confidence_is_low(
+    supervision: str, confidence: float, present: bool
+):
+    method = DragGANSettings(supervision=supervision, confidence=confidence)
+    session = sliding_session()
+    drag, _ = prepare(session.context, session.codes, DragRequest((((0.3, 0.3), (0.4, 0.3)),), method))
+    moved, first = map_of(0.7, 0.4), drag.reference.handles[0]
+    handle = first + pixels((0.7, 0.4))[0] + 0.5
+    template, place = draggan.template_place(drag, moved, handle, first)
+    assert torch.equal(template, moved if present else drag.reference.feature)
+    assert torch.equal(place, handle if present else first)
+
+
+def test_supervision_by_the_start_pulls_back_what_has_changed():
+    start, changed = map_of(0, 0), map_of(0, 0) * 0.5
+    point, target = pixels((30.0, 30.0)), pixels((33.0, 30.0))
+    kept = motion_supervision(changed, point, target, PLANE, SETTINGS, [(start, point[0])])
+    ours = motion_supervision(start, point, target, PLANE, SETTINGS, [(start, point[0])])
+    assert torch.equal(ours, motion_supervision(start, point, target, PLANE, SETTINGS))
+    assert kept > motion_supervision(changed, point, target, PLANE, SETTINGS)
+
+
+@pytest.mark.slow
 def test_agreeing_pairs_reach_their_targets_and_a_contrary_pin_prevents_it():
     session, pair = sliding_session(), ((0.3, 0.3), (0.36, 0.3))
     assert session.drag([pair, ((0.7, 0.6), (0.76, 0.6))]).drags[0].reason == REACHED

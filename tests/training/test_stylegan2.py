@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganvas.errors import TrainingError
-from ganvas.training.distributed import ProcessGroup
-from ganvas.training.gan import augment, stylegan2
+from ganvas.training.gan import stylegan2
 from ganvas.training.gan.channels import standard_channels
 from ganvas.training.gan.losses import gradient_penalty
 from ganvas.training.gan.networks import Networks
@@ -96,12 +95,11 @@ def test_generator_is_unchanged_during_the_discriminator_warmup():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_each_network_learns_against_a_fixed_other(loss: str, precision: str):
     settings = replace(STYLE, loss=loss, precision=precision, learning_rate=0.01, discriminator_learning_rate=0.01)
-    networks, processes = settings.build(CPU), ProcessGroup()
+    networks = settings.build(CPU)
     same = [stylegan2.discriminator_step, stylegan2.generator_step]
     for part, name in zip(same, "DG", strict=True):
         losses = [
-            float(part(settings, networks, REAL, index + 1, Randomness(0, index), augment.unchanged, processes)[name])
-            for index in range(25)
+            float(part(settings, networks, Step(index + 1, REAL, Randomness(0, index)))[name]) for index in range(25)
         ]
         assert sum(losses[-5:]) < 0.8 * sum(losses[:5]) if losses[0] > 0 else sum(losses[-5:]) < sum(losses[:5]) - 0.5
 

@@ -26,6 +26,7 @@ from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.features import bundled_features
 from ganvas.io.files import make_folder
 from ganvas.metrics.imagenet import load_imagenet
+from ganvas.metrics.likeness import likeness
 from ganvas.reports.direction_comparison import markdown, write_comparison
 
 DEFAULT_METHODS = ("resefa", "foreground", "lowrankgan-spectrum", "stylespace", "sefa", "ganspace", "random")
@@ -41,6 +42,7 @@ def drag(
     *,
     quick: Flag = False,
     drags: numbers.Count | None = None,
+    methods: Names = DragBenchmarkSettings.methods,
     truncation: numbers.Truncation = TRUNCATION,
     label: str | None = None,
     out: Out = Path("compare-drag"),
@@ -53,6 +55,7 @@ def drag(
     Args:
         quick: Some minutes: 12 drags by each method.
         drags: Drags by each method (200 by default).
+        methods: draggan, freedrag, and draggan with other supervision: draggan-start, draggan-gated.
         truncation: Truncation psi of the images: 1 is none, 0 the average image.
         label: Class, for generators that have classes: a number or a name.
     """
@@ -62,7 +65,9 @@ def drag(
     generator = loading.load(model)
     chosen = class_of(generator, label)
     features = bundled_features(loading.on())
-    bench = DragBenchmark(generator, features, replace(settings, truncation=truncation), out, chosen)
+    alike = likeness(generator, features.network)
+    chosen_settings = replace(settings, truncation=truncation, methods=methods)
+    bench = DragBenchmark(generator, features, chosen_settings, out, chosen, alike)
     bench.open(settings.first_seed)  # refuses a label that the generator does not have
     make_folder(out)
     name = _name(generator, model)

@@ -61,6 +61,11 @@ class DragOptions:
     """draggan: pixels around a handle in which it is tracked; 12 at 512 pixels by default, at least 4."""
     step: numbers.Pixels | None = None
     """draggan: pixels by which a handle is pulled in one step, at most; 1 by default."""
+    supervision: Literal["current", "start", "gated"] | None = None
+    """draggan: what is pulled keeps the features of the present image (the default), of the one at the start (as in
+    GoodDrag), or of the start where it has become unlike (as in StableDrag)."""
+    confidence: numbers.Fraction | None = None
+    """draggan: with --supervision gated, the cosine of features below which the start's count; 0.5 by default."""
     distance: numbers.Pixels | None = None
     """freedrag: pixels of one advance; 12 at 512 pixels by default."""
     scale: numbers.Positive | None = None

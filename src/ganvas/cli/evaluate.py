@@ -7,9 +7,11 @@ from ganvas.cli.options import Loading
 from ganvas.cli.show import progress
 from ganvas.cli.types import Model, Seeds
 from ganvas.generators.labels import label_of
+from ganvas.io.tensor_files import is_ours
 from ganvas.metrics.evaluation import evaluate as measure
 from ganvas.metrics.features import ImageFeatures, load_features
 from ganvas.metrics.imagenet import load_imagenet
+from ganvas.metrics.inception import load_inception
 
 DEFAULT_SEEDS = range(1000)
 IMAGENET = "imagenet"
@@ -42,13 +44,14 @@ def evaluate(
         truncation: Truncation psi; 1, none, is what the generator was trained for.
         label: Class, for generators that have classes: a number or a name.
         images: At most this many of the real images, any of them but always the same.
-        features: imagenet for the features of EfficientNet-Lite0 (extra imagenet), or a file of a feature network; the
-            bundled one by default.
+        features: imagenet for the features of EfficientNet-Lite0 (extra imagenet); the file of FID's Inception weights
+            (pt_inception-2015-12-05-6726825d.pth) for FID and KID; a file of a feature network; the bundled one by
+            default.
         out: A folder in which finished parts are kept: the same command goes on from them, and torchrun may start it in
             several processes that share it.
     """
     chosen = seeds or list(DEFAULT_SEEDS)
-    generator = loading.load(model)
+    generator, network = loading.load(model), _network(features, loading)
     with progress() as report:
         found = measure(
             generator,
@@ -57,15 +60,16 @@ def evaluate(
             truncation=truncation,
             label=label_of(generator, label),
             images=images,
-            network=_network(features, loading),
+            network=network,
             folder=out,
             progress=report,
         )
     if found is None:
         return
+    kernel, frechet = network.distance_names
     lines = [
-        f"kernel MMD        {found.kernel_mmd} (0: no difference; between real halves {found.real_halves})",
-        f"Fréchet distance  {found.frechet_distance:.2f} (on {found.components} components)",
+        f"{kernel:<16}  {found.kernel_mmd} (0: no difference; between real halves {found.real_halves})",
+        f"{frechet:<16}  {found.frechet_distance:.2f} (on {found.components} components)",
         f"finest octave     {found.finest_octave:.2f} of the real images' energy",
         f"features          {found.network}",
         f"{found.fake_images} images of {model}, truncation {truncation:g}, against {found.real_images} of {data}",
@@ -89,4 +93,8 @@ def evaluate(
 
 def _network(features: Path | None, loading: Loading) -> ImageFeatures:
     """Return the network of features that was asked for."""
-    return load_imagenet(loading.on()) if str(features) == IMAGENET else load_features(features, loading.on())
+    if str(features) == IMAGENET:
+        return load_imagenet(loading.on())
+    if features is not None and features.is_file() and not is_ours(features):
+        return load_inception(features, loading.on())
+    return load_features(features, loading.on())

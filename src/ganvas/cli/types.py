@@ -29,7 +29,14 @@ COMPUTING = Group("Computing and output", sort_key=3)
 
 def one(parse: Callable[[str], Any], metavar: str) -> Parameter:
     """Return the parameter of an option whose one text `parse` reads."""
-    return _parsed(lambda _, tokens: _read(parse, tokens[0]), metavar)
+
+    def convert(_: Any, tokens: Sequence[Token]) -> Any:
+        if len(tokens) > 1:
+            given = ", ".join(f"'{shortened(token.value)}'" for token in tokens)
+            raise GanvasError(f"{tokens[0].keyword} was given {len(tokens)} times: {given}. Give it once, with commas.")
+        return _read(parse, tokens[0])
+
+    return _parsed(convert, metavar)
 
 
 def each(parse: Callable[[str], Any], metavar: str) -> Parameter:

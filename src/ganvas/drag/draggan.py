@@ -4,10 +4,12 @@ a step towards its target; point tracking (Eq. 2) finds the handle again by the 
 Written from the paper's equations. `docs/methods/drag.md` lists where paper, published code and this code differ.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -30,11 +32,13 @@ from ganvas.drag.state import (
     observed,
 )
 from ganvas.errors.arguments import checked
-from ganvas.errors.ranges import Pixels
+from ganvas.errors.ranges import Pixels, Rate
 
 MASK_WEIGHT = 2.0  # the paper's 20 lets nothing move
 REFINEMENTS = 3
 MAX_REFINEMENT = 0.5  # pixels that one of them goes along x and along y
+Place = tuple[Tensor, Tensor]
+"""A feature map [1, c, h, w] and a position in it (x, y)."""
 ROUNDING = 1e-6  # of the largest squared distance in a window: what is nearer by less is no better
 
 
@@ -49,6 +53,10 @@ class DragGANSettings(DragSettings):
         radius: r1 of the disc that is pulled. None: 3 at 512 pixels, in proportion, at least 2.
         reach: r2, half the side of the window in which a handle is tracked. None: 12 at 512 pixels, at least 4.
         step: Length of the step that motion supervision asks for, at most.
+        supervision: Whose features the place ahead of a handle is pulled to: "current", those of the present image at
+            the handle, as published; "start", those of the image at the start, as in GoodDrag; "gated", those of the
+            start where the handle's feature is less like it than `confidence`, as in StableDrag.
+        confidence: The cosine below which the gate takes the start's features, the map's mean taken off.
         tolerance: Distance from its target at which a handle has arrived. None: 2 at 512 pixels, at least 0.5.
         patience: Steps without a handle coming nearer to its target after which the drag has stalled.
 
@@ -65,6 +73,8 @@ class DragGANSettings(DragSettings):
 
     reach: Length = None
     step: Pixels = 1.0
+    supervision: Literal["current", "start", "gated"] = "current"
+    confidence: Rate = 0.5
 
 
 def resolve(settings: DragGANSettings, context: DragContext, reference: Reference) -> DragGANSettings:
@@ -91,7 +101,11 @@ def step(drag: Drag[DragGANSettings], state: DragState) -> DragState:
     state = observe(drag, state, feature.detach())
     if state.reason:
         return state
-    loss = motion_supervision(feature, state.handles, reference.targets, drag.context.plane, settings)
+    templates = [
+        template_place(drag, feature.detach(), handle, first)
+        for handle, first in zip(state.handles, reference.handles, strict=True)
+    ]
+    loss = motion_supervision(feature, state.handles, reference.targets, drag.context.plane, settings, templates)
     loss = loss + settings.mask_weight * mask_loss(feature, reference)
     return descend(drag.context, state, codes, loss, settings.rate)
 
@@ -120,27 +134,53 @@ def locate(drag: Drag[DragGANSettings], state: DragState) -> list[Float[Tensor, 
     return list(state.handles)
 
 
+def template_place(
+    drag: Drag[DragGANSettings],
+    feature: Float[Tensor, "1 c h w"],
+    handle: Float[Tensor, "2"],
+    first: Float[Tensor, "2"],
+) -> Place:
+    """Return the map and the place in it whose features a handle's content is to keep: as published the present ones,
+    or those at the start (GoodDrag, section 4.2), always or where confidence is low (StableDrag, section 3.3).
+
+    StableDrag learns a filter that gives its confidence; here it is the cosine of the handle's feature at the start and
+    now, less the mean feature of the map at the start.
+    """
+    start, plane, settings = drag.reference.feature, drag.context.plane, drag.settings
+    if settings.supervision == "start":
+        return start, first
+    if settings.supervision == "gated":
+        mean = start.mean((0, 2, 3))
+        wanted, found = sample_point(start, first, plane) - mean, sample_point(feature, handle, plane) - mean
+        if float(F.cosine_similarity(found, wanted, dim=0)) < settings.confidence:
+            return start, first
+    return feature, handle
+
+
 def motion_supervision(
     feature: Float[Tensor, "1 c h w"],
     handles: Float[Tensor, "k 2"],
     targets: Float[Tensor, "k 2"],
     plane: Plane,
     settings: DragGANSettings,
+    templates: Sequence[Place] | None = None,
 ) -> Float[Tensor, ""]:
     """Return ``sum_i mean_q |sg(F(q)) - F(q + d_i)|``, q in the disc Omega_1(p_i, r1), of handles not arrived (Eq. 1).
 
     ``d_i`` points to the target, at most ``step`` pixels long. No gradient flows through F(q): the content at the
-    handle is pulled towards the target, and not the other way.
+    handle is pulled towards the target, and not the other way. F(q) is read around each of the `templates`, by default
+    on the map itself around each handle.
     """
+    templates = templates or [(feature.detach(), handle) for handle in handles]
     offsets, inside = whole_offsets(settings.radius), disc(settings.radius).to(feature.device)
     total = feature.new_zeros(())
-    for handle, target in zip(handles, targets, strict=True):
+    for handle, target, (template, place) in zip(handles, targets, templates, strict=True):
         way = target - handle
         distance = float(way.norm())
         if distance <= settings.tolerance:
             continue
         ahead = handle + way * (min(settings.step, distance) / distance)
-        here = sample_square(feature.detach(), handle, offsets, plane)
+        here = sample_square(template, place, offsets, plane)
         there = sample_square(feature, ahead, offsets, plane)
         total = total + (here - there).abs()[:, inside].mean()
     return total

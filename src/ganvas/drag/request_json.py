@@ -21,6 +21,7 @@ from ganvas.drag.settings import DragSettings
 from ganvas.io.json_files import made_of, number, read_json, whole
 from ganvas.regions import Region
 
+TEXTS = {"compat": (None, "official"), "supervision": ("current", "start", "gated")}  # settings that are no numbers
 MAX_MASK = 4096  # pixels a side
 
 
@@ -65,7 +66,7 @@ def _settings(method: str, values: Mapping[str, Any]) -> DragSettings:
     )
     read: dict[str, Any] = {}
     for name, value in values.items():
-        if name == "compat" and value in (None, "official"):
+        if value in TEXTS.get(name, ()):
             read[name] = value
         elif kinds.get(name) is bool:
             read[name] = value is True

@@ -27,8 +27,8 @@ from ganvas.io.progress import Progress, as_one, silent
 from ganvas.io.shared_folder import claim_folder, missing_shares, rank_and_count, wait_for
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import sample
-from ganvas.metrics.distribution import COMPONENTS, KernelMMD, kernel_mmd, projected_distance
-from ganvas.metrics.features import BATCH, ImageFeatures, load_features
+from ganvas.metrics.distribution import COMPONENTS, KernelMMD, gaussian_distance, kernel_mmd, projected_distance
+from ganvas.metrics.features import BATCH, OWN_NAMES, ImageFeatures, load_features
 from ganvas.metrics.spectrum import octave_energies
 from ganvas.metrics.summary import FeatureSummary
 
@@ -63,13 +63,20 @@ class Evaluation:
     network: str
 
 
-def _evaluation(real: FeatureSummary, fake: FeatureSummary, finest_octave: float, network: str) -> Evaluation:
-    """Return the distances of two sets; the finest octave is that of fake images relative to real ones."""
+def _evaluation(real: FeatureSummary, fake: FeatureSummary, finest_octave: float, network: ImageFeatures) -> Evaluation:
+    """Return the distances of two sets; the finest octave is that of fake images relative to real ones.
+
+    The Fréchet distance is on the first principal components; FID is on all features.
+    """
     mmd = kernel_mmd(real.kept, fake.kept)  # refuses sets that are too small
-    components = min(COMPONENTS, real.count - 1, real.kept.shape[1])
-    distance = float(projected_distance(real.moments(), fake.moments(), components))
+    width = real.kept.shape[1]
+    if network.distance_names == OWN_NAMES:
+        components = min(COMPONENTS, real.count - 1, width)
+        distance = projected_distance(real.moments(), fake.moments(), components)
+    else:
+        components, distance = width, gaussian_distance(*real.moments(), *fake.moments())
     halves = kernel_mmd(real.kept[::2], real.kept[1::2])
-    return Evaluation(mmd, distance, components, real.count, fake.count, finest_octave, halves, network)
+    return Evaluation(mmd, float(distance), components, real.count, fake.count, finest_octave, halves, network.name)
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ class ReferenceImages:
             energies.append(octave_energies(images)[:, 0])
             progress(GENERATING, fake.count, len(seeds))
         octave = float(torch.cat(energies).mean()) / self.finest_octave
-        return _evaluation(real, fake, octave, self.network.name)
+        return _evaluation(real, fake, octave, self.network)
 
 
 @checked
@@ -182,7 +189,7 @@ class _SharedEvaluation:
         wait_for(paths, progress)
         cut = len(_parts(total))
         (real, real_octave), (fake, fake_octave) = _summary(paths[:cut]), _summary(paths[cut:])
-        return _evaluation(real, fake, fake_octave / real_octave, self.network.name)
+        return _evaluation(real, fake, fake_octave / real_octave, self.network)
 
     @property
     def _sides(self) -> tuple[int, int]:

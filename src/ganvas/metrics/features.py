@@ -24,14 +24,20 @@ SLOPE = 0.2
 SMALLEST = 16
 BATCH = 50
 FAINTEST = 1e-6
+OWN_NAMES = "kernel MMD", "Fréchet distance"
 BUNDLED_HASH = "af98f64517d6730dd66967e4c7a0afce0a015c388d46135dc304520876bbe94f"
 
 
 @runtime_checkable
 class ImageFeatures(Protocol):
-    """A network whose features sets of images are compared by: its name, the side of its images in pixels, where it
-    computes, and the features [n, d] of images in [-1, 1].
+    """A network whose features sets of images are compared by: its name, the names of the kernel MMD and the Fréchet
+    distance by it, the side of its images in pixels, where it computes, and the features [n, d] of images in [-1, 1].
     """
+
+    @property
+    def distance_names(self) -> tuple[str, str]:
+        """What the kernel MMD and the Fréchet distance are called; the second takes all features for FID alone."""
+        ...
 
     @property
     def name(self) -> str:
@@ -101,6 +107,7 @@ class FeatureNetwork(nn.Module):
     """
 
     name = "Ganvas's own network"
+    distance_names = OWN_NAMES
     mean: Tensor
     projection: Tensor
 

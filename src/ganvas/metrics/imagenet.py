@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganvas.errors import CheckpointError, GanvasError
 from ganvas.images import pixels
+from ganvas.metrics.features import OWN_NAMES
 
 WEIGHTS = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 SIDE = 224
@@ -23,6 +24,7 @@ class ImageNetFeatures(nn.Module):
     """The 1,280 features of EfficientNet-Lite0 before its classes, averaged over the map."""
 
     name = "EfficientNet-Lite0 (ImageNet)"
+    distance_names = OWN_NAMES
     resolution = SIDE
     network: Any
 

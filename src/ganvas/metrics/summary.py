@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganvas.errors import GanvasError
 
-KEPT = 10_000  # features that a summary keeps for kernel distances, which need them one by one
+KEPT = 10_000  # features that a summary keeps for the kernel MMD, which needs them one by one
 
 
 @dataclass(eq=False)

@@ -24,7 +24,7 @@ from ganvas.reports.plots import can_plot, figure
 
 COLORS = (
     *("#0b5fa5", "#d1495b", "#3c8d53", "#8a5ba8", "#c77f1a", "#4a9aa5", "#7a7a7a", "#a0522d", "#5c6b8a", "#b0a030"),
-    "#e08fb0",
+    *("#e08fb0", "#2f4858", "#98c379"),
 )
 """As many as there are methods."""
 
@@ -99,9 +99,9 @@ def write_comparison(folder: Path, found: ComparedDirections, facts: dict[str, A
         grids[region] = image_grid(found, number, found.settings.levels[-1], folder / "cells")
         paths.append(write_image(folder / f"{file_name(region)}.png", grids[region]))
     drawn = [plot(found, folder / "comparison.png")] if can_plot() else []
-    told = {name: str(value) for name, value in facts.items()}
+    known = {name: str(value) for name, value in facts.items()}
     curves = read_image(*drawn) if drawn else None
-    return [*paths, *drawn, write_page(folder / "comparison.html", found, grids, curves, told)]
+    return [*paths, *drawn, write_page(folder / "comparison.html", found, grids, curves, known)]
 
 
 def write_page(
@@ -113,7 +113,7 @@ def write_page(
 ) -> Path:
     """Write the page: the curves, for each region the faces and a table for each level, and the searches."""
     settings = found.settings
-    told = {
+    known = {
         **facts,
         "images": f"{settings.images} held out, from seed {settings.first_seed}, truncation {settings.truncation:g}",
         "directions": f"found at {len(settings.found_on)} images, the first {settings.directions} of each method",
@@ -136,7 +136,7 @@ def write_page(
         path,
         title="Methods for directions, compared",
         intro="What changes outside a region where every method changes it equally inside.",
-        facts={name: value for name, value in told.items() if value},
+        facts={name: value for name, value in known.items() if value},
         sections=sections if curves is not None else sections[1:],
     )
 

@@ -168,7 +168,7 @@ def compare_directions(
     mask: Float[Tensor, "1 mask_h mask_w"] | None,
     *,
     shared: int = 1,
-    masks: Sequence[Float[Tensor, "1 mask_h mask_w"] | None] = (),
+    masks: Sequence[Float[Tensor, "1 _mask_h _mask_w"] | None] = (),
     progress: Progress | None = None,
 ) -> RegionReport:
     """Show every edit on the first row of `latent`, and the first `shared` of them on its first 16 rows.

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 from ganvas.comparisons.estimates import Estimate, mean_estimate, share_estimate
 
-NAMES = {"draggan": "DragGAN", "freedrag": "FreeDrag"}
+NAMES = {
+    "draggan": "DragGAN",
+    "freedrag": "FreeDrag",
+    "draggan-start": "DragGAN, start's features",
+    "draggan-gated": "DragGAN, gated",
+}
 NOTHING = "–"
 
 

@@ -25,6 +25,7 @@ class DragResults:
     pairs: tuple[PairResult, ...]
     resolution: int
     perceptual: str
+    likeness: str = ""
 
 
 def markdown(found: DragResults, settings: DragBenchmarkSettings, name: str) -> str:
@@ -44,6 +45,7 @@ def markdown(found: DragResults, settings: DragBenchmarkSettings, name: str) -> 
         content_table(groups, found.resolution, settings),
         "## (d) What else changes",
         outside(groups, found.resolution, settings),
+        *([identity(groups, settings, found.likeness)] if found.likeness else []),
         "## (e) How drags end",
         endings(groups, settings),
     ]
@@ -102,17 +104,34 @@ def _moved(leg: Outcome) -> bool:
 
 
 def outside(groups: Groups, resolution: int, settings: DragBenchmarkSettings) -> str:
-    """Return the root mean square change of what the mask keeps, without and with the mask; undragged it is 0."""
+    """Return the root mean square change of what the mask keeps, without the mask, with it, and confined to it;
+    undragged it is 0.
+    """
 
     def cells(mine: Sequence[DragTrial]) -> list[str]:
         return [
             mean([trial.forward.outside for trial in mine], 3),
             mean([trial.masked.outside for trial in mine], 3),
             share([trial.success(trial.masked, settings.near, resolution) for trial in mine]),
+            mean([trial.confined.outside for trial in mine], 3),
+            share([trial.success(trial.confined, settings.near, resolution) for trial in mine]),
         ]
 
-    head = ["change outside, no mask", "with mask", "success, with mask"]
-    return group_table(groups, settings, head, cells, ["0.000", "0.000", "0 %"])
+    head = ["change outside, no mask", "with mask", "success, with mask", "confined to the mask", "success, confined"]
+    return group_table(groups, settings, head, cells, ["0.000", "0.000", "0 %", "0.000", "0 %"])
+
+
+def identity(groups: Groups, settings: DragBenchmarkSettings, likeness: str) -> str:
+    """Return how far the dragged images are from the first in identity: at the turning point, after the reverse drag,
+    and with the mask.
+    """
+
+    def cells(mine: Sequence[DragTrial]) -> list[str]:
+        legs = ([getattr(trial, leg).identity or 0.0 for trial in mine] for leg in ("forward", "reverse", "confined"))
+        return [mean(values, 3) for values in legs]
+
+    head = [f"{likeness}: at the turning point", "after the reverse drag", "confined to the mask"]
+    return group_table(groups, settings, head, cells, ["0.000", "0.000", "0.000"])
 
 
 def endings(groups: Groups, settings: DragBenchmarkSettings) -> str:

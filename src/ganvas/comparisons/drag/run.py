@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from ganvas.comparisons.drag import pairs, report, sheets, trials
+from ganvas.comparisons.drag.settings import COMPARED
 from ganvas.comparisons.drag.trials import DragBenchmark
-from ganvas.drag.methods import settings_of
 from ganvas.drag.request import DragRequest
 from ganvas.drag.run import prepare
 from ganvas.generators.protocol import about_of
@@ -20,7 +20,7 @@ from ganvas.io.progress import Progress
 from ganvas.io.shared_folder import claim_folder, rank_and_count
 
 COUNTS = ("drags", "pairs", "resamples", "near")
-RULES = 4  # raised with every change of what a drag does or of how it is measured, which no setting shows
+RULES = 5  # raised with every change of what a drag does or of how it is measured, which no setting shows
 ANY_PAIR = ((0.5, 0.5), (0.6, 0.5))
 
 
@@ -35,7 +35,13 @@ def run_benchmark(bench: DragBenchmark, name: str, progress: Progress) -> tuple[
     dragged, paired = trials.trials(bench, progress), pairs.pairs(bench, progress)
     if rank_and_count()[0]:
         return None
-    found = report.DragResults(tuple(dragged), tuple(paired), bench.generator.resolution, bench.features.name)
+    found = report.DragResults(
+        tuple(dragged),
+        tuple(paired),
+        bench.generator.resolution,
+        bench.features.name,
+        "" if bench.likeness is None else bench.likeness.name,
+    )
     text = report.markdown(found, bench.settings, name)
     numbers = bench.folder / "benchmark.json"
     write_json(numbers, {**record(bench), **_machine(), "results": plain(asdict(found), str)})
@@ -59,6 +65,7 @@ def record(bench: DragBenchmark) -> dict[str, Any]:
             "methods": {method: _used(bench, method) for method in bench.settings.methods},
             "generator": generator,
             "features": bench.features.name,
+            "likeness": None if bench.likeness is None else bench.likeness.name,
             "device": str(bench.generator.device),
             "threads": torch.get_num_threads(),
         },
@@ -69,7 +76,7 @@ def record(bench: DragBenchmark) -> dict[str, Any]:
 def _used(bench: DragBenchmark, method: str) -> dict[str, Any]:
     """Return the settings of a drag of the first image, to four digits: the last ones differ between machines."""
     session = bench.open(bench.settings.first_seed)
-    drag, _ = prepare(session.context, session.codes, DragRequest((ANY_PAIR,), settings_of(method)))
+    drag, _ = prepare(session.context, session.codes, DragRequest((ANY_PAIR,), COMPARED[method]))
     used = asdict(drag.settings).items()
     return {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in used}
 

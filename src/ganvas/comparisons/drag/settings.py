@@ -1,9 +1,19 @@
 """The settings of the drag benchmark: how many drags, how long, and its short form."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ganvas.drag.draggan import DragGANSettings
 from ganvas.drag.methods import METHODS
+from ganvas.drag.settings import DragSettings
 from ganvas.errors import GanvasError
+
+COMPARED: Mapping[str, DragSettings] = {
+    **{name: settings() for name, settings in METHODS.items()},
+    "draggan-start": DragGANSettings(supervision="start"),
+    "draggan-gated": DragGANSettings(supervision="gated"),
+}
+"""What can be compared, by the names that files have: the methods, and DragGAN's other ways of supervision."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,11 @@ class DragBenchmarkSettings:
     resamples: int = 2000
 
     def __post_init__(self) -> None:
+        for name in self.methods:
+            if name not in COMPARED:
+                raise GanvasError(f"There is no drag method '{name[:40]}' to compare; there are {', '.join(COMPARED)}.")
+        if not self.methods or len(set(self.methods)) < len(self.methods):
+            raise GanvasError("A benchmark compares one method or several, each once.")
         if self.drags < 1 or self.pairs < 1 or self.steps < 1:
             raise GanvasError(
                 f"{self.drags} drags, {self.pairs} pairs, {self.steps} steps: a benchmark has at least one of each."

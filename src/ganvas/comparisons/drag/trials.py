@@ -5,7 +5,7 @@ trial is one file, so that a benchmark goes on where it stopped.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.comparisons.drag.settings import DragBenchmarkSettings
+from ganvas.comparisons.drag.settings import COMPARED, DragBenchmarkSettings
 from ganvas.comparisons.drag.tasks import DragTask, draw
-from ganvas.drag.methods import settings_of
 from ganvas.drag.request import Point, PointPair
 from ganvas.drag.session import DragSession, open_drag
+from ganvas.edits.confine import Confinement
 from ganvas.errors import GanvasError, ResultFileError
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.features import FeatureExtractor
@@ -27,12 +27,13 @@ from ganvas.io.progress import Progress
 from ganvas.io.shared_folder import missing_shares, rank_and_count, wait_for
 from ganvas.io.tensor_files import read_tensors, write_tensors
 from ganvas.latents.latent import sample
+from ganvas.metrics.likeness import Likeness
 from ganvas.metrics.locality import rms_change
 from ganvas.metrics.tracking import track
 from ganvas.regions import Region
 
 KIND = "drag trial"
-LEGS = ("forward", "reverse", "masked")
+LEGS = ("forward", "reverse", "masked", "confined")
 Result = TypeVar("Result")
 
 
@@ -42,8 +43,9 @@ class Outcome:
 
     ``found`` is where the tracker finds the handle's content, ``error`` its distance from where it should be, in
     fractions of the width, ``share`` its share of the way from handle to target: None where it is not found;
-    ``score`` is its correlation. ``distance`` is the perceptual one, ``psnr`` in dB, ``outside`` the root mean square
-    change of what a mask around the line would keep (black to white is 2).
+    ``score`` is its correlation. ``distance`` is the perceptual one, ``identity`` the benchmark's likeness, None
+    without one, ``psnr`` in dB, ``outside`` the root mean square change of what a mask around the line would keep
+    (black to white is 2).
     """
 
     reason: str
@@ -56,17 +58,21 @@ class Outcome:
     distance: float
     psnr: float
     outside: float
+    identity: float | None
 
 
 @dataclass(frozen=True)
 class DragTrial:
-    """A task done by a method: forward, in reverse from there, and forward with a mask."""
+    """A task done by a method: forward, in reverse from there, forward with a mask, and what that drag gives where it
+    is confined to the mask.
+    """
 
     task: DragTask
     method: str
     forward: Outcome
     reverse: Outcome
     masked: Outcome
+    confined: Outcome
 
     def success(self, outcome: Outcome, near: float, resolution: int) -> bool:
         """Whether the content is found within `near` of the way from the target, or within a pixel of it."""
@@ -82,6 +88,7 @@ class DragBenchmark:
     settings: DragBenchmarkSettings
     folder: Path
     label: int | None = None
+    likeness: Likeness | None = None
 
     @torch.no_grad()
     def distance(self, image: Float[Tensor, "1 3 h w"], other: Float[Tensor, "1 3 h w"]) -> float:
@@ -138,8 +145,9 @@ def _measure(bench: DragBenchmark, number: int, method: str) -> None:
     forward, first = timed(session, [task.forward], method, limit)
     reverse, second = timed(forward, [task.reverse], method, limit)
     masked, third = timed(session, [task.forward], method, limit, task.movable)
+    confined = replace(masked, confinement=Confinement(task.movable))
     ends = {"forward": (forward, first, task.target), "reverse": (reverse, second, task.handle)}
-    ends["masked"] = (masked, third, task.target)
+    ends |= {"masked": (masked, third, task.target), "confined": (confined, third, task.target)}
     outcomes = {name: _outcome(bench, task, before, *end) for name, end in ends.items()}
     trial = DragTrial(task, method, **outcomes)
     codes = {name: ended.codes for name, (ended, _, _) in ends.items()}
@@ -153,7 +161,7 @@ def timed(
 ) -> tuple[DragSession, float]:
     """Return the session after one more drag, and the seconds that it took."""
     begun = time.perf_counter()
-    after = session.drag(points, settings_of(method), movable, steps)
+    after = session.drag(points, COMPARED[method], movable, steps)
     return after, time.perf_counter() - begun
 
 
@@ -176,6 +184,7 @@ def _outcome(
         bench.distance(after, before),
         float(psnr(after, before)),
         float(rms_change(after, before, keep)),
+        None if bench.likeness is None else bench.likeness.measure(after, before),
     )
 
 

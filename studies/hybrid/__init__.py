@@ -1,0 +1,1 @@
+"""Photos refined in three ways, and what an edit changes afterwards."""
