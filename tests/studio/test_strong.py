@@ -63,7 +63,7 @@ def test_an_unknown_way_is_refused(edited):
 
 def test_the_likeness_of_an_edited_image_is_measured(edited, sessions):  # noqa: F811
     (session,) = sessions.open.values()
-    said = edited.until("likeness")
+    said = edited.do("refresh").until("likeness")
     measure = session.shared.models.likeness(session.model)
     assert said["name"] == measure.name
     assert said["value"] == pytest.approx(measure.measure(session.image, session.before_of(session.recipe)))
