@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.images.datasets import ImageSet, shuffled
-from ganvas.metrics.distribution import principal_basis
+from ganvas.metrics.distribution import moments, principal_basis
 from ganvas.metrics.features import FeatureNetwork, statistics
 from ganvas.training.randomness import Randomness
 from studies.features.views import corrupt, draw_corruptions
@@ -57,7 +57,8 @@ def feature_matrix(
     """
     centered = statistics.double() - statistics.double().mean(0)
     stds = centered.std(0).clamp_min(1e-6)
-    components = principal_basis(centered / stds, count - predictors.shape[1]) / stds[:, None]
+    most = min(count - predictors.shape[1], len(centered) - 1)
+    components = principal_basis(moments(centered / stds)[1], most) / stds[:, None]
     matrix = torch.cat([components, predictors.double()], dim=1)
     return (matrix / (centered @ matrix).std(0)).to(statistics.dtype)
 

@@ -156,6 +156,7 @@ class TestDamage:
         for tree in (None, [], {}, {"embeddings.weight": torch.zeros(2, 2)}, {"state_dict": {}}):
             assert read_biggan(tree, tmp_path / "x.bin") is None
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "value", "message"),
         [

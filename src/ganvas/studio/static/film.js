@@ -2,12 +2,12 @@
 import { byId, h, openDialog, toast } from "./dom.js";
 import { thumbnailOf } from "./history.js";
 import { send } from "./net.js";
-import { store } from "./store.js";
+import { on, store } from "./store.js";
 
 const settings = { frames: 48, ease: true, loop: false, format: "webp" };
 let picked = [];
 
-export function openFilm() {
+function openFilm() {
   const edits = store.state.versions.filter((one) => one.edit);
   picked = picked.filter((number) => edits.some((one) => one.number === number));
   show(edits);
@@ -35,3 +35,5 @@ function start() {
   byId("film").close();
   toast("The film is saved when it is done.", "note");
 }
+
+on("film", openFilm);

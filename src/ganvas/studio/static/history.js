@@ -1,8 +1,7 @@
 // The strip of versions, with the branches kept, and what the engine is doing.
 import { Addresses, byId, fill, h, iconButton } from "./dom.js";
-import { openFilm } from "./film.js";
 import { send } from "./net.js";
-import { on, running, store } from "./store.js";
+import { emit, on, running, store } from "./store.js";
 
 const urls = new Addresses();
 export const thumbnailOf = (number) => urls.get(number) ?? "data:,";
@@ -17,7 +16,7 @@ function show() {
     "aria-selected": String(one.number === near), onclick: () => send("go", { version: one.number }),
     className: `version ${one.number === near ? "now" : ""} ${line.has(one.number) ? "line" : ""} ${i && nearest(versions, one.parent) !== shown[i - 1].number ? "branch" : ""}`,
   }, urls.has(one.number) ? h("img", { src: urls.get(one.number), alt: "", draggable: false }) : null)),
-    shown.length > 1 ? h("button", { type: "button", className: "plain small film", id: "open-film", title: "Make a film from step to step", onclick: openFilm }, "Film") : null);
+    shown.length > 1 ? h("button", { type: "button", className: "plain small film", id: "open-film", title: "Make a film from step to step", onclick: () => emit("film") }, "Film") : null);
   byId("history").querySelector(".now")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 

@@ -7,6 +7,7 @@ import { sketchSection } from "./sketch.js";
 import { directionsSection } from "./directions.js";
 import { editsSection } from "./edits.js";
 import { welcome } from "./help.js";
+import "./film.js";
 import "./history.js";
 import { takeDropped } from "./images.js";
 import "./keys.js";
