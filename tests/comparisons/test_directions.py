@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from ganvas.comparisons.directions import results, run
 from ganvas.comparisons.directions.cells import SHARD, Measured, all_cells
 from ganvas.comparisons.directions.settings import DirectionComparison
-from ganvas.errors import GanvasError
+from ganvas.errors import GanvasError, LatentError
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.likeness import Likeness
 from ganvas.reports.direction_comparison import markdown, write_comparison
@@ -188,3 +189,16 @@ def test_confined_edits_change_nothing_far_outside(generator: LocalFactors, tmp_
     assert found is not None
     assert free is not None
     assert table(found)["random"].outside.value < table(free)["random"].outside.value
+
+
+def test_layers_that_the_generator_lacks_are_refused_before_anything_is_written(generator, tmp_path: Path):
+    with pytest.raises(LatentError, match="layers"):
+        run.compare_directions(generator, replace(SETTINGS, layers="90"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_comparison_without_any_direction_says_why(generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    reason = "this method needs another generator"
+    monkeypatch.setattr("ganvas.comparisons.directions.found.find_directions", Mock(side_effect=LatentError(reason)))
+    with pytest.raises(GanvasError, match=f"No method finds a direction here: {reason}$"):
+        run.compare_directions(generator, SETTINGS, tmp_path)

@@ -96,8 +96,10 @@ def write_comparison(folder: Path, found: ComparedDirections, facts: dict[str, A
     paths = [tables, write_json(folder / "comparison.json", plain(content, str))]
     grids = {}
     for number, region in enumerate(found.settings.regions):
-        grids[region] = image_grid(found, number, found.settings.levels[-1], folder / "cells")
-        paths.append(write_image(folder / f"{file_name(region)}.png", grids[region]))
+        grid = image_grid(found, number, found.settings.levels[-1], folder / "cells")
+        if grid is not None:
+            grids[region] = grid
+            paths.append(write_image(folder / f"{file_name(region)}.png", grid))
     drawn = [plot(found, folder / "comparison.png")] if can_plot() else []
     known = {name: str(value) for name, value in facts.items()}
     curves = read_image(*drawn) if drawn else None
@@ -128,7 +130,7 @@ def write_page(
             for level in settings.levels
         ]
         text = f"The same images by each method's first direction, at change inside {settings.levels[-1]:g}."
-        sections.append(TablesSection(region, text, grids[region], tables))
+        sections.append(TablesSection(region, text, grids.get(region), tables))
     sections.append(
         TablesSection("Searches", "Seconds, on the machine that searched.", None, [("", search_rows(found))])
     )
@@ -164,8 +166,10 @@ def plot(found: ComparedDirections, path: Path) -> Path:
 
 def image_grid(
     found: ComparedDirections, region: int, level: float, cells: Path, rows: int = 6
-) -> Float[Tensor, "1 3 h w"]:
-    """Return the same held-out faces edited by every method at one level: the originals on the left (Figure 4)."""
+) -> Float[Tensor, "1 3 h w"] | None:
+    """Return the same held-out faces edited by every method at one level: the originals on the left (Figure 4); None
+    where no method has directions for the region.
+    """
     columns, captions = [], ["original"]
     for method in found.settings.methods:
         search = found.searches[region, method]
@@ -178,6 +182,8 @@ def image_grid(
         columns = columns or [before]
         columns.append(after)
         captions.append(method)
+    if not columns:
+        return None
     stacked = torch.stack(columns, dim=1).flatten(0, 1)
     seeds = [f"seed {seed}" for seed in found.settings.seeds[: len(columns[0])]]
     return labeled_grid(stacked, len(columns), captions, seeds)

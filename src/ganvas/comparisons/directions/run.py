@@ -16,6 +16,8 @@ from ganvas.comparisons.directions.results import Line, distance_to, joined, lin
 from ganvas.comparisons.directions.second_network import add_features, with_second
 from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
 from ganvas.directions.find import region_of
+from ganvas.errors import GanvasError
+from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.io.cache import exclusive
 from ganvas.io.json_files import plain
@@ -62,12 +64,18 @@ def compare_directions(
     images, to which edited ones are compared as sets, by Ganvas's own network and a `second` one; None: as many images
     of other seeds.
 
-    Raises `GanvasError` where the folder holds another comparison.
+    Raises `GanvasError` where the folder holds another comparison, where the generator lacks the layers, and where no
+    method finds a direction.
     """
+    if settings.layers is not None:
+        parse_layers(settings.layers, generator.layers)
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / "search"):
         claim_folder(folder, record(generator, settings, data))
         searches = find_all(generator, settings, folder / "directions", progress)
+    if not any(found.count for found in searches.values()):
+        reasons = "; ".join(dict.fromkeys(found.reason for found in searches.values()))
+        raise GanvasError(f"No method finds a direction here: {reasons}")
     regions = tuple(drawn(region_of(generator, one)[1], "every method compares one mask") for one in settings.regions)
     network = load_features(device=generator.device)
     distance = likeness(generator, network)
