@@ -27,8 +27,8 @@ from ganvas.io.progress import Progress, as_one, silent
 from ganvas.io.shared_folder import claim_folder, missing_shares, rank_and_count, wait_for
 from ganvas.io.tensor_files import hash_tensors
 from ganvas.latents.latent import sample
-from ganvas.metrics.distribution import COMPONENTS, KernelMMD, gaussian_distance, kernel_mmd, projected_distance
-from ganvas.metrics.features import BATCH, OWN_NAMES, ImageFeatures, load_features
+from ganvas.metrics.distribution import KernelMMD, gaussian_distance, kernel_mmd, projected_distance
+from ganvas.metrics.features import BATCH, ImageFeatures, load_features
 from ganvas.metrics.spectrum import octave_energies
 from ganvas.metrics.summary import FeatureSummary
 
@@ -64,17 +64,14 @@ class Evaluation:
 
 
 def _evaluation(real: FeatureSummary, fake: FeatureSummary, finest_octave: float, network: ImageFeatures) -> Evaluation:
-    """Return the distances of two sets; the finest octave is that of fake images relative to real ones.
-
-    The Fréchet distance is on the first principal components; FID is on all features.
-    """
+    """Return the distances of two sets; the finest octave is that of fake images relative to real ones."""
     mmd = kernel_mmd(real.kept, fake.kept)  # refuses sets that are too small
     width = real.kept.shape[1]
-    if network.distance_names == OWN_NAMES:
-        components = min(COMPONENTS, real.count - 1, width)
-        distance = projected_distance(real.moments(), fake.moments(), components)
-    else:
+    if network.components is None:
         components, distance = width, gaussian_distance(*real.moments(), *fake.moments())
+    else:
+        components = min(network.components, real.count - 1, width)
+        distance = projected_distance(real.moments(), fake.moments(), components)
     halves = kernel_mmd(real.kept[::2], real.kept[1::2])
     return Evaluation(mmd, float(distance), components, real.count, fake.count, finest_octave, halves, network.name)
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ganvas.errors import CheckpointError, ImageError
 from ganvas.images import pixels
 from ganvas.io.tensor_files import hash_tensors, read_tensors, write_tensors
+from ganvas.metrics.distribution import COMPONENTS
 
 KIND = "feature network"
 SLOPE = 0.2
@@ -36,7 +37,12 @@ class ImageFeatures(Protocol):
 
     @property
     def distance_names(self) -> tuple[str, str]:
-        """What the kernel MMD and the Fréchet distance are called; the second takes all features for FID alone."""
+        """What the kernel MMD and the Fréchet distance are called."""
+        ...
+
+    @property
+    def components(self) -> int | None:
+        """How many principal components the Fréchet distance is taken on; None for all features, as FID is."""
         ...
 
     @property
@@ -108,6 +114,7 @@ class FeatureNetwork(nn.Module):
 
     name = "Ganvas's own network"
     distance_names = OWN_NAMES
+    components = COMPONENTS
     mean: Tensor
     projection: Tensor
 

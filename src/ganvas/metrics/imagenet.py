@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganvas.errors import CheckpointError, GanvasError
 from ganvas.images import pixels
+from ganvas.metrics.distribution import COMPONENTS
 from ganvas.metrics.features import OWN_NAMES
 
 WEIGHTS = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -25,6 +26,7 @@ class ImageNetFeatures(nn.Module):
 
     name = "EfficientNet-Lite0 (ImageNet)"
     distance_names = OWN_NAMES
+    components = COMPONENTS
     resolution = SIDE
     network: Any
 

@@ -34,6 +34,7 @@ class InceptionFeatures(nn.Module):
     """
 
     distance_names = FID_NAMES
+    components = None
     resolution = SIDE
 
     def __init__(self, tensors: Mapping[str, Tensor], name: str) -> None:
