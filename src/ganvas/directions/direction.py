@@ -27,6 +27,7 @@ from ganvas.latents.latent import Latent
 from ganvas.regions.drawing import mask_drawing
 
 Strength = float | int | np.number | str
+KIND = "directions"  # what files of directions call themselves
 SIGN_RULE = "the entry of largest size is positive"
 FOREIGN = "foreign file"  # how the method of directions begins that others published
 
@@ -250,7 +251,7 @@ class Directions:
     @checked_as(LatentError)
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file that `load` reads; returns its path."""
-        return write_tensors(path, "directions", *self.stored(), ResultFileError)
+        return write_tensors(path, KIND, *self.stored(), ResultFileError)
 
     def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what a file holds of the directions: tensors, and JSON values."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.directions.direction import FOREIGN, Directions, Origin
+from ganvas.directions.direction import FOREIGN, KIND, Directions, Origin
 from ganvas.errors import ResultFileError
 from ganvas.errors.arguments import checked
 from ganvas.generators.codes import SPACES, check_known_space
@@ -53,7 +53,7 @@ def load_directions(path: str | Path, space: str | None = None, generator: Gener
         check_known_space(space)
     if not is_ours(path):
         return _load_foreign(path, space, generator)
-    tensors, header = read_tensors(path, "directions", ResultFileError)
+    tensors, header = read_tensors(path, KIND, ResultFileError)
     try:
         found = stored_directions(tensors, header)
     except KeyError as part:

@@ -22,7 +22,7 @@ MOST_NEIGHBORS = 24
 
 def open_seed(session: Session, message: Message) -> None:
     """Begin with another seed, with the operations of the present recipe where `keep` is set."""
-    latent = _seed(session, message.get("seed"), message.get("truncation", TRUNCATION))
+    latent = seed_latent(session, message.get("seed"), message.get("truncation", TRUNCATION))
     recipe = replace(session.recipe, base=latent) if message.get("keep") is True else Recipe(latent)
     session.begin(replace(recipe, settings=session.recipe.settings), f"Seed {latent.seeds[0]}")
 
@@ -36,7 +36,7 @@ def show_neighbors(session: Session, message: Message) -> None:
     def work(job: Job) -> None:
         for seed in seeds:
             job.check()
-            base = _seed(session, seed, truncation)
+            base = seed_latent(session, seed, truncation)
             image = render(session.generator, replace(recipe, base=base) if keep else Recipe(base))
             small = encoded(resize(image, NEIGHBOR, NEIGHBOR), moving=True)
             session.outbox.show("neighbor", small, f"neighbor {seed}", seed=seed)
@@ -50,7 +50,8 @@ def open_model(session: Session, message: Message) -> None:
     session.start(str(message.get("model")))
 
 
-def _seed(session: Session, seed: object, truncation: object) -> Latent:
+def seed_latent(session: Session, seed: object, truncation: object) -> Latent:
+    """Return the latent of a seed that the page names; raises `GanvasError` for what is none."""
     try:
         return sample(session.generator, [whole(seed, 0, MOST_SEED)], truncation=number(truncation))
     except ValueError as reason:

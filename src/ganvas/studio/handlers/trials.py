@@ -11,14 +11,15 @@ from ganvas.edits.render import render
 from ganvas.errors import GanvasError
 from ganvas.images.pixels import resize
 from ganvas.io.json_files import whole
-from ganvas.latents.latent import Latent, sample
+from ganvas.latents.latent import Latent
 from ganvas.studio.engine import Job, Urgency
+from ganvas.studio.handlers.bases import MOST_SEED, seed_latent
 from ganvas.studio.painting import straight
 from ganvas.studio.session import TRUNCATION, Session
 from ganvas.studio.wire import encoded
 
 Message = Mapping[str, Any]
-MOST_SEED, MOST_SHOWN, SIDE = 2**32 - 1, 24, 112
+MOST_SHOWN, SIDE = 24, 112
 
 
 def show(session: Session, message: Message) -> None:
@@ -58,7 +59,7 @@ def seed_of(session: Session, seed: int) -> Latent:
     """Return a seed's latent, truncated as the present one."""
     base = session.recipe.base
     truncation = base.truncation if base.seeds and base.truncation is not None else TRUNCATION
-    return sample(session.generator, [seed], truncation=truncation)
+    return seed_latent(session, seed, truncation)
 
 
 def take(session: Session, message: Message) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ganvas.directions.direction import Directions
+from ganvas.directions.direction import KIND, Directions
 from ganvas.directions.files import load_directions
 from ganvas.edits.recipe import Recipe, load_recipe
 from ganvas.errors import LatentError, RegionError, ResultFileError
@@ -20,7 +20,6 @@ from ganvas.studio.session import Handler, Session
 Message = Mapping[str, Any]
 MOST_UNPACKED = 512 * 2**20
 ENDING = ".recipe"
-DIRECTIONS = "directions"  # what files of directions call themselves
 
 
 def take_recipe(session: Session, message: Message) -> None:
@@ -59,7 +58,7 @@ def unpacked(path: Path) -> Path:
 def take_latent(session: Session, message: Message) -> None:
     """Begin with the first sample of a latent file; show the directions of a file of these."""
     path = Path(message["path"])
-    if is_ours(path) and read_header(path, ResultFileError).get("kind") == DIRECTIONS:
+    if is_ours(path) and read_header(path, ResultFileError).get("kind") == KIND:
         take_directions(session, message)
         return
     latent = open_latent_file(path, session.generator)
