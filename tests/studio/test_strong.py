@@ -1,10 +1,14 @@
 """Strong edits and identity over the protocol, without a browser."""
 
+import threading
+
 import pytest
 import torch
 
 import ganvas
 from ganvas.edits.correct import CorrectedEdit
+from ganvas.studio.engine import Urgency
+from ganvas.studio.handlers.drags import stop
 from tests.studio.test_protocol import Socket, client, guard, sessions, socket  # noqa: F401 - fixtures
 
 
@@ -54,6 +58,36 @@ def test_a_strong_edit_that_is_stopped_is_undone(edited, sessions, monkeypatch):
     until_method(edited.do("edit.method", index=0, method="corrected"), "corrected")
     until_method(edited.do("stop"), "straight")
     assert session.document.current == version
+
+
+def test_a_strong_edit_that_is_stopped_before_it_begins_is_computed_nowhere(edited, sessions, monkeypatch):  # noqa: F811
+    (session,) = sessions.open.values()
+    version, begun, stopped = session.document.current, list[int](), threading.Event()
+
+    def noted(self, generator, latent, direction, layers, progress=None):
+        begun.append(1)
+        progress("Computing derivatives", 1, 2)
+        raise AssertionError("it goes on although it was stopped")
+
+    def stop_it(job):
+        assert session.document.current != version
+        stop(session, {})
+        stopped.set()
+
+    submitted = session.submit
+
+    def stopped_first(work, label="", urgency=Urgency.AT_ONCE, channel=None):
+        if label == "Strong edit":  # a person is quicker than the queue
+            submitted(stop_it)
+        return submitted(work, label, urgency, channel)
+
+    monkeypatch.setattr(CorrectedEdit, "way", noted)
+    monkeypatch.setattr(session, "submit", stopped_first)
+    edited.do("edit.method", index=0, method="corrected")
+    assert stopped.wait(60)
+    assert session.document.current == version
+    edited.do("refresh").until("likeness")
+    assert not begun
 
 
 def test_an_unknown_way_is_refused(edited):

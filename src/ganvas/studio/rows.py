@@ -79,7 +79,9 @@ class Row:
         return {"area": self.area.number, "name": self.area.name, "source": self.source, "directions": listed}
 
     def _make_exact(self, session: Session, job: Job) -> None:
-        """Replace the linear strips by what `ganvas.render` makes, one direction after the other."""
+        """Replace the linear strips by what `ganvas.render` makes, one direction after the other; not while a strong
+        edit is still to be computed, after which the row begins anew.
+        """
         cut = crop_around(session.mask_of(self.area.region))
         for index, direction in enumerate(self.directions):
             if self.exact[index]:
@@ -87,7 +89,7 @@ class Row:
             images = []
             for step in STEPS:
                 job.check()
-                if session.row is not self:
+                if session.row is not self or session.is_slow(session.recipe):
                     return
                 strength = strength_of(direction, step * shown_strength(direction))
                 recipe = session.recipe.move(direction, strength, inside=self.area.region) if step else session.recipe

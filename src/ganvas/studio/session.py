@@ -232,6 +232,12 @@ class Session(Painting):
         if self.document.current == version:
             self.shown()
 
+    def undo_strong(self) -> None:
+        """Undo a strong edit that is not computed yet, whether its job runs or waits."""
+        if self.is_slow(self.recipe):
+            self.document.undo()
+            self.shown()
+
     def paint_moving(self, recipe: Recipe) -> None:
         """Send the image of a recipe that is changing, a smaller one of large images, and straight where it is slow."""
         recipe = straight(recipe) if self.is_slow(recipe) else recipe

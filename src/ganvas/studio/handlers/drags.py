@@ -120,8 +120,9 @@ def resume(session: Session, message: Message) -> None:
 
 
 def stop(session: Session, message: Message) -> None:
-    """End what a person asked for and waits for; a drag that is paused is kept where it is."""
+    """End what a person asked for and waits for; a drag that is paused is kept where it is, a strong edit undone."""
     session.shared.engine.cancel(session.id, "task")
+    session.undo_strong()
     if session.is_paused:
         end(session, session.dragging)
 
