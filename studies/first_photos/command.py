@@ -132,7 +132,7 @@ def _one_photo(generator: Generator, commands: _Commands, distance: Distance) ->
     inverted = {name: next(iter(one.latent.images(generator))) for name, one in shown.items()}
     photos = {"before": before.photo.image}  # the part of the photo that was shown then
     images = {"photo": now.photo.image, **inverted, **images}
-    distances = {name: distance(images[name], photos.get(name, now.photo.image)) for name in COMPARED}
+    distances = {name: distance(photos.get(name, now.photo.image))(images[name]) for name in COMPARED}
     return replace(result, how=now.photo.how, images=images, distances=distances)
 
 

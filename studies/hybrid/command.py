@@ -73,7 +73,7 @@ def study(
     side, area = generator.resolution, drawn(region_of(generator, region)[1], "one mask is measured")
     metrics = ReconstructionMetrics(BundledFeatures(network))
     alike = likeness(generator, network)
-    bench = Bench(generator, found[0], area.mask(side, side), metrics, alike.measure)
+    bench = Bench(generator, found[0], area.mask(side, side), metrics, alike.to)
     held = open_images(photos, side, fewest=count)
     paths = [out / f"photo-{number:03}.json" for number in range(count)]
     for number, photo in enumerate(held.batch(held.spread(count)).split(1)):
@@ -127,7 +127,7 @@ def _measured(
         near = {name: values[0] for name, values in bench.metrics.measure(still, photo).items()}
         change = ((edited - still) * bench.mask).flatten(), (own * bench.mask).flatten()
         numbers[way] = near | {
-            "identity": bench.identity(still, photo),
+            "identity": bench.identity(photo)(still),
             "seconds": seconds[way],
             "edit": float(rms_change(edited, still, bench.mask)),
             "edit like the inversion's": float(torch.cosine_similarity(*change, dim=0)),

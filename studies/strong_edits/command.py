@@ -53,7 +53,7 @@ def study(
     claim_folder(out, {"model": about_of(generator).hash, "targets": list(TARGETS)})
     method = ReSeFa(resolution=min(RESOLUTION, generator.resolution))
     directions = {name: first_direction(generator, name, out, method) for name in REGIONS}
-    distance = likeness(generator, load_features(device=generator.device)).measure
+    distance = likeness(generator, load_features(device=generator.device)).to
     rows: dict[str, list[Row]] = {name: [] for name in REGIONS}
     for number, dear in [*((number, False) for number in range(seeds)), *((number, True) for number in range(costly))]:
         for name, row in _rows(generator, FIRST + number, directions, dear, distance, out).items():

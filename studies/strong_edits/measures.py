@@ -142,6 +142,6 @@ def measured(
             float(rms_change(image, original, outside)),
             float(rim.seam(image, original)),
             float(torch.cosine_similarity(*(one.flatten() for one in changes), dim=0)),
-            distance(image, original) if target == TARGETS[-1] else float("nan"),
+            distance(original)(image) if target == TARGETS[-1] else float("nan"),
         )
     return found

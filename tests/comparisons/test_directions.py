@@ -43,7 +43,7 @@ def generator(monkeypatch: pytest.MonkeyPatch) -> LocalFactors:
             return images.flatten(1)[:, :20]
 
     monkeypatch.setattr(run, "load_features", lambda device: Pixels())
-    alike = Likeness("pixels", lambda image, other: float((image - other).square().mean()))
+    alike = Likeness("pixels", lambda photo: lambda image: float((image - photo).square().mean()))
     monkeypatch.setattr(run, "likeness", lambda *_: alike)
     return LocalFactors()
 
@@ -70,23 +70,15 @@ def test_methods_that_know_the_region_win_at_equal_change_inside(generator: Loca
 
 
 @pytest.mark.slow
-def test_stopped_and_shared_comparisons_give_the_same_numbers(
-    generator: LocalFactors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_stopped_comparison_gives_the_same_numbers(generator: LocalFactors, tmp_path: Path):
     whole = run.compare_directions(generator, SETTINGS, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run.compare_directions(generator, SETTINGS, tmp_path / "stopped", progress=_stop_after(3))
     assert len(list((tmp_path / "stopped" / "cells").iterdir())) == 3
     resumed = run.compare_directions(generator, SETTINGS, tmp_path / "stopped")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
-    assert run.compare_directions(generator, SETTINGS, tmp_path / "shared") is None
-    monkeypatch.setenv("RANK", "0")
-    shared = run.compare_directions(generator, SETTINGS, tmp_path / "shared")
     assert whole is not None
     assert resumed is not None
-    assert shared is not None
-    assert whole.lines == resumed.lines == shared.lines
+    assert whole.lines == resumed.lines
 
 
 def _stop_after(cells: int):
@@ -108,11 +100,11 @@ def test_more_images_go_on_and_other_settings_are_refused(generator: LocalFactor
 
 
 def test_what_is_not_reached_is_counted_and_never_dropped():
-    reached = Measured(*(np.full(4, value) for value in (1.0, 0.04, 0.01, 0.2)), features=np.zeros((0, 0)))
+    reached = Measured(*(np.full(4, value) for value in (1.0, 0.04, 0.01)), features=np.zeros((0, 0)))
     half = replace(reached, strengths=np.array([1.0, np.inf, np.inf, np.inf]))
     assert results.quotients(half).tolist() == [0.5, np.inf, np.inf, np.inf]
     settings = replace(SETTINGS, methods=("resefa",), directions=1, images=4)
-    (line,) = results.lines(settings, {(0, "resefa", 0, 0.2): half}, None)
+    (line,) = results.lines(settings, {(0, "resefa", 0, 0.2): half}, {}, None)
     assert (line.unreached, line.measured) == (3, 4)
     assert np.isinf(line.outside.value)
     both = results._against(np.array([1.0, 1.0, 1.0, np.inf]), np.array([1.0, 1.0, np.inf, np.inf]), 50)
@@ -120,10 +112,10 @@ def test_what_is_not_reached_is_counted_and_never_dropped():
 
 
 def test_the_best_direction_is_chosen_on_other_images_than_it_is_reported_on():
-    first = Measured(*(np.ones(4) for _ in range(4)), features=np.zeros((0, 0)))
+    first = Measured(*(np.ones(4) for _ in range(3)), features=np.zeros((0, 0)))
     lucky = replace(first, outside=np.array([0.01, 0.01, 4.0, 4.0]))
     settings = replace(SETTINGS, methods=("resefa",), directions=2, images=4)
-    (line,) = results.lines(settings, {(0, "resefa", 0, 0.2): first, (0, "resefa", 1, 0.2): lucky}, None)
+    (line,) = results.lines(settings, {(0, "resefa", 0, 0.2): first, (0, "resefa", 1, 0.2): lucky}, {}, None)
     assert line.outside.value == 2.0
 
 

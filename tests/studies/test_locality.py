@@ -14,7 +14,7 @@ from studies.locality import report, study
 from studies.locality.statistics import quotient, quotient_estimate
 
 from ganvas.comparisons.estimates import median_estimate
-from ganvas.comparisons.matching import match_strength
+from ganvas.comparisons.matching import match_strength, match_strengths
 from ganvas.directions.direction import Direction
 from ganvas.errors import GanvasError
 from ganvas.generators.base import IMAGE, GeneratorBase
@@ -107,6 +107,42 @@ def test_a_jump_over_the_target_gives_the_strength_just_after_it():
 def test_the_first_crossing_is_taken():
     found = match_strength(lambda rows, a: (a * math.pi / 30).sin(), 1, 0.5, 60.0)
     assert float(found) == pytest.approx(5, rel=0.02)
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.floats(1e-2, 1e2), min_size=1, max_size=5),
+    st.lists(st.floats(0.05, 3), min_size=1, max_size=4, unique=True),
+    st.floats(0.4, 2.5),
+)
+def test_several_targets_give_what_each_gives_alone_within_tolerance(slopes, targets, power):
+    slope, targets = torch.tensor(slopes), sorted(targets)
+    found = match_strengths(lambda rows, a: slope[rows] * (a / 10) ** power, len(slopes), targets, 20.0)
+    for target, strengths in zip(targets, found, strict=True):
+        exact = 10 * (target / slope) ** (1 / power)
+        assert strengths[exact > 20 * 1.001].isinf().all()
+        within = exact < 20 * 0.999
+        reached = slope[within] * (strengths[within] / 10) ** power
+        assert ((reached >= target * (1 - 1e-4)) & (reached <= target * 1.0102)).all()
+
+
+def test_a_change_that_is_nearly_straight_needs_few_evaluations():
+    asked = []
+
+    def change(rows, a):
+        asked.append(len(rows))
+        return a / 10 * (1 - a / 300)
+
+    found = match_strengths(change, 1, (0.1, 0.2, 0.3), 30.0)
+    assert found[:, 0].tolist() == pytest.approx([1.003, 2.013, 3.03], rel=0.01)
+    assert len(asked) <= 8
+
+
+def test_a_jump_passes_several_targets_at_once_and_targets_that_fall_are_refused():
+    found = match_strengths(lambda rows, a: (a > 3).float(), 1, (0.5, 0.7, 1.0), 60.0)
+    assert found[:, 0].tolist() == pytest.approx([3, 3, 3], abs=1e-3)
+    with pytest.raises(GanvasError, match="must rise"):
+        match_strengths(lambda rows, a: a, 1, (0.2, 0.1), 60.0)
 
 
 @pytest.mark.parametrize(

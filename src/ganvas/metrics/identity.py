@@ -17,12 +17,13 @@ from ganvas.metrics.perceptual import perceptual_distance
 SAME_PERSON = 0.6  # dlib's own threshold (99.38 % on Labeled Faces in the Wild)
 RECOGNITION = "dlib_face_recognition_resnet_model_v1.dat"
 SIDE = 512  # pixels of the images in which landmarks are found
-Distance = Callable[[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]], float]
+Distance = Callable[[Float[Tensor, "1 3 h w"]], Callable[[Float[Tensor, "1 3 h w"]], float]]
+"""Given a photo, returns what tells the distance of an image from it: a photo is looked at once for all its images."""
 
 
 def perceptual(network: FeatureNetwork) -> Distance:
     """Return the perceptual distance in a feature network, from 0 to 4."""
-    return lambda image, photo: float(perceptual_distance(network, image, photo))
+    return lambda photo: lambda image: float(perceptual_distance(network, image, photo))
 
 
 def identity() -> Distance:
@@ -31,17 +32,19 @@ def identity() -> Distance:
     detector would overlook the very faces that are of interest here, the damaged ones.
     """
 
-    def distance(image: Float[Tensor, "1 3 h w"], photo: Float[Tensor, "1 3 h w"]) -> float:
+    def to(photo: Float[Tensor, "1 3 h w"]) -> Callable[[Float[Tensor, "1 3 h w"]], float]:
         dlib, _, predictor, network = _models()
-        image_colors, colors = _colors(image), _colors(photo)
         boxes = face_boxes(photo)
         box = boxes[0] if boxes else dlib.rectangle(0, 0, SIDE, SIDE)
-        one, other = (
-            np.array(network.compute_face_descriptor(part, predictor(part, box))) for part in (image_colors, colors)
-        )
-        return float(np.linalg.norm(one - other))
 
-    return distance
+        def descriptor(image: Float[Tensor, "1 3 h w"]) -> np.ndarray:
+            colors = _colors(image)
+            return np.array(network.compute_face_descriptor(colors, predictor(colors, box)))
+
+        photo_descriptor = descriptor(photo)
+        return lambda image: float(np.linalg.norm(descriptor(image) - photo_descriptor))
+
+    return to
 
 
 def face_boxes(image: Float[Tensor, "1 3 h w"]) -> list[Any]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ganvas.generators.protocol import Generator
 from ganvas.images.faces import can_find_faces
@@ -15,10 +17,14 @@ TRIED = 8  # images in which faces are looked for
 
 @dataclass(frozen=True)
 class Likeness:
-    """A distance of two images and its name."""
+    """The name of a distance, and the distance to a photo."""
 
     name: str
-    measure: Distance
+    to: Distance
+
+    def measure(self, image: Float[Tensor, "1 3 h w"], photo: Float[Tensor, "1 3 h w"]) -> float:
+        """Return the distance of an image to a photo."""
+        return self.to(photo)(image)
 
 
 def likeness(generator: Generator, network: FeatureNetwork) -> Likeness:

@@ -59,7 +59,7 @@ def table_rows(lines: Sequence[Line], found: ComparedDirections) -> list[list[st
                 text(line.outside),
                 text(line.mean),
                 "" if line.against is None else text(line.against),
-                short(line.identity),
+                "" if line.identity is None else text(line.identity),
                 "" if line.distribution is None else str(line.distribution),
                 *([str(line.second or "")] if found.second else []),
                 short(line.strength),
@@ -170,14 +170,14 @@ def image_grid(
     """Return the same held-out faces edited by every method at one level: the originals on the left (Figure 4); None
     where no method has directions for the region.
     """
-    columns, captions = [], ["original"]
+    columns, captions, number = [], ["original"], found.settings.levels.index(level)
     for method in found.settings.methods:
         search = found.searches[region, method]
-        cell = Cell(region, method, 0, level, 0, min(SHARD, found.settings.images))
-        path = cells / cell.file_name
+        cell = Cell(region, method, 0, 0, min(SHARD, found.settings.images))
+        path = cells / f"{cell.name}.npz"
         if search.directions is None or not path.is_file():
             continue
-        strengths = torch.from_numpy(Measured.load(path).strengths[:rows]).float()
+        strengths = torch.from_numpy(Measured.load(path).at(number).strengths[:rows]).float()
         before, after = found.bench.edited(replace(cell, last=len(strengths)), search.directions[0], strengths)
         columns = columns or [before]
         columns.append(after)

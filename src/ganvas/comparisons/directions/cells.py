@@ -1,4 +1,4 @@
-"""The measurements: one direction of one method at one level of change inside a region, on some held-out images.
+"""The measurements: one direction of one method on some held-out images, at every level of change inside a region.
 
 Every finished cell is a small file, so that a comparison that was stopped goes on where it was, and several processes
 can share it: a number per image is kept, so that no sum depends on who computed it.
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.directions.settings import DirectionComparison
-from ganvas.comparisons.matching import match_strength
+from ganvas.comparisons.matching import match_strengths
 from ganvas.directions.basis import make_basis
 from ganvas.directions.direction import Direction
 from ganvas.edits.confine import Confinement
@@ -21,7 +21,6 @@ from ganvas.generators.protocol import Generator
 from ganvas.io.files import atomic_path
 from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.features import FeatureNetwork
-from ganvas.metrics.identity import Distance
 from ganvas.metrics.locality import mean_squared_change, rms_change
 from ganvas.regions import Region
 
@@ -31,19 +30,18 @@ DEFAULT_LIMIT = 30.0  # Euclidean distance, where no standard deviation is known
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """What is measured together: images first..last-1 of those held out."""
+    """What is measured together: a direction on images first..last-1 of those held out."""
 
     region: int
     method: str
     index: int
-    level: float
     first: int
     last: int
 
     @property
-    def file_name(self) -> str:
-        """The name of its file."""
-        return f"{self.region}-{self.method}-{self.index}-{self.level:g}-{self.first}-{self.last}.npz"
+    def name(self) -> str:
+        """The name of its files."""
+        return f"{self.region}-{self.method}-{self.index}-{self.first}-{self.last}"
 
 
 def all_cells(settings: DirectionComparison, counts: dict[tuple[int, str], int]) -> list[Cell]:
@@ -51,28 +49,31 @@ def all_cells(settings: DirectionComparison, counts: dict[tuple[int, str], int])
     method has found for a region.
     """
     return [
-        Cell(region, method, index, level, first, min(first + SHARD, settings.images))
+        Cell(region, method, index, first, min(first + SHARD, settings.images))
         for first in range(0, settings.images, SHARD)
         for region in range(len(settings.regions))
         for method in settings.methods
         for index in range(min(settings.directions, counts[region, method]))
-        for level in settings.levels
     ]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a cell gave, a number per image; nan where the level was not reached, whose strength is inf.
+    """A number per image; nan where the level was not reached, whose strength is inf. A cell has a row of them for each
+    level.
 
-    ``inside`` and ``outside`` are mean squared changes in image units, ``identity`` the distance from the original,
-    ``features`` [k, d] the edited images' features (empty but for first directions).
+    ``inside`` and ``outside`` are mean squared changes in image units, ``features`` [n, d] those of the edited images
+    (of none but for first directions).
     """
 
-    strengths: Float[np.ndarray, "n"]
-    inside: Float[np.ndarray, "n"]
-    outside: Float[np.ndarray, "n"]
-    identity: Float[np.ndarray, "n"]
-    features: Float[np.ndarray, "_k _d"]
+    strengths: Float[np.ndarray, "*levels n"]
+    inside: Float[np.ndarray, "*levels n"]
+    outside: Float[np.ndarray, "*levels n"]
+    features: Float[np.ndarray, "*levels _k _d"]
+
+    def at(self, level: int) -> "Measured":
+        """Return the numbers of one level."""
+        return Measured(**{name: values[level] for name, values in vars(self).items()})
 
     def save(self, path: Path) -> None:
         """Write a file, whole or not at all."""
@@ -94,32 +95,40 @@ class Bench:
     settings: DirectionComparison
     regions: tuple[Region, ...]
     features: FeatureNetwork
-    distance: Distance
 
+    @torch.no_grad()
     def measure(self, cell: Cell, direction: Direction) -> Measured:
         """Match the change inside on each of the images, and measure what else changes. Odd seeds are moved
         backward, for the sign of a direction means nothing.
         """
-        settings, region = self.settings, self.regions[cell.region]
+        settings, generator = self.settings, self.generator
         mover = self._mover(cell, direction)
-        foreground, background = region.split(self.generator.resolution, self.generator.resolution)
+        masks = self.regions[cell.region].split(generator.resolution, generator.resolution)
 
         def change(rows: Tensor, strengths: Tensor) -> Tensor:
-            return rms_change(mover.images(rows, strengths), mover.before[rows], foreground)
+            return rms_change(mover.images(rows, strengths), mover.before[rows], masks[0])
 
         limit = settings.limit * direction.std if np.isfinite(direction.std) else DEFAULT_LIMIT
-        with torch.no_grad():
-            strengths = match_strength(change, len(mover.before), cell.level, limit, settings.tolerance)
-            rows = strengths.isfinite().nonzero()[:, 0]
-            after = mover.images(rows, strengths[rows]) if len(rows) else mover.before[rows]
-        numbers = {name: np.full(len(strengths), np.nan) for name in ("inside", "outside", "identity")}
-        if len(rows):
-            numbers["inside"][rows] = mean_squared_change(after, mover.before[rows], foreground).double().numpy()
-            numbers["outside"][rows] = mean_squared_change(after, mover.before[rows], background).double().numpy()
-            pairs = zip(after.split(1), mover.before[rows].split(1), strict=True)
-            numbers["identity"][rows] = [self.distance(one, other) for one, other in pairs]
-        features = self._features(after) if cell.index == 0 else np.zeros((0, 0), np.float16)
-        return Measured(strengths.double().numpy(), **numbers, features=features)
+        levels = match_strengths(change, len(mover.before), settings.levels, limit, settings.tolerance)
+        return _stacked([self._at(mover, strengths, masks, cell.index == 0) for strengths in levels])
+
+    def _at(
+        self, mover: "_Mover", strengths: Float[Tensor, "n"], masks: tuple[Tensor, Tensor], with_features: bool
+    ) -> Measured:
+        """Measure the edits by these strengths."""
+        reached = strengths.isfinite()
+        rows = reached.nonzero()[:, 0]
+        after = mover.images(rows, strengths[rows])
+        inside, outside = np.full(len(strengths), np.nan), np.full(len(strengths), np.nan)
+        for part, mask in zip((inside, outside), masks, strict=True):
+            part[reached.numpy()] = mean_squared_change(after, mover.before[rows], mask).double().cpu().numpy()
+        features = np.zeros((0, 0), np.float16)
+        if with_features:
+            seen = after if len(rows) else mover.before[:1]  # tells at least how many components there are
+            found = self.features(seen.clamp(-1, 1).to(self.features.mean.device)).cpu().half().numpy()
+            features = np.full((len(strengths), found.shape[1]), np.nan, np.float16)
+            features[reached.numpy()] = found[: len(rows)]
+        return Measured(strengths.double().numpy(), inside, outside, features)
 
     @torch.no_grad()
     def edited(
@@ -141,11 +150,9 @@ class Bench:
         step = basis.embed(vector) if direction.space == "w" else vector
         return _Mover(self, self.regions[cell.region], latent, step, torch.cat(list(latent.images(self.generator))))
 
-    def _features(self, images: Float[Tensor, "n 3 h w"]) -> Float[np.ndarray, "_k _d"]:
-        if len(images) == 0:
-            return np.zeros((0, 0), np.float16)
-        with torch.no_grad():
-            return self.features(images.clamp(-1, 1).to(self.features.mean.device)).cpu().half().numpy()
+
+def _stacked(levels: list[Measured]) -> Measured:
+    return Measured(**{name: np.stack([getattr(one, name) for one in levels]) for name in vars(levels[0])})
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +167,8 @@ class _Mover:
 
     def images(self, rows: Tensor, strengths: Tensor) -> Float[Tensor, "k 3 h w"]:
         """Return the edited images of some rows."""
+        if len(rows) == 0:
+            return self.before[:0]
         generator, begun = self.bench.generator, self.latent.rows(rows.tolist())
         signs = 1.0 - 2.0 * (torch.tensor(begun.seeds) % 2)
         lengths = (strengths * signs).to(self.step).view(-1, *[1] * (self.step.ndim - 1))

@@ -25,7 +25,8 @@ class Line:
     ``outside`` is the root mean square change outside divided by that inside, of the best of its directions: chosen on
     the first half of the images, measured on the second. ``mean`` is that of all its directions on all images. Where
     the level was not reached, a quotient is infinite: so medians count it. ``against`` is the median over images of
-    ReSeFa's quotient divided by this one's: below 1 ReSeFa changes less outside. ``distribution`` is the kernel MMD of
+    ReSeFa's quotient divided by this one's: below 1 ReSeFa changes less outside. ``identity`` is the median distance of
+    the best direction's edits from their originals, on the first of the images. ``distribution`` is the kernel MMD of
     the first direction's edited images to the reference images, ``second`` the same by another network.
     """
 
@@ -34,7 +35,7 @@ class Line:
     method: str
     outside: Estimate
     mean: Estimate
-    identity: float
+    identity: Estimate | None
     against: Estimate | None
     unreached: int
     measured: int
@@ -45,24 +46,42 @@ class Line:
 
 Key = tuple[int, str, int, float]
 """Region, method, index of the direction, level."""
+Likenesses = Mapping[Key, Float[np.ndarray, "n"]]
+"""Distances of edited images from their originals."""
 
 
-def joined(cells: Sequence[Cell], measured: Sequence[Measured]) -> dict[Key, Measured]:
+def joined(settings: DirectionComparison, cells: Sequence[Cell], measured: Sequence[Measured]) -> dict[Key, Measured]:
     """Return the numbers of all images together, in their order."""
     parts: dict[Key, list[tuple[int, Measured]]] = {}
     for cell, one in zip(cells, measured, strict=True):
-        parts.setdefault((cell.region, cell.method, cell.index, cell.level), []).append((cell.first, one))
+        for number, level in enumerate(settings.levels):
+            key = cell.region, cell.method, cell.index, level
+            parts.setdefault(key, []).append((cell.first, one.at(number)))
     in_order = {key: sorted(ones, key=lambda pair: pair[0]) for key, ones in parts.items()}
     return {key: _concatenated([one for _, one in ones]) for key, ones in in_order.items()}
 
 
 def _concatenated(parts: Sequence[Measured]) -> Measured:
-    names = ("strengths", "inside", "outside", "identity")
-    features = [one.features for one in parts if one.features.size]
-    return Measured(
-        **{name: np.concatenate([getattr(one, name) for one in parts]) for name in names},
-        features=np.concatenate(features) if features else np.zeros((0, 0)),
-    )
+    return Measured(**{name: np.concatenate([getattr(one, name) for one in parts]) for name in vars(parts[0])})
+
+
+def chosen(settings: DirectionComparison, found: Mapping[Key, Measured]) -> list[Key]:
+    """Return for every region, level and method that found anything the direction with the smallest median quotient on
+    the first half of the images.
+    """
+    keys = []
+    for number in range(len(settings.regions)):
+        for level in settings.levels:
+            for method in settings.methods:
+                own = [(number, method, index, level) for index in range(settings.directions)]
+                own = [key for key in own if key in found]
+                if own:
+                    keys.append(min(own, key=lambda key: _first_half(quotients(found[key]))))
+    return keys
+
+
+def _first_half(ratios: Float[np.ndarray, "n"]) -> float:
+    return float(np.median(ratios[: max(1, len(ratios) // 2)]))
 
 
 def quotients(one: Measured) -> Float[np.ndarray, "n"]:
@@ -74,58 +93,41 @@ def quotients(one: Measured) -> Float[np.ndarray, "n"]:
 def lines(
     settings: DirectionComparison,
     found: Mapping[Key, Measured],
+    alike: Likenesses,
     reference: Float[np.ndarray, "m d"] | None,
     resamples: int = 2000,
 ) -> list[Line]:
-    """Return a line for every region, level and method that found anything."""
+    """Return a line for every region, level and method that found anything; `alike` are the distances that the chosen
+    directions' edits have from their originals.
+    """
+    best = {(key[0], key[3], key[1]): key for key in chosen(settings, found)}
     lines = []
-    for number, region in enumerate(settings.regions):
-        for level in settings.levels:
-            best = {}
-            for method in settings.methods:
-                indices = [i for i in range(settings.directions) if (number, method, i, level) in found]
-                if indices:
-                    own = [found[number, method, i, level] for i in indices]
-                    best[method] = own[_best([quotients(one) for one in own])], own
-            for method, (chosen, own) in best.items():
-                other = best.get(REFERENCE) if method != REFERENCE else None
-                against = None if other is None else _against(quotients(other[0]), quotients(chosen), resamples)
-                lines.append(_line(region, level, method, chosen, own, against, reference, resamples))
+    for (number, level, method), key in best.items():
+        ours = best.get((number, level, REFERENCE)) if method != REFERENCE else None
+        own = [found[one] for one in found if one[:2] == key[:2] and one[3] == level]
+        second = quotients(found[key])[len(own[0].strengths) // 2 :]
+        strengths = np.stack([one.strengths for one in own])
+        line = Line(
+            settings.regions[number],
+            level,
+            method,
+            median_estimate(second[None], resamples),
+            median_estimate(np.stack([quotients(one) for one in own]), resamples),
+            _alike(alike.get(key), resamples),
+            None if ours is None else _against(quotients(found[ours]), quotients(found[key]), resamples),
+            int(np.isinf(strengths).sum()),
+            strengths.size,
+            float(np.median(strengths)),
+            distance_to(reference, own[0].features),
+        )
+        lines.append(line)
     return lines
 
 
-def _best(ratios: Sequence[Float[np.ndarray, "n"]]) -> int:
-    """Return the direction with the smallest median on the first half of the images."""
-    half = max(1, len(ratios[0]) // 2)
-    return int(np.argmin([np.median(one[:half]) for one in ratios]))
-
-
-def _line(
-    region: str,
-    level: float,
-    method: str,
-    chosen: Measured,
-    own: Sequence[Measured],
-    against: Estimate | None,
-    reference: Float[np.ndarray, "m d"] | None,
-    resamples: int,
-) -> Line:
-    second = quotients(chosen)[len(chosen.strengths) // 2 :]
-    every = np.stack([quotients(one) for one in own])
-    strengths = np.stack([one.strengths for one in own])
-    return Line(
-        region,
-        level,
-        method,
-        median_estimate(second[None], resamples),
-        median_estimate(every, resamples),
-        float(np.nanmedian(chosen.identity)) if np.isfinite(chosen.identity).any() else float("nan"),
-        against,
-        int(np.isinf(strengths).sum()),
-        strengths.size,
-        float(np.median(strengths)),
-        distance_to(reference, own[0].features),
-    )
+def _alike(distances: Float[np.ndarray, "n"] | None, resamples: int) -> Estimate | None:
+    """Return the median distance of the images that reached the level; None where none did."""
+    reached = np.zeros(0) if distances is None else distances[np.isfinite(distances)]
+    return median_estimate(reached[None], resamples) if reached.size else None
 
 
 def _against(ours: Float[np.ndarray, "n"], theirs: Float[np.ndarray, "n"], resamples: int, seed: int = 0) -> Estimate:
@@ -141,7 +143,10 @@ def _against(ours: Float[np.ndarray, "n"], theirs: Float[np.ndarray, "n"], resam
 
 
 def distance_to(reference: Float[np.ndarray, "m d"] | None, features: Float[np.ndarray, "n d"]) -> KernelMMD | None:
-    """Return the kernel MMD of features to those of the reference; None where one of them is too few."""
+    """Return the kernel MMD of features to those of the reference, without the images that did not reach the level;
+    None where one of the sets is too small.
+    """
+    features = features[np.isfinite(features).all(1)]
     if reference is None or len(features) < FEWEST or len(reference) < FEWEST:
         return None
     return kernel_mmd(torch.from_numpy(reference).double(), torch.from_numpy(features).double())

@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from ganvas.comparisons.directions.cells import SHARD, Bench, Measured, all_cells
 from ganvas.comparisons.directions.found import Found, find_all
-from ganvas.comparisons.directions.results import Line, distance_to, joined, lines
+from ganvas.comparisons.directions.likeness import measure_likeness
+from ganvas.comparisons.directions.results import Line, chosen, distance_to, joined, lines
 from ganvas.comparisons.directions.second_network import add_features, with_second
 from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
 from ganvas.directions.find import region_of
@@ -29,7 +30,7 @@ from ganvas.metrics.features import ImageFeatures, load_features
 from ganvas.metrics.likeness import likeness
 from ganvas.parts.located import drawn
 
-RULES = 1  # raised with every change of what is measured that no setting shows
+RULES = 2  # raised with every change of what is measured that no setting shows
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,9 @@ def compare_directions(
     regions = tuple(drawn(region_of(generator, one)[1], "every method compares one mask") for one in settings.regions)
     network = load_features(device=generator.device)
     distance = likeness(generator, network)
-    bench = Bench(generator, settings, regions, network, distance.measure)
+    bench = Bench(generator, settings, regions, network)
     cells = all_cells(settings, {key: found.count for key, found in searches.items()})
-    paths = [folder / "cells" / cell.file_name for cell in cells]
+    paths = [folder / "cells" / f"{cell.name}.npz" for cell in cells]
     mine = missing_shares(paths)
     for done, number in enumerate(mine):
         progress("Measuring edits", done, len(mine))
@@ -91,12 +92,13 @@ def compare_directions(
         bench.measure(cell, directions[cell.index]).save(paths[number])
     if second is not None:
         add_features(second, bench, searches, cells, folder, progress)
+    wait_for(paths, progress)
+    found = joined(settings, cells, [Measured.load(path) for path in paths])
+    alike = measure_likeness(distance.to, bench, searches, cells, chosen(settings, found), folder, progress)
     if rank_and_count()[0]:
         return None
-    wait_for(paths, progress)
-    found = joined(cells, [Measured.load(path) for path in paths])
     reference, unedited = _reference(generator, settings, network, data, progress)
-    table, own = lines(settings, found, reference), distance_to(reference, unedited)
+    table, own = lines(settings, found, alike, reference), distance_to(reference, unedited)
     result = ComparedDirections(settings, tuple(table), searches, own, distance.name, bench)
     if second is None:
         return result
@@ -108,12 +110,12 @@ def compare_directions(
 
 def record(generator: Generator, settings: DirectionComparison, data: Path | None) -> dict[str, Any]:
     """Return what makes two comparisons the same: not how many images, which may be more the next time."""
-    chosen = {name: value for name, value in asdict(settings).items() if name != "images"}
+    kept = {name: value for name, value in asdict(settings).items() if name not in ("images", "alike")}
     methods = {name: repr(COMPARED[name]) for name in settings.methods}
     found = {
         "rules": RULES,
         "shard": SHARD,
-        "settings": chosen,
+        "settings": kept,
         "methods": methods,
         "generator": about_of(generator).hash,
         "data": None if data is None else str(data),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from ganvas.comparisons.directions.cells import Bench, Cell, Measured
 from ganvas.comparisons.directions.found import Found
@@ -15,8 +16,6 @@ from ganvas.comparisons.directions.settings import DirectionComparison
 from ganvas.io.progress import Progress
 from ganvas.io.shared_folder import missing_shares, wait_for
 from ganvas.metrics.features import ImageFeatures
-
-BATCH = 25
 
 
 @torch.no_grad()
@@ -34,15 +33,22 @@ def add_features(
     for done, number in enumerate(mine):
         progress("Features of edited images", done, len(mine))
         cell = first[number]
-        held = folder / "cells" / cell.file_name
+        held = folder / "cells" / f"{cell.name}.npz"
         wait_for([held], progress)
         measured, directions = Measured.load(held), searches[cell.region, cell.method].directions
         assert directions is not None
         strengths = torch.from_numpy(measured.strengths).float()
-        edited = bench.edited(cell, directions[0], strengths)[1][strengths.isfinite()].clamp(-1, 1)
-        parts = [network(images.to(network.device)).cpu() for images in edited.split(BATCH)]
-        features = torch.cat(parts).half().numpy() if parts else np.zeros((0, 0), np.float16)
-        replace(measured, features=features).save(_path(folder, cell))
+        levels = [_features(network, bench.edited(cell, directions[0], one)[1], one) for one in strengths]
+        replace(measured, features=np.stack(levels)).save(_path(folder, cell))
+
+
+def _features(
+    network: ImageFeatures, images: Float[Tensor, "n 3 h w"], strengths: Float[Tensor, "n"]
+) -> Float[np.ndarray, "n d"]:
+    """Return features, nan where the strength is inf."""
+    features = network(images.clamp(-1, 1).to(network.device)).cpu().half()
+    features[strengths.isinf()] = torch.nan
+    return features.numpy()
 
 
 def with_second(
@@ -57,7 +63,7 @@ def with_second(
     first = [cell for cell in cells if cell.index == 0]
     paths = [_path(folder, cell) for cell in first]
     wait_for(paths, progress)
-    found = joined(first, [Measured.load(path) for path in paths])
+    found = joined(settings, first, [Measured.load(path) for path in paths])
     keys = [(settings.regions.index(line.region), line.method, 0, line.level) for line in lines]
     return [
         replace(line, second=distance_to(reference, found[key].features)) for line, key in zip(lines, keys, strict=True)
@@ -65,4 +71,4 @@ def with_second(
 
 
 def _path(folder: Path, cell: Cell) -> Path:
-    return folder / "second" / cell.file_name
+    return folder / "second" / f"{cell.name}.npz"

@@ -54,6 +54,8 @@ class DirectionComparison:
         tolerance: How near to its level a change has to be, relative to it.
         limit: The largest strength that is tried, in standard deviations along the direction.
         confined: Confine every edit to its region.
+        alike: On how many of the images (rounded up to files of 25) it is measured how like their originals edited
+            images are: the slowest measure.
 
     Raises:
         GanvasError: An unknown method, or images that directions are found at.
@@ -71,6 +73,7 @@ class DirectionComparison:
     tolerance: Rate = 0.01
     limit: Positive = 30.0
     confined: bool = False
+    alike: Count = 100
 
     def __post_init__(self) -> None:
         for name in self.methods:
