@@ -11,7 +11,9 @@ import torch
 
 from ganvas.comparisons.directions import results, run
 from ganvas.comparisons.directions.cells import SHARD, Measured, all_cells
-from ganvas.comparisons.directions.settings import DirectionComparison
+from ganvas.comparisons.directions.found import find_all
+from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
+from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError, LatentError
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.likeness import Likeness
@@ -191,6 +193,30 @@ def test_layers_that_the_generator_lacks_are_refused_before_anything_is_written(
 
 def test_a_comparison_without_any_direction_says_why(generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     reason = "this method needs another generator"
-    monkeypatch.setattr("ganvas.comparisons.directions.found.find_directions", Mock(side_effect=LatentError(reason)))
+    for name in SETTINGS.methods:
+        monkeypatch.setattr(type(COMPARED[name]), "find", Mock(side_effect=LatentError(reason)))
     with pytest.raises(GanvasError, match=f"No method finds a direction here: {reason}$"):
         run.compare_directions(generator, SETTINGS, tmp_path)
+
+
+def test_regions_are_searched_together_and_one_that_cannot_be_says_why(generator, tmp_path: Path, monkeypatch):
+    whole, asked = ReSeFa.find, []
+
+    def find(self, generator, latent, regions, **settings):
+        asked.append(len(regions))
+        if "2" in regions:
+            raise LatentError("not this one")
+        return whole(self, generator, latent, regions, **settings)
+
+    alone = find_all(generator, replace(SETTINGS, methods=("resefa",), regions=("box:0,0,0.5,1",)), tmp_path, Mock())
+    monkeypatch.setattr(ReSeFa, "find", find)
+    regions = ("box:0.25,0.25,0.75,0.75", "box:0,0,0.5,1")
+    both = replace(SETTINGS, methods=("resefa",), regions=regions)
+    together = find_all(generator, both, tmp_path / "together", Mock())
+    three = find_all(generator, replace(both, regions=(*regions, "box:0,0,1,0.5")), tmp_path / "three", Mock())
+    assert asked == [2, 3, 1, 1, 1]
+    assert three[2, "resefa"].reason == "not this one"
+    assert (together[1, "resefa"].together, three[1, "resefa"].together) == (2, 1)
+    for found in (together, three):
+        assert torch.equal(found[1, "resefa"].directions.vectors, alone[0, "resefa"].directions.vectors)
+        assert found[1, "resefa"].directions.origin == alone[0, "resefa"].directions.origin

@@ -71,9 +71,10 @@ def table_rows(lines: Sequence[Line], found: ComparedDirections) -> list[list[st
 
 def search_rows(found: ComparedDirections) -> list[list[str]]:
     """Return the rows of the searches, the head first."""
-    rows = [["region", "method", "derivatives, s", "all else, s", "directions"]]
+    rows = [["region", "method", "derivatives, s", "all else, s", "for regions together", "directions"]]
     for (number, method), search in found.searches.items():
         times = [f"{search.derivatives:.1f}", f"{search.solving:.1f}"]
+        times.append(str(search.together))
         rows.append([found.settings.regions[number], method, *times, search.reason or str(search.count)])
     return rows
 
@@ -86,7 +87,8 @@ def write_comparison(folder: Path, found: ComparedDirections, facts: dict[str, A
     tables.write_text(markdown(found), "utf-8")
     searches = [
         {"region": found.settings.regions[number], "method": method, "derivatives": one.derivatives}
-        | {"solving": one.solving, "directions": one.count, "reason": one.reason}
+        | {"solving": one.solving, "together": one.together, "directions": one.count}
+        | {"reason": one.reason}
         for (number, method), one in found.searches.items()
     ]
     apart = {"": found.unedited, "_second": found.unedited_second}

@@ -2,13 +2,14 @@
 
 import json
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
 from ganvas.directions.direction import Directions
 from ganvas.directions.files import load_directions
-from ganvas.directions.find import find_directions, space_for
+from ganvas.directions.find import region_of, space_for
 from ganvas.directions.jacobian import WORK
 from ganvas.errors import GanvasError
 from ganvas.generators.codes import Layers
@@ -21,13 +22,14 @@ from ganvas.latents.latent import sample
 @dataclass(frozen=True)
 class Found:
     """Directions of a method for a region, or the ``reason`` why it found none; the seconds that derivatives took, and
-    all else.
+    all else, for all regions that were searched ``together``.
     """
 
     directions: Directions | None
     derivatives: float = 0.0
     solving: float = 0.0
     reason: str = ""
+    together: int = 1
 
     @property
     def count(self) -> int:
@@ -57,15 +59,23 @@ class _Clock:
 def find_all(
     generator: Generator, settings: DirectionComparison, folder: Path, progress: Progress
 ) -> dict[tuple[int, str], Found]:
-    """Return the directions of every region, by its number, and method; those in the folder are not searched again."""
-    found = {}
-    for number, region in enumerate(settings.regions):
-        for method in settings.methods:
-            path = folder / f"{number}-{method}.safetensors"
-            if not path.with_suffix(".json").is_file():
-                _save(path, _search(generator, settings, region, method, progress))
-            found[number, method] = read_found(path)
-    return found
+    """Return the directions of every region, by its number, and method; those in the folder are not searched again.
+    Regions with the same layers are searched together, for they share the derivatives.
+    """
+    for method in settings.methods:
+        groups: dict[Layers, list[int]] = {}
+        for number, region in enumerate(settings.regions):
+            if not _path(folder, number, method).with_suffix(".json").is_file():
+                groups.setdefault(_layers_by(generator, settings, region, method), []).append(number)
+        for layers, numbers in groups.items():
+            for number, found in _search(generator, settings, numbers, method, layers, progress).items():
+                _save(_path(folder, number, method), found)
+    keys = [(number, method) for number in range(len(settings.regions)) for method in settings.methods]
+    return {key: read_found(_path(folder, *key)) for key in keys}
+
+
+def _path(folder: Path, number: int, method: str) -> Path:
+    return folder / f"{number}-{method}.safetensors"
 
 
 def _save(path: Path, found: Found) -> None:
@@ -73,6 +83,7 @@ def _save(path: Path, found: Found) -> None:
     if found.directions is not None:
         found.directions.save(path)
     numbers = {"derivatives": found.derivatives, "solving": found.solving, "reason": found.reason}
+    numbers |= {"together": found.together}
     write_json(path.with_suffix(".json"), numbers)
 
 
@@ -89,24 +100,42 @@ def layers_for(generator: Generator, settings: DirectionComparison, region: str,
     return settings.layers or about_of(generator).layers_for(region) or None
 
 
-def _search(generator: Generator, settings: DirectionComparison, region: str, method: str, progress: Progress) -> Found:
-    """Search by a method; a method that cannot serve this generator says why."""
-    how = COMPARED[method]
+def _layers_by(generator: Generator, settings: DirectionComparison, region: str, method: str) -> Layers:
+    """Return the layers in which a method searches; None where it cannot serve the generator at all."""
+    try:
+        return layers_for(generator, settings, region, space_for(COMPARED[method], generator))
+    except GanvasError:
+        return None
+
+
+def _search(
+    generator: Generator,
+    settings: DirectionComparison,
+    numbers: Sequence[int],
+    method: str,
+    layers: Layers,
+    progress: Progress,
+) -> dict[int, Found]:
+    """Search for some regions together; a method that cannot serve this generator or one of them says why."""
     latent = sample(generator, settings.found_on, truncation=settings.truncation)
+    regions = {str(number): region_of(generator, settings.regions[number])[1] for number in numbers}
     clock = _Clock(progress)
     try:
+        how = COMPARED[method]
         space = space_for(how, generator)
-        directions = find_directions(
-            generator,
-            latent,
-            region,
-            method=how,
-            space=space,
-            layers=layers_for(generator, settings, region, space),
-            count=settings.directions,
-            progress=clock,
+        found = how.find(
+            generator, latent, regions, space=space, layers=layers, count=settings.directions, progress=clock
         )
     except GanvasError as reason:
-        return Found(None, reason=str(reason))
+        if len(numbers) == 1:
+            return {numbers[0]: Found(None, reason=str(reason))}
+        alone = [_search(generator, settings, [number], method, layers, progress) for number in numbers]
+        return {number: one for each in alone for number, one in each.items()}
     whole = time.perf_counter() - clock.begun
-    return Found(directions, clock.derivatives, whole - clock.derivatives)
+    seconds = clock.derivatives, whole - clock.derivatives
+    named = {number: _named(found[str(number)], settings.regions[number]) for number in numbers}
+    return {number: Found(one, *seconds, together=len(numbers)) for number, one in named.items()}
+
+
+def _named(directions: Directions, region: str) -> Directions:
+    return replace(directions, origin=replace(directions.origin, region_name=region))
