@@ -167,6 +167,17 @@ def test_few_images_in_memory_give_the_same_directions() -> None:
     assert largest_angle(states[-1].vectors[:, :4], dense(problem, j, 4)[1]) < 2
 
 
+def test_images_in_float16_give_the_same_directions_and_growth_copies_none() -> None:
+    problem, j = problem_of(240, ridge=Ridge(0.1, of="mean"))
+    states = list(search(replace(problem, dtype=torch.float16), 4))
+    assert largest_angle(states[-1].vectors[:, :4], dense(problem, j, 4)[1]) < 1
+    assert states[-1].values[:4].tolist() == pytest.approx(last(problem, 4).values[:4].tolist(), rel=5e-4)
+    assert len({state.subspace.store.data_ptr() for state in states}) == 1
+    first = states[0].subspace  # what came later has written behind it
+    images = problem.push(first.vectors)
+    assert torch.allclose(first.combined(torch.eye(len(images), dtype=torch.float64)).double(), images, atol=2e-3)
+
+
 def test_more_directions_than_the_region_has_values() -> None:
     problem, j = problem_of(60)
     one_value = torch.zeros_like(problem.foreground)
@@ -273,7 +284,10 @@ def test_what_costs_less_is_chosen() -> None:
     assert isinstance(ReSeFa(compat="official").choose(large, "w"), JacobianPlan)
     assert isinstance(DENSE.choose(large, "w+"), JacobianPlan)
     assert isinstance(FREE.choose(large, "w"), MatrixFreePlan)
-    few = ReSeFa(budget=80 * 4 * 192)
+    half = ReSeFa(budget=80 * 4 * 192).choose(large, "w+")
+    assert isinstance(half, MatrixFreePlan)
+    assert (half.dtype, half.held) == (torch.float16, 160)
+    few = ReSeFa(budget=35 * 4 * 192)
     assert isinstance(few.choose(large, "w+"), JacobianPlan)
     with pytest.raises(GanvasError, match="cannot hold the 72 changes"):
         replace(few, solver="matrix-free").choose(large, "w+")

@@ -34,6 +34,7 @@ WEAK = 1e-3  # values below this share of the strongest are found to the same pr
 SETTLED = TOLERANCE / 10  # change of a settled value with which another direction has taken its place
 STEPS = 150
 ROWS_AT_ONCE = 16
+PART = 65536  # pixels whose images are multiplied at once
 DEPENDENT = 1e-7  # of a unit vector is left when all else of it lies in the subspace
 
 
@@ -42,7 +43,7 @@ class Problem:
     """The products with J, and what counts: ``A = J^T diag(foreground) J``, B likewise.
 
     ``push`` takes vectors [k, d] to changes of images [k, p], ``pull`` those back by the transpose. `held` is how many
-    images may be kept.
+    images may be kept, in `dtype`.
     """
 
     size: int
@@ -53,6 +54,7 @@ class Problem:
     ridge: Ridge = Ridge()
     weight: float = 1.0
     held: int = 1000
+    dtype: torch.dtype = torch.float32
 
     def shift(self, trace: float) -> float:
         """Return ``a`` where B has this trace: the ridge, and what a weight below 1 puts in the place of B."""
@@ -61,12 +63,21 @@ class Problem:
 
 @dataclass(frozen=True)
 class Subspace:
-    """Orthonormal `vectors`, their `images` J S^T, and A and B within the subspace."""
+    """Orthonormal `vectors`, their images J S^T in the first rows of a `store`, and A and B within the subspace.
+
+    A subspace that grows shares its store with the one that it came from: nothing is copied.
+    """
 
     vectors: Float[Tensor, "m d"]
-    images: Float[Tensor, "m p"]
+    store: Float[Tensor, "held p"]
     inside: Float[Tensor, "m m"]
     outside: Float[Tensor, "m m"]
+
+    def combined(self, coefficients: Float[Tensor, "m k"]) -> Float[Tensor, "k p"]:
+        """Return the images of combinations of the vectors, in float32."""
+        known = self.store[: len(self.vectors)]
+        rows = coefficients.T.to(known.device, torch.float32)
+        return torch.cat([rows @ known[:, part].float() for part in _parts(known)], dim=1)
 
 
 @dataclass(frozen=True)
@@ -148,8 +159,8 @@ def step(problem: Problem, sketch: Sketch, a: float, state: State) -> State:
     values, best, energy = values[:block], best[:, :block], energy[:block]
     vectors, residuals = subspace.vectors.T @ best, state.residuals.clone()
     settled = (residuals <= TOLERANCE) & ((values - state.values).abs() <= SETTLED * values) & (a == state.a)
-    rows, images = vectors[:, ~settled].T, best[:, ~settled].T.to(subspace.images) @ subspace.images
-    remainders = remainder(problem, a, values[~settled], rows, images)
+    images = subspace.combined(best[:, ~settled])
+    remainders = remainder(problem, a, values[~settled], vectors[:, ~settled].T, images)
     candidates = sketch.solve(remainders, problem.weight, a)
     scale = values[~settled].clamp_min(max(WEAK * float(values[0]), torch.finfo(torch.float64).tiny))
     squares = (remainders * candidates).sum(1).clamp_min(0)  # r^T (w B + a I)^-1 r, which bounds the value's error
@@ -194,13 +205,28 @@ def grow(problem: Problem, subspace: Subspace, candidates: Float[Tensor, "k d"])
     new = orthonormal(candidates, subspace.vectors)
     if not len(new):
         return subspace
-    images = problem.push(new)
-    vectors, every = torch.cat([subspace.vectors, new]), torch.cat([subspace.images, images])
+    images, vectors = problem.push(new), torch.cat([subspace.vectors, new])
+    subspace.store[len(subspace.vectors) : len(vectors)] = images
+    every = subspace.store[: len(vectors)]
     inside, outside = (
-        _bordered(gram, product(images * weights, every).cpu().double())
+        _bordered(gram, _weighted_products(images, weights, every))
         for gram, weights in ((subspace.inside, problem.foreground), (subspace.outside, problem.background))
     )
-    return Subspace(vectors, every, inside, outside)
+    return Subspace(vectors, subspace.store, inside, outside)
+
+
+def _weighted_products(
+    images: Float[Tensor, "k p"], weights: Float[Tensor, "p"], every: Float[Tensor, "m p"]
+) -> Float[Tensor, "k m"]:
+    """Return ``images diag(weights) every^T``, a part of the pixels after the other, which needs no copy of all."""
+    rows = torch.zeros(len(images), len(every), dtype=torch.float64)
+    for part in _parts(every):
+        rows += product(images[:, part] * weights[part], every[:, part].to(images).contiguous()).cpu().double()
+    return rows
+
+
+def _parts(images: Float[Tensor, "m p"]) -> list[slice]:
+    return [slice(first, first + PART) for first in range(0, images.shape[1], PART)]
 
 
 def orthonormal(candidates: Float[Tensor, "k d"], vectors: Float[Tensor, "m d"]) -> Float[Tensor, "j d"]:
@@ -238,14 +264,17 @@ def cut(subspace: Subspace, best: Float[Tensor, "m k"]) -> tuple[Subspace, Float
     """Return the subspace of its best alone, to save memory, with their coefficients in it."""
     basis, coefficients = torch.linalg.qr(best)
     inside, outside = (basis.T @ gram @ basis for gram in (subspace.inside, subspace.outside))
-    images = basis.T.to(subspace.images) @ subspace.images
-    return Subspace(basis.T @ subspace.vectors, images, inside, outside), coefficients
+    store = torch.empty_like(subspace.store)
+    store[: basis.shape[1]] = subspace.combined(basis)
+    return Subspace(basis.T @ subspace.vectors, store, inside, outside), coefficients
 
 
 def _nothing(problem: Problem) -> Subspace:
     gram = torch.zeros(0, 0, dtype=torch.float64)
     vectors = torch.zeros(0, problem.size, dtype=torch.float64)
-    return Subspace(vectors, problem.foreground.new_zeros(0, len(problem.foreground)), gram, gram)
+    held = min(problem.held, problem.size)
+    store = torch.empty(held, len(problem.foreground), dtype=problem.dtype, device=problem.foreground.device)
+    return Subspace(vectors, store, gram, gram)
 
 
 def _bordered(gram: Float[Tensor, "m m"], rows: Float[Tensor, "k n"]) -> Float[Tensor, "n n"]:

@@ -27,11 +27,12 @@ GAIN = 1.5  # by how much fewer they must be than the columns of J: the dense so
 @dataclass(frozen=True)
 class MatrixFreePlan:
     """How a matrix-free search will work: `passes` are the expected products with the J of each image, about a forward
-    pass each; `held` is the number of images kept.
+    pass each; `held` is the number of images kept, and `dtype` how.
     """
 
     passes: int
     held: int
+    dtype: torch.dtype = torch.float32
 
     def __str__(self) -> str:
         return f"Matrix-free: about {self.passes:,} forward passes for each image"
@@ -39,21 +40,23 @@ class MatrixFreePlan:
 
 def plan_matrix_free(size: int, count: int, shift: float, image_bytes: int, budget: int) -> MatrixFreePlan:
     """Return the plan for `count` directions in `size` dimensions, at a ridge of `shift` mean eigenvalues; a change of
-    all images has `image_bytes`.
+    all images has `image_bytes` in float32. They are held in float16 where the budget is too small for all of them.
 
     Raises `GanvasError` where the search cannot be matrix-free: without a ridge, or in so little memory.
     """
     if shift <= 0:
         raise GanvasError("A matrix-free search needs a ridge above 0 (for example 1e-3).")
     block = count + GUARDS
-    held, least = budget // (2 * image_bytes), STARTED + 4 * block  # twice: growing copies
+    per_direction = PER_DIRECTION * (size / 768) ** LARGER * max(1.0, 0.5 / shift) ** WEAKER
+    passes, least = round(SKETCHED + RESERVED + STARTED + block * per_direction), STARTED + 4 * block
+    whole = min(size, passes // 2) * image_bytes <= budget  # about half of the products are pushes
+    dtype, held = (torch.float32, budget // image_bytes) if whole else (torch.float16, 2 * budget // image_bytes)
     if held < least:
         raise GanvasError(
             f"A budget of {budget} bytes cannot hold the {least} changes of all images that a matrix-free search "
-            f"needs; give at least {2 * image_bytes * least}, or a lower resolution."
+            f"needs; give at least {image_bytes * least // 2}, or a lower resolution."
         )
-    per_direction = PER_DIRECTION * (size / 768) ** LARGER * max(1.0, 0.5 / shift) ** WEAKER
-    return MatrixFreePlan(round(SKETCHED + RESERVED + STARTED + block * per_direction), held)
+    return MatrixFreePlan(passes, held, dtype)
 
 
 def solve_matrix_free(
@@ -71,7 +74,7 @@ def solve_matrix_free(
     products.report = lambda done: progress(WORK, done - before, max(expected, done - before))
     foreground, background = (_weights(side, products) for side in zip(*masks, strict=True))
     problem = Problem(
-        products.basis.size, products.push, products.pull, foreground, background, ridge, weight, plan.held
+        products.basis.size, products.push, products.pull, foreground, background, ridge, weight, plan.held, plan.dtype
     )
     *_, last = search(problem, count)
     passes = products.done - before
