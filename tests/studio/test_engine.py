@@ -53,6 +53,22 @@ def test_a_long_job_gives_way_to_urgent_ones_and_not_to_its_like(engine):
     assert order == ["urgent", "long", "background"]
 
 
+def test_a_job_with_a_time_begins_then_unless_another_takes_its_place(engine):
+    order, finished = [], threading.Event()
+
+    def later(name, seconds):
+        work = lambda one: (order.append((name, time.monotonic())), finished.set())  # noqa: E731
+        return Job("a page", "", work, Urgency.BACKGROUND, "exact", time.monotonic() + seconds)
+
+    begun = time.monotonic()
+    engine.submit(later("first", 0.05))
+    engine.submit(later("second", 0.2))
+    engine.submit(job(lambda one: order.append(("between", time.monotonic()))))
+    assert finished.wait(5)
+    assert [name for name, _ in order] == ["between", "second"]
+    assert order[1][1] - begun >= 0.2
+
+
 def test_the_newest_of_a_channel_replaces_what_waits_and_cancels_what_runs(engine):
     done, begun, release = [], threading.Event(), threading.Event()
 

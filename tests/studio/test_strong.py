@@ -7,7 +7,6 @@ import torch
 
 import ganvas
 from ganvas.edits.correct import CorrectedEdit
-from ganvas.studio.engine import Urgency
 from ganvas.studio.handlers.drags import stop
 from tests.studio.test_protocol import Socket, client, guard, sessions, socket  # noqa: F401 - fixtures
 
@@ -76,10 +75,10 @@ def test_a_strong_edit_that_is_stopped_before_it_begins_is_computed_nowhere(edit
 
     submitted = session.submit
 
-    def stopped_first(work, label="", urgency=Urgency.AT_ONCE, channel=None):
+    def stopped_first(work, label="", *others, **more):
         if label == "Strong edit":  # a person is quicker than the queue
             submitted(stop_it)
-        return submitted(work, label, urgency, channel)
+        return submitted(work, label, *others, **more)
 
     monkeypatch.setattr(CorrectedEdit, "way", noted)
     monkeypatch.setattr(session, "submit", stopped_first)

@@ -34,7 +34,7 @@ class JobCanceledError(Exception):
 @dataclass(eq=False)
 class Job:
     """Something to compute for an owner. A job replaces the waiting one of the same owner and `channel`, and cancels
-    the running one; None replaces nothing.
+    the running one; None replaces nothing. It begins at `not_before`, a time of `time.monotonic`, or later.
     """
 
     owner: str
@@ -42,6 +42,7 @@ class Job:
     work: Callable[["Job"], None]
     urgency: Urgency = Urgency.AT_ONCE
     channel: str | None = None
+    not_before: float = 0.0
     canceled: threading.Event = field(default_factory=threading.Event)
     done: int = 0
     total: int = 0
@@ -136,7 +137,7 @@ class Engine:
 
     def _take(self, below: int) -> Job | None:
         with self._changed:
-            ready = [entry for entry in self._waiting if entry[0] < below]
+            ready = [entry for entry in self._waiting if entry[0] < below and self._seconds_to(entry[-1]) <= 0]
             if not ready:
                 return None
             first = min(ready, key=lambda entry: entry[:2])
@@ -146,10 +147,15 @@ class Engine:
     def _run(self) -> None:
         while not self._stopped:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._stopped)
+                first = min((self._seconds_to(job) for *_, job in self._waiting), default=None)
+                if not self._stopped and (first is None or first > 0):
+                    self._changed.wait(first)
             job = self._take(len(Urgency))
             if job is not None:
                 self._do(job)
+
+    def _seconds_to(self, job: Job) -> float:
+        return job.not_before - time.monotonic()
 
     def _do(self, job: Job) -> None:
         job.begun = time.monotonic()

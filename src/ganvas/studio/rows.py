@@ -24,6 +24,7 @@ MARGIN = 0.3  # of the region's larger side, shown around it
 STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # of the strength that is shown
 SHOWN_STDS, SHOWN_DISTANCE = 4.0, 4.0
 MOST_STDS = 8.0
+EXACT_AFTER = 0.3  # seconds without another row
 
 
 @dataclass(eq=False)
@@ -60,9 +61,11 @@ class Row:
         row.begin(session)
 
     def begin(self, session: Session) -> None:
-        """Show the row, and make the strips exact when nothing else is to be done."""
+        """Show the row, and make the strips exact when nothing else is to be done: not at once, for a region that is
+        moved about is followed by the next one, which would wait for an image.
+        """
         self.send(session)
-        session.submit(lambda job: self._make_exact(session, job), "", Urgency.BACKGROUND, "exact")
+        session.submit(lambda job: self._make_exact(session, job), "", Urgency.BACKGROUND, "exact", EXACT_AFTER)
 
     def send(self, session: Session) -> None:
         """Send all strips as one image, and the numbers of the directions."""

@@ -131,9 +131,10 @@ class Session(Painting):
         label: str = "",
         urgency: Urgency = Urgency.AT_ONCE,
         channel: str | None = None,
+        after: float = 0.0,
     ) -> Job:
-        """Put work into the engine's queue."""
-        return self.shared.engine.submit(Job(self.id, label, work, urgency, channel))
+        """Put work into the engine's queue, to begin after some seconds at the earliest."""
+        return self.shared.engine.submit(Job(self.id, label, work, urgency, channel, time.monotonic() + after))
 
     def say_error(self, text: str) -> None:
         """Show an error on the page, as the library says it."""
