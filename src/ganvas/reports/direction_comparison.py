@@ -131,8 +131,8 @@ def write_page(
             (f"change inside {level:g}", table_rows([line for line in of_region if line.level == level], found))
             for level in settings.levels
         ]
-        text = f"The same images by each method's first direction, at change inside {settings.levels[-1]:g}; gray where "
-        text += "it was not reached."
+        how = f"by each method's first direction, at change inside {settings.levels[-1]:g}"
+        text = f"The same images {how}; gray where it was not reached."
         sections.append(TablesSection(region, text, grids.get(region), tables))
     sections.append(
         TablesSection("Searches", "Seconds, on the machine that searched.", None, [("", search_rows(found))])
