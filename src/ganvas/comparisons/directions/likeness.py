@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,18 +19,6 @@ from ganvas.metrics.identity import Distance
 from ganvas.metrics.locality import mask_mean
 from ganvas.metrics.lpips import PublishedFeatures
 from ganvas.regions import Region
-
-
-class Measure(Protocol):
-    """What compares a cell's images with their edits, and the name of the folder of its files."""
-
-    folder: str
-
-    def __call__(
-        self, cell: Cell, before: Float[Tensor, "n 3 h w"], after: Float[Tensor, "n 3 h w"]
-    ) -> Float[np.ndarray, "n *_k"]:
-        """Return one number or several for each image."""
-        ...
 
 
 class Alike:
@@ -73,7 +60,7 @@ class PerceptualChange:
 
 
 def measure_likeness(
-    measure: Measure,
+    measure: Alike | PerceptualChange,
     bench: Bench,
     searches: Mapping[tuple[int, str], Found],
     cells: Sequence[Cell],
@@ -81,8 +68,8 @@ def measure_likeness(
     folder: Path,
     progress: Progress,
 ) -> Likenesses:
-    """Make this process's share of what `measure` gives for the first images, in files of its folder, and return that of
-    all; nan where the level was not reached.
+    """Make this process's share of what `measure` gives for the first images, in files in its folder, and return what
+    it gives for all; nan where the level was not reached.
     """
     used = [cell for cell in cells if cell.first < bench.settings.alike]
     wanted = [(key, cell) for cell in used for key in keys if key[:3] == (cell.region, cell.method, cell.index)]
