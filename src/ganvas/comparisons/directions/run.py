@@ -1,7 +1,7 @@
 """A comparison from start to end: what its folder lacks is measured, by one process or several."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ganvas.comparisons.directions.cells import SHARD, Bench, Measured, all_cells
+from ganvas.comparisons.directions.cells import SHARD, Bench, Cell, Measured, all_cells
 from ganvas.comparisons.directions.found import Found, find_all
 from ganvas.comparisons.directions.likeness import Alike, PerceptualChange, measure_likeness
 from ganvas.comparisons.directions.results import Likenesses, Line, chosen, distance_to, joined, lines
@@ -86,13 +86,7 @@ def compare_directions(
     bench = Bench(generator, settings, regions, network)
     cells = all_cells(settings, {key: found.count for key, found in searches.items()})
     paths = [folder / "cells" / f"{cell.name}.npz" for cell in cells]
-    mine = missing_shares(paths)
-    for done, number in enumerate(mine):
-        progress("Measuring edits", done, len(mine))
-        cell = cells[number]
-        directions = searches[cell.region, cell.method].directions
-        assert directions is not None
-        bench.measure(cell, directions[cell.index]).save(paths[number])
+    _measure(bench, searches, cells, paths, progress)
     if second is not None:
         add_features(second, bench, searches, cells, folder, progress)
     wait_for(paths, progress)
@@ -115,6 +109,23 @@ def compare_directions(
     table = with_second(table, settings, cells, folder, reference, progress)
     unedited_second = distance_to(reference, unedited)
     return replace(result, lines=tuple(table), unedited_second=unedited_second, second=second.name)
+
+
+def _measure(
+    bench: Bench,
+    searches: Mapping[tuple[int, str], Found],
+    cells: Sequence[Cell],
+    paths: Sequence[Path],
+    progress: Progress,
+) -> None:
+    """Measure this process's share of the cells."""
+    mine = missing_shares(paths)
+    for done, number in enumerate(mine):
+        progress("Measuring edits", done, len(mine))
+        cell = cells[number]
+        directions = searches[cell.region, cell.method].directions
+        assert directions is not None
+        bench.measure(cell, directions[cell.index]).save(paths[number])
 
 
 def record(generator: Generator, settings: DirectionComparison, data: Path | None) -> dict[str, Any]:
