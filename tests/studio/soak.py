@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ from ganvas.studio.sessions import Sessions
 from tests.studio.socket import ORIGIN, PORT, Socket
 
 PAGES = 8
+PAUSE = 1.0  # seconds, on average, that a person looks before the next action
+SILENT = {"drag.start", "drag.pause", "stop"}  # which answer later, or not at all
 MEBIBYTE = 2**20
 
 
@@ -47,19 +50,34 @@ class Seen:
         return f"{self.actions.total():,} actions: {done}.\nRefused: {said}.\nMiB by tenth of the time: {tenths}"
 
 
-def soak(pages: Sequence[Socket], seconds: float, strong: bool = True) -> Seen:
-    """Let pages do anything, in turn, for some seconds; `strong` includes drags and sketches. Fails at an error that
-    is no refusal of something impossible.
+def soak(pages: Sequence[Socket], seconds: float, pause: float = 0.0) -> list[Seen]:
+    """Let pages do anything at once for some seconds, each with pauses of up to twice `pause` seconds between; returns
+    what each saw. Fails at an error that is no refusal of something impossible.
     """
-    states, seen, chance, end = [page.until("state") for page in pages], Seen(), random.Random(0), time.monotonic()
-    end += seconds
-    while time.monotonic() < end:
-        for number, page in enumerate(pages):
-            action, content = _action(chance, states[number], strong)
-            seen.actions[action] += 1
-            states[number] = page.do(action, **content).do("refresh").until("state", seen.refused)
-        seen.memory.append(_resident())
+    end, seen = time.monotonic() + seconds, [Seen() for _ in pages]
+
+    def use(number: int) -> None:
+        state, chance = pages[number].until("state"), random.Random(number)
+        while time.monotonic() < end:
+            action, content = _action(chance, state)
+            seen[number].actions[action] += 1
+            seen[number].memory.append(_resident())
+            pages[number].do(action, **content)
+            if action in SILENT:
+                pages[number].do("heat", on=False)
+            answer = pages[number].until("state", seen[number].refused)
+            state = answer if answer["type"] == "state" else state
+            time.sleep(chance.uniform(0, 2 * pause))
+
+    with ThreadPoolExecutor(len(pages)) as people:
+        list(people.map(use, range(len(pages))))  # raises what one of them raised
     return seen
+
+
+def joined(seen: Sequence[Seen]) -> Seen:
+    """Return what all pages saw together; memory is that of the first."""
+    actions, refused = sum((one.actions for one in seen), Counter()), sum((one.refused for one in seen), Counter())
+    return Seen(actions, refused, seen[0].memory)
 
 
 def settled(pages: Sequence[Socket], sessions: Sessions) -> None:
@@ -70,20 +88,19 @@ def settled(pages: Sequence[Socket], sessions: Sessions) -> None:
     sessions.engine.submit(Job("the soak", "", lambda job: done.set(), Urgency.ASKED))
     assert done.wait(120)
     for page in pages:
-        page.do("refresh").until("state", Counter())
+        page.do("refresh").until("state")
     for session in sessions.open.values():
         assert session.image is not None
         assert torch.equal(session.image, render(session.painter, session.recipe))
 
 
-def _action(chance: random.Random, state: Mapping[str, Any], strong: bool) -> tuple[str, dict[str, Any]]:
+def _action(chance: random.Random, state: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return something that a person might do next."""
     x, y = chance.uniform(0.2, 0.6), chance.uniform(0.2, 0.6)
     box = {"kind": "box", "left": x, "top": y, "right": x + 0.3, "bottom": y + 0.2}
     possible: list[tuple[str, dict[str, Any]]] = [
         *[("region.draw", {"how": "new" if len(state["areas"]) < 5 else "add", "shape": box})] * 2,
         *[("undo", {}), ("redo", {}), ("heat", {"on": chance.random() < 0.3})],
-        ("open.seed", {"seed": chance.randrange(50), "keep": chance.random() < 0.5}),
         ("go", {"version": chance.randrange(len(state["versions"]))}),
     ]
     if state["chosen"] is not None:
@@ -96,7 +113,9 @@ def _action(chance: random.Random, state: Mapping[str, Any], strong: bool) -> tu
         possible += [("edit.amount", amount)] * (6 if state["operations"][index]["kind"] == "move" else 0)
         possible += [("edit.enable", {"index": index, "on": chance.random() < 0.5}), ("edit.delete", {"index": index})]
         possible += [("edit.confine", {"index": index, "on": chance.random() < 0.7})]
-    if strong and chance.random() < 0.2:
+    if chance.random() < 0.03:
+        possible = [("open.seed", {"seed": chance.randrange(50), "keep": chance.random() < 0.5})]
+    elif chance.random() < 0.1:
         pairs = [[[x, y], [x + 0.05, y]]]
         possible = [("drag.start", {"pairs": pairs, "steps": 10}), ("stop", {}), ("drag.pause", {})]
     return chance.choice(possible)
@@ -115,7 +134,7 @@ def main(model: str, seconds: float) -> None:
         sessions = Sessions(models, Path(folder), model)
         client = stack.enter_context(TestClient(make_app(sessions, guard), base_url=ORIGIN))
         pages = [stack.enter_context(Socket.opened(client, guard)) for _ in range(PAGES)]
-        print(soak(pages, seconds), flush=True)
+        print(joined(soak(pages, seconds, PAUSE)), flush=True)
         settled(pages, sessions)
         print("Each page shows what its recipe renders to.")
     sessions.forget_after = 0.0

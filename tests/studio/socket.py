@@ -34,8 +34,8 @@ class Socket:
         return self
 
     def until(self, kind: str, refused: Counter[str] | None = None) -> dict[str, Any]:
-        """Return the next message or header of a kind; fails at an error that was not waited for, or, where refusals
-        are counted, at one of our own.
+        """Return the next message or header of a kind; fails at an error that was not waited for. Where refusals are
+        counted, the error is the answer, unless it is one of our own.
         """
         while True:
             message = self.socket.receive()
@@ -47,6 +47,7 @@ class Socket:
                 assert refused is not None, content
                 assert "Internal" not in content["text"], content
                 refused[content["text"]] += 1
+                return content
 
     def close(self) -> None:
         """Leave the page."""
