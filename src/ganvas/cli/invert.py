@@ -8,7 +8,7 @@ from typing import Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.options import Loading, PhotoOptions, check_frames, class_of
+from ganvas.cli.options import Loading, PerceptualOptions, PhotoOptions, check_frames, class_of
 from ganvas.cli.preview import ShowRegion
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
@@ -19,7 +19,6 @@ from ganvas.generators.protocol import Generator
 from ganvas.images.saving import ImageFiles
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
-from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
 from ganvas.inversion.photos import accept_photos, photo_files, read_photos, unique_names, unreadable_message
 from ganvas.inversion.settings import InversionSettings, default_space
@@ -28,7 +27,6 @@ from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.result_folder import is_file_name
 from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent_file
-from ganvas.metrics.lpips import load_published
 from ganvas.parts.located import drawn
 from ganvas.reports.inversion_report import last_images, metric_lines, video_steps, write_inversion, write_latest
 
@@ -46,10 +44,7 @@ class InversionOptions:
     start, in std; noise keeps noise maps close to white noise."""
     weights: str | None = None
     """Weights of its terms, where not the defaults: l1=0.1,prior=0.01."""
-    perceptual: Path | None = None
-    """A file of VGG-16 or AlexNet (torchvision's) for the perceptual term, instead of Ganvas's own network."""
-    heads: Path | None = None
-    """A file of LPIPS's heads for it (vgg.pth, alex.pth of the package lpips)."""
+    network: PerceptualOptions = PerceptualOptions()
     optimizer: Literal["adam", "lbfgs"] = "adam"
     """adam, or lbfgs: nearer to the photo in fewer steps, farther from what the generator usually makes."""
     schedule: Literal["ganvas", "nvidia"] = "ganvas"
@@ -84,14 +79,6 @@ class InversionOptions:
             self.seed,
             class_of(generator, self.label),
         )
-
-    def features(self, generator: Generator) -> FeatureExtractor | None:
-        """Return a published feature extractor, None for Ganvas's own."""
-        if self.perceptual is not None:
-            return load_published(self.perceptual, self.heads, generator.device)
-        if self.heads is not None:
-            raise GanvasError("--heads weights the maps of VGG-16 or AlexNet; give its file with --perceptual.")
-        return None
 
 
 @Parameter(name="*", group="Pivotal tuning")
@@ -148,7 +135,7 @@ def invert(
     check_frames(frames)
     generator, tuned = loading.load(model), tuning.settings()
     files.check_fits(generator.resolution)
-    settings, features, region = search.settings(generator), search.features(generator), search.region
+    settings, features, region = search.settings(generator), search.network.features(generator), search.region
     before = "it is not known where before the photo is inverted"
     area = None if region is None else drawn(region_of(generator, region)[1], before)
     mask = None if area is None else area.split(generator.resolution, generator.resolution)[0]
