@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from PIL import Image, ImageDraw
 
 from ganvas.images.decoding import opened
-from studies.command import Out
+from studies.command import Out, Threads
 
 WIDTH, HEIGHT = 1280, 800
 FILM_WIDTH = 960
@@ -32,6 +32,7 @@ def study(
     *,
     region: Annotated[str, Parameter(help="The named region that is marked.")] = "mouth",
     out: Out = Path("studio"),
+    threads: Threads = None,
 ) -> Sequence[Path]:
     """Film a visit to the studio: a region, a direction, its slider, a second edit, where the image changed, a drag;
     write studio.webp, and edit.jpg and drag.jpg of it.
