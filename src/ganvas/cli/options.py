@@ -15,7 +15,20 @@ from torch import Tensor
 from ganvas.checkpoints.load import load
 from ganvas.cli import numbers
 from ganvas.cli.show import progress, repeatable, show_result, visible, written
-from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space, parse_samples
+from ganvas.cli.types import (
+    COMPUTING,
+    LATENTS,
+    PHOTOS,
+    Box,
+    Eyes,
+    Files,
+    Flag,
+    Overwrite,
+    Samples,
+    Shift,
+    Space,
+    parse_samples,
+)
 from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.devices import device_named
@@ -23,6 +36,7 @@ from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import label_of
 from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label, about_of
 from ganvas.images.decoding import is_image
+from ganvas.images.saving import ImageFiles
 from ganvas.inversion.open import open_latent, open_photo
 from ganvas.inversion.photos import PhotoSettings
 from ganvas.io.result_folder import ResultFolder, is_file_name, result_folder
@@ -48,26 +62,17 @@ class Output:
     debug: Flag = False
     """Print the traceback of an error."""
 
-    def show(self, command: str, lines: Sequence[str], files: Sequence[Path] = (), **facts: Any) -> None:
-        """Print the lines, the files that were written and the time taken; with ``--json`` the command's facts."""
+    def show(
+        self, command: str, lines: Sequence[str], files: Sequence[Path] = (), finished: bool = True, **facts: Any
+    ) -> None:
+        """Print the lines, the files that were written and the time taken; with ``--json`` the command's facts.
+
+        Raises `KeyboardInterrupt` afterwards where Ctrl-C came before the work was `finished`.
+        """
         lines = [*lines, *written(files, facts.get("device", ""))]
         show_result(lines, {"command": command, **facts, "files": files}, self.json)
-
-    def results(
-        self, out: Path, overwrite: bool, generator: Generator | None = None
-    ) -> AbstractContextManager[ResultFolder]:
-        """Give the folder of this run's results, which holds those of no other."""
-        run = {"command": repeatable(), "generator_hash": about_of(generator).hash}
-        return result_folder(out, run, overwrite=overwrite)
-
-    def destination(
-        self, out: Path, overwrite: bool, generator: Generator, images: int = 1
-    ) -> AbstractContextManager[ResultFolder | None]:
-        """Give the same folder; None where `out` names a file, which is refused for several images."""
-        if not is_file_name(out):
-            return self.results(out, overwrite, generator)
-        check_single(out, images, overwrite)
-        return nullcontext()
+        if not finished:
+            raise KeyboardInterrupt
 
 
 @Parameter(name="*", group=COMPUTING)
@@ -88,9 +93,11 @@ class Compute(Output):
         set_threads(self.threads)
         return device_named(self.device)
 
-    def show(self, command: str, lines: Sequence[str], files: Sequence[Path] = (), **facts: Any) -> None:
+    def show(
+        self, command: str, lines: Sequence[str], files: Sequence[Path] = (), finished: bool = True, **facts: Any
+    ) -> None:
         """Print the same, and the device that was chosen."""
-        super().show(command, lines, files, device=str(device_named(self.device)), **facts)
+        super().show(command, lines, files, finished, device=str(device_named(self.device)), **facts)
 
     def precision_on(self, device: torch.device) -> str:
         """Return "float32" or "bfloat16"."""
@@ -116,6 +123,42 @@ class Loading(Compute):
         if not isinstance(generator, CanMove):
             raise GanvasError("--rotate and --translate are for StyleGAN3; this generator cannot move its images.")
         return generator.transformed(rotate=self.rotate, translate=self.translate or (0.0, 0.0))
+
+
+@Parameter(name="*", group=COMPUTING)
+@dataclass(frozen=True)
+class Results(Loading):
+    """How a generator is loaded, and its results are written."""
+
+    overwrite: Overwrite = False
+
+    def folder(self, out: Path, generator: Generator) -> AbstractContextManager[ResultFolder]:
+        """Give the folder of this run's results, which holds those of no other."""
+        run = {"command": repeatable(), "generator_hash": about_of(generator).hash}
+        return result_folder(out, run, overwrite=self.overwrite)
+
+
+@Parameter(name="*", group=COMPUTING)
+@dataclass(frozen=True)
+class ImageResults(Results):
+    """The same for results that are images and videos."""
+
+    files: Files = ImageFiles()
+
+    def load(self, model: str) -> Generator:
+        """Return the generator on the device; raises `ImageError` where images would be larger than its own."""
+        generator = super().load(model)
+        self.files.check_fits(generator.resolution)
+        return generator
+
+    def destination(
+        self, out: Path, generator: Generator, images: int = 1
+    ) -> AbstractContextManager[ResultFolder | None]:
+        """Give the folder of the results; None where `out` names a file, which is refused for several images."""
+        if not is_file_name(out):
+            return self.folder(out, generator)
+        check_single(out, images, self.overwrite)
+        return nullcontext()
 
 
 @Parameter(name="*", group=PHOTOS)

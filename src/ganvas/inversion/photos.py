@@ -265,6 +265,12 @@ def accept_photos(
     return accepted, [messages[row] for row in kept if messages[row]]
 
 
+def refuse_unreadable(bad: Sequence[tuple[Path, ImageError]], count: int, what: str = "photos") -> None:
+    """Raise `ImageError` where any of the files cannot be used."""
+    if bad:
+        raise ImageError(unreadable_message(bad, count, what))
+
+
 def unreadable_message(bad: Sequence[tuple[Path, ImageError]], count: int, what: str = "photos") -> str:
     """Return the message on files that cannot be used."""
     reasons = "\n".join(f"  {error}" for _, error in bad)
