@@ -31,6 +31,8 @@ from tests.cli.conftest import run as run
 from tests.drag.sliding import SlidingGenerator
 from tests.generators.small import small_stylegan2
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = replace(of_size(3), steps=6, pairs=1)
 
 
@@ -56,11 +58,6 @@ def bench(folder: Path, settings: DragBenchmarkSettings = SMALL, generator: obje
 
 def pattern(seed: int) -> Tensor:
     return SlidingGenerator(64).synthesize(torch.randn(1, 3, generator=torch.Generator().manual_seed(seed)), "z")
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    torch.set_num_threads(1)
 
 
 @examples(max_examples=20)

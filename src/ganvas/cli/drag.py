@@ -9,7 +9,7 @@ from typing import Any, Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.options import Source, check_frames
+from ganvas.cli.options import Source
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.recipes import EditResults, Onto
@@ -26,6 +26,7 @@ from ganvas.edits.confine import Confinement
 from ganvas.edits.operations import Drag
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
+from ganvas.images.video import check_frames
 from ganvas.io.files import is_file
 from ganvas.latents.latent import Latent
 from ganvas.parts.located import settled

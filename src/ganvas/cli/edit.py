@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ganvas.cli import numbers
-from ganvas.cli.options import Source, check_frames, mask_of
+from ganvas.cli.options import Source
 from ganvas.cli.paste import Pasted
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
@@ -13,16 +13,13 @@ from ganvas.cli.recipes import EditResults, Onto
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.strong import Strong
 from ganvas.cli.types import Layers, Model, Out, RegionText, Seeds, Space, Strengths, Texts
-from ganvas.directions.direction import Direction, Directions, Strength
-from ganvas.directions.files import load_directions
-from ganvas.directions.find import region_of
-from ganvas.directions.strengths import default_strengths, parse_strengths
-from ganvas.edits.operations import Move
+from ganvas.directions.direction import Directions, Strength
+from ganvas.directions.files import direction_of_text, load_fitting, picked
+from ganvas.directions.find import mask_of, region_of
+from ganvas.directions.strengths import default_strengths
 from ganvas.edits.rim import joined
-from ganvas.errors import GanvasError, LatentError
-from ganvas.errors.ranges import whole_number
-from ganvas.generators.protocol import Generator
-from ganvas.io.tensor_files import is_ours
+from ganvas.errors import GanvasError
+from ganvas.images.video import check_frames
 from ganvas.regions import Region
 from ganvas.reports.direction_text import describe_edit
 from ganvas.reports.edit_report import EditRun
@@ -72,22 +69,22 @@ def edit(
         frames: Frames of the videos on the way there, 0 for none.
         region: The region to outline and to measure; that of the directions by default.
     """
-    check_frames(frames)
-    _check_options(seeds, region, show_region, onto, source)
+    _check_options(frames, seeds, region, show_region, onto, source)
     generator = results.load(model)
-    found = _fitting(directions, generator, space)
+    found = load_fitting(directions, generator, space)
     strengths = strength or default_strengths(found)
-    before = tuple(_added(text, found, directions, generator, space) for text in add or ())
+    before = tuple(direction_of_text(text, found, directions, generator, space) for text in add or ())
     layers = f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
     area = region or onto.inside
     method = strong.method(found, None if area is None else region_of(generator, area)[1])
+    confinement = onto.confinement(generator)
+    chosen = picked(found, index, directions)
+    step = Edit(chosen, strengths, f"direction {index}", layers, before, confinement, method)
     if onto.recipe is not None:
-        moves = [Move(*one) for one in before] + [Move(_pick(found, index, directions), _one(strength), layers, method)]
-        recipe = onto.add(onto.read(generator, source), generator, moves)
+        _check_one(strength)
+        recipe = onto.add(onto.read(generator, source), generator, step.moves)
         results.show_recipe("edit", recipe, generator, out)
         return
-    confinement = onto.confinement(generator)
-    step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before, confinement, method)
     latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
     rim = None if confinement is None else joined(confinement.rims(generator, latent))
     mask = found.mask if rim is None else rim.region
@@ -114,8 +111,9 @@ def edit(
 
 
 def _check_options(
-    seeds: Sequence[int] | None, region: str | None, show_region: bool, onto: Onto, source: Source
+    frames: int, seeds: Sequence[int] | None, region: str | None, show_region: bool, onto: Onto, source: Source
 ) -> None:
+    check_frames(frames)
     source.refuse_seeds(seeds)
     if onto.recipe is not None and (seeds is not None or region is not None or show_region):
         raise GanvasError("--recipe says which images; leave --seeds, --region and --show-region out.")
@@ -123,39 +121,10 @@ def _check_options(
         raise GanvasError("--inside says which region is outlined and measured; leave --region out.")
 
 
-def _fitting(path: Path, generator: Generator, space: str | None) -> Directions:
-    found = load_directions(path, space, generator)
-    found.check_fits(generator)
-    return found
-
-
-def _pick(found: Directions, index: int, path: Path) -> Direction:
-    if not 0 <= index < len(found):
-        raise LatentError(f"Direction {index} does not exist: '{path}' has directions 0-{len(found) - 1}.")
-    return found[index]
-
-
-def _one(strengths: Sequence[Strength] | None) -> Strength:
-    """Return the one strength that a recipe takes."""
+def _check_one(strengths: Sequence[Strength] | None) -> None:
+    """Raise `GanvasError` unless there is one strength, as a recipe takes it."""
     if strengths is None or len(strengths) != 1:
         raise GanvasError("An operation of a recipe has one strength; give one, such as --strength 3 or --strength 2s.")
-    return strengths[0]
-
-
-def _added(
-    text: str, found: Directions, path: Path, generator: Generator, space: str | None
-) -> tuple[Direction, Strength]:
-    """Read ``INDEX:STRENGTH`` or ``FILE:INDEX:STRENGTH``."""
-    *file, index, strength = ["", "", *text.rsplit(":", 2)][-3:]
-    if not index.isdecimal():
-        raise LatentError(f"'{text}' is not a direction to add; write INDEX:STRENGTH or FILE:INDEX:STRENGTH.")
-    strengths = parse_strengths(strength) if strength else ()
-    if len(strengths) != 1:
-        raise LatentError(f"'{text}' gives {len(strengths)} strengths; give one for a direction to add.")
-    name = Path(file[0]) if file[0] else path
-    # Our own files say their space.
-    source = _fitting(name, generator, None if is_ours(name) else space) if file[0] else found
-    return _pick(source, whole_number(index), name), strengths[0]
 
 
 def _with_label(source: Source, found: Directions) -> Source:

@@ -8,14 +8,16 @@ from typing import Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.options import ImageResults, PhotoOptions, check_frames, class_of
+from ganvas.cli.options import ImageResults, PhotoOptions
 from ganvas.cli.preview import ShowRegion
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Model, Out, RegionText
 from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError
+from ganvas.generators.labels import class_of
 from ganvas.generators.protocol import Generator
+from ganvas.images.video import check_frames
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
 from ganvas.inversion.features import FeatureExtractor

@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 import torch
 from cyclopts import Parameter
-from jaxtyping import Float
-from torch import Tensor
 
 from ganvas.checkpoints.load import load
 from ganvas.cli import numbers
@@ -29,12 +27,11 @@ from ganvas.cli.types import (
     Space,
     parse_samples,
 )
-from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.devices import device_named
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import label_of
-from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label, about_of
+from ganvas.generators.protocol import CanMove, Generator, Label, about_of
 from ganvas.images.decoding import is_image
 from ganvas.images.saving import ImageFiles
 from ganvas.inversion.open import open_latent, open_photo
@@ -43,12 +40,10 @@ from ganvas.io.result_folder import ResultFolder, is_file_name, result_folder
 from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample
 from ganvas.latents.noise import with_noise
-from ganvas.parts.located import regions_in
 from ganvas.reports.image_files import check_single
 from ganvas.training.hardware import fastest_precision, set_threads
 
 TRUNCATION = 0.7
-MOST_FRAMES = 200
 SEEDS_AT_ONCE = 256
 
 
@@ -307,27 +302,3 @@ def latent_of_text(generator: Generator, text: str, source: Source, space: str |
     chosen = parse_samples(samples) if samples else None
     label = source.label if is_image(path) else None
     return replace(source, latent=path, samples=chosen, truncation=None, label=label).read(generator, ())
-
-
-def class_of(generator: Generator, label: str | None) -> int | None:
-    """Return the class of all images of a run, None without one; raises `GanvasError` for several."""
-    found = label_of(generator, label)
-    if isinstance(found, tuple):
-        raise GanvasError("All images of one run are of one class; give one --label.")
-    if isinstance(generator, HasClasses):
-        generator.one_hot(found, 1)  # a wrong label is refused here, not at the first image
-    return found
-
-
-def mask_of(generator: Generator, text: str, latent: Latent) -> Float[Tensor, "1 h w"]:
-    """Return the mask of the region that the text means, at the generator's resolution; of a part, wherever it lies in
-    one of the images.
-    """
-    regions = regions_in(generator, latent, region_of(generator, text)[1])
-    return torch.stack([one.split(generator.resolution, generator.resolution)[0] for one in regions]).amax(0)
-
-
-def check_frames(frames: int, most: int = MOST_FRAMES) -> None:
-    """Raise `GanvasError` for a number of frames that makes no video; 0 means no video."""
-    if frames != 0 and not 2 <= frames <= most:
-        raise GanvasError(f"{frames} frames make no video; give 2 to {most}, or 0 for none.")

@@ -8,13 +8,13 @@ from typing import Any, Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.options import class_of
 from ganvas.cli.paste import PasteOptions
 from ganvas.cli.recipes import EditResults, Onto
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import METHOD, Flag, Model, Numbers, Out, SeveralSteps
 from ganvas.edits.operations import Draw
 from ganvas.errors import GanvasError
+from ganvas.generators.labels import class_of
 from ganvas.generators.protocol import Generator
 from ganvas.inversion.features import bundled_features
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights

@@ -196,13 +196,6 @@ def _ordinal(number: int) -> str:
     return "largest" if number == 1 else f"number {number} by size"
 
 
-def read_aligned_photo(
-    path: Path, generator: Generator, settings: PhotoSettings = PhotoSettings(), row: int = 0
-) -> Float[Tensor, "1 3 r r"]:
-    """Return the image of `align_photo`."""
-    return align_photo(path, generator, settings, row).image
-
-
 def read_photos(paths: Sequence[Path], generator: Generator, settings: PhotoSettings = PhotoSettings()) -> Photos:
     """Return the photos that can be read, and the errors of the others; raises `ImageError` where none can be read."""
     settings.check_count(len(paths))
