@@ -6,7 +6,8 @@ import pytest
 
 from ganvas.images.pixels import read_image
 from tests.studio.conftest import SIDE
-from tests.studio.test_protocol import Socket, client, guard, sessions, socket  # noqa: F401 - fixtures
+from tests.studio.socket import Socket
+from tests.studio.test_protocol import client, guard, sessions, socket  # noqa: F401 - fixtures
 
 
 def fetched(client, socket: Socket, action: str, **content):  # noqa: F811

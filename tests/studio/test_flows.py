@@ -225,6 +225,19 @@ def test_an_error_of_the_library_is_shown_as_it_is(page):
 
 
 @pytest.mark.slow
+def test_an_error_is_seen_and_dismissed_while_a_dialog_is_open(page):
+    page.page.keyboard.press("?")
+    page.page.wait_for_selector("#help[open]")
+    page.page.evaluate("""async () => { const { send } = await import("/static/net.js"); send("no such thing"); }""")
+    page.page.wait_for_selector("#help .toast:has-text('no such thing')")
+    page.page.click("#help .toast button")
+    page.page.evaluate("""async () => { const { send } = await import("/static/net.js"); send("nor this"); }""")
+    page.page.wait_for_selector("#help .toast")
+    page.page.keyboard.press("Escape")
+    page.page.wait_for_selector("#stage .toast:has-text('nor this')")
+
+
+@pytest.mark.slow
 def test_two_tabs_are_two_sessions(open_page, served):
     one = open_page()
     other = open_page(served.origin)

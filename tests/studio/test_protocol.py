@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
@@ -22,9 +21,7 @@ from ganvas.studio.models import Models
 from ganvas.studio.sessions import Sessions
 from ganvas.studio.store import read_session
 from tests.studio.conftest import without_faces
-
-PORT = 8000
-ORIGIN = f"http://127.0.0.1:{PORT}"
+from tests.studio.socket import ORIGIN, PORT, Socket
 
 
 @pytest.fixture
@@ -44,35 +41,9 @@ def client(sessions, guard) -> Iterator[TestClient]:
         yield client
 
 
-class Socket:
-    """A page's end of the WebSocket: sends messages, waits for answers."""
-
-    def __init__(self, socket: Any) -> None:
-        self.socket = socket
-
-    def do(self, action: str, **content: Any) -> "Socket":
-        self.socket.send_text(json.dumps({"do": action, **content}))
-        return self
-
-    def until(self, kind: str) -> dict[str, Any]:
-        """Return the next message or header of a kind; fails at an error that was not waited for."""
-        while True:
-            message = self.socket.receive()
-            data = message.get("bytes")
-            content = json.loads(message["text"] if data is None else data[4 : 4 + int.from_bytes(data[:4], "big")])
-            if content["type"] == kind:
-                return content
-            assert content["type"] != "error", content
-
-    def close(self) -> None:
-        self.socket.close()
-
-
 @pytest.fixture
 def socket(client, guard) -> Iterator[Socket]:
-    headers = {"origin": ORIGIN, "host": f"127.0.0.1:{PORT}", "cookie": f"{guard.cookie}={guard.token}"}
-    with client.websocket_connect("/ws", headers=headers) as socket:
-        one = Socket(socket)
+    with Socket.opened(client, guard) as one:
         one.until("state")
         yield one
 

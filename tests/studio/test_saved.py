@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from ganvas.directions.files import load_directions
-from tests.studio.test_protocol import ORIGIN, Socket, client, guard, sessions, socket  # noqa: F401 - fixtures
+from tests.studio.socket import ORIGIN, Socket
+from tests.studio.test_protocol import client, guard, sessions, socket  # noqa: F401 - fixtures
 
 
 @pytest.fixture

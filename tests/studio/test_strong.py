@@ -8,7 +8,8 @@ import torch
 import ganvas
 from ganvas.edits.correct import CorrectedEdit
 from ganvas.studio.handlers.drags import stop
-from tests.studio.test_protocol import Socket, client, guard, sessions, socket  # noqa: F401 - fixtures
+from tests.studio.socket import Socket
+from tests.studio.test_protocol import client, guard, sessions, socket  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def _placed(tensor: Tensor, own: Tensor) -> Tensor:
     """
     if tensor.ndim == 4 and own.is_contiguous():
         return tensor.float().contiguous(memory_format=torch.channels_last)
-    return torch.empty_like(own, device="cpu", dtype=torch.float32).copy_(tensor)
+    return torch.empty_strided(own.shape, own.stride(), dtype=torch.float32).copy_(tensor)
 
 
 def save_generator(path: str | Path, generator: Any, about: About, *, half: bool = False) -> Path:

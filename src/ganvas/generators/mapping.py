@@ -19,7 +19,7 @@ class FullyConnected(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, rate: float, *, linear: bool = False) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.weight = nn.Parameter(ops.with_memory(ops.normal(outputs, inputs), lambda drawn: drawn / rate))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.rate, self.gain, self.linear = rate, rate / math.sqrt(inputs), linear
 

@@ -8,6 +8,7 @@ convolutions of a CPU are fastest.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,18 @@ from ganvas.generators import convolution
 
 LEAKY_SLOPE = 0.2
 LEAKY_GAIN = math.sqrt(2.0)
+
+
+def normal(*shape: int) -> Tensor:
+    """Return standard normal values as ``torch.randn``; on the meta device nothing is drawn (see `with_memory`)."""
+    return with_memory(torch.empty(shape), lambda empty: empty.normal_())
+
+
+def with_memory(tensor: Float[Tensor, "*shape"], make: Callable[[Tensor], Tensor]) -> Float[Tensor, "*shape"]:
+    """Return what `make` makes of a tensor, which has its shape; the tensor itself where it has no memory: arithmetic
+    and draws on the meta device import PyTorch's compiler, half of the time in which a command starts.
+    """
+    return tensor if tensor.is_meta else make(tensor)
 
 
 def at_least_float32(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

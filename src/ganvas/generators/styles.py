@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ganvas.generators import ops
 from ganvas.generators.protocol import CodesWithSpace, Extent, HasStyles, Noise
 
 StyleInput = tuple[Tensor, Extent]
@@ -32,7 +33,7 @@ class Affine(nn.Module):
 
     def __init__(self, w_dim: int, channels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(channels, w_dim))
+        self.weight = nn.Parameter(ops.normal(channels, w_dim))
         self.bias = nn.Parameter(torch.ones(channels))
         self.gain = 1 / math.sqrt(w_dim)
 

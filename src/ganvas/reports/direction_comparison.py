@@ -131,7 +131,8 @@ def write_page(
             (f"change inside {level:g}", table_rows([line for line in of_region if line.level == level], found))
             for level in settings.levels
         ]
-        text = f"The same images by each method's first direction, at change inside {settings.levels[-1]:g}."
+        text = f"The same images by each method's first direction, at change inside {settings.levels[-1]:g}; gray where "
+        text += "it was not reached."
         sections.append(TablesSection(region, text, grids.get(region), tables))
     sections.append(
         TablesSection("Searches", "Seconds, on the machine that searched.", None, [("", search_rows(found))])
@@ -181,6 +182,7 @@ def image_grid(
             continue
         strengths = torch.from_numpy(Measured.load(path).at(number).strengths[:rows]).float()
         before, after = found.bench.edited(replace(cell, last=len(strengths)), search.directions[0], strengths)
+        after[strengths.isinf()] = 0  # gray
         columns = columns or [before]
         columns.append(after)
         captions.append(method)

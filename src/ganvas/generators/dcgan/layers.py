@@ -51,13 +51,17 @@ class BatchNorm(nn.Module):
         return scale, self.bias - self.mean * scale
 
 
+def _drawn(inputs: int, outputs: int) -> Float[Tensor, "i o 4 4"]:
+    return ops.with_memory(ops.normal(inputs, outputs, KERNEL, KERNEL), lambda drawn: drawn * INITIAL_STD)
+
+
 class Block(nn.Module):
     """Linear from the code (the first block) or a transposed convolution, batch normalization, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, *, first: bool) -> None:
         super().__init__()
         self.first = first
-        self.weight = nn.Parameter(torch.randn(inputs, outputs, KERNEL, KERNEL) * INITIAL_STD)
+        self.weight = nn.Parameter(_drawn(inputs, outputs))
         self.norm = BatchNorm(outputs)
 
     def forward(self, x: Tensor) -> Float[Tensor, "n o h2 w2"]:
@@ -88,7 +92,7 @@ class Colors(nn.Module):
 
     def __init__(self, inputs: int, biased: bool = False) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(inputs, 3, KERNEL, KERNEL) * INITIAL_STD)
+        self.weight = nn.Parameter(_drawn(inputs, 3))
         self.bias = nn.Parameter(torch.zeros(3)) if biased else None
 
     def forward(self, x: Float[Tensor, "n i h w"]) -> Float[Tensor, "n 3 h2 w2"]:

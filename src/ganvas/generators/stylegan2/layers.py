@@ -53,11 +53,11 @@ class StyledConvolution(StyledLayer):
     ) -> None:
         super().__init__()
         self.affine = Affine(w_dim, inputs)
-        weight = torch.randn(outputs, inputs, 3, 3)
+        weight = ops.normal(outputs, inputs, 3, 3)
         self.weight = nn.Parameter(ops.stored_for_up(weight) if up else weight.to(memory_format=torch.channels_last))
         self.bias = nn.Parameter(torch.zeros(outputs))
         if noise:
-            self.register_buffer("noise", torch.randn(resolution, resolution))
+            self.register_buffer("noise", ops.normal(resolution, resolution))
             self.noise_strength = nn.Parameter(torch.zeros([]))
         self.resolution, self.up, self.has_noise = resolution, up, noise
         self.gain = gain * ops.LEAKY_GAIN
@@ -136,7 +136,7 @@ class ToImage(StyledLayer):
     def __init__(self, inputs: int, w_dim: int, clamp: float | None, colors: int = 3) -> None:
         super().__init__()
         self.affine = Affine(w_dim, inputs)
-        self.weight = nn.Parameter(torch.randn(colors, inputs, 1, 1))
+        self.weight = nn.Parameter(ops.normal(colors, inputs, 1, 1))
         self.bias = nn.Parameter(torch.zeros(colors))
         self.gain = 1 / math.sqrt(inputs)
         self.clamp = clamp
@@ -188,7 +188,7 @@ class Shortcut(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 1, 1))
+        self.weight = nn.Parameter(ops.normal(outputs, inputs, 1, 1))
         self.gain = math.sqrt(0.5) / math.sqrt(inputs)
 
     def forward(self, x: Float[Tensor, "n i h w"], kernel: Tensor) -> Float[Tensor, "n o h2 w2"]:

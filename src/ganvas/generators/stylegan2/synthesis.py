@@ -36,7 +36,7 @@ class Block(nn.Module):
         self.paints = a.kind == "skip" or index == len(a.channels) - 1
         self.residual = a.kind == "resnet" and index > 0
         if self.first:
-            self.const = nn.Parameter(torch.randn(outputs, resolution, resolution))
+            self.const = nn.Parameter(ops.normal(outputs, resolution, resolution))
         else:
             self.conv0 = StyledConvolution(
                 a.channels[index - 1], outputs, a.w_dim, resolution, up=True, clamp=a.clamp, gain=1.0, noise=a.noise
@@ -111,8 +111,8 @@ class Synthesis(StyleSynthesis):
         super().__init__()
         named = {f"b{r}": Block(i, architecture) for i, r in enumerate(architecture.resolutions)}
         self.blocks = nn.ModuleDict(named)
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
-        self.register_buffer("kernel", torch.outer(taps, taps) / 64)
+        taps = torch.tensor([[1.0, 3.0, 3.0, 1.0]] * 4)
+        self.register_buffer("kernel", ops.with_memory(taps, lambda rows: rows * rows.T / 64))
         self.styled = [(f"{b}.{name}", layer) for b, block in named.items() for name, layer in block.styled_layers()]
         self.rows = _rows_of_styles(list(named.values()))
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.errors import LatentError
+from ganvas.generators import ops
 from ganvas.generators.styles import Affine
 
 
@@ -56,6 +57,12 @@ def moved_waves(
     return turned @ inverse[:2, :2], phases + (turned @ offset[:, :, None])[:, :, 0]
 
 
+def _over_disc(draw: Float[Tensor, "c 2"]) -> Float[Tensor, "c 2"]:
+    """Return points uniform over the unit disc, by a normal draw's direction and the distribution of its length."""
+    radii = draw.norm(dim=1, keepdim=True)
+    return draw / radii * (1 - (-radii.square() / 2).exp()).sqrt()
+
+
 class FourierInput(nn.Module):
     """Sinusoids on a grid with a margin, mixed by a matrix. Frequencies beyond what the grid holds fade away."""
 
@@ -65,15 +72,12 @@ class FourierInput(nn.Module):
     def __init__(self, channels: int, w_dim: int, size: int, rate: int, bandwidth: float) -> None:
         super().__init__()
         self.affine = Affine(w_dim, 4)
-        self.weight = nn.Parameter(torch.randn(channels, channels))
-        # Uniform over a disc of radius `bandwidth`, by a normal draw's direction and the distribution of its length.
-        draw = torch.randn(channels, 2)
-        radii = draw.norm(dim=1, keepdim=True)
-        self.register_buffer("frequencies", draw / radii * (1 - (-radii.square() / 2).exp()).sqrt() * bandwidth)
-        self.register_buffer("phases", torch.rand(channels) - 0.5)
-        with torch.no_grad():
-            self.affine.weight.zero_()
-            self.affine.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0], device=self.affine.bias.device))
+        self.weight = nn.Parameter(ops.normal(channels, channels))
+        waves = ops.with_memory(ops.normal(channels, 2), lambda draw: _over_disc(draw) * bandwidth)
+        self.register_buffer("frequencies", waves)
+        self.register_buffer("phases", ops.with_memory(torch.empty(channels), lambda empty: empty.uniform_() - 0.5))
+        self.affine.weight = nn.Parameter(torch.zeros(4, w_dim))
+        self.affine.bias = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 0.0]))
         self.size, self.rate, self.bandwidth = size, rate, bandwidth
         self.gain = 1 / math.sqrt(channels)
 

@@ -37,7 +37,7 @@ class Layer(nn.Module):
     def __init__(self, shape: LayerShape, w_dim: int, clamp: float | None) -> None:
         super().__init__()
         self.affine = Affine(w_dim, shape.channels_in)
-        self.weight = nn.Parameter(torch.randn(shape.channels_out, shape.channels_in, shape.kernel, shape.kernel))
+        self.weight = nn.Parameter(ops.normal(shape.channels_out, shape.channels_in, shape.kernel, shape.kernel))
         self.bias = nn.Parameter(torch.zeros(shape.channels_out))
         self.register_buffer("magnitude", torch.ones([]))
         self.shape, self.clamp, self.colors = shape, clamp, shape.factor == 0

@@ -53,13 +53,18 @@ export function fill(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
 }
 
+const toasts = byId("toasts");
+
+// Everything outside a modal dialog is covered and inert: what is said while one is open is said inside of it.
+const placeToasts = () => (document.querySelector("dialog:modal") ?? byId("stage")).append(toasts);
+
 export function toast(text, kind = "error") {
   const close = () => box.remove();
   const box = h("div", { className: `toast ${kind}` }, h("div", { className: "grow" }, text),
     iconButton("close", "Dismiss", close, { className: "square small" }));
-  const toasts = byId("toasts");
   while (toasts.childElementCount > 2) toasts.firstElementChild.remove();
   toasts.append(box);
+  placeToasts();
   setTimeout(close, kind === "error" ? 15000 : 5000);
 }
 
@@ -68,4 +73,6 @@ export function openDialog(dialog, title, ...body) {
   fill(dialog, h("header", {}, h("h2", {}, title), close), h("div", { className: "body" }, ...body));
   dialog.setAttribute("aria-label", title);
   if (!dialog.open) dialog.showModal();
+  placeToasts();
+  dialog.addEventListener("close", placeToasts);
 }
