@@ -10,14 +10,17 @@ import pytest
 import torch
 
 from ganvas.comparisons.directions import results, run
-from ganvas.comparisons.directions.cells import SHARD, Measured, all_cells
+from ganvas.comparisons.directions.cells import SHARD, Cell, Measured, all_cells
 from ganvas.comparisons.directions.found import find_all
+from ganvas.comparisons.directions.likeness import PerceptualChange
 from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
 from ganvas.directions.resefa import ReSeFa
 from ganvas.errors import GanvasError, LatentError
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.likeness import Likeness
-from ganvas.reports.direction_comparison import markdown, write_comparison
+from ganvas.metrics.lpips import PublishedFeatures
+from ganvas.regions import Region
+from ganvas.reports.direction_comparison import markdown, table_rows, write_comparison
 from tests.directions.test_peers import LocalFactors
 
 SETTINGS = DirectionComparison(
@@ -160,6 +163,60 @@ def test_second_network_compares_the_same_edits(generator: LocalFactors, tmp_pat
         assert line.second.value == pytest.approx(line.distribution.value, rel=0.02, abs=1e-3)
     assert both.unedited_second == both.unedited
     assert "kernel MMD, twice" in markdown(both)
+
+
+class Change(PublishedFeatures):
+    """A distance that is the absolute change of colors, of any size."""
+
+    name, hash = "LPIPS-Test", "0"
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)
+
+    def distance_map(self, images, others):
+        return (images - others).abs().mean(1, keepdim=True)
+
+
+def test_perceptual_change_is_the_mean_of_the_map_inside_and_outside():
+    left = Region.box(0, 0, 0.5, 1)
+    before = torch.zeros(2, 3, 8, 8)
+    after = before.clone()
+    after[0, :, :, :4], after[1, :, :, 4:] = 0.5, -3.0  # as saved: -1
+    cell = Cell(0, "resefa", 0, 0, 2)
+    assert PerceptualChange(Change(), [left])(cell, before, after).tolist() == [[0.5, 0.0], [0.0, 1.0]]
+
+
+@pytest.mark.slow
+def test_perceptual_distance_comes_beside_the_same_numbers_also_later(generator: LocalFactors, tmp_path: Path):
+    settings = replace(SETTINGS, images=6, methods=("resefa", "random"), directions=1)
+    plain = run.compare_directions(generator, settings, tmp_path)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.np?")}
+    seen = run.compare_directions(generator, settings, tmp_path, perceptual=Change())
+    assert plain is not None
+    assert seen is not None
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    assert len(list((tmp_path / "LPIPS-Test-0").iterdir())) == len(plain.lines)
+    for before, line in zip(plain.lines, seen.lines, strict=True):
+        assert replace(line, perceptual_inside=None, perceptual_outside=None) == before
+        assert line.perceptual_inside is not None
+        assert line.perceptual_inside.value > 0.05  # of a root mean square of 0.2
+    outside = {name: line.perceptual_outside for name, line in table(seen).items()}
+    assert outside["resefa"].value < 0.05 * outside["random"].value
+    head = table_rows(seen.lines, seen)[0]
+    assert head[5:7] == ["LPIPS-Test inside", "LPIPS-Test outside"]
+    assert "LPIPS" not in markdown(plain)
+    write_comparison(tmp_path, seen, {"generator": "factors"})
+    content = json.loads((tmp_path / "comparison.json").read_text())
+    assert content["perceptual_distance"] == "LPIPS-Test"
+    assert all(line["perceptual_outside"]["value"] >= 0 for line in content["lines"])
+    assert "LPIPS-Test outside" in (tmp_path / "comparison.html").read_text("utf-8")
+
+
+def test_perceptual_distance_is_left_empty_where_no_level_was_reached():
+    never = Measured(np.full(4, np.inf), np.full(4, np.nan), np.full(4, np.nan), np.zeros((0, 0)))
+    settings, key = replace(SETTINGS, methods=("resefa",), directions=1, images=4), (0, "resefa", 0, 0.2)
+    (line,) = results.lines(settings, {key: never}, {}, None, {key: np.full((4, 2), np.nan)})
+    assert (line.perceptual_inside, line.perceptual_outside) == (None, None)
 
 
 @pytest.mark.parametrize(

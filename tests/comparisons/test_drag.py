@@ -25,11 +25,13 @@ from ganvas.generators.protocol import About
 from ganvas.inversion.features import FeatureExtractor
 from ganvas.io.shared_folder import claim_folder
 from ganvas.metrics.likeness import Likeness
+from ganvas.metrics.lpips import load_published
 from ganvas.regions import Region
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
 from tests.drag.sliding import SlidingGenerator
 from tests.generators.small import small_stylegan2
+from tests.metrics.lpips_weights import alex_files
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,6 +109,23 @@ def test_benchmark_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.
     assert {name: (tmp_path / "trials" / name).read_bytes() for name in before} == before
 
 
+@pytest.mark.slow
+def test_lpips_takes_the_place_of_the_perceptual_distance_alone(tmp_path: Path):
+    settings = replace(of_size(1), steps=2, methods=("draggan",))
+    own = bench(tmp_path / "own", settings)
+    published = load_published(*alex_files(tmp_path / "weights"))
+    by_lpips = replace(own, features=published, folder=tmp_path / "lpips")
+    assert "distances: LPIPS-Alex;" in command.run_benchmark(by_lpips, "sliding", quiet)[0]
+    (plain,), (seen,) = (trials.trials(one, quiet) for one in (own, by_lpips))
+    for leg in trials.LEGS:
+        before, outcome = getattr(plain, leg), getattr(seen, leg)
+        assert replace(outcome, distance=before.distance, seconds=before.seconds) == before
+    session = own.open(settings.first_seed)
+    images = session.image(), session.image(trials.codes_of(by_lpips.folder, seen)["reverse"])
+    with torch.no_grad():
+        assert seen.reverse.distance == pytest.approx(float(published.distance_map(*images).mean()), rel=0.05)
+
+
 def test_folder_of_other_settings_rules_or_threads_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Whatever a drag follows from: settings, the rules of the defaults, the machine that took the seconds."""
     record = command.record(bench(tmp_path))
@@ -122,6 +141,13 @@ def test_folder_of_other_settings_rules_or_threads_is_refused(tmp_path: Path, mo
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     with pytest.raises(GanvasError, match=r"\(here: threads\)"):
         claim_folder(tmp_path, command.record(bench(tmp_path)))
+    monkeypatch.undo()
+    heads = alex_files(tmp_path / "one")[1], alex_files(tmp_path / "two", seed=1)[1]
+    network = alex_files(tmp_path / "one")[0]
+    by_lpips = [replace(bench(tmp_path / "lpips"), features=load_published(network, one)) for one in heads]
+    claim_folder(tmp_path / "lpips", command.record(by_lpips[0]))
+    with pytest.raises(GanvasError, match=r"\(here: features\)"):
+        claim_folder(tmp_path / "lpips", command.record(by_lpips[1]))
     (tmp_path / "study.json").write_text("{", "utf-8")
     with pytest.raises(GanvasError, match=r"study.json' is damaged"):
         claim_folder(tmp_path, record)

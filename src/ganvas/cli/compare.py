@@ -10,7 +10,7 @@ from typing import Literal
 from cyclopts import App
 
 from ganvas.cli import numbers
-from ganvas.cli.options import TRUNCATION, Loading, PhotoOptions
+from ganvas.cli.options import TRUNCATION, Loading, PerceptualOptions, PhotoOptions
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Flag, Layers, Model, Names, Numbers, Out, Seeds, Texts
 from ganvas.comparisons.directions.run import compare_directions
@@ -26,6 +26,7 @@ from ganvas.generators.labels import class_of
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.features import bundled_features
 from ganvas.io.files import make_folder
+from ganvas.metrics.features import load_features
 from ganvas.metrics.imagenet import load_imagenet
 from ganvas.metrics.likeness import likeness
 from ganvas.reports.direction_comparison import markdown, write_comparison
@@ -46,6 +47,7 @@ def drag(
     methods: Names = DragBenchmarkSettings.methods,
     truncation: numbers.Truncation = TRUNCATION,
     label: str | None = None,
+    network: PerceptualOptions = PerceptualOptions(),
     out: Out = Path("compare-drag"),
     loading: Loading = Loading(),
 ) -> None:
@@ -65,8 +67,8 @@ def drag(
     settings = QUICK if quick else DragBenchmarkSettings() if drags is None else of_size(drags)
     generator = loading.load(model)
     chosen = class_of(generator, label)
-    features = bundled_features(loading.on())
-    alike = likeness(generator, features.network)
+    features = network.features(generator) or bundled_features(generator.device)
+    alike = likeness(generator, load_features(device=generator.device))
     chosen_settings = replace(settings, truncation=truncation, methods=methods)
     bench = DragBenchmark(generator, features, chosen_settings, out, chosen, alike)
     bench.open(settings.first_seed)  # refuses a label that the generator does not have
@@ -94,6 +96,7 @@ def directions(
     confined: Flag = False,
     data: Path | None = None,
     imagenet: Flag = False,
+    network: PerceptualOptions = PerceptualOptions(),
     out: Out = Path("compare-directions"),
     loading: Loading = Loading(),
 ) -> None:
@@ -101,7 +104,8 @@ def directions(
 
     Every method finds directions at the same images; each is moved on held-out images to the strengths that change the
     region by the same amount. Writes comparison.html, which holds all of comparison.md, comparison.json, comparison.png
-    and an image of the same faces for each region. May be started by torchrun, in several processes that share --out.
+    and an image of the same faces for each region. With --perceptual the tables have that distance inside and outside
+    too, also those of a comparison that is finished. May be started by torchrun, in several processes that share --out.
 
     Args:
         region: A region that is the same for every image; may be given several times.
@@ -131,10 +135,11 @@ def directions(
         layers=layers,
         confined=confined,
     )
+    perceptual = network.features(generator)
     make_folder(out)
     with progress(window=WINDOW) as report:
         second = load_imagenet(loading.on()) if imagenet else None
-        found = compare_directions(generator, settings, out, data, second, report)
+        found = compare_directions(generator, settings, out, data, second, perceptual, report)
     if found is not None:
         paths = write_comparison(out, found, {"generator": model, "command": COMMAND_LINE.get()})
         loading.show("compare directions", markdown(found).splitlines(), paths)
@@ -151,6 +156,7 @@ def inversion(
     optimizer: Literal["adam", "lbfgs"] = "adam",
     start: str = TableSettings.start,
     seed: numbers.Seed = 0,
+    network: PerceptualOptions = PerceptualOptions(),
     out: Out = Path("compare-inversion"),
     preparation: PhotoOptions = PhotoOptions(),
     loading: Loading = Loading(),
@@ -176,7 +182,8 @@ def inversion(
     for generator in loaded.values():
         images, names = comparison_photos(photos, generator, preparation.settings(), count)
         by_size[generator.resolution] = images
-    metrics = reconstruction_metrics_for(loaded[model], model, loading.on())
+    smallest = min(loaded.values(), key=lambda generator: generator.resolution)
+    metrics = reconstruction_metrics_for(loaded[model], model, loading.on(), network.features(smallest))
     make_folder(out)
     titled = {_name(generator, name): generator for name, generator in loaded.items()}
     with progress() as report:

@@ -8,7 +8,7 @@ from typing import Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.options import ImageResults, PhotoOptions
+from ganvas.cli.options import ImageResults, PerceptualOptions, PhotoOptions
 from ganvas.cli.preview import ShowRegion
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
@@ -20,7 +20,6 @@ from ganvas.generators.protocol import Generator
 from ganvas.images.video import check_frames
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
-from ganvas.inversion.features import FeatureExtractor
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
 from ganvas.inversion.photos import accept_photos, photo_files, read_photos, refuse_unreadable, unique_names
 from ganvas.inversion.settings import InversionSettings, default_space
@@ -29,7 +28,6 @@ from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.result_folder import is_file_name
 from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent_file
-from ganvas.metrics.lpips import load_published
 from ganvas.parts.located import drawn
 from ganvas.reports.inversion_report import last_images, metric_lines, video_steps, write_inversion, write_latest
 
@@ -72,10 +70,7 @@ class InversionOptions:
     start, in std; noise keeps noise maps close to white noise."""
     weights: str | None = None
     """Weights of its terms, where not the defaults: l1=0.1,prior=0.01."""
-    perceptual: Path | None = None
-    """A file of VGG-16 or AlexNet (torchvision's) for the perceptual term, instead of Ganvas's own network."""
-    heads: Path | None = None
-    """A file of LPIPS's heads for it (vgg.pth, alex.pth of the package lpips)."""
+    network: PerceptualOptions = PerceptualOptions()
     optimizer: Literal["adam", "lbfgs"] = "adam"
     """adam, or lbfgs: nearer to the photo in fewer steps, farther from what the generator usually makes."""
     schedule: Literal["ganvas", "nvidia"] = "ganvas"
@@ -112,14 +107,6 @@ class InversionOptions:
             class_of(generator, self.label),
         )
 
-    def features(self, generator: Generator) -> FeatureExtractor | None:
-        """Return a published feature extractor, None for Ganvas's own."""
-        if self.perceptual is not None:
-            return load_published(self.perceptual, self.heads, generator.device)
-        if self.heads is not None:
-            raise GanvasError("--heads weights the maps of VGG-16 or AlexNet; give its file with --perceptual.")
-        return None
-
 
 def invert(
     model: Model,
@@ -146,7 +133,7 @@ def invert(
         raise GanvasError("No photo was given; name at least one image file after the generator.")
     check_frames(frames)
     generator, tuned = results.load(model), search.tuning.settings()
-    settings, features, region = search.settings(generator), search.features(generator), search.region
+    settings, features, region = search.settings(generator), search.network.features(generator), search.region
     before = "it is not known where before the photo is inverted"
     area = None if region is None else drawn(region_of(generator, region)[1], before)
     mask = None if area is None else area.split(generator.resolution, generator.resolution)[0]

@@ -40,6 +40,7 @@ from ganvas.io.result_folder import ResultFolder, is_file_name, result_folder
 from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample
 from ganvas.latents.noise import with_noise
+from ganvas.metrics.lpips import PublishedFeatures, load_published
 from ganvas.reports.image_files import check_single
 from ganvas.training.hardware import fastest_precision, set_threads
 
@@ -154,6 +155,29 @@ class ImageResults(Results):
             return self.folder(out, generator)
         check_single(out, images, self.overwrite)
         return nullcontext()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PerceptualOptions:
+    """By which network perceptual distances are taken."""
+
+    perceptual: Path | None = None
+    """A file of VGG-16 or AlexNet (torchvision's) for the perceptual distance, instead of Ganvas's own network."""
+    heads: Path | None = None
+    """A file of LPIPS's heads for it (vgg.pth, alex.pth of the package lpips)."""
+
+    def features(self, generator: Generator) -> PublishedFeatures | None:
+        """Return published features, None for Ganvas's own; raises `GanvasError` where they do not fit the
+        generator's images.
+        """
+        if self.perceptual is None:
+            if self.heads is not None:
+                raise GanvasError("--heads weights the maps of VGG-16 or AlexNet; give its file with --perceptual.")
+            return None
+        features = load_published(self.perceptual, self.heads, generator.device)
+        features.check_size(generator.resolution, generator.resolution)
+        return features
 
 
 @Parameter(name="*", group=PHOTOS)

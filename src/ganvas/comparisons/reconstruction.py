@@ -57,14 +57,17 @@ class ReconstructionMetrics:
 
 
 def reconstruction_metrics_for(
-    generator: Generator, model: str, device: torch.device | str = "cpu"
+    generator: Generator,
+    model: str,
+    device: torch.device | str = "cpu",
+    features: FeatureExtractor | None = None,
 ) -> ReconstructionMetrics:
-    """Return the metrics by Ganvas' own feature network and, held out, by the discriminator that comes with a
-    generator, whose name or file is `model`.
+    """Return the metrics by `features` (None: Ganvas' own feature network) and, held out, by the discriminator that
+    comes with a generator, whose name or file is `model`.
     """
     discriminator = companion_discriminator(generator, model)
     return ReconstructionMetrics(
-        bundled_features(device),
+        features or bundled_features(device),
         None if discriminator is None else discriminator.requires_grad_(False).to(device),
         device,
     )

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.metrics.features import FeatureNetwork, load_features
+from ganvas.metrics.lpips import PublishedFeatures
 from ganvas.metrics.perceptual import unit_maps
 
 
@@ -45,3 +46,10 @@ class BundledFeatures:
 def bundled_features(device: str | torch.device = "cpu") -> BundledFeatures:
     """Return Ganvas' own feature network as a feature extractor."""
     return BundledFeatures(load_features(device=device))
+
+
+def recorded_name(features: FeatureExtractor) -> str:
+    """Return what tells a distance from others in the record of a study: its name, with the hash of weights that are
+    read from files.
+    """
+    return f"{features.name} {features.hash}" if isinstance(features, PublishedFeatures) else features.name

@@ -15,9 +15,13 @@ def mean_squared_change(
     empty one.
     """
     _check(edited, original, mask)
-    mask = mask.to(edited)
-    squares = (edited - original).square() * mask
-    return squares.sum(dim=(1, 2, 3)) / (edited.shape[1] * mask.sum())
+    return mask_mean((edited - original).square(), mask)
+
+
+def mask_mean(values: Float[Tensor, "n c h w"], mask: Float[Tensor, "1 h w"]) -> Float[Tensor, "n"]:
+    """Return the mean of each sample over a mask that is not empty, and over all channels."""
+    mask = mask.to(values)
+    return (values * mask).sum(dim=(1, 2, 3)) / (values.shape[1] * mask.sum())
 
 
 def rms_change(

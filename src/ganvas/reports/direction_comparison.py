@@ -14,6 +14,7 @@ from torch import Tensor
 from ganvas.comparisons.directions.cells import SHARD, Cell, Measured
 from ganvas.comparisons.directions.results import Line
 from ganvas.comparisons.directions.run import ComparedDirections
+from ganvas.comparisons.estimates import Estimate
 from ganvas.comparisons.tables import short, table, text
 from ganvas.images.pixels import read_image, write_image
 from ganvas.images.saving import file_name
@@ -51,15 +52,17 @@ def table_rows(lines: Sequence[Line], found: ComparedDirections) -> list[list[st
     """Return the rows of a region and level, the head first, the method that changes least outside on top."""
     head = ["method", "outside / inside, best direction", "mean of directions", "ReSeFa / it", found.identity]
     second = [f"kernel MMD, {found.second}"] if found.second else []
-    rows = [[*head, "kernel MMD", *second, "strength", "not reached"]]
+    parts = [f"{found.perceptual} {part}" for part in ("inside", "outside")] if found.perceptual else []
+    rows = [[*head, *parts, "kernel MMD", *second, "strength", "not reached"]]
     for line in sorted(lines, key=lambda one: one.outside.value):
         rows.append(
             [
                 line.method,
                 text(line.outside),
                 text(line.mean),
-                "" if line.against is None else text(line.against),
-                "" if line.identity is None else text(line.identity),
+                _text(line.against),
+                _text(line.identity),
+                *([_text(line.perceptual_inside), _text(line.perceptual_outside)] if found.perceptual else []),
                 "" if line.distribution is None else str(line.distribution),
                 *([str(line.second or "")] if found.second else []),
                 short(line.strength),
@@ -67,6 +70,10 @@ def table_rows(lines: Sequence[Line], found: ComparedDirections) -> list[list[st
             ]
         )
     return rows
+
+
+def _text(number: Estimate | None) -> str:
+    return "" if number is None else text(number)
 
 
 def search_rows(found: ComparedDirections) -> list[list[str]]:
@@ -94,7 +101,8 @@ def write_comparison(folder: Path, found: ComparedDirections, facts: dict[str, A
     apart = {"": found.unedited, "_second": found.unedited_second}
     content = facts | {"settings": asdict(found.settings), "identity": found.identity, "searches": searches}
     content |= {f"unedited_kernel_mmd{name}": None if one is None else asdict(one) for name, one in apart.items()}
-    content |= {"second_network": found.second, "lines": [asdict(line) for line in found.lines]}
+    content |= {"second_network": found.second, "perceptual_distance": found.perceptual}
+    content |= {"lines": [asdict(line) for line in found.lines]}
     paths = [tables, write_json(folder / "comparison.json", plain(content, str))]
     grids = {}
     for number, region in enumerate(found.settings.regions):
@@ -131,8 +139,8 @@ def write_page(
             (f"change inside {level:g}", table_rows([line for line in of_region if line.level == level], found))
             for level in settings.levels
         ]
-        text = f"The same images by each method's first direction, at change inside {settings.levels[-1]:g}; gray where "
-        text += "it was not reached."
+        how = f"by each method's first direction, at change inside {settings.levels[-1]:g}"
+        text = f"The same images {how}; gray where it was not reached."
         sections.append(TablesSection(region, text, grids.get(region), tables))
     sections.append(
         TablesSection("Searches", "Seconds, on the machine that searched.", None, [("", search_rows(found))])

@@ -28,6 +28,8 @@ class Line:
     ReSeFa's quotient divided by this one's: below 1 ReSeFa changes less outside. ``identity`` is the median distance of
     the best direction's edits from their originals, on the first of the images. ``distribution`` is the kernel MMD of
     the first direction's edited images to the reference images, ``second`` the same by another network.
+    ``perceptual_inside`` and ``perceptual_outside`` are medians of the perceptual distance by published features, of
+    the images that ``identity`` is of.
     """
 
     region: str
@@ -42,12 +44,14 @@ class Line:
     strength: float
     distribution: KernelMMD | None
     second: KernelMMD | None = None
+    perceptual_inside: Estimate | None = None
+    perceptual_outside: Estimate | None = None
 
 
 Key = tuple[int, str, int, float]
 """Region, method, index of the direction, level."""
-Likenesses = Mapping[Key, Float[np.ndarray, "n"]]
-"""Distances of edited images from their originals."""
+Likenesses = Mapping[Key, Float[np.ndarray, "n *_k"]]
+"""Distances of edited images from their originals, one or several for each."""
 
 
 def joined(settings: DirectionComparison, cells: Sequence[Cell], measured: Sequence[Measured]) -> dict[Key, Measured]:
@@ -95,10 +99,11 @@ def lines(
     found: Mapping[Key, Measured],
     alike: Likenesses,
     reference: Float[np.ndarray, "m d"] | None,
+    perceptual: Likenesses | None = None,
     resamples: int = 2000,
 ) -> list[Line]:
     """Return a line for every region, level and method that found anything; `alike` are the distances that the chosen
-    directions' edits have from their originals.
+    directions' edits have from their originals, `perceptual` [n, 2] those inside and outside the region.
     """
     best = {(key[0], key[3], key[1]): key for key in chosen(settings, found)}
     lines = []
@@ -107,6 +112,7 @@ def lines(
         own = [found[one] for one in found if one[:2] == key[:2] and one[3] == level]
         second = quotients(found[key])[len(own[0].strengths) // 2 :]
         strengths = np.stack([one.strengths for one in own])
+        inside, outside = (perceptual or {}).get(key, np.zeros((0, 2))).T
         line = Line(
             settings.regions[number],
             level,
@@ -119,6 +125,8 @@ def lines(
             strengths.size,
             float(np.median(strengths)),
             distance_to(reference, own[0].features),
+            perceptual_inside=_alike(inside, resamples),
+            perceptual_outside=_alike(outside, resamples),
         )
         lines.append(line)
     return lines

@@ -1,7 +1,7 @@
 """A comparison from start to end: what its folder lacks is measured, by one process or several."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ganvas.comparisons.directions.cells import SHARD, Bench, Measured, all_cells
+from ganvas.comparisons.directions.cells import SHARD, Bench, Cell, Measured, all_cells
 from ganvas.comparisons.directions.found import Found, find_all
-from ganvas.comparisons.directions.likeness import measure_likeness
-from ganvas.comparisons.directions.results import Line, chosen, distance_to, joined, lines
+from ganvas.comparisons.directions.likeness import Alike, PerceptualChange, measure_likeness
+from ganvas.comparisons.directions.results import Likenesses, Line, chosen, distance_to, joined, lines
 from ganvas.comparisons.directions.second_network import add_features, with_second
 from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
 from ganvas.directions.find import region_of
@@ -28,6 +28,7 @@ from ganvas.metrics.distribution import KernelMMD
 from ganvas.metrics.evaluation import fake_images, real_features
 from ganvas.metrics.features import ImageFeatures, load_features
 from ganvas.metrics.likeness import likeness
+from ganvas.metrics.lpips import PublishedFeatures
 from ganvas.parts.located import drawn
 
 RULES = 2  # raised with every change of what is measured that no setting shows
@@ -37,7 +38,7 @@ RULES = 2  # raised with every change of what is measured that no setting shows
 class ComparedDirections:
     """The result: a line for each region, level and method; the searches, with their seconds, by number of the region
     and method; the kernel MMD of the unedited images to the reference, also by the second network with its name; what
-    identity was measured by.
+    identity was measured by; the name of the perceptual distance inside and outside.
     """
 
     settings: DirectionComparison
@@ -48,6 +49,7 @@ class ComparedDirections:
     bench: Bench
     unedited_second: KernelMMD | None = None
     second: str = ""
+    perceptual: str = ""
 
 
 def compare_directions(
@@ -56,6 +58,7 @@ def compare_directions(
     folder: Path,
     data: Path | None = None,
     second: ImageFeatures | None = None,
+    perceptual: PublishedFeatures | None = None,
     progress: Progress = silent,
 ) -> ComparedDirections | None:
     """Measure every cell that the folder lacks, and return what all say together.
@@ -63,7 +66,7 @@ def compare_directions(
     Several processes with the same folder (``torchrun``) each take a part of the cells; the first waits for all and
     returns the result, the same to the last digit whoever measured what; the others return None. `data` are real
     images, to which edited ones are compared as sets, by Ganvas's own network and a `second` one; None: as many images
-    of other seeds.
+    of other seeds. By `perceptual` features the distance inside and outside the region is measured too.
 
     Raises `GanvasError` where the folder holds another comparison, where the generator lacks the layers, and where no
     method finds a direction.
@@ -83,6 +86,39 @@ def compare_directions(
     bench = Bench(generator, settings, regions, network)
     cells = all_cells(settings, {key: found.count for key, found in searches.items()})
     paths = [folder / "cells" / f"{cell.name}.npz" for cell in cells]
+    _measure(bench, searches, cells, paths, progress)
+    if second is not None:
+        add_features(second, bench, searches, cells, folder, progress)
+    wait_for(paths, progress)
+    found = joined(settings, cells, [Measured.load(path) for path in paths])
+    best = chosen(settings, found)
+    alike = measure_likeness(Alike(distance.to), bench, searches, cells, best, folder, progress)
+    seen: Likenesses = {}
+    if perceptual is not None:
+        change = PerceptualChange(perceptual, regions)
+        seen = measure_likeness(change, bench, searches, cells, best, folder, progress)
+    if rank_and_count()[0]:
+        return None
+    reference, unedited = _reference(generator, settings, network, data, progress)
+    table, own = lines(settings, found, alike, reference, seen), distance_to(reference, unedited)
+    name = "" if perceptual is None else perceptual.name
+    result = ComparedDirections(settings, tuple(table), searches, own, distance.name, bench, perceptual=name)
+    if second is None:
+        return result
+    reference, unedited = _reference(generator, settings, second, data, progress)
+    table = with_second(table, settings, cells, folder, reference, progress)
+    unedited_second = distance_to(reference, unedited)
+    return replace(result, lines=tuple(table), unedited_second=unedited_second, second=second.name)
+
+
+def _measure(
+    bench: Bench,
+    searches: Mapping[tuple[int, str], Found],
+    cells: Sequence[Cell],
+    paths: Sequence[Path],
+    progress: Progress,
+) -> None:
+    """Measure this process's share of the cells."""
     mine = missing_shares(paths)
     for done, number in enumerate(mine):
         progress("Measuring edits", done, len(mine))
@@ -90,22 +126,6 @@ def compare_directions(
         directions = searches[cell.region, cell.method].directions
         assert directions is not None
         bench.measure(cell, directions[cell.index]).save(paths[number])
-    if second is not None:
-        add_features(second, bench, searches, cells, folder, progress)
-    wait_for(paths, progress)
-    found = joined(settings, cells, [Measured.load(path) for path in paths])
-    alike = measure_likeness(distance.to, bench, searches, cells, chosen(settings, found), folder, progress)
-    if rank_and_count()[0]:
-        return None
-    reference, unedited = _reference(generator, settings, network, data, progress)
-    table, own = lines(settings, found, alike, reference), distance_to(reference, unedited)
-    result = ComparedDirections(settings, tuple(table), searches, own, distance.name, bench)
-    if second is None:
-        return result
-    reference, unedited = _reference(generator, settings, second, data, progress)
-    table = with_second(table, settings, cells, folder, reference, progress)
-    seen = {"unedited_second": distance_to(reference, unedited), "second": second.name}
-    return replace(result, lines=tuple(table), **seen)
 
 
 def record(generator: Generator, settings: DirectionComparison, data: Path | None) -> dict[str, Any]:

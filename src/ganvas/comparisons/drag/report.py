@@ -35,7 +35,7 @@ def markdown(found: DragResults, settings: DragBenchmarkSettings, name: str) -> 
         f"# Drags on {name}",
         f"{len(found.trials) // len(settings.methods)} drags and {len(found.pairs) // len(settings.methods)} pairs by "
         f"each method, {found.resolution} px, at most {settings.steps} steps a drag. Means with 95 % intervals over "
-        f"drags, shares with Wilson's; distances are the {found.perceptual}; lengths are in % of the width.",
+        f"drags, shares with Wilson's; distances: {found.perceptual}; lengths are in % of the width.",
         "## (a) Round trip: forward and reverse",
         round_trips(groups, settings),
         round_trip_quotients(groups, settings),

@@ -13,6 +13,7 @@ from ganvas.comparisons.drag.trials import DragBenchmark
 from ganvas.drag.request import DragRequest
 from ganvas.drag.run import prepare
 from ganvas.generators.protocol import about_of
+from ganvas.inversion.features import recorded_name
 from ganvas.io.cache import exclusive
 from ganvas.io.files import atomic_path
 from ganvas.io.json_files import plain, write_json
@@ -64,7 +65,7 @@ def record(bench: DragBenchmark) -> dict[str, Any]:
             "settings": settings,
             "methods": {method: _used(bench, method) for method in bench.settings.methods},
             "generator": generator,
-            "features": bench.features.name,
+            "features": recorded_name(bench.features),
             "likeness": None if bench.likeness is None else bench.likeness.name,
             "device": str(bench.generator.device),
             "threads": torch.get_num_threads(),

@@ -20,7 +20,7 @@ from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.images import pixels
 from ganvas.inversion.batch import concatenate
-from ganvas.inversion.features import FeatureExtractor, bundled_features
+from ganvas.inversion.features import FeatureExtractor, bundled_features, recorded_name
 from ganvas.inversion.invert import invert
 from ganvas.inversion.loss_weights import LossWeights
 from ganvas.inversion.prepare import Inversion
@@ -29,6 +29,7 @@ from ganvas.io.json_files import write_json
 from ganvas.io.progress import Progress, silent
 from ganvas.io.shared_folder import claim_folder
 from ganvas.latents.files import load_latent
+from ganvas.metrics.lpips import PublishedFeatures
 
 LOSSES: Mapping[str, LossWeights] = {
     "perceptual": LossWeights(perceptual=1.0),
@@ -103,8 +104,8 @@ def run_table(
     `photos` are the same ones at the resolution of every generator. Raises `GanvasError` where the folder holds another
     table.
     """
-    claim_folder(folder, _record(rows, photos, names, settings, losses))
     metrics, side, cells = metrics or ReconstructionMetrics(bundled_features()), measured_side(rows), []
+    claim_folder(folder, _record(rows, photos, names, settings, losses) | _published(metrics.features))
     for row in rows:
         for column, weights in losses.items():
             path = folder / f"{_slug(row.title)}--{_slug(column)}.json"
@@ -219,6 +220,11 @@ def _record(
         "losses": {name: str(weights) for name, weights in losses.items()},
     }
     return json.loads(json.dumps(record))
+
+
+def _published(features: FeatureExtractor) -> dict[str, str]:
+    """Return what tells a table by features from files from others, nothing for Ganvas' own."""
+    return {"features": recorded_name(features)} if isinstance(features, PublishedFeatures) else {}
 
 
 def _slug(text: str) -> str:

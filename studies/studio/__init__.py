@@ -1,0 +1,1 @@
+"""Edits put back into photos: what stays, and what the edits look like at full size."""
