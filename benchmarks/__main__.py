@@ -37,38 +37,24 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     sizes = tuple(int(size) for size in arguments.sizes.split(","))
+
+    def sized(run: Callable[[tuple[int, ...]], Iterator[str]], own: tuple[int, ...]) -> Callable[[], Iterator[str]]:
+        return lambda: run(own if sizes == SIZES else sizes)
+
     sections: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
         "regions": ("A new region on a cached Jacobian", regions.run),
         "tangents": ("A tangent against a forward pass", lambda: tangents.run(sizes)),
-        "precision": (
-            "bfloat16 against float32",
-            lambda: tangents.run_precision(ALL_SIZES if sizes == SIZES else sizes),
-        ),
+        "precision": ("bfloat16 against float32", sized(tangents.run_precision, ALL_SIZES)),
         "jacobian": ("The Jacobian against the published algorithm", lambda: jacobian.run(sizes)),
+        "biggan": ("BigGAN-deep: forward and tangent", sized(biggan.run, biggan.BIGGAN_SIZES)),
+        "stylegan3": ("StyleGAN3: forward and tangent", sized(stylegan3.run, stylegan3.SIZES)),
+        "large_spaces": ("Thousands of dimensions, dense and matrix-free", sized(large_spaces.run, large_spaces.SIZES)),
+        "training": ("Training steps against common ones", training.run),
+        "inversion": ("Inversion against NVIDIA's projector", inversion.run),
+        "drag": ("A step of a drag against a plain one", sized(drag.run, drag.SIZES)),
+        "full_size": ("Files and memory of every command", sized(full_size.run, full_size.SIZES)),
+        "studio": ("How long the studio's page waits", studio.run),
     }
-    sections["biggan"] = (
-        "BigGAN-deep: forward and tangent",
-        lambda: biggan.run(biggan.BIGGAN_SIZES if sizes == SIZES else sizes),
-    )
-    sections["stylegan3"] = (
-        "StyleGAN3: forward and tangent",
-        lambda: stylegan3.run(stylegan3.SIZES if sizes == SIZES else sizes),
-    )
-    sections["large_spaces"] = (
-        "Thousands of dimensions, dense and matrix-free",
-        lambda: large_spaces.run(large_spaces.SIZES if sizes == SIZES else sizes),
-    )
-    sections["training"] = ("Training steps against common ones", training.run)
-    sections["inversion"] = ("Inversion against NVIDIA's projector", inversion.run)
-    sections["drag"] = (
-        "A step of a drag against a plain one",
-        lambda: drag.run(drag.SIZES if sizes == SIZES else sizes),
-    )
-    sections["full_size"] = (
-        "Files and memory of every command",
-        lambda: full_size.run(full_size.SIZES if sizes == SIZES else sizes),
-    )
-    sections["studio"] = ("How long the studio's page waits", studio.run)
     unknown = set(arguments.names) - set(sections)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")

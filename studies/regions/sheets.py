@@ -2,8 +2,9 @@
 white place is a change that was out of reach.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from studies.regions.parts import default
 from studies.regions.plan import HEAD_NAME, Plan, telling_names, variants_of
 
 SIZE = 96
+Setting = TypeVar("Setting")
 TWIN_BLUE = (64, 128, 255)
 SHOWN_KINDS = ("rough box", "moved 10%", "moved 20%", "moved 30%", "larger 30%", "smaller 30%")
 Images = Float[Tensor, "_n 3 _h _w"]
@@ -75,18 +77,12 @@ def shared_sheet(bench: Bench, names: Sequence[str]) -> Images:
 
 def ranges_sheet(bench: Bench, names: Sequence[str], row: int = 0) -> Images:
     """Return regions as rows; one held-out image edited in each range of layers, with its change, as columns."""
-    ranges = bench.settings.all_ranges
-    tiles = []
-    for name in names:
-        tiles.append(_outlined(bench, bench.originals[row : row + 1], name))
-        for layers in ranges:
-            trial = Trial(bench.recipe(name, layers), name, bench.settings.target)
-            tiles += _with_change(bench, trial, row)
-    labels = [
-        f"seed {_seeds(bench, [row])[0]}",
-        *(text for layers in ranges for text in (f"layers {layers}", "change")),
-    ]
-    return sheets.labeled_grid(torch.cat(tiles), len(labels), labels, list(names), gap=2, text_size=12)
+    ranges = {f"layers {layers}": layers for layers in bench.settings.all_ranges}
+
+    def changed(name: str, layers: str) -> list[Images]:
+        return _with_change(bench, Trial(bench.recipe(name, layers), name, bench.settings.target), row)
+
+    return _settings_sheet(bench, names, row, ranges, changed)
 
 
 def boxes_sheet(bench: Bench, name: str) -> Images:
@@ -122,14 +118,28 @@ def averages_sheet(bench: Bench, names: Sequence[str]) -> Images:
 
 def ridges_sheet(bench: Bench, names: Sequence[str], row: int = 0) -> Images:
     """Return regions as rows; one held-out image at the strong change with each ridge as columns."""
-    taus = bench.settings.ridges
+    ridges = {f"ridge {tau:g}": tau for tau in bench.settings.ridges}
+
+    def changed(name: str, tau: float) -> list[Images]:
+        trial = Trial(bench.recipe(name, tau=tau), name, bench.settings.strong)
+        return _with_change(bench, trial, row, align=bench.recipe(name))
+
+    return _settings_sheet(bench, names, row, ridges, changed)
+
+
+def _settings_sheet(
+    bench: Bench,
+    names: Sequence[str],
+    row: int,
+    settings: Mapping[str, Setting],
+    changed: Callable[[str, Setting], list[Images]],
+) -> Images:
+    """Return regions as rows; one held-out image, and what `changed` makes of a region and each setting, as columns."""
     tiles = []
     for name in names:
         tiles.append(_outlined(bench, bench.originals[row : row + 1], name))
-        for tau in taus:
-            trial = Trial(bench.recipe(name, tau=tau), name, bench.settings.strong)
-            tiles += _with_change(bench, trial, row, align=bench.recipe(name))
-    labels = [f"seed {_seeds(bench, [row])[0]}", *(text for tau in taus for text in (f"ridge {tau:g}", "change"))]
+        tiles += [image for setting in settings.values() for image in changed(name, setting)]
+    labels = [f"seed {_seeds(bench, [row])[0]}", *(text for label in settings for text in (label, "change"))]
     return sheets.labeled_grid(torch.cat(tiles), len(labels), labels, list(names), gap=2, text_size=12)
 
 

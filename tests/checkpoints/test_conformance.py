@@ -12,6 +12,8 @@ from torch import Tensor
 
 from ganvas.checkpoints.load import convert, info, load
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FILES = {
     "stylegan2.pkl": ("stylegan2", "NVIDIA pickle"),
     "stylegan2-conditional.pkl": ("stylegan2", "NVIDIA pickle"),
@@ -27,12 +29,6 @@ FILES = {
 }
 TOLERANCES = {"stylegan2": 1e-4, "stylegan3": 1e-3, "biggan": 1e-4}
 INPUTS = {"z", "c", "class_vector", "inverse_transform"}
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    """Small networks are not worth the threads' meeting each other."""
-    torch.set_num_threads(1)
 
 
 def read_vectors(shared: Path, name: str) -> dict[str, Tensor]:

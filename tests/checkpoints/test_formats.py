@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from ganvas.checkpoints.formats import READERS
-from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_completed
+from ganvas.checkpoints.formats.stylegan2 import colors_name, completed, convolution_name
 from ganvas.checkpoints.load import build, convert, info, load, recognize_tree
 from ganvas.checkpoints.unbuilt import UNVERIFIED
 from ganvas.errors import CheckpointError
@@ -21,18 +21,14 @@ from ganvas.generators.stylegan2.generator import StyleGAN2
 from tests.checkpoints import stylegan2_layouts as layouts
 from tests.generators.small import small_stylegan2
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LAYOUTS = {
     "Hammer .pth": (layouts.hammer, True),
     "GenForce .pth, before Hammer": (layouts.genforce, False),
     "rosinality .pt": (layouts.rosinality, True),
     "OpenMMLab .pth": (layouts.openmmlab, False),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    """Small networks are not worth the threads' meeting each other."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +107,12 @@ def test_an_average_w_that_is_not_in_the_file_is_estimated(classes: int) -> None
     for layer in original.mapping.fc:
         layer.bias.add_(30 * torch.randn_like(layer.bias))
     tensors = {name: tensor for name, tensor in original.state_dict().items() if name != "mapping.w_avg"}
-    read = stylegan2_completed(tensors, "test")
+    ours, facts = completed(tensors)
     labels = torch.arange(10_000) % 3 if classes else None
     ws = original.map(sample_normal_as_resefa(1, 10_000, 9), "w", label=labels)
     expected, error = ws.mean(dim=0), ws.std(dim=0) / 100
-    assert ((read.tensors["mapping.w_avg"] - expected).abs() < 6 * error).all()
-    assert "mean w of 10000 codes" in read.facts["w_avg"]
+    assert ((ours["mapping.w_avg"] - expected).abs() < 6 * error).all()
+    assert "mean w of 10000 codes" in facts["w_avg"]
 
 
 def test_noise_maps_that_are_not_in_the_file_are_drawn(original: StyleGAN2, tmp_path: Path) -> None:

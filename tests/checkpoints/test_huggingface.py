@@ -17,15 +17,12 @@ from ganvas.errors import CheckpointError
 from ganvas.generators.biggan.generator import BigGAN
 from ganvas.generators.biggan.synthesis import BigGANArchitecture
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 WEIGHTS, CONFIG = "biggan-deep-pytorch_model.bin", "biggan-deep-config.json"
 TOLERANCE = 1e-4
 """Of the image's standard deviation, as the README of the vectors says."""
 CONFORMING = BigGANArchitecture(64, (128, 128, 64, 64, 32, 32, 16, 16, 8), (False, True) * 4, 4, 32, 32, 10, 51, 1e-4)
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

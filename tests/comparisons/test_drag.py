@@ -33,6 +33,8 @@ from tests.drag.sliding import SlidingGenerator
 from tests.generators.small import small_stylegan2
 from tests.metrics.lpips_weights import alex_files
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = replace(of_size(3), steps=6, pairs=1)
 
 
@@ -58,11 +60,6 @@ def bench(folder: Path, settings: DragBenchmarkSettings = SMALL, generator: obje
 
 def pattern(seed: int) -> Tensor:
     return SlidingGenerator(64).synthesize(torch.randn(1, 3, generator=torch.Generator().manual_seed(seed)), "z")
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    torch.set_num_threads(1)
 
 
 @examples(max_examples=20)

@@ -19,14 +19,10 @@ from ganvas.generators.biggan.synthesis import BigGANArchitecture
 from ganvas.generators.protocol import Generator, HasClasses, Linearizable
 from tests.generators.biggan_parts import SMALL, small_biggan
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MISROUNDED = (0.14, 0.28, 0.56, 0.58, 0.94)
 """Truncations at which pytorch-pretrained-BigGAN takes the neighbor's statistics."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    """Small maps are not worth the threads' meeting each other."""
-    torch.set_num_threads(1)
 
 
 def rows(generator: BigGAN, count: int = 3) -> torch.Tensor:

@@ -16,13 +16,10 @@ from ganvas.latents.latent import Latent, sample
 from ganvas.metrics.locality import rms_change
 from tests.generators.biggan_parts import small_biggan
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 REGION = ganvas.Region.box(0.25, 0.25, 0.75, 0.75)
 FIRST_CLASS, OTHER_CLASS = 1, 3
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,7 @@ from ganvas.generators.stylegan3.architecture import StyleGAN3Architecture
 from ganvas.generators.stylegan3.filters import Resampler, filtered_leaky, lowpass, push_filtered_leaky
 from ganvas.generators.stylegan3.synthesis import design
 
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    """Maps this small take less time than threads do to wait for each other on a busy machine."""
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def windowed_sinc(taps: int, cutoff: float, width: float, rate: float) -> np.ndarray:

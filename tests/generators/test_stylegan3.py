@@ -26,11 +26,7 @@ from tests.fakes import LinearGenerator
 from tests.generators.derivatives import check_linearize
 from tests.generators.small_stylegan3 import small_stylegan3
 
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    """Maps this small take less time than threads do to wait for each other on a busy machine."""
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def read_vectors(path: Path) -> dict[str, torch.Tensor]:

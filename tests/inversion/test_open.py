@@ -15,7 +15,7 @@ from ganvas.inversion.encoder import Encoder, EncoderArchitecture
 from ganvas.inversion.invert import invert
 from ganvas.inversion.metrics import psnr
 from ganvas.inversion.open import PhotoWarning, fingerprint, open_latent, open_photo
-from ganvas.inversion.photos import PhotoSettings, read_aligned_photo
+from ganvas.inversion.photos import PhotoSettings, align_photo
 from ganvas.inversion.settings import InversionSettings
 from ganvas.inversion.tuning import TuningSettings
 from ganvas.io.cache import home
@@ -66,7 +66,7 @@ def test_foreign_codes_are_opened_with_the_label_that_is_given(tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_photo_is_inverted_with_the_default_settings(photo: Path):
-    image = read_aligned_photo(photo, generator())
+    image = align_photo(photo, generator()).image
     expected = invert(generator(), image, InversionSettings(steps=STEPS), tuning=TuningSettings(steps=TUNING))
     opened = open_photo(photo, generator())
     torch.testing.assert_close(opened.latent.codes, expected.latent.codes, atol=1e-4, rtol=1e-3)

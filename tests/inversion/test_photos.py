@@ -18,7 +18,6 @@ from ganvas.inversion.photos import (
     align_photo,
     check_photos_ood,
     photo_files,
-    read_aligned_photo,
     read_photos,
     unique_names,
 )
@@ -39,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_photo_is_read_at_the_resolution_of_the_generator(folder: Path):
-    found = read_aligned_photo(folder / "0.png", small_stylegan2(16), PhotoSettings(box=BOX))
+    found = align_photo(folder / "0.png", small_stylegan2(16), PhotoSettings(box=BOX)).image
     assert torch.equal(found, read_photo(folder / "0.png", 16, box=BOX))
 
 

@@ -19,12 +19,9 @@ from ganvas.reports.edit_report import EditRun, WrittenEdits
 from ganvas.reports.region_report import Edit, compare_directions
 from tests.generators.small import small_stylegan2
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 STRENGTHS = (-2.0, 0.0, 3.0)
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,9 @@ from ganvas.reports.region_report import (
 )
 from ganvas.reports.sheet_size import on_sheet
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 STRENGTHS = (-2.0, 0.0, 3.0)
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    """Small images are not worth the threads' meeting each other, on a machine that does other things as well."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,9 @@ from tests.comparisons.test_drag import SMALL, bench, pattern, quiet
 from tests.drag.sliding import SlidingGenerator
 from tests.generators.small import small_stylegan2
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FEW = DragStudySettings(faces=1, tracked=1, learned=4)
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    torch.set_num_threads(1)
 
 
 def test_shifted_and_warped_images_have_known_displacements():

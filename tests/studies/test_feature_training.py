@@ -24,13 +24,9 @@ from ganvas.images.datasets import DatasetSummary, ImageSet
 from ganvas.metrics.features import Architecture, FeatureNetwork, load_features, statistics
 from ganvas.training.randomness import Randomness
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = Architecture(32, (4, 6, 8), 16)
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    """Small images are not worth the threads' meeting each other."""
-    torch.set_num_threads(1)
 
 
 def image_set(count: int = 40, seed: int = 0) -> ImageSet:

@@ -26,6 +26,8 @@ from ganvas.regions import Region
 from ganvas.regions.named import FACES
 from tests.fakes import LayeredGenerator
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 edges = st.tuples(*[st.floats(0.05, 0.45)] * 2, *[st.floats(0.55, 0.95)] * 2)
 
 
@@ -57,12 +59,6 @@ SHORT = Settings(
     tolerance=1e-4,
     resamples=20,
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    """Tensors are tiny here: a second thread costs more than it brings."""
-    torch.set_num_threads(1)
 
 
 def silent(line: str) -> None:

@@ -67,16 +67,22 @@ def test_a_dropped_file_of_directions_is_known_from_a_latent(client, guard, sock
     assert torch.equal(session.row.directions.vectors, load_directions(path).vectors)
 
 
-def test_a_paused_drag_goes_on_where_it_was(socket, sessions):  # noqa: F811
+@pytest.fixture
+def paused(socket, sessions):  # noqa: F811
+    """The session of a drag that is paused."""
     (session,) = sessions.open.values()
     socket.do("drag.start", pairs=[[[0.3, 0.5], [0.7, 0.5]]], steps=2000).until("handles")
     socket.do("drag.pause")
     while not socket.until("state")["paused"]:
         pass
-    run = session.dragging.run
+    return session
+
+
+def test_a_paused_drag_goes_on_where_it_was(socket, paused):  # noqa: F811
+    run = paused.dragging.run
     steps = run.state.steps
     assert 0 < steps == len(run.path)
-    assert session.document.current == 0
+    assert paused.document.current == 0
     socket.do("drag.resume")
     while run.state.steps < steps + 3 and not run.state.reason:
         socket.until("handles")
@@ -84,17 +90,12 @@ def test_a_paused_drag_goes_on_where_it_was(socket, sessions):  # noqa: F811
     while not (operations := socket.until("state")["operations"]):
         pass
     assert operations[0]["kind"] == "drag"
-    assert session.dragging is None
+    assert paused.dragging is None
     assert len(run.path) > steps
     assert "No drag is paused" in error(socket, "drag.resume")
 
 
-def test_a_paused_drag_can_be_kept_where_it_is(socket, sessions):  # noqa: F811
-    (session,) = sessions.open.values()
-    socket.do("drag.start", pairs=[[[0.3, 0.5], [0.7, 0.5]]], steps=2000).until("handles")
-    socket.do("drag.pause")
-    while not socket.until("state")["paused"]:
-        pass
-    steps = session.dragging.run.state.steps
+def test_a_paused_drag_can_be_kept_where_it_is(socket, paused):  # noqa: F811
+    steps = paused.dragging.run.state.steps
     assert socket.do("stop").until("dragged")["steps"] == steps
-    assert len(session.recipe.operations) == 1
+    assert len(paused.recipe.operations) == 1

@@ -18,7 +18,7 @@ from ganvas.training.encoder.training import EncoderSettings, new_encoder, step
 from ganvas.training.gan.networks import adam
 from ganvas.training.log import read_log
 from ganvas.training.randomness import Randomness
-from tests.training.tiny import STYLE, images_at, unequal
+from tests.training.tiny import STYLE, AlwaysDue, images_at, unequal
 
 SETTINGS = EncoderSettings(batch=8, real_from=2, steps=6, learning_rate=3e-3)
 PIXELS = 16
@@ -125,15 +125,6 @@ def test_resumed_encoder_run_is_bit_identical(tmp_path: Path, generator: StyleGA
 def test_first_sheets_come_by_the_clock(
     tmp_path: Path, generator: StyleGAN2, features: FeatureNetwork, monkeypatch: pytest.MonkeyPatch
 ):
-    class AlwaysDue:
-        due = True
-
-        def __init__(self, seconds: int) -> None:
-            assert seconds == 60
-
-        def restart(self) -> None:
-            pass
-
     monkeypatch.setattr(encoder_run, "SheetClock", AlwaysDue)
     run = encoder_run.begin(task_of(tmp_path, generator, features))
     found = [(event.kind, run.done) for event in run.events() if event.kind in ("sheet", "snapshot")]

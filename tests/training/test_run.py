@@ -17,7 +17,7 @@ from ganvas.training.gan import snapshots
 from ganvas.training.gan.run import TrainingRun, fixed_samples
 from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.log import read_log
-from tests.training.tiny import BIG, DC, STYLE, STYLE3, begin, differing, finish, go_on
+from tests.training.tiny import BIG, DC, STYLE, STYLE3, AlwaysDue, begin, differing, finish, go_on
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 EACH = pytest.mark.parametrize("settings", [STYLE, DC, BIG, STYLE3], ids=["stylegan2", "dcgan", "biggan", "stylegan3"])
@@ -46,18 +46,6 @@ def test_files_and_events_follow_the_schedule(tmp_path: Path):
         "weights-000000064.safetensors",
     ]
     assert run.state.images == 104
-
-
-class AlwaysDue:
-    """A clock that asks for a sheet after every step."""
-
-    due = True
-
-    def __init__(self, seconds: int) -> None:
-        assert seconds == 60
-
-    def restart(self) -> None:
-        pass
 
 
 def test_sheets_by_the_clock_change_nothing_but_image_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,5 +1,6 @@
 """Tiny images, settings and runs for the tests of training."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,22 @@ def unequal(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
     """Return the names of tensors that are not bit for bit the same."""
     assert one.keys() == other.keys()
     return [name for name in one if not torch.equal(one[name], other[name])]
+
+
+class AlwaysDue:
+    """A clock that asks for a sheet after every step."""
+
+    due = True
+
+    def __init__(self, seconds: int) -> None:
+        assert seconds == 60
+
+    def restart(self) -> None:
+        pass
+
+
+def check_learned(networks: Networks, seen: Sequence[Mapping[str, Tensor]], share: float) -> None:
+    """Check that the discriminator's loss fell below this share, with finite losses and weights in float32."""
+    assert float(seen[-1]["D"]) < share * float(seen[0]["D"])
+    assert all(value.isfinite() for numbers in seen for value in numbers.values())
+    assert all(p.dtype == torch.float32 for p in networks.generator.parameters())

@@ -6,8 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.options import Loading, PhotoOptions
-from ganvas.cli.types import Overwrite
+from ganvas.cli.options import PhotoOptions, Results
 from ganvas.images.aligned import write_aligned
 from ganvas.inversion.photos import align_photo
 from ganvas.io.result_folder import check_new_file
@@ -22,9 +21,8 @@ def align(
     model: Annotated[str, Parameter(name="--for")],
     size: numbers.Size | None = None,
     out: Path | None = None,
-    overwrite: Overwrite = False,
     preparation: PhotoOptions = PhotoOptions(),
-    loading: Loading = Loading(),
+    results: Results = Results(),
 ) -> None:
     """Write a photo aligned to a generator, as PNG: to look at, to paint a mask on, and to use in its place.
 
@@ -36,9 +34,9 @@ def align(
         size: Pixels of a side of the image; the generator's, but at least 512, by default.
         out: The file to write; by default the photo's name with -aligned.png, in the present folder.
     """
-    generator = loading.load(model)
-    out = check_new_file(out or Path(f"{photo.stem}-aligned.png"), overwrite)
+    generator = results.load(model)
+    out = check_new_file(out or Path(f"{photo.stem}-aligned.png"), results.overwrite)
     aligned = align_photo(photo, generator, preparation.settings(), size=size or max(SMALLEST, generator.resolution))
     files = [write_aligned(out, aligned.image, aligned.frame, photo.resolve())]
     advice = [] if aligned.chosen or not aligned.advice else [f"if this is not what you want, {aligned.advice}"]
-    loading.show("align", [f"'{photo.name}' was {aligned.how}", *advice], files, how=aligned.how)
+    results.show("align", [f"'{photo.name}' was {aligned.how}", *advice], files, how=aligned.how)

@@ -7,18 +7,16 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.options import Loading, Source, latent_of_text
-from ganvas.cli.paste import PasteOptions
-from ganvas.cli.recipes import show_recipe
+from ganvas.cli.options import Source, latent_of_text
+from ganvas.cli.recipes import EditResults
 from ganvas.cli.show import progress
-from ganvas.cli.types import Files, Flag, Model, Out, Overwrite, RegionText
+from ganvas.cli.types import Flag, Model, Out, RegionText
 from ganvas.directions.find import region_of
 from ganvas.edits.borrow import rank_sources
 from ganvas.edits.confine import ConfineSettings
 from ganvas.edits.recipe import Recipe
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import about_of
-from ganvas.images.saving import ImageFiles
 
 
 def borrow(
@@ -34,11 +32,8 @@ def borrow(
     by: Literal["inside", "outside"] = "outside",
     rim: numbers.Fraction | None = None,
     out: Out = Path("borrow"),
-    overwrite: Overwrite = False,
-    files: Files = ImageFiles(),
-    paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
-    loading: Loading = Loading(),
+    results: EditResults = EditResults(),
 ) -> None:
     """Give an image a part of another one, such as its mouth: outside of it, not one pixel changes.
 
@@ -54,7 +49,7 @@ def borrow(
         by: What is alike: the image outside the part, or the part itself.
         rim: Width of the rim around the part, in which the change fades, in fractions of the image; 0.1 by default.
     """
-    generator = loading.load(model)
+    generator = results.load(model)
     named = {name for known in about_of(generator).parts for name in known.names}
     text = f"part:{part}" if part.strip() in named else part
     region_of(generator, text)  # a wrong one is refused before photos are inverted
@@ -69,4 +64,4 @@ def borrow(
     names = tuple(f"{target.captions[0]} with {part} of {sources.captions[number]}" for number in chosen)
     base = replace(target.rows([0] * len(chosen)), names=names) if len(chosen) > 1 else target
     recipe = Recipe(base, settings=settings).borrow(sources.rows(chosen), text, strength=strength, colors=colors)
-    show_recipe("borrow", recipe, generator, out, overwrite, files, paste, loading)
+    results.show_recipe("borrow", recipe, generator, out)

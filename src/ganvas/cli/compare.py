@@ -10,7 +10,7 @@ from typing import Literal
 from cyclopts import App
 
 from ganvas.cli import numbers
-from ganvas.cli.options import TRUNCATION, Loading, PerceptualOptions, PhotoOptions, class_of
+from ganvas.cli.options import TRUNCATION, Loading, PerceptualOptions, PhotoOptions
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.types import Flag, Layers, Model, Names, Numbers, Out, Seeds, Texts
 from ganvas.comparisons.directions.run import compare_directions
@@ -22,6 +22,7 @@ from ganvas.comparisons.inversion.command import check_comparison, compare_inver
 from ganvas.comparisons.inversion.table import TableSettings
 from ganvas.comparisons.reconstruction import reconstruction_metrics_for
 from ganvas.errors import GanvasError
+from ganvas.generators.labels import class_of
 from ganvas.generators.protocol import Generator, about_of
 from ganvas.inversion.features import bundled_features
 from ganvas.io.files import make_folder

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 
 from ganvas.checkpoints.load import named_regions
-from ganvas.cli.options import Loading
+from ganvas.cli.options import Results
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import Out, Overwrite
+from ganvas.cli.types import Out
 from ganvas.directions.resefa import ReSeFa
 from ganvas.generators.protocol import about_of
 from ganvas.images import pixels, sheets
@@ -29,9 +29,9 @@ INTRO = (
 )
 
 
-def demo(*, out: Out = Path("demo"), overwrite: Overwrite = False, loading: Loading = Loading()) -> None:
+def demo(*, out: Out = Path("demo"), results: Results = Results()) -> None:
     """Find directions for eyes, brows, nose and mouth of the bundled faces, and write pages that show them at work."""
-    generator = loading.load(MODEL)
+    generator = results.load(MODEL)
     method, layers = ReSeFa(), about_of(generator).edit_layers or None
     plan = method.plan(generator, "w", layers)
     found_at = sample(generator, FOUND_AT, truncation=TRUNCATION)
@@ -39,7 +39,7 @@ def demo(*, out: Out = Path("demo"), overwrite: Overwrite = False, loading: Load
     named = {name: named_regions(generator)[name] for name in REGIONS}
     paths: list[Path] = []
     lines, entries, found = [str(plan)], [], {}
-    with loading.results(out, overwrite, generator) as folder, progress() as report:
+    with results.folder(out, generator) as folder, progress() as report:
         all_found = method.find(generator, found_at, named, space="w", layers=layers, count=COUNT, progress=report)
         for name, directions in all_found.items():
             edits = [Edit(one, STRENGTHS, f"{name} {index}") for index, one in enumerate(directions)]
@@ -56,7 +56,7 @@ def demo(*, out: Out = Path("demo"), overwrite: Overwrite = False, loading: Load
             found[name] = direction_summary(directions)
         paths.append(index_page(folder / "index.html", title=TITLE, intro=INTRO, entries=entries))
     lines.append(f"Open {paths[-1]} in a browser.")
-    loading.show("demo", lines, paths, plan=str(plan), regions=found)
+    results.show("demo", lines, paths, plan=str(plan), regions=found)
 
 
 def _entry(name: str, shown: RegionReport) -> IndexEntry:

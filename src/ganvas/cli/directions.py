@@ -8,11 +8,11 @@ from typing import Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.options import Loading, Source
+from ganvas.cli.options import Results, Source
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths
+from ganvas.cli.types import METHOD, Layers, Model, Out, RegionText, Seeds, Space, Strengths
 from ganvas.directions.find import Method, find_directions, region_of, space_for
 from ganvas.directions.linalg import Ridge
 from ganvas.directions.methods import method_named
@@ -130,11 +130,10 @@ def directions(
     count: numbers.Count = 10,
     strength: Strengths | None = None,
     out: Out = Path("directions"),
-    overwrite: Overwrite = False,
     show_region: ShowRegion = False,
     method: MethodOptions = MethodOptions(),
     source: Source = Source(),
-    loading: Loading = Loading(),
+    results: Results = Results(),
 ) -> None:
     """Find the directions that change a region and leave the rest alone, averaged over several images.
 
@@ -152,7 +151,7 @@ def directions(
         strength: Strengths to show: start:stop:count or a list, as distances or, with s, in std; -6s:6s:7 by default.
     """
     source.refuse_seeds(seeds)
-    generator = loading.load(model)
+    generator = results.load(model)
     settings = method.settings()
     searched = space_for(settings, generator, space)
     wanted = region_of(generator, region)[1]  # a wrong one is refused before photos are inverted
@@ -162,7 +161,7 @@ def directions(
     area = settled(generator, latent, wanted)
     layers, recommended = layers_of(generator, searched, layers, region), layers is None
     plan = _plan(settings, generator, searched, layers, count, len(latent))
-    with loading.results(out, overwrite, generator) as folder, progress() as report:
+    with results.folder(out, generator) as folder, progress() as report:
         seen = [preview(folder.path, known_image(generator, latent), area)] if show_region else []
         found = find_directions(
             generator, latent, region, method=settings, space=searched, layers=layers, count=count, progress=report
@@ -185,7 +184,7 @@ def directions(
     said = [recommends] if recommended and layers else []
     solver = [f"solver {found.origin.solver}"] if found.origin.solver.startswith(MATRIX_FREE) else []
     lines = [*plan, *solver, *said, *direction_lines(found)]
-    loading.show("directions", lines, paths, plan=" ".join(plan), **direction_summary(found))
+    results.show("directions", lines, paths, plan=" ".join(plan), **direction_summary(found))
 
 
 def _plan(settings: Method, generator: Generator, space: str, layers: str | None, count: int, images: int) -> list[str]:

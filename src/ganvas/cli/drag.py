@@ -9,14 +9,12 @@ from typing import Any, Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.inside import Inside
-from ganvas.cli.options import Loading, Source, check_frames
-from ganvas.cli.paste import FOLDER, Pasted, PasteOptions
+from ganvas.cli.options import Source
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
-from ganvas.cli.recipes import Onto, add_inside, show_recipe
+from ganvas.cli.recipes import EditResults, Onto
 from ganvas.cli.show import progress
-from ganvas.cli.types import METHOD, Files, Layers, Model, Out, Overwrite, Points, RegionText
+from ganvas.cli.types import METHOD, Layers, Model, Out, Points, RegionText
 from ganvas.directions.find import region_of
 from ganvas.drag.masks import read_movable
 from ganvas.drag.methods import settings_of
@@ -28,7 +26,7 @@ from ganvas.edits.confine import Confinement
 from ganvas.edits.operations import Drag
 from ganvas.errors import GanvasError, LatentError, RegionError
 from ganvas.generators.protocol import Generator
-from ganvas.images.saving import ImageFiles
+from ganvas.images.video import check_frames
 from ganvas.io.files import is_file
 from ganvas.latents.latent import Latent
 from ganvas.parts.located import settled
@@ -137,14 +135,10 @@ def drag(
     undo: numbers.CountOrNone | None = None,
     show_region: ShowRegion = False,
     out: Out = Path("drag"),
-    overwrite: Overwrite = False,
-    inside: Inside = Inside(),
-    files: Files = ImageFiles(),
     onto: Onto = Onto(),
     tuning: DragOptions = DragOptions(),
-    paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
-    loading: Loading = Loading(),
+    results: EditResults = EditResults(),
 ) -> None:
     """Drag points of an image to their targets: the image follows.
 
@@ -170,39 +164,34 @@ def drag(
     check_frames(frames)
     if undo is not None and replay is None:
         raise GanvasError("--undo leaves out a trace's last drags; give the trace by --replay.")
-    generator = loading.load(model)
-    files.check_fits(generator.resolution)
+    generator = results.load(model)
     if onto.recipe is not None:
         if seed is not None or replay is not None or show_region:
             raise GanvasError("--recipe says which image; leave --seed, --replay and --show-region out.")
         begun = onto.read(generator, source)
         change = Drag(asked.request(generator, begun.base), tuning.space, tuning.layers, tuning.feature)
-        recipe = add_inside(begun, generator, [change], inside)
-        show_recipe("drag", recipe, generator, out, overwrite, files, paste, loading)
+        recipe = onto.add(begun, generator, [change])
+        results.show_recipe("drag", recipe, generator, out)
         return
     session, requests = _session(replay, undo or 0, asked, generator, source)
-    paste.check(session.start)
-    session = _confined(session, requests, inside.confinement(generator))
-    with loading.destination(out, overwrite, generator) as folder, progress() as report:
+    results.paste.check(session.start)
+    session = _confined(session, requests, onto.confinement(generator))
+    with results.destination(out, generator) as folder, progress() as report:
         seen = []
         if show_region and requests:  # none where all drags of a trace are undone
             image, asked_for = known_image(generator, session.latent), requests[-1]
-            seen = [preview(folder.path if folder else out, image, asked_for.movable, asked_for.points)]
+            seen = [preview(out, image, asked_for.movable, asked_for.points)]
         done = perform_drags(session, requests, partial(report, "Dragging"))
         session = done.session
-        pasted = Pasted()
-        if paste.paste_back:
-            target = out if folder is None else folder.part(FOLDER) / "end"
-            pasted = paste.write_drag(target, session)
+        pasted = results.paste.write_drag(out, folder, session)
         if folder is None:
-            paths = pasted.files or [files.write(out, session.image())]
+            paths = pasted.files or [results.files.write(out, session.image())]
         else:
-            paths = write_session(folder.path, session, files)
-            paths += write_drag_video(folder.path, session, done.frames, frames, files, report) + pasted.files
+            paths = write_session(folder.path, session, results.files)
+            paths += write_drag_video(folder.path, session, done.frames, frames, results.files, report) + pasted.files
     drags = [summarize_drag(one, generator.resolution) for one in session.drags]
-    loading.show("drag", [*map(str, drags), *pasted.lines], [*seen, *paths], drags=[asdict(one) for one in drags])
-    if not done.finished:
-        raise KeyboardInterrupt
+    lines, facts = [*map(str, drags), *pasted.lines], [asdict(one) for one in drags]
+    results.show("drag", lines, [*seen, *paths], done.finished, drags=facts)
 
 
 def _confined(session: DragSession, requests: Sequence[DragRequest], confinement: Confinement | None) -> DragSession:

@@ -5,26 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from ganvas.cli import numbers
-from ganvas.cli.inside import Inside
-from ganvas.cli.options import Loading, Source, check_frames, mask_of
-from ganvas.cli.paste import Pasted, PasteOptions
+from ganvas.cli.options import Source
+from ganvas.cli.paste import Pasted
 from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
-from ganvas.cli.recipes import Onto, add_inside, show_recipe
+from ganvas.cli.recipes import EditResults, Onto
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.strong import Strong
-from ganvas.cli.types import Files, Layers, Model, Out, Overwrite, RegionText, Seeds, Space, Strengths, Texts
-from ganvas.directions.direction import Direction, Directions, Strength
-from ganvas.directions.files import load_directions
-from ganvas.directions.find import region_of
-from ganvas.directions.strengths import default_strengths, parse_strengths
-from ganvas.edits.operations import Move
+from ganvas.cli.types import Layers, Model, Out, RegionText, Seeds, Space, Strengths, Texts
+from ganvas.directions.direction import Directions, Strength
+from ganvas.directions.files import direction_of_text, load_fitting, picked
+from ganvas.directions.find import mask_of, region_of
+from ganvas.directions.strengths import default_strengths
 from ganvas.edits.rim import joined
-from ganvas.errors import GanvasError, LatentError
-from ganvas.errors.ranges import whole_number
-from ganvas.generators.protocol import Generator
-from ganvas.images.saving import ImageFiles
-from ganvas.io.tensor_files import is_ours
+from ganvas.errors import GanvasError
+from ganvas.images.video import check_frames
 from ganvas.regions import Region
 from ganvas.reports.direction_text import describe_edit
 from ganvas.reports.edit_report import EditRun
@@ -44,18 +39,14 @@ def edit(
     seeds: Seeds | None = None,
     layers: Layers | None = None,
     space: Space | None = None,
-    region: RegionText | None = None,
     frames: numbers.Frames = 24,
+    region: RegionText | None = None,
     show_region: ShowRegion = False,
     out: Out = Path("edit"),
-    overwrite: Overwrite = False,
-    inside: Inside = Inside(),
     strong: Strong = Strong(),
-    files: Files = ImageFiles(),
     onto: Onto = Onto(),
-    paste: PasteOptions = PasteOptions(),
     source: Source = Source(),
-    loading: Loading = Loading(),
+    results: EditResults = EditResults(),
 ) -> None:
     """Move images along a direction, all by the same strengths.
 
@@ -75,88 +66,65 @@ def edit(
         seeds: Which images, such as 1,5,8-11; 4-7 by default.
         layers: Layers to edit, such as 3-5, instead of those that the direction was found for; or all.
         space: Space of directions of other tools, whose files do not say it; w or w+ by their shape by default.
-        region: The region to outline and to measure; that of the directions by default.
         frames: Frames of the videos on the way there, 0 for none.
+        region: The region to outline and to measure; that of the directions by default.
     """
+    _check_options(frames, seeds, region, show_region, onto, source)
+    generator = results.load(model)
+    found = load_fitting(directions, generator, space)
+    strengths = strength or default_strengths(found)
+    before = tuple(direction_of_text(text, found, directions, generator, space) for text in add or ())
+    layers = f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
+    area = region or onto.inside
+    method = strong.method(found, None if area is None else region_of(generator, area)[1])
+    confinement = onto.confinement(generator)
+    chosen = picked(found, index, directions)
+    step = Edit(chosen, strengths, f"direction {index}", layers, before, confinement, method)
+    if onto.recipe is not None:
+        _check_one(strength)
+        recipe = onto.add(onto.read(generator, source), generator, step.moves)
+        results.show_recipe("edit", recipe, generator, out)
+        return
+    latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
+    rim = None if confinement is None else joined(confinement.rims(generator, latent))
+    mask = found.mask if rim is None else rim.region
+    if region is not None:  # without a rim
+        mask = mask_of(generator, region, latent)
+    read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
+    area = None if mask is None else Region.from_mask(mask)
+    results.paste.check(latent)
+    title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
+    target = results.destination(out, generator, len(latent) * len(strengths))
+    with target as folder, progress() as report:
+        seen = [preview(out, known_image(generator, latent), area)] if show_region else []
+        if folder is None:
+            pasted = results.paste.write_edit(out, generator, latent, step, area)
+            paths = pasted.files or [results.files.write(out, next(step.each(generator, latent)))]
+            results.show("edit", [*read_as, *pasted.lines], [*seen, *paths])
+            return
+        pasted = Pasted()
+        also = results.paste.writer(pasted, folder, generator, step, area)
+        run = EditRun(generator, latent, step, mask, results.files, frames, rim, also)
+        written = run.write(folder, title, facts, report)
+    lines, paths = [*read_as, *written.lines, *pasted.lines], [*seen, *written.files, *pasted.files]
+    results.show("edit", lines, paths, written.finished, changes=written.changes, images=written.images)
+
+
+def _check_options(
+    frames: int, seeds: Sequence[int] | None, region: str | None, show_region: bool, onto: Onto, source: Source
+) -> None:
     check_frames(frames)
     source.refuse_seeds(seeds)
     if onto.recipe is not None and (seeds is not None or region is not None or show_region):
         raise GanvasError("--recipe says which images; leave --seeds, --region and --show-region out.")
-    generator = loading.load(model)
-    files.check_fits(generator.resolution)
-    found = _fitting(directions, generator, space)
-    strengths = strength or default_strengths(found)
-    before = tuple(_added(text, found, directions, generator, space) for text in add or ())
-    layers = f"0-{generator.layers - 1}" if layers == "all" and generator.layers else layers
-    area = region or inside.inside
-    method = strong.method(found, None if area is None else region_of(generator, area)[1])
-    if onto.recipe is not None:
-        moves = [Move(*one) for one in before] + [Move(_pick(found, index, directions), _one(strength), layers, method)]
-        recipe = add_inside(onto.read(generator, source), generator, moves, inside)
-        show_recipe("edit", recipe, generator, out, overwrite, files, paste, loading)
-        return
-    confinement = inside.confinement(generator)
-    step = Edit(_pick(found, index, directions), strengths, f"direction {index}", layers, before, confinement, method)
-    if confinement is not None and region is not None:
+    if onto.inside is not None and region is not None:
         raise GanvasError("--inside says which region is outlined and measured; leave --region out.")
-    latent = _with_label(source, found).read(generator, seeds or DEFAULT_SEEDS, "z" if found.space == "z" else None)
-    rim = None if confinement is None else joined(confinement.rims(generator, latent))
-    mask = found.mask if region is None else mask_of(generator, region, latent)
-    mask = mask if rim is None else rim.region
-    read_as = [f"{directions.name} is read as: {found.origin.notes}"] if found.origin.notes else []
-    area = None if mask is None else Region.from_mask(mask)
-    paste.check(latent)
-    title, facts = f"{directions.stem}, direction {index}", describe_edit(found, step, latent, COMMAND_LINE.get())
-    target = loading.destination(out, overwrite, generator, len(latent) * len(strengths))
-    with target as folder, progress() as report:
-        seen = [preview(folder.path if folder else out, known_image(generator, latent), area)] if show_region else []
-        if folder is None:
-            pasted = paste.write_edit(out, generator, latent, step, area)
-            paths = pasted.files or [files.write(out, next(step.each(generator, latent)))]
-            loading.show("edit", [*read_as, *pasted.lines], [*seen, *paths])
-            return
-        pasted = Pasted()
-        also = paste.writer(pasted, folder, generator, step, area)
-        written = EditRun(generator, latent, step, mask, files, frames, rim, also).write(folder, title, facts, report)
-    lines, paths = [*read_as, *written.lines, *pasted.lines], [*seen, *written.files, *pasted.files]
-    loading.show("edit", lines, paths, changes=written.changes, images=written.images)
-    if not written.finished:
-        raise KeyboardInterrupt
 
 
-def _fitting(path: Path, generator: Generator, space: str | None) -> Directions:
-    found = load_directions(path, space, generator)
-    found.check_fits(generator)
-    return found
-
-
-def _pick(found: Directions, index: int, path: Path) -> Direction:
-    if not 0 <= index < len(found):
-        raise LatentError(f"Direction {index} does not exist: '{path}' has directions 0-{len(found) - 1}.")
-    return found[index]
-
-
-def _one(strengths: Sequence[Strength] | None) -> Strength:
-    """Return the one strength that a recipe takes."""
+def _check_one(strengths: Sequence[Strength] | None) -> None:
+    """Raise `GanvasError` unless there is one strength, as a recipe takes it."""
     if strengths is None or len(strengths) != 1:
         raise GanvasError("An operation of a recipe has one strength; give one, such as --strength 3 or --strength 2s.")
-    return strengths[0]
-
-
-def _added(
-    text: str, found: Directions, path: Path, generator: Generator, space: str | None
-) -> tuple[Direction, Strength]:
-    """Read ``INDEX:STRENGTH`` or ``FILE:INDEX:STRENGTH``."""
-    *file, index, strength = ["", "", *text.rsplit(":", 2)][-3:]
-    if not index.isdecimal():
-        raise LatentError(f"'{text}' is not a direction to add; write INDEX:STRENGTH or FILE:INDEX:STRENGTH.")
-    strengths = parse_strengths(strength) if strength else ()
-    if len(strengths) != 1:
-        raise LatentError(f"'{text}' gives {len(strengths)} strengths; give one for a direction to add.")
-    name = Path(file[0]) if file[0] else path
-    # Our own files say their space.
-    source = _fitting(name, generator, None if is_ours(name) else space) if file[0] else found
-    return _pick(source, whole_number(index), name), strengths[0]
 
 
 def _with_label(source: Source, found: Directions) -> Source:

@@ -1,6 +1,7 @@
 """``ganvas evaluate``: how far a generator's images are from real ones, as sets."""
 
 from pathlib import Path
+from typing import Any
 
 from ganvas.cli import numbers
 from ganvas.cli.options import Loading
@@ -12,6 +13,7 @@ from ganvas.metrics.evaluation import evaluate as measure
 from ganvas.metrics.features import ImageFeatures, load_features
 from ganvas.metrics.imagenet import load_imagenet
 from ganvas.metrics.inception import load_inception
+from ganvas.reports.evaluation_text import evaluation_lines, evaluation_summary
 
 DEFAULT_SEEDS = range(1000)
 IMAGENET = "imagenet"
@@ -66,29 +68,10 @@ def evaluate(
         )
     if found is None:
         return
-    kernel, frechet = network.distance_names
-    lines = [
-        f"{kernel:<16}  {found.kernel_mmd} (0: no difference; between real halves {found.real_halves})",
-        f"{frechet:<16}  {found.frechet_distance:.2f} (on {found.components} components)",
-        f"finest octave     {found.finest_octave:.2f} of the real images' energy",
-        f"features          {found.network}",
-        f"{found.fake_images} images of {model}, truncation {truncation:g}, against {found.real_images} of {data}",
-    ]
-    facts = {
-        "generator": model,
-        "data": data,
-        "seeds": chosen,
-        "truncation": truncation,
-        "kernel_mmd": found.kernel_mmd.value,
-        "kernel_mmd_error": found.kernel_mmd.error,
-        "kernel_mmd_real_halves": found.real_halves.value,
-        "frechet_distance": found.frechet_distance,
-        "components": found.components,
-        "network": found.network,
-        "finest_octave": found.finest_octave,
-        "real_images": found.real_images,
-    }
-    loading.show("evaluate", lines, **facts)
+    asked = {"generator": model, "data": data, "seeds": chosen, "truncation": truncation}
+    facts: dict[str, Any] = asked | evaluation_summary(found)
+    of = f"{found.fake_images} images of {model}, truncation {truncation:g}, against {found.real_images} of {data}"
+    loading.show("evaluate", [*evaluation_lines(found, network.distance_names), of], **facts)
 
 
 def _network(features: Path | None, loading: Loading) -> ImageFeatures:

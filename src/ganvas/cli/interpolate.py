@@ -7,16 +7,15 @@ from typing import Literal
 
 from ganvas.cli import numbers
 from ganvas.cli.inside import Inside
-from ganvas.cli.options import Loading, PhotoOptions, Source, latent_of_text
+from ganvas.cli.options import ImageResults, PhotoOptions, Source, latent_of_text
 from ganvas.cli.show import progress
-from ganvas.cli.types import Files, Flag, Layers, Model, Out, Overwrite, Space
+from ganvas.cli.types import Flag, Layers, Model, Out, Space
 from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
 from ganvas.edits.interpolate import ease as eased
 from ganvas.edits.retime import path_timings
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import label_of_each
 from ganvas.generators.protocol import Generator
-from ganvas.images.saving import ImageFiles
 from ganvas.images.video import MISSING_VIDEO, VIDEOS, can_write_mp4
 from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.latents.noise import with_noise
@@ -41,13 +40,11 @@ def interpolate(
     truncation: numbers.Truncation | None = None,
     label: str | None = None,
     out: Out = Path("interpolate"),
-    overwrite: Overwrite = False,
     inside: Inside = Inside(),
-    files: Files = ImageFiles(),
     noise_seed: numbers.Seed | None = None,
     no_tune: Flag = False,
     photo: PhotoOptions = PhotoOptions(),
-    loading: Loading = Loading(),
+    results: ImageResults = ImageResults(),
 ) -> None:
     """Make a video from one image to the next, and measure how evenly it moves.
 
@@ -81,8 +78,7 @@ def interpolate(
         raise GanvasError(MISSING_VIDEO)
     if is_file_name(out) and out.suffix.lower() not in VIDEOS:
         raise GanvasError(f"'{out}' is no video; give a name that ends in {', '.join(VIDEOS)}, or a folder.")
-    generator = loading.load(model)
-    files.check_fits(generator.resolution)
+    generator = results.load(model)
     sampled_in = "z" if space == "z" or mode == "spherical" else None
     labels = label_of_each(generator, label, len(latents))
     sources = [Source(truncation=truncation, label=one, photo=photo, no_tune=no_tune) for one in labels]
@@ -91,17 +87,18 @@ def interpolate(
     path = path_through(generator, keys, space=space, mode=mode, layers=layers, loop=loop)
     path = replace(path, confinement=inside.confinement(generator))
     _check(generator, path)
-    measure = partial(path_timings, load_features(None, loading.on()), generator, path, retimed=retime)
+    measure = partial(path_timings, load_features(None, results.on()), generator, path, retimed=retime)
     shares = eased(positions) if ease else positions
     if is_file_name(out):
         with progress() as report:
             timings = measure(shares, progress=report)
-            paths = write_videos([check_new_file(out, overwrite)], generator, path, timings, files, report)
+            paths = [check_new_file(out, results.overwrite)]
+            paths = write_videos(paths, generator, path, timings, results.files, report)
     else:
-        with loading.results(out, overwrite, generator) as folder, progress() as report:
+        with results.folder(out, generator) as folder, progress() as report:
             timings, kinds = measure(shares, progress=report), (".gif", ".webp", ".mp4")[: 2 + mp4]
-            paths = write_path(folder.path, generator, path, timings, kinds, files, report)
-    loading.show("interpolate", path_lines(path, timings), paths, **path_summary(path, timings))
+            paths = write_path(folder.path, generator, path, timings, kinds, results.files, report)
+    results.show("interpolate", path_lines(path, timings), paths, **path_summary(path, timings))
 
 
 def _check(generator: Generator, path: LatentPath) -> None:

@@ -8,19 +8,20 @@ from typing import Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.options import Loading, PerceptualOptions, PhotoOptions, check_frames, class_of
+from ganvas.cli.options import ImageResults, PerceptualOptions, PhotoOptions
 from ganvas.cli.preview import ShowRegion
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Files, Model, Out, Overwrite, RegionText
+from ganvas.cli.types import METHOD, Model, Out, RegionText
 from ganvas.directions.find import region_of
-from ganvas.errors import GanvasError, ImageError
+from ganvas.errors import GanvasError
+from ganvas.generators.labels import class_of
 from ganvas.generators.protocol import Generator
-from ganvas.images.saving import ImageFiles
+from ganvas.images.video import check_frames
 from ganvas.inversion.batch import BatchInversion
 from ganvas.inversion.encoder import default_start, encoder_for, is_encoder
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
-from ganvas.inversion.photos import accept_photos, photo_files, read_photos, unique_names, unreadable_message
+from ganvas.inversion.photos import accept_photos, photo_files, read_photos, refuse_unreadable, unique_names
 from ganvas.inversion.settings import InversionSettings, default_space
 from ganvas.inversion.starts import ImageEncoder
 from ganvas.inversion.tuning import TuningSettings
@@ -29,6 +30,31 @@ from ganvas.latents.latent import Latent
 from ganvas.latents.open import open_latent_file
 from ganvas.parts.located import drawn
 from ganvas.reports.inversion_report import last_images, metric_lines, video_steps, write_inversion, write_latest
+
+
+@Parameter(name="*", group="Pivotal tuning")
+@dataclass(frozen=True)
+class TuningOptions:
+    """Pivotal tuning: the generator's weights are changed for each photo."""
+
+    tune: numbers.StepsOrNone = TuningSettings.steps
+    """Steps of tuning for each photo, after its inversion, which makes edits hold; 0 for none."""
+    tune_rank: numbers.CountOrNone = TuningSettings.rank
+    """Rank of the changes of weights, 0 for full rank: files of half a megabyte or of the generator's size."""
+    tune_rate: numbers.Rate = TuningSettings.rate
+    """Learning rate of tuning."""
+    locality: numbers.Weight = TuningSettings.locality
+    """Weight of the loss that keeps other images as they are."""
+
+    def settings(self) -> TuningSettings | None:
+        """Return the settings for the library, None for no tuning."""
+        if self.tune:
+            return TuningSettings(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
+        names = [field.name for field in fields(self)[1:] if getattr(self, field.name) != field.default]
+        idle = [f"--{name.replace('_', '-')}" for name in names]
+        if idle:
+            raise GanvasError(f"With --tune 0 nothing is tuned; leave {', '.join(idle)} out, or --tune 0.")
+        return None
 
 
 @Parameter(name="*", group=METHOD)
@@ -63,6 +89,7 @@ class InversionOptions:
     """Class, for generators that have classes: a number or a name."""
     seed: numbers.Seed = 0
     """Random seed of random starts."""
+    tuning: TuningOptions = TuningOptions()
 
     def settings(self, generator: Generator) -> InversionSettings:
         """Return the settings for the library; raises `GanvasError` where they do not fit the generator."""
@@ -81,31 +108,6 @@ class InversionOptions:
         )
 
 
-@Parameter(name="*", group="Pivotal tuning")
-@dataclass(frozen=True)
-class TuningOptions:
-    """Pivotal tuning: the generator's weights are changed for each photo."""
-
-    tune: numbers.StepsOrNone = TuningSettings.steps
-    """Steps of tuning for each photo, after its inversion, which makes edits hold; 0 for none."""
-    tune_rank: numbers.CountOrNone = TuningSettings.rank
-    """Rank of the changes of weights, 0 for full rank: files of half a megabyte or of the generator's size."""
-    tune_rate: numbers.Rate = TuningSettings.rate
-    """Learning rate of tuning."""
-    locality: numbers.Weight = TuningSettings.locality
-    """Weight of the loss that keeps other images as they are."""
-
-    def settings(self) -> TuningSettings | None:
-        """Return the settings for the library, None for no tuning."""
-        if self.tune:
-            return TuningSettings(self.tune, self.tune_rate, self.tune_rank, locality=self.locality)
-        names = [field.name for field in fields(self)[1:] if getattr(self, field.name) != field.default]
-        idle = [f"--{name.replace('_', '-')}" for name in names]
-        if idle:
-            raise GanvasError(f"With --tune 0 nothing is tuned; leave {', '.join(idle)} out, or --tune 0.")
-        return None
-
-
 def invert(
     model: Model,
     /,
@@ -113,12 +115,9 @@ def invert(
     frames: numbers.Frames = 40,
     show_region: ShowRegion = False,
     out: Out = Path("invert"),
-    overwrite: Overwrite = False,
-    files: Files = ImageFiles(),
     search: InversionOptions = InversionOptions(),
     preparation: PhotoOptions = PhotoOptions(),
-    tuning: TuningOptions = TuningOptions(),
-    loading: Loading = Loading(),
+    results: ImageResults = ImageResults(),
 ) -> None:
     """Find the latents of a generator whose images are like photos.
 
@@ -133,14 +132,13 @@ def invert(
     if not photos:
         raise GanvasError("No photo was given; name at least one image file after the generator.")
     check_frames(frames)
-    generator, tuned = loading.load(model), tuning.settings()
-    files.check_fits(generator.resolution)
+    generator, tuned = results.load(model), search.tuning.settings()
     settings, features, region = search.settings(generator), search.network.features(generator), search.region
     before = "it is not known where before the photo is inverted"
     area = None if region is None else drawn(region_of(generator, region)[1], before)
     mask = None if area is None else area.split(generator.resolution, generator.resolution)[0]
     given = photo_files(photos)
-    target = loading.destination(out, overwrite, generator, len(given))
+    target = results.destination(out, generator, len(given))
     read = read_photos(given, generator, preparation.settings())
     with progress() as report:
         read, warnings = accept_photos(read, generator, preparation.settings(), label=settings.label, progress=report)
@@ -154,31 +152,29 @@ def invert(
     )
     facts = {"region": region, "command": COMMAND_LINE.get()}
     with target as folder, progress() as report:
-        seen = [preview(out if folder is None else folder.path, read.images[:1], area)] if show_region else []
+        seen = [preview(out, read.images[:1], area)] if show_region else []
         if folder is not None:
             inversion.on_saved = partial(write_latest, folder.path)
         finished = inversion.run(report)
         if folder is None:
-            paths = [*seen, files.write(out, last_images(inversion)[0])]
+            paths = [*seen, results.files.write(out, last_images(inversion)[0])]
         else:
-            paths = seen + write_inversion(folder, inversion, facts, frames > 0, files)
+            paths = seen + write_inversion(folder, inversion, facts, frames > 0, results.files)
     distance = inversion.started[0].prepared.features.name
     metrics = inversion.metrics()
     measured = [] if region is None else [f"measured in the region {region} alone"]
-    loading.show(
+    results.show(
         "invert",
         [*metric_lines(metrics, distance), *measured, *warnings],
         paths,
+        finished,
         perceptual_distance=distance,
         region=region,
-        photos=[{"stage": stage, **one.as_dict()} for stage, one in metrics],
+        photos=[{"stage": stage, **vars(one)} for stage, one in metrics],
         ood=warnings,
         unread=[path for path, _ in read.unreadable],
     )
-    if not finished:
-        raise KeyboardInterrupt
-    if read.unreadable:
-        raise ImageError(unreadable_message(read.unreadable, len(given)))
+    refuse_unreadable(read.unreadable, len(given))
 
 
 def _start(start: str, generator: Generator) -> str | Latent | ImageEncoder:

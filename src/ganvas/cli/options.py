@@ -9,20 +9,31 @@ from typing import Any, Literal
 
 import torch
 from cyclopts import Parameter
-from jaxtyping import Float
-from torch import Tensor
 
 from ganvas.checkpoints.load import load
 from ganvas.cli import numbers
 from ganvas.cli.show import progress, repeatable, show_result, visible, written
-from ganvas.cli.types import COMPUTING, LATENTS, PHOTOS, Box, Eyes, Flag, Samples, Shift, Space, parse_samples
-from ganvas.directions.find import region_of
+from ganvas.cli.types import (
+    COMPUTING,
+    LATENTS,
+    PHOTOS,
+    Box,
+    Eyes,
+    Files,
+    Flag,
+    Overwrite,
+    Samples,
+    Shift,
+    Space,
+    parse_samples,
+)
 from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.devices import device_named
 from ganvas.generators.codes import parse_seeds
 from ganvas.generators.labels import label_of
-from ganvas.generators.protocol import CanMove, Generator, HasClasses, Label, about_of
+from ganvas.generators.protocol import CanMove, Generator, Label, about_of
 from ganvas.images.decoding import is_image
+from ganvas.images.saving import ImageFiles
 from ganvas.inversion.open import open_latent, open_photo
 from ganvas.inversion.photos import PhotoSettings
 from ganvas.io.result_folder import ResultFolder, is_file_name, result_folder
@@ -30,12 +41,10 @@ from ganvas.io.tensor_files import is_ours
 from ganvas.latents.latent import Latent, sample
 from ganvas.latents.noise import with_noise
 from ganvas.metrics.lpips import PublishedFeatures, load_published
-from ganvas.parts.located import regions_in
 from ganvas.reports.image_files import check_single
 from ganvas.training.hardware import fastest_precision, set_threads
 
 TRUNCATION = 0.7
-MOST_FRAMES = 200
 SEEDS_AT_ONCE = 256
 
 
@@ -49,26 +58,17 @@ class Output:
     debug: Flag = False
     """Print the traceback of an error."""
 
-    def show(self, command: str, lines: Sequence[str], files: Sequence[Path] = (), **facts: Any) -> None:
-        """Print the lines, the files that were written and the time taken; with ``--json`` the command's facts."""
+    def show(
+        self, command: str, lines: Sequence[str], files: Sequence[Path] = (), finished: bool = True, **facts: Any
+    ) -> None:
+        """Print the lines, the files that were written and the time taken; with ``--json`` the command's facts.
+
+        Raises `KeyboardInterrupt` afterwards where Ctrl-C came before the work was `finished`.
+        """
         lines = [*lines, *written(files, facts.get("device", ""))]
         show_result(lines, {"command": command, **facts, "files": files}, self.json)
-
-    def results(
-        self, out: Path, overwrite: bool, generator: Generator | None = None
-    ) -> AbstractContextManager[ResultFolder]:
-        """Give the folder of this run's results, which holds those of no other."""
-        run = {"command": repeatable(), "generator_hash": about_of(generator).hash}
-        return result_folder(out, run, overwrite=overwrite)
-
-    def destination(
-        self, out: Path, overwrite: bool, generator: Generator, images: int = 1
-    ) -> AbstractContextManager[ResultFolder | None]:
-        """Give the same folder; None where `out` names a file, which is refused for several images."""
-        if not is_file_name(out):
-            return self.results(out, overwrite, generator)
-        check_single(out, images, overwrite)
-        return nullcontext()
+        if not finished:
+            raise KeyboardInterrupt
 
 
 @Parameter(name="*", group=COMPUTING)
@@ -89,9 +89,11 @@ class Compute(Output):
         set_threads(self.threads)
         return device_named(self.device)
 
-    def show(self, command: str, lines: Sequence[str], files: Sequence[Path] = (), **facts: Any) -> None:
+    def show(
+        self, command: str, lines: Sequence[str], files: Sequence[Path] = (), finished: bool = True, **facts: Any
+    ) -> None:
         """Print the same, and the device that was chosen."""
-        super().show(command, lines, files, device=str(device_named(self.device)), **facts)
+        super().show(command, lines, files, finished, device=str(device_named(self.device)), **facts)
 
     def precision_on(self, device: torch.device) -> str:
         """Return "float32" or "bfloat16"."""
@@ -117,6 +119,42 @@ class Loading(Compute):
         if not isinstance(generator, CanMove):
             raise GanvasError("--rotate and --translate are for StyleGAN3; this generator cannot move its images.")
         return generator.transformed(rotate=self.rotate, translate=self.translate or (0.0, 0.0))
+
+
+@Parameter(name="*", group=COMPUTING)
+@dataclass(frozen=True)
+class Results(Loading):
+    """How a generator is loaded, and its results are written."""
+
+    overwrite: Overwrite = False
+
+    def folder(self, out: Path, generator: Generator) -> AbstractContextManager[ResultFolder]:
+        """Give the folder of this run's results, which holds those of no other."""
+        run = {"command": repeatable(), "generator_hash": about_of(generator).hash}
+        return result_folder(out, run, overwrite=self.overwrite)
+
+
+@Parameter(name="*", group=COMPUTING)
+@dataclass(frozen=True)
+class ImageResults(Results):
+    """The same for results that are images and videos."""
+
+    files: Files = ImageFiles()
+
+    def load(self, model: str) -> Generator:
+        """Return the generator on the device; raises `ImageError` where images would be larger than its own."""
+        generator = super().load(model)
+        self.files.check_fits(generator.resolution)
+        return generator
+
+    def destination(
+        self, out: Path, generator: Generator, images: int = 1
+    ) -> AbstractContextManager[ResultFolder | None]:
+        """Give the folder of the results; None where `out` names a file, which is refused for several images."""
+        if not is_file_name(out):
+            return self.folder(out, generator)
+        check_single(out, images, self.overwrite)
+        return nullcontext()
 
 
 @Parameter(name="*")
@@ -288,27 +326,3 @@ def latent_of_text(generator: Generator, text: str, source: Source, space: str |
     chosen = parse_samples(samples) if samples else None
     label = source.label if is_image(path) else None
     return replace(source, latent=path, samples=chosen, truncation=None, label=label).read(generator, ())
-
-
-def class_of(generator: Generator, label: str | None) -> int | None:
-    """Return the class of all images of a run, None without one; raises `GanvasError` for several."""
-    found = label_of(generator, label)
-    if isinstance(found, tuple):
-        raise GanvasError("All images of one run are of one class; give one --label.")
-    if isinstance(generator, HasClasses):
-        generator.one_hot(found, 1)  # a wrong label is refused here, not at the first image
-    return found
-
-
-def mask_of(generator: Generator, text: str, latent: Latent) -> Float[Tensor, "1 h w"]:
-    """Return the mask of the region that the text means, at the generator's resolution; of a part, wherever it lies in
-    one of the images.
-    """
-    regions = regions_in(generator, latent, region_of(generator, text)[1])
-    return torch.stack([one.split(generator.resolution, generator.resolution)[0] for one in regions]).amax(0)
-
-
-def check_frames(frames: int, most: int = MOST_FRAMES) -> None:
-    """Raise `GanvasError` for a number of frames that makes no video; 0 means no video."""
-    if frames != 0 and not 2 <= frames <= most:
-        raise GanvasError(f"{frames} frames make no video; give 2 to {most}, or 0 for none.")

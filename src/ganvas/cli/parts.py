@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganvas.cli import numbers
-from ganvas.cli.options import Loading
+from ganvas.cli.options import Results
 from ganvas.cli.show import progress
-from ganvas.cli.types import Flag, Model, Named, Out, Overwrite, Seeds
+from ganvas.cli.types import Flag, Model, Named, Out, Seeds
 from ganvas.images.pixels import write_image
 from ganvas.inversion.labeled import read_labeled
 from ganvas.parts.find import COUNT, SAMPLES, find_parts, typical
@@ -33,8 +33,7 @@ def parts(
     seeds: Seeds | None = None,
     stable: Flag = False,
     out: Out = Path("parts"),
-    overwrite: Overwrite = False,
-    loading: Loading = Loading(),
+    results: Results = Results(),
 ) -> None:
     """Find the parts of a generator's images, without labels or from a few, and draw them: colors and numbers.
 
@@ -52,8 +51,8 @@ def parts(
         seeds: The images to draw them on, such as 1,5,8-11; 0-7 by default.
         stable: Also find the parts on other samples, and print how alike the two are.
     """
-    generator = loading.load(model)
-    with loading.results(out, overwrite, generator) as folder, progress() as report:
+    generator = results.load(model)
+    with results.folder(out, generator) as folder, progress() as report:
         if of is not None:
             found = load_parts(of)
         elif labels is not None:
@@ -70,7 +69,7 @@ def parts(
     if alike is not None:
         lines += [f"found again on {samples} other samples: adjusted Rand index {alike:.2f} (1: the same parts)"]
     summary = {"parts": len(found), "shares": shares, "names": dict(found.names), "adjusted_rand_index": alike}
-    loading.show("parts", lines, files, **summary)
+    results.show("parts", lines, files, **summary)
 
 
 def _numbers(text: str, parts: PartModel) -> Sequence[int]:

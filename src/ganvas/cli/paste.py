@@ -83,10 +83,10 @@ class PasteOptions:
         """
         if not self.paste_back:
             return None
-        inside = folder.part(FOLDER)
+        folder.part(FOLDER)  # one with files of somebody else is refused before the work begins
 
         def write(latent: Latent, name: str, image: Tensor) -> None:
-            path = inside / (name + written_suffix(photo_file_of(latent, self.into)))
+            path = self._file(folder.path, folder, name, latent)
             pasted.add(self._paste(generator, latent, image, path, region, step.confinement))
 
         return write
@@ -99,23 +99,34 @@ class PasteOptions:
             pasted.add(self._paste(generator, latent, image, path, region, step.confinement))
         return pasted
 
-    def write_drag(self, path: Path, session: DragSession) -> Pasted:
-        """Write the photo with drags in it; it changes where any of them could move something. A path without suffix
-        gets that of the photo.
+    def write_drag(self, out: Path, folder: ResultFolder | None, session: DragSession) -> Pasted:
+        """Write the photo with drags in it, if that was asked for; it changes where any of them could move something.
+        It goes into the folder of the results, or into the file `out`.
         """
         pasted, region = Pasted(), union_of([one.request.movable for one in session.drags])
-        file = path if path.suffix else path.with_suffix(written_suffix(photo_file_of(session.start, self.into)))
         confinement = session.confinement if isinstance(session.confinement, Confinement) else None
-        pasted.add(self._paste(session.context.generator, session.start, session.image(), file, region, confinement))
+        if self.paste_back:
+            file, generator = self._file(out, folder, "end", session.start), session.context.generator
+            pasted.add(self._paste(generator, session.start, session.image(), file, region, confinement))
         return pasted
 
-    def write_recipe(self, path: Path, generator: Generator, recipe: Recipe) -> Pasted:
-        """Write the photo with what a recipe of one image makes of it. A path without suffix gets that of the photo."""
+    def write_recipe(
+        self, out: Path, folder: ResultFolder | None, name: str, generator: Generator, recipe: Recipe
+    ) -> Pasted:
+        """Write the photo with what a recipe of one image makes of it, if that was asked for: as `name` into the folder
+        of the results, or into the file `out`.
+        """
         pasted = Pasted()
-        file = path if path.suffix else path.with_suffix(written_suffix(photo_file_of(recipe.base, self.into)))
-        rim = 0.0 if recipe.settings.within else recipe.settings.rim
-        pasted.add(paste_back(generator, recipe, self.into, file, rim=rim, detail=self.detail))
+        if self.paste_back:
+            file = self._file(out, folder, name, recipe.base)
+            rim = 0.0 if recipe.settings.within else recipe.settings.rim
+            pasted.add(paste_back(generator, recipe, self.into, file, rim=rim, detail=self.detail))
         return pasted
+
+    def _file(self, out: Path, folder: ResultFolder | None, name: str, latent: Latent) -> Path:
+        return (
+            out if folder is None else folder.part(FOLDER) / (name + written_suffix(photo_file_of(latent, self.into)))
+        )
 
     def _paste(
         self,

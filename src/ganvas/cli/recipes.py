@@ -7,26 +7,24 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from ganvas.cli.inside import CONFINED, Inside
-from ganvas.cli.options import Loading, Source
-from ganvas.cli.paste import FOLDER, Pasted, PasteOptions
+from ganvas.cli.options import ImageResults, Source
+from ganvas.cli.paste import PasteOptions
 from ganvas.cli.show import progress
+from ganvas.cli.types import COMPUTING
 from ganvas.edits.operations import Change
 from ganvas.edits.recipe import Recipe, load_recipe
 from ganvas.edits.render import render
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.images.decoding import is_image
-from ganvas.images.saving import ImageFiles
-from ganvas.io.result_folder import is_file_name
 from ganvas.io.tensor_files import is_ours
-from ganvas.reports.image_files import check_single
 from ganvas.reports.recipe_report import write_recipe_images
 
 
 @Parameter(name="*", group=CONFINED)
 @dataclass(frozen=True)
-class Onto:
-    """The recipe that a command's operation is added to."""
+class Onto(Inside):
+    """Where an operation may change images, and the recipe that it is added to."""
 
     recipe: Path | None = None
     """A recipe to go on from, in place of other images: this operation is added to those that it has. A photo or a
@@ -44,47 +42,38 @@ class Onto:
         recipe.base.check_fits(generator)
         return recipe
 
+    def add(self, recipe: Recipe, generator: Generator, changes: Sequence[Change]) -> Recipe:
+        """Return a recipe with more operations, all inside the region or all free; raises `GanvasError` for another rim
+        than that of the regions it has.
+        """
+        confinement = self.confinement(generator)
+        if confinement is not None and (self.rim is not None or self.within):
+            if any(one.inside is not None for one in recipe.operations) and recipe.settings != confinement.settings:
+                raise GanvasError("All regions of a recipe have one rim, and this one has its own; leave --rim out.")
+            recipe = replace(recipe, settings=confinement.settings)
+        for change in changes:
+            recipe = recipe.add(change, None if confinement is None else confinement.inside)
+        return recipe
 
-def add_inside(recipe: Recipe, generator: Generator, changes: Sequence[Change], inside: Inside) -> Recipe:
-    """Return a recipe with more operations, all inside a region or all free; raises `GanvasError` for another rim than
-    that of the regions it has.
-    """
-    confinement = inside.confinement(generator)
-    if confinement is not None and (inside.rim is not None or inside.within):
-        if any(one.inside is not None for one in recipe.operations) and recipe.settings != confinement.settings:
-            raise GanvasError("All regions of a recipe have one rim, and this one has its own; leave --rim out.")
-        recipe = replace(recipe, settings=confinement.settings)
-    for change in changes:
-        recipe = recipe.add(change, None if confinement is None else confinement.inside)
-    return recipe
 
+@Parameter(name="*", group=COMPUTING)
+@dataclass(frozen=True)
+class EditResults(ImageResults):
+    """The same for edited images, which can go back into photos."""
 
-def show_recipe(
-    command: str,
-    recipe: Recipe,
-    generator: Generator,
-    out: Path,
-    overwrite: bool,
-    files: ImageFiles,
-    paste: PasteOptions,
-    loading: Loading,
-) -> None:
-    """Write a recipe's images, its sheet and, where `command` has changed it, the recipe; say what was written."""
-    paste.check(recipe.base)
-    operations = [str(one) for one in recipe.active]
-    if is_file_name(out):
-        check_single(out, len(recipe.base), overwrite)
-        if paste.paste_back:
-            pasted = paste.write_recipe(out, generator, recipe)
-            loading.show(command, pasted.lines, pasted.files, operations=operations)
-        else:
-            loading.show(command, [], [files.write(out, render(generator, recipe))], operations=operations)
-        return
-    with loading.results(out, overwrite, generator) as folder, progress() as report:
-        lines, paths = write_recipe_images(folder, generator, recipe, files, report, command)
-        if command != "render":
-            paths.append(recipe.save(folder / f"{command}.recipe"))
-        pasted = Pasted()
-        if paste.paste_back:
-            pasted = paste.write_recipe(folder.part(FOLDER) / command, generator, recipe)
-    loading.show(command, [*lines, *pasted.lines], [*paths, *pasted.files], operations=operations)
+    paste: PasteOptions = PasteOptions()
+
+    def show_recipe(self, command: str, recipe: Recipe, generator: Generator, out: Path) -> None:
+        """Write a recipe's images, its sheet and, where `command` has changed it, the recipe; say what was written."""
+        self.paste.check(recipe.base)
+        lines, paths = list[str](), list[Path]()
+        with self.destination(out, generator, len(recipe.base)) as folder, progress() as report:
+            if folder is not None:
+                lines, paths = write_recipe_images(folder, generator, recipe, self.files, report, command)
+                if command != "render":
+                    paths.append(recipe.save(folder / f"{command}.recipe"))
+            pasted = self.paste.write_recipe(out, folder, command, generator, recipe)
+            paths += pasted.files
+            paths = paths or [self.files.write(out, render(generator, recipe))]
+        operations = [str(one) for one in recipe.active]
+        self.show(command, [*lines, *pasted.lines], paths, operations=operations)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ganvas.checkpoints.load import named_regions
 from ganvas.cli import numbers
-from ganvas.cli.options import Loading, Source
+from ganvas.cli.options import Results, Source
 from ganvas.cli.preview import known_image
-from ganvas.cli.types import Model, Overwrite, RegionText
+from ganvas.cli.types import Model, RegionText
 from ganvas.directions.find import region_of
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import about_of
@@ -26,9 +26,8 @@ def region(
     region: RegionText | None = None,
     seed: numbers.Seed = 4,
     out: Path = Path("region.png"),
-    overwrite: Overwrite = False,
     source: Source = Source(),
-    loading: Loading = Loading(),
+    results: Results = Results(),
 ) -> None:
     """Show a region, or the parts that have names, on an image with a ruler in fractions, and list what has a name.
 
@@ -38,10 +37,10 @@ def region(
         seed: The image, without a photo.
         out: The image file to write.
     """
-    check_new_file(out, overwrite)
+    check_new_file(out, results.overwrite)
     if photo is not None and source.latent is not None:
         raise LatentError(f"'{photo}' and --latent '{source.latent}' are two images; give one.")
-    generator = loading.load(model)
+    generator = results.load(model)
     area = None if region is None else region_of(generator, region)[1]
     latent = replace(source, latent=source.latent or photo).read(generator, [seed]).rows([0])
     drawn = None if area is None else settled(generator, latent, area)
@@ -54,4 +53,4 @@ def region(
     lines += [f"{name}  not in this image" for name, one in parts.items() if one is None]
     shown = region_preview(known_image(generator, latent), drawn, parts={} if drawn else found)
     boxes = {name: box_text(one) for name, one in {**named, **found}.items()}
-    loading.show("region", lines, [write_image(out, shown)], regions=boxes)
+    results.show("region", lines, [write_image(out, shown)], regions=boxes)

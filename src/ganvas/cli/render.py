@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-from ganvas.cli.options import Loading
-from ganvas.cli.paste import PasteOptions
-from ganvas.cli.recipes import show_recipe
-from ganvas.cli.types import Files, Out, Overwrite
+from ganvas.cli.recipes import EditResults
+from ganvas.cli.types import Out
 from ganvas.edits.recipe import load_recipe
 from ganvas.errors import GanvasError
-from ganvas.images.saving import ImageFiles
 
 
 def render(
@@ -17,10 +14,7 @@ def render(
     *,
     model: str | None = None,
     out: Out = Path("render"),
-    overwrite: Overwrite = False,
-    files: Files = ImageFiles(),
-    paste: PasteOptions = PasteOptions(),
-    loading: Loading = Loading(),
+    results: EditResults = EditResults(),
 ) -> None:
     """Make the images of a recipe again: the same bits on the same machine with the same number of threads.
 
@@ -35,7 +29,6 @@ def render(
     name = model or content.base.generator
     if not name:
         raise GanvasError(f"'{recipe}' does not say which generator it is for; give --model.")
-    generator = loading.load(name)
-    files.check_fits(generator.resolution)
+    generator = results.load(name)
     content.base.check_fits(generator)
-    show_recipe("render", content, generator, out, overwrite, files, paste, loading)
+    results.show_recipe("render", content, generator, out)

@@ -4,12 +4,11 @@ from pathlib import Path
 
 from ganvas.cli import numbers
 from ganvas.cli.inside import Inside
-from ganvas.cli.options import Loading, Source
+from ganvas.cli.options import ImageResults, Source
 from ganvas.cli.show import progress
-from ganvas.cli.types import Files, Model, Out, Overwrite, Seeds, Texts
+from ganvas.cli.types import Model, Out, Seeds, Texts
 from ganvas.edits.mix import layer_groups, mixed_layers
 from ganvas.errors import GanvasError
-from ganvas.images.saving import ImageFiles
 from ganvas.io.result_folder import is_file_name
 from ganvas.reports.image_files import write_single
 from ganvas.reports.mixing_sheet import styles_like
@@ -27,11 +26,9 @@ def sample(
     layers: Texts | None = None,
     columns: numbers.Count | None = None,
     out: Out = Path("sample"),
-    overwrite: Overwrite = False,
     inside: Inside = Inside(),
-    files: Files = ImageFiles(),
     source: Source = Source(),
-    loading: Loading = Loading(),
+    results: ImageResults = ImageResults(),
 ) -> None:
     """Make images from seeds, any number of them.
 
@@ -48,26 +45,23 @@ def sample(
     """
     _check_options(mix, layers, columns, inside)
     source.refuse_seeds(seeds)
-    generator = loading.load(model)
-    files.check_fits(generator.resolution)
+    generator = results.load(model)
     if mix is not None:
         blocks = {name: mixed_layers(generator, name) for name in layers or layer_groups(generator)}
         content = source.read(generator, seeds or DEFAULT_CONTENT)
         check_mixed(len(content), len(mix), len(blocks))
         styles, confinement = styles_like(generator, content, mix), inside.confinement(generator)
-        with loading.results(out, overwrite, generator) as folder, progress() as report:
-            written = write_mixed(folder, generator, content, styles, blocks, files, report, confinement)
-        loading.show("sample", written.lines, written.files, **written.facts, layers=blocks)
+        with results.folder(out, generator) as folder, progress() as report:
+            written = write_mixed(folder, generator, content, styles, blocks, results.files, report, confinement)
+        results.show("sample", written.lines, written.files, **written.facts, layers=blocks)
         return
     latents, total = source.read_each(generator, seeds or DEFAULT_SEEDS)
     if is_file_name(out):
-        loading.show("sample", [], write_single(out, generator, latents, total, files, overwrite))
+        results.show("sample", [], write_single(out, generator, latents, total, results.files, results.overwrite))
         return
-    with loading.results(out, overwrite, generator) as folder, progress() as report:
-        written = write_samples(folder, generator, latents, total, files, columns, report)
-    loading.show("sample", written.lines, written.files, **written.facts)
-    if not written.finished:
-        raise KeyboardInterrupt
+    with results.folder(out, generator) as folder, progress() as report:
+        written = write_samples(folder, generator, latents, total, results.files, columns, report)
+    results.show("sample", written.lines, written.files, written.finished, **written.facts)
 
 
 def _check_options(mix: object, layers: object, columns: int | None, inside: Inside) -> None:

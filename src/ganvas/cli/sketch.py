@@ -1,7 +1,6 @@
 """``ganvas sketch``: sketches to images of a generator."""
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -9,19 +8,17 @@ from typing import Any, Literal
 from cyclopts import Parameter
 
 from ganvas.cli import numbers
-from ganvas.cli.inside import Inside
-from ganvas.cli.options import Loading, class_of
 from ganvas.cli.paste import PasteOptions
-from ganvas.cli.recipes import Onto, add_inside, show_recipe
+from ganvas.cli.recipes import EditResults, Onto
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Files, Flag, Model, Numbers, Out, Overwrite, SeveralSteps
+from ganvas.cli.types import METHOD, Flag, Model, Numbers, Out, SeveralSteps
 from ganvas.edits.operations import Draw
-from ganvas.errors import GanvasError, ImageError
+from ganvas.errors import GanvasError
+from ganvas.generators.labels import class_of
 from ganvas.generators.protocol import Generator
-from ganvas.images.saving import ImageFiles
 from ganvas.inversion.features import bundled_features
 from ganvas.inversion.loss_weights import DEFAULT_LOSS, parse_weights
-from ganvas.inversion.photos import unreadable_message
+from ganvas.inversion.photos import refuse_unreadable
 from ganvas.inversion.settings import default_space
 from ganvas.inversion.sketch.batch import BatchSketch
 from ganvas.inversion.sketch.evaluate import ood_scores, variant_mmds
@@ -33,6 +30,21 @@ from ganvas.reports.sketch_report import metric_lines, metrics_of, write_sketche
 from ganvas.training.gan.discriminator_files import realness_of
 
 MOST_REAL = 1000
+
+
+@Parameter(name="*", group="Measurements")
+@dataclass(frozen=True)
+class Measurements:
+    """What is measured."""
+
+    nearest: numbers.CountOrNone = 200
+    """Random images of the generator to compare: candidates start at the nearest, which is also the baseline of the
+    metrics; 0 for none."""
+    real: Path | None = None
+    """A folder or a zip of real images: print the kernel MMD of the results to them, for each weight."""
+    ood: Flag = False
+    """Measure the OOD score of the results too: above 1 is out of distribution. Takes 450 of the generator's images
+    once."""
 
 
 @Parameter(name="*", group=METHOD)
@@ -66,6 +78,7 @@ class SketchOptions:
     """Delta weights of the grid."""
     grid_steps: SeveralSteps = (500, 1000)
     """Numbers of steps of the grid."""
+    measurements: Measurements = Measurements()
 
     def variants(self, generator: Generator) -> list[SketchSettings]:
         """Return the settings of the grid, or the one."""
@@ -96,35 +109,15 @@ class SketchOptions:
         return self.weight
 
 
-@Parameter(name="*", group="Measurements")
-@dataclass(frozen=True)
-class Measurements:
-    """What is measured."""
-
-    nearest: numbers.CountOrNone = 200
-    """Random images of the generator to compare: candidates start at the nearest, which is also the baseline of the
-    metrics; 0 for none."""
-    real: Path | None = None
-    """A folder or a zip of real images: print the kernel MMD of the results to them, for each weight."""
-    ood: Flag = False
-    """Measure the OOD score of the results too: above 1 is out of distribution. Takes 450 of the generator's images
-    once."""
-
-
 def sketch(
     model: Model,
     /,
     *sketches: Path,
     paper: str = "auto",
     out: Out = Path("sketch"),
-    overwrite: Overwrite = False,
-    files: Files = ImageFiles(),
     search: SketchOptions = SketchOptions(),
-    measurements: Measurements = Measurements(),
     onto: Onto = Onto(),
-    inside: Inside = Inside(),
-    paste: PasteOptions = PasteOptions(),
-    loading: Loading = Loading(),
+    results: EditResults = EditResults(),
 ) -> None:
     """Make images that show sketches.
 
@@ -141,54 +134,46 @@ def sketch(
     """
     if not sketches:
         raise GanvasError("No sketch was given; name at least one image file after the generator.")
-    generator = loading.load(model)
-    files.check_fits(generator.resolution)
+    generator = results.load(model)
     variants = search.variants(generator)
-    target = loading.destination(out, overwrite, generator, len(sketches) * len(variants))
+    target = results.destination(out, generator, len(sketches) * len(variants))
     named, bad = read_sketches(sketches, generator.resolution, paper)
     if onto.recipe is not None:
-        _check_readable(bad, sketches)
-        if search.grid or search.candidates is not None or measurements != Measurements():
+        refuse_unreadable(bad, len(sketches), "sketches")
+        if search.grid or search.candidates is not None or search.measurements != Measurements():
             raise GanvasError("A recipe takes one search from its image; leave candidates, grid and measurements out.")
         changes = [Draw(one, variants[0]) for one in named]
-        recipe = add_inside(onto.read(generator), generator, changes, inside)
-        show_recipe("sketch", recipe, generator, out, overwrite, files, paste, loading)
+        recipe = onto.add(onto.read(generator), generator, changes)
+        results.show_recipe("sketch", recipe, generator, out)
         return
-    if inside != Inside() or paste != PasteOptions():
+    if onto != Onto() or results.paste != PasteOptions():
         raise GanvasError("--inside and --paste-back are for a sketch in an image; give the image by --recipe.")
     notes = [one.note for one in named if one.note]
-    features, photos = bundled_features(generator.device), measurements.real
+    features, measured = bundled_features(generator.device), search.measurements
     facts: dict[str, Any] = {
         "generator": model,
         "space": variants[0].space,
         "terms": str(variants[0].terms),
         "perceptual_distance": features.name,
         "optimizer": search.optimizer,
-        "random_images": measurements.nearest,
+        "random_images": measured.nearest,
         "paper": notes,
     }
-    sketching = BatchSketch(generator, named, variants, features, measurements.nearest, realness_of(generator, model))
+    sketching = BatchSketch(generator, named, variants, features, measured.nearest, realness_of(generator, model))
     with target as folder, progress() as report:
-        real = None if photos is None else real_features(features.network, photos, MOST_REAL, report)
+        real = None if measured.real is None else real_features(features.network, measured.real, MOST_REAL, report)
         finished = sketching.run(report)
         metrics = metrics_of(sketching)
-        if measurements.ood:
+        if measured.ood:
             scores = ood_scores(sketching, features.network, report)
             metrics = [{**line, "ood_score": score} for line, score in zip(metrics, scores, strict=True)]
         mmds = [] if real is None else variant_mmds(sketching, features.network, real)
         facts |= {"kernel_mmds": [one.as_dict() for one in mmds]}
         if folder is None:
-            paths = [files.write(out, sketching.results[0, 0].images[:1])]
+            paths = [results.files.write(out, sketching.results[0, 0].images[:1])]
         else:
-            paths = write_sketches(folder.path, sketching, metrics, {**facts, "command": COMMAND_LINE.get()}, files)
+            settings = {**facts, "command": COMMAND_LINE.get()}
+            paths = write_sketches(folder.path, sketching, metrics, settings, results.files)
     lines = [*notes, *metric_lines(metrics), *map(str, mmds)]
-    loading.show("sketch", lines, paths, **facts, images=metrics, unread=[path for path, _ in bad])
-    if not finished:
-        raise KeyboardInterrupt
-    _check_readable(bad, sketches)
-
-
-def _check_readable(bad: Sequence[tuple[Path, ImageError]], sketches: Sequence[Path]) -> None:
-    """Raise `ImageError` where a sketch could not be read."""
-    if bad:
-        raise ImageError(unreadable_message(bad, len(sketches), "sketches"))
+    results.show("sketch", lines, paths, finished, **facts, images=metrics, unread=[path for path, _ in bad])
+    refuse_unreadable(bad, len(sketches), "sketches")

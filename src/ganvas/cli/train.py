@@ -323,5 +323,3 @@ def encoder(
             **display.hooks,
         )
     show_training("train encoder", result, [], f"{result.steps:,} steps", [], compute)
-    if not result.finished:
-        raise KeyboardInterrupt

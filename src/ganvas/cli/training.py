@@ -171,7 +171,7 @@ def run_and_show(
         lines = [f"alarm {text}" for text in result.alarms] + measured
         more = write_training_report(running.out)
         show_training("train", result, lines, f"{result.images:,} images", more, compute)
-    if not result.finished:
+    elif not result.finished:
         raise KeyboardInterrupt
 
 
@@ -196,7 +196,7 @@ def show_training(
     state = "finished" if result.finished else "stopped"
     facts = {"state": state, "images": result.images, "steps": result.steps, "alarms": result.alarms}
     shown = [*summary_lines(result.data), *lines, f"{state} after {length}"]
-    compute.show(command, shown, [*result.files, *more], summary=vars(result.data), **facts)
+    compute.show(command, shown, [*result.files, *more], result.finished, summary=vars(result.data), **facts)
 
 
 def _show_rehearsal(found: Rehearsal, images: int, compute: Compute) -> None:

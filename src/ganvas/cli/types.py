@@ -77,7 +77,7 @@ Model = Annotated[
     str, Parameter(help="Generator: a bundled name (faces, cats), a name of the zoo (ganvas models list), or a file.")
 ]
 Out = Annotated[Path, Parameter(help="Folder for the results; one that holds those of another run is refused.")]
-Overwrite = Annotated[bool, Parameter(negative=(), help="Replace the results of another run.")]
+Overwrite = Annotated[bool, Parameter(negative=(), group="Parameters", help="Replace the results of another run.")]
 Files = Annotated[ImageFiles, Parameter(name="*", group=Group("Images and videos", sort_key=2))]
 Seeds = Annotated[list[int], one(parse_seeds, "SEEDS")]
 Samples = Annotated[list[int], one(parse_samples, "SAMPLES")]

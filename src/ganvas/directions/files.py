@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.directions.direction import FOREIGN, KIND, Directions, Origin
-from ganvas.errors import ResultFileError
+from ganvas.directions.direction import FOREIGN, KIND, Direction, Directions, Origin, Strength
+from ganvas.directions.strengths import parse_strengths
+from ganvas.errors import LatentError, ResultFileError
 from ganvas.errors.arguments import checked
+from ganvas.errors.ranges import whole_number
 from ganvas.generators.codes import SPACES, check_known_space
 from ganvas.generators.protocol import Generator
 from ganvas.io.tensor_files import is_ours, read_tensors
@@ -67,6 +69,36 @@ def load_directions(path: str | Path, space: str | None = None, generator: Gener
             )
         return found
     raise ResultFileError(f"'{path}' is a damaged directions file: {reason}. Find the directions anew.")
+
+
+def load_fitting(path: Path, generator: Generator, space: str | None = None) -> Directions:
+    """Return the directions of a file; raises `LatentError` where they do not fit the generator."""
+    found = load_directions(path, space, generator)
+    found.check_fits(generator)
+    return found
+
+
+def picked(found: Directions, index: int, path: Path) -> Direction:
+    """Return one direction of a file; raises `LatentError` where there is none of this number."""
+    if not 0 <= index < len(found):
+        raise LatentError(f"Direction {index} does not exist: '{path}' has directions 0-{len(found) - 1}.")
+    return found[index]
+
+
+def direction_of_text(
+    text: str, found: Directions, path: Path, generator: Generator, space: str | None = None
+) -> tuple[Direction, Strength]:
+    """Return what ``INDEX:STRENGTH``, of those `found` in a file, or ``FILE:INDEX:STRENGTH`` means."""
+    *file, index, strength = ["", "", *text.rsplit(":", 2)][-3:]
+    if not index.isdecimal():
+        raise LatentError(f"'{text}' is not a direction to add; write INDEX:STRENGTH or FILE:INDEX:STRENGTH.")
+    strengths = parse_strengths(strength) if strength else ()
+    if len(strengths) != 1:
+        raise LatentError(f"'{text}' gives {len(strengths)} strengths; give one for a direction to add.")
+    name = Path(file[0]) if file[0] else path
+    # Our own files say their space.
+    source = load_fitting(name, generator, None if is_ours(name) else space) if file[0] else found
+    return picked(source, whole_number(index), name), strengths[0]
 
 
 def _load_foreign(path: Path, space: str | None, generator: Generator | None) -> Directions:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar, Protocol, runtime_checkable
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.direction import Directions
@@ -17,6 +19,7 @@ from ganvas.generators.labels import class_names
 from ganvas.generators.protocol import Generator, about_of, check_generator
 from ganvas.io.progress import Progress
 from ganvas.latents.latent import Latent, as_latent
+from ganvas.parts.located import regions_in
 from ganvas.parts.text import finders_for
 from ganvas.regions import Region
 from ganvas.regions.named import FFHQ
@@ -135,6 +138,14 @@ def region_of(generator: Generator, region: object) -> tuple[str, Region | Part]
     raise RegionError(
         f"A region is a Region, or a text such as 'mouth' or 'box:0.3,0.6,0.7,0.8'; {reprlib.repr(region)} was given."
     )
+
+
+def mask_of(generator: Generator, text: str, latent: Latent) -> Float[Tensor, "1 h w"]:
+    """Return the mask of the region that the text means, at the generator's resolution; of a part, wherever it lies in
+    one of the images.
+    """
+    regions = regions_in(generator, latent, region_of(generator, text)[1])
+    return torch.stack([one.split(generator.resolution, generator.resolution)[0] for one in regions]).amax(0)
 
 
 def check_method(method: object) -> Method:

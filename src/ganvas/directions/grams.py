@@ -1,13 +1,12 @@
 """What methods by derivatives share: the Gram matrices A and B of regions, averaged over images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.directions.jacobian import summed_grams
+from ganvas.directions.query import RegionGrams
 from ganvas.directions.resefa import ReSeFa
 from ganvas.generators.codes import Layers
 from ganvas.generators.protocol import Generator
@@ -15,15 +14,6 @@ from ganvas.io.progress import Progress, silent
 from ganvas.latents.latent import Latent
 from ganvas.regions import Region
 from ganvas.regions.part import Part
-
-
-@dataclass(frozen=True)
-class RegionGrams:
-    """A and B of a region [d, d], float64, means over its pixels and over images, and its mean mask [1, h, w]."""
-
-    a: Float[Tensor, "d d"]
-    b: Float[Tensor, "d d"]
-    mask: Float[Tensor, "1 h w"]
 
 
 def mean_region_grams(

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ganvas.directions.basis import Basis, make_basis
 from ganvas.directions.direction import Directions, check_count, origin_of
-from ganvas.directions.grams import RegionGrams
 from ganvas.directions.linalg import fix_signs, rayleigh_quotients
 from ganvas.generators.codes import Layers, parse_layers
 from ganvas.generators.protocol import Generator
@@ -22,6 +21,15 @@ from ganvas.latents.spaces import draw_samples, stds_along
 from ganvas.parts.located import located
 from ganvas.regions import Region
 from ganvas.regions.part import Part
+
+
+@dataclass(frozen=True)
+class RegionGrams:
+    """A and B of a region [d, d], float64, means over its pixels and over images, and its mean mask [1, h, w]."""
+
+    a: Float[Tensor, "d d"]
+    b: Float[Tensor, "d d"]
+    mask: Float[Tensor, "1 h w"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ the published code does otherwise is in `docs/methods/resefa.md`; ``compat="offi
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
@@ -21,6 +21,7 @@ from ganvas.directions.jacobian import DEFAULT_BUDGET, Grams, JacobianPlan, plan
 from ganvas.directions.jvp import Derivative, Measure, default_measure, derivative
 from ganvas.directions.linalg import NO_RIDGE, Factors, Ridge
 from ganvas.directions.products import Products
+from ganvas.directions.query import Query, QueryMethod
 from ganvas.directions.solver import DENSE, GAIN, SOLVERS, MatrixFreePlan, plan_matrix_free, solve_matrix_free
 from ganvas.errors import GanvasError, RegionError
 from ganvas.errors.arguments import checked
@@ -28,7 +29,7 @@ from ganvas.errors.ranges import Count, Fraction, Size, Weight
 from ganvas.errors.shown import some_of
 from ganvas.generators.codes import Layers, parse_layers
 from ganvas.generators.protocol import Generator
-from ganvas.io.progress import Progress, part_of, silent
+from ganvas.io.progress import Progress, part_of
 from ganvas.latents.latent import Latent
 from ganvas.latents.spaces import draw_samples, stds_along
 from ganvas.parts.located import located
@@ -43,7 +44,7 @@ OF_LARGE_SPACES = Ridge(0.5, of="mean")  # the paper's at its 512 dimensions; at
 
 @checked
 @dataclass(frozen=True)
-class ReSeFa:
+class ReSeFa(QueryMethod):
     """Settings of ReSeFa, a method of `ganvas.find_directions`.
 
     Args:
@@ -181,36 +182,28 @@ class ReSeFa:
         """Return J at the one code of a latent as a linear map, for directions of `space`."""
         return derivative(generator, latent, self.basis(generator, space, layers), self.measure(generator))
 
-    def find(
-        self,
-        generator: Generator,
-        latent: Latent,
-        regions: Mapping[str, Region | Part],
-        *,
-        space: str,
-        layers: Layers = None,
-        count: int = 10,
-        progress: Progress | None = None,
-    ) -> dict[str, Directions]:
+    def answer(self, query: Query) -> dict[str, Directions]:
         """Return the strongest directions for each region of the same images, by name.
 
         One J per image serves all regions; the Gram matrices of several images are averaged, each with the image's own
         mask. An image that lacks a part has no share in the average of its Gram matrices, which is a warning.
         """
-        latent = latent.to_space(generator, acting_space(generator, space))  # what does not fit fails here
+        generator, regions = query.generator, query.regions
+        space, layers, count = query.space, query.layers, query.count
+        latent = query.latent.to_space(generator, acting_space(generator, space))  # what does not fit fails here
         measure = self.measure(generator)
         masks = {name: self.masks_in(generator, latent, area, measure.resolution) for name, area in regions.items()}
         plan = self.choose(generator, space, layers, count=count, regions=len(regions), images=len(latent))
         samples = draw_samples(generator, space, latent.label)  # a wrong label or count fails here, before the Jacobian
         search = Search(self, generator, space, layers, count, samples, origin_of(self.name, generator, latent))
         if isinstance(plan, MatrixFreePlan):
-            reports = [part_of(progress or silent, number, len(regions)) for number in range(len(regions))]
+            reports = [part_of(query.progress, number, len(regions)) for number in range(len(regions))]
             return {
                 name: search.matrix_free(latent, area, masks[name], plan, report, name)
                 for (name, area), report in zip(regions.items(), reports, strict=True)
             }
         sums = summed_grams(
-            lambda number: self.derivative(generator, latent[number], space, layers), masks, plan, progress or silent
+            lambda number: self.derivative(generator, latent[number], space, layers), masks, plan, query.progress
         )
         return {name: search.solve_mean(sums[name], area, masks[name], name) for name, area in regions.items()}
 

@@ -17,12 +17,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.basis import acting_space, make_basis
+from ganvas.directions.basis import make_basis
 from ganvas.directions.direction import Direction
 from ganvas.directions.jacobian import DEFAULT_BUDGET, Jacobian, hold, mean_grams, plan_columns
 from ganvas.directions.jvp import Derivative, default_measure, derivative
 from ganvas.directions.linalg import Ridge
-from ganvas.edits.straight import Parts, Way, layers_of, moved, region_for
+from ganvas.edits.straight import EditMethod, Parts, Way, layers_of, moved, region_for
 from ganvas.errors import GanvasError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Positive, Size, Steps, StepsOrNone, Weight
@@ -41,7 +41,7 @@ ROWS_AT_ONCE = 64
 
 @checked
 @dataclass(frozen=True)
-class CorrectedEdit:
+class CorrectedEdit(EditMethod):
     """Settings of edits that leave the rest of the image alone at large strengths too: a method of `ganvas.edit`.
 
     The direction is gone in parts; after each, what changed outside the region is taken back. A correction that would
@@ -82,17 +82,10 @@ class CorrectedEdit:
     resolution: Size | None = None
     budget: int = DEFAULT_BUDGET
 
-    def way(
-        self,
-        generator: Generator,
-        latent: Latent,
-        direction: Direction,
-        layers: Layers,
-        progress: Progress | None = None,
+    def way_of(
+        self, generator: Generator, start: Latent, direction: Direction, layers: Layers, progress: Progress | None
     ) -> Way:
         """Return the way of one sample along a direction, in parts of the step."""
-        generator = latent.generator_for(generator)
-        start = latent.to_space(generator, acting_space(generator, direction.space))
         linear = self.derivative(generator, start, direction, layers)
         return self.way_from(generator, start, direction, layers, linear, _held(linear, self.budget, progress))
 

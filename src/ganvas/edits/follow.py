@@ -13,11 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.directions.basis import acting_space
 from ganvas.directions.direction import Direction
 from ganvas.directions.jacobian import region_grams
 from ganvas.directions.resefa import ReSeFa, factorize
-from ganvas.edits.straight import Parts, Way, layers_of, moved, region_for
+from ganvas.edits.straight import EditMethod, Parts, Way, layers_of, moved, region_for
 from ganvas.errors import LatentError
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import Count, Positive
@@ -33,7 +32,7 @@ LEAST = 1e-3  # of a unit vector: what is left of it by a projection that leaves
 
 @checked
 @dataclass(frozen=True)
-class FollowedEdit:
+class FollowedEdit(EditMethod):
     """Settings of edits that follow a direction as a curve, found anew at every step: a method of `ganvas.edit`.
 
     Every step costs a Jacobian. `CorrectedEdit` needs one in all.
@@ -62,17 +61,11 @@ class FollowedEdit:
     count: Count = 10
     search: ReSeFa = ReSeFa()
 
-    def way(
-        self,
-        generator: Generator,
-        latent: Latent,
-        direction: Direction,
-        layers: Layers,
-        progress: Progress | None = None,
+    def way_of(
+        self, generator: Generator, start: Latent, direction: Direction, layers: Layers, progress: Progress | None
     ) -> Way:
         """Return the way of one sample along a direction, in steps."""
-        generator, search = latent.generator_for(generator), self.search
-        start = latent.to_space(generator, acting_space(generator, direction.space))
+        search = self.search
         place = direction.space, layers_of(generator, direction, layers)
         masks = search.masks(region_for(generator, start, direction, self.region), search.measure(generator).resolution)
         basis, plan = search.basis(generator, *place), search.plan(generator, *place)

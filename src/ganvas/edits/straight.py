@@ -1,9 +1,10 @@
 """The straight step of an edit, and what a method makes of it: a way from one image's code, by length."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 
@@ -26,8 +27,7 @@ Way = Callable[[float], Latent]
 State = TypeVar("State")
 
 
-@runtime_checkable
-class EditMethod(Protocol):
+class EditMethod(ABC):
     """How an edit goes where it does not go straight, with its settings; ``name`` is what files call it."""
 
     name: ClassVar[str]
@@ -41,7 +41,15 @@ class EditMethod(Protocol):
         progress: Progress | None = None,
     ) -> Way:
         """Return the way of one sample along a direction; what all lengths share is computed once."""
-        ...
+        generator = latent.generator_for(generator)
+        start = latent.to_space(generator, acting_space(generator, direction.space))
+        return self.way_of(generator, start, direction, layers, progress)
+
+    @abstractmethod
+    def way_of(
+        self, generator: Generator, start: Latent, direction: Direction, layers: Layers, progress: Progress | None
+    ) -> Way:
+        """Return the way of one sample that is in the space which its direction moves."""
 
 
 def way_along(

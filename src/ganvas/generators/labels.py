@@ -11,7 +11,7 @@ from torch import Tensor
 from ganvas.errors import LatentError
 from ganvas.errors.ranges import whole_number
 from ganvas.errors.shown import shown
-from ganvas.generators.protocol import Generator, Label
+from ganvas.generators.protocol import Generator, HasClasses, Label
 
 
 def one_hot(
@@ -120,6 +120,16 @@ def label_of_each(generator: Generator, text: str | None, count: int) -> list[st
     if len(found) != count:
         raise LatentError(f"{len(found)} labels do not fit {count} latents: give one for all, or one for each.")
     return [str(label) for label in found]
+
+
+def class_of(generator: Generator, label: str | None) -> int | None:
+    """Return the class of all images of a run, None without one; raises `LatentError` for several."""
+    found = label_of(generator, label)
+    if isinstance(found, tuple):
+        raise LatentError("All images of one run are of one class; give one --label.")
+    if isinstance(generator, HasClasses):
+        generator.one_hot(found, 1)  # a wrong label is refused here, not at the first image
+    return found
 
 
 def class_names(generator: Generator) -> Sequence[str] | None:

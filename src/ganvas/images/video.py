@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from PIL import GifImagePlugin, Image
 from torch import Tensor
 
-from ganvas.errors import ImageError
+from ganvas.errors import GanvasError, ImageError
 from ganvas.errors.arguments import checked_as
 from ganvas.images.pixels import check_suffix, to_bytes
 from ganvas.images.stored_frames import Frame, Frames, StoredFrames
@@ -82,6 +82,12 @@ def write_frames(path: str | Path, frames: Frames, seconds_per_frame: float, loo
     except ValueError as error:  # what Pillow raises for sizes that a format does not have
         height, width = frames[0].shape[:2]
         raise ImageError(f"'{path}': {path.suffix} cannot hold {width} x {height} pixels ({error}).") from error
+
+
+def check_frames(frames: int, most: int = 200) -> None:
+    """Raise `GanvasError` for a number of frames that makes no video; 0 means no video."""
+    if frames != 0 and not 2 <= frames <= most:
+        raise GanvasError(f"{frames} frames make no video; give 2 to {most}, or 0 for none.")
 
 
 def _check_seconds(seconds: float) -> None:

@@ -1,7 +1,7 @@
 """The metrics of an inversion."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -36,10 +36,6 @@ class InversionMetrics:
     from_mean: float
     passes: int
     seconds: float
-
-    def as_dict(self) -> dict[str, str | float]:
-        """Return the metrics by name."""
-        return asdict(self)
 
 
 def psnr(

@@ -196,13 +196,6 @@ def _ordinal(number: int) -> str:
     return "largest" if number == 1 else f"number {number} by size"
 
 
-def read_aligned_photo(
-    path: Path, generator: Generator, settings: PhotoSettings = PhotoSettings(), row: int = 0
-) -> Float[Tensor, "1 3 r r"]:
-    """Return the image of `align_photo`."""
-    return align_photo(path, generator, settings, row).image
-
-
 def read_photos(paths: Sequence[Path], generator: Generator, settings: PhotoSettings = PhotoSettings()) -> Photos:
     """Return the photos that can be read, and the errors of the others; raises `ImageError` where none can be read."""
     settings.check_count(len(paths))
@@ -263,6 +256,12 @@ def accept_photos(
         tuple(photos.aligned[row] for row in kept),
     )
     return accepted, [messages[row] for row in kept if messages[row]]
+
+
+def refuse_unreadable(bad: Sequence[tuple[Path, ImageError]], count: int, what: str = "photos") -> None:
+    """Raise `ImageError` where any of the files cannot be used."""
+    if bad:
+        raise ImageError(unreadable_message(bad, count, what))
 
 
 def unreadable_message(bad: Sequence[tuple[Path, ImageError]], count: int, what: str = "photos") -> str:

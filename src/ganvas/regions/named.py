@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from ganvas.regions.region import Region
 
-Edges = tuple[float, float, float, float]
 FFHQ_RESOLUTION = 256
 FFHQ_BOXES = {
     "left_eye": (120, 95, 20, 38),
@@ -80,51 +79,30 @@ _RESEFA_BIGGAN = {
 BIGGAN: Mapping[str, Region] = MappingProxyType({name: _from_center(*box) for name, box in _RESEFA_BIGGAN.items()})
 """The boxes published with ReSeFa for BigGAN: areas of the image, not parts, since ImageNet's objects lie anywhere."""
 
+_AFHQ = {
+    "left_eye": ((26, 42, 46, 57), (25, 37, 45, 53), (23, 35, 45, 52), (23, 36, 46, 57)),
+    "right_eye": ((54, 42, 74, 57), (55, 37, 75, 53), (55, 35, 77, 52), (54, 36, 77, 57)),
+    "nose": ((40, 60, 60, 73), (36, 58, 64, 76), (38, 60, 62, 73), (37, 59, 63, 75)),
+    "mouth": ((32, 70, 68, 84), (30, 74, 70, 91), (32, 72, 68, 88), (30, 71, 70, 89)),
+    "forehead": ((36, 22, 64, 41), (34, 14, 66, 35), (34, 14, 66, 33), (34, 16, 66, 37)),
+    "left_ear": ((12, 2, 40, 30), (2, 4, 32, 34), (8, 4, 36, 28), (5, 2, 38, 32)),
+    "right_ear": ((60, 2, 88, 30), (68, 4, 98, 34), (64, 4, 92, 28), (62, 2, 95, 32)),
+}
+"""Left, top, right and bottom, in hundredths, of each part of a cat, of a dog, of a wild animal, and large enough for
+all three.
+"""
 
-def _animal(
-    left_eye: Edges, right_eye: Edges, left_ear: Edges, right_ear: Edges, forehead: Edges, nose: Edges, mouth: Edges
-) -> Mapping[str, Region]:
-    boxes = {
-        "left_eye": Region.box(*left_eye),
-        "right_eye": Region.box(*right_eye),
-        "nose": Region.box(*nose),
-        "mouth": Region.box(*mouth),
-        "forehead": Region.box(*forehead),
-        "left_ear": Region.box(*left_ear),
-        "right_ear": Region.box(*right_ear),
-    }
+
+def _animal(number: int) -> Mapping[str, Region]:
+    boxes = {name: Region.box(*(edge / 100 for edge in edges[number])) for name, edges in _AFHQ.items()}
     eyes, ears = boxes["left_eye"] | boxes["right_eye"], boxes["left_ear"] | boxes["right_ear"]
     return MappingProxyType({"eyes": eyes, **boxes, "ears": ears})
 
 
-AFHQ_CAT = _animal(
-    left_eye=(0.26, 0.42, 0.46, 0.57),
-    right_eye=(0.54, 0.42, 0.74, 0.57),
-    left_ear=(0.12, 0.02, 0.40, 0.30),
-    right_ear=(0.60, 0.02, 0.88, 0.30),
-    forehead=(0.36, 0.22, 0.64, 0.41),
-    nose=(0.40, 0.60, 0.60, 0.73),
-    mouth=(0.32, 0.70, 0.68, 0.84),
-)
-AFHQ_DOG = _animal(
-    left_eye=(0.25, 0.37, 0.45, 0.53),
-    right_eye=(0.55, 0.37, 0.75, 0.53),
-    left_ear=(0.02, 0.04, 0.32, 0.34),
-    right_ear=(0.68, 0.04, 0.98, 0.34),
-    forehead=(0.34, 0.14, 0.66, 0.35),
-    nose=(0.36, 0.58, 0.64, 0.76),
-    mouth=(0.30, 0.74, 0.70, 0.91),
-)
-AFHQ_WILD = _animal(
-    left_eye=(0.23, 0.35, 0.45, 0.52),
-    right_eye=(0.55, 0.35, 0.77, 0.52),
-    left_ear=(0.08, 0.04, 0.36, 0.28),
-    right_ear=(0.64, 0.04, 0.92, 0.28),
-    forehead=(0.34, 0.14, 0.66, 0.33),
-    nose=(0.38, 0.60, 0.62, 0.73),
-    mouth=(0.32, 0.72, 0.68, 0.88),
-)
-"""Boxes for the three classes of AFHQ, drawn over 16 cats, 8 dogs and 8 wild animals of it. Ears vary most."""
+AFHQ_CAT, AFHQ_DOG, AFHQ_WILD, AFHQ = (_animal(number) for number in range(4))
+"""Boxes for the three classes of AFHQ, drawn over 16 cats, 8 dogs and 8 wild animals of it, and for generators of all
+three. Ears vary most.
+"""
 
 _CAT_FACE = Region.polygon(
     [
@@ -150,17 +128,6 @@ CATS: Mapping[str, Region] = MappingProxyType(
 """Regions for the bundled generator of cats, drawn over 18 test images of AFHQ; the background lies around most faces
 and includes the fur of the neck.
 """
-
-AFHQ = _animal(
-    left_eye=(0.23, 0.36, 0.46, 0.57),
-    right_eye=(0.54, 0.36, 0.77, 0.57),
-    left_ear=(0.05, 0.02, 0.38, 0.32),
-    right_ear=(0.62, 0.02, 0.95, 0.32),
-    forehead=(0.34, 0.16, 0.66, 0.37),
-    nose=(0.37, 0.59, 0.63, 0.75),
-    mouth=(0.30, 0.71, 0.70, 0.89),
-)
-"""Boxes for generators of all three classes of AFHQ, large enough for each."""
 
 CAR: Mapping[str, Region] = MappingProxyType(
     {

@@ -291,11 +291,23 @@ class Complement:
 
 
 @dataclass(frozen=True)
-class Feather:
-    """A shape with a soft edge: see `ganvas.regions.region.Region.feather`."""
+class _WithRadius:
+    """Another shape whose edge is changed within a radius."""
 
     of: Shape
     radius: float
+    kind: ClassVar[str]
+
+    def describe(self) -> dict[str, Any]:
+        """Return radius and the description of the shape before."""
+        return {"kind": self.kind, "radius": self.radius, "of": self.of.describe()}
+
+
+@dataclass(frozen=True)
+class Feather(_WithRadius):
+    """A shape with a soft edge: see `ganvas.regions.region.Region.feather`."""
+
+    kind = "feather"
 
     def __post_init__(self) -> None:
         refuse_radius("feather", self.radius)
@@ -304,20 +316,15 @@ class Feather:
         """Blur by a Gaussian of half the radius."""
         return coverage.blur(self.of.coverage(height, width), self.radius / 2 * min(height, width))
 
-    def describe(self) -> dict[str, Any]:
-        """Return radius and the description of the sharp shape."""
-        return {"kind": "feather", "radius": self.radius, "of": self.of.describe()}
-
     def __str__(self) -> str:
         return f"({self.of}) feathered by {self.radius:.4g}"
 
 
 @dataclass(frozen=True)
-class Grow:
+class Grow(_WithRadius):
     """A shape grown by a radius, or shrunk by a negative one: see `ganvas.regions.region.Region.grow`."""
 
-    of: Shape
-    radius: float
+    kind = "grow"
 
     def __post_init__(self) -> None:
         refuse_radius("growth", abs(self.radius))
@@ -325,10 +332,6 @@ class Grow:
     def coverage(self, height: int, width: int) -> Float[np.ndarray, "height width"]:
         """Take all within the radius of the shape."""
         return coverage.grown(self.of.coverage(height, width), self.radius * min(height, width))
-
-    def describe(self) -> dict[str, Any]:
-        """Return radius and the description of the shape before."""
-        return {"kind": "grow", "radius": self.radius, "of": self.of.describe()}
 
     def __str__(self) -> str:
         return f"({self.of}) {'grown' if self.radius > 0 else 'shrunk'} by {abs(self.radius):.4g}"

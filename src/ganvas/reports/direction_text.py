@@ -1,6 +1,7 @@
 """Directions and edits in words and numbers: lines for a terminal, facts for a page, a summary for JSON."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ganvas.directions.direction import Directions
 from ganvas.latents.latent import Latent
@@ -19,7 +20,7 @@ def direction_lines(found: Directions, most: int = MOST_LINES) -> list[str]:
     return lines
 
 
-def direction_summary(found: Directions) -> dict[str, object]:
+def direction_summary(found: Directions) -> dict[str, Any]:
     """Return the numbers of directions for ``--json``."""
     return {
         "region": found.origin.region_name,

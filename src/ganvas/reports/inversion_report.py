@@ -172,7 +172,7 @@ def write_metrics(
     """Write ``numbers.csv``, a line per photo and stage ("inverted", "tuned"), and ``numbers.json``, with the settings
     too; returns the paths.
     """
-    lines = [{"stage": stage, **one.as_dict()} for stage, one in metrics]
+    lines = [{"stage": stage, **vars(one)} for stage, one in metrics]
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, list(lines[0]))
     writer.writeheader()

@@ -16,6 +16,7 @@ from torch import Tensor
 from ganvas.directions.direction import Direction, Strength
 from ganvas.edits.confine import Confinement
 from ganvas.edits.move import edit
+from ganvas.edits.operations import Move
 from ganvas.edits.recipe import Recipe
 from ganvas.edits.rim import Rim
 from ganvas.edits.straight import EditMethod, Way, way_along
@@ -70,13 +71,19 @@ class Edit:
             else:
                 yield self.confinement.images(generator, latent, way(length)).cpu()
 
+    @property
+    def moves(self) -> list[Move]:
+        """The edit at the last strength as operations of a recipe."""
+        last = Move(self.direction, self.strengths[-1], self.layers, self.method)
+        return [*(Move(direction, strength) for direction, strength in self.before), last]
+
     def recipe(self, latent: Latent) -> Recipe:
         """Return the recipe of the edit at the last strength; another number there gives any other."""
         inside = None if self.confinement is None else self.confinement.inside
         recipe = Recipe(latent) if self.confinement is None else Recipe(latent, settings=self.confinement.settings)
-        for direction, strength in self.before:
-            recipe = recipe.move(direction, strength, inside=inside)
-        return recipe.move(self.direction, self.strengths[-1], layers=self.layers, method=self.method, inside=inside)
+        for move in self.moves:
+            recipe = recipe.add(move, inside)
+        return recipe
 
     def latent(self, generator: Generator, latent: Latent, way: Way | None = None) -> Latent:
         """Return the latent of every sample at every strength, sample by sample; on their way, if it is known."""

@@ -61,7 +61,7 @@ def metrics_of(sketching: BatchSketch) -> list[dict[str, Any]]:
             "delta_weight": result.settings.delta_weight,
             "candidate": rank,
             "chosen": rank == 0,
-            **metrics.as_dict(),
+            **vars(metrics),
             "seconds": result.seconds,
         }
         for (row, _), result in sketching.results.items()

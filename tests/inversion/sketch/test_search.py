@@ -31,16 +31,13 @@ from tests.fakes import LayeredGenerator, LinearGenerator
 from tests.generators.small import small_stylegan2
 from tests.inversion.parts import Convolved
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FEATURES = Convolved()
 L2 = LossWeights(l2=1.0)
 MIXED = LossWeights(perceptual=0.1, l1=0.2, l2=1.0)
 SHORT = SketchSettings(terms=MIXED, steps=6, candidates=2)
 SIDE = 16
-
-
-@pytest.fixture(autouse=True)
-def one_thread(two_threads: None) -> None:
-    torch.set_num_threads(1)
 
 
 def random_sketch(seed: int = 0, side: int = SIDE, name: str = "sketch") -> Sketch:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.checkpoints.formats.stylegan2 import colors_name, convolution_name, stylegan2_completed
+from ganvas.checkpoints.formats.stylegan2 import colors_name, completed, convolution_name, stylegan2_unbuilt
 from ganvas.checkpoints.search import find_weights
 from ganvas.checkpoints.state_dict import need
 from ganvas.checkpoints.unbuilt import UnbuiltGenerator
@@ -56,7 +56,8 @@ def read_rosinality(tree: Any, path: Path) -> UnbuiltGenerator | None:
     averages = [part["latent_avg"] for part in (found.tensors, *found.above) if "latent_avg" in part]
     if averages and isinstance(averages[0], Tensor):
         ours["mapping.w_avg"] = _average(averages[0], facts)
-    return stylegan2_completed(ours, ROSINALITY, facts=facts)
+    ours, said = completed(ours)
+    return stylegan2_unbuilt(ours, ROSINALITY, facts={**facts, **said})
 
 
 def _average(latent_avg: Tensor, facts: dict[str, str]) -> Tensor:
@@ -75,7 +76,8 @@ def read_openmmlab(tree: Any, path: Path) -> UnbuiltGenerator | None:
     found = find_weights(tree, "constant_input.input", "style_mapping.1.bias")
     if found is None:
         return None
-    return stylegan2_completed(_from_openmmlab(found.tensors), OPENMMLAB, verified=False, facts=found.facts())
+    ours, said = completed(_from_openmmlab(found.tensors))
+    return stylegan2_unbuilt(ours, OPENMMLAB, verified=False, facts={**found.facts(), **said})
 
 
 def _from_openmmlab(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:

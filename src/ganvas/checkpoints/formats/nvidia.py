@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.checkpoints.formats.stylegan2 import stylegan2_completed
+from ganvas.checkpoints.formats.stylegan2 import completed, stylegan2_unbuilt
 from ganvas.checkpoints.safe_pickle.modules import submodule
 from ganvas.checkpoints.safe_pickle.plain_trees import PersistentRecord
 from ganvas.checkpoints.search import Weights, find_weights
@@ -57,7 +57,8 @@ def read_stylegan2(tree: Any, path: Path) -> UnbuiltGenerator | None:
     if isinstance(found.module, PersistentRecord):
         rate = float(settings(found.module, "mapping_kwargs").get("lr_multiplier", RATE))
         clamp = _clamp(found.module)
-    return stylegan2_completed(ours, form, clamp=clamp, mapping_rate=rate, facts=facts)
+    ours, said = completed(ours, rate)
+    return stylegan2_unbuilt(ours, form, clamp=clamp, mapping_rate=rate, facts={**facts, **said})
 
 
 def _clamp(record: PersistentRecord) -> float | None:

@@ -58,19 +58,11 @@ def stylegan2_unbuilt(
     return UnbuiltGenerator("stylegan2", architecture, ours, format, verified, said)
 
 
-def stylegan2_completed(
-    tensors: Mapping[str, Tensor],
-    format: str,
-    *,
-    clamp: float | None = None,
-    mapping_rate: float = 0.01,
-    verified: bool = True,
-    facts: Mapping[str, Any] | None = None,
-) -> UnbuiltGenerator:
-    """As `stylegan2_unbuilt`, for formats that may lack the filter, the average w or the noise maps; the facts say
-    what was put in their place.
+def completed(tensors: Mapping[str, Tensor], mapping_rate: float = 0.01) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors of formats that may lack the filter, the average w or the noise maps, and facts that say what
+    was put in their place.
     """
-    said, ours = dict(facts or {}), dict(tensors)
+    said, ours = dict[str, str](), dict(tensors)
     if "synthesis.kernel" not in ours:
         ours["synthesis.kernel"] = published_filter()
         said["filter"] = "the file has no resampling filter; it is the published one (1, 3, 3, 1)"
@@ -86,7 +78,7 @@ def stylegan2_completed(
         architecture = stylegan2_architecture(ours, None, mapping_rate)
         ours["mapping.w_avg"] = average_w(ours, architecture)
         said["w_avg"] = f"the file has no average w; it is the mean w of {AVERAGED} codes drawn from seed 0"
-    return stylegan2_unbuilt(ours, format, clamp=clamp, mapping_rate=mapping_rate, verified=verified, facts=said)
+    return ours, said
 
 
 def published_filter() -> Float[Tensor, "4 4"]:

@@ -11,7 +11,6 @@ from ganvas.checkpoints.safe_pickle.machine import AllowList, Global, plain_key
 from ganvas.checkpoints.safe_pickle.plain_trees import NetworkRecord, PersistentRecord
 from ganvas.errors import UnsafeFileError
 
-BUILTINS = ("builtins", "__builtin__")
 BYTES_PER_KEY = 64  # about what a set needs
 
 

@@ -8,10 +8,10 @@ from torch import Tensor
 from ganvas.comparisons.inversion import report, table
 from ganvas.comparisons.inversion.table import TableSettings
 from ganvas.comparisons.reconstruction import ReconstructionMetrics
-from ganvas.errors import GanvasError, ImageError
+from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.images.datasets import open_images
-from ganvas.inversion.photos import PhotoSettings, photo_files, read_photos, unreadable_message
+from ganvas.inversion.photos import PhotoSettings, photo_files, read_photos, refuse_unreadable
 from ganvas.io.progress import Progress
 
 STARTS = ("mean", "random")
@@ -61,6 +61,5 @@ def comparison_photos(
         return dataset.batch(chosen), [f"photo {number}" for number in chosen.tolist()]
     files = photo_files(paths)
     photos = read_photos(files, generator, settings)
-    if photos.unreadable:
-        raise ImageError(unreadable_message(photos.unreadable, len(files)))
+    refuse_unreadable(photos.unreadable, len(files))
     return photos.images, [f"{number} {file.stem}" for number, file in enumerate(photos.files)]

@@ -11,7 +11,6 @@ from ganvas.errors import GanvasError
 
 PRESETS: Mapping[str, float] = {"exact": 1.0, "close": 0.75, "balanced": 0.5, "loose": 0.25, "typical": 0.1}
 BALANCED = 1.0  # the delta weight of fidelity 0.5
-LARGEST_WEIGHT = 1e6
 
 
 def delta_weight_of(fidelity: float) -> float:
@@ -28,13 +27,6 @@ def delta_weight_of(fidelity: float) -> float:
 def fidelity_of(delta_weight: float) -> float:
     """Return the fidelity at which the delta term has this weight."""
     return 1 / (1 + delta_weight)
-
-
-def check_delta_weight(weight: float) -> float:
-    """Return a weight of the delta term; raises `GanvasError` unless it is from 0 to a million."""
-    if not 0 <= weight <= LARGEST_WEIGHT:
-        raise GanvasError(f"A delta weight of {weight:g} is not possible; give 0 (only the sketch counts) or more.")
-    return weight
 
 
 def parse_fidelity(text: str) -> float:

@@ -6,7 +6,7 @@ The loss is that of `ganvas.inversion` with the sketch's alpha as the mask, and 
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import torch
@@ -110,10 +110,6 @@ class CandidateMetrics:
     realness: float
     from_mean: float
     steps: int
-
-    def as_dict(self) -> dict[str, str | float]:
-        """Return the metrics by name."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -92,6 +92,9 @@ class AdaptationSettings:
     seed: Seed = 0
     family: str = "adapt"
 
+    group_size: ClassVar[int] = 4  # similarities are computed within a process's samples
+    discriminator_warmup: ClassVar[int] = 0  # both networks learn from the first step, with a learning-rate warm-up
+
     def __post_init__(self) -> None:
         if self.batch < 4:
             raise TrainingError(f"A batch of {self.batch} shows too few differences between images; give 4 or more.")
@@ -121,16 +124,6 @@ class AdaptationSettings:
         rates = {"learning_rate": rate, "discriminator_learning_rate": rate, "r1": default.r1}
         given: dict[str, Any] = rates | {"half_life": default.half_life} | settings
         return cls(model, generator.about.hash, generator.resolution, discriminator, **given)
-
-    @property
-    def group_size(self) -> int:
-        """Samples that belong together: similarities are computed within a process's samples."""
-        return 4
-
-    @property
-    def discriminator_warmup(self) -> int:
-        """Both networks learn from the first step, with a learning-rate warm-up."""
-        return 0
 
     def build(self, device: torch.device, source: Any = None) -> "AdaptationNetworks":
         """Return the generator, its average, its frozen original, and a discriminator.

@@ -14,7 +14,7 @@ truncations (section 3.1 and appendix C: "standing statistics").
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -66,6 +66,9 @@ class BigGANSettings:
         seed: Random seed.
         family: The kind of training, as snapshots name it.
     """
+
+    group_size: ClassVar[int] = 2  # samples that a process takes at least: those of batch normalization
+    discriminator_warmup: ClassVar[int] = 0  # both networks learn from the first step
 
     channels: tuple[Width, ...]
     discriminator_channels: tuple[Width, ...]
@@ -126,16 +129,6 @@ class BigGANSettings:
             statistics=self.statistics,
             class_names=self.classes,
         )
-
-    @property
-    def group_size(self) -> int:
-        """Samples that one process takes at least; batch normalization takes any number."""
-        return 2
-
-    @property
-    def discriminator_warmup(self) -> int:
-        """Both networks learn from the first step."""
-        return 0
 
     def build(self, device: torch.device, source: InitialNetworks | Networks | None = None) -> Networks:
         """Return new networks, with the weights of `source` where it is given."""

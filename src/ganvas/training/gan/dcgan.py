@@ -6,6 +6,7 @@ statistics would mix.
 
 import copy
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -45,6 +46,9 @@ class DCGANSettings:
         family: The kind of training, as snapshots name it.
     """
 
+    group_size: ClassVar[int] = 2  # samples that a process takes at least: those of batch normalization
+    discriminator_warmup: ClassVar[int] = 0  # both networks learn from the first step
+
     resolution: Size = 64
     z_dim: Width = 100
     width: Width = 64
@@ -67,16 +71,6 @@ class DCGANSettings:
         if self.batch < 2:
             raise TrainingError("Batch normalization needs batches of at least 2 images.")
         check_precision(self.precision)
-
-    @property
-    def group_size(self) -> int:
-        """Samples that the discriminator sees together; batch normalization takes any number."""
-        return 2
-
-    @property
-    def discriminator_warmup(self) -> int:
-        """Both networks learn from the first step."""
-        return 0
 
     def build(self, device: torch.device, source: InitialNetworks | Networks | None = None) -> Networks:
         """Return new networks, with the weights of `source` where it is given."""
