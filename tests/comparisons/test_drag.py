@@ -157,7 +157,7 @@ def test_folder_of_other_settings_rules_or_threads_is_refused(tmp_path: Path, mo
 def test_outcomes_agree_with_the_shift_that_the_code_makes(tmp_path: Path):
     """The image slides by a tenth of the code: the ground truth of the tracker, forward and in reverse."""
     setting = bench(tmp_path, replace(SMALL, drags=1, steps=100, methods=("draggan",)))
-    setting = replace(setting, likeness=Likeness("plain", setting.distance))
+    setting = replace(setting, likeness=Likeness("plain", lambda photo: lambda image: setting.distance(image, photo)))
     (trial,) = trials.trials(setting, quiet)
     codes = trials.codes_of(tmp_path, trial)
     start = setting.open(trial.task.seed).codes

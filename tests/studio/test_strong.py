@@ -90,6 +90,21 @@ def test_a_strong_edit_that_is_stopped_before_it_begins_is_computed_nowhere(edit
     assert not begun
 
 
+def test_a_region_that_grows_over_everything_leaves_its_edits_as_they_were(edited, sessions):  # noqa: F811
+    (session,) = sessions.open.values()
+    edited.do("refresh").until("likeness")
+    version, image, recipe = session.document.current, session.image, session.recipe
+    edited.socket.send_text('{"do": "region.grow", "radius": 0.52}')
+    assert "covers the whole image" in edited.until("error")["text"]
+    edited.do("heat", on=False).until("state")
+    assert session.document.current == version
+    assert session.recipe is recipe
+    assert torch.equal(session.image, image)
+    edited.do("edit.amount", index=0, amount=2)
+    while edited.until("state")["current"] != version + 1:
+        pass
+
+
 def test_an_unknown_way_is_refused(edited):
     edited.socket.send_text('{"do": "edit.method", "index": 0, "method": "../x"}')
     assert "straight, corrected, followed" in edited.until("error")["text"]

@@ -75,6 +75,13 @@ class Document:
         """
         return self._add(replace(self.now, number=self._next, parent=self.current, title=title, **changes))
 
+    def withdraw(self) -> None:
+        """Take back the change that was made last, as if it had never been."""
+        version = self.versions.pop(self.current)
+        if version.parent is not None:
+            self.redone.pop(version.parent, None)
+            self.current = version.parent
+
     def choose(self, number: int | None) -> None:
         """Choose another area of the present version, which is no change of the document."""
         self.versions[self.current] = replace(self.now, chosen=number)

@@ -168,9 +168,14 @@ class Session(Painting):
         self.shown()
 
     def commit(self, title: str, **changes: Any) -> None:
-        """Make a new version of the document and show it."""
+        """Make a new version of the document and show it; a recipe that cannot be rendered is not kept."""
         self.document.change(title, **changes)
-        self.shown()
+        try:
+            self.shown()
+        except GanvasError:
+            if self.document.is_edit(self.document.now):
+                self.document.withdraw()
+            raise
 
     def shown(self) -> None:
         """Show the present version: image, thumbnail, mask, numbers, directions, and the state of everything."""
@@ -334,10 +339,7 @@ class Session(Painting):
 
         self.searching = key, self.submit(work, "Preparing directions", Urgency.BACKGROUND, "jacobian")
         if not self.is_large:
-            self.submit(lambda _: self._choose_likeness(), "", Urgency.BACKGROUND, "measure")
-
-    def _choose_likeness(self) -> None:
-        self.shared.models.likeness(self.model)  # before the first edit waits for it
+            self.submit(lambda _: self.shared.models.likeness(self.model), "", Urgency.BACKGROUND, "measure")
 
     def _directions_ready(self) -> None:
         self.prepare_directions()
