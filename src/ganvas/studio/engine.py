@@ -39,7 +39,7 @@ class Job:
 
     owner: str
     label: str
-    work: Callable[["Job"], None]
+    work: Callable[["Job"], object]
     urgency: Urgency = Urgency.AT_ONCE
     channel: str | None = None
     not_before: float = 0.0

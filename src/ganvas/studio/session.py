@@ -127,7 +127,7 @@ class Session(Painting):
 
     def submit(
         self,
-        work: Callable[[Job], None],
+        work: Callable[[Job], object],
         label: str = "",
         urgency: Urgency = Urgency.AT_ONCE,
         channel: str | None = None,
