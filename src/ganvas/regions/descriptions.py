@@ -8,19 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ganvas.errors import RegionError
-from ganvas.regions.shapes import (
-    Box,
-    Brush,
-    Complement,
-    Feather,
-    Grow,
-    Intersection,
-    Mask,
-    Polygon,
-    Shape,
-    Union,
-    as_points,
-)
+from ganvas.regions.derived import Complement, Feather, Grow, Intersection, Union
+from ganvas.regions.shapes import Box, Brush, Mask, Polygon, Shape, as_points
 
 
 def mentions_mask(description: Any) -> bool:

@@ -18,8 +18,8 @@ from torch import Tensor
 from ganvas.errors import RegionError
 from ganvas.errors.arguments import checked_as
 from ganvas.images.notebook import notebook_cell
+from ganvas.regions import derived, shapes
 from ganvas.regions import mask_files as files
-from ganvas.regions import shapes
 from ganvas.regions.descriptions import mentions_mask, shape_from
 from ganvas.regions.drawing import shape_drawing
 from ganvas.regions.part import Part
@@ -204,13 +204,13 @@ class Region:
         return cls(Mask(inside.astype(np.float32), f"labels {','.join(map(str, wanted))} {name}".rstrip()))
 
     def __or__(self, other: object) -> "Region":
-        return NotImplemented if isinstance(other, Part) else Region(shapes.union(self.shape, _shape_of(other)))
+        return NotImplemented if isinstance(other, Part) else Region(derived.union(self.shape, _shape_of(other)))
 
     def __and__(self, other: object) -> "Region":
-        return NotImplemented if isinstance(other, Part) else Region(shapes.intersection(self.shape, _shape_of(other)))
+        return NotImplemented if isinstance(other, Part) else Region(derived.intersection(self.shape, _shape_of(other)))
 
     def __invert__(self) -> "Region":
-        return Region(self.shape.of if isinstance(self.shape, shapes.Complement) else shapes.Complement(self.shape))
+        return Region(self.shape.of if isinstance(self.shape, derived.Complement) else derived.Complement(self.shape))
 
     def __sub__(self, other: object) -> "Region":
         return NotImplemented if isinstance(other, Part) else self & ~Region(_shape_of(other))
@@ -236,12 +236,12 @@ class Region:
             >>> (100 * ganvas.Region.box(0, 0, 0.5, 1).feather(0.25).mask(4, 8)[0, 0]).round().int().tolist()
             [100, 100, 100, 80, 20, 0, 0, 0]
         """
-        return self if radius == 0 else Region(shapes.Feather(self.shape, float(radius)))
+        return self if radius == 0 else Region(derived.Feather(self.shape, float(radius)))
 
     @checked_as(RegionError)
     def grow(self, radius: Number) -> "Region":
         """Return the region grown on all sides by a fraction of the smaller side, or shrunk where it is below 0."""
-        return self if radius == 0 else Region(shapes.Grow(self.shape, float(radius)))
+        return self if radius == 0 else Region(derived.Grow(self.shape, float(radius)))
 
     @checked_as(RegionError)
     def mask(self, height: int, width: int) -> Float[Tensor, "1 height width"]:
