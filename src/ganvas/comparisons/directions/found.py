@@ -2,12 +2,12 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ganvas.comparisons.directions.settings import COMPARED, DirectionComparison
-from ganvas.directions.direction import Directions
+from ganvas.directions.direction import Direction, Directions
 from ganvas.directions.files import load_directions
 from ganvas.directions.find import region_of, space_for
 from ganvas.directions.jacobian import WORK
@@ -72,6 +72,13 @@ def find_all(
                 _save(_path(folder, number, method), found)
     keys = [(number, method) for number in range(len(settings.regions)) for method in settings.methods]
     return {key: read_found(_path(folder, *key)) for key in keys}
+
+
+def direction_at(searches: Mapping[tuple[int, str], Found], region: int, method: str, index: int) -> Direction:
+    """Return a direction that a search has found."""
+    directions = searches[region, method].directions
+    assert directions is not None
+    return directions[index]
 
 
 def _path(folder: Path, number: int, method: str) -> Path:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.directions.cells import Bench, Cell, Measured
-from ganvas.comparisons.directions.found import Found
+from ganvas.comparisons.directions.found import Found, direction_at
 from ganvas.comparisons.directions.results import Key, Likenesses
 from ganvas.images.saving import file_name
 from ganvas.io.files import atomic_path
@@ -78,11 +78,10 @@ def measure_likeness(
     for done, number in enumerate(mine):
         progress("Comparing edited images with their originals", done, len(mine))
         key, cell = wanted[number]
-        directions = searches[cell.region, cell.method].directions
-        assert directions is not None
+        direction = direction_at(searches, cell.region, cell.method, cell.index)
         held = Measured.load(folder / "cells" / f"{cell.name}.npz")
         strengths = torch.from_numpy(held.at(bench.settings.levels.index(key[3])).strengths).float()
-        found = measure(cell, *bench.edited(cell, directions[cell.index], strengths))
+        found = measure(cell, *bench.edited(cell, direction, strengths))
         found[strengths.isinf().numpy()] = np.nan
         with atomic_path(paths[number]) as temporary, temporary.open("wb") as stream:
             np.save(stream, found)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 
 from ganvas.comparisons.directions.cells import SHARD, Bench, Cell, Measured, all_cells
-from ganvas.comparisons.directions.found import Found, find_all
+from ganvas.comparisons.directions.found import Found, direction_at, find_all
 from ganvas.comparisons.directions.likeness import Alike, PerceptualChange, measure_likeness
 from ganvas.comparisons.directions.results import Likenesses, Line, chosen, distance_to, joined, lines
 from ganvas.comparisons.directions.second_network import add_features, with_second
@@ -87,9 +87,9 @@ def compare_directions(
     cells = all_cells(settings, {key: found.count for key, found in searches.items()})
     paths = [folder / "cells" / f"{cell.name}.npz" for cell in cells]
     _measure(bench, searches, cells, paths, progress)
+    wait_for(paths, progress)
     if second is not None:
         add_features(second, bench, searches, cells, folder, progress)
-    wait_for(paths, progress)
     found = joined(settings, cells, [Measured.load(path) for path in paths])
     best = chosen(settings, found)
     alike = measure_likeness(Alike(distance.to), bench, searches, cells, best, folder, progress)
@@ -123,9 +123,8 @@ def _measure(
     for done, number in enumerate(mine):
         progress("Measuring edits", done, len(mine))
         cell = cells[number]
-        directions = searches[cell.region, cell.method].directions
-        assert directions is not None
-        bench.measure(cell, directions[cell.index]).save(paths[number])
+        direction = direction_at(searches, cell.region, cell.method, cell.index)
+        bench.measure(cell, direction).save(paths[number])
 
 
 def record(generator: Generator, settings: DirectionComparison, data: Path | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganvas.comparisons.directions.cells import Bench, Cell, Measured
-from ganvas.comparisons.directions.found import Found
+from ganvas.comparisons.directions.found import Found, direction_at
 from ganvas.comparisons.directions.results import Line, distance_to, joined
 from ganvas.comparisons.directions.settings import DirectionComparison
 from ganvas.io.progress import Progress
@@ -33,12 +33,10 @@ def add_features(
     for done, number in enumerate(mine):
         progress("Features of edited images", done, len(mine))
         cell = first[number]
-        held = folder / "cells" / f"{cell.name}.npz"
-        wait_for([held], progress)
-        measured, directions = Measured.load(held), searches[cell.region, cell.method].directions
-        assert directions is not None
+        measured = Measured.load(folder / "cells" / f"{cell.name}.npz")
+        direction = direction_at(searches, cell.region, cell.method, 0)
         strengths = torch.from_numpy(measured.strengths).float()
-        levels = [_features(network, bench.edited(cell, directions[0], one)[1], one) for one in strengths]
+        levels = [_features(network, bench.edited(cell, direction, one)[1], one) for one in strengths]
         replace(measured, features=np.stack(levels)).save(_path(folder, cell))
 
 
