@@ -5,10 +5,12 @@ earlier version makes a branch, and can go to any version of any branch.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ganvas.edits.recipe import Recipe
+from ganvas.errors import GanvasError
 from ganvas.regions import Region
 
 
@@ -75,12 +77,17 @@ class Document:
         """
         return self._add(replace(self.now, number=self._next, parent=self.current, title=title, **changes))
 
-    def withdraw(self) -> None:
-        """Take back the change that was made last, as if it had never been."""
-        version = self.versions.pop(self.current)
-        if version.parent is not None:
-            self.redone.pop(version.parent, None)
-            self.current = version.parent
+    @contextmanager
+    def withdrawn_if_refused(self) -> Iterator[None]:
+        """Take back the change that was made last, as if it had never been, where the library refuses to show it."""
+        try:
+            yield
+        except GanvasError:
+            version = self.versions.pop(self.current)
+            if version.parent is not None:
+                self.redone.pop(version.parent, None)
+                self.current = version.parent
+            raise
 
     def choose(self, number: int | None) -> None:
         """Choose another area of the present version, which is no change of the document."""

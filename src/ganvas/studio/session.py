@@ -170,16 +170,16 @@ class Session(Painting):
     def commit(self, title: str, **changes: Any) -> None:
         """Make a new version of the document and show it; a recipe that cannot be rendered is not kept."""
         self.document.change(title, **changes)
-        try:
-            self.shown()
-        except GanvasError:
-            if self.document.is_edit(self.document.now):
-                self.document.withdraw()
-            raise
+        with self.document.withdrawn_if_refused():
+            self.paint(self.recipe)
+        self._tell()
 
     def shown(self) -> None:
         """Show the present version: image, thumbnail, mask, numbers, directions, and the state of everything."""
         self.paint(self.recipe)
+        self._tell()
+
+    def _tell(self) -> None:
         self.keep_thumbnail()
         self.send_mask()
         self.publish()
