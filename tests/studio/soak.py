@@ -31,7 +31,7 @@ from tests.studio.socket import ORIGIN, PORT, Socket
 
 PAGES = 8
 PAUSE = 1.0  # seconds, on average, that a person looks before the next action
-SILENT = {"drag.start", "drag.pause", "stop"}  # which answer later, or not at all
+SILENT = {"drag.start", "drag.pause", "stop"}  # which, as a moving slider, answer without the page's state
 MEBIBYTE = 2**20
 
 
@@ -63,7 +63,7 @@ def soak(pages: Sequence[Socket], seconds: float, pause: float = 0.0) -> list[Se
             seen[number].actions[action] += 1
             seen[number].memory.append(_resident())
             pages[number].do(action, **content)
-            if action in SILENT:
+            if action in SILENT or content.get("live"):
                 pages[number].do("heat", on=False)
             answer = pages[number].until("state", seen[number].refused)
             state = answer if answer["type"] == "state" else state
