@@ -121,6 +121,7 @@ def right_calls(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
         "ConfineSettings": dict,
         "CorrectedEdit": dict,
         "DCGANSettings": dict,
+        "R3GANSettings": lambda: {"channels": (8, 8)},
         "Direction": lambda: {"vector": torch.tensor([0.6, 0.8]), "space": "w", "layers": None},
         "Directions": lambda: {name: getattr(found, name) for name in inspect.signature(ganvas.Directions).parameters},
         "DragGANSettings": dict,

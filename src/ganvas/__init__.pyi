@@ -72,6 +72,7 @@ from .training.encoder.training import EncoderSettings
 from .training.events import TrainingEvent
 from .training.gan.biggan import BigGANSettings
 from .training.gan.dcgan import DCGANSettings
+from .training.gan.r3gan import R3GANSettings
 from .training.gan.stylegan2 import StyleGAN2Settings
 from .training.gan.stylegan3 import StyleGAN3Settings
 from .training.gan.task import RunSchedule
@@ -115,6 +116,7 @@ __all__ = [
     "PartModel",
     "PastedPhoto",
     "PhotoSettings",
+    "R3GANSettings",
     "RandomDirections",
     "ReSeFa",
     "Recipe",

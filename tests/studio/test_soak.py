@@ -15,7 +15,7 @@ SECONDS = 12.0
 def test_eight_pages_at_once_leave_nothing_behind(client, guard, sessions):  # noqa: F811
     with ExitStack() as stack:
         pages = [stack.enter_context(Socket.opened(client, guard)) for _ in range(PAGES)]
-        seen = soak(pages, SECONDS, pause=0.3)
+        seen = soak(pages, sessions, SECONDS, pause=0.3)
         settled(pages, sessions)
     assert all(one.actions.total() > 2 for one in seen)
     sessions.forget_after = 0.0

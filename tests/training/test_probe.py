@@ -17,7 +17,7 @@ from ganvas.training.distributed import ProcessGroup
 from ganvas.training.gan import probe, snapshots
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.task import GANSettings
-from tests.training.tiny import BIG, CPU, DC, STYLE, STYLE3, unequal, write_images
+from tests.training.tiny import BIG, CPU, DC, R3, STYLE, STYLE3, unequal, write_images
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 PLAIN = Augmentation("none")
@@ -49,7 +49,7 @@ def test_child_does_a_training_step():
 
 @pytest.mark.parametrize(
     "settings",
-    [replace(STYLE, discriminator_warmup=3, r2=1.0), DC, STYLE3, BIG],
+    [replace(STYLE, discriminator_warmup=3, r2=1.0), DC, STYLE3, BIG, R3],
     ids=["stylegan2", "dcgan", "stylegan3", "biggan"],
 )
 def test_step_of_a_child_trains_both_networks_with_every_penalty(

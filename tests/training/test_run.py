@@ -17,10 +17,12 @@ from ganvas.training.gan import snapshots
 from ganvas.training.gan.run import TrainingRun, fixed_samples
 from ganvas.training.gan.task import GANSettings, RunSchedule
 from ganvas.training.log import read_log
-from tests.training.tiny import BIG, DC, STYLE, STYLE3, AlwaysDue, begin, differing, finish, go_on
+from tests.training.tiny import BIG, DC, R3, STYLE, STYLE3, AlwaysDue, begin, differing, finish, go_on
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-EACH = pytest.mark.parametrize("settings", [STYLE, DC, BIG, STYLE3], ids=["stylegan2", "dcgan", "biggan", "stylegan3"])
+EACH = pytest.mark.parametrize(
+    "settings", [STYLE, DC, BIG, STYLE3, R3], ids=["stylegan2", "dcgan", "biggan", "stylegan3", "r3gan"]
+)
 
 
 def names(folder: Path, pattern: str = "*") -> list[str]:
@@ -101,7 +103,7 @@ def test_log_lines_have_losses_scores_and_speed(tmp_path: Path, settings: GANSet
         assert {"D", "G", "D(x)", "D(G(z))", "sign", "images_per_second", "seconds", "strength"} <= line.keys()
         assert 0 <= line["D(x)"] <= 1
         assert line["images_per_second"] > 0
-    assert any("R1" in line for line in lines) is (settings in (STYLE, STYLE3))
+    assert any("R1" in line for line in lines) is (settings in (STYLE, STYLE3, R3))
 
 
 def test_truncated_log_line_is_skipped(tmp_path: Path):

@@ -24,7 +24,7 @@ from ganvas.training.launch import RunOptions
 from ganvas.training.log import read_log
 from ganvas.training.train import rehearse
 from tests.generators.small import small_stylegan2
-from tests.training.tiny import BIG, CPU, DC, STYLE, STYLE3, begin, differing, finish, go_on, unequal, write_images
+from tests.training.tiny import BIG, CPU, DC, R3, STYLE, STYLE3, begin, differing, finish, go_on, unequal, write_images
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TIMES = {"images_per_second", "seconds"}
@@ -43,10 +43,22 @@ def numbers(folder: Path) -> list[dict]:
         (DC, "diff"),
         (replace(DC, loss="hinge"), "adaptive"),
         (BIG, "diff"),
+        (R3, "diff"),
+        (replace(R3, precision="bfloat16"), "adaptive"),
         (replace(STYLE3, blur_images=48, precision="bfloat16"), "adaptive"),
         (replace(BIG, discriminator_steps=2, precision="bfloat16"), "adaptive"),
     ],
-    ids=["path and adaptive", "relativistic", "dcgan", "dcgan adaptive", "biggan", "stylegan3", "biggan adaptive"],
+    ids=[
+        "path and adaptive",
+        "relativistic",
+        "dcgan",
+        "dcgan adaptive",
+        "biggan",
+        "r3gan",
+        "r3gan adaptive",
+        "stylegan3",
+        "biggan adaptive",
+    ],
 )
 def test_resumed_run_is_bit_identical_to_the_uninterrupted_one(tmp_path: Path, settings: GANSettings, kind: str):
     whole = begin(settings, tmp_path / "whole", 96, kind=kind, sheet_every=48)
@@ -205,7 +217,7 @@ def test_settings_of_another_version_are_refused():
 
 
 def test_settings_survive_json():
-    for settings in (STYLE, DC, BIG, STYLE3):
+    for settings in (STYLE, DC, BIG, STYLE3, R3):
         assert settings_of(json.loads(json.dumps(vars(settings)))) == settings
 
 

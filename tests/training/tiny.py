@@ -18,6 +18,7 @@ from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.networks import Networks, tensors
+from ganvas.training.gan.r3gan import R3GANSettings
 from ganvas.training.gan.run import TrainingRun
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.stylegan3 import StyleGAN3Settings
@@ -30,6 +31,7 @@ BIG = BigGANSettings(
     (16, 8, 8), (16, 8, 8), ("day", "night"), depth=1, z_dim=6, embed_dim=3, batch=8, statistics=2, orthogonal=1e-3
 )
 STYLE3 = StyleGAN3Settings(16, (8, 8, 8, 8), (8, 8, 8), z_dim=8, mapping_layers=1, batch=8, penalty_every=3)
+R3 = R3GANSettings((16, 8, 8), depth=1, z_dim=8, batch=8, burn_in=64)
 SCHEDULE = RunSchedule(log_every=16, sheet_every=0, evaluate_every=0, snapshot_every=32, keep=9)
 
 

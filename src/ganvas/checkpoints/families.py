@@ -7,6 +7,7 @@ from typing import Any
 from ganvas.generators.biggan import generator as biggan
 from ganvas.generators.biggan import synthesis as biggan_synthesis
 from ganvas.generators.dcgan import generator as dcgan
+from ganvas.generators.r3gan import generator as r3gan
 from ganvas.generators.stylegan2 import generator as stylegan2
 from ganvas.generators.stylegan2 import synthesis as stylegan2_synthesis
 from ganvas.generators.stylegan3 import architecture as stylegan3_architecture
@@ -35,6 +36,7 @@ def _as_tuples(value: Any) -> Any:
 FAMILIES: Mapping[str, Family] = {
     "dcgan": Family(dcgan.DCGANArchitecture, dcgan.DCGAN),
     "biggan": Family(biggan_synthesis.BigGANArchitecture, biggan.BigGAN),
+    "r3gan": Family(r3gan.R3GANArchitecture, r3gan.R3GAN),
     "stylegan2": Family(stylegan2_synthesis.StyleGAN2Architecture, stylegan2.StyleGAN2),
     "stylegan3": Family(stylegan3_architecture.StyleGAN3Architecture, stylegan3.StyleGAN3),
 }

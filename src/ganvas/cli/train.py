@@ -16,6 +16,7 @@ from ganvas.training.encoder.train import train_encoder
 from ganvas.training.encoder.training import EncoderSettings
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
+from ganvas.training.gan.r3gan import R3GANSettings
 from ganvas.training.gan.starting import fits, sized_as
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.stylegan3 import StyleGAN3Settings
@@ -126,6 +127,47 @@ def biggan(
         start: A BigGAN of the same sizes, or a training snapshot, to start from.
     """
     settings = options.settings(BigGANSettings, running, compute, None)
+    run_and_show(data, settings, running, compute, augment, start)
+
+
+@dataclass(frozen=True)
+class R3GANOptions(NetworkOptions):
+    """Networks and losses of an R3GAN."""
+
+    resolution: numbers.Size = 64
+    z_dim: numbers.Width = R3GANSettings.z_dim
+    batch: numbers.Batch = R3GANSettings.batch
+    learning_rate: numbers.Rate = R3GANSettings.learning_rate
+    """Learning rate of both networks at the beginning."""
+    depth: numbers.Depth = R3GANSettings.depth
+    """Residual blocks for each size of maps."""
+    gamma: numbers.Weight = R3GANSettings.gamma
+    """Weight of the gradient penalties at the beginning."""
+    last_gamma: numbers.Weight = R3GANSettings.last_gamma
+    """The same after the burn-in."""
+    burn_in: numbers.Images = R3GANSettings.burn_in
+    """Images in which weight and learning rate go from the first to the last ones."""
+
+
+@app.command
+def r3gan(
+    data: Path,
+    /,
+    *,
+    augment: Augment = "diff",
+    start: str | None = None,
+    options: R3GANOptions = R3GANOptions(),
+    running: Running = Running(),
+    compute: Compute = Compute(),
+) -> None:
+    """Train an R3GAN (Huang et al. 2024): plain residual networks, a loss that converges, space z.
+
+    Args:
+        data: A folder or a zip of images; each is cropped to its middle square and resized.
+        augment: diff keeps the discriminator from memorizing small sets.
+        start: An R3GAN of the same sizes, or a training snapshot, to start from.
+    """
+    settings = options.settings(R3GANSettings, running, compute, None)
     run_and_show(data, settings, running, compute, augment, start)
 
 

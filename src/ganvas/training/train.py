@@ -37,6 +37,8 @@ def train(
     * `BigGANSettings` (BigGAN-deep, Brock et al. 2019): images of classes, space z. The classes are those of the data:
       a subfolder or a zip of images for each, which gives it its name, or a ``dataset.json`` of labels in NVIDIA's
       layout. They are shown equally often.
+    * `R3GANSettings` (Huang et al. 2024): two plain residual networks, a loss of pairs and two gradient penalties;
+      space z of 64 numbers.
     * `StyleGAN2Settings` (Karras et al. 2020): spaces z, w, w+ and s. With ``discriminator_warmup=None`` the
       discriminator learns alone for 500 steps where the run starts from a generator without a fitting one.
     * `StyleGAN3Settings` (Karras et al. 2021), T or R: the same spaces, images that can be moved and turned; augmented

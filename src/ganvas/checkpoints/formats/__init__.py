@@ -4,7 +4,7 @@ To add one: write ``formats/<name>.py`` with a `ganvas.checkpoints.unbuilt.Reade
 with what it looks for, which the error for an unknown file lists.
 """
 
-from ganvas.checkpoints.formats import dcgan, hammer, huggingface, numbered, nvidia, stylegan3, tensorflow
+from ganvas.checkpoints.formats import dcgan, hammer, huggingface, numbered, nvidia, r3gan, stylegan3, tensorflow
 from ganvas.checkpoints.unbuilt import Reader
 
 READERS: tuple[tuple[Reader, str], ...] = (
@@ -17,5 +17,6 @@ READERS: tuple[tuple[Reader, str], ...] = (
     (stylegan3.read_nvidia, stylegan3.LOOKED_FOR_NVIDIA),
     (stylegan3.read_hammer, stylegan3.LOOKED_FOR_HAMMER),
     (huggingface.read_biggan, "BigGAN-deep of Hugging Face (.bin): 'embeddings.weight' with 'generator.conv_to_rgb'"),
+    (r3gan.read_r3gan, r3gan.LOOKED_FOR),
     (dcgan.read_dcgan, dcgan.LOOKED_FOR),
 )

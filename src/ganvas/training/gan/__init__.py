@@ -1,1 +1,1 @@
-"""Training of generators: DCGAN and StyleGAN2."""
+"""Training of generators: DCGAN, BigGAN, R3GAN, StyleGAN2 and StyleGAN3."""

@@ -80,14 +80,22 @@ def score_metrics(real: Scores, fake: Scores) -> dict[str, Float[Tensor, ""]]:
     return {"D(x)": real.sigmoid().mean(), "D(G(z))": fake.sigmoid().mean(), "sign": real.sign().mean()}
 
 
-def gradient_penalty(score: Callable[[Tensor], Tensor], images: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
-    """Return the mean of ``|grad_x D(x)|^2`` over images, differentiable in the weights of D.
+def penalized_scores(
+    score: Callable[[Tensor], Tensor], images: Float[Tensor, "n c h w"]
+) -> tuple[Scores, Float[Tensor, ""]]:
+    """Return scores of images, and the mean of ``|grad_x D(x)|^2`` over them, differentiable in the weights of D.
 
     Times gamma / 2 it is R1 on real images and R2 on fake ones (Mescheder et al. 2018, Eq. 9 and 10).
     """
     images = images.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(score(images).sum(), images, create_graph=True)
-    return gradient.square().sum(dim=(1, 2, 3)).mean()
+    scores = score(images)
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    return scores, gradient.square().sum(dim=(1, 2, 3)).mean()
+
+
+def gradient_penalty(score: Callable[[Tensor], Tensor], images: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
+    """Return the penalty of `penalized_scores` alone."""
+    return penalized_scores(score, images)[1]
 
 
 def path_lengths(

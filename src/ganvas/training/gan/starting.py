@@ -21,6 +21,7 @@ from ganvas.training.gan.dcgan import DCGANSettings
 from ganvas.training.gan.discriminator_files import companion_discriminator
 from ganvas.training.gan.growing import misfit, unfitting_sizes
 from ganvas.training.gan.networks import InitialNetworks, Networks, restore
+from ganvas.training.gan.r3gan import R3GANSettings
 from ganvas.training.gan.run import TrainingRun
 from ganvas.training.gan.snapshots import Snapshot, TrainingState
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
@@ -33,6 +34,7 @@ SETTINGS_TYPES = {
     "stylegan3": StyleGAN3Settings,
     "dcgan": DCGANSettings,
     "biggan": BigGANSettings,
+    "r3gan": R3GANSettings,
     "adapt": AdaptationSettings,
 }
 SETTINGS_FILE = "settings.json"

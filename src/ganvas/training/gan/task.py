@@ -17,10 +17,13 @@ from ganvas.training.distributed import ProcessGroup, check_batch
 from ganvas.training.gan.augmentation import Augmentation
 from ganvas.training.gan.biggan import BigGANSettings
 from ganvas.training.gan.dcgan import DCGANSettings
+from ganvas.training.gan.r3gan import R3GANSettings
 from ganvas.training.gan.stylegan2 import StyleGAN2Settings
 from ganvas.training.gan.stylegan3 import StyleGAN3Settings
 
-GANSettings = StyleGAN2Settings | StyleGAN3Settings | DCGANSettings | BigGANSettings | AdaptationSettings
+GANSettings = (
+    StyleGAN2Settings | StyleGAN3Settings | DCGANSettings | BigGANSettings | R3GANSettings | AdaptationSettings
+)
 
 
 @checked_as(TrainingError)
