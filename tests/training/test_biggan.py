@@ -186,3 +186,14 @@ def test_setting_out_of_range_is_refused(changes: dict, said: str):
 def test_networks_need_classes():
     with pytest.raises(TrainingError, match="has classes: give data"):
         replace(BIG, classes=()).build(CPU)
+
+
+def test_left_vectors_are_those_of_the_weights_that_a_run_begins_from():
+    source = trained()
+    for parameter in source.generator.parameters():
+        parameter.data.mul_(torch.linspace(0.5, 1.5, parameter.numel()).reshape(parameter.shape))
+    networks = BIG.build(CPU, source)
+    for name, weight in matrices(networks.generator):
+        u = networks.extra[f"u.{name}"]
+        norm = torch.linalg.matrix_norm(weight.detach().flatten(1), ord=2)
+        assert float((u @ weight.detach().flatten(1)).norm() / norm) > 0.9, name

@@ -30,7 +30,7 @@ from ganvas.generators.biggan.synthesis import BigGANArchitecture
 from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.gan.channels import parse_channels, standard_channels
 from ganvas.training.gan.losses import LOSSES, score_metrics
-from ganvas.training.gan.networks import InitialNetworks, Networks, adam, copy_weights, descend, on_device
+from ganvas.training.gan.networks import InitialNetworks, Networks, descend, networks_of
 from ganvas.training.gan.projection_discriminator import ProjectionDiscriminator
 from ganvas.training.gan.spectral import FIRST_ITERATIONS, first_vector, iterate, normalized
 from ganvas.training.gan.standing_statistics import with_standing_statistics
@@ -135,22 +135,11 @@ class BigGANSettings:
         random = torch.Generator().manual_seed(self.seed)
         generator = initialize(BigGAN(self.architecture), random)
         discriminator = ProjectionDiscriminator(self.discriminator_channels, len(self.classes), self.depth, random)
-        average = copy.deepcopy(generator)
-        if source is not None:
-            copy_weights(source.generator, generator)
-            copy_weights(source.average, average)
-            if source.discriminator is not None:
-                copy_weights(source.discriminator, discriminator)
-        vectors = {VECTOR + name: first_vector(weight, random).to(device) for name, weight in matrices(generator)}
-        generator, discriminator = on_device(generator, device).train(), on_device(discriminator, device).train()
-        return Networks(
-            generator,
-            discriminator,
-            on_device(average, device).eval().requires_grad_(False),
-            adam(generator, self.learning_rate, BETAS),
-            adam(discriminator, self.discriminator_learning_rate, BETAS),
-            vectors,
-        )
+        rates = self.learning_rate, self.discriminator_learning_rate
+        networks = networks_of(generator, discriminator, device, source, rates, BETAS)
+        for name, weight in matrices(networks.generator):
+            networks.extra[VECTOR + name] = first_vector(weight.detach().cpu(), random).to(device)
+        return networks
 
     def step(self, networks: Networks, step: Step) -> dict[str, Tensor]:
         """Do one step on real images of classes; returns losses and mean scores."""

@@ -19,7 +19,7 @@ from ganvas.generators.dcgan.layers import MOMENTUM, BatchNorm
 from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.gan.discriminators import ConvolutionalDiscriminator
 from ganvas.training.gan.losses import LOSSES, score_metrics
-from ganvas.training.gan.networks import InitialNetworks, Networks, adam, copy_weights, descend, on_device
+from ganvas.training.gan.networks import InitialNetworks, Networks, descend, networks_of
 from ganvas.training.gan.step import Step
 
 BETAS = (0.5, 0.999)
@@ -78,18 +78,8 @@ class DCGANSettings:
         generator = DCGAN(DCGANArchitecture.standard(self.resolution, self.width, self.z_dim))
         initialize(generator, random)
         discriminator = ConvolutionalDiscriminator(self.resolution, self.discriminator_width, random)
-        if source is not None:
-            copy_weights(source.generator, generator)
-            if source.discriminator is not None:
-                copy_weights(source.discriminator, discriminator)
-        generator, discriminator = on_device(generator, device).train(), on_device(discriminator, device).train()
-        return Networks(
-            generator,
-            discriminator,
-            copy.deepcopy(generator).eval().requires_grad_(False),
-            adam(generator, self.learning_rate, BETAS),
-            adam(discriminator, self.discriminator_learning_rate, BETAS),
-        )
+        rates = self.learning_rate, self.discriminator_learning_rate
+        return networks_of(generator, discriminator, device, source, rates, BETAS)
 
     def step(self, networks: Networks, step: Step) -> dict[str, Tensor]:
         """Do one step of both networks; returns losses and mean scores."""

@@ -3,6 +3,7 @@
 `tensors` and `restore` turn it into named tensors and back without loss, which is all that a snapshot needs.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,6 +89,33 @@ def copy_weights(source: nn.Module, target: nn.Module) -> None:
     if shapes[0] != shapes[1]:
         raise TrainingError("A network starts from one of the same sizes; leave --start out, or change the sizes.")
     target.load_state_dict(source.state_dict())
+
+
+def networks_of(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    device: torch.device,
+    source: InitialNetworks | Networks | None,
+    rates: tuple[float, float],
+    betas: tuple[float, float],
+) -> Networks:
+    """Return new networks with their average and their optimizers, generator first, on a device; with the weights of
+    `source` where it is given.
+    """
+    average = copy.deepcopy(generator)
+    if source is not None:
+        copy_weights(source.generator, generator)
+        copy_weights(source.average, average)
+        if source.discriminator is not None:
+            copy_weights(source.discriminator, discriminator)
+    generator, discriminator = on_device(generator, device).train(), on_device(discriminator, device).train()
+    return Networks(
+        generator,
+        discriminator,
+        on_device(average, device).eval().requires_grad_(False),
+        adam(generator, rates[0], betas),
+        adam(discriminator, rates[1], betas),
+    )
 
 
 def descend(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, processes: ProcessGroup) -> None:

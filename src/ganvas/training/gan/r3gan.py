@@ -10,7 +10,6 @@ the networks settle, the weight of the penalties and the learning rate fall by a
 remembers longer and longer (section 4 and appendix: "burn-in").
 """
 
-import copy
 import itertools
 import math
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from ganvas.generators.r3gan.layers import FIRST, Convolution, Residual, halved
 from ganvas.training.checks import check_precision, dtype_of
 from ganvas.training.gan.channels import parse_channels, standard_channels
 from ganvas.training.gan.losses import LOSSES, penalized_scores, score_metrics
-from ganvas.training.gan.networks import InitialNetworks, Networks, adam, copy_weights, descend, on_device
+from ganvas.training.gan.networks import InitialNetworks, Networks, descend, networks_of
 from ganvas.training.gan.step import Step
 
 FIRST_BETA, LAST_BETA = 0.9, 0.99  # of Adam's second moment; there is no first one
@@ -117,20 +116,8 @@ class R3GANSettings:
         generator, discriminator = R3GAN(self.architecture), R3GANDiscriminator(self.architecture)
         initialize(generator, random)
         initialize(discriminator, random)
-        average = copy.deepcopy(generator)
-        if source is not None:
-            copy_weights(source.generator, generator)
-            copy_weights(source.average, average)
-            if source.discriminator is not None:
-                copy_weights(source.discriminator, discriminator)
-        generator, discriminator = on_device(generator, device).train(), on_device(discriminator, device).train()
-        return Networks(
-            generator,
-            discriminator,
-            on_device(average, device).eval().requires_grad_(False),
-            adam(generator, self.learning_rate, (0.0, FIRST_BETA)),
-            adam(discriminator, self.learning_rate, (0.0, FIRST_BETA)),
-        )
+        rates = self.learning_rate, self.learning_rate
+        return networks_of(generator, discriminator, device, source, rates, (0.0, FIRST_BETA))
 
     def step(self, networks: Networks, step: Step) -> dict[str, Tensor]:
         """Do one step of both networks; returns losses and mean scores."""
