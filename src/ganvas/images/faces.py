@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from ganvas.errors import GanvasError
 from ganvas.images.decoding import opened, upright_size
 from ganvas.images.photos import Point, read_sketch
+from ganvas.images.pixels import to_bytes
 
 SIDE = 1024  # pixels of the square in which faces are searched; the detector knows faces of at least 80 pixels
 LANDMARKS = "shape_predictor_5_face_landmarks.dat"  # the one of dlib's models that may be used for everything
@@ -58,13 +61,19 @@ def find_faces(path: str | Path) -> list[Face]:
         ImageError: The file cannot be read.
     """
     detector, predictor = _models()
-    colors, _ = read_sketch(path, SIDE)
-    pixels = ((colors[0].movedim(0, 2) + 1) * 127.5).round().byte().numpy()
+    pixels = for_dlib(read_sketch(path, SIDE)[0])
     boxes = list(detector(pixels, 0)) or list(detector(pixels, 1))  # 1: at twice the size, for small faces
     with opened(path, shrinkable=True) as image:
         width, height = upright_size(image)
     faces = [_face(predictor(pixels, box), box.width(), width, height) for box in boxes]
     return sorted(faces, key=lambda face: -face.width)
+
+
+def for_dlib(image: Float[Tensor, "1 3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Return an image as dlib takes it: contiguous. Of an array in another order dlib 20 makes a copy, frees it, and
+    reads it after that, so that a face is found in one process and not in the next.
+    """
+    return np.ascontiguousarray(to_bytes(image)[0].cpu().numpy())
 
 
 def _face(shape: Any, wide: int, width: int, height: int) -> Face:

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from ganvas.images.faces import LANDMARKS, model_file
-from ganvas.images.pixels import resize, to_bytes
+from ganvas.images.faces import LANDMARKS, for_dlib, model_file
+from ganvas.images.pixels import resize
 from ganvas.metrics.features import FeatureNetwork
 from ganvas.metrics.perceptual import perceptual_distance
 
@@ -54,7 +54,7 @@ def face_boxes(image: Float[Tensor, "1 3 h w"]) -> list[Any]:
 
 
 def _colors(image: Float[Tensor, "1 3 h w"]) -> np.ndarray:
-    return np.ascontiguousarray(to_bytes(resize(image, SIDE, SIDE))[0].cpu().numpy())
+    return for_dlib(resize(image, SIDE, SIDE))
 
 
 @cache
