@@ -97,6 +97,22 @@ def test_lowrankgan_finds_the_local_factor(ranks: str):
     assert "rank" in found.origin.notes
 
 
+def test_robust_pca_says_how_far_it_is_and_can_be_stopped():
+    """Minutes of it in silence held whoever waited for another job."""
+    random = torch.Generator().manual_seed(0)
+    matrix = torch.randn(12, 12, generator=random)
+    seen = []
+    lowrankgan.robust_pca(matrix @ matrix.T, progress=lambda what, done, total: seen.append((what, done, total)))
+    assert len(seen) > 10
+    assert (seen[0][1] < 50, seen[-1]) == (True, ("Robust PCA", 100, 100))
+
+    def stop(what: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lowrankgan.robust_pca(matrix, progress=stop)
+
+
 def test_robust_pca_parts_a_low_rank_from_a_sparse_matrix():
     random = np.random.RandomState(0)
     low = random.randn(30, 2) @ random.randn(2, 30)

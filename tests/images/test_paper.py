@@ -100,3 +100,25 @@ def test_a_transparent_drawing_keeps_its_white(tmp_path: Path):
     found = read_drawn(tmp_path / "a.png", 32)
     assert (found.note, float(found.alpha[0, 16, 16])) == ("", 1.0)
     assert torch.equal(found.alpha, read_drawn(tmp_path / "a.png", 32, "none").alpha)
+
+
+@pytest.mark.parametrize("side", [64, 512])
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_small_drawing_that_was_enlarged_shows_its_paper(tmp_path: Path, side: int, kind: str):
+    """Its soft lines are no photo: they are looked at in the size in which they were drawn."""
+    small = Image.new("RGB", (64, 64), "white")
+    pen = ImageDraw.Draw(small)
+    pen.ellipse((12, 10, 52, 54), outline="black", width=2)
+    pen.line((20, 40, 44, 40), fill="red", width=3)
+    small.resize((side, side), Image.Resampling.LANCZOS).save(tmp_path / f"drawing.{kind}", quality=90)
+    drawn = read_drawn(tmp_path / f"drawing.{kind}", 128)
+    assert "its paper, #ff" in drawn.note
+    assert float(drawn.alpha[0, 60, 64]) < 0.1
+
+
+def test_a_small_photo_that_was_enlarged_is_none(tmp_path: Path):
+    random = np.random.default_rng(0)
+    page = np.full((64, 64, 3), 255, np.uint8)
+    page[16:48, 16:48] = random.integers(0, 200, (32, 32, 3))
+    Image.fromarray(page).resize((512, 512), Image.Resampling.BICUBIC).save(tmp_path / "photo.png")
+    assert "shows no paper" in read_drawn(tmp_path / "photo.png", 128).note

@@ -101,6 +101,31 @@ def test_a_region_a_direction_and_undo_make_the_library_s_recipe(socket, session
     assert torch.equal(session.image, ganvas.render(generator, Recipe(session.recipe.base)))
 
 
+def test_the_other_sign_of_a_direction_is_no_second_edit(socket, sessions):
+    """Two edits that cancel are what nobody asks for; another direction, or one after a change of region, is one."""
+    socket.do("region.draw", how="new", shape={"kind": "text", "text": "left"}).until("strips")
+    (session,) = sessions.open.values()
+
+    def amounts(**content: object) -> list[float]:
+        socket.do("edit.direction", **content).do("neighbors", first=0, count=1).until("neighbor")
+        return [float(str(one.change.strength).rstrip("s")) for one in session.recipe.operations]
+
+    assert amounts(index=1, amount=3) == [3]
+    assert amounts(index=1, amount=-3) == [-3]
+    assert amounts(index=0, amount=3) == [-3, 3]
+    assert amounts(index=1, amount=3) == [-3, 3, 3]
+    assert amounts(index=1, amount=2, free=True) == [-3, 3, 3, 2]
+
+
+def test_work_on_another_generator_is_offered_at_once(socket, sessions):
+    socket.do("region.draw", how="new", shape={"kind": "text", "text": "left"}).until("strips")
+    socket.do("edit.direction", index=0, amount=3).until("state")
+    socket.do("open.model", model="small")
+    while not (offered := socket.until("recoverable")["sessions"]):
+        pass
+    assert offered[0]["versions"] == 3
+
+
 def test_the_newest_of_several_amounts_is_kept(socket, sessions):
     socket.do("region.draw", how="new", shape={"kind": "text", "text": "right"}).until("strips")
     socket.do("edit.direction", index=1, amount=1).until("state")

@@ -4,6 +4,7 @@ The directions that change a region are the principal ones of A, and those that 
 of B; a direction of the region is projected onto this null space. Ranks come from robust principal component analysis.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -17,7 +18,7 @@ from ganvas.directions.measured import ByDerivative
 from ganvas.directions.query import Query
 from ganvas.errors.arguments import checked
 from ganvas.errors.ranges import CountOrNone, Rate, Steps
-from ganvas.io.progress import Progress
+from ganvas.io.progress import Progress, silent
 
 PUBLISHED_LAMBDA = 1 / 60
 
@@ -33,11 +34,16 @@ class RobustPCA:
 
 
 def robust_pca(
-    m: Float[Tensor, "n n"], lam: float = PUBLISHED_LAMBDA, tolerance: float = 1e-7, most_steps: int = 10_000
+    m: Float[Tensor, "n n"],
+    lam: float = PUBLISHED_LAMBDA,
+    tolerance: float = 1e-7,
+    most_steps: int = 10_000,
+    progress: Progress = silent,
 ) -> RobustPCA:
     """Solve ``min ||L||_* + lam ||S||_1`` with ``L + S = M`` by alternating directions (Candès et al. 2011, Alg. 1).
 
     ``mu = n1 n2 / (4 ||M||_1)`` with the largest column sum as norm, as the published code of LowRankGAN has it.
+    `progress` counts percents of the way that the logarithm of ``||L + S - M||`` has to fall.
     """
     m = m.double()
     mu = m.numel() / (4 * float(torch.linalg.matrix_norm(m, 1)))
@@ -50,9 +56,16 @@ def robust_pca(
         sparse = rest.sign() * (rest.abs() - lam / mu).clamp_min(0)
         left = low_rank + sparse - m
         dual = dual + mu * left
-        if float(left.norm()) <= tolerance * scale:
+        residual = float(left.norm()) / scale
+        progress("Robust PCA", _percent(residual, tolerance), 100)
+        if residual <= tolerance:
             return RobustPCA(low_rank, sparse, step, True)
     return RobustPCA(low_rank, sparse, step, False)
+
+
+def _percent(residual: float, tolerance: float) -> int:
+    """Return how much of the way from 1 to the tolerance a residual has gone, on a scale of its logarithm."""
+    return 100 if residual <= tolerance else max(0, min(99, int(100 * math.log(residual) / math.log(tolerance))))
 
 
 def right_vectors(m: Float[Tensor, "n n"]) -> tuple[Float[Tensor, "n n"], int]:
@@ -127,7 +140,6 @@ class LowRankGAN(ByDerivative):
         if self.ranks == "spectrum":
             _, values, v = torch.linalg.svd(gram)
             return (v, int((values > self.threshold * values[0]).sum())), ""
-        solved = robust_pca(gram, self.lam, most_steps=self.most_steps)
-        progress("Robust PCA", solved.steps, solved.steps)
+        solved = robust_pca(gram, self.lam, most_steps=self.most_steps, progress=progress)
         note = "" if solved.converged else f"; robust PCA stopped after {solved.steps} steps"
         return right_vectors(solved.low_rank), note

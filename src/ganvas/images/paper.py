@@ -19,6 +19,7 @@ from ganvas.errors.arguments import checked_as
 from ganvas.errors.ranges import Size
 from ganvas.images import decoding
 from ganvas.images.photos import enclosing_square, read_sketch
+from ganvas.images.pixels import resize
 
 NEAR = 18.0  # levels by which JPEG noise and the grain of paper differ from the field
 DRAWN = 48.0  # levels from which a pixel is drawn entirely
@@ -28,6 +29,7 @@ BORDER, AREA, FEWEST = 0.75, 0.25, 0.05  # shares of the border and the area tha
 DARKEST, MOST_COLORED, MOST_UNEVEN = 100.0, 60.0, 90.0  # levels: mean of paper, range of its channels, of its light
 FLAT, FLATTEST = 6.0, 0.5  # levels between neighbors of a flat area; its least share of what is drawn
 LEAST_CORE = 0.01  # share of the image below which what is drawn is lines, of which nothing can be said
+SMALLEST, SAME_MEAN, SAME_MOST = 64, 5.0, 64.0  # pixels; levels (RMS, largest) by which an enlarged image is the same
 WORKING = 512  # pixels at which paper is looked for, so that thin lines stay apart from it
 Levels = Float[Tensor, "3 h w"]
 
@@ -97,13 +99,27 @@ def find_paper(levels: Levels, counted: Bool[Tensor, "h w"]) -> Float[Tensor, "3
 
 def flat_share(levels: Levels, drawn: Bool[Tensor, "h w"]) -> float:
     """Return the share of the drawn pixels, away from their edges, that hardly differ from their neighbors; 1 where
-    there are none, as of thin lines.
+    there are none, as of thin lines. Lines that were enlarged are soft: they are looked at as they were drawn.
     """
+    levels, side = at_own_size(levels), drawn.shape[-1]
+    drawn = -F.max_pool2d(-drawn.float()[None], side // levels.shape[-1])[0] > 0
     core = _eroded(drawn, 3)
     if float(core.float().mean()) < LEAST_CORE:
         return 1.0
     across = F.max_pool2d(levels, 3, 1, 1) + F.max_pool2d(-levels, 3, 1, 1)
     return float((across.amax(0)[core] <= FLAT).float().mean())
+
+
+def at_own_size(levels: Levels) -> Float[Tensor, "3 h2 w2"]:
+    """Return an image at the smallest size, down to an eighth, that becomes the same when it is enlarged."""
+    side = levels.shape[-1]
+    for factor in (8, 4, 2):
+        if side % factor == 0 and side // factor >= SMALLEST:
+            small = resize(levels[None], side // factor, side // factor)
+            lost = resize(small, side, side)[0] - levels
+            if float(lost.square().mean().sqrt()) <= SAME_MEAN and float(lost.abs().max()) <= SAME_MOST:
+                return small[0]
+    return levels
 
 
 def paper_field(levels: Levels, counted: Bool[Tensor, "h w"], color: Float[Tensor, "3"]) -> Levels:

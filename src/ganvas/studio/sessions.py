@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ganvas.errors import CheckpointError, GanvasError
@@ -44,7 +44,8 @@ class Sessions:
             return known
         if len(self.open) >= MOST_SESSIONS:
             raise GanvasError(f"{MOST_SESSIONS} pages are open already; close one, and try again in a while.")
-        session = Session(id=secrets.token_hex(8), services=SERVICES, shared=self.shared, model=self.first_model)
+        services = replace(SERVICES, set_aside=self.set_aside)
+        session = Session(id=secrets.token_hex(8), services=services, shared=self.shared, model=self.first_model)
         self.open[session.id] = session
         if known is None and name:
             session.resumes = name
@@ -86,6 +87,11 @@ class Sessions:
     def tell_recoverable(self, session: Session) -> None:
         """Offer the sessions on disk that no page has open."""
         session.outbox.say("recoverable", sessions=recoverable(self.folder, set(self.open)))
+
+    def set_aside(self, session: Session) -> None:
+        """Keep a session's work under another name, before another document begins, and offer it."""
+        set_aside(session)
+        self.tell_recoverable(session)
 
     def leave(self, session: Session) -> None:
         """Note that the page of a session is gone."""

@@ -65,7 +65,9 @@ def _write_small(path: Path, data: bytes) -> None:
 
 
 def set_aside(session: Session) -> None:
-    """Keep what the session has on disk under another name, before it begins another document."""
+    """Keep what the session has on disk under another name, with its last changes, before another document."""
+    if session.document.current >= 0:
+        save_session(session)
     folder = folder_of(session.shared.folder, session.id)
     if folder.is_dir():
         folder.rename(folder_of(session.shared.folder, secrets.token_hex(8)))

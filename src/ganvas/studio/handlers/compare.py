@@ -21,7 +21,9 @@ from ganvas.studio.session import Session
 from ganvas.studio.wire import encoded
 
 Message = Mapping[str, Any]
-BY_DEFAULT = tuple(name for name in METHODS if name not in ("lelsd", "panda"))  # which take minutes
+LEFT_OUT = ("lelsd", "panda")  # which take many minutes
+SLOW = ("stylespace", "lowrankgan")  # which take one or some: they come last
+BY_DEFAULT = tuple(sorted((name for name in METHODS if name not in LEFT_OUT), key=lambda name: name in SLOW))
 
 
 @dataclass(eq=False)
@@ -38,7 +40,7 @@ def compare(session: Session, message: Message) -> None:
     if area is None:
         raise RegionError("No region is chosen; mark one first.")
     wanted = message.get("methods") or BY_DEFAULT
-    names = [name for name in METHODS if name in wanted]
+    names = sorted((name for name in METHODS if name in wanted), key=lambda name: name in SLOW)
     session.comparison = Comparison(area, {})
     session.outbox.say("comparing", methods=names, area=area.name)
     session.submit(lambda job: run(session, area, names, job), "Comparing methods", Urgency.ASKED, "task")
@@ -46,8 +48,8 @@ def compare(session: Session, message: Message) -> None:
 
 def run(session: Session, area: Area, names: list[str], job: Job) -> None:
     """Go through the methods; one that cannot serve this generator says why, and the others go on."""
-    for number, name in enumerate(names):
-        job.progress(f"Comparing: {name}", number, len(names))
+    for name in names:
+        job.progress(f"Comparing: {name}", 0, 1)
         try:
             found = find(session, area, name, job)
         except GanvasError as reason:
@@ -69,7 +71,7 @@ def find(session: Session, area: Area, name: str, job: Job) -> Directions:
     layers = layers if space in ("w", "w+", "s") else None
 
     def report(what: str, done: int, total: int) -> None:
-        job.check()
+        job.progress(f"Comparing: {name}", done, total)
 
     found = find_directions(
         session.painter, base, area.region, method=method, space=space, layers=layers, count=COUNT, progress=report

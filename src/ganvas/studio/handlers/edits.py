@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
+
+from ganvas.directions.direction import Direction
 from ganvas.edits.confine import ConfineSettings
 from ganvas.edits.correct import CorrectedEdit
 from ganvas.edits.follow import FollowedEdit
@@ -12,6 +15,7 @@ from ganvas.edits.recipe import Recipe
 from ganvas.errors import GanvasError
 from ganvas.io.json_files import number, whole
 from ganvas.latents.latent import sample
+from ganvas.regions import Region
 from ganvas.studio.rows import strength_of
 from ganvas.studio.session import Session
 
@@ -27,8 +31,26 @@ def add_direction(session: Session, message: Message) -> None:
     direction = row.directions[whole(message.get("index"), 0, len(row.directions) - 1)]
     area = session.document.now.area
     inside = None if message.get("free") is True or area is None else area.region
-    recipe = session.recipe.move(direction, strength_of(direction, number(message.get("amount"))), inside=inside)
+    strength = strength_of(direction, number(message.get("amount")))
+    known = _last_along(session.recipe, direction, inside)
+    if known is None:
+        recipe = session.recipe.move(direction, strength, inside=inside)
+    else:
+        last = len(session.recipe.operations) - 1
+        changed = replace(session.recipe.operations[last], change=replace(known, strength=strength))
+        recipe = _with(session.recipe, last, changed)
     session.commit(f"Direction of {row.area.name}", recipe=recipe)
+
+
+def _last_along(recipe: Recipe, direction: Direction, inside: Region | None) -> Move | None:
+    """Return the last move where it goes along a direction already, inside the same region: the other sign is then its
+    other strength, and no second edit that takes it back.
+    """
+    last = recipe.operations[-1] if recipe.operations else None
+    if last is None or not last.enabled or last.inside is not inside or not isinstance(last.change, Move):
+        return None
+    known = last.change.direction
+    return last.change if known.layers == direction.layers and torch.equal(known.vector, direction.vector) else None
 
 
 def add_from_image(session: Session, message: Message) -> None:

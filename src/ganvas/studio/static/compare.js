@@ -5,6 +5,8 @@ import { on, store } from "./store.js";
 
 const urls = new Addresses();
 
+byId("compare").addEventListener("close", () => store.jobs.jobs.some((one) => one.label.startsWith("Comparing")) && send("stop"));
+
 export function compareMethods() {
   if (store.state.chosen === null) return;
   send("compare");

@@ -66,10 +66,22 @@ function dragging() {
 }
 
 on("handles", ({ points }) => { store.moving = points; redraw(); }); // where they are now, while a drag runs
+let last = null; // the pairs before and after the last drag, which undoing and redoing go between
 on("dragged", ({ reason, steps, handles }) => {
+  const before = store.pairs;
   store.pairs = store.pairs.map((pair, i) => ({ handle: handles[i] ?? store.moving?.[i] ?? pair.handle, target: pair.target }));
+  last = { before, after: store.pairs, version: store.state.current };
   store.moving = null;
   toast(`Drag ${reason} after ${steps} steps. Drag again to go on, or undo.`, "note");
+  emit("pairs");
+  redraw();
+});
+
+on("state", () => {
+  if (!last) return;
+  const [other, wanted] = store.state.current === last.version ? [last.before, last.after] : [last.after, last.before];
+  if (store.pairs !== other) return;
+  store.pairs = wanted;
   emit("pairs");
   redraw();
 });

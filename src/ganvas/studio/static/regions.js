@@ -8,14 +8,15 @@ const words = (name) => name.replace("part:", "").replaceAll("_", " ");
 export function regionsSection() {
   const { areas, chosen, named } = store.state;
   const taken = new Set(areas.map((area) => area.name));
-  const chips = named.filter((name) => !taken.has(name.replace("part:", "")));
+  const label = (name) => (name.startsWith("part:") && named.includes(name.replace("part:", "")) ? `${words(name)} (found)` : words(name));
+  const chips = named.filter((name) => !taken.has(label(name)));
   return h("section", { className: "section", id: "regions", "aria-label": "Regions" },
     h("header", {}, h("h2", {}, "Regions"), ...(chosen === null ? [] : tools())),
     areas.length ? h("div", { className: "list" }, areas.map((area) => item(area, area.number === chosen)))
       : h("p", { className: "hint" }, "Mark a part: pick one here, or draw on the image."),
     chips.length ? h("div", { className: "chips", id: "named" }, chips.map((name) => h("button", {
-      type: "button", className: "chip", title: `Mark ${words(name)}`, onclick: () => send("region.draw", { how: "new", name: name.replace("part:", ""), shape: { kind: "text", text: name } }),
-    }, named.includes(name.replace("part:", "")) && name.startsWith("part:") ? `${words(name)} (found)` : words(name)))) : null);
+      type: "button", className: "chip", title: `Mark ${words(name)}`, onclick: () => send("region.draw", { how: "new", name: label(name), shape: { kind: "text", text: name } }),
+    }, label(name)))) : null);
 }
 
 function tools() {
