@@ -137,7 +137,7 @@ def test_one_video_file_at_the_generators_size(run, tmp_path):
     with Image.open(tmp_path / "small" / "interpolate.gif") as video:
         assert video.size == (64, 64)
     assert "exists already" in run(*ends, "--out", tmp_path / "video.webp").err
-    assert "is no video" in run(*ends, "--out", tmp_path / "video.png").err
+    assert "one file that ends in .gif, .webp, .mp4" in run(*ends, "--out", tmp_path / "video.png").err
     assert "fewer than a size of 1024" in run(*ends, "--size", 1024, "--out", tmp_path / "none").err
 
 

@@ -9,14 +9,14 @@ from ganvas.cli import numbers
 from ganvas.cli.inside import Inside
 from ganvas.cli.options import ImageResults, PhotoOptions, Source, latent_of_text
 from ganvas.cli.show import progress
-from ganvas.cli.types import Flag, Layers, Model, Out, Space
+from ganvas.cli.types import Flag, Layers, Model, Space, VideoOut
 from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
 from ganvas.edits.interpolate import ease as eased
 from ganvas.edits.retime import path_timings
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import label_of_each
 from ganvas.generators.protocol import Generator
-from ganvas.images.video import MISSING_VIDEO, VIDEOS, can_write_mp4
+from ganvas.images.video import MISSING_VIDEO, can_write_mp4
 from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.latents.noise import with_noise
 from ganvas.metrics.features import SMALLEST, load_features
@@ -39,7 +39,7 @@ def interpolate(
     mp4: Flag = False,
     truncation: numbers.Truncation | None = None,
     label: str | None = None,
-    out: Out = Path("interpolate"),
+    out: VideoOut = Path("interpolate"),
     inside: Inside = Inside(),
     noise_seed: numbers.Seed | None = None,
     no_tune: Flag = False,
@@ -76,8 +76,6 @@ def interpolate(
     positions = frame_positions(frames, loop)
     if (mp4 or out.suffix.lower() == ".mp4") and not can_write_mp4():
         raise GanvasError(MISSING_VIDEO)
-    if is_file_name(out) and out.suffix.lower() not in VIDEOS:
-        raise GanvasError(f"'{out}' is no video; give a name that ends in {', '.join(VIDEOS)}, or a folder.")
     generator = results.load(model)
     sampled_in = "z" if space == "z" or mode == "spherical" else None
     labels = label_of_each(generator, label, len(latents))

@@ -12,7 +12,7 @@ from ganvas.cli.options import ImageResults, PerceptualOptions, PhotoOptions
 from ganvas.cli.preview import ShowRegion
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Model, Out, RegionText
+from ganvas.cli.types import METHOD, ImageOut, Model, RegionText
 from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError
 from ganvas.generators.labels import class_of
@@ -114,7 +114,7 @@ def invert(
     *photos: Path,
     frames: numbers.Frames = 40,
     show_region: ShowRegion = False,
-    out: Out = Path("invert"),
+    out: ImageOut = Path("invert"),
     search: InversionOptions = InversionOptions(),
     preparation: PhotoOptions = PhotoOptions(),
     results: ImageResults = ImageResults(),

@@ -11,7 +11,7 @@ from ganvas.cli import numbers
 from ganvas.cli.paste import PasteOptions
 from ganvas.cli.recipes import EditResults, Onto
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Flag, Model, Numbers, Out, SeveralSteps
+from ganvas.cli.types import METHOD, EditOut, Flag, Model, Numbers, SeveralSteps
 from ganvas.edits.operations import Draw
 from ganvas.errors import GanvasError
 from ganvas.generators.labels import class_of
@@ -114,7 +114,7 @@ def sketch(
     /,
     *sketches: Path,
     paper: str = "auto",
-    out: Out = Path("sketch"),
+    out: EditOut = Path("sketch"),
     search: SketchOptions = SketchOptions(),
     onto: Onto = Onto(),
     results: EditResults = EditResults(),

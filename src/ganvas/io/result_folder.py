@@ -3,7 +3,7 @@
 import json
 import mimetypes
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,14 @@ def _looks_like_a_file(path: Path) -> bool:
     kind, _ = mimetypes.MimeTypes().guess_type(path.name)
     known = kind is not None or path.suffix.lower() in (*FILE_SUFFIXES, *OTHER_SUFFIXES)
     return known and not path.is_dir()
+
+
+def check_ending(path: Path, endings: Iterable[str]) -> None:
+    """Raise `GanvasError` where results are to go into one file, and its name has none of these endings."""
+    if _looks_like_a_file(path) and path.suffix.lower() not in endings:
+        raise GanvasError(
+            f"'{path}' ends in '{path.suffix}'; --out is a folder, or one file that ends in {', '.join(endings)}."
+        )
 
 
 def check_new_file(path: Path, overwrite: bool) -> Path:
