@@ -1,5 +1,6 @@
 """Wrong input ends in one or two lines that say what to do, exit code 2, no traceback and no file."""
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,16 @@ def test_wrong_arguments_are_refused_in_two_lines(
     monkeypatch.chdir(tmp_path)
     check(run(*arguments), word)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_holds_images_or_nothing_instead_of_a_generator_is_named(run: Run, tmp_path: Path):
+    check(run("sample", tmp_path, "--out", tmp_path / "a"), "it is a folder", "ganvas train")
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(tmp_path / "images.zip", "w", method) as archive:
+            archive.writestr("00000/000000.jpg", b"0" * 1000)
+        check(run("sample", tmp_path / "images.zip"), "holds 1 images, such as 00000/000000.jpg", "ganvas train")
+    torch.save({}, tmp_path / "empty.pt")
+    check(run("models", "info", tmp_path / "empty.pt"), "an empty dict was saved in it")
 
 
 @pytest.mark.parametrize(
