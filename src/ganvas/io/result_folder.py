@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from ganvas.errors import GanvasError
@@ -67,6 +68,16 @@ def check_new_file(path: Path, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise GanvasError(f"'{path}' exists already; give another name by --out, or --overwrite to replace it.")
     return path
+
+
+def free_name(path: Path, overwrite: bool) -> Path:
+    """Return the name of a file for a result whose user gave none: the first that is free of region.png, region-2.png,
+    region-3.png, or the first itself with `overwrite`.
+    """
+    if overwrite or not path.exists():
+        return path
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return next(one for one in numbered if not one.exists())
 
 
 @contextmanager
