@@ -22,14 +22,14 @@ from ganvas.latents.noise import with_noise
 from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.reports.path_report import path_lines, path_summary, write_path, write_videos
 
-MOST_FRAMES, MOST_KEYS = 1000, 64
+MOST_KEYS = 64
 
 
 def interpolate(
     model: Model,
     /,
     *latents: str,
-    frames: numbers.Frames = 48,
+    frames: numbers.PathFrames = 48,
     mode: Literal["linear", "spherical"] = "linear",
     layers: Layers | None = None,
     ease: Flag = False,
@@ -71,8 +71,6 @@ def interpolate(
         noise_seed: Draw noise maps from this seed, the same for all frames; the generator's own by default.
         no_tune: Do not tune the generator's weights for photos.
     """
-    if frames > MOST_FRAMES:
-        raise GanvasError(f"{frames} frames are too many for one video; give at most {MOST_FRAMES}.")
     positions = frame_positions(frames, loop)
     if (mp4 or out.suffix.lower() == ".mp4") and not can_write_mp4():
         raise GanvasError(MISSING_VIDEO)

@@ -18,7 +18,6 @@ from ganvas.errors.shown import shortened
 from ganvas.generators.codes import parse_seeds
 from ganvas.images.pixels import WRITABLE
 from ganvas.images.rewriting import FORMATS
-from ganvas.images.saving import ImageFiles
 from ganvas.images.video import VIDEOS
 from ganvas.io.result_folder import check_ending
 from ganvas.regions.points import parse_eyes, parse_handle_and_target
@@ -91,7 +90,6 @@ EditOut = Annotated[Out, ends_in(*FORMATS)]
 """That of an edit: a photo that it is pasted back into may be a TIFF."""
 VideoOut = Annotated[Out, ends_in(*VIDEOS)]
 Overwrite = Annotated[bool, Parameter(negative=(), group="Parameters", help="Replace the results of another run.")]
-Files = Annotated[ImageFiles, Parameter(name="*", group=Group("Images and videos", sort_key=2))]
 Seeds = Annotated[list[int], one(parse_seeds, "SEEDS")]
 Samples = Annotated[list[int], one(parse_samples, "SAMPLES")]
 Strengths = Annotated[tuple[Strength, ...], one(parse_strengths, "STRENGTHS")]
