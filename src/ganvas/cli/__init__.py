@@ -38,7 +38,7 @@ COMMANDS = {
     "interpolate": "Make a video from one image to the next.",
     "train": "Train a generator on your own images.",
     "evaluate": "Measure how far a generator's images are from real ones.",
-    "compare": "Compare methods of dragging and inversion on your own generator.",
+    "compare": "Compare methods for directions, dragging and inversion on your own generator.",
     "models": "List, describe, fetch and convert generators.",
 }
 INSTALL_COMPLETION = "--install-completion"

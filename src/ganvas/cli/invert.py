@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -111,7 +111,7 @@ class InversionOptions:
 def invert(
     model: Model,
     /,
-    *photos: Path,
+    *photos: Annotated[Path, Parameter(required=True)],
     frames: numbers.Frames = 40,
     show_region: ShowRegion = False,
     out: ImageOut = Path("invert"),
@@ -129,8 +129,6 @@ def invert(
         photos: Image files, or folders of them. One that cannot be read is named at the end; the others are done.
         frames: Frames of the videos, 0 for none.
     """
-    if not photos:
-        raise GanvasError("No photo was given; name at least one image file after the generator.")
     check_frames(frames)
     generator, tuned = results.load(model), search.tuning.settings()
     settings, features, region = search.settings(generator), search.network.features(generator), search.region

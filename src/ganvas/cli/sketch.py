@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -112,7 +112,7 @@ class SketchOptions:
 def sketch(
     model: Model,
     /,
-    *sketches: Path,
+    *sketches: Annotated[Path, Parameter(required=True)],
     paper: str = "auto",
     out: EditOut = Path("sketch"),
     search: SketchOptions = SketchOptions(),
@@ -132,8 +132,6 @@ def sketch(
         paper: What counts as transparent: white or another color; auto finds the paper of an opaque image, none counts
             such an image everywhere.
     """
-    if not sketches:
-        raise GanvasError("No sketch was given; name at least one image file after the generator.")
     generator = results.load(model)
     variants = search.variants(generator)
     target = results.destination(out, generator, len(sketches) * len(variants))
