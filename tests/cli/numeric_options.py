@@ -112,7 +112,7 @@ def _forms(command: str, name: str, argument: Any) -> tuple[str, ...]:
     shown = argument.parameter.metavar
     if (command, name) in TEXTS_OF_COMMAND:
         return TEXTS_OF_COMMAND[command, name]
-    if isinstance(shown, str) and shown != "NAME=TEXT":
+    if isinstance(shown, str) and shown not in ("NAME=TEXT", "MODEL"):
         return FORMS[shown.split(" ")[0]]
     if name in TEXTS:
         return TEXTS[name]

@@ -1,5 +1,6 @@
 """Wrong input ends in one or two lines that say what to do, exit code 2, no traceback and no file."""
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def check(outcome, *words: str) -> None:
         (["models", "lsit"], 'Did you mean "list"'),
         (["demo", "--outt", "x"], "Did you mean --out"),
         (["directions", "faces"], "--region"),
-        (["sample"], "MODEL"),
+        (["directions", "faces", "--region"], "--region requires an argument"),
+        (["align", "me.jpg"], "--for MODEL is missing."),
+        (["sample"], "MODEL is missing"),
         (["sample", "faces", "extra"], "extra"),
         (["sample", "nowhere"], "bundled names: faces"),
         (["sample", ""], "source must be a path"),
@@ -50,6 +53,10 @@ def check(outcome, *words: str) -> None:
         (["sample", "faces", "--rotate", "15"], "are for StyleGAN3"),
         (["sample", "faces", "--device", "quantum"], "give cpu"),
         (["sample", "faces", "--latent", "nowhere"], "no file 'nowhere'"),
+        (["sample", "faces", "--out", "four.txt"], "'four.txt' ends in '.txt'; --out is a folder, or one file"),
+        (["interpolate", "faces", "me.jpg", "seed:4", "--out", "walk.mov"], "ends in .gif, .webp, .mp4"),
+        (["edit", "faces", "nowhere", "--out", "walk.mp3"], "ends in .png, .jpg, .jpeg, .webp"),
+        (["edit", "faces", "nowhere", "--out", "walk.gif"], "ends in .png, .jpg, .jpeg, .webp"),
         (["edit", "faces", "nowhere"], "no file 'nowhere'"),
         (["models", "info", "nowhere"], "bundled names"),
         (["models", "convert", "faces", "/proc/none/x.safetensors"], "cannot be written"),
@@ -63,12 +70,23 @@ def test_wrong_arguments_are_refused_in_two_lines(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_holds_images_or_nothing_instead_of_a_generator_is_named(run: Run, tmp_path: Path):
+    check(run("sample", tmp_path, "--out", tmp_path / "a"), "it is a folder", "ganvas train")
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(tmp_path / "images.zip", "w", method) as archive:
+            archive.writestr("00000/000000.jpg", b"0" * 1000)
+        check(run("sample", tmp_path / "images.zip"), "holds 1 images, such as 00000/000000.jpg", "ganvas train")
+    torch.save({}, tmp_path / "empty.pt")
+    check(run("models", "info", tmp_path / "empty.pt"), "an empty dict was saved in it")
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
         (["--region", "mouht"], "did you mean 'mouth'"),
         (["--region", "box:0,0,1,1"], "whole image"),
         (["--region", "box:1,2"], "instead of 4"),
+        (["--region", "brows+mouth & eyes"], "The regions of 'mouth & eyes' do not overlap"),
         (["--region", "mask:nowhere.png"], "nowhere.png"),
         (["--region", ""], "empty"),
         (["--layers", "99"], "has layers 0-11"),

@@ -137,7 +137,7 @@ def test_one_video_file_at_the_generators_size(run, tmp_path):
     with Image.open(tmp_path / "small" / "interpolate.gif") as video:
         assert video.size == (64, 64)
     assert "exists already" in run(*ends, "--out", tmp_path / "video.webp").err
-    assert "is no video" in run(*ends, "--out", tmp_path / "video.png").err
+    assert "one file that ends in .gif, .webp, .mp4" in run(*ends, "--out", tmp_path / "video.png").err
     assert "fewer than a size of 1024" in run(*ends, "--size", 1024, "--out", tmp_path / "none").err
 
 
@@ -160,8 +160,8 @@ def test_refused_interpolation_leaves_nothing(run, tmp_path):
         (["seed:4", "7"], "seed:4"),
         (["seed:4", "seed:x"], "does not name seeds"),
         (["seed:4", tmp_path / "nowhere.safetensors"], "nowhere.safetensors"),
-        (["seed:4", "seed:7", "--frames", 1], "at least 2"),
-        (["seed:4", "seed:7", "--frames", 100_000], "0 to 1,000"),
+        (["seed:4", "seed:7", "--frames", 0], "--frames: 0 is not possible; give 2 to 1,000"),
+        (["seed:4", "seed:7", "--frames", 100_000], "2 to 1,000"),
         (["seed:4", "seed:7", "--layers", "44"], "Layer 44"),
         (["seed:4", "seed:7", "--space", "w", "--mode", "spherical"], "Spherical"),
         (["seed:0-99"], "at most 64"),

@@ -268,7 +268,7 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
     ("options", "message"),
     [
         (("bad.png",), "Cannot read"),
-        ((), "No photo was given"),
+        ((), "PHOTOS is missing"),
         (("0.png", "--loss", "vgg"), "no term 'vgg'"),
         (("0.png", "--start", "nowhere"), "nowhere"),
         (("0.png", "--start", "encoder"), "no encoder for 'layers'"),

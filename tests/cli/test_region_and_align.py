@@ -43,6 +43,15 @@ def test_a_region_is_drawn_and_the_named_ones_are_listed(run: Run, generator: Pa
     assert run("region", generator, "--out", out, "--overwrite").code == 0
 
 
+def test_a_region_without_a_name_of_its_own_takes_the_next_free_one(
+    run: Run, generator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("region.png", "region-2.png", "region-3.png"):
+        outcome = run("region", generator, "--region", "left_eye")
+        assert (outcome.code, f"wrote {name}\n" in outcome.out) == (0, True), outcome.err
+
+
 def test_a_wrong_region_is_refused_and_nothing_written(run: Run, generator: Path, tmp_path: Path):
     outcome = run("region", generator, "--region", "moth", "--out", tmp_path / "a.png")
     assert (outcome.code, "left_eye" in outcome.err) == (2, True)
@@ -70,7 +79,11 @@ def test_the_default_name_is_that_of_the_photo(
     monkeypatch.chdir(tmp_path)
     assert run("align", photo, "--for", generator, "--as-is", "--size", "32").code == 0
     assert ganvas.read_image("me-aligned.png").shape == (1, 3, 32, 32)
-    assert run("align", photo, "--for", generator, "--as-is").code == 2  # it exists
+    outcome = run("align", photo, "--for", generator, "--as-is")
+    assert (outcome.code, "wrote me-aligned-2.png" in outcome.out) == (0, True)
+    assert run("align", photo, "--for", generator, "--as-is", "--overwrite").code == 0
+    assert not Path("me-aligned-3.png").exists()
+    assert run("align", photo, "--for", generator, "--as-is", "--out", "me-aligned.png").code == 2  # it exists
     outcome = run("align", tmp_path / "none.jpg", "--for", generator, "--as-is", "--out", "b.png")
     assert (outcome.code, "none.jpg" in outcome.err) == (2, True)
 
@@ -112,8 +125,9 @@ def test_layers_of_a_region_are_the_default_and_said(run: Run, tmp_path: Path):
         ("left_eye", (), (0,), "layers 0, recommended for left_eye by small"),
         ("right_eye", (), (1, 2), "layers 1-2, recommended for right_eye by small"),
         ("left_eye", ("--layers", "2"), (2,), None),
+        ("box:0.2,0.3,0.4,0.5", (), (1, 2), "layers 1-2, recommended by small"),
     ):
-        out = tmp_path / f"{region}{len(given)}"
+        out = tmp_path / f"{region[:8]}{len(given)}"
         outcome = run("directions", model, "--region", region, *given, "--seeds", "0", "--count", "1", "--out", out)
         assert outcome.code == 0, outcome.err
         assert ganvas.load_directions(out / "directions.safetensors").layers == layers

@@ -140,7 +140,7 @@ def test_images_are_smaller_or_deeper_on_request(run: Run, files: dict[str, Path
     assert (int.from_bytes(data[16:20], "big"), data[24]) == (7, 16)
     for options, words in (
         (("--size", "17"), "fewer than a size of 17"),
-        (("--size", "0"), "size 0 is not possible"),
+        (("--size", "0"), "--size: 0 is not possible; give 1 to 4,096"),
         (("--bits", "12"), "--bits"),
     ):
         outcome = run(*given, *options, "--out", tmp_path / "none")

@@ -154,7 +154,7 @@ def test_ctrl_c_keeps_what_there_is(run: Run, folder: Path, tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "No sketch was given"),
+        ((), "SKETCHES is missing"),
         (("bad.png",), "Cannot read"),
         (("a.png", "--fidelity", "loud"), "fidelity of 'loud'"),
         (("a.png", "--fidelity", "0"), "fidelity of 0"),

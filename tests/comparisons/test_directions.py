@@ -141,6 +141,7 @@ def test_comparison_is_written_as_tables_and_json(generator: LocalFactors, tmp_p
     assert "| resefa |" in markdown(found)
     assert all(path.is_file() for path in paths)
     page = (tmp_path / "comparison.html").read_text("utf-8")
+    assert page.count("A gray panel: this method does not reach") == page.count("The same images")
     assert page.count('<img src="data:image/png') == 2  # the curves and the faces of the region
     assert all(f'<th scope="row">{method}</th>' in page for method in SETTINGS.methods)
     assert "pixels" in page

@@ -5,7 +5,7 @@ said of a file.
 import importlib.resources
 import tomllib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ganvas.checkpoints.unbuilt import UNVERIFIED, UnbuiltGenerator
 from ganvas.errors import CheckpointError, RegionError
 from ganvas.errors.arguments import checked
 from ganvas.errors.devices import device_named
+from ganvas.errors.names import is_name
 from ganvas.generators.codes import parse_layers
 from ganvas.generators.protocol import About, Generator, about_of
 from ganvas.images.face_finders import finder_named
@@ -81,6 +82,11 @@ def resolve(source: str | Path) -> Path:
     if (entry := zoo.find(str(source))) is not None:
         return zoo.checked_path(entry)
     path = Path(source)
+    if is_name(path) and path.is_dir():
+        raise CheckpointError(
+            f"There is no generator '{source}': it is a folder. Give a generator's file in it, or make a generator of "
+            "the images in it: ganvas train --help."
+        )
     if not is_file(path):
         raise CheckpointError(
             f"There is no generator '{source}'{zoo.close_to(str(source), *BUNDLED)}: give a file, one of the bundled "
@@ -142,6 +148,11 @@ def recognize_tree(tree: Any, path: Path) -> UnbuiltGenerator:
             raise CheckpointError(f"'{path}' is damaged: {error}") from error
         if unbuilt is not None:
             return unbuilt
+    if isinstance(tree, Sized) and len(tree) == 0:
+        raise CheckpointError(
+            f"'{path}' holds no generator: an empty {type(tree).__name__} was saved in it. Ask where it comes from for "
+            "a file with weights."
+        )
     looked_for = "".join(f"\n  {what}" for _, what in READERS)
     raise CheckpointError(
         f"'{path}' is no generator that Ganvas knows. Found: {describe_tree(tree)}. Looked for:{looked_for}"

@@ -15,7 +15,7 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError
 
 from ganvas.cli.show import COMMAND_LINE, STARTED, visible
 from ganvas.errors import GanvasError, NotFiniteError
@@ -38,7 +38,7 @@ COMMANDS = {
     "interpolate": "Make a video from one image to the next.",
     "train": "Train a generator on your own images.",
     "evaluate": "Measure how far a generator's images are from real ones.",
-    "compare": "Compare methods of dragging and inversion on your own generator.",
+    "compare": "Compare methods for directions, dragging and inversion on your own generator.",
     "models": "List, describe, fetch and convert generators.",
 }
 INSTALL_COMPLETION = "--install-completion"
@@ -107,7 +107,7 @@ def _explain(error: BaseException, given: Sequence[str]) -> int:
     if isinstance(error, GanvasError):
         return _say(f"Error: {error}", FAILED if isinstance(error, NotFiniteError) else WRONG_INPUT)
     if isinstance(error, CycloptsError):
-        return _say(f"Error: {GanvasError(' '.join(str(error).split()))}\nSee 'ganvas {given[0]} --help'.", WRONG_INPUT)
+        return _say(f"Error: {GanvasError(_in_one_line(error))}\nSee 'ganvas {given[0]} --help'.", WRONG_INPUT)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error):
         return _say("Error: there is not enough memory; use fewer seeds, a lower --resolution or --budget.", FAILED)
     message = (str(error).splitlines() or [""])[0]
@@ -115,6 +115,15 @@ def _explain(error: BaseException, given: Sequence[str]) -> int:
         f"Internal error in Ganvas ({type(error).__name__}: {message})\nPlease report it with the output of --debug.",
         FAILED,
     )
+
+
+def _in_one_line(error: CycloptsError) -> str:
+    """Return what is wrong with a command line; of an argument that is missing, its name."""
+    argument = error.argument
+    if isinstance(error, MissingArgumentError) and argument is not None and not (error.keyword or argument.tokens):
+        value = argument.parameter.metavar if argument.name.startswith("--") else ""
+        return f"{argument.name} {value or ''}".strip() + " is missing."
+    return " ".join(str(error).split())
 
 
 def _say(text: str, code: int) -> int:

@@ -10,7 +10,7 @@ from ganvas.cli import numbers
 from ganvas.cli.options import Source, latent_of_text
 from ganvas.cli.recipes import EditResults
 from ganvas.cli.show import progress
-from ganvas.cli.types import Flag, Model, Out, RegionText
+from ganvas.cli.types import EditOut, Flag, Model, RegionText
 from ganvas.directions.find import region_of
 from ganvas.edits.borrow import rank_sources
 from ganvas.edits.confine import ConfineSettings
@@ -31,7 +31,7 @@ def borrow(
     nearest: numbers.Count = 1,
     by: Literal["inside", "outside"] = "outside",
     rim: numbers.Fraction | None = None,
-    out: Out = Path("borrow"),
+    out: EditOut = Path("borrow"),
     source: Source = Source(),
     results: EditResults = EditResults(),
 ) -> None:

@@ -180,7 +180,9 @@ def directions(
             pixels.write_image(folder / "directions.png", shown.sheet(captions(strengths))),
             shown.write_page(folder / "directions.html", title, describe(found) | found_at | shown_at),
         ]
-    recommends = f"layers {layers}, recommended for {region.strip()} by {about_of(generator).name}"
+    about = about_of(generator)
+    known = all(name.strip() in about.regions for name in region.split("+"))
+    recommends = f"layers {layers}, recommended {f'for {region.strip()} ' if known else ''}by {about.name}"
     said = [recommends] if recommended and layers else []
     solver = [f"solver {found.origin.solver}"] if found.origin.solver.startswith(MATRIX_FREE) else []
     lines = [*plan, *solver, *said, *direction_lines(found)]

@@ -14,7 +14,7 @@ from ganvas.cli.preview import ShowRegion, known_image
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.recipes import EditResults, Onto
 from ganvas.cli.show import progress
-from ganvas.cli.types import METHOD, Layers, Model, Out, Points, RegionText
+from ganvas.cli.types import METHOD, EditOut, Layers, Model, Points, RegionText
 from ganvas.directions.find import region_of
 from ganvas.drag.masks import read_movable
 from ganvas.drag.methods import settings_of
@@ -134,7 +134,7 @@ def drag(
     replay: Path | None = None,
     undo: numbers.CountOrNone | None = None,
     show_region: ShowRegion = False,
-    out: Out = Path("drag"),
+    out: EditOut = Path("drag"),
     onto: Onto = Onto(),
     tuning: DragOptions = DragOptions(),
     source: Source = Source(),

@@ -12,7 +12,7 @@ from ganvas.cli.preview import show_region as preview
 from ganvas.cli.recipes import EditResults, Onto
 from ganvas.cli.show import COMMAND_LINE, progress
 from ganvas.cli.strong import Strong
-from ganvas.cli.types import Layers, Model, Out, RegionText, Seeds, Space, Strengths, Texts
+from ganvas.cli.types import EditOut, Layers, Model, RegionText, Seeds, Space, Strengths, Texts
 from ganvas.directions.direction import Directions, Strength
 from ganvas.directions.files import direction_of_text, load_fitting, picked
 from ganvas.directions.find import mask_of, region_of
@@ -42,7 +42,7 @@ def edit(
     frames: numbers.Frames = 24,
     region: RegionText | None = None,
     show_region: ShowRegion = False,
-    out: Out = Path("edit"),
+    out: EditOut = Path("edit"),
     strong: Strong = Strong(),
     onto: Onto = Onto(),
     source: Source = Source(),

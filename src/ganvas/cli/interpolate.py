@@ -9,27 +9,27 @@ from ganvas.cli import numbers
 from ganvas.cli.inside import Inside
 from ganvas.cli.options import ImageResults, PhotoOptions, Source, latent_of_text
 from ganvas.cli.show import progress
-from ganvas.cli.types import Flag, Layers, Model, Out, Space
+from ganvas.cli.types import Flag, Layers, Model, Space, VideoOut
 from ganvas.edits.interpolate import LatentPath, frame_positions, path_through
 from ganvas.edits.interpolate import ease as eased
 from ganvas.edits.retime import path_timings
 from ganvas.errors import GanvasError, LatentError
 from ganvas.generators.labels import label_of_each
 from ganvas.generators.protocol import Generator
-from ganvas.images.video import MISSING_VIDEO, VIDEOS, can_write_mp4
+from ganvas.images.video import MISSING_VIDEO, can_write_mp4
 from ganvas.io.result_folder import check_new_file, is_file_name
 from ganvas.latents.noise import with_noise
 from ganvas.metrics.features import SMALLEST, load_features
 from ganvas.reports.path_report import path_lines, path_summary, write_path, write_videos
 
-MOST_FRAMES, MOST_KEYS = 1000, 64
+MOST_KEYS = 64
 
 
 def interpolate(
     model: Model,
     /,
     *latents: str,
-    frames: numbers.Frames = 48,
+    frames: numbers.PathFrames = 48,
     mode: Literal["linear", "spherical"] = "linear",
     layers: Layers | None = None,
     ease: Flag = False,
@@ -39,7 +39,7 @@ def interpolate(
     mp4: Flag = False,
     truncation: numbers.Truncation | None = None,
     label: str | None = None,
-    out: Out = Path("interpolate"),
+    out: VideoOut = Path("interpolate"),
     inside: Inside = Inside(),
     noise_seed: numbers.Seed | None = None,
     no_tune: Flag = False,
@@ -71,13 +71,9 @@ def interpolate(
         noise_seed: Draw noise maps from this seed, the same for all frames; the generator's own by default.
         no_tune: Do not tune the generator's weights for photos.
     """
-    if frames > MOST_FRAMES:
-        raise GanvasError(f"{frames} frames are too many for one video; give at most {MOST_FRAMES}.")
     positions = frame_positions(frames, loop)
     if (mp4 or out.suffix.lower() == ".mp4") and not can_write_mp4():
         raise GanvasError(MISSING_VIDEO)
-    if is_file_name(out) and out.suffix.lower() not in VIDEOS:
-        raise GanvasError(f"'{out}' is no video; give a name that ends in {', '.join(VIDEOS)}, or a folder.")
     generator = results.load(model)
     sampled_in = "z" if space == "z" or mode == "spherical" else None
     labels = label_of_each(generator, label, len(latents))

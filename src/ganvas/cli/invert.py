@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -12,7 +12,7 @@ from ganvas.cli.options import ImageResults, PerceptualOptions, PhotoOptions
 from ganvas.cli.preview import ShowRegion
 from ganvas.cli.preview import show_region as preview
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Model, Out, RegionText
+from ganvas.cli.types import METHOD, ImageOut, Model, RegionText
 from ganvas.directions.find import region_of
 from ganvas.errors import GanvasError
 from ganvas.generators.labels import class_of
@@ -111,10 +111,10 @@ class InversionOptions:
 def invert(
     model: Model,
     /,
-    *photos: Path,
+    *photos: Annotated[Path, Parameter(required=True)],
     frames: numbers.Frames = 40,
     show_region: ShowRegion = False,
-    out: Out = Path("invert"),
+    out: ImageOut = Path("invert"),
     search: InversionOptions = InversionOptions(),
     preparation: PhotoOptions = PhotoOptions(),
     results: ImageResults = ImageResults(),
@@ -129,8 +129,6 @@ def invert(
         photos: Image files, or folders of them. One that cannot be read is named at the end; the others are done.
         frames: Frames of the videos, 0 for none.
     """
-    if not photos:
-        raise GanvasError("No photo was given; name at least one image file after the generator.")
     check_frames(frames)
     generator, tuned = results.load(model), search.tuning.settings()
     settings, features, region = search.settings(generator), search.network.features(generator), search.region

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from ganvas.checkpoints.load import load
 from ganvas.cli import numbers
@@ -19,7 +19,6 @@ from ganvas.cli.types import (
     PHOTOS,
     Box,
     Eyes,
-    Files,
     Flag,
     Overwrite,
     Samples,
@@ -134,12 +133,21 @@ class Results(Loading):
         return result_folder(out, run, overwrite=self.overwrite)
 
 
+@Parameter(name="*", group=Group("Images and videos", sort_key=2))
+@dataclass(frozen=True)
+class FileOptions(ImageFiles):
+    """How images and videos are written."""
+
+    size: numbers.Size | None = None
+    """Width of single images and videos in pixels, such as 256 for smaller ones; that of the generator by default."""
+
+
 @Parameter(name="*", group=COMPUTING)
 @dataclass(frozen=True)
 class ImageResults(Results):
     """The same for results that are images and videos."""
 
-    files: Files = ImageFiles()
+    files: FileOptions = FileOptions()
 
     def load(self, model: str) -> Generator:
         """Return the generator on the device; raises `ImageError` where images would be larger than its own."""

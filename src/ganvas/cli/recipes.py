@@ -1,6 +1,7 @@
 """What commands do with recipes: begin with one, add an operation to it, show what it makes."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from ganvas.edits.render import render
 from ganvas.errors import GanvasError
 from ganvas.generators.protocol import Generator
 from ganvas.images.decoding import is_image
+from ganvas.images.pixels import WRITABLE
+from ganvas.io.result_folder import ResultFolder, check_ending
 from ganvas.io.tensor_files import is_ours
 from ganvas.reports.recipe_report import write_recipe_images
 
@@ -62,6 +65,14 @@ class EditResults(ImageResults):
     """The same for edited images, which can go back into photos."""
 
     paste: PasteOptions = PasteOptions()
+
+    def destination(
+        self, out: Path, generator: Generator, images: int = 1
+    ) -> AbstractContextManager[ResultFolder | None]:
+        """Give the folder of the results; None where `out` names a file, in a format that images are written in."""
+        if not self.paste.paste_back:
+            check_ending(out, WRITABLE)
+        return super().destination(out, generator, images)
 
     def show_recipe(self, command: str, recipe: Recipe, generator: Generator, out: Path) -> None:
         """Write a recipe's images, its sheet and, where `command` has changed it, the recipe; say what was written."""

@@ -12,7 +12,7 @@ from ganvas.directions.find import region_of
 from ganvas.errors import LatentError
 from ganvas.generators.protocol import about_of
 from ganvas.images.pixels import write_image
-from ganvas.io.result_folder import check_new_file
+from ganvas.io.result_folder import check_new_file, free_name
 from ganvas.parts.located import located, settled
 from ganvas.parts.text import named_parts
 from ganvas.reports.region_preview import box_text, region_lines, region_preview
@@ -25,7 +25,7 @@ def region(
     *,
     region: RegionText | None = None,
     seed: numbers.Seed = 4,
-    out: Path = Path("region.png"),
+    out: Path | None = None,
     source: Source = Source(),
     results: Results = Results(),
 ) -> None:
@@ -35,9 +35,10 @@ def region(
         photo: The image: a photo or a latent file, as by --latent.
         region: The region to draw, as for ganvas directions; none draws the parts.
         seed: The image, without a photo.
-        out: The image file to write.
+        out: The image file to write; by default region.png, or region-2.png and so on where that exists.
     """
-    check_new_file(out, results.overwrite)
+    if out is not None:
+        check_new_file(out, results.overwrite)
     if photo is not None and source.latent is not None:
         raise LatentError(f"'{photo}' and --latent '{source.latent}' are two images; give one.")
     generator = results.load(model)
@@ -52,5 +53,6 @@ def region(
     lines = [*region_lines(named, layers), *region_lines(found), *lies]
     lines += [f"{name}  not in this image" for name, one in parts.items() if one is None]
     shown = region_preview(known_image(generator, latent), drawn, parts={} if drawn else found)
+    path = out or free_name(Path("region.png"), results.overwrite)
     boxes = {name: box_text(one) for name, one in {**named, **found}.items()}
-    results.show("region", lines, [write_image(out, shown)], regions=boxes)
+    results.show("region", lines, [write_image(path, shown)], regions=boxes)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ganvas.cli.recipes import EditResults
-from ganvas.cli.types import Out
+from ganvas.cli.types import EditOut
 from ganvas.edits.recipe import load_recipe
 from ganvas.errors import GanvasError
 
@@ -13,7 +13,7 @@ def render(
     /,
     *,
     model: str | None = None,
-    out: Out = Path("render"),
+    out: EditOut = Path("render"),
     results: EditResults = EditResults(),
 ) -> None:
     """Make the images of a recipe again: the same bits on the same machine with the same number of threads.

@@ -6,7 +6,7 @@ from ganvas.cli import numbers
 from ganvas.cli.inside import Inside
 from ganvas.cli.options import ImageResults, Source
 from ganvas.cli.show import progress
-from ganvas.cli.types import Model, Out, Seeds, Texts
+from ganvas.cli.types import ImageOut, Model, Seeds, Texts
 from ganvas.edits.mix import layer_groups, mixed_layers
 from ganvas.errors import GanvasError
 from ganvas.io.result_folder import is_file_name
@@ -25,7 +25,7 @@ def sample(
     mix: Seeds | None = None,
     layers: Texts | None = None,
     columns: numbers.Count | None = None,
-    out: Out = Path("sample"),
+    out: ImageOut = Path("sample"),
     inside: Inside = Inside(),
     source: Source = Source(),
     results: ImageResults = ImageResults(),

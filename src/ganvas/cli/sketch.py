@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -11,7 +11,7 @@ from ganvas.cli import numbers
 from ganvas.cli.paste import PasteOptions
 from ganvas.cli.recipes import EditResults, Onto
 from ganvas.cli.show import COMMAND_LINE, progress
-from ganvas.cli.types import METHOD, Flag, Model, Numbers, Out, SeveralSteps
+from ganvas.cli.types import METHOD, EditOut, Flag, Model, Numbers, SeveralSteps
 from ganvas.edits.operations import Draw
 from ganvas.errors import GanvasError
 from ganvas.generators.labels import class_of
@@ -112,9 +112,9 @@ class SketchOptions:
 def sketch(
     model: Model,
     /,
-    *sketches: Path,
+    *sketches: Annotated[Path, Parameter(required=True)],
     paper: str = "auto",
-    out: Out = Path("sketch"),
+    out: EditOut = Path("sketch"),
     search: SketchOptions = SketchOptions(),
     onto: Onto = Onto(),
     results: EditResults = EditResults(),
@@ -132,8 +132,6 @@ def sketch(
         paper: What counts as transparent: white or another color; auto finds the paper of an opaque image, none counts
             such an image everywhere.
     """
-    if not sketches:
-        raise GanvasError("No sketch was given; name at least one image file after the generator.")
     generator = results.load(model)
     variants = search.variants(generator)
     target = results.destination(out, generator, len(sketches) * len(variants))

@@ -16,7 +16,10 @@ from ganvas.errors import GanvasError, LatentError
 from ganvas.errors.ranges import STEPS, parse_numbers
 from ganvas.errors.shown import shortened
 from ganvas.generators.codes import parse_seeds
-from ganvas.images.saving import ImageFiles
+from ganvas.images.pixels import WRITABLE
+from ganvas.images.rewriting import FORMATS
+from ganvas.images.video import VIDEOS
+from ganvas.io.result_folder import check_ending
 from ganvas.regions.points import parse_eyes, parse_handle_and_target
 from ganvas.regions.shapes import Point
 
@@ -71,14 +74,22 @@ def parse_named(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def ends_in(*endings: str) -> Parameter:
+    """Return the parameter of a folder or of one file, whose ending is checked before a command begins."""
+    return Parameter(validator=lambda _, path: check_ending(path, endings))
+
+
 Flag = Annotated[bool, Parameter(negative=())]
 Space = Literal["z", "w", "w+", "s"]
 Model = Annotated[
     str, Parameter(help="Generator: a bundled name (faces, cats), a name of the zoo (ganvas models list), or a file.")
 ]
 Out = Annotated[Path, Parameter(help="Folder for the results; one that holds those of another run is refused.")]
+ImageOut = Annotated[Out, ends_in(*WRITABLE)]
+EditOut = Annotated[Out, ends_in(*FORMATS)]
+"""That of an edit: a photo that it is pasted back into may be a TIFF."""
+VideoOut = Annotated[Out, ends_in(*VIDEOS)]
 Overwrite = Annotated[bool, Parameter(negative=(), group="Parameters", help="Replace the results of another run.")]
-Files = Annotated[ImageFiles, Parameter(name="*", group=Group("Images and videos", sort_key=2))]
 Seeds = Annotated[list[int], one(parse_seeds, "SEEDS")]
 Samples = Annotated[list[int], one(parse_samples, "SAMPLES")]
 Strengths = Annotated[tuple[Strength, ...], one(parse_strengths, "STRENGTHS")]

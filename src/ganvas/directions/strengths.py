@@ -46,7 +46,7 @@ def _series(text: str, start: str, stop: str, count: str) -> tuple[Strength, ...
         steps = Range(2, MOST, whole=True).parse(count) - 1
     except GanvasError:
         raise LatentError(
-            f"'{shortened(count)}' is not a number of strengths; give a whole number from 2 to {MOST}."
+            f"'{shortened(text)}' asks for '{shortened(count)}' strengths; give from 2 to {MOST}, such as -3:3:7."
         ) from None
     unit = "s" if isinstance(first, str) or isinstance(last, str) else ""
     low, high = (float(str(edge).removesuffix("s")) for edge in (first, last))

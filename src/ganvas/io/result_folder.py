@@ -3,9 +3,10 @@
 import json
 import mimetypes
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from ganvas.errors import GanvasError
@@ -54,11 +55,29 @@ def _looks_like_a_file(path: Path) -> bool:
     return known and not path.is_dir()
 
 
+def check_ending(path: Path, endings: Iterable[str]) -> None:
+    """Raise `GanvasError` where results are to go into one file, and its name has none of these endings."""
+    if _looks_like_a_file(path) and path.suffix.lower() not in endings:
+        raise GanvasError(
+            f"'{path}' ends in '{path.suffix}'; --out is a folder, or one file that ends in {', '.join(endings)}."
+        )
+
+
 def check_new_file(path: Path, overwrite: bool) -> Path:
     """Return the name of a file for a result; raises `GanvasError` where there is one and it may not be replaced."""
     if path.exists() and not overwrite:
         raise GanvasError(f"'{path}' exists already; give another name by --out, or --overwrite to replace it.")
     return path
+
+
+def free_name(path: Path, overwrite: bool) -> Path:
+    """Return the name of a file for a result whose user gave none: the first that is free of region.png, region-2.png,
+    region-3.png, or the first itself with `overwrite`.
+    """
+    if overwrite or not path.exists():
+        return path
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return next(one for one in numbered if not one.exists())
 
 
 @contextmanager

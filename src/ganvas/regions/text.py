@@ -9,12 +9,14 @@ from types import MappingProxyType
 from typing import overload
 
 from ganvas.errors import RegionError
+from ganvas.errors.shown import shortened
 from ganvas.io.files import is_file
 from ganvas.regions.mask_files import parse_labels, read_mask
 from ganvas.regions.named import SETS
 from ganvas.regions.part import CombinedPart, Part
 from ganvas.regions.region import Region
 from ganvas.regions.shapes import Mask
+from ganvas.regions.split import HALF_GRAY_LEVEL
 
 FORMS = {
     "box": "box:LEFT,TOP,RIGHT,BOTTOM",
@@ -28,6 +30,7 @@ FORMS = {
     "click": "click:X,Y[:X,Y][:not:X,Y][:THRESHOLD]",
 }
 FILES = "mask:", "labels:"  # that read a file
+CHECKED_AT = 1024  # pixels of a side, at which regions overlap or not
 FOUND = "part", "click"  # in each image, by its generator
 Finders = Mapping[str, Callable[[str], Part]]
 
@@ -66,9 +69,22 @@ def parse_region(text: str, named: Mapping[str, Region], finders: Finders = Mapp
     if text.startswith("mask:") and is_file(text.removeprefix("mask:")):
         return Region.from_mask_file(text.removeprefix("mask:"))
     pieces = _with_kinds(text.split("+"))
-    found = (reduce(and_, (_parse_part(one, named, finders) for one in piece.split("&"))) for piece in pieces)
-    region = reduce(or_, found)
+    region = reduce(or_, (_common(piece, named, finders) for piece in pieces))
     return replace(region, typed=text) if isinstance(region, CombinedPart) else region
+
+
+def _common(text: str, named: Mapping[str, Region], finders: Finders) -> Region | Part:
+    """Return the common part of what stands between ``&``; raises `RegionError` for regions that have none."""
+    common = reduce(and_, (_parse_part(one, named, finders) for one in text.split("&")))
+    if (
+        "&" in text
+        and isinstance(common, Region)
+        and float(common.mask(CHECKED_AT, CHECKED_AT).max()) < HALF_GRAY_LEVEL
+    ):
+        raise RegionError(
+            f"The regions of '{shortened(text.strip())}' do not overlap; write + for both together, or other regions."
+        )
+    return common
 
 
 def _with_kinds(pieces: list[str]) -> list[str]:

@@ -28,6 +28,7 @@ COLORS = (
     *("#e08fb0", "#2f4858", "#98c379"),
 )
 """As many as there are methods."""
+GRAY = "A gray panel: this method does not reach that change in this image, at any strength tried."
 
 
 def markdown(found: ComparedDirections) -> str:
@@ -140,8 +141,7 @@ def write_page(
             for level in settings.levels
         ]
         how = f"by each method's first direction, at change inside {settings.levels[-1]:g}"
-        text = f"The same images {how}; gray where it was not reached."
-        sections.append(TablesSection(region, text, grids.get(region), tables))
+        sections.append(TablesSection(region, f"The same images {how}.", grids.get(region), tables, GRAY))
     sections.append(
         TablesSection("Searches", "Seconds, on the machine that searched.", None, [("", search_rows(found))])
     )

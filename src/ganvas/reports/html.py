@@ -134,14 +134,15 @@ def directions_page(
 
 @dataclass(frozen=True)
 class TablesSection:
-    """A part of a page of numbers: a heading, a few words, an image over the whole width or None, and tables with their
-    captions, the head of each its first row.
+    """A part of a page of numbers: a heading, a few words, an image over the whole width or None, tables with their
+    captions, the head of each its first row, and words below the image.
     """
 
     title: str
     text: str = ""
     image: Float[Tensor, "1 3 h w"] | None = None
     tables: Sequence[tuple[str, Sequence[Sequence[str]]]] = ()
+    below: str = ""
 
 
 def tables_page(
@@ -156,6 +157,7 @@ def tables_page(
         {
             "title": one.title,
             "text": one.text,
+            "below": one.below,
             "image": None if one.image is None else _embedded(one.image),
             "tables": [(caption, rows[0], rows[1:]) for caption, rows in one.tables],
         }

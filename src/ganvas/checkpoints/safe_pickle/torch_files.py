@@ -6,7 +6,7 @@ the storages lie beside it, in the zip format as entries, in the older one in a 
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from ganvas.checkpoints.safe_pickle.known_names import allow_list
 from ganvas.checkpoints.safe_pickle.machine import AllowList, Global, Machine, shown
 from ganvas.checkpoints.safe_pickle.plain_trees import read_checked
 from ganvas.checkpoints.safe_pickle.torch_storage import Storage, StorageHead, read_elements, storage_head
-from ganvas.checkpoints.safe_pickle.zip_directory import read_directory
+from ganvas.checkpoints.safe_pickle.zip_directory import read_directory, read_entries
 from ganvas.errors import CheckpointError, UnsafeFileError
+from ganvas.images.decoding import ENDINGS
 
 MAGIC_WORDS = (torch_storage.MAGIC, torch_storage.VERSION)
 
@@ -36,6 +37,7 @@ def read_torch_old(path: Path) -> object:
 
 
 def _read_zip(stream: BufferedIOBase, size: int) -> object:
+    _refuse_images(read_entries(stream, size))
     entries = read_directory(stream, size)
     found = [name for name in entries if name.endswith("/data.pkl")]
     if any(name.endswith("/constants.pkl") for name in entries):
@@ -53,6 +55,17 @@ def _read_zip(stream: BufferedIOBase, size: int) -> object:
     places = {name.removeprefix(folder + "data/"): entry for name, entry in entries.items()}
     budget = Budget(2 * size + SPARE_BYTES, MOST_OPERATIONS)
     return Machine(entries[found[0]], _allow_list(_loader(places, budget)), budget).run()
+
+
+def _refuse_images(names: Iterable[str]) -> None:
+    """Raise `CheckpointError` for an archive of images, compressed or not."""
+    names = list(names)
+    images = [name for name in names if name.lower().endswith(ENDINGS)]
+    if images and not any(name.endswith("/data.pkl") for name in names):
+        raise CheckpointError(
+            f"this zip archive holds {len(images)} images, such as {shown(images[0], 40)}, and no generator; make one "
+            "of them: ganvas train --help."
+        )
 
 
 def _read_old(stream: BufferedIOBase, size: int) -> object:
