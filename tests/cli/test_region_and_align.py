@@ -52,6 +52,26 @@ def test_a_region_without_a_name_of_its_own_takes_the_next_free_one(
         assert (outcome.code, f"wrote {name}\n" in outcome.out) == (0, True), outcome.err
 
 
+def test_a_ruler_on_a_photo_needs_no_inversion(
+    run: Run, generator: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It took minutes to draw a box."""
+
+    def invert(*arguments: object, **others: object) -> None:
+        raise AssertionError("the photo was inverted")
+
+    monkeypatch.setattr("ganvas.cli.options.open_photo", invert)
+    box = ("--region", "box:0.2,0.5,0.9,0.75")
+    for given in ((photo,), ("--latent", photo)):
+        outcome = run(
+            "region", generator, *given, *box, "--crop", "0,0,0.6,1", "--out", tmp_path / "a.png", "--overwrite"
+        )
+        assert outcome.code == 0, outcome.err
+        assert "lies in box:0.20,0.50,0.90,0.75" in outcome.out
+        with Image.open(tmp_path / "a.png") as image:
+            assert min(image.size) > 768
+
+
 def test_a_wrong_region_is_refused_and_nothing_written(run: Run, generator: Path, tmp_path: Path):
     outcome = run("region", generator, "--region", "moth", "--out", tmp_path / "a.png")
     assert (outcome.code, "left_eye" in outcome.err) == (2, True)
