@@ -12,7 +12,7 @@ Each step of `search` is a Rayleigh-Ritz step in a growing subspace (a block ver
 The ridge is a share of the trace of B. The subspace soon holds most of that; further random rows estimate the rest.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -208,20 +208,22 @@ def grow(problem: Problem, subspace: Subspace, candidates: Float[Tensor, "k d"])
     images, vectors = problem.push(new), torch.cat([subspace.vectors, new])
     subspace.store[len(subspace.vectors) : len(vectors)] = images
     every = subspace.store[: len(vectors)]
-    inside, outside = (
-        _bordered(gram, _weighted_products(images, weights, every))
-        for gram, weights in ((subspace.inside, problem.foreground), (subspace.outside, problem.background))
-    )
-    return Subspace(vectors, subspace.store, inside, outside)
+    inside, outside = _weighted_products(images, (problem.foreground, problem.background), every)
+    return Subspace(vectors, subspace.store, _bordered(subspace.inside, inside), _bordered(subspace.outside, outside))
 
 
 def _weighted_products(
-    images: Float[Tensor, "k p"], weights: Float[Tensor, "p"], every: Float[Tensor, "m p"]
-) -> Float[Tensor, "k m"]:
-    """Return ``images diag(weights) every^T``, a part of the pixels after the other, which needs no copy of all."""
-    rows = torch.zeros(len(images), len(every), dtype=torch.float64)
+    images: Float[Tensor, "k p"], weightings: Sequence[Float[Tensor, "p"]], every: Float[Tensor, "m p"]
+) -> list[Float[Tensor, "k m"]]:
+    """Return ``images diag(weights) every^T`` for each weighting, a part of the pixels after the other: this needs no
+    copy of all, reads each part once, and leaves out a part without weight, as most are of a region's.
+    """
+    rows = [torch.zeros(len(images), len(every), dtype=torch.float64) for _ in weightings]
     for part in _parts(every):
-        rows += product(images[:, part] * weights[part], every[:, part].to(images).contiguous()).cpu().double()
+        known = every[:, part].to(images).contiguous()
+        for found, weights in zip(rows, weightings, strict=True):
+            if bool(weights[part].any()):
+                found += product(images[:, part] * weights[part], known).cpu().double()
     return rows
 
 
