@@ -50,7 +50,7 @@ def test_child_does_a_training_step():
 @pytest.mark.parametrize(
     "settings",
     [replace(STYLE, discriminator_warmup=3, r2=1.0), DC, STYLE3, BIG, R3],
-    ids=["stylegan2", "dcgan", "stylegan3", "biggan"],
+    ids=["stylegan2", "dcgan", "stylegan3", "biggan", "r3gan"],
 )
 def test_step_of_a_child_trains_both_networks_with_every_penalty(
     settings: GANSettings, monkeypatch: pytest.MonkeyPatch
