@@ -72,6 +72,9 @@ class SketchOptions:
     """Synthesis passes with gradients."""
     label: str | None = None
     """Class, for generators that have classes: a number or a name."""
+    keep: numbers.Weight = SketchSettings.keep
+    """With --recipe: how much the clear parts of the sketch count, all together, to stay as they are in the image, in
+    multiples of what is drawn; 0 leaves them to the generator."""
     grid: Flag = False
     """Instead: every sketch by several weights and numbers of steps."""
     grid_weights: Numbers = (0.0, 1.0, 3.0)
@@ -91,6 +94,7 @@ class SketchOptions:
             self.steps,
             self.optimizer,
             class_of(generator, self.label),
+            self.keep,
         )
         if not self.grid:
             return [settings]

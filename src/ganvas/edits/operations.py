@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
+import torch
+
 from ganvas.directions.direction import Direction, Strength
 from ganvas.drag.request import DragRequest
 from ganvas.drag.session import open_drag
@@ -159,11 +161,13 @@ class Draw:
         """Return the search, whose steps can be watched."""
         tuned = latent.generator_for(generator)
         drawing, start = self.drawing.on(tuned), latent.to_space(tuned, self.settings.space)
+        images = torch.cat(list(latent.images(generator))).to(drawing.colors)
+        target, mask = drawing.over(images, self.settings.keep)
         return prepare_inversion(
             tuned,
-            drawing.colors.expand(len(latent), -1, -1, -1),
+            target,
             self.settings.inversion(start),
-            mask=drawing.alpha,
+            mask=mask,
             features=bundled_features(generator.device),
             names=latent.captions,
         )

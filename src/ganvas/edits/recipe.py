@@ -189,7 +189,8 @@ class Recipe:
         Args:
             colors: [1, 3, r, r] in [-1, 1], of `ganvas.read_sketch`.
             alpha: [1, r, r] in [0, 1]: where the drawing counts.
-            settings: The loss and the optimizer; its candidates are not used.
+            settings: The loss and the optimizer; its candidates are not used. `keep` says how much what is not drawn
+                stays as it is.
             name: What the drawing is called.
             inside: As in `move`.
         """

@@ -33,6 +33,7 @@ from ganvas.latents.latent import Latent, sample
 from ganvas.latents.spaces import statistics
 
 MOST_CANDIDATES = 32
+KEPT = 1.0
 
 
 @checked
@@ -50,6 +51,8 @@ class SketchSettings:
         steps: Synthesis passes with gradients.
         optimizer: "adam" or "lbfgs".
         label: The class of all images, for generators that have classes.
+        keep: Of a drawing on an image (`ganvas.Recipe.sketch`): how much the clear parts count, all together, to stay
+            as they are, in multiples of what the drawn parts count; 0 leaves them to the generator.
 
     Raises:
         GanvasError: A value is not possible.
@@ -67,6 +70,7 @@ class SketchSettings:
     steps: Steps = 300
     optimizer: str = "adam"
     label: int | None = None
+    keep: Weight = KEPT
 
     def __post_init__(self) -> None:
         if self.terms.delta or self.terms.noise:

@@ -47,6 +47,14 @@ class Sketch:
             )
         return replace(self, colors=self.colors.to(generator.device), alpha=self.alpha.to(generator.device))
 
+    def over(self, images: Float[Tensor, "n 3 h w"], keep: float) -> tuple[Float[Tensor, "n 3 h w"], Tensor]:
+        """Return the drawing over images, and where it counts [1, h, w]: its alpha, and `keep` times as much, all
+        together, in what it leaves clear (no place more than a drawn one).
+        """
+        drawn = float(self.alpha.mean())
+        share = min(1.0, keep * drawn / (1 - drawn)) if drawn < 1 else 0.0
+        return torch.lerp(images, self.colors, self.alpha[None]), self.alpha + share * (1 - self.alpha)
+
 
 def compared_terms(weights: LossWeights) -> list[str]:
     """Return the names of the terms of nonzero weight that compare images."""
