@@ -156,3 +156,23 @@ def test_undo_redo_and_branches_of_the_document():
     document.redo()
     assert document.current == first  # redoing leads where somebody went last
     assert len(document.versions) == 3
+
+
+def test_time_left_is_that_of_what_is_done_now(monkeypatch: pytest.MonkeyPatch):
+    """A minute of preparation said 775 minutes for the 700 steps after it."""
+    now = [100.0]
+    monkeypatch.setattr("ganvas.studio.engine.time.monotonic", lambda: now[0])
+    job = Job("a", "", lambda job: None, begun=now[0])
+    assert job.seconds_left is None
+    now[0] += 60
+    job.progress("Preparing", 1, 1)
+    job.progress("Inverting", 0, 700)
+    assert job.seconds_left is None
+    now[0] += 2
+    job.progress("Inverting", 10, 700)
+    assert job.seconds_left == pytest.approx(138)
+    job.progress("Tuning", 300, 400)
+    assert job.seconds_left is None
+    now[0] += 5
+    job.progress("Tuning", 350, 400)
+    assert job.seconds_left == pytest.approx(5)

@@ -46,11 +46,14 @@ class Job:
     canceled: threading.Event = field(default_factory=threading.Event)
     done: int = 0
     total: int = 0
-    begun: float = 0.0
+    begun: float = 0.0  # when what it does now began, with so much of it done
+    first: int = 0
     engine: "Engine | None" = None
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Note what is done, give way to more urgent jobs, and raise `JobCanceledError` where this one is canceled."""
+        if (what, total) != (self.label, self.total):
+            self.begun, self.first = time.monotonic(), done
         self.label, self.done, self.total = what, done, total
         self.check()
 
@@ -63,10 +66,10 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the job will take, None while nothing is known."""
-        if not 0 < self.done < self.total:
+        """How long what the job does now will take, None while nothing is known."""
+        if not self.first < self.done < self.total:
             return None
-        return (time.monotonic() - self.begun) / self.done * (self.total - self.done)
+        return (time.monotonic() - self.begun) / (self.done - self.first) * (self.total - self.done)
 
 
 class Engine:
