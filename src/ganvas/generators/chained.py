@@ -16,7 +16,7 @@ from ganvas.generators.protocol import Label, MapHook
 from ganvas.generators.z_only import ZOnlyGenerator
 
 
-class Part(nn.Module):
+class LinearizableModule(nn.Module):
     """A block or the colors, with its derivative."""
 
     def linearize(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
@@ -32,16 +32,11 @@ class ChainedGenerator(ZOnlyGenerator, nn.Module):
 
     architecture: Any
     blocks: nn.ModuleDict
-    colors: Part
+    colors: LinearizableModule
 
-    @property
-    def feature_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Names of the blocks' maps, coarse to fine."""
-        return tuple(self.blocks)
-
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[LinearizableModule]:
         """Return the blocks and the colors, in order."""
-        return [*(cast(Part, block) for block in self.blocks.values()), self.colors]
+        return [*(cast(LinearizableModule, block) for block in self.blocks.values()), self.colors]
 
     def sample(self, seeds: Sequence[int]) -> Float[Tensor, "n z_dim"]:
         """Return one standard normal code per seed."""

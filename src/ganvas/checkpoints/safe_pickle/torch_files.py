@@ -6,7 +6,7 @@ the storages lie beside it, in the zip format as entries, in the older one in a 
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -37,8 +37,11 @@ def read_torch_old(path: Path) -> object:
 
 
 def _read_zip(stream: BufferedIOBase, size: int) -> object:
-    _refuse_images(read_entries(stream, size))
-    entries = read_directory(stream, size)
+    try:
+        entries = read_directory(stream, size)
+    except UnsafeFileError:
+        _refuse_images(read_entries(stream, size))
+        raise
     found = [name for name in entries if name.endswith("/data.pkl")]
     if any(name.endswith("/constants.pkl") for name in entries):
         raise UnsafeFileError(
@@ -46,6 +49,7 @@ def _read_zip(stream: BufferedIOBase, size: int) -> object:
             "torch.save(model.state_dict(), path)."
         )
     if len(found) != 1:
+        _refuse_images(entries)
         names = ", ".join(shown(name, 40) for name in list(entries)[:3]) or "nothing"
         raise CheckpointError(f"this zip archive has no data.pkl as torch.save writes it; it holds {names}.")
     folder = found[0].removesuffix("data.pkl")
@@ -57,9 +61,8 @@ def _read_zip(stream: BufferedIOBase, size: int) -> object:
     return Machine(entries[found[0]], _allow_list(_loader(places, budget)), budget).run()
 
 
-def _refuse_images(names: Iterable[str]) -> None:
+def _refuse_images(names: Collection[str]) -> None:
     """Raise `CheckpointError` for an archive of images, compressed or not."""
-    names = list(names)
     images = [name for name in names if name.lower().endswith(ENDINGS)]
     if images and not any(name.endswith("/data.pkl") for name in names):
         raise CheckpointError(

@@ -76,6 +76,7 @@ class DCGAN(ChainedGenerator):
                 for i, size in enumerate(architecture.resolutions)
             }
         )
+        self.feature_names = tuple(self.blocks)
         self.colors = Colors(inputs[-1], architecture.color_bias)
 
     @property

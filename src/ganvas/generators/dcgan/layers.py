@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.generators import ops
-from ganvas.generators.chained import Part
+from ganvas.generators.chained import LinearizableModule
 
 FIRST, KERNEL = 4, 4
 EPSILON, MOMENTUM = 1e-5, 0.1
@@ -56,7 +56,7 @@ def _drawn(inputs: int, outputs: int) -> Float[Tensor, "i o 4 4"]:
     return ops.with_memory(ops.normal(inputs, outputs, KERNEL, KERNEL), lambda drawn: drawn * INITIAL_STD)
 
 
-class Block(Part):
+class Block(LinearizableModule):
     """Linear from the code (the first block) or a transposed convolution, batch normalization, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, *, first: bool) -> None:
@@ -88,7 +88,7 @@ class Block(Part):
         return y, lambda dx: self.expand(dx, weight).mul_(open_here)
 
 
-class Colors(Part):
+class Colors(LinearizableModule):
     """The last layer: a transposed convolution to three colors, with a bias or without, and tanh in float32."""
 
     def __init__(self, inputs: int, biased: bool = False) -> None:

@@ -85,13 +85,14 @@ class R3GAN(ChainedGenerator):
         for i in range(1, len(a.channels)):
             stages.append(Stage(Up(a.channels[i - 1], a.channels[i]), a.residuals(i)))
         self.blocks = nn.ModuleDict({f"b{size}": stage for size, stage in zip(a.resolutions, stages, strict=True)})
+        self.feature_names = tuple(self.blocks)
         self.colors = Colors(a.channels[-1])
         self.embedding = nn.Parameter(torch.zeros(a.embed_dim, a.label_dim)) if a.label_dim else None
 
     @property
     def code_dtype(self) -> torch.dtype:
         """The precision of codes: that of what `set_precision` leaves alone."""
-        return self.blocks["b4"].transition.weight.dtype  # type: ignore[union-attr,return-value]
+        return next(part for part in self.modules() if isinstance(part, Basis)).weight.dtype
 
     def embed(self, rows: Float[Tensor, "n classes"]) -> Float[Tensor, "n e"]:
         """Return the embedding of classes."""

@@ -6,6 +6,7 @@ The generator's parts have their derivatives beside them.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganvas.generators import ops
-from ganvas.generators.chained import Part
+from ganvas.generators.chained import LinearizableModule
 
 FIRST = 4
 GAIN = math.sqrt(2 / (1 + ops.LEAKY_SLOPE**2))  # with which leaky ReLU keeps the second moment
@@ -123,7 +124,7 @@ class Up(nn.Module):
         return doubled(x if self.conv is None else self.conv(x))
 
 
-class Stage(Part):
+class Stage(LinearizableModule):
     """The blocks of one size: a linear transition from the code or from the map of half the size, then residuals."""
 
     def __init__(self, transition: nn.Module, residuals: Sequence[Residual]) -> None:
@@ -141,7 +142,7 @@ class Stage(Part):
         """Return the map at one point and its derivative."""
         y, pushes = self.transition(x), list[Callable[[Tensor], Tensor]]()
         for residual in self.residuals:
-            y, push = residual.linearize(y)  # type: ignore[operator]
+            y, push = cast(Residual, residual).linearize(y)
             pushes.append(push)
 
         def push_all(dx: Tensor) -> Tensor:
@@ -153,7 +154,7 @@ class Stage(Part):
         return y, push_all
 
 
-class Colors(Part):
+class Colors(LinearizableModule):
     """A 1x1 convolution to three colors, in float32 from there on; linear."""
 
     def __init__(self, inputs: int) -> None:
